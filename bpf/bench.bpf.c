@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * What the director is measured against and with: floors that do nothing, and the director fed with flows of all kinds.
+ *
+ * BPF_PROG_RUN repeats one packet; to have many flows and services, `flows_*` rewrite the packet's addresses and source
+ * port before each run. The floor of a measured program is the same rewriting followed by nothing.
+ */
+#include "director.bpf.c"
+
+/* What the flows_* programs draw from; set by the benchmark between runs. */
+struct bench {
+	__u64 state;     /* of the generator */
+	__u32 flow_mask; /* flows - 1, a power of two less one */
+	__u32 services;  /* the packet goes to 10.200.0.0 + [0, services) */
+};
+
+struct bench bench SEC(".data.bench");
+
+/* 10.200.0.0: the VIPs of the benchmark's services. */
+#define FIRST_VIP 0x0ac80000
+
+/* Knuth's MMIX generator; its upper bits are good enough to pick flows with. */
+static __always_inline __u64 draw(void)
+{
+	bench.state = bench.state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return bench.state >> 32;
+}
+
+/* Turns the packet into one of a random flow, to a random service. */
+static __always_inline void randomize(struct xdp_md *context)
+{
+	struct ethhdr *ethernet = (void *)(long)context->data;
+	struct iphdr *ip = (void *)(ethernet + 1);
+	struct ports *ports = (void *)(ip + 1);
+
+	if ((void *)(ports + 1) > (void *)(long)context->data_end)
+		return;
+	__u64 random = draw();
+	__u32 flow = random & bench.flow_mask;
+	/* Neighbouring flow numbers become far-away clients, as on a real network. */
+	__u64 client = (flow + 1) * FLOW_MULTIPLIER_3;
+	ip->saddr = client >> 32;
+	ports->source = client >> 16;
+	ip->daddr = bpf_htonl(FIRST_VIP + (__u32)((random * bench.services) >> 32));
+}
+
+SEC("xdp.frags")
+int empty(struct xdp_md *context)
+{
+	return XDP_TX;
+}
+
+/* The least that a direct-routing director could do. */
+SEC("xdp.frags")
+int mac_swap(struct xdp_md *context)
+{
+	void *data = (void *)(long)context->data;
+
+	if (data + sizeof(struct ethhdr) > (void *)(long)context->data_end)
+		return XDP_PASS;
+	__u64 first = *(__u64 *)data;
+	__u64 destination = first & 0xffffffffffffULL;
+	__u64 source = first >> 48 | (__u64) * (__u32 *)(data + 8) << 16;
+	*(__u64 *)data = source | destination << 48;
+	*(__u32 *)(data + 8) = destination >> 16;
+	return XDP_TX;
+}
+
+SEC("xdp.frags")
+int flows_empty(struct xdp_md *context)
+{
+	randomize(context);
+	return XDP_TX;
+}
+
+SEC("xdp.frags")
+int flows_director(struct xdp_md *context)
+{
+	randomize(context);
+	return direct(context) == VERDICT_FORWARDED ? XDP_TX : XDP_PASS;
+}

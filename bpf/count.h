@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Counting: what was sent, by destination, and what was not, by service and verdict. Each CPU has rows of its own;
+ * sums are made in user space.
+ */
+#pragma once
+
+#include "maps.h"
+#include "parse.h"
+
+static __always_inline void count_packet(__u32 number, const struct packet *packet, __u32 ip_bytes)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct counters *counters = bpf_map_lookup_elem(&destination_counters, &cpu);
+	if (!counters)
+		return;
+
+	struct counter *counter = &counters->entry[number];
+	counter->packets++;
+	counter->bytes += ip_bytes;
+	counter->flows += opens_flow(packet);
+}
+
+static __always_inline enum verdict count_verdict(__u32 service, enum verdict verdict)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct verdicts *verdicts = bpf_map_lookup_elem(&service_verdicts, &cpu);
+	if (!verdicts)
+		return verdict;
+
+	KEEP_BOUNDS_CHECK(service);
+	verdicts->service[service & geometry.service_mask].count[verdict]++;
+	return verdict;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The tables that the control plane fills and the program reads: every struct that crosses between the two.
+ *
+ * TypeScript's offsets and sizes are generated from this file's BTF (scripts/build), so a struct is declared here
+ * and nowhere else. Each table stands in its map twice, as copy 0 and copy 1: packets read the copy that
+ * `control.active` names, the control plane writes the other and then flips that one word.
+ *
+ * An array of length 0 gets its real length when the object is loaded (struct geometry). One map element holds a
+ * whole copy because a lookup with a packet-dependent key costs a trip through the stack: 4 ns over random flows,
+ * measured; a lookup of the copy does not depend on the packet and is done while the packet's bytes still arrive.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+/* "BEEL": the first word of a `control` that is ours. */
+#define CONTROL_MAGIC 0x4245454cU
+
+/* The word that publishes, and what every program needs to know of the tables it reads. */
+struct control {
+	__u32 active;     /* the copy that packets read: 0 or 1 */
+	__u32 magic;      /* CONTROL_MAGIC */
+	__u64 layout;     /* fingerprint of all structs in this file: maps of another layout are never adopted */
+	__u64 generation; /* how often a configuration was published */
+};
+
+/* How large the tables are: fixed at load time, so that the verifier knows the bounds. */
+struct geometry {
+	__u32 services4_shift;  /* 64 - log2(entries of services4) */
+	__u32 services6_shift;  /* 64 - log2(entries of services6) */
+	__u32 slot_mask;        /* slots - 1 */
+	__u32 destination_mask; /* destinations - 1 */
+	__u32 service_mask;     /* service numbers - 1 */
+};
+
+/*
+ * The protocol of an entry that marks its address as a VIP (with port 0): a number that no packet is scheduled under
+ * (IANA: reserved). The mark has no ring and serves to tell a VIP's other traffic from traffic that is not ours at all.
+ */
+#define VIP_MARK 255
+
+/* What a matched address, port and protocol means beyond its ring. */
+enum service_flag : __u8 {
+	SERVICE_WILDCARD_TCP = 1, /* on a VIP's mark: a TCP service takes the ports that no other service has */
+	SERVICE_WILDCARD_UDP = 2, /* the same for UDP */
+};
+
+/* One IPv4 service. The first eight bytes are compared as one word; all zero is an empty entry. */
+struct service4 {
+	__be32 address;
+	__be16 port;
+	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP or VIP_MARK; 0 in an empty entry */
+	__u8 zero;
+	__u32 ring;   /* index of the ring's first slot */
+	__u16 number; /* the service's number; 0 is kept for VIPs' traffic to no service */
+	__u8 shift;   /* 64 - log2(slots of the ring) */
+	enum service_flag flags;
+};
+
+/* One IPv6 service. The first 24 bytes are compared as three words. */
+struct service6 {
+	__be32 address[4];
+	__be16 port;
+	__u8 protocol;
+	__u8 zero[5];
+	__u32 ring;
+	__u16 number;
+	__u8 shift;
+	enum service_flag flags;
+};
+
+/* What happens to a packet that was scheduled onto a destination. */
+enum destination_action : __u32 {
+	DESTINATION_NONE,    /* nobody: destination 0, and what an empty ring points to */
+	DESTINATION_FORWARD, /* rewrite the MACs and send */
+	DESTINATION_LOCAL,   /* the real server is this host */
+};
+
+/* The part of a destination that packets need: 16 bytes, so that four share a cache line. */
+struct destination {
+	__u8 mac[6];        /* the real server's; with source_mac the first twelve bytes of the frame */
+	__u8 source_mac[6]; /* the egress interface's */
+	enum destination_action action;
+};
+
+/*
+ * Which addresses may be VIPs: a bitmap with one bit set for each VIP's hash, so that traffic that is not for a
+ * service, SSH to this host for example, is let go after one look.
+ */
+#define VIP_FILTER_BITS 4096
+
+/*
+ * A two-choice (cuckoo) hash: a service stands in one of two entries, each found by one multiplication. The control
+ * plane draws other multipliers when the services do not fit under these.
+ */
+struct services4 {
+	__u64 multiplier[2]; /* odd */
+	__u64 vip_filter[VIP_FILTER_BITS / 64];
+	struct service4 entry[0];
+};
+
+struct services6 {
+	__u64 multiplier[2];
+	__u64 vip_filter[VIP_FILTER_BITS / 64];
+	struct service6 entry[0];
+};
+
+/* A slot holds a destination's number. */
+struct slots {
+	__u32 destination[0];
+};
+
+struct destinations {
+	struct destination entry[0];
+};
+
+/* Who a service number or a destination number belongs to: kept so that a restarted control plane finds them again. */
+struct identity {
+	__u8 address[16]; /* IPv4 in the first four bytes */
+	__be16 port;
+	__u8 protocol; /* 0: the number is free */
+	__u8 family;   /* 4 or 6 */
+	__u16 service; /* of a destination: its service's number */
+	__u16 zero;
+};
+
+/* What one CPU sent to one destination. */
+struct counter {
+	__u64 packets;
+	__u64 bytes; /* IP lengths, as IPVS counts them */
+	__u64 flows; /* TCP: SYNs without ACK */
+	__u64 zero;
+};
+
+struct counters {
+	struct counter entry[0];
+};

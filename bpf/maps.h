@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The maps: their kinds and how packets reach them. What stands in them is declared in layout.h and verdict.h.
+ *
+ * All are arrays, because the JIT inlines an array's lookup while a hash map's is a call, and all can be mapped
+ * into the control plane, so that publishing and reading counters cost no system call.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "layout.h"
+#include "verdict.h"
+
+/* The sizes below are nominal: the control plane sets the real ones before the object is loaded. */
+#define TABLE(name, type_of_value, elements)       \
+	struct {                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(max_entries, elements);     \
+		__type(key, __u32);                \
+		__type(value, type_of_value);      \
+	} name SEC(".maps")
+
+/* Element 0 is copy 0, element 1 is copy 1. */
+TABLE(services4, struct services4, 2);
+TABLE(services6, struct services6, 2);
+TABLE(slots, struct slots, 2);
+TABLE(destinations, struct destinations, 2);
+
+/* One element a CPU: no two CPUs ever write the same one, so counting needs no atomic operation. */
+TABLE(destination_counters, struct counters, 1);
+TABLE(service_verdicts, struct verdicts, 1);
+
+/* Read and written by the control plane alone. */
+TABLE(service_identities, struct identity, 1);
+TABLE(destination_identities, struct identity, 1);
+
+struct control control SEC(".data.control");
+
+const volatile struct geometry geometry;
+
+/* Which copy of the tables this packet reads. Asked once a packet, so that no packet sees a mixture of two. */
+static __always_inline __u32 active_copy(void)
+{
+	return *(volatile __u32 *)&control.active & 1;
+}
+
+/* Keeps clang from dropping a bounds check that the verifier wants to see. */
+#define KEEP_BOUNDS_CHECK(index) asm volatile("" : "+r"(index))

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Every way a packet can end, in one enum: forwarded, passed up, or dropped, and why.
+ *
+ * The names reach TypeScript, the listings and the documentation through BTF: VERDICT_NO_SERVICE is shown as
+ * `no-service`. A new reason is a line here and a line in docs/verdicts.md; a test holds the two together.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+enum verdict {
+	VERDICT_FORWARDED,      /* sent to a real server; counted with its destination */
+	VERDICT_LOCAL,          /* the real server is this host: passed up; counted with its destination */
+	VERDICT_NOT_OURS,       /* for no VIP: passed up untouched and not counted, it costs nothing */
+	VERDICT_NO_SERVICE,     /* a VIP, but no service has this protocol and port: passed up */
+	VERDICT_NO_DESTINATION, /* the service has nobody to send to: passed up, the host refuses */
+	VERDICT_OTHER_HOST,     /* the frame is addressed to another host's MAC, or to many: passed up */
+	VERDICT_OTHER_PROTOCOL, /* to a VIP, neither TCP nor UDP, ICMP for example: passed up */
+	VERDICT_FRAGMENT,       /* an IPv4 fragment to a VIP: passed up */
+	VERDICT_IP_OPTIONS,     /* IPv4 options: passed up */
+	VERDICT_TRUNCATED,      /* a VIP's packet whose transport header is cut off: passed up */
+	VERDICT_MALFORMED,      /* a VIP's packet whose IP header contradicts itself: passed up */
+	VERDICT_COUNT,
+};
+
+/* BTF holds only the types that something has: this is what brings the enum's names to user space. */
+const volatile enum verdict verdict_names = VERDICT_FORWARDED;
+
+/* What one CPU decided for one service, other than to send. The rows of destinations count what was sent. */
+struct service_verdicts {
+	__u64 count[VERDICT_COUNT];
+};
+
+struct verdicts {
+	struct service_verdicts service[0];
+};

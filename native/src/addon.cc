@@ -1,0 +1,41 @@
+// The addon's entry: registers every class and function of this JavaScript environment.
+#include "addon.h"
+
+#include "btf.h"
+#include "error.h"
+#include "link.h"
+#include "map.h"
+#include "netlink.h"
+#include "object.h"
+#include "program.h"
+#include "ring_buffer.h"
+#include "system.h"
+
+namespace {
+
+// JavaScript owns the error class: setErrorFactory((details) => KernelError).
+void SetErrorFactory(const Napi::CallbackInfo& info) {
+  info.Env().GetInstanceData<libbpf::AddonData>()->make_error = Napi::Persistent(info[0].As<Napi::Function>());
+}
+
+Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new libbpf::AddonData());
+  libbpf::InstallLogHandler();
+  exports["setErrorFactory"] = Napi::Function::New<SetErrorFactory>(env, "setErrorFactory");
+  libbpf::BpfMap::Register(env, exports);
+  libbpf::Mapping::Register(env, exports);
+  libbpf::BpfProgram::Register(env, exports);
+  libbpf::BpfLink::Register(env, exports);
+  libbpf::BpfObject::Register(env, exports);
+  libbpf::RingBuffer::Register(env, exports);
+  libbpf::NetlinkSocket::Register(env, exports);
+  libbpf::FileLock::Register(env, exports);
+  libbpf::RegisterXdp(env, exports);
+  libbpf::RegisterBtf(env, exports);
+  libbpf::RegisterSystem(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(bpf, Initialize)

@@ -1,0 +1,153 @@
+// XDP links and queries; see link.h.
+#include "link.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "addon.h"
+#include "error.h"
+#include "program.h"
+
+namespace libbpf {
+
+namespace {
+
+std::string InterfaceName(uint32_t ifindex) { return "interface index " + std::to_string(ifindex); }
+
+BpfProgram* ProgramArgument(const Napi::CallbackInfo& info, size_t index) {
+  const auto& constructor = info.Env().GetInstanceData<AddonData>()->program;
+  if (!info[index].IsObject() || !info[index].As<Napi::Object>().InstanceOf(constructor.Value())) {
+    ThrowType(info.Env(), "program must be a BpfProgram");
+  }
+  return BpfProgram::Unwrap(info[index].As<Napi::Object>());
+}
+
+Napi::Value XdpQuery(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const uint32_t ifindex = Uint32Argument(info, 0, "ifindex");
+  LIBBPF_OPTS(bpf_xdp_query_opts, query);
+  const int result = bpf_xdp_query(static_cast<int>(ifindex), 0, &query);
+  if (result != 0) ThrowErrno(env, -result, "bpf_xdp_query", InterfaceName(ifindex));
+  auto attached = Napi::Object::New(env);
+  attached["native"] = query.drv_prog_id;
+  attached["generic"] = query.skb_prog_id;
+  attached["offload"] = query.hw_prog_id;
+  return attached;
+}
+
+void XdpDetach(const Napi::CallbackInfo& info) {
+  const uint32_t ifindex = Uint32Argument(info, 0, "ifindex");
+  const int result = bpf_xdp_detach(static_cast<int>(ifindex), Uint32Argument(info, 1, "flags"), nullptr);
+  if (result != 0) ThrowErrno(info.Env(), -result, "bpf_xdp_detach", InterfaceName(ifindex));
+}
+
+}  // namespace
+
+void BpfLink::Register(Napi::Env env, Napi::Object exports) {
+  const auto constructor = DefineClass(env, "BpfLink",
+                                       {
+                                           StaticMethod<&BpfLink::AttachXdp>("attachXdp"),
+                                           StaticMethod<&BpfLink::OpenPinned>("openPinned"),
+                                           StaticMethod<&BpfLink::OpenById>("openById"),
+                                           StaticMethod<&BpfLink::NextId>("nextId"),
+                                           InstanceMethod<&BpfLink::Info>("info"),
+                                           InstanceMethod<&BpfLink::Update>("update"),
+                                           InstanceMethod<&BpfLink::Detach>("detach"),
+                                           InstanceMethod<&BpfLink::Pin>("pin"),
+                                           InstanceMethod<&BpfLink::Close>("close"),
+                                       });
+  env.GetInstanceData<AddonData>()->link = Napi::Persistent(constructor);
+  exports["BpfLink"] = constructor;
+}
+
+void RegisterXdp(Napi::Env env, Napi::Object exports) {
+  exports["xdpQuery"] = Napi::Function::New<XdpQuery>(env, "xdpQuery");
+  exports["xdpDetach"] = Napi::Function::New<XdpDetach>(env, "xdpDetach");
+}
+
+BpfLink::BpfLink(const Napi::CallbackInfo& info) : Napi::ObjectWrap<BpfLink>(info) {
+  std::unique_ptr<Payload> payload(TakePayload<Payload>(info, "BpfLink"));
+  fd_ = std::move(payload->fd);
+  name_ = std::move(payload->name);
+}
+
+Napi::Value BpfLink::AttachXdp(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const BpfProgram* program = ProgramArgument(info, 0);
+  const uint32_t ifindex = Uint32Argument(info, 1, "ifindex");
+  LIBBPF_OPTS(bpf_link_create_opts, options);
+  options.flags = Uint32Argument(info, 2, "flags");
+  UniqueFd fd(bpf_link_create(program->Fd(env, "bpf_link_create"), static_cast<int>(ifindex), BPF_XDP, &options));
+  if (!fd) ThrowErrno(env, errno, "bpf_link_create", program->name() + " on " + InterfaceName(ifindex));
+  return Construct(env, env.GetInstanceData<AddonData>()->link,
+                   new Payload{std::move(fd), "link of " + program->name() + " on " + InterfaceName(ifindex)});
+}
+
+Napi::Value BpfLink::OpenPinned(const Napi::CallbackInfo& info) {
+  const std::string path = StringArgument(info, 0, "path");
+  UniqueFd fd = OpenPinnedObject(info.Env(), path, "bpf-link");
+  return Construct(info.Env(), info.Env().GetInstanceData<AddonData>()->link, new Payload{std::move(fd), path});
+}
+
+Napi::Value BpfLink::OpenById(const Napi::CallbackInfo& info) {
+  const uint32_t id = Uint32Argument(info, 0, "id");
+  const std::string name = "link id " + std::to_string(id);
+  UniqueFd fd(bpf_link_get_fd_by_id(id));
+  if (!fd) ThrowErrno(info.Env(), errno, "bpf_link_get_fd_by_id", name);
+  return Construct(info.Env(), info.Env().GetInstanceData<AddonData>()->link, new Payload{std::move(fd), name});
+}
+
+// The smallest link id above the given one; undefined after the last.
+Napi::Value BpfLink::NextId(const Napi::CallbackInfo& info) {
+  uint32_t next = 0;
+  const int result = bpf_link_get_next_id(Uint32Argument(info, 0, "id"), &next);
+  if (result == -ENOENT) return info.Env().Undefined();
+  if (result != 0) ThrowErrno(info.Env(), -result, "bpf_link_get_next_id", "all links");
+  return Napi::Number::New(info.Env(), next);
+}
+
+int BpfLink::Fd(Napi::Env env, const char* call) const {
+  if (!fd_) ThrowClosed(env, call, name_);
+  return fd_.get();
+}
+
+Napi::Value BpfLink::Info(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  bpf_link_info details = {};
+  uint32_t length = sizeof details;
+  if (bpf_obj_get_info_by_fd(Fd(env, "info"), &details, &length) != 0) {
+    ThrowErrno(env, errno, "bpf_obj_get_info_by_fd", name_);
+  }
+  auto result = Napi::Object::New(env);
+  result["id"] = details.id;
+  result["type"] = details.type;
+  result["programId"] = details.prog_id;
+  result["ifindex"] = details.type == BPF_LINK_TYPE_XDP ? details.xdp.ifindex : 0;
+  return result;
+}
+
+void BpfLink::Update(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const BpfProgram* program = ProgramArgument(info, 0);
+  const int result = bpf_link_update(Fd(env, "bpf_link_update"), program->Fd(env, "bpf_link_update"), nullptr);
+  if (result != 0) ThrowErrno(env, -result, "bpf_link_update", name_);
+}
+
+void BpfLink::Detach(const Napi::CallbackInfo& info) {
+  const int result = bpf_link_detach(Fd(info.Env(), "bpf_link_detach"));
+  if (result != 0) ThrowErrno(info.Env(), -result, "bpf_link_detach", name_);
+}
+
+void BpfLink::Pin(const Napi::CallbackInfo& info) {
+  const std::string path = StringArgument(info, 0, "path");
+  const int result = bpf_obj_pin(Fd(info.Env(), "bpf_obj_pin"), path.c_str());
+  if (result != 0) ThrowErrno(info.Env(), -result, "bpf_obj_pin", path);
+}
+
+void BpfLink::Close(const Napi::CallbackInfo&) { fd_.Reset(); }
+
+}  // namespace libbpf

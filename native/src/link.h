@@ -1,0 +1,42 @@
+// XDP attachments: links that hold a program on an interface, and what is attached by whatever means.
+#pragma once
+
+#include <napi.h>
+
+#include <string>
+
+#include "util.h"
+
+namespace libbpf {
+
+class BpfLink : public Napi::ObjectWrap<BpfLink> {
+ public:
+  struct Payload {
+    UniqueFd fd;
+    std::string name;
+  };
+
+  static void Register(Napi::Env env, Napi::Object exports);
+  explicit BpfLink(const Napi::CallbackInfo& info);
+
+ private:
+  static Napi::Value AttachXdp(const Napi::CallbackInfo& info);
+  static Napi::Value OpenPinned(const Napi::CallbackInfo& info);
+  static Napi::Value OpenById(const Napi::CallbackInfo& info);
+  static Napi::Value NextId(const Napi::CallbackInfo& info);
+
+  Napi::Value Info(const Napi::CallbackInfo& info);
+  void Update(const Napi::CallbackInfo& info);
+  void Detach(const Napi::CallbackInfo& info);
+  void Pin(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info);
+  int Fd(Napi::Env env, const char* call) const;
+
+  UniqueFd fd_;
+  std::string name_;
+};
+
+// The functions that need no link: xdpQuery(ifindex), xdpDetach(ifindex, flags).
+void RegisterXdp(Napi::Env env, Napi::Object exports);
+
+}  // namespace libbpf

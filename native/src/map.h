@@ -1,0 +1,112 @@
+// A BPF map: configured before its object is loaded, read and written after; and its memory mapped into the process.
+#pragma once
+
+#include <bpf/libbpf.h>
+#include <napi.h>
+
+#include <memory>
+#include <string>
+
+#include "object.h"
+#include "util.h"
+
+namespace libbpf {
+
+// Either a map of an object (object and map set, fd once loaded) or one found by pin or id (fd alone).
+struct MapPayload {
+  std::shared_ptr<ObjectState> object;
+  bpf_map* map;
+  UniqueFd fd;
+};
+
+class BpfMap : public Napi::ObjectWrap<BpfMap> {
+ public:
+  static void Register(Napi::Env env, Napi::Object exports);
+  explicit BpfMap(const Napi::CallbackInfo& info);
+
+  // Takes a descriptor of its own, so that the handle outlives the object.
+  void OnObjectLoaded(Napi::Env env);
+  // The descriptor; throws when there is none (not loaded, or closed).
+  int Fd(Napi::Env env, const char* call) const;
+  const std::string& name() const { return name_; }
+
+ private:
+  static Napi::Value OpenPinned(const Napi::CallbackInfo& info);
+  static Napi::Value OpenById(const Napi::CallbackInfo& info);
+
+  void SetMaxEntries(const Napi::CallbackInfo& info);
+  void SetValueSize(const Napi::CallbackInfo& info);
+  void SetAutocreate(const Napi::CallbackInfo& info);
+  void SetInitialValue(const Napi::CallbackInfo& info);
+  void Reuse(const Napi::CallbackInfo& info);
+
+  Napi::Value GetName(const Napi::CallbackInfo& info);
+  Napi::Value Info(const Napi::CallbackInfo& info);
+  Napi::Value Lookup(const Napi::CallbackInfo& info);
+  void Update(const Napi::CallbackInfo& info);
+  Napi::Value Delete(const Napi::CallbackInfo& info);
+  Napi::Value NextKey(const Napi::CallbackInfo& info);
+  Napi::Value LookupBatch(const Napi::CallbackInfo& info);
+  Napi::Value UpdateBatch(const Napi::CallbackInfo& info);
+  Napi::Value DeleteBatch(const Napi::CallbackInfo& info);
+  Napi::Value Mmap(const Napi::CallbackInfo& info);
+  void Freeze(const Napi::CallbackInfo& info);
+  void Pin(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info);
+
+  // The map before load; throws when the object is loaded or closed.
+  bpf_map* Configurable(Napi::Env env, const char* call) const;
+  void ReadInfo(Napi::Env env);
+  size_t KeyBytes() const { return key_size_; }
+
+  std::shared_ptr<ObjectState> object_;
+  bpf_map* map_ = nullptr;
+  UniqueFd fd_;
+  std::string name_;
+  uint32_t type_ = 0;
+  uint32_t id_ = 0;
+  uint32_t key_size_ = 0;
+  uint32_t value_size_ = 0;
+  uint32_t max_entries_ = 0;
+  uint32_t flags_ = 0;
+  uint32_t btf_id_ = 0;
+  uint32_t btf_key_type_id_ = 0;
+  uint32_t btf_value_type_id_ = 0;
+  size_t value_bytes_ = 0;  // what a lookup returns: for per-CPU maps one padded value a CPU
+};
+
+// The memory of an array map, mapped into the process. Bytes are copied in and out and never handed to JavaScript,
+// so no buffer can dangle after close, be written when read-only, or be transferred to another thread.
+class Mapping : public Napi::ObjectWrap<Mapping> {
+ public:
+  struct Payload {
+    uint8_t* address;
+    size_t length;         // as mapped: whole pages
+    size_t visible_bytes;  // as the map defines
+    bool writable;
+    std::string name;
+  };
+
+  static void Register(Napi::Env env, Napi::Object exports);
+  explicit Mapping(const Napi::CallbackInfo& info);
+  ~Mapping() override { Unmap(); }
+
+ private:
+  Napi::Value GetByteLength(const Napi::CallbackInfo& info);
+  Napi::Value Read(const Napi::CallbackInfo& info);
+  void Write(const Napi::CallbackInfo& info);
+  void Zero(const Napi::CallbackInfo& info);
+  Napi::Value Load32(const Napi::CallbackInfo& info);
+  void Store32(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info);
+
+  // The address of [offset, offset + length), checked against the bounds.
+  uint8_t* At(Napi::Env env, int64_t offset, size_t length, const char* call) const;
+  int64_t OffsetArgument(const Napi::CallbackInfo& info) const;
+  void RequireWritable(Napi::Env env, const char* call) const;
+  void Unmap();
+
+  std::unique_ptr<Payload> map_;
+};
+
+}  // namespace libbpf

@@ -1,0 +1,133 @@
+// Netlink I/O; see netlink.h and netlink(7).
+#include "netlink.h"
+
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include "error.h"
+
+namespace libbpf {
+
+namespace {
+
+constexpr char kName[] = "netlink socket";
+// Event bursts (a switch's reboot, a thousand neighbours) must fit between two rounds of the event loop.
+constexpr int kReceiveBufferBytes = 4 << 20;
+// Other work of the event loop gets its turn after this many datagrams.
+constexpr int kDatagramsPerRound = 64;
+
+void SetOption(Napi::Env env, int fd, int option, int value, const char* call) {
+  if (setsockopt(fd, SOL_NETLINK, option, &value, sizeof value) != 0) ThrowErrno(env, errno, call, kName);
+}
+
+}  // namespace
+
+void NetlinkSocket::Register(Napi::Env env, Napi::Object exports) {
+  exports["NetlinkSocket"] = DefineClass(env, "NetlinkSocket",
+                                         {
+                                             InstanceMethod<&NetlinkSocket::Send>("send"),
+                                             InstanceMethod<&NetlinkSocket::SetReferenced>("setReferenced"),
+                                             InstanceMethod<&NetlinkSocket::Close>("close"),
+                                         });
+}
+
+NetlinkSocket::NetlinkSocket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NetlinkSocket>(info) {
+  const Napi::Env env = info.Env();
+  const uint32_t protocol = Uint32Argument(info, 0, "protocol");
+  if (!info[1].IsArray()) ThrowType(env, "groups must be an array");
+  if (!info[2].IsFunction()) ThrowType(env, "onDatagram must be a function");
+
+  fd_ = UniqueFd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, static_cast<int>(protocol)));
+  if (!fd_) ThrowErrno(env, errno, "socket", kName);
+  // Without CAP_NET_ADMIN the first fails and the second is cut to the system's limit: smaller, but it works.
+  if (setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBufferBytes, sizeof kReceiveBufferBytes) != 0) {
+    setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBufferBytes, sizeof kReceiveBufferBytes);
+  }
+  SetOption(env, fd_.get(), NETLINK_EXT_ACK, 1, "setsockopt(NETLINK_EXT_ACK)");
+  SetOption(env, fd_.get(), NETLINK_GET_STRICT_CHK, 1, "setsockopt(NETLINK_GET_STRICT_CHK)");
+  sockaddr_nl address = {};
+  address.nl_family = AF_NETLINK;
+  if (bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+    ThrowErrno(env, errno, "bind", kName);
+  }
+  const auto groups = info[1].As<Napi::Array>();
+  for (uint32_t i = 0; i < groups.Length(); i++) {
+    const auto group = static_cast<int>(IntegerValue(env, groups.Get(i), "group", 1, 1 << 16));
+    SetOption(env, fd_.get(), NETLINK_ADD_MEMBERSHIP, group, "setsockopt(NETLINK_ADD_MEMBERSHIP)");
+  }
+  const int error = Poller::Start(env, fd_.get(), [this] { OnReadable(); }, &poller_);
+  if (error != 0) ThrowErrno(env, error, "uv_poll_init", kName);
+  on_datagram_ = Napi::Persistent(info[2].As<Napi::Function>());
+  async_context_ = std::make_unique<Napi::AsyncContext>(env, "NetlinkSocket");
+  Ref();  // events keep coming until close: the garbage collector must not end that
+}
+
+NetlinkSocket::~NetlinkSocket() {
+  if (poller_ != nullptr) poller_->Stop();
+}
+
+Napi::Value NetlinkSocket::Receive(Napi::Env env) {
+  // MSG_PEEK | MSG_TRUNC tells the length, so that no datagram is ever cut off.
+  const ssize_t length = recv(fd_.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC);
+  if (length < 0) {
+    if (errno == EAGAIN) return env.Undefined();
+    ThrowErrno(env, errno, "recv", kName);
+  }
+  auto datagram = Napi::Buffer<uint8_t>::New(env, static_cast<size_t>(length));
+  sockaddr_nl sender = {};
+  socklen_t sender_length = sizeof sender;
+  const ssize_t received =
+      recvfrom(fd_.get(), datagram.Data(), datagram.Length(), 0, reinterpret_cast<sockaddr*>(&sender), &sender_length);
+  if (received < 0) ThrowErrno(env, errno, "recv", kName);
+  // Other processes may send to a netlink socket too; only the kernel, port 0, is believed.
+  return sender.nl_pid == 0 ? datagram : Napi::Buffer<uint8_t>::New(env, 0);
+}
+
+void NetlinkSocket::OnReadable() {
+  const Napi::Env env = Env();
+  for (int i = 0; i < kDatagramsPerRound && fd_; i++) {
+    Napi::HandleScope scope(env);
+    try {
+      Napi::Value error = env.Undefined();
+      Napi::Value datagram = env.Undefined();
+      try {
+        datagram = Receive(env);
+        if (datagram.IsUndefined()) return;
+      } catch (const Napi::Error& thrown) {
+        error = thrown.Value();
+      }
+      on_datagram_.MakeCallback(Value(), {error, datagram}, *async_context_);
+    } catch (const Napi::Error& thrown) {
+      // An exception of the callback's: as for any event, it is the process's uncaught exception.
+      napi_fatal_exception(env, thrown.Value());
+    }
+  }
+}
+
+void NetlinkSocket::Send(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!fd_) ThrowClosed(env, "send", kName);
+  const auto bytes = BytesArgument(info, 0, "datagram");
+  sockaddr_nl kernel = {};
+  kernel.nl_family = AF_NETLINK;
+  if (sendto(fd_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&kernel), sizeof kernel) < 0) {
+    ThrowErrno(env, errno, "send", kName);
+  }
+}
+
+void NetlinkSocket::SetReferenced(const Napi::CallbackInfo& info) {
+  if (poller_ != nullptr) poller_->SetReferenced(info[0].ToBoolean());
+}
+
+void NetlinkSocket::Close(const Napi::CallbackInfo&) {
+  if (!fd_) return;
+  if (poller_ != nullptr) poller_->Stop();
+  fd_.Reset();
+  Unref();
+}
+
+}  // namespace libbpf

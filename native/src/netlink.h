@@ -1,0 +1,35 @@
+// A netlink socket on the event loop: datagrams in and out. What stands in them is for the caller to know.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "poller.h"
+#include "util.h"
+
+namespace libbpf {
+
+class NetlinkSocket : public Napi::ObjectWrap<NetlinkSocket> {
+ public:
+  static void Register(Napi::Env env, Napi::Object exports);
+  // (protocol: number, groups: number[], onDatagram: (error: KernelError | undefined, datagram?: Uint8Array) => void)
+  explicit NetlinkSocket(const Napi::CallbackInfo& info);
+  ~NetlinkSocket() override;
+
+ private:
+  void Send(const Napi::CallbackInfo& info);
+  void SetReferenced(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info);
+
+  void OnReadable();
+  // Reads one datagram into a new buffer; undefined when there is none. Throws what recv reports.
+  Napi::Value Receive(Napi::Env env);
+
+  UniqueFd fd_;
+  Poller* poller_ = nullptr;
+  Napi::FunctionReference on_datagram_;
+  std::unique_ptr<Napi::AsyncContext> async_context_;
+};
+
+}  // namespace libbpf

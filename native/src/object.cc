@@ -1,0 +1,92 @@
+// Opening and loading BPF objects; see object.h.
+#include "object.h"
+
+#include <cerrno>
+
+#include "addon.h"
+#include "error.h"
+#include "map.h"
+#include "program.h"
+#include "util.h"
+
+namespace libbpf {
+
+namespace {
+
+// Room for the verifier's log of a failed load. Untouched pages cost nothing; before kernel 6.4 a log that does not
+// fit fails the load with ENOSPC, so it is large.
+constexpr size_t kKernelLogBytes = 16 << 20;
+
+std::string LogOf(const ObjectState& state, const LogCapture& capture) {
+  const std::string kernel_log = state.kernel_log ? state.kernel_log.get() : "";
+  return kernel_log.empty() ? capture.text() : kernel_log;
+}
+
+}  // namespace
+
+void BpfObject::Register(Napi::Env env, Napi::Object exports) {
+  exports["BpfObject"] = DefineClass(env, "BpfObject",
+                                     {
+                                         InstanceAccessor<&BpfObject::GetMaps>("maps"),
+                                         InstanceAccessor<&BpfObject::GetPrograms>("programs"),
+                                         InstanceMethod<&BpfObject::Load>("load"),
+                                         InstanceMethod<&BpfObject::Close>("close"),
+                                     });
+}
+
+BpfObject::BpfObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<BpfObject>(info) {
+  const Napi::Env env = info.Env();
+  const auto bytes = BytesArgument(info, 0, "bytes");
+  state_ = std::make_shared<ObjectState>(StringArgument(info, 1, "name"));
+  state_->kernel_log.reset(new char[kKernelLogBytes]);
+  state_->kernel_log[0] = '\0';
+
+  LIBBPF_OPTS(bpf_object_open_opts, options);
+  options.object_name = state_->name.c_str();
+  options.kernel_log_buf = state_->kernel_log.get();
+  options.kernel_log_size = kKernelLogBytes;
+  LogCapture capture;
+  state_->object = bpf_object__open_mem(bytes.data(), bytes.size(), &options);
+  if (state_->object == nullptr) ThrowErrno(env, errno, "bpf_object__open_mem", state_->name, capture.text());
+
+  const auto* data = env.GetInstanceData<AddonData>();
+  auto maps = Napi::Array::New(env);
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, state_->object) {
+    maps[maps.Length()] = Construct(env, data->map, new MapPayload{state_, map, UniqueFd()});
+  }
+  auto programs = Napi::Array::New(env);
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, state_->object) {
+    programs[programs.Length()] = Construct(env, data->program, new ProgramPayload{state_, program, UniqueFd()});
+  }
+  maps_ = Napi::Persistent(maps);
+  programs_ = Napi::Persistent(programs);
+}
+
+Napi::Value BpfObject::GetMaps(const Napi::CallbackInfo&) { return maps_.Value(); }
+
+Napi::Value BpfObject::GetPrograms(const Napi::CallbackInfo&) { return programs_.Value(); }
+
+void BpfObject::Load(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (state_->object == nullptr) ThrowClosed(env, "bpf_object__load", state_->name);
+  LogCapture capture;
+  const int result = bpf_object__load(state_->object);
+  if (result != 0) ThrowErrno(env, -result, "bpf_object__load", state_->name, LogOf(*state_, capture));
+  state_->loaded = true;
+  state_->kernel_log.reset();
+
+  const auto maps = maps_.Value();
+  for (uint32_t i = 0; i < maps.Length(); i++) {
+    BpfMap::Unwrap(maps.Get(i).As<Napi::Object>())->OnObjectLoaded(env);
+  }
+  const auto programs = programs_.Value();
+  for (uint32_t i = 0; i < programs.Length(); i++) {
+    BpfProgram::Unwrap(programs.Get(i).As<Napi::Object>())->OnObjectLoaded(env);
+  }
+}
+
+void BpfObject::Close(const Napi::CallbackInfo&) { state_->Close(); }
+
+}  // namespace libbpf

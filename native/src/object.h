@@ -1,0 +1,45 @@
+// A BPF object file: opened, configured, loaded. Its maps and programs are handles that outlive it once loaded.
+#pragma once
+
+#include <bpf/libbpf.h>
+#include <napi.h>
+
+#include <memory>
+#include <string>
+
+namespace libbpf {
+
+// Shared by the object's handle and by the handles of its maps and programs, so that none sees freed memory,
+// whatever order JavaScript's garbage collector closes them in.
+struct ObjectState {
+  explicit ObjectState(std::string object_name) : name(std::move(object_name)) {}
+  ~ObjectState() { Close(); }
+  ObjectState(const ObjectState&) = delete;
+  ObjectState& operator=(const ObjectState&) = delete;
+
+  void Close() { bpf_object__close(std::exchange(object, nullptr)); }
+
+  bpf_object* object = nullptr;
+  std::string name;
+  bool loaded = false;
+  std::unique_ptr<char[]> kernel_log;  // libbpf keeps a pointer into it until the object is loaded
+};
+
+class BpfObject : public Napi::ObjectWrap<BpfObject> {
+ public:
+  static void Register(Napi::Env env, Napi::Object exports);
+  // (bytes: Uint8Array, name: string)
+  explicit BpfObject(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value GetMaps(const Napi::CallbackInfo& info);
+  Napi::Value GetPrograms(const Napi::CallbackInfo& info);
+  void Load(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<ObjectState> state_;
+  Napi::Reference<Napi::Array> maps_;
+  Napi::Reference<Napi::Array> programs_;
+};
+
+}  // namespace libbpf

@@ -1,0 +1,48 @@
+// A BPF program: run on test data, named and numbered as the kernel knows it.
+#pragma once
+
+#include <bpf/libbpf.h>
+#include <napi.h>
+
+#include <memory>
+#include <string>
+
+#include "object.h"
+#include "util.h"
+
+namespace libbpf {
+
+// Either a program of an object (object and program set, fd once loaded) or one found by pin or id (fd alone).
+struct ProgramPayload {
+  std::shared_ptr<ObjectState> object;
+  bpf_program* program;
+  UniqueFd fd;
+};
+
+class BpfProgram : public Napi::ObjectWrap<BpfProgram> {
+ public:
+  static void Register(Napi::Env env, Napi::Object exports);
+  explicit BpfProgram(const Napi::CallbackInfo& info);
+
+  void OnObjectLoaded(Napi::Env env);
+  int Fd(Napi::Env env, const char* call) const;
+  const std::string& name() const { return name_; }
+
+ private:
+  static Napi::Value OpenPinned(const Napi::CallbackInfo& info);
+  static Napi::Value OpenById(const Napi::CallbackInfo& info);
+
+  void SetAutoload(const Napi::CallbackInfo& info);
+  Napi::Value GetName(const Napi::CallbackInfo& info);
+  Napi::Value Info(const Napi::CallbackInfo& info);
+  Napi::Value Run(const Napi::CallbackInfo& info);
+  void Pin(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<ObjectState> object_;
+  bpf_program* program_ = nullptr;
+  UniqueFd fd_;
+  std::string name_;
+};
+
+}  // namespace libbpf

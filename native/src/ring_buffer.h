@@ -1,0 +1,40 @@
+// A BPF ring buffer's records, delivered on the event loop.
+#pragma once
+
+#include <bpf/libbpf.h>
+#include <napi.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "poller.h"
+
+namespace libbpf {
+
+class RingBuffer : public Napi::ObjectWrap<RingBuffer> {
+ public:
+  static void Register(Napi::Env env, Napi::Object exports);
+  // (map: BpfMap, onRecords: (records: Uint8Array[]) => void)
+  explicit RingBuffer(const Napi::CallbackInfo& info);
+  ~RingBuffer() override;
+
+ private:
+  Napi::Value Consume(const Napi::CallbackInfo& info);
+  void SetReferenced(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info);
+
+  void OnReadable();
+  // Takes what is there, at most kRecordsPerRound; the rest waits for the loop's next round.
+  Napi::Array Take(Napi::Env env);
+  static int OnRecord(void* context, void* data, size_t size);
+
+  std::unique_ptr<ring_buffer, decltype(&ring_buffer__free)> buffer_{nullptr, ring_buffer__free};
+  Poller* poller_ = nullptr;
+  Napi::FunctionReference on_records_;
+  std::unique_ptr<Napi::AsyncContext> async_context_;
+  std::vector<std::vector<uint8_t>> taken_;
+  std::string name_;
+};
+
+}  // namespace libbpf

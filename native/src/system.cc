@@ -1,0 +1,104 @@
+// Small wrappers of system calls; see system.h.
+#include "system.h"
+
+#include <bpf/libbpf.h>
+#include <linux/membarrier.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <string>
+
+#include "error.h"
+
+namespace libbpf {
+
+namespace {
+
+void MountBpffs(const Napi::CallbackInfo& info) {
+  const std::string path = StringArgument(info, 0, "path");
+  if (mount("bpffs", path.c_str(), "bpf", 0, "mode=0700") != 0) ThrowErrno(info.Env(), errno, "mount", path);
+}
+
+// One datagram to a unix socket, as sd_notify(3) sends them; a leading @ means the abstract namespace.
+void SendDatagram(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string path = StringArgument(info, 0, "path");
+  const std::string text = StringArgument(info, 1, "text");
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path) ThrowErrno(env, ENAMETOOLONG, "sendto", path);
+  std::memcpy(address.sun_path, path.data(), path.size());
+  if (path[0] == '@') address.sun_path[0] = '\0';
+  UniqueFd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd) ThrowErrno(env, errno, "socket", path);
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+  if (sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address), length) < 0) {
+    ThrowErrno(env, errno, "sendto", path);
+  }
+}
+
+// Waits, off the JavaScript thread, until every BPF program that ran when it was called has returned.
+class GracePeriod : public Napi::AsyncWorker {
+ public:
+  explicit GracePeriod(Napi::Env env) : Napi::AsyncWorker(env, "synchronizeRcu"), deferred_(env) {}
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override {
+    // The global command is synchronize_rcu (kernel/sched/membarrier.c).
+    supported_ = syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0;
+  }
+  void OnOK() override { deferred_.Resolve(Napi::Boolean::New(Env(), supported_)); }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  bool supported_ = false;
+};
+
+Napi::Value SynchronizeRcu(const Napi::CallbackInfo& info) {
+  auto* worker = new GracePeriod(info.Env());  // deletes itself
+  const auto promise = worker->promise();
+  worker->Queue();
+  return promise;
+}
+
+Napi::Value PossibleCpus(const Napi::CallbackInfo& info) {
+  const int count = libbpf_num_possible_cpus();
+  if (count < 0) ThrowErrno(info.Env(), -count, "libbpf_num_possible_cpus", "this machine");
+  return Napi::Number::New(info.Env(), count);
+}
+
+Napi::Value LibbpfVersion(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), libbpf_version_string());
+}
+
+}  // namespace
+
+void FileLock::Register(Napi::Env env, Napi::Object exports) {
+  exports["FileLock"] = DefineClass(env, "FileLock", {InstanceMethod<&FileLock::Close>("close")});
+}
+
+FileLock::FileLock(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FileLock>(info) {
+  const std::string path = StringArgument(info, 0, "path");
+  fd_ = UniqueFd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd_) ThrowErrno(info.Env(), errno, "open", path);
+  if (flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) ThrowErrno(info.Env(), errno, "flock", path);
+}
+
+void FileLock::Close(const Napi::CallbackInfo&) { fd_.Reset(); }
+
+void RegisterSystem(Napi::Env env, Napi::Object exports) {
+  exports["mountBpffs"] = Napi::Function::New<MountBpffs>(env, "mountBpffs");
+  exports["sendDatagram"] = Napi::Function::New<SendDatagram>(env, "sendDatagram");
+  exports["synchronizeRcu"] = Napi::Function::New<SynchronizeRcu>(env, "synchronizeRcu");
+  exports["possibleCpus"] = Napi::Function::New<PossibleCpus>(env, "possibleCpus");
+  exports["libbpfVersion"] = Napi::Function::New<LibbpfVersion>(env, "libbpfVersion");
+}
+
+}  // namespace libbpf

@@ -1,0 +1,69 @@
+/** The directors that benchmarks measure: real program, real tables, no interface. */
+
+import { fileURLToPath } from 'node:url';
+
+import { compile } from '../dataplane/compile.js';
+import { MapSet } from '../dataplane/map-set.js';
+import { Publisher } from '../dataplane/publisher.js';
+import type { Interface, IpAddress, Resolution, Service, World } from '../model/index.js';
+
+/** The director's object with the benchmark's programs around it. */
+const BENCH_OBJECT = fileURLToPath(new URL('../../bpf/bench.bpf.o', import.meta.url));
+
+/**
+ * The director's MAC, and every real server's: rewriting then leaves the frame as it was, so that the same frame can be
+ * sent through the program a million times.
+ */
+export const DIRECTOR: Interface = { name: 'bench', ifindex: 1, mac: '00:50:00:00:04:00', up: true };
+
+/** What bpf/bench.bpf.c calls FIRST_VIP. */
+const FIRST_VIP = [10, 200] as const;
+
+export interface Size {
+  readonly services: number;
+  /** A service. */
+  readonly destinations: number;
+}
+
+export function vip(index: number): IpAddress {
+  return [...FIRST_VIP, index >> 8, index & 0xff].join('.');
+}
+
+/** `services` IPv4 services on TCP and UDP port 80 of a VIP each, and one IPv6 service of each protocol. */
+export function benchServices({ services, destinations }: Size): Service[] {
+  const range = Array.from({ length: destinations }, (_, i) => i);
+  const ipv4 = range.map((i) => ({ address: `10.100.${i >> 8}.${i & 0xff}`, weight: 1 }));
+  const ipv6 = range.map((i) => ({ address: `fd00::1:${(i + 1).toString(16)}`, weight: 1 }));
+  const all = Array.from({ length: services }, (_, i) => vip(i));
+  return [
+    ...all.map((address) => service(address, 'tcp', ipv4)),
+    service(vip(0), 'udp', ipv4),
+    service('fd00::100', 'tcp', ipv6),
+    service('fd00::100', 'udp', ipv6),
+  ];
+}
+
+function service(address: IpAddress, protocol: Service['protocol'], destinations: Service['destinations']): Service {
+  return { address, port: 80, protocol, scheduler: 'maglev', destinations };
+}
+
+export function benchWorld(services: readonly Service[]): World {
+  const resolution: Resolution = { state: 'resolved', mac: DIRECTOR.mac, ifindex: DIRECTOR.ifindex };
+  return {
+    interfaces: [DIRECTOR],
+    resolutions: new Map(
+      services.flatMap(({ destinations }) => destinations.map(({ address }) => [address, resolution] as const)),
+    ),
+  };
+}
+
+/** A director with published tables and the benchmark's programs. */
+export async function benchDirector(size: Size): Promise<Publisher> {
+  const publisher = new Publisher({
+    create: (geometry) => MapSet.create(BENCH_OBJECT, geometry),
+    install: () => undefined,
+  });
+  const services = benchServices(size);
+  await publisher.publish(compile(services, benchWorld(services)));
+  return publisher;
+}

@@ -1,0 +1,49 @@
+/** What every command shares: global options, the way to the daemon, exit statuses. */
+
+import type { Command } from 'commander';
+
+import { DEFAULT_INSTANCE, instanceOf, type Instance } from '../director/instance.js';
+import type { ErrorCode } from '../model/index.js';
+
+/** docs/exit-status.md */
+export const ExitStatus = {
+  ok: 0,
+  failed: 1,
+  /** The command line or the configuration is wrong: nothing was done. */
+  usage: 2,
+  notRunning: 3,
+} as const;
+
+const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
+  USAGE: ExitStatus.usage,
+  CONFIG_INVALID: ExitStatus.usage,
+  CONFIG_UNREADABLE: ExitStatus.usage,
+  INTERFACE_MISSING: ExitStatus.usage,
+  NOT_RUNNING: ExitStatus.notRunning,
+};
+
+export function exitStatusOf(code: ErrorCode): number {
+  return STATUS_OF_CODE[code] ?? ExitStatus.failed;
+}
+
+/** `--instance`, which stands before a subcommand or after it. */
+export function withInstance(command: Command): Command {
+  return command.option(
+    '--instance <name>',
+    'which director, where several run on one host (default: $BEELINE_INSTANCE, or "default")',
+  );
+}
+
+/** The director that a command is for: --instance, else BEELINE_INSTANCE, else the default one. */
+export function instanceFor(command: Command): Instance {
+  const { instance } = command.optsWithGlobals<{ instance?: string }>();
+  return instanceOf(instance ?? process.env['BEELINE_INSTANCE'] ?? DEFAULT_INSTANCE);
+}
+
+export function print(text: string): void {
+  process.stdout.write(text);
+}
+
+export function printJson(value: unknown): void {
+  print(`${JSON.stringify(value, undefined, 2)}\n`);
+}

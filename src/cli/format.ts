@@ -1,0 +1,58 @@
+/** How numbers, times and tables look on a terminal. Pure. */
+
+/** One column: its title, and whether its cells stand to the right. */
+export interface Column {
+  readonly title: string;
+  readonly align?: 'right';
+}
+
+/** Columns as wide as their widest cell, two spaces between them, no space at the ends of lines. */
+export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[], indent = ''): string {
+  const widths = columns.map(({ title }, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
+  const line = (cells: readonly string[]): string =>
+    indent +
+    cells
+      .map((cell, i) => (columns[i]!.align === 'right' ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .join('  ')
+      .trimEnd();
+  return [columns.map(({ title }) => title), ...rows].map((cells) => `${line(cells)}\n`).join('');
+}
+
+/** 12345678 → "12,345,678" */
+export function formatCount(count: number): string {
+  return count.toLocaleString('en-US', { maximumFractionDigits: 0 });
+}
+
+const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'] as const;
+
+/** 1234567 → "1.2 MB"; decimal units, as networks are measured. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < BYTE_UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 99.5 ? value.toFixed(0) : value.toFixed(1)} ${BYTE_UNITS[unit]!}`;
+}
+
+/** 0.25 → "25.0%" */
+export function formatShare(share: number): string {
+  return `${(share * 100).toFixed(1)}%`;
+}
+
+/** The two largest units of a time span: "3 d 4 h", "12 min 5 s". */
+export function formatDuration(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const parts = [
+    { amount: Math.floor(seconds / 86_400), unit: 'd' },
+    { amount: Math.floor(seconds / 3600) % 24, unit: 'h' },
+    { amount: Math.floor(seconds / 60) % 60, unit: 'min' },
+    { amount: seconds % 60, unit: 's' },
+  ];
+  const first = parts.findIndex(({ amount }) => amount > 0);
+  return parts
+    .slice(first < 0 ? 3 : first, (first < 0 ? 3 : first) + 2)
+    .map(({ amount, unit }) => `${amount} ${unit}`)
+    .join(' ');
+}

@@ -1,0 +1,99 @@
+/** `beeline lab`: the tutorials' network on one machine. */
+
+import { spawn } from 'node:child_process';
+
+import { Argument, Command } from 'commander';
+
+import type { HostName } from '../lab/topology.js';
+import { print } from './context.js';
+
+const DEFAULT_NAME = 'lab';
+const HOST_NAMES = ['client', 'director', 'real1', 'real2', 'switch'] as const;
+
+export function labCommand(): Command {
+  const lab = new Command('lab')
+    .summary('build a test network on this machine')
+    .description(
+      'Build a network of a client, a director and two real servers from network namespaces, as the LVS tutorials draw ' +
+        'it. It reaches nothing outside.',
+    )
+    .enablePositionalOptions();
+  for (const command of [upCommand(), execCommand(), downCommand()]) {
+    lab.addCommand(command.copyInheritedSettings(lab));
+  }
+  return lab;
+}
+
+function upCommand(): Command {
+  return new Command('up')
+    .summary('build a lab')
+    .description('Build a lab: switch, client, director, two real servers with a web server each.')
+    .argument('[name]', "the lab's name, and its director's instance", DEFAULT_NAME)
+    .action(async (name: string) => {
+      const { Lab, HOSTS, VIP4, VIP6 } = await import('../lab/index.js');
+      const lab = new Lab(name);
+      const interrupt = new AbortController();
+      const onSignal = (): void => {
+        interrupt.abort();
+      };
+      process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+      await lab.up(interrupt.signal);
+      const option = name === DEFAULT_NAME ? '' : ` --name ${name}`;
+      print(
+        [
+          ...HOSTS.map(
+            ({ name: host, ipv4, ipv6, mac }) => `${host.padEnd(10)}${ipv4.padEnd(15)}${ipv6.padEnd(10)}${mac}`,
+          ),
+          `${'VIP'.padEnd(10)}${VIP4.padEnd(15)}${VIP6}`,
+          '',
+          `start the director:  beeline lab exec${option} director beeline --instance ${name} run ${lab.configPath}`,
+          `ask the VIP:         beeline lab exec${option} client curl http://${VIP4}/`,
+          `take it all down:    beeline lab down ${name}`,
+          '',
+        ].join('\n'),
+      );
+    });
+}
+
+function execCommand(): Command {
+  return new Command('exec')
+    .summary('run a program on a host of a lab')
+    .description("Run a program on a host of a lab. The files are this machine's, the network is the host's.")
+    .option('--name <name>', 'which lab', DEFAULT_NAME)
+    .addArgument(new Argument('<host>', 'where').choices(HOST_NAMES))
+    .argument('<command...>', 'the program and its arguments')
+    .passThroughOptions()
+    .action(async (host: HostName | 'switch', command: string[], { name }: { name: string }) => {
+      const [{ Lab }, { inNamespace }, { BeelineError }] = await Promise.all([
+        import('../lab/index.js'),
+        import('../lab/command.js'),
+        import('../model/index.js'),
+      ]);
+      const lab = new Lab(name);
+      if (!lab.exists) {
+        throw new BeelineError('LAB', `there is no lab "${name}"`, { hint: `Build it: beeline lab up ${name}` });
+      }
+      const [file, args] = inNamespace(lab.namespace(host), command);
+      const child = spawn(file, args, { stdio: 'inherit' });
+      // The program gets the terminal's signals itself; its end is ours.
+      const ignore = (): void => undefined;
+      process.on('SIGINT', ignore).on('SIGTERM', ignore);
+      process.exitCode = await new Promise<number>((resolve, reject) => {
+        child.once('error', reject);
+        child.once('exit', (code, signal) => {
+          resolve(code ?? (signal === null ? 1 : 128));
+        });
+      });
+    });
+}
+
+function downCommand(): Command {
+  return new Command('down')
+    .summary('remove a lab')
+    .description('Remove a lab with everything in it, its director included.')
+    .argument('[name]', 'which lab', DEFAULT_NAME)
+    .action(async (name: string) => {
+      const { Lab } = await import('../lab/index.js');
+      print((await new Lab(name).down()) ? `removed the lab "${name}"\n` : `there is no lab "${name}"\n`);
+    });
+}

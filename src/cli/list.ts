@@ -1,0 +1,70 @@
+/** `beeline list`: the virtual services and their real servers. */
+
+import { Command } from 'commander';
+
+import { request } from '../control/client.js';
+import type { DestinationReport, ServiceReport } from '../control/protocol.js';
+import { serviceName } from '../model/index.js';
+import { instanceFor, print, printJson, withInstance } from './context.js';
+import { formatBytes, formatCount, formatShare, formatTable, type Column } from './format.js';
+
+export function listCommand(): Command {
+  return withInstance(new Command('list'))
+    .summary('list the virtual services and their real servers')
+    .description(
+      'List the virtual services and their real servers: weight, share of the flows, state, and what they got.',
+    )
+    .option('--json', 'print JSON')
+    .action(async ({ json }: { json?: true }, command: Command) => {
+      const services = await request(instanceFor(command).socketPath, 'list', {});
+      if (json === true) {
+        printJson(services);
+      } else {
+        print(formatServices(services));
+      }
+    });
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'REAL SERVER' },
+  { title: 'WEIGHT', align: 'right' },
+  { title: 'SHARE', align: 'right' },
+  { title: 'STATE' },
+  { title: 'MAC' },
+  { title: 'FLOWS', align: 'right' },
+  { title: 'PACKETS', align: 'right' },
+  { title: 'BYTES', align: 'right' },
+];
+
+export function formatServices(services: readonly ServiceReport[]): string {
+  if (services.length === 0) {
+    return 'no virtual services\n';
+  }
+  return services.map(formatService).join('\n');
+}
+
+function formatService(service: ServiceReport): string {
+  const { scheduler, slots, destinations, verdicts } = service;
+  const title = `${serviceName(service)}  ${scheduler}${slots === 0 ? '' : `, ${slots} slots`}\n`;
+  const reasons = destinations
+    .filter(({ reason }) => reason !== undefined)
+    .map(({ address, reason }) => `  ${address}: ${reason!}\n`);
+  const passed = Object.entries(verdicts).map(
+    ([name, count]) => `  passed up, ${name}: ${formatCount(count)} packets\n`,
+  );
+  const table = destinations.length === 0 ? '  no real servers\n' : formatTable(COLUMNS, destinations.map(cells), '  ');
+  return [title, table, ...reasons, ...passed].join('');
+}
+
+function cells({ address, weight, share, state, mac, flows, packets, bytes }: DestinationReport): string[] {
+  return [
+    address,
+    String(weight),
+    formatShare(share),
+    state,
+    mac ?? '-',
+    formatCount(flows),
+    formatCount(packets),
+    formatBytes(bytes),
+  ];
+}

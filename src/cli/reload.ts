@@ -1,0 +1,29 @@
+/** `beeline reload`: have the daemon read its configuration file again. */
+
+import { Command } from 'commander';
+
+import { request } from '../control/client.js';
+import { instanceFor, print, withInstance } from './context.js';
+
+export function reloadCommand(): Command {
+  return withInstance(new Command('reload'))
+    .summary('have the daemon read its configuration file again')
+    .description(
+      'Have the daemon read its configuration file again. Packets see the old configuration or the new one; when there ' +
+        'is a problem with the new one, the old one goes on.',
+    )
+    .action(async (_options: object, command: Command) => {
+      const { added, removed, changed, services, destinations } = await request(
+        instanceFor(command).socketPath,
+        'reload',
+        {},
+      );
+      const lines = [
+        ...added.map((name) => `+ ${name}`),
+        ...removed.map((name) => `- ${name}`),
+        ...changed.map((name) => `~ ${name}`),
+      ];
+      print(lines.map((line) => `${line}\n`).join(''));
+      print(`${lines.length === 0 ? 'no changes' : 'reloaded'}: ${services} services, ${destinations} real servers\n`);
+    });
+}

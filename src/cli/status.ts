@@ -1,0 +1,51 @@
+/** `beeline status`: how the director is. */
+
+import { Command } from 'commander';
+
+import { request } from '../control/client.js';
+import type { InterfaceReport, StatusReport } from '../control/protocol.js';
+import { instanceFor, print, printJson, withInstance } from './context.js';
+import { formatBytes, formatCount, formatDuration } from './format.js';
+
+export function statusCommand(): Command {
+  return withInstance(new Command('status'))
+    .summary('show how the director is')
+    .description('Show the daemon, its interfaces, and what it forwarded and passed up.')
+    .option('--json', 'print JSON')
+    .action(async ({ json }: { json?: true }, command: Command) => {
+      const status = await request(instanceFor(command).socketPath, 'status', {});
+      if (json === true) {
+        printJson(status);
+      } else {
+        print(formatStatus(status, Date.now()));
+      }
+    });
+}
+
+/** @param now milliseconds since 1970 */
+export function formatStatus(status: StatusReport, now: number): string {
+  const { version, pid, startedAt, configPath, programId, generation } = status;
+  const { services, destinations, unresolved, packets, bytes, verdicts, problems } = status;
+  const passed = Object.entries(verdicts)
+    .map(([name, count]) => `${name} ${formatCount(count)}`)
+    .join(', ');
+  const lines: [string, string][] = [
+    ['beeline', `${version}, pid ${pid}, up ${formatDuration(now - Date.parse(startedAt))}`],
+    ['configuration', configPath],
+    ...status.interfaces.map((each): [string, string] => ['interface', formatInterface(each)]),
+    ['program', `id ${programId ?? '?'}, configuration ${formatCount(generation)} since its maps were made`],
+    ['services', `${formatCount(services)}, with ${formatCount(destinations)} real servers`],
+    ['forwarded', `${formatCount(packets)} packets, ${formatBytes(bytes)}`],
+    ['passed up', passed === '' ? 'nothing for a VIP' : passed],
+    ...(unresolved === 0
+      ? []
+      : [['problem', `${unresolved} real servers are unresolved: see "beeline list"`] as [string, string]]),
+    ...problems.map((problem): [string, string] => ['problem', problem]),
+  ];
+  return lines.map(([label, text]) => `${label.padEnd(15)}${text}\n`).join('');
+}
+
+function formatInterface({ name, state, mode, mac, reason }: InterfaceReport): string {
+  const what = state === 'attached' ? `${mode ?? 'unknown'} mode, ${mac ?? ''}` : state;
+  return `${name}, ${what}${reason === undefined ? '' : ` (${reason})`}`;
+}

@@ -1,0 +1,79 @@
+/** What each part of a configuration allows by itself and the whole does not. */
+
+import { familyOf, ipBytes, serviceName, type IpAddress } from '../model/index.js';
+import type { Path, Problem } from './parse.js';
+import type { Config } from './schema.js';
+
+type ConfigService = Config['services'][number];
+
+/** Problems in no particular order. */
+export function findContradictions({ services }: Config): Problem[] {
+  const vips = new Set(services.map(({ address }) => address));
+  const firsts = new Map<string, number>();
+  return services.flatMap((service, i) => {
+    const path = ['services', i];
+    const name = serviceName(service);
+    const first = firsts.get(name);
+    firsts.set(name, first ?? i);
+    return [
+      ...(first === undefined ? [] : [{ path, message: `is ${name}, as services[${first}] is already` }]),
+      ...serviceProblems(service, path),
+      ...realServerProblems(service, path, vips),
+    ];
+  });
+}
+
+function serviceProblems({ address, slots, realServers }: ConfigService, path: Path): Problem[] {
+  const problems: Problem[] = [];
+  const reason = unusable(address);
+  if (reason !== undefined) {
+    problems.push({ path: [...path, 'address'], message: `cannot be a VIP: ${reason}` });
+  }
+  if (slots !== undefined && slots < realServers.length) {
+    problems.push({
+      path: [...path, 'slots'],
+      message: `must be at least the number of real servers, ${realServers.length}, not ${slots}`,
+    });
+  }
+  return problems;
+}
+
+function realServerProblems({ address: vip, realServers }: ConfigService, path: Path, vips: Set<IpAddress>): Problem[] {
+  const firsts = new Map<IpAddress, number>();
+  return realServers.flatMap(({ address }, i) => {
+    const at = [...path, 'realServers', i];
+    const first = firsts.get(address);
+    firsts.set(address, first ?? i);
+    if (first !== undefined) {
+      return [{ path: at, message: `is ${address}, as realServers[${first}] of the same service is already` }];
+    }
+    if (familyOf(address) !== familyOf(vip)) {
+      return [{ path: at, message: `must be an IPv${familyOf(vip)} address as the VIP ${vip} is, not ${address}` }];
+    }
+    if (vips.has(address)) {
+      return [{ path: at, message: `must be the real server's own address; ${address} is a VIP` }];
+    }
+    const reason = unusable(address);
+    return reason === undefined ? [] : [{ path: at, message: `cannot be a real server: ${reason}` }];
+  });
+}
+
+/** Why no host on a network can have this address; undefined when one can. */
+function unusable(address: IpAddress): string | undefined {
+  const bytes = ipBytes(address);
+  const family = familyOf(address);
+  const [first, second] = [bytes[0]!, bytes[1]!];
+  if (bytes.every((byte) => byte === 0)) {
+    return `${address} is no host's address`;
+  }
+  if (family === 4 ? first === 127 : bytes.every((byte, i) => byte === (i === 15 ? 1 : 0))) {
+    return `${address} is a loopback address`;
+  }
+  if (family === 4 ? first >= 224 : first === 0xff) {
+    return `${address} is a multicast or broadcast address`;
+  }
+  if (family === 6 && first === 0xfe && (second & 0xc0) === 0x80) {
+    return `${address} is a link-local address`;
+  }
+  return undefined;
+}

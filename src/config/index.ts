@@ -1,0 +1,25 @@
+/** YAML to model, with errors that point at the place. */
+
+import { readFileSync } from 'node:fs';
+
+import { BeelineError, type Model } from '../model/index.js';
+import { parseConfig } from './parse.js';
+
+export { ConfigError, parseConfig, type PlacedProblem } from './parse.js';
+export { jsonSchema } from './schema.js';
+
+/** @throws BeelineError `CONFIG_UNREADABLE`; ConfigError */
+export function readConfig(path: string): Model {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new BeelineError(
+      'CONFIG_UNREADABLE',
+      code === 'ENOENT' ? `there is no configuration file ${path}` : `cannot read ${path}: ${message}`,
+      { hint: 'Name one: beeline run FILE. An example is in the README.', cause: error },
+    );
+  }
+  return parseConfig(text, path);
+}

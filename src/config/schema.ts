@@ -1,0 +1,128 @@
+/** The configuration file's shape: what may stand in it, said once for checking, for the JSON Schema and for people. */
+
+import { z } from 'zod';
+
+import { MAX_WEIGHT, parseIp, PROTOCOLS, SCHEDULERS } from '../model/index.js';
+import { MAX_SLOTS } from '../schedule/ring.js';
+
+/** IFNAMSIZ is 16 with the terminating zero; neither white space nor slashes (net/core/dev.c, dev_valid_name). */
+const INTERFACE_NAME = /^[^\s/:]{1,15}$/;
+
+/** An address in its canonical spelling; `expected` completes "must be …". */
+function ipAddress(description: string): z.ZodPipe<z.ZodString, z.ZodTransform<string, string>> {
+  return z
+    .string({ error: 'must be an IP address, for example 192.168.1.100 or fd00::100' })
+    .meta({ description, examples: ['192.168.1.100', 'fd00::100'] })
+    .transform((text, context) => {
+      const address = parseIp(text);
+      if (address === undefined) {
+        context.addIssue({
+          code: 'custom',
+          message: `must be an IP address, for example 192.168.1.100 or fd00::100, not "${text}"`,
+        });
+        return z.NEVER;
+      }
+      return address;
+    });
+}
+
+function wholeNumber(low: number, high: number): z.ZodNumber {
+  const error = `must be a whole number from ${low} to ${high}`;
+  return z.number({ error }).int({ error }).min(low, { error }).max(high, { error });
+}
+
+const realServerAddress = ipAddress(
+  "The real server's own address, on a network that the director is directly attached to.",
+);
+
+const realServerMapping = z.strictObject(
+  {
+    address: realServerAddress,
+    weight: wholeNumber(0, MAX_WEIGHT)
+      .default(1)
+      .meta({ description: 'Share of new flows relative to the other real servers; 0 takes none.' }),
+  },
+  { error: 'must be an address, or a mapping with "address" and "weight"' },
+);
+
+const realServer = z.union([
+  realServerAddress
+    .transform((address) => ({ address, weight: 1 }))
+    .meta({ description: 'A real server of weight 1, by its address alone.' }),
+  realServerMapping.meta({ description: 'A real server.' }),
+]);
+
+const service = z.strictObject(
+  {
+    address: ipAddress('The virtual IP (VIP) that clients connect to.'),
+    port: wholeNumber(0, 65_535).meta({
+      description: 'The port that clients connect to. 0 stands for every port that no other service of this VIP has.',
+    }),
+    protocol: z
+      .enum(PROTOCOLS, { error: 'must be tcp or udp' })
+      .default('tcp')
+      .meta({ description: 'Transport protocol.' }),
+    scheduler: z
+      .enum(SCHEDULERS, { error: `must be ${SCHEDULERS.join(', ')}` })
+      .default('maglev')
+      .meta({
+        description: 'How flows find their real server. maglev: consistent hashing of client address and port.',
+      }),
+    slots: wholeNumber(2, MAX_SLOTS)
+      .refine((slots) => Number.isInteger(Math.log2(slots)), { error: `must be a power of two from 2 to ${MAX_SLOTS}` })
+      .optional()
+      .meta({
+        description:
+          "Size of the scheduler's ring, a power of two; at least a hundred for each real server share the flows to 1 %. " +
+          'Default: by the number of real servers.',
+      }),
+    realServers: z.array(realServer, { error: 'must be a list of real servers' }).meta({
+      description: 'The real servers. Each must have the VIP on its loopback interface and not answer ARP for it.',
+    }),
+  },
+  { error: 'must be a virtual service: a mapping with "address", "port" and "realServers"' },
+);
+
+export const configSchema = z
+  .strictObject(
+    {
+      interfaces: z
+        .array(
+          z.string({ error: 'must be the name of a network interface' }).regex(INTERFACE_NAME, {
+            error: 'must be the name of a network interface',
+          }),
+          { error: 'must be a list of network interfaces' },
+        )
+        .length(1, { error: 'must name one network interface' })
+        .meta({ description: 'The network interface that packets for the VIPs arrive on and leave by.' }),
+      mode: z
+        .enum(['native', 'generic', 'auto'], { error: 'must be native, generic or auto' })
+        .default('native')
+        .meta({
+          description:
+            'Where the XDP program runs. native: in the driver, and an error where the driver cannot. generic: in the ' +
+            "kernel's own code, for every driver, slower. auto: native, or else generic.",
+        }),
+      services: z
+        .array(service, { error: 'must be a list of virtual services' })
+        .default([])
+        .meta({ description: 'The virtual services.' }),
+    },
+    { error: 'must be a mapping with "interfaces" and "services"' },
+  )
+  .meta({
+    title: 'Beeline configuration',
+    description: 'An LVS-DR director: virtual services and their real servers.',
+  });
+
+export type Config = z.output<typeof configSchema>;
+
+/** The JSON Schema (draft 2020-12) of the file, for editors. */
+export function jsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(configSchema, { io: 'input' }) };
+}
+
+/** The keys that a mapping may have, by how deep it lies: the file, a service, a real server. */
+export function knownKeys(path: readonly unknown[]): readonly string[] {
+  return Object.keys([configSchema.shape, service.shape, realServerMapping.shape][path.length >> 1] ?? {});
+}

@@ -1,0 +1,113 @@
+/** The commands' end of the control socket. */
+
+import { connect, type Socket } from 'node:net';
+
+import { BeelineError } from '../model/index.js';
+import { encodeFrame, FrameDecoder, MAX_REPLY_BYTES, MAX_REQUEST_BYTES } from './frame.js';
+import { PROTOCOL_VERSION, type Method, type Parameters, type Reply, type Results } from './protocol.js';
+
+/** A daemon that takes longer is in trouble; the largest configurations take a few seconds to load. */
+const TIMEOUT_MS = 30_000;
+
+/**
+ * Asks the daemon one thing.
+ *
+ * @param path the control socket
+ * @throws BeelineError `NOT_RUNNING`, `CONTROL_DENIED`, `CONTROL_CLOSED`, or what the daemon answered
+ */
+export async function request<Name extends Method>(
+  path: string,
+  method: Name,
+  parameters: Parameters[Name],
+): Promise<Results[Name]> {
+  const socket = await open(path);
+  try {
+    const frame = encodeFrame({ version: PROTOCOL_VERSION, id: 1, method, parameters }, MAX_REQUEST_BYTES);
+    const { error, result } = asReply(await exchange(socket, frame));
+    if (error !== undefined) {
+      throw new BeelineError(error.code, error.message, error.hint === undefined ? {} : { hint: error.hint });
+    }
+    return result as Results[Name];
+  } finally {
+    socket.destroy();
+  }
+}
+
+function asReply(value: unknown): Reply {
+  if (typeof value !== 'object' || value === null || !('version' in value)) {
+    throw new BeelineError('CONTROL_FRAME', 'the daemon sent something that is no reply');
+  }
+  return value as Reply;
+}
+
+/** Whether a daemon answers at the path. */
+export async function isRunning(path: string): Promise<boolean> {
+  try {
+    (await open(path)).destroy();
+    return true;
+  } catch (error) {
+    if (error instanceof BeelineError && error.code === 'NOT_RUNNING') {
+      return false;
+    }
+    throw error;
+  }
+}
+
+function open(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path, () => {
+      socket.removeAllListeners('error');
+      resolve(socket);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      reject(connectError(path, error));
+    });
+  });
+}
+
+function connectError(path: string, error: NodeJS.ErrnoException): BeelineError {
+  switch (error.code) {
+    case 'ENOENT':
+    case 'ECONNREFUSED':
+      return new BeelineError('NOT_RUNNING', `no daemon listens on ${path}`, {
+        hint: 'Start it: beeline run FILE. Packets that were forwarded are forwarded still.',
+        cause: error,
+      });
+    case 'EACCES':
+    case 'EPERM':
+      return new BeelineError('CONTROL_DENIED', `only root may talk to the daemon (${path})`, {
+        hint: 'Use sudo.',
+        cause: error,
+      });
+    default:
+      return new BeelineError('CONTROL_CLOSED', `cannot connect to ${path}: ${error.message}`, { cause: error });
+  }
+}
+
+function exchange(socket: Socket, frame: Uint8Array): Promise<unknown> {
+  const decoder = new FrameDecoder(MAX_REPLY_BYTES);
+  return new Promise((resolve, reject) => {
+    const closed = (what: string): void => {
+      reject(new BeelineError('CONTROL_CLOSED', what));
+    };
+    socket.setTimeout(TIMEOUT_MS, () => {
+      closed(`the daemon did not answer within ${TIMEOUT_MS / 1000} s`);
+    });
+    socket.on('error', (error) => {
+      closed(`the connection to the daemon broke: ${error.message}`);
+    });
+    socket.on('close', () => {
+      closed('the daemon closed the connection without an answer');
+    });
+    socket.on('data', (piece) => {
+      try {
+        for (const value of decoder.push(piece)) {
+          resolve(value);
+        }
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+    socket.write(frame);
+  });
+}

@@ -1,0 +1,75 @@
+/** Frames on the control socket: a length of four bytes, big-endian, then a MessagePack value of that length. Pure. */
+
+import { Packr } from 'msgpackr';
+
+import { BeelineError } from '../model/index.js';
+
+/** Requests are small; whoever sends more is not one of ours. */
+export const MAX_REQUEST_BYTES = 1 << 20;
+/** Replies list everything: ten thousand real servers are 2 MB. */
+export const MAX_REPLY_BYTES = 64 << 20;
+
+const LENGTH_BYTES = 4;
+
+/** Plain MessagePack, readable by every implementation: no records, no class instances. */
+const packr = new Packr({ useRecords: false, moreTypes: false, int64AsType: 'number' });
+
+/** @throws BeelineError `CONTROL_FRAME` when the value is larger than the other side takes */
+export function encodeFrame(value: unknown, maxBytes: number): Buffer {
+  const body = packr.pack(value);
+  if (body.length > maxBytes) {
+    throw new BeelineError('CONTROL_FRAME', `a frame of ${body.length} bytes exceeds the limit of ${maxBytes}`);
+  }
+  const frame = Buffer.alloc(LENGTH_BYTES + body.length);
+  frame.writeUInt32BE(body.length);
+  frame.set(body, LENGTH_BYTES);
+  return frame;
+}
+
+/** Puts a stream's pieces together again. Holds at most one frame and a piece. */
+export class FrameDecoder {
+  readonly #maxBytes: number;
+  #pieces: Uint8Array[] = [];
+  #held = 0;
+  /** What must be there before there is anything to do: a length, then a frame. */
+  #wanted = LENGTH_BYTES;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /**
+   * The values that are complete with this piece.
+   *
+   * @throws BeelineError `CONTROL_FRAME` for a frame that is too long, or is no MessagePack; the stream is then of no
+   *   more use
+   */
+  *push(piece: Uint8Array): Generator<unknown, void, undefined> {
+    this.#pieces.push(piece);
+    this.#held += piece.length;
+    while (this.#held >= this.#wanted) {
+      const buffer = Buffer.concat(this.#pieces);
+      const length = buffer.readUInt32BE();
+      if (length > this.#maxBytes) {
+        throw new BeelineError('CONTROL_FRAME', `a frame of ${length} bytes exceeds the limit of ${this.#maxBytes}`);
+      }
+      const end = LENGTH_BYTES + length;
+      const complete = buffer.length >= end;
+      const rest = complete ? buffer.subarray(end) : buffer;
+      this.#pieces = [rest];
+      this.#held = rest.length;
+      this.#wanted = complete ? LENGTH_BYTES : end;
+      if (complete) {
+        yield decode(buffer.subarray(LENGTH_BYTES, end));
+      }
+    }
+  }
+}
+
+function decode(body: Uint8Array): unknown {
+  try {
+    return packr.unpack(body);
+  } catch (error) {
+    throw new BeelineError('CONTROL_FRAME', 'a frame is not a MessagePack value', { cause: error });
+  }
+}

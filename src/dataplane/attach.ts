@@ -1,0 +1,105 @@
+/** Putting the program onto interfaces: who is there already, which mode the driver takes, and taking over. */
+
+import { BpfProgram, detachXdp, KernelError, queryXdp, XdpLink, type XdpMode } from '../libbpf/index.js';
+import { BeelineError, type Interface, type Model } from '../model/index.js';
+
+export interface AttachOptions {
+  readonly mode: Model['mode'];
+  /** Detach another program instead of refusing. */
+  readonly replace: boolean;
+}
+
+export interface Attached {
+  readonly link: XdpLink;
+  readonly mode: XdpMode;
+  /** With mode `auto`: what the driver said to native mode. */
+  readonly nativeRefusal?: string;
+}
+
+/**
+ * Attaches a program to an interface.
+ *
+ * @throws BeelineError `XDP_REFUSED` when another program is there and `replace` is off, or the kernel refuses;
+ *   `XDP_NATIVE_REFUSED` when the driver does and the mode is `native`
+ */
+export function attach(program: BpfProgram, target: Interface, { mode, replace }: AttachOptions): Attached {
+  clearInterface(target, replace);
+  if (mode === 'generic') {
+    return { link: attachIn(program, target, 'generic'), mode: 'generic' };
+  }
+  try {
+    return { link: attachIn(program, target, 'native'), mode: 'native' };
+  } catch (error) {
+    if (mode === 'native' || !(error instanceof BeelineError) || error.code !== 'XDP_NATIVE_REFUSED') {
+      throw error;
+    }
+    return { link: attachIn(program, target, 'generic'), mode: 'generic', nativeRefusal: error.message };
+  }
+}
+
+/** The mode in which a program is on an interface; undefined when it is not. */
+export function attachedMode(programId: number, ifindex: number): XdpMode | undefined {
+  const attached = queryXdp(ifindex);
+  return (['native', 'generic'] as const).find((mode) => attached[mode] === programId);
+}
+
+function attachIn(program: BpfProgram, { name, ifindex }: Interface, mode: XdpMode): XdpLink {
+  try {
+    return XdpLink.attach(program, ifindex, mode);
+  } catch (error) {
+    if (!(error instanceof KernelError)) {
+      throw error;
+    }
+    if (error.code === 'EBUSY' || error.code === 'EEXIST') {
+      throw new BeelineError('XDP_REFUSED', `another XDP program took ${name} just now (${error.code})`, {
+        hint: 'Use --replace to take the interface over.',
+        cause: error,
+      });
+    }
+    if (mode === 'native') {
+      throw new BeelineError('XDP_NATIVE_REFUSED', `the driver of ${name} refuses native XDP: ${error.message}`, {
+        hint:
+          'Often its queues or offloads are the reason: try fewer queues ("ethtool -L"), LRO off ("ethtool -K"), a ' +
+          'smaller MTU. "mode: generic" works everywhere, at a quarter of the speed.',
+        cause: error,
+      });
+    }
+    throw new BeelineError('XDP_REFUSED', `the kernel refuses XDP on ${name}: ${error.message}`, { cause: error });
+  }
+}
+
+/** Makes sure that nobody else's program is on the interface. */
+function clearInterface(target: Interface, replace: boolean): void {
+  const attached = queryXdp(target.ifindex);
+  if (attached.native === 0 && attached.generic === 0 && attached.offload === 0) {
+    return;
+  }
+  if (!replace) {
+    const others = (['native', 'generic', 'offload'] as const)
+      .filter((mode) => attached[mode] !== 0)
+      .map((mode) => `${programName(attached[mode])} (${mode} mode)`);
+    throw new BeelineError('XDP_REFUSED', `${target.name} already runs ${others.join(' and ')}`, {
+      hint: 'Use --replace to take the interface over.',
+    });
+  }
+  using link = XdpLink.find(target.ifindex);
+  if (link !== undefined) {
+    link.detach();
+    return;
+  }
+  for (const mode of ['native', 'generic'] as const) {
+    if (attached[mode] !== 0) {
+      detachXdp(target.ifindex, mode);
+    }
+  }
+}
+
+/** `XDP program "xdp_pass", id 12`; the name needs CAP_SYS_ADMIN. */
+function programName(id: number): string {
+  try {
+    using program = BpfProgram.openById(id);
+    return `XDP program "${program.name}", id ${id}`;
+  } catch {
+    return `XDP program id ${id} (see "bpftool prog show id ${id}")`;
+  }
+}

@@ -1,0 +1,179 @@
+/** From a model to what packets need: the same model and surroundings give the same image, byte for byte. */
+
+import {
+  BeelineError,
+  compareIp,
+  familyOf,
+  ipBytes,
+  serviceName,
+  type Destination,
+  type IpAddress,
+  type MacAddress,
+  type Resolution,
+  type Service,
+  type World,
+} from '../model/index.js';
+import { buildRing, MAX_SLOTS, type Ring } from '../schedule/ring.js';
+
+/** Where packets for a destination go; `none`: it takes no packets at the moment, and `reason` says why. */
+export type Route =
+  | { readonly action: 'forward'; readonly mac: MacAddress; readonly sourceMac: MacAddress }
+  | { readonly action: 'local'; readonly sourceMac: MacAddress }
+  | { readonly action: 'none'; readonly reason: string };
+
+export interface CompiledService {
+  readonly service: Service;
+  readonly name: string;
+  /** The service's destinations by address: the order that the ring counts in. */
+  readonly destinations: readonly Destination[];
+  /** One for each destination. */
+  readonly routes: readonly Route[];
+  /** Slot to index into `destinations`; undefined when no destination takes packets. */
+  readonly ring: Ring | undefined;
+}
+
+/** All services in the order of their addresses, ports and protocols. */
+export type Image = readonly CompiledService[];
+
+/** What a Service object compiled to, kept with the object: services that did not change cost next to nothing. */
+interface Prepared {
+  readonly name: string;
+  /** Orders services by address, port and protocol. */
+  readonly sortKey: string;
+  readonly destinations: readonly Destination[];
+  readonly slots: number;
+  last?: CompiledService;
+}
+
+const prepared = new WeakMap<Service, Prepared>();
+
+/**
+ * Compiles services for the surroundings they are in.
+ *
+ * Pure: what is remembered from call to call only saves time. A service that did not change, in surroundings that did
+ * not change for it, compiles to the very same object.
+ *
+ * @throws BeelineError `TABLE_FULL` when a service has more destinations than its ring has slots
+ */
+export function compile(services: readonly Service[], world: World): Image {
+  const macs = new Map(world.interfaces.map(({ ifindex, mac }) => [ifindex, mac]));
+  const localMac = world.interfaces[0]?.mac;
+  const routes = new Map<IpAddress, Route>();
+  const routeTo = (address: IpAddress): Route => {
+    let route = routes.get(address);
+    if (route === undefined) {
+      route = routeFor(world.resolutions.get(address), macs, localMac);
+      routes.set(address, route);
+    }
+    return route;
+  };
+  return services
+    .map((service) => ({ service, found: prepare(service) }))
+    .sort((a, b) => (a.found.sortKey < b.found.sortKey ? -1 : 1))
+    .map(({ service, found }) => compileService(service, found, routeTo));
+}
+
+function compileService(service: Service, found: Prepared, routeTo: (address: IpAddress) => Route): CompiledService {
+  const { name, destinations, last } = found;
+  const routes = destinations.map(({ address }) => routeTo(address));
+  if (last !== undefined && routes.every((route, i) => sameRoute(route, last.routes[i]!))) {
+    return last;
+  }
+  found.last = { service, name, destinations, routes, ring: ringFor(found, routes) };
+  return found.last;
+}
+
+/** Ring sizes and how many destinations they are for: at least 102 slots each, 128 from the second on. */
+const RING_SIZES = [
+  { slots: 1 << 10, destinations: 10 },
+  { slots: 1 << 12, destinations: 32 },
+  { slots: 1 << 14, destinations: 128 },
+  { slots: 1 << 16, destinations: 512 },
+] as const;
+
+/**
+ * How many slots a service's ring has unless it says so itself.
+ *
+ * Small, because a thousand services' rings shall stay in the processor's caches; in steps of four, because a service
+ * that outgrows its ring has most of its flows moved; and by the destinations that are configured, so that it is never
+ * health or draining that does it.
+ */
+export function slotsFor(destinations: number): number {
+  const size = RING_SIZES.find(({ destinations: most }) => destinations <= most);
+  return size?.slots ?? Math.min(MAX_SLOTS, 2 ** Math.ceil(Math.log2(destinations * 128)));
+}
+
+function prepare(service: Service): Prepared {
+  let found = prepared.get(service);
+  if (found === undefined) {
+    const name = serviceName(service);
+    const destinations = [...service.destinations].sort((a, b) => compareIp(a.address, b.address));
+    const slots = service.slots ?? slotsFor(destinations.length);
+    if (destinations.length > slots) {
+      throw new BeelineError('TABLE_FULL', `${name} has ${destinations.length} real servers but only ${slots} slots`, {
+        hint: 'Raise "slots", or leave it out.',
+      });
+    }
+    found = { name, sortKey: sortKeyOf(service), destinations, slots };
+    prepared.set(service, found);
+  }
+  return found;
+}
+
+/** A string that sorts as the service does: family, address, port, protocol, each of fixed width. */
+function sortKeyOf({ address, port, protocol }: Service): string {
+  const parts = [...ipBytes(address), port >> 8, port & 0xff];
+  return String.fromCharCode(familyOf(address), ...parts) + protocol;
+}
+
+function routeFor(
+  resolution: Resolution | undefined,
+  macs: ReadonlyMap<number, MacAddress>,
+  localMac: MacAddress | undefined,
+): Route {
+  switch (resolution?.state) {
+    case 'resolved': {
+      const sourceMac = macs.get(resolution.ifindex);
+      return sourceMac === undefined
+        ? { action: 'none', reason: "reached through an interface that is not the director's" }
+        : { action: 'forward', mac: resolution.mac, sourceMac };
+    }
+    case 'local':
+      return localMac === undefined
+        ? { action: 'none', reason: 'the interface is missing' }
+        : { action: 'local', sourceMac: localMac };
+    case 'unresolved':
+      return { action: 'none', reason: resolution.reason };
+    case undefined:
+      return { action: 'none', reason: 'not resolved yet' };
+  }
+}
+
+function sameRoute(a: Route, b: Route): boolean {
+  switch (a.action) {
+    case 'forward':
+      return b.action === 'forward' && a.mac === b.mac && a.sourceMac === b.sourceMac;
+    case 'local':
+      return b.action === 'local' && a.sourceMac === b.sourceMac;
+    case 'none':
+      return b.action === 'none' && a.reason === b.reason;
+  }
+}
+
+/** Whether a destination has slots. */
+function takesPackets({ weight }: Destination, route: Route): boolean {
+  return weight > 0 && route.action !== 'none';
+}
+
+function ringFor({ destinations, slots, last }: Prepared, routes: readonly Route[]): Ring | undefined {
+  const takes = destinations.map((destination, i) => takesPackets(destination, routes[i]!));
+  if (last !== undefined && takes.every((take, i) => take === takesPackets(destinations[i]!, last.routes[i]!))) {
+    return last.ring;
+  }
+  const active = [...destinations.keys()].filter((i) => takes[i]);
+  if (active.length === 0) {
+    return undefined;
+  }
+  const members = active.map((i) => ({ key: ipBytes(destinations[i]!.address), weight: destinations[i]!.weight }));
+  return buildRing(members, slots).map((ordinal) => active[ordinal]!);
+}

@@ -1,0 +1,216 @@
+/** The data path as the daemon sees it: adopted or made new, published to, attached, counted, removed. */
+
+import { unlinkSync } from 'node:fs';
+
+import type { XdpLink, XdpMode } from '../libbpf/index.js';
+import { BeelineError, type Interface } from '../model/index.js';
+import { attach, attachedMode, type AttachOptions } from './attach.js';
+import type { Image } from './compile.js';
+import type { Counters } from './counters.js';
+import { MapSet } from './map-set.js';
+import { ensurePinDirectory, linkPath, listLinks, listSets, openLink, removePins, setPath } from './pins.js';
+import { Publisher } from './publisher.js';
+import type { Geometry } from './tables.js';
+
+export interface DataPlaneOptions {
+  /** director.bpf.o */
+  readonly objectPath: string;
+  /** The director's own folder in the BPF file system. */
+  readonly pinDirectory: string;
+  /** Told in words what was found and done; for the log. */
+  readonly onEvent?: (message: string, details: Record<string, unknown>) => void;
+}
+
+export interface Attachment {
+  readonly mode: XdpMode;
+  /** An earlier process attached it. */
+  readonly adopted: boolean;
+  /** With mode `auto`: what the driver said to native mode. */
+  readonly nativeRefusal?: string;
+}
+
+/**
+ * Everything that packets need is pinned, so that it outlives this process, and is put in place before what it replaces
+ * is taken away: at no moment is there a packet without a program and a whole set of tables.
+ *
+ * Calls must not overlap: the daemon's reconcile loop makes one at a time.
+ */
+export class DataPlane implements Disposable {
+  readonly #options: DataPlaneOptions;
+  readonly #publisher: Publisher;
+  readonly #links = new Map<number, { link: XdpLink; mode: XdpMode | undefined }>();
+  /** The numbers of the sets that are pinned; the last is in use once there is one. */
+  #pinnedSets: number[];
+
+  /**
+   * Finds what an earlier process left, and carries on with it: its maps, numbers and counters, under a program loaded
+   * anew. Maps of another version are left to their program until the first `publish` replaces both.
+   *
+   * @throws BeelineError `PINS_UNUSABLE`, `PINS_FOREIGN`, `PROGRAM_REFUSED`, `NOT_BUILT`
+   */
+  constructor(options: DataPlaneOptions) {
+    this.#options = options;
+    const { objectPath, pinDirectory } = options;
+    ensurePinDirectory(pinDirectory);
+    this.#pinnedSets = listSets(pinDirectory);
+    for (const ifindex of listLinks(pinDirectory)) {
+      this.#openLink(ifindex);
+    }
+    const adopted = this.#adopt();
+    this.#publisher = new Publisher({
+      create: (geometry) => {
+        this.#event('making new maps', { ...geometry });
+        return MapSet.create(objectPath, geometry);
+      },
+      install: (set) => {
+        this.#install(set);
+      },
+      ...(adopted && { adopted }),
+    });
+  }
+
+  #openLink(ifindex: number): void {
+    const link = openLink(this.#options.pinDirectory, ifindex);
+    const { ifindex: actual, programId } = link.info;
+    if (actual === ifindex) {
+      this.#links.set(ifindex, { link, mode: attachedMode(programId, ifindex) });
+    } else {
+      // The interface is gone, and with it the attachment.
+      link.close();
+      unlinkSync(linkPath(this.#options.pinDirectory, ifindex));
+    }
+  }
+
+  /** The set that packets run on is the one whose program the links hold; without links, the newest. */
+  #adopt(): MapSet | undefined {
+    const inUse = new Set([...this.#links.values()].map(({ link }) => link.info.programId));
+    for (const number of this.#pinnedSets.toReversed()) {
+      const found = MapSet.open(setPath(this.#options.pinDirectory, number));
+      if (typeof found === 'string') {
+        this.#event('found pinned maps that cannot be adopted; they serve until new ones do', {
+          number,
+          reason: found,
+        });
+        continue;
+      }
+      using old = found;
+      if (inUse.size > 0 && !inUse.has(old.program.info.id)) {
+        continue;
+      }
+      const set = MapSet.reload(this.#options.objectPath, old);
+      this.#install(set);
+      this.#event('adopted the pinned maps', { generation: Number(set.generation) });
+      return set;
+    }
+    return undefined;
+  }
+
+  /** Pins a set, moves the links to its program, and drops the pins of all others. */
+  #install(set: MapSet): void {
+    const { pinDirectory } = this.#options;
+    const number = (this.#pinnedSets.at(-1) ?? 0) + 1;
+    set.pin(setPath(pinDirectory, number));
+    for (const { link } of this.#links.values()) {
+      link.update(set.program);
+    }
+    for (const stale of this.#pinnedSets) {
+      MapSet.unpin(setPath(pinDirectory, stale));
+    }
+    this.#pinnedSets = [number];
+  }
+
+  /** Puts an image before the packets; see Publisher. */
+  publish(image: Image): Promise<void> {
+    return this.#publisher.publish(image);
+  }
+
+  /** What was published last by this process; undefined before the first time. */
+  get image(): Image | undefined {
+    return this.#publisher.image;
+  }
+
+  get geometry(): Geometry | undefined {
+    return this.#publisher.set?.geometry;
+  }
+
+  /** How often a configuration was published since the maps were made, by whatever process. */
+  get generation(): number {
+    return Number(this.#publisher.set?.generation ?? 0n);
+  }
+
+  /** The kernel's id of the program that packets run through. */
+  get programId(): number | undefined {
+    return this.#publisher.set?.program.info.id;
+  }
+
+  counters(): Counters {
+    return this.#publisher.counters();
+  }
+
+  /**
+   * Puts the program onto an interface, or finds it there. Publish first: what is attached has tables.
+   *
+   * @throws BeelineError `XDP_REFUSED`, `XDP_NATIVE_REFUSED`
+   */
+  attach(target: Interface, options: AttachOptions): Attachment {
+    const existing = this.#links.get(target.ifindex);
+    if (existing !== undefined) {
+      const { mode, link } = existing;
+      const attached = link.info.ifindex === target.ifindex;
+      if (attached && mode !== undefined && (options.mode === 'auto' || options.mode === mode)) {
+        return { mode, adopted: true };
+      }
+      this.detach(target.ifindex);
+    }
+    const program = this.#publisher.set?.program;
+    if (program === undefined) {
+      throw new BeelineError('INTERNAL', 'nothing was published yet, so there is no program to attach');
+    }
+    const { link, mode, nativeRefusal } = attach(program, target, options);
+    link.pin(linkPath(this.#options.pinDirectory, target.ifindex));
+    this.#links.set(target.ifindex, { link, mode });
+    return { mode, adopted: false, ...(nativeRefusal !== undefined && { nativeRefusal }) };
+  }
+
+  /** The interfaces, by index, that the program is pinned to; also those that are gone since. */
+  get attachedTo(): readonly number[] {
+    return [...this.#links.keys()];
+  }
+
+  /** Takes the program off an interface; also when the interface is gone. */
+  detach(ifindex: number): void {
+    const found = this.#links.get(ifindex);
+    if (found === undefined) {
+      return;
+    }
+    if (found.link.info.ifindex !== 0) {
+      found.link.detach();
+    }
+    unlinkSync(linkPath(this.#options.pinDirectory, ifindex));
+    found.link.close();
+    this.#links.delete(ifindex);
+  }
+
+  /** Takes the program off all interfaces and removes all pins: the host is as it was before. */
+  remove(): void {
+    this.close();
+    removePins(this.#options.pinDirectory);
+  }
+
+  /** Lets go of everything and leaves packets their way. */
+  close(): void {
+    for (const { link } of this.#links.values()) {
+      link.close();
+    }
+    this.#links.clear();
+    this.#publisher.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #event(message: string, details: Record<string, unknown>): void {
+    this.#options.onEvent?.(message, details);
+  }
+}

@@ -1,0 +1,12 @@
+/** The XDP program and its maps. Alone in knowing how the maps are laid out. */
+
+import { fileURLToPath } from 'node:url';
+
+export { compile, slotsFor, type CompiledService, type Image, type Route } from './compile.js';
+export { VERDICTS, type Counters, type VerdictName } from './counters.js';
+export { DataPlane, type Attachment } from './dataplane.js';
+export { Oracle, type Decision } from './oracle.js';
+export { removePins } from './pins.js';
+
+/** The director's BPF object, as scripts/build leaves it. */
+export const DIRECTOR_OBJECT = fileURLToPath(new URL('../../bpf/director.bpf.o', import.meta.url));

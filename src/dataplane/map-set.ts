@@ -1,0 +1,348 @@
+/** One program and the maps it reads: loaded, pinned, found again; their memory and its layout. */
+
+import { mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { BpfMap, BpfObject, BpfProgram, KernelError, type Mapping } from '../libbpf/index.js';
+import { BeelineError, ipFromBytes, PROTOCOL_NUMBERS, PROTOCOLS, serviceName, type Protocol } from '../model/index.js';
+import { possibleCpus } from '../native/system.js';
+import * as layout from './layout.generated.js';
+import type { Numbering, ServiceNumbers } from './numbering.js';
+import type { Geometry } from './tables.js';
+
+/** The maps by what they are called here, and their names in the object. */
+const MAP_NAMES = {
+  services4: 'services4',
+  services6: 'services6',
+  slots: 'slots',
+  destinations: 'destinations',
+  destinationCounters: 'destination_counters',
+  serviceVerdicts: 'service_verdicts',
+  serviceIdentities: 'service_identities',
+  destinationIdentities: 'destination_identities',
+  control: '.data.control',
+} as const;
+
+type MapKey = keyof typeof MAP_NAMES;
+const MAP_KEYS = Object.keys(MAP_NAMES) as MapKey[];
+
+const PROGRAM_NAME = 'director';
+
+/** Tables that exist twice. */
+export type CopiedTable = 'services4' | 'services6' | 'slots' | 'destinations';
+
+/** CONTROL_MAGIC in bpf/layout.h. */
+const CONTROL_MAGIC = 0x4245454c;
+
+/** Array elements start at multiples of eight (kernel/bpf/arraymap.c). */
+const ELEMENT_ALIGNMENT = 8;
+
+/** Why pinned maps cannot be adopted. */
+export type Unadoptable = 'incomplete' | 'other-version';
+
+/** A program, its maps, and their memory. */
+export class MapSet implements Disposable {
+  readonly geometry: Geometry;
+  /** The director. */
+  readonly program: BpfProgram;
+  /** All programs of the object: the director alone, but for benchmarks' objects. */
+  readonly programs: ReadonlyMap<string, BpfProgram>;
+  /** All maps of the object by their names there; opened from pins, the director's alone. */
+  readonly maps: ReadonlyMap<string, BpfMap>;
+  readonly #maps: Readonly<Record<MapKey, BpfMap>>;
+  readonly #memory: Readonly<Record<MapKey, Mapping>>;
+  readonly #strides: Readonly<Record<MapKey, number>>;
+
+  private constructor(programs: ReadonlyMap<string, BpfProgram>, all: ReadonlyMap<string, BpfMap>) {
+    this.programs = programs;
+    this.program = programs.get(PROGRAM_NAME)!;
+    this.maps = all;
+    const maps = mapValues((key) => all.get(MAP_NAMES[key])!);
+    this.#maps = maps;
+    this.#memory = mapValues((key) => maps[key].mmap('write'));
+    this.#strides = mapValues((key) => Math.ceil(maps[key].info.valueSize / ELEMENT_ALIGNMENT) * ELEMENT_ALIGNMENT);
+    const entries = (key: MapKey, header: number, bytes: number): number => (maps[key].info.valueSize - header) / bytes;
+    this.geometry = {
+      services4: entries('services4', layout.services4.byteLength, layout.service4.byteLength),
+      services6: entries('services6', layout.services6.byteLength, layout.service6.byteLength),
+      slots: entries('slots', 0, layout.slots.destination.stride),
+      destinations: entries('destinations', 0, layout.destination.byteLength),
+      services: entries('serviceVerdicts', 0, layout.serviceVerdicts.byteLength),
+    };
+  }
+
+  /**
+   * Loads the program with new, empty maps.
+   *
+   * @throws BeelineError `PROGRAM_REFUSED` when the kernel does not take it, `NOT_BUILT` when there is no object
+   */
+  static create(objectPath: string, geometry: Geometry): MapSet {
+    const set = MapSet.#load(objectPath, geometry, (object) => {
+      const sizes: Partial<Record<MapKey, number>> = {
+        services4: layout.services4.byteLength + geometry.services4 * layout.service4.byteLength,
+        services6: layout.services6.byteLength + geometry.services6 * layout.service6.byteLength,
+        slots: geometry.slots * layout.slots.destination.stride,
+        destinations: geometry.destinations * layout.destination.byteLength,
+        destinationCounters: geometry.destinations * layout.counter.byteLength,
+        serviceVerdicts: geometry.services * layout.serviceVerdicts.byteLength,
+      };
+      for (const [key, size] of Object.entries(sizes)) {
+        object.map(MAP_NAMES[key as MapKey]).setValueSize(size);
+      }
+      // One row a CPU, and one for what was counted in maps that were replaced by larger ones.
+      object.map(MAP_NAMES.destinationCounters).setMaxEntries(possibleCpus() + 1);
+      object.map(MAP_NAMES.serviceVerdicts).setMaxEntries(possibleCpus() + 1);
+      object.map(MAP_NAMES.serviceIdentities).setMaxEntries(geometry.services);
+      object.map(MAP_NAMES.destinationIdentities).setMaxEntries(geometry.destinations);
+    });
+    const view = new DataView(new ArrayBuffer(layout.control.byteLength));
+    view.setUint32(layout.control.magic.offset, CONTROL_MAGIC, true);
+    view.setBigUint64(layout.control.layout.offset, layout.fingerprint, true);
+    set.#memory.control.write(0, new Uint8Array(view.buffer));
+    return set;
+  }
+
+  /** Loads the program anew, with the maps of another set. Both see the same memory. */
+  static reload(objectPath: string, from: MapSet): MapSet {
+    return MapSet.#load(objectPath, from.geometry, (object) => {
+      for (const key of MAP_KEYS) {
+        object.map(MAP_NAMES[key]).reuse(from.#maps[key]);
+      }
+    });
+  }
+
+  static #load(objectPath: string, geometry: Geometry, configure: (object: BpfObject) => void): MapSet {
+    using object = openObject(objectPath);
+    setGeometry(object, geometry);
+    configure(object);
+    try {
+      object.load();
+    } catch (error) {
+      throw programRefused(error);
+    }
+    return new MapSet(object.programs, object.maps);
+  }
+
+  /** Opens what an earlier process pinned; a word instead when it cannot be used. */
+  static open(directory: string): MapSet | Unadoptable {
+    try {
+      const program = BpfProgram.openPinned(join(directory, 'program'));
+      const maps = new Map(
+        MAP_KEYS.map((key) => [MAP_NAMES[key], BpfMap.openPinned(join(directory, pinName(key)))] as const),
+      );
+      if (!isOurControl(maps.get(MAP_NAMES.control)!)) {
+        return 'other-version';
+      }
+      const set = new MapSet(new Map([[PROGRAM_NAME, program]]), maps);
+      // The fingerprint covers the structs; the number of rows follows from the machine.
+      return set.#rows('destinationCounters') === possibleCpus() + 1 ? set : 'other-version';
+    } catch (error) {
+      if (error instanceof KernelError && (error.code === 'ENOENT' || error.code === 'EINVAL')) {
+        return 'incomplete';
+      }
+      throw error;
+    }
+  }
+
+  /** Pins the program and all maps into a new directory. */
+  pin(directory: string): void {
+    mkdirSync(directory, { mode: 0o700 });
+    for (const key of MAP_KEYS) {
+      this.#maps[key].pin(join(directory, pinName(key)));
+    }
+    this.program.pin(join(directory, 'program'));
+  }
+
+  /** Removes what `pin` made. What packets use lives on until nothing refers to it. */
+  static unpin(directory: string): void {
+    for (const name of readdirSync(directory)) {
+      unlinkSync(join(directory, name));
+    }
+    rmdirSync(directory);
+  }
+
+  /** The copy that packets read: 0 or 1. */
+  get activeCopy(): 0 | 1 {
+    return (this.#memory.control.load32(layout.control.active.offset) & 1) as 0 | 1;
+  }
+
+  /** Lets packets read `copy`, whole, from the next one on, and counts the publication. */
+  activate(copy: 0 | 1): void {
+    const generation = new DataView(new ArrayBuffer(8));
+    generation.setBigUint64(0, this.generation + 1n, true);
+    this.#memory.control.write(layout.control.generation.offset, new Uint8Array(generation.buffer));
+    this.#memory.control.store32(layout.control.active.offset, copy);
+  }
+
+  /** How often a configuration was published in these maps. */
+  get generation(): bigint {
+    const bytes = this.#memory.control.read(layout.control.generation.offset, new Uint8Array(8));
+    return new DataView(bytes.buffer).getBigUint64(0, true);
+  }
+
+  /** Writes into one copy of a table. */
+  writeTable(table: CopiedTable, copy: 0 | 1, offset: number, bytes: Uint8Array): void {
+    this.#memory[table].write(copy * this.#strides[table] + offset, bytes);
+  }
+
+  /** Gives a service number to somebody, with counters at zero; to nobody when `identity` is undefined. */
+  setService(number: number, identity: Uint8Array | undefined): void {
+    const { byteLength } = layout.serviceVerdicts;
+    this.#setIdentity('serviceIdentities', number, identity);
+    for (let row = 0; row < this.#rows('serviceVerdicts'); row += 1) {
+      this.#memory.serviceVerdicts.zero(row * this.#strides.serviceVerdicts + number * byteLength, byteLength);
+    }
+  }
+
+  /** The same for a destination number. */
+  setDestination(number: number, identity: Uint8Array | undefined): void {
+    const { byteLength } = layout.counter;
+    this.#setIdentity('destinationIdentities', number, identity);
+    for (let row = 0; row < this.#rows('destinationCounters'); row += 1) {
+      this.#memory.destinationCounters.zero(row * this.#strides.destinationCounters + number * byteLength, byteLength);
+    }
+  }
+
+  #setIdentity(key: 'serviceIdentities' | 'destinationIdentities', number: number, identity?: Uint8Array): void {
+    this.#memory[key].write(number * this.#strides[key], identity ?? new Uint8Array(layout.identity.byteLength));
+  }
+
+  /** Who has which number, as the maps say. */
+  readNumbering(): Numbering {
+    const names = new Map<number, string>();
+    const result = new Map<string, ServiceNumbers & { destinations: Map<string, number> }>();
+    for (const { number, address, port, protocol } of this.#identities('serviceIdentities')) {
+      const name = serviceName({ address, port, protocol });
+      names.set(number, name);
+      result.set(name, { number, destinations: new Map() });
+    }
+    for (const { number, address, service } of this.#identities('destinationIdentities')) {
+      result.get(names.get(service) ?? '')?.destinations.set(address, number);
+    }
+    return result;
+  }
+
+  *#identities(key: 'serviceIdentities' | 'destinationIdentities'): Generator<{
+    number: number;
+    address: string;
+    port: number;
+    protocol: Protocol;
+    service: number;
+  }> {
+    const all = this.#memory[key].read(0, new Uint8Array(this.#memory[key].byteLength));
+    const view = new DataView(all.buffer);
+    for (let number = 1; number < this.#rows(key); number += 1) {
+      const at = number * this.#strides[key];
+      const protocol = PROTOCOLS.find((name) => PROTOCOL_NUMBERS[name] === all[at + layout.identity.protocol.offset]);
+      if (protocol === undefined) {
+        continue;
+      }
+      const addressAt = at + layout.identity.address.offset;
+      const addressBytes = all[at + layout.identity.family.offset] === 4 ? 4 : 16;
+      yield {
+        number,
+        address: ipFromBytes(all.subarray(addressAt, addressAt + addressBytes)),
+        port: view.getUint16(at + layout.identity.port.offset),
+        protocol,
+        service: view.getUint16(at + layout.identity.service.offset, true),
+      };
+    }
+  }
+
+  /** All rows of a counter table, one a CPU and the carried one: bytes of `count` numbers from 0 each. */
+  readRows(table: 'destinationCounters' | 'serviceVerdicts', count: number): Uint8Array[] {
+    const bytes = count * (table === 'destinationCounters' ? layout.counter : layout.serviceVerdicts).byteLength;
+    return Array.from({ length: this.#rows(table) }, (_, row) =>
+      this.#memory[table].read(row * this.#strides[table], new Uint8Array(bytes)),
+    );
+  }
+
+  /** Sets the row of what was counted in maps before these. */
+  writeCarriedRow(table: 'destinationCounters' | 'serviceVerdicts', bytes: Uint8Array): void {
+    this.#memory[table].write((this.#rows(table) - 1) * this.#strides[table], bytes);
+  }
+
+  #rows(key: MapKey): number {
+    return this.#maps[key].info.maxEntries;
+  }
+
+  /** Closes the handles. Pins, links and packets keep what they use. */
+  close(): void {
+    for (const key of MAP_KEYS) {
+      this.#memory[key].close();
+    }
+    for (const map of this.maps.values()) {
+      map.close();
+    }
+    for (const program of this.programs.values()) {
+      program.close();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function mapValues<Value>(make: (key: MapKey) => Value): Record<MapKey, Value> {
+  return Object.fromEntries(MAP_KEYS.map((key) => [key, make(key)])) as Record<MapKey, Value>;
+}
+
+/** BPF file systems refuse names with dots. */
+function pinName(key: MapKey): string {
+  return MAP_NAMES[key].replace('.data.', '');
+}
+
+function programRefused(error: unknown): unknown {
+  if (!(error instanceof KernelError)) {
+    return error;
+  }
+  return new BeelineError('PROGRAM_REFUSED', `the kernel refused the XDP program: ${error.message}`, {
+    hint:
+      error.code === 'EPERM'
+        ? 'Run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.'
+        : "Please report this, with the kernel's version.",
+    cause: error,
+  });
+}
+
+function openObject(path: string): BpfObject {
+  try {
+    return new BpfObject(path, 'director');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new BeelineError('NOT_BUILT', `the XDP program is not built: ${path} is missing`, {
+        hint: 'Run "npm run build".',
+      });
+    }
+    throw error;
+  }
+}
+
+/** Tells the program its tables' sizes, before it is loaded: the verifier then knows the bounds. */
+function setGeometry(object: BpfObject, geometry: Geometry): void {
+  const view = new DataView(new ArrayBuffer(layout.readOnlyData.byteLength));
+  const at = layout.readOnlyData.geometry.offset;
+  const set = (field: { offset: number }, value: number): void => {
+    view.setUint32(at + field.offset, value, true);
+  };
+  set(layout.geometry.services4Shift, 64 - Math.log2(geometry.services4));
+  set(layout.geometry.services6Shift, 64 - Math.log2(geometry.services6));
+  set(layout.geometry.slotMask, geometry.slots - 1);
+  set(layout.geometry.destinationMask, geometry.destinations - 1);
+  set(layout.geometry.serviceMask, geometry.services - 1);
+  object.section('.rodata').setInitialValue(new Uint8Array(view.buffer));
+}
+
+function isOurControl(map: BpfMap): boolean {
+  if (map.info.valueSize !== layout.control.byteLength) {
+    return false;
+  }
+  using memory = map.mmap('read');
+  const bytes = memory.read(0, new Uint8Array(layout.control.byteLength));
+  const view = new DataView(bytes.buffer);
+  return (
+    view.getUint32(layout.control.magic.offset, true) === CONTROL_MAGIC &&
+    view.getBigUint64(layout.control.layout.offset, true) === layout.fingerprint
+  );
+}

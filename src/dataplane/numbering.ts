@@ -1,0 +1,136 @@
+/** The numbers under which services and destinations stand in the maps: kept for as long as they exist. */
+
+import type { Destination, IpAddress } from '../model/index.js';
+import type { Image } from './compile.js';
+
+export interface ServiceNumbers {
+  readonly number: number;
+  readonly destinations: ReadonlyMap<IpAddress, number>;
+}
+
+/** By service name. Numbers start at 1: service 0 counts VIPs' traffic to no service, destination 0 is nobody. */
+export type Numbering = ReadonlyMap<string, ServiceNumbers>;
+
+/** Numbers that came or went with a change. */
+export interface NumberSet {
+  readonly services: readonly number[];
+  readonly destinations: readonly number[];
+}
+
+export interface Renumbering {
+  readonly numbering: Numbering;
+  /** To be zeroed and named before packets see them. */
+  readonly added: NumberSet;
+  /** To be freed when no packet can see them any more. */
+  readonly removed: NumberSet;
+}
+
+/**
+ * Numbers an image. What was there keeps its number, what is new gets the lowest one that neither the image nor
+ * `previous` uses: counters, and flows, of one destination are never taken for another's.
+ *
+ * A service whose destinations are the same keeps its very object, and when all do, the result is `previous` itself.
+ */
+export function renumber(previous: Numbering, image: Image): Renumbering {
+  const services = new NumberPool(() => [...previous.values()].map(({ number }) => number));
+  const destinations = new NumberPool(() =>
+    [...previous.values()].flatMap((service) => [...service.destinations.values()]),
+  );
+  const numbering = new Map<string, ServiceNumbers>();
+  let same = previous.size === image.length;
+  for (const { name, destinations: wanted } of image) {
+    const known = previous.get(name);
+    if (known !== undefined && hasExactly(known, wanted)) {
+      numbering.set(name, known);
+      continue;
+    }
+    same = false;
+    const numbers = new Map<IpAddress, number>();
+    for (const { address } of wanted) {
+      numbers.set(address, known?.destinations.get(address) ?? destinations.take());
+    }
+    const numbered = { number: known?.number ?? services.take(), destinations: numbers };
+    lists.set(numbered, wanted);
+    numbering.set(name, numbered);
+  }
+  return {
+    numbering: same ? previous : numbering,
+    added: { services: services.taken, destinations: destinations.taken },
+    removed: removedBetween(previous, numbering),
+  };
+}
+
+/** The list of destinations for which numbers were given: when a service comes with the same list, nothing changed. */
+const lists = new WeakMap<ServiceNumbers, readonly Destination[]>();
+
+function hasExactly(known: ServiceNumbers, wanted: readonly Destination[]): boolean {
+  if (lists.get(known) === wanted) {
+    return true;
+  }
+  const same =
+    known.destinations.size === wanted.length && wanted.every(({ address }) => known.destinations.has(address));
+  if (same) {
+    lists.set(known, wanted);
+  }
+  return same;
+}
+
+function removedBetween(previous: Numbering, next: Numbering): NumberSet {
+  const services: number[] = [];
+  const destinations: number[] = [];
+  for (const [name, known] of previous) {
+    const kept = next.get(name);
+    if (kept === known) {
+      continue;
+    }
+    if (kept === undefined) {
+      services.push(known.number);
+    }
+    for (const [address, number] of known.destinations) {
+      if (kept?.destinations.has(address) !== true) {
+        destinations.push(number);
+      }
+    }
+  }
+  return { services, destinations };
+}
+
+const highest = new WeakMap<Numbering, { service: number; destination: number }>();
+
+/** The highest number of each kind that is in use; 0 for none. */
+export function highestNumbers(numbering: Numbering): { service: number; destination: number } {
+  let found = highest.get(numbering);
+  if (found === undefined) {
+    found = { service: 0, destination: 0 };
+    for (const { number, destinations } of numbering.values()) {
+      found.service = Math.max(found.service, number);
+      for (const each of destinations.values()) {
+        found.destination = Math.max(found.destination, each);
+      }
+    }
+    highest.set(numbering, found);
+  }
+  return found;
+}
+
+/** Hands out the lowest numbers that are not used; who uses which is only asked when one is needed. */
+class NumberPool {
+  readonly taken: number[] = [];
+  readonly #listUsed: () => Iterable<number>;
+  #used: Set<number> | undefined;
+  #next = 1;
+
+  constructor(listUsed: () => Iterable<number>) {
+    this.#listUsed = listUsed;
+  }
+
+  take(): number {
+    this.#used ??= new Set(this.#listUsed());
+    while (this.#used.has(this.#next)) {
+      this.#next += 1;
+    }
+    this.taken.push(this.#next);
+    this.#next += 1;
+    return this.#next - 1;
+  }
+}

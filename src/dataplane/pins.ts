@@ -1,0 +1,111 @@
+/** The director's folder in the BPF file system: sets of maps, and the links that keep the program on interfaces. */
+
+import { existsSync, mkdirSync, readdirSync, rmdirSync, statfsSync, unlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import { KernelError, XdpLink } from '../libbpf/index.js';
+import { BeelineError } from '../model/index.js';
+import { mountBpffs } from '../native/system.js';
+import { MapSet } from './map-set.js';
+
+/** BPF_FS_MAGIC (linux/magic.h). */
+const BPF_FS_MAGIC = 0xcafe4a11;
+/** Where distributions mount it. */
+export const BPF_FS = '/sys/fs/bpf';
+
+/** Makes the folder, and mounts the BPF file system where it should be and is not. */
+export function ensurePinDirectory(directory: string): void {
+  try {
+    if (directory.startsWith(`${BPF_FS}/`) && statfsSync(BPF_FS).type !== BPF_FS_MAGIC) {
+      mountBpffs(BPF_FS);
+    }
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw unusable(directory, error);
+  }
+  if (statfsSync(directory).type !== BPF_FS_MAGIC) {
+    throw new BeelineError('PINS_UNUSABLE', `${directory} is not in a BPF file system`, {
+      hint: `Mount one: mount -t bpf bpffs ${BPF_FS}`,
+    });
+  }
+}
+
+/** The numbers of the sets there are, ascending. */
+export function listSets(directory: string): number[] {
+  return list(directory, 'set-');
+}
+
+/** The interfaces that links are pinned for, by index. */
+export function listLinks(directory: string): number[] {
+  return list(directory, 'link-');
+}
+
+function list(directory: string, prefix: string): number[] {
+  if (!existsSync(directory)) {
+    return [];
+  }
+  return readdirSync(directory)
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => Number(name.slice(prefix.length)))
+    .sort((a, b) => a - b);
+}
+
+export function setPath(directory: string, number: number): string {
+  return join(directory, `set-${number}`);
+}
+
+export function linkPath(directory: string, ifindex: number): string {
+  return join(directory, `link-${ifindex}`);
+}
+
+/** @throws BeelineError `PINS_FOREIGN` when something else stands in the link's place */
+export function openLink(directory: string, ifindex: number): XdpLink {
+  const path = linkPath(directory, ifindex);
+  try {
+    return XdpLink.openPinned(path);
+  } catch (error) {
+    if (error instanceof KernelError && error.code === 'EINVAL') {
+      throw new BeelineError('PINS_FOREIGN', `${path} is not a link that Beeline pinned`, {
+        hint: `Move it away, or choose another --instance.`,
+        cause: error,
+      });
+    }
+    throw unusable(path, error);
+  }
+}
+
+/** Detaches every program and removes every pin of a director; true when there was something. */
+export function removePins(directory: string): boolean {
+  const sets = listSets(directory);
+  const links = listLinks(directory);
+  for (const ifindex of links) {
+    using link = openLink(directory, ifindex);
+    if (link.info.ifindex !== 0) {
+      link.detach();
+    }
+    unlinkSync(linkPath(directory, ifindex));
+  }
+  for (const number of sets) {
+    MapSet.unpin(setPath(directory, number));
+  }
+  if (existsSync(directory) && readdirSync(directory).length === 0) {
+    rmdirSync(directory);
+    removeIfEmpty(dirname(directory));
+  }
+  return sets.length > 0 || links.length > 0;
+}
+
+/** The folder of all instances goes with its last one. */
+function removeIfEmpty(directory: string): void {
+  if (directory !== BPF_FS && readdirSync(directory).length === 0) {
+    rmdirSync(directory);
+  }
+}
+
+function unusable(path: string, error: unknown): BeelineError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new BeelineError('PINS_UNUSABLE', `cannot use ${path} in the BPF file system: ${reason}`, {
+    hint: `Run as root; check "mount -t bpf bpffs ${BPF_FS}".`,
+    cause: error,
+  });
+}

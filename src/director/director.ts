@@ -1,0 +1,275 @@
+/** The reconcile loop: brings the data path to what the model asks for, in the surroundings as they are. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { InterfaceReport } from '../control/index.js';
+import { compile, type Attachment, type DataPlane, type Image } from '../dataplane/index.js';
+import { BeelineError, keepUnchanged, type Interface, type IpAddress, type Model, type World } from '../model/index.js';
+import type { Network, Resolver } from '../net/index.js';
+import type { Logger } from './log.js';
+
+/** After a failure that was nobody's request, it is tried again. */
+const RETRY_MS = 5_000;
+/** How often to look whether everything is still as it should be, for what the kernel sends no event for. */
+const RECHECK_MS = 15_000;
+/** How long a start waits for real servers to answer ARP: more than a probe and its first repetition. */
+const SETTLE_MS = 1_500;
+const SETTLE_STEP_MS = 20;
+
+export interface DirectorOptions {
+  readonly network: Network;
+  readonly resolver: Resolver;
+  readonly dataPlane: DataPlane;
+  readonly log: Logger;
+  /** Take interfaces over from other XDP programs. */
+  readonly replace: boolean;
+}
+
+/** Where and how the program is attached. */
+type Attached = Omit<Attachment, 'adopted'> & { readonly ifindex: number };
+
+/**
+ * One director. There is one way to change anything: a new model, or new surroundings, and then a round of the loop.
+ * Rounds never overlap.
+ */
+export class Director {
+  readonly #options: DirectorOptions;
+  readonly #attached = new Map<string, Attached>();
+  readonly #told = new Map<string, string>();
+  readonly #recheck: NodeJS.Timeout;
+  #model: Model = { interfaces: [], mode: 'native', services: [] };
+  #rounds: Promise<unknown> = Promise.resolve();
+  #roundQueued = false;
+  #retry: NodeJS.Timeout | undefined;
+  #stopped = false;
+  #failure: string | undefined;
+
+  constructor(options: DirectorOptions) {
+    this.#options = options;
+    this.#recheck = setInterval(() => {
+      this.touch();
+    }, RECHECK_MS);
+  }
+
+  get model(): Model {
+    return this.#model;
+  }
+
+  /** What is wrong at the moment, in words. */
+  get problems(): readonly string[] {
+    const missing = this.#model.interfaces
+      .filter((name) => this.#options.network.link(name) === undefined)
+      .map((name) => `interface ${name} is missing`);
+    return this.#failure === undefined ? missing : [...missing, this.#failure];
+  }
+
+  /**
+   * Takes a first model up: everything it names must be there.
+   *
+   * @throws BeelineError `INTERFACE_MISSING`, and what publishing and attaching throw
+   */
+  start(model: Model): Promise<void> {
+    return this.#enqueue(async () => {
+      this.#requireInterfaces(model);
+      this.#model = model;
+      await this.#survey();
+      await this.#settle();
+      await this.#round();
+    });
+  }
+
+  /**
+   * Goes over to another model and returns the one before.
+   *
+   * @throws BeelineError what is wrong with it; the old one then goes on
+   */
+  change(next: Model): Promise<Model> {
+    return this.#enqueue(async () => {
+      const before = this.#model;
+      this.#requireInterfaces(next);
+      this.#model = keepUnchanged(before, next);
+      try {
+        await this.#round();
+      } catch (error) {
+        this.#model = before;
+        this.touch();
+        throw error;
+      }
+      return before;
+    });
+  }
+
+  /** The surroundings may have changed: a round follows soon, one for any number of calls. */
+  touch(): void {
+    if (this.#roundQueued || this.#stopped) {
+      return;
+    }
+    this.#roundQueued = true;
+    void this.#enqueue(async () => {
+      this.#roundQueued = false;
+      await this.#roundOrRetry();
+    });
+  }
+
+  /** Waits for the round that is under way and begins no more. Packets go on. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#recheck);
+    clearTimeout(this.#retry);
+    await this.#rounds;
+  }
+
+  interfaces(): InterfaceReport[] {
+    return this.#model.interfaces.map((name) => {
+      const link = this.#options.network.link(name);
+      const attached = this.#attached.get(name);
+      return {
+        name,
+        state: link === undefined ? 'missing' : attached === undefined ? 'failed' : 'attached',
+        mode: attached?.mode,
+        ifindex: link?.ifindex,
+        mac: link?.mac,
+        reason: attached?.nativeRefusal,
+      };
+    });
+  }
+
+  #enqueue<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#rounds.then(work);
+    this.#rounds = result.catch(() => undefined);
+    return result;
+  }
+
+  async #roundOrRetry(): Promise<void> {
+    if (this.#stopped) {
+      return;
+    }
+    clearTimeout(this.#retry);
+    try {
+      await this.#round();
+    } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error);
+      this.#options.log.error({ err: error }, 'could not bring the data path up to date; trying again');
+      this.#retry = setTimeout(() => {
+        this.touch();
+      }, RETRY_MS);
+    }
+  }
+
+  /** Publishes what changed, attaches what is there and not attached, detaches what is not asked for any more. */
+  async #round(): Promise<void> {
+    const { dataPlane, log } = this.#options;
+    const world = await this.#survey();
+    const image = compile(this.#model.services, world);
+    this.#tellChanges(image);
+    if (dataPlane.image === undefined || !sameImage(image, dataPlane.image)) {
+      const started = performance.now();
+      await dataPlane.publish(image);
+      const ms = Math.round((performance.now() - started) * 10) / 10;
+      log.info({ generation: dataPlane.generation, services: image.length, ms }, 'published');
+    }
+    for (const target of world.interfaces) {
+      this.#attach(target);
+    }
+    this.#detachAllBut(world.interfaces);
+    this.#failure = undefined;
+  }
+
+  /** Has the model's real servers resolved, and says how everything stands. */
+  async #survey(): Promise<World> {
+    const { network, resolver } = this.#options;
+    const interfaces = this.#model.interfaces.flatMap((name) => network.link(name) ?? []);
+    const addresses = this.#model.services.flatMap(({ destinations }) => destinations.map(({ address }) => address));
+    await resolver.track(addresses, interfaces);
+    return { interfaces, resolutions: resolver.resolutions() };
+  }
+
+  /** Gives real servers the time to answer, so that the first image is whole. */
+  async #settle(): Promise<void> {
+    const deadline = performance.now() + SETTLE_MS;
+    while (this.#options.resolver.pending && performance.now() < deadline) {
+      await sleep(SETTLE_STEP_MS);
+    }
+  }
+
+  #attach(target: Interface): void {
+    const { dataPlane, log, replace } = this.#options;
+    const { adopted, ...attachment } = dataPlane.attach(target, { mode: this.#model.mode, replace });
+    if (adopted && this.#attached.get(target.name)?.ifindex === target.ifindex) {
+      return;
+    }
+    this.#attached.set(target.name, { ...attachment, ifindex: target.ifindex });
+    const { mode, nativeRefusal: reason } = attachment;
+    if (reason !== undefined) {
+      log.warn({ interface: target.name, mode, reason }, 'attached in generic mode, which is slower');
+    } else {
+      log.info({ interface: target.name, mode }, adopted ? 'attached already' : 'attached');
+    }
+  }
+
+  #detachAllBut(wanted: readonly Interface[]): void {
+    const { dataPlane, log } = this.#options;
+    for (const ifindex of dataPlane.attachedTo) {
+      if (!wanted.some((each) => each.ifindex === ifindex)) {
+        dataPlane.detach(ifindex);
+        log.info({ ifindex }, 'detached');
+      }
+    }
+    for (const [name, { ifindex }] of this.#attached) {
+      if (!wanted.some((each) => each.ifindex === ifindex)) {
+        this.#attached.delete(name);
+      }
+    }
+  }
+
+  #requireInterfaces({ interfaces }: Model): void {
+    const missing = interfaces.find((name) => this.#options.network.link(name) === undefined);
+    if (missing !== undefined) {
+      throw new BeelineError('INTERFACE_MISSING', `there is no network interface ${missing}`, {
+        hint: 'See "ip link".',
+      });
+    }
+  }
+
+  /** Logs what came, went, or has become another since the last round: interfaces and real servers. */
+  #tellChanges(image: Image): void {
+    const { network, log } = this.#options;
+    const now = new Map<string, string>();
+    for (const name of this.#model.interfaces) {
+      now.set(`interface ${name}`, network.link(name) === undefined ? 'missing' : 'present');
+    }
+    for (const [address, state] of realServerStates(image)) {
+      now.set(`real server ${address}`, state);
+    }
+    for (const [what, state] of now) {
+      if (this.#told.get(what) !== state) {
+        const bad = state === 'missing' || state.startsWith('unresolved');
+        log[bad ? 'warn' : 'info'](`${what}: ${state}`);
+      }
+    }
+    this.#told.clear();
+    now.forEach((state, what) => this.#told.set(what, state));
+  }
+}
+
+/** By address: "00:50:00:00:01:00", "local", "unresolved, …". */
+function realServerStates(image: Image): Map<IpAddress, string> {
+  const states = new Map<IpAddress, string>();
+  for (const { destinations, routes } of image) {
+    destinations.forEach(({ address }, i) => {
+      const route = routes[i]!;
+      const state =
+        route.action === 'forward'
+          ? `at ${route.mac}`
+          : route.action === 'none'
+            ? `unresolved, ${route.reason}`
+            : 'local';
+      states.set(address, state);
+    });
+  }
+  return states;
+}
+
+function sameImage(a: Image, b: Image): boolean {
+  return a.length === b.length && a.every((service, i) => service === b[i]);
+}

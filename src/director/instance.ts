@@ -1,0 +1,31 @@
+/** Where one director keeps what it needs: several can run on one host, each under a name of its own. */
+
+import { BeelineError } from '../model/index.js';
+
+export interface Instance {
+  readonly name: string;
+  readonly socketPath: string;
+  readonly lockPath: string;
+  /** In the BPF file system. */
+  readonly pinDirectory: string;
+}
+
+export const DEFAULT_INSTANCE = 'default';
+
+/** BPF file systems refuse dots in names. */
+const NAME = /^[A-Za-z0-9_-]{1,32}$/;
+
+/** @throws BeelineError `USAGE` for a name that cannot be a file's */
+export function instanceOf(name: string): Instance {
+  if (!NAME.test(name)) {
+    throw new BeelineError('USAGE', `"${name}" cannot be the name of an instance`, {
+      hint: 'Use 1 to 32 letters, digits, dashes and underscores.',
+    });
+  }
+  return {
+    name,
+    socketPath: `/run/beeline/${name}.sock`,
+    lockPath: `/run/beeline/${name}.lock`,
+    pinDirectory: `/sys/fs/bpf/beeline/${name}`,
+  };
+}

@@ -1,0 +1,49 @@
+/** Tells systemd how the daemon is, by the protocol of sd_notify(3). Without systemd nothing happens. */
+
+import { sendDatagram } from '../native/system.js';
+
+export interface ServiceManager {
+  /** For example `{ READY: '1', STATUS: '…' }`. */
+  notify(state: Readonly<Record<string, string>>): void;
+  stop(): void;
+}
+
+/**
+ * @param environment NOTIFY_SOCKET, and WATCHDOG_USEC where the unit has WatchdogSec
+ * @param onError told when the socket cannot be written to; the daemon goes on
+ */
+export function serviceManager(
+  environment: Readonly<Record<string, string | undefined>>,
+  onError: (error: unknown) => void,
+): ServiceManager {
+  const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: watchdogUs } = environment;
+  const notify = (state: Readonly<Record<string, string>>): void => {
+    if (socket === undefined || socket === '') {
+      return;
+    }
+    const text = Object.entries(state)
+      .map(([key, value]) => `${key}=${value}\n`)
+      .join('');
+    try {
+      sendDatagram(socket, text);
+    } catch (error) {
+      onError(error);
+    }
+  };
+  // Twice in the time that systemd allows, as sd_watchdog_enabled(3) recommends.
+  const watchdog =
+    watchdogUs === undefined
+      ? undefined
+      : setInterval(
+          () => {
+            notify({ WATCHDOG: '1' });
+          },
+          Number(watchdogUs) / 1000 / 2,
+        ).unref();
+  return {
+    notify,
+    stop: () => {
+      clearInterval(watchdog);
+    },
+  };
+}

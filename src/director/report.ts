@@ -1,0 +1,108 @@
+/** From images and counters to what the commands show. Pure. */
+
+import type {
+  DestinationReport,
+  DestinationState,
+  ReloadReport,
+  ServiceReport,
+  StatusReport,
+} from '../control/index.js';
+import type { CompiledService, Counters, Image, Route } from '../dataplane/index.js';
+import { serviceName, type Destination, type Model } from '../model/index.js';
+
+export function reportServices(image: Image, counters: Counters): ServiceReport[] {
+  const byName = new Map(counters.services.map((service) => [service.name, service]));
+  return image.map((compiled) => {
+    const { service, name, destinations, routes } = compiled;
+    const counted = byName.get(name);
+    const shares = slotShares(compiled);
+    return {
+      protocol: service.protocol,
+      address: service.address,
+      port: service.port,
+      scheduler: service.scheduler,
+      slots: compiled.ring?.length ?? 0,
+      destinations: destinations.map((destination, i): DestinationReport => {
+        const { packets = 0, bytes = 0, flows = 0 } = counted?.destinations[i] ?? {};
+        return { ...describe(destination, routes[i]!), share: shares[i]!, packets, bytes, flows };
+      }),
+      verdicts: counted?.verdicts ?? {},
+    };
+  });
+}
+
+function describe(
+  { address, weight }: Destination,
+  route: Route,
+): Pick<DestinationReport, 'address' | 'weight' | 'state' | 'reason' | 'mac'> {
+  const state = stateOf(weight, route);
+  return {
+    address,
+    weight,
+    state,
+    ...(route.action === 'none' && { reason: route.reason }),
+    ...(route.action === 'forward' && { mac: route.mac }),
+  };
+}
+
+function stateOf(weight: number, route: Route): DestinationState {
+  if (route.action === 'none') {
+    return 'unresolved';
+  }
+  if (weight === 0) {
+    return 'drained';
+  }
+  return route.action === 'local' ? 'local' : 'up';
+}
+
+/** Which part of the ring each destination has. */
+function slotShares({ ring, destinations }: CompiledService): number[] {
+  const slots = new Array<number>(destinations.length).fill(0);
+  for (const index of ring ?? []) {
+    slots[index]! += 1;
+  }
+  return slots.map((count) => (ring === undefined ? 0 : count / ring.length));
+}
+
+/** Sums over all services. */
+export function reportTotals(
+  image: Image,
+  counters: Counters,
+): Pick<StatusReport, 'services' | 'destinations' | 'unresolved' | 'packets' | 'bytes' | 'verdicts'> {
+  const destinations = counters.services.flatMap((service) => service.destinations);
+  const verdicts: Record<string, number> = {};
+  for (const counted of [counters.noService, ...counters.services.map((service) => service.verdicts)]) {
+    for (const [name, count] of Object.entries(counted)) {
+      verdicts[name] = (verdicts[name] ?? 0) + count;
+    }
+  }
+  return {
+    services: image.length,
+    destinations: image.reduce((sum, service) => sum + service.destinations.length, 0),
+    unresolved: image.reduce(
+      (sum, { destinations: all, routes }) =>
+        sum + all.filter(({ weight }, i) => weight > 0 && routes[i]!.action === 'none').length,
+      0,
+    ),
+    packets: destinations.reduce((sum, { packets }) => sum + packets, 0),
+    bytes: destinations.reduce((sum, { bytes }) => sum + bytes, 0),
+    verdicts,
+  };
+}
+
+/** What a new model changes. Services that are the same object in both did not change. */
+export function reportReload(before: Model, after: Model): ReloadReport {
+  const old = new Map(before.services.map((service) => [serviceName(service), service]));
+  const names = new Set(after.services.map(serviceName));
+  const changed = after.services.filter((service) => {
+    const known = old.get(serviceName(service));
+    return known !== undefined && known !== service;
+  });
+  return {
+    services: after.services.length,
+    destinations: after.services.reduce((sum, { destinations }) => sum + destinations.length, 0),
+    added: [...names].filter((name) => !old.has(name)),
+    removed: [...old.keys()].filter((name) => !names.has(name)),
+    changed: changed.map(serviceName),
+  };
+}

@@ -1,0 +1,54 @@
+/** Running other programs: with their errors in words, and in the lab's namespaces. */
+
+import { execFile, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+
+import { BeelineError } from '../model/index.js';
+
+/** Long for a command, short for somebody who waits. */
+const TIMEOUT_MS = 20_000;
+
+export interface RunOptions {
+  readonly input?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs a program to its end and returns what it wrote to standard output.
+ *
+ * @throws BeelineError `LAB` with what it wrote to standard error
+ */
+export function run(file: string, args: readonly string[], { input, signal }: RunOptions = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      file,
+      args,
+      { timeout: TIMEOUT_MS, maxBuffer: 64 << 20, ...(signal && { signal }) },
+      (error, stdout, stderr) => {
+        if (error === null) {
+          resolve(stdout);
+        } else if (signal?.aborted === true) {
+          reject(new BeelineError('LAB', 'interrupted', { cause: error }));
+        } else {
+          const what = `${file} ${args.join(' ')}`;
+          const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+          const reason = missing ? `${file} is not installed` : stderr.trim() || error.message;
+          reject(new BeelineError('LAB', `${what}: ${reason}`, { cause: error }));
+        }
+      },
+    );
+    if (input !== undefined) {
+      child.stdin?.end(input);
+    }
+  });
+}
+
+/** The command line that runs a program in a network namespace, everything else being the host's. */
+export function inNamespace(namespace: string, command: readonly string[]): [file: string, args: string[]] {
+  return ['nsenter', [`--net=/run/netns/${namespace}`, '--', ...command]];
+}
+
+/** Starts a program in a network namespace and leaves it running. */
+export function start(namespace: string, command: readonly string[], options: SpawnOptions): ChildProcess {
+  const [file, args] = inNamespace(namespace, command);
+  return spawn(file, args, options);
+}

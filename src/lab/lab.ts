@@ -1,0 +1,245 @@
+/** A whole LVS network on one machine: namespaces for client, director, two real servers and the switch between them. */
+
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+import { BeelineError } from '../model/index.js';
+import { inNamespace, run, start } from './command.js';
+import { isAlive, processOf, terminate, type ProcessIdentity } from './process.js';
+import { HOSTS, hostSetup, LAB_CONFIG, NIC, PAGES, switchSetup, type HostName, type Setup } from './topology.js';
+
+/** All labs' files, one folder each. */
+const LABS_DIRECTORY = '/run/beeline/labs';
+const NAME = /^[a-z0-9-]{1,16}$/;
+
+const PASS_OBJECT = fileURLToPath(new URL('../../bpf/pass.bpf.o', import.meta.url));
+const WEB_SERVER = fileURLToPath(new URL('./web-server.js', import.meta.url));
+const BEELINE = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+
+const START_TIMEOUT_MS = 10_000;
+const POLL_MS = 25;
+
+/** What a lab wrote down so that another process can take it down. */
+interface State {
+  readonly processes: readonly ProcessIdentity[];
+}
+
+/**
+ * One lab, by name. Its director is the instance of the same name. Nothing of it reaches beyond its namespaces, and what
+ * it started it ends, by process number.
+ */
+export class Lab {
+  readonly name: string;
+  /** Configuration, logs, captures. */
+  readonly directory: string;
+  #processes: ProcessIdentity[] = [];
+
+  /** @throws BeelineError `USAGE` for a name that is too long for namespaces */
+  constructor(name: string) {
+    if (!NAME.test(name)) {
+      throw new BeelineError('USAGE', `"${name}" cannot be the name of a lab`, {
+        hint: 'Use up to 16 small letters, digits and dashes.',
+      });
+    }
+    this.name = name;
+    this.directory = join(LABS_DIRECTORY, name);
+  }
+
+  /** The configuration file for the lab's director. */
+  get configPath(): string {
+    return join(this.directory, 'beeline.yaml');
+  }
+
+  get exists(): boolean {
+    return existsSync(this.directory);
+  }
+
+  namespace(host: HostName | 'switch'): string {
+    return `beeline-${this.name}-${host}`;
+  }
+
+  /**
+   * Builds the lab. When that fails, or `signal` ends it, what was built is removed again.
+   *
+   * @throws BeelineError `LAB`
+   */
+  async up(signal?: AbortSignal): Promise<void> {
+    if (this.exists) {
+      throw new BeelineError('LAB', `the lab "${this.name}" is up already`, {
+        hint: `Take it down first: beeline lab down ${this.name}`,
+      });
+    }
+    if (process.getuid?.() !== 0) {
+      throw new BeelineError('LAB', 'only root can make network namespaces', { hint: 'Use sudo.' });
+    }
+    mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+    try {
+      await this.#build(signal);
+    } catch (error) {
+      await this.down();
+      throw error;
+    }
+  }
+
+  async #build(signal: AbortSignal | undefined): Promise<void> {
+    writeFileSync(this.configPath, LAB_CONFIG);
+    const namespaces = ['switch', ...HOSTS.map(({ name }) => name)] as const;
+    for (const each of namespaces) {
+      await run('ip', ['netns', 'add', this.namespace(each)], { signal });
+    }
+    for (const { name } of HOSTS) {
+      const cable = ['type', 'veth', 'peer', 'name', NIC, 'netns', this.namespace(name)];
+      await run('ip', ['-n', this.namespace('switch'), 'link', 'add', name, ...cable], { signal });
+    }
+    await this.#apply('switch', switchSetup(), signal);
+    for (const host of HOSTS) {
+      await this.#apply(host.name, hostSetup(host), signal);
+    }
+    // A frame whose checksum is left to the card would reach the real server without one: XDP_TX does not fill it in.
+    await this.exec('client', ['ethtool', '-K', NIC, 'tx', 'off'], signal);
+    await run(
+      'ip',
+      ['-n', this.namespace('switch'), 'link', 'set', 'director', 'xdpdrv', 'obj', PASS_OBJECT, 'sec', 'xdp.frags'],
+      { signal },
+    );
+    for (const [host, page] of Object.entries(PAGES) as [HostName, string][]) {
+      await this.startWebServer(host, 80, page, signal);
+    }
+  }
+
+  async #apply(host: HostName | 'switch', { ip, sysctls }: Setup, signal?: AbortSignal): Promise<void> {
+    await run('ip', ['-n', this.namespace(host), '-batch', '-'], { input: `${ip.join('\n')}\n`, signal });
+    for (const [name, value] of Object.entries(sysctls)) {
+      await this.sysctl(host, name, value, signal);
+    }
+  }
+
+  /** Sets a kernel parameter of a host's network: `net/ipv4/ip_forward`. What /proc/sys/net shows is the namespace's. */
+  async sysctl(host: HostName | 'switch', name: string, value: string, signal?: AbortSignal): Promise<void> {
+    await this.exec(host, ['sh', '-c', 'printf %s "$2" > "/proc/sys/$1"', 'sh', name, value], signal);
+  }
+
+  /** Runs a program on a host to its end and returns what it printed. @throws BeelineError `LAB` when it fails */
+  exec(host: HostName | 'switch', command: readonly string[], signal?: AbortSignal): Promise<string> {
+    const [file, args] = inNamespace(this.namespace(host), command);
+    return run(file, args, { signal });
+  }
+
+  /** Starts a program on a host; it ends with the lab. What it prints goes to a file in the lab's folder. */
+  startProcess(host: HostName, label: string, command: readonly string[]): ProcessIdentity {
+    const log = openSync(join(this.directory, `${label}.log`), 'a');
+    const child = start(this.namespace(host), command, { detached: true, stdio: ['ignore', log, log] });
+    closeSync(log);
+    if (child.pid === undefined) {
+      throw new BeelineError('LAB', `cannot start ${command.join(' ')}`);
+    }
+    child.unref();
+    // nsenter becomes the program: the process number stays.
+    const identity = processOf(child.pid);
+    this.#remember(identity);
+    return identity;
+  }
+
+  #remember(identity: ProcessIdentity): void {
+    this.#processes = [...this.#readState().processes, identity];
+    const state: State = { processes: this.#processes };
+    writeFileSync(this.#statePath, JSON.stringify(state));
+  }
+
+  get #statePath(): string {
+    return join(this.directory, 'state.json');
+  }
+
+  #readState(): State {
+    return existsSync(this.#statePath)
+      ? (JSON.parse(readFileSync(this.#statePath, 'utf8')) as State)
+      : { processes: [] };
+  }
+
+  /** Starts a web server on a host and waits until it listens. */
+  async startWebServer(host: HostName, port: number, page: string, signal?: AbortSignal): Promise<ProcessIdentity> {
+    const ready = join(this.directory, `web-${host}-${port}.ready`);
+    const command = [process.execPath, WEB_SERVER, String(port), page, ready];
+    const identity = this.startProcess(host, `web-${host}-${port}`, command);
+    await this.#waitFor(`the web server on ${host}, port ${port}`, identity, () => existsSync(ready), signal);
+    return identity;
+  }
+
+  /** Starts the daemon in the director's namespace and waits until it answers. */
+  async startDirector(args: readonly string[] = [], signal?: AbortSignal): Promise<ProcessIdentity> {
+    const command = [process.execPath, BEELINE, '--instance', this.name, 'run', ...args, this.configPath];
+    const identity = this.startProcess('director', 'director', command);
+    await this.#waitFor('the daemon', identity, () => answers(`/run/beeline/${this.name}.sock`), signal);
+    return identity;
+  }
+
+  async #waitFor(
+    what: string,
+    identity: ProcessIdentity,
+    isReady: () => boolean | Promise<boolean>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const deadline = performance.now() + START_TIMEOUT_MS;
+    while (!(await isReady())) {
+      if (!isAlive(identity) || performance.now() > deadline) {
+        throw new BeelineError('LAB', `${what} did not start`, { hint: `Its log is in ${this.directory}.` });
+      }
+      await sleep(POLL_MS, undefined, signal && { signal });
+    }
+  }
+
+  /** Runs `beeline` for the lab's director and returns what it printed. */
+  beeline(args: readonly string[], signal?: AbortSignal): Promise<string> {
+    return run(process.execPath, [BEELINE, '--instance', this.name, ...args], { signal });
+  }
+
+  /** Removes everything the lab made, whatever state it is in. False when there was nothing. */
+  async down(): Promise<boolean> {
+    const existed = this.exists;
+    if (existed) {
+      await this.beeline(['stop', '--detach']).catch(ignoreLabError);
+      for (const identity of this.#readState().processes) {
+        await terminate(identity);
+      }
+    }
+    const there = await namespaces();
+    const ours = ['switch', ...HOSTS.map(({ name }) => name)]
+      .map((host) => this.namespace(host as HostName))
+      .filter((namespace) => there.has(namespace));
+    for (const namespace of ours) {
+      await run('ip', ['netns', 'delete', namespace]);
+    }
+    rmSync(this.directory, { recursive: true, force: true });
+    rmSync(`/run/beeline/${this.name}.sock`, { force: true });
+    rmSync(`/run/beeline/${this.name}.lock`, { force: true });
+    return existed || ours.length > 0;
+  }
+}
+
+async function namespaces(): Promise<Set<string>> {
+  const list = await run('ip', ['netns', 'list']);
+  return new Set(list.split('\n').map((line) => line.split(' ')[0]!));
+}
+
+/** Taking down goes on: the director may never have been started. */
+function ignoreLabError(error: unknown): void {
+  if (!(error instanceof BeelineError)) {
+    throw error;
+  }
+}
+
+/** Whether somebody accepts connections at a unix socket. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => {
+      resolve(false);
+    });
+  });
+}

@@ -1,0 +1,86 @@
+/** The lab's network, as the LVS tutorials draw it: who is there, with which addresses. Pure. */
+
+import type { IpAddress, MacAddress } from '../model/index.js';
+
+export type HostName = 'client' | 'director' | 'real1' | 'real2';
+
+export interface Host {
+  readonly name: HostName;
+  readonly mac: MacAddress;
+  readonly ipv4: IpAddress;
+  readonly ipv6: IpAddress;
+}
+
+/** All hosts' one network card has this name. */
+export const NIC = 'ens3';
+export const VIP4 = '192.168.1.100';
+export const VIP6 = 'fd00::100';
+
+export const HOSTS: readonly Host[] = [
+  { name: 'client', mac: '00:50:00:00:03:00', ipv4: '192.168.1.12', ipv6: 'fd00::12' },
+  { name: 'director', mac: '00:50:00:00:04:00', ipv4: '192.168.1.21', ipv6: 'fd00::21' },
+  { name: 'real1', mac: '00:50:00:00:01:00', ipv4: '192.168.1.31', ipv6: 'fd00::31' },
+  { name: 'real2', mac: '00:50:00:00:02:00', ipv4: '192.168.1.32', ipv6: 'fd00::32' },
+];
+
+/** The web servers' pages. */
+export const PAGES: Readonly<Partial<Record<HostName, string>>> = {
+  real1: '<h1>Real Server 01</h1>',
+  real2: '<h1>Real Server 02</h1>',
+};
+
+export function hostNamed(name: HostName): Host {
+  return HOSTS.find((host) => host.name === name)!;
+}
+
+/** Lines for `ip -batch` in one namespace, and sysctls to set there. */
+export interface Setup {
+  readonly ip: readonly string[];
+  readonly sysctls: Readonly<Record<string, string>>;
+}
+
+/** A host's card is there already, made with its cable. */
+export function hostSetup({ name, mac, ipv4, ipv6 }: Host): Setup {
+  const real = name === 'real1' || name === 'real2';
+  return {
+    ip: [
+      'link set lo up',
+      `link set ${NIC} address ${mac}`,
+      `addr add ${ipv4}/24 dev ${NIC}`,
+      `addr add ${ipv6}/64 dev ${NIC} nodad`,
+      // Real servers have the VIP without announcing it: /32, since a /24 on lo would make the whole network local.
+      ...(real ? [`addr add ${VIP4}/32 dev lo`, `addr add ${VIP6}/128 dev lo nodad`] : []),
+      ...(name === 'director' ? [`addr add ${VIP4}/32 dev ${NIC}`, `addr add ${VIP6}/128 dev ${NIC} nodad`] : []),
+      `link set ${NIC} up`,
+    ],
+    sysctls: {
+      [`net/ipv6/conf/${NIC}/accept_ra`]: '0',
+      // "all" and not "lo": the requests arrive on the card.
+      ...(real ? { 'net/ipv4/conf/all/arp_ignore': '1', 'net/ipv4/conf/all/arp_announce': '2' } : {}),
+    },
+  };
+}
+
+/** The switch: one bridge, one port for each host, named after it. */
+export function switchSetup(): Setup {
+  return {
+    ip: [
+      'link add br0 type bridge mcast_snooping 0',
+      'link set br0 up',
+      ...HOSTS.flatMap(({ name }) => [`link set ${name} master br0`, `link set ${name} up`]),
+    ],
+    sysctls: { 'net/ipv6/conf/all/disable_ipv6': '1' },
+  };
+}
+
+/** A configuration for the lab's director: the web servers, by IPv4 and IPv6. */
+export const LAB_CONFIG = `# The lab's director: two web servers behind one virtual IP.
+interfaces: [${NIC}]
+services:
+  - address: ${VIP4}
+    port: 80
+    realServers: [${hostNamed('real1').ipv4}, ${hostNamed('real2').ipv4}]
+  - address: ${VIP6}
+    port: 80
+    realServers: ["${hostNamed('real1').ipv6}", "${hostNamed('real2').ipv6}"]
+`;

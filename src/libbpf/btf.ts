@@ -1,0 +1,161 @@
+/** BTF: the types of a BPF object, or of what is loaded in the kernel, read out and looked up. */
+
+import { readFileSync } from 'node:fs';
+
+import { addon } from '../native/addon.js';
+import '../native/error.js';
+
+/** A type's number within its BTF; 0 is void. */
+export type BtfTypeId = number;
+
+export interface BtfMember {
+  readonly name: string;
+  readonly type: BtfTypeId;
+  readonly bitOffset: number;
+  /** 0 when it is no bit field. */
+  readonly bitSize: number;
+}
+
+interface BtfNamed {
+  /** Empty for anonymous types. */
+  readonly name: string;
+}
+
+export interface BtfInt extends BtfNamed {
+  readonly kind: 'int';
+  readonly size: number;
+  readonly bits: number;
+  readonly signed: boolean;
+  readonly boolean: boolean;
+}
+
+export interface BtfArray extends BtfNamed {
+  readonly kind: 'array';
+  readonly type: BtfTypeId;
+  readonly length: number;
+}
+
+export interface BtfComposite extends BtfNamed {
+  readonly kind: 'struct' | 'union';
+  readonly size: number;
+  readonly members: readonly BtfMember[];
+}
+
+export interface BtfEnum extends BtfNamed {
+  readonly kind: 'enum';
+  readonly size: number;
+  /** 64-bit enums have bigint values. */
+  readonly values: readonly { readonly name: string; readonly value: number | bigint }[];
+}
+
+export interface BtfSection extends BtfNamed {
+  readonly kind: 'section';
+  readonly size: number;
+  readonly entries: readonly { readonly type: BtfTypeId; readonly offset: number; readonly size: number }[];
+}
+
+export interface BtfPrototype extends BtfNamed {
+  readonly kind: 'prototype';
+  readonly type: BtfTypeId;
+  readonly parameters: readonly { readonly name: string; readonly type: BtfTypeId }[];
+}
+
+export interface BtfReference extends BtfNamed {
+  readonly kind:
+    | 'pointer'
+    | 'typedef'
+    | 'volatile'
+    | 'const'
+    | 'restrict'
+    | 'function'
+    | 'variable'
+    | 'declaration-tag'
+    | 'type-tag';
+  readonly type: BtfTypeId;
+}
+
+export interface BtfOpaque extends BtfNamed {
+  readonly kind: 'void' | 'forward' | 'float' | 'unknown';
+}
+
+export type BtfType = BtfInt | BtfArray | BtfComposite | BtfEnum | BtfSection | BtfPrototype | BtfReference | BtfOpaque;
+
+/** Types as numbered by one BTF. */
+export class Btf {
+  readonly types: readonly BtfType[];
+
+  private constructor(types: readonly BtfType[]) {
+    this.types = types;
+  }
+
+  /** Reads the BTF of an ELF object, or raw BTF such as /sys/kernel/btf/vmlinux. @throws KernelError when there is none */
+  static parse(source: string | Uint8Array): Btf {
+    return new Btf(addon.btfParse(typeof source === 'string' ? readFileSync(source) : source) as BtfType[]);
+  }
+
+  /** Reads BTF that is loaded (MapInfo.btfId). Needs CAP_SYS_ADMIN. @throws KernelError `ENOENT`, `EPERM` */
+  static byId(id: number): Btf {
+    return new Btf(addon.btfById(id) as BtfType[]);
+  }
+
+  /** @throws RangeError when there is no such type */
+  type(id: BtfTypeId): BtfType {
+    const type = this.types[id];
+    if (type === undefined) {
+      throw new RangeError(`no type ${id} among ${this.types.length}`);
+    }
+    return type;
+  }
+
+  /** The type behind typedefs and const, volatile, restrict and tags. */
+  resolve(id: BtfTypeId): BtfType {
+    let type = this.type(id);
+    while (
+      type.kind === 'typedef' ||
+      type.kind === 'const' ||
+      type.kind === 'volatile' ||
+      type.kind === 'restrict' ||
+      type.kind === 'type-tag'
+    ) {
+      type = this.type(type.type);
+    }
+    return type;
+  }
+
+  /** @throws RangeError when there is no struct of that name */
+  struct(name: string): BtfComposite {
+    return this.#find(name, 'struct');
+  }
+
+  /** @throws RangeError when there is no enum of that name */
+  enum(name: string): BtfEnum {
+    return this.#find(name, 'enum');
+  }
+
+  /** The bytes that a value of the type takes. @throws RangeError for types without a size, functions for example */
+  sizeOf(id: BtfTypeId): number {
+    const type = this.resolve(id);
+    switch (type.kind) {
+      case 'int':
+      case 'struct':
+      case 'union':
+      case 'enum':
+      case 'section':
+        return type.size;
+      case 'array':
+        return type.length * this.sizeOf(type.type);
+      case 'pointer':
+        return 8;
+      default:
+        throw new RangeError(`type ${id} (${type.kind} ${type.name}) has no size`);
+    }
+  }
+
+  #find<Kind extends 'struct' | 'enum'>(name: string, kind: Kind): Extract<BtfType, { kind: Kind | 'union' }> {
+    const found = this.types.find((type) => type.kind === kind && type.name === name);
+    if (found === undefined) {
+      throw new RangeError(`no ${kind} "${name}" in this BTF`);
+    }
+    return found as Extract<BtfType, { kind: Kind | 'union' }>;
+  }
+}

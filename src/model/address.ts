@@ -1,0 +1,82 @@
+/** IP and MAC addresses: strict parsing, one way of writing each, and their bytes. */
+
+import { isIPv4, isIPv6, SocketAddress } from 'node:net';
+
+/** An IP address in its one canonical spelling: dotted decimal, or RFC 5952. */
+export type IpAddress = string;
+
+/** A MAC address as six lower-case bytes with colons. */
+export type MacAddress = string;
+
+export type Family = 4 | 6;
+
+/**
+ * The canonical spelling, or undefined when this is no address. Spellings that different programs read differently are
+ * no addresses here: `010.0.0.1` (octal to some), `127.1`, zones (`%eth0`) and IPv4 in IPv6 (`::ffff:10.0.0.1`).
+ */
+export function parseIp(text: string): IpAddress | undefined {
+  if (isIPv4(text)) {
+    return text;
+  }
+  if (!isIPv6(text) || text.includes('%')) {
+    return undefined;
+  }
+  const { address } = new SocketAddress({ address: text, family: 'ipv6' });
+  return address.startsWith('::ffff:') && address.includes('.') ? undefined : address;
+}
+
+export function familyOf(address: IpAddress): Family {
+  return address.includes(':') ? 6 : 4;
+}
+
+/** 4 or 16 bytes in network order. */
+export function ipBytes(address: IpAddress): Uint8Array {
+  if (familyOf(address) === 4) {
+    return Uint8Array.from(address.split('.'), Number);
+  }
+  const [head = '', tail] = address.split('::');
+  const words = (part: string): number[] =>
+    part === ''
+      ? []
+      : part.split(':').flatMap((group) => (group.includes('.') ? dottedWords(group) : [parseInt(group, 16)]));
+  const left = words(head);
+  const right = tail === undefined ? [] : words(tail);
+  const all = [...left, ...Array<number>(8 - left.length - right.length).fill(0), ...right];
+  return Uint8Array.from(all.flatMap((word) => [word >> 8, word & 0xff]));
+}
+
+function dottedWords(dotted: string): number[] {
+  const [a = 0, b = 0, c = 0, d = 0] = dotted.split('.').map(Number);
+  return [(a << 8) | b, (c << 8) | d];
+}
+
+/** The canonical spelling of 4 or 16 bytes. */
+export function ipFromBytes(bytes: Uint8Array): IpAddress {
+  if (bytes.length === 4) {
+    return bytes.join('.');
+  }
+  const groups = Array.from({ length: 8 }, (_, i) => ((bytes[i * 2]! << 8) | bytes[i * 2 + 1]!).toString(16));
+  return new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address;
+}
+
+/** Orders addresses: IPv4 before IPv6, then by their bytes. */
+export function compareIp(a: IpAddress, b: IpAddress): number {
+  return familyOf(a) - familyOf(b) || compareBytes(ipBytes(a), ipBytes(b));
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < a.length; i += 1) {
+    if (a[i] !== b[i]) {
+      return a[i]! - b[i]!;
+    }
+  }
+  return 0;
+}
+
+export function macFromBytes(bytes: Uint8Array): MacAddress {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+export function macBytes(mac: MacAddress): Uint8Array {
+  return Uint8Array.from(mac.split(':'), (byte) => parseInt(byte, 16));
+}

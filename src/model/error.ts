@@ -1,0 +1,44 @@
+/** The error that every room throws for what a user can mend. */
+
+/**
+ * What went wrong, to what, and what to do about it. `code` is stable and made for programs; the message is made for
+ * people and may change. docs/errors.md lists the codes.
+ */
+export class BeelineError extends Error {
+  override readonly name = 'BeelineError';
+  readonly code: ErrorCode;
+  /** What to do about it, a sentence of its own. */
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** Every code there is. */
+export type ErrorCode =
+  | 'ALREADY_RUNNING'
+  | 'BUSY'
+  | 'CAPABILITY_MISSING'
+  | 'CONFIG_INVALID'
+  | 'CONFIG_UNREADABLE'
+  | 'CONTROL_CLOSED'
+  | 'CONTROL_DENIED'
+  | 'CONTROL_FRAME'
+  | 'CONTROL_METHOD'
+  | 'CONTROL_VERSION'
+  | 'INTERFACE_MISSING'
+  | 'INTERNAL'
+  | 'KERNEL_TOO_OLD'
+  | 'LAB'
+  | 'NOT_BUILT'
+  | 'NOT_RUNNING'
+  | 'PINS_FOREIGN'
+  | 'PINS_UNUSABLE'
+  | 'PROGRAM_REFUSED'
+  | 'TABLE_FULL'
+  | 'USAGE'
+  | 'XDP_NATIVE_REFUSED'
+  | 'XDP_REFUSED';

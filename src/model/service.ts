@@ -1,0 +1,73 @@
+/** Virtual services and their destinations: the types that everything else speaks. */
+
+import { isDeepStrictEqual } from 'node:util';
+
+import { familyOf, type IpAddress } from './address.js';
+
+export type Protocol = 'tcp' | 'udp';
+
+/** How flows find their destination. More of IPVS's schedulers will stand here. */
+export type Scheduler = 'maglev';
+
+export const PROTOCOLS = ['tcp', 'udp'] as const satisfies readonly Protocol[];
+export const SCHEDULERS = ['maglev'] as const satisfies readonly Scheduler[];
+
+/** IPPROTO_TCP and IPPROTO_UDP. */
+export const PROTOCOL_NUMBERS: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17 };
+
+/** IPVS's largest weight (ipvsadm on Debian). */
+export const MAX_WEIGHT = 2 ** 31 - 1;
+
+/** What tells one virtual service from another. */
+export interface ServiceKey {
+  /** The VIP. */
+  readonly address: IpAddress;
+  /** 0: every port that no other service of this address and protocol has. */
+  readonly port: number;
+  readonly protocol: Protocol;
+}
+
+/** One real server within one service. */
+export interface Destination {
+  /** The real server's own address, of the VIP's family. */
+  readonly address: IpAddress;
+  /** Its share relative to the others'; 0 takes no new flows. */
+  readonly weight: number;
+}
+
+/** A virtual service. Treated as immutable: a change is a new object, so what did not change can be told by identity. */
+export interface Service extends ServiceKey {
+  readonly scheduler: Scheduler;
+  /** Size of the ring, a power of two; undefined: by the number of destinations. */
+  readonly slots?: number | undefined;
+  readonly destinations: readonly Destination[];
+}
+
+/** All that an operator asks for. */
+export interface Model {
+  readonly interfaces: readonly string[];
+  /** `auto`: native, and generic where the driver refuses. */
+  readonly mode: 'native' | 'generic' | 'auto';
+  readonly services: readonly Service[];
+}
+
+/** How people write a service, and what identifies it in maps and messages: "tcp 192.168.1.100:80". */
+export function serviceName({ address, port, protocol }: ServiceKey): string {
+  const host = familyOf(address) === 6 ? `[${address}]` : address;
+  return `${protocol} ${host}:${port}`;
+}
+
+/**
+ * The next model, with every service that did not change taken from the previous one: the same object, so that whoever
+ * compiles or compares it sees at once that there is nothing to do.
+ */
+export function keepUnchanged(previous: Model, next: Model): Model {
+  const known = new Map(previous.services.map((service) => [serviceName(service), service]));
+  return {
+    ...next,
+    services: next.services.map((service) => {
+      const before = known.get(serviceName(service));
+      return before !== undefined && isDeepStrictEqual(before, service) ? before : service;
+    }),
+  };
+}

@@ -1,0 +1,26 @@
+/** What the director's surroundings look like: its interfaces, and where its real servers are. */
+
+import type { IpAddress, MacAddress } from './address.js';
+
+/** A network interface of this host. */
+export interface Interface {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly mac: MacAddress;
+  readonly up: boolean;
+}
+
+/** Where packets for a real server go. */
+export type Resolution =
+  /** A neighbour on a directly attached network. */
+  | { readonly state: 'resolved'; readonly mac: MacAddress; readonly ifindex: number }
+  /** An address of this host. */
+  | { readonly state: 'local' }
+  /** Nowhere for now; `reason` says why, for people. */
+  | { readonly state: 'unresolved'; readonly reason: string };
+
+export interface World {
+  /** The interfaces that the director works on and that exist. */
+  readonly interfaces: readonly Interface[];
+  readonly resolutions: ReadonlyMap<IpAddress, Resolution>;
+}

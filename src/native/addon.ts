@@ -1,0 +1,172 @@
+/** Loads the native addon: its one line of loading, and the types of what it exports. */
+
+import { createRequire } from 'node:module';
+
+/** What the addon tells of a failed call, before it becomes an error. */
+export interface NativeErrorDetails {
+  code: string;
+  errno: number;
+  message: string;
+  call: string;
+  object: string;
+  log: string;
+}
+
+export interface NativeMapInfo {
+  name: string;
+  type: number;
+  keySize: number;
+  valueSize: number;
+  valueBytes: number;
+  maxEntries: number;
+  flags: number;
+  id: number;
+  btfId: number;
+  btfKeyTypeId: number;
+  btfValueTypeId: number;
+}
+
+export interface NativeBatch {
+  count: number;
+  keys: Uint8Array;
+  values: Uint8Array;
+  next: Uint8Array | undefined;
+}
+
+export interface NativeMap {
+  readonly name: string;
+  setMaxEntries(maxEntries: number): void;
+  setValueSize(valueSize: number): void;
+  setAutocreate(autocreate: boolean): void;
+  setInitialValue(value: Uint8Array): void;
+  reuse(other: NativeMap): void;
+  info(): NativeMapInfo;
+  lookup(key: Uint8Array): Uint8Array | undefined;
+  update(key: Uint8Array, value: Uint8Array, flags?: number): void;
+  delete(key: Uint8Array): boolean;
+  nextKey(previous?: Uint8Array): Uint8Array | undefined;
+  lookupBatch(count: number, token?: Uint8Array): NativeBatch;
+  updateBatch(count: number, keys: Uint8Array, values: Uint8Array, flags?: number): number;
+  deleteBatch(count: number, keys: Uint8Array): number;
+  mmap(writable: boolean): NativeMapping;
+  freeze(): void;
+  pin(path: string): void;
+  close(): void;
+}
+
+export interface NativeMapping {
+  readonly byteLength: number;
+  read<Target extends Uint8Array>(offset: number, target: Target): Target;
+  write(offset: number, bytes: Uint8Array): void;
+  zero(offset: number, length: number): void;
+  load32(offset: number): number;
+  store32(offset: number, value: number): void;
+  close(): void;
+}
+
+export interface NativeProgramInfo {
+  name: string;
+  type: number;
+  id: number;
+  tag: string;
+  translatedBytes: number;
+  jitedBytes: number;
+  verifiedInstructions: number;
+  mapIds: number[];
+}
+
+export interface NativeRunOptions {
+  data?: Uint8Array;
+  context?: Uint8Array;
+  repeat?: number;
+  batchSize?: number;
+  flags?: number;
+}
+
+export interface NativeRunResult {
+  returnValue: number;
+  durationNs: number;
+  data: Uint8Array;
+  context: Uint8Array;
+}
+
+export interface NativeProgram {
+  readonly name: string;
+  setAutoload(autoload: boolean): void;
+  info(): NativeProgramInfo;
+  run(options: NativeRunOptions): NativeRunResult;
+  pin(path: string): void;
+  close(): void;
+}
+
+export interface NativeLinkInfo {
+  id: number;
+  type: number;
+  programId: number;
+  ifindex: number;
+}
+
+export interface NativeLink {
+  info(): NativeLinkInfo;
+  update(program: NativeProgram): void;
+  detach(): void;
+  pin(path: string): void;
+  close(): void;
+}
+
+export interface NativeObject {
+  readonly maps: NativeMap[];
+  readonly programs: NativeProgram[];
+  load(): void;
+  close(): void;
+}
+
+export interface NativeClosable {
+  close(): void;
+}
+
+export interface NativeReferenced extends NativeClosable {
+  setReferenced(referenced: boolean): void;
+}
+
+export interface NativeRingBuffer extends NativeReferenced {
+  consume(): Uint8Array[];
+}
+
+export interface NativeNetlinkSocket extends NativeReferenced {
+  send(datagram: Uint8Array): void;
+}
+
+export interface NativeAddon {
+  setErrorFactory(factory: (details: NativeErrorDetails) => Error): void;
+  BpfObject: new (bytes: Uint8Array, name: string) => NativeObject;
+  BpfMap: { openPinned(path: string): NativeMap; openById(id: number): NativeMap };
+  BpfProgram: { openPinned(path: string): NativeProgram; openById(id: number): NativeProgram };
+  BpfLink: {
+    attachXdp(program: NativeProgram, ifindex: number, flags: number): NativeLink;
+    openPinned(path: string): NativeLink;
+    openById(id: number): NativeLink;
+    nextId(id: number): number | undefined;
+  };
+  RingBuffer: new (map: NativeMap, onRecords: (records: Uint8Array[]) => void) => NativeRingBuffer;
+  NetlinkSocket: new (
+    protocol: number,
+    groups: readonly number[],
+    onDatagram: (error: Error | undefined, datagram?: Uint8Array) => void,
+  ) => NativeNetlinkSocket;
+  FileLock: new (path: string) => NativeClosable;
+  xdpQuery(ifindex: number): { native: number; generic: number; offload: number };
+  xdpDetach(ifindex: number, flags: number): void;
+  btfParse(bytes: Uint8Array): unknown[];
+  btfById(id: number): unknown[];
+  mountBpffs(path: string): void;
+  sendDatagram(path: string, text: string): void;
+  synchronizeRcu(): Promise<boolean>;
+  possibleCpus(): number;
+  libbpfVersion(): string;
+}
+
+/** The addon, as scripts/build left it for this platform and processor. */
+export const addon = createRequire(import.meta.url)(
+  `../../native/${process.platform}-${process.arch}/bpf.node`,
+) as NativeAddon;

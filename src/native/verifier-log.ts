@@ -1,0 +1,25 @@
+/** Finds the sentence that says why in the verifier's or libbpf's log. */
+
+/** What the verifier says after it has said everything (kernel/bpf/verifier.c, print_verification_stats). */
+const STATISTICS =
+  /^(processed \d+ insns|verification time|stack depth|mark_precise|max_states_per_insn|BPF program is too large)/;
+
+/**
+ * One line that explains a failed load; empty for an empty log.
+ *
+ * The verifier ends with its complaint, then statistics. Register states and instructions ("12: (79) r1 = …",
+ * "; int x = …") stand before and are left out. libbpf's own messages ("libbpf: …") all explain, so they are joined.
+ */
+export function summarizeVerifierLog(log: string): string {
+  const lines = log
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !STATISTICS.test(line));
+  const messages = lines.filter((line) => line.startsWith('libbpf: '));
+  if (messages.length === lines.length) {
+    return messages.map((line) => line.slice('libbpf: '.length)).join('; ');
+  }
+  const last = lines.at(-1) ?? '';
+  const source = lines.findLast((line) => line.startsWith('; '));
+  return source === undefined || source === last ? last : `${last} (at: ${source.slice(2).trim()})`;
+}

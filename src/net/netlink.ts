@@ -1,0 +1,143 @@
+/** Netlink messages as bytes and back: headers and attributes (netlink(7), linux/netlink.h). Pure. */
+
+/** Message types that are not of any family. */
+export const NLMSG_ERROR = 2;
+export const NLMSG_DONE = 3;
+
+export const NLM_F_REQUEST = 0x1;
+export const NLM_F_ACK = 0x4;
+export const NLM_F_DUMP = 0x300;
+export const NLM_F_REPLACE = 0x100;
+export const NLM_F_CREATE = 0x400;
+/** On an NLMSG_ERROR: the request is not quoted, only its header. */
+const NLM_F_CAPPED = 0x100;
+/** On an NLMSG_ERROR: attributes with an explanation follow. */
+const NLM_F_ACK_TLVS = 0x200;
+/** The explanation, as text (NETLINK_EXT_ACK). */
+const NLMSGERR_ATTR_MSG = 1;
+/** Flags in an attribute's type (NLA_F_NESTED, NLA_F_NET_BYTEORDER). */
+const ATTRIBUTE_TYPE_MASK = 0x3fff;
+
+const HEADER_BYTES = 16;
+const ATTRIBUTE_HEADER_BYTES = 4;
+
+export interface NetlinkMessage {
+  readonly type: number;
+  readonly flags: number;
+  readonly sequence: number;
+  /** Everything after the header. */
+  readonly payload: Uint8Array;
+}
+
+/** By type. Values are in the machine's byte order, addresses in the network's. */
+export type Attributes = ReadonlyMap<number, Uint8Array>;
+
+function align(length: number): number {
+  return (length + 3) & ~3;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+export function encodeMessage({ type, flags, sequence, payload }: NetlinkMessage): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + payload.length);
+  const view = viewOf(bytes);
+  view.setUint32(0, bytes.length, true);
+  view.setUint16(4, type, true);
+  view.setUint16(6, flags, true);
+  view.setUint32(8, sequence, true);
+  bytes.set(payload, HEADER_BYTES);
+  return bytes;
+}
+
+/** A fixed header of the family, then attributes. */
+export function encodePayload(header: Uint8Array, attributes: Attributes): Uint8Array {
+  const parts = [header, ...[...attributes].map(([type, value]) => encodeAttribute(type, value))];
+  const bytes = new Uint8Array(parts.reduce((length, part) => length + align(part.length), 0));
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += align(part.length);
+  }
+  return bytes;
+}
+
+function encodeAttribute(type: number, value: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(ATTRIBUTE_HEADER_BYTES + value.length);
+  const view = viewOf(bytes);
+  view.setUint16(0, bytes.length, true);
+  view.setUint16(2, type, true);
+  bytes.set(value, ATTRIBUTE_HEADER_BYTES);
+  return bytes;
+}
+
+/** The messages of a datagram; one that is cut off, and all after it, are left out. */
+export function decodeMessages(datagram: Uint8Array): NetlinkMessage[] {
+  const messages: NetlinkMessage[] = [];
+  const view = viewOf(datagram);
+  for (let offset = 0; offset + HEADER_BYTES <= datagram.length;) {
+    const length = view.getUint32(offset, true);
+    if (length < HEADER_BYTES || offset + length > datagram.length) {
+      break;
+    }
+    messages.push({
+      type: view.getUint16(offset + 4, true),
+      flags: view.getUint16(offset + 6, true),
+      sequence: view.getUint32(offset + 8, true),
+      payload: datagram.subarray(offset + HEADER_BYTES, offset + length),
+    });
+    offset += align(length);
+  }
+  return messages;
+}
+
+/** The attributes that stand at `offset` and after. */
+export function decodeAttributes(payload: Uint8Array, offset: number): Attributes {
+  const attributes = new Map<number, Uint8Array>();
+  const view = viewOf(payload);
+  for (let at = offset; at + ATTRIBUTE_HEADER_BYTES <= payload.length;) {
+    const length = view.getUint16(at, true);
+    if (length < ATTRIBUTE_HEADER_BYTES || at + length > payload.length) {
+      break;
+    }
+    const type = view.getUint16(at + 2, true) & ATTRIBUTE_TYPE_MASK;
+    attributes.set(type, payload.subarray(at + ATTRIBUTE_HEADER_BYTES, at + length));
+    at += align(length);
+  }
+  return attributes;
+}
+
+/** What an NLMSG_ERROR says: errno 0 is an acknowledgement. */
+export interface NetlinkAnswer {
+  readonly errno: number;
+  /** The kernel's explanation; often empty. */
+  readonly explanation: string;
+}
+
+export function decodeAnswer({ flags, payload }: NetlinkMessage): NetlinkAnswer {
+  const view = viewOf(payload);
+  const errno = payload.length >= 4 ? -view.getInt32(0, true) : 0;
+  if ((flags & NLM_F_ACK_TLVS) === 0 || payload.length < 4 + HEADER_BYTES) {
+    return { errno, explanation: '' };
+  }
+  const quoted = (flags & NLM_F_CAPPED) === 0 ? view.getUint32(4, true) : HEADER_BYTES;
+  const text = decodeAttributes(payload, 4 + align(quoted)).get(NLMSGERR_ATTR_MSG);
+  return { errno, explanation: text === undefined ? '' : stringOf(text) };
+}
+
+export function u32(value: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(value).buffer);
+}
+
+/** The number in an attribute; 0 when it is missing. */
+export function numberOf(attribute: Uint8Array | undefined): number {
+  return attribute?.length === 4 ? viewOf(attribute).getUint32(0, true) : 0;
+}
+
+/** The text in an attribute, without its terminating zero. */
+export function stringOf(attribute: Uint8Array | undefined): string {
+  return Buffer.from(attribute ?? [])
+    .toString()
+    .replace(/\0.*$/su, '');
+}

@@ -1,0 +1,170 @@
+/** Links, addresses, neighbours and routes as rtnetlink speaks of them (rtnetlink(7), linux/rtnetlink.h). Pure. */
+
+import { familyOf, ipBytes, ipFromBytes, macFromBytes, type IpAddress, type MacAddress } from '../model/index.js';
+import { decodeAttributes, encodePayload, numberOf, stringOf, u32, type NetlinkMessage } from './netlink.js';
+
+export const RTM_NEWLINK = 16;
+export const RTM_DELLINK = 17;
+export const RTM_GETLINK = 18;
+export const RTM_NEWADDR = 20;
+export const RTM_DELADDR = 21;
+export const RTM_GETADDR = 22;
+export const RTM_NEWROUTE = 24;
+export const RTM_GETROUTE = 26;
+export const RTM_NEWNEIGH = 28;
+export const RTM_DELNEIGH = 29;
+export const RTM_GETNEIGH = 30;
+
+/** Multicast groups of events (enum rtnetlink_groups). */
+export const RTNLGRP = { link: 1, neighbour: 3, ipv4Address: 5, ipv6Address: 9 } as const;
+
+const AF = { 4: 2, 6: 10 } as const;
+
+const LINK_HEADER_BYTES = 16;
+const ADDRESS_HEADER_BYTES = 8;
+const NEIGHBOUR_HEADER_BYTES = 12;
+const ROUTE_HEADER_BYTES = 12;
+
+const IFLA = { address: 1, name: 3, mtu: 4 } as const;
+const IFA = { address: 1, local: 2 } as const;
+const NDA = { destination: 1, linkLayerAddress: 2, flagsExt: 15 } as const;
+const RTA = { destination: 1, outputInterface: 4, gateway: 5, via: 18 } as const;
+
+const IFF_UP = 0x1;
+const RTN_LOCAL = 2;
+const RTN_UNICAST = 1;
+/** Forget an entry's managed flag but keep it in use. */
+const NTF_USE = 0x01;
+/** The kernel keeps the entry resolved by itself (kernel 5.16). */
+const NTF_EXT_MANAGED = 0x01;
+
+/** States of a neighbour in which its link-layer address may be used (NUD_VALID in net/neighbour.h). */
+const NUD_VALID = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80;
+const NUD_PERMANENT = 0x80;
+
+export interface Link {
+  readonly ifindex: number;
+  readonly name: string;
+  /** All zero for interfaces without one. */
+  readonly mac: MacAddress;
+  readonly mtu: number;
+  readonly up: boolean;
+}
+
+export interface Address {
+  readonly ifindex: number;
+  readonly address: IpAddress;
+}
+
+export interface Neighbour {
+  readonly ifindex: number;
+  readonly address: IpAddress;
+  /** Undefined while it is not known. */
+  readonly mac: MacAddress | undefined;
+  /** Set by hand, never resolved by the kernel. */
+  readonly permanent: boolean;
+  readonly managed: boolean;
+}
+
+export interface Route {
+  readonly kind: 'local' | 'unicast' | 'other';
+  readonly ifindex: number;
+  readonly gateway: IpAddress | undefined;
+}
+
+export function decodeLink({ payload }: NetlinkMessage): Link | undefined {
+  if (payload.length < LINK_HEADER_BYTES) {
+    return undefined;
+  }
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  const attributes = decodeAttributes(payload, LINK_HEADER_BYTES);
+  return {
+    ifindex: view.getInt32(4, true),
+    name: stringOf(attributes.get(IFLA.name)),
+    mac: macFromBytes(attributes.get(IFLA.address) ?? new Uint8Array(6)),
+    mtu: numberOf(attributes.get(IFLA.mtu)),
+    up: (view.getUint32(8, true) & IFF_UP) !== 0,
+  };
+}
+
+export function decodeAddress({ payload }: NetlinkMessage): Address | undefined {
+  if (payload.length < ADDRESS_HEADER_BYTES) {
+    return undefined;
+  }
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  const attributes = decodeAttributes(payload, ADDRESS_HEADER_BYTES);
+  // On a point-to-point link IFA_ADDRESS is the peer's; IFA_LOCAL, where it exists, is always ours.
+  const address = ipOf(attributes.get(IFA.local) ?? attributes.get(IFA.address));
+  return address === undefined ? undefined : { ifindex: view.getUint32(4, true), address };
+}
+
+export function decodeNeighbour({ payload }: NetlinkMessage): Neighbour | undefined {
+  if (payload.length < NEIGHBOUR_HEADER_BYTES) {
+    return undefined;
+  }
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  const attributes = decodeAttributes(payload, NEIGHBOUR_HEADER_BYTES);
+  const address = ipOf(attributes.get(NDA.destination));
+  const mac = attributes.get(NDA.linkLayerAddress);
+  const state = view.getUint16(8, true);
+  return address === undefined
+    ? undefined
+    : {
+        ifindex: view.getInt32(4, true),
+        address,
+        mac: mac?.length === 6 && (state & NUD_VALID) !== 0 ? macFromBytes(mac) : undefined,
+        permanent: (state & NUD_PERMANENT) !== 0,
+        managed: (numberOf(attributes.get(NDA.flagsExt)) & NTF_EXT_MANAGED) !== 0,
+      };
+}
+
+export function decodeRoute({ payload }: NetlinkMessage): Route | undefined {
+  if (payload.length < ROUTE_HEADER_BYTES) {
+    return undefined;
+  }
+  const attributes = decodeAttributes(payload, ROUTE_HEADER_BYTES);
+  const type = payload[7];
+  return {
+    kind: type === RTN_LOCAL ? 'local' : type === RTN_UNICAST ? 'unicast' : 'other',
+    ifindex: numberOf(attributes.get(RTA.outputInterface)),
+    // RTA_VIA names a gateway of the other family: two bytes of family, then the address.
+    gateway: ipOf(attributes.get(RTA.gateway)) ?? ipOf(attributes.get(RTA.via)?.subarray(2)),
+  };
+}
+
+function ipOf(bytes: Uint8Array | undefined): IpAddress | undefined {
+  return bytes?.length === 4 || bytes?.length === 16 ? ipFromBytes(bytes) : undefined;
+}
+
+/** RTM_GETLINK, RTM_GETADDR, RTM_GETNEIGH for everything there is. */
+export function dumpPayload(type: number): Uint8Array {
+  const headers: Record<number, number> = {
+    [RTM_GETLINK]: LINK_HEADER_BYTES,
+    [RTM_GETADDR]: ADDRESS_HEADER_BYTES,
+    [RTM_GETNEIGH]: NEIGHBOUR_HEADER_BYTES,
+  };
+  return new Uint8Array(headers[type]!);
+}
+
+/** RTM_GETROUTE: which way a packet to the address would go. */
+export function routeRequestPayload(address: IpAddress): Uint8Array {
+  const header = new Uint8Array(ROUTE_HEADER_BYTES);
+  const bytes = ipBytes(address);
+  header[0] = AF[familyOf(address)];
+  header[1] = bytes.length * 8;
+  return encodePayload(header, new Map([[RTA.destination, bytes]]));
+}
+
+/** RTM_NEWNEIGH: has the kernel resolve an address and keep it resolved, or only leaves it to itself again. */
+export function neighbourPayload(address: IpAddress, ifindex: number, managed: boolean): Uint8Array {
+  const header = new Uint8Array(NEIGHBOUR_HEADER_BYTES);
+  const view = new DataView(header.buffer);
+  view.setUint8(0, AF[familyOf(address)]);
+  view.setInt32(4, ifindex, true);
+  view.setUint8(10, managed ? 0 : NTF_USE);
+  const attributes = new Map<number, Uint8Array>([[NDA.destination, ipBytes(address)]]);
+  if (managed) {
+    attributes.set(NDA.flagsExt, u32(NTF_EXT_MANAGED));
+  }
+  return encodePayload(header, attributes);
+}

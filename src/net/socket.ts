@@ -1,0 +1,160 @@
+/** Netlink sockets: requests with their answers, and events. */
+
+import { addon, type NativeNetlinkSocket } from '../native/addon.js';
+import { KernelError } from '../native/error.js';
+import {
+  decodeAnswer,
+  decodeMessages,
+  encodeMessage,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  type NetlinkMessage,
+} from './netlink.js';
+
+const NETLINK_ROUTE = 0;
+
+/** A request that the kernel refused. */
+export class NetlinkError extends Error {
+  override readonly name = 'NetlinkError';
+  readonly errno: number;
+
+  constructor(what: string, errno: number, explanation: string) {
+    super(`${what}: ${explanation === '' ? `errno ${errno}` : explanation}`);
+    this.errno = errno;
+  }
+}
+
+interface Pending {
+  readonly sequence: number;
+  readonly what: string;
+  readonly messages: NetlinkMessage[];
+  readonly resolve: (messages: NetlinkMessage[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Sends requests one at a time, as the kernel wants dumps to be, and resolves with the answers. */
+export class RequestSocket implements Disposable {
+  readonly #socket: NativeNetlinkSocket;
+  #pending: Pending | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
+  #sequence = 0;
+
+  constructor() {
+    this.#socket = new addon.NetlinkSocket(NETLINK_ROUTE, [], (error, datagram) => {
+      if (error !== undefined) {
+        this.#fail(error);
+      } else {
+        decodeMessages(datagram!).forEach((message) => {
+          this.#receive(message);
+        });
+      }
+    });
+    this.#socket.setReferenced(false);
+  }
+
+  /** Everything there is of a kind. */
+  dump(type: number, payload: Uint8Array, what: string): Promise<NetlinkMessage[]> {
+    return this.#enqueue(type, NLM_F_REQUEST | NLM_F_DUMP, payload, what);
+  }
+
+  /** One request, with its answer, if it has one, and its acknowledgement. @throws NetlinkError */
+  request(type: number, flags: number, payload: Uint8Array, what: string): Promise<NetlinkMessage[]> {
+    return this.#enqueue(type, NLM_F_REQUEST | NLM_F_ACK | flags, payload, what);
+  }
+
+  #enqueue(type: number, flags: number, payload: Uint8Array, what: string): Promise<NetlinkMessage[]> {
+    const result = this.#tail.then(
+      () =>
+        new Promise<NetlinkMessage[]>((resolve, reject) => {
+          this.#sequence = (this.#sequence + 1) >>> 0;
+          const sequence = this.#sequence;
+          this.#pending = { sequence, what, messages: [], resolve, reject };
+          this.#socket.setReferenced(true);
+          try {
+            this.#socket.send(encodeMessage({ type, flags, sequence, payload }));
+          } catch (error) {
+            this.#fail(error instanceof Error ? error : new Error(String(error)));
+          }
+        }),
+    );
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  #receive(message: NetlinkMessage): void {
+    const pending = this.#pending;
+    if (pending?.sequence !== message.sequence) {
+      return;
+    }
+    switch (message.type) {
+      case NLMSG_ERROR: {
+        const { errno, explanation } = decodeAnswer(message);
+        if (errno === 0) {
+          this.#finish(pending);
+        } else {
+          this.#fail(new NetlinkError(pending.what, errno, explanation));
+        }
+        return;
+      }
+      case NLMSG_DONE:
+        this.#finish(pending);
+        return;
+      default:
+        pending.messages.push(message);
+    }
+  }
+
+  #finish({ resolve, messages }: Pending): void {
+    this.#pending = undefined;
+    this.#socket.setReferenced(false);
+    resolve(messages);
+  }
+
+  #fail(error: Error): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    this.#socket.setReferenced(false);
+    pending?.reject(error);
+  }
+
+  close(): void {
+    this.#socket.close();
+    this.#fail(new Error('the netlink socket is closed'));
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Listens to multicast groups for as long as it is open. */
+export class EventSocket implements Disposable {
+  readonly #socket: NativeNetlinkSocket;
+
+  /**
+   * @param onMessages what happened, in order
+   * @param onOverrun events were lost, more came than the socket holds: whoever listens must ask for everything again
+   */
+  constructor(groups: readonly number[], onMessages: (messages: NetlinkMessage[]) => void, onOverrun: () => void) {
+    this.#socket = new addon.NetlinkSocket(NETLINK_ROUTE, groups, (error, datagram) => {
+      if (error === undefined) {
+        onMessages(decodeMessages(datagram!));
+      } else if (error instanceof KernelError && error.code === 'ENOBUFS') {
+        onOverrun();
+      } else {
+        throw error;
+      }
+    });
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
