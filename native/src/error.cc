@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -13,6 +14,12 @@
 namespace libbpf {
 
 namespace {
+
+// libbpf's own error numbers, from __LIBBPF_ERRNO__START on (enum libbpf_errno in bpf/libbpf.h).
+constexpr std::string_view kLibbpfErrors[] = {"LIBBPF_LIBELF",   "LIBBPF_FORMAT", "LIBBPF_KVERSION", "LIBBPF_ENDIAN",
+                                              "LIBBPF_INTERNAL", "LIBBPF_RELOC",  "LIBBPF_LOAD",     "LIBBPF_VERIFY",
+                                              "LIBBPF_PROG2BIG", "LIBBPF_KVER",   "LIBBPF_PROGTYPE", "LIBBPF_WRNGPID",
+                                              "LIBBPF_INVSEQ",   "LIBBPF_NLPARSE"};
 
 // The kernel's internal "operation not supported", which the bpf syscall lets through (include/linux/errno.h).
 constexpr int kKernelNotSupported = 524;
@@ -28,18 +35,48 @@ int OnLibbpfMessage(enum libbpf_print_level level, const char* format, va_list a
   return length;
 }
 
-[[noreturn]] void ThrowKernelError(Napi::Env env, std::string_view code, int error, std::string_view message,
-                                   std::string_view call, std::string_view object, std::string_view log) {
-  Napi::Object details = Napi::Object::New(env);
-  details["code"] = Napi::String::New(env, std::string(code));
-  details["errno"] = Napi::Number::New(env, error);
-  details["message"] = Napi::String::New(env, std::string(message));
-  details["call"] = Napi::String::New(env, std::string(call));
-  details["object"] = Napi::String::New(env, std::string(object));
-  details["log"] = Napi::String::New(env, std::string(log));
-  const auto& make_error = env.GetInstanceData<AddonData>()->make_error;
-  if (make_error.IsEmpty()) throw Napi::Error::New(env, std::string(message));
-  throw Napi::Error(env, make_error.Call({details}));
+// Only calls that report failure by their status: C++ exceptions of node-addon-api end the process when a worker
+// thread is being terminated, and this must work then too.
+napi_value MakeError(napi_env env, std::string_view code, int error, std::string_view message, std::string_view call,
+                     std::string_view object, std::string_view log) {
+  AddonData* data = nullptr;
+  if (napi_get_instance_data(env, reinterpret_cast<void**>(&data)) != napi_ok || data->make_error.IsEmpty()) {
+    return nullptr;
+  }
+  napi_value details = nullptr;
+  if (napi_create_object(env, &details) != napi_ok) return nullptr;
+  const std::pair<const char*, std::string_view> texts[] = {
+      {"code", code}, {"message", message}, {"call", call}, {"object", object}, {"log", log}};
+  for (const auto& [name, text] : texts) {
+    napi_value value = nullptr;
+    if (napi_create_string_utf8(env, text.data(), text.size(), &value) != napi_ok ||
+        napi_set_named_property(env, details, name, value) != napi_ok) {
+      return nullptr;
+    }
+  }
+  napi_value number = nullptr, undefined = nullptr, result = nullptr;
+  if (napi_create_int32(env, error, &number) != napi_ok ||
+      napi_set_named_property(env, details, "errno", number) != napi_ok ||
+      napi_get_undefined(env, &undefined) != napi_ok ||
+      napi_call_function(env, undefined, data->make_error.Value(), 1, &details, &result) != napi_ok) {
+    return nullptr;
+  }
+  return result;
+}
+
+std::string Describe(int error) {
+  if (error == kKernelNotSupported) return "Operation not supported by this kernel";
+  char text[128];
+  libbpf_strerror(error, text, sizeof text);
+  return text;
+}
+
+// Without a factory, which JavaScript registers first of all, an error is plain.
+[[noreturn]] void Throw(Napi::Env env, napi_value error, std::string_view call, int number) {
+  if (env.GetInstanceData<AddonData>()->make_error.IsEmpty()) {
+    throw Napi::Error::New(env, std::string(call).append(": ").append(Describe(number)));
+  }
+  throw Napi::Error(env, error);
 }
 
 }  // namespace
@@ -52,19 +89,23 @@ void InstallLogHandler() { libbpf_set_print(OnLibbpfMessage); }
 
 std::string ErrnoName(int error) {
   if (error == kKernelNotSupported) return "ENOTSUPP";
+  const auto own = static_cast<size_t>(error - __LIBBPF_ERRNO__START);
+  if (error >= __LIBBPF_ERRNO__START && own < std::size(kLibbpfErrors)) return std::string(kLibbpfErrors[own]);
   const char* name = strerrorname_np(error);
   return name != nullptr ? std::string(name) : std::string("E").append(std::to_string(error));
 }
 
+napi_value MakeKernelError(napi_env env, int error, std::string_view call, std::string_view object,
+                           std::string_view log) {
+  return MakeError(env, ErrnoName(error), error, Describe(error), call, object, log);
+}
+
 void ThrowErrno(Napi::Env env, int error, std::string_view call, std::string_view object, std::string_view log) {
-  const char* description =
-      error == kKernelNotSupported ? "Operation not supported by this kernel" : strerrordesc_np(error);
-  ThrowKernelError(env, ErrnoName(error), error, description != nullptr ? description : "Unknown error", call, object,
-                   log);
+  Throw(env, MakeKernelError(env, error, call, object, log), call, error);
 }
 
 void ThrowClosed(Napi::Env env, std::string_view call, std::string_view object) {
-  ThrowKernelError(env, "CLOSED", 0, "the handle is closed", call, object, {});
+  Throw(env, MakeError(env, "CLOSED", 0, "the handle is closed", call, object, {}), call, EBADF);
 }
 
 void ThrowType(Napi::Env env, const std::string& message) { throw Napi::TypeError::New(env, message); }

@@ -8,7 +8,12 @@
 
 namespace libbpf {
 
-// Throws the KernelError class that JavaScript registered. `error` is a positive errno. `log` is what the verifier or
+// Makes a KernelError of the class that JavaScript registered. Returns nullptr when JavaScript may not run any more,
+// because its thread is ending.
+napi_value MakeKernelError(napi_env env, int error, std::string_view call, std::string_view object,
+                           std::string_view log = {});
+
+// Throws a KernelError. `error` is a positive errno. `log` is what the verifier or
 // libbpf had to say, empty when nothing.
 [[noreturn]] void ThrowErrno(Napi::Env env, int error, std::string_view call, std::string_view object,
                              std::string_view log = {});

@@ -70,40 +70,34 @@ NetlinkSocket::~NetlinkSocket() {
   if (poller_ != nullptr) poller_->Stop();
 }
 
-Napi::Value NetlinkSocket::Receive(Napi::Env env) {
+int NetlinkSocket::Receive(napi_env env, napi_value* datagram) {
+  *datagram = nullptr;
   // MSG_PEEK | MSG_TRUNC tells the length, so that no datagram is ever cut off.
   const ssize_t length = recv(fd_.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC);
-  if (length < 0) {
-    if (errno == EAGAIN) return env.Undefined();
-    ThrowErrno(env, errno, "recv", kName);
-  }
-  auto datagram = Napi::Buffer<uint8_t>::New(env, static_cast<size_t>(length));
+  if (length < 0) return errno;
+  std::vector<uint8_t> bytes(static_cast<size_t>(length));
   sockaddr_nl sender = {};
   socklen_t sender_length = sizeof sender;
   const ssize_t received =
-      recvfrom(fd_.get(), datagram.Data(), datagram.Length(), 0, reinterpret_cast<sockaddr*>(&sender), &sender_length);
-  if (received < 0) ThrowErrno(env, errno, "recv", kName);
+      recvfrom(fd_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&sender), &sender_length);
+  if (received < 0) return errno;
   // Other processes may send to a netlink socket too; only the kernel, port 0, is believed.
-  return sender.nl_pid == 0 ? datagram : Napi::Buffer<uint8_t>::New(env, 0);
+  const size_t believed = sender.nl_pid == 0 ? static_cast<size_t>(received) : 0;
+  napi_create_buffer_copy(env, believed, bytes.data(), nullptr, datagram);
+  return 0;
 }
 
 void NetlinkSocket::OnReadable() {
   const Napi::Env env = Env();
   for (int i = 0; i < kDatagramsPerRound && fd_; i++) {
     Napi::HandleScope scope(env);
-    try {
-      Napi::Value error = env.Undefined();
-      Napi::Value datagram = env.Undefined();
-      try {
-        datagram = Receive(env);
-        if (datagram.IsUndefined()) return;
-      } catch (const Napi::Error& thrown) {
-        error = thrown.Value();
-      }
-      on_datagram_.MakeCallback(Value(), {error, datagram}, *async_context_);
-    } catch (const Napi::Error& thrown) {
-      // An exception of the callback's: as for any event, it is the process's uncaught exception.
-      napi_fatal_exception(env, thrown.Value());
+    napi_value datagram = nullptr;
+    const int error = Receive(env, &datagram);
+    if (error == EAGAIN) return;
+    if (error != 0) {
+      Emit(env, *async_context_, on_datagram_, {MakeKernelError(env, error, "recv", kName)});
+    } else {
+      Emit(env, *async_context_, on_datagram_, {env.Undefined(), datagram});
     }
   }
 }

@@ -23,8 +23,9 @@ class NetlinkSocket : public Napi::ObjectWrap<NetlinkSocket> {
   void Close(const Napi::CallbackInfo& info);
 
   void OnReadable();
-  // Reads one datagram into a new buffer; undefined when there is none. Throws what recv reports.
-  Napi::Value Receive(Napi::Env env);
+  // Reads one datagram into a new buffer. Returns 0 or what recv reports, EAGAIN when there is none. No buffer when
+  // JavaScript may not run any more.
+  int Receive(napi_env env, napi_value* datagram);
 
   UniqueFd fd_;
   Poller* poller_ = nullptr;

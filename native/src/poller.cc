@@ -1,6 +1,7 @@
 // uv_poll with the lifetime rules of a Node-API environment; see poller.h.
 #include "poller.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -43,6 +44,28 @@ void Poller::SetReferenced(bool referenced) {
     uv_ref(handle);
   } else {
     uv_unref(handle);
+  }
+}
+
+// Only calls that report failure by their status: a worker thread that is being terminated fails them all, and
+// node-addon-api's exceptions would end the whole process then.
+void Emit(napi_env env, const Napi::AsyncContext& context, const Napi::FunctionReference& function,
+          std::initializer_list<napi_value> arguments) {
+  napi_value receiver = nullptr;
+  if (std::find(arguments.begin(), arguments.end(), nullptr) != arguments.end() ||
+      napi_get_global(env, &receiver) != napi_ok) {
+    return;
+  }
+  napi_value result = nullptr;
+  if (napi_make_callback(env, context, receiver, function.Value(), arguments.size(), arguments.begin(), &result) !=
+      napi_pending_exception) {
+    return;
+  }
+  napi_value exception = nullptr;
+  napi_valuetype type = napi_undefined;
+  if (napi_get_and_clear_last_exception(env, &exception) == napi_ok && napi_typeof(env, exception, &type) == napi_ok &&
+      type != napi_null) {  // null is V8's own: the thread was terminated
+    napi_fatal_exception(env, exception);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include <functional>
+#include <initializer_list>
 
 namespace libbpf {
 
@@ -29,5 +30,10 @@ class Poller {
   Poller** owner_slot_;
   napi_async_cleanup_hook_handle cleanup_hook_ = nullptr;
 };
+
+// Calls a JavaScript function as an event. What it throws is the process's uncaught exception, as for any event. Does
+// nothing when an argument is nullptr, or when the thread is ending and JavaScript may not run any more.
+void Emit(napi_env env, const Napi::AsyncContext& context, const Napi::FunctionReference& function,
+          std::initializer_list<napi_value> arguments);
 
 }  // namespace libbpf

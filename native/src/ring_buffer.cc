@@ -57,30 +57,47 @@ int RingBuffer::OnRecord(void* context, void* data, size_t size) {
   return self->taken_.size() < kRecordsPerRound ? 0 : -EAGAIN;
 }
 
-Napi::Array RingBuffer::Take(Napi::Env env) {
+int RingBuffer::Take(napi_env env, napi_value* records) {
   const int result = ring_buffer__consume(buffer_.get());
   const auto taken = std::exchange(taken_, {});
-  if (result < 0 && result != -EAGAIN) ThrowErrno(env, -result, "ring_buffer__consume", name_);
-  auto records = Napi::Array::New(env, taken.size());
-  for (uint32_t i = 0; i < taken.size(); i++) records[i] = CopyToBuffer(env, taken[i]);
-  return records;
+  *records = nullptr;
+  if (result < 0 && result != -EAGAIN) return -result;
+  napi_value array = nullptr;
+  if (napi_create_array_with_length(env, taken.size(), &array) != napi_ok) return 0;
+  for (uint32_t i = 0; i < taken.size(); i++) {
+    napi_value record = nullptr;
+    if (napi_create_buffer_copy(env, taken[i].size(), taken[i].data(), nullptr, &record) != napi_ok ||
+        napi_set_element(env, array, i, record) != napi_ok) {
+      return 0;
+    }
+  }
+  *records = array;
+  return 0;
 }
 
 void RingBuffer::OnReadable() {
   const Napi::Env env = Env();
   Napi::HandleScope scope(env);
-  try {
-    const auto records = Take(env);
-    if (records.Length() > 0) on_records_.MakeCallback(Value(), {records}, *async_context_);
-  } catch (const Napi::Error& error) {
-    // An exception of the callback's, or of ours: as for any event, it is the process's uncaught exception.
-    napi_fatal_exception(env, error.Value());
+  napi_value records = nullptr;
+  const int error = Take(env, &records);
+  if (error != 0) {
+    // Nobody waits for an answer here: it is the process's uncaught exception.
+    napi_value exception = MakeKernelError(env, error, "ring_buffer__consume", name_);
+    if (exception != nullptr) napi_fatal_exception(env, exception);
+    return;
+  }
+  uint32_t count = 0;
+  if (records != nullptr && napi_get_array_length(env, records, &count) == napi_ok && count > 0) {
+    Emit(env, *async_context_, on_records_, {records});
   }
 }
 
 Napi::Value RingBuffer::Consume(const Napi::CallbackInfo& info) {
   if (!buffer_) ThrowClosed(info.Env(), "ring_buffer__consume", name_);
-  return Take(info.Env());
+  napi_value records = nullptr;
+  const int error = Take(info.Env(), &records);
+  if (error != 0) ThrowErrno(info.Env(), error, "ring_buffer__consume", name_);
+  return Napi::Value(info.Env(), records);
 }
 
 void RingBuffer::SetReferenced(const Napi::CallbackInfo& info) {

@@ -25,8 +25,9 @@ class RingBuffer : public Napi::ObjectWrap<RingBuffer> {
   void Close(const Napi::CallbackInfo& info);
 
   void OnReadable();
-  // Takes what is there, at most kRecordsPerRound; the rest waits for the loop's next round.
-  Napi::Array Take(Napi::Env env);
+  // Takes what is there as an array, at most kRecordsPerRound; the rest waits for the loop's next round. Returns 0 or a
+  // positive errno. No array when JavaScript may not run any more.
+  int Take(napi_env env, napi_value* records);
   static int OnRecord(void* context, void* data, size_t size);
 
   std::unique_ptr<ring_buffer, decltype(&ring_buffer__free)> buffer_{nullptr, ring_buffer__free};

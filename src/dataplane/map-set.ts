@@ -37,6 +37,9 @@ const CONTROL_MAGIC = 0x4245454c;
 /** Array elements start at multiples of eight (kernel/bpf/arraymap.c). */
 const ELEMENT_ALIGNMENT = 8;
 
+/** A map's value is no larger (kernel/bpf/arraymap.c, INT_MAX). */
+const MAX_VALUE_BYTES = 2 ** 31 - 1;
+
 /** Why pinned maps cannot be adopted. */
 export type Unadoptable = 'incomplete' | 'other-version';
 
@@ -74,18 +77,28 @@ export class MapSet implements Disposable {
   /**
    * Loads the program with new, empty maps.
    *
-   * @throws BeelineError `PROGRAM_REFUSED` when the kernel does not take it, `NOT_BUILT` when there is no object
+   * @throws BeelineError `PROGRAM_REFUSED` when the kernel does not take it, `TABLE_FULL` when it cannot be that large,
+   *   `NOT_BUILT` when there is no object
    */
   static create(objectPath: string, geometry: Geometry): MapSet {
+    const sizes: Partial<Record<MapKey, number>> = {
+      services4: layout.services4.byteLength + geometry.services4 * layout.service4.byteLength,
+      services6: layout.services6.byteLength + geometry.services6 * layout.service6.byteLength,
+      slots: geometry.slots * layout.slots.destination.stride,
+      destinations: geometry.destinations * layout.destination.byteLength,
+      destinationCounters: geometry.destinations * layout.counter.byteLength,
+      serviceVerdicts: geometry.services * layout.serviceVerdicts.byteLength,
+    };
+    if (sizes.slots! > MAX_VALUE_BYTES) {
+      throw new BeelineError(
+        'TABLE_FULL',
+        `the rings need ${(sizes.slots! / 1e9).toFixed(1)} GB; the kernel takes 2 GB`,
+        {
+          hint: 'Give the services fewer "slots".',
+        },
+      );
+    }
     const set = MapSet.#load(objectPath, geometry, (object) => {
-      const sizes: Partial<Record<MapKey, number>> = {
-        services4: layout.services4.byteLength + geometry.services4 * layout.service4.byteLength,
-        services6: layout.services6.byteLength + geometry.services6 * layout.service6.byteLength,
-        slots: geometry.slots * layout.slots.destination.stride,
-        destinations: geometry.destinations * layout.destination.byteLength,
-        destinationCounters: geometry.destinations * layout.counter.byteLength,
-        serviceVerdicts: geometry.services * layout.serviceVerdicts.byteLength,
-      };
       for (const [key, size] of Object.entries(sizes)) {
         object.map(MAP_NAMES[key as MapKey]).setValueSize(size);
       }

@@ -88,8 +88,8 @@ export class Publisher implements Disposable {
    * Resolves when packets follow the new image. Waits first when the copy to write may still be read, which is only so
    * within milliseconds of the last call.
    *
-   * @throws BeelineError `PROGRAM_REFUSED` when larger tables are needed and the kernel does not give them; the old
-   *   image then stays
+   * @throws BeelineError `PROGRAM_REFUSED` or `TABLE_FULL` when larger tables are needed and the kernel does not give
+   *   them; the old image then stays
    */
   async publish(image: Image): Promise<void> {
     await this.#grace;

@@ -1,8 +1,18 @@
 /** A whole LVS network on one machine: namespaces for client, director, two real servers and the switch between them. */
 
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -100,21 +110,29 @@ export class Lab {
     }
     // A frame whose checksum is left to the card would reach the real server without one: XDP_TX does not fill it in.
     await this.exec('client', ['ethtool', '-K', NIC, 'tx', 'off'], signal);
-    await run(
-      'ip',
-      ['-n', this.namespace('switch'), 'link', 'set', 'director', 'xdpdrv', 'obj', PASS_OBJECT, 'sec', 'xdp.frags'],
-      { signal },
-    );
+    await this.attachPass('switch', 'director', signal);
     for (const [host, page] of Object.entries(PAGES) as [HostName, string][]) {
       await this.startWebServer(host, 80, page, signal);
     }
   }
 
+  /** Puts an XDP program that passes everything onto an interface, as if it were somebody else's. */
+  async attachPass(host: HostName | 'switch', device: string, signal?: AbortSignal): Promise<void> {
+    // bpftool, since "ip link … obj" would leave folders of its own in the BPF file system.
+    const pin = `/sys/fs/bpf/beeline-${this.name}-pass`;
+    await run('bpftool', ['prog', 'load', PASS_OBJECT, pin], { signal });
+    try {
+      await this.exec(host, ['bpftool', 'net', 'attach', 'xdpdrv', 'pinned', pin, 'dev', device], signal);
+    } finally {
+      rmSync(pin);
+    }
+  }
+
   async #apply(host: HostName | 'switch', { ip, sysctls }: Setup, signal?: AbortSignal): Promise<void> {
-    await run('ip', ['-n', this.namespace(host), '-batch', '-'], { input: `${ip.join('\n')}\n`, signal });
     for (const [name, value] of Object.entries(sysctls)) {
       await this.sysctl(host, name, value, signal);
     }
+    await run('ip', ['-n', this.namespace(host), '-batch', '-'], { input: `${ip.join('\n')}\n`, signal });
   }
 
   /** Sets a kernel parameter of a host's network: `net/ipv4/ip_forward`. What /proc/sys/net shows is the namespace's. */
@@ -215,7 +233,15 @@ export class Lab {
     rmSync(this.directory, { recursive: true, force: true });
     rmSync(`/run/beeline/${this.name}.sock`, { force: true });
     rmSync(`/run/beeline/${this.name}.lock`, { force: true });
+    removeIfEmpty(LABS_DIRECTORY);
+    removeIfEmpty(dirname(LABS_DIRECTORY));
     return existed || ours.length > 0;
+  }
+}
+
+function removeIfEmpty(directory: string): void {
+  if (existsSync(directory) && readdirSync(directory).length === 0) {
+    rmdirSync(directory);
   }
 }
 

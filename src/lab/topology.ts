@@ -33,7 +33,7 @@ export function hostNamed(name: HostName): Host {
   return HOSTS.find((host) => host.name === name)!;
 }
 
-/** Lines for `ip -batch` in one namespace, and sysctls to set there. */
+/** Sysctls to set in one namespace, and then lines for `ip -batch` there. */
 export interface Setup {
   readonly ip: readonly string[];
   readonly sysctls: Readonly<Record<string, string>>;
@@ -55,6 +55,9 @@ export function hostSetup({ name, mac, ipv4, ipv6 }: Host): Setup {
     ],
     sysctls: {
       [`net/ipv6/conf/${NIC}/accept_ra`]: '0',
+      // Nobody else can have these addresses; without this the card's own takes seconds until it may be used.
+      'net/ipv6/conf/all/accept_dad': '0',
+      [`net/ipv6/conf/${NIC}/accept_dad`]: '0',
       // "all" and not "lo": the requests arrive on the card.
       ...(real ? { 'net/ipv4/conf/all/arp_ignore': '1', 'net/ipv4/conf/all/arp_announce': '2' } : {}),
     },

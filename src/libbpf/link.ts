@@ -34,8 +34,8 @@ export class XdpLink implements Disposable {
   /**
    * Attaches a program to an interface.
    *
-   * @throws KernelError `EBUSY` when a link holds the interface, `EEXIST` when a program without a link does,
-   *   `EOPNOTSUPP` and others when the driver refuses native mode
+   * @throws KernelError `EBUSY` when another program is there, `EEXIST` when one is there in the other mode, `EOPNOTSUPP`
+   *   and others when the driver refuses native mode
    */
   static attach(program: BpfProgram, ifindex: number, mode: XdpMode): XdpLink {
     return new XdpLink(addon.BpfLink.attachXdp(program.native, ifindex, MODE_FLAGS[mode]));

@@ -119,7 +119,7 @@ export class BpfMap implements Disposable {
     this.native.setInitialValue(value);
   }
 
-  /** Before load: use the other map instead of creating one. @throws KernelError `EINVAL` when they do not match */
+  /** Before load: use the other map, as it is, instead of creating one. The verifier judges the program by it. */
   reuse(other: BpfMap): void {
     this.native.reuse(other.native);
   }

@@ -2,7 +2,7 @@
 
 /**
  * What went wrong, to what, and what to do about it. `code` is stable and made for programs; the message is made for
- * people and may change. docs/errors.md lists the codes.
+ * people and may change.
  */
 export class BeelineError extends Error {
   override readonly name = 'BeelineError';
@@ -17,28 +17,30 @@ export class BeelineError extends Error {
   }
 }
 
-/** Every code there is. */
-export type ErrorCode =
-  | 'ALREADY_RUNNING'
-  | 'BUSY'
-  | 'CAPABILITY_MISSING'
-  | 'CONFIG_INVALID'
-  | 'CONFIG_UNREADABLE'
-  | 'CONTROL_CLOSED'
-  | 'CONTROL_DENIED'
-  | 'CONTROL_FRAME'
-  | 'CONTROL_METHOD'
-  | 'CONTROL_VERSION'
-  | 'INTERFACE_MISSING'
-  | 'INTERNAL'
-  | 'KERNEL_TOO_OLD'
-  | 'LAB'
-  | 'NOT_BUILT'
-  | 'NOT_RUNNING'
-  | 'PINS_FOREIGN'
-  | 'PINS_UNUSABLE'
-  | 'PROGRAM_REFUSED'
-  | 'TABLE_FULL'
-  | 'USAGE'
-  | 'XDP_NATIVE_REFUSED'
-  | 'XDP_REFUSED';
+/** Every code there is; docs/errors.md says what each means. */
+export const ERROR_CODES = [
+  'ALREADY_RUNNING',
+  'CAPABILITY_MISSING',
+  'CONFIG_INVALID',
+  'CONFIG_UNREADABLE',
+  'CONTROL_CLOSED',
+  'CONTROL_DENIED',
+  'CONTROL_FRAME',
+  'CONTROL_METHOD',
+  'CONTROL_VERSION',
+  'INTERFACE_MISSING',
+  'INTERNAL',
+  'KERNEL_TOO_OLD',
+  'LAB',
+  'NOT_BUILT',
+  'NOT_RUNNING',
+  'PINS_FOREIGN',
+  'PINS_UNUSABLE',
+  'PROGRAM_REFUSED',
+  'TABLE_FULL',
+  'USAGE',
+  'XDP_NATIVE_REFUSED',
+  'XDP_REFUSED',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -40,7 +40,17 @@ export class Resolver implements Disposable {
     const wanted = new Set(addresses);
     const gone = [...this.#places.keys()].filter((address) => !wanted.has(address));
     await this.#letGo(gone);
-    await this.#locate([...wanted].filter((address) => !this.#places.has(address)));
+    await this.#locate([...wanted].filter((address) => !this.#places.has(address) || this.#isForgotten(address)));
+  }
+
+  /** The kernel has no entry that it keeps resolved, "ip neigh flush" does that. */
+  #isForgotten(address: IpAddress): boolean {
+    const place = this.#places.get(address);
+    if (place?.kind !== 'neighbour') {
+      return false;
+    }
+    const neighbour = this.#network.neighbour(place.ifindex, address);
+    return neighbour === undefined || !(neighbour.managed || neighbour.permanent);
   }
 
   /** Asks for all routes again: after links or addresses of this host changed. */

@@ -1,0 +1,191 @@
+/** `scripts/demo`: the whole director on one machine, shown and proved in a few seconds. */
+
+import { Command } from 'commander';
+
+import { BeelineError, ipFromBytes, macFromBytes } from '../model/index.js';
+import { Capture } from './capture.js';
+import { Lab } from './lab.js';
+import { parseTcpFrame, type TcpFrame } from './pcap.js';
+import { hostNamed, HOSTS, NIC, PAGES, VIP4, type HostName } from './topology.js';
+
+const LAB_NAME = 'demo';
+const REQUESTS = 8;
+/** Fixed, so that the same requests go to the same servers each time: some to each. */
+const FIRST_LOCAL_PORT = 40_001;
+const REAL_SERVERS = ['real1', 'real2'] as const;
+
+/** The first thing that did not hold. */
+class DemoFailure extends Error {}
+
+const program = new Command('scripts/demo')
+  .description('Build a lab, run the director in it, and prove by capture that it forwards at the network card.')
+  .option('--keep', 'leave the lab and the director running')
+  .action(async ({ keep = false }: { keep?: boolean }) => {
+    process.exitCode = await demo(keep);
+  });
+
+async function demo(keep: boolean): Promise<number> {
+  const lab = new Lab(LAB_NAME);
+  const interrupt = new AbortController();
+  const onSignal = (): void => {
+    interrupt.abort();
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
+  // Nobody reads on, "scripts/demo | head": that is an interruption too.
+  process.stdout.on('error', onSignal);
+  let kept = false;
+  try {
+    if (await lab.down()) {
+      say('removed the lab of an earlier demo');
+    }
+    await show(lab, interrupt.signal);
+    kept = keep;
+    return 0;
+  } catch (error) {
+    if (interrupt.signal.aborted) {
+      process.stderr.write('\ninterrupted\n');
+      return 130;
+    }
+    if (error instanceof DemoFailure || error instanceof BeelineError) {
+      process.stderr.write(`\nFAILED: ${error.message}\n`);
+      return 1;
+    }
+    throw error;
+  } finally {
+    if (kept) {
+      sayHowToLookAround(lab);
+    } else {
+      await lab.down();
+      say('removed the lab: nothing of it is left');
+    }
+  }
+}
+
+async function show(lab: Lab, signal: AbortSignal): Promise<void> {
+  const started = performance.now();
+  await lab.up(signal);
+  say(`lab: ${HOSTS.map(({ name, ipv4 }) => `${name} ${ipv4}`).join(', ')}, VIP ${VIP4} (${took(started)})`);
+
+  const directorStarted = performance.now();
+  await lab.startDirector([], signal);
+  const { interfaces } = JSON.parse(await lab.beeline(['status', '--json'], signal)) as {
+    interfaces: { name: string; mode: string }[];
+  };
+  say(
+    `director: XDP on ${interfaces.map(({ name, mode }) => `${name}, ${mode} mode`).join()} (${took(directorStarted)})`,
+  );
+
+  const captures = new Map<HostName, Capture>();
+  for (const host of ['client', ...REAL_SERVERS] as const) {
+    captures.set(host, await Capture.start(lab, host, NIC, `tcp and dst host ${VIP4} and dst port 80`));
+  }
+  let answers: string[];
+  const frames = new Map<HostName, TcpFrame[]>();
+  try {
+    answers = await ask(lab, signal);
+  } finally {
+    for (const [host, capture] of captures) {
+      frames.set(
+        host,
+        (await capture.stop()).flatMap((frame) => parseTcpFrame(frame) ?? []),
+      );
+    }
+  }
+  prove(frames);
+  await showCounters(lab, signal);
+  const missing = REAL_SERVERS.filter((host) => !answers.includes(PAGES[host]!));
+  if (missing.length > 0) {
+    throw new DemoFailure(`${missing.join(' and ')} answered no request`);
+  }
+  say(
+    `\nBoth real servers answered, and every packet reached them as the client had sent it (${took(started)} in all).`,
+  );
+}
+
+/** Requests the page of the VIP a few times and says who answered. */
+async function ask(lab: Lab, signal: AbortSignal): Promise<string[]> {
+  say(`\n${REQUESTS} requests of the client: curl http://${VIP4}/`);
+  const answers: string[] = [];
+  for (let i = 0; i < REQUESTS; i += 1) {
+    const port = String(FIRST_LOCAL_PORT + i);
+    const url = `http://${VIP4}/`;
+    const page = await lab.exec('client', ['curl', '-sS', '--max-time', '3', '--local-port', port, url], signal);
+    answers.push(page.trim());
+    say(`  ${i + 1}  ${page.trim()}`);
+  }
+  return answers;
+}
+
+/** Every frame that the client sent must have come to a real server, with other MACs and not one other byte changed. */
+function prove(frames: ReadonlyMap<HostName, readonly TcpFrame[]>): void {
+  const arrived = REAL_SERVERS.flatMap((host) => (frames.get(host) ?? []).map((frame) => ({ host, frame })));
+  const sent = frames.get('client') ?? [];
+  if (sent.length === 0) {
+    throw new DemoFailure('the capture shows no packet of the client');
+  }
+  const director = hostNamed('director').mac;
+  for (const frame of sent) {
+    const found = arrived.find((each) => isSamePacket(each.frame, frame));
+    if (found === undefined) {
+      throw new DemoFailure(`a packet of the client reached no real server as it was sent: ${describe(frame)}`);
+    }
+    const macs = `${macFromBytes(found.frame.sourceMac)} > ${macFromBytes(found.frame.destinationMac)}`;
+    if (macs !== `${director} > ${hostNamed(found.host).mac}`) {
+      throw new DemoFailure(`a packet reached ${found.host} with the MACs ${macs}`);
+    }
+  }
+  const first = sent.find(({ syn }) => syn) ?? sent[0]!;
+  const { host, frame } = arrived.find((each) => isSamePacket(each.frame, first))!;
+  say('\nOne packet, captured where it left and where it arrived');
+  say(`  client  ${describe(first)}`);
+  say(`  ${host}   ${describe(frame)}`);
+  say(
+    `  The MACs were rewritten; all ${frame.packet.length} bytes from the IP header on are the same, TTL and checksums ` +
+      `included.\n  So it was with all ${sent.length} packets of the client.`,
+  );
+}
+
+function isSamePacket(a: TcpFrame, b: TcpFrame): boolean {
+  return Buffer.compare(a.packet, b.packet) === 0;
+}
+
+function describe({
+  sourceMac,
+  destinationMac,
+  source,
+  destination,
+  sourcePort,
+  destinationPort,
+  ttl,
+}: TcpFrame): string {
+  return (
+    `${macFromBytes(sourceMac)} > ${macFromBytes(destinationMac)}  ` +
+    `${ipFromBytes(source)}:${sourcePort} > ${ipFromBytes(destination)}:${destinationPort}  ttl ${ttl}`
+  );
+}
+
+async function showCounters(lab: Lab, signal: AbortSignal): Promise<void> {
+  say("\nThe director's counters, summed over the CPUs: beeline list");
+  const list = await lab.beeline(['list'], signal);
+  say(list.trimEnd().replaceAll(/^(?=.)/gm, '  '));
+}
+
+function sayHowToLookAround({ name, configPath }: Lab): void {
+  const beeline = `${process.env['SUDO_USER'] === undefined ? '' : 'sudo '}scripts/beeline`;
+  say(`
+The lab and the director are still there. Look around:
+  ${beeline} --instance ${name} status
+  ${beeline} lab exec --name ${name} client curl http://${VIP4}/
+  ${beeline} lab down ${name}
+The configuration is ${configPath}; after a change: ${beeline} --instance ${name} reload`);
+}
+
+function took(since: number): string {
+  return `${((performance.now() - since) / 1000).toFixed(1)} s`;
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+await program.parseAsync();

@@ -1,0 +1,224 @@
+/** Direct routing in the lab, row by row of the mission: real packets between real hosts. */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+
+import { Capture } from '../../src/lab/capture.js';
+import { parseTcpFrame, type TcpFrame } from '../../src/lab/pcap.js';
+import { hostNamed, NIC, PAGES, VIP4, VIP6, type HostName } from '../../src/lab/index.js';
+import { ipFromBytes, macFromBytes } from '../../src/model/index.js';
+import { execute, TestLab } from '../support/lab.js';
+
+const REAL = ['real1', 'real2'] as const;
+
+function macs({ sourceMac, destinationMac }: TcpFrame): string {
+  return `${macFromBytes(sourceMac)} > ${macFromBytes(destinationMac)}`;
+}
+
+/** What several captures saw while something was done. */
+async function capturing(
+  lab: TestLab,
+  where: readonly (readonly [HostName | 'switch', string])[],
+  filter: string,
+  work: () => Promise<unknown>,
+): Promise<TcpFrame[][]> {
+  const captures = [];
+  for (const [host, device] of where) {
+    captures.push(await Capture.start(lab, host, device, filter));
+  }
+  await work();
+  const frames = [];
+  for (const capture of captures) {
+    frames.push((await capture.stop()).flatMap((frame) => parseTcpFrame(frame) ?? []));
+  }
+  return frames;
+}
+
+test('direct routing', async (context) => {
+  const lab = await TestLab.build(context, 'forward');
+  await lab.startDirector();
+
+  await context.test('M1: both real servers answer', async () => {
+    assert.deepEqual(new Set(await lab.pages(30)), new Set([PAGES.real1, PAGES.real2]));
+  });
+
+  for (const [row, vip, url] of [
+    ['M2', VIP4, `http://${VIP4}/`],
+    ['M22', VIP6, `http://[${VIP6}]/`],
+  ] as const) {
+    await context.test(`${row}: MACs are rewritten, IP is not: ${vip}`, async () => {
+      const places = [
+        ['client', NIC],
+        ['real1', NIC],
+        ['real2', NIC],
+      ] as const;
+      const [sent, ...arrived] = await capturing(lab, places, `tcp and dst host ${vip}`, () => lab.pages(12, url));
+      assert.ok(sent!.length > 60);
+      REAL.forEach((host, i) => {
+        assert.ok(arrived[i]!.length > 0, `${host} got packets`);
+        for (const frame of arrived[i]!) {
+          assert.equal(macs(frame), `${hostNamed('director').mac} > ${hostNamed(host).mac}`);
+          assert.ok(sent!.some(({ packet }) => Buffer.compare(packet, frame.packet) === 0));
+        }
+      });
+      assert.equal(arrived[0]!.length + arrived[1]!.length, sent!.length);
+      const client = hostNamed('client');
+      const sources = new Set(arrived.flat().map(({ source, ttl }) => `${ipFromBytes(source)} ttl ${ttl}`));
+      assert.deepEqual(sources, new Set([`${vip === VIP4 ? client.ipv4 : client.ipv6} ttl 64`]));
+    });
+
+    await context.test(`M3: the director never answers for the service: ${vip}`, async () => {
+      const places = [
+        ['switch', 'director'],
+        ['client', NIC],
+      ] as const;
+      const [fromDirector, toClient] = await capturing(lab, places, `tcp and src host ${vip}`, () =>
+        lab.pages(12, url),
+      );
+      assert.deepEqual(fromDirector, []);
+      const senders = new Set(toClient!.map(({ sourceMac }) => macFromBytes(sourceMac)));
+      assert.deepEqual(senders, new Set(REAL.map((host) => hostNamed(host).mac)));
+    });
+  }
+
+  await context.test("M4: the real server sees the client's own address", async () => {
+    const download = lab.exec('client', ['curl', '-sS', '--max-time', '10', `http://${VIP4}/bytes/100000`]);
+    await lab.until('a connection is there', async () => {
+      const connections = await Promise.all(REAL.map((host) => lab.exec(host, ['ss', '-Htn', 'state', 'established'])));
+      return connections.some(
+        (text) => text.includes(`[::ffff:${VIP4}]:80`) && text.includes(hostNamed('client').ipv4),
+      );
+    });
+    assert.equal((await download).length, 100_000);
+  });
+
+  await context.test(
+    'M5: the director alone answers ARP for the VIP, as long as the real servers keep still',
+    async () => {
+      const whoHas = async (): Promise<Set<string>> => {
+        const { stdout } = await execute(lab, 'client', ['arping', '-b', '-c', '3', '-w', '4', '-I', NIC, VIP4]);
+        return new Set((stdout.match(/[0-9A-F]{2}(:[0-9A-F]{2}){5}/g) ?? []).map((mac) => mac.toLowerCase()));
+      };
+      assert.deepEqual(await whoHas(), new Set([hostNamed('director').mac]));
+      await lab.sysctl('real1', 'net/ipv4/conf/all/arp_ignore', '0');
+      assert.deepEqual(await whoHas(), new Set([hostNamed('director').mac, hostNamed('real1').mac]));
+      await lab.sysctl('real1', 'net/ipv4/conf/all/arp_ignore', '1');
+      await lab.exec('client', ['ip', 'neigh', 'flush', 'dev', NIC]);
+    },
+  );
+
+  await context.test("M28: forwarding is the program's, whether the kernel forwards or not", async () => {
+    for (const value of ['0', '1']) {
+      await lab.sysctl('director', 'net/ipv4/ip_forward', value);
+      await lab.sysctl('director', 'net/ipv6/conf/all/forwarding', value);
+      assert.equal((await lab.pages(4)).length, 4);
+      assert.equal((await lab.pages(4, `http://[${VIP6}]/`)).length, 4);
+    }
+  });
+
+  await context.test("the director is a host as before: its own address, and the VIP's other ports", async () => {
+    const director = hostNamed('director').ipv4;
+    for (const address of [director, VIP4]) {
+      const { status, stderr } = await execute(lab, 'client', [
+        'curl',
+        '-sS',
+        '--max-time',
+        '3',
+        `http://${address}:81/`,
+      ]);
+      // 7: refused, by the host, at once.
+      assert.equal(status, 7, stderr);
+    }
+    await lab.startWebServer('director', 81, '<h1>Director</h1>');
+    assert.deepEqual(await lab.pages(1, `http://${director}:81/`), ['<h1>Director</h1>']);
+    assert.deepEqual(await lab.pages(1, `http://${VIP4}:81/`), ['<h1>Director</h1>']);
+  });
+
+  await context.test('what was done is told: counts, states, no problem', async () => {
+    const [web] = await lab.list();
+    assert.deepEqual(
+      web!.destinations.map(({ address, state, share, mac }) => [address, state, share, mac]),
+      REAL.map((host) => [hostNamed(host).ipv4, 'up', 0.5, hostNamed(host).mac]),
+    );
+    assert.ok(
+      web!.destinations.every(({ flows, packets, bytes }) => flows > 10 && packets > flows && bytes > packets * 40),
+    );
+    const status = await lab.status();
+    assert.deepEqual(status.problems, []);
+    assert.deepEqual(
+      status.interfaces.map(({ name, state, mode }) => [name, state, mode]),
+      [[NIC, 'attached', 'native']],
+    );
+    assert.ok(status.verdicts['no-service']! > 0);
+  });
+});
+
+test('M9: several services on one VIP: a real server without port 25 fails only there', async (context) => {
+  const lab = await TestLab.build(context, 'services');
+  const servers = `[${REAL.map((host) => hostNamed(host).ipv4).join(', ')}]`;
+  lab.configure(`interfaces: [${NIC}]
+services:
+  - { address: ${VIP4}, port: 80, realServers: ${servers} }
+  - { address: ${VIP4}, port: 25, realServers: ${servers} }
+`);
+  await lab.startWebServer('real1', 25, '<h1>Mail 01</h1>');
+  await lab.startDirector();
+  assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
+
+  const outcomes = new Map<string, number>();
+  for (let i = 0; i < 30; i += 1) {
+    const { status, stdout } = await execute(lab, 'client', ['curl', '-sS', '--max-time', '3', `http://${VIP4}:25/`]);
+    const outcome = status === 0 ? stdout.trim() : `curl status ${String(status)}`;
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+  }
+  // 7: connection refused, by real2 itself.
+  assert.deepEqual(new Set(outcomes.keys()), new Set(['<h1>Mail 01</h1>', 'curl status 7']));
+  assert.equal((await lab.pages(10)).length, 10);
+});
+
+test('M20: the director is a real server itself', async (context) => {
+  const lab = await TestLab.build(context, 'local');
+  const director = hostNamed('director');
+  lab.configure(`interfaces: [${NIC}]
+services:
+  - { address: ${VIP4}, port: 80, realServers: [${hostNamed('real1').ipv4}, ${director.ipv4}] }
+  - { address: "${VIP6}", port: 80, realServers: ["${hostNamed('real1').ipv6}", "${director.ipv6}"] }
+`);
+  await lab.startWebServer('director', 80, '<h1>Director</h1>');
+  await lab.startDirector();
+  for (const url of [`http://${VIP4}/`, `http://[${VIP6}]/`]) {
+    assert.deepEqual(new Set(await lab.pages(30, url)), new Set([PAGES.real1, '<h1>Director</h1>']));
+  }
+  for (const { destinations } of await lab.list()) {
+    assert.deepEqual(destinations.map(({ state, share }) => [state, share]).sort(), [
+      ['local', 0.5],
+      ['up', 0.5],
+    ]);
+    assert.ok(destinations.every(({ packets }) => packets > 0));
+  }
+});
+
+test('generic mode forwards too', async (context) => {
+  const lab = await TestLab.build(context, 'generic');
+  lab.configure(`interfaces: [${NIC}]
+mode: generic
+services:
+  - { address: ${VIP4}, port: 80, realServers: [${REAL.map((host) => hostNamed(host).ipv4).join(', ')}] }
+`);
+  await lab.startDirector();
+  assert.deepEqual(new Set(await lab.pages(30)), new Set([PAGES.real1, PAGES.real2]));
+  assert.equal((await lab.status()).interfaces[0]!.mode, 'generic');
+});
+
+test('three capabilities are enough: those of the systemd unit', async (context) => {
+  const unit = readFileSync('packaging/beeline.service', 'utf8');
+  const capabilities = /^CapabilityBoundingSet=(.*)$/m.exec(unit)![1]!.split(' ');
+  const lab = await TestLab.build(context, 'caps');
+  const bounding = ['-all', ...capabilities.map((name) => `+${name.replace('CAP_', '').toLowerCase()}`)].join();
+  const beeline = [process.execPath, 'dist/src/cli/main.js', '--instance', lab.name, 'run', lab.configPath];
+  lab.startProcess('director', 'director', ['setpriv', `--bounding-set=${bounding}`, '--no-new-privs', ...beeline]);
+  await lab.until('the daemon answers', async () => (await lab.run('status')).status === 0);
+  assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
+  assert.match(await lab.beeline(['stop', '--detach']), /detached/);
+});

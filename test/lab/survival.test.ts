@@ -1,0 +1,174 @@
+/** N4: crash, restart, reload and upgrade of the daemon under load: not one request fails, not one packet is lost. */
+
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import * as layout from '../../src/dataplane/layout.generated.js';
+import { hostNamed, NIC, VIP4, VIP6 } from '../../src/lab/index.js';
+import { BpfMap, BpfProgram } from '../../src/libbpf/index.js';
+import { Load, retransmissions, TestLab } from '../support/lab.js';
+
+const SERVERS = `[${hostNamed('real1').ipv4}, ${hostNamed('real2').ipv4}]`;
+
+/** Runs something under load and holds it to: no failed request, no lost packet. */
+async function underLoad(lab: TestLab, work: () => Promise<void>): Promise<number> {
+  const hosts = ['client', 'real1', 'real2'] as const;
+  const before = await Promise.all(hosts.map((host) => retransmissions(lab, host)));
+  const load = Load.start(lab, `http://${VIP4}/`);
+  await sleep(500);
+  try {
+    await work();
+  } finally {
+    await sleep(300);
+  }
+  const { requests, failures } = await load.stop();
+  assert.deepEqual(failures, []);
+  const after = await Promise.all(hosts.map((host) => retransmissions(lab, host)));
+  assert.deepEqual(after, before, 'segments were sent again, so packets were lost');
+  return requests;
+}
+
+function pinsOf(lab: TestLab): string {
+  return `/sys/fs/bpf/beeline/${lab.name}`;
+}
+
+function packetsOf(services: Awaited<ReturnType<TestLab['list']>>): number {
+  return services.flatMap(({ destinations }) => destinations).reduce((sum, { packets }) => sum + packets, 0);
+}
+
+test('under a load of small requests', async (context) => {
+  const lab = await TestLab.build(context, 'survive');
+  let daemon = await lab.startDirector();
+
+  await context.test('the load itself is served', async () => {
+    const requests = await underLoad(lab, () => sleep(500));
+    assert.ok(requests > 100, `${requests} requests`);
+  });
+
+  await context.test('the daemon is killed, and packets go on as if nothing had happened', async () => {
+    await underLoad(lab, async () => {
+      await lab.kill(daemon);
+      await sleep(1000);
+    });
+    await assert.rejects(lab.status(), /no daemon listens/);
+  });
+
+  await context.test('the next daemon adopts what it finds, counts included', async () => {
+    await underLoad(lab, async () => {
+      daemon = await lab.startDirector();
+    });
+    const counted = packetsOf(await lab.list());
+    assert.ok(counted > 1000, `${counted} packets`);
+    assert.match(readFileSync(join(lab.directory, 'director.log'), 'utf8'), /adopted the pinned maps/);
+  });
+
+  await context.test('stopped and started again, five times', async () => {
+    await underLoad(lab, async () => {
+      for (let i = 0; i < 5; i += 1) {
+        assert.match(await lab.beeline(['stop']), /packets are forwarded still/);
+        daemon = await lab.startDirector();
+      }
+    });
+    assert.equal(readdirSync(pinsOf(lab)).length, 2, 'one set of maps, one link');
+  });
+
+  await context.test('fifty reloads, each with a change', async () => {
+    const before = (await lab.status()).generation;
+    await underLoad(lab, async () => {
+      for (let i = 0; i < 50; i += 1) {
+        const other =
+          i % 2 === 0
+            ? `  - { address: ${VIP4}, port: 25, realServers: [{ address: 192.168.1.31, weight: ${i + 1} }] }\n`
+            : '';
+        lab.configure(
+          `interfaces: [${NIC}]\nservices:\n  - { address: ${VIP4}, port: 80, realServers: ${SERVERS} }\n${other}`,
+        );
+        assert.match(await lab.beeline(['reload']), /^[+~-] tcp|^no changes/);
+      }
+    });
+    assert.ok((await lab.status()).generation >= before + 50);
+  });
+
+  await context.test('SIGHUP reloads too', async () => {
+    const { generation } = await lab.status();
+    lab.configure(
+      `interfaces: [${NIC}]\nservices:\n  - { address: ${VIP4}, port: 80, realServers: ${SERVERS} }\n` +
+        `  - { address: "${VIP6}", port: 80, realServers: [] }\n`,
+    );
+    process.kill(daemon.pid, 'SIGHUP');
+    await lab.until('the new service is there', async () => (await lab.list()).length === 2);
+    assert.ok((await lab.status()).generation > generation);
+  });
+
+  await context.test('tables that become too small are replaced by larger ones', async () => {
+    const before = packetsOf(await lab.list());
+    const many = Array.from(
+      { length: 700 },
+      (_, i) => `  - { address: 10.${i >> 8}.${i & 255}.1, port: 80, realServers: ${SERVERS} }\n`,
+    ).join('');
+    await underLoad(lab, async () => {
+      lab.configure(
+        `interfaces: [${NIC}]\nservices:\n  - { address: ${VIP4}, port: 80, realServers: ${SERVERS} }\n${many}`,
+      );
+      await lab.beeline(['reload']);
+    });
+    assert.ok(packetsOf(await lab.list()) > before);
+    assert.equal(readdirSync(pinsOf(lab)).length, 2);
+  });
+
+  await context.test('pins of another version serve until the new daemon has its own', async () => {
+    await lab.beeline(['stop']);
+    const set = readdirSync(pinsOf(lab)).find((name) => name.startsWith('set-'))!;
+    {
+      // As another version's maps look to this one.
+      using control = BpfMap.openPinned(join(pinsOf(lab), set, 'control'));
+      using memory = control.mmap('write');
+      memory.write(layout.control.layout.offset, new Uint8Array(8).fill(0xee));
+    }
+    await underLoad(lab, async () => {
+      daemon = await lab.startDirector();
+    });
+    assert.match(readFileSync(join(lab.directory, 'director.log'), 'utf8'), /cannot be adopted/);
+    assert.equal(readdirSync(pinsOf(lab)).length, 2);
+  });
+
+  await context.test(
+    'a daemon that died between two steps of an upgrade leaves nothing that the next cannot use',
+    async () => {
+      await lab.beeline(['stop']);
+      // A set that was pinned and never put to use, one that is incomplete, and the one in use.
+      const [set] = readdirSync(pinsOf(lab)).filter((name) => name.startsWith('set-'));
+      const inUse = join(pinsOf(lab), set!);
+      const unfinished = join(pinsOf(lab), 'set-9000');
+      mkdirSync(unfinished);
+      {
+        using program = BpfProgram.openPinned(join(inUse, 'program'));
+        program.pin(join(unfinished, 'program'));
+      }
+      await underLoad(lab, async () => {
+        daemon = await lab.startDirector();
+      });
+      assert.equal(readdirSync(pinsOf(lab)).length, 2);
+    },
+  );
+
+  await context.test('stop --detach ends it all: no program, no pins, no daemon', async () => {
+    assert.match(await lab.beeline(['stop', '--detach']), /detached/);
+    assert.equal(existsSync(pinsOf(lab)), false);
+    const link = await lab.exec('director', ['ip', 'link', 'show', NIC]);
+    assert.doesNotMatch(link, /xdp/);
+    assert.match(await lab.beeline(['stop', '--detach']), /nothing is attached/);
+    const neighbours = await lab.exec('director', ['ip', 'neigh']);
+    assert.doesNotMatch(neighbours, /managed/);
+  });
+});
+
+test('a data path whose daemon is gone is detached without one', async (context) => {
+  const lab = await TestLab.build(context, 'orphan');
+  await lab.kill(await lab.startDirector());
+  assert.match(await lab.beeline(['stop', '--detach']), /no daemon is running; detached/);
+  assert.doesNotMatch(await lab.exec('director', ['ip', 'link', 'show', NIC]), /xdp/);
+});

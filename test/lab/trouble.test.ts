@@ -1,0 +1,320 @@
+/** Bad input and bad luck: a clear error, nothing lost, and traffic that is not ours unharmed. */
+
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+
+import { hostNamed, NIC, PAGES, VIP4 } from '../../src/lab/index.js';
+import { execute, TestLab } from '../support/lab.js';
+
+const CONFIG = `interfaces: [${NIC}]
+services:
+  - { address: ${VIP4}, port: 80, realServers: [192.168.1.31, 192.168.1.32] }
+`;
+
+function pinsOf(lab: TestLab): string {
+  return `/sys/fs/bpf/beeline/${lab.name}`;
+}
+
+async function xdpOn(lab: TestLab, device = NIC): Promise<boolean> {
+  return (await lab.exec('director', ['ip', 'link', 'show', device])).includes('xdp');
+}
+
+/** A start that must be refused, and leave nothing. */
+async function refused(lab: TestLab, status: number, pattern: RegExp, ...args: string[]): Promise<void> {
+  const ended = await lab.run('run', ...args, lab.configPath);
+  assert.match(ended.stderr, pattern);
+  assert.equal(ended.status, status, ended.stderr);
+  assert.doesNotMatch(ended.stderr, /\n {4}at /, "no stack trace for a user's mistake");
+  assert.equal(existsSync(pinsOf(lab)), false, 'no pins');
+}
+
+async function build(context: TestContext, name: string, config = CONFIG): Promise<TestLab> {
+  const lab = await TestLab.build(context, name);
+  lab.configure(config);
+  return lab;
+}
+
+test('starts that must not succeed', async (context) => {
+  const lab = await build(context, 'refused');
+
+  await context.test('a broken configuration: exit 2, file, line and column, nothing attached', async () => {
+    lab.configure('interfaces: [ens3]\nservices:\n  - { address: 192.168.1.100, port: http, realServers: [] }\n');
+    await refused(lab, 2, /beeline\.yaml:3:37: services\[0\]\.port must be a whole number from 0 to 65535, not "http"/);
+    assert.equal(await xdpOn(lab), false);
+    lab.configure('interfaces: [ens3');
+    await refused(lab, 2, /beeline\.yaml:1:/);
+  });
+
+  await context.test('no configuration at all', async () => {
+    const { status, stderr } = await lab.run('run', '/nonexistent.yaml');
+    assert.equal(status, 2);
+    assert.match(stderr, /there is no configuration file \/nonexistent\.yaml/);
+  });
+
+  await context.test('an interface that is missing', async () => {
+    lab.configure(CONFIG.replace(NIC, 'ens9'));
+    await refused(lab, 2, /there is no network interface ens9/);
+  });
+
+  await context.test('a driver that refuses native mode; auto takes generic and says so', async () => {
+    lab.configure(CONFIG);
+    await lab.exec('director', ['ip', 'link', 'add', 'br7', 'type', 'bridge']);
+    await lab.exec('director', ['ip', 'link', 'set', 'br7', 'up']);
+    const onBridge = CONFIG.replace(NIC, 'br7');
+    lab.configure(onBridge);
+    await refused(lab, 1, /the driver of br7 refuses native XDP: .*\(EOPNOTSUPP\)\nOften its queues or offloads/);
+    assert.equal(await xdpOn(lab, 'br7'), false);
+
+    lab.configure(`${onBridge}mode: auto\n`);
+    await lab.startDirector();
+    const [attached] = (await lab.status()).interfaces;
+    assert.deepEqual([attached!.state, attached!.mode], ['attached', 'generic']);
+    assert.match(attached!.reason!, /refuses native XDP/);
+    assert.match(await lab.beeline(['status']), /interface +br7, generic mode, .*refuses native XDP/);
+    assert.match(
+      readFileSync(join(lab.directory, 'director.log'), 'utf8'),
+      /attached in generic mode, which is slower/,
+    );
+    await lab.beeline(['stop', '--detach']);
+  });
+
+  await context.test('no root, or a capability missing', async () => {
+    lab.configure(CONFIG);
+    const without = (...options: string[]) =>
+      execute(lab, 'director', [
+        'setpriv',
+        ...options,
+        process.execPath,
+        'dist/src/cli/main.js',
+        '--instance',
+        lab.name,
+        'run',
+        lab.configPath,
+      ]);
+    for (const [options, missing] of [
+      [['--reuid=65534', '--regid=65534', '--clear-groups'], /lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON\nRun as root/],
+      [['--bounding-set=-all,+bpf,+net_admin'], /lacks CAP_PERFMON\n/],
+    ] as const) {
+      const { status, stderr } = await without(...options);
+      assert.match(stderr, missing);
+      assert.equal(status, 1);
+    }
+  });
+
+  await context.test('commands without a daemon say so, with a status of their own', async () => {
+    for (const command of ['status', 'list', 'reload', 'stop']) {
+      const { status, stderr } = await lab.run(command);
+      assert.deepEqual([status, stderr.includes('no daemon listens')], [3, true], `${command}: ${stderr}`);
+    }
+  });
+
+  await context.test('a command line that is wrong', async () => {
+    for (const args of [
+      ['run', '--fast'],
+      ['dance'],
+      ['run', '--log-level', 'loud'],
+      ['--instance', 'a/b', 'status'],
+    ]) {
+      const { status, stderr } = await lab.run(...args);
+      assert.equal(status, 2, stderr);
+      assert.match(stderr, /error: |cannot be the name/);
+    }
+  });
+});
+
+test("an interface that is somebody else's", async (context) => {
+  const lab = await build(context, 'taken');
+  await context.test('another program is named, and left alone', async () => {
+    await lab.attachPass('director', NIC);
+    await refused(lab, 1, /ens3 already runs XDP program "pass", id \d+ \(native mode\)\nUse --replace/);
+    assert.equal(await xdpOn(lab), true);
+  });
+
+  await context.test('--replace takes over', async () => {
+    await lab.startDirector(['--replace']);
+    assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
+    await lab.beeline(['stop', '--detach']);
+  });
+
+  await context.test('--replace takes over from another director, too', async () => {
+    await lab.startDirector();
+    const other = await execute(lab, 'director', [
+      process.execPath,
+      'dist/src/cli/main.js',
+      '--instance',
+      `${lab.name}-2`,
+      'run',
+      lab.configPath,
+    ]);
+    assert.equal(other.status, 1);
+    assert.match(other.stderr, /ens3 already runs XDP program "director", id \d+/);
+    assert.equal(existsSync(`${pinsOf(lab)}-2`), false);
+    rmSync(`/run/beeline/${lab.name}-2.lock`);
+    assert.equal((await lab.pages(4)).length, 4);
+  });
+
+  await context.test('a second daemon of the same instance is refused, the first one goes on', async () => {
+    const { status, stderr } = await lab.run('run', lab.configPath);
+    assert.equal(status, 1);
+    assert.match(stderr, /a daemon of the instance "test-taken" is running already/);
+    assert.equal((await lab.status()).problems.length, 0);
+  });
+
+  await context.test('stop --detach ends the daemon and the data path', async () => {
+    assert.match(await lab.beeline(['stop', '--detach']), /stopped the daemon \(pid \d+\); detached/);
+  });
+});
+
+test('a director that runs', async (context) => {
+  const lab = await build(context, 'running');
+  await lab.startDirector();
+  const log = (): string => readFileSync(join(lab.directory, 'director.log'), 'utf8');
+
+  await context.test(
+    'a reload with a broken file is refused in the reply and in the log, and the old one goes on',
+    async () => {
+      lab.configure(CONFIG.replace('port: 80', 'port: 99999'));
+      const { status, stderr } = await lab.run('reload');
+      assert.equal(status, 2);
+      assert.match(stderr, /beeline\.yaml:3:37: services\[0\]\.port must be a whole number from 0 to 65535, not 99999/);
+      assert.match(log(), /the new configuration was refused; the old one goes on/);
+      assert.equal((await lab.pages(4)).length, 4);
+      assert.equal((await lab.list())[0]!.port, 80);
+    },
+  );
+
+  await context.test('a reload onto an interface that is not there is refused', async () => {
+    lab.configure(CONFIG.replace(NIC, 'ens9'));
+    const { status, stderr } = await lab.run('reload');
+    assert.deepEqual([status, stderr.includes('no network interface ens9')], [2, true]);
+    assert.equal((await lab.pages(4)).length, 4);
+  });
+
+  await context.test('a reload onto an interface that cannot be used goes back to the old one', async () => {
+    await lab.exec('director', ['ip', 'link', 'add', 'br8', 'type', 'bridge']);
+    lab.configure(CONFIG.replace(NIC, 'br8'));
+    const { status, stderr } = await lab.run('reload');
+    assert.deepEqual([status, stderr.includes('refuses native XDP')], [1, true]);
+    await lab.until(
+      'the old configuration is back',
+      async () => (await lab.status()).interfaces[0]!.state === 'attached',
+    );
+    assert.equal((await lab.pages(4)).length, 4);
+    lab.configure(CONFIG);
+    await lab.beeline(['reload']);
+  });
+
+  await context.test('a real server that does not answer takes no traffic until it does', async () => {
+    await lab.exec('real2', ['ip', 'link', 'set', NIC, 'down']);
+    await lab.exec('director', ['ip', 'neigh', 'delete', hostNamed('real2').ipv4, 'dev', NIC]);
+    const stateOfReal2 = async (): Promise<string> => (await lab.list())[0]!.destinations[1]!.state;
+    await lab.until('real2 is unresolved', async () => (await stateOfReal2()) === 'unresolved', 15_000);
+    assert.deepEqual(new Set(await lab.pages(12)), new Set([PAGES.real1]));
+    assert.match(await lab.beeline(['list']), /192\.168\.1\.32 +1 +0\.0% +unresolved/);
+    assert.match(await lab.beeline(['list']), /192\.168\.1\.32: does not answer ARP or neighbour discovery/);
+    assert.match(await lab.beeline(['status']), /problem +1 real servers are unresolved/);
+
+    await lab.exec('real2', ['ip', 'link', 'set', NIC, 'up']);
+    await lab.until('real2 is back', async () => (await stateOfReal2()) === 'up', 15_000);
+    assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
+  });
+
+  await context.test('neighbours that somebody flushes are resolved again at once', async () => {
+    await lab.exec('director', ['ip', 'neigh', 'flush', 'dev', NIC]);
+    await lab.until('all are back', async () => (await lab.status()).unresolved === 0);
+    assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
+  });
+
+  await context.test('real servers that direct routing cannot reach say why', async () => {
+    await lab.exec('director', ['ip', 'route', 'add', '10.20.0.0/24', 'via', hostNamed('client').ipv4]);
+    lab.configure(CONFIG.replace('[192.168.1.31, 192.168.1.32]', '[192.168.1.31, 10.20.0.5, 10.99.0.5]'));
+    await lab.beeline(['reload']);
+    const reasons = (await lab.list())[0]!.destinations.map(({ reason }) => reason);
+    assert.deepEqual(
+      [
+        (reasons[0] ?? '').includes('behind the router 192.168.1.12'),
+        (reasons[1] ?? '').includes('no route'),
+        reasons[2],
+      ],
+      [true, true, undefined],
+    );
+    assert.deepEqual(new Set(await lab.pages(8)), new Set([PAGES.real1]));
+    lab.configure(CONFIG);
+    await lab.beeline(['reload']);
+  });
+
+  await context.test("a real server's new MAC is followed", async () => {
+    const mac = '00:50:00:00:02:99';
+    await lab.exec('real2', ['ip', 'link', 'set', NIC, 'address', mac]);
+    await execute(lab, 'real2', ['arping', '-U', '-c', '1', '-I', NIC, hostNamed('real2').ipv4]);
+    await lab.until('the new MAC is used', async () => (await lab.list())[0]!.destinations[1]!.mac === mac, 45_000);
+    assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
+  });
+
+  await context.test('wrong frames on the control socket harm nobody', async () => {
+    const path = `/run/beeline/${lab.name}.sock`;
+    for (const bytes of [
+      [0xff, 0xff, 0xff, 0xff],
+      [0, 0, 0, 3, 1, 2, 3],
+      [0, 0],
+      [0, 0, 0, 1, 0xc1],
+    ]) {
+      await new Promise<void>((resolve, reject) => {
+        const socket = connect(path, () => {
+          socket.end(Uint8Array.from(bytes));
+        });
+        socket.on('error', reject);
+        socket.on('close', () => {
+          resolve();
+        });
+        socket.resume();
+      });
+    }
+    assert.equal((await lab.status()).problems.length, 0);
+  });
+
+  await context.test('an interface that vanishes is missed, and used again when it is back', async () => {
+    const { mac, ipv4 } = hostNamed('director');
+    await lab.exec('director', ['ip', 'link', 'delete', NIC]);
+    await lab.until('it is missed', async () => (await lab.status()).interfaces[0]!.state === 'missing');
+    assert.deepEqual((await lab.status()).problems, ['interface ens3 is missing']);
+
+    await lab.exec('switch', [
+      'ip',
+      'link',
+      'add',
+      'director',
+      'type',
+      'veth',
+      'peer',
+      'name',
+      NIC,
+      'netns',
+      lab.namespace('director'),
+    ]);
+    await lab.attachPass('switch', 'director');
+    for (const command of [
+      ['ip', 'link', 'set', NIC, 'address', mac],
+      ['ip', 'addr', 'add', `${ipv4}/24`, 'dev', NIC],
+      ['ip', 'addr', 'add', `${VIP4}/32`, 'dev', NIC],
+      ['ip', 'link', 'set', NIC, 'up'],
+    ]) {
+      await lab.exec('director', command);
+    }
+    await lab.exec('switch', ['ip', 'link', 'set', 'director', 'master', 'br0']);
+    await lab.exec('switch', ['ip', 'link', 'set', 'director', 'up']);
+    await lab.until(
+      'it is attached again',
+      async () => {
+        const { interfaces, unresolved } = await lab.status();
+        return interfaces[0]!.state === 'attached' && unresolved === 0;
+      },
+      20_000,
+    );
+    assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
+    assert.deepEqual((await lab.status()).problems, []);
+  });
+});

@@ -1,0 +1,224 @@
+/** What comes by itself: ring buffers and netlink; and the small things of system.ts. */
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { before } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { RingBuffer } from '../../src/libbpf/index.js';
+import { KernelError } from '../../src/native/error.js';
+import { FileLock, libbpfVersion, possibleCpus, sendDatagram, synchronizeRcu } from '../../src/native/system.js';
+import { Network } from '../../src/net/index.js';
+import { ip, makeVeth, requireOwnNetwork } from '../support/isolation.js';
+import { loadBinding, u64 } from '../support/objects.js';
+
+before(requireOwnNetwork);
+
+/** A packet that begins with eight bytes of one's own. */
+function packet(head: bigint): Uint8Array {
+  return Buffer.concat([u64(head), new Uint8Array(52)]);
+}
+
+test('records arrive in their order', async () => {
+  const object = loadBinding();
+  const received: bigint[] = [];
+  using ring = new RingBuffer(object.map('events'), (records) => {
+    received.push(...records.map((record) => Buffer.from(record).readBigUInt64LE()));
+  });
+  ring.ref();
+  for (let i = 1n; i <= 100n; i += 1n) {
+    object.program('report').run({ data: packet(i) });
+  }
+  while (received.length < 100) {
+    await sleep(1);
+  }
+  assert.deepEqual(
+    received,
+    Array.from({ length: 100 }, (_, i) => BigInt(i + 1)),
+  );
+});
+
+test('records can be taken without waiting', () => {
+  const object = loadBinding();
+  using ring = new RingBuffer(object.map('events'), () => undefined);
+  object.program('report').run({ data: packet(5n) });
+  assert.deepEqual(
+    ring.consume().map((record) => record[0]),
+    [5],
+  );
+  assert.deepEqual(ring.consume(), []);
+});
+
+test('no record is delivered after close, and a closed ring buffer says so', async () => {
+  const object = loadBinding();
+  let calls = 0;
+  const ring = new RingBuffer(object.map('events'), () => {
+    calls += 1;
+  });
+  object.program('report').run({ data: packet(1n) });
+  ring.close();
+  ring.close();
+  await sleep(20);
+  assert.equal(calls, 0);
+  assert.throws(() => ring.consume(), { code: 'CLOSED' });
+});
+
+test('a ring buffer can be closed by what it delivers', async () => {
+  const object = loadBinding();
+  const closed = Promise.resolve(
+    new Promise<void>((resolve) => {
+      const ring = new RingBuffer(object.map('events'), () => {
+        ring.close();
+        resolve();
+      });
+    }),
+  );
+  object.program('report').run({ data: packet(1n) });
+  await closed;
+});
+
+test('only a ring buffer is one', () => {
+  const object = loadBinding();
+  assert.throws(() => new RingBuffer(object.map('points'), () => undefined), { name: 'KernelError', code: 'EINVAL' });
+});
+
+test('links come and go before our eyes', async (context) => {
+  const changes: string[] = [];
+  using network = await Network.open((change) => changes.push(change));
+  assert.equal(network.link('lo')?.ifindex, 1);
+  assert.equal(network.link('test4'), undefined);
+  makeVeth('test4', 'test5');
+  context.after(() => {
+    ip('link', 'delete', 'test4');
+  });
+  while (network.link('test5')?.up !== true) {
+    await sleep(1);
+  }
+  ip('link', 'set', 'test4', 'address', '02:00:00:00:00:07');
+  while (network.link('test4')?.mac !== '02:00:00:00:00:07') {
+    await sleep(1);
+  }
+  assert.ok(changes.includes('links'));
+});
+
+test('neighbours are resolved by the kernel, and by hand', async (context) => {
+  const { ifindex } = makeVeth('test6', 'test7');
+  context.after(() => {
+    ip('link', 'delete', 'test6');
+  });
+  ip('addr', 'add', '10.9.0.1/24', 'dev', 'test6');
+  using network = await Network.open(() => undefined);
+  await network.manageNeighbour(ifindex, '10.9.0.2', true);
+  while (network.neighbour(ifindex, '10.9.0.2')?.managed !== true) {
+    await sleep(1);
+  }
+  assert.equal(network.neighbour(ifindex, '10.9.0.2')?.mac, undefined);
+  ip('neigh', 'replace', '10.9.0.3', 'dev', 'test6', 'lladdr', '02:00:00:00:00:03');
+  while (network.neighbour(ifindex, '10.9.0.3')?.mac !== '02:00:00:00:00:03') {
+    await sleep(1);
+  }
+  assert.equal(network.neighbour(ifindex, '10.9.0.3')?.permanent, true);
+  await network.manageNeighbour(ifindex, '10.9.0.2', false);
+  while (network.neighbour(ifindex, '10.9.0.2')?.managed !== false) {
+    await sleep(1);
+  }
+  await assert.rejects(network.manageNeighbour(9999, '10.9.0.2', true), { name: 'NetlinkError', errno: 19 });
+});
+
+test('routes: local, on a network of ours, through a gateway, none', async (context) => {
+  const { ifindex } = makeVeth('test8', 'test9');
+  context.after(() => {
+    ip('link', 'delete', 'test8');
+  });
+  ip('link', 'set', 'lo', 'up');
+  ip('addr', 'add', '10.8.0.1/24', 'dev', 'test8');
+  ip('route', 'add', '10.7.0.0/24', 'via', '10.8.0.254');
+  using network = await Network.open(() => undefined);
+  assert.equal((await network.route('10.8.0.1'))?.kind, 'local');
+  assert.deepEqual(await network.route('10.8.0.2'), { kind: 'unicast', ifindex, gateway: undefined });
+  assert.deepEqual(await network.route('10.7.0.2'), { kind: 'unicast', ifindex, gateway: '10.8.0.254' });
+  assert.equal(await network.route('10.6.0.2'), undefined);
+  assert.equal(await network.route('2001:db8::1'), undefined);
+});
+
+test('a closed network answers no more', async () => {
+  const network = await Network.open(() => undefined);
+  network.close();
+  await assert.rejects(network.route('127.0.0.1'));
+});
+
+test('one process holds a lock, the next one is told', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'beeline-lock-'));
+  const path = join(directory, 'lock');
+  try {
+    const lock = new FileLock(path);
+    assert.throws(
+      () => new FileLock(path),
+      (error: unknown) => error instanceof KernelError && error.code === 'EAGAIN',
+    );
+    lock.close();
+    new FileLock(path).close();
+
+    // A process that is killed leaves no lock behind.
+    const holder = spawn(process.execPath, [
+      '-e',
+      `import('${new URL('../../src/native/system.js', import.meta.url).href}').then(({ FileLock }) => {
+         globalThis.lock = new FileLock('${path}'); console.log('held'); setInterval(() => {}, 1000); });`,
+    ]);
+    await once(holder.stdout, 'data');
+    assert.throws(() => new FileLock(path), { code: 'EAGAIN' });
+    holder.kill('SIGKILL');
+    await once(holder, 'exit');
+    new FileLock(path).close();
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("a datagram reaches a unix socket, named or abstract, as systemd's are", async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'beeline-notify-'));
+  try {
+    for (const path of [join(directory, 'notify'), `@beeline-test-${process.pid}`]) {
+      const address = path.replace('@', '\\0');
+      const receiver = spawn('python3', [
+        '-c',
+        `import os, socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("${address}")
+os.write(1, b"bound")
+os.write(1, s.recv(100))`,
+      ]);
+      let output = '';
+      receiver.stdout.on('data', (text: Buffer) => {
+        output += text.toString();
+      });
+      while (output !== 'bound') {
+        await sleep(5);
+      }
+      sendDatagram(path, 'READY=1\n');
+      await once(receiver, 'close');
+      assert.equal(output, 'boundREADY=1\n');
+    }
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+  assert.throws(
+    () => {
+      sendDatagram('x'.repeat(200), '');
+    },
+    { code: 'ENAMETOOLONG' },
+  );
+});
+
+test('a grace period passes', async () => {
+  assert.equal(await synchronizeRcu(), true);
+});
+
+test('CPUs and versions are told', () => {
+  assert.ok(possibleCpus() >= 1);
+  assert.match(libbpfVersion(), /^v1\./);
+});

@@ -1,0 +1,144 @@
+/** Publishing: packets see one configuration or the other, counts stay with their owners, tables grow. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { buildFrame } from '../../src/bench/packets.js';
+import type { Service } from '../../src/model/index.js';
+import { PacketDirector } from '../support/director.js';
+import { CLIENT_MAC, DIRECTOR, macFor, service } from '../support/models.js';
+
+const VIP = '192.168.1.100';
+
+function packet(sourcePort: number, destination = VIP, destinationPort = 80): Uint8Array {
+  return buildFrame({
+    destinationMac: DIRECTOR.mac,
+    sourceMac: CLIENT_MAC,
+    source: '192.168.1.12',
+    destination,
+    protocol: 'tcp',
+    sourcePort,
+    destinationPort,
+  });
+}
+
+/** The real server, by its MAC, that a packet leaves for. */
+function serverOf(director: PacketDirector, frame: Uint8Array): string {
+  const { action, frame: sent } = director.send(frame);
+  return action === 'tx'
+    ? Buffer.from(sent.subarray(0, 6))
+        .toString('hex')
+        .replaceAll(/(..)(?=.)/g, '$1:')
+    : action;
+}
+
+test('after each publication packets follow it, whichever copy it went to', async () => {
+  using director = new PacketDirector();
+  for (let round = 0; round < 6; round += 1) {
+    const server = `192.168.1.${31 + (round % 3)}`;
+    await director.publish([service(VIP, 80, [server])]);
+    assert.equal(serverOf(director, packet(1)), macFor(server));
+    assert.equal(director.publisher.set!.activeCopy, (round % 2) as 0 | 1);
+  }
+});
+
+test('a service that is removed is gone, its neighbours are not', async () => {
+  using director = new PacketDirector();
+  await director.publish([service(VIP, 80, ['10.0.0.1']), service(VIP, 81, ['10.0.0.2'])]);
+  await director.publish([service(VIP, 81, ['10.0.0.2'])]);
+  assert.equal(serverOf(director, packet(1)), 'pass');
+  assert.equal(serverOf(director, packet(1, VIP, 81)), macFor('10.0.0.2'));
+});
+
+test('counts stay with a destination through changes, and are not inherited', async () => {
+  using director = new PacketDirector();
+  const counts = (): Record<string, number> =>
+    Object.fromEntries(
+      director.publisher
+        .counters()
+        .services.flatMap(({ name, destinations }) =>
+          destinations.map(({ address, packets }) => [`${name} ${address}`, packets]),
+        ),
+    );
+  await director.publish([service(VIP, 80, ['10.0.0.1'])]);
+  director.send(packet(1));
+  director.send(packet(2));
+  await director.publish([service(VIP, 80, [['10.0.0.1', 5]]), service(VIP, 81, ['10.0.0.1'])]);
+  director.send(packet(1, VIP, 81));
+  assert.deepEqual(counts(), { 'tcp 192.168.1.100:80 10.0.0.1': 2, 'tcp 192.168.1.100:81 10.0.0.1': 1 });
+  await director.publish([service(VIP, 81, ['10.0.0.1'])]);
+  await director.publish([service(VIP, 81, ['10.0.0.1']), service(VIP, 82, ['10.0.0.9'])]);
+  assert.deepEqual(counts(), { 'tcp 192.168.1.100:81 10.0.0.1': 1, 'tcp 192.168.1.100:82 10.0.0.9': 0 });
+});
+
+test('tables grow under traffic: every packet finds its service, every count is kept', async () => {
+  using director = new PacketDirector();
+  const first = service(VIP, 80, ['10.0.0.1', '10.0.0.2']);
+  await director.publish([first]);
+  for (let i = 0; i < 100; i += 1) {
+    director.send(packet(i));
+  }
+  director.send(packet(1, VIP, 99));
+  const before = director.publisher.counters();
+  const geometry = director.publisher.set!.geometry;
+
+  const many = Array.from({ length: 700 }, (_, i) =>
+    service(`10.1.${i >> 8}.${i & 255}`, 80, [`10.2.${i >> 8}.${i & 255}`, `10.3.${i >> 8}.${i & 255}`]),
+  );
+  await director.publish([first, ...many]);
+  assert.ok(director.publisher.set!.geometry.services4 > geometry.services4);
+  const after = director.publisher.counters();
+  assert.deepEqual(
+    after.services.find(({ name }) => name === 'tcp 192.168.1.100:80'),
+    before.services[0],
+  );
+  assert.deepEqual(after.noService, { 'no-service': 1 });
+  for (let i = 0; i < 700; i += 1) {
+    const frame = packet(i, `10.1.${i >> 8}.${i & 255}`);
+    assert.deepEqual(director.send(frame).frame, new Uint8Array(director.expect(frame).frame));
+  }
+  director.send(packet(1));
+  const { services } = director.publisher.counters();
+  const { destinations } = services.find(({ name }) => name === 'tcp 192.168.1.100:80')!;
+  assert.equal(
+    destinations.reduce((sum, { packets }) => sum + packets, 0),
+    101,
+  );
+});
+
+test('a packet never meets half a change: service, ring and MAC belong together', async () => {
+  // Two configurations that share nothing are published in turn while packets run; each must come out of one of them.
+  using director = new PacketDirector();
+  const even: Service[] = [service(VIP, 80, ['10.0.0.1', '10.0.0.2', '10.0.0.3'])];
+  const odd: Service[] = [service(VIP, 80, ['10.9.0.1', '10.9.0.2'], { slots: 64 })];
+  const macs = [even, odd].map((services) => new Set(services[0]!.destinations.map(({ address }) => macFor(address))));
+  await director.publish(even);
+  for (let round = 1; round < 40; round += 1) {
+    const publication = director.publish(round % 2 === 0 ? even : odd);
+    for (let port = 0; port < 50; port += 1) {
+      const server = serverOf(director, packet(port));
+      assert.ok(
+        macs.some((set) => set.has(server)),
+        server,
+      );
+    }
+    await publication;
+    for (let port = 0; port < 50; port += 1) {
+      assert.ok(macs[round % 2]!.has(serverOf(director, packet(port))));
+    }
+  }
+});
+
+test('what does not fit into the kernel leaves the old configuration in place', async () => {
+  using director = new PacketDirector();
+  const [large] = await director.publish([service(VIP, 80, ['10.0.0.1'], { slots: 1 << 20 })]);
+  // Six hundred rings of a million slots are 2.4 GB.
+  const huge = Array.from({ length: 600 }, (_, i) => {
+    const each = service(`10.1.${i >> 8}.${i & 255}`, 80, ['10.0.0.1']);
+    return { ...large!, service: each, name: `tcp ${each.address}:80` };
+  });
+  await assert.rejects(director.publisher.publish(huge), { code: 'TABLE_FULL', message: /rings need 4\.3 GB/ });
+  assert.equal(serverOf(director, packet(1)), macFor('10.0.0.1'));
+  await director.publish([service(VIP, 80, ['10.0.0.2'])]);
+  assert.equal(serverOf(director, packet(1)), macFor('10.0.0.2'));
+});

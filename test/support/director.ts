@@ -1,0 +1,68 @@
+/** A director without an interface: the real program and real maps, fed by BPF_PROG_RUN. */
+
+import { compile, DIRECTOR_OBJECT, Oracle, type Decision, type Image } from '../../src/dataplane/index.js';
+import { MapSet } from '../../src/dataplane/map-set.js';
+import { Publisher } from '../../src/dataplane/publisher.js';
+import { XdpAction } from '../../src/libbpf/index.js';
+import type { IpAddress, Resolution, Service } from '../../src/model/index.js';
+import { worldOf } from './models.js';
+
+export interface Outcome {
+  readonly action: keyof typeof XdpAction;
+  readonly frame: Uint8Array;
+}
+
+export class PacketDirector implements Disposable {
+  readonly publisher: Publisher;
+
+  constructor() {
+    this.publisher = new Publisher({
+      create: (geometry) => MapSet.create(DIRECTOR_OBJECT, geometry),
+      install: () => undefined,
+    });
+  }
+
+  /** A director with these services, whose real servers all answer but for what `except` says. */
+  static async with(
+    services: readonly Service[],
+    except: Readonly<Record<IpAddress, Resolution>> = {},
+  ): Promise<PacketDirector> {
+    const director = new PacketDirector();
+    await director.publish(services, except);
+    return director;
+  }
+
+  async publish(services: readonly Service[], except: Readonly<Record<IpAddress, Resolution>> = {}): Promise<Image> {
+    const image = compile(services, worldOf(services, except));
+    await this.publisher.publish(image);
+    return image;
+  }
+
+  /** What the real program does with a frame. */
+  send(frame: Uint8Array): Outcome {
+    const { returnValue, data } = this.publisher.set!.program.run({ data: frame });
+    const action = (Object.keys(XdpAction) as (keyof typeof XdpAction)[]).find(
+      (name) => XdpAction[name] === returnValue,
+    );
+    return { action: action!, frame: new Uint8Array(data) };
+  }
+
+  /** What it should do. */
+  expect(frame: Uint8Array): Decision {
+    return new Oracle(this.publisher.image ?? []).decide(frame);
+  }
+
+  /** Counts of verdicts that were not sending, for a service, or for VIPs' traffic to none. */
+  verdicts(service?: string): Partial<Record<string, number>> {
+    const { services, noService } = this.publisher.counters();
+    return service === undefined ? noService : services.find(({ name }) => name === service)!.verdicts;
+  }
+
+  close(): void {
+    this.publisher.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

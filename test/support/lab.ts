@@ -1,0 +1,154 @@
+/** A lab for a test, with what tests do in it. */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { ServiceReport, StatusReport } from '../../src/control/index.js';
+import { inNamespace } from '../../src/lab/command.js';
+import { Lab, VIP4, type HostName } from '../../src/lab/index.js';
+import { isAlive, type ProcessIdentity } from '../../src/lab/process.js';
+import { BeelineError } from '../../src/model/index.js';
+
+const LOAD = fileURLToPath(new URL('./load.js', import.meta.url));
+const BEELINE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+
+/** What a program ended with. */
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program on a host of the lab to its end, however it ends. */
+export function execute(lab: Lab, host: HostName, command: readonly string[]): Promise<Ended> {
+  const [file, args] = inNamespace(lab.namespace(host), command);
+  return collect(file, args);
+}
+
+async function collect(file: string, args: readonly string[]): Promise<Ended> {
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].on('data', (text: Buffer) => {
+      output[stream] += text.toString();
+    });
+  }
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, ...output };
+}
+
+/** A lab that goes with the test. */
+export class TestLab extends Lab {
+  static async build(context: TestContext, name: string): Promise<TestLab> {
+    const lab = new TestLab(`test-${name}`);
+    // What a test that was killed left behind.
+    await lab.down();
+    context.after(() => lab.down());
+    await lab.up();
+    return lab;
+  }
+
+  configure(text: string): void {
+    writeFileSync(this.configPath, text);
+  }
+
+  /** `beeline ARGS` on the director, to its end, however it ends. */
+  run(...args: string[]): Promise<Ended> {
+    return execute(this, 'director', [process.execPath, BEELINE, '--instance', this.name, ...args]);
+  }
+
+  async status(): Promise<StatusReport> {
+    return JSON.parse(await this.beeline(['status', '--json'])) as StatusReport;
+  }
+
+  async list(): Promise<ServiceReport[]> {
+    return JSON.parse(await this.beeline(['list', '--json'])) as ServiceReport[];
+  }
+
+  /** Requests a page from the client, each time from another port; throws when one fails. */
+  async pages(count: number, url = `http://${VIP4}/`): Promise<string[]> {
+    const pages: string[] = [];
+    for (let i = 0; i < count; i += 1) {
+      const page = await this.exec('client', ['curl', '-sS', '--max-time', '3', url]);
+      pages.push(page.trim());
+    }
+    return pages;
+  }
+
+  /** Waits until something holds; fails with what is still not so. */
+  async until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (!(await holds())) {
+      if (performance.now() > deadline) {
+        throw new BeelineError('LAB', `${what}: still not so after ${timeoutMs / 1000} s`);
+      }
+      await sleep(20);
+    }
+  }
+
+  /** Kills a process as a crash would and waits until it is gone. */
+  async kill(identity: ProcessIdentity): Promise<void> {
+    process.kill(identity.pid, 'SIGKILL');
+    await this.until('the process is gone', () => !isAlive(identity));
+  }
+}
+
+export interface LoadResult {
+  readonly requests: number;
+  /** Requests that did not get their page. */
+  readonly failures: readonly string[];
+  readonly slowestMs: number;
+}
+
+/** Small requests from the client, each on a connection of its own, one after another, until it is stopped. */
+export class Load {
+  readonly #result: Promise<Ended>;
+  readonly #stop: () => void;
+
+  private constructor(result: Promise<Ended>, stop: () => void) {
+    this.#result = result;
+    this.#stop = stop;
+  }
+
+  static start(lab: Lab, url: string): Load {
+    const [file, args] = inNamespace(lab.namespace('client'), [process.execPath, LOAD, url]);
+    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (text: Buffer) => {
+      stdout += text.toString();
+    });
+    child.stderr.on('data', (text: Buffer) => {
+      stderr += text.toString();
+    });
+    const result = once(child, 'close').then(([status]): Ended => ({
+      status: status as number | null,
+      stdout,
+      stderr,
+    }));
+    return new Load(result, () => child.kill('SIGTERM'));
+  }
+
+  async stop(): Promise<LoadResult> {
+    this.#stop();
+    const { status, stdout, stderr } = await this.#result;
+    if (status !== 0) {
+      throw new BeelineError('LAB', `the load ended with ${String(status)}: ${stderr}`);
+    }
+    return JSON.parse(stdout) as LoadResult;
+  }
+}
+
+/** Segments that a host's TCP had to send again: packets that were lost, though nobody may have noticed. */
+export async function retransmissions(lab: Lab, host: HostName): Promise<number> {
+  const snmp = await lab.exec(host, ['cat', '/proc/net/snmp']);
+  const [names, values] = snmp
+    .split('\n')
+    .filter((line) => line.startsWith('Tcp:'))
+    .map((line) => line.split(' '));
+  return Number(values![names!.indexOf('RetransSegs')]);
+}

@@ -1,0 +1,27 @@
+/** The reference pages name what the code has: each of it, and nothing besides. */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+
+import { parseConfig } from '../../src/config/index.js';
+import { VERDICTS } from '../../src/dataplane/index.js';
+import { ERROR_CODES } from '../../src/model/index.js';
+
+/** The first cells of a page's table. */
+function firstCells(page: string): string[] {
+  return [...readFileSync(page, 'utf8').matchAll(/^\| `([A-Za-z_-]+)` +\|/gm)].map(([, name]) => name!);
+}
+
+test("the README's configuration is one", () => {
+  const [, yaml] = /```yaml\n([^]*?)```/.exec(readFileSync('README.md', 'utf8'))!;
+  assert.equal(parseConfig(yaml!, 'README.md').services.length, 2);
+});
+
+test('every verdict is explained', () => {
+  assert.deepEqual(firstCells('docs/verdicts.md'), VERDICTS);
+});
+
+test('every error code is explained', () => {
+  assert.deepEqual(firstCells('docs/errors.md'), ERROR_CODES);
+});

@@ -1,0 +1,75 @@
+/** How figures and tables look on a terminal. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { formatBytes, formatCount, formatDuration, formatShare, formatTable } from '../../src/cli/format.js';
+import { formatLine } from '../../src/director/log.js';
+
+test('columns are as wide as their widest cell, and lines end without spaces', () => {
+  const table = formatTable(
+    [{ title: 'NAME' }, { title: 'N', align: 'right' }, { title: 'STATE' }],
+    [
+      ['a', '1', 'up'],
+      ['longer', '10', ''],
+    ],
+    '  ',
+  );
+  assert.equal(table, '  NAME     N  STATE\n  a        1  up\n  longer  10\n');
+});
+
+test('bytes keep three digits at the most', () => {
+  const cases: [number, string][] = [
+    [0, '0 B'],
+    [999, '999 B'],
+    [1000, '1.0 kB'],
+    [99_440, '99.4 kB'],
+    [99_960, '100 kB'],
+    [999_499, '999 kB'],
+    [999_500, '1.0 MB'],
+    [1e21, '1000 EB'],
+  ];
+  for (const [bytes, text] of cases) {
+    assert.equal(formatBytes(bytes), text);
+  }
+});
+
+test('durations show their two largest units', () => {
+  const cases: [number, string][] = [
+    [0, '0 s'],
+    [59_999, '59 s'],
+    [60_000, '1 min 0 s'],
+    [3_661_000, '1 h 1 min'],
+    [90_000_000, '1 d 1 h'],
+    [-5, '0 s'],
+  ];
+  for (const [milliseconds, text] of cases) {
+    assert.equal(formatDuration(milliseconds), text);
+  }
+});
+
+test('counts and shares', () => {
+  assert.equal(formatCount(1_234_567), '1,234,567');
+  assert.equal(formatShare(1 / 3), '33.3%');
+});
+
+test('a log line for people quotes what has spaces', () => {
+  const line = {
+    level: 40,
+    time: '2026-11-21T10:08:01.123Z',
+    msg: 'careful',
+    a: 1,
+    b: 'x',
+    c: 'two words',
+    d: { e: 1 },
+  };
+  assert.equal(formatLine(line, false), '10:08:01 warn  careful a=1 b=x c="two words" d={"e":1}\n');
+});
+
+test('an error in a log line is its message and not its stack', () => {
+  const err = { type: 'Error', message: 'it broke', stack: 'Error: it broke\n at …' };
+  assert.equal(
+    formatLine({ level: 50, time: '2026-11-21T10:08:01.123Z', msg: 'failed', err }, false),
+    '10:08:01 error failed err="it broke"\n',
+  );
+});

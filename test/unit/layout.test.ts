@@ -1,0 +1,46 @@
+/** The offsets that TypeScript uses are those of the program that is shipped. */
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+
+import { DIRECTOR_OBJECT } from '../../src/dataplane/index.js';
+import * as layout from '../../src/dataplane/layout.generated.js';
+import { Btf } from '../../src/libbpf/index.js';
+
+test("the generated module is what the object's BTF says now", () => {
+  const fresh = execFileSync(process.execPath, ['scripts/generate-layout.js', DIRECTOR_OBJECT], { encoding: 'utf8' });
+  assert.equal(readFileSync('src/dataplane/layout.generated.ts', 'utf8'), fresh);
+});
+
+test('every offset and size agrees with the BTF, read by the binding', () => {
+  const btf = Btf.parse(DIRECTOR_OBJECT);
+  const structs = [
+    ['control', layout.control],
+    ['geometry', layout.geometry],
+    ['service4', layout.service4],
+    ['service6', layout.service6],
+    ['services4', layout.services4],
+    ['services6', layout.services6],
+    ['destination', layout.destination],
+    ['identity', layout.identity],
+    ['counter', layout.counter],
+    ['service_verdicts', layout.serviceVerdicts],
+  ] as const;
+  for (const [name, generated] of structs) {
+    const { size, members } = btf.struct(name);
+    const fields = Object.entries(generated).filter(([field]) => field !== 'byteLength');
+    assert.equal(generated.byteLength, size, name);
+    assert.deepEqual(
+      fields.map(([, field]) => (field as { offset: number }).offset),
+      members.map(({ bitOffset }) => bitOffset / 8),
+      name,
+    );
+    assert.deepEqual(
+      fields.map(([, field]) => (field as { size: number }).size),
+      members.map(({ type }) => btf.sizeOf(type)),
+      name,
+    );
+  }
+});
