@@ -19,7 +19,7 @@ export const ROOMS = {
   control: ['model'],
   director: ['config', 'control', 'dataplane', 'model', 'native', 'net'],
   lab: ['model'],
-  bench: ['dataplane', 'libbpf', 'model'],
+  bench: ['dataplane', 'libbpf', 'model', 'native'],
   cli: ['config', 'control', 'director', 'lab', 'model'],
 };
 

@@ -15,7 +15,8 @@ static __always_inline void count_packet(__u32 number, const struct packet *pack
 	if (!counters)
 		return;
 
-	struct counter *counter = &counters->entry[number];
+	KEEP_BOUNDS_CHECK(number);
+	struct counter *counter = &counters->entry[number & geometry.destination_mask];
 	counter->packets++;
 	counter->bytes += ip_bytes;
 	counter->flows += opens_flow(packet);

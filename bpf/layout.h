@@ -52,36 +52,35 @@ struct service4 {
 	__be16 port;
 	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP or VIP_MARK; 0 in an empty entry */
 	__u8 zero;
+	__u32 first;  /* index of the service's first destination */
 	__u32 ring;   /* index of the ring's first slot */
 	__u16 number; /* the service's number; 0 is kept for VIPs' traffic to no service */
 	__u8 shift;   /* 64 - log2(slots of the ring) */
 	enum service_flag flags;
+	__u32 reserved[3]; /* so that no entry lies across two cache lines */
 };
 
-/* One IPv6 service. The first 24 bytes are compared as three words. */
+/* One IPv6 service. The first 20 bytes are compared as two words and a half. */
 struct service6 {
 	__be32 address[4];
 	__be16 port;
 	__u8 protocol;
-	__u8 zero[5];
+	__u8 zero;
+	__u32 first;
 	__u32 ring;
 	__u16 number;
 	__u8 shift;
 	enum service_flag flags;
 };
 
-/* What happens to a packet that was scheduled onto a destination. */
-enum destination_action : __u32 {
-	DESTINATION_NONE,    /* nobody: destination 0, and what an empty ring points to */
-	DESTINATION_FORWARD, /* rewrite the MACs and send */
-	DESTINATION_LOCAL,   /* the real server is this host */
-};
-
-/* The part of a destination that packets need: 16 bytes, so that four share a cache line. */
+/*
+ * The part of a destination that packets need: 16 bytes, so that four share a cache line. A service's destinations
+ * stand next to each other in the order that its ring counts in. Destination 0 is nobody: what an empty ring leads to.
+ */
 struct destination {
-	__u8 mac[6];        /* the real server's; with source_mac the first twelve bytes of the frame */
+	__u8 mac[6];        /* the real server's; all zero when the real server is this host */
 	__u8 source_mac[6]; /* the egress interface's */
-	enum destination_action action;
+	__u32 number;       /* under which it is counted, for as long as it exists; 0: takes no packets */
 };
 
 /*
@@ -97,18 +96,23 @@ struct destination {
 struct services4 {
 	__u64 multiplier[2]; /* odd */
 	__u64 vip_filter[VIP_FILTER_BITS / 64];
+	__u64 reserved[6]; /* entries begin with a cache line */
 	struct service4 entry[0];
 };
 
 struct services6 {
 	__u64 multiplier[2];
 	__u64 vip_filter[VIP_FILTER_BITS / 64];
+	__u64 reserved[6];
 	struct service6 entry[0];
 };
 
-/* A slot holds a destination's number. */
+/*
+ * All rings, one after another. A slot holds which of the service's destinations it leads to, by their order, so that
+ * services with the same real servers share one ring: a thousand of them stay in the processor's cache.
+ */
 struct slots {
-	__u32 destination[0];
+	__u16 destination[0];
 };
 
 struct destinations {

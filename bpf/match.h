@@ -9,6 +9,7 @@
 
 /* What the rest of the path needs of a matched service. */
 struct match {
+	__u32 first;
 	__u32 ring;
 	__u16 number;
 	__u8 shift;
@@ -16,8 +17,8 @@ struct match {
 };
 
 /*
- * The key as the table holds it: one word for IPv4 (address, port, protocol, zero in memory order), three for IPv6.
- * Reading it as words instead of fields saves the shifts and two comparisons.
+ * The key as the table holds it: one word for IPv4 (address, port, protocol, zero in memory order), two and a half for
+ * IPv6. Reading it as words instead of fields saves the shifts and two comparisons.
  */
 union key4 {
 	struct {
@@ -34,9 +35,12 @@ union key6 {
 		__be32 address[4];
 		__be16 port;
 		__u8 protocol;
-		__u8 zero[5];
+		__u8 zero;
 	};
-	__u64 words[3];
+	struct {
+		__u64 words[2];
+		__u32 half;
+	};
 };
 
 /* The words of an address are read as such: struct in6_addr promises clang no alignment, and it would read halves. */
@@ -65,6 +69,7 @@ static __always_inline bool match_ipv4(const struct services4 *services, union k
 		if (*(const __u64 *)entry != key.word)
 			return false;
 	}
+	match->first = entry->first;
 	match->ring = entry->ring;
 	match->number = entry->number;
 	match->shift = entry->shift;
@@ -74,16 +79,17 @@ static __always_inline bool match_ipv4(const struct services4 *services, union k
 
 static __always_inline bool same_key6(const struct service6 *entry, const union key6 *key)
 {
-	const __u64 *words = (const __u64 *)entry;
+	const union key6 *other = (const union key6 *)entry;
+	__u64 difference = (other->words[0] ^ key->words[0]) | (other->words[1] ^ key->words[1]);
 
-	return ((words[0] ^ key->words[0]) | (words[1] ^ key->words[1]) | (words[2] ^ key->words[2])) == 0;
+	return (difference | (other->half ^ key->half)) == 0;
 }
 
 /* The same for IPv6; the key is folded into one word before it is hashed. */
 static __always_inline bool match_ipv6(const struct services6 *services, const union key6 *key, struct match *match)
 {
 	__u64 first = services->multiplier[0], second = services->multiplier[1];
-	__u64 folded = (key->words[0] * first ^ key->words[1]) * second ^ key->words[2];
+	__u64 folded = (key->words[0] * first ^ key->words[1]) * second ^ key->half;
 	folded ^= folded >> 32;
 
 	const struct service6 *entry = &services->entry[folded * first >> geometry.services6_shift];
@@ -92,6 +98,7 @@ static __always_inline bool match_ipv6(const struct services6 *services, const u
 		if (!same_key6(entry, key))
 			return false;
 	}
+	match->first = entry->first;
 	match->ring = entry->ring;
 	match->number = entry->number;
 	match->shift = entry->shift;

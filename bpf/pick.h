@@ -38,18 +38,18 @@ static __always_inline __u64 hash_flow_ipv6(const struct packet *packet)
 }
 
 /*
- * The number of the destination that the flow goes to; 0 when the ring is empty.
+ * The index of the destination that the flow goes to; 0 when the ring is empty.
  *
- * An empty ring is index 0 with shift 63: the pool's first two slots, which always hold 0. So emptiness costs
- * packets no branch of its own.
+ * An empty ring is index 0 with shift 63, the pool's first two slots, which always hold 0, with destination 0 as the
+ * first. So emptiness costs packets no branch of its own.
  */
 static __always_inline __u32 pick(const struct match *match, __u64 hash, __u32 copy)
 {
-	const struct slots *ring = bpf_map_lookup_elem(&slots, &copy);
-	if (!ring)
+	const struct slots *rings = bpf_map_lookup_elem(&slots, &copy);
+	if (!rings)
 		return 0;
 
 	__u32 slot = match->ring + (hash >> (match->shift & 63));
 	KEEP_BOUNDS_CHECK(slot);
-	return ring->destination[slot & geometry.slot_mask];
+	return match->first + rings->destination[slot & geometry.slot_mask];
 }

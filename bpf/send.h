@@ -28,6 +28,12 @@ static __always_inline bool addressed_to_us(const struct frame *frame, const str
 	return ((theirs[0] ^ ours[0]) | (theirs[1] ^ ours[1]) | (theirs[2] ^ ours[2])) == 0;
 }
 
+/* The real server is this host: its MAC, the lower 48 bits of the first word, is zero. */
+static __always_inline bool is_local(const struct destination *destination)
+{
+	return *(const __u64 *)destination << 16 == 0;
+}
+
 /*
  * Schedules a packet of a service. A frame that a switch flooded to everybody, or a NIC in promiscuous mode saw, is
  * not ours to forward: the host it is addressed to does that, and the real server would get it twice.
@@ -35,22 +41,22 @@ static __always_inline bool addressed_to_us(const struct frame *frame, const str
 static __always_inline enum verdict send(const struct frame *frame, const struct packet *packet, __u32 ip_bytes,
 					 const struct match *match, __u64 hash, __u32 copy)
 {
-	__u32 number = pick(match, hash, copy);
-	KEEP_BOUNDS_CHECK(number);
-	number &= geometry.destination_mask;
+	__u32 index = pick(match, hash, copy);
+	KEEP_BOUNDS_CHECK(index);
 
 	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
 	if (!table)
 		return VERDICT_NOT_OURS;
-	const struct destination *destination = &table->entry[number];
+	const struct destination *destination = &table->entry[index & geometry.destination_mask];
 
-	if (unlikely(destination->action == DESTINATION_NONE))
+	__u32 number = destination->number;
+	if (unlikely(number == 0))
 		return count_verdict(match->number, VERDICT_NO_DESTINATION);
 	if (unlikely(!addressed_to_us(frame, destination)))
 		return count_verdict(match->number, VERDICT_OTHER_HOST);
 
 	count_packet(number, packet, ip_bytes);
-	if (unlikely(destination->action == DESTINATION_LOCAL))
+	if (unlikely(is_local(destination)))
 		return VERDICT_LOCAL;
 	rewrite_macs(frame, destination);
 	return VERDICT_FORWARDED;

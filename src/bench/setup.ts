@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { compile } from '../dataplane/compile.js';
 import { MapSet } from '../dataplane/map-set.js';
 import { Publisher } from '../dataplane/publisher.js';
-import type { Interface, IpAddress, Resolution, Service, World } from '../model/index.js';
+import type { Interface, IpAddress, MacAddress, Resolution, Service, World } from '../model/index.js';
 
 /** The director's object with the benchmark's programs around it. */
 const BENCH_OBJECT = fileURLToPath(new URL('../../bpf/bench.bpf.o', import.meta.url));
@@ -47,22 +47,28 @@ function service(address: IpAddress, protocol: Service['protocol'], destinations
   return { address, port: 80, protocol, scheduler: 'maglev', destinations };
 }
 
-export function benchWorld(services: readonly Service[]): World {
-  const resolution: Resolution = { state: 'resolved', mac: DIRECTOR.mac, ifindex: DIRECTOR.ifindex };
-  return {
-    interfaces: [DIRECTOR],
-    resolutions: new Map(
-      services.flatMap(({ destinations }) => destinations.map(({ address }) => [address, resolution] as const)),
-    ),
-  };
+/** @param macOf the real servers' MACs, by default the director's */
+export function benchWorld(
+  services: readonly Service[],
+  macOf: (address: IpAddress) => MacAddress = () => DIRECTOR.mac,
+): World {
+  const addresses = new Set(services.flatMap(({ destinations }) => destinations.map(({ address }) => address)));
+  const resolve = (address: IpAddress): Resolution => ({
+    state: 'resolved',
+    mac: macOf(address),
+    ifindex: DIRECTOR.ifindex,
+  });
+  return { interfaces: [DIRECTOR], resolutions: new Map([...addresses].map((address) => [address, resolve(address)])) };
+}
+
+/** A director with the benchmark's programs and nothing published. */
+export function emptyDirector(): Publisher {
+  return new Publisher({ create: (geometry) => MapSet.create(BENCH_OBJECT, geometry), install: () => undefined });
 }
 
 /** A director with published tables and the benchmark's programs. */
 export async function benchDirector(size: Size): Promise<Publisher> {
-  const publisher = new Publisher({
-    create: (geometry) => MapSet.create(BENCH_OBJECT, geometry),
-    install: () => undefined,
-  });
+  const publisher = emptyDirector();
   const services = benchServices(size);
   await publisher.publish(compile(services, benchWorld(services)));
   return publisher;

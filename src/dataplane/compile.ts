@@ -13,7 +13,7 @@ import {
   type Service,
   type World,
 } from '../model/index.js';
-import { buildRing, MAX_SLOTS, type Ring } from '../schedule/ring.js';
+import { buildRing, MAX_MEMBERS, MAX_SLOTS, type Ring } from '../schedule/ring.js';
 
 /** Where packets for a destination go; `none`: it takes no packets at the moment, and `reason` says why. */
 export type Route =
@@ -28,7 +28,7 @@ export interface CompiledService {
   readonly destinations: readonly Destination[];
   /** One for each destination. */
   readonly routes: readonly Route[];
-  /** Slot to index into `destinations`; undefined when no destination takes packets. */
+  /** Slot to index into `destinations`; undefined when no destination takes packets. Equal rings are one object. */
   readonly ring: Ring | undefined;
 }
 
@@ -42,8 +42,17 @@ interface Prepared {
   readonly sortKey: string;
   readonly destinations: readonly Destination[];
   readonly slots: number;
-  last?: CompiledService;
+  last?: { readonly compiled: CompiledService; readonly signature: string | undefined };
 }
+
+/** A ring and what it was built from, as a string. */
+interface SignedRing {
+  readonly ring: Ring;
+  readonly signature: string;
+}
+
+/** The rings in use, by signature: services with the same real servers share one, here and in the maps. */
+type Rings = Map<string, Ring>;
 
 const prepared = new WeakMap<Service, Prepared>();
 
@@ -53,7 +62,7 @@ const prepared = new WeakMap<Service, Prepared>();
  * Pure: what is remembered from call to call only saves time. A service that did not change, in surroundings that did
  * not change for it, compiles to the very same object.
  *
- * @throws BeelineError `TABLE_FULL` when a service has more destinations than its ring has slots
+ * @throws BeelineError `TABLE_FULL` when a service has more destinations than its ring has slots, or than slots can tell apart
  */
 export function compile(services: readonly Service[], world: World): Image {
   const macs = new Map(world.interfaces.map(({ ifindex, mac }) => [ifindex, mac]));
@@ -67,20 +76,33 @@ export function compile(services: readonly Service[], world: World): Image {
     }
     return route;
   };
-  return services
+  const all = services
     .map((service) => ({ service, found: prepare(service) }))
-    .sort((a, b) => (a.found.sortKey < b.found.sortKey ? -1 : 1))
-    .map(({ service, found }) => compileService(service, found, routeTo));
+    .sort((a, b) => (a.found.sortKey < b.found.sortKey ? -1 : 1));
+  const rings: Rings = new Map();
+  for (const { last } of all.map(({ found }) => found)) {
+    if (last?.signature !== undefined) {
+      rings.set(last.signature, last.compiled.ring!);
+    }
+  }
+  return all.map(({ service, found }) => compileService(service, found, routeTo, rings));
 }
 
-function compileService(service: Service, found: Prepared, routeTo: (address: IpAddress) => Route): CompiledService {
+function compileService(
+  service: Service,
+  found: Prepared,
+  routeTo: (address: IpAddress) => Route,
+  rings: Rings,
+): CompiledService {
   const { name, destinations, last } = found;
   const routes = destinations.map(({ address }) => routeTo(address));
-  if (last !== undefined && routes.every((route, i) => sameRoute(route, last.routes[i]!))) {
-    return last;
+  if (last !== undefined && routes.every((route, i) => sameRoute(route, last.compiled.routes[i]!))) {
+    return last.compiled;
   }
-  found.last = { service, name, destinations, routes, ring: ringFor(found, routes) };
-  return found.last;
+  const signed = ringFor(found, routes, rings);
+  const compiled = { service, name, destinations, routes, ring: signed?.ring };
+  found.last = { compiled, signature: signed?.signature };
+  return compiled;
 }
 
 /** Ring sizes and how many destinations they are for: at least 102 slots each, 128 from the second on. */
@@ -108,6 +130,15 @@ function prepare(service: Service): Prepared {
   if (found === undefined) {
     const name = serviceName(service);
     const destinations = [...service.destinations].sort((a, b) => compareIp(a.address, b.address));
+    if (destinations.length > MAX_MEMBERS) {
+      throw new BeelineError(
+        'TABLE_FULL',
+        `${name} has ${destinations.length} real servers, more than ${MAX_MEMBERS}`,
+        {
+          hint: 'Spread them over several services.',
+        },
+      );
+    }
     const slots = service.slots ?? slotsFor(destinations.length);
     if (destinations.length > slots) {
       throw new BeelineError('TABLE_FULL', `${name} has ${destinations.length} real servers but only ${slots} slots`, {
@@ -165,15 +196,19 @@ function takesPackets({ weight }: Destination, route: Route): boolean {
   return weight > 0 && route.action !== 'none';
 }
 
-function ringFor({ destinations, slots, last }: Prepared, routes: readonly Route[]): Ring | undefined {
+/** Builds a service's ring, or finds it among those of other services with the same real servers. */
+function ringFor({ destinations, slots }: Prepared, routes: readonly Route[], rings: Rings): SignedRing | undefined {
   const takes = destinations.map((destination, i) => takesPackets(destination, routes[i]!));
-  if (last !== undefined && takes.every((take, i) => take === takesPackets(destinations[i]!, last.routes[i]!))) {
-    return last.ring;
-  }
   const active = [...destinations.keys()].filter((i) => takes[i]);
   if (active.length === 0) {
     return undefined;
   }
-  const members = active.map((i) => ({ key: ipBytes(destinations[i]!.address), weight: destinations[i]!.weight }));
-  return buildRing(members, slots).map((ordinal) => active[ordinal]!);
+  const signature = `${slots} ${active.map((i) => `${i} ${destinations[i]!.address} ${destinations[i]!.weight}`).join()}`;
+  let ring = rings.get(signature);
+  if (ring === undefined) {
+    const members = active.map((i) => ({ key: ipBytes(destinations[i]!.address), weight: destinations[i]!.weight }));
+    ring = buildRing(members, slots).map((ordinal) => active[ordinal]!);
+    rings.set(signature, ring);
+  }
+  return { ring, signature };
 }

@@ -2,7 +2,7 @@
 
 import { multiply, wordAt, wordSequence, xor, type Word64 } from './word64.js';
 
-/** Keys of 8 bytes (IPv4) or 24 bytes (IPv6), all of one kind. */
+/** Keys of 8 bytes (IPv4) or 20 bytes (IPv6), all of one kind. */
 export interface CuckooTable {
   /** The two odd multipliers that the program hashes with. */
   readonly multipliers: readonly [Word64, Word64];
@@ -90,6 +90,7 @@ export function choicesOf(
 }
 
 function fold(key: Uint8Array, first: Word64, second: Word64): Word64 {
-  const sum = xor(multiply(xor(multiply(wordAt(key, 0), first), wordAt(key, 8)), second), wordAt(key, 16));
+  const half = { high: 0, low: new DataView(key.buffer, key.byteOffset).getUint32(16, true) };
+  const sum = xor(multiply(xor(multiply(wordAt(key, 0), first), wordAt(key, 8)), second), half);
   return { high: sum.high, low: (sum.low ^ sum.high) >>> 0 };
 }

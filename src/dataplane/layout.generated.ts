@@ -1,27 +1,30 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0xef71fd22193932e8n;
+export const fingerprint = 0x6355f84362c43ef1n;
 
 /** struct services4 */
 export const services4 = {
-  byteLength: 528,
+  byteLength: 576,
   multiplier: { offset: 0, size: 16, stride: 8 },
   vipFilter: { offset: 16, size: 512, stride: 8 },
-  entry: { offset: 528, size: 0, stride: 16 },
+  reserved: { offset: 528, size: 48, stride: 8 },
+  entry: { offset: 576, size: 0, stride: 32 },
 } as const;
 
 /** struct service4 */
 export const service4 = {
-  byteLength: 16,
+  byteLength: 32,
   address: { offset: 0, size: 4 },
   port: { offset: 4, size: 2 },
   protocol: { offset: 6, size: 1 },
   zero: { offset: 7, size: 1 },
-  ring: { offset: 8, size: 4 },
-  number: { offset: 12, size: 2 },
-  shift: { offset: 14, size: 1 },
-  flags: { offset: 15, size: 1 },
+  first: { offset: 8, size: 4 },
+  ring: { offset: 12, size: 4 },
+  number: { offset: 16, size: 2 },
+  shift: { offset: 18, size: 1 },
+  flags: { offset: 19, size: 1 },
+  reserved: { offset: 20, size: 12, stride: 4 },
 } as const;
 
 /** enum service_flag */
@@ -32,10 +35,11 @@ export const serviceFlag = {
 
 /** struct services6 */
 export const services6 = {
-  byteLength: 528,
+  byteLength: 576,
   multiplier: { offset: 0, size: 16, stride: 8 },
   vipFilter: { offset: 16, size: 512, stride: 8 },
-  entry: { offset: 528, size: 0, stride: 32 },
+  reserved: { offset: 528, size: 48, stride: 8 },
+  entry: { offset: 576, size: 0, stride: 32 },
 } as const;
 
 /** struct service6 */
@@ -44,7 +48,8 @@ export const service6 = {
   address: { offset: 0, size: 16, stride: 4 },
   port: { offset: 16, size: 2 },
   protocol: { offset: 18, size: 1 },
-  zero: { offset: 19, size: 5, stride: 1 },
+  zero: { offset: 19, size: 1 },
+  first: { offset: 20, size: 4 },
   ring: { offset: 24, size: 4 },
   number: { offset: 28, size: 2 },
   shift: { offset: 30, size: 1 },
@@ -54,7 +59,7 @@ export const service6 = {
 /** struct slots */
 export const slots = {
   byteLength: 0,
-  destination: { offset: 0, size: 0, stride: 4 },
+  destination: { offset: 0, size: 0, stride: 2 },
 } as const;
 
 /** struct destinations */
@@ -68,14 +73,7 @@ export const destination = {
   byteLength: 16,
   mac: { offset: 0, size: 6, stride: 1 },
   sourceMac: { offset: 6, size: 6, stride: 1 },
-  action: { offset: 12, size: 4 },
-} as const;
-
-/** enum destination_action */
-export const destinationAction = {
-  none: 0,
-  forward: 1,
-  local: 2,
+  number: { offset: 12, size: 4 },
 } as const;
 
 /** struct counters */

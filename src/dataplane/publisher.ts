@@ -3,24 +3,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { synchronizeRcu } from '../native/system.js';
+import type { Ring } from '../schedule/ring.js';
 import type { CompiledService, Image } from './compile.js';
 import { readCounters, sumToRow, type Counters } from './counters.js';
 import type { MapSet } from './map-set.js';
 import { renumber, type Numbering, type NumberSet, type ServiceNumbers } from './numbering.js';
 import {
   DESTINATION_BYTES,
+  encodeDestinations,
   encodeIdentities,
   encodeRing,
-  encodeRoute,
   encodeServices,
   fits,
   grow,
-  placeRings,
   placeServices,
+  placeTables,
   requiredGeometry,
   SLOT_BYTES,
   SMALLEST_GEOMETRY,
   type Geometry,
+  type Places,
   type ServicePlacement,
 } from './tables.js';
 
@@ -38,21 +40,26 @@ export interface PublisherOptions {
   readonly adopted?: MapSet;
 }
 
-/** What of a service stands in one copy of the tables, so that only what changed is written. Compared by identity. */
+/** What of a service's destinations stands in one copy of the tables. Compared by identity. */
 interface Written {
   readonly compiled: CompiledService;
   readonly numbers: ServiceNumbers;
-  /** Of its ring; undefined when it has none. */
-  readonly offset: number | undefined;
+  readonly first: number;
 }
 
-/** What stands in copy 0 and in copy 1, by service name. */
-type WrittenCopies = [ReadonlyMap<string, Written>, ReadonlyMap<string, Written>];
+/** What one copy of the tables holds, as it was last written, so that only what changed is written. */
+interface Copy {
+  readonly rings: ReadonlyMap<Ring, number>;
+  /** By service name. */
+  readonly services: ReadonlyMap<string, Written>;
+}
 
-/** Everything that one set of maps holds, as it was last written; begins anew with new maps. */
+const EMPTY_COPY: Copy = { rings: new Map(), services: new Map() };
+
+/** Everything that one set of maps holds; begins anew with new maps. */
 class Contents {
-  readonly copies: WrittenCopies = [new Map(), new Map()];
-  placements: { 4?: ServicePlacement; 6?: ServicePlacement } = {};
+  readonly copies: [Copy, Copy] = [EMPTY_COPY, EMPTY_COPY];
+  readonly placements: { 4?: ServicePlacement; 6?: ServicePlacement } = {};
 }
 
 /** The only writer of the maps. Calls of `publish` must not overlap. */
@@ -132,45 +139,36 @@ export class Publisher implements Disposable {
     for (const [number, identity] of identities.destinations) {
       set.setDestination(number, identity);
     }
-    const offsets = placeRings(image, numbering);
-    this.#writeDestinations(set, copy, image, numbering, offsets);
+    const places = placeTables(image, numbering);
+    this.#writeCopy(set, copy, image, numbering, places);
     for (const family of [4, 6] as const) {
       const placement = placeServices(family, image, set.geometry, this.#contents.placements[family]);
       this.#contents.placements[family] = placement;
-      const bytes = encodeServices(placement, image, numbering, offsets, set.geometry);
+      const bytes = encodeServices(placement, image, numbering, places, set.geometry);
       set.writeTable(family === 4 ? 'services4' : 'services6', copy, 0, bytes);
     }
   }
 
-  /** Writes the rings and destinations of services that stand differently in this copy. */
-  #writeDestinations(
-    set: MapSet,
-    copy: 0 | 1,
-    image: Image,
-    numbering: Numbering,
-    offsets: ReadonlyMap<string, number>,
-  ): void {
+  /** Writes the rings and destinations that stand otherwise in this copy. */
+  #writeCopy(set: MapSet, copy: 0 | 1, image: Image, numbering: Numbering, places: Places): void {
     const before = this.#contents.copies[copy];
-    const after = new Map<string, Written>();
-    for (const compiled of image) {
-      const { name, destinations, routes, ring } = compiled;
-      const numbers = numbering.get(name)!;
-      const offset = offsets.get(name);
-      const there = before.get(name);
-      if (there?.compiled !== compiled || there.numbers !== numbers) {
-        destinations.forEach(({ address }, i) => {
-          const at = numbers.destinations.get(address)! * DESTINATION_BYTES;
-          set.writeTable('destinations', copy, at, encodeRoute(routes[i]!));
-        });
+    for (const [ring, slot] of places.rings) {
+      if (before.rings.get(ring) !== slot) {
+        set.writeTable('slots', copy, slot * SLOT_BYTES, encodeRing(ring));
       }
-      if (offset !== undefined) {
-        if (there?.compiled.ring !== ring || there?.offset !== offset || there.numbers !== numbers) {
-          set.writeTable('slots', copy, offset * SLOT_BYTES, encodeRing(compiled, numbering));
-        }
-      }
-      after.set(name, { compiled, numbers, offset });
     }
-    this.#contents.copies[copy] = after;
+    const services = new Map<string, Written>();
+    for (const compiled of image) {
+      const { name } = compiled;
+      const numbers = numbering.get(name)!;
+      const first = places.destinations.get(name)!;
+      const there = before.services.get(name);
+      if (there?.compiled !== compiled || there.numbers !== numbers || there.first !== first) {
+        set.writeTable('destinations', copy, first * DESTINATION_BYTES, encodeDestinations(compiled, numbers));
+      }
+      services.set(name, { compiled, numbers, first });
+    }
+    this.#contents.copies[copy] = { rings: places.rings, services };
   }
 
   /** Makes larger maps, fills them, and has packets use them instead of the old ones, counts carried over. */

@@ -9,11 +9,11 @@ import {
   type IpAddress,
   type ServiceKey,
 } from '../model/index.js';
-import { MIN_SLOTS } from '../schedule/ring.js';
-import type { CompiledService, Image, Route } from './compile.js';
+import { MIN_SLOTS, type Ring } from '../schedule/ring.js';
+import type { CompiledService, Image } from './compile.js';
 import { entriesFor, placeKeys, type CuckooTable } from './cuckoo.js';
 import * as layout from './layout.generated.js';
-import { highestNumbers, type Numbering, type NumberSet } from './numbering.js';
+import { highestNumbers, type Numbering, type NumberSet, type ServiceNumbers } from './numbering.js';
 import { multiply, wordAt, xor, type Word64 } from './word64.js';
 
 /** Sizes of the tables, each a power of two. Fixed when the program is loaded. */
@@ -48,13 +48,13 @@ const GEOMETRY_KEYS = Object.keys(SMALLEST_GEOMETRY) as (keyof Geometry)[];
 /** VIP_MARK in bpf/layout.h: stands for the protocol in an entry that says "this address is a VIP". */
 const VIP_MARK = 255;
 
-/** The slots that an empty ring points to; they hold destination 0 forever. */
-const EMPTY_RING = { offset: 0, shift: 63, slots: MIN_SLOTS };
+/** Where a service without a ring points to: slots that hold 0 forever, and destination 0, which is nobody. */
+const EMPTY = { ring: 0, shift: 63, slots: MIN_SLOTS, first: 0 };
 
 /** The smallest geometry that an image fits into. */
 export function requiredGeometry(image: Image, numbering: Numbering): Geometry {
   const highest = highestNumbers(numbering);
-  const slots = image.reduce((sum, { ring }) => sum + (ring?.length ?? 0), EMPTY_RING.slots);
+  const slots = ringsOf(image).reduce((sum, { length }) => sum + length, EMPTY.slots);
   return {
     services4: entriesFor(servicesOf(4, image).length + vipsOf(4, image).size),
     services6: entriesFor(servicesOf(6, image).length + vipsOf(6, image).size),
@@ -95,19 +95,37 @@ function powerOfTwo(least: number): number {
   return 2 ** Math.ceil(Math.log2(least));
 }
 
-/** Where each service's ring begins, by service name: one after another by number, so that a new one moves few others. */
-export function placeRings(image: Image, numbering: Numbering): ReadonlyMap<string, number> {
+/** All rings, each once. */
+function ringsOf(image: Image): Ring[] {
+  return [...new Set(image.flatMap(({ ring }) => ring ?? []))];
+}
+
+/** Where rings and destinations begin in their tables. */
+export interface Places {
+  readonly rings: ReadonlyMap<Ring, number>;
+  /** By service name. */
+  readonly destinations: ReadonlyMap<string, number>;
+}
+
+/** One after another by the services' numbers, so that a new service, whose number is the highest, moves no other. */
+export function placeTables(image: Image, numbering: Numbering): Places {
   const byNumber = image
-    .filter(({ ring }) => ring !== undefined)
-    .map(({ name, ring }) => ({ name, slots: ring!.length, number: numbering.get(name)!.number }))
-    .sort((a, b) => a.number - b.number);
-  const offsets = new Map<string, number>();
-  let offset = EMPTY_RING.slots;
-  for (const { name, slots } of byNumber) {
-    offsets.set(name, offset);
-    offset += slots;
+    .map((compiled) => ({ compiled, number: numbering.get(compiled.name)!.number }))
+    .sort((a, b) => a.number - b.number)
+    .map(({ compiled }) => compiled);
+  const rings = new Map<Ring, number>();
+  let slot = EMPTY.slots;
+  for (const ring of ringsOf(byNumber)) {
+    rings.set(ring, slot);
+    slot += ring.length;
   }
-  return offsets;
+  const destinations = new Map<string, number>();
+  let index = EMPTY.first + 1;
+  for (const { name, destinations: ofService } of byNumber) {
+    destinations.set(name, index);
+    index += ofService.length;
+  }
+  return { rings, destinations };
 }
 
 /** Where the keys of one family stand. */
@@ -144,7 +162,7 @@ export function encodeServices(
   { family, keys, table: { multipliers, positions } }: ServicePlacement,
   image: Image,
   numbering: Numbering,
-  offsets: ReadonlyMap<string, number>,
+  places: Places,
   geometry: Geometry,
 ): Uint8Array {
   const [table, entry, entries] =
@@ -163,9 +181,15 @@ export function encodeServices(
     bytes.set(key, entryAt(i));
   });
   services.forEach(({ name, ring }, i) => {
-    view.setUint32(entryAt(i) + entry.ring.offset, offsets.get(name) ?? EMPTY_RING.offset, true);
-    view.setUint16(entryAt(i) + entry.number.offset, numbering.get(name)!.number, true);
-    view.setUint8(entryAt(i) + entry.shift.offset, ring === undefined ? EMPTY_RING.shift : 64 - Math.log2(ring.length));
+    const at = entryAt(i);
+    const place =
+      ring === undefined
+        ? EMPTY
+        : { first: places.destinations.get(name)!, ring: places.rings.get(ring)!, shift: 64 - Math.log2(ring.length) };
+    view.setUint32(at + entry.first.offset, place.first, true);
+    view.setUint32(at + entry.ring.offset, place.ring, true);
+    view.setUint8(at + entry.shift.offset, place.shift);
+    view.setUint16(at + entry.number.offset, numbering.get(name)!.number, true);
   });
   [...vipsOf(family, image).values()].forEach((flags, mark) => {
     const i = services.length + mark;
@@ -176,9 +200,9 @@ export function encodeServices(
   return bytes;
 }
 
-/** Address, port and protocol as the first bytes of struct service4 (8 bytes) or struct service6 (24 bytes). */
+/** Address, port and protocol as the first bytes of struct service4 (8 bytes) or struct service6 (20 bytes). */
 function keyBytes(address: IpAddress, port: number, protocol: number): Uint8Array {
-  const [entry, length] = familyOf(address) === 4 ? [layout.service4, 8] : [layout.service6, 24];
+  const [entry, length] = familyOf(address) === 4 ? [layout.service4, 8] : [layout.service6, 20];
   const key = new Uint8Array(length);
   key.set(ipBytes(address), entry.address.offset);
   key[entry.port.offset] = port >> 8;
@@ -198,23 +222,27 @@ function setWord(view: DataView, offset: number, { high, low }: Word64): void {
   view.setUint32(offset + 4, high, true);
 }
 
-/** A ring's slots as destination numbers, little-endian words. */
-export function encodeRing({ ring, name, destinations }: CompiledService, numbering: Numbering): Uint8Array {
-  const numbers = Uint32Array.from(destinations, ({ address }) => numbering.get(name)!.destinations.get(address)!);
-  const words = Uint32Array.from(ring!, (index) => numbers[index]!);
-  return new Uint8Array(words.buffer);
+/** A ring's slots as they stand in the map. */
+export function encodeRing(ring: Ring): Uint8Array {
+  return new Uint8Array(ring.buffer, ring.byteOffset, ring.byteLength);
 }
 
-/** struct destination */
-export function encodeRoute(route: Route): Uint8Array {
-  const bytes = new Uint8Array(layout.destination.byteLength);
-  if (route.action === 'forward') {
-    bytes.set(macBytes(route.mac), layout.destination.mac.offset);
-  }
-  if (route.action !== 'none') {
-    bytes.set(macBytes(route.sourceMac), layout.destination.sourceMac.offset);
-  }
-  bytes[layout.destination.action.offset] = layout.destinationAction[route.action];
+/** struct destination of all of a service's destinations, in the ring's order. */
+export function encodeDestinations({ destinations, routes }: CompiledService, numbers: ServiceNumbers): Uint8Array {
+  const entry = layout.destination;
+  const bytes = new Uint8Array(destinations.length * entry.byteLength);
+  const view = new DataView(bytes.buffer);
+  destinations.forEach(({ address }, i) => {
+    const at = i * entry.byteLength;
+    const route = routes[i]!;
+    if (route.action === 'forward') {
+      bytes.set(macBytes(route.mac), at + entry.mac.offset);
+    }
+    if (route.action !== 'none') {
+      bytes.set(macBytes(route.sourceMac), at + entry.sourceMac.offset);
+      view.setUint32(at + entry.number.offset, numbers.destinations.get(address)!, true);
+    }
+  });
   return bytes;
 }
 

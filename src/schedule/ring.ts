@@ -15,6 +15,9 @@ export type Ring = Uint16Array;
 export const MIN_SLOTS = 2;
 export const MAX_SLOTS = 1 << 20;
 
+/** As many as a slot, 16 bits, can tell apart. */
+export const MAX_MEMBERS = 0xffff;
+
 /** Turns after which the rest of the slots is handed out without a contest, in units of the slots. */
 const CONTEST_TURNS = 8;
 
@@ -33,7 +36,7 @@ const CONTEST_TURNS = 8;
  * @throws RangeError when there are more members than slots, or none
  */
 export function buildRing(members: readonly RingMember[], slots: number): Ring {
-  if (members.length === 0 || members.length > slots || members.length > 0xffff) {
+  if (members.length === 0 || members.length > slots || members.length > MAX_MEMBERS) {
     throw new RangeError(`a ring of ${slots} slots cannot have ${members.length} members`);
   }
   if (slots < MIN_SLOTS || slots > MAX_SLOTS || !Number.isInteger(Math.log2(slots))) {

@@ -111,3 +111,26 @@ test('health does not change the size of a ring', () => {
   const down = Object.fromEntries(servers.slice(1).map((each) => [each, { state: 'unresolved', reason: '' } as const]));
   assert.equal(compile(services, worldOf(services, down))[0]!.ring!.length, all);
 });
+
+test('services with the same real servers share one ring, also when one comes to resemble another by an edit', () => {
+  const servers = ['10.0.0.1', '10.0.0.2', '10.0.0.3'];
+  const [a, b] = [service('192.0.2.1', 80, servers), service('192.0.2.2', 443, [...servers].reverse())];
+  const c = service('192.0.2.0', 80, servers.slice(1));
+  const before = compile([a, b, c], worldOf([a, b, c]));
+  const ringOf = (image: Image, { address }: Service): unknown =>
+    image.find(({ service: { address: other } }) => other === address)!.ring;
+  assert.equal(ringOf(before, a), ringOf(before, b));
+  assert.notEqual(ringOf(before, a), ringOf(before, c));
+  const edited = { ...c, destinations: a.destinations };
+  const after = compile([a, b, edited], worldOf([a, b, edited]));
+  assert.equal(ringOf(after, edited), ringOf(before, a));
+});
+
+test('more real servers than slots can tell apart are refused by name', () => {
+  const many = Array.from({ length: 65_536 }, (_, i) => `10.1.${i >> 8}.${i & 255}`);
+  const huge = service('192.0.2.1', 80, many);
+  assert.throws(() => compile([huge], worldOf([])), {
+    code: 'TABLE_FULL',
+    message: /65536 real servers, more than 65535/,
+  });
+});

@@ -28,7 +28,7 @@ test('64-bit multiplication wraps as the processor does', () => {
 });
 
 test('every key stands in one of its two entries, and alone', () => {
-  for (const bytes of [8, 24]) {
+  for (const bytes of [8, 20]) {
     fc.assert(
       fc.property(
         fc.uniqueArray(fc.uint8Array({ minLength: bytes, maxLength: bytes }), {
