@@ -111,7 +111,7 @@ export function compile(model: Compilable, world: World): Image {
 
 type RouteTo = (destination: Destination) => Route;
 
-function macOfDirector(director: IpAddress | MacAddress, { resolutions }: World): MacAddress | undefined {
+function macOfDirector(director: string, { resolutions }: World): MacAddress | undefined {
   const resolution = resolutions.get(director);
   return isMac(director) ? director : resolution?.state === 'resolved' ? resolution.mac : undefined;
 }

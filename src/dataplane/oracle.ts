@@ -1,13 +1,6 @@
 /** What the XDP program must do with a frame, said a second time in TypeScript: the reference that tests hold it to. */
 
-import {
-  ipFromBytes,
-  macBytes,
-  macFromBytes,
-  PROTOCOL_NUMBERS,
-  type Interface,
-  type Protocol,
-} from '../model/index.js';
+import { ipBytes, macBytes, macFromBytes, PROTOCOL_NUMBERS, type Interface, type Protocol } from '../model/index.js';
 import { hashFlow, slotOf } from '../schedule/flow-hash.js';
 import type { CompiledService, Image, Route } from './compile.js';
 import type { VerdictName } from './counters.js';
@@ -81,19 +74,20 @@ interface Flow {
 export class Oracle {
   readonly #image: Image;
   readonly #services = new Map<string, CompiledService>();
-  readonly #vips = new Set<string>();
+  /** Their spelling by their bytes. */
+  readonly #vips = new Map<string, string>();
   readonly #directors: ReadonlySet<string>;
-  readonly #fragments: Map<string, { protocol: Protocol; ports: Ports }>;
+  readonly #fragments: Map<string, Pick<Flow, 'protocol' | 'ports'>>;
 
   /** @param before whose fragments to go on with, after a change of the image */
   constructor(image: Image, before?: Oracle) {
     this.#image = image;
-    this.#fragments = before === undefined ? new Map() : before.#fragments;
+    this.#fragments = before === undefined ? new Map<string, Flow>() : before.#fragments;
     this.#directors = new Set(image.directors);
     for (const compiled of image.services) {
       const { address, port, protocol } = compiled.service;
       this.#services.set(`${protocol} ${address} ${port}`, compiled);
-      this.#vips.add(address);
+      this.#vips.set(bytesKey(ipBytes(address)), address);
     }
   }
 
@@ -106,7 +100,8 @@ export class Oracle {
   decide(frame: Uint8Array, ingress = this.#image.interfaces[0]?.ifindex): Decision {
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
     const header = this.#parseHeader(view, frame);
-    if (header === undefined || !this.#vips.has(ipFromBytes(header.destination))) {
+    const vip = header && this.#vips.get(bytesKey(header.destination));
+    if (header === undefined || vip === undefined) {
       return { verdict: 'not-ours', frame };
     }
     const payload = walk(view, header.family, header.offset);
@@ -114,7 +109,7 @@ export class Oracle {
     if (typeof flow === 'string') {
       return { verdict: flow, frame };
     }
-    const service = this.#serviceFor(flow.protocol, ipFromBytes(header.destination), flow.ports.destination);
+    const service = this.#serviceFor(flow.protocol, vip, flow.ports.destination);
     if (service === undefined) {
       return { verdict: 'no-service', frame };
     }
@@ -244,6 +239,11 @@ export class Oracle {
   }
 }
 
+/** Bytes as a string that is quickly made and compared. */
+function bytesKey(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}
+
 function protocolOf(number: number): Protocol | undefined {
   return (['tcp', 'udp'] as const).find((name) => PROTOCOL_NUMBERS[name] === number);
 }
@@ -253,7 +253,7 @@ function portsAt(view: DataView, offset: number): Ports {
 }
 
 function fragmentKey({ source, destination }: Header, { id }: Payload): string {
-  return `${ipFromBytes(source)} ${ipFromBytes(destination)} ${id}`;
+  return `${bytesKey(source)} ${bytesKey(destination)} ${id}`;
 }
 
 /** Over options or extension headers, or why not. */
@@ -355,16 +355,20 @@ function rewrite(
     ...(vlan === undefined || vlan.id === 0 ? [] : [[ETHERTYPE.vlan, priority | vlan.id]]),
   ].flat();
   const words = retags ? [...wanted, family === 4 ? ETHERTYPE.ipv4 : ETHERTYPE.ipv6] : [before.getUint16(12)];
-  const packet = Uint8Array.from(frame.subarray(retags ? offset : ETHERNET_BYTES));
+  const packet = frame.subarray(retags ? offset : ETHERNET_BYTES);
+  const start = 12 + words.length * 2;
+  const sent = new Uint8Array(start + packet.length);
+  sent.set(macBytes(mac), 0);
+  sent.set(macBytes(sourceMac), 6);
+  sent.set(
+    words.flatMap((word) => [word >> 8, word & 0xff]),
+    12,
+  );
+  sent.set(packet, start);
   if (decrements) {
-    decrementTtl(packet, family);
+    decrementTtl(sent.subarray(start), family);
   }
-  return Uint8Array.from([
-    ...macBytes(mac),
-    ...macBytes(sourceMac),
-    ...words.flatMap((word) => [word >> 8, word & 0xff]),
-    ...packet,
-  ]);
+  return sent;
 }
 
 /** As a router does; the checksum by RFC 1624, as the kernel computes it (ip_decrease_ttl). */
@@ -373,7 +377,7 @@ function decrementTtl(packet: Uint8Array, family: 4 | 6): void {
     packet[7]! -= 1;
     return;
   }
-  const view = new DataView(packet.buffer);
+  const view = new DataView(packet.buffer, packet.byteOffset);
   const sum = view.getUint16(10, true) + 1;
   view.setUint16(10, sum + (sum >= 0xffff ? 1 : 0), true);
   packet[8]! -= 1;

@@ -81,7 +81,7 @@ export interface Model {
   /** Whether tagged frames are looked into; default: when a real server is on a VLAN. */
   readonly vlans?: boolean | undefined;
   /** Other directors, by address or MAC: their frames are never scheduled a second time. */
-  readonly directors?: readonly (IpAddress | MacAddress)[] | undefined;
+  readonly directors?: readonly string[] | undefined;
   readonly services: readonly Service[];
 }
 

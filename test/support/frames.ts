@@ -15,7 +15,12 @@ export function patched(original: Uint8Array, ...patches: [offset: number, ...by
 
 /** The frame with bytes inserted. */
 export function inserted(original: Uint8Array, offset: number, bytes: Iterable<number>): Uint8Array {
-  return Uint8Array.from([...original.subarray(0, offset), ...bytes, ...original.subarray(offset)]);
+  const added = Uint8Array.from(bytes);
+  const result = new Uint8Array(original.length + added.length);
+  result.set(original.subarray(0, offset), 0);
+  result.set(added, offset);
+  result.set(original.subarray(offset), offset + added.length);
+  return result;
 }
 
 function word(value: number): [number, number] {
