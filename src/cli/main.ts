@@ -13,6 +13,7 @@ import { listCommand } from './list.js';
 import { reloadCommand } from './reload.js';
 import { runCommand } from './run.js';
 import { schemaCommand } from './schema.js';
+import { statsCommand } from './stats.js';
 import { statusCommand } from './status.js';
 import { stopCommand } from './stop.js';
 
@@ -32,6 +33,7 @@ function beeline(): Command {
     reloadCommand(),
     statusCommand(),
     listCommand(),
+    statsCommand(),
     stopCommand(),
     schemaCommand(),
     labCommand(),
