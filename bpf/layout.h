@@ -17,6 +17,11 @@
 /* "BEEL": the first word of a `control` that is ours. */
 #define CONTROL_MAGIC 0x4245454cU
 
+/* Raised when what the tables mean changes while their structs do not: another hash, for example. */
+enum layout_revision : __u32 {
+	LAYOUT_REVISION = 1,
+};
+
 /* The word that publishes, and what every program needs to know of the tables it reads. */
 struct control {
 	__u32 active;     /* the copy that packets read: 0 or 1 */
@@ -24,7 +29,7 @@ struct control {
 	__u64 layout;     /* fingerprint of all structs in this file: maps of another layout are never adopted */
 	__u64 generation; /* how often a configuration was published */
 	__u32 features;   /* those that the program in use was loaded with */
-	__u32 zero;
+	enum layout_revision revision;
 };
 
 /*

@@ -82,15 +82,30 @@ function clearInterface(target: Interface, replace: boolean): void {
       hint: 'Use --replace to take the interface over.',
     });
   }
-  using link = XdpLink.find(target.ifindex);
+  for (const mode of ['native', 'generic'] as const) {
+    if (attached[mode] !== 0) {
+      clear(target, mode, attached[mode]);
+    }
+  }
+}
+
+/** @throws BeelineError `XDP_REFUSED` when a link holds the program and cannot be told from another's */
+function clear({ name, ifindex }: Interface, mode: XdpMode, programId: number): void {
+  using link = XdpLink.find(ifindex, programId);
   if (link !== undefined) {
     link.detach();
     return;
   }
-  for (const mode of ['native', 'generic'] as const) {
-    if (attached[mode] !== 0) {
-      detachXdp(target.ifindex, mode);
+  try {
+    detachXdp(ifindex, mode);
+  } catch (error) {
+    if (!(error instanceof KernelError)) {
+      throw error;
     }
+    throw new BeelineError('XDP_REFUSED', `cannot take ${name} from ${programName(programId)}: ${error.message}`, {
+      hint: 'Several links in other network namespaces hold the same program: detach the right one, "bpftool link detach".',
+      cause: error,
+    });
   }
 }
 

@@ -91,7 +91,7 @@ export class DataPlane implements Disposable {
     for (const number of this.#pinnedSets.toReversed()) {
       const found = MapSet.open(setPath(this.#options.pinDirectory, number));
       if (typeof found === 'string') {
-        this.#event('found pinned maps that cannot be adopted; they serve until new ones do', {
+        this.#event('found pinned maps that cannot be adopted; they serve until new ones do, which count from zero', {
           number,
           reason: found,
         });
@@ -112,15 +112,31 @@ export class DataPlane implements Disposable {
   /** Pins a set, moves the links to its program, and drops the pins of all others. */
   #install(set: MapSet): void {
     const { pinDirectory } = this.#options;
+    this.#dropDeadLinks();
     const number = (this.#pinnedSets.at(-1) ?? 0) + 1;
-    set.pin(setPath(pinDirectory, number));
-    for (const { link } of this.#links.values()) {
-      link.update(set.program);
+    try {
+      set.pin(setPath(pinDirectory, number));
+      for (const { link } of this.#links.values()) {
+        link.update(set.program);
+      }
+    } catch (error) {
+      // Some links may hold the new program already: they go on with it. Nobody will look for its pins.
+      MapSet.unpin(setPath(pinDirectory, number));
+      throw error;
     }
     for (const stale of this.#pinnedSets) {
       MapSet.unpin(setPath(pinDirectory, stale));
     }
     this.#pinnedSets = [number];
+  }
+
+  /** Lets go of links whose interface is gone: they can be given no program. */
+  #dropDeadLinks(): void {
+    for (const [ifindex, { link }] of this.#links) {
+      if (link.info.ifindex === 0) {
+        this.detach(ifindex);
+      }
+    }
   }
 
   /** Puts an image before the packets; see Publisher. */
@@ -165,7 +181,21 @@ export class DataPlane implements Disposable {
         return { mode, adopted: true };
       }
       this.detach(target.ifindex);
+      try {
+        return this.#attachAnew(target, options);
+      } catch (error) {
+        // The old mode worked: better that than nothing. The kernel has no way to change the mode in one step.
+        if (attached && mode !== undefined) {
+          this.#attachAnew(target, { mode, replace: false });
+          this.#event('attached as before, since the new mode was refused', { interface: target.name, mode });
+        }
+        throw error;
+      }
     }
+    return this.#attachAnew(target, options);
+  }
+
+  #attachAnew(target: Interface, options: AttachOptions): Attachment {
     const program = this.#publisher.set?.program;
     if (program === undefined) {
       throw new BeelineError('INTERNAL', 'nothing was published yet, so there is no program to attach');

@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x5d65946b3b479fc3n;
+export const fingerprint = 0x56ec2aa3306f91a3n;
 
 /** struct services4 */
 export const services4 = {
@@ -219,7 +219,12 @@ export const control = {
   layout: { offset: 8, size: 8 },
   generation: { offset: 16, size: 8 },
   features: { offset: 24, size: 4 },
-  zero: { offset: 28, size: 4 },
+  revision: { offset: 28, size: 4 },
+} as const;
+
+/** enum layout_revision */
+export const layoutRevision = {
+  revision: 1,
 } as const;
 
 /** struct geometry */

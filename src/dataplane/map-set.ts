@@ -1,6 +1,6 @@
 /** One program and the maps it reads: loaded, pinned, found again; their memory and its layout. */
 
-import { mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { BpfMap, BpfObject, BpfProgram, KernelError, type Mapping } from '../libbpf/index.js';
@@ -193,6 +193,9 @@ export class MapSet implements Disposable {
 
   /** Removes what `pin` made. What packets use lives on until nothing refers to it. */
   static unpin(directory: string): void {
+    if (!existsSync(directory)) {
+      return;
+    }
     for (const name of readdirSync(directory)) {
       unlinkSync(join(directory, name));
     }

@@ -1,6 +1,6 @@
 /** The director's folder in the BPF file system: sets of maps, and the links that keep the program on interfaces. */
 
-import { existsSync, mkdirSync, readdirSync, rmdirSync, statfsSync, unlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, statfsSync, statSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { KernelError, XdpLink } from '../libbpf/index.js';
@@ -30,9 +30,20 @@ export function ensurePinDirectory(directory: string): void {
   }
 }
 
-/** The numbers of the sets there are, ascending. */
+/**
+ * The numbers of the sets there are, ascending.
+ *
+ * @throws BeelineError `PINS_FOREIGN` when something else has the name of one
+ */
 export function listSets(directory: string): number[] {
-  return list(directory, 'set-');
+  const numbers = list(directory, 'set-');
+  const foreign = numbers.find((number) => !statSync(setPath(directory, number)).isDirectory());
+  if (foreign !== undefined) {
+    throw new BeelineError('PINS_FOREIGN', `${setPath(directory, foreign)} is not a folder that Beeline made`, {
+      hint: 'Move it away, or choose another --instance.',
+    });
+  }
+  return numbers;
 }
 
 /** The interfaces that links are pinned for, by index. */
@@ -44,10 +55,15 @@ function list(directory: string, prefix: string): number[] {
   if (!existsSync(directory)) {
     return [];
   }
-  return readdirSync(directory)
-    .filter((name) => name.startsWith(prefix))
-    .map((name) => Number(name.slice(prefix.length)))
-    .sort((a, b) => a - b);
+  return (
+    readdirSync(directory)
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => name.slice(prefix.length))
+      // What is named otherwise is somebody else's.
+      .filter((rest) => /^\d+$/.test(rest))
+      .map(Number)
+      .sort((a, b) => a - b)
+  );
 }
 
 export function setPath(directory: string, number: number): string {

@@ -6,6 +6,7 @@ import { synchronizeRcu } from '../native/system.js';
 import type { Ring } from '../schedule/ring.js';
 import type { CompiledService, Image } from './compile.js';
 import { readCounters, sumToRow, type Counters } from './counters.js';
+import * as layout from './layout.generated.js';
 import type { MapSet } from './map-set.js';
 import { renumber, type Numbering, type NumberSet, type ServiceNumbers } from './numbering.js';
 import {
@@ -116,7 +117,7 @@ export class Publisher implements Disposable {
       // The program is always able to do what the tables ask for: what is new before them, what is not needed after.
       const set = this.#withFeatures(this.#set, this.#set.features | image.features);
       const copy = set.activeCopy === 0 ? 1 : 0;
-      this.#write(set, copy, image, numbering, added);
+      this.#write(set, this.#contents, copy, image, numbering, added);
       set.activate(copy);
       this.#retired = removed;
       this.#withFeatures(set, image.features);
@@ -155,7 +156,7 @@ export class Publisher implements Disposable {
     this.close();
   }
 
-  #write(set: MapSet, copy: 0 | 1, image: Image, numbering: Numbering, added: NumberSet): void {
+  #write(set: MapSet, contents: Contents, copy: 0 | 1, image: Image, numbering: Numbering, added: NumberSet): void {
     const identities = encodeIdentities(image, numbering, added);
     for (const [number, identity] of identities.services) {
       set.setService(number, identity);
@@ -167,62 +168,39 @@ export class Publisher implements Disposable {
     set.writeTable('nics', copy, 0, encodeNics(image.interfaces));
     set.writeTable('destinations', copy, 0, encodeDestinationsHeader(image));
     const places = placeTables(image, numbering);
-    this.#writeCopy(set, copy, image, numbering, places);
+    writeCopy(set, contents, copy, image, numbering, places);
     for (const family of [4, 6] as const) {
-      const placement = placeServices(family, image, set.geometry, this.#contents.placements[family]);
-      this.#contents.placements[family] = placement;
+      const placement = placeServices(family, image, set.geometry, contents.placements[family]);
+      contents.placements[family] = placement;
       const bytes = encodeServices(placement, image, numbering, places, set.geometry);
       set.writeTable(family === 4 ? 'services4' : 'services6', copy, 0, bytes);
     }
-  }
-
-  /** Writes the rings and destinations that stand otherwise in this copy. */
-  #writeCopy(set: MapSet, copy: 0 | 1, image: Image, numbering: Numbering, places: Places): void {
-    const before = this.#contents.copies[copy];
-    const interfaces = JSON.stringify(image.interfaces);
-    for (const [ring, slot] of places.rings) {
-      if (before.rings.get(ring) !== slot) {
-        set.writeTable('slots', copy, slot * SLOT_BYTES, encodeRing(ring));
-      }
-    }
-    const services = new Map<string, Written>();
-    for (const compiled of image.services) {
-      const { name } = compiled;
-      const numbers = numbering.get(name)!;
-      const first = places.destinations.get(name)!;
-      const there = before.services.get(name);
-      if (there?.compiled !== compiled || there.numbers !== numbers || there.first !== first) {
-        const at = DESTINATIONS_HEADER_BYTES + first * DESTINATION_BYTES;
-        set.writeTable('destinations', copy, at, encodeDestinations(compiled, numbers));
-      }
-      if (there?.compiled !== compiled || there.first !== first || before.interfaces !== interfaces) {
-        set.writeTable('egresses', copy, first * EGRESS_BYTES, encodeEgresses(compiled, image.interfaces));
-      }
-      services.set(name, { compiled, numbers, first });
-    }
-    this.#contents.copies[copy] = { rings: places.rings, services, interfaces };
   }
 
   /** Makes larger maps, fills them, and has packets use them instead of the old ones, counts carried over. */
   async #replaceSet(image: Image, numbering: Numbering, need: Geometry): Promise<void> {
     const old = this.#set;
     const set = this.#options.create(grow(need, old?.geometry ?? SMALLEST_GEOMETRY), image.features);
-    this.#contents = new Contents();
-    this.#write(set, 0, image, numbering, {
-      services: [...numbering.values()].map(({ number }) => number),
-      destinations: [...numbering.values()].flatMap(({ destinations }) => [...destinations.values()]),
-    });
-    set.activate(0);
-    if (old !== undefined) {
-      carryCounters(old, set);
+    const contents = new Contents();
+    const kept = keptNumbers(this.#numbering, numbering);
+    try {
+      this.#write(set, contents, 0, image, numbering, numbersIn(numbering));
+      set.activate(0);
+      if (old !== undefined) {
+        carryCounters(old, set, kept);
+      }
+      this.#options.install(set);
+    } catch (error) {
+      set.close();
+      throw error;
     }
-    this.#options.install(set);
     this.#set = set;
+    this.#contents = contents;
     this.#retired = NO_NUMBERS;
     if (old !== undefined) {
       // The last packets counted into the old maps after they were read.
       await gracePeriod();
-      carryCounters(old, set);
+      carryCounters(old, set, kept);
       old.close();
     }
   }
@@ -238,13 +216,83 @@ export class Publisher implements Disposable {
   }
 }
 
+/** Writes the rings and destinations that stand otherwise in this copy. */
+function writeCopy(
+  set: MapSet,
+  contents: Contents,
+  copy: 0 | 1,
+  image: Image,
+  numbering: Numbering,
+  places: Places,
+): void {
+  const before = contents.copies[copy];
+  const interfaces = JSON.stringify(image.interfaces);
+  for (const [ring, slot] of places.rings) {
+    if (before.rings.get(ring) !== slot) {
+      set.writeTable('slots', copy, slot * SLOT_BYTES, encodeRing(ring));
+    }
+  }
+  const services = new Map<string, Written>();
+  for (const compiled of image.services) {
+    const { name } = compiled;
+    const numbers = numbering.get(name)!;
+    const first = places.destinations.get(name)!;
+    const there = before.services.get(name);
+    if (there?.compiled !== compiled || there.numbers !== numbers || there.first !== first) {
+      const at = DESTINATIONS_HEADER_BYTES + first * DESTINATION_BYTES;
+      set.writeTable('destinations', copy, at, encodeDestinations(compiled, numbers));
+    }
+    if (there?.compiled !== compiled || there.first !== first || before.interfaces !== interfaces) {
+      set.writeTable('egresses', copy, first * EGRESS_BYTES, encodeEgresses(compiled, image.interfaces));
+    }
+    services.set(name, { compiled, numbers, first });
+  }
+  contents.copies[copy] = { rings: places.rings, services, interfaces };
+}
+
 function gracePeriod(): Promise<unknown> {
   return Promise.all([synchronizeRcu(), sleep(GRACE_PERIOD_MS)]);
 }
 
-/** Adds up the old set's counts into the new set's row for them. */
-function carryCounters(old: MapSet, set: MapSet): void {
-  const { destinations, services } = old.geometry;
-  set.writeCarriedRow('destinationCounters', sumToRow(old.readRows('destinationCounters', destinations)));
-  set.writeCarriedRow('serviceVerdicts', sumToRow(old.readRows('serviceVerdicts', services)));
+function numbersIn(numbering: Numbering): NumberSet {
+  return {
+    services: [...numbering.values()].map(({ number }) => number),
+    destinations: [...numbering.values()].flatMap(({ destinations }) => [...destinations.values()]),
+  };
+}
+
+/** The numbers that belong to the same service or destination in both; service 0 is nobody's, and counts on. */
+function keptNumbers(before: Numbering, after: Numbering): NumberSet {
+  const services = [0];
+  const destinations: number[] = [];
+  for (const [name, { number, destinations: now }] of after) {
+    const then = before.get(name);
+    if (then?.number === number) {
+      services.push(number);
+      destinations.push(
+        ...[...now].filter(([address, each]) => then.destinations.get(address) === each).map(([, n]) => n),
+      );
+    }
+  }
+  return { services, destinations };
+}
+
+/** Adds up the old set's counts into the new set's row for them; whoever is new begins at zero. */
+function carryCounters(old: MapSet, set: MapSet, { services, destinations }: NumberSet): void {
+  const { geometry } = old;
+  const carry = (
+    table: 'destinationCounters' | 'serviceVerdicts',
+    numbers: number,
+    kept: readonly number[],
+    bytes: number,
+  ): void => {
+    const sums = sumToRow(old.readRows(table, numbers));
+    const row = new Uint8Array(sums.length);
+    for (const number of kept) {
+      row.set(sums.subarray(number * bytes, (number + 1) * bytes), number * bytes);
+    }
+    set.writeCarriedRow(table, row);
+  };
+  carry('destinationCounters', geometry.destinations, destinations, layout.counter.byteLength);
+  carry('serviceVerdicts', geometry.services, services, layout.serviceVerdicts.byteLength);
 }

@@ -1,6 +1,7 @@
 /** The bytes of the tables: how large they must be, and what stands in them. Pure; nothing here touches a map. */
 
 import {
+  BeelineError,
   familyOf,
   ipBytes,
   macBytes,
@@ -59,9 +60,21 @@ const VIP_MARK = 255;
 /** Where a service without a ring points to: slots that hold 0 forever, and destination 0, which is nobody. */
 const EMPTY = { ring: 0, shift: 63, slots: MIN_SLOTS, first: 0 };
 
-/** The smallest geometry that an image fits into. */
+/** As many as 16 bits number, with 0 for none. */
+const MAX_SERVICE_NUMBER = 0xffff;
+
+/**
+ * The smallest geometry that an image fits into.
+ *
+ * @throws BeelineError `TABLE_FULL`
+ */
 export function requiredGeometry(image: Image, numbering: Numbering): Geometry {
   const highest = highestNumbers(numbering);
+  if (highest.service > MAX_SERVICE_NUMBER) {
+    throw new BeelineError('TABLE_FULL', `there are more than ${MAX_SERVICE_NUMBER} virtual services`, {
+      hint: 'Have one service take all ports of a VIP ("port: 0"), or spread them over several directors.',
+    });
+  }
   const slots = ringsOf(image.services).reduce((sum, { length }) => sum + length, EMPTY.slots);
   return {
     services4: entriesFor(servicesOf(4, image).length + vipsOf(4, image).size),

@@ -46,16 +46,29 @@ export class XdpLink implements Disposable {
     return new XdpLink(addon.BpfLink.openPinned(path));
   }
 
-  /** The link that holds an interface, whoever made it. Needs CAP_SYS_ADMIN. */
-  static find(ifindex: number): XdpLink | undefined {
+  /**
+   * The link that holds a program on an interface, whoever made it. Needs CAP_SYS_ADMIN.
+   *
+   * Links are listed for the whole machine, and other network namespaces have interfaces of the same index: undefined
+   * also when several links could be meant.
+   */
+  static find(ifindex: number, programId: number): XdpLink | undefined {
+    const found: XdpLink[] = [];
     for (let id = addon.BpfLink.nextId(0); id !== undefined; id = addon.BpfLink.nextId(id)) {
       const native = addon.BpfLink.openById(id);
       const info = native.info();
-      if (info.type === LINK_TYPE_XDP && info.ifindex === ifindex) {
-        return new XdpLink(native);
+      if (info.type === LINK_TYPE_XDP && info.ifindex === ifindex && info.programId === programId) {
+        found.push(new XdpLink(native));
+      } else {
+        native.close();
       }
-      native.close();
     }
+    if (found.length === 1) {
+      return found[0];
+    }
+    found.forEach((link) => {
+      link.close();
+    });
     return undefined;
   }
 

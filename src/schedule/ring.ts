@@ -75,9 +75,13 @@ export function buildRing(members: readonly RingMember[], slots: number): Ring {
   const heaviest = groups[0]!.weight;
   const sum = members.reduce((total, { weight }) => total + weight, 0);
   const rounds = (CONTEST_TURNS * slots * heaviest) / sum;
-  for (let round = 0; free > 0 && round < rounds; round += 1) {
-    for (const group of groups) {
-      group.credit += group.weight;
+  let waiting = groups;
+  for (let round = 0; free > 0 && round < rounds;) {
+    const step = roundsToTurn(waiting, heaviest);
+    round += step;
+    let served = false;
+    for (const group of waiting) {
+      group.credit += group.weight * step;
       if (group.credit < heaviest) {
         continue;
       }
@@ -92,7 +96,11 @@ export function buildRing(members: readonly RingMember[], slots: number): Ring {
       }
       if (full) {
         group.ordinals = group.ordinals.filter((i) => open[i]! > 0);
+        served ||= group.ordinals.length === 0;
       }
+    }
+    if (served) {
+      waiting = waiting.filter(({ ordinals }) => ordinals.length > 0);
     }
   }
 
@@ -106,6 +114,18 @@ export function buildRing(members: readonly RingMember[], slots: number): Ring {
     }
   }
   return ring;
+}
+
+/** In how many rounds some group has a turn: many, when the heaviest have all their slots and the others are light. */
+function roundsToTurn(waiting: readonly WeightGroup[], heaviest: number): number {
+  let least = Infinity;
+  for (const { weight, credit } of waiting) {
+    least = Math.min(least, Math.ceil((heaviest - credit) / weight));
+    if (least === 1) {
+      break;
+    }
+  }
+  return least;
 }
 
 interface WeightGroup {
@@ -153,12 +173,25 @@ export function quotas(members: readonly RingMember[], slots: number): Uint32Arr
     }
   }
   // The guaranteed ones came from nowhere: the largest give them.
-  while (missing < 0) {
-    const largest = result.indexOf(Math.max(...result));
-    result[largest]! -= 1;
-    missing += 1;
+  return missing < 0 ? levelled(result, -missing) : result;
+}
+
+/** Takes `surplus` away from the largest, one after another: they end up at the same height, give or take one. */
+function levelled(quota: Uint32Array, surplus: number): Uint32Array {
+  const above = (level: number): number => quota.reduce((sum, each) => sum + Math.max(0, each - level), 0);
+  let [low, high] = [0, quota.reduce((most, each) => Math.max(most, each), 0)];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    [low, high] = above(middle) >= surplus ? [middle, high] : [low, middle - 1];
   }
-  return result;
+  let spare = above(low) - surplus;
+  return quota.map((each) => {
+    if (each <= low) {
+      return each;
+    }
+    spare -= 1;
+    return spare >= 0 ? low + 1 : low;
+  });
 }
 
 /** Any two constants do, as long as every director has the same. */

@@ -78,7 +78,17 @@ test('starts that must not succeed', async (context) => {
       readFileSync(join(lab.directory, 'director.log'), 'utf8'),
       /attached in generic mode, which is slower/,
     );
-    await lab.beeline(['stop', '--detach']);
+
+    // Packets go on in generic mode, and neither a reload nor a new start that asks for what is refused changes that.
+    lab.configure(`${onBridge}mode: native\n`);
+    assert.equal((await lab.run('reload')).status, 1);
+    assert.equal(await xdpOn(lab, 'br7'), true);
+    await lab.beeline(['stop']);
+    const { status, stderr } = await lab.run('run', lab.configPath);
+    assert.deepEqual([status, stderr.includes('refuses native XDP')], [1, true]);
+    assert.equal(await xdpOn(lab, 'br7'), true);
+    await lab.run('stop', '--detach');
+    assert.equal(await xdpOn(lab, 'br7'), false);
   });
 
   await context.test('no root, or a capability missing', async () => {

@@ -1,7 +1,8 @@
 /** Running programs, attaching them to interfaces, and finding out what is attached. */
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, rmSync, unlinkSync } from 'node:fs';
 import test, { before, type TestContext } from 'node:test';
 
@@ -120,13 +121,47 @@ test('a pinned link outlives its handle and is found again', (context) => {
 
 test("somebody else's link is found and detached", (context) => {
   const ifindex = veth(context);
-  const link = XdpLink.attach(loadBinding().program('origin'), ifindex, 'native');
-  using found = XdpLink.find(ifindex);
+  const program = loadBinding().program('origin');
+  const link = XdpLink.attach(program, ifindex, 'native');
+  using found = XdpLink.find(ifindex, program.info.id);
   assert.equal(found?.info.id, link.info.id);
   found.detach();
   assert.equal(queryXdp(ifindex).native, 0);
   assert.equal(link.info.ifindex, 0);
-  assert.equal(XdpLink.find(ifindex), undefined);
+  assert.equal(XdpLink.find(ifindex, program.info.id), undefined);
+});
+
+test("a link of another network namespace's interface with the same index is never taken for the one here", async () => {
+  const program = loadBinding().program('origin');
+  // Both have the loopback interface, with index 1. The other's program is another, or the same from a pin.
+  const pin = `${PINS}/origin`;
+  program.pin(pin);
+  for (const source of [`loadBinding().program('origin')`, `BpfProgram.openPinned('${pin}')`]) {
+    const script = `
+      import { BpfProgram, XdpLink } from './dist/src/libbpf/index.js';
+      import { loadBinding } from './dist/test/support/objects.js';
+      const link = XdpLink.attach(${source}, 1, 'generic');
+      process.stdout.write('attached');
+      process.stdin.on('data', () => process.exit(link.info.ifindex === 1 ? 0 : 1));
+    `;
+    const other = spawn('unshare', ['--net', process.execPath, '--input-type=module', '--eval', script], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    await once(other.stdout, 'data');
+    {
+      using link = XdpLink.attach(program, 1, 'generic');
+      using found = XdpLink.find(1, program.info.id);
+      if (source.includes('openPinned')) {
+        assert.equal(found, undefined, 'which of the two is not to be told');
+      } else {
+        assert.equal(found?.info.id, link.info.id);
+      }
+    }
+    other.stdin.write('?');
+    const [status] = (await once(other, 'exit')) as [number];
+    assert.equal(status, 0);
+  }
+  unlinkSync(pin);
 });
 
 test('a program without a link is found and detached', (context) => {
@@ -136,7 +171,7 @@ test('a program without a link is found and detached', (context) => {
   execFileSync('bpftool', ['net', 'attach', 'xdpdrv', 'pinned', pin, 'dev', 'test0']);
   unlinkSync(pin);
   assert.ok(queryXdp(ifindex).native > 0);
-  assert.equal(XdpLink.find(ifindex), undefined);
+  assert.equal(XdpLink.find(ifindex, queryXdp(ifindex).native), undefined);
   assert.throws(() => XdpLink.attach(loadBinding().program('origin'), ifindex, 'native'), { code: 'EBUSY' });
   detachXdp(ifindex, 'native');
   assert.equal(queryXdp(ifindex).native, 0);

@@ -146,3 +146,45 @@ test('what does not fit into the kernel leaves the old configuration in place', 
   await director.publish([service(VIP, 80, ['10.0.0.2'])]);
   assert.equal(serverOf(director, packet(1)), macFor('10.0.0.2'));
 });
+
+test('new maps that cannot be installed leave the old ones, and all that is known of them, in use', async () => {
+  const servers = (count: number): string[] => Array.from({ length: count }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
+  let refuse = false;
+  using director = new PacketDirector(() => {
+    if (refuse) {
+      throw new Error('the link is gone');
+    }
+  });
+  await director.publish([service(VIP, 80, ['10.9.0.1']), service(VIP, 81, ['10.9.0.2'])]);
+  refuse = true;
+  await assert.rejects(director.publish([service(VIP, 80, servers(3000))]), /the link is gone/);
+  assert.equal(serverOf(director, packet(1)), macFor('10.9.0.1'));
+  refuse = false;
+  await director.publish([service(VIP, 80, ['10.9.0.3']), service(VIP, 81, ['10.9.0.2'])]);
+  assert.equal(serverOf(director, packet(1)), macFor('10.9.0.3'));
+  assert.equal(serverOf(director, packet(1, VIP, 81)), macFor('10.9.0.2'));
+  await director.publish([service(VIP, 80, ['10.9.0.4', ...servers(3000)])]);
+  assert.notEqual(serverOf(director, packet(1)), 'pass');
+});
+
+test('counts are not inherited across growths either', async () => {
+  using director = new PacketDirector();
+  const many = (count: number): string[] => Array.from({ length: count }, (_, i) => `10.1.${i >> 8}.${i & 255}`);
+  await director.publish([service(VIP, 80, ['10.9.0.1']), service(VIP, 81, ['10.9.0.2'])]);
+  for (let i = 0; i < 5; i += 1) {
+    director.send(packet(i));
+    director.send(packet(i, VIP, 82));
+  }
+  // The first one's number is free from here on, and given away with the next growth.
+  await director.publish([service(VIP, 81, ['10.9.0.2']), service(VIP, 83, many(2000))]);
+  await director.publish([
+    service(VIP, 81, ['10.9.0.2']),
+    service(VIP, 83, [...many(2000), '10.9.0.3']),
+    service(VIP, 84, many(5000)),
+  ]);
+  const { services } = director.publisher.counters();
+  for (const { destinations } of services) {
+    assert.ok(destinations.every(({ packets }) => packets === 0));
+  }
+  assert.deepEqual(director.verdicts(), { 'no-service': 5 });
+});

@@ -23,11 +23,12 @@ export class PacketDirector implements Disposable {
   readonly publisher: Publisher;
   #oracle: Oracle | undefined;
 
-  constructor() {
+  /** @param install stands for putting a program onto interfaces */
+  constructor(install: () => void = () => undefined) {
     this.publisher = new Publisher({
       create: (geometry, features) => MapSet.create(DIRECTOR_OBJECT, geometry, features),
       reload: (from, features) => MapSet.reload(DIRECTOR_OBJECT, from, features),
-      install: () => undefined,
+      install,
     });
   }
 

@@ -135,3 +135,12 @@ test('keys are hashed as MurmurHash3 says', () => {
   assert.equal(hashBytes(Uint8Array.of(0x21, 0x43, 0x65, 0x87), 0), 0xf55b516b);
   assert.equal(hashBytes(Uint8Array.of(0x21, 0x43, 0x65), 0), 0x7e4a8634);
 });
+
+test('weights of all sizes together keep nobody waiting: the work is bounded by slots and members', () => {
+  const members = (weights: number[]): RingMember[] =>
+    weights.map((weight, i) => ({ key: Uint8Array.of(10, i >> 16, (i >> 8) & 255, i & 255), weight }));
+  const weights = Array.from({ length: 20_000 }, (_, i) => (i === 0 ? 2 ** 31 - 1 : 1 + (i % 3)));
+  // Without the bound this is minutes; the test then runs into its limit.
+  const ring = buildRing(members(weights), 1 << 17);
+  assert.equal(new Set(ring).size, 20_000);
+});

@@ -9,9 +9,9 @@ import { compile } from '../../src/dataplane/compile.js';
 import { choicesOf, entriesFor, placeKeys } from '../../src/dataplane/cuckoo.js';
 import { sumRows, sumToRow } from '../../src/dataplane/counters.js';
 import { renumber, type Numbering } from '../../src/dataplane/numbering.js';
-import { fits, grow, requiredGeometry, SMALLEST_GEOMETRY } from '../../src/dataplane/tables.js';
+import { encodeNics, fits, grow, requiredGeometry, SMALLEST_GEOMETRY } from '../../src/dataplane/tables.js';
 import { multiply } from '../../src/dataplane/word64.js';
-import { anyServices, service, worldOf } from '../support/models.js';
+import { anyServices, DIRECTOR, service, worldOf } from '../support/models.js';
 
 const anyWord = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 
@@ -128,4 +128,27 @@ test('counts of all CPUs are added up beyond 32 bits', () => {
   const rows = [row(1n, 2n ** 40n), row(2n ** 32n - 1n, 2n ** 40n)];
   assert.deepEqual([...sumRows(rows)], [2 ** 32, 2 ** 41]);
   assert.deepEqual(sumToRow(rows), row(2n ** 32n, 2n ** 41n));
+});
+
+test('more services than numbers are refused, not cut to what fits', () => {
+  const numbering: Numbering = new Map([['tcp 10.0.0.1:80', { number: 65_536, destinations: new Map() }]]);
+  const image = compile({ services: [] }, worldOf([]));
+  assert.throws(() => requiredGeometry(image, numbering), { code: 'TABLE_FULL' });
+});
+
+test('every interface has an entry of its own, whatever their indices', () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.integer({ min: 1, max: 2 ** 31 - 1 }), { minLength: 1, maxLength: 64 }),
+      (indices) => {
+        const bytes = encodeNics(indices.map((ifindex) => ({ ...DIRECTOR, ifindex, group: ifindex })));
+        const view = new DataView(bytes.buffer);
+        const multiplier = view.getUint32(0, true);
+        for (const ifindex of indices) {
+          const entry = 16 + (Math.imul(ifindex, multiplier) >>> 24) * 16;
+          assert.equal(view.getUint32(entry, true), ifindex);
+        }
+      },
+    ),
+  );
 });
