@@ -1,0 +1,219 @@
+/** The process that measures forwarding: alone in its network namespace, on one CPU. Its argument is the job, as JSON. */
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { BeelineError } from '../model/index.js';
+import { run } from '../lab/command.js';
+import { CONTENDERS, prepareNamespace, type Contender, type DirectorName } from './contenders.js';
+import type { ForwardRow, Job, Message } from './job.js';
+import { measureInRounds } from './rounds.js';
+import { round, spreadOf, type Judgement } from './statistics.js';
+import { startUml } from './uml.js';
+import { FEWEST_PACKETS, interfaceNamed, Wire, type Arrival } from './wire.js';
+
+/** Packets of the first run, which tells how many fill the time asked for. */
+const CALIBRATION_PACKETS = 50_000;
+const MOST_PACKETS = 20_000_000;
+/** How long packets may still be on their way when the last one was sent. */
+const SETTLE_MS = 20;
+
+/** What one director's measurements added up to. */
+interface Totals {
+  sent: number;
+  received: number;
+  cpuNs: number;
+  busyNs: number;
+  readonly stations: number[];
+}
+
+async function work(job: Job): Promise<void> {
+  if (job.external === undefined) {
+    requireEmptyNamespace();
+    await prepareNamespace();
+  }
+  using wire = new Wire(job.flows);
+  const contenders: Contender[] = [];
+  try {
+    for (const director of job.directors) {
+      contenders.push(await build(director, wire, job.directory));
+    }
+    if (job.external !== undefined) {
+      const { device, ...target } = job.external;
+      const far = await interfaceNamed(device);
+      wire.attach('count', far);
+      contenders.push({ ...target, director: 'mac-rewrite', far, stations: [1] });
+    }
+    const rows = await measure(job, wire, contenders);
+    await tell({ type: 'rows', rows, versions: await versions(job.directors) });
+  } finally {
+    for (const { close } of contenders) {
+      await close?.();
+    }
+  }
+}
+
+function build(director: DirectorName, wire: Wire, directory: string): Promise<Contender> {
+  return director === 'ipvs-uml' ? startUml(wire, directory) : CONTENDERS[director](wire);
+}
+
+/** Everything that is set here would change somebody's network otherwise. @throws BeelineError `BENCH_DEVICE` */
+function requireEmptyNamespace(): void {
+  const names = [...readFileSync('/proc/self/net/dev', 'utf8').matchAll(/^ *([^ :]+):/gm)].map(([, name]) => name!);
+  const foreign = names.filter((name) => name !== 'lo');
+  if (foreign.length > 0) {
+    throw new BeelineError('BENCH_DEVICE', `${foreign.join(', ')} is no device of the bench's lab`, {
+      hint: 'Start it by "beeline bench forward", which makes a network namespace of its own.',
+    });
+  }
+}
+
+async function measure(job: Job, wire: Wire, contenders: readonly Contender[]): Promise<ForwardRow[]> {
+  const packets = new Map<Contender, number>();
+  const totals = new Map<Contender, Totals>();
+  for (const contender of contenders) {
+    const { nsPerPacket } = await sendTo(wire, contender, CALIBRATION_PACKETS);
+    const wanted = Math.round((job.durationMs * 1e6) / nsPerPacket);
+    packets.set(contender, Math.min(MOST_PACKETS, Math.max(FEWEST_PACKETS, wanted)));
+    totals.set(contender, { sent: 0, received: 0, cpuNs: 0, busyNs: 0, stations: [] });
+  }
+  const limit = contenders.find(({ director }) => director === 'mac-rewrite')!;
+  let harnessNs = 0;
+  const judgements = await measureInRounds({
+    paths: contenders,
+    floorOf: () => limit,
+    measure: async (contender) => {
+      const before = cpuTime();
+      const arrival = await sendTo(wire, contender, packets.get(contender)!);
+      const after = cpuTime();
+      const ns =
+        contender.isProcess === true
+          ? harnessNs + (after.children - before.children) / arrival.received
+          : arrival.nsPerPacket;
+      const cpuNs = after.self + after.children - before.self - before.children;
+      add(totals.get(contender)!, arrival, cpuNs, ns * arrival.received);
+      harnessNs = contender.director === 'drop' ? ns : harnessNs;
+      return ns;
+    },
+    rounds: job.rounds,
+    onProgress: (done, total) => {
+      void tell({ type: 'progress', done, total });
+    },
+  });
+  const drop = contenders.find(({ director }) => director === 'drop');
+  const dropNs = drop === undefined ? 0 : medianCost(judgements.get(drop)!);
+  return contenders.map((each) => toRow(each, judgements.get(each)!, totals.get(each)!, dropNs, job));
+}
+
+/** @throws BeelineError `BENCH_FAILED` when packets did not arrive where they must */
+async function sendTo(wire: Wire, contender: Contender, packets: number): Promise<Arrival> {
+  const { director, far, stations, isProcess = false } = contender;
+  if (isProcess) {
+    // It should get the CPU as soon as there are packets for it, as a network card's interrupt would have it.
+    setPriority(constants.priority.PRIORITY_LOW);
+  }
+  let arrival = wire.send(far, contender, packets);
+  if (isProcess) {
+    await sleep(SETTLE_MS);
+    arrival = wire.arrival(packets);
+    setPriority(constants.priority.PRIORITY_NORMAL);
+  }
+  const missing = stations.filter((station) => arrival.stations[station] === 0);
+  if (missing.length > 0 || !Number.isFinite(arrival.nsPerPacket)) {
+    throw new BeelineError('BENCH_FAILED', `${director} forwarded ${arrival.received} of ${packets} packets`, {
+      hint: `Stations got ${arrival.stations.join(', ')}.`,
+    });
+  }
+  if (arrival.received < packets / 2 && !isProcess) {
+    throw new BeelineError('BENCH_FAILED', `${director} lost ${packets - arrival.received} of ${packets} packets`);
+  }
+  return arrival;
+}
+
+function add(totals: Totals, { sent, received, stations }: Arrival, cpuNs: number, busyNs: number): void {
+  totals.sent += sent;
+  totals.received += received;
+  totals.cpuNs += cpuNs;
+  totals.busyNs += busyNs;
+  stations.forEach((packets, i) => (totals.stations[i] = (totals.stations[i] ?? 0) + packets));
+}
+
+function medianCost({ samples }: Judgement): number {
+  return spreadOf(samples.map(({ own }) => own)).median;
+}
+
+function toRow(
+  { director, stations }: Contender,
+  judgement: Judgement,
+  totals: Totals,
+  dropNs: number,
+  { external }: Job,
+): ForwardRow {
+  const costs = spreadOf(judgement.samples.map(({ own }) => own));
+  const ratios = spreadOf(judgement.samples.map(({ own, before, after }) => (before + after) / (2 * own)));
+  const perSecond = (ns: number): number => round(1000 / ns, 3);
+  return {
+    director: external === undefined ? director : 'external',
+    mpps: perSecond(costs.median),
+    min: perSecond(costs.max),
+    max: perSecond(costs.min),
+    ratioToMacRewrite: round(ratios.median, 3),
+    ratioMin: round(ratios.min, 3),
+    ratioMax: round(ratios.max, 3),
+    ownNs: round(costs.median - dropNs, 1),
+    cpuPercent: round(Math.min(100, (100 * totals.cpuNs) / totals.busyNs), 1),
+    lostPercent: round(100 * (1 - totals.received / totals.sent), 2),
+    realServers: stations[0] === 0 ? [] : totals.stations.slice(1, 3),
+    disturbed: judgement.disturbed,
+  };
+}
+
+/** Nanoseconds that this process and those it started had a CPU, the network's work on their time included. */
+function cpuTime(): { self: number; children: number } {
+  // /proc is the machine's and knows this process by another number than the process does.
+  const children = readFileSync('/proc/thread-self/children', 'utf8').trim().split(' ').filter(Boolean);
+  return { self: cpuTimeOf('self'), children: children.reduce((sum, pid) => sum + cpuTimeOf(pid), 0) };
+}
+
+function cpuTimeOf(pid: string): number {
+  return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => {
+    const [ran] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ');
+    return sum + Number(ran);
+  }, 0);
+}
+
+/** Of the other directors. */
+async function versions(directors: readonly DirectorName[]): Promise<Record<string, string>> {
+  return {
+    ...(directors.includes('nftables') && { nftables: firstLine(await run('nft', ['--version'])) }),
+    ...(directors.includes('ipvs') && { ipvsadm: firstLine(await run('ipvsadm', ['--version'])) }),
+    ...(directors.includes('ipvs-uml') && { 'user-mode-linux': firstLine(await run('linux.uml', ['--version'])) }),
+  };
+}
+
+function firstLine(text: string): string {
+  return text.trim().split('\n')[0]!;
+}
+
+/** Resolves when the message is on its way. */
+function tell(message: Message): Promise<void> {
+  return new Promise((resolve) => {
+    process.send!(message, () => {
+      resolve();
+    });
+  });
+}
+
+// Nobody waits for the result any more.
+process.once('disconnect', () => process.exit(1));
+try {
+  await work(JSON.parse(process.argv[2]!) as Job);
+} catch (error) {
+  if (!(error instanceof BeelineError)) {
+    throw error;
+  }
+  await tell({ type: 'error', code: error.code, message: error.message, hint: error.hint });
+}
+// As the first process of its namespace it takes all others with it.
+process.exit();
