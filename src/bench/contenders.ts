@@ -12,7 +12,16 @@ import { attachIpvs } from './ipvs.js';
 import { stationMac, type Cable, type Target, type Wire } from './wire.js';
 
 /** In the order of the report. */
-export const DIRECTORS = ['drop', 'mac-rewrite', 'beeline', 'beeline-generic', 'nftables', 'kernel', 'ipvs', 'ipvs-uml'] as const;
+export const DIRECTORS = [
+  'drop',
+  'mac-rewrite',
+  'beeline',
+  'beeline-generic',
+  'nftables',
+  'kernel',
+  'ipvs',
+  'ipvs-uml',
+] as const;
 export type DirectorName = (typeof DIRECTORS)[number];
 
 /** The director's own address, the VIPs' network, and the two real servers, which are stations 1 and 2. */

@@ -64,26 +64,36 @@ export async function benchForward(options: ForwardOptions): Promise<ForwardRepo
   const { flows, rounds, durationMs, external, signal, onProgress } = options;
   requireRoom({ services: 1, destinations: 2, flows }, { bytes: availableBytes(), cpus: possibleCpus() });
   if (flows > MOST_FLOWS) {
-    throw new BeelineError('BENCH_TOO_LARGE', `${flows} flows are more than the ${MOST_FLOWS} that the client has addresses for`, {
-      hint: 'Ask for fewer --flows.',
-    });
+    throw new BeelineError(
+      'BENCH_TOO_LARGE',
+      `${flows} flows are more than the ${MOST_FLOWS} that the client has addresses for`,
+      {
+        hint: 'Ask for fewer --flows.',
+      },
+    );
   }
   requirePowerOfTwo(flows);
-  requireTime((2 * DIRECTORS.length * rounds * (durationMs + CALL_MS)) / 1000, 'Ask for fewer --rounds or a shorter --duration.');
+  requireTime(
+    (2 * DIRECTORS.length * rounds * (durationMs + CALL_MS)) / 1000,
+    'Ask for fewer --rounds or a shorter --duration.',
+  );
   const cpu = options.cpu ?? availableParallelism() - 1;
   if (cpu >= possibleCpus()) {
     throw new BeelineError('USAGE', `there is no CPU ${cpu}`, { hint: `There are 0 to ${possibleCpus() - 1}.` });
   }
   requireConfirmation(options);
   if (process.getuid?.() !== 0) {
-    throw new BeelineError('CAPABILITY_MISSING', 'only root can make network namespaces and send frames', { hint: 'Use sudo.' });
+    throw new BeelineError('CAPABILITY_MISSING', 'only root can make network namespaces and send frames', {
+      hint: 'Use sudo.',
+    });
   }
   const { directors, notes } = external === undefined ? await choose(options.ipvs) : { directors: [], notes: [] };
   const directory = mkdtempSync(join(tmpdir(), 'beeline-bench-'));
   try {
     const job: Job = { directors, flows, rounds, durationMs, directory, external };
-    const { rows, versions } = await measureInWorker(job, cpu, signal, onProgress);
-    return { rows, versions, cpu, flows, driver: external === undefined ? 'veth' : external.device, notes };
+    const { rows, versions, notes: more } = await measureInWorker(job, cpu, signal, onProgress);
+    const driver = external === undefined ? 'veth' : external.device;
+    return { rows, versions, cpu, flows, driver, notes: [...notes, ...more] };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -113,7 +123,9 @@ async function choose(ipvs: IpvsChoice): Promise<{ directors: DirectorName[]; no
         ? { directors: [...chosen, 'ipvs'], notes: [] }
         : {
             directors: chosen,
-            notes: ['This kernel has no IPVS; --ipvs uml compares with that of Debian’s user-mode Linux (scripts/setup --ipvs).'],
+            notes: [
+              'This kernel has no IPVS; --ipvs uml compares with that of Debian’s user-mode Linux (scripts/setup --ipvs).',
+            ],
           };
   }
 }
@@ -130,7 +142,9 @@ async function measureInWorker(
   const node = ['taskset', '-c', String(cpu), process.execPath, WORKER, JSON.stringify(job)];
   const network = job.external === undefined ? ['--net'] : [];
   const unshare = ['unshare', ...network, '--pid', '--fork', '--kill-child', '--', ...node];
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...unshare], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...unshare], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
   const interrupt = (): void => {
     child.kill('SIGKILL');
   };
@@ -167,7 +181,11 @@ function resultOf(
           result = message;
           break;
         case 'error':
-          failure = new BeelineError(message.code, message.message, message.hint === undefined ? {} : { hint: message.hint });
+          failure = new BeelineError(
+            message.code,
+            message.message,
+            message.hint === undefined ? {} : { hint: message.hint },
+          );
           break;
       }
     });
@@ -180,7 +198,12 @@ function resultOf(
       } else if (result !== undefined) {
         resolve(result);
       } else {
-        reject(new BeelineError('BENCH_FAILED', `the measuring process ended with ${String(status ?? killedBy)}: ${stderr.trim()}`));
+        reject(
+          new BeelineError(
+            'BENCH_FAILED',
+            `the measuring process ended with ${String(status ?? killedBy)}: ${stderr.trim()}`,
+          ),
+        );
       }
     });
   });

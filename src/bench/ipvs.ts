@@ -27,7 +27,9 @@ export function ipvsCommands(device: string, vip: IpAddress, realServers: readon
   return [
     `ip addr add ${vip}/24 dev ${device}`,
     `ip route add 10.1.0.0/16 dev ${device}`,
-    ...realServers.map((address, i) => `ip neigh add ${address} lladdr ${stationMac(i + 1)} dev ${device} nud permanent`),
+    ...realServers.map(
+      (address, i) => `ip neigh add ${address} lladdr ${stationMac(i + 1)} dev ${device} nud permanent`,
+    ),
     `ipvsadm -A -u ${vip}:80 -s wrr`,
     ...realServers.map((address) => `ipvsadm -a -u ${vip}:80 -r ${address}:80 -g -w 1`),
   ];

@@ -46,5 +46,11 @@ export interface ForwardRow {
 
 export type Message =
   | { readonly type: 'progress'; readonly done: number; readonly total: number }
-  | { readonly type: 'rows'; readonly rows: readonly ForwardRow[]; readonly versions: Readonly<Record<string, string>> }
+  | {
+      readonly type: 'rows';
+      readonly rows: readonly ForwardRow[];
+      readonly versions: Readonly<Record<string, string>>;
+      /** What the reader should know. */
+      readonly notes: readonly string[];
+    }
   | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string; readonly hint?: string | undefined };

@@ -52,18 +52,26 @@ export function requireRoom(ask: Ask, room: Room): void {
   const need = bytesNeeded(ask, room.cpus);
   const what = `${count(services)} services of ${count(destinations)} destinations and ${count(flows)} flows`;
   if (need > room.bytes) {
-    throw new BeelineError('BENCH_TOO_LARGE', `${what} need about ${gigabytes(need)} of memory; ${gigabytes(room.bytes)} are available`, {
-      hint: 'Ask for fewer --services, --destinations or --flows.',
-    });
+    throw new BeelineError(
+      'BENCH_TOO_LARGE',
+      `${what} need about ${gigabytes(need)} of memory; ${gigabytes(room.bytes)} are available`,
+      {
+        hint: 'Ask for fewer --services, --destinations or --flows.',
+      },
+    );
   }
   for (const [name, asked, most] of [
     ['services', services, MOST_SERVICES],
     ['destinations', destinations, MOST_DESTINATIONS],
   ] as const) {
     if (asked > most) {
-      throw new BeelineError('BENCH_TOO_LARGE', `${count(asked)} ${name} need numbers of more than 16 bits; ${count(most)} is the most`, {
-        hint: `Ask for fewer --${name}.`,
-      });
+      throw new BeelineError(
+        'BENCH_TOO_LARGE',
+        `${count(asked)} ${name} need numbers of more than 16 bits; ${count(most)} is the most`,
+        {
+          hint: `Ask for fewer --${name}.`,
+        },
+      );
     }
   }
 }
@@ -80,7 +88,11 @@ export function requirePowerOfTwo(flows: number): void {
 /** How long measurements take. Hours were hardly meant. @throws BeelineError `BENCH_TOO_LARGE` */
 export function requireTime(seconds: number, hint: string): void {
   if (seconds > LONGEST_SECONDS) {
-    throw new BeelineError('BENCH_TOO_LARGE', `this would take about ${count(seconds / 60)} minutes; an hour is the most`, { hint });
+    throw new BeelineError(
+      'BENCH_TOO_LARGE',
+      `this would take about ${count(seconds / 60)} minutes; an hour is the most`,
+      { hint },
+    );
   }
 }
 

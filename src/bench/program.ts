@@ -57,7 +57,10 @@ export async function benchPrograms({ rounds, repeat, ask, onProgress }: Program
     requirePowerOfTwo(ask.flows);
   }
   const paths = ask === undefined ? standardPaths() : pathsOf(ask);
-  requireTime((paths.length * rounds * repeat * SLOW_PACKET_NS * MEASUREMENTS) / 1e9, 'Ask for fewer --rounds or a smaller --repeat.');
+  requireTime(
+    (paths.length * rounds * repeat * SLOW_PACKET_NS * MEASUREMENTS) / 1e9,
+    'Ask for fewer --rounds or a smaller --repeat.',
+  );
   const floors = new Map(paths.filter(({ program, floor }) => program === floor).map((path) => [path.floor, path]));
   const directors = await makeDirectors(paths.map(({ size }) => size));
   try {

@@ -51,7 +51,10 @@ export async function measureInRounds<Path>(options: RoundsOptions<Path>): Promi
         samples.get(path)!.push({ own, before, after });
         last = { floor, cost: after };
       }
-      onProgress?.(Math.min(round, rounds - 1) * paths.length + (round < rounds ? i + 1 : paths.length), rounds * paths.length);
+      onProgress?.(
+        Math.min(round, rounds - 1) * paths.length + (round < rounds ? i + 1 : paths.length),
+        rounds * paths.length,
+      );
     }
   }
   return new Map(paths.map((path) => [path, judged(path)]));

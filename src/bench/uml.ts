@@ -58,7 +58,9 @@ export async function startUml(wire: Wire, directory: string): Promise<Contender
     'quiet',
     `vec0:transport=tap,ifname=${TAP},mac=${stationMac(0)},depth=128,gro=1`,
   ];
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'linux.uml', ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'linux.uml', ...options], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   await booted(child);
   const close = (): void => {
     child.kill('SIGKILL');

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 
 import { BeelineError } from '../model/index.js';
+import { benchCommand } from './bench.js';
 import { checkCommand } from './check.js';
 import { ExitStatus, exitStatusOf, withInstance } from './context.js';
 import { labCommand } from './lab.js';
@@ -35,6 +36,7 @@ function beeline(): Command {
     stopCommand(),
     schemaCommand(),
     labCommand(),
+    benchCommand(),
   ];
   for (const command of commands) {
     program.addCommand(command.copyInheritedSettings(program));
