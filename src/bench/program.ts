@@ -10,16 +10,16 @@ import { requirePowerOfTwo, requireRoom, requireTime, type Ask } from './need.js
 import { pathsOf, standardPaths, type Path } from './paths.js';
 import { measureInRounds } from './rounds.js';
 import { benchDirector, type Size } from './setup.js';
-import { round, spreadOf, type Judgement } from './statistics.js';
+import { midmean, round, spreadOf, type Judgement } from './statistics.js';
 
 /** One measured path. Times are nanoseconds a packet; `min` and `max` belong to `ns`. */
 export interface ProgramRow {
   readonly path: string;
   /** Median over the rounds. */
   readonly ns: number;
-  /** Median of the differences to the floor, as it was right before and after: what the path costs beyond doing nothing. */
+  /** Mean of the middle half of the differences to the floor right before and after: what the path costs beyond nothing. */
   readonly aboveEmptyNs: number;
-  /** Median of the ratios to the floor. */
+  /** The same of the ratios to the floor. */
   readonly ratioToEmpty: number;
   readonly min: number;
   readonly max: number;
@@ -45,6 +45,8 @@ export interface ProgramOptions {
 /** What a packet costs at the most, for the estimate of the time, and measurements a path and round. */
 const SLOW_PACKET_NS = 150;
 const MEASUREMENTS = 2.5;
+/** A floor between two paths is measured with this part of the packets: it comes after each. */
+const FLOOR_SHARE = 4;
 
 /**
  * Measures all paths.
@@ -67,7 +69,12 @@ export async function benchPrograms({ rounds, repeat, ask, onProgress }: Program
     const judgements = await measureInRounds({
       paths,
       floorOf: ({ floor }) => floors.get(floor)!,
-      measure: (path) => measure(directors.get(sizeKey(path.size))!, path, repeat),
+      measure: (path, purpose) =>
+        measure(
+          directors.get(sizeKey(path.size))!,
+          path,
+          purpose === 'floor' ? Math.ceil(repeat / FLOOR_SHARE) : repeat,
+        ),
       rounds,
       onProgress,
     });
@@ -81,15 +88,15 @@ export async function benchPrograms({ rounds, repeat, ask, onProgress }: Program
 
 function toRow({ path, flows, size }: Path, { samples, disturbed }: Judgement): ProgramRow {
   const { median, min, max } = spreadOf(samples.map(({ own }) => own));
-  const above = spreadOf(samples.map(({ own, before, after }) => own - (before + after) / 2)).median;
-  const ratio = spreadOf(samples.map(({ own, before, after }) => (2 * own) / (before + after))).median;
+  const above = midmean(samples.map(({ own, before, after }) => own - (before + after) / 2));
+  const ratio = midmean(samples.map(({ own, before, after }) => (2 * own) / (before + after)));
   return {
     path,
-    ns: round(median, 1),
+    ns: median,
     aboveEmptyNs: round(above, 1),
     ratioToEmpty: round(ratio, 2),
-    min: round(min, 1),
-    max: round(max, 1),
+    min,
+    max,
     flows,
     ...size,
     disturbed,
@@ -110,26 +117,15 @@ async function makeDirectors(sizes: readonly Size[]): Promise<Map<string, Publis
   return directors;
 }
 
-/** Nanoseconds a packet. */
+/** Nanoseconds a packet, as the kernel's clock around its loop says: whole ones, rounded down. */
 function measure(director: Publisher, path: Path, repeat: number): number {
   const set = director.set!;
-  const program = programOf(set, path.program);
   setDraws(set, path);
-  const started = process.hrtime.bigint();
-  const { returnValue, durationNs } = program.run({ data: path.frame, repeat });
-  const wallNs = Number(process.hrtime.bigint() - started);
+  const { returnValue, durationNs } = programOf(set, path.program).run({ data: path.frame, repeat });
   if (returnValue !== path.expect) {
     throw new BeelineError('BENCH_FAILED', `${path.path}: the program returned ${returnValue}, not ${path.expect}`);
   }
-  return refine(durationNs, wallNs / repeat);
-}
-
-/**
- * The kernel's figure is whole nanoseconds, rounded down, a twentieth of what is measured. Our own clock around the call
- * tells the rest, unless something else ran meanwhile.
- */
-export function refine(wholeNs: number, wallNs: number): number {
-  return wallNs >= wholeNs && wallNs < wholeNs + 1 ? wallNs : wholeNs + 0.5;
+  return durationNs;
 }
 
 function programOf(set: MapSet, name: string): BpfProgram {
