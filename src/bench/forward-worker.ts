@@ -8,6 +8,7 @@ import { BeelineError } from '../model/index.js';
 import { run } from '../lab/command.js';
 import { CONTENDERS, prepareNamespace, type Contender, type DirectorName } from './contenders.js';
 import type { ForwardRow, Job, Message } from './job.js';
+import { profile, type Hotspot } from './profile.js';
 import { measureInRounds } from './rounds.js';
 import { round, spreadOf, type Judgement } from './statistics.js';
 import { startUml } from './uml.js';
@@ -17,6 +18,9 @@ import { FEWEST_PACKETS, interfaceNamed, Wire, type Arrival } from './wire.js';
 const CALIBRATION_PACKETS = 50_000;
 /** How fast the client offers packets to a queue: nobody waits for who takes them. */
 const OFFERED_NS = 250;
+/** What the report explains when the goal is missed. */
+const PROFILED: readonly ForwardRow['director'][] = ['mac-rewrite', 'beeline'];
+const PROFILE_MS = 500;
 const MOST_PACKETS = 20_000_000;
 /** How long packets may still be on their way when the last one was sent. */
 const SETTLE_MS = 20;
@@ -106,7 +110,20 @@ async function measure(job: Job, wire: Wire, contenders: readonly Contender[]): 
   });
   const drop = contenders.find(({ director }) => director === 'drop');
   const dropNs = drop === undefined ? 0 : medianCost(judgements.get(drop)!);
-  return contenders.map((each) => toRow(each, judgements.get(each)!, totals.get(each)!, dropNs, job));
+  const rows: ForwardRow[] = [];
+  for (const each of contenders) {
+    const row = toRow(each, judgements.get(each)!, totals.get(each)!, dropNs, job);
+    const hotspots = PROFILED.includes(row.director) ? await profileOf(wire, each, row, job) : undefined;
+    rows.push(hotspots === undefined ? row : { ...row, hotspots });
+  }
+  return rows;
+}
+
+/** Where its time goes; looked at apart, since looking costs time too. */
+function profileOf(wire: Wire, contender: Contender, { mpps }: ForwardRow, job: Job): Promise<Hotspot[] | undefined> {
+  return profile(job.cpu, job.directory, () => {
+    wire.send(contender.far, contender, Math.round(mpps * PROFILE_MS * 1000));
+  });
 }
 
 /** @throws BeelineError `BENCH_FAILED` when packets did not arrive where they must */
@@ -174,7 +191,6 @@ function toRow(
 
 /** Nanoseconds that this process and those it started had a CPU, the network's work on their time included. */
 function cpuTime(): { self: number; children: number } {
-  // /proc is the machine's and knows this process by another number than the process does.
   const children = readFileSync('/proc/thread-self/children', 'utf8').trim().split(' ').filter(Boolean);
   return { self: cpuTimeOf('self'), children: children.reduce((sum, pid) => sum + cpuTimeOf(pid), 0) };
 }

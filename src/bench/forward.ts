@@ -6,6 +6,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { run } from '../lab/command.js';
 import { BeelineError } from '../model/index.js';
 import { possibleCpus } from '../native/system.js';
 import { DIRECTORS, type DirectorName } from './contenders.js';
@@ -90,8 +91,8 @@ export async function benchForward(options: ForwardOptions): Promise<ForwardRepo
   const { directors, notes } = external === undefined ? await choose(options.ipvs) : { directors: [], notes: [] };
   const directory = mkdtempSync(join(tmpdir(), 'beeline-bench-'));
   try {
-    const job: Job = { directors, flows, rounds, durationMs, directory, external };
-    const { rows, versions, notes: more } = await measureInWorker(job, cpu, signal, onProgress);
+    const job: Job = { directors, flows, rounds, durationMs, cpu, directory, external };
+    const { rows, versions, notes: more } = await measureInWorker(job, signal, onProgress);
     const driver = external === undefined ? 'veth' : external.device;
     return { rows, versions, cpu, flows, driver, notes: [...notes, ...more] };
   } finally {
@@ -110,23 +111,42 @@ function requireConfirmation({ external, confirmed }: ForwardOptions): void {
   }
 }
 
+/** The directors that this machine has, and why others are left out. */
 async function choose(ipvs: IpvsChoice): Promise<{ directors: DirectorName[]; notes: string[] }> {
-  const chosen = DIRECTORS.filter((name) => name !== 'ipvs' && name !== 'ipvs-uml');
-  switch (ipvs) {
-    case 'none':
-      return { directors: chosen, notes: [] };
-    case 'uml':
-      requireUml();
-      return { directors: [...chosen, 'ipvs-uml'], notes: [] };
-    case 'auto':
-      return (await kernelHasIpvs())
-        ? { directors: [...chosen, 'ipvs'], notes: [] }
-        : {
-            directors: chosen,
-            notes: [
-              'This kernel has no IPVS; --ipvs uml compares with that of Debian’s user-mode Linux (scripts/setup --ipvs).',
-            ],
-          };
+  const missing = new Map<DirectorName, string | undefined>();
+  if (!(await isInstalled('nft'))) {
+    missing.set('nftables', 'nftables is not installed.');
+  }
+  if (ipvs === 'uml') {
+    requireUml();
+  } else {
+    missing.set('ipvs-uml', undefined);
+  }
+  if (ipvs !== 'auto') {
+    missing.set('ipvs', undefined);
+  } else if (!(await kernelHasIpvs())) {
+    missing.set(
+      'ipvs',
+      'This kernel has no IPVS; "--ipvs uml" compares with one in user-mode Linux (scripts/setup --ipvs).',
+    );
+  } else if (!(await isInstalled('ipvsadm'))) {
+    missing.set('ipvs', 'ipvsadm is not installed.');
+  }
+  return {
+    directors: DIRECTORS.filter((name) => !missing.has(name)),
+    notes: [...missing.values()].filter((note) => note !== undefined),
+  };
+}
+
+async function isInstalled(program: string): Promise<boolean> {
+  try {
+    await run(program, ['--version']);
+    return true;
+  } catch (error) {
+    if (error instanceof BeelineError) {
+      return false;
+    }
+    throw error;
   }
 }
 
@@ -135,13 +155,12 @@ type Rows = Extract<Message, { type: 'rows' }>;
 /** The worker's namespaces have no names: network and processes go with it, however it ends. */
 async function measureInWorker(
   job: Job,
-  cpu: number,
   signal: AbortSignal | undefined,
   onProgress: ((done: number, total: number) => void) | undefined,
 ): Promise<Rows> {
-  const node = ['taskset', '-c', String(cpu), process.execPath, WORKER, JSON.stringify(job)];
+  const node = ['taskset', '-c', String(job.cpu), process.execPath, WORKER, JSON.stringify(job)];
   const network = job.external === undefined ? ['--net'] : [];
-  const unshare = ['unshare', ...network, '--pid', '--fork', '--kill-child', '--', ...node];
+  const unshare = ['unshare', ...network, '--pid', '--mount-proc', '--fork', '--kill-child', '--', ...node];
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...unshare], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });

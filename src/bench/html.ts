@@ -69,15 +69,15 @@ const STYLE = `:root {
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
-main { max-width: 68rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+main { max-width: 76rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 header { margin-bottom: 1.5rem; }
 .brand { margin: 0; color: var(--bar); font-weight: 600; }
 h1 { margin: 0; font-size: 1.8rem; line-height: 1.2; }
 h2 { margin: 0 0 .6rem; font-size: 1.05rem; }
 section, .table, dl { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 1rem; margin: 0 0 1.25rem; }
 .table { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .87rem; }
-th, td { padding: .3rem .55rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .84rem; }
+th, td { padding: .3rem .45rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 500; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tr:last-child td { border-bottom: 0; }
@@ -121,7 +121,7 @@ function draw(element, { labels, series, unit, kind, logarithmic }) {
   new uPlot({
     width: element.clientWidth,
     height: crowded ? 380 : 280,
-    padding: [12, 12, 0, crowded ? 40 : 0],
+    padding: [12, 12, 0, crowded ? 90 : 0],
     legend: { show: !bars },
     cursor: { show: !bars },
     scales: {
@@ -134,7 +134,7 @@ function draw(element, { labels, series, unit, kind, logarithmic }) {
       { ...axis, label: unit, labelSize: 24, size: 56 },
     ],
     series: [
-      { value: (_, i) => labels[i] ?? '' },
+      { label: '' },
       ...series.map(({ name }, i) => ({
         label: name + ', ' + unit,
         stroke: colour(i === 0 ? '--bar' : '--second'),

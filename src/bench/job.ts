@@ -2,6 +2,7 @@
 
 import type { ErrorCode, IpAddress, MacAddress } from '../model/index.js';
 import type { DirectorName } from './contenders.js';
+import type { Hotspot } from './profile.js';
 
 /** What to measure. */
 export interface Job {
@@ -10,6 +11,8 @@ export interface Job {
   readonly rounds: number;
   /** Of one measurement. */
   readonly durationMs: number;
+  /** The one that everything runs on. */
+  readonly cpu: number;
   /** For files that may be left there. */
   readonly directory: string;
   /** A director that is not the lab's, and the interface towards it; `directors` is then empty. */
@@ -42,6 +45,8 @@ export interface ForwardRow {
   /** Packets that each real server got. */
   readonly realServers: readonly number[];
   readonly disturbed: number;
+  /** Where the time went, where it was looked at: native Beeline and the limit, on machines that have perf. */
+  readonly hotspots?: readonly Hotspot[] | undefined;
 }
 
 export type Message =

@@ -39,9 +39,16 @@ function beeline(): Command {
     benchCommand(),
   ];
   for (const command of commands) {
-    program.addCommand(command.copyInheritedSettings(program));
+    program.addCommand(inherit(command, program));
   }
   return program;
+}
+
+/** Gives a command and its subcommands the parent's ways of failing; commander does so only for those that it makes. */
+function inherit(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent);
+  command.commands.forEach((each) => inherit(each, command));
+  return command;
 }
 
 /** Errors that a user can mend are two sentences; everything else is a defect, and shows where. */
