@@ -34,8 +34,8 @@ struct traffic {
 
 /* What arrived; set to zero between runs. Everything runs on one CPU. */
 struct sink {
-	__u64 packets;       /* to any station */
-	__u64 first_ns;      /* when packet number `first_packets` arrived; bpf_ktime_get_ns */
+	__u64 packets;  /* to any station */
+	__u64 first_ns; /* when packet number `first_packets` arrived; bpf_ktime_get_ns */
 	__u64 first_packets;
 	__u64 last_ns;
 	__u64 last_packets;
@@ -46,8 +46,8 @@ struct traffic traffic SEC(".data.traffic");
 struct sink sink SEC(".data.sink");
 
 /*
- * The client: writes all that a director may have changed in the frame, which is used again and again, gives it the next
- * flow's address and port, and transmits it.
+ * The client: writes all that a director may have changed in the frame, which is used again and again, gives it the
+ * next flow's address and port, and transmits it.
  */
 SEC("xdp")
 int generate(struct xdp_md *context)

@@ -121,7 +121,7 @@ async function measure(job: Job, wire: Wire, contenders: readonly Contender[]): 
 
 /** Where its time goes; looked at apart, since looking costs time too. */
 function profileOf(wire: Wire, contender: Contender, { mpps }: ForwardRow, job: Job): Promise<Hotspot[] | undefined> {
-  return profile(job.cpu, job.directory, () => {
+  return profile(job.directory, () => {
     wire.send(contender.far, contender, Math.round(mpps * PROFILE_MS * 1000));
   });
 }

@@ -1,4 +1,4 @@
-/** Where a core's time goes, by perf where it is installed. */
+/** Where this process's time goes, by perf where it is installed. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,17 +15,32 @@ export interface Hotspot {
 
 const HERTZ = 1999;
 const SECONDS = 1;
+/** The rest has a percent or less each. */
+const HOTTEST = 20;
 /** How long perf takes until it samples. */
 const START_MS = 300;
 
 /**
- * Samples one CPU while this process works on it, hottest first; undefined where there is no perf, or no permission.
+ * Samples this process, and what the network does on its time, hottest first; undefined where there is no perf, or no
+ * permission.
  *
- * @param work keeps the CPU busy for about a second
+ * @param work keeps the process busy for about a second
  */
-export async function profile(cpu: number, directory: string, work: () => void): Promise<Hotspot[] | undefined> {
+export async function profile(directory: string, work: () => void): Promise<Hotspot[] | undefined> {
   const file = join(directory, 'perf.data');
-  const record = ['record', '-q', '-C', String(cpu), '-F', String(HERTZ), '-o', file, '--', 'sleep', String(SECONDS)];
+  const record = [
+    'record',
+    '-q',
+    '-p',
+    String(process.pid),
+    '-F',
+    String(HERTZ),
+    '-o',
+    file,
+    '--',
+    'sleep',
+    String(SECONDS),
+  ];
   const child = spawn('perf', record, { stdio: 'ignore' });
   const ended = once(child, 'exit').catch(() => [-1]);
   await sleep(START_MS);
@@ -34,15 +49,12 @@ export async function profile(cpu: number, directory: string, work: () => void):
   if (status !== 0) {
     return undefined;
   }
-  const filter = ['--comm', 'node', '--percentage', 'relative'];
-  return parseHotspots(
-    await run('perf', ['report', '-i', file, '--stdio', '-q', '--no-children', '--sort', 'symbol', ...filter]),
-  );
+  return parseHotspots(await run('perf', ['report', '-i', file, '--stdio', '-q', '--no-children', '--sort', 'symbol']));
 }
 
 /** The lines of `perf report --sort symbol`. Pure. */
 export function parseHotspots(text: string): Hotspot[] {
-  return [...text.matchAll(/^ *([\d.]+)% +\[.\] (\S+)/gm)].map(([, percent, symbol]) => ({
+  return [...text.matchAll(/^ *([\d.]+)% +\[.\] (\S+)/gm)].slice(0, HOTTEST).map(([, percent, symbol]) => ({
     symbol: symbol!,
     percent: Number(percent),
   }));

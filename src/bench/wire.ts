@@ -2,7 +2,8 @@
 
 import { fileURLToPath } from 'node:url';
 
-import { BpfObject, LIVE_FRAMES, XdpLink, type Mapping } from '../libbpf/index.js';
+import { BpfObject, LIVE_FRAMES, type Mapping, type XdpLink } from '../libbpf/index.js';
+import { attach } from '../dataplane/attach.js';
 import { run } from '../lab/command.js';
 import { BeelineError, macBytes, type Interface, type IpAddress, type MacAddress } from '../model/index.js';
 import { buildFrame } from './packets.js';
@@ -89,9 +90,13 @@ export class Wire implements Disposable {
     return cable;
   }
 
-  /** Puts one of the wire's own programs onto an interface, in native mode. */
-  attach(program: 'count' | 'rewrite_macs', { ifindex }: Interface): void {
-    this.#links.push(XdpLink.attach(this.#object.program(program), ifindex, 'native'));
+  /**
+   * Puts one of the wire's own programs onto an interface, in native mode.
+   *
+   * @throws BeelineError `XDP_REFUSED`, `XDP_NATIVE_REFUSED`
+   */
+  attach(program: 'count' | 'rewrite_macs', target: Interface): void {
+    this.#links.push(attach(this.#object.program(program), target, { mode: 'native', replace: false }).link);
   }
 
   /** Sends packets to a director out of an interface, and tells what arrived wherever `count` is attached. */

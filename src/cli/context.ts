@@ -9,7 +9,7 @@ import type { ErrorCode } from '../model/index.js';
 export const ExitStatus = {
   ok: 0,
   failed: 1,
-  /** The command line or the configuration is wrong: nothing was done. */
+  /** The command line or the configuration is wrong, or asks for too much: nothing was done. */
   usage: 2,
   notRunning: 3,
   interrupted: 130,

@@ -184,3 +184,21 @@ test('a second latency benchmark does not take down the lab of the first', async
   assert.equal(ended, 130);
   await assertNothingLeft();
 });
+
+test('a device that was named twice measures the director behind it', () => {
+  // The director behind the device is nftables, in the same network.
+  const script = `
+    ip link add eth7 address 02:62:65:65:00:07 type veth peer name eth8 address 02:62:65:65:00:00
+    ip link set eth7 up && ip link set eth8 up && ethtool -K eth8 gro on
+    nft 'table netdev t { chain c { type filter hook ingress device eth8 priority 0; ip daddr 10.9.0.100 ether daddr set 02:62:65:65:00:01 fwd to eth8; }; }'
+    exec "$@" --director-mac 02:62:65:65:00:00 --vip 10.9.0.100 --rounds 1 --duration 20 --json --device eth7 --yes-flood eth7`;
+  const command = ['--net', 'sh', '-ec', script, 'sh', process.execPath, BEELINE, 'bench', 'forward'];
+  const { stdout, stderr } = spawnSync('unshare', command, { encoding: 'utf8' });
+  assert.equal(stderr, '');
+  const { rows, driver } = JSON.parse(stdout) as ForwardReport;
+  assert.equal(driver, 'eth7');
+  assert.deepEqual(
+    rows.map(({ director, realServers }) => [director, realServers[0]! > 1000]),
+    [['external', true]],
+  );
+});
