@@ -29,8 +29,8 @@ const SETTLE_MS = 20;
 interface Totals {
   sent: number;
   received: number;
-  cpuNs: number;
-  busyNs: number;
+  ranNs: number;
+  waitedNs: number;
   readonly stations: number[];
 }
 
@@ -83,7 +83,7 @@ async function measure(job: Job, wire: Wire, contenders: readonly Contender[]): 
     const { nsPerPacket } = await sendTo(wire, contender, CALIBRATION_PACKETS);
     const wanted = Math.round((job.durationMs * 1e6) / (contender.isProcess === true ? OFFERED_NS : nsPerPacket));
     packets.set(contender, Math.min(MOST_PACKETS, Math.max(FEWEST_PACKETS, wanted)));
-    totals.set(contender, { sent: 0, received: 0, cpuNs: 0, busyNs: 0, stations: [] });
+    totals.set(contender, { sent: 0, received: 0, ranNs: 0, waitedNs: 0, stations: [] });
   }
   const limit = contenders.find(({ director }) => director === 'mac-rewrite')!;
   let harnessNs = 0;
@@ -91,15 +91,15 @@ async function measure(job: Job, wire: Wire, contenders: readonly Contender[]): 
     paths: contenders,
     floorOf: () => limit,
     measure: async (contender) => {
-      const before = cpuTime();
+      const before = cpuTimes();
       const arrival = await sendTo(wire, contender, packets.get(contender)!);
-      const after = cpuTime();
-      const ns =
-        contender.isProcess === true
-          ? harnessNs + (after.children - before.children) / arrival.received
-          : arrival.nsPerPacket;
-      const cpuNs = after.self + after.children - before.self - before.children;
-      add(totals.get(contender)!, arrival, cpuNs, ns * arrival.received);
+      const cpu = elapsed(before, cpuTimes());
+      add(totals.get(contender)!, arrival, cpu, contender.isProcess === true);
+      if (contender.isProcess === true) {
+        return harnessNs + cpu.childrenNs / arrival.received;
+      }
+      // Without the time in which other programs had the CPU.
+      const ns = (arrival.nsPerPacket * cpu.ranNs) / (cpu.ranNs + cpu.waitedNs);
       harnessNs = contender.director === 'drop' ? ns : harnessNs;
       return ns;
     },
@@ -151,11 +151,12 @@ async function sendTo(wire: Wire, contender: Contender, packets: number): Promis
   return arrival;
 }
 
-function add(totals: Totals, { sent, received, stations }: Arrival, cpuNs: number, busyNs: number): void {
+function add(totals: Totals, { sent, received, stations }: Arrival, cpu: CpuTimes, isProcess: boolean): void {
   totals.sent += sent;
   totals.received += received;
-  totals.cpuNs += cpuNs;
-  totals.busyNs += busyNs;
+  // What a director that is a process had, and what the client took.
+  totals.ranNs += isProcess ? cpu.childrenNs : cpu.ranNs;
+  totals.waitedNs += isProcess ? cpu.ranNs : cpu.waitedNs;
   stations.forEach((packets, i) => (totals.stations[i] = (totals.stations[i] ?? 0) + packets));
 }
 
@@ -182,17 +183,42 @@ function toRow(
     ratioMin: round(ratios.min, 3),
     ratioMax: round(ratios.max, 3),
     ownNs: round(costs.median - dropNs, 1),
-    cpuPercent: round(Math.min(100, (100 * totals.cpuNs) / totals.busyNs), 1),
+    cpuPercent: round((100 * totals.ranNs) / (totals.ranNs + totals.waitedNs), 1),
     lostPercent: round(100 * (1 - totals.received / totals.sent), 2),
     realServers: stations[0] === 0 ? [] : totals.stations.slice(1, 3),
     disturbed: judgement.disturbed,
   };
 }
 
-/** Nanoseconds that this process and those it started had a CPU, the network's work on their time included. */
-function cpuTime(): { self: number; children: number } {
+/** Nanoseconds. */
+interface CpuTimes {
+  /** That this thread had a CPU, the network's work on its time included. */
+  readonly ranNs: number;
+  /** That it could have run while others did. */
+  readonly waitedNs: number;
+  /** That the processes it started had a CPU. */
+  readonly childrenNs: number;
+}
+
+function cpuTimes(): CpuTimes {
+  const [ranNs, waitedNs] = schedstat('/proc/thread-self');
   const children = readFileSync('/proc/thread-self/children', 'utf8').trim().split(' ').filter(Boolean);
-  return { self: cpuTimeOf('self'), children: children.reduce((sum, pid) => sum + cpuTimeOf(pid), 0) };
+  const threads = children.flatMap((pid) => readdirSync(`/proc/${pid}/task`).map((id) => `/proc/${pid}/task/${id}`));
+  return { ranNs, waitedNs, childrenNs: threads.reduce((sum, path) => sum + schedstat(path)[0], 0) };
+}
+
+/** Time on a CPU, time on a run queue (linux/Documentation/scheduler/sched-stats.rst). */
+function schedstat(path: string): [ranNs: number, waitedNs: number] {
+  const [ran, waited] = readFileSync(`${path}/schedstat`, 'utf8').split(' ').map(Number);
+  return [ran!, waited!];
+}
+
+function elapsed(before: CpuTimes, after: CpuTimes): CpuTimes {
+  return {
+    ranNs: after.ranNs - before.ranNs,
+    waitedNs: after.waitedNs - before.waitedNs,
+    childrenNs: after.childrenNs - before.childrenNs,
+  };
 }
 
 /** Fields 14 and 15 of /proc/PID/stat (proc(5)) tell how much of its time user-mode Linux spent in this kernel. */
@@ -208,13 +234,6 @@ function umlNote(): string {
     `IPVS in user-mode Linux reads and writes each packet by a system call: ${Math.round((100 * system) / (user + system))} % of ` +
     'its time went there, and not into IPVS. Its rate is what client, cable and its CPU time a packet would allow together.'
   );
-}
-
-function cpuTimeOf(pid: string): number {
-  return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => {
-    const [ran] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ');
-    return sum + Number(ran);
-  }, 0);
 }
 
 /** Of the other directors. */

@@ -38,7 +38,7 @@ export interface ForwardRow {
   readonly ratioMax: number;
   /** Nanoseconds a packet beyond what client, cable and counting cost. */
   readonly ownNs: number;
-  /** Share of the one core that the measured processes had, in percent. */
+  /** Share of the core that was not others', in percent: their time is not counted. IPVS in a process: beside the client. */
   readonly cpuPercent: number;
   /** Packets sent that did not arrive, in percent. */
   readonly lostPercent: number;

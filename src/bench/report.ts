@@ -166,6 +166,9 @@ export function programReport({ machine, rounds, repeat, rows, publish, counters
   };
 }
 
+const CPU_NOTE =
+  'Time in which other programs had the CPU is not counted; the column "CPU" tells the share that was not theirs.';
+
 /** What the lab's directors are. */
 const DESCRIPTIONS: Readonly<Record<ForwardRow['director'], string>> = {
   drop: 'XDP drop: client, cable and counting alone',
@@ -180,16 +183,18 @@ const DESCRIPTIONS: Readonly<Record<ForwardRow['director'], string>> = {
 };
 
 /** What Beeline is held to: at least this share of the limit, and this many times the others' rates. */
-export const GOALS: readonly Goal[] = [
+const GOALS: readonly Goal[] = [
   { text: 'of the bare MAC rewrite’s rate', director: 'mac-rewrite', atLeast: 0.95 },
   { text: 'times the kernel’s own forwarding', director: 'kernel', atLeast: 3.6 },
-  { text: 'times IPVS in user-mode Linux', director: 'ipvs-uml', atLeast: 2.9 },
+  { text: 'times IPVS in user-mode Linux', director: 'ipvs-uml', atLeast: 2.9, ownAtLeast: 6.5 },
 ];
 
 interface Goal {
   readonly text: string;
   readonly director: ForwardRow['director'];
   readonly atLeast: number;
+  /** By the directors' own time alone. */
+  readonly ownAtLeast?: number;
 }
 
 export function forwardReport(report: ForwardReport, machine: Machine): Report {
@@ -256,21 +261,27 @@ export function forwardReport(report: ForwardReport, machine: Machine): Report {
         series: [{ name: 'ns', values: rows.map(({ ownNs }) => ownNs) }],
       },
     ],
-    notes: [...(beeline === undefined ? [] : verdicts(rows, beeline)), ...notes, NOISE_NOTE],
+    notes: [...(beeline === undefined ? [] : verdicts(rows, beeline)), ...notes, NOISE_NOTE, CPU_NOTE],
   };
 }
 
 /** Whether Beeline reached its goals, and where it did not, what bounds it. */
 export function verdicts(rows: readonly ForwardRow[], beeline: ForwardRow): string[] {
-  return GOALS.flatMap(({ text, director, atLeast }) => {
+  return GOALS.flatMap(({ text, director, atLeast, ownAtLeast }) => {
     const other = rows.find((row) => row.director === director);
     if (other === undefined) {
       return [];
     }
     const reached = beeline.ratioToMacRewrite / other.ratioToMacRewrite;
     const own = other.ownNs / beeline.ownNs;
-    const sentence = `Beeline reaches ${reached.toFixed(2)} ${text} (goal ${atLeast}), ${own.toFixed(1)} by own time alone.`;
-    return [reached >= atLeast ? sentence : `${sentence} Missed: ${bound(beeline, other)}`];
+    const sentences = [
+      `Beeline reaches ${reached.toFixed(3)} ${text} (goal ${atLeast}).`,
+      ...(ownAtLeast === undefined ? [] : [`Counting own time alone it is ${own.toFixed(1)} (goal ${ownAtLeast}).`]),
+      ...(reached >= atLeast && (ownAtLeast === undefined || own >= ownAtLeast)
+        ? []
+        : [`Missed: ${bound(beeline, other)}`]),
+    ];
+    return [sentences.join(' ')];
   });
 }
 

@@ -205,7 +205,7 @@ test('a goal that is missed says what bounds it, with perf and without', () => {
   const limit = row('mac-rewrite', 5);
   const missing = verdicts([limit], row('beeline', 4));
   assert.equal(missing.length, 1);
-  assert.match(missing[0]!, /reaches 0\.80 .*Missed: it spends 50 ns a packet more\. perf, where installed/);
+  assert.match(missing[0]!, /reaches 0\.800 of the .*Missed: it spends 50 ns a packet more\. perf, where installed/);
   const seen = (symbol: string, percent: number): Partial<ForwardRow> => ({ hotspots: [{ symbol, percent }] });
   const profiled = verdicts(
     [row('mac-rewrite', 5, seen('bpf_prog_0123_rewrite_macs', 2))],
