@@ -51,8 +51,9 @@ async function work(job: Job): Promise<void> {
       wire.attach('count', far);
       contenders.push({ ...target, director: 'mac-rewrite', far, stations: [1] });
     }
+    const uml = job.directors.includes('ipvs-uml') ? umlTicks() : undefined;
     const rows = await measure(job, wire, contenders);
-    const notes = job.directors.includes('ipvs-uml') ? [umlNote()] : [];
+    const notes = uml === undefined ? [] : [umlNote(uml, umlTicks())];
     await tell({ type: 'rows', rows, versions: await versions(job.directors), notes });
   } finally {
     for (const { close } of contenders) {
@@ -221,25 +222,32 @@ function elapsed(before: CpuTimes, after: CpuTimes): CpuTimes {
   };
 }
 
-/** Fields 14 and 15 of /proc/PID/stat (proc(5)) tell how much of its time user-mode Linux spent in this kernel. */
-function umlNote(): string {
+/** Clock ticks of user-mode Linux in its own code and in this kernel: fields 14 and 15 of /proc/PID/stat (proc(5)). */
+function umlTicks(): [user: number, system: number] {
   const [pid] = readFileSync('/proc/thread-self/children', 'utf8').trim().split(' ');
   const stat = readFileSync(`/proc/${pid!}/stat`, 'utf8');
   const fields = stat
     .slice(stat.lastIndexOf(')') + 2)
     .split(' ')
     .map(Number);
-  const [user, system] = [fields[11]!, fields[12]!];
+  return [fields[11]!, fields[12]!];
+}
+
+function umlNote(before: readonly [number, number], after: readonly [number, number]): string {
+  const [user, system] = [after[0] - before[0], after[1] - before[1]];
   return (
-    `IPVS in user-mode Linux reads and writes each packet by a system call: ${Math.round((100 * system) / (user + system))} % of ` +
-    'its time went there, and not into IPVS. Its rate is what client, cable and its CPU time a packet would allow together.'
+    `User-mode Linux reads and writes each packet by a system call: ${Math.round((100 * system) / (user + system))} % of its ` +
+    'time went there, and the rest into an IPVS without hardware of its own. Its rate is what its CPU time a packet and the ' +
+    'harness would allow. In this kernel IPVS would be faster.'
   );
 }
 
 /** Of the other directors. */
 async function versions(directors: readonly DirectorName[]): Promise<Record<string, string>> {
   return {
-    ...(directors.includes('nftables') && { nftables: firstLine(await run('nft', ['--version'])) }),
+    ...(directors.includes('nftables') && {
+      nftables: firstLine(await run('nft', ['--version'])).replace('nftables ', ''),
+    }),
     ...(directors.includes('ipvs') && { ipvsadm: firstLine(await run('ipvsadm', ['--version'])) }),
     ...(directors.includes('ipvs-uml') && { 'user-mode-linux': firstLine(await run('linux.uml', ['--version'])) }),
   };

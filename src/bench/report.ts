@@ -171,8 +171,8 @@ const CPU_NOTE =
 
 /** What the lab's directors are. */
 const DESCRIPTIONS: Readonly<Record<ForwardRow['director'], string>> = {
-  drop: 'XDP drop: client, cable and counting alone',
-  'mac-rewrite': 'XDP_TX of a bare MAC rewrite: the limit',
+  drop: 'XDP drop: the harness alone',
+  'mac-rewrite': 'bare MAC rewrite: the limit',
   beeline: 'Beeline, native XDP',
   'beeline-generic': 'Beeline, generic XDP',
   nftables: 'nftables, fwd at ingress',
@@ -213,11 +213,9 @@ export function forwardReport(report: ForwardReport, machine: Machine): Report {
         columns: [
           'director',
           'Mpps',
-          'min',
-          'max',
+          'spread',
           'of the limit',
-          'lowest',
-          'highest',
+          'spread',
           'own ns',
           'Beeline is',
           'CPU',
@@ -226,10 +224,10 @@ export function forwardReport(report: ForwardReport, machine: Machine): Report {
         ],
         rows: rows.map((row) => [
           DESCRIPTIONS[row.director],
-          row.mpps.toFixed(3),
-          row.min.toFixed(3),
-          row.max.toFixed(3),
-          ...[row.ratioToMacRewrite, row.ratioMin, row.ratioMax].map(percent),
+          row.mpps.toFixed(2),
+          `${row.min.toFixed(2)}–${row.max.toFixed(2)}`,
+          percent(row.ratioToMacRewrite),
+          `${(100 * row.ratioMin).toFixed(0)}–${(100 * row.ratioMax).toFixed(0)} %`,
           row.ownNs.toFixed(0),
           beeline === undefined ? '-' : `${(beeline.ratioToMacRewrite / row.ratioToMacRewrite).toFixed(2)}x`,
           `${row.cpuPercent.toFixed(0)} %`,
