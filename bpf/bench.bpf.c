@@ -77,5 +77,5 @@ SEC("xdp.frags")
 int flows_director(struct xdp_md *context)
 {
 	randomize(context);
-	return direct(context) == VERDICT_FORWARDED ? XDP_TX : XDP_PASS;
+	return action_of(direct(context));
 }

@@ -6,9 +6,8 @@
 #pragma once
 
 #include "maps.h"
-#include "parse.h"
 
-static __always_inline void count_packet(__u32 number, const struct packet *packet, __u32 ip_bytes)
+static __always_inline void count_packet(__u32 number, bool opens_flow, __u32 ip_bytes)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct counters *counters = bpf_map_lookup_elem(&destination_counters, &cpu);
@@ -19,7 +18,7 @@ static __always_inline void count_packet(__u32 number, const struct packet *pack
 	struct counter *counter = &counters->entry[number & geometry.destination_mask];
 	counter->packets++;
 	counter->bytes += ip_bytes;
-	counter->flows += opens_flow(packet);
+	counter->flows += opens_flow;
 }
 
 static __always_inline enum verdict count_verdict(__u32 service, enum verdict verdict)
@@ -30,6 +29,9 @@ static __always_inline enum verdict count_verdict(__u32 service, enum verdict ve
 		return verdict;
 
 	KEEP_BOUNDS_CHECK(service);
-	verdicts->service[service & geometry.service_mask].count[verdict]++;
+	__u32 reason = verdict;
+	KEEP_BOUNDS_CHECK(reason);
+	if (reason < VERDICT_COUNT)
+		verdicts->service[service & geometry.service_mask].count[reason]++;
 	return verdict;
 }

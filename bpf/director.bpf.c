@@ -13,6 +13,7 @@
 #include "match.h"
 #include "parse.h"
 #include "send.h"
+#include "unusual.h"
 #include "verdict.h"
 
 /* The kernel counts a dual licence with the GPL as GPL-compatible (include/linux/license.h). */
@@ -27,99 +28,220 @@ static __always_inline __u8 wildcard_flag(const struct packet *packet)
 	return packet->protocol == IPPROTO_TCP ? SERVICE_WILDCARD_TCP : SERVICE_WILDCARD_UDP;
 }
 
-/*
- * A packet that is not for a service by its very port, or that cannot be scheduled: is it for a VIP at all, and has the
- * VIP a service for all ports? `schedulable` is a constant wherever this is inlined, so each copy is short.
- */
-static __always_inline enum verdict direct_unmatched_ipv4(const struct services4 *services, const struct frame *frame,
-							  const struct packet *packet, bool schedulable, __u32 copy)
+/* A packet that is not for a service by its very port: is it for a VIP at all, and has that a service for all ports? */
+static __always_inline enum verdict direct_unmatched_ipv4(struct xdp_md *context, const struct services4 *services,
+							  const struct frame *frame, const struct packet *packet,
+							  __u32 copy, bool lean)
 {
 	union key4 key = {.address = packet->ip->daddr, .protocol = VIP_MARK};
 	struct match match;
 
 	if (likely(!may_be_vip_ipv4(services, packet->ip->daddr)) || !match_ipv4(services, key, &match))
 		return VERDICT_NOT_OURS;
-	if (!schedulable)
-		return count_verdict(NO_SERVICE, packet->verdict);
 	key.protocol = packet->protocol;
 	if (match.flags & wildcard_flag(packet) && match_ipv4(services, key, &match))
-		return send_ipv4(frame, packet, &match, copy);
+		return send_ipv4(context, frame, packet, &match, copy, lean);
 	return count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
 }
 
-static __always_inline enum verdict direct_ipv4(const struct frame *frame)
+static __always_inline enum verdict direct_plain_ipv4(struct xdp_md *context, const struct frame *frame,
+						      const struct packet *packet, bool lean)
 {
 	__u32 copy = active_copy();
 	const struct services4 *services = bpf_map_lookup_elem(&services4, &copy);
-	struct packet packet = {};
 	struct match match;
 
 	if (!services)
 		return VERDICT_NOT_OURS;
-	if (unlikely(!parse_ipv4(frame, &packet)))
-		return packet.ip ? direct_unmatched_ipv4(services, frame, &packet, false, copy) : VERDICT_NOT_OURS;
-
 	const union key4 key = {
-		.address = packet.ip->daddr,
-		.port = packet.ports->destination,
-		.protocol = packet.protocol,
+		.address = packet->ip->daddr,
+		.port = packet->ports->destination,
+		.protocol = packet->protocol,
 	};
 	if (match_ipv4(services, key, &match))
-		return send_ipv4(frame, &packet, &match, copy);
-	return direct_unmatched_ipv4(services, frame, &packet, true, copy);
+		return send_ipv4(context, frame, packet, &match, copy, lean);
+	return direct_unmatched_ipv4(context, services, frame, packet, copy, lean);
 }
 
 /* Step for step what the two functions for IPv4 do. */
-static __always_inline enum verdict direct_unmatched_ipv6(const struct services6 *services, const struct frame *frame,
-							  const struct packet *packet, bool schedulable, __u32 copy)
+static __always_inline enum verdict direct_unmatched_ipv6(struct xdp_md *context, const struct services6 *services,
+							  const struct frame *frame, const struct packet *packet,
+							  __u32 copy, bool lean)
 {
 	union key6 key = ipv6_key(packet->ip6, 0, VIP_MARK);
 	struct match match;
 
 	if (likely(!may_be_vip_ipv6(services, key.words)) || !match_ipv6(services, &key, &match))
 		return VERDICT_NOT_OURS;
-	if (!schedulable)
-		return count_verdict(NO_SERVICE, packet->verdict);
 	key.protocol = packet->protocol;
 	if (match.flags & wildcard_flag(packet) && match_ipv6(services, &key, &match))
-		return send_ipv6(frame, packet, &match, copy);
+		return send_ipv6(context, frame, packet, &match, copy, lean);
 	return count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
 }
 
-static __always_inline enum verdict direct_ipv6(const struct frame *frame)
+static __always_inline enum verdict direct_plain_ipv6(struct xdp_md *context, const struct frame *frame,
+						      const struct packet *packet, bool lean)
 {
 	__u32 copy = active_copy();
 	const struct services6 *services = bpf_map_lookup_elem(&services6, &copy);
-	struct packet packet = {};
 	struct match match;
 
 	if (!services)
 		return VERDICT_NOT_OURS;
-	if (unlikely(!parse_ipv6(frame, &packet)))
-		return packet.ip6 ? direct_unmatched_ipv6(services, frame, &packet, false, copy) : VERDICT_NOT_OURS;
-
-	const union key6 key = ipv6_key(packet.ip6, packet.ports->destination, packet.protocol);
+	const union key6 key = ipv6_key(packet->ip6, packet->ports->destination, packet->protocol);
 	if (match_ipv6(services, &key, &match))
-		return send_ipv6(frame, &packet, &match, copy);
-	return direct_unmatched_ipv6(services, frame, &packet, true, copy);
+		return send_ipv6(context, frame, packet, &match, copy, lean);
+	return direct_unmatched_ipv6(context, services, frame, packet, copy, lean);
 }
 
-static __always_inline enum verdict direct(struct xdp_md *context)
+/*
+ * An IPv4 packet that is not plain. Whether it is for a VIP is asked first, so that other hosts' traffic is let go
+ * soon; then what stands against scheduling it; then which service it is for.
+ */
+static __always_inline enum verdict direct_unusual_ipv4(struct xdp_md *context, const struct frame *frame)
 {
-	const struct frame frame = {
+	__u32 copy = active_copy();
+	const struct services4 *services = bpf_map_lookup_elem(&services4, &copy);
+	__u32 network = sizeof(struct ethhdr) + frame->tags * TAG_BYTES;
+	const struct iphdr *ip = at(frame, network, sizeof(*ip));
+	struct packet packet = {.ip = ip};
+	struct payload payload = {};
+	struct ports room = {};
+	struct match match, vip;
+
+	if (!services || !ip)
+		return VERDICT_NOT_OURS;
+	union key4 key = {.address = ip->daddr, .protocol = VIP_MARK};
+	if (likely(!may_be_vip_ipv4(services, ip->daddr)) || !match_ipv4(services, key, &vip))
+		return VERDICT_NOT_OURS;
+
+	packet.client = &ip->saddr;
+	enum verdict verdict = walk_ipv4(ip, network, &payload);
+	if (verdict == VERDICT_FORWARDED)
+		verdict = parse_ipv4_payload(frame, &payload, &packet, &room);
+	if (verdict != VERDICT_FORWARDED)
+		return count_verdict(NO_SERVICE, verdict);
+
+	key.port = packet.ports->destination;
+	key.protocol = packet.protocol;
+	if (!match_ipv4(services, key, &match)) {
+		key.port = 0;
+		if (!(vip.flags & wildcard_flag(&packet)) || !match_ipv4(services, key, &match))
+			return count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
+	}
+	if (payload.first_fragment)
+		store_fragment4(ip, packet.ports);
+	return send_ipv4(context, frame, &packet, &match, copy, false);
+}
+
+static __always_inline enum verdict direct_unusual_ipv6(struct xdp_md *context, const struct frame *frame)
+{
+	__u32 copy = active_copy();
+	const struct services6 *services = bpf_map_lookup_elem(&services6, &copy);
+	__u32 network = sizeof(struct ethhdr) + frame->tags * TAG_BYTES;
+	const struct ipv6hdr *ip6 = at(frame, network, sizeof(*ip6));
+	struct packet packet = {.ip6 = ip6};
+	struct payload payload = {};
+	struct ports room = {};
+	struct match match, vip;
+
+	if (!services || !ip6)
+		return VERDICT_NOT_OURS;
+	union key6 key = ipv6_key(ip6, 0, VIP_MARK);
+	if (likely(!may_be_vip_ipv6(services, key.words)) || !match_ipv6(services, &key, &vip))
+		return VERDICT_NOT_OURS;
+
+	packet.client = &ip6->saddr;
+	enum verdict verdict =
+		ip6->version == 6 ? walk_ipv6(frame, network, ip6->nexthdr, &payload) : VERDICT_MALFORMED;
+	if (verdict == VERDICT_FORWARDED)
+		verdict = parse_ipv6_payload(frame, &payload, &packet, &room);
+	if (verdict != VERDICT_FORWARDED)
+		return count_verdict(NO_SERVICE, verdict);
+
+	key.port = packet.ports->destination;
+	key.protocol = packet.protocol;
+	if (!match_ipv6(services, &key, &match)) {
+		key.port = 0;
+		if (!(vip.flags & wildcard_flag(&packet)) || !match_ipv6(services, &key, &match))
+			return count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
+	}
+	if (payload.first_fragment)
+		store_fragment6(ip6, payload.id, packet.ports, packet.protocol);
+	return send_ipv6(context, frame, &packet, &match, copy, false);
+}
+
+/* A function of its own, so that plain packets do not pay for its registers and its stack. */
+static __noinline enum verdict direct_unusual(struct xdp_md *context)
+{
+	struct frame frame = {
 		.start = (void *)(long)context->data,
 		.end = (void *)(long)context->data_end,
 	};
 
 	if (frame.start + sizeof(struct ethhdr) > frame.end)
 		return VERDICT_NOT_OURS;
-	switch (ethertype(&frame)) {
+	switch (skip_tags(&frame)) {
 	case bpf_htons(ETH_P_IP):
-		return direct_ipv4(&frame);
+		return uses(FEATURE_IPV4) ? direct_unusual_ipv4(context, &frame) : VERDICT_NOT_OURS;
 	case bpf_htons(ETH_P_IPV6):
-		return direct_ipv6(&frame);
+		return uses(FEATURE_IPV6) ? direct_unusual_ipv6(context, &frame) : VERDICT_NOT_OURS;
 	default:
 		return VERDICT_NOT_OURS;
+	}
+}
+
+/* `lean` is a constant wherever this is inlined: see send(). */
+static __always_inline enum verdict direct_plain(struct xdp_md *context, bool lean)
+{
+	const struct frame frame = {
+		.start = (void *)(long)context->data,
+		.end = (void *)(long)context->data_end,
+	};
+	struct packet packet = {};
+
+	if (frame.start + sizeof(struct ethhdr) > frame.end)
+		return VERDICT_NOT_OURS;
+	switch (ethertype(&frame)) {
+	case bpf_htons(ETH_P_IP):
+		if (uses(FEATURE_IPV4) && likely(parse_plain_ipv4(&frame, &packet)))
+			return direct_plain_ipv4(context, &frame, &packet, lean);
+		break;
+	case bpf_htons(ETH_P_IPV6):
+		if (uses(FEATURE_IPV6) && likely(parse_plain_ipv6(&frame, &packet)))
+			return direct_plain_ipv6(context, &frame, &packet, lean);
+		break;
+	case bpf_htons(ETH_P_8021Q):
+	case bpf_htons(ETH_P_8021AD):
+		break;
+	default:
+		return VERDICT_NOT_OURS;
+	}
+	return direct_unusual(context);
+}
+
+/* A function of its own for the same reason: what features need would cost registers where they are off. */
+static __noinline enum verdict direct_featured(struct xdp_md *context)
+{
+	return direct_plain(context, false);
+}
+
+static __always_inline enum verdict direct(struct xdp_md *context)
+{
+	return uses(FEATURES_BEYOND) ? direct_featured(context) : direct_plain(context, true);
+}
+
+static __always_inline int action_of(enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_FORWARDED:
+		return XDP_TX;
+	case VERDICT_REDIRECTED:
+		return XDP_REDIRECT;
+	case VERDICT_DROPPED:
+		return XDP_DROP;
+	default:
+		return XDP_PASS;
 	}
 }
 
@@ -130,5 +252,5 @@ static __always_inline enum verdict direct(struct xdp_md *context)
 SEC("xdp.frags")
 int director(struct xdp_md *context)
 {
-	return direct(context) == VERDICT_FORWARDED ? XDP_TX : XDP_PASS;
+	return action_of(direct(context));
 }

@@ -23,6 +23,22 @@ struct control {
 	__u32 magic;      /* CONTROL_MAGIC */
 	__u64 layout;     /* fingerprint of all structs in this file: maps of another layout are never adopted */
 	__u64 generation; /* how often a configuration was published */
+	__u32 features;   /* those that the program in use was loaded with */
+	__u32 zero;
+};
+
+/*
+ * What the program does beyond the plain case, fixed when it is loaded: the verifier removes the code of features that
+ * are off, so that they cost nothing.
+ */
+enum feature {
+	FEATURE_IPV4 = 1,
+	FEATURE_IPV6 = 2,
+	FEATURE_VLAN = 4,       /* tags in, and tags out */
+	FEATURE_NICS = 8,       /* more than one */
+	FEATURE_FRAGMENTS = 16, /* later fragments follow the first */
+	FEATURE_TTL = 32,       /* some service decrements it */
+	FEATURE_DIRECTORS = 64, /* others are known, whose frames are never scheduled */
 };
 
 /* How large the tables are: fixed at load time, so that the verifier knows the bounds. */
@@ -44,6 +60,8 @@ struct geometry {
 enum service_flag : __u8 {
 	SERVICE_WILDCARD_TCP = 1, /* on a VIP's mark: a TCP service takes the ports that no other service has */
 	SERVICE_WILDCARD_UDP = 2, /* the same for UDP */
+	SERVICE_DROP = 4,         /* packets are dropped while there is nobody to send to */
+	SERVICE_TTL = 8,          /* TTL or hop limit is decremented, as a router does */
 };
 
 /* One IPv4 service. The first eight bytes are compared as one word; all zero is an empty entry. */
@@ -115,8 +133,74 @@ struct slots {
 	__u16 destination[0];
 };
 
+/* Other directors whose frames are told by their source MAC. */
+#define MAX_DIRECTORS 6
+
 struct destinations {
+	__u32 mtu; /* the smallest of all egress interfaces: packets up to that length need no second look */
+	__u32 zero;
+	__u64 directors[MAX_DIRECTORS]; /* MACs as they stand in a frame, in the lower 48 bits; 0 ends the list */
+	__u64 reserved;                 /* entries begin with a cache line */
 	struct destination entry[0];
+};
+
+/* The way out to the destination of the same index: looked at with FEATURE_VLAN or FEATURE_NICS alone. */
+struct egress {
+	__u32 ifindex; /* the interface that packets leave by */
+	__u32 group;   /* what that interface belongs to: a bond, or itself */
+	__u16 mtu;
+	__be16 vlan;       /* the VLAN's id (802.1Q); 0: untagged */
+	__be16 outer_vlan; /* the id of the service tag around it (802.1ad); 0: none */
+	__u16 zero;
+};
+
+struct egresses {
+	struct egress entry[0];
+};
+
+/* An interface that the program is attached to. */
+struct nic {
+	__u32 ifindex;
+	__u32 group;
+	__u8 mac[6];
+	__u16 zero;
+};
+
+/* log2 of how many entries the table of interfaces has. */
+#define NIC_BITS 8
+
+/* All of them, each where its index times the multiplier falls: the control plane finds one under which none collide.
+ */
+struct nics {
+	__u32 multiplier;
+	__u32 zero[3];
+	struct nic entry[1 << NIC_BITS];
+};
+
+/* log2 of the buckets in the tables of fragmented packets, and the entries of a bucket. */
+#define FRAGMENT_BITS 10
+#define FRAGMENT_WAYS 4
+
+/*
+ * A fragmented IPv4 packet: source and destination address, then id, protocol, time and the first fragment's ports.
+ * Written by any CPU without a lock: the first word is stored XORed with the second, so that an entry half of which is
+ * another's matches no packet (R. Hyatt's lockless hashing).
+ */
+struct fragment4 {
+	__u64 words[2];
+};
+
+/* The same for IPv6; the last word is the XOR of all others. */
+struct fragment6 {
+	__u64 words[8];
+};
+
+struct fragments4 {
+	struct fragment4 entry[FRAGMENT_WAYS << FRAGMENT_BITS];
+};
+
+struct fragments6 {
+	struct fragment6 entry[FRAGMENT_WAYS << FRAGMENT_BITS];
 };
 
 /* Who a service number or a destination number belongs to: kept so that a restarted control plane finds them again. */

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -28,10 +29,24 @@ TABLE(services4, struct services4, 2);
 TABLE(services6, struct services6, 2);
 TABLE(slots, struct slots, 2);
 TABLE(destinations, struct destinations, 2);
+TABLE(egresses, struct egresses, 2);
+TABLE(nics, struct nics, 2);
 
 /* One element a CPU: no two CPUs ever write the same one, so counting needs no atomic operation. */
 TABLE(destination_counters, struct counters, 1);
 TABLE(service_verdicts, struct verdicts, 1);
+
+/* Written by packets, whichever copy they read. */
+TABLE(fragments4, struct fragments4, 1);
+TABLE(fragments6, struct fragments6, 1);
+
+/* Where packets can be sent other than back: by interface index. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, 1 << NIC_BITS);
+	__type(key, __u32);
+	__type(value, __u32);
+} devices SEC(".maps");
 
 /* Read and written by the control plane alone. */
 TABLE(service_identities, struct identity, 1);
@@ -40,6 +55,18 @@ TABLE(destination_identities, struct identity, 1);
 struct control control SEC(".data.control");
 
 const volatile struct geometry geometry;
+
+/* Bits of enum feature. */
+const volatile enum feature features = FEATURE_IPV4 | FEATURE_IPV6;
+
+/* How far to shift jiffies for a unit of about a second. */
+const volatile __u32 clock_shift = 8;
+
+/* Known when the program is loaded, so the verifier drops what is behind a feature that is off. */
+static __always_inline bool uses(enum feature feature)
+{
+	return features & feature;
+}
 
 /* Which copy of the tables this packet reads. Asked once a packet, so that no packet sees a mixture of two. */
 static __always_inline __u32 active_copy(void)

@@ -25,13 +25,13 @@ static __always_inline __u64 mix(__u64 value)
 
 static __always_inline __u64 hash_flow_ipv4(const struct packet *packet)
 {
-	return mix((__u64)packet->ports->source << 32 | packet->ip->saddr);
+	return mix((__u64)packet->ports->source << 32 | *(const __be32 *)packet->client);
 }
 
 /* The port is spread over the whole word first, or clients of one network would cancel it out with their addresses. */
 static __always_inline __u64 hash_flow_ipv6(const struct packet *packet)
 {
-	const __u64 *words = (const __u64 *)&packet->ip6->saddr;
+	const __u64 *words = packet->client;
 	__u64 prefix = mix(words[0]);
 
 	return mix(prefix ^ prefix >> 32 ^ (words[1] + packet->ports->source * FLOW_MULTIPLIER_3));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The end of the path: rewrite the frame's MACs for the picked destination, and count.
+ * The end of the path: whether the packet may go to the destination that was picked for it, by which way, and off it
+ * goes. Whatever stands against it is found before the frame is touched, so that what is passed up is as it came.
  */
 #pragma once
 
@@ -9,21 +10,45 @@
 #include "count.h"
 #include "pick.h"
 
+/* The bits of a tag that are not the VLAN's id: priority and drop eligibility (IEEE 802.1Q, 9.6). */
+#define TAG_PRIORITY 0xf000
+#define TAG_BYTES 4
+
+/* What sending needs to know beside the frame and the packet. */
+struct way {
+	const struct match *match;
+	const struct egress *egress; /* NULL when all go back where they came from, untagged */
+	const struct nic *nic;       /* that the frame came by; NULL when there is only one */
+	__u32 ip_bytes;
+	bool is_ipv6;
+};
+
+/* The part of it that the slow end of the path needs, in one register: arguments in memory would slow the fast end. */
+struct errand {
+	__u32 ip_bytes : 17;
+	__u32 tags : 2;
+	__u32 is_ipv6 : 1;
+	__u32 opens_flow : 1;
+	__u32 decrements_ttl : 1;
+	__u32 redirects : 1;
+	__u16 service;
+};
+
 /*
  * Both MACs are the frame's first twelve bytes and the destination's first twelve, so they are copied as one
  * eight-byte and one four-byte word. IP and everything above stay as they came: that is direct routing.
  */
-static __always_inline void rewrite_macs(const struct frame *frame, const struct destination *destination)
+static __always_inline void rewrite_macs(void *start, const struct destination *destination)
 {
-	*(__u64 *)frame->start = *(const __u64 *)destination;
-	*(__u32 *)(frame->start + 8) = *(const __u32 *)((const void *)destination + 8);
+	*(__u64 *)start = *(const __u64 *)destination;
+	*(__u32 *)(start + 8) = *(const __u32 *)((const void *)destination + 8);
 }
 
-/* The frame's destination MAC is the one that frames to the service leave from, that is, this host's. */
-static __always_inline bool addressed_to_us(const struct frame *frame, const struct destination *destination)
+/* Whether a frame's destination MAC, its first six bytes, is this one. */
+static __always_inline bool addressed_to(const struct frame *frame, const __u8 mac[6])
 {
 	const __u16 *theirs = frame->start;
-	const __u16 *ours = (const __u16 *)destination->source_mac;
+	const __u16 *ours = (const __u16 *)mac;
 
 	return ((theirs[0] ^ ours[0]) | (theirs[1] ^ ours[1]) | (theirs[2] ^ ours[2])) == 0;
 }
@@ -34,14 +59,156 @@ static __always_inline bool is_local(const struct destination *destination)
 	return *(const __u64 *)destination << 16 == 0;
 }
 
+/* Whether another director sent the frame: this host is then one of its real servers. */
+static __always_inline bool is_from_director(const struct frame *frame, const struct destinations *table)
+{
+	/* Bytes 6 to 13: the source MAC, and two more that the shift drops. */
+	__u64 source = *(const __u64 *)(frame->start + ETH_ALEN) << 16 >> 16;
+
+#pragma unroll
+	for (__u32 i = 0; i < MAX_DIRECTORS; i++) {
+		if (!table->directors[i])
+			return false;
+		if (table->directors[i] == source)
+			return true;
+	}
+	return false;
+}
+
+/* The interface that the frame came by; NULL when it is not among the director's. */
+static __always_inline const struct nic *nic_of(__u32 ifindex, __u32 copy)
+{
+	const struct nics *table = bpf_map_lookup_elem(&nics, &copy);
+	if (!table)
+		return NULL;
+
+	__u32 index = ifindex * table->multiplier >> (32 - NIC_BITS);
+	KEEP_BOUNDS_CHECK(index);
+	const struct nic *nic = &table->entry[index & ((1 << NIC_BITS) - 1)];
+	return nic->ifindex == ifindex ? nic : NULL;
+}
+
+static __always_inline const struct egress *egress_of(__u32 index, __u32 copy)
+{
+	const struct egresses *table = bpf_map_lookup_elem(&egresses, &copy);
+
+	return table ? &table->entry[index & geometry.destination_mask] : NULL;
+}
+
+static __always_inline bool decrements_ttl(const struct way *way)
+{
+	return uses(FEATURE_TTL) && way->match->flags & SERVICE_TTL;
+}
+
+static __always_inline __u8 ttl_of(const struct packet *packet, const struct way *way)
+{
+	return way->is_ipv6 ? packet->ip6->hop_limit : packet->ip->ttl;
+}
+
+/* What a router does (RFC 1812, 5.3.1), with the checksum brought along (RFC 1624; ip_decrease_ttl in the kernel). */
+static __always_inline void decrement_ttl(void *network, bool is_ipv6)
+{
+	if (is_ipv6) {
+		((struct ipv6hdr *)network)->hop_limit--;
+	} else {
+		struct iphdr *ip = network;
+		__u32 check = ip->check + bpf_htons(0x0100);
+
+		ip->check = check + (check >= 0xffff);
+		ip->ttl--;
+	}
+}
+
+/*
+ * Gives the frame as many tags as its way out has, moving its beginning, and the MACs. The priority is kept. False, and
+ * the frame untouched, when there is no room.
+ */
+static __always_inline bool rewrite_frame(struct xdp_md *context, const struct destination *destination,
+					  const struct egress *egress, struct errand errand)
+{
+	void *start = (void *)(long)context->data;
+	__be16 vlan = egress->vlan, outer = egress->outer_vlan, priority = 0;
+	__u32 tags = !!vlan + !!outer;
+
+	if (errand.tags) {
+		/* The tag control information is the two bytes after the first EtherType. */
+		const __be16 *tag = start + sizeof(struct ethhdr);
+
+		if ((void *)(tag + 1) > (void *)(long)context->data_end)
+			return false;
+		priority = *tag & bpf_htons(TAG_PRIORITY);
+	}
+	if (tags != errand.tags && bpf_xdp_adjust_head(context, ((int)errand.tags - (int)tags) * TAG_BYTES))
+		return false;
+
+	start = (void *)(long)context->data;
+	/* No frame with an IP header is shorter; what matters is that the verifier sees it checked. */
+	if (start + sizeof(struct ethhdr) + sizeof(struct iphdr) > (void *)(long)context->data_end)
+		return true;
+	__be16 *words = start + offsetof(struct ethhdr, h_proto);
+	if (outer) {
+		*words++ = bpf_htons(ETH_P_8021AD);
+		*words++ = priority | outer;
+	}
+	if (vlan) {
+		*words++ = bpf_htons(ETH_P_8021Q);
+		*words++ = priority | vlan;
+	}
+	*words++ = errand.is_ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	rewrite_macs(start, destination);
+	if (errand.decrements_ttl)
+		decrement_ttl(words, errand.is_ipv6);
+	return true;
+}
+
+/* Sends by the tables that only VLANs and several interfaces need. */
+static __noinline enum verdict send_beyond(struct xdp_md *context, const struct destination *destination,
+					   const struct egress *egress, struct errand errand)
+{
+	/* What the program returns is what redirects: this finds out whether it can be done. */
+	if (errand.redirects && bpf_redirect_map(&devices, egress->ifindex, XDP_PASS) != XDP_REDIRECT)
+		return count_verdict(errand.service, VERDICT_NO_EGRESS);
+	if (!rewrite_frame(context, destination, egress, errand))
+		return count_verdict(errand.service, VERDICT_NO_EGRESS);
+	count_packet(destination->number, errand.opens_flow, errand.ip_bytes);
+	return errand.redirects ? VERDICT_REDIRECTED : VERDICT_FORWARDED;
+}
+
+/* Whether the frame leaves by another interface, or with other tags than it came. */
+static __always_inline bool goes_beyond(const struct frame *frame, const struct way *way)
+{
+	return (uses(FEATURE_NICS) && way->egress->group != way->nic->group) ||
+	       (uses(FEATURE_VLAN) && (frame->tags || way->egress->vlan || way->egress->outer_vlan));
+}
+
+static __always_inline struct errand errand_for(const struct frame *frame, const struct packet *packet,
+						const struct way *way)
+{
+	return (struct errand){
+		.ip_bytes = way->ip_bytes,
+		.tags = frame->tags,
+		.is_ipv6 = way->is_ipv6,
+		.opens_flow = opens_flow(packet),
+		.decrements_ttl = decrements_ttl(way),
+		.redirects = uses(FEATURE_NICS) && way->egress->group != way->nic->group,
+		.service = way->match->number,
+	};
+}
+
+/* Features without which a frame goes back, untagged, where it came from, and is otherwise left alone. */
+#define FEATURES_BEYOND (FEATURE_VLAN | FEATURE_NICS | FEATURE_TTL | FEATURE_DIRECTORS)
+
 /*
  * Schedules a packet of a service. A frame that a switch flooded to everybody, or a NIC in promiscuous mode saw, is
  * not ours to forward: the host it is addressed to does that, and the real server would get it twice.
+ *
+ * `lean`, a constant, leaves out all that FEATURES_BEYOND are for: 3 ns, in registers that need not be saved.
  */
-static __always_inline enum verdict send(const struct frame *frame, const struct packet *packet, __u32 ip_bytes,
-					 const struct match *match, __u64 hash, __u32 copy)
+static __always_inline enum verdict send(struct xdp_md *context, const struct frame *frame, const struct packet *packet,
+					 struct way *way, __u64 hash, __u32 copy, bool lean)
 {
-	__u32 index = pick(match, hash, copy);
+	__u16 service = way->match->number;
+	__u32 index = pick(way->match, hash, copy);
 	KEEP_BOUNDS_CHECK(index);
 
 	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
@@ -50,28 +217,65 @@ static __always_inline enum verdict send(const struct frame *frame, const struct
 	const struct destination *destination = &table->entry[index & geometry.destination_mask];
 
 	__u32 number = destination->number;
-	if (unlikely(number == 0))
-		return count_verdict(match->number, VERDICT_NO_DESTINATION);
-	if (unlikely(!addressed_to_us(frame, destination)))
-		return count_verdict(match->number, VERDICT_OTHER_HOST);
+	if (unlikely(number == 0)) {
+		bool drop = way->match->flags & SERVICE_DROP;
 
-	count_packet(number, packet, ip_bytes);
-	if (unlikely(is_local(destination)))
+		return count_verdict(service, drop ? VERDICT_DROPPED : VERDICT_NO_DESTINATION);
+	}
+	if (!lean && uses(FEATURE_NICS)) {
+		way->nic = nic_of(context->ingress_ifindex, copy);
+		if (unlikely(!way->nic || !addressed_to(frame, way->nic->mac)))
+			return count_verdict(service, VERDICT_OTHER_HOST);
+	} else if (unlikely(!addressed_to(frame, destination->source_mac))) {
+		return count_verdict(service, VERDICT_OTHER_HOST);
+	}
+	if (!lean && uses(FEATURE_DIRECTORS) && unlikely(is_from_director(frame, table)))
+		return count_verdict(service, VERDICT_FROM_DIRECTOR);
+	if (unlikely(is_local(destination))) {
+		count_packet(number, opens_flow(packet), way->ip_bytes);
 		return VERDICT_LOCAL;
-	rewrite_macs(frame, destination);
+	}
+
+	if (!lean && (uses(FEATURE_VLAN) || uses(FEATURE_NICS))) {
+		way->egress = egress_of(index, copy);
+		if (!way->egress)
+			return VERDICT_NOT_OURS;
+	}
+	if (unlikely(way->ip_bytes > table->mtu) && (lean || !way->egress || way->ip_bytes > way->egress->mtu))
+		return count_verdict(service, VERDICT_TOO_LONG);
+	if (!lean && decrements_ttl(way) && unlikely(ttl_of(packet, way) <= 1))
+		return count_verdict(service, VERDICT_TTL);
+	if (!lean && way->egress && goes_beyond(frame, way))
+		return send_beyond(context, destination, way->egress, errand_for(frame, packet, way));
+
+	count_packet(number, opens_flow(packet), way->ip_bytes);
+	if (!lean && decrements_ttl(way))
+		decrement_ttl((void *)packet->ip, way->is_ipv6);
+	rewrite_macs(frame->start, destination);
 	return VERDICT_FORWARDED;
 }
 
-static __always_inline enum verdict send_ipv4(const struct frame *frame, const struct packet *packet,
-					      const struct match *match, __u32 copy)
+static __always_inline enum verdict send_ipv4(struct xdp_md *context, const struct frame *frame,
+					      const struct packet *packet, const struct match *match, __u32 copy,
+					      bool lean)
 {
-	return send(frame, packet, bpf_ntohs(packet->ip->tot_len), match, hash_flow_ipv4(packet), copy);
+	struct way way = {
+		.match = match,
+		.ip_bytes = bpf_ntohs(packet->ip->tot_len),
+	};
+
+	return send(context, frame, packet, &way, hash_flow_ipv4(packet), copy, lean);
 }
 
-static __always_inline enum verdict send_ipv6(const struct frame *frame, const struct packet *packet,
-					      const struct match *match, __u32 copy)
+static __always_inline enum verdict send_ipv6(struct xdp_md *context, const struct frame *frame,
+					      const struct packet *packet, const struct match *match, __u32 copy,
+					      bool lean)
 {
-	__u32 ip_bytes = sizeof(struct ipv6hdr) + bpf_ntohs(packet->ip6->payload_len);
+	struct way way = {
+		.match = match,
+		.ip_bytes = sizeof(struct ipv6hdr) + bpf_ntohs(packet->ip6->payload_len),
+		.is_ipv6 = true,
+	};
 
-	return send(frame, packet, ip_bytes, match, hash_flow_ipv6(packet), copy);
+	return send(context, frame, packet, &way, hash_flow_ipv6(packet), copy, lean);
 }

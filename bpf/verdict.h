@@ -11,15 +11,22 @@
 
 enum verdict {
 	VERDICT_FORWARDED,      /* sent to a real server; counted with its destination */
+	VERDICT_REDIRECTED,     /* the same, through another interface than it came by */
 	VERDICT_LOCAL,          /* the real server is this host: passed up; counted with its destination */
 	VERDICT_NOT_OURS,       /* for no VIP: passed up untouched and not counted, it costs nothing */
 	VERDICT_NO_SERVICE,     /* a VIP, but no service has this protocol and port: passed up */
 	VERDICT_NO_DESTINATION, /* the service has nobody to send to: passed up, the host refuses */
+	VERDICT_DROPPED,        /* the service has nobody to send to, and is configured to drop then */
 	VERDICT_OTHER_HOST,     /* the frame is addressed to another host's MAC, or to many: passed up */
-	VERDICT_OTHER_PROTOCOL, /* to a VIP, neither TCP nor UDP, ICMP for example: passed up */
-	VERDICT_FRAGMENT,       /* an IPv4 fragment to a VIP: passed up */
-	VERDICT_IP_OPTIONS,     /* IPv4 options: passed up */
-	VERDICT_TRUNCATED,      /* a VIP's packet whose transport header is cut off: passed up */
+	VERDICT_FROM_DIRECTOR,  /* another director sent it here, to a real server: passed up, never scheduled again */
+	VERDICT_ICMP,           /* ICMP to a VIP other than errors about a flow, echo for example: passed up */
+	VERDICT_OTHER_PROTOCOL, /* to a VIP, neither TCP nor UDP nor ICMP: passed up */
+	VERDICT_FRAGMENT,       /* a fragment whose first was not seen, or fragments are off: passed up */
+	VERDICT_EXTENSION,      /* IPv6 extension headers that are too many, or a way still to go: passed up */
+	VERDICT_TOO_LONG,       /* longer than the MTU of the interface it would leave by: passed up */
+	VERDICT_TTL,            /* TTL or hop limit is used up, and the service decrements it: passed up */
+	VERDICT_NO_EGRESS,      /* the interface it would leave by is gone, or there is no room for a tag: passed up */
+	VERDICT_TRUNCATED,      /* a VIP's packet whose headers are cut off: passed up */
 	VERDICT_MALFORMED,      /* a VIP's packet whose IP header contradicts itself: passed up */
 	VERDICT_COUNT,
 };

@@ -62,7 +62,7 @@ function enumSource({ name, values }) {
         .slice(value.indexOf('_') + 1)
         .toLowerCase()
         .replaceAll('_', '-');
-      return `  ${/^[a-z]+$/.test(short) ? short : `'${short}'`}: ${number},`;
+      return `  ${/^[a-z][a-z0-9]*$/.test(short) ? short : `'${short}'`}: ${number},`;
     });
   return `/** enum ${name} */\nexport const ${camel(name)} = {\n${lines.join('\n')}\n} as const;\n`;
 }

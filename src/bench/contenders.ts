@@ -107,7 +107,8 @@ async function beeline(wire: Wire, mode: XdpMode): Promise<Contender> {
   }
   const made = contender(mode === 'native' ? 'beeline' : 'beeline-generic', cable, 101);
   const publisher = new Publisher({
-    create: (geometry) => MapSet.create(DIRECTOR_OBJECT, geometry),
+    create: (geometry, features) => MapSet.create(DIRECTOR_OBJECT, geometry, features),
+    reload: (from, features) => MapSet.reload(DIRECTOR_OBJECT, from, features),
     install: () => undefined,
   });
   const services: Service[] = [
@@ -122,10 +123,13 @@ async function beeline(wire: Wire, mode: XdpMode): Promise<Contender> {
   const { ifindex } = cable.near;
   const resolution = (i: number): Resolution => ({ state: 'resolved', mac: stationMac(i + 1), ifindex });
   await publisher.publish(
-    compile(services, {
-      interfaces: [cable.near],
-      resolutions: new Map(REAL_SERVERS.map((address, i) => [address, resolution(i)])),
-    }),
+    compile(
+      { services },
+      {
+        interfaces: [cable.near],
+        resolutions: new Map(REAL_SERVERS.map((address, i) => [address, resolution(i)])),
+      },
+    ),
   );
   const { link } = attach(publisher.set!.program, cable.near, { mode, replace: false });
   return {

@@ -29,7 +29,7 @@ export async function benchPublish(rounds: number): Promise<PublishReport> {
   try {
     let services = benchServices(SIZE);
     const world = benchWorld(services, macOf);
-    await director.publish(compile(services, world));
+    await director.publish(compile({ services }, world));
     const home = destinationOf(director);
     const times: number[] = [];
     for (let round = 0; round < rounds; round += 1) {
@@ -37,7 +37,7 @@ export async function benchPublish(rounds: number): Promise<PublishReport> {
       const weight = round % 2 === 0 ? 0 : 1;
       const started = performance.now();
       services = services.with(CHANGED, withWeight(services[CHANGED]!, home, weight));
-      await director.publish(compile(services, world));
+      await director.publish(compile({ services }, world));
       const follows = (destinationOf(director) === home) === (weight === 1);
       times.push(performance.now() - started);
       if (!follows) {

@@ -14,7 +14,14 @@ const BENCH_OBJECT = fileURLToPath(new URL('../../bpf/bench.bpf.o', import.meta.
  * The director's MAC, and every real server's: rewriting then leaves the frame as it was, so that the same frame can be
  * sent through the program a million times.
  */
-export const DIRECTOR: Interface = { name: 'bench', ifindex: 1, mac: '00:50:00:00:04:00', up: true };
+export const DIRECTOR: Interface = {
+  name: 'bench',
+  ifindex: 1,
+  mac: '00:50:00:00:04:00',
+  up: true,
+  mtu: 1500,
+  group: 1,
+};
 
 /** What bpf/bench.bpf.c calls FIRST_VIP. */
 const FIRST_VIP = [10, 200] as const;
@@ -63,13 +70,17 @@ export function benchWorld(
 
 /** A director with the benchmark's programs and nothing published. */
 export function emptyDirector(): Publisher {
-  return new Publisher({ create: (geometry) => MapSet.create(BENCH_OBJECT, geometry), install: () => undefined });
+  return new Publisher({
+    create: (geometry, features) => MapSet.create(BENCH_OBJECT, geometry, features),
+    reload: (from, features) => MapSet.reload(BENCH_OBJECT, from, features),
+    install: () => undefined,
+  });
 }
 
 /** A director with published tables and the benchmark's programs. */
 export async function benchDirector(size: Size): Promise<Publisher> {
   const publisher = emptyDirector();
   const services = benchServices(size);
-  await publisher.publish(compile(services, benchWorld(services)));
+  await publisher.publish(compile({ services }, benchWorld(services)));
   return publisher;
 }

@@ -158,13 +158,14 @@ export async function interfaceNamed(name: string): Promise<Interface> {
   if (link === undefined) {
     throw new BeelineError('INTERFACE_MISSING', `there is no network interface ${name}`, { hint: 'See "ip link".' });
   }
-  return { name, ifindex: link.ifindex, mac: link.address, up: true };
+  return { name, ifindex: link.ifindex, mac: link.address, up: true, mtu: link.mtu, group: link.ifindex };
 }
 
 interface LinkJson {
   readonly ifname: string;
   readonly ifindex: number;
   readonly address: string;
+  readonly mtu: number;
 }
 
 /** The sum of an IPv4 header's words (RFC 1071) without the checksum and the last word of the source address. */

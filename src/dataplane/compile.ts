@@ -5,19 +5,29 @@ import {
   compareIp,
   familyOf,
   ipBytes,
+  isMac,
   serviceName,
   type Destination,
+  type Interface,
   type IpAddress,
   type MacAddress,
-  type Resolution,
+  type Model,
   type Service,
+  type Vlan,
   type World,
 } from '../model/index.js';
 import { buildRing, MAX_MEMBERS, MAX_SLOTS, type Ring } from '../schedule/ring.js';
+import { feature } from './layout.generated.js';
 
 /** Where packets for a destination go; `none`: it takes no packets at the moment, and `reason` says why. */
 export type Route =
-  | { readonly action: 'forward'; readonly mac: MacAddress; readonly sourceMac: MacAddress }
+  | {
+      readonly action: 'forward';
+      readonly mac: MacAddress;
+      readonly sourceMac: MacAddress;
+      readonly ifindex: number;
+      readonly vlan?: Vlan | undefined;
+    }
   | { readonly action: 'local'; readonly sourceMac: MacAddress }
   | { readonly action: 'none'; readonly reason: string };
 
@@ -32,8 +42,20 @@ export interface CompiledService {
   readonly ring: Ring | undefined;
 }
 
-/** All services in the order of their addresses, ports and protocols. */
-export type Image = readonly CompiledService[];
+/** All that packets need. */
+export interface Image {
+  /** In the order of their addresses, ports and protocols. */
+  readonly services: readonly CompiledService[];
+  /** The director's own, by index. */
+  readonly interfaces: readonly Interface[];
+  /** MACs of other directors. */
+  readonly directors: readonly MacAddress[];
+  /** Bits of enum feature: what the program must be able to do. */
+  readonly features: number;
+}
+
+/** What of a model the data path is compiled from. */
+export type Compilable = Pick<Model, 'services' | 'fragments' | 'vlans' | 'directors'>;
 
 /** What a Service object compiled to, kept with the object: services that did not change cost next to nothing. */
 interface Prepared {
@@ -56,26 +78,75 @@ type Rings = Map<string, Ring>;
 
 const prepared = new WeakMap<Service, Prepared>();
 
+/** As many other directors as the program compares a frame's source with. */
+export const MAX_DIRECTORS = 6;
+
 /**
- * Compiles services for the surroundings they are in.
+ * Compiles a model for the surroundings it is in.
  *
  * Pure: what is remembered from call to call only saves time. A service that did not change, in surroundings that did
  * not change for it, compiles to the very same object.
  *
  * @throws BeelineError `TABLE_FULL` when a service has more destinations than its ring has slots, or than slots can tell apart
  */
-export function compile(services: readonly Service[], world: World): Image {
-  const macs = new Map(world.interfaces.map(({ ifindex, mac }) => [ifindex, mac]));
-  const localMac = world.interfaces[0]?.mac;
+export function compile(model: Compilable, world: World): Image {
+  const interfaces = [...world.interfaces].sort((a, b) => a.ifindex - b.ifindex);
   const routes = new Map<IpAddress, Route>();
-  const routeTo = (address: IpAddress): Route => {
+  const routeTo: RouteTo = (destination) => {
+    const { address, mac, vlan } = destination;
+    if (mac !== undefined || vlan !== undefined) {
+      return routeFor(destination, world);
+    }
     let route = routes.get(address);
     if (route === undefined) {
-      route = routeFor(world.resolutions.get(address), macs, localMac);
+      route = routeFor(destination, world);
       routes.set(address, route);
     }
     return route;
   };
+  const services = compileServices(model.services, routeTo);
+  const directors = (model.directors ?? []).flatMap((each) => macOfDirector(each, world) ?? []);
+  return { services, interfaces, directors, features: featuresFor(model, services, interfaces) };
+}
+
+type RouteTo = (destination: Destination) => Route;
+
+function macOfDirector(director: string, { resolutions }: World): MacAddress | undefined {
+  const resolution = resolutions.get(director);
+  return isMac(director) ? director : resolution?.state === 'resolved' ? resolution.mac : undefined;
+}
+
+function featuresFor(
+  { fragments = true, vlans, directors = [] }: Compilable,
+  services: readonly CompiledService[],
+  interfaces: readonly Interface[],
+): number {
+  const some = (test: (service: CompiledService) => boolean): boolean => services.some(test);
+  const hasVlan = ({ routes }: CompiledService): boolean =>
+    routes.some((route) => route.action === 'forward' && route.vlan !== undefined);
+  const wanted: Record<keyof typeof feature, boolean> = {
+    ipv4: some(({ service }) => familyOf(service.address) === 4),
+    ipv6: some(({ service }) => familyOf(service.address) === 6),
+    vlan: vlans ?? some(hasVlan),
+    nics: interfaces.length > 1,
+    fragments,
+    ttl: some(({ service }) => service.ttl === 'decrement'),
+    directors: directors.length > 0,
+  };
+  return Object.entries(wanted).reduce(
+    (bits, [name, on]) => (on ? bits | feature[name as keyof typeof feature] : bits),
+    0,
+  );
+}
+
+/** The names of the features whose bits are set. */
+export function featureNames(features: number): string[] {
+  return Object.entries(feature)
+    .filter(([, bit]) => (features & bit) !== 0)
+    .map(([name]) => name);
+}
+
+function compileServices(services: readonly Service[], routeTo: RouteTo): CompiledService[] {
   const all = services
     .map((service) => ({ service, found: prepare(service) }))
     .sort((a, b) => (a.found.sortKey < b.found.sortKey ? -1 : 1));
@@ -88,14 +159,9 @@ export function compile(services: readonly Service[], world: World): Image {
   return all.map(({ service, found }) => compileService(service, found, routeTo, rings));
 }
 
-function compileService(
-  service: Service,
-  found: Prepared,
-  routeTo: (address: IpAddress) => Route,
-  rings: Rings,
-): CompiledService {
+function compileService(service: Service, found: Prepared, routeTo: RouteTo, rings: Rings): CompiledService {
   const { name, destinations, last } = found;
-  const routes = destinations.map(({ address }) => routeTo(address));
+  const routes = destinations.map(routeTo);
   if (last !== undefined && routes.every((route, i) => sameRoute(route, last.compiled.routes[i]!))) {
     return last.compiled;
   }
@@ -157,22 +223,32 @@ function sortKeyOf({ address, port, protocol }: Service): string {
   return String.fromCharCode(familyOf(address), ...parts) + protocol;
 }
 
-function routeFor(
-  resolution: Resolution | undefined,
-  macs: ReadonlyMap<number, MacAddress>,
-  localMac: MacAddress | undefined,
-): Route {
+function routeFor(destination: Destination, { interfaces, resolutions }: World): Route {
+  const { address, mac, interface: name, vlan } = destination;
+  if (mac !== undefined) {
+    const egress = name === undefined ? interfaces[0] : interfaces.find((each) => each.name === name);
+    return egress === undefined
+      ? { action: 'none', reason: name === undefined ? 'the interface is missing' : `interface ${name} is missing` }
+      : { action: 'forward', mac, sourceMac: egress.mac, ifindex: egress.ifindex, vlan };
+  }
+  const resolution = resolutions.get(address);
   switch (resolution?.state) {
     case 'resolved': {
-      const sourceMac = macs.get(resolution.ifindex);
-      return sourceMac === undefined
+      const egress = interfaces.find(({ ifindex }) => ifindex === resolution.ifindex);
+      return egress === undefined
         ? { action: 'none', reason: "reached through an interface that is not the director's" }
-        : { action: 'forward', mac: resolution.mac, sourceMac };
+        : {
+            action: 'forward',
+            mac: resolution.mac,
+            sourceMac: egress.mac,
+            ifindex: egress.ifindex,
+            vlan: vlan ?? resolution.vlan,
+          };
     }
     case 'local':
-      return localMac === undefined
+      return interfaces[0] === undefined
         ? { action: 'none', reason: 'the interface is missing' }
-        : { action: 'local', sourceMac: localMac };
+        : { action: 'local', sourceMac: interfaces[0].mac };
     case 'unresolved':
       return { action: 'none', reason: resolution.reason };
     case undefined:
@@ -183,7 +259,14 @@ function routeFor(
 function sameRoute(a: Route, b: Route): boolean {
   switch (a.action) {
     case 'forward':
-      return b.action === 'forward' && a.mac === b.mac && a.sourceMac === b.sourceMac;
+      return (
+        b.action === 'forward' &&
+        a.mac === b.mac &&
+        a.sourceMac === b.sourceMac &&
+        a.ifindex === b.ifindex &&
+        a.vlan?.id === b.vlan?.id &&
+        a.vlan?.outer === b.vlan?.outer
+      );
     case 'local':
       return b.action === 'local' && a.sourceMac === b.sourceMac;
     case 'none':

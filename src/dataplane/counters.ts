@@ -1,7 +1,7 @@
 /** Sums of what the CPUs counted. Counts are exact up to 2^53, nine petabytes, and rounded beyond. */
 
 import type { IpAddress } from '../model/index.js';
-import type { Image } from './compile.js';
+import type { CompiledService } from './compile.js';
 import * as layout from './layout.generated.js';
 import type { MapSet } from './map-set.js';
 import { highestNumbers, type Numbering } from './numbering.js';
@@ -35,7 +35,7 @@ export interface Counters {
 }
 
 /** Reads all counters; no system call. */
-export function readCounters(set: MapSet, image: Image, numbering: Numbering): Counters {
+export function readCounters(set: MapSet, services: readonly CompiledService[], numbering: Numbering): Counters {
   const highest = highestNumbers(numbering);
   const destinations = sumRows(set.readRows('destinationCounters', highest.destination + 1));
   const verdicts = sumRows(set.readRows('serviceVerdicts', highest.service + 1));
@@ -43,7 +43,7 @@ export function readCounters(set: MapSet, image: Image, numbering: Numbering): C
     destinations[(number * layout.counter.byteLength + offset) / 8]!;
 
   return {
-    services: image.map(({ name, destinations: ofService }) => {
+    services: services.map(({ name, destinations: ofService }) => {
       const numbers = numbering.get(name)!;
       return {
         name,

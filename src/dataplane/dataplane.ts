@@ -5,7 +5,7 @@ import { unlinkSync } from 'node:fs';
 import type { XdpLink, XdpMode } from '../libbpf/index.js';
 import { BeelineError, type Interface } from '../model/index.js';
 import { attach, attachedMode, type AttachOptions } from './attach.js';
-import type { Image } from './compile.js';
+import { featureNames, type Image } from './compile.js';
 import type { Counters } from './counters.js';
 import { MapSet } from './map-set.js';
 import { ensurePinDirectory, linkPath, listLinks, listSets, openLink, removePins, setPath } from './pins.js';
@@ -58,9 +58,13 @@ export class DataPlane implements Disposable {
     }
     const adopted = this.#adopt();
     this.#publisher = new Publisher({
-      create: (geometry) => {
-        this.#event('making new maps', { ...geometry });
-        return MapSet.create(objectPath, geometry);
+      create: (geometry, features) => {
+        this.#event('making new maps', { ...geometry, features: featureNames(features) });
+        return MapSet.create(objectPath, geometry, features);
+      },
+      reload: (from, features) => {
+        this.#event('loading the program for other features', { features: featureNames(features) });
+        return MapSet.reload(objectPath, from, features);
       },
       install: (set) => {
         this.#install(set);
@@ -97,7 +101,7 @@ export class DataPlane implements Disposable {
       if (inUse.size > 0 && !inUse.has(old.program.info.id)) {
         continue;
       }
-      const set = MapSet.reload(this.#options.objectPath, old);
+      const set = MapSet.reload(this.#options.objectPath, old, old.features);
       this.#install(set);
       this.#event('adopted the pinned maps', { generation: Number(set.generation) });
       return set;

@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x6355f84362c43ef1n;
+export const fingerprint = 0x5d65946b3b479fc3n;
 
 /** struct services4 */
 export const services4 = {
@@ -31,6 +31,8 @@ export const service4 = {
 export const serviceFlag = {
   'wildcard-tcp': 1,
   'wildcard-udp': 2,
+  drop: 4,
+  ttl: 8,
 } as const;
 
 /** struct services6 */
@@ -64,8 +66,12 @@ export const slots = {
 
 /** struct destinations */
 export const destinations = {
-  byteLength: 0,
-  entry: { offset: 0, size: 0, stride: 16 },
+  byteLength: 64,
+  mtu: { offset: 0, size: 4 },
+  zero: { offset: 4, size: 4 },
+  directors: { offset: 8, size: 48, stride: 8 },
+  reserved: { offset: 56, size: 8 },
+  entry: { offset: 64, size: 0, stride: 16 },
 } as const;
 
 /** struct destination */
@@ -74,6 +80,40 @@ export const destination = {
   mac: { offset: 0, size: 6, stride: 1 },
   sourceMac: { offset: 6, size: 6, stride: 1 },
   number: { offset: 12, size: 4 },
+} as const;
+
+/** struct egresses */
+export const egresses = {
+  byteLength: 0,
+  entry: { offset: 0, size: 0, stride: 16 },
+} as const;
+
+/** struct egress */
+export const egress = {
+  byteLength: 16,
+  ifindex: { offset: 0, size: 4 },
+  group: { offset: 4, size: 4 },
+  mtu: { offset: 8, size: 2 },
+  vlan: { offset: 10, size: 2 },
+  outerVlan: { offset: 12, size: 2 },
+  zero: { offset: 14, size: 2 },
+} as const;
+
+/** struct nics */
+export const nics = {
+  byteLength: 4112,
+  multiplier: { offset: 0, size: 4 },
+  zero: { offset: 4, size: 12, stride: 4 },
+  entry: { offset: 16, size: 4096, stride: 16 },
+} as const;
+
+/** struct nic */
+export const nic = {
+  byteLength: 16,
+  ifindex: { offset: 0, size: 4 },
+  group: { offset: 4, size: 4 },
+  mac: { offset: 8, size: 6, stride: 1 },
+  zero: { offset: 14, size: 2 },
 } as const;
 
 /** struct counters */
@@ -94,13 +134,37 @@ export const counter = {
 /** struct verdicts */
 export const verdicts = {
   byteLength: 0,
-  service: { offset: 0, size: 0, stride: 88 },
+  service: { offset: 0, size: 0, stride: 144 },
 } as const;
 
 /** struct service_verdicts */
 export const serviceVerdicts = {
-  byteLength: 88,
-  count: { offset: 0, size: 88, stride: 8 },
+  byteLength: 144,
+  count: { offset: 0, size: 144, stride: 8 },
+} as const;
+
+/** struct fragments4 */
+export const fragments4 = {
+  byteLength: 65536,
+  entry: { offset: 0, size: 65536, stride: 16 },
+} as const;
+
+/** struct fragment4 */
+export const fragment4 = {
+  byteLength: 16,
+  words: { offset: 0, size: 16, stride: 8 },
+} as const;
+
+/** struct fragments6 */
+export const fragments6 = {
+  byteLength: 262144,
+  entry: { offset: 0, size: 262144, stride: 64 },
+} as const;
+
+/** struct fragment6 */
+export const fragment6 = {
+  byteLength: 64,
+  words: { offset: 0, size: 64, stride: 8 },
 } as const;
 
 /** struct identity */
@@ -117,25 +181,45 @@ export const identity = {
 /** enum verdict */
 export const verdict = {
   forwarded: 0,
-  local: 1,
-  'not-ours': 2,
-  'no-service': 3,
-  'no-destination': 4,
-  'other-host': 5,
-  'other-protocol': 6,
-  fragment: 7,
-  'ip-options': 8,
-  truncated: 9,
-  malformed: 10,
+  redirected: 1,
+  local: 2,
+  'not-ours': 3,
+  'no-service': 4,
+  'no-destination': 5,
+  dropped: 6,
+  'other-host': 7,
+  'from-director': 8,
+  icmp: 9,
+  'other-protocol': 10,
+  fragment: 11,
+  extension: 12,
+  'too-long': 13,
+  ttl: 14,
+  'no-egress': 15,
+  truncated: 16,
+  malformed: 17,
+} as const;
+
+/** enum feature */
+export const feature = {
+  ipv4: 1,
+  ipv6: 2,
+  vlan: 4,
+  nics: 8,
+  fragments: 16,
+  ttl: 32,
+  directors: 64,
 } as const;
 
 /** struct control */
 export const control = {
-  byteLength: 24,
+  byteLength: 32,
   active: { offset: 0, size: 4 },
   magic: { offset: 4, size: 4 },
   layout: { offset: 8, size: 8 },
   generation: { offset: 16, size: 8 },
+  features: { offset: 24, size: 4 },
+  zero: { offset: 28, size: 4 },
 } as const;
 
 /** struct geometry */
@@ -150,7 +234,9 @@ export const geometry = {
 
 /** The section .rodata */
 export const readOnlyData = {
-  byteLength: 24,
+  byteLength: 32,
   verdictNames: { offset: 0, size: 4 },
-  geometry: { offset: 4, size: 20 },
+  features: { offset: 4, size: 4 },
+  clockShift: { offset: 8, size: 4 },
+  geometry: { offset: 12, size: 20 },
 } as const;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { BpfMap, BpfObject, BpfProgram, KernelError, type Mapping } from '../libbpf/index.js';
 import { BeelineError, ipFromBytes, PROTOCOL_NUMBERS, PROTOCOLS, serviceName, type Protocol } from '../model/index.js';
 import { possibleCpus } from '../native/system.js';
+import { clockShift } from './clock.js';
 import * as layout from './layout.generated.js';
 import type { Numbering, ServiceNumbers } from './numbering.js';
 import type { Geometry } from './tables.js';
@@ -16,6 +17,10 @@ const MAP_NAMES = {
   services6: 'services6',
   slots: 'slots',
   destinations: 'destinations',
+  egresses: 'egresses',
+  nics: 'nics',
+  fragments4: 'fragments4',
+  fragments6: 'fragments6',
   destinationCounters: 'destination_counters',
   serviceVerdicts: 'service_verdicts',
   serviceIdentities: 'service_identities',
@@ -26,10 +31,13 @@ const MAP_NAMES = {
 type MapKey = keyof typeof MAP_NAMES;
 const MAP_KEYS = Object.keys(MAP_NAMES) as MapKey[];
 
+/** The map of interfaces to redirect to: the kernel's own kind, that cannot be mapped. */
+const DEVICES_NAME = 'devices';
+
 const PROGRAM_NAME = 'director';
 
 /** Tables that exist twice. */
-export type CopiedTable = 'services4' | 'services6' | 'slots' | 'destinations';
+export type CopiedTable = 'services4' | 'services6' | 'slots' | 'destinations' | 'egresses' | 'nics';
 
 /** CONTROL_MAGIC in bpf/layout.h. */
 const CONTROL_MAGIC = 0x4245454c;
@@ -57,6 +65,8 @@ export class MapSet implements Disposable {
   readonly #strides: Readonly<Record<MapKey, number>>;
   /** Elements of each map, asked for once: reading counters then makes no system call. */
   readonly #elements: Readonly<Record<MapKey, number>>;
+  readonly #devices: BpfMap;
+  #deviceIndices: readonly number[] | undefined;
 
   private constructor(programs: ReadonlyMap<string, BpfProgram>, all: ReadonlyMap<string, BpfMap>) {
     this.programs = programs;
@@ -64,6 +74,7 @@ export class MapSet implements Disposable {
     this.maps = all;
     const maps = mapValues((key) => all.get(MAP_NAMES[key])!);
     this.#maps = maps;
+    this.#devices = all.get(DEVICES_NAME)!;
     this.#memory = mapValues((key) => maps[key].mmap('write'));
     this.#strides = mapValues((key) => Math.ceil(maps[key].info.valueSize / ELEMENT_ALIGNMENT) * ELEMENT_ALIGNMENT);
     this.#elements = mapValues((key) => maps[key].info.maxEntries);
@@ -72,7 +83,7 @@ export class MapSet implements Disposable {
       services4: entries('services4', layout.services4.byteLength, layout.service4.byteLength),
       services6: entries('services6', layout.services6.byteLength, layout.service6.byteLength),
       slots: entries('slots', 0, layout.slots.destination.stride),
-      destinations: entries('destinations', 0, layout.destination.byteLength),
+      destinations: entries('destinations', layout.destinations.byteLength, layout.destination.byteLength),
       services: entries('serviceVerdicts', 0, layout.serviceVerdicts.byteLength),
     };
   }
@@ -83,12 +94,13 @@ export class MapSet implements Disposable {
    * @throws BeelineError `PROGRAM_REFUSED` when the kernel does not take it, `TABLE_FULL` when it cannot be that large,
    *   `NOT_BUILT` when there is no object
    */
-  static create(objectPath: string, geometry: Geometry): MapSet {
+  static create(objectPath: string, geometry: Geometry, features: number): MapSet {
     const sizes: Partial<Record<MapKey, number>> = {
       services4: layout.services4.byteLength + geometry.services4 * layout.service4.byteLength,
       services6: layout.services6.byteLength + geometry.services6 * layout.service6.byteLength,
       slots: geometry.slots * layout.slots.destination.stride,
-      destinations: geometry.destinations * layout.destination.byteLength,
+      destinations: layout.destinations.byteLength + geometry.destinations * layout.destination.byteLength,
+      egresses: geometry.destinations * layout.egress.byteLength,
       destinationCounters: geometry.destinations * layout.counter.byteLength,
       serviceVerdicts: geometry.services * layout.serviceVerdicts.byteLength,
     };
@@ -101,7 +113,7 @@ export class MapSet implements Disposable {
         },
       );
     }
-    const set = MapSet.#load(objectPath, geometry, (object) => {
+    const set = MapSet.#load(objectPath, geometry, features, (object) => {
       for (const [key, size] of Object.entries(sizes)) {
         object.map(MAP_NAMES[key as MapKey]).setValueSize(size);
       }
@@ -114,22 +126,32 @@ export class MapSet implements Disposable {
     const view = new DataView(new ArrayBuffer(layout.control.byteLength));
     view.setUint32(layout.control.magic.offset, CONTROL_MAGIC, true);
     view.setBigUint64(layout.control.layout.offset, layout.fingerprint, true);
+    view.setUint32(layout.control.features.offset, features, true);
     set.#memory.control.write(0, new Uint8Array(view.buffer));
     return set;
   }
 
   /** Loads the program anew, with the maps of another set. Both see the same memory. */
-  static reload(objectPath: string, from: MapSet): MapSet {
-    return MapSet.#load(objectPath, from.geometry, (object) => {
+  static reload(objectPath: string, from: MapSet, features: number): MapSet {
+    const set = MapSet.#load(objectPath, from.geometry, features, (object) => {
       for (const key of MAP_KEYS) {
         object.map(MAP_NAMES[key]).reuse(from.#maps[key]);
       }
+      object.map(DEVICES_NAME).reuse(from.#devices);
     });
+    set.#memory.control.store32(layout.control.features.offset, features);
+    set.#deviceIndices = from.#deviceIndices;
+    return set;
   }
 
-  static #load(objectPath: string, geometry: Geometry, configure: (object: BpfObject) => void): MapSet {
+  static #load(
+    objectPath: string,
+    geometry: Geometry,
+    features: number,
+    configure: (object: BpfObject) => void,
+  ): MapSet {
     using object = openObject(objectPath);
-    setGeometry(object, geometry);
+    setConstants(object, geometry, features);
     configure(object);
     try {
       object.load();
@@ -144,7 +166,9 @@ export class MapSet implements Disposable {
     try {
       const program = BpfProgram.openPinned(join(directory, 'program'));
       const maps = new Map(
-        MAP_KEYS.map((key) => [MAP_NAMES[key], BpfMap.openPinned(join(directory, pinName(key)))] as const),
+        [...MAP_KEYS.map((key) => MAP_NAMES[key]), DEVICES_NAME].map(
+          (name) => [name, BpfMap.openPinned(join(directory, pinName(name)))] as const,
+        ),
       );
       if (!isOurControl(maps.get(MAP_NAMES.control)!)) {
         return 'other-version';
@@ -164,8 +188,9 @@ export class MapSet implements Disposable {
   pin(directory: string): void {
     mkdirSync(directory, { mode: 0o700 });
     for (const key of MAP_KEYS) {
-      this.#maps[key].pin(join(directory, pinName(key)));
+      this.#maps[key].pin(join(directory, pinName(MAP_NAMES[key])));
     }
+    this.#devices.pin(join(directory, pinName(DEVICES_NAME)));
     this.program.pin(join(directory, 'program'));
   }
 
@@ -194,6 +219,29 @@ export class MapSet implements Disposable {
   get generation(): bigint {
     const bytes = this.#memory.control.read(layout.control.generation.offset, new Uint8Array(8));
     return new DataView(bytes.buffer).getBigUint64(0, true);
+  }
+
+  /** What the program was loaded for: bits of enum feature. */
+  get features(): number {
+    return this.#memory.control.load32(layout.control.features.offset);
+  }
+
+  /** Sets the interfaces that packets can be redirected to; one that has vanished meanwhile is left out. */
+  setDevices(ifindices: readonly number[]): void {
+    const before = this.#deviceIndices ?? [...this.#devices.keys()].map((key) => u32Of(key));
+    for (const gone of before.filter((ifindex) => !ifindices.includes(ifindex))) {
+      this.#devices.delete(u32Bytes(gone));
+    }
+    for (const added of ifindices.filter((ifindex) => !before.includes(ifindex))) {
+      try {
+        this.#devices.update(u32Bytes(added), u32Bytes(added));
+      } catch (error) {
+        if (!(error instanceof KernelError && (error.code === 'EINVAL' || error.code === 'ENODEV'))) {
+          throw error;
+        }
+      }
+    }
+    this.#deviceIndices = ifindices;
   }
 
   /** Writes into one copy of a table. */
@@ -300,13 +348,21 @@ export class MapSet implements Disposable {
   }
 }
 
+function u32Bytes(value: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(value).buffer);
+}
+
+function u32Of(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+}
+
 function mapValues<Value>(make: (key: MapKey) => Value): Record<MapKey, Value> {
   return Object.fromEntries(MAP_KEYS.map((key) => [key, make(key)])) as Record<MapKey, Value>;
 }
 
 /** BPF file systems refuse names with dots. */
-function pinName(key: MapKey): string {
-  return MAP_NAMES[key].replace('.data.', '');
+function pinName(mapName: string): string {
+  return mapName.replace('.data.', '');
 }
 
 function programRefused(error: unknown): unknown {
@@ -335,8 +391,8 @@ function openObject(path: string): BpfObject {
   }
 }
 
-/** Tells the program its tables' sizes, before it is loaded: the verifier then knows the bounds. */
-function setGeometry(object: BpfObject, geometry: Geometry): void {
+/** Tells the program its tables' sizes and its features, before it is loaded: the verifier then knows them. */
+function setConstants(object: BpfObject, geometry: Geometry, features: number): void {
   const view = new DataView(new ArrayBuffer(layout.readOnlyData.byteLength));
   const at = layout.readOnlyData.geometry.offset;
   const set = (field: { offset: number }, value: number): void => {
@@ -347,6 +403,8 @@ function setGeometry(object: BpfObject, geometry: Geometry): void {
   set(layout.geometry.slotMask, geometry.slots - 1);
   set(layout.geometry.destinationMask, geometry.destinations - 1);
   set(layout.geometry.serviceMask, geometry.services - 1);
+  view.setUint32(layout.readOnlyData.features.offset, features, true);
+  view.setUint32(layout.readOnlyData.clockShift.offset, clockShift(), true);
   object.section('.rodata').setInitialValue(new Uint8Array(view.buffer));
 }
 

@@ -37,8 +37,8 @@ export function renumber(previous: Numbering, image: Image): Renumbering {
     [...previous.values()].flatMap((service) => [...service.destinations.values()]),
   );
   const numbering = new Map<string, ServiceNumbers>();
-  let same = previous.size === image.length;
-  for (const { name, destinations: wanted } of image) {
+  let same = previous.size === image.services.length;
+  for (const { name, destinations: wanted } of image.services) {
     const known = previous.get(name);
     if (known !== undefined && hasExactly(known, wanted)) {
       numbering.set(name, known);

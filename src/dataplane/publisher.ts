@@ -10,8 +10,13 @@ import type { MapSet } from './map-set.js';
 import { renumber, type Numbering, type NumberSet, type ServiceNumbers } from './numbering.js';
 import {
   DESTINATION_BYTES,
+  DESTINATIONS_HEADER_BYTES,
+  EGRESS_BYTES,
   encodeDestinations,
+  encodeDestinationsHeader,
+  encodeEgresses,
   encodeIdentities,
+  encodeNics,
   encodeRing,
   encodeServices,
   fits,
@@ -32,9 +37,11 @@ const GRACE_PERIOD_MS = 10;
 const NO_NUMBERS: NumberSet = { services: [], destinations: [] };
 
 export interface PublisherOptions {
-  /** Loads a program with empty maps of this size. */
-  readonly create: (geometry: Geometry) => MapSet;
-  /** Makes packets use a set that is filled: called for each that `create` made, before the one it replaces is closed. */
+  /** Loads a program that can do these things (bits of enum feature), with empty maps of this size. */
+  readonly create: (geometry: Geometry, features: number) => MapSet;
+  /** Loads it anew for other features, on the same maps. */
+  readonly reload: (from: MapSet, features: number) => MapSet;
+  /** Makes packets use a set that is filled: called for each that was made, before the one it replaces is closed. */
   readonly install: (set: MapSet) => void;
   /** The maps to go on with, in place already. */
   readonly adopted?: MapSet;
@@ -52,9 +59,11 @@ interface Copy {
   readonly rings: ReadonlyMap<Ring, number>;
   /** By service name. */
   readonly services: ReadonlyMap<string, Written>;
+  /** As text. */
+  readonly interfaces: string;
 }
 
-const EMPTY_COPY: Copy = { rings: new Map(), services: new Map() };
+const EMPTY_COPY: Copy = { rings: new Map(), services: new Map(), interfaces: '' };
 
 /** Everything that one set of maps holds; begins anew with new maps. */
 class Contents {
@@ -104,10 +113,13 @@ export class Publisher implements Disposable {
     const { numbering, added, removed } = renumber(this.#numbering, image);
     const need = requiredGeometry(image, numbering);
     if (this.#set !== undefined && fits(need, this.#set.geometry)) {
-      const copy = this.#set.activeCopy === 0 ? 1 : 0;
-      this.#write(this.#set, copy, image, numbering, added);
-      this.#set.activate(copy);
+      // The program is always able to do what the tables ask for: what is new before them, what is not needed after.
+      const set = this.#withFeatures(this.#set, this.#set.features | image.features);
+      const copy = set.activeCopy === 0 ? 1 : 0;
+      this.#write(set, copy, image, numbering, added);
+      set.activate(copy);
       this.#retired = removed;
+      this.#withFeatures(set, image.features);
     } else {
       await this.#replaceSet(image, numbering, need);
     }
@@ -116,10 +128,22 @@ export class Publisher implements Disposable {
     this.#grace = gracePeriod();
   }
 
+  /** Has packets run through a program with other features; the tables are the same. */
+  #withFeatures(set: MapSet, features: number): MapSet {
+    if (set.features === features) {
+      return set;
+    }
+    const next = this.#options.reload(set, features);
+    this.#options.install(next);
+    this.#set = next;
+    set.close();
+    return next;
+  }
+
   counters(): Counters {
     return this.#set === undefined
       ? { services: [], noService: {} }
-      : readCounters(this.#set, this.#image ?? [], this.#numbering);
+      : readCounters(this.#set, this.#image?.services ?? [], this.#numbering);
   }
 
   close(): void {
@@ -139,6 +163,9 @@ export class Publisher implements Disposable {
     for (const [number, identity] of identities.destinations) {
       set.setDestination(number, identity);
     }
+    set.setDevices(image.interfaces.length > 1 ? image.interfaces.map(({ ifindex }) => ifindex) : []);
+    set.writeTable('nics', copy, 0, encodeNics(image.interfaces));
+    set.writeTable('destinations', copy, 0, encodeDestinationsHeader(image));
     const places = placeTables(image, numbering);
     this.#writeCopy(set, copy, image, numbering, places);
     for (const family of [4, 6] as const) {
@@ -152,29 +179,34 @@ export class Publisher implements Disposable {
   /** Writes the rings and destinations that stand otherwise in this copy. */
   #writeCopy(set: MapSet, copy: 0 | 1, image: Image, numbering: Numbering, places: Places): void {
     const before = this.#contents.copies[copy];
+    const interfaces = JSON.stringify(image.interfaces);
     for (const [ring, slot] of places.rings) {
       if (before.rings.get(ring) !== slot) {
         set.writeTable('slots', copy, slot * SLOT_BYTES, encodeRing(ring));
       }
     }
     const services = new Map<string, Written>();
-    for (const compiled of image) {
+    for (const compiled of image.services) {
       const { name } = compiled;
       const numbers = numbering.get(name)!;
       const first = places.destinations.get(name)!;
       const there = before.services.get(name);
       if (there?.compiled !== compiled || there.numbers !== numbers || there.first !== first) {
-        set.writeTable('destinations', copy, first * DESTINATION_BYTES, encodeDestinations(compiled, numbers));
+        const at = DESTINATIONS_HEADER_BYTES + first * DESTINATION_BYTES;
+        set.writeTable('destinations', copy, at, encodeDestinations(compiled, numbers));
+      }
+      if (there?.compiled !== compiled || there.first !== first || before.interfaces !== interfaces) {
+        set.writeTable('egresses', copy, first * EGRESS_BYTES, encodeEgresses(compiled, image.interfaces));
       }
       services.set(name, { compiled, numbers, first });
     }
-    this.#contents.copies[copy] = { rings: places.rings, services };
+    this.#contents.copies[copy] = { rings: places.rings, services, interfaces };
   }
 
   /** Makes larger maps, fills them, and has packets use them instead of the old ones, counts carried over. */
   async #replaceSet(image: Image, numbering: Numbering, need: Geometry): Promise<void> {
     const old = this.#set;
-    const set = this.#options.create(grow(need, old?.geometry ?? SMALLEST_GEOMETRY));
+    const set = this.#options.create(grow(need, old?.geometry ?? SMALLEST_GEOMETRY), image.features);
     this.#contents = new Contents();
     this.#write(set, 0, image, numbering, {
       services: [...numbering.values()].map(({ number }) => number),

@@ -6,7 +6,9 @@ import {
   macBytes,
   PROTOCOL_NUMBERS,
   type Family,
+  type Interface,
   type IpAddress,
+  type Service,
   type ServiceKey,
 } from '../model/index.js';
 import { MIN_SLOTS, type Ring } from '../schedule/ring.js';
@@ -37,6 +39,12 @@ export const SMALLEST_GEOMETRY: Geometry = {
   services: 1 << 8,
 };
 
+/** What stands before the destinations, in bytes. */
+export const DESTINATIONS_HEADER_BYTES = layout.destinations.byteLength;
+
+/** What a destination's way out takes, in bytes. */
+export const EGRESS_BYTES = layout.egress.byteLength;
+
 /** What a slot takes, in bytes. */
 export const SLOT_BYTES = layout.slots.destination.stride;
 
@@ -54,7 +62,7 @@ const EMPTY = { ring: 0, shift: 63, slots: MIN_SLOTS, first: 0 };
 /** The smallest geometry that an image fits into. */
 export function requiredGeometry(image: Image, numbering: Numbering): Geometry {
   const highest = highestNumbers(numbering);
-  const slots = ringsOf(image).reduce((sum, { length }) => sum + length, EMPTY.slots);
+  const slots = ringsOf(image.services).reduce((sum, { length }) => sum + length, EMPTY.slots);
   return {
     services4: entriesFor(servicesOf(4, image).length + vipsOf(4, image).size),
     services6: entriesFor(servicesOf(6, image).length + vipsOf(6, image).size),
@@ -65,7 +73,7 @@ export function requiredGeometry(image: Image, numbering: Numbering): Geometry {
 }
 
 function servicesOf(family: Family, image: Image): readonly CompiledService[] {
-  return image.filter(({ service }) => familyOf(service.address) === family);
+  return image.services.filter(({ service }) => familyOf(service.address) === family);
 }
 
 /** The VIPs of a family, and the flags of their marks: which protocols have a service for every port. */
@@ -96,8 +104,8 @@ function powerOfTwo(least: number): number {
 }
 
 /** All rings, each once. */
-function ringsOf(image: Image): Ring[] {
-  return [...new Set(image.flatMap(({ ring }) => ring ?? []))];
+function ringsOf(services: readonly CompiledService[]): Ring[] {
+  return [...new Set(services.flatMap(({ ring }) => ring ?? []))];
 }
 
 /** Where rings and destinations begin in their tables. */
@@ -109,7 +117,7 @@ export interface Places {
 
 /** One after another by the services' numbers, so that a new service, whose number is the highest, moves no other. */
 export function placeTables(image: Image, numbering: Numbering): Places {
-  const byNumber = image
+  const byNumber = image.services
     .map((compiled) => ({ compiled, number: numbering.get(compiled.name)!.number }))
     .sort((a, b) => a.number - b.number)
     .map(({ compiled }) => compiled);
@@ -180,7 +188,7 @@ export function encodeServices(
   keys.forEach((key, i) => {
     bytes.set(key, entryAt(i));
   });
-  services.forEach(({ name, ring }, i) => {
+  services.forEach(({ name, ring, service }, i) => {
     const at = entryAt(i);
     const place =
       ring === undefined
@@ -190,6 +198,7 @@ export function encodeServices(
     view.setUint32(at + entry.ring.offset, place.ring, true);
     view.setUint8(at + entry.shift.offset, place.shift);
     view.setUint16(at + entry.number.offset, numbering.get(name)!.number, true);
+    view.setUint8(at + entry.flags.offset, flagsOf(service));
   });
   [...vipsOf(family, image).values()].forEach((flags, mark) => {
     const i = services.length + mark;
@@ -198,6 +207,10 @@ export function encodeServices(
     bytes[table.vipFilter.offset + (bit >> 3)]! |= 1 << (bit & 7);
   });
   return bytes;
+}
+
+function flagsOf({ ttl, noDestination }: Service): number {
+  return (ttl === 'decrement' ? layout.serviceFlag.ttl : 0) | (noDestination === 'drop' ? layout.serviceFlag.drop : 0);
 }
 
 /** Address, port and protocol as the first bytes of struct service4 (8 bytes) or struct service6 (20 bytes). */
@@ -246,6 +259,64 @@ export function encodeDestinations({ destinations, routes }: CompiledService, nu
   return bytes;
 }
 
+/** struct egress of all of a service's destinations, in the same order. */
+export function encodeEgresses({ routes }: CompiledService, interfaces: readonly Interface[]): Uint8Array {
+  const entry = layout.egress;
+  const bytes = new Uint8Array(routes.length * entry.byteLength);
+  const view = new DataView(bytes.buffer);
+  routes.forEach((route, i) => {
+    const at = i * entry.byteLength;
+    const egress = route.action === 'forward' ? interfaces.find(({ ifindex }) => ifindex === route.ifindex) : undefined;
+    if (route.action !== 'forward' || egress === undefined) {
+      return;
+    }
+    view.setUint32(at + entry.ifindex.offset, egress.ifindex, true);
+    view.setUint32(at + entry.group.offset, egress.group, true);
+    view.setUint16(at + entry.mtu.offset, Math.min(egress.mtu, 0xffff), true);
+    view.setUint16(at + entry.vlan.offset, route.vlan?.id ?? 0);
+    view.setUint16(at + entry.outerVlan.offset, route.vlan?.outer ?? 0);
+  });
+  return bytes;
+}
+
+/** What stands before the destinations: struct destinations without its entries. */
+export function encodeDestinationsHeader({ interfaces, directors }: Image): Uint8Array {
+  const table = layout.destinations;
+  const bytes = new Uint8Array(table.byteLength);
+  const view = new DataView(bytes.buffer);
+  // Without interfaces nothing arrives; whatever is tried then shall not fail for its length.
+  view.setUint32(table.mtu.offset, Math.min(0xffff_ffff, ...interfaces.map(({ mtu }) => mtu)), true);
+  directors.forEach((mac, i) => {
+    bytes.set(macBytes(mac), table.directors.offset + i * table.directors.stride);
+  });
+  return bytes;
+}
+
+/** struct nics: each interface alone where its index, multiplied, falls. */
+export function encodeNics(interfaces: readonly Interface[]): Uint8Array {
+  const table = layout.nics;
+  const entry = layout.nic;
+  const bits = Math.log2(table.entry.size / table.entry.stride);
+  const bytes = new Uint8Array(table.byteLength);
+  const view = new DataView(bytes.buffer);
+  const placeUnder = (multiplier: number): number[] =>
+    interfaces.map(({ ifindex }) => Math.imul(ifindex, multiplier) >>> (32 - bits));
+  // Odd numbers, begun with the golden ratio's bits: one in a few fits as many interfaces as a host has.
+  let multiplier = 0x9e3779b1;
+  while (new Set(placeUnder(multiplier)).size < interfaces.length) {
+    multiplier = (multiplier + 0x3c6ef362) >>> 0;
+  }
+  view.setUint32(table.multiplier.offset, multiplier, true);
+  placeUnder(multiplier).forEach((place, i) => {
+    const { ifindex, group, mac } = interfaces[i]!;
+    const at = table.entry.offset + place * entry.byteLength;
+    view.setUint32(at + entry.ifindex.offset, ifindex, true);
+    view.setUint32(at + entry.group.offset, group, true);
+    bytes.set(macBytes(mac), at + entry.mac.offset);
+  });
+  return bytes;
+}
+
 /** struct identity of every number in `which`. */
 export function encodeIdentities(
   image: Image,
@@ -256,7 +327,7 @@ export function encodeIdentities(
   const destinations = new Map<number, Uint8Array>();
   const newServices = new Set(which.services);
   const newDestinations = new Set(which.destinations);
-  for (const { name, service } of image) {
+  for (const { name, service } of image.services) {
     const numbers = numbering.get(name)!;
     if (newServices.has(numbers.number)) {
       services.set(numbers.number, identityBytes(service, 0));

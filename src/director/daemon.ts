@@ -100,10 +100,10 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       interfaces: director.interfaces(),
       programId: dataPlane.programId,
       generation: dataPlane.generation,
-      ...reportTotals(dataPlane.image ?? [], dataPlane.counters()),
+      ...reportTotals(dataPlane.image?.services ?? [], dataPlane.counters()),
       problems: director.problems,
     }),
-    list: () => reportServices(dataPlane.image ?? [], dataPlane.counters()),
+    list: () => reportServices(dataPlane.image?.services ?? [], dataPlane.counters()),
     reload,
     stop: async ({ detach }) => {
       await director.stop();

@@ -4,7 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { InterfaceReport } from '../control/index.js';
 import { compile, type Attachment, type DataPlane, type Image } from '../dataplane/index.js';
-import { BeelineError, keepUnchanged, type Interface, type IpAddress, type Model, type World } from '../model/index.js';
+import {
+  BeelineError,
+  isMac,
+  keepUnchanged,
+  type Interface,
+  type IpAddress,
+  type Model,
+  type World,
+} from '../model/index.js';
 import type { Network, Resolver } from '../net/index.js';
 import type { Logger } from './log.js';
 
@@ -160,13 +168,13 @@ export class Director {
   async #round(): Promise<void> {
     const { dataPlane, log } = this.#options;
     const world = await this.#survey();
-    const image = compile(this.#model.services, world);
+    const image = compile(this.#model, world);
     this.#tellChanges(image);
     if (dataPlane.image === undefined || !sameImage(image, dataPlane.image)) {
       const started = performance.now();
       await dataPlane.publish(image);
       const ms = Math.round((performance.now() - started) * 10) / 10;
-      log.info({ generation: dataPlane.generation, services: image.length, ms }, 'published');
+      log.info({ generation: dataPlane.generation, services: image.services.length, ms }, 'published');
     }
     for (const target of world.interfaces) {
       this.#attach(target);
@@ -178,8 +186,14 @@ export class Director {
   /** Has the model's real servers resolved, and says how everything stands. */
   async #survey(): Promise<World> {
     const { network, resolver } = this.#options;
-    const interfaces = this.#model.interfaces.flatMap((name) => network.link(name) ?? []);
-    const addresses = this.#model.services.flatMap(({ destinations }) => destinations.map(({ address }) => address));
+    const interfaces = this.#model.interfaces.flatMap((name) => network.interface(name) ?? []);
+    const { services, directors = [] } = this.#model;
+    const addresses = [
+      ...services.flatMap(({ destinations }) =>
+        destinations.flatMap(({ address, mac }) => (mac === undefined ? address : [])),
+      ),
+      ...directors.filter((each) => !isMac(each)),
+    ];
     await resolver.track(addresses, interfaces);
     return { interfaces, resolutions: resolver.resolutions() };
   }
@@ -255,7 +269,7 @@ export class Director {
 /** By address: "00:50:00:00:01:00", "local", "unresolved, …". */
 function realServerStates(image: Image): Map<IpAddress, string> {
   const states = new Map<IpAddress, string>();
-  for (const { destinations, routes } of image) {
+  for (const { destinations, routes } of image.services) {
     destinations.forEach(({ address }, i) => {
       const route = routes[i]!;
       const state =
@@ -271,5 +285,11 @@ function realServerStates(image: Image): Map<IpAddress, string> {
 }
 
 function sameImage(a: Image, b: Image): boolean {
-  return a.length === b.length && a.every((service, i) => service === b[i]);
+  const surroundings = ({ interfaces, directors, features }: Image): string =>
+    JSON.stringify([interfaces, directors, features]);
+  return (
+    a.services.length === b.services.length &&
+    a.services.every((service, i) => service === b.services[i]) &&
+    surroundings(a) === surroundings(b)
+  );
 }

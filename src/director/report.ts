@@ -7,12 +7,12 @@ import type {
   ServiceReport,
   StatusReport,
 } from '../control/index.js';
-import type { CompiledService, Counters, Image, Route } from '../dataplane/index.js';
+import type { CompiledService, Counters, Route } from '../dataplane/index.js';
 import { serviceName, type Destination, type Model } from '../model/index.js';
 
-export function reportServices(image: Image, counters: Counters): ServiceReport[] {
+export function reportServices(services: readonly CompiledService[], counters: Counters): ServiceReport[] {
   const byName = new Map(counters.services.map((service) => [service.name, service]));
-  return image.map((compiled) => {
+  return services.map((compiled) => {
     const { service, name, destinations, routes } = compiled;
     const counted = byName.get(name);
     const shares = slotShares(compiled);
@@ -66,7 +66,7 @@ function slotShares({ ring, destinations }: CompiledService): number[] {
 
 /** Sums over all services. */
 export function reportTotals(
-  image: Image,
+  services: readonly CompiledService[],
   counters: Counters,
 ): Pick<StatusReport, 'services' | 'destinations' | 'unresolved' | 'packets' | 'bytes' | 'verdicts'> {
   const destinations = counters.services.flatMap((service) => service.destinations);
@@ -77,9 +77,9 @@ export function reportTotals(
     }
   }
   return {
-    services: image.length,
-    destinations: image.reduce((sum, service) => sum + service.destinations.length, 0),
-    unresolved: image.reduce(
+    services: services.length,
+    destinations: services.reduce((sum, service) => sum + service.destinations.length, 0),
+    unresolved: services.reduce(
       (sum, { destinations: all, routes }) =>
         sum + all.filter(({ weight }, i) => weight > 0 && routes[i]!.action === 'none').length,
       0,

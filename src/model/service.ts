@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 
-import { familyOf, type IpAddress } from './address.js';
+import { familyOf, type IpAddress, type MacAddress } from './address.js';
 
 export type Protocol = 'tcp' | 'udp';
 
@@ -27,10 +27,34 @@ export interface ServiceKey {
   readonly protocol: Protocol;
 }
 
+/** What service packets do while there is nobody to send them to: `reject` leaves the answer to the host. */
+export type NoDestination = 'reject' | 'drop';
+
+export const NO_DESTINATION = ['reject', 'drop'] as const satisfies readonly NoDestination[];
+
+/** What happens to TTL or hop limit: `decrement` as a router does, `keep` as a switch does. */
+export type TtlPolicy = 'keep' | 'decrement';
+
+export const TTL_POLICIES = ['keep', 'decrement'] as const satisfies readonly TtlPolicy[];
+
+/** A VLAN by its tags' ids, 1..4094. */
+export interface Vlan {
+  /** Of the customer tag (802.1Q); 0: there is only a service tag. */
+  readonly id: number;
+  /** Of the service tag (802.1ad) around it. */
+  readonly outer?: number | undefined;
+}
+
 /** One real server within one service. */
 export interface Destination {
   /** The real server's own address, of the VIP's family. */
   readonly address: IpAddress;
+  /** Its MAC, when it is not to be found by ARP or neighbour discovery. */
+  readonly mac?: MacAddress | undefined;
+  /** The interface that leads to it, where a `mac` is given and the director has several; default: the first. */
+  readonly interface?: string | undefined;
+  /** The VLAN that it is on, when that is not told by the VLAN device that its address is reached through. */
+  readonly vlan?: Vlan | undefined;
   /** Its share relative to the others'; 0 takes no new flows. */
   readonly weight: number;
 }
@@ -40,6 +64,10 @@ export interface Service extends ServiceKey {
   readonly scheduler: Scheduler;
   /** Size of the ring, a power of two; undefined: by the number of destinations. */
   readonly slots?: number | undefined;
+  /** Default: keep. */
+  readonly ttl?: TtlPolicy | undefined;
+  /** Default: reject. */
+  readonly noDestination?: NoDestination | undefined;
   readonly destinations: readonly Destination[];
 }
 
@@ -48,6 +76,12 @@ export interface Model {
   readonly interfaces: readonly string[];
   /** `auto`: native, and generic where the driver refuses. */
   readonly mode: 'native' | 'generic' | 'auto';
+  /** Whether later fragments follow the first; default: yes. */
+  readonly fragments?: boolean | undefined;
+  /** Whether tagged frames are looked into; default: when a real server is on a VLAN. */
+  readonly vlans?: boolean | undefined;
+  /** Other directors, by address or MAC: their frames are never scheduled a second time. */
+  readonly directors?: readonly string[] | undefined;
   readonly services: readonly Service[];
 }
 

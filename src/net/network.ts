@@ -1,6 +1,6 @@
 /** This host's links, addresses and neighbours, kept up to date by the kernel's events. */
 
-import type { IpAddress } from '../model/index.js';
+import type { Interface, IpAddress } from '../model/index.js';
 import { NLM_F_CREATE, NLM_F_REPLACE, type NetlinkMessage } from './netlink.js';
 import {
   decodeAddress,
@@ -34,6 +34,9 @@ export type NetworkChange = 'links' | 'addresses' | 'neighbours';
 
 /** ENETUNREACH and EHOSTUNREACH (errno.h): there is no route. */
 const NO_ROUTE = [101, 113];
+
+/** Devices that send by any of their members. */
+const BONDS = ['bond', 'team'];
 
 /** Lives until `close`; its events keep the process alive. */
 export class Network implements Disposable {
@@ -137,6 +140,17 @@ export class Network implements Disposable {
 
   link(name: string): Link | undefined {
     return [...this.#links.values()].find((link) => link.name === name);
+  }
+
+  /** A link as the data path sees it: members of one bond are one group. */
+  interface(name: string): Interface | undefined {
+    const link = this.link(name);
+    if (link === undefined) {
+      return undefined;
+    }
+    const { ifindex, mac, up, mtu, master } = link;
+    const bonded = master !== undefined && BONDS.includes(this.#links.get(master)?.kind ?? '');
+    return { name, ifindex, mac, up, mtu, group: bonded ? master : ifindex };
   }
 
   linkByIndex(ifindex: number): Link | undefined {

@@ -1,6 +1,6 @@
 /** Finds where real servers are: neighbours, this host, or nowhere, and says when that changes. */
 
-import type { Interface, IpAddress, Resolution } from '../model/index.js';
+import type { Interface, IpAddress, Resolution, Vlan } from '../model/index.js';
 import type { Network } from './network.js';
 
 /** How often addresses that have no place yet are looked for again; the kernel probes neighbours by itself. */
@@ -8,7 +8,8 @@ const RETRY_MS = 5_000;
 
 /** Where an address lies, routes considered: what has to be asked, not what events tell. */
 type Place =
-  | { readonly kind: 'neighbour'; readonly ifindex: number }
+  /** Asked for at `ifindex`, sent to by `egress` with a tag: they differ for VLAN devices and bonds. */
+  | { readonly kind: 'neighbour'; readonly ifindex: number; readonly egress: number; readonly vlan?: Vlan }
   | { readonly kind: 'local' }
   | { readonly kind: 'nowhere'; readonly reason: string };
 
@@ -95,7 +96,7 @@ export class Resolver implements Disposable {
         const mac = this.#network.neighbour(place.ifindex, address)?.mac;
         return mac === undefined
           ? { state: 'unresolved', reason: 'does not answer ARP or neighbour discovery' }
-          : { state: 'resolved', mac, ifindex: place.ifindex };
+          : { state: 'resolved', mac, ifindex: place.egress, ...(place.vlan && { vlan: place.vlan }) };
       }
     }
   }
@@ -131,14 +132,36 @@ export class Resolver implements Disposable {
         reason: `is behind the router ${route.gateway}; direct routing needs it on a network of the director's own`,
       };
     }
-    if (!this.#interfaces.some(({ ifindex }) => ifindex === route.ifindex)) {
+    const way = this.#wayOut(route.ifindex);
+    if (way === undefined) {
       const name = this.#network.linkByIndex(route.ifindex)?.name ?? `interface ${route.ifindex}`;
       return { kind: 'nowhere', reason: `is reached through ${name}, which is not an interface of the director's` };
     }
     if (this.#network.neighbour(route.ifindex, address)?.permanent !== true) {
       await this.#network.manageNeighbour(route.ifindex, address, true);
     }
-    return { kind: 'neighbour', ifindex: route.ifindex };
+    return { kind: 'neighbour', ifindex: route.ifindex, ...way };
+  }
+
+  /**
+   * Which of the director's interfaces leads out of a device, and with which tag: the device itself, a member of the
+   * bond that it is, or the interface under a VLAN device, or under two of them. Undefined when none does.
+   */
+  #wayOut(device: number): { egress: number; vlan?: Vlan } | undefined {
+    const tags: { id: number; service: boolean }[] = [];
+    let current = device;
+    for (;;) {
+      const vlan = this.#network.linkByIndex(current)?.vlan;
+      if (this.#interfaces.some(({ ifindex }) => ifindex === current) || vlan === undefined || tags.length === 2) {
+        break;
+      }
+      tags.unshift(vlan);
+      current = vlan.parent;
+    }
+    const egress =
+      this.#interfaces.find(({ ifindex }) => ifindex === current) ??
+      this.#interfaces.find(({ group, up }) => group === current && up);
+    return egress && { egress: egress.ifindex, ...(tags.length > 0 && { vlan: vlanOf(tags) }) };
   }
 
   async #letGo(addresses: readonly IpAddress[]): Promise<void> {
@@ -155,6 +178,15 @@ export class Resolver implements Disposable {
     const nowhere = [...this.#places].filter(([, { kind }]) => kind === 'nowhere').map(([address]) => address);
     await this.#locate(nowhere);
   }
+}
+
+/** One or two tags, the outermost first. */
+function vlanOf(tags: readonly { id: number; service: boolean }[]): Vlan {
+  const inner = tags.at(-1)!;
+  if (tags.length === 1) {
+    return inner.service ? { id: 0, outer: inner.id } : { id: inner.id };
+  }
+  return { id: inner.id, outer: tags[0]!.id };
 }
 
 /** The kernel would not say or not resolve, because the interface is going for example: asked again at the next round. */

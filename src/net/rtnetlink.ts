@@ -25,10 +25,15 @@ const ADDRESS_HEADER_BYTES = 8;
 const NEIGHBOUR_HEADER_BYTES = 12;
 const ROUTE_HEADER_BYTES = 12;
 
-const IFLA = { address: 1, name: 3, mtu: 4 } as const;
+const IFLA = { address: 1, name: 3, mtu: 4, link: 5, master: 10, linkInfo: 18 } as const;
+const IFLA_INFO = { kind: 1, data: 2 } as const;
+const IFLA_VLAN = { id: 1, protocol: 5 } as const;
 const IFA = { address: 1, local: 2 } as const;
 const NDA = { destination: 1, linkLayerAddress: 2, flagsExt: 15 } as const;
 const RTA = { destination: 1, outputInterface: 4, gateway: 5, via: 18 } as const;
+
+/** The EtherType of service tags (IEEE 802.1ad). */
+const ETH_P_8021AD = 0x88a8;
 
 const IFF_UP = 0x1;
 const RTN_LOCAL = 2;
@@ -49,6 +54,12 @@ export interface Link {
   readonly mac: MacAddress;
   readonly mtu: number;
   readonly up: boolean;
+  /** What made it: "bond", "vlan", "veth"; empty for hardware. */
+  readonly kind: string;
+  /** The index of the bond or bridge that it is a member of. */
+  readonly master: number | undefined;
+  /** Of a VLAN device: the interface under it, and its tag. */
+  readonly vlan: { readonly parent: number; readonly id: number; readonly service: boolean } | undefined;
 }
 
 export interface Address {
@@ -78,12 +89,30 @@ export function decodeLink({ payload }: NetlinkMessage): Link | undefined {
   }
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   const attributes = decodeAttributes(payload, LINK_HEADER_BYTES);
+  const info = decodeAttributes(attributes.get(IFLA.linkInfo) ?? new Uint8Array(), 0);
+  const kind = stringOf(info.get(IFLA_INFO.kind));
+  const master = numberOf(attributes.get(IFLA.master));
+  const parent = numberOf(attributes.get(IFLA.link));
   return {
+    kind,
+    master: master === 0 ? undefined : master,
+    vlan: kind === 'vlan' && parent !== 0 ? { parent, ...decodeVlan(info.get(IFLA_INFO.data)) } : undefined,
     ifindex: view.getInt32(4, true),
     name: stringOf(attributes.get(IFLA.name)),
     mac: macFromBytes(attributes.get(IFLA.address) ?? new Uint8Array(6)),
     mtu: numberOf(attributes.get(IFLA.mtu)),
     up: (view.getUint32(8, true) & IFF_UP) !== 0,
+  };
+}
+
+/** What a VLAN device says of its tag; the protocol is in network order. */
+function decodeVlan(data: Uint8Array = new Uint8Array()): { id: number; service: boolean } {
+  const attributes = decodeAttributes(data, 0);
+  const protocol = attributes.get(IFLA_VLAN.protocol);
+  const bytes = attributes.get(IFLA_VLAN.id);
+  return {
+    id: bytes?.length === 2 ? bytes[0]! | (bytes[1]! << 8) : 0,
+    service: protocol !== undefined && ((protocol[0]! << 8) | protocol[1]!) === ETH_P_8021AD,
   };
 }
 

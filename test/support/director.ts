@@ -1,10 +1,17 @@
 /** A director without an interface: the real program and real maps, fed by BPF_PROG_RUN. */
 
-import { compile, DIRECTOR_OBJECT, Oracle, type Decision, type Image } from '../../src/dataplane/index.js';
+import {
+  compile,
+  DIRECTOR_OBJECT,
+  Oracle,
+  type Compilable,
+  type Decision,
+  type Image,
+} from '../../src/dataplane/index.js';
 import { MapSet } from '../../src/dataplane/map-set.js';
 import { Publisher } from '../../src/dataplane/publisher.js';
 import { XdpAction } from '../../src/libbpf/index.js';
-import type { IpAddress, Resolution, Service } from '../../src/model/index.js';
+import type { IpAddress, Resolution, Service, World } from '../../src/model/index.js';
 import { worldOf } from './models.js';
 
 export interface Outcome {
@@ -14,10 +21,12 @@ export interface Outcome {
 
 export class PacketDirector implements Disposable {
   readonly publisher: Publisher;
+  #oracle: Oracle | undefined;
 
   constructor() {
     this.publisher = new Publisher({
-      create: (geometry) => MapSet.create(DIRECTOR_OBJECT, geometry),
+      create: (geometry, features) => MapSet.create(DIRECTOR_OBJECT, geometry, features),
+      reload: (from, features) => MapSet.reload(DIRECTOR_OBJECT, from, features),
       install: () => undefined,
     });
   }
@@ -33,8 +42,13 @@ export class PacketDirector implements Disposable {
   }
 
   async publish(services: readonly Service[], except: Readonly<Record<IpAddress, Resolution>> = {}): Promise<Image> {
-    const image = compile(services, worldOf(services, except));
+    return this.publishModel({ services }, worldOf(services, except));
+  }
+
+  async publishModel(model: Compilable, world: World): Promise<Image> {
+    const image = compile(model, world);
     await this.publisher.publish(image);
+    this.#oracle = new Oracle(image, this.#oracle);
     return image;
   }
 
@@ -47,9 +61,9 @@ export class PacketDirector implements Disposable {
     return { action: action!, frame: new Uint8Array(data) };
   }
 
-  /** What it should do. */
+  /** What it should do; it remembers first fragments, so ask once for each frame that is sent. */
   expect(frame: Uint8Array): Decision {
-    return new Oracle(this.publisher.image ?? []).decide(frame);
+    return this.#oracle!.decide(frame);
   }
 
   /** Counts of verdicts that were not sending, for a service, or for VIPs' traffic to none. */

@@ -12,7 +12,14 @@ import {
   type World,
 } from '../../src/model/index.js';
 
-export const DIRECTOR: Interface = { name: 'ens3', ifindex: 7, mac: '00:50:00:00:04:00', up: true };
+export const DIRECTOR: Interface = {
+  name: 'ens3',
+  ifindex: 7,
+  mac: '00:50:00:00:04:00',
+  up: true,
+  mtu: 1500,
+  group: 7,
+};
 export const CLIENT_MAC = '00:50:00:00:03:00';
 
 /** A service with real servers of weight 1, or `[address, weight]`. */

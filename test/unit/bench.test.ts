@@ -272,7 +272,7 @@ test("an archive is what the kernel's documentation says", () => {
 });
 
 test('nftables picks the real server by the client, as the others do', () => {
-  const end = { name: 'nft-near', ifindex: 1, mac: '02:62:65:65:00:00', up: true };
+  const end = { name: 'nft-near', ifindex: 1, mac: '02:62:65:65:00:00', up: true, mtu: 1500, group: 1 };
   assert.match(
     nftablesRules({ near: end, far: end }, '10.9.0.102'),
     /jhash ip saddr \. udp sport mod 2 map \{ 0 : 02:62:65:65:00:01, 1 : 02:62:65:65:00:02 \} fwd to "nft-near"/,

@@ -55,8 +55,8 @@ test('an instance name that is no file name in a BPF file system is refused', ()
 
 test('states: up, drained, local, unresolved with its reason', () => {
   const services = [service('192.168.1.100', 80, ['10.0.0.1', ['10.0.0.2', 0], '10.0.0.3', '10.0.0.4'])];
-  const image = compile(
-    services,
+  const { services: image } = compile(
+    { services },
     worldOf(services, { '10.0.0.3': { state: 'local' }, '10.0.0.4': { state: 'unresolved', reason: 'no answer' } }),
   );
   const counters = { services: [], noService: { 'no-service': 2 } };

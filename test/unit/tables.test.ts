@@ -69,7 +69,7 @@ test('numbers are unique, never 0, and kept for as long as their owner exists', 
     fc.property(fc.array(anyServices, { minLength: 1, maxLength: 5 }), (history) => {
       let numbering: Numbering = new Map();
       for (const services of history) {
-        const image = compile(services, worldOf(services));
+        const image = compile({ services }, worldOf(services));
         const next = renumber(numbering, image);
         const { services: used, destinations } = numbersIn(next.numbering);
         for (const numbers of [used, destinations]) {
@@ -83,7 +83,7 @@ test('numbers are unique, never 0, and kept for as long as their owner exists', 
             assert.ok([undefined, number].includes(kept?.destinations.get(address)));
           }
         }
-        assert.equal(next.numbering.size, image.length);
+        assert.equal(next.numbering.size, image.services.length);
         numbering = next.numbering;
       }
     }),
@@ -94,16 +94,16 @@ test('numbers are unique, never 0, and kept for as long as their owner exists', 
 test('a number that is given back is not given out in the same change', () => {
   const before = [service('192.168.1.1', 80, ['10.0.0.1', '10.0.0.2'])];
   const after = [service('192.168.1.2', 80, ['10.0.0.3', '10.0.0.4'])];
-  const { numbering } = renumber(new Map(), compile(before, worldOf(before)));
-  const change = renumber(numbering, compile(after, worldOf(after)));
+  const { numbering } = renumber(new Map(), compile({ services: before }, worldOf(before)));
+  const change = renumber(numbering, compile({ services: after }, worldOf(after)));
   assert.deepEqual(change.removed, { services: [1], destinations: [1, 2] });
   assert.deepEqual(change.added, { services: [2], destinations: [3, 4] });
 });
 
 test('nothing changed: nothing is numbered anew', () => {
   const services = [service('192.168.1.1', 80, ['10.0.0.1'])];
-  const first = renumber(new Map(), compile(services, worldOf(services)));
-  const again = renumber(first.numbering, compile([{ ...services[0]! }], worldOf(services)));
+  const first = renumber(new Map(), compile({ services }, worldOf(services)));
+  const again = renumber(first.numbering, compile({ services: [{ ...services[0]! }] }, worldOf(services)));
   assert.equal(again.numbering, first.numbering);
   assert.deepEqual(again.added, { services: [], destinations: [] });
 });
@@ -111,7 +111,7 @@ test('nothing changed: nothing is numbered anew', () => {
 test('tables grow to what is needed and never shrink', () => {
   fc.assert(
     fc.property(anyServices, (services) => {
-      const image = compile(services, worldOf(services));
+      const image = compile({ services }, worldOf(services));
       const need = requiredGeometry(image, renumber(new Map(), image).numbering);
       const grown = grow(need, SMALLEST_GEOMETRY);
       assert.ok(fits(need, grown));

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Later fragments have no ports. The first one's are remembered for a while, so that all go the same way: two bounded,
+ * set-associative tables, read and written by all CPUs without a lock.
+ */
+#pragma once
+
+#include "maps.h"
+#include "parse.h"
+#include "pick.h"
+
+/* How long to remember, in units of about a second; the kernel gathers fragments as long (net.ipv4.ipfrag_time). */
+#define FRAGMENT_SECONDS 30
+
+/* The time in 8 bits, and how many units ago another such time was. An entry comes to life again after 256 units, which
+ * does no harm: its packet's real server drops what it cannot put together. */
+static __always_inline __u8 fragment_time(void)
+{
+	return bpf_jiffies64() >> clock_shift;
+}
+
+static __always_inline bool is_recent(__u8 then, __u8 now)
+{
+	return (__u8)(now - then) <= FRAGMENT_SECONDS;
+}
+
+static __always_inline __u32 ports_word(const struct ports *ports)
+{
+	return (__u32)ports->destination << 16 | ports->source;
+}
+
+static __always_inline struct ports ports_of(__u32 word)
+{
+	return (struct ports){.source = word, .destination = word >> 16};
+}
+
+/* Where a packet's bucket begins. */
+static __always_inline __u32 fragment_bucket(__u64 folded)
+{
+	return (mix(folded) >> (64 - FRAGMENT_BITS)) * FRAGMENT_WAYS;
+}
+
+/* The second word's lower three bytes tell the packet: id and protocol. Then the time, then the ports. */
+#define FRAGMENT4_KEY 0xffffffULL
+
+struct fragment4_key {
+	__u64 addresses;
+	__u64 rest;
+};
+
+static __always_inline struct fragment4_key fragment4_key(const struct iphdr *ip)
+{
+	return (struct fragment4_key){
+		.addresses = (__u64)ip->daddr << 32 | ip->saddr,
+		.rest = (__u64)ip->protocol << 16 | ip->id,
+	};
+}
+
+static __always_inline bool find_fragment4(const struct iphdr *ip, struct ports *ports)
+{
+	__u32 zero = 0;
+	const struct fragments4 *table = bpf_map_lookup_elem(&fragments4, &zero);
+	if (!table)
+		return false;
+
+	const struct fragment4_key key = fragment4_key(ip);
+	__u32 bucket = fragment_bucket(key.addresses ^ key.rest * FLOW_MULTIPLIER_3);
+	__u8 now = fragment_time();
+	for (__u32 way = 0; way < FRAGMENT_WAYS; way++) {
+		const volatile struct fragment4 *entry = &table->entry[bucket + way];
+		__u64 second = entry->words[1];
+
+		if ((second & FRAGMENT4_KEY) == key.rest && (entry->words[0] ^ second) == key.addresses &&
+		    is_recent(second >> 24, now)) {
+			*ports = ports_of(second >> 32);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Remembers a first fragment's ports: in its own entry, a free one, or that of the packet that is the longest ago. */
+static __always_inline void store_fragment4(const struct iphdr *ip, const struct ports *ports)
+{
+	__u32 zero = 0;
+	struct fragments4 *table = bpf_map_lookup_elem(&fragments4, &zero);
+	if (!table)
+		return;
+
+	const struct fragment4_key key = fragment4_key(ip);
+	__u32 bucket = fragment_bucket(key.addresses ^ key.rest * FLOW_MULTIPLIER_3);
+	__u8 now = fragment_time(), oldest = 0;
+	__u32 chosen = 0;
+	for (__u32 way = 0; way < FRAGMENT_WAYS; way++) {
+		const volatile struct fragment4 *entry = &table->entry[bucket + way];
+		__u64 second = entry->words[1];
+
+		if ((second & FRAGMENT4_KEY) == key.rest && (entry->words[0] ^ second) == key.addresses) {
+			chosen = way;
+			break;
+		}
+		/* What was never used counts as older than everything. */
+		__u8 age = second ? now - (__u8)(second >> 24) : 255;
+		if (way == 0 || age > oldest) {
+			oldest = age;
+			chosen = way;
+		}
+	}
+	volatile struct fragment4 *entry = &table->entry[bucket + (chosen & (FRAGMENT_WAYS - 1))];
+	__u64 second = key.rest | (__u64)now << 24 | (__u64)ports_word(ports) << 32;
+	entry->words[0] = key.addresses ^ second;
+	entry->words[1] = second;
+}
+
+/* Words 0 to 3: the addresses. 4: id, ports. 5: protocol, time. 6: nothing. 7: the XOR of all others. */
+struct fragment6_key {
+	__u64 source[2];
+	__u64 destination[2];
+	__be32 id;
+};
+
+static __always_inline void fill_fragment6_key(struct fragment6_key *key, const struct ipv6hdr *ip6, __be32 id)
+{
+	const __u64 *source = (const __u64 *)&ip6->saddr, *destination = (const __u64 *)&ip6->daddr;
+
+	key->source[0] = source[0];
+	key->source[1] = source[1];
+	key->destination[0] = destination[0];
+	key->destination[1] = destination[1];
+	key->id = id;
+}
+
+static __always_inline __u32 fragment6_bucket(const struct fragment6_key *key)
+{
+	__u64 folded = mix(key->source[0]) ^ key->source[1];
+
+	folded = mix(folded ^ folded >> 32) ^ key->destination[0] ^ key->destination[1];
+	return fragment_bucket((folded ^ folded >> 32) + key->id * FLOW_MULTIPLIER_3);
+}
+
+/* Whether an entry is whole and of this packet; its words 4 and 5 are then in `rest`. */
+static __always_inline bool is_fragment6(const volatile struct fragment6 *entry, const struct fragment6_key *key,
+					 __u64 rest[2])
+{
+	__u64 source0 = entry->words[0], source1 = entry->words[1];
+	__u64 destination0 = entry->words[2], destination1 = entry->words[3];
+
+	rest[0] = entry->words[4];
+	rest[1] = entry->words[5];
+	__u64 sum = source0 ^ source1 ^ destination0 ^ destination1 ^ rest[0] ^ rest[1];
+	return ((source0 ^ key->source[0]) | (source1 ^ key->source[1]) | (destination0 ^ key->destination[0]) |
+		(destination1 ^ key->destination[1]) | ((__u32)rest[0] ^ key->id) | (sum ^ entry->words[7])) == 0;
+}
+
+static __always_inline bool find_fragment6(const struct ipv6hdr *ip6, __be32 id, struct ports *ports, __u8 *protocol)
+{
+	__u32 zero = 0;
+	const struct fragments6 *table = bpf_map_lookup_elem(&fragments6, &zero);
+	if (!table)
+		return false;
+
+	struct fragment6_key key;
+	fill_fragment6_key(&key, ip6, id);
+	__u32 bucket = fragment6_bucket(&key);
+	__u8 now = fragment_time();
+	for (__u32 way = 0; way < FRAGMENT_WAYS; way++) {
+		__u64 rest[2];
+
+		if (is_fragment6(&table->entry[bucket + way], &key, rest) && is_recent(rest[1] >> 8, now)) {
+			*ports = ports_of(rest[0] >> 32);
+			*protocol = rest[1];
+			return true;
+		}
+	}
+	return false;
+}
+
+static __always_inline void store_fragment6(const struct ipv6hdr *ip6, __be32 id, const struct ports *ports,
+					    __u8 protocol)
+{
+	__u32 zero = 0;
+	struct fragments6 *table = bpf_map_lookup_elem(&fragments6, &zero);
+	if (!table)
+		return;
+
+	struct fragment6_key key;
+	fill_fragment6_key(&key, ip6, id);
+	__u32 bucket = fragment6_bucket(&key);
+	__u8 now = fragment_time(), oldest = 0;
+	__u32 chosen = 0;
+	for (__u32 way = 0; way < FRAGMENT_WAYS; way++) {
+		__u64 rest[2];
+
+		if (is_fragment6(&table->entry[bucket + way], &key, rest)) {
+			chosen = way;
+			break;
+		}
+		__u8 age = rest[1] ? now - (__u8)(rest[1] >> 8) : 255;
+		if (way == 0 || age > oldest) {
+			oldest = age;
+			chosen = way;
+		}
+	}
+	volatile struct fragment6 *entry = &table->entry[bucket + (chosen & (FRAGMENT_WAYS - 1))];
+	__u64 first = (__u64)ports_word(ports) << 32 | key.id, second = (__u64)now << 8 | protocol;
+	entry->words[0] = key.source[0];
+	entry->words[1] = key.source[1];
+	entry->words[2] = key.destination[0];
+	entry->words[3] = key.destination[1];
+	entry->words[4] = first;
+	entry->words[5] = second;
+	entry->words[7] = key.source[0] ^ key.source[1] ^ key.destination[0] ^ key.destination[1] ^ first ^ second;
+}

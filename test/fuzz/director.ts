@@ -1,0 +1,120 @@
+/** The real program, thousands of frames at a time, and the oracle beside it. */
+
+import { compile, Oracle, VERDICTS, type Decision, type Image } from '../../src/dataplane/index.js';
+import * as layout from '../../src/dataplane/layout.generated.js';
+import { MapSet } from '../../src/dataplane/map-set.js';
+import { Publisher } from '../../src/dataplane/publisher.js';
+import type { Mapping } from '../../src/libbpf/index.js';
+import type { Scene } from './scenes.js';
+
+const FUZZ_OBJECT = 'dist/test/bpf/fuzz.bpf.o';
+
+/** struct fuzz_case and CASES in test/bpf/fuzz.bpf.c. */
+const CASE_BYTES = 520;
+const HEADER_BYTES = 8;
+export const BATCH = 4096;
+
+/** What became of a frame. */
+export interface Outcome {
+  readonly verdict: string;
+  readonly frame: Uint8Array;
+}
+
+/** A frame of which program and oracle do not think the same. */
+export interface Disagreement {
+  /** All frames of the batch up to it: fragments depend on what came before. */
+  readonly frames: readonly Uint8Array[];
+  readonly expected: Decision;
+  readonly actual: Outcome;
+}
+
+export class FuzzDirector implements Disposable {
+  readonly #publisher = new Publisher({
+    create: (geometry, features) => MapSet.create(FUZZ_OBJECT, geometry, features),
+    reload: (from, features) => MapSet.reload(FUZZ_OBJECT, from, features),
+    install: () => undefined,
+  });
+  #image: Image | undefined;
+  #memory: { fragments: Mapping[]; cases: Mapping; cursor: Mapping } | undefined;
+
+  async publish({ model, world }: Scene): Promise<void> {
+    this.#image = compile(model, world);
+    await this.#publisher.publish(this.#image);
+    this.#closeMemory();
+    const memoryOf = (name: string): Mapping => this.#publisher.set!.maps.get(name)!.mmap('write');
+    this.#memory = {
+      fragments: [memoryOf('fragments4'), memoryOf('fragments6')],
+      cases: memoryOf('fuzz_cases'),
+      cursor: memoryOf('.data.fuzz'),
+    };
+  }
+
+  /** Runs at most BATCH frames, in order, and returns what became of each. All fragments are forgotten before. */
+  run(frames: readonly Uint8Array[]): Outcome[] {
+    const { fragments, cases, cursor } = this.#memory!;
+    for (const memory of fragments) {
+      memory.zero(0, memory.byteLength);
+    }
+    write(cases, frames);
+    cursor.store32(0, 0);
+    const program = this.#publisher.set!.programs.get('fuzz')!;
+    program.run({ data: new Uint8Array(512), repeat: frames.length });
+    return read(cases, frames.length);
+  }
+
+  /**
+   * Runs frames through both; undefined when they agree on every byte.
+   *
+   * @param verdicts counts what the frames came to
+   */
+  compare(frames: readonly Uint8Array[], verdicts?: Map<string, number>): Disagreement | undefined {
+    const oracle = new Oracle(this.#image!);
+    const outcomes = this.run(frames);
+    for (const [i, frame] of frames.entries()) {
+      const expected = oracle.decide(frame);
+      const actual = outcomes[i]!;
+      if (actual.verdict !== expected.verdict || Buffer.compare(actual.frame, expected.frame) !== 0) {
+        return { frames: frames.slice(0, i + 1), expected, actual };
+      }
+      verdicts?.set(actual.verdict, (verdicts.get(actual.verdict) ?? 0) + 1);
+    }
+    return undefined;
+  }
+
+  #closeMemory(): void {
+    const { fragments = [], cases, cursor } = this.#memory ?? {};
+    [...fragments, cases, cursor].forEach((memory) => memory?.close());
+  }
+
+  close(): void {
+    this.#closeMemory();
+    this.#publisher.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function write(cases: Mapping, frames: readonly Uint8Array[]): void {
+  const bytes = new Uint8Array(frames.length * CASE_BYTES);
+  const view = new DataView(bytes.buffer);
+  frames.forEach((frame, i) => {
+    view.setUint32(i * CASE_BYTES, frame.length, true);
+    // A verdict that does not exist: should the program not run, it shows.
+    view.setUint32(i * CASE_BYTES + 4, 0xffff_ffff, true);
+    bytes.set(frame, i * CASE_BYTES + HEADER_BYTES);
+  });
+  cases.write(0, bytes);
+}
+
+function read(cases: Mapping, count: number): Outcome[] {
+  const bytes = cases.read(0, new Uint8Array(count * CASE_BYTES));
+  const view = new DataView(bytes.buffer);
+  return Array.from({ length: count }, (_, i) => {
+    const at = i * CASE_BYTES;
+    const number = view.getUint32(at + 4, true);
+    const verdict = VERDICTS.find((name) => layout.verdict[name] === number) ?? `no verdict (${number})`;
+    return { verdict, frame: bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + view.getUint32(at, true)) };
+  });
+}

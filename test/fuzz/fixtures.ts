@@ -1,0 +1,58 @@
+/** Cases that fuzzing found, kept as files and tried again with every test run. */
+
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { Resolution } from '../../src/model/index.js';
+import { fromHex, hex } from './packets.js';
+import type { Scene } from './scenes.js';
+
+export const FIXTURES = 'test/fuzz/fixtures';
+
+export interface Fixture {
+  readonly name: string;
+  readonly scene: Scene;
+  readonly frames: readonly Uint8Array[];
+}
+
+interface Written {
+  readonly what: string;
+  readonly model: Scene['model'];
+  readonly interfaces: Scene['world']['interfaces'];
+  readonly resolutions: Readonly<Record<string, Resolution>>;
+  readonly frames: readonly string[];
+}
+
+/** Writes a case into a folder and returns the file's path. */
+export function saveFixture(
+  directory: string,
+  name: string,
+  what: string,
+  scene: Scene,
+  frames: readonly Uint8Array[],
+): string {
+  const { model, world } = scene;
+  const written: Written = {
+    what,
+    model,
+    interfaces: world.interfaces,
+    resolutions: Object.fromEntries(world.resolutions),
+    frames: frames.map(hex),
+  };
+  mkdirSync(directory, { recursive: true });
+  const path = join(directory, `${name}.json`);
+  writeFileSync(path, `${JSON.stringify(written, undefined, 2)}\n`);
+  return path;
+}
+
+export function loadFixtures(): Fixture[] {
+  return readdirSync(FIXTURES)
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => {
+      const { what, model, interfaces, resolutions, frames } = JSON.parse(
+        readFileSync(join(FIXTURES, file), 'utf8'),
+      ) as Written;
+      const scene = { model, world: { interfaces, resolutions: new Map(Object.entries(resolutions)) } };
+      return { name: `${file}: ${what}`, scene, frames: frames.map(fromHex) };
+    });
+}

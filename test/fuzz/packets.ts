@@ -1,0 +1,175 @@
+/** Random frames: of every shape that a scene's director knows, and then broken in every way. */
+
+import { buildFrame } from '../../src/bench/packets.js';
+import { familyOf, type Service } from '../../src/model/index.js';
+import {
+  fragmentHeader,
+  icmpError,
+  ipv4Fragment,
+  patched,
+  replyBeginning,
+  tagged,
+  withExtensions,
+  withOptions,
+} from '../support/frames.js';
+import type { Random } from './random.js';
+import { OTHER_DIRECTORS, type Scene } from './scenes.js';
+
+const CLIENT_MAC = '00:50:00:00:03:00';
+/** MAX_FRAME in test/bpf/fuzz.bpf.c, less what tags may add. */
+const MAX_FRAME = 500;
+
+const EXTENSIONS = [
+  { number: 0, rest: [0, 1, 4, 0, 0, 0, 0] },
+  { number: 60, rest: [0, 1, 4, 0, 0, 0, 0] },
+  { number: 60, rest: [1, 1, 12, ...new Array<number>(12).fill(0)] },
+  { number: 43, rest: [2, 4, 0, ...new Array<number>(20).fill(0)] },
+] as const;
+
+/** Protocol numbers, types and flags that mean something. */
+const TELLING_BYTES = [0, 1, 2, 6, 8, 17, 43, 44, 45, 58, 60, 69, 255] as const;
+
+/**
+ * Random frames for a scene. Fragments are of few packets at a time, so that the program's table, which is bounded,
+ * holds them all as the oracle does.
+ */
+export class Packets {
+  readonly #random: Random;
+  readonly #scene: Scene;
+  #fragmented: readonly Service[] = [];
+  #made: Uint8Array[] = [];
+
+  constructor(random: Random, scene: Scene) {
+    this.#random = random;
+    this.#scene = scene;
+    this.beginBatch();
+  }
+
+  /** Other packets are fragmented from here on. */
+  beginBatch(): void {
+    const { services } = this.#scene.model;
+    this.#made = [];
+    this.#fragmented = [this.#random.pick(services), this.#random.pick(services)];
+  }
+
+  /** A frame made anew, or one of this batch with a few bytes changed. */
+  next(): Uint8Array {
+    const random = this.#random;
+    if (this.#made.length > 0 && !random.oneIn(4)) {
+      return this.#mutated(random.pick(this.#made));
+    }
+    let frame = random.oneIn(8) ? this.#icmp() : this.#packet();
+    while (random.oneIn(4)) {
+      frame = tagged(frame, random.pick([0x8100, 0x88a8] as const), random.below(0x10000));
+    }
+    frame = frame.length > MAX_FRAME ? frame.slice(0, MAX_FRAME) : frame;
+    this.#made.push(frame);
+    return frame;
+  }
+
+  #mutated(original: Uint8Array): Uint8Array {
+    const random = this.#random;
+    if (random.oneIn(8)) {
+      return original.slice(0, 14 + random.below(Math.max(1, original.length - 14)));
+    }
+    const frame = original.slice();
+    for (let i = random.below(4); i > 0; i -= 1) {
+      frame[random.below(Math.min(frame.length, 100))] = random.oneIn(2)
+        ? random.pick(TELLING_BYTES)
+        : random.below(256);
+    }
+    return frame;
+  }
+
+  #macs(): { destinationMac: string; sourceMac: string } {
+    const random = this.#random;
+    const own = this.#scene.world.interfaces[0]!.mac;
+    return {
+      destinationMac: random.oneIn(12)
+        ? random.pick([...this.#scene.world.interfaces.map(({ mac }) => mac), 'ff:ff:ff:ff:ff:ff'])
+        : own,
+      sourceMac: random.oneIn(10) ? random.pick([...OTHER_DIRECTORS, own]) : CLIENT_MAC,
+    };
+  }
+
+  #packet(): Uint8Array {
+    const random = this.#random;
+    const fragment = random.oneIn(5);
+    const service = random.pick(fragment ? this.#fragmented : this.#scene.model.services);
+    const ipv4 = familyOf(service.address) === 4;
+    const protocol = random.oneIn(10) ? random.pick(['tcp', 'udp'] as const) : service.protocol;
+    const plain = buildFrame({
+      ...this.#macs(),
+      source: this.#client(service, fragment ? 2 : 5000),
+      destination: random.oneIn(20) ? (ipv4 ? '10.7.0.200' : 'fd07::200') : service.address,
+      protocol,
+      sourcePort: random.below(0x10000),
+      destinationPort: random.oneIn(6) || service.port === 0 ? random.pick([0, 22, 53, 80, 443]) : service.port,
+      flags: random.pick([0x02, 0x10, 0x12, 0x18, 0x11, random.below(256)]),
+      payload: random.bytes(random.pick([0, 0, 0, 5, 60])),
+    });
+    const long = random.oneIn(15) ? this.#length(plain, ipv4) : plain;
+    const aged = random.oneIn(6) ? patched(long, [ipv4 ? 22 : 21, random.pick([0, 1, 2, 255])]) : long;
+    return ipv4 ? this.#ipv4(aged, fragment) : this.#ipv6(aged, fragment);
+  }
+
+  /** Another length than the frame's: only the header's counts. */
+  #length(frame: Uint8Array, ipv4: boolean): Uint8Array {
+    const length = this.#random.pick([0, 100, 899, 900, 901, 1460, 1461, 1500, 1501, 9000, 9001, 65_535]);
+    return patched(frame, [ipv4 ? 16 : 18, length >> 8, length & 0xff]);
+  }
+
+  #ipv4(frame: Uint8Array, fragment: boolean): Uint8Array {
+    const random = this.#random;
+    const options = random.oneIn(5) ? withOptions(frame, new Array<number>(4 * (1 + random.below(10))).fill(1)) : frame;
+    return fragment ? ipv4Fragment(options, random.pick([0, 0, 8, 1480]), random.oneIn(2), random.below(6)) : options;
+  }
+
+  #ipv6(frame: Uint8Array, fragment: boolean): Uint8Array {
+    const random = this.#random;
+    const headers: { number: number; rest: readonly number[] }[] = random.oneIn(4)
+      ? Array.from({ length: random.below(9) }, () => random.pick(EXTENSIONS))
+      : [];
+    if (fragment) {
+      const header = fragmentHeader(random.pick([0, 0, 8, 1448]), random.oneIn(2), random.below(6));
+      headers.splice(random.below(headers.length + 1), 0, header);
+    }
+    return headers.length === 0 ? frame : withExtensions(frame, headers);
+  }
+
+  #icmp(): Uint8Array {
+    const random = this.#random;
+    const service = random.pick(this.#scene.model.services);
+    const vip = service.address;
+    const ipv4 = familyOf(vip) === 4;
+    const reply = replyBeginning(
+      random.oneIn(10) ? (ipv4 ? '10.7.0.200' : 'fd07::200') : vip,
+      service.port === 0 ? 80 : service.port,
+      this.#client(service, 5000),
+      random.below(0x10000),
+      random.oneIn(4) ? random.pick([6, 17]) : service.protocol === 'tcp' ? 6 : 17,
+      random.pick([8, 8, 8, 20, 4]),
+    );
+    return icmpError({
+      ...this.#macs(),
+      router: ipv4 ? '10.9.9.9' : 'fd09::9',
+      vip,
+      type: random.pick(ipv4 ? [3, 3, 4, 11, 12, 8, 0] : [1, 2, 2, 3, 4, 128, 135]),
+      quoted: random.oneIn(8) ? reply.subarray(0, random.below(reply.length)) : reply,
+    });
+  }
+
+  #client({ address }: Service, many: number): string {
+    const number = this.#random.below(many);
+    return familyOf(address) === 4 ? `172.16.${number >> 8}.${number & 0xff}` : `fd77::${number.toString(16)}`;
+  }
+}
+
+/** What a frame that failed looks like in a message. */
+export function hex(frame: Uint8Array): string {
+  return Buffer.from(frame).toString('hex');
+}
+
+export function fromHex(text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(text, 'hex'));
+}

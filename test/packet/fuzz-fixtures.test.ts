@@ -1,0 +1,15 @@
+/** Cases that fuzzing found once. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { FuzzDirector } from '../fuzz/director.js';
+import { loadFixtures } from '../fuzz/fixtures.js';
+
+for (const { name, scene, frames } of loadFixtures()) {
+  test(`fuzzing's ${name}`, async () => {
+    using director = new FuzzDirector();
+    await director.publish(scene);
+    assert.equal(director.compare(frames), undefined);
+  });
+}

@@ -1,0 +1,352 @@
+/** The real program on packets that are not plain: tags, options, extension headers, fragments, ICMP errors, policies. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { buildFrame, type FrameOptions } from '../../src/bench/packets.js';
+import type { Compilable } from '../../src/dataplane/index.js';
+import { macBytes, type Destination, type Interface, type Service } from '../../src/model/index.js';
+import { PacketDirector } from '../support/director.js';
+import {
+  fragmentHeader,
+  icmpError,
+  ipv4Fragment,
+  patched,
+  replyBeginning,
+  tagged,
+  withExtensions,
+  withOptions,
+} from '../support/frames.js';
+import { CLIENT_MAC, DIRECTOR, macFor, service, worldOf } from '../support/models.js';
+
+const VIP = '192.168.1.100';
+const VIP6 = 'fd00::100';
+const SERVERS = ['192.168.1.31', '192.168.1.32', '192.168.1.33'];
+const SERVERS6 = ['fd00::31', 'fd00::32', 'fd00::33'];
+const CLIENT = '192.168.1.12';
+const CLIENT6 = 'fd00::12';
+const SERVICES = [
+  service(VIP, 80, SERVERS),
+  service(VIP, 53, SERVERS, { protocol: 'udp' }),
+  service(VIP6, 80, SERVERS6),
+  service(VIP6, 53, SERVERS6, { protocol: 'udp' }),
+];
+const HOP_BY_HOP = { number: 0, rest: [0, 1, 4, 0, 0, 0, 0] };
+const ROUTING_DONE = { number: 43, rest: [2, 4, 0, ...new Array<number>(20).fill(0)] };
+const ROUTING_AHEAD = { number: 43, rest: [2, 4, 1, ...new Array<number>(20).fill(0)] };
+const DESTINATION_OPTIONS = { number: 60, rest: [0, 1, 4, 0, 0, 0, 0] };
+
+function frame(options: Partial<FrameOptions> = {}): Uint8Array {
+  return buildFrame({
+    destinationMac: DIRECTOR.mac,
+    sourceMac: CLIENT_MAC,
+    source: options.destination?.includes(':') === true ? CLIENT6 : CLIENT,
+    destination: VIP,
+    protocol: 'tcp',
+    sourcePort: 40_000,
+    destinationPort: 80,
+    ...options,
+  });
+}
+
+/** A director for a model in surroundings where everybody answers. */
+async function directorFor(model: Compilable, interfaces: readonly Interface[] = [DIRECTOR]): Promise<PacketDirector> {
+  const director = new PacketDirector();
+  await director.publishModel(model, { ...worldOf(model.services), interfaces });
+  return director;
+}
+
+/** Sends it; it must leave as the oracle says, to `server` when one is named, and the MACs say which. */
+function assertSent(director: PacketDirector, original: Uint8Array, server?: string): string {
+  const expected = director.expect(original);
+  const { action, frame: sent } = director.send(original);
+  assert.equal(action, 'tx', expected.verdict);
+  assert.deepEqual(sent, new Uint8Array(expected.frame));
+  const mac = Buffer.from(sent.subarray(0, 6)).toString('hex');
+  if (server !== undefined) {
+    assert.equal(mac, Buffer.from(macBytes(macFor(server))).toString('hex'));
+  }
+  return mac;
+}
+
+function assertPassed(director: PacketDirector, original: Uint8Array, verdict: string, name?: string): void {
+  const before = director.verdicts(name)[verdict] ?? 0;
+  const { action, frame: after } = director.send(original);
+  assert.equal(action, 'pass', verdict);
+  assert.deepEqual(after, original, verdict);
+  assert.equal(director.verdicts(name)[verdict], before + 1, verdict);
+}
+
+test('IP options and extension headers do not change where a flow goes', async () => {
+  using director = await directorFor({ services: SERVICES });
+  for (let sourcePort = 1000; sourcePort < 1020; sourcePort += 1) {
+    const plain = frame({ sourcePort });
+    const home = assertSent(director, plain);
+    for (const bytes of [4, 12, 40]) {
+      assert.equal(assertSent(director, withOptions(plain, new Array<number>(bytes).fill(1))), home);
+    }
+    const plain6 = frame({ sourcePort, destination: VIP6, protocol: 'udp', destinationPort: 53 });
+    const home6 = assertSent(director, plain6);
+    for (const headers of [
+      [HOP_BY_HOP],
+      [DESTINATION_OPTIONS, ROUTING_DONE, DESTINATION_OPTIONS],
+      [HOP_BY_HOP, DESTINATION_OPTIONS, ROUTING_DONE, fragmentHeader(0, false, 1), DESTINATION_OPTIONS, HOP_BY_HOP],
+    ]) {
+      assert.equal(assertSent(director, withExtensions(plain6, headers)), home6);
+    }
+  }
+});
+
+test('extension headers without end, a way still to go, and headers that are cut off go up', async () => {
+  using director = await directorFor({ services: SERVICES });
+  const plain = frame({ destination: VIP6 });
+  const seven = Array.from({ length: 7 }, () => DESTINATION_OPTIONS);
+  assertPassed(director, withExtensions(plain, seven), 'extension');
+  assertPassed(director, withExtensions(plain, [ROUTING_AHEAD]), 'extension');
+  assertPassed(director, withExtensions(plain, [HOP_BY_HOP]).slice(0, 60), 'truncated');
+  assertPassed(director, withExtensions(plain, [HOP_BY_HOP]).slice(0, 81), 'truncated');
+  // The length of an extension header leads out of the frame.
+  assertPassed(director, patched(withExtensions(plain, [HOP_BY_HOP]), [55, 255]), 'truncated');
+  assertPassed(director, withOptions(frame(), [1, 1, 1, 1]).slice(0, 57), 'truncated');
+});
+
+test('later fragments follow the first, and none of another packet', async () => {
+  using director = await directorFor({ services: SERVICES });
+  const payload = new Uint8Array(64);
+  for (let id = 1; id < 30; id += 1) {
+    const whole = frame({ sourcePort: 2000 + id, protocol: 'udp', destinationPort: 53, payload });
+    const home = assertSent(director, whole);
+    assertPassed(director, ipv4Fragment(whole, 1480, true, id), 'fragment');
+    assert.equal(assertSent(director, ipv4Fragment(whole, 0, true, id)), home);
+    assert.equal(assertSent(director, ipv4Fragment(whole, 1480, true, id)), home);
+    assert.equal(assertSent(director, ipv4Fragment(whole, 2960, false, id)), home);
+    assertPassed(director, patched(ipv4Fragment(whole, 1480, true, id), [23, 6]), 'fragment');
+    assertPassed(director, patched(ipv4Fragment(whole, 1480, true, id), [29, 99]), 'fragment');
+
+    const whole6 = frame({ sourcePort: 2000 + id, destination: VIP6, payload });
+    const home6 = assertSent(director, whole6);
+    const later = withExtensions(whole6, [HOP_BY_HOP, fragmentHeader(1448, false, id)]);
+    assertPassed(director, later, 'fragment');
+    assert.equal(assertSent(director, withExtensions(whole6, [HOP_BY_HOP, fragmentHeader(0, true, id)])), home6);
+    assert.equal(assertSent(director, later), home6);
+    assertPassed(director, withExtensions(whole6, [fragmentHeader(1448, false, id + 1000)]), 'fragment');
+  }
+});
+
+test('a later fragment of the smallest size is rewritten too', async () => {
+  using director = await directorFor({ services: SERVICES });
+  const whole = frame({ protocol: 'udp', destinationPort: 53 });
+  const home = assertSent(director, ipv4Fragment(whole, 0, true, 7));
+  assert.equal(assertSent(director, ipv4Fragment(whole, 8, false, 7).slice(0, 34)), home);
+});
+
+test('a first fragment too short for its ports, and fragments that are switched off, go up', async () => {
+  using director = await directorFor({ services: SERVICES });
+  const whole = frame({ protocol: 'udp', destinationPort: 53 });
+  assertPassed(director, ipv4Fragment(whole, 0, true, 3).slice(0, 41), 'truncated');
+  using without = await directorFor({ services: SERVICES, fragments: false });
+  assertPassed(without, ipv4Fragment(whole, 0, true, 3), 'fragment');
+  assertPassed(without, ipv4Fragment(whole, 8, false, 3), 'fragment');
+  assertPassed(without, withExtensions(frame({ destination: VIP6 }), [fragmentHeader(0, true, 3)]), 'fragment');
+});
+
+test("fragments of many packets at once find their ways, beyond the table's size the latest do", async () => {
+  using director = await directorFor({ services: SERVICES });
+  const fragmentOf = (id: number, offset: number): Uint8Array =>
+    ipv4Fragment(frame({ sourcePort: 1024 + (id % 60_000), protocol: 'udp', destinationPort: 53 }), offset, true, id);
+  for (let id = 0; id < 3000; id += 1) {
+    assertSent(director, fragmentOf(id, 0));
+  }
+  const followed = Array.from({ length: 3000 }, (_, id) => director.send(fragmentOf(id, 8)).action === 'tx');
+  // A bucket holds four of 4,096: with 3,000 a few are full.
+  assert.ok(followed.filter(Boolean).length > 2600, String(followed.filter(Boolean).length));
+});
+
+test('an ICMP error goes where the flow goes whose packet it quotes, with eight bytes of the transport header', async () => {
+  using director = await directorFor({ services: SERVICES });
+  const macs = { destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC };
+  for (let sourcePort = 3000; sourcePort < 3030; sourcePort += 1) {
+    const home = assertSent(director, frame({ sourcePort }));
+    const quoted = replyBeginning(VIP, 80, CLIENT, sourcePort, 6);
+    for (const type of [3, 4, 11, 12]) {
+      assert.equal(assertSent(director, icmpError({ ...macs, router: '10.9.9.9', vip: VIP, type, quoted })), home);
+    }
+    const home6 = assertSent(director, frame({ sourcePort, destination: VIP6, protocol: 'udp', destinationPort: 53 }));
+    const quoted6 = replyBeginning(VIP6, 53, CLIENT6, sourcePort, 17);
+    for (const type of [1, 2, 3, 4]) {
+      const error = icmpError({ ...macs, router: 'fd09::9', vip: VIP6, type, quoted: quoted6 });
+      assert.equal(assertSent(director, error), home6);
+    }
+  }
+});
+
+test("echo, errors about nothing of a service's, and quotes that are cut off go to the host", async () => {
+  using director = await directorFor({ services: SERVICES });
+  const error = (type: number, quoted: Uint8Array, vip = VIP): Uint8Array =>
+    icmpError({ destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC, router: '10.9.9.9', vip, type, quoted });
+  const quoted = replyBeginning(VIP, 80, CLIENT, 40_000, 6);
+  assertPassed(director, error(8, quoted), 'icmp');
+  assertPassed(director, error(0, quoted), 'icmp');
+  assertPassed(director, error(3, quoted.subarray(0, 27)), 'icmp');
+  assertPassed(director, error(3, quoted.subarray(0, 19)), 'icmp');
+  assertPassed(director, error(3, replyBeginning('192.168.1.21', 80, CLIENT, 40_000, 6)), 'icmp');
+  assertPassed(director, error(3, patched(quoted, [9, 47])), 'icmp');
+  assertPassed(director, error(3, patched(quoted, [6, 0x00, 0x10])), 'icmp');
+  assertPassed(director, error(3, replyBeginning(VIP, 22, CLIENT, 40_000, 6)), 'no-service');
+});
+
+test('tags: looked into, pushed, popped, rewritten, priority kept', async () => {
+  const on = (address: string, vlan?: Destination['vlan']): Destination => ({
+    address,
+    weight: 1,
+    ...(vlan && { vlan }),
+  });
+  const model = (destination: Destination): Compilable => ({
+    services: [{ ...service(VIP, 80, []), destinations: [destination] }],
+    vlans: true,
+  });
+  const inner = frame({ flags: 2, payload: Uint8Array.of(1, 2, 3) });
+  const arrivals = [
+    inner,
+    tagged(inner, 0x8100, 10),
+    tagged(inner, 0x8100, 0xe00a),
+    tagged(tagged(inner, 0x8100, 20), 0x88a8, 0xa064),
+    tagged(tagged(inner, 0x8100, 20), 0x8100, 30),
+  ];
+  for (const [vlan, tags] of [
+    [undefined, []],
+    [{ id: 20 }, [[0x8100, 20]]],
+    [
+      { id: 20, outer: 100 },
+      [
+        [0x88a8, 100],
+        [0x8100, 20],
+      ],
+    ],
+    [{ id: 0, outer: 100 }, [[0x88a8, 100]]],
+  ] as const) {
+    using director = await directorFor(model(on('192.168.1.31', vlan)));
+    for (const arrival of arrivals) {
+      assertSent(director, arrival, '192.168.1.31');
+      const priority = arrival === inner ? 0 : (arrival[14]! << 8) & 0xf000;
+      const { frame: sent } = director.send(arrival);
+      const expected = tags
+        .toReversed()
+        .reduce<Uint8Array>(
+          (rest, [type, id]) => tagged(rest, type, priority | id),
+          patched(inner, [0, ...macBytes(macFor('192.168.1.31'))], [6, ...macBytes(DIRECTOR.mac)]),
+        );
+      assert.deepEqual(sent, expected);
+    }
+  }
+});
+
+test('without VLANs in the configuration tagged frames are left to the host', async () => {
+  using director = await directorFor({ services: SERVICES });
+  for (const arrival of [tagged(frame(), 0x8100, 10), tagged(tagged(frame(), 0x8100, 20), 0x88a8, 100)]) {
+    const { action, frame: after } = director.send(arrival);
+    assert.equal(action, 'pass');
+    assert.deepEqual(after, arrival);
+  }
+  assert.deepEqual(director.verdicts(), {});
+});
+
+test('three tags, and tags that are cut off, are not ours', async () => {
+  using director = await directorFor({ services: SERVICES, vlans: true });
+  const three = tagged(tagged(tagged(frame(), 0x8100, 1), 0x8100, 2), 0x8100, 3);
+  for (const arrival of [three, tagged(frame(), 0x8100, 10).slice(0, 16), tagged(frame(), 0x8100, 10).slice(0, 37)]) {
+    assert.equal(director.send(arrival).action, 'pass');
+  }
+  assert.deepEqual(director.verdicts(), {});
+});
+
+test('a service that drops answers nobody, one that rejects leaves the answer to the host', async () => {
+  using director = await directorFor({
+    services: [service(VIP, 80, [], { noDestination: 'drop' }), service(VIP, 81, [], { noDestination: 'reject' })],
+  });
+  assert.equal(director.send(frame()).action, 'drop');
+  assert.deepEqual(director.verdicts('tcp 192.168.1.100:80'), { dropped: 1 });
+  assertPassed(director, frame({ destinationPort: 81 }), 'no-destination', 'tcp 192.168.1.100:81');
+});
+
+test('TTL is decremented with its checksum where a service asks for it, and time exceeded is left to the host', async () => {
+  using director = await directorFor({
+    services: [
+      service(VIP, 80, ['192.168.1.31'], { ttl: 'decrement' }),
+      service(VIP, 81, ['192.168.1.31']),
+      service(VIP6, 80, ['fd00::31'], { ttl: 'decrement' }),
+    ],
+  });
+  for (const [ttl, check] of [
+    [64, 0x1234],
+    [2, 0xfeff],
+    [255, 0xffff],
+    [64, 0x0000],
+  ] as const) {
+    const original = patched(frame(), [22, ttl], [24, check >> 8, check & 0xff]);
+    assertSent(director, original);
+    const { frame: sent } = director.send(original);
+    assert.equal(sent[22], ttl - 1);
+    // The sum of the header's words and its checksum has not changed (RFC 1624; 0 and 0xffff are one).
+    assert.equal(onesSum(sent.subarray(14, 34)), onesSum(original.subarray(14, 34)));
+  }
+  assertSent(director, frame({ destination: VIP6 }));
+  assert.equal(director.send(frame({ destination: VIP6 })).frame[21], 63);
+  assert.equal(director.send(frame({ destinationPort: 81 })).frame[22], 64);
+  for (const ttl of [0, 1]) {
+    assertPassed(director, patched(frame(), [22, ttl]), 'ttl', 'tcp 192.168.1.100:80');
+    assertPassed(director, patched(frame({ destination: VIP6 }), [21, ttl]), 'ttl', 'tcp [fd00::100]:80');
+    assertSent(director, patched(frame({ destinationPort: 81 }), [22, ttl]));
+  }
+});
+
+/** The ones' complement sum of 16-bit words. */
+function onesSum(bytes: Uint8Array): number {
+  let sum = 0;
+  for (let i = 0; i < bytes.length; i += 2) {
+    sum += (bytes[i]! << 8) | bytes[i + 1]!;
+  }
+  while (sum > 0xffff) {
+    sum = (sum & 0xffff) + (sum >> 16);
+  }
+  return sum === 0xffff ? 0 : sum;
+}
+
+test('what another director sends here is never scheduled again, so that two cannot play ball', async () => {
+  const other = '00:50:00:00:09:00';
+  using director = await directorFor({ services: SERVICES, directors: ['00:50:00:00:08:00', other] });
+  assertPassed(director, frame({ sourceMac: other }), 'from-director', 'tcp 192.168.1.100:80');
+  assertPassed(director, frame({ sourceMac: other, destination: VIP6 }), 'from-director', 'tcp [fd00::100]:80');
+  assertSent(director, frame({ sourceMac: '00:50:00:00:09:01' }));
+});
+
+test('packets longer than the way out takes go up', async () => {
+  using director = await directorFor({ services: SERVICES });
+  const ofLength = (bytes: number): Uint8Array => patched(frame(), [16, bytes >> 8, bytes & 0xff]);
+  assertSent(director, ofLength(1500));
+  assertPassed(director, ofLength(1501), 'too-long', 'tcp 192.168.1.100:80');
+  const long6 = patched(frame({ destination: VIP6 }), [18, 1461 >> 8, 1461 & 0xff]);
+  assertPassed(director, long6, 'too-long', 'tcp [fd00::100]:80');
+});
+
+test('a real server behind another interface is redirected to, by the interface that the frame came by', async () => {
+  // BPF_PROG_RUN's frames come by the loopback interface, which alone surely exists in any network namespace.
+  const first: Interface = { name: 'lo', ifindex: 1, mac: '00:50:00:00:04:00', up: true, mtu: 1500, group: 1 };
+  const other: Interface = { name: 'ens4', ifindex: 77, mac: '00:50:00:00:04:44', up: true, mtu: 9000, group: 77 };
+  const bonded: Interface = { name: 'ens5', ifindex: 78, mac: '00:50:00:00:04:00', up: true, mtu: 1500, group: 1 };
+  const services: Service[] = [service(VIP, 80, ['192.168.1.31']), service(VIP, 81, ['192.168.1.32'])];
+  const resolutions = new Map([
+    ['192.168.1.31', { state: 'resolved', mac: macFor('192.168.1.31'), ifindex: 77 } as const],
+    ['192.168.1.32', { state: 'resolved', mac: macFor('192.168.1.32'), ifindex: 78 } as const],
+  ]);
+  using director = new PacketDirector();
+  await director.publishModel({ services }, { interfaces: [other, first, bonded], resolutions });
+  // 77 does not exist here, so nothing can be redirected to it: counted, and left as it was.
+  assertPassed(director, frame(), 'no-egress', 'tcp 192.168.1.100:80');
+  // A member of the same bond: back by the one it came by.
+  assertSent(director, frame({ destinationPort: 81 }), '192.168.1.32');
+  assertPassed(director, frame({ destinationMac: other.mac }), 'other-host', 'tcp 192.168.1.100:80');
+  const jumbo = patched(frame(), [16, 8000 >> 8, 8000 & 0xff]);
+  assertPassed(director, jumbo, 'no-egress', 'tcp 192.168.1.100:80');
+  assertPassed(director, patched(jumbo, [36, 0, 81]), 'too-long', 'tcp 192.168.1.100:81');
+});
