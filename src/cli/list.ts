@@ -50,7 +50,7 @@ function formatService(service: ServiceReport): string {
     .filter(({ reason }) => reason !== undefined)
     .map(({ address, reason }) => `  ${address}: ${reason!}\n`);
   const passed = Object.entries(verdicts).map(
-    ([name, count]) => `  passed up, ${name}: ${formatCount(count)} packets\n`,
+    ([name, count]) => `  not sent, ${name}: ${formatCount(count)} packets\n`,
   );
   const table = destinations.length === 0 ? '  no real servers\n' : formatTable(COLUMNS, destinations.map(cells), '  ');
   return [title, table, ...reasons, ...passed].join('');

@@ -14,6 +14,7 @@ import { listCommand } from './list.js';
 import { reloadCommand } from './reload.js';
 import { runCommand } from './run.js';
 import { schemaCommand } from './schema.js';
+import { statsCommand } from './stats.js';
 import { statusCommand } from './status.js';
 import { stopCommand } from './stop.js';
 
@@ -33,6 +34,7 @@ function beeline(): Command {
     reloadCommand(),
     statusCommand(),
     listCommand(),
+    statsCommand(),
     stopCommand(),
     schemaCommand(),
     labCommand(),

@@ -10,7 +10,7 @@ import { formatBytes, formatCount, formatDuration } from './format.js';
 export function statusCommand(): Command {
   return withInstance(new Command('status'))
     .summary('show how the director is')
-    .description('Show the daemon, its interfaces, and what it forwarded and passed up.')
+    .description('Show the daemon, its interfaces, and what it forwarded and what not.')
     .option('--json', 'print JSON')
     .action(async ({ json }: { json?: true }, command: Command) => {
       const status = await request(instanceFor(command).socketPath, 'status', {});
@@ -36,7 +36,7 @@ export function formatStatus(status: StatusReport, now: number): string {
     ['program', `id ${programId ?? '?'}, configuration ${formatCount(generation)} since its maps were made`],
     ['services', `${formatCount(services)}, with ${formatCount(destinations)} real servers`],
     ['forwarded', `${formatCount(packets)} packets, ${formatBytes(bytes)}`],
-    ['passed up', passed === '' ? 'nothing for a VIP' : passed],
+    ['not sent', passed === '' ? 'nothing that was for a VIP' : passed],
     ...(unresolved === 0
       ? []
       : [['problem', `${unresolved} real servers are unresolved: see "beeline list"`] as [string, string]]),

@@ -7,10 +7,14 @@ import type { Config } from './schema.js';
 type ConfigService = Config['services'][number];
 
 /** Problems in no particular order. */
-export function findContradictions({ services }: Config): Problem[] {
+export function findContradictions({ interfaces, services }: Config): Problem[] {
   const vips = new Set(services.map(({ address }) => address));
   const firsts = new Map<string, number>();
-  return services.flatMap((service, i) => {
+  const repeated = interfaces.flatMap((name, i): Problem[] => {
+    const first = interfaces.indexOf(name);
+    return first === i ? [] : [{ path: ['interfaces', i], message: `is ${name}, as interfaces[${first}] is already` }];
+  });
+  const ofServices = services.flatMap((service, i) => {
     const path = ['services', i];
     const name = serviceName(service);
     const first = firsts.get(name);
@@ -19,8 +23,10 @@ export function findContradictions({ services }: Config): Problem[] {
       ...(first === undefined ? [] : [{ path, message: `is ${name}, as services[${first}] is already` }]),
       ...serviceProblems(service, path),
       ...realServerProblems(service, path, vips),
+      ...wayProblems(service, path, interfaces),
     ];
   });
+  return [...repeated, ...ofServices];
 }
 
 function serviceProblems({ address, slots, realServers }: ConfigService, path: Path): Problem[] {
@@ -55,6 +61,23 @@ function realServerProblems({ address: vip, realServers }: ConfigService, path: 
     }
     const reason = unusable(address);
     return reason === undefined ? [] : [{ path: at, message: `cannot be a real server: ${reason}` }];
+  });
+}
+
+/** What is said of the way to a real server must fit together. */
+function wayProblems({ realServers }: ConfigService, path: Path, interfaces: readonly string[]): Problem[] {
+  return realServers.flatMap((server, i) => {
+    const at = [...path, 'realServers', i, 'interface'];
+    const { mac, interface: name } = { mac: undefined, interface: undefined, ...server };
+    if (name === undefined) {
+      return [];
+    }
+    if (mac === undefined) {
+      return [{ path: at, message: 'goes with "mac": without, the host says which interface leads there' }];
+    }
+    return interfaces.includes(name)
+      ? []
+      : [{ path: at, message: `must be one of the director's interfaces, ${interfaces.join(', ')}, not ${name}` }];
   });
 }
 

@@ -67,10 +67,9 @@ export function parseConfig(text: string, fileName: string): Model {
       .map(({ problem, offset }) => ({ ...problem, ...at(offset) }));
     throw new ConfigError(fileName, placed);
   }
-  const { interfaces, mode, services } = parsed.data;
+  const { services, ...rest } = parsed.data;
   return {
-    interfaces,
-    mode,
+    ...rest,
     services: services.map(({ realServers, ...service }) => ({ ...service, destinations: realServers })),
   };
 }

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 
-import { MAX_WEIGHT, parseIp, PROTOCOLS, SCHEDULERS } from '../model/index.js';
+import { isMac, MAX_WEIGHT, NO_DESTINATION, parseIp, PROTOCOLS, SCHEDULERS, TTL_POLICIES } from '../model/index.js';
 import { MAX_SLOTS } from '../schedule/ring.js';
 
 /** IFNAMSIZ is 16 with the terminating zero; neither white space nor slashes (net/core/dev.c, dev_valid_name). */
@@ -35,12 +35,62 @@ const realServerAddress = ipAddress(
   "The real server's own address, on a network that the director is directly attached to.",
 );
 
+/** As many interfaces and other directors as the data path has room for (bpf/layout.h). */
+const MAX_INTERFACES = 64;
+const MAX_DIRECTORS = 6;
+
+const macAddress = z
+  .string({ error: 'must be a MAC address, for example 00:50:00:00:01:00' })
+  .transform((text) => text.toLowerCase())
+  .refine(isUnicastMac, { error: "must be a host's MAC address, for example 00:50:00:00:01:00" })
+  .meta({ examples: ['00:50:00:00:01:00'] });
+
+const director = z.string({ error: 'must be an IP or MAC address' }).transform((text, context) => {
+  const address = isUnicastMac(text.toLowerCase()) ? text.toLowerCase() : parseIp(text);
+  if (address === undefined) {
+    context.addIssue({ code: 'custom', message: `must be an IP or MAC address, not "${text}"` });
+    return z.NEVER;
+  }
+  return address;
+});
+
+/** Neither zero nor a group's, whose first byte is odd. */
+function isUnicastMac(text: string): boolean {
+  return isMac(text) && text !== '00:00:00:00:00:00' && (parseInt(text.slice(0, 2), 16) & 1) === 0;
+}
+
+const vlanId = wholeNumber(1, 4094);
+
+const vlan = z
+  .union([
+    vlanId.transform((id) => ({ id })).meta({ description: 'One tag (802.1Q).' }),
+    z
+      .strictObject(
+        {
+          id: vlanId.meta({ description: 'The customer tag (802.1Q).' }),
+          outer: vlanId.meta({ description: 'The service tag (802.1ad) around it.' }),
+        },
+        { error: 'must be a VLAN id from 1 to 4094, or a mapping with "id" and "outer"' },
+      )
+      .meta({ description: 'Two tags.' }),
+  ])
+  .meta({ description: 'The VLAN that the real server is on. Default: as the host reaches its address.' });
+
 const realServerMapping = z.strictObject(
   {
     address: realServerAddress,
     weight: wholeNumber(0, MAX_WEIGHT)
       .default(1)
       .meta({ description: 'Share of new flows relative to the other real servers; 0 takes none.' }),
+    mac: macAddress
+      .optional()
+      .meta({ description: 'Its MAC address, when the host cannot find it by ARP or neighbour discovery.' }),
+    interface: z
+      .string({ error: 'must be the name of a network interface' })
+      .regex(INTERFACE_NAME, { error: 'must be the name of a network interface' })
+      .optional()
+      .meta({ description: 'Goes with "mac": the interface that leads to it. Default: the first.' }),
+    vlan: vlan.optional(),
   },
   { error: 'must be an address, or a mapping with "address" and "weight"' },
 );
@@ -68,6 +118,17 @@ const service = z.strictObject(
       .meta({
         description: 'How flows find their real server. maglev: consistent hashing of client address and port.',
       }),
+    ttl: z.enum(TTL_POLICIES, { error: 'must be keep or decrement' }).optional().meta({
+      description: 'What happens to the TTL or hop limit: keep (default), or decrement as a router does.',
+    }),
+    noDestination: z
+      .enum(NO_DESTINATION, { error: 'must be reject or drop' })
+      .optional()
+      .meta({
+        description:
+          'What happens to packets while there is nobody to send them to. reject (default): the host answers, with a reset ' +
+          'or an ICMP error. drop: nobody does.',
+      }),
     slots: wholeNumber(2, MAX_SLOTS)
       .refine((slots) => Number.isInteger(Math.log2(slots)), { error: `must be a power of two from 2 to ${MAX_SLOTS}` })
       .optional()
@@ -93,8 +154,12 @@ export const configSchema = z
           }),
           { error: 'must be a list of network interfaces' },
         )
-        .length(1, { error: 'must name one network interface' })
-        .meta({ description: 'The network interface that packets for the VIPs arrive on and leave by.' }),
+        .min(1, { error: 'must name a network interface' })
+        .max(MAX_INTERFACES, { error: `must name at most ${MAX_INTERFACES} network interfaces` })
+        .meta({
+          description:
+            'The network interfaces that packets for the VIPs arrive on and leave by. Of a bond: its members, or the bond.',
+        }),
       mode: z
         .enum(['native', 'generic', 'auto'], { error: 'must be native, generic or auto' })
         .default('native')
@@ -103,6 +168,17 @@ export const configSchema = z
             'Where the XDP program runs. native: in the driver, and an error where the driver cannot. generic: in the ' +
             "kernel's own code, for every driver, slower. auto: native, or else generic.",
         }),
+      fragments: z.boolean({ error: 'must be true or false' }).optional().meta({
+        description: 'Whether later fragments of a packet follow its first (default), or go up to the host.',
+      }),
+      vlans: z.boolean({ error: 'must be true or false' }).optional().meta({
+        description: 'Whether VLAN-tagged frames are looked into. Default: when a real server is on a VLAN.',
+      }),
+      directors: z
+        .array(director, { error: 'must be a list of IP or MAC addresses' })
+        .max(MAX_DIRECTORS, { error: `must name at most ${MAX_DIRECTORS} other directors` })
+        .optional()
+        .meta({ description: 'Other directors on the same networks. What they send here is never scheduled again.' }),
       services: z
         .array(service, { error: 'must be a list of virtual services' })
         .default([])
@@ -124,5 +200,8 @@ export function jsonSchema(): Record<string, unknown> {
 
 /** The keys that a mapping may have, by how deep it lies: the file, a service, a real server. */
 export function knownKeys(path: readonly unknown[]): readonly string[] {
+  if (path.at(-1) === 'vlan') {
+    return ['id', 'outer'];
+  }
   return Object.keys([configSchema.shape, service.shape, realServerMapping.shape][path.length >> 1] ?? {});
 }

@@ -29,6 +29,7 @@ export interface ReplyError {
 export interface Parameters {
   status: Record<string, never>;
   list: Record<string, never>;
+  stats: Record<string, never>;
   reload: Record<string, never>;
   stop: { detach: boolean };
 }
@@ -38,6 +39,7 @@ export type Method = keyof Parameters & keyof Results;
 export interface Results {
   status: StatusReport;
   list: ServiceReport[];
+  stats: StatsReport;
   reload: ReloadReport;
   stop: StopReport;
 }
@@ -102,6 +104,25 @@ export interface ServiceReport {
   readonly destinations: readonly DestinationReport[];
   /** This service's packets that were not sent, by the reason why. */
   readonly verdicts: Readonly<Record<string, number>>;
+}
+
+/** What one service's packets came to. */
+export interface ServiceStats {
+  readonly protocol: Protocol;
+  readonly address: IpAddress;
+  readonly port: number;
+  /** Sent or delivered. */
+  readonly packets: number;
+  readonly bytes: number;
+  readonly flows: number;
+  /** Packets that were not sent, by the reason why. */
+  readonly verdicts: Readonly<Record<string, number>>;
+}
+
+export interface StatsReport {
+  readonly services: readonly ServiceStats[];
+  /** VIPs' packets that are for no service, by the reason why they were passed up. */
+  readonly noService: Readonly<Record<string, number>>;
 }
 
 export interface ReloadReport {

@@ -15,6 +15,7 @@ export const requestSchema: z.ZodType<Request> = z.object({
 export const parameterSchemas: { readonly [Name in Method]: z.ZodType<Parameters[Name]> } = {
   status: z.strictObject({}),
   list: z.strictObject({}),
+  stats: z.strictObject({}),
   reload: z.strictObject({}),
   stop: z.strictObject({ detach: z.boolean() }),
 };

@@ -12,7 +12,7 @@ import { lockInstance } from './lock.js';
 import type { Logger } from './log.js';
 import { serviceManager } from './notify.js';
 import { preflight } from './preflight.js';
-import { reportReload, reportServices, reportTotals } from './report.js';
+import { reportReload, reportServices, reportStats, reportTotals } from './report.js';
 
 /** Links and addresses change in bursts; routes are asked for once after each. */
 const RELOCATE_DELAY_MS = 100;
@@ -104,6 +104,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       problems: director.problems,
     }),
     list: () => reportServices(dataPlane.image?.services ?? [], dataPlane.counters()),
+    stats: () => reportStats(dataPlane.image?.services ?? [], dataPlane.counters()),
     reload,
     stop: async ({ detach }) => {
       await director.stop();

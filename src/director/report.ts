@@ -5,6 +5,7 @@ import type {
   DestinationState,
   ReloadReport,
   ServiceReport,
+  StatsReport,
   StatusReport,
 } from '../control/index.js';
 import type { CompiledService, Counters, Route } from '../dataplane/index.js';
@@ -62,6 +63,20 @@ function slotShares({ ring, destinations }: CompiledService): number[] {
     slots[index]! += 1;
   }
   return slots.map((count) => (ring === undefined ? 0 : count / ring.length));
+}
+
+/** Sums over each service's destinations, and why its other packets were not sent. */
+export function reportStats(services: readonly CompiledService[], counters: Counters): StatsReport {
+  const byName = new Map(counters.services.map((service) => [service.name, service]));
+  return {
+    services: services.map(({ name, service: { protocol, address, port } }) => {
+      const { destinations = [], verdicts = {} } = byName.get(name) ?? {};
+      const sum = (what: 'packets' | 'bytes' | 'flows'): number =>
+        destinations.reduce((total, counted) => total + counted[what], 0);
+      return { protocol, address, port, packets: sum('packets'), bytes: sum('bytes'), flows: sum('flows'), verdicts };
+    }),
+    noService: counters.noService,
+  };
 }
 
 /** Sums over all services. */

@@ -69,7 +69,7 @@ services:
     /^f:3:14: services\[0\]\.address must be an IP address, .* not "192\.168\.1\.1000"$/,
     /^f:4:5: services\[0\]\.prot is not known here; known are address, port, /,
     /^f:5:11: services\[0\]\.port must be a whole number from 0 to 65535, not "http"$/,
-    /^f:7:34: services\[0\]\.realServers\[0\]\.wieght is not known here; known are address, weight$/,
+    /^f:7:34: services\[0\]\.realServers\[0\]\.wieght is not known here; known are address, weight, mac, interface, vlan$/,
     /^f:8:9: services\[0\]\.realServers\[1\] must be an address, or a mapping .* not 5$/,
     /^f:9:9: services\[0\]\.realServers\[2\]\.address is missing: it must be an IP address/,
     /^f:9:19: services\[0\]\.realServers\[2\]\.weight must be a whole number from 0 to 2147483647, not -1$/,
@@ -128,8 +128,46 @@ test('a file that is no YAML is told where it stops being one', () => {
   assert.match(problemsOf('')[0]!, /^f:1:1: interfaces is missing/);
 });
 
-test('more than one interface is refused until packets can go from one to another', () => {
-  assert.match(problemsOf('interfaces: [a, b]')[0]!, /interfaces must name one network interface$/);
+test('an interface that is named twice, and a way that does not fit together, are told where they stand', () => {
+  const problems = problemsOf(`
+interfaces: [a, b, a]
+services:
+  - address: 192.168.1.100
+    port: 80
+    realServers:
+      - { address: 192.168.1.31, mac: '00:50:00:00:01:00', interface: c }
+      - { address: 192.168.1.32, interface: b }
+      - { address: 192.168.1.33, mac: '00:50:00:00:01:00', interface: b, vlan: { id: 20, outer: 100 } }
+`);
+  assert.deepEqual(problems, [
+    'f:2:20: interfaces[2] is a, as interfaces[0] is already',
+    "f:7:71: services[0].realServers[0].interface must be one of the director's interfaces, a, b, a, not c",
+    'f:8:45: services[0].realServers[1].interface goes with "mac": without, the host says which interface leads there',
+  ]);
+});
+
+test('no MAC of a group, no VLAN beyond 4094, no director that is neither IP nor MAC', () => {
+  const problems = problemsOf(`
+interfaces: [a]
+directors: [192.168.1.22, 00-50-00-00-04-00]
+services:
+  - address: 192.168.1.100
+    port: 80
+    realServers:
+      - { address: 192.168.1.31, mac: '01:00:5e:00:00:01' }
+      - { address: 192.168.1.32, vlan: 4095 }
+      - { address: 192.168.1.33, vlan: { id: 20, otuer: 1 } }
+`);
+  assert.deepEqual(
+    problems.map((problem) => problem.replace(/^f:(\d+):\d+: /, '$1 ')),
+    [
+      '3 directors[1] must be an IP or MAC address, not "00-50-00-00-04-00"',
+      '8 services[0].realServers[0].mac must be a host\'s MAC address, for example 00:50:00:00:01:00, not "01:00:5e:00:00:01"',
+      '9 services[0].realServers[1].vlan must be a VLAN id from 1 to 4094, or a mapping with "id" and "outer", not 4095',
+      '10 services[0].realServers[2].vlan.outer is missing: it must be a whole number from 1 to 4094',
+      '10 services[0].realServers[2].vlan.otuer is not known here; known are id, outer',
+    ],
+  );
 });
 
 test('the JSON Schema knows every key, and the short form of a real server', () => {
@@ -140,16 +178,18 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
   }
   const file = jsonSchema() as unknown as Schema;
   const service = file.properties['services']!.items;
-  assert.deepEqual(Object.keys(file.properties), ['interfaces', 'mode', 'services']);
+  assert.deepEqual(Object.keys(file.properties), ['interfaces', 'mode', 'fragments', 'vlans', 'directors', 'services']);
   assert.deepEqual(Object.keys(service.properties), [
     'address',
     'port',
     'protocol',
     'scheduler',
+    'ttl',
+    'noDestination',
     'slots',
     'realServers',
   ]);
   const [short, long] = service.properties['realServers']!.items.anyOf;
   assert.equal(short?.type, 'string');
-  assert.deepEqual(Object.keys(long?.properties ?? {}), ['address', 'weight']);
+  assert.deepEqual(Object.keys(long?.properties ?? {}), ['address', 'weight', 'mac', 'interface', 'vlan']);
 });

@@ -18,6 +18,7 @@ const HANDLERS: Handlers = {
     throw new BeelineError('TABLE_FULL', 'not now', { hint: 'Later.' });
   },
   list: () => [],
+  stats: () => ({ services: [], noService: {} }),
   reload: () => {
     throw new Error('a defect');
   },

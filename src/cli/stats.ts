@@ -1,0 +1,71 @@
+/** `beeline stats`: what the virtual services' packets came to. */
+
+import { Command } from 'commander';
+
+import { request } from '../control/client.js';
+import type { StatsReport } from '../control/protocol.js';
+import { serviceName } from '../model/index.js';
+import { instanceFor, print, printJson, withInstance } from './context.js';
+import { formatBytes, formatCount, formatTable, type Column } from './format.js';
+
+export function statsCommand(): Command {
+  return withInstance(new Command('stats'))
+    .summary("show what the virtual services' packets came to")
+    .description(
+      'Show what the packets of each virtual service came to: sent or delivered, and with --reasons why the others were ' +
+        'not. The reasons are those of docs/verdicts.md.',
+    )
+    .option('--reasons', 'why packets were passed up or dropped, a line for each reason')
+    .option('--json', 'print JSON')
+    .action(async ({ json, reasons }: { json?: true; reasons?: true }, command: Command) => {
+      const stats = await request(instanceFor(command).socketPath, 'stats', {});
+      if (json === true) {
+        printJson(stats);
+      } else {
+        print(reasons === true ? formatReasons(stats) : formatStats(stats));
+      }
+    });
+}
+
+const STATS_COLUMNS: readonly Column[] = [
+  { title: 'SERVICE' },
+  { title: 'FLOWS', align: 'right' },
+  { title: 'PACKETS', align: 'right' },
+  { title: 'BYTES', align: 'right' },
+  { title: 'NOT SENT', align: 'right' },
+];
+
+const REASON_COLUMNS: readonly Column[] = [
+  { title: 'SERVICE' },
+  { title: 'REASON' },
+  { title: 'PACKETS', align: 'right' },
+];
+
+/** What VIPs' packets are listed under that are for no service. */
+const NO_SERVICE = '(none)';
+
+export function formatStats({ services, noService }: StatsReport): string {
+  const sum = (verdicts: Readonly<Record<string, number>>): string =>
+    formatCount(Object.values(verdicts).reduce((total, count) => total + count, 0));
+  const rows = services.map((service) => [
+    serviceName(service),
+    formatCount(service.flows),
+    formatCount(service.packets),
+    formatBytes(service.bytes),
+    sum(service.verdicts),
+  ]);
+  return formatTable(STATS_COLUMNS, [...rows, [NO_SERVICE, '-', '-', '-', sum(noService)]]);
+}
+
+export function formatReasons({ services, noService }: StatsReport): string {
+  const all = [
+    ...services.map((service) => [serviceName(service), service.verdicts] as const),
+    [NO_SERVICE, noService] as const,
+  ];
+  const rows = all.flatMap(([name, verdicts]) =>
+    Object.entries(verdicts)
+      .sort(([, a], [, b]) => b - a)
+      .map(([reason, count]) => [name, reason, formatCount(count)]),
+  );
+  return rows.length === 0 ? 'every packet for a VIP was sent or delivered\n' : formatTable(REASON_COLUMNS, rows);
+}

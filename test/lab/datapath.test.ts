@@ -1,0 +1,206 @@
+/** The data path beyond the plain case, in the lab: VLANs, several NICs, fragments, ICMP errors, changes of features. */
+
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+import type { StatsReport } from '../../src/control/index.js';
+import { Capture } from '../../src/lab/capture.js';
+import { NIC, PAGES, VIP4, type HostName } from '../../src/lab/index.js';
+import { run } from '../../src/lab/command.js';
+import { Load, TestLab } from '../support/lab.js';
+
+const UDP = fileURLToPath(new URL('../support/udp.js', import.meta.url));
+const VLAN_OBJECT = 'dist/test/bpf/vlan.bpf.o';
+
+function config(rest: string): string {
+  return `interfaces: [${NIC}]\n${rest}`;
+}
+
+async function stats(lab: TestLab): Promise<StatsReport> {
+  return JSON.parse(await lab.beeline(['stats', '--json'])) as StatsReport;
+}
+
+/** Puts one of test/bpf/vlan.bpf.c's programs before a host's network. */
+async function filter(lab: TestLab, host: HostName, direction: 'ingress' | 'egress', program: string): Promise<void> {
+  const rule = ['bpf', 'direct-action', 'object-file', VLAN_OBJECT, 'program', program];
+  await lab.exec(host, ['tc', 'filter', 'add', 'dev', NIC, direction, ...rule]);
+}
+
+test('M23: tagged frames for the VIP reach real servers on another VLAN and on none', async (context) => {
+  const lab = await TestLab.build(context, 'vlan');
+  for (const host of ['client', 'director', 'real1', 'real2'] as const) {
+    // Tags are bytes of the frame for XDP only where the card does not take them out.
+    await lab.exec(host, ['ethtool', '-K', NIC, 'rxvlan', 'off', 'txvlan', 'off']);
+    await lab.exec('switch', ['ethtool', '-K', host, 'rxvlan', 'off', 'txvlan', 'off']);
+    await lab.exec(host, ['tc', 'qdisc', 'add', 'dev', NIC, 'clsact']);
+  }
+  // Nobody tags ARP here: who is where is known.
+  await lab.exec('client', ['ip', 'neigh', 'replace', VIP4, 'lladdr', '00:50:00:00:04:00', 'dev', NIC]);
+  await filter(lab, 'client', 'egress', 'push10');
+  await filter(lab, 'real1', 'ingress', 'pop20');
+  await filter(lab, 'real2', 'ingress', 'untagged');
+  lab.configure(
+    config(`services:
+  - address: ${VIP4}
+    port: 80
+    realServers:
+      - { address: 192.168.1.31, vlan: 20, mac: '00:50:00:00:01:00' }
+      - { address: 192.168.1.32, mac: '00:50:00:00:02:00' }
+`),
+  );
+  await lab.startDirector();
+  assert.deepEqual(new Set(await lab.pages(30)), new Set([PAGES.real1, PAGES.real2]));
+});
+
+test('M24: a real server behind another NIC of the director gets its packets there', async (context) => {
+  const lab = await TestLab.build(context, 'nics');
+  const [director, real2] = [lab.namespace('director'), lab.namespace('real2')];
+  const cable = ['link', 'add', 'ens4', 'type', 'veth', 'peer', 'name', 'ens4', 'netns', real2];
+  await run('ip', ['-n', director, ...cable]);
+  for (const [namespace, address] of [
+    [director, '192.168.2.21/24'],
+    [real2, '192.168.2.32/24'],
+  ] as const) {
+    await run('ip', ['-n', namespace, 'addr', 'add', address, 'dev', 'ens4']);
+    await run('ip', ['-n', namespace, 'link', 'set', 'ens4', 'up']);
+  }
+  // What XDP redirects into a veth arrives only where the other end has a program too.
+  await lab.attachPass('real2', 'ens4');
+  // Requests come by one card and answers leave by the other.
+  await lab.sysctl('real2', 'net/ipv4/conf/all/rp_filter', '0');
+  await lab.sysctl('real2', 'net/ipv4/conf/ens4/rp_filter', '0');
+  lab.configure(`interfaces: [ens3, ens4]
+services:
+  - address: ${VIP4}
+    port: 80
+    realServers: [192.168.1.31, 192.168.2.32]
+`);
+  await lab.startDirector();
+  const { interfaces } = await lab.status();
+  assert.deepEqual(
+    interfaces.map(({ name, state }) => [name, state]),
+    [
+      ['ens3', 'attached'],
+      ['ens4', 'attached'],
+    ],
+  );
+  assert.deepEqual(new Set(await lab.pages(30)), new Set([PAGES.real1, PAGES.real2]));
+
+  await context.test('the cable is pulled: its real server takes nothing, the other takes all', async () => {
+    await run('ip', ['-n', director, 'link', 'delete', 'ens4']);
+    await lab.until('ens4 is missing', async () => (await lab.status()).interfaces[1]!.state === 'missing');
+    await lab.until('all pages come from real1', async () => {
+      const pages = await lab.pages(8).catch(() => []);
+      return pages.length === 8 && pages.every((page) => page === PAGES.real1);
+    });
+  });
+});
+
+/** Starts a UDP server on both real servers, bound to the VIP so that answers come from it. */
+async function startUdpServers(lab: TestLab, port: number, delayMs: number): Promise<void> {
+  for (const host of ['real1', 'real2'] as const) {
+    const ready = join(lab.directory, `udp-${host}-${port}.ready`);
+    lab.startProcess(host, `udp-${port}`, [
+      process.execPath,
+      UDP,
+      'serve',
+      VIP4,
+      String(port),
+      host,
+      String(delayMs),
+      ready,
+    ]);
+    await lab.until(`${host} listens`, () => existsSync(ready));
+  }
+}
+
+test('what comes in fragments, and errors about what was sent, find the real server of their flow', async (context) => {
+  const lab = await TestLab.build(context, 'udp');
+  lab.configure(
+    config(`services:
+  - { address: ${VIP4}, port: 53, protocol: udp, realServers: [192.168.1.31, 192.168.1.32] }
+  - { address: ${VIP4}, port: 54, protocol: udp, realServers: [192.168.1.31, 192.168.1.32] }
+`),
+  );
+  await startUdpServers(lab, 53, 0);
+  await startUdpServers(lab, 54, 200);
+  await lab.startDirector();
+
+  await context.test('datagrams of three fragments arrive whole', async () => {
+    const answers = await lab.exec('client', [process.execPath, UDP, 'ask', VIP4, '53', '4000', '20']);
+    const lines = answers.trim().split('\n');
+    assert.deepEqual(new Set(lines), new Set(['real1 4000', 'real2 4000']));
+    assert.equal(lines.length, 20);
+    const { services } = await stats(lab);
+    assert.equal(services[0]!.packets, 60);
+  });
+
+  await context.test('"port unreachable" reaches the real server that had answered, and it alone', async () => {
+    const captures = new Map<HostName, Capture>();
+    for (const host of ['real1', 'real2'] as const) {
+      captures.set(host, await Capture.start(lab, host, NIC, '(udp and port 54) or icmp'));
+    }
+    await lab.exec('client', [process.execPath, UDP, 'shout', VIP4, '54', '20', '20']);
+    // The last answers are still on their way.
+    await sleep(500);
+    let errors = 0;
+    for (const [host, capture] of captures) {
+      const frames = await capture.stop();
+      const answered = new Set(frames.filter((frame) => frame[23] === 17).map(clientPort));
+      const refused = frames.filter((frame) => frame[23] === 1);
+      for (const frame of refused) {
+        // The error quotes the answer: IP and ICMP header, then the quoted IP header and ports.
+        assert.ok(answered.has((frame[64]! << 8) | frame[65]!), host);
+      }
+      errors += refused.length;
+    }
+    // Linux sends a burst of six and then one a second to one host (net.ipv4.icmp_ratelimit).
+    assert.ok(errors >= 4, String(errors));
+    assert.deepEqual((await stats(lab)).noService, {});
+  });
+
+  await context.test("ping is the host's", async () => {
+    await lab.exec('client', ['ping', '-c', '2', '-i', '0.2', '-W', '2', VIP4]);
+    assert.equal((await stats(lab)).noService['icmp'], 2);
+    const table = await lab.beeline(['stats', '--reasons']);
+    assert.match(table, /^\(none\) +icmp +2$/m);
+  });
+});
+
+/** The client's port in an answer of a UDP server, or in a question to it. */
+function clientPort(frame: Uint8Array): number {
+  const [source, destination] = [(frame[34]! << 8) | frame[35]!, (frame[36]! << 8) | frame[37]!];
+  return source === 54 ? destination : source;
+}
+
+test('features that come and go with the configuration lose no packet', async (context) => {
+  const lab = await TestLab.build(context, 'features');
+  const services = (rest: string): string => `services:
+  - address: ${VIP4}
+    port: 80
+${rest}    realServers: [192.168.1.31, 192.168.1.32]
+`;
+  const variants = [
+    services(''),
+    `vlans: true\n${services('')}`,
+    services('    ttl: decrement\n'),
+    `directors: ['00:50:00:00:99:00']\nfragments: false\n${services('')}`,
+  ];
+  lab.configure(config(variants[0]!));
+  await lab.startDirector();
+  const load = Load.start(lab, `http://${VIP4}/`);
+  try {
+    for (let i = 1; i <= 16; i += 1) {
+      lab.configure(config(variants[i % variants.length]!));
+      await lab.beeline(['reload']);
+    }
+  } finally {
+    const { failures, requests } = await load.stop();
+    assert.deepEqual(failures, []);
+    assert.ok(requests > 100, String(requests));
+  }
+});
