@@ -19,8 +19,8 @@ export const ROOMS = {
   control: ['model'],
   director: ['config', 'control', 'dataplane', 'model', 'native', 'net'],
   lab: ['model'],
-  bench: ['dataplane', 'libbpf', 'model', 'native'],
-  cli: ['config', 'control', 'director', 'lab', 'model'],
+  bench: ['dataplane', 'lab', 'libbpf', 'model', 'native'],
+  cli: ['bench', 'config', 'control', 'director', 'lab', 'model'],
 };
 
 const roomRules = Object.entries(ROOMS).map(([room, allowed]) => ({

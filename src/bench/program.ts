@@ -1,19 +1,26 @@
 /** Nanoseconds a packet: the XDP program on all kinds of packets, against programs that do nothing. */
 
-import type { BpfProgram } from '../libbpf/index.js';
 import type { MapSet } from '../dataplane/map-set.js';
 import type { Publisher } from '../dataplane/publisher.js';
-import { buildFrame, type FrameOptions } from './packets.js';
-import { benchDirector, DIRECTOR, vip, type Size } from './setup.js';
-import { spreadOf } from './statistics.js';
+import type { BpfProgram } from '../libbpf/index.js';
+import { BeelineError } from '../model/index.js';
+import { possibleCpus } from '../native/system.js';
+import { availableBytes } from './machine.js';
+import { requirePowerOfTwo, requireRoom, requireTime, type Ask } from './need.js';
+import { pathsOf, standardPaths, type Path } from './paths.js';
+import { measureInRounds } from './rounds.js';
+import { benchDirector, type Size } from './setup.js';
+import { midmean, round, spreadOf, type Judgement } from './statistics.js';
 
 /** One measured path. Times are nanoseconds a packet; `min` and `max` belong to `ns`. */
 export interface ProgramRow {
   readonly path: string;
   /** Median over the rounds. */
   readonly ns: number;
-  /** Median of the differences to the floor in the same round: what the path costs beyond doing nothing. */
+  /** Mean of the middle half of the differences to the floor right before and after: what the path costs beyond nothing. */
   readonly aboveEmptyNs: number;
+  /** The same of the ratios to the floor. */
+  readonly ratioToEmpty: number;
   readonly min: number;
   readonly max: number;
   /** Different flows among the packets. */
@@ -21,6 +28,8 @@ export interface ProgramRow {
   readonly services: number;
   /** A service. */
   readonly destinations: number;
+  /** Measurements that the machine disturbed; they were repeated. */
+  readonly disturbed: number;
 }
 
 export interface ProgramOptions {
@@ -28,102 +37,48 @@ export interface ProgramOptions {
   readonly rounds: number;
   /** Packets a measurement. */
   readonly repeat: number;
-  readonly onProgress?: (done: number, total: number) => void;
+  /** What to measure at; undefined: the standard sizes. */
+  readonly ask?: Ask | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-interface Path {
-  readonly path: string;
-  readonly size: Size;
-  readonly flows: number;
-  readonly program: 'empty' | 'mac_swap' | 'director' | 'flows_empty' | 'flows_director';
-  readonly floor: 'empty' | 'flows_empty';
-  readonly frame: Uint8Array;
-  /** XDP_TX or XDP_PASS: a benchmark of the wrong path is worse than none. */
-  readonly expect: number;
-}
+/** What a packet costs at the most, for the estimate of the time, and measurements a path and round. */
+const SLOW_PACKET_NS = 150;
+const MEASUREMENTS = 2.5;
+/** A floor between two paths is measured with this part of the packets: it comes after each. */
+const FLOOR_SHARE = 4;
 
-const XDP_PASS = 2;
-const XDP_TX = 3;
-const CLIENT_MAC = '00:50:00:00:03:00';
-/** Flows of the paths that draw them at random, where nothing else is said. */
-const MANY_FLOWS = 1 << 20;
-
-const SMALL: Size = { services: 1, destinations: 10 };
-
-function frame(options: Partial<FrameOptions> = {}): Uint8Array {
-  const ipv6 = options.destination?.includes(':') === true;
-  return buildFrame({
-    destinationMac: DIRECTOR.mac,
-    sourceMac: CLIENT_MAC,
-    source: ipv6 ? 'fd00::12' : '192.168.1.12',
-    destination: vip(0),
-    protocol: 'tcp',
-    sourcePort: 40_000,
-    destinationPort: 80,
-    ...options,
-  });
-}
-
-function paths(): Path[] {
-  const one = (path: string, program: Path['program'], packet: Uint8Array, expect = XDP_TX): Path => ({
-    path,
-    size: SMALL,
-    flows: 1,
-    program,
-    floor: 'empty',
-    frame: packet,
-    expect,
-  });
-  const many = (path: string, size: Size, flows: number, program: Path['program'] = 'flows_director'): Path => ({
-    path,
-    size,
-    flows,
-    program,
-    floor: 'flows_empty',
-    frame: frame(),
-    expect: XDP_TX,
-  });
-  return [
-    one('empty', 'empty', frame()),
-    one('mac-swap', 'mac_swap', frame()),
-    one('ipv4-tcp', 'director', frame()),
-    one('ipv4-udp', 'director', frame({ protocol: 'udp' })),
-    one('ipv6-tcp', 'director', frame({ destination: 'fd00::100' })),
-    one('ipv6-udp', 'director', frame({ destination: 'fd00::100', protocol: 'udp' })),
-    one('no-service', 'director', frame({ destination: '192.168.1.21', destinationPort: 22 }), XDP_PASS),
-    one('no-service-ipv6', 'director', frame({ destination: 'fd00::21', destinationPort: 22 }), XDP_PASS),
-    one('vip-no-service', 'director', frame({ destinationPort: 22 }), XDP_PASS),
-    many('flows-empty', SMALL, MANY_FLOWS, 'flows_empty'),
-    many('flows-1', SMALL, 1),
-    many('flows-1048576', SMALL, MANY_FLOWS),
-    { ...one('services-1', 'director', frame()), size: SMALL },
-    { ...one('services-1000', 'director', frame()), size: { services: 1000, destinations: 10 } },
-    many('services-1000-random', { services: 1000, destinations: 10 }, MANY_FLOWS),
-    many('destinations-10', SMALL, MANY_FLOWS),
-    many('destinations-1000', { services: 1, destinations: 1000 }, MANY_FLOWS),
-  ];
-}
-
-/** Measures every path in every round, so that a machine whose speed drifts slows all of them alike. */
-export async function benchPrograms(options: ProgramOptions): Promise<ProgramRow[]> {
-  const { rounds, repeat, onProgress } = options;
-  const all = paths();
-  const directors = await makeDirectors(all.map(({ size }) => size));
+/**
+ * Measures all paths.
+ *
+ * @throws BeelineError `BENCH_TOO_LARGE` before anything is allocated, `USAGE` for flows that are no power of two
+ */
+export async function benchPrograms({ rounds, repeat, ask, onProgress }: ProgramOptions): Promise<ProgramRow[]> {
+  if (ask !== undefined) {
+    requireRoom(ask, { bytes: availableBytes(), cpus: possibleCpus() });
+    requirePowerOfTwo(ask.flows);
+  }
+  const paths = ask === undefined ? standardPaths() : pathsOf(ask);
+  requireTime(
+    (paths.length * rounds * repeat * SLOW_PACKET_NS * MEASUREMENTS) / 1e9,
+    'Ask for fewer --rounds or a smaller --repeat.',
+  );
+  const floors = new Map(paths.filter(({ program, floor }) => program === floor).map((path) => [path.floor, path]));
+  const directors = await makeDirectors(paths.map(({ size }) => size));
   try {
-    const times = new Map<Path, number[]>(all.map((path) => [path, []]));
-    const total = rounds * all.length;
-    let done = 0;
-    for (let round = 0; round < rounds; round += 1) {
-      for (const path of all) {
-        times.get(path)!.push(measure(directors.get(sizeKey(path.size))!, path, repeat));
-        done += 1;
-        onProgress?.(done, total);
-        // Lets progress be drawn and signals be heard.
-        await new Promise(setImmediate);
-      }
-    }
-    const floorTimes = (floor: Path['floor']): number[] => times.get(all.find(({ program }) => program === floor)!)!;
-    return all.map((path) => toRow(path, times.get(path)!, floorTimes(path.floor)));
+    const judgements = await measureInRounds({
+      paths,
+      floorOf: ({ floor }) => floors.get(floor)!,
+      measure: (path, purpose) =>
+        measure(
+          directors.get(sizeKey(path.size))!,
+          path,
+          purpose === 'floor' ? Math.ceil(repeat / FLOOR_SHARE) : repeat,
+        ),
+      rounds,
+      onProgress,
+    });
+    return paths.map((path) => toRow(path, judgements.get(path)!));
   } finally {
     for (const director of directors.values()) {
       director.close();
@@ -131,10 +86,21 @@ export async function benchPrograms(options: ProgramOptions): Promise<ProgramRow
   }
 }
 
-function toRow({ path, flows, size }: Path, own: readonly number[], floor: readonly number[]): ProgramRow {
-  const { median, min, max } = spreadOf(own);
-  const aboveEmptyNs = spreadOf(own.map((ns, round) => ns - floor[round]!)).median;
-  return { path, ns: median, aboveEmptyNs, min, max, flows, ...size };
+function toRow({ path, flows, size }: Path, { samples, disturbed }: Judgement): ProgramRow {
+  const { median, min, max } = spreadOf(samples.map(({ own }) => own));
+  const above = midmean(samples.map(({ own, before, after }) => own - (before + after) / 2));
+  const ratio = midmean(samples.map(({ own, before, after }) => (2 * own) / (before + after)));
+  return {
+    path,
+    ns: median,
+    aboveEmptyNs: round(above, 1),
+    ratioToEmpty: round(ratio, 2),
+    min,
+    max,
+    flows,
+    ...size,
+    disturbed,
+  };
 }
 
 function sizeKey({ services, destinations }: Size): string {
@@ -157,7 +123,7 @@ function measure(director: Publisher, path: Path, repeat: number): number {
   setDraws(set, path);
   const { returnValue, durationNs } = programOf(set, path.program).run({ data: path.frame, repeat });
   if (returnValue !== path.expect) {
-    throw new Error(`${path.path}: the program returned ${returnValue}, not ${path.expect}`);
+    throw new BeelineError('BENCH_FAILED', `${path.path}: the program returned ${returnValue}, not ${path.expect}`);
   }
   return durationNs;
 }
@@ -165,7 +131,7 @@ function measure(director: Publisher, path: Path, repeat: number): number {
 function programOf(set: MapSet, name: string): BpfProgram {
   const program = set.programs.get(name);
   if (program === undefined) {
-    throw new Error(`bench.bpf.o has no program ${name}`);
+    throw new BeelineError('NOT_BUILT', `bench.bpf.o has no program ${name}`, { hint: 'Run "npm run build".' });
   }
   return program;
 }

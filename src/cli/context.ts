@@ -9,16 +9,20 @@ import type { ErrorCode } from '../model/index.js';
 export const ExitStatus = {
   ok: 0,
   failed: 1,
-  /** The command line or the configuration is wrong: nothing was done. */
+  /** The command line or the configuration is wrong, or asks for too much: nothing was done. */
   usage: 2,
   notRunning: 3,
+  interrupted: 130,
 } as const;
 
 const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
   USAGE: ExitStatus.usage,
   CONFIG_INVALID: ExitStatus.usage,
   CONFIG_UNREADABLE: ExitStatus.usage,
+  BENCH_DEVICE: ExitStatus.usage,
+  BENCH_TOO_LARGE: ExitStatus.usage,
   INTERFACE_MISSING: ExitStatus.usage,
+  INTERRUPTED: ExitStatus.interrupted,
   NOT_RUNNING: ExitStatus.notRunning,
 };
 

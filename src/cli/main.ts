@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 
 import { BeelineError } from '../model/index.js';
+import { benchCommand } from './bench.js';
 import { checkCommand } from './check.js';
 import { ExitStatus, exitStatusOf, withInstance } from './context.js';
 import { labCommand } from './lab.js';
@@ -37,11 +38,19 @@ function beeline(): Command {
     stopCommand(),
     schemaCommand(),
     labCommand(),
+    benchCommand(),
   ];
   for (const command of commands) {
-    program.addCommand(command.copyInheritedSettings(program));
+    program.addCommand(inherit(command, program));
   }
   return program;
+}
+
+/** Gives a command and its subcommands the parent's ways of failing; commander does so only for those that it makes. */
+function inherit(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent);
+  command.commands.forEach((each) => inherit(each, command));
+  return command;
 }
 
 /** Errors that a user can mend are two sentences; everything else is a defect, and shows where. */

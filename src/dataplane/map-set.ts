@@ -63,6 +63,8 @@ export class MapSet implements Disposable {
   readonly #maps: Readonly<Record<MapKey, BpfMap>>;
   readonly #memory: Readonly<Record<MapKey, Mapping>>;
   readonly #strides: Readonly<Record<MapKey, number>>;
+  /** Elements of each map, asked for once: reading counters then makes no system call. */
+  readonly #elements: Readonly<Record<MapKey, number>>;
   readonly #devices: BpfMap;
   #deviceIndices: readonly number[] | undefined;
 
@@ -75,6 +77,7 @@ export class MapSet implements Disposable {
     this.#devices = all.get(DEVICES_NAME)!;
     this.#memory = mapValues((key) => maps[key].mmap('write'));
     this.#strides = mapValues((key) => Math.ceil(maps[key].info.valueSize / ELEMENT_ALIGNMENT) * ELEMENT_ALIGNMENT);
+    this.#elements = mapValues((key) => maps[key].info.maxEntries);
     const entries = (key: MapKey, header: number, bytes: number): number => (maps[key].info.valueSize - header) / bytes;
     this.geometry = {
       services4: entries('services4', layout.services4.byteLength, layout.service4.byteLength),
@@ -327,7 +330,7 @@ export class MapSet implements Disposable {
   }
 
   #rows(key: MapKey): number {
-    return this.#maps[key].info.maxEntries;
+    return this.#elements[key];
   }
 
   /** Closes the handles. Pins, links and packets keep what they use. */

@@ -20,6 +20,9 @@ export class BeelineError extends Error {
 /** Every code there is; docs/errors.md says what each means. */
 export const ERROR_CODES = [
   'ALREADY_RUNNING',
+  'BENCH_DEVICE',
+  'BENCH_FAILED',
+  'BENCH_TOO_LARGE',
   'CAPABILITY_MISSING',
   'CONFIG_INVALID',
   'CONFIG_UNREADABLE',
@@ -30,6 +33,7 @@ export const ERROR_CODES = [
   'CONTROL_VERSION',
   'INTERFACE_MISSING',
   'INTERNAL',
+  'INTERRUPTED',
   'KERNEL_TOO_OLD',
   'LAB',
   'NOT_BUILT',

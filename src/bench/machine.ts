@@ -1,0 +1,34 @@
+/** Whose figures these are. */
+
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus, freemem, release } from 'node:os';
+
+import { libbpfVersion } from '../native/system.js';
+
+export interface Machine {
+  readonly kernel: string;
+  readonly processor: string;
+  readonly processors: number;
+  readonly node: string;
+  readonly libbpf: string;
+  readonly beeline: string;
+}
+
+export function machine(): Machine {
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return {
+    kernel: release(),
+    processor: cpus()[0]?.model ?? 'unknown',
+    processors: availableParallelism(),
+    node: process.version,
+    libbpf: libbpfVersion(),
+    beeline: version,
+  };
+}
+
+/** Bytes that could be allocated without swapping, within the limits of this process's control group. */
+export function availableBytes(): number {
+  return Math.min(freemem(), process.availableMemory());
+}

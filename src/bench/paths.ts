@@ -1,0 +1,79 @@
+/** The kinds of packets whose costs are measured: a line each. Pure. */
+
+import { XdpAction } from '../libbpf/index.js';
+import { buildFrame, type FrameOptions } from './packets.js';
+import { DIRECTOR, vip, type Size } from './setup.js';
+
+export interface Path {
+  readonly path: string;
+  readonly size: Size;
+  readonly flows: number;
+  readonly program: 'empty' | 'mac_swap' | 'director' | 'flows_empty' | 'flows_director';
+  readonly floor: 'empty' | 'flows_empty';
+  readonly frame: Uint8Array;
+  /** An XdpAction: a benchmark of the wrong path is worse than none. */
+  readonly expect: number;
+}
+
+const CLIENT_MAC = '00:50:00:00:03:00';
+const SMALL: Size = { services: 1, destinations: 10 };
+/** Flows of the paths that draw them at random, where nothing else is said. */
+const MANY_FLOWS = 1 << 20;
+
+function frame(options: Partial<FrameOptions> = {}): Uint8Array {
+  const ipv6 = options.destination?.includes(':') === true;
+  return buildFrame({
+    destinationMac: DIRECTOR.mac,
+    sourceMac: CLIENT_MAC,
+    source: ipv6 ? 'fd00::12' : '192.168.1.12',
+    destination: vip(0),
+    protocol: 'tcp',
+    sourcePort: 40_000,
+    destinationPort: 80,
+    ...options,
+  });
+}
+
+/** One flow, one service. */
+function one(path: string, program: Path['program'], packet: Uint8Array, rest: Partial<Path> = {}): Path {
+  return { path, size: SMALL, flows: 1, program, floor: 'empty', frame: packet, expect: XdpAction.tx, ...rest };
+}
+
+/** Each packet of a random flow, to a random service. */
+function many(path: string, size: Size, flows: number, program: Path['program'] = 'flows_director'): Path {
+  return { ...one(path, program, frame()), size, flows, floor: 'flows_empty' };
+}
+
+/** The paths of a size of one's own. The floors come first. */
+export function pathsOf({ services, destinations, flows }: Size & { flows: number }): Path[] {
+  const size = { services, destinations };
+  const pass = { size, expect: XdpAction.pass };
+  return [
+    one('empty', 'empty', frame(), { size }),
+    one('mac-swap', 'mac_swap', frame(), { size }),
+    one('ipv4-tcp', 'director', frame(), { size }),
+    one('ipv4-udp', 'director', frame({ protocol: 'udp' }), { size }),
+    one('ipv6-tcp', 'director', frame({ destination: 'fd00::100' }), { size }),
+    one('ipv6-udp', 'director', frame({ destination: 'fd00::100', protocol: 'udp' }), { size }),
+    one('no-service', 'director', frame({ destination: '192.168.1.21', destinationPort: 22 }), pass),
+    one('no-service-ipv6', 'director', frame({ destination: 'fd00::21', destinationPort: 22 }), pass),
+    one('vip-no-service', 'director', frame({ destinationPort: 22 }), pass),
+    many('flows-empty', size, flows, 'flows_empty'),
+    many('flows-1', size, 1),
+    many(`flows-${flows}`, size, flows),
+  ];
+}
+
+/** All kinds of packets to one small service, and how its cost grows with flows, services and destinations. */
+export function standardPaths(): Path[] {
+  return [
+    ...pathsOf({ ...SMALL, flows: MANY_FLOWS }),
+    many('flows-4096', SMALL, 4096),
+    many('flows-65536', SMALL, 65_536),
+    one('services-1', 'director', frame()),
+    one('services-1000', 'director', frame(), { size: { services: 1000, destinations: 10 } }),
+    many('services-1000-random', { services: 1000, destinations: 10 }, MANY_FLOWS),
+    many('destinations-10', SMALL, MANY_FLOWS),
+    many('destinations-1000', { services: 1, destinations: 1000 }, MANY_FLOWS),
+  ];
+}
