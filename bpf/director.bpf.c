@@ -171,8 +171,7 @@ static __always_inline enum verdict direct_unusual_ipv6(struct xdp_md *context, 
 	return send_ipv6(context, frame, &packet, &match, copy, false);
 }
 
-/* A function of its own, so that plain packets do not pay for its registers and its stack. */
-static __noinline enum verdict direct_unusual(struct xdp_md *context)
+static __always_inline enum verdict direct_unusual(struct xdp_md *context)
 {
 	struct frame frame = {
 		.start = (void *)(long)context->data,
@@ -190,6 +189,9 @@ static __noinline enum verdict direct_unusual(struct xdp_md *context)
 		return VERDICT_NOT_OURS;
 	}
 }
+
+/* What direct_plain() says of packets that are not: no verdict, and never counted. */
+#define NOT_PLAIN VERDICT_COUNT
 
 /* `lean` is a constant wherever this is inlined: see send(). */
 static __always_inline enum verdict direct_plain(struct xdp_md *context, bool lean)
@@ -217,18 +219,14 @@ static __always_inline enum verdict direct_plain(struct xdp_md *context, bool le
 	default:
 		return VERDICT_NOT_OURS;
 	}
-	return direct_unusual(context);
-}
-
-/* A function of its own for the same reason: what features need would cost registers where they are off. */
-static __noinline enum verdict direct_featured(struct xdp_md *context)
-{
-	return direct_plain(context, false);
+	return NOT_PLAIN;
 }
 
 static __always_inline enum verdict direct(struct xdp_md *context)
 {
-	return uses(FEATURES_BEYOND) ? direct_featured(context) : direct_plain(context, true);
+	enum verdict verdict = uses(FEATURES_BEYOND) ? direct_plain(context, false) : direct_plain(context, true);
+
+	return likely(verdict != NOT_PLAIN) ? verdict : direct_unusual(context);
 }
 
 static __always_inline int action_of(enum verdict verdict)

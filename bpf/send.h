@@ -18,20 +18,9 @@
 struct way {
 	const struct match *match;
 	const struct egress *egress; /* NULL when all go back where they came from, untagged */
-	const struct nic *nic;       /* that the frame came by; NULL when there is only one */
+	bool redirects;              /* out by another interface than the frame came by */
 	__u32 ip_bytes;
 	bool is_ipv6;
-};
-
-/* The part of it that the slow end of the path needs, in one register: arguments in memory would slow the fast end. */
-struct errand {
-	__u32 ip_bytes : 17;
-	__u32 tags : 2;
-	__u32 is_ipv6 : 1;
-	__u32 opens_flow : 1;
-	__u32 decrements_ttl : 1;
-	__u32 redirects : 1;
-	__u16 service;
 };
 
 /*
@@ -123,14 +112,14 @@ static __always_inline void decrement_ttl(void *network, bool is_ipv6)
  * Gives the frame as many tags as its way out has, moving its beginning, and the MACs. The priority is kept. False, and
  * the frame untouched, when there is no room.
  */
-static __always_inline bool rewrite_frame(struct xdp_md *context, const struct destination *destination,
-					  const struct egress *egress, struct errand errand)
+static __always_inline bool rewrite_frame(struct xdp_md *context, const struct frame *frame,
+					  const struct destination *destination, const struct way *way)
 {
 	void *start = (void *)(long)context->data;
-	__be16 vlan = egress->vlan, outer = egress->outer_vlan, priority = 0;
+	__be16 vlan = way->egress->vlan, outer = way->egress->outer_vlan, priority = 0;
 	__u32 tags = !!vlan + !!outer;
 
-	if (errand.tags) {
+	if (frame->tags) {
 		/* The tag control information is the two bytes after the first EtherType. */
 		const __be16 *tag = start + sizeof(struct ethhdr);
 
@@ -138,7 +127,7 @@ static __always_inline bool rewrite_frame(struct xdp_md *context, const struct d
 			return false;
 		priority = *tag & bpf_htons(TAG_PRIORITY);
 	}
-	if (tags != errand.tags && bpf_xdp_adjust_head(context, ((int)errand.tags - (int)tags) * TAG_BYTES))
+	if (tags != frame->tags && bpf_xdp_adjust_head(context, ((int)frame->tags - (int)tags) * TAG_BYTES))
 		return false;
 
 	start = (void *)(long)context->data;
@@ -154,45 +143,34 @@ static __always_inline bool rewrite_frame(struct xdp_md *context, const struct d
 		*words++ = bpf_htons(ETH_P_8021Q);
 		*words++ = priority | vlan;
 	}
-	*words++ = errand.is_ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	*words++ = way->is_ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 	rewrite_macs(start, destination);
-	if (errand.decrements_ttl)
-		decrement_ttl(words, errand.is_ipv6);
+	if (decrements_ttl(way))
+		decrement_ttl(words, way->is_ipv6);
 	return true;
 }
 
 /* Sends by the tables that only VLANs and several interfaces need. */
-static __noinline enum verdict send_beyond(struct xdp_md *context, const struct destination *destination,
-					   const struct egress *egress, struct errand errand)
+static __always_inline enum verdict send_beyond(struct xdp_md *context, const struct frame *frame,
+						const struct packet *packet, const struct destination *destination,
+						const struct way *way)
 {
+	bool opens = opens_flow(packet);
+
 	/* What the program returns is what redirects: this finds out whether it can be done. */
-	if (errand.redirects && bpf_redirect_map(&devices, egress->ifindex, XDP_PASS) != XDP_REDIRECT)
-		return count_verdict(errand.service, VERDICT_NO_EGRESS);
-	if (!rewrite_frame(context, destination, egress, errand))
-		return count_verdict(errand.service, VERDICT_NO_EGRESS);
-	count_packet(destination->number, errand.opens_flow, errand.ip_bytes);
-	return errand.redirects ? VERDICT_REDIRECTED : VERDICT_FORWARDED;
+	if (way->redirects && bpf_redirect_map(&devices, way->egress->ifindex, XDP_PASS) != XDP_REDIRECT)
+		return count_verdict(way->match->number, VERDICT_NO_EGRESS);
+	if (!rewrite_frame(context, frame, destination, way))
+		return count_verdict(way->match->number, VERDICT_NO_EGRESS);
+	count_packet(destination->number, opens, way->ip_bytes);
+	return way->redirects ? VERDICT_REDIRECTED : VERDICT_FORWARDED;
 }
 
 /* Whether the frame leaves by another interface, or with other tags than it came. */
 static __always_inline bool goes_beyond(const struct frame *frame, const struct way *way)
 {
-	return (uses(FEATURE_NICS) && way->egress->group != way->nic->group) ||
+	return (uses(FEATURE_NICS) && way->redirects) ||
 	       (uses(FEATURE_VLAN) && (frame->tags || way->egress->vlan || way->egress->outer_vlan));
-}
-
-static __always_inline struct errand errand_for(const struct frame *frame, const struct packet *packet,
-						const struct way *way)
-{
-	return (struct errand){
-		.ip_bytes = way->ip_bytes,
-		.tags = frame->tags,
-		.is_ipv6 = way->is_ipv6,
-		.opens_flow = opens_flow(packet),
-		.decrements_ttl = decrements_ttl(way),
-		.redirects = uses(FEATURE_NICS) && way->egress->group != way->nic->group,
-		.service = way->match->number,
-	};
 }
 
 /* Features without which a frame goes back, untagged, where it came from, and is otherwise left alone. */
@@ -222,13 +200,22 @@ static __always_inline enum verdict send(struct xdp_md *context, const struct fr
 
 		return count_verdict(service, drop ? VERDICT_DROPPED : VERDICT_NO_DESTINATION);
 	}
-	if (!lean && uses(FEATURE_NICS)) {
-		way->nic = nic_of(context->ingress_ifindex, copy);
-		if (unlikely(!way->nic || !addressed_to(frame, way->nic->mac)))
-			return count_verdict(service, VERDICT_OTHER_HOST);
-	} else if (unlikely(!addressed_to(frame, destination->source_mac))) {
-		return count_verdict(service, VERDICT_OTHER_HOST);
+	const __u8 *own_mac = destination->source_mac;
+	if (!lean && (uses(FEATURE_VLAN) || uses(FEATURE_NICS))) {
+		way->egress = egress_of(index, copy);
+		if (!way->egress)
+			return VERDICT_NOT_OURS;
 	}
+	/* Mostly packets go back by the interface they came by, whose MAC stands with the destination. */
+	if (!lean && uses(FEATURE_NICS) && unlikely(way->egress->ifindex != context->ingress_ifindex)) {
+		const struct nic *nic = nic_of(context->ingress_ifindex, copy);
+		if (!nic)
+			return count_verdict(service, VERDICT_OTHER_HOST);
+		own_mac = nic->mac;
+		way->redirects = nic->group != way->egress->group;
+	}
+	if (unlikely(!addressed_to(frame, own_mac)))
+		return count_verdict(service, VERDICT_OTHER_HOST);
 	if (!lean && uses(FEATURE_DIRECTORS) && unlikely(is_from_director(frame, table)))
 		return count_verdict(service, VERDICT_FROM_DIRECTOR);
 	if (unlikely(is_local(destination))) {
@@ -236,17 +223,12 @@ static __always_inline enum verdict send(struct xdp_md *context, const struct fr
 		return VERDICT_LOCAL;
 	}
 
-	if (!lean && (uses(FEATURE_VLAN) || uses(FEATURE_NICS))) {
-		way->egress = egress_of(index, copy);
-		if (!way->egress)
-			return VERDICT_NOT_OURS;
-	}
 	if (unlikely(way->ip_bytes > table->mtu) && (lean || !way->egress || way->ip_bytes > way->egress->mtu))
 		return count_verdict(service, VERDICT_TOO_LONG);
 	if (!lean && decrements_ttl(way) && unlikely(ttl_of(packet, way) <= 1))
 		return count_verdict(service, VERDICT_TTL);
 	if (!lean && way->egress && goes_beyond(frame, way))
-		return send_beyond(context, destination, way->egress, errand_for(frame, packet, way));
+		return send_beyond(context, frame, packet, destination, way);
 
 	count_packet(number, opens_flow(packet), way->ip_bytes);
 	if (!lean && decrements_ttl(way))

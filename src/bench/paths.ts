@@ -2,7 +2,16 @@
 
 import { XdpAction } from '../libbpf/index.js';
 import { buildFrame, type FrameOptions } from './packets.js';
-import { DIRECTOR, vip, type Size } from './setup.js';
+import {
+  fragmentHeader,
+  icmpError,
+  ipv4Fragment,
+  replyBeginning,
+  tagged,
+  withExtensions,
+  withOptions,
+} from './frames.js';
+import { BENCH_VLAN, DIRECTOR, vip, type Size, type Variant } from './setup.js';
 
 export interface Path {
   readonly path: string;
@@ -11,10 +20,15 @@ export interface Path {
   readonly program: 'empty' | 'mac_swap' | 'director' | 'flows_empty' | 'flows_director';
   readonly floor: 'empty' | 'flows_empty';
   readonly frame: Uint8Array;
+  /** Default: common. */
+  readonly variant?: Variant;
+  /** A frame that the director is to have seen before. */
+  readonly after?: Uint8Array;
   /** An XdpAction: a benchmark of the wrong path is worse than none. */
   readonly expect: number;
 }
 
+const TCP_SYN = 0x02;
 const CLIENT_MAC = '00:50:00:00:03:00';
 const SMALL: Size = { services: 1, destinations: 10 };
 /** Flows of the paths that draw them at random, where nothing else is said. */
@@ -64,10 +78,60 @@ export function pathsOf({ services, destinations, flows }: Size & { flows: numbe
   ];
 }
 
+const VIP6 = 'fd00::100';
+const CLIENT = '192.168.1.12';
+const CLIENT6 = 'fd00::12';
+
+/** An IPv6 options header that pads (RFC 8200, 4.2), before what it stands before. */
+const PADDING = { number: 60, rest: [0, 1, 4, 0, 0, 0, 0] };
+
+/** What is not plain, and plain packets with every feature on. */
+function unusualPaths(): Path[] {
+  const macs = { destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC };
+  const udp = frame({ protocol: 'udp', payload: new Uint8Array(64) });
+  const tcp6 = frame({ destination: VIP6 });
+  const error = icmpError({
+    ...macs,
+    router: '10.9.9.9',
+    vip: vip(0),
+    type: 3,
+    quoted: replyBeginning(vip(0), 80, CLIENT, 40_000, 6),
+  });
+  const error6 = icmpError({
+    ...macs,
+    router: 'fd09::9',
+    vip: VIP6,
+    type: 2,
+    quoted: replyBeginning(VIP6, 80, CLIENT6, 40_000, 6),
+  });
+  const [first6, later6] = [fragmentHeader(0, true, 1), fragmentHeader(1448, false, 1)].map((header) =>
+    withExtensions(tcp6, [header]),
+  );
+  const everything = { variant: 'everything' } as const;
+  const noService = { ...everything, expect: XdpAction.pass };
+  return [
+    one('first-packet', 'director', frame({ flags: TCP_SYN })),
+    one('ipv4-options', 'director', withOptions(frame(), [1, 1, 1, 1])),
+    one('ipv6-extension', 'director', withExtensions(tcp6, [PADDING])),
+    one('first-fragment', 'director', ipv4Fragment(udp, 0, true, 1)),
+    one('later-fragment', 'director', ipv4Fragment(udp, 1480, false, 1), { after: ipv4Fragment(udp, 0, true, 1) }),
+    one('first-fragment-ipv6', 'director', first6!),
+    one('later-fragment-ipv6', 'director', later6!, { after: first6! }),
+    one('icmp-error', 'director', error),
+    one('icmp-error-ipv6', 'director', error6),
+    one('vlan', 'director', tagged(frame(), 0x8100, BENCH_VLAN), { variant: 'vlan' }),
+    one('everything-ipv4-tcp', 'director', frame(), everything),
+    one('everything-ipv6-tcp', 'director', tcp6, everything),
+    one('everything-no-service', 'director', frame({ destination: '192.168.1.21', destinationPort: 22 }), noService),
+    { ...many('everything-flows-1048576', SMALL, MANY_FLOWS), ...everything },
+  ];
+}
+
 /** All kinds of packets to one small service, and how its cost grows with flows, services and destinations. */
 export function standardPaths(): Path[] {
   return [
     ...pathsOf({ ...SMALL, flows: MANY_FLOWS }),
+    ...unusualPaths(),
     many('flows-4096', SMALL, 4096),
     many('flows-65536', SMALL, 65_536),
     one('services-1', 'director', frame()),

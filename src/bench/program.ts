@@ -9,7 +9,7 @@ import { availableBytes } from './machine.js';
 import { requirePowerOfTwo, requireRoom, requireTime, type Ask } from './need.js';
 import { pathsOf, standardPaths, type Path } from './paths.js';
 import { measureInRounds } from './rounds.js';
-import { benchDirector, type Size } from './setup.js';
+import { benchDirector } from './setup.js';
 import { midmean, round, spreadOf, type Judgement } from './statistics.js';
 
 /** One measured path. Times are nanoseconds a packet; `min` and `max` belong to `ns`. */
@@ -64,14 +64,14 @@ export async function benchPrograms({ rounds, repeat, ask, onProgress }: Program
     'Ask for fewer --rounds or a smaller --repeat.',
   );
   const floors = new Map(paths.filter(({ program, floor }) => program === floor).map((path) => [path.floor, path]));
-  const directors = await makeDirectors(paths.map(({ size }) => size));
+  const directors = await makeDirectors(paths);
   try {
     const judgements = await measureInRounds({
       paths,
       floorOf: ({ floor }) => floors.get(floor)!,
       measure: (path, purpose) =>
         measure(
-          directors.get(sizeKey(path.size))!,
+          directors.get(directorKey(path))!,
           path,
           purpose === 'floor' ? Math.ceil(repeat / FLOOR_SHARE) : repeat,
         ),
@@ -103,15 +103,16 @@ function toRow({ path, flows, size }: Path, { samples, disturbed }: Judgement): 
   };
 }
 
-function sizeKey({ services, destinations }: Size): string {
-  return `${services}x${destinations}`;
+/** Paths of one size and variant share a director. */
+function directorKey({ size: { services, destinations }, variant = 'common' }: Path): string {
+  return `${services}x${destinations} ${variant}`;
 }
 
-async function makeDirectors(sizes: readonly Size[]): Promise<Map<string, Publisher>> {
+async function makeDirectors(paths: readonly Path[]): Promise<Map<string, Publisher>> {
   const directors = new Map<string, Publisher>();
-  for (const size of sizes) {
-    if (!directors.has(sizeKey(size))) {
-      directors.set(sizeKey(size), await benchDirector(size));
+  for (const path of paths) {
+    if (!directors.has(directorKey(path))) {
+      directors.set(directorKey(path), await benchDirector(path.size, path.variant));
     }
   }
   return directors;
@@ -121,6 +122,9 @@ async function makeDirectors(sizes: readonly Size[]): Promise<Map<string, Publis
 function measure(director: Publisher, path: Path, repeat: number): number {
   const set = director.set!;
   setDraws(set, path);
+  if (path.after !== undefined) {
+    programOf(set, 'director').run({ data: path.after });
+  }
   const { returnValue, durationNs } = programOf(set, path.program).run({ data: path.frame, repeat });
   if (returnValue !== path.expect) {
     throw new BeelineError('BENCH_FAILED', `${path.path}: the program returned ${returnValue}, not ${path.expect}`);

@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 
 import { compile } from '../dataplane/compile.js';
+import { feature } from '../dataplane/layout.generated.js';
 import { MapSet } from '../dataplane/map-set.js';
 import { Publisher } from '../dataplane/publisher.js';
 import type { Interface, IpAddress, MacAddress, Resolution, Service, World } from '../model/index.js';
@@ -31,6 +32,14 @@ export interface Size {
   /** A service. */
   readonly destinations: number;
 }
+
+/**
+ * What the director is loaded for. `common`: IPv4, IPv6 and fragments on one interface without VLANs. `everything`: all
+ * features. `vlan`: all features, and the real servers are on the VLAN with id BENCH_VLAN.
+ */
+export type Variant = 'common' | 'everything' | 'vlan';
+
+export const BENCH_VLAN = 10;
 
 export function vip(index: number): IpAddress {
   return [...FIRST_VIP, index >> 8, index & 0xff].join('.');
@@ -78,9 +87,16 @@ export function emptyDirector(): Publisher {
 }
 
 /** A director with published tables and the benchmark's programs. */
-export async function benchDirector(size: Size): Promise<Publisher> {
+export async function benchDirector(size: Size, variant: Variant = 'common'): Promise<Publisher> {
   const publisher = emptyDirector();
-  const services = benchServices(size);
-  await publisher.publish(compile({ services }, benchWorld(services)));
+  const services = benchServices(size).map((each) =>
+    variant === 'vlan'
+      ? { ...each, destinations: each.destinations.map((server) => ({ ...server, vlan: { id: BENCH_VLAN } })) }
+      : each,
+  );
+  const image = compile({ services }, benchWorld(services));
+  await publisher.publish(variant === 'common' ? image : { ...image, features: EVERY_FEATURE });
   return publisher;
 }
+
+const EVERY_FEATURE = Object.values(feature).reduce((bits, bit) => bits | bit, 0);

@@ -11,7 +11,7 @@ import {
   tagged,
   withExtensions,
   withOptions,
-} from '../support/frames.js';
+} from '../../src/bench/frames.js';
 import type { Random } from './random.js';
 import { OTHER_DIRECTORS, type Scene } from './scenes.js';
 

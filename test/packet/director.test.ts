@@ -7,7 +7,7 @@ import { buildFrame, type FrameOptions } from '../../src/bench/packets.js';
 import { hostNamed } from '../../src/lab/topology.js';
 import { macBytes } from '../../src/model/index.js';
 import { PacketDirector } from '../support/director.js';
-import { patched } from '../support/frames.js';
+import { patched } from '../../src/bench/frames.js';
 import { CLIENT_MAC, DIRECTOR, macFor, service } from '../support/models.js';
 
 const VIP = '192.168.1.100';

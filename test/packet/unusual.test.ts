@@ -16,7 +16,7 @@ import {
   tagged,
   withExtensions,
   withOptions,
-} from '../support/frames.js';
+} from '../../src/bench/frames.js';
 import { CLIENT_MAC, DIRECTOR, macFor, service, worldOf } from '../support/models.js';
 
 const VIP = '192.168.1.100';

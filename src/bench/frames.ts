@@ -1,6 +1,6 @@
 /** Frames of every shape that the data path knows, made from a plain one. */
 
-import { familyOf, ipBytes, macBytes, type IpAddress } from '../../src/model/index.js';
+import { familyOf, ipBytes, macBytes, type IpAddress } from '../model/index.js';
 
 const ETHERNET_BYTES = 14;
 
