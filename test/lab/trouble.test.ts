@@ -5,9 +5,10 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { hostNamed, NIC, PAGES, VIP4 } from '../../src/lab/index.js';
-import { execute, TestLab } from '../support/lab.js';
+import { execute, Load, TestLab } from '../support/lab.js';
 
 const CONFIG = `interfaces: [${NIC}]
 services:
@@ -207,6 +208,17 @@ test('a director that runs', async (context) => {
     await lab.beeline(['reload']);
   });
 
+  await context.test('a reload onto another interface finds the real servers there at once', async () => {
+    lab.configure(`${CONFIG.replace(NIC, 'br8')}mode: generic\n`);
+    await lab.beeline(['reload']);
+    assert.match((await lab.list())[0]!.destinations[0]!.reason!, /is reached through ens3, which is not an interface/);
+    lab.configure(CONFIG);
+    await lab.beeline(['reload']);
+    const reasons = (await lab.list())[0]!.destinations.map(({ reason = '' }) => reason);
+    assert.doesNotMatch(reasons.join(), /is reached through/);
+    await lab.until('they are found', async () => (await lab.status()).unresolved === 0, 2_000);
+  });
+
   await context.test('a real server that does not answer takes no traffic until it does', async () => {
     await lab.exec('real2', ['ip', 'link', 'set', NIC, 'down']);
     await lab.exec('director', ['ip', 'neigh', 'delete', hostNamed('real2').ipv4, 'dev', NIC]);
@@ -222,8 +234,23 @@ test('a director that runs', async (context) => {
     assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
   });
 
-  await context.test('neighbours that somebody flushes are resolved again at once', async () => {
-    await lab.exec('director', ['ip', 'neigh', 'flush', 'dev', NIC]);
+  await context.test('neighbours that the kernel forgets for a moment cost nobody a connection', async () => {
+    const { ipv4 } = hostNamed('real1');
+    const load = Load.start(lab, `http://${VIP4}/`);
+    await sleep(500);
+    for (const command of [
+      ['ip', 'neigh', 'flush', 'dev', NIC],
+      ['ip', 'neigh', 'delete', ipv4, 'dev', NIC],
+      ['sh', '-c', `ip link set ${NIC} down; sleep 0.2; ip link set ${NIC} up`],
+    ]) {
+      await lab.exec('director', command);
+      await sleep(700);
+    }
+    await lab.exec('switch', ['sh', '-c', 'ip link set director down; sleep 0.3; ip link set director up']);
+    await sleep(1500);
+    const { failures, requests } = await load.stop();
+    assert.deepEqual(failures, []);
+    assert.ok(requests > 100, `${requests} requests`);
     await lab.until('all are back', async () => (await lab.status()).unresolved === 0);
     assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
   });
@@ -278,6 +305,7 @@ test('a director that runs', async (context) => {
 
   await context.test('an interface that vanishes is missed, and used again when it is back', async () => {
     const { mac, ipv4 } = hostNamed('director');
+    const logged = log().length;
     await lab.exec('director', ['ip', 'link', 'delete', NIC]);
     await lab.until('it is missed', async () => (await lab.status()).interfaces[0]!.state === 'missing');
     assert.deepEqual((await lab.status()).problems, ['interface ens3 is missing']);
@@ -316,5 +344,7 @@ test('a director that runs', async (context) => {
     );
     assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
     assert.deepEqual((await lab.status()).problems, []);
+    // What is not true is not published, not for a moment.
+    assert.doesNotMatch(log().slice(logged), /not an interface of the director/);
   });
 });
