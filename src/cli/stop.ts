@@ -30,6 +30,8 @@ export function stopCommand(): Command {
 async function detachAlone(instance: Instance): Promise<void> {
   const { detachDataPath } = await import('../director/detach.js');
   print(
-    detachDataPath(instance) ? 'no daemon is running; detached\n' : 'no daemon is running, and nothing is attached\n',
+    (await detachDataPath(instance))
+      ? 'no daemon is running; detached\n'
+      : 'no daemon is running, and nothing is attached\n',
   );
 }

@@ -232,6 +232,11 @@ export class Network implements Disposable {
     return this.#neighbours.get(neighbourKey(ifindex, address));
   }
 
+  /** The neighbours that the kernel keeps resolved by itself, whoever asked it to. */
+  managedNeighbours(): Neighbour[] {
+    return [...this.#neighbours.values()].filter(({ managed }) => managed);
+  }
+
   /** Which way a packet to an address would go; undefined when there is no route. */
   async route(address: IpAddress): Promise<Route | undefined> {
     try {

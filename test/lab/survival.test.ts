@@ -169,6 +169,16 @@ test('under a load of small requests', async (context) => {
 test('a data path whose daemon is gone is detached without one', async (context) => {
   const lab = await TestLab.build(context, 'orphan');
   await lab.kill(await lab.startDirector());
-  assert.match(await lab.beeline(['stop', '--detach']), /no daemon is running; detached/);
+  // Somebody else's is left alone.
+  await lab.exec('director', ['ip', 'neigh', 'add', hostNamed('client').ipv4, 'dev', NIC, 'managed']);
+  const managed = async (): Promise<string[]> =>
+    (await lab.exec('director', ['ip', 'neigh'])).split('\n').filter((line) => line.includes('managed'));
+  assert.equal((await managed()).length, 5);
+  const { stdout } = await lab.run('stop', '--detach');
+  assert.match(stdout, /no daemon is running; detached/);
   assert.doesNotMatch(await lab.exec('director', ['ip', 'link', 'show', NIC]), /xdp/);
+  assert.deepEqual(
+    (await managed()).map((line) => line.split(' ')[0]),
+    [hostNamed('client').ipv4],
+  );
 });
