@@ -6,11 +6,34 @@ import type { Config } from './schema.js';
 
 type ConfigService = Config['services'][number];
 
-/** Problems in no particular order. */
-export function findContradictions({ services }: Config): Problem[] {
-  const vips = new Set(services.map(({ address }) => address));
+/**
+ * Problems in no particular order.
+ *
+ * @param config undefined stands for services that are wrong by themselves
+ */
+export function findContradictions({
+  interfaces,
+  services,
+}: {
+  readonly interfaces: readonly string[];
+  readonly services: readonly (ConfigService | undefined)[];
+}): Problem[] {
+  return [...interfaces.flatMap(interfaceProblems), ...findServiceContradictions(services)];
+}
+
+/** Names that a folder of /proc/sys/net cannot have (net/core/dev.c, dev_valid_name). */
+function interfaceProblems(name: string, i: number): Problem[] {
+  const message = `must be the name of a network interface, not "${name}"`;
+  return name === '.' || name === '..' ? [{ path: ['interfaces', i], message }] : [];
+}
+
+function findServiceContradictions(services: readonly (ConfigService | undefined)[]): Problem[] {
+  const vips = new Set(services.flatMap((service) => service?.address ?? []));
   const firsts = new Map<string, number>();
   return services.flatMap((service, i) => {
+    if (service === undefined) {
+      return [];
+    }
     const path = ['services', i];
     const name = serviceName(service);
     const first = firsts.get(name);

@@ -3,16 +3,16 @@
 import { readFileSync } from 'node:fs';
 
 import { BeelineError, type Model } from '../model/index.js';
-import { parseConfig } from './parse.js';
+import { decodeText, parseConfig } from './parse.js';
 
 export { ConfigError, parseConfig, type PlacedProblem } from './parse.js';
 export { jsonSchema } from './schema.js';
 
 /** @throws BeelineError `CONFIG_UNREADABLE`; ConfigError */
 export function readConfig(path: string): Model {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = readFileSync(path, 'utf8');
+    bytes = readFileSync(path);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new BeelineError(
@@ -21,5 +21,5 @@ export function readConfig(path: string): Model {
       { hint: 'Name one: beeline run FILE. An example is in the README.', cause: error },
     );
   }
-  return parseConfig(text, path);
+  return parseConfig(decodeText(bytes, path), path);
 }
