@@ -130,6 +130,9 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     onError: (error) => {
       log.error({ err: error }, 'control socket');
     },
+    onWrongClient: (error) => {
+      log.warn({ err: error }, 'control socket: a client was refused');
+    },
   });
 
   const onHangup = (): void => {
