@@ -18,8 +18,22 @@ export function readConfig(path: string): Model {
     throw new BeelineError(
       'CONFIG_UNREADABLE',
       code === 'ENOENT' ? `there is no configuration file ${path}` : `cannot read ${path}: ${message}`,
-      { hint: 'Name one: beeline run FILE. An example is in the README.', cause: error },
+      { ...hintFor(code), cause: error },
     );
   }
   return parseConfig(decodeText(bytes, path), path);
+}
+
+function hintFor(code: string | undefined): { hint?: string } {
+  switch (code) {
+    case 'ENOENT':
+      return { hint: '"beeline run" and "beeline check" take another file\'s name; an example is in the README.' };
+    case 'EACCES':
+    case 'EPERM':
+      return { hint: 'Use sudo.' };
+    case 'EISDIR':
+      return { hint: 'That is a folder: name the file in it.' };
+    default:
+      return {};
+  }
 }

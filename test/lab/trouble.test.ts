@@ -153,6 +153,18 @@ test('starts that must not succeed', async (context) => {
   });
 });
 
+test('a program on a host of the lab ends the command as it ended itself', async (context) => {
+  const lab = await build(context, 'exec');
+  for (const [program, expected] of [
+    ['exit 7', 7],
+    ['kill -TERM $$', 143],
+    ['kill -KILL $$', 137],
+  ] as const) {
+    const { status } = await lab.run('lab', 'exec', '--name', lab.name, 'client', 'sh', '-c', program);
+    assert.equal(status, expected, program);
+  }
+});
+
 test("an interface that is somebody else's", async (context) => {
   const lab = await build(context, 'taken');
   await context.test('another program is named, and left alone', async () => {
@@ -254,7 +266,7 @@ test('a director that runs', async (context) => {
     assert.deepEqual(new Set(await lab.pages(12)), new Set([PAGES.real1]));
     assert.match(await lab.beeline(['list']), /192\.168\.1\.32 +1 +0\.0% +unresolved/);
     assert.match(await lab.beeline(['list']), /192\.168\.1\.32: does not answer ARP or neighbour discovery/);
-    assert.match(await lab.beeline(['status']), /problem +1 real servers are unresolved/);
+    assert.match(await lab.beeline(['status']), /problem +1 real server is unresolved/);
 
     await lab.exec('real2', ['ip', 'link', 'set', NIC, 'up']);
     await lab.until('real2 is back', async () => (await stateOfReal2()) === 'up', 15_000);

@@ -104,7 +104,12 @@ test('a reload tells what came, what went and what changed, and nothing else', (
     added: ['tcp 10.1.0.1:83'],
     removed: ['tcp 10.1.0.1:81'],
     changed: ['tcp 10.1.0.1:82'],
+    settings: [],
   });
+  assert.deepEqual(reportReload(before, { ...before, mode: 'generic', interfaces: ['eth1'] }).settings, [
+    'interfaces ens3 -> eth1',
+    'mode native -> generic',
+  ]);
 });
 
 test('without systemd, or with a socket that is not there, the daemon goes on', () => {
