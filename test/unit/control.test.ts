@@ -106,9 +106,12 @@ function frame(method: string, parameters: unknown = {}, version = PROTOCOL_VERS
   return encodeFrame({ version, id, method, parameters }, MAX_REQUEST_BYTES);
 }
 
+/** msgpackr takes no key that would change an object's prototype, and neither has a message of ours one. */
+const anyValue = fc.jsonValue().filter((value) => !JSON.stringify(value).includes('"__proto__"'));
+
 test('values survive framing, however the stream is cut', () => {
   fc.assert(
-    fc.property(fc.array(fc.jsonValue(), { maxLength: 5 }), fc.integer({ min: 1, max: 50 }), (values, size) => {
+    fc.property(fc.array(anyValue, { maxLength: 5 }), fc.integer({ min: 1, max: 50 }), (values, size) => {
       const stream = Buffer.concat(values.map((value) => encodeFrame(value, MAX_REPLY_BYTES)));
       const decoder = new FrameDecoder(MAX_REPLY_BYTES);
       const decoded: unknown[] = [];
