@@ -87,6 +87,10 @@ int NetlinkSocket::Receive(napi_env env, napi_value* datagram) {
   return 0;
 }
 
+void NetlinkSocket::Discard() {
+  while (recv(fd_.get(), nullptr, 0, 0) >= 0 || errno == ENOBUFS || errno == EINTR) continue;
+}
+
 void NetlinkSocket::OnReadable() {
   const Napi::Env env = Env();
   for (int i = 0; i < kDatagramsPerRound && fd_; i++) {
@@ -94,6 +98,8 @@ void NetlinkSocket::OnReadable() {
     napi_value datagram = nullptr;
     const int error = Receive(env, &datagram);
     if (error == EAGAIN) return;
+    // Until the socket is empty, the kernel drops everything for it and does not say so again (netlink_overrun).
+    if (error == ENOBUFS) Discard();
     if (error != 0) {
       Emit(env, *async_context_, on_datagram_, {MakeKernelError(env, error, "recv", kName)});
     } else {

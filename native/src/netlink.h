@@ -26,6 +26,8 @@ class NetlinkSocket : public Napi::ObjectWrap<NetlinkSocket> {
   // Reads one datagram into a new buffer. Returns 0 or what recv reports, EAGAIN when there is none. No buffer when
   // JavaScript may not run any more.
   int Receive(napi_env env, napi_value* datagram);
+  // Empties the socket, unread; a dump that is under way is over then, too.
+  void Discard();
 
   UniqueFd fd_;
   Poller* poller_ = nullptr;

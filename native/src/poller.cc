@@ -17,14 +17,22 @@ int Poller::Start(Napi::Env env, int fd, std::function<void()> on_readable, Poll
     return -result;
   }
   poller->handle_.data = poller;
-  // A negative status (a descriptor gone bad) is for the read to report, so that errors have one place.
-  uv_poll_start(&poller->handle_, UV_READABLE,
-                [](uv_poll_t* handle, int, int) { static_cast<Poller*>(handle->data)->on_readable_(); });
+  poller->Listen();
   napi_add_async_cleanup_hook(
       env, [](napi_async_cleanup_hook_handle, void* data) { static_cast<Poller*>(data)->Stop(); }, poller,
       &poller->cleanup_hook_);
   *owner_slot = poller;
   return 0;
+}
+
+void Poller::Listen() {
+  uv_poll_start(&handle_, UV_READABLE, [](uv_poll_t* handle, int status, int) {
+    auto* poller = static_cast<Poller*>(handle->data);
+    // libuv has stopped polling when it reports an error (uv__poll_io). What the error was is for the read to say, so
+    // that errors have one place; a socket that lost datagrams is as good as before once it was read.
+    if (status < 0) poller->Listen();
+    poller->on_readable_();
+  });
 }
 
 void Poller::Stop() {

@@ -25,6 +25,8 @@ class Poller {
   Poller(std::function<void()> on_readable, Poller** owner_slot)
       : on_readable_(std::move(on_readable)), owner_slot_(owner_slot) {}
 
+  void Listen();
+
   uv_poll_t handle_ = {};
   std::function<void()> on_readable_;
   Poller** owner_slot_;

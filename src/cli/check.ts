@@ -4,6 +4,7 @@ import { Command } from 'commander';
 
 import { DEFAULT_CONFIG_PATH } from '../config/path.js';
 import { print } from './context.js';
+import { formatQuantity } from './format.js';
 
 export function checkCommand(): Command {
   return new Command('check')
@@ -14,6 +15,7 @@ export function checkCommand(): Command {
       const { readConfig } = await import('../config/index.js');
       const { services } = readConfig(config);
       const destinations = services.reduce((sum, service) => sum + service.destinations.length, 0);
-      print(`${config}: ${services.length} services, ${destinations} real servers: no problems\n`);
+      const what = `${formatQuantity(services.length, 'service')}, ${formatQuantity(destinations, 'real server')}`;
+      print(`${config}: ${what}: no problems\n`);
     });
 }

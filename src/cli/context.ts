@@ -1,9 +1,13 @@
 /** What every command shares: global options, the way to the daemon, exit statuses. */
 
+import { existsSync } from 'node:fs';
+
 import type { Command } from 'commander';
 
+import { request } from '../control/client.js';
+import type { Method, Parameters, Results } from '../control/protocol.js';
 import { DEFAULT_INSTANCE, instanceOf, type Instance } from '../director/instance.js';
-import type { ErrorCode } from '../model/index.js';
+import { BeelineError, type ErrorCode } from '../model/index.js';
 
 /** docs/exit-status.md */
 export const ExitStatus = {
@@ -42,6 +46,38 @@ export function withInstance(command: Command): Command {
 export function instanceFor(command: Command): Instance {
   const { instance } = command.optsWithGlobals<{ instance?: string }>();
   return instanceOf(instance ?? process.env['BEELINE_INSTANCE'] ?? DEFAULT_INSTANCE);
+}
+
+/**
+ * How somebody at a terminal would run this command again, from the same folder: "sudo scripts/beeline" in a checkout.
+ *
+ * @param environment BEELINE_COMMAND, which scripts/beeline sets, and SUDO_USER
+ */
+export function invocation(environment: Readonly<Record<string, string | undefined>> = {}): string {
+  const { BEELINE_COMMAND: command = 'beeline', SUDO_USER: user } = { ...process.env, ...environment };
+  return user === undefined ? command : `sudo ${command}`;
+}
+
+/**
+ * Asks the daemon that a command is for.
+ *
+ * @throws BeelineError what `request` throws; `NOT_RUNNING` says so where a data path goes on without its daemon
+ */
+export async function ask<Name extends Method>(
+  command: Command,
+  method: Name,
+  parameters: Parameters[Name],
+): Promise<Results[Name]> {
+  const { socketPath, pinDirectory } = instanceFor(command);
+  try {
+    return await request(socketPath, method, parameters);
+  } catch (error) {
+    if (error instanceof BeelineError && error.code === 'NOT_RUNNING' && existsSync(pinDirectory)) {
+      const hint = `${error.hint ?? ''} Packets that were forwarded are forwarded still.`.trim();
+      throw new BeelineError('NOT_RUNNING', error.message, { hint, cause: error });
+    }
+    throw error;
+  }
 }
 
 export function print(text: string): void {

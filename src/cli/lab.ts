@@ -1,11 +1,12 @@
 /** `beeline lab`: the tutorials' network on one machine. */
 
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 
 import { Argument, Command } from 'commander';
 
 import type { HostName } from '../lab/topology.js';
-import { print } from './context.js';
+import { invocation, print } from './context.js';
 
 const DEFAULT_NAME = 'lab';
 const HOST_NAMES = ['client', 'director', 'real1', 'real2', 'switch'] as const;
@@ -19,7 +20,7 @@ export function labCommand(): Command {
     )
     .enablePositionalOptions();
   for (const command of [upCommand(), execCommand(), downCommand()]) {
-    lab.addCommand(command.copyInheritedSettings(lab));
+    lab.addCommand(command);
   }
   return lab;
 }
@@ -39,6 +40,9 @@ function upCommand(): Command {
       process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
       await lab.up(interrupt.signal);
       const option = name === DEFAULT_NAME ? '' : ` --name ${name}`;
+      const beeline = invocation();
+      // On the director it runs as who we are.
+      const run = `${invocation({ SUDO_USER: undefined })} --instance ${name} run ${lab.configPath}`;
       print(
         [
           ...HOSTS.map(
@@ -46,9 +50,9 @@ function upCommand(): Command {
           ),
           `${'VIP'.padEnd(10)}${VIP4.padEnd(15)}${VIP6}`,
           '',
-          `start the director:  beeline lab exec${option} director beeline --instance ${name} run ${lab.configPath}`,
-          `ask the VIP:         beeline lab exec${option} client curl http://${VIP4}/`,
-          `take it all down:    beeline lab down ${name}`,
+          `start the director:  ${beeline} lab exec${option} director ${run}`,
+          `ask the VIP:         ${beeline} lab exec${option} client curl http://${VIP4}/`,
+          `take it all down:    ${beeline} lab down ${name}`,
           '',
         ].join('\n'),
       );
@@ -64,12 +68,13 @@ function execCommand(): Command {
     .argument('<command...>', 'the program and its arguments')
     .passThroughOptions()
     .action(async (host: HostName | 'switch', command: string[], { name }: { name: string }) => {
-      const [{ Lab }, { inNamespace }, { BeelineError }] = await Promise.all([
+      const [{ Lab, requireRoot }, { inNamespace }, { BeelineError }] = await Promise.all([
         import('../lab/index.js'),
         import('../lab/command.js'),
         import('../model/index.js'),
       ]);
       const lab = new Lab(name);
+      requireRoot();
       if (!lab.exists) {
         throw new BeelineError('LAB', `there is no lab "${name}"`, { hint: `Build it: beeline lab up ${name}` });
       }
@@ -81,7 +86,8 @@ function execCommand(): Command {
       process.exitCode = await new Promise<number>((resolve, reject) => {
         child.once('error', reject);
         child.once('exit', (code, signal) => {
-          resolve(code ?? (signal === null ? 1 : 128));
+          // As shells have it.
+          resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
         });
       });
     });

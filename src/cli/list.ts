@@ -2,10 +2,9 @@
 
 import { Command } from 'commander';
 
-import { request } from '../control/client.js';
 import type { DestinationReport, ServiceReport } from '../control/protocol.js';
 import { serviceName } from '../model/index.js';
-import { instanceFor, print, printJson, withInstance } from './context.js';
+import { ask, print, printJson, withInstance } from './context.js';
 import { formatBytes, formatCount, formatShare, formatTable, type Column } from './format.js';
 
 export function listCommand(): Command {
@@ -16,7 +15,7 @@ export function listCommand(): Command {
     )
     .option('--json', 'print JSON')
     .action(async ({ json }: { json?: true }, command: Command) => {
-      const services = await request(instanceFor(command).socketPath, 'list', {});
+      const services = await ask(command, 'list', {});
       if (json === true) {
         printJson(services);
       } else {

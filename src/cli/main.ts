@@ -66,12 +66,13 @@ function report(error: unknown): number {
   throw error;
 }
 
-// Whoever reads our output may stop reading: "beeline list | head".
+// Whoever reads our output may stop reading, "beeline list | head", or have no room for it.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') {
-    throw error;
+  if (error.code === 'EPIPE') {
+    process.exit();
   }
-  process.exit();
+  process.stderr.write(`beeline: cannot write to standard output: ${error.message}\n`);
+  process.exit(ExitStatus.failed);
 });
 
 try {

@@ -2,8 +2,8 @@
 
 import { Command } from 'commander';
 
-import { request } from '../control/client.js';
-import { instanceFor, print, withInstance } from './context.js';
+import { ask, print, withInstance } from './context.js';
+import { formatQuantity } from './format.js';
 
 export function reloadCommand(): Command {
   return withInstance(new Command('reload'))
@@ -13,17 +13,15 @@ export function reloadCommand(): Command {
         'is a problem with the new one, the old one goes on.',
     )
     .action(async (_options: object, command: Command) => {
-      const { added, removed, changed, services, destinations } = await request(
-        instanceFor(command).socketPath,
-        'reload',
-        {},
-      );
+      const { added, removed, changed, services, destinations, settings = [] } = await ask(command, 'reload', {});
       const lines = [
+        ...settings.map((setting) => `~ ${setting}`),
         ...added.map((name) => `+ ${name}`),
         ...removed.map((name) => `- ${name}`),
         ...changed.map((name) => `~ ${name}`),
       ];
       print(lines.map((line) => `${line}\n`).join(''));
-      print(`${lines.length === 0 ? 'no changes' : 'reloaded'}: ${services} services, ${destinations} real servers\n`);
+      const now = `${formatQuantity(services, 'service')}, ${formatQuantity(destinations, 'real server')}`;
+      print(`${lines.length === 0 ? 'no changes' : 'reloaded'}: ${now}\n`);
     });
 }

@@ -2,10 +2,9 @@
 
 import { Command } from 'commander';
 
-import { request } from '../control/client.js';
 import type { InterfaceReport, StatusReport } from '../control/protocol.js';
-import { instanceFor, print, printJson, withInstance } from './context.js';
-import { formatBytes, formatCount, formatDuration } from './format.js';
+import { ask, print, printJson, withInstance } from './context.js';
+import { formatBytes, formatCount, formatDuration, formatQuantity } from './format.js';
 
 export function statusCommand(): Command {
   return withInstance(new Command('status'))
@@ -13,7 +12,7 @@ export function statusCommand(): Command {
     .description('Show the daemon, its interfaces, and what it forwarded and what not.')
     .option('--json', 'print JSON')
     .action(async ({ json }: { json?: true }, command: Command) => {
-      const status = await request(instanceFor(command).socketPath, 'status', {});
+      const status = await ask(command, 'status', {});
       if (json === true) {
         printJson(status);
       } else {
@@ -34,12 +33,17 @@ export function formatStatus(status: StatusReport, now: number): string {
     ['configuration', configPath],
     ...status.interfaces.map((each): [string, string] => ['interface', formatInterface(each)]),
     ['program', `id ${programId ?? '?'}, configuration ${formatCount(generation)} since its maps were made`],
-    ['services', `${formatCount(services)}, with ${formatCount(destinations)} real servers`],
+    ['services', `${formatCount(services)}, with ${formatQuantity(destinations, 'real server')}`],
     ['forwarded', `${formatCount(packets)} packets, ${formatBytes(bytes)}`],
     ['not sent', passed === '' ? 'nothing that was for a VIP' : passed],
     ...(unresolved === 0
       ? []
-      : [['problem', `${unresolved} real servers are unresolved: see "beeline list"`] as [string, string]]),
+      : [
+          [
+            'problem',
+            `${formatQuantity(unresolved, 'real server')} ${unresolved === 1 ? 'is' : 'are'} unresolved: see "beeline list"`,
+          ] as [string, string],
+        ]),
     ...problems.map((problem): [string, string] => ['problem', problem]),
   ];
   return lines.map(([label, text]) => `${label.padEnd(15)}${text}\n`).join('');

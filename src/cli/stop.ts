@@ -2,10 +2,9 @@
 
 import { Command } from 'commander';
 
-import { request } from '../control/client.js';
 import type { Instance } from '../director/instance.js';
 import { BeelineError } from '../model/index.js';
-import { instanceFor, print, withInstance } from './context.js';
+import { ask, instanceFor, print, withInstance } from './context.js';
 
 export function stopCommand(): Command {
   return withInstance(new Command('stop'))
@@ -15,7 +14,7 @@ export function stopCommand(): Command {
     .action(async ({ detach = false }: { detach?: boolean }, command: Command) => {
       const instance = instanceFor(command);
       try {
-        const { pid, detached } = await request(instance.socketPath, 'stop', { detach });
+        const { pid, detached } = await ask(command, 'stop', { detach });
         print(`stopped the daemon (pid ${pid}); ${detached ? 'detached' : 'packets are forwarded still'}\n`);
       } catch (error) {
         if (!detach || !(error instanceof BeelineError) || error.code !== 'NOT_RUNNING') {
@@ -30,6 +29,8 @@ export function stopCommand(): Command {
 async function detachAlone(instance: Instance): Promise<void> {
   const { detachDataPath } = await import('../director/detach.js');
   print(
-    detachDataPath(instance) ? 'no daemon is running; detached\n' : 'no daemon is running, and nothing is attached\n',
+    (await detachDataPath(instance))
+      ? 'no daemon is running; detached\n'
+      : 'no daemon is running, and nothing is attached\n',
   );
 }

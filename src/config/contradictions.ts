@@ -6,15 +6,41 @@ import type { Config } from './schema.js';
 
 type ConfigService = Config['services'][number];
 
-/** Problems in no particular order. */
-export function findContradictions({ interfaces, services }: Config): Problem[] {
-  const vips = new Set(services.map(({ address }) => address));
+/**
+ * Problems in no particular order.
+ *
+ * @param config undefined stands for services that are wrong by themselves
+ */
+export function findContradictions({
+  interfaces,
+  services,
+}: {
+  readonly interfaces: readonly string[];
+  readonly services: readonly (ConfigService | undefined)[];
+}): Problem[] {
+  return [...interfaces.flatMap(interfaceProblems), ...findServiceContradictions(services, interfaces)];
+}
+
+/** Names that a folder of /proc/sys/net cannot have (net/core/dev.c, dev_valid_name). */
+function interfaceProblems(name: string, i: number, all: readonly string[]): Problem[] {
+  const path = ['interfaces', i];
+  const first = all.indexOf(name);
+  if (name === '.' || name === '..') {
+    return [{ path, message: `must be the name of a network interface, not "${name}"` }];
+  }
+  return first === i ? [] : [{ path, message: `is ${name}, as interfaces[${first}] is already` }];
+}
+
+function findServiceContradictions(
+  services: readonly (ConfigService | undefined)[],
+  interfaces: readonly string[],
+): Problem[] {
+  const vips = new Set(services.flatMap((service) => service?.address ?? []));
   const firsts = new Map<string, number>();
-  const repeated = interfaces.flatMap((name, i): Problem[] => {
-    const first = interfaces.indexOf(name);
-    return first === i ? [] : [{ path: ['interfaces', i], message: `is ${name}, as interfaces[${first}] is already` }];
-  });
-  const ofServices = services.flatMap((service, i) => {
+  return services.flatMap((service, i) => {
+    if (service === undefined) {
+      return [];
+    }
     const path = ['services', i];
     const name = serviceName(service);
     const first = firsts.get(name);
@@ -26,7 +52,6 @@ export function findContradictions({ interfaces, services }: Config): Problem[] 
       ...wayProblems(service, path, interfaces),
     ];
   });
-  return [...repeated, ...ofServices];
 }
 
 function serviceProblems({ address, slots, realServers }: ConfigService, path: Path): Problem[] {

@@ -3,23 +3,37 @@
 import { readFileSync } from 'node:fs';
 
 import { BeelineError, type Model } from '../model/index.js';
-import { parseConfig } from './parse.js';
+import { decodeText, parseConfig } from './parse.js';
 
 export { ConfigError, parseConfig, type PlacedProblem } from './parse.js';
 export { jsonSchema } from './schema.js';
 
 /** @throws BeelineError `CONFIG_UNREADABLE`; ConfigError */
 export function readConfig(path: string): Model {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = readFileSync(path, 'utf8');
+    bytes = readFileSync(path);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new BeelineError(
       'CONFIG_UNREADABLE',
       code === 'ENOENT' ? `there is no configuration file ${path}` : `cannot read ${path}: ${message}`,
-      { hint: 'Name one: beeline run FILE. An example is in the README.', cause: error },
+      { ...hintFor(code), cause: error },
     );
   }
-  return parseConfig(text, path);
+  return parseConfig(decodeText(bytes, path), path);
+}
+
+function hintFor(code: string | undefined): { hint?: string } {
+  switch (code) {
+    case 'ENOENT':
+      return { hint: '"beeline run" and "beeline check" take another file\'s name; an example is in the README.' };
+    case 'EACCES':
+    case 'EPERM':
+      return { hint: 'Use sudo.' };
+    case 'EISDIR':
+      return { hint: 'That is a folder: name the file in it.' };
+    default:
+      return {};
+  }
 }

@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { BeelineError, type Model } from '../model/index.js';
 import { findContradictions } from './contradictions.js';
 import { configSchema, knownKeys } from './schema.js';
+import { findTextProblems } from './structure.js';
 
 /** Keys and indices from the top of the document to a value. */
 export type Path = readonly (string | number)[];
@@ -24,17 +25,48 @@ export interface PlacedProblem extends Problem {
   readonly column: number;
 }
 
+/** More are no help to anybody, and aliases can make a million of one. */
+const MAX_LINES = 100;
+
 /** A file with problems; the message has one line each, as compilers write them: "file:line:column: …". */
 export class ConfigError extends BeelineError {
   readonly problems: readonly PlacedProblem[];
 
   constructor(fileName: string, problems: readonly PlacedProblem[]) {
-    const lines = problems.map(({ line, column, path, message }) =>
-      [`${fileName}:${line}:${column}:`, formatPath(path), message].filter((part) => part !== '').join(' '),
-    );
+    const lines = problems
+      .slice(0, MAX_LINES)
+      .map(({ line, column, path, message }) =>
+        [`${fileName}:${line}:${column}:`, formatPath(path), message].filter((part) => part !== '').join(' '),
+      );
+    if (problems.length > MAX_LINES) {
+      lines.push(`${fileName}: and ${problems.length - MAX_LINES} more`);
+    }
     super('CONFIG_INVALID', lines.join('\n'));
     this.problems = problems;
   }
+}
+
+/** What the YAML library says of some problems is made for programmers. */
+const YAML_MESSAGES: Readonly<Partial<Record<string, string>>> = {
+  MULTIPLE_DOCS: 'must be one document: remove "---"',
+  NON_STRING_KEY: 'keys must be plain text',
+};
+
+/**
+ * Reads a file's bytes as the UTF-8 that YAML is written in.
+ *
+ * @throws ConfigError at the first byte that is none
+ */
+export function decodeText(bytes: Uint8Array, fileName: string): string {
+  const text = Buffer.from(bytes).toString('utf8');
+  const again = Buffer.from(text);
+  const wrong = bytes.findIndex((byte, i) => byte !== again[i]);
+  if (wrong < 0) {
+    return text;
+  }
+  const before = Buffer.from(bytes.subarray(0, wrong)).toString('utf8').split('\n');
+  const place = { line: before.length, column: before.at(-1)!.length + 1 };
+  throw new ConfigError(fileName, [{ path: [], message: 'is not UTF-8 text from here on', ...place }]);
 }
 
 /**
@@ -50,18 +82,31 @@ export function parseConfig(text: string, fileName: string): Model {
     const { line, col } = lineCounter.linePos(offset);
     return { line, column: col };
   };
-  if (document.errors.length > 0) {
-    const problems = document.errors.map(({ message, pos }) => ({ path: [], message, ...at(pos[0]) }));
-    throw new ConfigError(fileName, problems);
+  const inText =
+    document.errors.length > 0
+      ? document.errors.map(({ code, message, pos: [offset] }) => ({
+          offset,
+          message: YAML_MESSAGES[code] ?? message,
+        }))
+      : findTextProblems(document);
+  if (inText.length > 0) {
+    throw new ConfigError(
+      fileName,
+      inText.map(({ offset, message }) => ({ path: [], message, ...at(offset) })),
+    );
   }
 
-  const content: unknown = document.toJS();
+  // The number of values was checked already, and a list that every service has an alias of is no attack.
+  const content: unknown = document.toJS({ maxAliasCount: -1 });
   const parsed = configSchema.safeParse(content ?? {});
   const problems = parsed.success
     ? findContradictions(parsed.data)
-    : parsed.error.issues.flatMap((issue) => problemsOf(issue, content));
+    : [
+        ...parsed.error.issues.flatMap((issue) => problemsOf(issue, content)),
+        ...findContradictions(wellFormedParts(content)),
+      ];
   if (!parsed.success || problems.length > 0) {
-    const placed = problems
+    const placed = firstOfEachPlace(problems)
       .map((problem) => ({ problem, offset: offsetOf(document, problem) }))
       .sort((a, b) => a.offset - b.offset)
       .map(({ problem, offset }) => ({ ...problem, ...at(offset) }));
@@ -72,6 +117,25 @@ export function parseConfig(text: string, fileName: string): Model {
     ...rest,
     services: services.map(({ realServers, ...service }) => ({ ...service, destinations: realServers })),
   };
+}
+
+/** Those parts of a configuration that are right by themselves, so that what they contradict is told in the same round. */
+function wellFormedParts(content: unknown): Parameters<typeof findContradictions>[0] {
+  const { interfaces, services } = configSchema.shape;
+  const list = valueAt(content, ['services']);
+  return {
+    interfaces: interfaces.safeParse(valueAt(content, ['interfaces'])).data ?? [],
+    services: Array.isArray(list) ? list.map((each) => services.unwrap().element.safeParse(each).data) : [],
+  };
+}
+
+/** One fault, one message: a text is no list, and not one of a single name either. */
+function firstOfEachPlace(problems: readonly Problem[]): Problem[] {
+  const seen = new Set<string>();
+  return problems.filter(({ path, atKey }) => {
+    const place = JSON.stringify([path, atKey]);
+    return !seen.has(place) && seen.add(place);
+  });
 }
 
 /** "services[0].realServers[1].address" */

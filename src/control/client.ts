@@ -70,7 +70,7 @@ function connectError(path: string, error: NodeJS.ErrnoException): BeelineError 
     case 'ENOENT':
     case 'ECONNREFUSED':
       return new BeelineError('NOT_RUNNING', `no daemon listens on ${path}`, {
-        hint: 'Start it: beeline run FILE. Packets that were forwarded are forwarded still.',
+        hint: 'Start it: beeline run FILE.',
         cause: error,
       });
     case 'EACCES':

@@ -38,6 +38,11 @@ export class FrameDecoder {
     this.#maxBytes = maxBytes;
   }
 
+  /** Whether the stream may end here: not in the middle of a frame. */
+  get isBetweenFrames(): boolean {
+    return this.#held === 0;
+  }
+
   /**
    * The values that are complete with this piece.
    *
@@ -48,7 +53,11 @@ export class FrameDecoder {
     this.#pieces.push(piece);
     this.#held += piece.length;
     while (this.#held >= this.#wanted) {
-      const buffer = Buffer.concat(this.#pieces);
+      const [first] = this.#pieces;
+      const buffer =
+        this.#pieces.length === 1 && first !== undefined
+          ? Buffer.from(first.buffer, first.byteOffset, first.byteLength)
+          : Buffer.concat(this.#pieces);
       const length = buffer.readUInt32BE();
       if (length > this.#maxBytes) {
         throw new BeelineError('CONTROL_FRAME', `a frame of ${length} bytes exceeds the limit of ${this.#maxBytes}`);

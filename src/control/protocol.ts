@@ -132,6 +132,8 @@ export interface ReloadReport {
   readonly added: readonly string[];
   readonly removed: readonly string[];
   readonly changed: readonly string[];
+  /** What else changed, in words: "mode native -> generic". Daemons before this one do not say. */
+  readonly settings?: readonly string[];
 }
 
 export interface StopReport {

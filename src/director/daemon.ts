@@ -40,9 +40,16 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   using _lock = lockInstance(instance);
 
   let onNetworkChange: (change: NetworkChange) => void = () => undefined;
-  using network = await Network.open((change) => {
-    onNetworkChange(change);
-  });
+  using network = await Network.open(
+    (change) => {
+      onNetworkChange(change);
+    },
+    {
+      onTrouble: (error) => {
+        log.warn({ err: error }, 'reading all links, addresses and neighbours anew');
+      },
+    },
+  );
   using dataPlane = new DataPlane({
     objectPath: DIRECTOR_OBJECT,
     pinDirectory: instance.pinDirectory,
@@ -123,6 +130,9 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     handlers,
     onError: (error) => {
       log.error({ err: error }, 'control socket');
+    },
+    onWrongClient: (error) => {
+      log.warn({ err: error }, 'control socket: a client was refused');
     },
   });
 

@@ -1,17 +1,37 @@
 /** Removing the data path that a daemon left behind. */
 
 import { removePins } from '../dataplane/index.js';
+import { pinnedDestinations } from '../dataplane/leftovers.js';
+import type { IpAddress } from '../model/index.js';
+import { Network } from '../net/index.js';
 import type { Instance } from './instance.js';
 import { lockInstance } from './lock.js';
 import { preflight } from './preflight.js';
 
 /**
- * Takes the program off its interfaces and removes its maps; false when there was nothing.
+ * Takes the program off its interfaces, removes its maps, and has the kernel keep its real servers resolved no more;
+ * false when there was nothing.
  *
  * @throws BeelineError `ALREADY_RUNNING` when a daemon has started meanwhile
  */
-export function detachDataPath(instance: Instance): boolean {
+export async function detachDataPath(instance: Instance): Promise<boolean> {
   preflight();
   using _lock = lockInstance(instance);
-  return removePins(instance.pinDirectory);
+  const realServers = pinnedDestinations(instance.pinDirectory);
+  const removed = removePins(instance.pinDirectory);
+  await letGo(realServers);
+  return removed;
+}
+
+/** Otherwise the kernel would go on asking for them until the next boot. */
+async function letGo(realServers: ReadonlySet<IpAddress>): Promise<void> {
+  if (realServers.size === 0) {
+    return;
+  }
+  using network = await Network.open(() => undefined);
+  for (const { address, ifindex } of network.managedNeighbours()) {
+    if (realServers.has(address)) {
+      await network.manageNeighbour(ifindex, address, false);
+    }
+  }
 }

@@ -89,12 +89,16 @@ export class Director {
   /**
    * Goes over to another model and returns the one before.
    *
-   * @throws BeelineError what is wrong with it; the old one then goes on
+   * @throws BeelineError what is wrong with it; the old one then goes on. `CONTROL_CLOSED` after `stop`
    */
-  change(next: Model): Promise<Model> {
+  async change(next: Model): Promise<Model> {
+    if (this.#stopped) {
+      throw new BeelineError('CONTROL_CLOSED', 'the daemon is ending, and takes no other configuration');
+    }
     return this.#enqueue(async () => {
       const before = this.#model;
-      this.#requireInterfaces(next);
+      // One that was there before may be missing for now: it is used when it is back.
+      this.#requireInterfaces(next, before.interfaces);
       this.#model = keepUnchanged(before, next);
       try {
         await this.#round();
@@ -133,7 +137,8 @@ export class Director {
       const attached = this.#attached.get(name);
       return {
         name,
-        state: link === undefined ? 'missing' : attached === undefined ? 'failed' : 'attached',
+        // An interface that came back is another one, to which the program is yet to be attached.
+        state: link === undefined ? 'missing' : attached?.ifindex === link.ifindex ? 'attached' : 'failed',
         mode: attached?.mode,
         ifindex: link?.ifindex,
         mac: link?.mac,
@@ -236,8 +241,8 @@ export class Director {
     }
   }
 
-  #requireInterfaces({ interfaces }: Model): void {
-    const missing = interfaces.find((name) => this.#options.network.link(name) === undefined);
+  #requireInterfaces({ interfaces }: Model, except: readonly string[] = []): void {
+    const missing = interfaces.find((name) => !except.includes(name) && this.#options.network.link(name) === undefined);
     if (missing !== undefined) {
       throw new BeelineError('INTERFACE_MISSING', `there is no network interface ${missing}`, {
         hint: 'See "ip link".',

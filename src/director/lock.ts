@@ -8,15 +8,22 @@ import { KernelError } from '../native/error.js';
 import { FileLock } from '../native/system.js';
 import type { Instance } from './instance.js';
 
-/** @throws BeelineError `ALREADY_RUNNING` */
+/** @throws BeelineError `ALREADY_RUNNING`; `CAPABILITY_MISSING` where the folder is somebody else's */
 export function lockInstance({ name, lockPath }: Instance): FileLock {
-  mkdirSync(dirname(lockPath), { recursive: true, mode: 0o700 });
   try {
+    mkdirSync(dirname(lockPath), { recursive: true, mode: 0o700 });
     return new FileLock(lockPath);
   } catch (error) {
     if (error instanceof KernelError && error.code === 'EAGAIN') {
       throw new BeelineError('ALREADY_RUNNING', `a daemon of the instance "${name}" is running already`, {
         hint: 'See "beeline status", or give this one another --instance.',
+        cause: error,
+      });
+    }
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+      throw new BeelineError('CAPABILITY_MISSING', `cannot write ${lockPath} (${code})`, {
+        hint: 'Run as root (sudo). A user with the capabilities alone may not use the folder of the lock and the socket.',
         cause: error,
       });
     }

@@ -4,13 +4,20 @@ import { styleText } from 'node:util';
 
 import { pino, type Logger } from 'pino';
 
+import { BeelineError } from '../model/index.js';
+
 export type { Logger } from 'pino';
 
 export type LogFormat = 'text' | 'json';
 
 /** Writes to standard error; standard output is for results. */
 export function createLog(level: string, format: LogFormat): Logger {
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: serializeError },
+  };
   if (format === 'json') {
     return pino(options, pino.destination({ dest: 2, sync: true }));
   }
@@ -19,6 +26,15 @@ export function createLog(level: string, format: LogFormat): Logger {
       process.stderr.write(formatLine(JSON.parse(line) as LogLine, process.stderr.isTTY));
     },
   });
+}
+
+/** What a user can mend is told once, with its code; of a defect, where it was. */
+export function serializeError(error: unknown): unknown {
+  if (error instanceof BeelineError) {
+    const { code, message, hint } = error;
+    return { type: error.name, code, message, ...(hint !== undefined && { hint }) };
+  }
+  return error instanceof Error ? pino.stdSerializers.err(error) : error;
 }
 
 interface LogLine extends Record<string, unknown> {

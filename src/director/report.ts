@@ -119,5 +119,13 @@ export function reportReload(before: Model, after: Model): ReloadReport {
     added: [...names].filter((name) => !old.has(name)),
     removed: [...old.keys()].filter((name) => !names.has(name)),
     changed: changed.map(serviceName),
+    settings: [
+      ...describeChange('interfaces', before.interfaces.join(', '), after.interfaces.join(', ')),
+      ...describeChange('mode', before.mode, after.mode),
+    ],
   };
+}
+
+function describeChange(what: string, before: string, after: string): string[] {
+  return before === after ? [] : [`${what} ${before} -> ${after}`];
 }

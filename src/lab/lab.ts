@@ -77,13 +77,11 @@ export class Lab {
    * @throws BeelineError `LAB`
    */
   async up(signal?: AbortSignal): Promise<void> {
+    requireRoot();
     if (this.exists) {
       throw new BeelineError('LAB', `the lab "${this.name}" is up already`, {
         hint: `Take it down first: beeline lab down ${this.name}`,
       });
-    }
-    if (process.getuid?.() !== 0) {
-      throw new BeelineError('LAB', 'only root can make network namespaces', { hint: 'Use sudo.' });
     }
     mkdirSync(this.directory, { recursive: true, mode: 0o700 });
     try {
@@ -216,6 +214,7 @@ export class Lab {
 
   /** Removes everything the lab made, whatever state it is in. False when there was nothing. */
   async down(): Promise<boolean> {
+    requireRoot();
     const existed = this.exists;
     if (existed) {
       await this.beeline(['stop', '--detach']).catch(ignoreLabError);
@@ -236,6 +235,15 @@ export class Lab {
     removeIfEmpty(LABS_DIRECTORY);
     removeIfEmpty(dirname(LABS_DIRECTORY));
     return existed || ours.length > 0;
+  }
+}
+
+/** @throws BeelineError `LAB` for anybody else, who would not even see that a lab is there */
+export function requireRoot(): void {
+  if (process.getuid?.() !== 0) {
+    throw new BeelineError('LAB', 'labs are made of network namespaces, which only root may use', {
+      hint: 'Use sudo.',
+    });
   }
 }
 

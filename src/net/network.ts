@@ -1,5 +1,7 @@
 /** This host's links, addresses and neighbours, kept up to date by the kernel's events. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import type { Interface, IpAddress } from '../model/index.js';
 import { NLM_F_CREATE, NLM_F_REPLACE, type NetlinkMessage } from './netlink.js';
 import {
@@ -37,28 +39,57 @@ const NO_ROUTE = [101, 113];
 
 /** Devices that send by any of their members. */
 const BONDS = ['bond', 'team'];
+/** What there is a table of, and how it is asked for. */
+const KINDS = [
+  { change: 'links', type: RTM_GETLINK, what: 'list links' },
+  { change: 'addresses', type: RTM_GETADDR, what: 'list addresses' },
+  { change: 'neighbours', type: RTM_GETNEIGH, what: 'list neighbours' },
+] as const satisfies readonly { change: NetworkChange; type: number; what: string }[];
+
+/** After a list could not be read, it is asked for again: soon, then less and less often. */
+const FIRST_RETRY_MS = 50;
+const LAST_RETRY_MS = 5_000;
+/** Whoever starts waits no longer than for these. */
+const ATTEMPTS_AT_START = 5;
+
+export interface NetworkOptions {
+  /** Told when the tables could not be read, or events were lost; they are read again until that succeeds. */
+  readonly onTrouble?: (error: unknown) => void;
+  /** Whom to ask; the kernel, but for tests. */
+  readonly requests?: RequestSocket;
+}
 
 /** Lives until `close`; its events keep the process alive. */
 export class Network implements Disposable {
-  readonly #requests = new RequestSocket();
+  readonly #requests: RequestSocket;
   readonly #events: EventSocket;
   readonly #onChange: (change: NetworkChange) => void;
+  readonly #onTrouble: (error: unknown) => void;
   readonly #links = new Map<number, Link>();
   readonly #addresses = new Map<string, Address>();
   readonly #neighbours = new Map<string, Neighbour>();
-  #closed = false;
+  /** Events of the tables that are yet to be read: they come after what the kernel answers. */
+  readonly #waiting = new Map<NetworkChange, NetlinkMessage[]>();
+  /** Counts the times that events were lost: what was read before is out of date. */
+  #overruns = 0;
+  #loading: Promise<void> | undefined;
+  readonly #end = new AbortController();
 
-  private constructor(onChange: (change: NetworkChange) => void) {
+  private constructor(onChange: (change: NetworkChange) => void, { onTrouble, requests }: NetworkOptions) {
+    this.#requests = requests ?? new RequestSocket();
     this.#onChange = onChange;
+    this.#onTrouble = onTrouble ?? (() => undefined);
     this.#events = new EventSocket(
       Object.values(RTNLGRP),
       (messages) => {
         messages.forEach((message) => {
-          this.#apply(message, true);
+          this.#hear(message);
         });
       },
       () => {
-        void this.#reload();
+        this.#overruns += 1;
+        this.#onTrouble(new Error('the kernel told of more changes at once than the event socket holds'));
+        this.#loading ??= this.#reload();
       },
     );
   }
@@ -67,74 +98,123 @@ export class Network implements Disposable {
    * Listens to the network of the caller's namespace and reads how it stands.
    *
    * @param onChange called after something changed that is told here
+   * @throws NetlinkError when the kernel does not say how it stands
    */
-  static async open(onChange: (change: NetworkChange) => void): Promise<Network> {
-    const network = new Network(onChange);
-    await network.#load();
-    return network;
-  }
-
-  /** Events come from before the dumps on, so nothing falls between the two. */
-  async #load(): Promise<void> {
-    const kinds = [
-      { type: RTM_GETLINK, what: 'list links', table: this.#links },
-      { type: RTM_GETADDR, what: 'list addresses', table: this.#addresses },
-      { type: RTM_GETNEIGH, what: 'list neighbours', table: this.#neighbours },
-    ];
-    for (const { type, what, table } of kinds) {
-      const messages = await this.#requests.dump(type, dumpPayload(type), what);
-      table.clear();
-      messages.forEach((message) => {
-        this.#apply(message, false);
-      });
+  static async open(onChange: (change: NetworkChange) => void, options: NetworkOptions = {}): Promise<Network> {
+    const network = new Network(onChange, options);
+    try {
+      await (network.#loading ??= network.#load(ATTEMPTS_AT_START));
+    } catch (error) {
+      network.close();
+      throw error;
     }
+    return network;
   }
 
   /** Events were lost: everything may have changed. */
   async #reload(): Promise<void> {
     try {
-      await this.#load();
+      await this.#load(Infinity);
     } catch (error) {
-      if (!this.#closed) {
-        throw error;
+      if (!this.#end.signal.aborted) {
+        this.#onTrouble(error);
       }
       return;
     }
-    (['links', 'addresses', 'neighbours'] as const).forEach(this.#onChange);
+    KINDS.forEach(({ change }) => {
+      this.#onChange(change);
+    });
   }
 
-  #apply(message: NetlinkMessage, tell: boolean): void {
-    const change = this.#update(message);
-    if (tell && change !== undefined) {
-      this.#onChange(change);
+  /** Reads all tables, again and again until it has them whole. */
+  async #load(attempts: number): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      const overruns = this.#overruns;
+      try {
+        await this.#readTables();
+      } catch (error) {
+        if (attempt >= attempts || this.#end.signal.aborted) {
+          this.#loading = undefined;
+          throw error;
+        }
+        this.#onTrouble(error);
+        const delayMs = Math.min(FIRST_RETRY_MS * 2 ** (attempt - 1), LAST_RETRY_MS);
+        await sleep(delayMs, undefined, { signal: this.#end.signal });
+        continue;
+      }
+      if (overruns === this.#overruns) {
+        this.#loading = undefined;
+        return;
+      }
     }
   }
 
-  /** Returns what changed, undefined when nothing that is told here did. */
-  #update(message: NetlinkMessage): NetworkChange | undefined {
+  /**
+   * Reads each table. Events come from before on, so nothing falls between the two; those that come while a table is
+   * read wait, since its answer may be older than they are.
+   */
+  async #readTables(): Promise<void> {
+    KINDS.forEach(({ change }) => this.#waiting.set(change, []));
+    try {
+      for (const { change, type, what } of KINDS) {
+        const messages = await this.#requests.dump(type, dumpPayload(type), what);
+        this.#tableOf(change).clear();
+        messages.forEach((message) => this.#update(message));
+        this.#catchUp(change);
+      }
+    } finally {
+      // What could not be read stays as it was, and events go on changing it until it is read.
+      KINDS.forEach(({ change }) => {
+        this.#catchUp(change);
+      });
+    }
+  }
+
+  #catchUp(change: NetworkChange): void {
+    const messages = this.#waiting.get(change) ?? [];
+    this.#waiting.delete(change);
+    messages.forEach((message) => {
+      this.#hear(message);
+    });
+  }
+
+  #tableOf(change: NetworkChange): Map<unknown, unknown> {
+    return { links: this.#links, addresses: this.#addresses, neighbours: this.#neighbours }[change];
+  }
+
+  /** An event. */
+  #hear(message: NetlinkMessage): void {
+    const kind = kindOf(message.type);
+    const waiting = kind && this.#waiting.get(kind);
+    if (waiting !== undefined) {
+      waiting.push(message);
+    } else if (kind !== undefined && this.#update(message)) {
+      this.#onChange(kind);
+    }
+  }
+
+  /** True when that made a difference. */
+  #update(message: NetlinkMessage): boolean {
     switch (message.type) {
       case RTM_NEWLINK:
       case RTM_DELLINK: {
         const link = decodeLink(message);
-        const changed = link && put(this.#links, link.ifindex, message.type === RTM_NEWLINK ? link : undefined);
-        return changed === true ? 'links' : undefined;
+        return link !== undefined && put(this.#links, link.ifindex, message.type === RTM_NEWLINK ? link : undefined);
       }
       case RTM_NEWADDR:
       case RTM_DELADDR: {
         const address = decodeAddress(message);
         const key = address && `${address.ifindex} ${address.address}`;
-        const changed = key && put(this.#addresses, key, message.type === RTM_NEWADDR ? address : undefined);
-        return changed === true ? 'addresses' : undefined;
+        return key !== undefined && put(this.#addresses, key, message.type === RTM_NEWADDR ? address : undefined);
       }
       case RTM_NEWNEIGH:
       case RTM_DELNEIGH: {
         const neighbour = decodeNeighbour(message);
         const key = neighbour && neighbourKey(neighbour.ifindex, neighbour.address);
-        const changed = key && put(this.#neighbours, key, message.type === RTM_NEWNEIGH ? neighbour : undefined);
-        return changed === true ? 'neighbours' : undefined;
+        return key !== undefined && put(this.#neighbours, key, message.type === RTM_NEWNEIGH ? neighbour : undefined);
       }
       default:
-        return undefined;
+        return false;
     }
   }
 
@@ -163,6 +243,11 @@ export class Network implements Disposable {
 
   neighbour(ifindex: number, address: IpAddress): Neighbour | undefined {
     return this.#neighbours.get(neighbourKey(ifindex, address));
+  }
+
+  /** The neighbours that the kernel keeps resolved by itself, whoever asked it to. */
+  managedNeighbours(): Neighbour[] {
+    return [...this.#neighbours.values()].filter(({ managed }) => managed);
   }
 
   /** Which way a packet to an address would go; undefined when there is no route. */
@@ -199,13 +284,29 @@ export class Network implements Disposable {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#end.abort();
     this.#events.close();
     this.#requests.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+function kindOf(type: number): NetworkChange | undefined {
+  switch (type) {
+    case RTM_NEWLINK:
+    case RTM_DELLINK:
+      return 'links';
+    case RTM_NEWADDR:
+    case RTM_DELADDR:
+      return 'addresses';
+    case RTM_NEWNEIGH:
+    case RTM_DELNEIGH:
+      return 'neighbours';
+    default:
+      return undefined;
   }
 }
 

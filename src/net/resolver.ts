@@ -1,17 +1,34 @@
 /** Finds where real servers are: neighbours, this host, or nowhere, and says when that changes. */
 
-import type { Interface, IpAddress, Resolution, Vlan } from '../model/index.js';
+import type { Interface, IpAddress, MacAddress, Resolution, Vlan } from '../model/index.js';
 import type { Network } from './network.js';
 
 /** How often addresses that have no place yet are looked for again; the kernel probes neighbours by itself. */
 const RETRY_MS = 5_000;
+/**
+ * How long a real server is taken to be where it was after the kernel forgot it: longer than the kernel asks before it
+ * says that nobody answers (three times, a second apart). "ip neigh flush" and a cable that is out for a moment make it
+ * forget, and what would be said of a real server without a MAC meanwhile is a reset to each of its clients.
+ */
+const GRACE_MS = 5_000;
 
 /** Where an address lies, routes considered: what has to be asked, not what events tell. */
 type Place =
   /** Asked for at `ifindex`, sent to by `egress` with a tag: they differ for VLAN devices and bonds. */
   | { readonly kind: 'neighbour'; readonly ifindex: number; readonly egress: number; readonly vlan?: Vlan }
   | { readonly kind: 'local' }
-  | { readonly kind: 'nowhere'; readonly reason: string };
+  /** `passing`: often over in a moment, when an interface goes down and up for example. */
+  | { readonly kind: 'nowhere'; readonly reason: string; readonly passing?: true };
+
+/** Where the kernel last saw a neighbour. */
+interface Sighting {
+  readonly mac: MacAddress;
+  readonly ifindex: number;
+  readonly egress: number;
+  readonly vlan: Vlan | undefined;
+  /** When it was found that the kernel does not see it any more, as performance.now() has it. */
+  lostAt: number | undefined;
+}
 
 /**
  * Keeps a set of addresses resolved. The kernel does the work, by managed neighbour entries; entries that somebody set
@@ -21,6 +38,8 @@ export class Resolver implements Disposable {
   readonly #network: Network;
   readonly #onChange: () => void;
   readonly #places = new Map<IpAddress, Place>();
+  readonly #sightings = new Map<IpAddress, Sighting>();
+  #graceEnd: NodeJS.Timeout | undefined;
   #interfaces: readonly Interface[] = [];
   readonly #retry: NodeJS.Timeout;
   #locating: Promise<void> = Promise.resolve();
@@ -35,13 +54,19 @@ export class Resolver implements Disposable {
     this.#retry.unref();
   }
 
-  /** Sets what to resolve, and the interfaces that packets may leave by; new addresses are resolved at once. */
+  /**
+   * Sets what to resolve, and the interfaces that packets may leave by. New addresses are resolved at once, and all of
+   * them when the interfaces are others than before.
+   */
   async track(addresses: Iterable<IpAddress>, interfaces: readonly Interface[]): Promise<void> {
+    const moved = !sameIndices(this.#interfaces, interfaces);
     this.#interfaces = interfaces;
     const wanted = new Set(addresses);
     const gone = [...this.#places.keys()].filter((address) => !wanted.has(address));
     await this.#letGo(gone);
-    await this.#locate([...wanted].filter((address) => !this.#places.has(address) || this.#isForgotten(address)));
+    await this.#locate(
+      [...wanted].filter((address) => moved || !this.#places.has(address) || this.#isForgotten(address)),
+    );
   }
 
   /** The kernel has no entry that it keeps resolved, "ip neigh flush" does that. */
@@ -61,7 +86,12 @@ export class Resolver implements Disposable {
 
   /** Where each address is now. */
   resolutions(): Map<IpAddress, Resolution> {
-    return new Map([...this.#places].map(([address, place]) => [address, this.#resolution(address, place)]));
+    const now = performance.now();
+    const resolutions = new Map(
+      [...this.#places].map(([address, place]) => [address, this.#resolution(address, place, now)]),
+    );
+    this.#awaitGraceEnd(now);
+    return resolutions;
   }
 
   /** Whether the kernel is still asking for a neighbour, or got no answer. */
@@ -80,24 +110,59 @@ export class Resolver implements Disposable {
   /** Stops; the kernel goes on keeping the entries, so that the next daemon finds them resolved. */
   close(): void {
     clearInterval(this.#retry);
+    clearTimeout(this.#graceEnd);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  #resolution(address: IpAddress, place: Place): Resolution {
-    switch (place.kind) {
-      case 'local':
-        return { state: 'local' };
-      case 'nowhere':
-        return { state: 'unresolved', reason: place.reason };
-      case 'neighbour': {
-        const mac = this.#network.neighbour(place.ifindex, address)?.mac;
-        return mac === undefined
-          ? { state: 'unresolved', reason: 'does not answer ARP or neighbour discovery' }
-          : { state: 'resolved', mac, ifindex: place.egress, ...(place.vlan && { vlan: place.vlan }) };
-      }
+  #resolution(address: IpAddress, place: Place, now: number): Resolution {
+    if (place.kind === 'local') {
+      this.#sightings.delete(address);
+      return { state: 'local' };
+    }
+    const seen = this.#see(address, place, now);
+    if (seen !== undefined) {
+      const { mac, egress, vlan } = seen;
+      return { state: 'resolved', mac, ifindex: egress, ...(vlan && { vlan }) };
+    }
+    const reason = place.kind === 'nowhere' ? place.reason : 'does not answer ARP or neighbour discovery';
+    return { state: 'unresolved', reason };
+  }
+
+  /** Where the kernel sees a neighbour, or saw it a moment ago while nothing says that it is not there any more. */
+  #see(address: IpAddress, place: Exclude<Place, { kind: 'local' }>, now: number): Sighting | undefined {
+    const neighbour = place.kind === 'neighbour' ? this.#network.neighbour(place.ifindex, address) : undefined;
+    if (place.kind === 'neighbour' && neighbour?.mac !== undefined) {
+      const { ifindex, egress, vlan } = place;
+      const sighting = { mac: neighbour.mac, ifindex, egress, vlan, lostAt: undefined };
+      this.#sightings.set(address, sighting);
+      return sighting;
+    }
+    const last = this.#sightings.get(address);
+    if (last === undefined) {
+      return undefined;
+    }
+    last.lostAt ??= now;
+    const passing =
+      place.kind === 'neighbour'
+        ? place.ifindex === last.ifindex && neighbour?.failed !== true
+        : place.passing === true;
+    const hasInterface = this.#interfaces.some(({ ifindex }) => ifindex === last.egress);
+    if (passing && hasInterface && now - last.lostAt < GRACE_MS) {
+      return last;
+    }
+    this.#sightings.delete(address);
+    return undefined;
+  }
+
+  /** Nobody tells that a grace is over. */
+  #awaitGraceEnd(now: number): void {
+    clearTimeout(this.#graceEnd);
+    const lost = [...this.#sightings.values()].flatMap(({ lostAt }) => lostAt ?? []);
+    if (lost.length > 0) {
+      this.#graceEnd = setTimeout(this.#onChange, Math.min(...lost) + GRACE_MS - now).unref();
     }
   }
 
@@ -109,6 +174,9 @@ export class Resolver implements Disposable {
         const place = await this.#find(address).catch(nowhere);
         const before = this.#places.get(address);
         this.#places.set(address, place);
+        if (before?.kind === 'neighbour' && !(place.kind === 'neighbour' && place.ifindex === before.ifindex)) {
+          await this.#unmanage(address, before.ifindex);
+        }
         changed ||= JSON.stringify(before) !== JSON.stringify(place);
       }
       if (changed) {
@@ -124,7 +192,7 @@ export class Resolver implements Disposable {
       return { kind: 'local' };
     }
     if (route?.kind !== 'unicast') {
-      return { kind: 'nowhere', reason: 'there is no route to it' };
+      return { kind: 'nowhere', reason: 'there is no route to it', passing: true };
     }
     if (route.gateway !== undefined) {
       return {
@@ -168,9 +236,17 @@ export class Resolver implements Disposable {
     for (const address of addresses) {
       const place = this.#places.get(address);
       this.#places.delete(address);
-      if (place?.kind === 'neighbour' && this.#network.neighbour(place.ifindex, address)?.managed === true) {
-        await this.#network.manageNeighbour(place.ifindex, address, false).catch(nowhere);
+      this.#sightings.delete(address);
+      if (place?.kind === 'neighbour') {
+        await this.#unmanage(address, place.ifindex);
       }
+    }
+  }
+
+  async #unmanage(address: IpAddress, ifindex: number): Promise<void> {
+    if (this.#network.neighbour(ifindex, address)?.managed === true) {
+      // The interface, and the entry with it, may be going.
+      await this.#network.manageNeighbour(ifindex, address, false).catch(nowhere);
     }
   }
 
@@ -189,7 +265,11 @@ function vlanOf(tags: readonly { id: number; service: boolean }[]): Vlan {
   return { id: inner.id, outer: tags[0]!.id };
 }
 
+function sameIndices(a: readonly Interface[], b: readonly Interface[]): boolean {
+  return a.length === b.length && a.every(({ ifindex }) => b.some((each) => each.ifindex === ifindex));
+}
+
 /** The kernel would not say or not resolve, because the interface is going for example: asked again at the next round. */
 function nowhere(error: unknown): Place {
-  return { kind: 'nowhere', reason: error instanceof Error ? error.message : String(error) };
+  return { kind: 'nowhere', reason: error instanceof Error ? error.message : String(error), passing: true };
 }

@@ -19,6 +19,8 @@ export const RTM_GETNEIGH = 30;
 export const RTNLGRP = { link: 1, neighbour: 3, ipv4Address: 5, ipv6Address: 9 } as const;
 
 const AF = { 4: 2, 6: 10 } as const;
+/** A link by itself. Bridges tell of their ports in messages of the same type, deletion included, with AF_BRIDGE. */
+const AF_UNSPEC = 0;
 
 const LINK_HEADER_BYTES = 16;
 const ADDRESS_HEADER_BYTES = 8;
@@ -45,6 +47,8 @@ const NTF_EXT_MANAGED = 0x01;
 
 /** States of a neighbour in which its link-layer address may be used (NUD_VALID in net/neighbour.h). */
 const NUD_VALID = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80;
+/** The kernel asked as often as it does, and nobody answered. */
+const NUD_FAILED = 0x20;
 const NUD_PERMANENT = 0x80;
 
 export interface Link {
@@ -72,6 +76,8 @@ export interface Neighbour {
   readonly address: IpAddress;
   /** Undefined while it is not known. */
   readonly mac: MacAddress | undefined;
+  /** Nobody answers. Without it and without a MAC, the kernel is still asking. */
+  readonly failed: boolean;
   /** Set by hand, never resolved by the kernel. */
   readonly permanent: boolean;
   readonly managed: boolean;
@@ -84,7 +90,7 @@ export interface Route {
 }
 
 export function decodeLink({ payload }: NetlinkMessage): Link | undefined {
-  if (payload.length < LINK_HEADER_BYTES) {
+  if (payload.length < LINK_HEADER_BYTES || payload[0] !== AF_UNSPEC) {
     return undefined;
   }
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
@@ -128,7 +134,8 @@ export function decodeAddress({ payload }: NetlinkMessage): Address | undefined 
 }
 
 export function decodeNeighbour({ payload }: NetlinkMessage): Neighbour | undefined {
-  if (payload.length < NEIGHBOUR_HEADER_BYTES) {
+  // A forwarding entry of a bridge or a VXLAN (AF_BRIDGE) comes in the same message.
+  if (payload.length < NEIGHBOUR_HEADER_BYTES || !Object.values<number>(AF).includes(payload[0]!)) {
     return undefined;
   }
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
@@ -142,6 +149,7 @@ export function decodeNeighbour({ payload }: NetlinkMessage): Neighbour | undefi
         ifindex: view.getInt32(4, true),
         address,
         mac: mac?.length === 6 && (state & NUD_VALID) !== 0 ? macFromBytes(mac) : undefined,
+        failed: (state & NUD_FAILED) !== 0,
         permanent: (state & NUD_PERMANENT) !== 0,
         managed: (numberOf(attributes.get(NDA.flagsExt)) & NTF_EXT_MANAGED) !== 0,
       };

@@ -1,5 +1,7 @@
 /** Netlink sockets: requests with their answers, and events. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { addon, type NativeNetlinkSocket } from '../native/addon.js';
 import { KernelError } from '../native/error.js';
 import {
@@ -8,6 +10,7 @@ import {
   encodeMessage,
   NLM_F_ACK,
   NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
   NLM_F_REQUEST,
   NLMSG_DONE,
   NLMSG_ERROR,
@@ -15,6 +18,14 @@ import {
 } from './netlink.js';
 
 const NETLINK_ROUTE = 0;
+
+/** errno.h: the list changed while it was read. */
+const EINTR = 4;
+/** errno.h: the dump before is not over. */
+const EBUSY = 16;
+/** A list that changes all the time is left to whoever asks for it to ask again later. */
+const DUMP_ATTEMPTS = 5;
+const DUMP_DELAY_MS = 10;
 
 /** A request that the kernel refused. */
 export class NetlinkError extends Error {
@@ -31,19 +42,26 @@ interface Pending {
   readonly sequence: number;
   readonly what: string;
   readonly messages: NetlinkMessage[];
+  /** The kernel said that what it lists changed meanwhile. */
+  interrupted: boolean;
   readonly resolve: (messages: NetlinkMessage[]) => void;
   readonly reject: (error: Error) => void;
 }
 
+/** Makes a socket for requests; tests put a kernel of their own in its place. */
+export type OpenSocket = (
+  onDatagram: (error: Error | undefined, datagram?: Uint8Array) => void,
+) => Pick<NativeNetlinkSocket, 'send' | 'setReferenced' | 'close'>;
+
 /** Sends requests one at a time, as the kernel wants dumps to be, and resolves with the answers. */
 export class RequestSocket implements Disposable {
-  readonly #socket: NativeNetlinkSocket;
+  readonly #socket: ReturnType<OpenSocket>;
   #pending: Pending | undefined;
   #tail: Promise<unknown> = Promise.resolve();
   #sequence = 0;
 
-  constructor() {
-    this.#socket = new addon.NetlinkSocket(NETLINK_ROUTE, [], (error, datagram) => {
+  constructor(open: OpenSocket = (onDatagram) => new addon.NetlinkSocket(NETLINK_ROUTE, [], onDatagram)) {
+    this.#socket = open((error, datagram) => {
       if (error !== undefined) {
         this.#fail(error);
       } else {
@@ -55,9 +73,23 @@ export class RequestSocket implements Disposable {
     this.#socket.setReferenced(false);
   }
 
-  /** Everything there is of a kind. */
-  dump(type: number, payload: Uint8Array, what: string): Promise<NetlinkMessage[]> {
-    return this.#enqueue(type, NLM_F_REQUEST | NLM_F_DUMP, payload, what);
+  /**
+   * Everything there is of a kind. A list that the kernel says is not whole is asked for again.
+   *
+   * @throws NetlinkError; KernelError `ENOBUFS`
+   */
+  async dump(type: number, payload: Uint8Array, what: string): Promise<NetlinkMessage[]> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#enqueue(type, NLM_F_REQUEST | NLM_F_DUMP, payload, what);
+      } catch (error) {
+        const again = error instanceof NetlinkError && [EINTR, EBUSY].includes(error.errno);
+        if (!again || attempt === DUMP_ATTEMPTS) {
+          throw error;
+        }
+      }
+      await sleep(attempt * DUMP_DELAY_MS);
+    }
   }
 
   /** One request, with its answer, if it has one, and its acknowledgement. @throws NetlinkError */
@@ -71,7 +103,7 @@ export class RequestSocket implements Disposable {
         new Promise<NetlinkMessage[]>((resolve, reject) => {
           this.#sequence = (this.#sequence + 1) >>> 0;
           const sequence = this.#sequence;
-          this.#pending = { sequence, what, messages: [], resolve, reject };
+          this.#pending = { sequence, what, messages: [], interrupted: false, resolve, reject };
           this.#socket.setReferenced(true);
           try {
             this.#socket.send(encodeMessage({ type, flags, sequence, payload }));
@@ -89,7 +121,9 @@ export class RequestSocket implements Disposable {
     if (pending?.sequence !== message.sequence) {
       return;
     }
+    pending.interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
     switch (message.type) {
+      case NLMSG_DONE:
       case NLMSG_ERROR: {
         const { errno, explanation } = decodeAnswer(message);
         if (errno === 0) {
@@ -99,15 +133,16 @@ export class RequestSocket implements Disposable {
         }
         return;
       }
-      case NLMSG_DONE:
-        this.#finish(pending);
-        return;
       default:
         pending.messages.push(message);
     }
   }
 
-  #finish({ resolve, messages }: Pending): void {
+  #finish({ resolve, messages, interrupted, what }: Pending): void {
+    if (interrupted) {
+      this.#fail(new NetlinkError(what, EINTR, 'what is listed changed meanwhile'));
+      return;
+    }
     this.#pending = undefined;
     this.#socket.setReferenced(false);
     resolve(messages);
@@ -136,7 +171,8 @@ export class EventSocket implements Disposable {
 
   /**
    * @param onMessages what happened, in order
-   * @param onOverrun events were lost, more came than the socket holds: whoever listens must ask for everything again
+   * @param onOverrun events were lost, more came than the socket holds, and the socket is empty now: whoever listens must
+   *   ask for everything again
    */
   constructor(groups: readonly number[], onMessages: (messages: NetlinkMessage[]) => void, onOverrun: () => void) {
     this.#socket = new addon.NetlinkSocket(NETLINK_ROUTE, groups, (error, datagram) => {

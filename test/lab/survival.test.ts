@@ -9,14 +9,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as layout from '../../src/dataplane/layout.generated.js';
 import { hostNamed, NIC, VIP4, VIP6 } from '../../src/lab/index.js';
 import { BpfMap, BpfProgram } from '../../src/libbpf/index.js';
-import { Load, retransmissions, TestLab } from '../support/lab.js';
+import { Load, segments, TestLab } from '../support/lab.js';
 
 const SERVERS = `[${hostNamed('real1').ipv4}, ${hostNamed('real2').ipv4}]`;
 
-/** Runs something under load and holds it to: no failed request, no lost packet. */
-async function underLoad(lab: TestLab, work: () => Promise<void>): Promise<number> {
-  const hosts = ['client', 'real1', 'real2'] as const;
-  const before = await Promise.all(hosts.map((host) => retransmissions(lab, host)));
+/** Runs something under load: every request must get its page. Returns how many there were, and the packets lost. */
+async function underLoadLosing(lab: TestLab, work: () => Promise<void>): Promise<{ requests: number; lost: number }> {
+  const before = await segments(lab);
   const load = Load.start(lab, `http://${VIP4}/`);
   await sleep(500);
   try {
@@ -26,8 +25,22 @@ async function underLoad(lab: TestLab, work: () => Promise<void>): Promise<numbe
   }
   const { requests, failures } = await load.stop();
   assert.deepEqual(failures, []);
-  const after = await Promise.all(hosts.map((host) => retransmissions(lab, host)));
-  assert.deepEqual(after, before, 'segments were sent again, so packets were lost');
+  // The last ones are on their way.
+  const deadline = performance.now() + 2_000;
+  for (;;) {
+    const after = await segments(lab);
+    const lost = after.sent - before.sent - (after.arrived - before.arrived);
+    if (lost === 0 || performance.now() > deadline) {
+      return { requests, lost };
+    }
+    await sleep(50);
+  }
+}
+
+/** The same, and holds it to: no packet lost. */
+async function underLoad(lab: TestLab, work: () => Promise<void>): Promise<number> {
+  const { requests, lost } = await underLoadLosing(lab, work);
+  assert.equal(lost, 0, 'packets of the client that reached no real server');
   return requests;
 }
 
@@ -42,13 +55,27 @@ function packetsOf(services: Awaited<ReturnType<TestLab['list']>>): number {
 test('under a load of small requests', async (context) => {
   const lab = await TestLab.build(context, 'survive');
   let daemon = await lab.startDirector();
+  let countedBefore = 0;
 
   await context.test('the load itself is served', async () => {
     const requests = await underLoad(lab, () => sleep(500));
-    assert.ok(requests > 100, `${requests} requests`);
+    // One of each that go on at a time; a busy machine serves no more.
+    assert.ok(requests >= 8, `${requests} requests`);
+  });
+
+  await context.test('a packet that is lost is noticed, although no request fails of it', async () => {
+    const { lost } = await underLoadLosing(lab, async () => {
+      await lab.exec('switch', [
+        'sh',
+        '-c',
+        'ip link set director nomaster; sleep 0.3; ip link set director master br0',
+      ]);
+    });
+    assert.ok(lost > 0, `${lost} packets were lost`);
   });
 
   await context.test('the daemon is killed, and packets go on as if nothing had happened', async () => {
+    countedBefore = packetsOf(await lab.list());
     await underLoad(lab, async () => {
       await lab.kill(daemon);
       await sleep(1000);
@@ -61,7 +88,7 @@ test('under a load of small requests', async (context) => {
       daemon = await lab.startDirector();
     });
     const counted = packetsOf(await lab.list());
-    assert.ok(counted > 1000, `${counted} packets`);
+    assert.ok(countedBefore > 0 && counted > countedBefore, `${countedBefore} packets, then ${counted}`);
     assert.match(readFileSync(join(lab.directory, 'director.log'), 'utf8'), /adopted the pinned maps/);
   });
 
@@ -169,6 +196,16 @@ test('under a load of small requests', async (context) => {
 test('a data path whose daemon is gone is detached without one', async (context) => {
   const lab = await TestLab.build(context, 'orphan');
   await lab.kill(await lab.startDirector());
-  assert.match(await lab.beeline(['stop', '--detach']), /no daemon is running; detached/);
+  // Somebody else's is left alone.
+  await lab.exec('director', ['ip', 'neigh', 'add', hostNamed('client').ipv4, 'dev', NIC, 'managed']);
+  const managed = async (): Promise<string[]> =>
+    (await lab.exec('director', ['ip', 'neigh'])).split('\n').filter((line) => line.includes('managed'));
+  assert.equal((await managed()).length, 5);
+  const { stdout } = await lab.run('stop', '--detach');
+  assert.match(stdout, /no daemon is running; detached/);
   assert.doesNotMatch(await lab.exec('director', ['ip', 'link', 'show', NIC]), /xdp/);
+  assert.deepEqual(
+    (await managed()).map((line) => line.split(' ')[0]),
+    [hostNamed('client').ipv4],
+  );
 });

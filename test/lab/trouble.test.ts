@@ -1,13 +1,15 @@
 /** Bad input and bad luck: a clear error, nothing lost, and traffic that is not ours unharmed. */
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { hostNamed, NIC, PAGES, VIP4 } from '../../src/lab/index.js';
-import { execute, TestLab } from '../support/lab.js';
+import { execute, Load, TestLab } from '../support/lab.js';
 
 const CONFIG = `interfaces: [${NIC}]
 services:
@@ -114,6 +116,32 @@ test('starts that must not succeed', async (context) => {
     }
   });
 
+  await context.test('the capabilities without root', async () => {
+    // Where everybody may read it.
+    const config = join(mkdtempSync(join(tmpdir(), 'beeline-caps-')), 'beeline.yaml');
+    writeFileSync(config, CONFIG);
+    chmodSync(dirname(config), 0o755);
+    const capabilities = '+bpf,+net_admin,+perfmon';
+    const { status, stderr } = await execute(lab, 'director', [
+      'setpriv',
+      '--reuid=65534',
+      '--regid=65534',
+      '--clear-groups',
+      `--inh-caps=${capabilities}`,
+      `--ambient-caps=${capabilities}`,
+      process.execPath,
+      'dist/src/cli/main.js',
+      '--instance',
+      lab.name,
+      'run',
+      config,
+    ]);
+    rmSync(dirname(config), { recursive: true });
+    assert.match(stderr, /^beeline: cannot write \/run\/beeline\/test-refused\.lock \(EACCES\)\nRun as root/);
+    assert.doesNotMatch(stderr, /\n {4}at /);
+    assert.equal(status, 1);
+  });
+
   await context.test('commands without a daemon say so, with a status of their own', async () => {
     for (const command of ['status', 'list', 'reload', 'stop']) {
       const { status, stderr } = await lab.run(command);
@@ -133,6 +161,18 @@ test('starts that must not succeed', async (context) => {
       assert.match(stderr, /error: |cannot be the name/);
     }
   });
+});
+
+test('a program on a host of the lab ends the command as it ended itself', async (context) => {
+  const lab = await build(context, 'exec');
+  for (const [program, expected] of [
+    ['exit 7', 7],
+    ['kill -TERM $$', 143],
+    ['kill -KILL $$', 137],
+  ] as const) {
+    const { status } = await lab.run('lab', 'exec', '--name', lab.name, 'client', 'sh', '-c', program);
+    assert.equal(status, expected, program);
+  }
 });
 
 test("an interface that is somebody else's", async (context) => {
@@ -217,6 +257,17 @@ test('a director that runs', async (context) => {
     await lab.beeline(['reload']);
   });
 
+  await context.test('a reload onto another interface finds the real servers there at once', async () => {
+    lab.configure(`${CONFIG.replace(NIC, 'br8')}mode: generic\n`);
+    await lab.beeline(['reload']);
+    assert.match((await lab.list())[0]!.destinations[0]!.reason!, /is reached through ens3, which is not an interface/);
+    lab.configure(CONFIG);
+    await lab.beeline(['reload']);
+    const reasons = (await lab.list())[0]!.destinations.map(({ reason = '' }) => reason);
+    assert.doesNotMatch(reasons.join(), /is reached through/);
+    await lab.until('they are found', async () => (await lab.status()).unresolved === 0, 2_000);
+  });
+
   await context.test('a real server that does not answer takes no traffic until it does', async () => {
     await lab.exec('real2', ['ip', 'link', 'set', NIC, 'down']);
     await lab.exec('director', ['ip', 'neigh', 'delete', hostNamed('real2').ipv4, 'dev', NIC]);
@@ -225,15 +276,30 @@ test('a director that runs', async (context) => {
     assert.deepEqual(new Set(await lab.pages(12)), new Set([PAGES.real1]));
     assert.match(await lab.beeline(['list']), /192\.168\.1\.32 +1 +0\.0% +unresolved/);
     assert.match(await lab.beeline(['list']), /192\.168\.1\.32: does not answer ARP or neighbour discovery/);
-    assert.match(await lab.beeline(['status']), /problem +1 real servers are unresolved/);
+    assert.match(await lab.beeline(['status']), /problem +1 real server is unresolved/);
 
     await lab.exec('real2', ['ip', 'link', 'set', NIC, 'up']);
     await lab.until('real2 is back', async () => (await stateOfReal2()) === 'up', 15_000);
     assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
   });
 
-  await context.test('neighbours that somebody flushes are resolved again at once', async () => {
-    await lab.exec('director', ['ip', 'neigh', 'flush', 'dev', NIC]);
+  await context.test('neighbours that the kernel forgets for a moment cost nobody a connection', async () => {
+    const { ipv4 } = hostNamed('real1');
+    const load = Load.start(lab, `http://${VIP4}/`);
+    await sleep(500);
+    for (const command of [
+      ['ip', 'neigh', 'flush', 'dev', NIC],
+      ['ip', 'neigh', 'delete', ipv4, 'dev', NIC],
+      ['sh', '-c', `ip link set ${NIC} down; sleep 0.2; ip link set ${NIC} up`],
+    ]) {
+      await lab.exec('director', command);
+      await sleep(700);
+    }
+    await lab.exec('switch', ['sh', '-c', 'ip link set director down; sleep 0.3; ip link set director up']);
+    await sleep(1500);
+    const { failures, requests } = await load.stop();
+    assert.deepEqual(failures, []);
+    assert.ok(requests >= 8, `${requests} requests`);
     await lab.until('all are back', async () => (await lab.status()).unresolved === 0);
     assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
   });
@@ -288,9 +354,15 @@ test('a director that runs', async (context) => {
 
   await context.test('an interface that vanishes is missed, and used again when it is back', async () => {
     const { mac, ipv4 } = hostNamed('director');
+    const logged = log().length;
     await lab.exec('director', ['ip', 'link', 'delete', NIC]);
     await lab.until('it is missed', async () => (await lab.status()).interfaces[0]!.state === 'missing');
     assert.deepEqual((await lab.status()).problems, ['interface ens3 is missing']);
+    // That is no reason to keep other changes out.
+    lab.configure(`${CONFIG}  - { address: ${VIP4}, port: 25, realServers: [192.168.1.31] }\n`);
+    assert.match(await lab.beeline(['reload']), /\+ tcp 192\.168\.1\.100:25/);
+    lab.configure(CONFIG.replace(NIC, 'ens9'));
+    assert.match((await lab.run('reload')).stderr, /no network interface ens9/);
 
     await lab.exec('switch', [
       'ip',
@@ -326,5 +398,7 @@ test('a director that runs', async (context) => {
     );
     assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
     assert.deepEqual((await lab.status()).problems, []);
+    // What is not true is not published, not for a moment.
+    assert.doesNotMatch(log().slice(logged), /not an interface of the director/);
   });
 });

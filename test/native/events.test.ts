@@ -1,7 +1,7 @@
 /** What comes by itself: ring buffers and netlink; and the small things of system.ts. */
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,8 @@ import { RingBuffer } from '../../src/libbpf/index.js';
 import { KernelError } from '../../src/native/error.js';
 import { FileLock, libbpfVersion, possibleCpus, sendDatagram, synchronizeRcu } from '../../src/native/system.js';
 import { Network } from '../../src/net/index.js';
+import type { NetlinkMessage } from '../../src/net/netlink.js';
+import { RequestSocket } from '../../src/net/socket.js';
 import { ip, makeVeth, requireOwnNetwork } from '../support/isolation.js';
 import { loadBinding, u64 } from '../support/objects.js';
 
@@ -127,6 +129,103 @@ test('neighbours are resolved by the kernel, and by hand', async (context) => {
     await sleep(1);
   }
   await assert.rejects(network.manageNeighbour(9999, '10.9.0.2', true), { name: 'NetlinkError', errno: 19 });
+});
+
+/** Makes each of `count` neighbours anew, `rounds` times over, in one program: "ip -batch". */
+function replaceNeighbours(device: string, count: number, rounds: number): { input: string; last: string } {
+  const mac = (round: number): string => `02:00:00:00:01:${round.toString(16).padStart(2, '0')}`;
+  const lines = Array.from({ length: count * rounds }, (_, i) => {
+    const [host, round] = [i % count, Math.floor(i / count)];
+    return `neigh replace 10.1.${host >> 8}.${host & 255} dev ${device} lladdr ${mac(round)}\n`;
+  });
+  return { input: lines.join(''), last: mac(rounds - 1) };
+}
+
+/** Entries of the kernel's that are told otherwise, or not at all. */
+function stale(network: Network, device: string, ifindex: number): string[] {
+  const truth = JSON.parse(ip('-j', 'neigh', 'show', 'dev', device)) as { dst: string; lladdr?: string }[];
+  assert.ok(truth.length > 0);
+  return truth.filter(({ dst, lladdr }) => network.neighbour(ifindex, dst)?.mac !== lladdr).map(({ dst }) => dst);
+}
+
+test('when more changes than the socket holds, all are known in the end, and the next ones too', async (context) => {
+  const { ifindex } = makeVeth('test10', 'test11');
+  context.after(() => {
+    ip('link', 'delete', 'test10');
+  });
+  ip('addr', 'add', '10.0.0.1/8', 'dev', 'test10');
+  const troubles: unknown[] = [];
+  using network = await Network.open(() => undefined, { onTrouble: (error) => troubles.push(error) });
+  // Far more than the socket's buffer, while this process has no time to read it.
+  const { input, last } = replaceNeighbours('test10', 800, 60);
+  execFileSync('ip', ['-batch', '-'], { input });
+  // The socket is full and told so before this; it falls into the gap.
+  ip('neigh', 'replace', '10.1.0.5', 'dev', 'test10', 'lladdr', '02:00:00:00:02:05');
+  while (network.neighbour(ifindex, '10.1.0.5')?.mac !== '02:00:00:00:02:05') {
+    await sleep(1);
+  }
+  assert.match(String(troubles[0]), /more changes at once/, 'the test brought no overrun about');
+  assert.equal(network.neighbour(ifindex, '10.1.0.6')?.mac, last);
+  assert.deepEqual(stale(network, 'test10', ifindex), []);
+
+  for (const mac of ['02:00:00:00:03:01', '02:00:00:00:03:02']) {
+    ip('neigh', 'replace', '10.1.0.7', 'dev', 'test10', 'lladdr', mac);
+    while (network.neighbour(ifindex, '10.1.0.7')?.mac !== mac) {
+      await sleep(1);
+    }
+  }
+});
+
+/** The kernel, but something happens after each list was made and before it is delivered. */
+class LateAnswers extends RequestSocket {
+  meanwhile: () => Promise<void> = () => Promise.resolve();
+
+  override async dump(type: number, payload: Uint8Array, what: string): Promise<NetlinkMessage[]> {
+    const messages = await super.dump(type, payload, what);
+    await this.meanwhile();
+    return messages;
+  }
+}
+
+test('what changes while the lists are read is not forgotten for what they were before', async (context) => {
+  const { ifindex } = makeVeth('test12', 'test13');
+  context.after(() => {
+    ip('link', 'delete', 'test12');
+  });
+  ip('addr', 'add', '10.9.1.1/24', 'dev', 'test12');
+  ip('neigh', 'replace', '10.9.1.2', 'dev', 'test12', 'lladdr', '02:00:00:00:00:01');
+  const requests = new LateAnswers();
+  let answers = 0;
+  requests.meanwhile = async () => {
+    answers += 1;
+    ip('neigh', 'replace', '10.9.1.2', 'dev', 'test12', 'lladdr', `02:00:00:00:01:0${answers}`);
+    if (answers === 1) {
+      ip('link', 'set', 'test13', 'address', '02:00:00:00:00:13');
+    }
+    // The events are here before the answer is.
+    await sleep(50);
+  };
+  using network = await Network.open(() => undefined, { requests });
+  assert.equal(network.neighbour(ifindex, '10.9.1.2')?.mac, `02:00:00:00:01:0${answers}`);
+  assert.equal(network.link('test13')?.mac, '02:00:00:00:00:13');
+});
+
+test('a port that leaves its bridge is there all the time', async (context) => {
+  makeVeth('test14', 'test15');
+  ip('link', 'add', 'test16', 'type', 'bridge');
+  context.after(() => {
+    ip('link', 'delete', 'test14');
+    ip('link', 'delete', 'test16');
+  });
+  const seen = new Set<boolean>();
+  using network = await Network.open(() => seen.add(network.link('test14') !== undefined));
+  ip('link', 'set', 'test14', 'master', 'test16');
+  ip('link', 'set', 'test14', 'nomaster');
+  ip('link', 'set', 'test15', 'address', '02:00:00:00:00:15');
+  while (network.link('test15')?.mac !== '02:00:00:00:00:15') {
+    await sleep(1);
+  }
+  assert.deepEqual(seen, new Set([true]));
 });
 
 test('routes: local, on a network of ours, through a gateway, none', async (context) => {

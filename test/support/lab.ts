@@ -143,12 +143,33 @@ export class Load {
   }
 }
 
-/** Segments that a host's TCP had to send again: packets that were lost, though nobody may have noticed. */
-export async function retransmissions(lab: Lab, host: HostName): Promise<number> {
+/** TCP segments on their way through the director, since the hosts exist. */
+export interface Segments {
+  /** By the client, those that it sent again included. */
+  readonly sent: number;
+  /** At the real servers. */
+  readonly arrived: number;
+}
+
+/**
+ * Counts what the client's TCP sent and what the real servers' got: the difference is on its way or lost. That a segment
+ * was sent again would not say so: on a busy machine TCP's probes do that for acknowledgements that are merely late.
+ */
+export async function segments(lab: Lab): Promise<Segments> {
+  const [client, real1, real2] = await Promise.all(
+    (['client', 'real1', 'real2'] as const).map((host) => tcpCounters(lab, host)),
+  );
+  return {
+    sent: client!('OutSegs') + client!('RetransSegs'),
+    arrived: real1!('InSegs') + real2!('InSegs'),
+  };
+}
+
+async function tcpCounters(lab: Lab, host: HostName): Promise<(name: string) => number> {
   const snmp = await lab.exec(host, ['cat', '/proc/net/snmp']);
   const [names, values] = snmp
     .split('\n')
     .filter((line) => line.startsWith('Tcp:'))
     .map((line) => line.split(' '));
-  return Number(values![names!.indexOf('RetransSegs')]);
+  return (name) => Number(values![names!.indexOf(name)]);
 }

@@ -1,9 +1,12 @@
 /** The configuration file: what is accepted, and that every problem is found at its place. */
 
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 
-import { ConfigError, jsonSchema, parseConfig } from '../../src/config/index.js';
+import { ConfigError, jsonSchema, parseConfig, readConfig } from '../../src/config/index.js';
 
 function problemsOf(text: string): string[] {
   try {
@@ -168,6 +171,97 @@ services:
       '10 services[0].realServers[2].vlan.otuer is not known here; known are id, outer',
     ],
   );
+});
+
+test('what YAML has and a configuration has not is refused at its place, alone', () => {
+  const cases: [string, string][] = [
+    ['interfaces: *nope', 'f:1:13: the alias *nope has no anchor &nope before it'],
+    ['interfaces: [*later, &later a]', 'f:1:14: the alias *later has no anchor &later before it'],
+    ['interfaces: [a]\nservices: &s\n  - *s', 'f:3:5: the alias *s stands within what it stands for'],
+    ['interfaces: [a]\nservices:\n  - <<: *nope\n    prot: 80\n', 'f:3:5: YAML merge keys (<<) are not supported'],
+    ['interfaces: [a]\n---\ninterfaces: [b]', 'f:2:1: must be one document: remove "---"'],
+    ['interfaces: [a]\n? [b]\n: c', 'f:2:3: keys must be plain text'],
+    ['interfaces: [a]\n? \n: c', 'f:2:3: keys must be plain text'],
+  ];
+  for (const [text, problem] of cases) {
+    assert.deepEqual(problemsOf(text), [problem]);
+  }
+});
+
+test('an alias bomb does not go off', () => {
+  const levels = 'abcdefghij'.split('');
+  const bomb = levels.map(
+    (name, i) =>
+      `${name}: &${name} [${Array<string>(10)
+        .fill(i === 0 ? 'x' : `*${levels[i - 1]!}`)
+        .join()}]`,
+  );
+  const started = performance.now();
+  const [problem, ...more] = problemsOf(`interfaces: [a]\n${bomb.join('\n')}\nservices: *j`);
+  assert.match(problem!, /^f:12:11: stands for too much: the file would have \d+ values$/);
+  assert.deepEqual(more, []);
+  // What is small enough is looked at.
+  assert.ok(problemsOf(`interfaces: [a]\n${bomb.slice(0, 5).join('\n')}\nservices: *e`).length > 5);
+  assert.ok(performance.now() - started < 10_000);
+});
+
+test('a file that is wrong all over is told of a hundred times, and how often more', () => {
+  const problems = problemsOf(`interfaces: [a]\nservices: [${Array<string>(250).fill('x').join()}]`);
+  assert.equal(problems.length, 101);
+  assert.equal(problems[100], 'f: and 150 more');
+});
+
+test('one list of real servers may serve a thousand services', () => {
+  const services = Array.from(
+    { length: 1000 },
+    (_, i) =>
+      `  - { address: 10.0.0.1, port: ${i + 1}, realServers: ${i === 0 ? '&all [10.0.0.2, 10.0.0.3]' : '*all'} }\n`,
+  );
+  const { services: parsed } = parseConfig(`interfaces: [a]\nservices:\n${services.join('')}`, 'f');
+  assert.equal(parsed[999]!.destinations.length, 2);
+});
+
+test('what is wrong by itself and what contradicts the rest are told in one round', () => {
+  const problems = problemsOf(`interfaces: [..]
+services:
+  - { address: 10.0.0.1, port: 80, realServers: [10.0.0.1] }
+  - { address: 10.0.0.1, port: 80, realServers: [] }
+  - { address: 10.0.0.3, port: http, realServers: [] }
+`);
+  assert.deepEqual(
+    problems.map((line) => line.split(' ')[0]),
+    ['f:1:14:', 'f:3:50:', 'f:4:5:', 'f:5:32:'],
+  );
+});
+
+test('one fault has one message', () => {
+  assert.deepEqual(problemsOf('interfaces: ens3'), [
+    'f:1:13: interfaces must be a list of network interfaces, not "ens3"',
+  ]);
+});
+
+test('names that no interface can have are refused', () => {
+  for (const name of ['.', '..', 'a/b', 'a b', 'abcdefghijklmnop', '']) {
+    assert.match(
+      problemsOf(`interfaces: ["${name}"]`).join('\n'),
+      /^f:1:14: interfaces\[0\] must be the name of [^\n]*$/,
+    );
+  }
+});
+
+test('bytes that are no UTF-8 are told by their place, not made into other names', (context) => {
+  const directory = mkdtempSync(join(tmpdir(), 'beeline-config-'));
+  context.after(() => {
+    rmSync(directory, { recursive: true });
+  });
+  const path = join(directory, 'f');
+  writeFileSync(path, Buffer.concat([Buffer.from('# Gr\u00fc\u00dfe\ninterfaces: ['), Uint8Array.of(0xe9, 0x5d)]));
+  assert.throws(() => readConfig(path), {
+    code: 'CONFIG_INVALID',
+    message: `${path}:2:14: is not UTF-8 text from here on`,
+  });
+  writeFileSync(path, '\ufeffinterfaces: [\ufffd]\n');
+  assert.deepEqual(readConfig(path).interfaces, ['\ufffd']);
 });
 
 test('the JSON Schema knows every key, and the short form of a real server', () => {

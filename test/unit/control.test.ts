@@ -1,16 +1,25 @@
 /** The control socket: frames that are whole, cut, too long or nonsense; versions; methods; who may connect. */
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import fc from 'fast-check';
 
 import { encodeFrame, FrameDecoder, MAX_REPLY_BYTES, MAX_REQUEST_BYTES } from '../../src/control/frame.js';
-import { ControlServer, isRunning, PROTOCOL_VERSION, request, type Handlers } from '../../src/control/index.js';
+import {
+  ControlServer,
+  isRunning,
+  PROTOCOL_VERSION,
+  request,
+  type Handlers,
+  type ServiceReport,
+} from '../../src/control/index.js';
 import { BeelineError } from '../../src/model/index.js';
 
 const HANDLERS: Handlers = {
@@ -25,16 +34,49 @@ const HANDLERS: Handlers = {
   stop: ({ detach }) => ({ pid: 1, detached: detach }),
 };
 
-async function serve(context: TestContext): Promise<{ path: string; errors: unknown[] }> {
+interface Served {
+  readonly path: string;
+  readonly server: ControlServer;
+  readonly errors: unknown[];
+  /** What was told of clients that do not keep to the protocol. */
+  readonly refusals: BeelineError[];
+}
+
+/** Some kilobytes. */
+const BIG_LIST: ServiceReport[] = Array.from({ length: 100 }, (_, port) => ({
+  protocol: 'tcp',
+  address: '192.168.1.100',
+  port,
+  scheduler: 'maglev',
+  slots: 0,
+  destinations: [],
+  verdicts: {},
+}));
+
+async function serve(context: TestContext, handlers: Handlers = HANDLERS): Promise<Served> {
   const directory = mkdtempSync(join(tmpdir(), 'beeline-control-'));
   const errors: unknown[] = [];
+  const refusals: BeelineError[] = [];
   const path = join(directory, 'run', 'test.sock');
-  const server = await ControlServer.listen({ path, handlers: HANDLERS, onError: (error) => errors.push(error) });
+  const server = await ControlServer.listen({
+    path,
+    handlers,
+    onError: (error) => errors.push(error),
+    onWrongClient: (error) => refusals.push(error),
+  });
   context.after(async () => {
     await server.close();
     rmSync(directory, { recursive: true });
   });
-  return { path, errors };
+  return { path, server, errors, refusals };
+}
+
+/** Connects and stays. */
+async function stay(context: TestContext, path: string): Promise<Socket> {
+  const socket = connect(path);
+  context.after(() => socket.destroy());
+  await once(socket, 'connect');
+  return socket;
 }
 
 /** Sends raw bytes and returns all replies until the server ends the connection, or `count` of them came. */
@@ -65,8 +107,8 @@ function frame(method: string, parameters: unknown = {}, version = PROTOCOL_VERS
   return encodeFrame({ version, id, method, parameters }, MAX_REQUEST_BYTES);
 }
 
-/** msgpackr renames the key that would change an object's prototype: no message of ours has it. */
-const anyValue = fc.jsonValue().filter((value) => !JSON.stringify(value).includes('__proto__'));
+/** msgpackr takes no key that would change an object's prototype, and neither has a message of ours one. */
+const anyValue = fc.jsonValue().filter((value) => !JSON.stringify(value).includes('"__proto__"'));
 
 test('values survive framing, however the stream is cut', () => {
   fc.assert(
@@ -166,6 +208,73 @@ test('a client that goes away in the middle of a frame harms nobody', async (con
   });
   assert.deepEqual(await request(path, 'list', {}), []);
   assert.deepEqual(errors, []);
+});
+
+test('a frame that is cut off by the end of the connection is told to the client and to the log', async (context) => {
+  const { path, refusals } = await serve(context);
+  const socket = await stay(context, path);
+  const decoder = new FrameDecoder(MAX_REPLY_BYTES);
+  socket.end(frame('list').subarray(0, 6));
+  const [piece] = (await once(socket, 'data')) as [Buffer];
+  const [reply] = [...decoder.push(piece)] as { error: { code: string; message: string } }[];
+  assert.deepEqual(reply!.error, { code: 'CONTROL_FRAME', message: 'the connection ended in the middle of a frame' });
+  assert.deepEqual(
+    refusals.map(({ code }) => code),
+    ['CONTROL_FRAME'],
+  );
+});
+
+test('clients that sent half a frame, or take no reply, do not keep the daemon from ending', async (context) => {
+  const { path, server } = await serve(context, { ...HANDLERS, list: () => BIG_LIST });
+  const half = await stay(context, path);
+  half.write(frame('list').subarray(0, 6));
+  const deaf = await stay(context, path);
+  deaf.pause();
+  deaf.write(Buffer.concat(Array.from({ length: 200 }, () => frame('list'))));
+  await sleep(100);
+  const started = performance.now();
+  await server.close();
+  assert.ok(performance.now() - started < 2_000);
+});
+
+test('whoever asks faster than he reads is not read further, and gets every reply when he does', async (context) => {
+  let calls = 0;
+  const list = (): ServiceReport[] => {
+    calls += 1;
+    return BIG_LIST;
+  };
+  const { path } = await serve(context, { ...HANDLERS, list });
+  const socket = await stay(context, path);
+  const count = 2_000;
+  socket.write(Buffer.concat(Array.from({ length: count }, (_, i) => frame('list', {}, PROTOCOL_VERSION, i))));
+  // Long enough for all of them: a reply takes some microseconds.
+  await sleep(500);
+  assert.ok(calls < count / 4, `${calls} replies are waiting for a client that reads none`);
+
+  const decoder = new FrameDecoder(MAX_REPLY_BYTES);
+  const ids: number[] = [];
+  for await (const piece of socket) {
+    ids.push(...([...decoder.push(piece as Buffer)] as { id: number }[]).map(({ id }) => id));
+    if (ids.length === count) {
+      break;
+    }
+  }
+  assert.deepEqual(
+    ids,
+    Array.from({ length: count }, (_, i) => i),
+  );
+});
+
+test('one connection too many is refused in words', async (context) => {
+  const { path } = await serve(context);
+  const sockets = await Promise.all(Array.from({ length: 64 }, () => stay(context, path)));
+  await assert.rejects(request(path, 'list', {}), {
+    code: 'CONTROL_CLOSED',
+    message: 'the daemon has 64 connections, and takes no more',
+  });
+  sockets[0]!.destroy();
+  await sleep(50);
+  assert.deepEqual(await request(path, 'list', {}), []);
 });
 
 test('several requests on one connection are answered in their order', async (context) => {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { compile } from '../../src/dataplane/index.js';
+import { Director, type DirectorOptions } from '../../src/director/director.js';
 import { instanceOf } from '../../src/director/instance.js';
 import { serviceManager } from '../../src/director/notify.js';
 import { checkCapabilities, checkKernel } from '../../src/director/preflight.js';
@@ -44,6 +45,20 @@ test('the capabilities that are missing are named', () => {
   for (const enough of ['000001ffffffffff', '000000c000001000', '0000000000201000']) {
     checkCapabilities(status(enough));
   }
+});
+
+test('a director that is stopping takes no other model', async () => {
+  const director = new Director({
+    network: {},
+    resolver: {},
+    dataPlane: {},
+    log: {},
+    replace: false,
+  } as unknown as DirectorOptions);
+  await director.stop();
+  await assert.rejects(director.change({ interfaces: ['ens3'], mode: 'native', services: [] }), {
+    code: 'CONTROL_CLOSED',
+  });
 });
 
 test('an instance name that is no file name in a BPF file system is refused', () => {
@@ -89,7 +104,12 @@ test('a reload tells what came, what went and what changed, and nothing else', (
     added: ['tcp 10.1.0.1:83'],
     removed: ['tcp 10.1.0.1:81'],
     changed: ['tcp 10.1.0.1:82'],
+    settings: [],
   });
+  assert.deepEqual(reportReload(before, { ...before, mode: 'generic', interfaces: ['eth1'] }).settings, [
+    'interfaces ens3 -> eth1',
+    'mode native -> generic',
+  ]);
 });
 
 test('without systemd, or with a socket that is not there, the daemon goes on', () => {

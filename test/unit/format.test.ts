@@ -3,8 +3,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { formatBytes, formatCount, formatDuration, formatShare, formatTable } from '../../src/cli/format.js';
-import { formatLine } from '../../src/director/log.js';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatQuantity,
+  formatShare,
+  formatTable,
+} from '../../src/cli/format.js';
+import { formatLine, serializeError } from '../../src/director/log.js';
+import { BeelineError } from '../../src/model/index.js';
 
 test('columns are as wide as their widest cell, and lines end without spaces', () => {
   const table = formatTable(
@@ -64,6 +72,24 @@ test('a log line for people quotes what has spaces', () => {
     d: { e: 1 },
   };
   assert.equal(formatLine(line, false), '10:08:01 warn  careful a=1 b=x c="two words" d={"e":1}\n');
+});
+
+test('what a user can mend is logged once, without a stack; a defect with one', () => {
+  const cause = new Error('EBUSY');
+  const error = new BeelineError('XDP_REFUSED', 'it is taken', { hint: 'Use --replace.', cause });
+  assert.deepEqual(serializeError(error), {
+    type: 'BeelineError',
+    code: 'XDP_REFUSED',
+    message: 'it is taken',
+    hint: 'Use --replace.',
+  });
+  assert.match((serializeError(cause) as { stack: string }).stack, /format\.test/);
+});
+
+test('one is not many', () => {
+  assert.equal(formatQuantity(1, 'service'), '1 service');
+  assert.equal(formatQuantity(0, 'service'), '0 services');
+  assert.equal(formatQuantity(1200, 'real server'), '1,200 real servers');
 });
 
 test('an error in a log line is its message and not its stack', () => {

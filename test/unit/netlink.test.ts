@@ -88,6 +88,7 @@ test('a neighbour as the kernel told of it: reachable and managed', () => {
     ifindex: 2,
     address: '192.168.1.31',
     mac: '00:50:00:00:01:00',
+    failed: false,
     permanent: false,
     managed: true,
   });
@@ -95,7 +96,22 @@ test('a neighbour as the kernel told of it: reachable and managed', () => {
 
 test('a neighbour that failed has no MAC, although the kernel still remembers one', () => {
   const payload = hex('02000000 02000000 2000 00 01 0800 0100 c0a8011f 0a00 0200 005000000100 0000');
-  assert.equal(decodeNeighbour(message(28, payload))?.mac, undefined);
+  const neighbour = decodeNeighbour(message(28, payload));
+  assert.deepEqual([neighbour?.mac, neighbour?.failed], [undefined, true]);
+});
+
+test('a neighbour that is being asked for has not failed', () => {
+  const payload = hex('02000000 02000000 0100 00 01 0800 0100 c0a8011f');
+  const neighbour = decodeNeighbour(message(28, payload));
+  assert.deepEqual([neighbour?.mac, neighbour?.failed], [undefined, false]);
+});
+
+test("what a bridge says of its ports and its forwarding table is about no interface's or neighbour's existence", () => {
+  // RTM_DELLINK and RTM_NEWNEIGH of AF_BRIDGE: a port left its bridge; a VXLAN's entry with an address.
+  const link = hex('0700 0100 02000000 43100100 00000000 0900 0300 656e7333 00000000');
+  assert.equal(decodeLink(message(17, link)), undefined);
+  const entry = hex('07000000 02000000 8000 00 00 0800 0100 c0a8011f 0a00 0200 005000000100 0000');
+  assert.equal(decodeNeighbour(message(28, entry)), undefined);
 });
 
 test('asking for a managed neighbour and letting it go again are different messages', () => {

@@ -1,0 +1,131 @@
+/** Where real servers are: what is forgotten for a moment stays, what is gone is found out, what moved is found. */
+
+import assert from 'node:assert/strict';
+import test, { before, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Interface, Resolution } from '../../src/model/index.js';
+import { Network, Resolver } from '../../src/net/index.js';
+import { ip, makeVeth, requireOwnNetwork } from '../support/isolation.js';
+
+before(requireOwnNetwork);
+
+const ADDRESS = '10.5.0.2';
+const MAC = '02:00:00:00:05:02';
+
+interface Surroundings {
+  readonly network: Network;
+  readonly resolver: Resolver;
+  /** The cable's end with the network that ADDRESS is on, and another one. */
+  readonly here: Interface;
+  readonly elsewhere: Interface;
+  /** How often it was said that something changed. */
+  readonly changes: () => number;
+  readonly resolution: () => Resolution | undefined;
+}
+
+async function surroundings(context: TestContext): Promise<Surroundings> {
+  makeVeth('test20', 'test21');
+  makeVeth('test22', 'test23');
+  ip('addr', 'add', '10.5.0.1/24', 'dev', 'test20');
+  let changes = 0;
+  const network = await Network.open(() => undefined);
+  const resolver = new Resolver(network, () => {
+    changes += 1;
+  });
+  context.after(() => {
+    resolver.close();
+    network.close();
+    ip('link', 'delete', 'test20');
+    ip('link', 'delete', 'test22');
+  });
+  return {
+    network,
+    resolver,
+    here: network.interface('test20')!,
+    elsewhere: network.interface('test22')!,
+    changes: () => changes,
+    resolution: () => resolver.resolutions().get(ADDRESS),
+  };
+}
+
+/** As if it had answered. */
+async function answer({ network, here }: Surroundings): Promise<void> {
+  ip('neigh', 'replace', ADDRESS, 'dev', here.name, 'lladdr', MAC, 'nud', 'reachable');
+  while (network.neighbour(here.ifindex, ADDRESS)?.mac !== MAC) {
+    await sleep(1);
+  }
+}
+
+async function forget({ network, here }: Surroundings): Promise<void> {
+  ip('neigh', 'delete', ADDRESS, 'dev', here.name);
+  while (network.neighbour(here.ifindex, ADDRESS)?.mac !== undefined) {
+    await sleep(1);
+  }
+}
+
+test('a neighbour that the kernel forgot is where it was until the kernel has asked for it in vain', async (context) => {
+  const all = await surroundings(context);
+  const { resolver, network, here, resolution } = all;
+  await resolver.track([ADDRESS], [here]);
+  assert.equal(resolution()?.state, 'unresolved', 'it has not been seen yet');
+  await answer(all);
+  const seen = { state: 'resolved', mac: MAC, ifindex: here.ifindex };
+  assert.deepEqual(resolution(), seen);
+
+  await forget(all);
+  assert.deepEqual(resolution(), seen);
+  await resolver.track([ADDRESS], [here]);
+  while (network.neighbour(here.ifindex, ADDRESS)?.failed !== true) {
+    assert.deepEqual(resolution(), seen);
+    await sleep(20);
+  }
+  assert.deepEqual(resolution(), { state: 'unresolved', reason: 'does not answer ARP or neighbour discovery' });
+});
+
+test('a neighbour that the kernel forgot and says nothing more of is not believed in for ever', async (context) => {
+  const all = await surroundings(context);
+  await all.resolver.track([ADDRESS], [all.here]);
+  await answer(all);
+  assert.equal(all.resolution()?.state, 'resolved');
+  await forget(all);
+  assert.equal(all.resolution()?.state, 'resolved');
+  const before = all.changes();
+  while (all.changes() === before) {
+    await sleep(50);
+  }
+  assert.equal(all.resolution()?.state, 'unresolved');
+});
+
+test('an interface that goes down and up again has not lost its neighbours', async (context) => {
+  const all = await surroundings(context);
+  await all.resolver.track([ADDRESS], [all.here]);
+  await answer(all);
+  assert.equal(all.resolution()?.state, 'resolved');
+  ip('link', 'set', all.here.name, 'down');
+  await all.resolver.relocate();
+  assert.equal(all.resolution()?.state, 'resolved');
+  // A route that leads elsewhere is another thing: that does not pass.
+  ip('route', 'add', `${ADDRESS}/32`, 'dev', all.elsewhere.name);
+  await all.resolver.relocate();
+  assert.equal(all.resolution()?.state, 'unresolved');
+});
+
+test('with other interfaces, all addresses are looked for at once', async (context) => {
+  const { resolver, here, elsewhere, resolution, network } = await surroundings(context);
+  await resolver.track([ADDRESS], [elsewhere]);
+  assert.deepEqual(resolution(), {
+    state: 'unresolved',
+    reason: "is reached through test20, which is not an interface of the director's",
+  });
+  await resolver.track([ADDRESS], [here]);
+  assert.deepEqual(resolution(), { state: 'unresolved', reason: 'does not answer ARP or neighbour discovery' });
+  while (network.neighbour(here.ifindex, ADDRESS)?.managed !== true) {
+    await sleep(1);
+  }
+
+  await resolver.track([ADDRESS], [elsewhere]);
+  while (network.neighbour(here.ifindex, ADDRESS)?.managed !== false) {
+    await sleep(1);
+  }
+});
