@@ -1,13 +1,16 @@
 /** BPF programs: what they are, and running them on packets of one's own. */
 
 import { addon, type NativeProgram, type NativeProgramInfo } from '../native/addon.js';
-import '../native/error.js';
+import { KernelError } from '../native/error.js';
 
 /** What an XDP program returns (enum xdp_action in linux/bpf.h). */
 export const XdpAction = { aborted: 0, drop: 1, pass: 2, tx: 3, redirect: 4 } as const;
 
 /** BPF_PROG_RUN's flag that really transmits what the program returns XDP_TX or XDP_REDIRECT for (kernel 5.18). */
 export const LIVE_FRAMES = 2;
+
+/** How often a run that signals interrupt is started. */
+const MAX_ATTEMPTS = 10;
 
 /** Where a test packet claims to have arrived (struct xdp_md in linux/bpf.h). */
 export interface XdpOrigin {
@@ -73,19 +76,29 @@ export class BpfProgram implements Disposable {
   }
 
   /**
-   * Runs the program on a packet (BPF_PROG_RUN; XDP with an origin: kernel 5.15).
+   * Runs the program on a packet (BPF_PROG_RUN; XDP with an origin: kernel 5.15). A signal to the process interrupts the
+   * kernel; the run then starts over, a few times.
    *
    * @throws KernelError `EINVAL` for a packet that is too short or too long, `ENODEV` for an unknown interface
    */
   run(options: RunOptions): RunResult {
     const { data, origin, repeat, flags, batchSize } = options;
-    return this.native.run({
+    const request = {
       data,
       ...(origin && { context: xdpContext(data.length, origin) }),
       ...(repeat !== undefined && { repeat }),
       ...(flags !== undefined && { flags }),
       ...(batchSize !== undefined && { batchSize }),
-    });
+    };
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return this.native.run(request);
+      } catch (error) {
+        if (!(error instanceof KernelError && error.code === 'EINTR') || attempt === MAX_ATTEMPTS) {
+          throw error;
+        }
+      }
+    }
   }
 
   /** Keeps the program alive under a path in a BPF file system. */
