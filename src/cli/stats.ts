@@ -2,10 +2,9 @@
 
 import { Command } from 'commander';
 
-import { request } from '../control/client.js';
 import type { StatsReport } from '../control/protocol.js';
 import { serviceName } from '../model/index.js';
-import { instanceFor, print, printJson, withInstance } from './context.js';
+import { ask, print, printJson, withInstance } from './context.js';
 import { formatBytes, formatCount, formatTable, type Column } from './format.js';
 
 export function statsCommand(): Command {
@@ -18,7 +17,7 @@ export function statsCommand(): Command {
     .option('--reasons', 'why packets were passed up or dropped, a line for each reason')
     .option('--json', 'print JSON')
     .action(async ({ json, reasons }: { json?: true; reasons?: true }, command: Command) => {
-      const stats = await request(instanceFor(command).socketPath, 'stats', {});
+      const stats = await ask(command, 'stats', {});
       if (json === true) {
         printJson(stats);
       } else {

@@ -6,38 +6,17 @@ import type { Config } from './schema.js';
 
 type ConfigService = Config['services'][number];
 
-/**
- * Problems in no particular order.
- *
- * @param config undefined stands for services that are wrong by themselves
- */
-export function findContradictions({
-  interfaces,
-  services,
-}: {
-  readonly interfaces: readonly string[];
+/** The parts of a configuration that are right by themselves; undefined stands for those that are not. */
+interface Parts {
+  readonly interfaces: readonly string[] | undefined;
   readonly services: readonly (ConfigService | undefined)[];
-}): Problem[] {
-  return [...interfaces.flatMap(interfaceProblems), ...findServiceContradictions(services, interfaces)];
 }
 
-/** Names that a folder of /proc/sys/net cannot have (net/core/dev.c, dev_valid_name). */
-function interfaceProblems(name: string, i: number, all: readonly string[]): Problem[] {
-  const path = ['interfaces', i];
-  const first = all.indexOf(name);
-  if (name === '.' || name === '..') {
-    return [{ path, message: `must be the name of a network interface, not "${name}"` }];
-  }
-  return first === i ? [] : [{ path, message: `is ${name}, as interfaces[${first}] is already` }];
-}
-
-function findServiceContradictions(
-  services: readonly (ConfigService | undefined)[],
-  interfaces: readonly string[],
-): Problem[] {
+/** Problems in no particular order. */
+export function findContradictions({ interfaces, services }: Parts): Problem[] {
   const vips = new Set(services.flatMap((service) => service?.address ?? []));
   const firsts = new Map<string, number>();
-  return services.flatMap((service, i) => {
+  const ofServices = services.flatMap((service, i) => {
     if (service === undefined) {
       return [];
     }
@@ -49,9 +28,20 @@ function findServiceContradictions(
       ...(first === undefined ? [] : [{ path, message: `is ${name}, as services[${first}] is already` }]),
       ...serviceProblems(service, path),
       ...realServerProblems(service, path, vips),
-      ...wayProblems(service, path, interfaces),
+      ...(interfaces === undefined ? [] : wayProblems(service, path, interfaces)),
     ];
   });
+  return [...(interfaces ?? []).flatMap(interfaceProblems), ...ofServices];
+}
+
+/** Names that the kernel takes for no interface (net/core/dev.c, dev_valid_name), and names that are there already. */
+function interfaceProblems(name: string, i: number, all: readonly string[]): Problem[] {
+  const path = ['interfaces', i];
+  if (name === '.' || name === '..') {
+    return [{ path, message: `must be the name of a network interface, not "${name}"` }];
+  }
+  const first = all.indexOf(name);
+  return first === i ? [] : [{ path, message: `is ${name}, as interfaces[${first}] is already` }];
 }
 
 function serviceProblems({ address, slots, realServers }: ConfigService, path: Path): Problem[] {

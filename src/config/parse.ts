@@ -124,7 +124,7 @@ function wellFormedParts(content: unknown): Parameters<typeof findContradictions
   const { interfaces, services } = configSchema.shape;
   const list = valueAt(content, ['services']);
   return {
-    interfaces: interfaces.safeParse(valueAt(content, ['interfaces'])).data ?? [],
+    interfaces: interfaces.safeParse(valueAt(content, ['interfaces'])).data,
     services: Array.isArray(list) ? list.map((each) => services.unwrap().element.safeParse(each).data) : [],
   };
 }

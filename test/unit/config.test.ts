@@ -234,6 +234,16 @@ services:
   );
 });
 
+test('where the interfaces are wrong, a real server that names one of them is not', () => {
+  const problems = problemsOf(`interfaces: ens3
+services:
+  - address: 10.0.0.1
+    port: 80
+    realServers: [{ address: 10.0.0.2, mac: '02:00:00:00:00:02', interface: ens3 }]
+`);
+  assert.deepEqual(problems, ['f:1:13: interfaces must be a list of network interfaces, not "ens3"']);
+});
+
 test('one fault has one message', () => {
   assert.deepEqual(problemsOf('interfaces: ens3'), [
     'f:1:13: interfaces must be a list of network interfaces, not "ens3"',
