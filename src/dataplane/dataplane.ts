@@ -211,6 +211,11 @@ export class DataPlane implements Disposable {
     return [...this.#links.keys()];
   }
 
+  /** Whether the link to an interface holds at this moment: others can detach it. */
+  isAttached(ifindex: number): boolean {
+    return this.#links.get(ifindex)?.link.info.ifindex === ifindex;
+  }
+
   /** Takes the program off an interface; also when the interface is gone. */
   detach(ifindex: number): void {
     const found = this.#links.get(ifindex);

@@ -19,7 +19,7 @@ import type { Logger } from './log.js';
 /** After a failure that was nobody's request, it is tried again. */
 const RETRY_MS = 5_000;
 /** How often to look whether everything is still as it should be, for what the kernel sends no event for. */
-const RECHECK_MS = 15_000;
+const RECHECK_MS = 3_000;
 /** How long a start waits for real servers to answer ARP: more than a probe and its first repetition. */
 const SETTLE_MS = 1_500;
 const SETTLE_STEP_MS = 20;
@@ -101,6 +101,10 @@ export class Director {
       this.#requireInterfaces(next, before.interfaces);
       this.#model = keepUnchanged(before, next);
       try {
+        // Real servers that are new answer first, or their flows would go to others, or to nobody, for a moment.
+        const known = this.#options.resolver.resolutions();
+        await this.#survey();
+        await this.#settle((address) => !known.has(address));
         await this.#round();
       } catch (error) {
         this.#model = before;
@@ -138,7 +142,8 @@ export class Director {
       return {
         name,
         // An interface that came back is another one, to which the program is yet to be attached.
-        state: link === undefined ? 'missing' : attached?.ifindex === link.ifindex ? 'attached' : 'failed',
+        state:
+          link === undefined ? 'missing' : this.#options.dataPlane.isAttached(link.ifindex) ? 'attached' : 'failed',
         mode: attached?.mode,
         ifindex: link?.ifindex,
         mac: link?.mac,
@@ -203,10 +208,10 @@ export class Director {
     return { interfaces, resolutions: resolver.resolutions() };
   }
 
-  /** Gives real servers the time to answer, so that the first image is whole. */
-  async #settle(): Promise<void> {
+  /** Gives real servers the time to answer, so that what is published is whole. */
+  async #settle(matters: (address: IpAddress) => boolean = () => true): Promise<void> {
     const deadline = performance.now() + SETTLE_MS;
-    while (this.#options.resolver.pending && performance.now() < deadline) {
+    while (this.#options.resolver.pending.some(matters) && performance.now() < deadline) {
       await sleep(SETTLE_STEP_MS);
     }
   }

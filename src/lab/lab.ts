@@ -117,13 +117,16 @@ export class Lab {
   /** Puts an XDP program that passes everything onto an interface, as if it were somebody else's. */
   async attachPass(host: HostName | 'switch', device: string, signal?: AbortSignal): Promise<void> {
     // bpftool, since "ip link … obj" would leave folders of its own in the BPF file system.
-    const pin = `/sys/fs/bpf/beeline-${this.name}-pass`;
-    await run('bpftool', ['prog', 'load', PASS_OBJECT, pin], { signal });
     try {
-      await this.exec(host, ['bpftool', 'net', 'attach', 'xdpdrv', 'pinned', pin, 'dev', device], signal);
+      await run('bpftool', ['prog', 'load', PASS_OBJECT, this.#passPin], { signal });
+      await this.exec(host, ['bpftool', 'net', 'attach', 'xdpdrv', 'pinned', this.#passPin, 'dev', device], signal);
     } finally {
-      rmSync(pin);
+      rmSync(this.#passPin, { force: true });
     }
+  }
+
+  get #passPin(): string {
+    return `/sys/fs/bpf/beeline-${this.name}-pass`;
   }
 
   async #apply(host: HostName | 'switch', { ip, sysctls }: Setup, signal?: AbortSignal): Promise<void> {
@@ -229,6 +232,7 @@ export class Lab {
     for (const namespace of ours) {
       await run('ip', ['netns', 'delete', namespace]);
     }
+    rmSync(this.#passPin, { force: true });
     rmSync(this.directory, { recursive: true, force: true });
     rmSync(`/run/beeline/${this.name}.sock`, { force: true });
     rmSync(`/run/beeline/${this.name}.lock`, { force: true });

@@ -94,12 +94,12 @@ export class Resolver implements Disposable {
     return resolutions;
   }
 
-  /** Whether the kernel is still asking for a neighbour, or got no answer. */
-  get pending(): boolean {
-    return [...this.#places].some(
-      ([address, place]) =>
-        place.kind === 'neighbour' && this.#network.neighbour(place.ifindex, address)?.mac === undefined,
-    );
+  /** The addresses that the kernel is still asking for, for the first time or again. */
+  get pending(): IpAddress[] {
+    return [...this.#places].flatMap(([address, place]) => {
+      const neighbour = place.kind === 'neighbour' ? this.#network.neighbour(place.ifindex, address) : undefined;
+      return place.kind === 'neighbour' && neighbour?.mac === undefined && neighbour?.failed !== true ? address : [];
+    });
   }
 
   /** Stops having the kernel keep the entries. */

@@ -1,7 +1,7 @@
 /** Bad input and bad luck: a clear error, nothing lost, and traffic that is not ours unharmed. */
 
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -402,3 +402,26 @@ test('a director that runs', async (context) => {
     assert.doesNotMatch(log().slice(logged), /not an interface of the director/);
   });
 });
+
+test('a link that somebody else detached is not called attached, and is soon there again', async (context) => {
+  const lab = await build(context, 'unlinked');
+  await lab.startDirector();
+  const pinned = await lab.exec('director', [
+    'bpftool',
+    '--json',
+    'link',
+    'show',
+    'pinned',
+    `${pinsOf(lab)}/${linkName(lab)}`,
+  ]);
+  const { id } = JSON.parse(pinned) as { id: number };
+  await lab.exec('director', ['bpftool', 'link', 'detach', 'id', String(id)]);
+  assert.equal((await lab.status()).interfaces[0]!.state, 'failed');
+  await lab.until('attached again', async () => (await lab.status()).interfaces[0]!.state === 'attached');
+  assert.equal((await lab.pages(4)).length, 4);
+});
+
+/** The pin of the director's only link. */
+function linkName(lab: TestLab): string {
+  return readdirSync(pinsOf(lab)).find((name) => name.startsWith('link-'))!;
+}
