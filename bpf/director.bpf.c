@@ -206,7 +206,9 @@ static __always_inline enum verdict direct_plain(struct xdp_md *context, bool le
 		return VERDICT_NOT_OURS;
 	switch (ethertype(&frame)) {
 	case bpf_htons(ETH_P_IP):
-		if (uses(FEATURE_IPV4) && likely(parse_plain_ipv4(&frame, &packet)))
+		/* Not asked for FEATURE_IPV4: without IPv4 services nothing is found, and with them it is a branch
+		 * less. */
+		if (likely(parse_plain_ipv4(&frame, &packet)))
 			return direct_plain_ipv4(context, &frame, &packet, lean);
 		break;
 	case bpf_htons(ETH_P_IPV6):

@@ -34,6 +34,15 @@ static __always_inline struct ports ports_of(__u32 word)
 	return (struct ports){.source = word, .destination = word >> 16};
 }
 
+/* Index of a bucket's entry. The verifier of kernel 6.1 loses sight of sums that it did not see masked. */
+static __always_inline __u32 fragment_entry(__u32 bucket, __u32 way)
+{
+	__u32 index = bucket + way;
+
+	KEEP_BOUNDS_CHECK(index);
+	return index & ((FRAGMENT_WAYS << FRAGMENT_BITS) - 1);
+}
+
 /* Where a packet's bucket begins. */
 static __always_inline __u32 fragment_bucket(__u64 folded)
 {
@@ -67,7 +76,7 @@ static __always_inline bool find_fragment4(const struct iphdr *ip, struct ports 
 	__u32 bucket = fragment_bucket(key.addresses ^ key.rest * FLOW_MULTIPLIER_3);
 	__u8 now = fragment_time();
 	for (__u32 way = 0; way < FRAGMENT_WAYS; way++) {
-		const volatile struct fragment4 *entry = &table->entry[bucket + way];
+		const volatile struct fragment4 *entry = &table->entry[fragment_entry(bucket, way)];
 		__u64 second = entry->words[1];
 
 		if ((second & FRAGMENT4_KEY) == key.rest && (entry->words[0] ^ second) == key.addresses &&
@@ -92,7 +101,7 @@ static __always_inline void store_fragment4(const struct iphdr *ip, const struct
 	__u8 now = fragment_time(), oldest = 0;
 	__u32 chosen = 0;
 	for (__u32 way = 0; way < FRAGMENT_WAYS; way++) {
-		const volatile struct fragment4 *entry = &table->entry[bucket + way];
+		const volatile struct fragment4 *entry = &table->entry[fragment_entry(bucket, way)];
 		__u64 second = entry->words[1];
 
 		if ((second & FRAGMENT4_KEY) == key.rest && (entry->words[0] ^ second) == key.addresses) {
@@ -106,7 +115,7 @@ static __always_inline void store_fragment4(const struct iphdr *ip, const struct
 			chosen = way;
 		}
 	}
-	volatile struct fragment4 *entry = &table->entry[bucket + (chosen & (FRAGMENT_WAYS - 1))];
+	volatile struct fragment4 *entry = &table->entry[fragment_entry(bucket, chosen)];
 	__u64 second = key.rest | (__u64)now << 24 | (__u64)ports_word(ports) << 32;
 	entry->words[0] = key.addresses ^ second;
 	entry->words[1] = second;
@@ -166,7 +175,8 @@ static __always_inline bool find_fragment6(const struct ipv6hdr *ip6, __be32 id,
 	for (__u32 way = 0; way < FRAGMENT_WAYS; way++) {
 		__u64 rest[2];
 
-		if (is_fragment6(&table->entry[bucket + way], &key, rest) && is_recent(rest[1] >> 8, now)) {
+		if (is_fragment6(&table->entry[fragment_entry(bucket, way)], &key, rest) &&
+		    is_recent(rest[1] >> 8, now)) {
 			*ports = ports_of(rest[0] >> 32);
 			*protocol = rest[1];
 			return true;
@@ -191,7 +201,7 @@ static __always_inline void store_fragment6(const struct ipv6hdr *ip6, __be32 id
 	for (__u32 way = 0; way < FRAGMENT_WAYS; way++) {
 		__u64 rest[2];
 
-		if (is_fragment6(&table->entry[bucket + way], &key, rest)) {
+		if (is_fragment6(&table->entry[fragment_entry(bucket, way)], &key, rest)) {
 			chosen = way;
 			break;
 		}
@@ -201,7 +211,7 @@ static __always_inline void store_fragment6(const struct ipv6hdr *ip6, __be32 id
 			chosen = way;
 		}
 	}
-	volatile struct fragment6 *entry = &table->entry[bucket + (chosen & (FRAGMENT_WAYS - 1))];
+	volatile struct fragment6 *entry = &table->entry[fragment_entry(bucket, chosen)];
 	__u64 first = (__u64)ports_word(ports) << 32 | key.id, second = (__u64)now << 8 | protocol;
 	entry->words[0] = key.source[0];
 	entry->words[1] = key.source[1];

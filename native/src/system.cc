@@ -2,8 +2,12 @@
 #include "system.h"
 
 #include <bpf/libbpf.h>
+#include <linux/ethtool.h>
 #include <linux/membarrier.h>
+#include <linux/sockios.h>
+#include <net/if.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -74,6 +78,26 @@ Napi::Value PossibleCpus(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), count);
 }
 
+// Whether an interface takes VLAN tags out of frames before programs see them; ethtool calls it rx-vlan-offload.
+Napi::Value StripsVlanTags(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string name = StringArgument(info, 0, "name");
+  ethtool_value request = {};
+  request.cmd = ETHTOOL_GFLAGS;
+  ifreq interface = {};
+  if (name.size() >= sizeof interface.ifr_name) ThrowErrno(env, ENODEV, "SIOCETHTOOL", name);
+  std::memcpy(interface.ifr_name, name.data(), name.size());
+  interface.ifr_data = reinterpret_cast<char*>(&request);
+  UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd) ThrowErrno(env, errno, "socket", name);
+  // Interfaces without ethtool's operations take nothing out.
+  if (ioctl(fd.get(), SIOCETHTOOL, &interface) != 0) {
+    if (errno == EOPNOTSUPP) return Napi::Boolean::New(env, false);
+    ThrowErrno(env, errno, "SIOCETHTOOL", name);
+  }
+  return Napi::Boolean::New(env, (request.data & ETH_FLAG_RXVLAN) != 0);
+}
+
 Napi::Value LibbpfVersion(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), libbpf_version_string());
 }
@@ -98,6 +122,7 @@ void RegisterSystem(Napi::Env env, Napi::Object exports) {
   exports["sendDatagram"] = Napi::Function::New<SendDatagram>(env, "sendDatagram");
   exports["synchronizeRcu"] = Napi::Function::New<SynchronizeRcu>(env, "synchronizeRcu");
   exports["possibleCpus"] = Napi::Function::New<PossibleCpus>(env, "possibleCpus");
+  exports["stripsVlanTags"] = Napi::Function::New<StripsVlanTags>(env, "stripsVlanTags");
   exports["libbpfVersion"] = Napi::Function::New<LibbpfVersion>(env, "libbpfVersion");
 }
 

@@ -20,7 +20,8 @@ class FileLock : public Napi::ObjectWrap<FileLock> {
   UniqueFd fd_;
 };
 
-// mountBpffs(path), sendDatagram(path, text), synchronizeRcu(): Promise, possibleCpus(), libbpfVersion().
+// mountBpffs(path), sendDatagram(path, text), synchronizeRcu(): Promise, possibleCpus(), stripsVlanTags(name),
+// libbpfVersion().
 void RegisterSystem(Napi::Env env, Napi::Object exports);
 
 }  // namespace libbpf

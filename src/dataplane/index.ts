@@ -2,7 +2,15 @@
 
 import { fileURLToPath } from 'node:url';
 
-export { compile, slotsFor, type Compilable, type CompiledService, type Image, type Route } from './compile.js';
+export {
+  compile,
+  featureNames,
+  slotsFor,
+  type Compilable,
+  type CompiledService,
+  type Image,
+  type Route,
+} from './compile.js';
 export { VERDICTS, type Counters, type VerdictName } from './counters.js';
 export { DataPlane, type Attachment } from './dataplane.js';
 export { Oracle, type Decision } from './oracle.js';

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { InterfaceReport } from '../control/index.js';
-import { compile, type Attachment, type DataPlane, type Image } from '../dataplane/index.js';
+import { compile, featureNames, type Attachment, type DataPlane, type Image } from '../dataplane/index.js';
 import {
   BeelineError,
   isMac,
@@ -13,6 +13,7 @@ import {
   type Model,
   type World,
 } from '../model/index.js';
+import { stripsVlanTags } from '../native/system.js';
 import type { Network, Resolver } from '../net/index.js';
 import type { Logger } from './log.js';
 
@@ -44,6 +45,7 @@ export class Director {
   readonly #options: DirectorOptions;
   readonly #attached = new Map<string, Attached>();
   readonly #told = new Map<string, string>();
+  #warned: ReadonlySet<string> = new Set();
   readonly #recheck: NodeJS.Timeout;
   #model: Model = { interfaces: [], mode: 'native', services: [] };
   #rounds: Promise<unknown> = Promise.resolve();
@@ -68,7 +70,18 @@ export class Director {
     const missing = this.#model.interfaces
       .filter((name) => this.#options.network.link(name) === undefined)
       .map((name) => `interface ${name} is missing`);
-    return this.#failure === undefined ? missing : [...missing, this.#failure];
+    return [...missing, ...this.#strippedTags(), ...(this.#failure === undefined ? [] : [this.#failure])];
+  }
+
+  /** Where VLAN tags are taken out of frames before the program sees them: it would take tagged for untagged. */
+  #strippedTags(): string[] {
+    const { dataPlane, network } = this.#options;
+    if (dataPlane.image === undefined || !featureNames(dataPlane.image.features).includes('vlan')) {
+      return [];
+    }
+    return this.#model.interfaces
+      .filter((name) => network.link(name) !== undefined && stripsVlanTags(name))
+      .map((name) => `${name} hides VLAN tags from XDP: turn that off, "ethtool -K ${name} rxvlan off"`);
   }
 
   /**
@@ -191,6 +204,7 @@ export class Director {
     }
     this.#detachAllBut(world.interfaces);
     this.#failure = undefined;
+    this.#tellOnce(this.#strippedTags());
   }
 
   /** Has the model's real servers resolved, and says how everything stands. */
@@ -253,6 +267,16 @@ export class Director {
         hint: 'See "ip link".',
       });
     }
+  }
+
+  /** Logs problems that were not there at the last round. */
+  #tellOnce(problems: readonly string[]): void {
+    for (const problem of problems) {
+      if (!this.#warned.has(problem)) {
+        this.#options.log.warn(problem);
+      }
+    }
+    this.#warned = new Set(problems);
   }
 
   /** Logs what came, went, or has become another since the last round: interfaces and real servers. */

@@ -163,6 +163,7 @@ export interface NativeAddon {
   sendDatagram(path: string, text: string): void;
   synchronizeRcu(): Promise<boolean>;
   possibleCpus(): number;
+  stripsVlanTags(name: string): boolean;
   libbpfVersion(): string;
 }
 

@@ -52,6 +52,15 @@ export function possibleCpus(): number {
   return addon.possibleCpus();
 }
 
+/**
+ * Whether an interface takes VLAN tags out of frames before XDP programs see them (ethtool: rx-vlan-offload).
+ *
+ * @throws KernelError `ENODEV`
+ */
+export function stripsVlanTags(name: string): boolean {
+  return addon.stripsVlanTags(name);
+}
+
 /** The libbpf in use: "v1.1". */
 export function libbpfVersion(): string {
   return addon.libbpfVersion();

@@ -54,6 +54,14 @@ test('M23: tagged frames for the VIP reach real servers on another VLAN and on n
   );
   await lab.startDirector();
   assert.deepEqual(new Set(await lab.pages(30)), new Set([PAGES.real1, PAGES.real2]));
+  assert.deepEqual((await lab.status()).problems, []);
+
+  await context.test('a card that hides tags from XDP is told of, with the command that mends it', async () => {
+    await lab.exec('director', ['ethtool', '-K', NIC, 'rxvlan', 'on']);
+    assert.deepEqual((await lab.status()).problems, [
+      'ens3 hides VLAN tags from XDP: turn that off, "ethtool -K ens3 rxvlan off"',
+    ]);
+  });
 });
 
 test('M24: a real server behind another NIC of the director gets its packets there', async (context) => {
