@@ -73,7 +73,7 @@ class FakeKernel extends RequestSocket {
   readonly #out: number;
 
   constructor(links: readonly FakeLink[], out: number) {
-    super(() => ({ send: () => undefined, setReferenced: () => undefined, close: () => undefined }) as never);
+    super(() => ({ send: () => undefined, setReferenced: () => undefined, close: () => undefined }));
     this.#links = links;
     this.#out = out;
   }
