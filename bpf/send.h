@@ -42,6 +42,17 @@ static __always_inline bool addressed_to(const struct frame *frame, const __u8 m
 	return ((theirs[0] ^ ours[0]) | (theirs[1] ^ ours[1]) | (theirs[2] ^ ours[2])) == 0;
 }
 
+/*
+ * The same for the MAC that the destination's frames leave with, in half as many instructions: it is the upper 48 bits
+ * of the word that begins two bytes before it, the frame's destination the lower 48 of its first word.
+ */
+static __always_inline bool addressed_to_egress(const struct frame *frame, const struct destination *destination)
+{
+	__u64 ours = *(const __u64 *)((const void *)destination + offsetof(struct destination, source_mac) - 2);
+
+	return ((*(const __u64 *)frame->start << 16) ^ ours) >> 16 == 0;
+}
+
 /* The real server is this host: its MAC, the lower 48 bits of the first word, is zero. */
 static __always_inline bool is_local(const struct destination *destination)
 {
@@ -200,7 +211,6 @@ static __always_inline enum verdict send(struct xdp_md *context, const struct fr
 
 		return count_verdict(service, drop ? VERDICT_DROPPED : VERDICT_NO_DESTINATION);
 	}
-	const __u8 *own_mac = destination->source_mac;
 	if (!lean && (uses(FEATURE_VLAN) || uses(FEATURE_NICS))) {
 		way->egress = egress_of(index, copy);
 		if (!way->egress)
@@ -211,11 +221,12 @@ static __always_inline enum verdict send(struct xdp_md *context, const struct fr
 		const struct nic *nic = nic_of(context->ingress_ifindex, copy);
 		if (!nic)
 			return count_verdict(service, VERDICT_OTHER_HOST);
-		own_mac = nic->mac;
+		if (!addressed_to(frame, nic->mac))
+			return count_verdict(service, VERDICT_OTHER_HOST);
 		way->redirects = nic->group != way->egress->group;
-	}
-	if (unlikely(!addressed_to(frame, own_mac)))
+	} else if (unlikely(!addressed_to_egress(frame, destination))) {
 		return count_verdict(service, VERDICT_OTHER_HOST);
+	}
 	if (!lean && uses(FEATURE_DIRECTORS) && unlikely(is_from_director(frame, table)))
 		return count_verdict(service, VERDICT_FROM_DIRECTOR);
 	if (unlikely(is_local(destination))) {
