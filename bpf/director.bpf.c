@@ -34,13 +34,13 @@ static __always_inline enum verdict direct_unmatched_ipv4(struct xdp_md *context
 							  __u32 copy, bool lean)
 {
 	union key4 key = {.address = packet->ip->daddr, .protocol = VIP_MARK};
-	struct match match;
+	const struct match *match;
 
-	if (likely(!may_be_vip_ipv4(services, packet->ip->daddr)) || !match_ipv4(services, key, &match))
+	if (likely(!may_be_vip_ipv4(services, packet->ip->daddr)) || !(match = match_ipv4(services, key)))
 		return VERDICT_NOT_OURS;
 	key.protocol = packet->protocol;
-	if (match.flags & wildcard_flag(packet) && match_ipv4(services, key, &match))
-		return send_ipv4(context, frame, packet, &match, copy, lean);
+	if (match->flags & wildcard_flag(packet) && (match = match_ipv4(services, key)))
+		return send_ipv4(context, frame, packet, match, copy, lean);
 	return count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
 }
 
@@ -49,7 +49,7 @@ static __always_inline enum verdict direct_plain_ipv4(struct xdp_md *context, co
 {
 	__u32 copy = active_copy();
 	const struct services4 *services = bpf_map_lookup_elem(&services4, &copy);
-	struct match match;
+	const struct match *match;
 
 	if (!services)
 		return VERDICT_NOT_OURS;
@@ -58,8 +58,8 @@ static __always_inline enum verdict direct_plain_ipv4(struct xdp_md *context, co
 		.port = packet->ports->destination,
 		.protocol = packet->protocol,
 	};
-	if (match_ipv4(services, key, &match))
-		return send_ipv4(context, frame, packet, &match, copy, lean);
+	if ((match = match_ipv4(services, key)))
+		return send_ipv4(context, frame, packet, match, copy, lean);
 	return direct_unmatched_ipv4(context, services, frame, packet, copy, lean);
 }
 
@@ -69,13 +69,13 @@ static __always_inline enum verdict direct_unmatched_ipv6(struct xdp_md *context
 							  __u32 copy, bool lean)
 {
 	union key6 key = ipv6_key(packet->ip6, 0, VIP_MARK);
-	struct match match;
+	const struct match *match;
 
-	if (likely(!may_be_vip_ipv6(services, key.words)) || !match_ipv6(services, &key, &match))
+	if (likely(!may_be_vip_ipv6(services, key.words)) || !(match = match_ipv6(services, &key)))
 		return VERDICT_NOT_OURS;
 	key.protocol = packet->protocol;
-	if (match.flags & wildcard_flag(packet) && match_ipv6(services, &key, &match))
-		return send_ipv6(context, frame, packet, &match, copy, lean);
+	if (match->flags & wildcard_flag(packet) && (match = match_ipv6(services, &key)))
+		return send_ipv6(context, frame, packet, match, copy, lean);
 	return count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
 }
 
@@ -84,13 +84,13 @@ static __always_inline enum verdict direct_plain_ipv6(struct xdp_md *context, co
 {
 	__u32 copy = active_copy();
 	const struct services6 *services = bpf_map_lookup_elem(&services6, &copy);
-	struct match match;
+	const struct match *match;
 
 	if (!services)
 		return VERDICT_NOT_OURS;
 	const union key6 key = ipv6_key(packet->ip6, packet->ports->destination, packet->protocol);
-	if (match_ipv6(services, &key, &match))
-		return send_ipv6(context, frame, packet, &match, copy, lean);
+	if ((match = match_ipv6(services, &key)))
+		return send_ipv6(context, frame, packet, match, copy, lean);
 	return direct_unmatched_ipv6(context, services, frame, packet, copy, lean);
 }
 
@@ -107,12 +107,12 @@ static __always_inline enum verdict direct_unusual_ipv4(struct xdp_md *context, 
 	struct packet packet = {.ip = ip};
 	struct payload payload = {};
 	struct ports room = {};
-	struct match match, vip;
+	const struct match *match, *vip;
 
 	if (!services || !ip)
 		return VERDICT_NOT_OURS;
 	union key4 key = {.address = ip->daddr, .protocol = VIP_MARK};
-	if (likely(!may_be_vip_ipv4(services, ip->daddr)) || !match_ipv4(services, key, &vip))
+	if (likely(!may_be_vip_ipv4(services, ip->daddr)) || !(vip = match_ipv4(services, key)))
 		return VERDICT_NOT_OURS;
 
 	packet.client = &ip->saddr;
@@ -124,14 +124,14 @@ static __always_inline enum verdict direct_unusual_ipv4(struct xdp_md *context, 
 
 	key.port = packet.ports->destination;
 	key.protocol = packet.protocol;
-	if (!match_ipv4(services, key, &match)) {
+	if (!(match = match_ipv4(services, key))) {
 		key.port = 0;
-		if (!(vip.flags & wildcard_flag(&packet)) || !match_ipv4(services, key, &match))
+		if (!(vip->flags & wildcard_flag(&packet)) || !(match = match_ipv4(services, key)))
 			return count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
 	}
 	if (payload.first_fragment)
 		store_fragment4(ip, packet.ports);
-	return send_ipv4(context, frame, &packet, &match, copy, false);
+	return send_ipv4(context, frame, &packet, match, copy, false);
 }
 
 static __always_inline enum verdict direct_unusual_ipv6(struct xdp_md *context, const struct frame *frame)
@@ -143,12 +143,12 @@ static __always_inline enum verdict direct_unusual_ipv6(struct xdp_md *context, 
 	struct packet packet = {.ip6 = ip6};
 	struct payload payload = {};
 	struct ports room = {};
-	struct match match, vip;
+	const struct match *match, *vip;
 
 	if (!services || !ip6)
 		return VERDICT_NOT_OURS;
 	union key6 key = ipv6_key(ip6, 0, VIP_MARK);
-	if (likely(!may_be_vip_ipv6(services, key.words)) || !match_ipv6(services, &key, &vip))
+	if (likely(!may_be_vip_ipv6(services, key.words)) || !(vip = match_ipv6(services, &key)))
 		return VERDICT_NOT_OURS;
 
 	packet.client = &ip6->saddr;
@@ -161,14 +161,14 @@ static __always_inline enum verdict direct_unusual_ipv6(struct xdp_md *context, 
 
 	key.port = packet.ports->destination;
 	key.protocol = packet.protocol;
-	if (!match_ipv6(services, &key, &match)) {
+	if (!(match = match_ipv6(services, &key))) {
 		key.port = 0;
-		if (!(vip.flags & wildcard_flag(&packet)) || !match_ipv6(services, &key, &match))
+		if (!(vip->flags & wildcard_flag(&packet)) || !(match = match_ipv6(services, &key)))
 			return count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
 	}
 	if (payload.first_fragment)
 		store_fragment6(ip6, payload.id, packet.ports, packet.protocol);
-	return send_ipv6(context, frame, &packet, &match, copy, false);
+	return send_ipv6(context, frame, &packet, match, copy, false);
 }
 
 static __always_inline enum verdict direct_unusual(struct xdp_md *context)

@@ -7,7 +7,10 @@
 #include "maps.h"
 #include "parse.h"
 
-/* What the rest of the path needs of a matched service. */
+/*
+ * What the rest of the path needs of a matched service: the end of its entry, read where it stands when it is needed,
+ * since the registers are too few to carry it along (2 ns).
+ */
 struct match {
 	__u32 first;
 	__u32 ring;
@@ -15,6 +18,11 @@ struct match {
 	__u8 shift;
 	__u8 flags;
 };
+
+_Static_assert(offsetof(struct service4, flags) - offsetof(struct service4, first) == offsetof(struct match, flags) &&
+		       offsetof(struct service6, flags) - offsetof(struct service6, first) ==
+			       offsetof(struct match, flags),
+	       "struct match is how both kinds of entries end");
 
 /*
  * The key as the table holds it: one word for IPv4 (address, port, protocol, zero in memory order), two and a half for
@@ -55,26 +63,21 @@ static __always_inline union key6 ipv6_key(const struct ipv6hdr *ip6, __be16 por
 }
 
 /*
- * Looks one key up; false when it is not there.
+ * Looks one key up; NULL when it is not there.
  *
  * The two multiplications do not wait for each other, nor do the two loads. The index needs no mask: a 64-bit value
  * shifted right by 64 - n is below 2^n, and the verifier knows it too because the shift is a load-time constant.
  */
-static __always_inline bool match_ipv4(const struct services4 *services, union key4 key, struct match *match)
+static __always_inline const struct match *match_ipv4(const struct services4 *services, union key4 key)
 {
 	const struct service4 *entry = &services->entry[key.word * services->multiplier[0] >> geometry.services4_shift];
 
 	if (*(const __u64 *)entry != key.word) {
 		entry = &services->entry[key.word * services->multiplier[1] >> geometry.services4_shift];
 		if (*(const __u64 *)entry != key.word)
-			return false;
+			return NULL;
 	}
-	match->first = entry->first;
-	match->ring = entry->ring;
-	match->number = entry->number;
-	match->shift = entry->shift;
-	match->flags = entry->flags;
-	return true;
+	return (const struct match *)&entry->first;
 }
 
 static __always_inline bool same_key6(const struct service6 *entry, const union key6 *key)
@@ -86,7 +89,7 @@ static __always_inline bool same_key6(const struct service6 *entry, const union 
 }
 
 /* The same for IPv6; the key is folded into one word before it is hashed. */
-static __always_inline bool match_ipv6(const struct services6 *services, const union key6 *key, struct match *match)
+static __always_inline const struct match *match_ipv6(const struct services6 *services, const union key6 *key)
 {
 	__u64 first = services->multiplier[0], second = services->multiplier[1];
 	__u64 folded = (key->words[0] * first ^ key->words[1]) * second ^ key->half;
@@ -96,14 +99,9 @@ static __always_inline bool match_ipv6(const struct services6 *services, const u
 	if (!same_key6(entry, key)) {
 		entry = &services->entry[folded * second >> geometry.services6_shift];
 		if (!same_key6(entry, key))
-			return false;
+			return NULL;
 	}
-	match->first = entry->first;
-	match->ring = entry->ring;
-	match->number = entry->number;
-	match->shift = entry->shift;
-	match->flags = entry->flags;
-	return true;
+	return (const struct match *)&entry->first;
 }
 
 /* Whether an address, hashed by one multiplication, may be a VIP: the upper 12 bits of the product number a bit. */

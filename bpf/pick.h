@@ -43,12 +43,8 @@ static __always_inline __u64 hash_flow_ipv6(const struct packet *packet)
  * An empty ring is index 0 with shift 63, the pool's first two slots, which always hold 0, with destination 0 as the
  * first. So emptiness costs packets no branch of its own.
  */
-static __always_inline __u32 pick(const struct match *match, __u64 hash, __u32 copy)
+static __always_inline __u32 pick(const struct slots *rings, const struct match *match, __u64 hash)
 {
-	const struct slots *rings = bpf_map_lookup_elem(&slots, &copy);
-	if (!rings)
-		return 0;
-
 	__u32 slot = match->ring + (hash >> (match->shift & 63));
 	KEEP_BOUNDS_CHECK(slot);
 	return match->first + rings->destination[slot & geometry.slot_mask];

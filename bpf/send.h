@@ -19,7 +19,6 @@ struct way {
 	const struct match *match;
 	const struct egress *egress; /* NULL when all go back where they came from, untagged */
 	bool redirects;              /* out by another interface than the frame came by */
-	__u32 ip_bytes;
 	bool is_ipv6;
 };
 
@@ -95,6 +94,12 @@ static __always_inline const struct egress *egress_of(__u32 index, __u32 copy)
 	return table ? &table->entry[index & geometry.destination_mask] : NULL;
 }
 
+static __always_inline __u32 ip_bytes_of(const struct packet *packet, const struct way *way)
+{
+	return way->is_ipv6 ? sizeof(struct ipv6hdr) + bpf_ntohs(packet->ip6->payload_len)
+			    : bpf_ntohs(packet->ip->tot_len);
+}
+
 static __always_inline bool decrements_ttl(const struct way *way)
 {
 	return uses(FEATURE_TTL) && way->match->flags & SERVICE_TTL;
@@ -167,13 +172,14 @@ static __always_inline enum verdict send_beyond(struct xdp_md *context, const st
 						const struct way *way)
 {
 	bool opens = opens_flow(packet);
+	__u32 ip_bytes = ip_bytes_of(packet, way);
 
 	/* What the program returns is what redirects: this finds out whether it can be done. */
 	if (way->redirects && bpf_redirect_map(&devices, way->egress->ifindex, XDP_PASS) != XDP_REDIRECT)
 		return count_verdict(way->match->number, VERDICT_NO_EGRESS);
 	if (!rewrite_frame(context, frame, destination, way))
 		return count_verdict(way->match->number, VERDICT_NO_EGRESS);
-	count_packet(destination->number, opens, way->ip_bytes);
+	count_packet(destination->number, opens, ip_bytes);
 	return way->redirects ? VERDICT_REDIRECTED : VERDICT_FORWARDED;
 }
 
@@ -194,22 +200,22 @@ static __always_inline bool goes_beyond(const struct frame *frame, const struct 
  * `lean`, a constant, leaves out all that FEATURES_BEYOND are for: 3 ns, in registers that need not be saved.
  */
 static __always_inline enum verdict send(struct xdp_md *context, const struct frame *frame, const struct packet *packet,
-					 struct way *way, __u64 hash, __u32 copy, bool lean)
+					 struct way *way, __u32 copy, bool lean)
 {
-	__u16 service = way->match->number;
-	__u32 index = pick(way->match, hash, copy);
-	KEEP_BOUNDS_CHECK(index);
-
+	/* Both lookups before anything is computed: what lives across them must be saved. */
+	const struct slots *rings = bpf_map_lookup_elem(&slots, &copy);
 	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
-	if (!table)
+	if (!rings || !table)
 		return VERDICT_NOT_OURS;
+	__u32 index = pick(rings, way->match, way->is_ipv6 ? hash_flow_ipv6(packet) : hash_flow_ipv4(packet));
+	KEEP_BOUNDS_CHECK(index);
 	const struct destination *destination = &table->entry[index & geometry.destination_mask];
 
 	__u32 number = destination->number;
 	if (unlikely(number == 0)) {
 		bool drop = way->match->flags & SERVICE_DROP;
 
-		return count_verdict(service, drop ? VERDICT_DROPPED : VERDICT_NO_DESTINATION);
+		return count_verdict(way->match->number, drop ? VERDICT_DROPPED : VERDICT_NO_DESTINATION);
 	}
 	if (!lean && (uses(FEATURE_VLAN) || uses(FEATURE_NICS))) {
 		way->egress = egress_of(index, copy);
@@ -220,28 +226,29 @@ static __always_inline enum verdict send(struct xdp_md *context, const struct fr
 	if (!lean && uses(FEATURE_NICS) && unlikely(way->egress->ifindex != context->ingress_ifindex)) {
 		const struct nic *nic = nic_of(context->ingress_ifindex, copy);
 		if (!nic)
-			return count_verdict(service, VERDICT_OTHER_HOST);
+			return count_verdict(way->match->number, VERDICT_OTHER_HOST);
 		if (!addressed_to(frame, nic->mac))
-			return count_verdict(service, VERDICT_OTHER_HOST);
+			return count_verdict(way->match->number, VERDICT_OTHER_HOST);
 		way->redirects = nic->group != way->egress->group;
 	} else if (unlikely(!addressed_to_egress(frame, destination))) {
-		return count_verdict(service, VERDICT_OTHER_HOST);
+		return count_verdict(way->match->number, VERDICT_OTHER_HOST);
 	}
 	if (!lean && uses(FEATURE_DIRECTORS) && unlikely(is_from_director(frame, table)))
-		return count_verdict(service, VERDICT_FROM_DIRECTOR);
+		return count_verdict(way->match->number, VERDICT_FROM_DIRECTOR);
 	if (unlikely(is_local(destination))) {
-		count_packet(number, opens_flow(packet), way->ip_bytes);
+		count_packet(number, opens_flow(packet), ip_bytes_of(packet, way));
 		return VERDICT_LOCAL;
 	}
 
-	if (unlikely(way->ip_bytes > table->mtu) && (lean || !way->egress || way->ip_bytes > way->egress->mtu))
-		return count_verdict(service, VERDICT_TOO_LONG);
+	if (unlikely(ip_bytes_of(packet, way) > table->mtu) &&
+	    (lean || !way->egress || ip_bytes_of(packet, way) > way->egress->mtu))
+		return count_verdict(way->match->number, VERDICT_TOO_LONG);
 	if (!lean && decrements_ttl(way) && unlikely(ttl_of(packet, way) <= 1))
-		return count_verdict(service, VERDICT_TTL);
+		return count_verdict(way->match->number, VERDICT_TTL);
 	if (!lean && way->egress && goes_beyond(frame, way))
 		return send_beyond(context, frame, packet, destination, way);
 
-	count_packet(number, opens_flow(packet), way->ip_bytes);
+	count_packet(number, opens_flow(packet), ip_bytes_of(packet, way));
 	if (!lean && decrements_ttl(way))
 		decrement_ttl((void *)packet->ip, way->is_ipv6);
 	rewrite_macs(frame->start, destination);
@@ -254,10 +261,9 @@ static __always_inline enum verdict send_ipv4(struct xdp_md *context, const stru
 {
 	struct way way = {
 		.match = match,
-		.ip_bytes = bpf_ntohs(packet->ip->tot_len),
 	};
 
-	return send(context, frame, packet, &way, hash_flow_ipv4(packet), copy, lean);
+	return send(context, frame, packet, &way, copy, lean);
 }
 
 static __always_inline enum verdict send_ipv6(struct xdp_md *context, const struct frame *frame,
@@ -266,9 +272,8 @@ static __always_inline enum verdict send_ipv6(struct xdp_md *context, const stru
 {
 	struct way way = {
 		.match = match,
-		.ip_bytes = sizeof(struct ipv6hdr) + bpf_ntohs(packet->ip6->payload_len),
 		.is_ipv6 = true,
 	};
 
-	return send(context, frame, packet, &way, hash_flow_ipv6(packet), copy, lean);
+	return send(context, frame, packet, &way, copy, lean);
 }
