@@ -130,14 +130,6 @@ struct services6 {
 	struct service6 entry[0];
 };
 
-/*
- * All rings, one after another. A slot holds which of the service's destinations it leads to, by their order, so that
- * services with the same real servers share one ring: a thousand of them stay in the processor's cache.
- */
-struct slots {
-	__u16 destination[0];
-};
-
 /* Other directors whose frames are told by their source MAC. */
 #define MAX_DIRECTORS 6
 
@@ -147,6 +139,12 @@ struct destinations {
 	__u64 directors[MAX_DIRECTORS]; /* MACs as they stand in a frame, in the lower 48 bits; 0 ends the list */
 	__u64 reserved;                 /* entries begin with a cache line */
 	struct destination entry[0];
+	/*
+	 * Behind the last entry, since a lookup in another map would cost 2 ns: all rings, one after another. A slot
+	 * holds which of the service's destinations it leads to, by their order, so that services with the same real
+	 * servers share one ring: a thousand of them stay in the processor's cache.
+	 */
+	__u16 slot[0];
 };
 
 /* The way out to the destination of the same index: looked at with FEATURE_VLAN or FEATURE_NICS alone. */

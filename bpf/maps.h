@@ -27,7 +27,6 @@
 /* Element 0 is copy 0, element 1 is copy 1. */
 TABLE(services4, struct services4, 2);
 TABLE(services6, struct services6, 2);
-TABLE(slots, struct slots, 2);
 TABLE(destinations, struct destinations, 2);
 TABLE(egresses, struct egresses, 2);
 TABLE(nics, struct nics, 2);

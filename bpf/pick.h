@@ -43,9 +43,13 @@ static __always_inline __u64 hash_flow_ipv6(const struct packet *packet)
  * An empty ring is index 0 with shift 63, the pool's first two slots, which always hold 0, with destination 0 as the
  * first. So emptiness costs packets no branch of its own.
  */
-static __always_inline __u32 pick(const struct slots *rings, const struct match *match, __u64 hash)
+static __always_inline __u32 pick(const struct destinations *table, const struct match *match, __u64 hash)
 {
+	/* Both numbers are known to the verifier when the program is loaded. */
+	const __u16 *slots =
+		(const void *)&table->entry[0] + (__u64)(geometry.destination_mask + 1) * sizeof(struct destination);
+
 	__u32 slot = match->ring + (hash >> (match->shift & 63));
 	KEEP_BOUNDS_CHECK(slot);
-	return match->first + rings->destination[slot & geometry.slot_mask];
+	return match->first + slots[slot & geometry.slot_mask];
 }

@@ -202,12 +202,11 @@ static __always_inline bool goes_beyond(const struct frame *frame, const struct 
 static __always_inline enum verdict send(struct xdp_md *context, const struct frame *frame, const struct packet *packet,
 					 struct way *way, __u32 copy, bool lean)
 {
-	/* Both lookups before anything is computed: what lives across them must be saved. */
-	const struct slots *rings = bpf_map_lookup_elem(&slots, &copy);
+	/* Looked up before anything is computed: what lives across a lookup must be saved. */
 	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
-	if (!rings || !table)
+	if (!table)
 		return VERDICT_NOT_OURS;
-	__u32 index = pick(rings, way->match, way->is_ipv6 ? hash_flow_ipv6(packet) : hash_flow_ipv4(packet));
+	__u32 index = pick(table, way->match, way->is_ipv6 ? hash_flow_ipv6(packet) : hash_flow_ipv4(packet));
 	KEEP_BOUNDS_CHECK(index);
 	const struct destination *destination = &table->entry[index & geometry.destination_mask];
 

@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x56ec2aa3306f91a3n;
+export const fingerprint = 0xe49cb9571a82c164n;
 
 /** struct services4 */
 export const services4 = {
@@ -58,12 +58,6 @@ export const service6 = {
   flags: { offset: 31, size: 1 },
 } as const;
 
-/** struct slots */
-export const slots = {
-  byteLength: 0,
-  destination: { offset: 0, size: 0, stride: 2 },
-} as const;
-
 /** struct destinations */
 export const destinations = {
   byteLength: 64,
@@ -72,6 +66,7 @@ export const destinations = {
   directors: { offset: 8, size: 48, stride: 8 },
   reserved: { offset: 56, size: 8 },
   entry: { offset: 64, size: 0, stride: 16 },
+  slot: { offset: 64, size: 0, stride: 2 },
 } as const;
 
 /** struct destination */

@@ -15,7 +15,6 @@ import type { Geometry } from './tables.js';
 const MAP_NAMES = {
   services4: 'services4',
   services6: 'services6',
-  slots: 'slots',
   destinations: 'destinations',
   egresses: 'egresses',
   nics: 'nics',
@@ -66,6 +65,8 @@ export class MapSet implements Disposable {
   /** Elements of each map, asked for once: reading counters then makes no system call. */
   readonly #elements: Readonly<Record<MapKey, number>>;
   readonly #devices: BpfMap;
+  /** Where the slots begin in a copy of the destinations. */
+  readonly #slotsAt: number;
   #deviceIndices: readonly number[] | undefined;
 
   private constructor(programs: ReadonlyMap<string, BpfProgram>, all: ReadonlyMap<string, BpfMap>) {
@@ -79,11 +80,13 @@ export class MapSet implements Disposable {
     this.#strides = mapValues((key) => Math.ceil(maps[key].info.valueSize / ELEMENT_ALIGNMENT) * ELEMENT_ALIGNMENT);
     this.#elements = mapValues((key) => maps[key].info.maxEntries);
     const entries = (key: MapKey, header: number, bytes: number): number => (maps[key].info.valueSize - header) / bytes;
+    const destinations = entries('egresses', 0, layout.egress.byteLength);
+    this.#slotsAt = slotsOffset(destinations);
     this.geometry = {
       services4: entries('services4', layout.services4.byteLength, layout.service4.byteLength),
       services6: entries('services6', layout.services6.byteLength, layout.service6.byteLength),
-      slots: entries('slots', 0, layout.slots.destination.stride),
-      destinations: entries('destinations', layout.destinations.byteLength, layout.destination.byteLength),
+      slots: entries('destinations', this.#slotsAt, layout.destinations.slot.stride),
+      destinations,
       services: entries('serviceVerdicts', 0, layout.serviceVerdicts.byteLength),
     };
   }
@@ -98,16 +101,15 @@ export class MapSet implements Disposable {
     const sizes: Partial<Record<MapKey, number>> = {
       services4: layout.services4.byteLength + geometry.services4 * layout.service4.byteLength,
       services6: layout.services6.byteLength + geometry.services6 * layout.service6.byteLength,
-      slots: geometry.slots * layout.slots.destination.stride,
-      destinations: layout.destinations.byteLength + geometry.destinations * layout.destination.byteLength,
+      destinations: slotsOffset(geometry.destinations) + geometry.slots * layout.destinations.slot.stride,
       egresses: geometry.destinations * layout.egress.byteLength,
       destinationCounters: geometry.destinations * layout.counter.byteLength,
       serviceVerdicts: geometry.services * layout.serviceVerdicts.byteLength,
     };
-    if (sizes.slots! > MAX_VALUE_BYTES) {
+    if (sizes.destinations! > MAX_VALUE_BYTES) {
       throw new BeelineError(
         'TABLE_FULL',
-        `the rings need ${(sizes.slots! / 1e9).toFixed(1)} GB; the kernel takes 2 GB`,
+        `the rings need ${(sizes.destinations! / 1e9).toFixed(1)} GB; the kernel takes 2 GB`,
         {
           hint: 'Give the services fewer "slots".',
         },
@@ -249,7 +251,8 @@ export class MapSet implements Disposable {
 
   /** Writes into one copy of a table. */
   writeTable(table: CopiedTable, copy: 0 | 1, offset: number, bytes: Uint8Array): void {
-    this.#memory[table].write(copy * this.#strides[table] + offset, bytes);
+    const [map, start] = table === 'slots' ? (['destinations', this.#slotsAt] as const) : ([table, 0] as const);
+    this.#memory[map].write(copy * this.#strides[map] + start + offset, bytes);
   }
 
   /** Gives a service number to somebody, with counters at zero; to nobody when `identity` is undefined. */
@@ -349,6 +352,10 @@ export class MapSet implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function slotsOffset(destinations: number): number {
+  return layout.destinations.byteLength + destinations * layout.destination.byteLength;
 }
 
 function u32Bytes(value: number): Uint8Array {

@@ -47,7 +47,7 @@ export const DESTINATIONS_HEADER_BYTES = layout.destinations.byteLength;
 export const EGRESS_BYTES = layout.egress.byteLength;
 
 /** What a slot takes, in bytes. */
-export const SLOT_BYTES = layout.slots.destination.stride;
+export const SLOT_BYTES = layout.destinations.slot.stride;
 
 /** What a destination takes, in bytes. */
 export const DESTINATION_BYTES = layout.destination.byteLength;
