@@ -121,7 +121,7 @@ function draw(element, { labels, series, unit, kind, logarithmic }) {
   new uPlot({
     width: element.clientWidth,
     height: crowded ? 380 : 280,
-    padding: [12, 12, 0, crowded ? 90 : 0],
+    padding: [12, crowded ? 60 : 12, 0, crowded ? 90 : 0],
     legend: { show: !bars },
     cursor: { show: !bars },
     scales: {
@@ -130,7 +130,7 @@ function draw(element, { labels, series, unit, kind, logarithmic }) {
     },
     axes: [
       { ...axis, grid: { show: false }, splits: () => labels.map((_, i) => i), values: () => labels,
-        rotate: crowded ? -45 : 0, size: crowded ? 110 : 40, space: 1 },
+        rotate: crowded ? -45 : 0, size: crowded ? 140 : 40, space: 1 },
       { ...axis, label: unit, labelSize: 24, size: 56 },
     ],
     series: [
