@@ -199,6 +199,18 @@ static __always_inline bool parse_icmp6(const struct frame *frame, __u32 offset,
 	return take_quoted_ports(frame, &payload, packet, turned);
 }
 
+/* The ports of a TCP or UDP header. */
+static __always_inline enum verdict take_ports(const struct frame *frame, const struct payload *payload,
+					       struct packet *packet)
+{
+	if (payload->protocol != IPPROTO_TCP && payload->protocol != IPPROTO_UDP)
+		return VERDICT_OTHER_PROTOCOL;
+	const void *transport = at(frame, payload->offset, sizeof(struct udphdr));
+	if (!transport || !parse_transport(frame, transport, payload->protocol, packet))
+		return VERDICT_TRUNCATED;
+	return VERDICT_FORWARDED;
+}
+
 /*
  * The ports and the client, wherever they stand; `room` is where ports go that stand nowhere as such. Returns what
  * stops the packet, VERDICT_FORWARDED when nothing does.
@@ -219,12 +231,7 @@ static __always_inline enum verdict parse_ipv4_payload(const struct frame *frame
 		/* An error is never as long as to be fragmented (RFC 1812, 4.3.2.3). */
 		return !fragment && parse_icmp(frame, payload->offset, packet, room) ? VERDICT_FORWARDED : VERDICT_ICMP;
 	}
-	if (payload->protocol != IPPROTO_TCP && payload->protocol != IPPROTO_UDP)
-		return VERDICT_OTHER_PROTOCOL;
-	const void *transport = at(frame, payload->offset, sizeof(struct udphdr));
-	if (!transport || !parse_transport(frame, transport, payload->protocol, packet))
-		return VERDICT_TRUNCATED;
-	return VERDICT_FORWARDED;
+	return take_ports(frame, payload, packet);
 }
 
 static __always_inline enum verdict parse_ipv6_payload(const struct frame *frame, const struct payload *payload,
@@ -242,12 +249,7 @@ static __always_inline enum verdict parse_ipv6_payload(const struct frame *frame
 	if (payload->protocol == IPPROTO_ICMP6)
 		return !fragment && parse_icmp6(frame, payload->offset, packet, room) ? VERDICT_FORWARDED
 										      : VERDICT_ICMP;
-	if (payload->protocol != IPPROTO_TCP && payload->protocol != IPPROTO_UDP)
-		return VERDICT_OTHER_PROTOCOL;
-	const void *transport = at(frame, payload->offset, sizeof(struct udphdr));
-	if (!transport || !parse_transport(frame, transport, payload->protocol, packet))
-		return VERDICT_TRUNCATED;
-	return VERDICT_FORWARDED;
+	return take_ports(frame, payload, packet);
 }
 
 /* Steps over up to two VLAN tags; returns the EtherType behind them. */
