@@ -29,6 +29,7 @@ static __always_inline enum verdict count_verdict(__u32 service, enum verdict ve
 		return verdict;
 
 	KEEP_BOUNDS_CHECK(service);
+	/* Not a constant everywhere: the verifier wants to see that it is one of them. */
 	__u32 reason = verdict;
 	KEEP_BOUNDS_CHECK(reason);
 	if (reason < VERDICT_COUNT)

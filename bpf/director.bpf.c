@@ -206,8 +206,7 @@ static __always_inline enum verdict direct_plain(struct xdp_md *context, bool le
 		return VERDICT_NOT_OURS;
 	switch (ethertype(&frame)) {
 	case bpf_htons(ETH_P_IP):
-		/* Not asked for FEATURE_IPV4: without IPv4 services nothing is found, and with them it is a branch
-		 * less. */
+		/* FEATURE_IPV4 is not asked for, a branch less: without IPv4 services nothing is found anyway. */
 		if (likely(parse_plain_ipv4(&frame, &packet)))
 			return direct_plain_ipv4(context, &frame, &packet, lean);
 		break;

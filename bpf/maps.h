@@ -2,8 +2,8 @@
 /*
  * The maps: their kinds and how packets reach them. What stands in them is declared in layout.h and verdict.h.
  *
- * All are arrays, because the JIT inlines an array's lookup while a hash map's is a call, and all can be mapped
- * into the control plane, so that publishing and reading counters cost no system call.
+ * All but the devices to redirect to are arrays, because the JIT inlines an array's lookup while a hash map's is a
+ * call, and can be mapped into the control plane, so that publishing and reading counters cost no system call.
  */
 #pragma once
 

@@ -224,9 +224,7 @@ static __always_inline enum verdict send(struct xdp_md *context, const struct fr
 	/* Mostly packets go back by the interface they came by, whose MAC stands with the destination. */
 	if (!lean && uses(FEATURE_NICS) && unlikely(way->egress->ifindex != context->ingress_ifindex)) {
 		const struct nic *nic = nic_of(context->ingress_ifindex, copy);
-		if (!nic)
-			return count_verdict(way->match->number, VERDICT_OTHER_HOST);
-		if (!addressed_to(frame, nic->mac))
+		if (!nic || !addressed_to(frame, nic->mac))
 			return count_verdict(way->match->number, VERDICT_OTHER_HOST);
 		way->redirects = nic->group != way->egress->group;
 	} else if (unlikely(!addressed_to_egress(frame, destination))) {

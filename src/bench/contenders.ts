@@ -24,8 +24,7 @@ export const DIRECTORS = [
 ] as const;
 export type DirectorName = (typeof DIRECTORS)[number];
 
-/** The director's own address, the VIPs' network, and the two real servers, which are stations 1 and 2. */
-export const OWN_ADDRESS = '10.9.0.1';
+/** The two real servers, which are stations 1 and 2. */
 export const REAL_SERVERS: readonly IpAddress[] = ['10.9.0.31', '10.9.0.32'];
 
 /** A director that is ready for packets. */

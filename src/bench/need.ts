@@ -23,8 +23,8 @@ export interface Room {
 export const MOST_SERVICES = 65_500;
 export const MOST_DESTINATIONS = 65_000;
 
-/** bpf/layout.h: struct destination (two copies), counter (a row each CPU and one more), identity. */
-const DESTINATION_BYTES = 2 * 16;
+/** bpf/layout.h: struct destination and struct egress (two copies), counter (a row each CPU and one more), identity. */
+const DESTINATION_BYTES = 2 * (16 + 16);
 const COUNTER_BYTES = 32;
 const IDENTITY_BYTES = 24;
 /** bpf/layout.h: struct service4 in tables that are at most 40 % full, the VIP's mark beside it, two copies. */

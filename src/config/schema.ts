@@ -2,7 +2,17 @@
 
 import { z } from 'zod';
 
-import { isMac, MAX_WEIGHT, NO_DESTINATION, parseIp, PROTOCOLS, SCHEDULERS, TTL_POLICIES } from '../model/index.js';
+import {
+  isMac,
+  MAX_DIRECTORS,
+  MAX_INTERFACES,
+  MAX_WEIGHT,
+  NO_DESTINATION,
+  parseIp,
+  PROTOCOLS,
+  SCHEDULERS,
+  TTL_POLICIES,
+} from '../model/index.js';
 import { MAX_SLOTS } from '../schedule/ring.js';
 
 /** IFNAMSIZ is 16 with the terminating zero; neither white space nor slashes (net/core/dev.c, dev_valid_name). */
@@ -34,10 +44,6 @@ function wholeNumber(low: number, high: number): z.ZodNumber {
 const realServerAddress = ipAddress(
   "The real server's own address, on a network that the director is directly attached to.",
 );
-
-/** As many interfaces and other directors as the data path has room for (bpf/layout.h). */
-const MAX_INTERFACES = 64;
-const MAX_DIRECTORS = 6;
 
 const macAddress = z
   .string({ error: 'must be a MAC address, for example 00:50:00:00:01:00' })

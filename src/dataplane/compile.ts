@@ -78,9 +78,6 @@ type Rings = Map<string, Ring>;
 
 const prepared = new WeakMap<Service, Prepared>();
 
-/** As many other directors as the program compares a frame's source with. */
-export const MAX_DIRECTORS = 6;
-
 /**
  * Compiles a model for the surroundings it is in.
  *

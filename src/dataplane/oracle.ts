@@ -23,7 +23,11 @@ const ETHERNET_BYTES = 14;
 const TAG_BYTES = 4;
 const ETHERTYPE = { ipv4: 0x0800, ipv6: 0x86dd, vlan: 0x8100, service: 0x88a8 } as const;
 const PRIORITY_BITS = 0xf000;
-const IPV6_HEADER_BYTES = 40;
+/** Where the addresses stand in an IP header without options, and how long both are (RFC 791, RFC 8200). */
+const IP_HEADER = {
+  4: { bytes: 20, source: 12, destination: 16, addressBytes: 4 },
+  6: { bytes: 40, source: 8, destination: 24, addressBytes: 16 },
+} as const;
 /** Extension headers (RFC 8200). */
 const NEXT = { hopByHop: 0, routing: 43, fragment: 44, destinationOptions: 60 } as const;
 const MAX_EXTENSION_HEADERS = 6;
@@ -91,11 +95,6 @@ export class Oracle {
     }
   }
 
-  /** Forgets all fragments. */
-  forgetFragments(): void {
-    this.#fragments.clear();
-  }
-
   /** @param ingress index of the interface that the frame came by; by default the first */
   decide(frame: Uint8Array, ingress = this.#image.interfaces[0]?.ifindex): Decision {
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
@@ -142,27 +141,13 @@ export class Oracle {
       type = view.getUint16(at + 2);
     }
     const offset = ETHERNET_BYTES + tags * TAG_BYTES;
-    if (type === ETHERTYPE.ipv4 && this.#uses('ipv4') && frame.length >= offset + 20) {
-      return {
-        family: 4,
-        offset,
-        tags,
-        source: frame.subarray(offset + 12, offset + 16),
-        destination: frame.subarray(offset + 16, offset + 20),
-        bytes: view.getUint16(offset + 2),
-      };
+    const family = type === ETHERTYPE.ipv4 ? 4 : type === ETHERTYPE.ipv6 ? 6 : undefined;
+    if (family === undefined || !this.#uses(`ipv${family}`) || frame.length < offset + IP_HEADER[family].bytes) {
+      return undefined;
     }
-    if (type === ETHERTYPE.ipv6 && this.#uses('ipv6') && frame.length >= offset + IPV6_HEADER_BYTES) {
-      return {
-        family: 6,
-        offset,
-        tags,
-        source: frame.subarray(offset + 8, offset + 24),
-        destination: frame.subarray(offset + 24, offset + 40),
-        bytes: IPV6_HEADER_BYTES + view.getUint16(offset + 4),
-      };
-    }
-    return undefined;
+    // IPv4 tells the whole packet's length, IPv6 what follows its header.
+    const bytes = family === 4 ? view.getUint16(offset + 2) : IP_HEADER[6].bytes + view.getUint16(offset + 4);
+    return { family, offset, tags, bytes, ...addressesAt(frame, family, offset) };
   }
 
   /** The flow, or why there is none. */
@@ -248,6 +233,13 @@ function protocolOf(number: number): Protocol | undefined {
   return (['tcp', 'udp'] as const).find((name) => PROTOCOL_NUMBERS[name] === number);
 }
 
+/** The addresses of the IP header at an offset. */
+function addressesAt(frame: Uint8Array, family: 4 | 6, offset: number): Pick<Header, 'source' | 'destination'> {
+  const { source, destination, addressBytes } = IP_HEADER[family];
+  const at = (start: number): Uint8Array => frame.subarray(offset + start, offset + start + addressBytes);
+  return { source: at(source), destination: at(destination) };
+}
+
 function portsAt(view: DataView, offset: number): Ports {
   return { source: view.getUint16(offset), destination: view.getUint16(offset + 2) };
 }
@@ -278,7 +270,7 @@ function walkIpv6(view: DataView, start: number): Payload | VerdictName {
     return 'malformed';
   }
   let next = view.getUint8(start + 6);
-  let offset = start + IPV6_HEADER_BYTES;
+  let offset = start + IP_HEADER[6].bytes;
   let fragment: 'first' | undefined;
   let id = '';
   for (let i = 0; i <= MAX_EXTENSION_HEADERS; i += 1) {
@@ -316,15 +308,12 @@ function quotedFlow(
   icmp: number,
 ): Flow | undefined {
   const inner = icmp + ICMP_BYTES;
-  const headerBytes = family === 4 ? 20 : IPV6_HEADER_BYTES;
-  const [from, to] = family === 4 ? [12, 16] : [8, 24];
-  const length = family === 4 ? 4 : 16;
-  if (frame.length < inner + headerBytes) {
+  if (frame.length < inner + IP_HEADER[family].bytes) {
     return undefined;
   }
-  const source = frame.subarray(inner + from, inner + from + length);
+  const quoted = addressesAt(frame, family, inner);
   const isError = (family === 4 ? ICMP_ERRORS : ICMPV6_ERRORS).includes(view.getUint8(icmp));
-  const payload = isError && Buffer.compare(source, destination) === 0 ? walk(view, family, inner) : undefined;
+  const payload = isError && Buffer.compare(quoted.source, destination) === 0 ? walk(view, family, inner) : undefined;
   if (typeof payload !== 'object' || payload.fragment === 'later' || frame.length < payload.offset + 8) {
     return undefined;
   }
@@ -333,7 +322,7 @@ function quotedFlow(
   return (
     protocol && {
       protocol,
-      client: frame.subarray(inner + to, inner + to + length),
+      client: quoted.destination,
       ports: { source: client, destination: service },
       opens: false,
     }

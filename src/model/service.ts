@@ -18,6 +18,10 @@ export const PROTOCOL_NUMBERS: Readonly<Record<Protocol, number>> = { tcp: 6, ud
 /** IPVS's largest weight (ipvsadm on Debian). */
 export const MAX_WEIGHT = 2 ** 31 - 1;
 
+/** As many interfaces, and other directors, as the data path has room for (bpf/layout.h; a test compares them). */
+export const MAX_INTERFACES = 64;
+export const MAX_DIRECTORS = 6;
+
 /** What tells one virtual service from another. */
 export interface ServiceKey {
   /** The VIP. */

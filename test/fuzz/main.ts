@@ -38,9 +38,6 @@ function shrink(director: FuzzDirector, frames: readonly Uint8Array[]): readonly
     if (director.compare(without)?.frames.length === without.length) {
       needed = without;
     }
-    if (i < frames.length - 2 && needed.length === 1) {
-      break;
-    }
   }
   return needed;
 }

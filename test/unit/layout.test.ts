@@ -8,6 +8,7 @@ import test from 'node:test';
 import { DIRECTOR_OBJECT } from '../../src/dataplane/index.js';
 import * as layout from '../../src/dataplane/layout.generated.js';
 import { Btf } from '../../src/libbpf/index.js';
+import { MAX_DIRECTORS, MAX_INTERFACES } from '../../src/model/index.js';
 
 test("the generated module is what the object's BTF says now", () => {
   const fresh = execFileSync(process.execPath, ['scripts/generate-layout.js', DIRECTOR_OBJECT], { encoding: 'utf8' });
@@ -24,6 +25,10 @@ test('every offset and size agrees with the BTF, read by the binding', () => {
     ['services4', layout.services4],
     ['services6', layout.services6],
     ['destination', layout.destination],
+    ['destinations', layout.destinations],
+    ['egress', layout.egress],
+    ['nic', layout.nic],
+    ['nics', layout.nics],
     ['identity', layout.identity],
     ['counter', layout.counter],
     ['service_verdicts', layout.serviceVerdicts],
@@ -43,4 +48,11 @@ test('every offset and size agrees with the BTF, read by the binding', () => {
       name,
     );
   }
+});
+
+test('a configuration may name as many interfaces and directors as there is room for, and no more', () => {
+  const { directors } = layout.destinations;
+  assert.equal(MAX_DIRECTORS, directors.size / directors.stride);
+  // A quarter of the entries: then a multiplier under which none collide is soon found.
+  assert.equal(MAX_INTERFACES, layout.nics.entry.size / layout.nics.entry.stride / 4);
 });
