@@ -15,8 +15,8 @@ export type Ring = Uint16Array;
 export const MIN_SLOTS = 2;
 export const MAX_SLOTS = 1 << 20;
 
-/** As many as a slot, 16 bits, can tell apart. */
-export const MAX_MEMBERS = 0xffff;
+/** As many as a slot, 16 bits, can tell apart; two values say of moved slots what is no member. */
+export const MAX_MEMBERS = 0xfffe;
 
 /** Turns after which the rest of the slots is handed out without a contest, in units of the slots. */
 const CONTEST_TURNS = 8;

@@ -1,0 +1,109 @@
+/** What a packet does to its flow's state: IPVS's table for directors that see the client's half only. */
+
+/** What a packet says of its flow. `passive`: nothing, as an ICMP error about it, or a later fragment. */
+export type FlowEvent = 'syn' | 'fin' | 'ack' | 'rst' | 'none' | 'datagram' | 'initial' | 'passive';
+
+/** bpf/layout.h, enum flow_state, without those that are no flow's. */
+export type LiveState =
+  | 'syn-recv'
+  | 'unconfirmed'
+  | 'udp-new'
+  | 'template-new'
+  | 'close'
+  | 'time-wait'
+  | 'fin-wait'
+  | 'udp'
+  | 'established'
+  | 'template';
+
+const TCP_FIN = 0x01;
+const TCP_SYN = 0x02;
+const TCP_RST = 0x04;
+const TCP_ACK = 0x10;
+
+/** The event of a TCP segment, by its flags. RST comes before SYN, SYN before FIN, as in IPVS (tcp_state_idx). */
+export function tcpEvent(flags: number): FlowEvent {
+  if ((flags & TCP_RST) !== 0) {
+    return 'rst';
+  }
+  if ((flags & TCP_SYN) !== 0) {
+    return 'syn';
+  }
+  if ((flags & TCP_FIN) !== 0) {
+    return 'fin';
+  }
+  return (flags & TCP_ACK) !== 0 ? 'ack' : 'none';
+}
+
+/** The QUIC versions whose Initial packets are known, and the first byte's upper half in them (RFC 9000, RFC 9369). */
+const QUIC_INITIAL: ReadonlyMap<number, number> = new Map([
+  [0x0000_0001, 0xc0],
+  [0x6b33_43cf, 0xd0],
+]);
+
+/** The event of a datagram, by its payload. */
+export function udpEvent(payload: Uint8Array): FlowEvent {
+  if (payload.length < 5) {
+    return 'datagram';
+  }
+  const version = new DataView(payload.buffer, payload.byteOffset).getUint32(1);
+  return QUIC_INITIAL.get(version) === (payload[0]! & 0xf0) ? 'initial' : 'datagram';
+}
+
+type TcpState = 'syn-recv' | 'unconfirmed' | 'close' | 'time-wait' | 'fin-wait' | 'established';
+
+/** Event, state, next state (net/netfilter/ipvs/ip_vs_proto_tcp.c, INPUT-ONLY). What is not here becomes `close`. */
+const TCP_TABLE: Partial<Record<FlowEvent, Partial<Record<LiveState, TcpState>>>> = {
+  syn: {
+    'syn-recv': 'syn-recv',
+    unconfirmed: 'unconfirmed',
+    close: 'syn-recv',
+    'time-wait': 'syn-recv',
+    'fin-wait': 'syn-recv',
+    established: 'established',
+  },
+  fin: {
+    'syn-recv': 'time-wait',
+    unconfirmed: 'fin-wait',
+    'time-wait': 'time-wait',
+    'fin-wait': 'fin-wait',
+    established: 'fin-wait',
+  },
+  ack: {
+    'syn-recv': 'established',
+    unconfirmed: 'established',
+    'time-wait': 'time-wait',
+    'fin-wait': 'fin-wait',
+    established: 'established',
+  },
+  rst: { 'syn-recv': 'syn-recv' },
+};
+
+export function nextState(state: LiveState, event: FlowEvent): LiveState {
+  switch (event) {
+    case 'passive':
+      return state;
+    case 'datagram':
+    case 'initial':
+      return 'udp';
+    default:
+      return TCP_TABLE[event]?.[state] ?? 'close';
+  }
+}
+
+/** What IPVS lists as ActiveConn, InActConn and PersistConn. */
+export type FlowClass = 'active' | 'inactive' | 'persistent';
+
+export function classOf(state: LiveState): FlowClass {
+  switch (state) {
+    case 'syn-recv':
+    case 'unconfirmed':
+    case 'established':
+      return 'active';
+    case 'template':
+    case 'template-new':
+      return 'persistent';
+    default:
+      return 'inactive';
+  }
+}

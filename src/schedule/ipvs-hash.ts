@@ -1,0 +1,146 @@
+/** IPVS's source hashing (sh), Maglev hashing (mh) and destination hashing (dh): tables and the slot a packet falls on. */
+
+/** Slots of sh's and dh's tables (IP_VS_SH_TAB_SIZE, IP_VS_DH_TAB_SIZE). */
+export const SH_SLOTS = 256;
+/** Slots of mh's table (IP_VS_MH_TAB_SIZE as kernels are built by default). */
+export const MH_SLOTS = 4093;
+
+/** GOLDEN_RATIO_32 (include/linux/hash.h). */
+const GOLDEN_RATIO = 0x61c88647;
+/** generate_hash_secret() in ip_vs_mh.c. */
+const MH_KEY_1 = 2_654_435_761n;
+const MH_KEY_2 = 2_654_446_892n;
+/** Bits of mh's table index that weights may take (IP_VS_MH_TAB_BITS). */
+const MH_WEIGHT_BITS = 6;
+const WORD = (1n << 64n) - 1n;
+
+/** An address folded to 32 bits: IPv4's as it is, the four words of IPv6 XORed; as a number in network order. */
+export function foldAddress(bytes: Uint8Array): number {
+  let folded = 0;
+  for (let i = 0; i < bytes.length; i += 4) {
+    folded ^= (bytes[i]! << 24) | (bytes[i + 1]! << 16) | (bytes[i + 2]! << 8) | bytes[i + 3]!;
+  }
+  return folded >>> 0;
+}
+
+/** The slot of sh's table (and dh's) that a 32-bit word falls on: hash_32() of include/linux/hash.h. */
+export function shSlot(word: number): number {
+  return Math.imul(word, GOLDEN_RATIO) >>> 24;
+}
+
+/** The slot of mh's table that a 32-bit word falls on. */
+export function mhSlot(word: number): number {
+  return sipHash13(word >>> 0, MH_KEY_1) % MH_SLOTS;
+}
+
+/**
+ * The low 32 bits of SipHash-1-3 of one 32-bit word under the 128-bit key (key, key) (Aumasson and Bernstein, 2012; the
+ * variant is Linux's hsiphash).
+ */
+export function sipHash13(word: number, key: bigint): number {
+  const block = (4n << 56n) | BigInt(word);
+  let [v0, v1, v2, v3] = [
+    key ^ 0x736f6d6570736575n,
+    key ^ 0x646f72616e646f6dn,
+    key ^ 0x6c7967656e657261n,
+    key ^ 0x7465646279746573n ^ block,
+  ];
+  const round = (): void => {
+    v0 = (v0 + v1) & WORD;
+    v1 = rotate(v1, 13n) ^ v0;
+    v0 = rotate(v0, 32n);
+    v2 = (v2 + v3) & WORD;
+    v3 = rotate(v3, 16n) ^ v2;
+    v0 = (v0 + v3) & WORD;
+    v3 = rotate(v3, 21n) ^ v0;
+    v2 = (v2 + v1) & WORD;
+    v1 = rotate(v1, 17n) ^ v2;
+    v2 = rotate(v2, 32n);
+  };
+  round();
+  v0 ^= block;
+  v2 ^= 0xffn;
+  round();
+  round();
+  round();
+  return Number((v0 ^ v1 ^ v2 ^ v3) & 0xffff_ffffn);
+}
+
+function rotate(value: bigint, bits: bigint): bigint {
+  return ((value << bits) | (value >> (64n - bits))) & WORD;
+}
+
+/**
+ * sh's table: each destination fills as many consecutive slots as its weight, one at least, round and round
+ * (ip_vs_sh_reassign).
+ *
+ * @param weights in IPVS's order, the destination added last first; not empty
+ * @returns slot to index into `weights`
+ */
+export function buildShTable(weights: readonly number[]): Uint16Array {
+  const table = new Uint16Array(SH_SLOTS);
+  let [index, filled] = [0, 0];
+  for (let slot = 0; slot < SH_SLOTS; slot += 1) {
+    table[slot] = index;
+    filled += 1;
+    if (filled >= weights[index]!) {
+      index = (index + 1) % weights.length;
+      filled = 0;
+    }
+  }
+  return table;
+}
+
+/** Which of `count` destinations, in IPVS's order, dh sends a virtual address's flows to (ip_vs_dh_reassign). */
+export function dhIndex(vip: Uint8Array, count: number): number {
+  return shSlot(foldAddress(vip)) % count;
+}
+
+/** What mh's table is made of: a destination's address folded, its port, its weight. */
+export interface MhMember {
+  readonly address: number;
+  readonly port: number;
+  readonly weight: number;
+}
+
+/**
+ * mh's table: Maglev's permutations (ip_vs_mh_permutate, ip_vs_mh_populate), weights divided by their greatest common
+ * divisor and shifted down to six bits.
+ *
+ * @param members in IPVS's order, the destination added last first
+ * @returns slot to index into `members`; undefined when all weights are zero
+ */
+export function buildMhTable(members: readonly MhMember[]): Uint16Array | undefined {
+  const divisor = members.reduce((gcd, { weight }) => greatestCommonDivisor(gcd, weight), 0);
+  if (divisor === 0) {
+    return undefined;
+  }
+  const heaviest = members.reduce((most, { weight }) => Math.max(most, weight), 0);
+  const shift = Math.max(0, Math.floor(Math.log2(Math.floor(heaviest / divisor))) + 1 - MH_WEIGHT_BITS);
+  const turns = members.map(({ weight }) => (weight === 0 ? 0 : Math.max(1, Math.floor(weight / divisor) >>> shift)));
+  const hashes = members.map(({ address, port }) => (address + port) >>> 0);
+  const next = hashes.map((word) => sipHash13(word, MH_KEY_1) % MH_SLOTS);
+  const skips = hashes.map((word) => (sipHash13(word, MH_KEY_2) % (MH_SLOTS - 1)) + 1);
+
+  const table = new Uint16Array(MH_SLOTS);
+  const taken = new Uint8Array(MH_SLOTS);
+  for (let filled = 0; ;) {
+    for (let member = 0; member < members.length; member += 1) {
+      for (let turn = 0; turn < turns[member]!; turn += 1) {
+        while (taken[next[member]!] === 1) {
+          next[member] = (next[member]! + skips[member]!) % MH_SLOTS;
+        }
+        taken[next[member]!] = 1;
+        table[next[member]!] = member;
+        filled += 1;
+        if (filled === MH_SLOTS) {
+          return table;
+        }
+      }
+    }
+  }
+}
+
+export function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
