@@ -238,6 +238,7 @@ static __always_inline int action_of(enum verdict verdict)
 	case VERDICT_REDIRECTED:
 		return XDP_REDIRECT;
 	case VERDICT_DROPPED:
+	case VERDICT_FLOWS_FULL:
 		return XDP_DROP;
 	default:
 		return XDP_PASS;
@@ -252,4 +253,11 @@ SEC("xdp.frags")
 int director(struct xdp_md *context)
 {
 	return action_of(direct(context));
+}
+
+/* Tells the control plane what time it is in the tables of flows. */
+SEC("xdp")
+int clock(struct xdp_md *context)
+{
+	return flow_now();
 }

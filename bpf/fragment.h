@@ -161,7 +161,7 @@ static __always_inline bool is_fragment6(const volatile struct fragment6 *entry,
 		(destination1 ^ key->destination[1]) | ((__u32)rest[0] ^ key->id) | (sum ^ entry->words[7])) == 0;
 }
 
-static __always_inline bool find_fragment6(const struct ipv6hdr *ip6, __be32 id, struct ports *ports, __u8 *protocol)
+static __noinline bool find_fragment6(const struct ipv6hdr *ip6, __be32 id, struct ports *ports, __u8 *protocol)
 {
 	__u32 zero = 0;
 	const struct fragments6 *table = bpf_map_lookup_elem(&fragments6, &zero);
@@ -185,8 +185,7 @@ static __always_inline bool find_fragment6(const struct ipv6hdr *ip6, __be32 id,
 	return false;
 }
 
-static __always_inline void store_fragment6(const struct ipv6hdr *ip6, __be32 id, const struct ports *ports,
-					    __u8 protocol)
+static __noinline void store_fragment6(const struct ipv6hdr *ip6, __be32 id, const struct ports *ports, __u8 protocol)
 {
 	__u32 zero = 0;
 	struct fragments6 *table = bpf_map_lookup_elem(&fragments6, &zero);

@@ -30,6 +30,9 @@ struct control {
 	__u64 generation; /* how often a configuration was published */
 	__u32 features;   /* those that the program in use was loaded with */
 	enum layout_revision revision;
+	__u64 flow_secret; /* odd and random: what spreads flows over their tables, for as long as these exist */
+	/* By state: after how many units without a packet a flow may be taken for over, the longest of all services. */
+	__u32 flow_timeouts[16];
 };
 
 /*
@@ -44,6 +47,7 @@ enum feature {
 	FEATURE_FRAGMENTS = 16, /* later fragments follow the first */
 	FEATURE_TTL = 32,       /* some service decrements it */
 	FEATURE_DIRECTORS = 64, /* others are known, whose frames are never scheduled */
+	FEATURE_FLOWS = 128,    /* some service remembers flows, or has another scheduler than an unmoved ring */
 };
 
 /* How large the tables are: fixed at load time, so that the verifier knows the bounds. */
@@ -53,6 +57,8 @@ struct geometry {
 	__u32 slot_mask;        /* slots - 1 */
 	__u32 destination_mask; /* destinations - 1 */
 	__u32 service_mask;     /* service numbers - 1 */
+	__u32 flows4_buckets;
+	__u32 flows6_buckets;
 };
 
 /*
@@ -67,6 +73,9 @@ enum service_flag : __u8 {
 	SERVICE_WILDCARD_UDP = 2, /* the same for UDP */
 	SERVICE_DROP = 4,         /* packets are dropped while there is nobody to send to */
 	SERVICE_TTL = 8,          /* TTL or hop limit is decremented, as a router does */
+	SERVICE_TRACK = 16,       /* every flow has an entry */
+	SERVICE_POLICY = 32,      /* not every flow, but `policies` say where each packet goes */
+	SERVICE_MOVED = 64,       /* the ring has moved slots: as many words behind it say from where */
 };
 
 /* One IPv4 service. The first eight bytes are compared as one word; all zero is an empty entry. */
@@ -137,17 +146,27 @@ struct destinations {
 	__u32 mtu; /* the smallest of all egress interfaces: packets up to that length need no second look */
 	__u32 zero;
 	__u64 directors[MAX_DIRECTORS]; /* MACs as they stand in a frame, in the lower 48 bits; 0 ends the list */
-	__u64 reserved;                 /* entries begin with a cache line */
+	__u64 own_mac; /* of the only interface, in the lower 48 bits; entries begin with a cache line */
 	struct destination entry[0];
 	/*
-	 * Behind the last entry, since a lookup in another map would cost 2 ns: all rings, one after another. A slot
-	 * holds which of the service's destinations it leads to, by their order, so that services with the same real
-	 * servers share one ring: a thousand of them stay in the processor's cache.
+	 * Behind the last entry: the same entries by their numbers, where flows find them whatever changes. 0: nobody
+	 * has that number, or its owner takes no packets.
+	 */
+	struct destination numbered[0];
+	/*
+	 * Behind those, since a lookup in another map would cost 2 ns: all rings, one after another. A slot holds which
+	 * of the service's destinations it leads to, by their order, so that services with the same real servers share
+	 * one ring: a thousand of them stay in the processor's cache. With SERVICE_MOVED as many words follow that say
+	 * which destination the slot led to before, SLOT_UNMOVED or SLOT_MARKED.
 	 */
 	__u16 slot[0];
 };
 
-/* The way out to the destination of the same index: looked at with FEATURE_VLAN or FEATURE_NICS alone. */
+/* Instead of the destination that a slot led to before. */
+#define SLOT_UNMOVED 0xffff /* no change touched it: its flows have no entries */
+#define SLOT_MARKED 0xfffe  /* some of its flows have entries; those that have none go where the slot leads */
+
+/* The way out to the destination of the same number: looked at with FEATURE_VLAN or FEATURE_NICS alone. */
 struct egress {
 	__u32 ifindex; /* the interface that packets leave by */
 	__u32 group;   /* what that interface belongs to: a bond, or itself */
@@ -167,6 +186,175 @@ struct nic {
 	__u32 group;
 	__u8 mac[6];
 	__u16 zero;
+};
+
+/* How a service's flows find their destination. What IPVS has is named as there. */
+enum scheduler : __u8 {
+	SCHEDULER_MAGLEV,   /* by the ring, a hash of client address and port */
+	SCHEDULER_MH,       /* by IPVS's Maglev table */
+	SCHEDULER_SH,       /* by IPVS's table of source hashing */
+	SCHEDULER_SEQUENCE, /* rr, wrr and dh: one slot after another */
+	SCHEDULER_LC,
+	SCHEDULER_WLC,
+	SCHEDULER_SED,
+	SCHEDULER_NQ,
+	SCHEDULER_FO,
+	SCHEDULER_OVF,
+	SCHEDULER_LBLC,
+	SCHEDULER_LBLCR,
+	SCHEDULER_TWOS,
+};
+
+enum policy_flag : __u8 {
+	POLICY_PORT = 1,       /* sh and mh hash the client's port too */
+	POLICY_FALLBACK = 2,   /* sh and mh look on when who they find takes nothing */
+	POLICY_PERSISTENT = 4, /* a client's flows stay together */
+	POLICY_ONE_PACKET = 8, /* each packet is scheduled anew, and nothing is remembered */
+};
+
+/* What scheduling a new flow needs to know of its service; by service number. */
+struct policy {
+	enum scheduler scheduler;
+	enum policy_flag flags;
+	__u16 zero;
+	__u32 candidates; /* destinations of the service, from its `first` on */
+	__u32 length;     /* slots of its table */
+	__u32 base;       /* what is added to the count of a sequence */
+	__be32 mask[4];   /* which of a client's address persistence looks at */
+};
+
+struct policies {
+	struct policy entry[0];
+};
+
+/* The part of a destination that scheduling needs; at the same index. */
+struct candidate {
+	__u32 number; /* 0: takes no packets */
+	__u32 weight; /* 0: takes no new flows */
+};
+
+struct candidates {
+	struct candidate entry[0];
+};
+
+/* How far a service's scheduler has come; by service number. */
+struct cursor {
+	__u64 count;  /* of flows scheduled, for sequences and draws; lblcr: of who joined the set */
+	__u32 cached; /* lblc: the number of the destination in use */
+	__u32 zero;
+};
+
+struct cursors {
+	struct cursor entry[0];
+};
+
+/* What a flow counts as. */
+enum flow_class {
+	FLOW_ACTIVE,
+	FLOW_INACTIVE,
+	FLOW_PERSISTENT, /* a template */
+	FLOW_CLASS_COUNT,
+};
+
+/* How loaded a destination is, and how much it may be; by its number. All CPUs count here, by atomic operations. */
+struct load {
+	__u32 flows[FLOW_CLASS_COUNT];
+	__u32 upper;    /* threshold from which on no new flows come; 0: none */
+	__u32 lower;    /* below which they come again; 0: three quarters of `upper` */
+	__u32 overload; /* 1: it was at `upper` and not below `lower` since */
+	__u32 member;   /* lblcr: in the set, as which in turn; 0: it is not */
+	__u32 zero;
+};
+
+struct loads {
+	struct load entry[0];
+};
+
+/*
+ * States of flows, as IPVS has them where only the client's half is seen. At most 16: entries have four bits for them.
+ * What was seen once could be forged; it gives way to everything that was seen twice.
+ */
+enum flow_state {
+	FLOW_FREE,
+	FLOW_SYN_RECV,
+	FLOW_UNCONFIRMED,  /* a TCP flow met in its middle, one packet so far; listed as established */
+	FLOW_UDP_NEW,      /* one packet so far */
+	FLOW_TEMPLATE_NEW, /* of persistence; none of its flows was seen twice yet */
+	FLOW_CLOSE,
+	FLOW_TIME_WAIT,
+	FLOW_FIN_WAIT,
+	FLOW_UDP,
+	FLOW_ESTABLISHED,
+	FLOW_TEMPLATE,
+	FLOW_BUSY = 15, /* somebody is writing the entry */
+};
+
+/*
+ * An IPv4 flow: client address, client port and service number; then what flow_data() packs. Entries are written by any
+ * CPU without a lock: whoever takes one makes it busy by an atomic exchange of its data first and gives it the new data
+ * last.
+ */
+struct flow4 {
+	__u64 key;
+	__u64 data;
+};
+
+/* An IPv6 flow: client address; client port and service number. */
+struct flow6 {
+	__u64 address[2];
+	__u64 rest;
+	__u64 data;
+};
+
+/*
+ * A flow stands in one of two buckets. Either family's take two neighbouring cache lines, which processors fetch
+ * together: with eight entries in a bucket a table can be three quarters full before flows find no place.
+ */
+#define FLOW4_WAYS 8
+#define FLOW6_WAYS 4
+
+struct flows4 {
+	struct flow4 entry[0];
+};
+
+struct flows6 {
+	struct flow6 entry[0];
+};
+
+/*
+ * What following a flow needs to know of a packet, and what is found on the way: one a CPU, in a map because a program
+ * and its functions have 512 bytes of stack together.
+ */
+struct flow_query {
+	__u64 words[3];        /* of the flow's key */
+	__u64 hash;            /* for the ring */
+	__u64 data;            /* of the entry that was found */
+	__u32 vacant;          /* bits: which entries of its buckets were free when the flow was not found */
+	__u32 template_vacant; /* the same for its template */
+	__u32 client;          /* the client's address folded to 32 bits, as IPVS does with IPv6's; host order */
+	__u32 first;           /* as in struct match */
+	__u32 ring;
+	__u32 copy;
+	__u32 now;
+	__u16 client_port; /* host order */
+	__u16 port;        /* the virtual one, as in the packet */
+	__u16 service;
+	__u8 shift;
+	__u8 flags;
+	__u8 event;
+	__u8 is_ipv6;
+	__u8 opens;        /* found out: it began a flow */
+	__u8 verdict;      /* found out: why there is no destination */
+	__u8 diverted;     /* found out: who its slot leads to is at its threshold, and it went to another */
+	__u64 reserved[5]; /* no two CPUs' share a cache line, nor the pair of lines that are fetched together */
+};
+
+/* What one CPU did to the tables of flows. */
+struct flow_counter {
+	__u64 stored;
+	__u64 evicted; /* flows that had to give way to others before they were over */
+	__u64 refused; /* flows that found no room among flows that were seen twice */
+	__u64 zero;
 };
 
 /* log2 of how many entries the table of interfaces has. */
@@ -220,7 +408,7 @@ struct identity {
 struct counter {
 	__u64 packets;
 	__u64 bytes; /* IP lengths, as IPVS counts them */
-	__u64 flows; /* TCP: SYNs without ACK */
+	__u64 flows; /* begun: SYNs, and UDP flows when they are first remembered */
 	__u64 zero;
 };
 

@@ -31,11 +31,21 @@ TABLE(destinations, struct destinations, 2);
 TABLE(egresses, struct egresses, 2);
 TABLE(nics, struct nics, 2);
 
+TABLE(policies, struct policies, 2);
+TABLE(candidates, struct candidates, 2);
+
 /* One element a CPU: no two CPUs ever write the same one, so counting needs no atomic operation. */
 TABLE(destination_counters, struct counters, 1);
 TABLE(service_verdicts, struct verdicts, 1);
 
+TABLE(flow_counters, struct flow_counter, 1);
+TABLE(flow_queries, struct flow_query, 1);
+
 /* Written by packets, whichever copy they read. */
+TABLE(flows4, struct flows4, 1);
+TABLE(flows6, struct flows6, 1);
+TABLE(loads, struct loads, 1);
+TABLE(cursors, struct cursors, 1);
 TABLE(fragments4, struct fragments4, 1);
 TABLE(fragments6, struct fragments6, 1);
 
@@ -60,6 +70,9 @@ const volatile enum feature features = FEATURE_IPV4 | FEATURE_IPV6;
 
 /* How far to shift jiffies for a unit of about a second. */
 const volatile __u32 clock_shift = 8;
+
+/* The same as in `control`: known when the program is loaded, it costs packets nothing to read. */
+const volatile __u64 flow_secret = 1;
 
 /* Known when the program is loaded, so the verifier drops what is behind a feature that is off. */
 static __always_inline bool uses(enum feature feature)

@@ -57,6 +57,7 @@ struct packet {
 	const struct tcphdr *tcp;  /* NULL when this is not the beginning of a TCP segment */
 	const struct ports *ports; /* the client's, then the service's */
 	__u8 protocol;             /* IPPROTO_TCP or IPPROTO_UDP */
+	bool passive;              /* says nothing of its flow's state: an ICMP error, a later fragment */
 };
 
 /* Whether this is the first packet of a flow, as far as the packet tells: a TCP SYN without ACK. */

@@ -1,55 +1,77 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Which destination a flow goes to: a hash of the client's address and port, and the slot of the ring it falls on.
+ * Which destination a flow goes to by its service's ring: a hash of the client's address and port, and the slot it
+ * falls on.
  *
  * The virtual address and port are the same for all flows of a ring, so they are not hashed. The same arithmetic
  * stands in src/schedule/flow-hash.ts; a test compares the two on random flows.
  */
 #pragma once
 
+#include "flow_entry.h"
 #include "maps.h"
+#include "match.h"
 #include "parse.h"
-
-/* Odd constants with well-spread bits: 2^64 / golden ratio, and the second and third prime of xxHash64. */
-#define FLOW_MULTIPLIER_1 0x9e3779b97f4a7c15ULL
-#define FLOW_MULTIPLIER_2 0xc2b2ae3d27d4eb4fULL
-#define FLOW_MULTIPLIER_3 0x165667b19e3779f9ULL
-
-/* Multiply, fold, multiply: one round of murmur3's finaliser. The well-mixed bits are the upper ones. */
-static __always_inline __u64 mix(__u64 value)
-{
-	value *= FLOW_MULTIPLIER_1;
-	value ^= value >> 32;
-	return value * FLOW_MULTIPLIER_2;
-}
 
 static __always_inline __u64 hash_flow_ipv4(const struct packet *packet)
 {
-	return mix((__u64)packet->ports->source << 32 | *(const __be32 *)packet->client);
+	return ring_hash4(*(const __be32 *)packet->client, packet->ports->source);
 }
 
-/* The port is spread over the whole word first, or clients of one network would cancel it out with their addresses. */
 static __always_inline __u64 hash_flow_ipv6(const struct packet *packet)
 {
 	const __u64 *words = packet->client;
-	__u64 prefix = mix(words[0]);
 
-	return mix(prefix ^ prefix >> 32 ^ (words[1] + packet->ports->source * FLOW_MULTIPLIER_3));
+	return ring_hash6(words[0], words[1], packet->ports->source);
+}
+
+static __always_inline const struct destination *destination_at(const struct destinations *table, __u32 index)
+{
+	KEEP_BOUNDS_CHECK(index);
+	return &table->entry[index & geometry.destination_mask];
+}
+
+/* The destination of a number: nobody's, with number 0, when its owner takes no packets. */
+static __always_inline const struct destination *destination_numbered(const struct destinations *table, __u32 number)
+{
+	/* The mask is known to the verifier when the program is loaded. */
+	const struct destination *numbered = &table->entry[(__u64)geometry.destination_mask + 1];
+
+	KEEP_BOUNDS_CHECK(number);
+	return &numbered[number & geometry.destination_mask];
+}
+
+/* A word of the pool of slots. */
+static __always_inline __u16 slot_at(const struct destinations *table, __u32 index)
+{
+	const __u16 *slots = (const void *)&table->entry[0] +
+			     ((__u64)geometry.destination_mask + 1) * 2 * sizeof(struct destination);
+
+	KEEP_BOUNDS_CHECK(index);
+	return slots[index & geometry.slot_mask];
+}
+
+/* Where on its ring a flow falls. */
+static __always_inline __u32 ring_slot(__u64 hash, __u8 shift)
+{
+	return hash >> (shift & 63);
 }
 
 /*
- * The index of the destination that the flow goes to; 0 when the ring is empty.
+ * The index of the destination that a slot leads to; 0 when the ring is empty.
  *
  * An empty ring is index 0 with shift 63, the pool's first two slots, which always hold 0, with destination 0 as the
  * first. So emptiness costs packets no branch of its own.
  */
-static __always_inline __u32 pick(const struct destinations *table, const struct match *match, __u64 hash)
+static __always_inline __u32 pick(const struct destinations *table, const struct match *match, __u32 slot)
 {
-	/* Both numbers are known to the verifier when the program is loaded. */
-	const __u16 *slots =
-		(const void *)&table->entry[0] + (__u64)(geometry.destination_mask + 1) * sizeof(struct destination);
+	return match->first + slot_at(table, match->ring + slot);
+}
 
-	__u32 slot = match->ring + (hash >> (match->shift & 63));
-	KEEP_BOUNDS_CHECK(slot);
-	return match->first + slots[slot & geometry.slot_mask];
+/* Whether a change touched a slot of a ring, so that some of its flows have entries. */
+static __always_inline bool is_moved(const struct destinations *table, const struct match *match, __u32 slot)
+{
+	__u32 slots = 1U << (64 - match->shift & 31);
+
+	return slot_at(table, match->ring + slots + slot) != SLOT_UNMOVED;
 }

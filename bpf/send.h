@@ -8,6 +8,7 @@
 #include <linux/if_ether.h>
 
 #include "count.h"
+#include "follow.h"
 #include "pick.h"
 
 /* The bits of a tag that are not the VLAN's id: priority and drop eligibility (IEEE 802.1Q, 9.6). */
@@ -19,6 +20,7 @@ struct way {
 	const struct match *match;
 	const struct egress *egress; /* NULL when all go back where they came from, untagged */
 	bool redirects;              /* out by another interface than the frame came by */
+	bool opens;                  /* the first packet of its flow */
 	bool is_ipv6;
 };
 
@@ -87,11 +89,12 @@ static __always_inline const struct nic *nic_of(__u32 ifindex, __u32 copy)
 	return nic->ifindex == ifindex ? nic : NULL;
 }
 
-static __always_inline const struct egress *egress_of(__u32 index, __u32 copy)
+static __always_inline const struct egress *egress_of(__u32 number, __u32 copy)
 {
 	const struct egresses *table = bpf_map_lookup_elem(&egresses, &copy);
 
-	return table ? &table->entry[index & geometry.destination_mask] : NULL;
+	KEEP_BOUNDS_CHECK(number);
+	return table ? &table->entry[number & geometry.destination_mask] : NULL;
 }
 
 static __always_inline __u32 ip_bytes_of(const struct packet *packet, const struct way *way)
@@ -171,7 +174,7 @@ static __always_inline enum verdict send_beyond(struct xdp_md *context, const st
 						const struct packet *packet, const struct destination *destination,
 						const struct way *way)
 {
-	bool opens = opens_flow(packet);
+	bool opens = way->opens;
 	__u32 ip_bytes = ip_bytes_of(packet, way);
 
 	/* What the program returns is what redirects: this finds out whether it can be done. */
@@ -193,6 +196,102 @@ static __always_inline bool goes_beyond(const struct frame *frame, const struct 
 /* Features without which a frame goes back, untagged, where it came from, and is otherwise left alone. */
 #define FEATURES_BEYOND (FEATURE_VLAN | FEATURE_NICS | FEATURE_TTL | FEATURE_DIRECTORS)
 
+/* Whether a frame is addressed to the interface that it came by, asked before anything is remembered of it. */
+static __always_inline bool is_addressed_here(const struct xdp_md *context, const struct frame *frame,
+					      const struct destinations *table, __u32 copy, bool lean)
+{
+	if (!lean && uses(FEATURE_NICS)) {
+		const struct nic *nic = nic_of(context->ingress_ifindex, copy);
+
+		return nic && addressed_to(frame, nic->mac);
+	}
+	return (*(const __u64 *)frame->start ^ table->own_mac) << 16 == 0;
+}
+
+/* The state of a flow that this packet leaves as it is; FLOW_FREE when it may change any. */
+static __always_inline __u32 steady_state(const struct packet *packet)
+{
+	if (packet->passive)
+		return FLOW_FREE;
+	if (!packet->tcp)
+		return FLOW_UDP;
+	return (tcp_flags(packet) & TCP_FLAGS_OF_STATE) == TCP_ACK ? FLOW_ESTABLISHED : FLOW_FREE;
+}
+
+/* Where on its ring a packet's flow falls. */
+static __always_inline __u32 slot_of(const struct packet *packet, const struct way *way)
+{
+	return ring_slot(way->is_ipv6 ? hash_flow_ipv6(packet) : hash_flow_ipv4(packet), way->match->shift);
+}
+
+/* The words of a packet's flow's key. */
+static __always_inline void fill_words(__u64 words[3], const struct packet *packet, const struct way *way)
+{
+	const __u64 *address = packet->client;
+	__u16 service = way->match->number;
+
+	if (way->is_ipv6) {
+		words[0] = address[0];
+		words[1] = address[1];
+		words[2] = flow6_rest(packet->ports->source, service);
+	} else {
+		words[0] = flow4_key(*(const __u32 *)address, packet->ports->source, service);
+	}
+}
+
+/* The number of the destination of a flow whose entry this packet leaves as it is, or 0. */
+static __always_inline __u32 hit(const struct packet *packet, const struct way *way)
+{
+	__u32 state = steady_state(packet);
+	__u64 words[3];
+
+	if (unlikely(state == FLOW_FREE))
+		return 0;
+	fill_words(words, packet, way);
+	__u64 steady = flow_data(packet->ports->destination, 0, state, flow_now());
+	return way->is_ipv6 ? hit_flow(words, FLOW6_WORDS, steady) : hit_flow(words, FLOW4_WORDS, steady);
+}
+
+/* Follows a packet's flow by all rules. The number of its destination; 0 for none, and `verdict` says why. */
+static __always_inline __u32 follow(const struct frame *frame, const struct packet *packet, struct way *way, __u32 copy,
+				    enum verdict *verdict)
+{
+	const struct match *match = way->match;
+	const __be32 *client = packet->client;
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct flow_query *query = bpf_map_lookup_elem(&flow_queries, &cpu);
+	if (!query)
+		return 0;
+
+	fill_words(query->words, packet, way);
+	if (way->is_ipv6) {
+		query->client = bpf_ntohl(client[0] ^ client[1] ^ client[2] ^ client[3]);
+		query->hash = hash_flow_ipv6(packet);
+	} else {
+		query->client = bpf_ntohl(client[0]);
+		query->hash = hash_flow_ipv4(packet);
+	}
+	query->first = match->first;
+	query->ring = match->ring;
+	query->copy = copy;
+	query->now = flow_now();
+	query->client_port = bpf_ntohs(packet->ports->source);
+	query->port = packet->ports->destination;
+	query->service = match->number;
+	query->shift = match->shift;
+	query->flags = match->flags;
+	query->event = event_of(frame, packet);
+	query->is_ipv6 = way->is_ipv6;
+	query->opens = false;
+	query->diverted = false;
+	query->verdict = VERDICT_NO_DESTINATION;
+
+	__u32 number = follow_flow(query);
+	way->opens = query->opens;
+	*verdict = query->verdict;
+	return number;
+}
+
 /*
  * Schedules a packet of a service. A frame that a switch flooded to everybody, or a NIC in promiscuous mode saw, is
  * not ours to forward: the host it is addressed to does that, and the real server would get it twice.
@@ -206,18 +305,43 @@ static __always_inline enum verdict send(struct xdp_md *context, const struct fr
 	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
 	if (!table)
 		return VERDICT_NOT_OURS;
-	__u32 index = pick(table, way->match, way->is_ipv6 ? hash_flow_ipv6(packet) : hash_flow_ipv4(packet));
-	KEEP_BOUNDS_CHECK(index);
-	const struct destination *destination = &table->entry[index & geometry.destination_mask];
+	const struct destination *destination = NULL;
+	__u8 flags = way->match->flags;
+	__u32 number = 0;
+	bool follows;
 
-	__u32 number = destination->number;
-	if (unlikely(number == 0)) {
-		bool drop = way->match->flags & SERVICE_DROP;
+	if (uses(FEATURE_FLOWS) && flags & SERVICE_TRACK) {
+		destination = destination_numbered(table, hit(packet, way));
+		number = destination->number;
+		follows = number == 0;
+	} else {
+		__u32 slot = slot_of(packet, way);
 
-		return count_verdict(way->match->number, drop ? VERDICT_DROPPED : VERDICT_NO_DESTINATION);
+		follows = uses(FEATURE_FLOWS) && flags & (SERVICE_POLICY | SERVICE_MOVED) &&
+			  (flags & SERVICE_POLICY || is_moved(table, way->match, slot));
+		if (likely(!follows)) {
+			destination = destination_at(table, pick(table, way->match, slot));
+			number = destination->number;
+			way->opens = opens_flow(packet);
+			if (unlikely(number == 0))
+				return count_verdict(way->match->number,
+						     flags & SERVICE_DROP ? VERDICT_DROPPED : VERDICT_NO_DESTINATION);
+		}
+	}
+	if (uses(FEATURE_FLOWS) && unlikely(follows)) {
+		enum verdict verdict = VERDICT_FORWARDED;
+
+		if (!is_addressed_here(context, frame, table, copy, lean))
+			return count_verdict(way->match->number, VERDICT_OTHER_HOST);
+		if (!lean && uses(FEATURE_DIRECTORS) && unlikely(is_from_director(frame, table)))
+			return count_verdict(way->match->number, VERDICT_FROM_DIRECTOR);
+		number = follow(frame, packet, way, copy, &verdict);
+		if (unlikely(number == 0))
+			return count_verdict(way->match->number, verdict);
+		destination = destination_numbered(table, number);
 	}
 	if (!lean && (uses(FEATURE_VLAN) || uses(FEATURE_NICS))) {
-		way->egress = egress_of(index, copy);
+		way->egress = egress_of(number, copy);
 		if (!way->egress)
 			return VERDICT_NOT_OURS;
 	}
@@ -233,7 +357,7 @@ static __always_inline enum verdict send(struct xdp_md *context, const struct fr
 	if (!lean && uses(FEATURE_DIRECTORS) && unlikely(is_from_director(frame, table)))
 		return count_verdict(way->match->number, VERDICT_FROM_DIRECTOR);
 	if (unlikely(is_local(destination))) {
-		count_packet(number, opens_flow(packet), ip_bytes_of(packet, way));
+		count_packet(number, way->opens, ip_bytes_of(packet, way));
 		return VERDICT_LOCAL;
 	}
 
@@ -245,7 +369,7 @@ static __always_inline enum verdict send(struct xdp_md *context, const struct fr
 	if (!lean && way->egress && goes_beyond(frame, way))
 		return send_beyond(context, frame, packet, destination, way);
 
-	count_packet(number, opens_flow(packet), ip_bytes_of(packet, way));
+	count_packet(number, way->opens, ip_bytes_of(packet, way));
 	if (!lean && decrements_ttl(way))
 		decrement_ttl((void *)packet->ip, way->is_ipv6);
 	rewrite_macs(frame->start, destination);

@@ -146,6 +146,7 @@ static __always_inline bool take_quoted_ports(const struct frame *frame, const s
 	packet->protocol = quoted->protocol;
 	*turned = (struct ports){.source = ports->destination, .destination = ports->source};
 	packet->ports = turned;
+	packet->passive = true;
 	return true;
 }
 
@@ -225,6 +226,7 @@ static __always_inline enum verdict parse_ipv4_payload(const struct frame *frame
 	if (payload->later_fragment) {
 		packet->protocol = payload->protocol;
 		packet->ports = room;
+		packet->passive = true;
 		return find_fragment4(packet->ip, room) ? VERDICT_FORWARDED : VERDICT_FRAGMENT;
 	}
 	if (payload->protocol == IPPROTO_ICMP) {
@@ -243,6 +245,7 @@ static __always_inline enum verdict parse_ipv6_payload(const struct frame *frame
 		return VERDICT_FRAGMENT;
 	if (payload->later_fragment) {
 		packet->ports = room;
+		packet->passive = true;
 		return find_fragment6(packet->ip6, payload->id, room, &packet->protocol) ? VERDICT_FORWARDED
 											 : VERDICT_FRAGMENT;
 	}

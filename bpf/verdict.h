@@ -26,8 +26,10 @@ enum verdict {
 	VERDICT_TOO_LONG,       /* longer than the MTU of the interface it would leave by: passed up */
 	VERDICT_TTL,            /* TTL or hop limit is used up, and the service decrements it: passed up */
 	VERDICT_NO_EGRESS,      /* the interface it would leave by is gone, or there is no room for a tag: passed up */
-	VERDICT_TRUNCATED,      /* a VIP's packet whose headers are cut off: passed up */
-	VERDICT_MALFORMED,      /* a VIP's packet whose IP header contradicts itself: passed up */
+	VERDICT_NO_FLOW,        /* a TCP packet in the middle of a flow that is not known: passed up, the host resets */
+	VERDICT_FLOWS_FULL, /* a new flow that could not be remembered, and must be: dropped, the client tries again */
+	VERDICT_TRUNCATED,  /* a VIP's packet whose headers are cut off: passed up */
+	VERDICT_MALFORMED,  /* a VIP's packet whose IP header contradicts itself: passed up */
 	VERDICT_COUNT,
 };
 

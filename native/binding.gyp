@@ -6,6 +6,7 @@
         "src/addon.cc",
         "src/btf.cc",
         "src/error.cc",
+        "src/flows.cc",
         "src/link.cc",
         "src/map.cc",
         "src/netlink.cc",
@@ -16,7 +17,7 @@
         "src/system.cc",
         "src/util.cc"
       ],
-      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")", "../bpf"],
       "cflags": ["<!@(pkg-config --cflags libbpf)", "-Wall", "-Wextra"],
       "cflags_cc": ["-std=c++20", "-fexceptions", "-fvisibility=hidden"],
       "cflags_cc!": ["-fno-exceptions", "-std=gnu++17"],

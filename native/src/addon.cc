@@ -3,6 +3,7 @@
 
 #include "btf.h"
 #include "error.h"
+#include "flows.h"
 #include "link.h"
 #include "map.h"
 #include "netlink.h"
@@ -33,6 +34,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   libbpf::RegisterXdp(env, exports);
   libbpf::RegisterBtf(env, exports);
   libbpf::RegisterSystem(env, exports);
+  beeline::RegisterFlows(env, exports);
   return exports;
 }
 

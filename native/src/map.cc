@@ -321,7 +321,8 @@ Napi::Value BpfMap::Mmap(const Napi::CallbackInfo& info) {
   void* address = mmap(nullptr, length, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
   if (address == MAP_FAILED) ThrowErrno(env, errno, "mmap", name_);
   return Construct(env, env.GetInstanceData<AddonData>()->mapping,
-                   new Mapping::Payload{static_cast<uint8_t*>(address), length, visible, writable, name_});
+                   new Mapping::Payload{std::make_shared<Mapping::Region>(static_cast<uint8_t*>(address), length),
+                                        visible, writable, name_});
 }
 
 void BpfMap::Freeze(const Napi::CallbackInfo& info) {
@@ -359,8 +360,17 @@ void Mapping::Register(Napi::Env env, Napi::Object exports) {
 Mapping::Mapping(const Napi::CallbackInfo& info)
     : Napi::ObjectWrap<Mapping>(info), map_(TakePayload<Payload>(info, "Mapping")) {}
 
-void Mapping::Unmap() {
-  if (map_->address != nullptr) munmap(std::exchange(map_->address, nullptr), map_->length);
+Mapping::Region::~Region() { munmap(address, length); }
+
+const Mapping::Payload& Mapping::WritableArgument(Napi::Env env, Napi::Value value, const char* name) {
+  const auto& constructor = env.GetInstanceData<AddonData>()->mapping;
+  if (!value.IsObject() || !value.As<Napi::Object>().InstanceOf(constructor.Value())) {
+    ThrowType(env, std::string(name) + " must be a mapping");
+  }
+  const Mapping* mapping = Unwrap(value.As<Napi::Object>());
+  if (mapping->map_->region == nullptr) ThrowClosed(env, name, mapping->map_->name);
+  mapping->RequireWritable(env, name);
+  return *mapping->map_;
 }
 
 int64_t Mapping::OffsetArgument(const Napi::CallbackInfo& info) const {
@@ -368,12 +378,12 @@ int64_t Mapping::OffsetArgument(const Napi::CallbackInfo& info) const {
 }
 
 uint8_t* Mapping::At(Napi::Env env, int64_t offset, size_t length, const char* call) const {
-  if (map_->address == nullptr) ThrowClosed(env, call, map_->name);
+  if (map_->region == nullptr) ThrowClosed(env, call, map_->name);
   if (length > map_->visible_bytes - static_cast<size_t>(offset)) {
     ThrowRange(env, std::to_string(length) + " bytes at offset " + std::to_string(offset) + " exceed the " +
                         std::to_string(map_->visible_bytes) + " of " + map_->name);
   }
-  return map_->address + offset;
+  return map_->region->address + offset;
 }
 
 void Mapping::RequireWritable(Napi::Env env, const char* call) const {
@@ -381,7 +391,7 @@ void Mapping::RequireWritable(Napi::Env env, const char* call) const {
 }
 
 Napi::Value Mapping::GetByteLength(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), map_->address == nullptr ? 0 : static_cast<double>(map_->visible_bytes));
+  return Napi::Number::New(info.Env(), map_->region == nullptr ? 0 : static_cast<double>(map_->visible_bytes));
 }
 
 Napi::Value Mapping::Read(const Napi::CallbackInfo& info) {
@@ -420,6 +430,6 @@ void Mapping::Store32(const Napi::CallbackInfo& info) {
   __atomic_store_n(word, Uint32Argument(info, 1, "value"), __ATOMIC_RELEASE);
 }
 
-void Mapping::Close(const Napi::CallbackInfo&) { Unmap(); }
+void Mapping::Close(const Napi::CallbackInfo&) { map_->region.reset(); }
 
 }  // namespace libbpf

@@ -79,17 +79,24 @@ class BpfMap : public Napi::ObjectWrap<BpfMap> {
 // so no buffer can dangle after close, be written when read-only, or be transferred to another thread.
 class Mapping : public Napi::ObjectWrap<Mapping> {
  public:
-  struct Payload {
+  // Mapped for as long as somebody holds it: also work that goes on in another thread after close.
+  struct Region {
     uint8_t* address;
-    size_t length;         // as mapped: whole pages
-    size_t visible_bytes;  // as the map defines
+    size_t length;  // as mapped: whole pages
+    ~Region();
+  };
+  struct Payload {
+    std::shared_ptr<Region> region;  // none once closed
+    size_t visible_bytes;            // as the map defines
     bool writable;
     std::string name;
   };
 
   static void Register(Napi::Env env, Napi::Object exports);
   explicit Mapping(const Napi::CallbackInfo& info);
-  ~Mapping() override { Unmap(); }
+
+  // The memory of a writable mapping, for work in another thread; throws when it is closed or read-only.
+  static const Payload& WritableArgument(Napi::Env env, Napi::Value value, const char* name);
 
  private:
   Napi::Value GetByteLength(const Napi::CallbackInfo& info);
@@ -104,7 +111,6 @@ class Mapping : public Napi::ObjectWrap<Mapping> {
   uint8_t* At(Napi::Env env, int64_t offset, size_t length, const char* call) const;
   int64_t OffsetArgument(const Napi::CallbackInfo& info) const;
   void RequireWritable(Napi::Env env, const char* call) const;
-  void Unmap();
 
   std::unique_ptr<Payload> map_;
 };

@@ -106,7 +106,7 @@ async function beeline(wire: Wire, mode: XdpMode): Promise<Contender> {
   }
   const made = contender(mode === 'native' ? 'beeline' : 'beeline-generic', cable, 101);
   const publisher = new Publisher({
-    create: (geometry, features) => MapSet.create(DIRECTOR_OBJECT, geometry, features),
+    create: (geometry, features, before) => MapSet.create(DIRECTOR_OBJECT, geometry, features, before),
     reload: (from, features) => MapSet.reload(DIRECTOR_OBJECT, from, features),
     install: () => undefined,
   });

@@ -8,11 +8,10 @@ import { fileURLToPath } from 'node:url';
 
 import { run } from '../lab/command.js';
 import { BeelineError } from '../model/index.js';
-import { possibleCpus } from '../native/system.js';
+import { availableMemory, possibleCpus } from '../native/system.js';
 import { DIRECTORS, type DirectorName } from './contenders.js';
 import { kernelHasIpvs } from './ipvs.js';
 import type { External, ForwardRow, Job, Message } from './job.js';
-import { availableBytes } from './machine.js';
 import { requirePowerOfTwo, requireRoom, requireTime } from './need.js';
 import { requireUml } from './uml.js';
 import { MOST_FLOWS } from './wire.js';
@@ -63,7 +62,7 @@ const CALL_MS = 100;
  */
 export async function benchForward(options: ForwardOptions): Promise<ForwardReport> {
   const { flows, rounds, durationMs, external, signal, onProgress } = options;
-  requireRoom({ services: 1, destinations: 2, flows }, { bytes: availableBytes(), cpus: possibleCpus() });
+  requireRoom({ services: 1, destinations: 2, flows }, { bytes: availableMemory(), cpus: possibleCpus() });
   if (flows > MOST_FLOWS) {
     throw new BeelineError(
       'BENCH_TOO_LARGE',

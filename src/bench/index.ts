@@ -5,6 +5,7 @@ import { machine } from './machine.js';
 import { benchPrograms, type ProgramOptions } from './program.js';
 import { benchPublish } from './publish.js';
 import type { ProgramReport } from './report.js';
+import { benchSweep } from './sweep.js';
 
 export { benchForward, IPVS_CHOICES, type ForwardOptions, type ForwardReport, type IpvsChoice } from './forward.js';
 export { htmlPage } from './html.js';
@@ -26,5 +27,6 @@ export async function benchProgram(options: ProgramOptions): Promise<ProgramRepo
   const rows = await benchPrograms(options);
   const publish = await benchPublish(rounds);
   const counters = await benchCounters();
-  return { machine: machine(), rounds, repeat, rows, publish, counters };
+  const sweep = await benchSweep();
+  return { machine: machine(), rounds, repeat, rows, publish, counters, sweep };
 }

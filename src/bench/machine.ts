@@ -1,7 +1,7 @@
 /** Whose figures these are. */
 
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus, freemem, release } from 'node:os';
+import { availableParallelism, cpus, release } from 'node:os';
 
 import { libbpfVersion } from '../native/system.js';
 
@@ -26,9 +26,4 @@ export function machine(): Machine {
     libbpf: libbpfVersion(),
     beeline: version,
   };
-}
-
-/** Bytes that could be allocated without swapping, within the limits of this process's control group. */
-export function availableBytes(): number {
-  return Math.min(freemem(), process.availableMemory());
 }

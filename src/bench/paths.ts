@@ -24,6 +24,10 @@ export interface Path {
   readonly variant?: Variant;
   /** A frame that the director is to have seen before. */
   readonly after?: Uint8Array;
+  /** How many packets come before what is measured, so that all flows are known. */
+  readonly warmUp?: number;
+  /** All flows are forgotten before each measurement, so that each packet begins one. */
+  readonly forgets?: true;
   /** An XdpAction: a benchmark of the wrong path is worse than none. */
   readonly expect: number;
 }
@@ -85,6 +89,12 @@ const CLIENT6 = 'fd00::12';
 /** An IPv6 options header that pads (RFC 8200, 4.2), before what it stands before. */
 const PADDING = { number: 60, rest: [0, 1, 4, 0, 0, 0, 0] };
 
+/** Every flow is remembered. As many packets come first that nearly each of a million flows has come twice. */
+const TRACKED = { variant: 'tracked', warmUp: 8 * MANY_FLOWS } as const;
+
+/** More flows than packets, so that nearly each packet begins one. */
+const NEW_FLOWS = 1 << 26;
+
 /** What is not plain, and plain packets with every feature on. */
 function unusualPaths(): Path[] {
   const macs = { destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC };
@@ -108,6 +118,7 @@ function unusualPaths(): Path[] {
     withExtensions(tcp6, [header]),
   );
   const everything = { variant: 'everything' } as const;
+  const syn = frame({ flags: TCP_SYN });
   const noService = { ...everything, expect: XdpAction.pass };
   return [
     one('first-packet', 'director', frame({ flags: TCP_SYN })),
@@ -120,6 +131,19 @@ function unusualPaths(): Path[] {
     one('icmp-error', 'director', error),
     one('icmp-error-ipv6', 'director', error6),
     one('vlan', 'director', tagged(frame(), 0x8100, BENCH_VLAN), { variant: 'vlan' }),
+    one('tracked-ipv4-tcp', 'director', frame(), TRACKED),
+    one('tracked-ipv4-udp', 'director', frame({ protocol: 'udp' }), TRACKED),
+    one('tracked-ipv6-tcp', 'director', tcp6, TRACKED),
+    { ...many('tracked-flows-4096', SMALL, 4096), ...TRACKED },
+    { ...many('tracked-flows-65536', SMALL, 65_536), ...TRACKED },
+    { ...many('tracked-flows-1048576', SMALL, MANY_FLOWS), ...TRACKED },
+    { ...many('new-flow', SMALL, NEW_FLOWS), variant: 'tracked', forgets: true },
+    {
+      ...many('new-flow-wlc-64', { services: 1, destinations: 64 }, NEW_FLOWS),
+      frame: syn,
+      variant: 'wlc',
+      forgets: true,
+    },
     one('everything-ipv4-tcp', 'director', frame(), everything),
     one('everything-ipv6-tcp', 'director', tcp6, everything),
     one('everything-no-service', 'director', frame({ destination: '192.168.1.21', destinationPort: 22 }), noService),

@@ -4,8 +4,7 @@ import type { MapSet } from '../dataplane/map-set.js';
 import type { Publisher } from '../dataplane/publisher.js';
 import type { BpfProgram } from '../libbpf/index.js';
 import { BeelineError } from '../model/index.js';
-import { possibleCpus } from '../native/system.js';
-import { availableBytes } from './machine.js';
+import { availableMemory, possibleCpus } from '../native/system.js';
 import { requirePowerOfTwo, requireRoom, requireTime, type Ask } from './need.js';
 import { pathsOf, standardPaths, type Path } from './paths.js';
 import { measureInRounds } from './rounds.js';
@@ -55,7 +54,7 @@ const FLOOR_SHARE = 4;
  */
 export async function benchPrograms({ rounds, repeat, ask, onProgress }: ProgramOptions): Promise<ProgramRow[]> {
   if (ask !== undefined) {
-    requireRoom(ask, { bytes: availableBytes(), cpus: possibleCpus() });
+    requireRoom(ask, { bytes: availableMemory(), cpus: possibleCpus() });
     requirePowerOfTwo(ask.flows);
   }
   const paths = ask === undefined ? standardPaths() : pathsOf(ask);
@@ -66,6 +65,9 @@ export async function benchPrograms({ rounds, repeat, ask, onProgress }: Program
   const floors = new Map(paths.filter(({ program, floor }) => program === floor).map((path) => [path.floor, path]));
   const directors = await makeDirectors(paths);
   try {
+    for (const path of paths) {
+      warmUp(directors.get(directorKey(path))!, path);
+    }
     const judgements = await measureInRounds({
       paths,
       floorOf: ({ floor }) => floors.get(floor)!,
@@ -104,8 +106,9 @@ function toRow({ path, flows, size }: Path, { samples, disturbed }: Judgement): 
 }
 
 /** Paths of one size and variant share a director. */
-function directorKey({ size: { services, destinations }, variant = 'common' }: Path): string {
-  return `${services}x${destinations} ${variant}`;
+function directorKey({ size: { services, destinations }, variant = 'common', forgets }: Path): string {
+  // One that forgets has tables of its own.
+  return `${services}x${destinations} ${variant}${forgets === true ? ' forgets' : ''}`;
 }
 
 async function makeDirectors(paths: readonly Path[]): Promise<Map<string, Publisher>> {
@@ -118,10 +121,23 @@ async function makeDirectors(paths: readonly Path[]): Promise<Map<string, Publis
   return directors;
 }
 
+/** Makes the flows known that a path is about. Paths of one director share its tables. */
+function warmUp(director: Publisher, path: Path): void {
+  if (path.warmUp !== undefined) {
+    const set = director.set!;
+    setDraws(set, path);
+    programOf(set, path.program).run({ data: path.frame, repeat: path.warmUp });
+  }
+}
+
 /** Nanoseconds a packet, as the kernel's clock around its loop says: whole ones, rounded down. */
 function measure(director: Publisher, path: Path, repeat: number): number {
   const set = director.set!;
   setDraws(set, path);
+  if (path.forgets === true) {
+    const { flows4 } = set.flowMemory;
+    flows4.zero(0, flows4.byteLength);
+  }
   if (path.after !== undefined) {
     programOf(set, 'director').run({ data: path.after });
   }

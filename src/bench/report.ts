@@ -7,6 +7,7 @@ import type { Machine } from './machine.js';
 import { shareOfProgram } from './profile.js';
 import type { ProgramRow } from './program.js';
 import type { PublishReport } from './publish.js';
+import type { SweepReport } from './sweep.js';
 import { NOISE_NOTE } from './rounds.js';
 
 /** The first column is names, the others are figures. */
@@ -91,9 +92,11 @@ export interface ProgramReport {
   readonly rows: readonly ProgramRow[];
   readonly publish: PublishReport;
   readonly counters: CountersReport;
+  readonly sweep: SweepReport;
 }
 
-export function programReport({ machine, rounds, repeat, rows, publish, counters }: ProgramReport): Report {
+export function programReport(report: ProgramReport): Report {
+  const { machine, rounds, repeat, rows, publish, counters, sweep } = report;
   return {
     title: 'What a packet costs',
     machine,
@@ -135,6 +138,10 @@ export function programReport({ machine, rounds, repeat, rows, publish, counters
           [
             `all counters of ${count(counters.destinations)} destinations, read without a system call`,
             ...[counters.ms, counters.min, counters.max].map((ms) => ms.toFixed(4)),
+          ],
+          [
+            `a sweep over ${count(sweep.entries)} entries with ${count(sweep.flows)} flows, in a thread of its own`,
+            ...[sweep.ms, sweep.min, sweep.max].map((ms) => ms.toFixed(2)),
           ],
         ],
       },

@@ -34,10 +34,11 @@ export interface Size {
 }
 
 /**
- * What the director is loaded for. `common`: IPv4, IPv6 and fragments on one interface without VLANs. `everything`: all
- * features. `vlan`: all features, and the real servers are on the VLAN with id BENCH_VLAN.
+ * What the director is loaded for. `common`: IPv4, IPv6 and fragments on one interface without VLANs, and flows that are
+ * remembered where a change moved them. `everything`: all features. `vlan`: all features, and the real servers are on the
+ * VLAN with id BENCH_VLAN. `tracked`: as common, and every flow is remembered. `wlc`: the same with IPVS's scheduler.
  */
-export type Variant = 'common' | 'everything' | 'vlan';
+export type Variant = 'common' | 'everything' | 'vlan' | 'tracked' | 'wlc';
 
 export const BENCH_VLAN = 10;
 
@@ -60,7 +61,7 @@ export function benchServices({ services, destinations }: Size): Service[] {
 }
 
 function service(address: IpAddress, protocol: Service['protocol'], destinations: Service['destinations']): Service {
-  return { address, port: 80, protocol, scheduler: 'maglev', destinations };
+  return { address, port: 80, protocol, scheduler: 'maglev', track: 'moved', destinations };
 }
 
 /** @param macOf the real servers' MACs, by default the director's */
@@ -80,7 +81,7 @@ export function benchWorld(
 /** A director with the benchmark's programs and nothing published. */
 export function emptyDirector(): Publisher {
   return new Publisher({
-    create: (geometry, features) => MapSet.create(BENCH_OBJECT, geometry, features),
+    create: (geometry, features, before) => MapSet.create(BENCH_OBJECT, geometry, features, before),
     reload: (from, features) => MapSet.reload(BENCH_OBJECT, from, features),
     install: () => undefined,
   });
@@ -89,14 +90,29 @@ export function emptyDirector(): Publisher {
 /** A director with published tables and the benchmark's programs. */
 export async function benchDirector(size: Size, variant: Variant = 'common'): Promise<Publisher> {
   const publisher = emptyDirector();
-  const services = benchServices(size).map((each) =>
-    variant === 'vlan'
-      ? { ...each, destinations: each.destinations.map((server) => ({ ...server, vlan: { id: BENCH_VLAN } })) }
-      : each,
-  );
-  const image = compile({ services }, benchWorld(services));
-  await publisher.publish(variant === 'common' ? image : { ...image, features: EVERY_FEATURE });
+  const services = benchServices(size).map((each) => asVariant(each, variant));
+  const image = compile({ services, flows: { ipv4: TRACKED_FLOWS } }, benchWorld(services));
+  const everything = variant === 'everything' || variant === 'vlan';
+  await publisher.publish(everything ? { ...image, features: EVERY_FEATURE } : image);
   return publisher;
+}
+
+/** Room for a million flows: three quarters full, a table finds a place for nearly all. */
+export const TRACKED_FLOWS = Math.ceil((1 << 20) / 0.75);
+
+function asVariant(service: Service, variant: Variant): Service {
+  switch (variant) {
+    case 'vlan': {
+      const destinations = service.destinations.map((server) => ({ ...server, vlan: { id: BENCH_VLAN } }));
+      return { ...service, destinations };
+    }
+    case 'tracked':
+      return { ...service, track: 'all' };
+    case 'wlc':
+      return { ...service, scheduler: 'wlc', track: 'all' };
+    default:
+      return service;
+  }
 }
 
 const EVERY_FEATURE = Object.values(feature).reduce((bits, bit) => bits | bit, 0);

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { run } from '../lab/command.js';
-import { BeelineError } from '../model/index.js';
+import { BeelineError, type MacAddress, type Scheduler } from '../model/index.js';
 import { REAL_SERVERS, type Contender } from './contenders.js';
 import { cpio, DIRECTORY, EXECUTABLE, type CpioEntry } from './cpio.js';
 import { ipvsCommands } from './ipvs.js';
@@ -14,16 +14,31 @@ import { interfaceNamed, stationMac, type Wire } from './wire.js';
 const MODULES = '/usr/lib/uml/modules';
 /** What Debian's packages user-mode-linux, busybox-static, ipvsadm and iproute2 bring. */
 const NEEDED = ['/usr/bin/linux.uml', MODULES, '/bin/busybox', '/usr/sbin/ipvsadm', '/usr/sbin/ip'];
-const IPVS_MODULES = ['ip_vs.ko', 'ip_vs_wrr.ko'];
 
 const TAP = 'uml-far';
-/** Its network card, inside. */
-const CARD = 'vec0';
 const VIP = '10.9.0.105';
 const MEMORY = '512M';
 const BOOT_TIMEOUT_MS = 30_000;
-const READY = 'beeline bench: ready';
-const FAILED = 'beeline bench: failed';
+
+/** Its network card, inside. */
+export const CARD = 'vec0';
+/** What it says on its console when it is a director, or cannot become one. */
+export const READY = 'beeline: ready';
+export const FAILED = 'beeline: failed';
+
+/** A director in user-mode Linux. */
+export interface Guest {
+  /** For its files, which somebody else removes. */
+  readonly directory: string;
+  /** A tap device, in the network namespace that it is started in. */
+  readonly tap: string;
+  readonly mac: MacAddress;
+  readonly schedulers: readonly Scheduler[];
+  /** ip's and ipvsadm's, which set it up. */
+  readonly commands: readonly string[];
+  /** Kernel parameters under net/ipv4 to set to 1. */
+  readonly parameters?: readonly string[];
+}
 
 /** @throws BeelineError `BENCH_FAILED` when a package is missing */
 export function requireUml(): void {
@@ -45,8 +60,22 @@ export async function startUml(wire: Wire, directory: string): Promise<Contender
   await run('ip', ['link', 'set', TAP, 'up']);
   const far = await interfaceNamed(TAP);
   wire.attach('count', far);
+  const commands = ipvsCommands(CARD, VIP, REAL_SERVERS);
+  const guest = { directory, tap: TAP, mac: stationMac(0), schedulers: ['wrr'], commands } as const;
+  const [file, ...args] = await umlCommand(guest);
+  const child = spawn(file!, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  await booted(child);
+  const close = (): void => {
+    child.kill('SIGKILL');
+  };
+  return { director: 'ipvs-uml', far, mac: stationMac(0), vip: VIP, stations: [1, 2], isProcess: true, close };
+}
+
+/** Writes its initramfs and returns the command line that boots it, and that ends with whoever starts it. */
+export async function umlCommand(guest: Guest): Promise<string[]> {
+  const { directory, tap, mac } = guest;
   const archive = join(directory, 'initramfs');
-  writeFileSync(archive, cpio(await files()));
+  writeFileSync(archive, cpio(await files(guest)));
   const options = [
     `mem=${MEMORY}`,
     `initrd=${archive}`,
@@ -56,16 +85,9 @@ export async function startUml(wire: Wire, directory: string): Promise<Contender
     'ssl=null',
     'rdinit=/init',
     'quiet',
-    `vec0:transport=tap,ifname=${TAP},mac=${stationMac(0)},depth=128,gro=1`,
+    `${CARD}:transport=tap,ifname=${tap},mac=${mac},depth=128,gro=1`,
   ];
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'linux.uml', ...options], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  await booted(child);
-  const close = (): void => {
-    child.kill('SIGKILL');
-  };
-  return { director: 'ipvs-uml', far, mac: stationMac(0), vip: VIP, stations: [1, 2], isProcess: true, close };
+  return ['setpriv', '--pdeathsig', 'KILL', '--', 'linux.uml', ...options];
 }
 
 function booted(child: ChildProcess): Promise<void> {
@@ -100,8 +122,8 @@ function booted(child: ChildProcess): Promise<void> {
 }
 
 /** Its whole file system: a shell, ip, ipvsadm with their libraries, IPVS's modules, and a script that sets it up. */
-async function files(): Promise<CpioEntry[]> {
-  const modules = ipvsModules();
+async function files(guest: Guest): Promise<CpioEntry[]> {
+  const modules = ipvsModules(guest.schedulers);
   const programs = ['/bin/busybox', '/usr/sbin/ip', '/usr/sbin/ipvsadm'];
   const libraries = new Set((await Promise.all(programs.map(librariesOf))).flat());
   const copied = [...programs, ...libraries, ...modules];
@@ -109,7 +131,7 @@ async function files(): Promise<CpioEntry[]> {
   return [
     ...[...directories].sort().map((path) => ({ path, mode: DIRECTORY })),
     ...copied.map((path) => ({ path: path.slice(1), mode: EXECUTABLE, content: readFileSync(path) })),
-    { path: 'init', mode: EXECUTABLE, content: Buffer.from(initScript(modules)) },
+    { path: 'init', mode: EXECUTABLE, content: Buffer.from(initScript(guest, modules)) },
   ];
 }
 
@@ -125,7 +147,7 @@ async function librariesOf(program: string): Promise<string[]> {
 }
 
 /** IPVS's modules and what they need, in the order in which they load (modules.dep lists a module's needs last first). */
-function ipvsModules(): string[] {
+function ipvsModules(schedulers: readonly Scheduler[]): string[] {
   const folder = join(MODULES, readdirSync(MODULES)[0]!);
   const dependencies = new Map(
     readFileSync(join(folder, 'modules.dep'), 'utf8')
@@ -136,11 +158,13 @@ function ipvsModules(): string[] {
         return [module.slice(module.lastIndexOf('/') + 1), [module, ...needs.split(' ').filter(Boolean)].reverse()];
       }),
   );
-  const all = IPVS_MODULES.flatMap((name) => dependencies.get(name) ?? []);
+  const all = ['ip_vs', ...schedulers.map((name) => `ip_vs_${name}`)].flatMap(
+    (name) => dependencies.get(`${name}.ko`) ?? [],
+  );
   return [...new Set(all)].map((path) => join(folder, path));
 }
 
-function initScript(modules: readonly string[]): string {
+function initScript({ commands, parameters = [] }: Guest, modules: readonly string[]): string {
   return `#!/bin/busybox sh
 fail() { echo "${FAILED}: $*"; /bin/busybox sleep 60; }
 /bin/busybox mount -t proc proc /proc
@@ -148,10 +172,12 @@ ${modules.map((path) => `/bin/busybox insmod ${path} || fail ${path}`).join('\n'
 for parameter in conf/all/send_redirects conf/default/send_redirects conf/all/rp_filter conf/default/rp_filter; do
   echo 0 > /proc/sys/net/ipv4/$parameter
 done
-echo 1 > /proc/sys/net/ipv4/ip_forward
+for parameter in ${['ip_forward', ...parameters].join(' ')}; do
+  echo 1 > /proc/sys/net/ipv4/$parameter
+done
 /usr/sbin/ip link set lo up || fail lo
 /usr/sbin/ip link set ${CARD} up || fail ${CARD}
-${ipvsCommands(CARD, VIP, REAL_SERVERS)
+${commands
   // With its path: busybox's shell prefers its own ip, which knows less.
   .map((command) => `/usr/sbin/${command} || fail ${command}`)
   .join('\n')}

@@ -26,7 +26,9 @@ const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
   BENCH_DEVICE: ExitStatus.usage,
   BENCH_TOO_LARGE: ExitStatus.usage,
   INTERFACE_MISSING: ExitStatus.usage,
+  OUT_OF_MEMORY: ExitStatus.usage,
   INTERRUPTED: ExitStatus.interrupted,
+  NOT_FOUND: ExitStatus.usage,
   NOT_RUNNING: ExitStatus.notRunning,
 };
 

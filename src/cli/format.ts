@@ -4,11 +4,15 @@
 export interface Column {
   readonly title: string;
   readonly align?: 'right';
+  /** At least so many characters: for tables that are printed in pieces. */
+  readonly width?: number;
 }
 
 /** Columns as wide as their widest cell, two spaces between them, no space at the ends of lines. */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[], indent = ''): string {
-  const widths = columns.map(({ title }, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
+  const widths = columns.map(({ title, width = 0 }, i) =>
+    rows.reduce((most, row) => Math.max(most, row[i]!.length), Math.max(width, title.length)),
+  );
   const line = (cells: readonly string[]): string =>
     indent +
     cells
@@ -44,6 +48,17 @@ export function formatBytes(bytes: number): string {
 /** 0.25 → "25.0%" */
 export function formatShare(share: number): string {
   return `${(share * 100).toFixed(1)}%`;
+}
+
+/** "192.168.1.100:80", "[fd00::100]:80" */
+export function formatEndpoint(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** Minutes and seconds, as ipvsadm shows what is left of a connection: 905 → "15:05". */
+export function formatTimer(seconds: number): string {
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `${two(Math.floor(seconds / 60))}:${two(seconds % 60)}`;
 }
 
 /** The two largest units of a time span: "3 d 4 h", "12 min 5 s". */

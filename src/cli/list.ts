@@ -30,6 +30,8 @@ const COLUMNS: readonly Column[] = [
   { title: 'SHARE', align: 'right' },
   { title: 'STATE' },
   { title: 'MAC' },
+  { title: 'ACTIVE', align: 'right' },
+  { title: 'INACTIVE', align: 'right' },
   { title: 'FLOWS', align: 'right' },
   { title: 'PACKETS', align: 'right' },
   { title: 'BYTES', align: 'right' },
@@ -55,13 +57,16 @@ function formatService(service: ServiceReport): string {
   return [title, table, ...reasons, ...passed].join('');
 }
 
-function cells({ address, weight, share, state, mac, flows, packets, bytes }: DestinationReport): string[] {
+function cells(report: DestinationReport): string[] {
+  const { address, weight, share, state, mac, active, inactive, flows, packets, bytes } = report;
   return [
     address,
     String(weight),
     formatShare(share),
     state,
     mac ?? '-',
+    formatCount(active),
+    formatCount(inactive),
     formatCount(flows),
     formatCount(packets),
     formatBytes(bytes),

@@ -9,6 +9,8 @@ import { BeelineError } from '../model/index.js';
 import { benchCommand } from './bench.js';
 import { checkCommand } from './check.js';
 import { ExitStatus, exitStatusOf, withInstance } from './context.js';
+import { drainCommand } from './drain.js';
+import { flowsCommand } from './flows.js';
 import { labCommand } from './lab.js';
 import { listCommand } from './list.js';
 import { reloadCommand } from './reload.js';
@@ -35,6 +37,8 @@ function beeline(): Command {
     statusCommand(),
     listCommand(),
     statsCommand(),
+    flowsCommand(),
+    drainCommand(),
     stopCommand(),
     schemaCommand(),
     labCommand(),

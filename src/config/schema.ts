@@ -3,15 +3,23 @@
 import { z } from 'zod';
 
 import {
+  DEFAULT_FLOWS,
+  DEFAULT_TIMEOUTS,
   isMac,
   MAX_DIRECTORS,
+  MAX_FLOWS,
   MAX_INTERFACES,
+  MAX_THRESHOLD,
+  MAX_TIMEOUT,
   MAX_WEIGHT,
   NO_DESTINATION,
   parseIp,
   PROTOCOLS,
+  SCHEDULER_FLAGS,
   SCHEDULERS,
+  TRACKING,
   TTL_POLICIES,
+  type Timeouts,
 } from '../model/index.js';
 import { MAX_SLOTS } from '../schedule/ring.js';
 
@@ -97,6 +105,12 @@ const realServerMapping = z.strictObject(
       .optional()
       .meta({ description: 'Goes with "mac": the interface that leads to it. Default: the first.' }),
     vlan: vlan.optional(),
+    upperThreshold: wholeNumber(1, MAX_THRESHOLD)
+      .optional()
+      .meta({ description: 'It takes no new flows while it has so many. Default: no limit.' }),
+    lowerThreshold: wholeNumber(1, MAX_THRESHOLD).optional().meta({
+      description: 'Once at "upperThreshold", it takes new flows again below so many. Default: three quarters of that.',
+    }),
   },
   { error: 'must be an address, or a mapping with "address" and "weight"' },
 );
@@ -107,6 +121,61 @@ const realServer = z.union([
     .meta({ description: 'A real server of weight 1, by its address alone.' }),
   realServerMapping.meta({ description: 'A real server.' }),
 ]);
+
+const TIMEOUT_MEANINGS: Readonly<Record<keyof Timeouts, string>> = {
+  synReceived: 'a TCP flow of which only SYNs were seen',
+  established: 'an established TCP flow',
+  finWait: 'a TCP flow whose client has sent FIN',
+  timeWait: 'a TCP flow that ended with FIN before it was established',
+  close: 'a TCP flow that was reset',
+  udp: 'a UDP flow',
+};
+
+const seconds = wholeNumber(1, MAX_TIMEOUT);
+
+const timeouts = z.strictObject(
+  Object.fromEntries(
+    Object.entries(TIMEOUT_MEANINGS).map(([state, meaning]) => [
+      state,
+      seconds.optional().meta({
+        description: `Seconds without a packet after which ${meaning} is forgotten. Default: ${DEFAULT_TIMEOUTS[state as keyof Timeouts]}.`,
+      }),
+    ]),
+  ) as Record<keyof Timeouts, z.ZodOptional<z.ZodNumber>>,
+  { error: `must be a mapping of ${Object.keys(TIMEOUT_MEANINGS).join(', ')} to seconds` },
+);
+
+const persistenceMapping = z.strictObject(
+  {
+    timeout: seconds.meta({ description: 'Seconds for which a client stays after its last flow has ended.' }),
+    mask: z
+      .union([
+        z.string({ error: 'must be an IPv4 netmask or the length of an IPv6 prefix' }).refine(isNetmask, {
+          error: 'must be an IPv4 netmask, for example 255.255.255.0, or the length of an IPv6 prefix',
+        }),
+        wholeNumber(1, 128),
+      ])
+      .optional()
+      .meta({
+        description:
+          'Which clients stay together: an IPv4 netmask, or the length of an IPv6 prefix. Default: each for itself.',
+      }),
+  },
+  { error: 'must be a number of seconds, or a mapping with "timeout" and "mask"' },
+);
+
+function isNetmask(text: string): boolean {
+  return parseIp(text)?.includes(':') === false && text !== '0.0.0.0';
+}
+
+const persistence = z
+  .union([
+    seconds.transform((timeout) => ({ timeout })).meta({ description: 'The timeout alone.' }),
+    persistenceMapping,
+  ])
+  .meta({ description: "Keeps a client's flows at one real server, for so many seconds after the last has ended." });
+
+const flowTable = (family: 'ipv4' | 'ipv6'): z.ZodNumber => wholeNumber(1024, MAX_FLOWS[family]);
 
 const service = z.strictObject(
   {
@@ -122,8 +191,33 @@ const service = z.strictObject(
       .enum(SCHEDULERS, { error: `must be ${SCHEDULERS.join(', ')}` })
       .default('maglev')
       .meta({
-        description: 'How flows find their real server. maglev: consistent hashing of client address and port.',
+        description:
+          "How flows find their real server. maglev: Beeline's consistent hashing of client address and port. The others " +
+          'are those of IPVS.',
       }),
+    flags: z
+      .array(z.enum(SCHEDULER_FLAGS, { error: `must be ${SCHEDULER_FLAGS.join(', ')}` }), {
+        error: `must be a list of ${SCHEDULER_FLAGS.join(', ')}`,
+      })
+      .optional()
+      .meta({
+        description:
+          "What sh and mh can be asked for, as ipvsadm's -b. sh-port, mh-port: hash the client's port too. sh-fallback, " +
+          'mh-fallback: take another real server where the first one takes no flows.',
+      }),
+    track: z
+      .enum(TRACKING, { error: 'must be all or moved' })
+      .optional()
+      .meta({
+        description:
+          'Which flows are remembered. all (default): every one. moved, under maglev, sh and mh: those alone whose place a ' +
+          'change of the real servers moved, which costs other flows nothing.',
+      }),
+    persistence: persistence.optional(),
+    onePacket: z.boolean({ error: 'must be true or false' }).optional().meta({
+      description: 'UDP: schedule each packet for itself, and remember no flow.',
+    }),
+    timeouts: timeouts.optional().meta({ description: 'Where they differ from those of all services.' }),
     ttl: z.enum(TTL_POLICIES, { error: 'must be keep or decrement' }).optional().meta({
       description: 'What happens to the TTL or hop limit: keep (default), or decrement as a router does.',
     }),
@@ -185,6 +279,26 @@ export const configSchema = z
         .max(MAX_DIRECTORS, { error: `must name at most ${MAX_DIRECTORS} other directors` })
         .optional()
         .meta({ description: 'Other directors on the same networks. What they send here is never scheduled again.' }),
+      timeouts: timeouts
+        .optional()
+        .meta({ description: 'After how many seconds without a packet flows are forgotten.' }),
+      flows: z
+        .strictObject(
+          {
+            ipv4: flowTable('ipv4')
+              .optional()
+              .meta({ description: `Entries for IPv4 flows, 16 bytes each. Default: ${DEFAULT_FLOWS.ipv4}.` }),
+            ipv6: flowTable('ipv6')
+              .optional()
+              .meta({ description: `Entries for IPv6 flows, 32 bytes each. Default: ${DEFAULT_FLOWS.ipv6}.` }),
+          },
+          { error: 'must be a mapping of ipv4 and ipv6 to numbers of flows' },
+        )
+        .optional()
+        .meta({
+          description:
+            'How many flows can be remembered. A table works best while no more than three quarters of it is in use.',
+        }),
       services: z
         .array(service, { error: 'must be a list of virtual services' })
         .default([])
@@ -206,8 +320,13 @@ export function jsonSchema(): Record<string, unknown> {
 
 /** The keys that a mapping may have, by how deep it lies: the file, a service, a real server. */
 export function knownKeys(path: readonly unknown[]): readonly string[] {
-  if (path.at(-1) === 'vlan') {
-    return ['id', 'outer'];
+  const inner = { vlan: ['id', 'outer'], persistence: ['timeout', 'mask'], flows: ['ipv4', 'ipv6'] } as const;
+  const last = path.at(-1);
+  if (last === 'timeouts') {
+    return Object.keys(TIMEOUT_MEANINGS);
+  }
+  if (typeof last === 'string' && last in inner) {
+    return inner[last as keyof typeof inner];
   }
   return Object.keys([configSchema.shape, service.shape, realServerMapping.shape][path.length >> 1] ?? {});
 }

@@ -31,6 +31,10 @@ export interface Parameters {
   list: Record<string, never>;
   stats: Record<string, never>;
   reload: Record<string, never>;
+  flows: FlowsQuery;
+  flowSummary: FlowsQuery;
+  drain: { service: string; address: IpAddress; deadlineMs?: number | undefined };
+  drainState: { service: string; address: IpAddress };
   stop: { detach: boolean };
 }
 
@@ -41,7 +45,78 @@ export interface Results {
   list: ServiceReport[];
   stats: StatsReport;
   reload: ReloadReport;
+  flows: FlowsReport;
+  flowSummary: FlowSummary;
+  drain: DrainReport;
+  drainState: DrainReport;
   stop: StopReport;
+}
+
+/** Which flows are asked for; what is undefined does not matter. */
+export interface FlowsQuery {
+  /** "tcp 192.168.1.100:80" */
+  readonly service?: string | undefined;
+  /** A real server's address. */
+  readonly server?: IpAddress | undefined;
+  readonly client?: IpAddress | undefined;
+  readonly state?: string | undefined;
+  /** Where to go on: `next` of the page before. */
+  readonly from?: string | undefined;
+  /** How many at most. */
+  readonly limit: number;
+}
+
+export interface FlowReport {
+  readonly protocol: Protocol;
+  readonly client: IpAddress;
+  /** 0: what keeps a client at its real server (persistence), not a flow. */
+  readonly clientPort: number;
+  readonly service: string;
+  readonly vip: IpAddress;
+  readonly port: number;
+  readonly server: IpAddress;
+  /** As IPVS has it: SYN_RECV, ESTABLISHED, … */
+  readonly state: string;
+  /** Since the last packet. */
+  readonly idleSeconds: number;
+  /** Until it is forgotten, if no packet comes. */
+  readonly expiresSeconds: number;
+}
+
+export interface FlowsReport {
+  readonly flows: readonly FlowReport[];
+  /** Where the next page begins; undefined: there is none. */
+  readonly next?: string | undefined;
+}
+
+export interface FlowSummary {
+  /** By state, over all services or the one asked for. */
+  readonly states: Readonly<Record<string, number>>;
+  readonly topClients: readonly { readonly client: IpAddress; readonly flows: number }[];
+  readonly tables: readonly FlowTableReport[];
+  /** Since the tables were made. */
+  readonly stored: number;
+  readonly evicted: number;
+  readonly refused: number;
+}
+
+export interface FlowTableReport {
+  readonly family: 'IPv4' | 'IPv6';
+  readonly entries: number;
+  readonly used: number;
+  readonly bytes: number;
+}
+
+/** How a real server on its way out stands. */
+export interface DrainReport {
+  readonly service: string;
+  readonly address: IpAddress;
+  readonly flows: number;
+  /** There may be flows that were not heard of for a while ("track: moved"). */
+  readonly uncertain: boolean;
+  readonly removed: boolean;
+  /** In milliseconds of the wall clock. */
+  readonly deadline?: number | undefined;
 }
 
 export interface InterfaceReport {
@@ -93,6 +168,11 @@ export interface DestinationReport {
   readonly packets: number;
   readonly bytes: number;
   readonly flows: number;
+  /** Flows that are remembered at this moment: open ones, and the others, UDP among them. */
+  readonly active: number;
+  readonly inactive: number;
+  /** Clients that persistence keeps here. */
+  readonly persistent: number;
 }
 
 export interface ServiceReport {

@@ -20,6 +20,16 @@ export function clockShift(): number {
   return Math.round(Math.log2(jiffiesPerSecond()));
 }
 
+/** How many of the data path's units make at least so many seconds. */
+export function unitsOf(seconds: number): number {
+  return Math.ceil((seconds * jiffiesPerSecond()) / 2 ** clockShift());
+}
+
+/** How long so many of the data path's units are. */
+export function secondsOf(units: number): number {
+  return (units * 2 ** clockShift()) / jiffiesPerSecond();
+}
+
 /** The kernel's HZ, from what it says of itself; where it says nothing, the usual one. */
 export function jiffiesPerSecond(): number {
   known ??=

@@ -3,20 +3,29 @@
 import {
   BeelineError,
   compareIp,
+  DEFAULT_FLOWS,
+  DEFAULT_TIMEOUTS,
   familyOf,
   ipBytes,
   isMac,
   serviceName,
+  withDefaults,
   type Destination,
+  type Family,
+  type FlowTableSizes,
   type Interface,
   type IpAddress,
   type MacAddress,
   type Model,
+  type Scheduler,
   type Service,
+  type Timeouts,
   type Vlan,
   type World,
 } from '../model/index.js';
+import { buildMhTable, buildShTable, dhIndex, foldAddress, MH_SLOTS } from '../schedule/ipvs-hash.js';
 import { buildRing, MAX_MEMBERS, MAX_SLOTS, type Ring } from '../schedule/ring.js';
+import { wrrSequence } from '../schedule/sequence.js';
 import { feature } from './layout.generated.js';
 
 /** Where packets for a destination go; `none`: it takes no packets at the moment, and `reason` says why. */
@@ -34,13 +43,27 @@ export type Route =
 export interface CompiledService {
   readonly service: Service;
   readonly name: string;
-  /** The service's destinations by address: the order that the ring counts in. */
+  /** In the order that the ring counts in: by address under maglev, else IPVS's, the one added last first. */
   readonly destinations: readonly Destination[];
   /** One for each destination. */
   readonly routes: readonly Route[];
-  /** Slot to index into `destinations`; undefined when no destination takes packets. Equal rings are one object. */
+  /**
+   * Slot to index into `destinations`: the ring of maglev, the tables of sh, mh and dh, the sequence of rr and wrr.
+   * Undefined under the other schedulers, and when no destination takes flows. Equal rings are one object.
+   */
   readonly ring: Ring | undefined;
+  /** What a change left of each slot, when it left anything: an index into `destinations`, SLOT_MARKED, SLOT_UNMOVED. */
+  readonly previous?: Uint16Array | undefined;
+  /** Whether every flow is remembered. */
+  readonly tracks: boolean;
+  /** How large a ring was asked for. */
+  readonly slots: number;
 }
+
+/** bpf/layout.h: in `previous`, a slot that no change touched. */
+export const SLOT_UNMOVED = 0xffff;
+/** A slot some of whose flows are remembered; the others go where the slot leads. */
+export const SLOT_MARKED = 0xfffe;
 
 /** All that packets need. */
 export interface Image {
@@ -52,10 +75,13 @@ export interface Image {
   readonly directors: readonly MacAddress[];
   /** Bits of enum feature: what the program must be able to do. */
   readonly features: number;
+  /** Entries of the tables of flows at least; 0 where no service of the family needs any. */
+  readonly flows: FlowTableSizes;
+  readonly timeouts: Timeouts;
 }
 
 /** What of a model the data path is compiled from. */
-export type Compilable = Pick<Model, 'services' | 'fragments' | 'vlans' | 'directors'>;
+export type Compilable = Pick<Model, 'services' | 'fragments' | 'vlans' | 'directors' | 'timeouts' | 'flows'>;
 
 /** What a Service object compiled to, kept with the object: services that did not change cost next to nothing. */
 interface Prepared {
@@ -103,7 +129,19 @@ export function compile(model: Compilable, world: World): Image {
   };
   const services = compileServices(model.services, routeTo);
   const directors = (model.directors ?? []).flatMap((each) => macOfDirector(each, world) ?? []);
-  return { services, interfaces, directors, features: featuresFor(model, services, interfaces) };
+  return {
+    services,
+    interfaces,
+    directors,
+    features: featuresFor(model, services, interfaces),
+    flows: { ipv4: flowsFor(4, model), ipv6: flowsFor(6, model) },
+    timeouts: withDefaults(DEFAULT_TIMEOUTS, model.timeouts),
+  };
+}
+
+function flowsFor(family: Family, { services, flows }: Compilable): number {
+  const needed = services.some(({ address, onePacket }) => familyOf(address) === family && onePacket !== true);
+  return needed ? withDefaults(DEFAULT_FLOWS, flows)[`ipv${family}`] : 0;
 }
 
 type RouteTo = (destination: Destination) => Route;
@@ -129,6 +167,8 @@ function featuresFor(
     fragments,
     ttl: some(({ service }) => service.ttl === 'decrement'),
     directors: directors.length > 0,
+    // Also where nothing is to be remembered yet: changes shall not wait until the program is loaded anew.
+    flows: services.length > 0,
   };
   return Object.entries(wanted).reduce(
     (bits, [name, on]) => (on ? bits | feature[name as keyof typeof feature] : bits),
@@ -162,8 +202,9 @@ function compileService(service: Service, found: Prepared, routeTo: RouteTo, rin
   if (last !== undefined && routes.every((route, i) => sameRoute(route, last.compiled.routes[i]!))) {
     return last.compiled;
   }
-  const signed = ringFor(found, routes, rings);
-  const compiled = { service, name, destinations, routes, ring: signed?.ring };
+  const signed = ringFor(service, found, routes, rings);
+  const tracks = service.track !== 'moved' && service.onePacket !== true;
+  const compiled = { service, name, destinations, routes, ring: signed?.ring, tracks, slots: found.slots };
   found.last = { compiled, signature: signed?.signature };
   return compiled;
 }
@@ -192,7 +233,10 @@ function prepare(service: Service): Prepared {
   let found = prepared.get(service);
   if (found === undefined) {
     const name = serviceName(service);
-    const destinations = [...service.destinations].sort((a, b) => compareIp(a.address, b.address));
+    const destinations =
+      service.scheduler === 'maglev'
+        ? [...service.destinations].sort((a, b) => compareIp(a.address, b.address))
+        : service.destinations.toReversed();
     if (destinations.length > MAX_MEMBERS) {
       throw new BeelineError(
         'TABLE_FULL',
@@ -203,9 +247,10 @@ function prepare(service: Service): Prepared {
       );
     }
     const slots = service.slots ?? slotsFor(destinations.length);
-    if (destinations.length > slots) {
-      throw new BeelineError('TABLE_FULL', `${name} has ${destinations.length} real servers but only ${slots} slots`, {
-        hint: 'Raise "slots", or leave it out.',
+    const most = service.scheduler === 'mh' ? MH_SLOTS : service.scheduler === 'maglev' ? slots : Infinity;
+    if (destinations.length > most) {
+      throw new BeelineError('TABLE_FULL', `${name} has ${destinations.length} real servers but only ${most} slots`, {
+        hint: 'Raise "slots", or leave it out; under "mh" their number is fixed.',
       });
     }
     found = { name, sortKey: sortKeyOf(service), destinations, slots };
@@ -271,24 +316,103 @@ function sameRoute(a: Route, b: Route): boolean {
   }
 }
 
-/** Whether a destination has slots. */
-function takesPackets({ weight }: Destination, route: Route): boolean {
-  return weight > 0 && route.action !== 'none';
-}
-
 /** Builds a service's ring, or finds it among those of other services with the same real servers. */
-function ringFor({ destinations, slots }: Prepared, routes: readonly Route[], rings: Rings): SignedRing | undefined {
-  const takes = destinations.map((destination, i) => takesPackets(destination, routes[i]!));
-  const active = [...destinations.keys()].filter((i) => takes[i]);
-  if (active.length === 0) {
+function ringFor(
+  service: Service,
+  { destinations, slots }: Prepared,
+  routes: readonly Route[],
+  rings: Rings,
+): SignedRing | undefined {
+  const members = destinations.flatMap((destination, index) =>
+    routes[index]!.action === 'none' ? [] : { destination, index },
+  );
+  const plan = planRing(service, members, slots);
+  if (plan === undefined) {
     return undefined;
   }
-  const signature = `${slots} ${active.map((i) => `${i} ${destinations[i]!.address} ${destinations[i]!.weight}`).join()}`;
+  const { signature, build } = plan;
   let ring = rings.get(signature);
   if (ring === undefined) {
-    const members = active.map((i) => ({ key: ipBytes(destinations[i]!.address), weight: destinations[i]!.weight }));
-    ring = buildRing(members, slots).map((ordinal) => active[ordinal]!);
+    ring = build();
     rings.set(signature, ring);
   }
   return { ring, signature };
+}
+
+/**
+ * The ring of some real servers, by their order; undefined when none takes flows. What `compile` built of them before.
+ *
+ * @param slots what `compile` gave as the ring's size
+ */
+export function rebuildRing({
+  scheduler,
+  port,
+  slots,
+  members,
+}: {
+  readonly scheduler: Scheduler;
+  readonly port: number;
+  readonly slots: number;
+  readonly members: readonly (readonly [address: IpAddress, weight: number])[];
+}): Ring | undefined {
+  const all = members.map(([address, weight], index) => ({ destination: { address, weight }, index }));
+  return planRing({ scheduler, port, address: '0.0.0.0' }, all, slots)?.build();
+}
+
+/** A destination that packets can be sent to, and its place among all of the service's. */
+interface Member {
+  readonly destination: Destination;
+  readonly index: number;
+}
+
+/** How a ring is built, and what tells it from others; undefined when no destination takes flows, or there is no ring. */
+function planRing(
+  service: Pick<Service, 'scheduler' | 'port' | 'address'>,
+  members: readonly Member[],
+  slots: number,
+): { signature: string; build: () => Ring } | undefined {
+  const { scheduler, port, address } = service;
+  const active = members.filter(({ destination: { weight } }) => weight > 0);
+  const sign = (some: readonly Member[]): string =>
+    some.map(({ destination, index }) => `${index} ${destination.address} ${destination.weight}`).join();
+  const indices = (some: readonly Member[], ring: Uint16Array): Ring => ring.map((place) => some[place]!.index);
+  if (active.length === 0) {
+    return undefined;
+  }
+  switch (scheduler) {
+    case 'maglev': {
+      const keyed = active.map(({ destination }) => ({
+        key: ipBytes(destination.address),
+        weight: destination.weight,
+      }));
+      return { signature: `maglev ${slots} ${sign(active)}`, build: () => indices(active, buildRing(keyed, slots)) };
+    }
+    case 'mh': {
+      const hashed = active.map(({ destination }) => ({
+        address: foldAddress(ipBytes(destination.address)),
+        port,
+        weight: destination.weight,
+      }));
+      return { signature: `mh ${port} ${sign(active)}`, build: () => indices(active, buildMhTable(hashed)!) };
+    }
+    case 'sh': {
+      const weights = members.map(({ destination }) => destination.weight);
+      return { signature: `sh ${sign(members)}`, build: () => indices(members, buildShTable(weights)) };
+    }
+    case 'dh': {
+      const { index } = members[dhIndex(ipBytes(address), members.length)]!;
+      return { signature: `dh ${index}`, build: () => Uint16Array.of(index) };
+    }
+    case 'rr':
+      return {
+        signature: `rr ${sign(active)}`,
+        build: () => Uint16Array.from(active, ({ index }) => index),
+      };
+    case 'wrr': {
+      const weights = active.map(({ destination }) => destination.weight);
+      return { signature: `wrr ${sign(active)}`, build: () => indices(active, wrrSequence(weights)) };
+    }
+    default:
+      return undefined;
+  }
 }

@@ -7,7 +7,18 @@ import { BeelineError, type Interface } from '../model/index.js';
 import { attach, attachedMode, type AttachOptions } from './attach.js';
 import { featureNames, type Image } from './compile.js';
 import type { Counters } from './counters.js';
+import {
+  listFlows,
+  readFlowCounts,
+  topClients,
+  type FlowCounts,
+  type FlowFilter,
+  type FlowStatistics,
+  type FlowTotals,
+} from './flows.js';
 import { MapSet } from './map-set.js';
+import { MoveTracker } from './move-tracker.js';
+import type { Numbering } from './numbering.js';
 import { ensurePinDirectory, linkPath, listLinks, listSets, openLink, removePins, setPath } from './pins.js';
 import { Publisher } from './publisher.js';
 import type { Geometry } from './tables.js';
@@ -17,6 +28,8 @@ export interface DataPlaneOptions {
   readonly objectPath: string;
   /** The director's own folder in the BPF file system. */
   readonly pinDirectory: string;
+  /** Where it keeps what earlier configurations were, as far as flows depend on it; undefined: nowhere. */
+  readonly historyPath?: string;
   /** Told in words what was found and done; for the log. */
   readonly onEvent?: (message: string, details: Record<string, unknown>) => void;
 }
@@ -38,6 +51,7 @@ export interface Attachment {
 export class DataPlane implements Disposable {
   readonly #options: DataPlaneOptions;
   readonly #publisher: Publisher;
+  readonly #moves: MoveTracker;
   readonly #links = new Map<number, { link: XdpLink; mode: XdpMode | undefined }>();
   /** The numbers of the sets that are pinned; the last is in use once there is one. */
   #pinnedSets: number[];
@@ -58,9 +72,9 @@ export class DataPlane implements Disposable {
     }
     const adopted = this.#adopt();
     this.#publisher = new Publisher({
-      create: (geometry, features) => {
+      create: (geometry, features, before) => {
         this.#event('making new maps', { ...geometry, features: featureNames(features) });
-        return MapSet.create(objectPath, geometry, features);
+        return MapSet.create(objectPath, geometry, features, before);
       },
       reload: (from, features) => {
         this.#event('loading the program for other features', { features: featureNames(features) });
@@ -70,6 +84,9 @@ export class DataPlane implements Disposable {
         this.#install(set);
       },
       ...(adopted && { adopted }),
+    });
+    this.#moves = new MoveTracker(options.historyPath, adopted !== undefined, (error) => {
+      this.#event('could not keep what changed: a restart now would tear flows that a change moved', { err: error });
     });
   }
 
@@ -140,8 +157,73 @@ export class DataPlane implements Disposable {
   }
 
   /** Puts an image before the packets; see Publisher. */
-  publish(image: Image): Promise<void> {
-    return this.#publisher.publish(image);
+  async publish(image: Image): Promise<void> {
+    try {
+      await this.#publisher.publish(image);
+    } catch (error) {
+      this.#moves.revert();
+      throw error;
+    }
+  }
+
+  /** An image with what earlier ones left of its services' slots: what is to be published. */
+  withMoves(image: Image): Image {
+    return this.#moves.attach(image, Date.now());
+  }
+
+  /** When moved slots will change by themselves, in milliseconds of the wall clock; Infinity for never. */
+  get movesUntil(): number {
+    return this.#moves.until;
+  }
+
+  /**
+   * Looks at all flows: forgets what is over and sets the destinations' loads right.
+   *
+   * @returns what it found, and whether another image follows from it; undefined before the first publication
+   */
+  async sweep(): Promise<{ readonly flows: FlowStatistics; readonly changesMoves: boolean } | undefined> {
+    const moved = this.image?.services.filter(({ previous, tracks }) => previous !== undefined && !tracks) ?? [];
+    const flows = await this.#publisher.sweep(moved);
+    if (flows === undefined) {
+      return undefined;
+    }
+    let changesMoves = false;
+    for (const compiled of moved) {
+      const occupied = flows.occupied.get(compiled.name);
+      changesMoves = (occupied !== undefined && this.#moves.setOccupied(compiled, occupied)) || changesMoves;
+    }
+    return { flows, changesMoves };
+  }
+
+  /** How many flows each destination has at this moment, by service and in the image's order; no system call. */
+  flowCounts(): ReadonlyMap<string, readonly FlowCounts[]> {
+    const { set, image, numbering } = this.#publisher;
+    return set === undefined || image === undefined ? new Map() : readFlowCounts(set, image.services, numbering);
+  }
+
+  /** What the data path did to the tables of flows since they were made. */
+  flowTotals(): FlowTotals {
+    const [stored = 0, evicted = 0, refused = 0] = this.#publisher.set?.readFlowCounters() ?? [];
+    return { stored, evicted, refused };
+  }
+
+  /** A page of flows; see listFlows. Services and destinations by their numbers in `numbering`. */
+  listFlows(family: 4 | 6, filter: FlowFilter, from: number, limit: number): ReturnType<typeof listFlows> {
+    const { set } = this.#publisher;
+    return set === undefined
+      ? Promise.resolve({ flows: [], next: undefined })
+      : listFlows(set, family, filter, from, limit);
+  }
+
+  /** The clients with the most flows; see topClients. */
+  topClients(family: 4 | 6, filter: FlowFilter, limit: number): ReturnType<typeof topClients> {
+    const { set } = this.#publisher;
+    return set === undefined ? Promise.resolve([]) : topClients(set, family, filter, limit);
+  }
+
+  /** Under which numbers services and destinations stand in the tables. */
+  get numbering(): Numbering {
+    return this.#publisher.numbering;
   }
 
   /** What was published last by this process; undefined before the first time. */
@@ -233,6 +315,7 @@ export class DataPlane implements Disposable {
   /** Takes the program off all interfaces and removes all pins: the host is as it was before. */
   remove(): void {
     this.close();
+    this.#moves.remove();
     removePins(this.#options.pinDirectory);
   }
 

@@ -13,6 +13,8 @@ export {
 } from './compile.js';
 export { VERDICTS, type Counters, type VerdictName } from './counters.js';
 export { DataPlane, type Attachment } from './dataplane.js';
+export type { FlowCounts, FlowEntry, FlowFilter, FlowStatistics, FlowTotals } from './flows.js';
+export { timeoutSeconds, type FlowState } from './flow-timeouts.js';
 export { Oracle, type Decision } from './oracle.js';
 export { removePins } from './pins.js';
 

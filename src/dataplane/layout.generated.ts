@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0xe49cb9571a82c164n;
+export const fingerprint = 0xd12496795c98155dn;
 
 /** struct services4 */
 export const services4 = {
@@ -33,6 +33,9 @@ export const serviceFlag = {
   'wildcard-udp': 2,
   drop: 4,
   ttl: 8,
+  track: 16,
+  policy: 32,
+  moved: 64,
 } as const;
 
 /** struct services6 */
@@ -64,8 +67,9 @@ export const destinations = {
   mtu: { offset: 0, size: 4 },
   zero: { offset: 4, size: 4 },
   directors: { offset: 8, size: 48, stride: 8 },
-  reserved: { offset: 56, size: 8 },
+  ownMac: { offset: 56, size: 8 },
   entry: { offset: 64, size: 0, stride: 16 },
+  numbered: { offset: 64, size: 0, stride: 16 },
   slot: { offset: 64, size: 0, stride: 2 },
 } as const;
 
@@ -111,6 +115,62 @@ export const nic = {
   zero: { offset: 14, size: 2 },
 } as const;
 
+/** struct policies */
+export const policies = {
+  byteLength: 0,
+  entry: { offset: 0, size: 0, stride: 32 },
+} as const;
+
+/** struct policy */
+export const policy = {
+  byteLength: 32,
+  scheduler: { offset: 0, size: 1 },
+  flags: { offset: 1, size: 1 },
+  zero: { offset: 2, size: 2 },
+  candidates: { offset: 4, size: 4 },
+  length: { offset: 8, size: 4 },
+  base: { offset: 12, size: 4 },
+  mask: { offset: 16, size: 16, stride: 4 },
+} as const;
+
+/** enum scheduler */
+export const scheduler = {
+  maglev: 0,
+  mh: 1,
+  sh: 2,
+  sequence: 3,
+  lc: 4,
+  wlc: 5,
+  sed: 6,
+  nq: 7,
+  fo: 8,
+  ovf: 9,
+  lblc: 10,
+  lblcr: 11,
+  twos: 12,
+} as const;
+
+/** enum policy_flag */
+export const policyFlag = {
+  port: 1,
+  fallback: 2,
+  persistent: 4,
+  'one-packet': 8,
+} as const;
+
+/** struct candidates */
+export const candidates = {
+  byteLength: 0,
+  entry: { offset: 0, size: 0, stride: 8 },
+} as const;
+
+/** struct candidate */
+export const candidate = {
+  byteLength: 8,
+  number: { offset: 0, size: 4 },
+  weight: { offset: 4, size: 4 },
+} as const;
+
 /** struct counters */
 export const counters = {
   byteLength: 0,
@@ -129,13 +189,106 @@ export const counter = {
 /** struct verdicts */
 export const verdicts = {
   byteLength: 0,
-  service: { offset: 0, size: 0, stride: 144 },
+  service: { offset: 0, size: 0, stride: 160 },
 } as const;
 
 /** struct service_verdicts */
 export const serviceVerdicts = {
-  byteLength: 144,
-  count: { offset: 0, size: 144, stride: 8 },
+  byteLength: 160,
+  count: { offset: 0, size: 160, stride: 8 },
+} as const;
+
+/** struct flow_counter */
+export const flowCounter = {
+  byteLength: 32,
+  stored: { offset: 0, size: 8 },
+  evicted: { offset: 8, size: 8 },
+  refused: { offset: 16, size: 8 },
+  zero: { offset: 24, size: 8 },
+} as const;
+
+/** struct flow_query */
+export const flowQuery = {
+  byteLength: 128,
+  words: { offset: 0, size: 24, stride: 8 },
+  hash: { offset: 24, size: 8 },
+  data: { offset: 32, size: 8 },
+  vacant: { offset: 40, size: 4 },
+  templateVacant: { offset: 44, size: 4 },
+  client: { offset: 48, size: 4 },
+  first: { offset: 52, size: 4 },
+  ring: { offset: 56, size: 4 },
+  copy: { offset: 60, size: 4 },
+  now: { offset: 64, size: 4 },
+  clientPort: { offset: 68, size: 2 },
+  port: { offset: 70, size: 2 },
+  service: { offset: 72, size: 2 },
+  shift: { offset: 74, size: 1 },
+  flags: { offset: 75, size: 1 },
+  event: { offset: 76, size: 1 },
+  isIpv6: { offset: 77, size: 1 },
+  opens: { offset: 78, size: 1 },
+  verdict: { offset: 79, size: 1 },
+  diverted: { offset: 80, size: 1 },
+  reserved: { offset: 88, size: 40, stride: 8 },
+} as const;
+
+/** struct flows4 */
+export const flows4 = {
+  byteLength: 0,
+  entry: { offset: 0, size: 0, stride: 16 },
+} as const;
+
+/** struct flow4 */
+export const flow4 = {
+  byteLength: 16,
+  key: { offset: 0, size: 8 },
+  data: { offset: 8, size: 8 },
+} as const;
+
+/** struct flows6 */
+export const flows6 = {
+  byteLength: 0,
+  entry: { offset: 0, size: 0, stride: 32 },
+} as const;
+
+/** struct flow6 */
+export const flow6 = {
+  byteLength: 32,
+  address: { offset: 0, size: 16, stride: 8 },
+  rest: { offset: 16, size: 8 },
+  data: { offset: 24, size: 8 },
+} as const;
+
+/** struct loads */
+export const loads = {
+  byteLength: 0,
+  entry: { offset: 0, size: 0, stride: 32 },
+} as const;
+
+/** struct load */
+export const load = {
+  byteLength: 32,
+  flows: { offset: 0, size: 12, stride: 4 },
+  upper: { offset: 12, size: 4 },
+  lower: { offset: 16, size: 4 },
+  overload: { offset: 20, size: 4 },
+  member: { offset: 24, size: 4 },
+  zero: { offset: 28, size: 4 },
+} as const;
+
+/** struct cursors */
+export const cursors = {
+  byteLength: 0,
+  entry: { offset: 0, size: 0, stride: 16 },
+} as const;
+
+/** struct cursor */
+export const cursor = {
+  byteLength: 16,
+  count: { offset: 0, size: 8 },
+  cached: { offset: 8, size: 4 },
+  zero: { offset: 12, size: 4 },
 } as const;
 
 /** struct fragments4 */
@@ -191,8 +344,10 @@ export const verdict = {
   'too-long': 13,
   ttl: 14,
   'no-egress': 15,
-  truncated: 16,
-  malformed: 17,
+  'no-flow': 16,
+  'flows-full': 17,
+  truncated: 18,
+  malformed: 19,
 } as const;
 
 /** enum feature */
@@ -204,17 +359,36 @@ export const feature = {
   fragments: 16,
   ttl: 32,
   directors: 64,
+  flows: 128,
+} as const;
+
+/** enum flow_state */
+export const flowState = {
+  free: 0,
+  'syn-recv': 1,
+  unconfirmed: 2,
+  'udp-new': 3,
+  'template-new': 4,
+  close: 5,
+  'time-wait': 6,
+  'fin-wait': 7,
+  udp: 8,
+  established: 9,
+  template: 10,
+  busy: 15,
 } as const;
 
 /** struct control */
 export const control = {
-  byteLength: 32,
+  byteLength: 104,
   active: { offset: 0, size: 4 },
   magic: { offset: 4, size: 4 },
   layout: { offset: 8, size: 8 },
   generation: { offset: 16, size: 8 },
   features: { offset: 24, size: 4 },
   revision: { offset: 28, size: 4 },
+  flowSecret: { offset: 32, size: 8 },
+  flowTimeouts: { offset: 40, size: 64, stride: 4 },
 } as const;
 
 /** enum layout_revision */
@@ -224,19 +398,23 @@ export const layoutRevision = {
 
 /** struct geometry */
 export const geometry = {
-  byteLength: 20,
+  byteLength: 28,
   services4Shift: { offset: 0, size: 4 },
   services6Shift: { offset: 4, size: 4 },
   slotMask: { offset: 8, size: 4 },
   destinationMask: { offset: 12, size: 4 },
   serviceMask: { offset: 16, size: 4 },
+  flows4Buckets: { offset: 20, size: 4 },
+  flows6Buckets: { offset: 24, size: 4 },
 } as const;
 
 /** The section .rodata */
 export const readOnlyData = {
-  byteLength: 32,
+  byteLength: 56,
   verdictNames: { offset: 0, size: 4 },
   features: { offset: 4, size: 4 },
   clockShift: { offset: 8, size: 4 },
-  geometry: { offset: 12, size: 20 },
+  flowSecret: { offset: 16, size: 8 },
+  flowStateNames: { offset: 24, size: 4 },
+  geometry: { offset: 28, size: 28 },
 } as const;

@@ -1,15 +1,18 @@
 /** One program and the maps it reads: loaded, pinned, found again; their memory and its layout. */
 
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { BpfMap, BpfObject, BpfProgram, KernelError, type Mapping } from '../libbpf/index.js';
 import { BeelineError, ipFromBytes, PROTOCOL_NUMBERS, PROTOCOLS, serviceName, type Protocol } from '../model/index.js';
-import { possibleCpus } from '../native/system.js';
+import { addon } from '../native/addon.js';
+import { availableMemory, possibleCpus } from '../native/system.js';
 import { clockShift } from './clock.js';
+import { sumRows } from './counters.js';
 import * as layout from './layout.generated.js';
-import type { Numbering, ServiceNumbers } from './numbering.js';
-import type { Geometry } from './tables.js';
+import type { Numbering, NumberSet, ServiceNumbers } from './numbering.js';
+import { FLOW_WAYS, requireMemory, type Geometry } from './tables.js';
 
 /** The maps by what they are called here, and their names in the object. */
 const MAP_NAMES = {
@@ -18,6 +21,14 @@ const MAP_NAMES = {
   destinations: 'destinations',
   egresses: 'egresses',
   nics: 'nics',
+  policies: 'policies',
+  candidates: 'candidates',
+  flows4: 'flows4',
+  flows6: 'flows6',
+  flowCounters: 'flow_counters',
+  flowQueries: 'flow_queries',
+  loads: 'loads',
+  cursors: 'cursors',
   fragments4: 'fragments4',
   fragments6: 'fragments6',
   destinationCounters: 'destination_counters',
@@ -30,13 +41,17 @@ const MAP_NAMES = {
 type MapKey = keyof typeof MAP_NAMES;
 const MAP_KEYS = Object.keys(MAP_NAMES) as MapKey[];
 
+/** Whose entries outlive the program, if their number does not change. */
+const FLOW_TABLES = ['flows4', 'flows6'] as const;
+
 /** The map of interfaces to redirect to: the kernel's own kind, that cannot be mapped. */
 const DEVICES_NAME = 'devices';
 
 const PROGRAM_NAME = 'director';
 
 /** Tables that exist twice. */
-export type CopiedTable = 'services4' | 'services6' | 'slots' | 'destinations' | 'egresses' | 'nics';
+export type CopiedTable =
+  'services4' | 'services6' | 'slots' | 'destinations' | 'numbered' | 'egresses' | 'nics' | 'policies' | 'candidates';
 
 /** CONTROL_MAGIC in bpf/layout.h. */
 const CONTROL_MAGIC = 0x4245454c;
@@ -44,8 +59,8 @@ const CONTROL_MAGIC = 0x4245454c;
 /** Array elements start at multiples of eight (kernel/bpf/arraymap.c). */
 const ELEMENT_ALIGNMENT = 8;
 
-/** A map's value is no larger (kernel/bpf/arraymap.c, INT_MAX). */
-const MAX_VALUE_BYTES = 2 ** 31 - 1;
+/** Of a larger map value the verifier takes no index (BPF_MAX_VAR_OFF in linux/bpf_verifier.h). */
+const MAX_VALUE_BYTES = 2 ** 29;
 
 /** Why pinned maps cannot be adopted. */
 export type Unadoptable = 'incomplete' | 'other-version';
@@ -65,7 +80,8 @@ export class MapSet implements Disposable {
   /** Elements of each map, asked for once: reading counters then makes no system call. */
   readonly #elements: Readonly<Record<MapKey, number>>;
   readonly #devices: BpfMap;
-  /** Where the slots begin in a copy of the destinations. */
+  /** Where in a copy of the destinations they stand by their numbers, and where the slots begin. */
+  readonly #numberedAt: number;
   readonly #slotsAt: number;
   #deviceIndices: readonly number[] | undefined;
 
@@ -81,6 +97,7 @@ export class MapSet implements Disposable {
     this.#elements = mapValues((key) => maps[key].info.maxEntries);
     const entries = (key: MapKey, header: number, bytes: number): number => (maps[key].info.valueSize - header) / bytes;
     const destinations = entries('egresses', 0, layout.egress.byteLength);
+    this.#numberedAt = numberedOffset(destinations);
     this.#slotsAt = slotsOffset(destinations);
     this.geometry = {
       services4: entries('services4', layout.services4.byteLength, layout.service4.byteLength),
@@ -88,16 +105,19 @@ export class MapSet implements Disposable {
       slots: entries('destinations', this.#slotsAt, layout.destinations.slot.stride),
       destinations,
       services: entries('serviceVerdicts', 0, layout.serviceVerdicts.byteLength),
+      flows4: entries('flows4', 0, layout.flow4.byteLength),
+      flows6: entries('flows6', 0, layout.flow6.byteLength),
     };
   }
 
   /**
    * Loads the program with new, empty maps.
    *
+   * @param before whose flows to go on with, in its very tables where they are of that size
    * @throws BeelineError `PROGRAM_REFUSED` when the kernel does not take it, `TABLE_FULL` when it cannot be that large,
    *   `NOT_BUILT` when there is no object
    */
-  static create(objectPath: string, geometry: Geometry, features: number): MapSet {
+  static create(objectPath: string, geometry: Geometry, features: number, before?: MapSet): MapSet {
     const sizes: Partial<Record<MapKey, number>> = {
       services4: layout.services4.byteLength + geometry.services4 * layout.service4.byteLength,
       services6: layout.services6.byteLength + geometry.services6 * layout.service6.byteLength,
@@ -105,23 +125,39 @@ export class MapSet implements Disposable {
       egresses: geometry.destinations * layout.egress.byteLength,
       destinationCounters: geometry.destinations * layout.counter.byteLength,
       serviceVerdicts: geometry.services * layout.serviceVerdicts.byteLength,
+      policies: geometry.services * layout.policy.byteLength,
+      candidates: geometry.destinations * layout.candidate.byteLength,
+      flows4: geometry.flows4 * layout.flow4.byteLength,
+      flows6: geometry.flows6 * layout.flow6.byteLength,
+      loads: geometry.destinations * layout.load.byteLength,
+      cursors: geometry.services * layout.cursor.byteLength,
     };
-    if (sizes.destinations! > MAX_VALUE_BYTES) {
+    const kept = FLOW_TABLES.filter((key) => before?.geometry[key] === geometry[key]);
+    // What goes on being used takes no more memory.
+    const made = FLOW_TABLES.filter((key) => !kept.includes(key)).reduce((sum, key) => sum + sizes[key]!, 0);
+    requireMemory(made, availableMemory());
+    const secret = before === undefined ? newSecret() : before.#flowSecret;
+    if (sizes.destinations! >= MAX_VALUE_BYTES) {
       throw new BeelineError(
         'TABLE_FULL',
-        `the rings need ${(sizes.destinations! / 1e9).toFixed(1)} GB; the kernel takes 2 GB`,
+        `the rings need ${(sizes.destinations! / 1e9).toFixed(1)} GB; the kernel takes half a GB`,
         {
           hint: 'Give the services fewer "slots".',
         },
       );
     }
-    const set = MapSet.#load(objectPath, geometry, features, (object) => {
+    const set = MapSet.#load(objectPath, geometry, features, secret, (object) => {
       for (const [key, size] of Object.entries(sizes)) {
         object.map(MAP_NAMES[key as MapKey]).setValueSize(size);
+      }
+      for (const key of kept) {
+        object.map(MAP_NAMES[key]).reuse(before!.#maps[key]);
       }
       // One row a CPU, and one for what was counted in maps that were replaced by larger ones.
       object.map(MAP_NAMES.destinationCounters).setMaxEntries(possibleCpus() + 1);
       object.map(MAP_NAMES.serviceVerdicts).setMaxEntries(possibleCpus() + 1);
+      object.map(MAP_NAMES.flowCounters).setMaxEntries(possibleCpus() + 1);
+      object.map(MAP_NAMES.flowQueries).setMaxEntries(possibleCpus());
       object.map(MAP_NAMES.serviceIdentities).setMaxEntries(geometry.services);
       object.map(MAP_NAMES.destinationIdentities).setMaxEntries(geometry.destinations);
     });
@@ -129,13 +165,14 @@ export class MapSet implements Disposable {
     view.setUint32(layout.control.magic.offset, CONTROL_MAGIC, true);
     view.setBigUint64(layout.control.layout.offset, layout.fingerprint, true);
     view.setUint32(layout.control.features.offset, features, true);
+    view.setBigUint64(layout.control.flowSecret.offset, secret, true);
     set.#memory.control.write(0, new Uint8Array(view.buffer));
     return set;
   }
 
   /** Loads the program anew, with the maps of another set. Both see the same memory. */
   static reload(objectPath: string, from: MapSet, features: number): MapSet {
-    const set = MapSet.#load(objectPath, from.geometry, features, (object) => {
+    const set = MapSet.#load(objectPath, from.geometry, features, from.#flowSecret, (object) => {
       for (const key of MAP_KEYS) {
         object.map(MAP_NAMES[key]).reuse(from.#maps[key]);
       }
@@ -150,10 +187,11 @@ export class MapSet implements Disposable {
     objectPath: string,
     geometry: Geometry,
     features: number,
+    secret: bigint,
     configure: (object: BpfObject) => void,
   ): MapSet {
     using object = openObject(objectPath);
-    setConstants(object, geometry, features);
+    setConstants(object, geometry, features, secret);
     configure(object);
     try {
       object.load();
@@ -231,6 +269,94 @@ export class MapSet implements Disposable {
     return this.#memory.control.load32(layout.control.features.offset);
   }
 
+  /** The memory of flows, and of what each destination has of them. */
+  get flowMemory(): Readonly<Record<'flows4' | 'flows6' | 'loads', Mapping>> {
+    return this.#memory;
+  }
+
+  /** How many flows a destination has, as the data path counts them: active, inactive, templates. */
+  readLoads(count: number): Uint32Array {
+    const bytes = this.#memory.loads.read(0, new Uint8Array(count * layout.load.byteLength));
+    return new Uint32Array(bytes.buffer);
+  }
+
+  /** What all CPUs together did to the tables of flows: stored, evicted, refused. */
+  readFlowCounters(): Float64Array {
+    const rows = Array.from({ length: this.#rows('flowCounters') }, (_, row) =>
+      this.#memory.flowCounters.read(row * this.#strides.flowCounters, new Uint8Array(layout.flowCounter.byteLength)),
+    );
+    return sumRows(rows);
+  }
+
+  /** Brings another set's flows along, where they stand in other tables; resolves to how many found no room. */
+  async copyFlows(from: MapSet): Promise<number> {
+    let lost = 0;
+    for (const [key, family] of [
+      ['flows4', 4],
+      ['flows6', 6],
+    ] as const) {
+      if (from.geometry[key] !== this.geometry[key]) {
+        lost += await addon.copyFlows({
+          from: from.#memory[key].native,
+          to: this.#memory[key].native,
+          family,
+          secret: this.#flowSecret,
+        });
+      }
+    }
+    return lost;
+  }
+
+  /** Brings along what another set's destination of a number has of flows. */
+  carryLoad(from: MapSet, number: number): void {
+    const { byteLength, flows, overload, member } = layout.load;
+    for (const field of [flows, overload, member]) {
+      const at = number * byteLength + field.offset;
+      this.#memory.loads.write(at, from.#memory.loads.read(at, new Uint8Array(field.size)));
+    }
+  }
+
+  /** Brings along how far another set's scheduler of a service has come. */
+  carryCursor(from: MapSet, service: number): void {
+    const { byteLength } = layout.cursor;
+    const at = service * byteLength;
+    this.#memory.cursors.write(at, from.#memory.cursors.read(at, new Uint8Array(byteLength)));
+  }
+
+  /** What spreads flows over their tables. */
+  get #flowSecret(): bigint {
+    const bytes = this.#memory.control.read(layout.control.flowSecret.offset, new Uint8Array(8));
+    return new DataView(bytes.buffer).getBigUint64(0, true);
+  }
+
+  /** Tells the program when flows of each state may be taken for over. */
+  setTimeouts(units: Uint32Array): void {
+    this.#memory.control.write(layout.control.flowTimeouts.offset, new Uint8Array(units.buffer));
+  }
+
+  /** How many flows a service's scheduler counted. */
+  cursorCount(service: number): bigint {
+    const at = service * layout.cursor.byteLength + layout.cursor.count.offset;
+    const bytes = this.#memory.cursors.read(at, new Uint8Array(8));
+    return new DataView(bytes.buffer).getBigUint64(0, true);
+  }
+
+  /** Sets how many flows a destination may have; 0: no limit. */
+  setThresholds(number: number, upper: number, lower: number): void {
+    const { loads } = this.#memory;
+    const at = number * layout.load.byteLength;
+    if (
+      loads.load32(at + layout.load.upper.offset) === upper &&
+      loads.load32(at + layout.load.lower.offset) === lower
+    ) {
+      return;
+    }
+    loads.store32(at + layout.load.upper.offset, upper);
+    loads.store32(at + layout.load.lower.offset, lower);
+    // The next flow that is one too many says so again.
+    loads.store32(at + layout.load.overload.offset, 0);
+  }
+
   /** Sets the interfaces that packets can be redirected to; one that has vanished meanwhile is left out. */
   setDevices(ifindices: readonly number[]): void {
     const before = this.#deviceIndices ?? [...this.#devices.keys()].map((key) => u32Of(key));
@@ -251,7 +377,12 @@ export class MapSet implements Disposable {
 
   /** Writes into one copy of a table. */
   writeTable(table: CopiedTable, copy: 0 | 1, offset: number, bytes: Uint8Array): void {
-    const [map, start] = table === 'slots' ? (['destinations', this.#slotsAt] as const) : ([table, 0] as const);
+    const [map, start] =
+      table === 'slots'
+        ? (['destinations', this.#slotsAt] as const)
+        : table === 'numbered'
+          ? (['destinations', this.#numberedAt] as const)
+          : ([table, 0] as const);
     this.#memory[map].write(copy * this.#strides[map] + start + offset, bytes);
   }
 
@@ -259,6 +390,7 @@ export class MapSet implements Disposable {
   setService(number: number, identity: Uint8Array | undefined): void {
     const { byteLength } = layout.serviceVerdicts;
     this.#setIdentity('serviceIdentities', number, identity);
+    this.#memory.cursors.zero(number * layout.cursor.byteLength, layout.cursor.byteLength);
     for (let row = 0; row < this.#rows('serviceVerdicts'); row += 1) {
       this.#memory.serviceVerdicts.zero(row * this.#strides.serviceVerdicts + number * byteLength, byteLength);
     }
@@ -268,6 +400,7 @@ export class MapSet implements Disposable {
   setDestination(number: number, identity: Uint8Array | undefined): void {
     const { byteLength } = layout.counter;
     this.#setIdentity('destinationIdentities', number, identity);
+    this.#memory.loads.zero(number * layout.load.byteLength, layout.load.byteLength);
     for (let row = 0; row < this.#rows('destinationCounters'); row += 1) {
       this.#memory.destinationCounters.zero(row * this.#strides.destinationCounters + number * byteLength, byteLength);
     }
@@ -275,6 +408,19 @@ export class MapSet implements Disposable {
 
   #setIdentity(key: 'serviceIdentities' | 'destinationIdentities', number: number, identity?: Uint8Array): void {
     this.#memory[key].write(number * this.#strides[key], identity ?? new Uint8Array(layout.identity.byteLength));
+  }
+
+  /** Brings along whose another set's numbers are, or were, as far as these maps have them. */
+  carryIdentities(from: MapSet, { services, destinations }: NumberSet): void {
+    for (const [key, numbers] of [
+      ['serviceIdentities', services],
+      ['destinationIdentities', destinations],
+    ] as const) {
+      for (const number of numbers.filter((each) => each < this.#rows(key))) {
+        const at = number * this.#strides[key];
+        this.#memory[key].write(at, from.#memory[key].read(at, new Uint8Array(layout.identity.byteLength)));
+      }
+    }
   }
 
   /** Who has which number, as the maps say. */
@@ -354,8 +500,17 @@ export class MapSet implements Disposable {
   }
 }
 
-function slotsOffset(destinations: number): number {
+function numberedOffset(destinations: number): number {
   return layout.destinations.byteLength + destinations * layout.destination.byteLength;
+}
+
+function slotsOffset(destinations: number): number {
+  return numberedOffset(destinations) + destinations * layout.destination.byteLength;
+}
+
+/** Odd, so that no two flows' keys become one by it. */
+function newSecret(): bigint {
+  return randomBytes(8).readBigUInt64LE() | 1n;
 }
 
 function u32Bytes(value: number): Uint8Array {
@@ -402,7 +557,7 @@ function openObject(path: string): BpfObject {
 }
 
 /** Tells the program its tables' sizes and its features, before it is loaded: the verifier then knows them. */
-function setConstants(object: BpfObject, geometry: Geometry, features: number): void {
+function setConstants(object: BpfObject, geometry: Geometry, features: number, secret: bigint): void {
   const view = new DataView(new ArrayBuffer(layout.readOnlyData.byteLength));
   const at = layout.readOnlyData.geometry.offset;
   const set = (field: { offset: number }, value: number): void => {
@@ -413,8 +568,11 @@ function setConstants(object: BpfObject, geometry: Geometry, features: number): 
   set(layout.geometry.slotMask, geometry.slots - 1);
   set(layout.geometry.destinationMask, geometry.destinations - 1);
   set(layout.geometry.serviceMask, geometry.services - 1);
+  set(layout.geometry.flows4Buckets, geometry.flows4 / FLOW_WAYS.ipv4);
+  set(layout.geometry.flows6Buckets, geometry.flows6 / FLOW_WAYS.ipv6);
   view.setUint32(layout.readOnlyData.features.offset, features, true);
   view.setUint32(layout.readOnlyData.clockShift.offset, clockShift(), true);
+  view.setBigUint64(layout.readOnlyData.flowSecret.offset, secret, true);
   object.section('.rodata').setInitialValue(new Uint8Array(view.buffer));
 }
 

@@ -1,10 +1,23 @@
 /** What the XDP program must do with a frame, said a second time in TypeScript: the reference that tests hold it to. */
 
-import { ipBytes, macBytes, macFromBytes, PROTOCOL_NUMBERS, type Interface, type Protocol } from '../model/index.js';
-import { hashFlow, slotOf } from '../schedule/flow-hash.js';
-import type { CompiledService, Image, Route } from './compile.js';
+import {
+  ipBytes,
+  isHashing,
+  macBytes,
+  macFromBytes,
+  PROTOCOL_NUMBERS,
+  type Interface,
+  type IpAddress,
+  type MacAddress,
+  type Protocol,
+} from '../model/index.js';
+import { classOf, nextState, tcpEvent, udpEvent, type FlowEvent, type LiveState } from '../schedule/flow-state.js';
+import { hashedSlot, schedule, slotOwner, type Client, type Load, type Scheduled } from '../schedule/scheduler.js';
+import { SLOT_MARKED, SLOT_UNMOVED, type CompiledService, type Image, type Route } from './compile.js';
 import type { VerdictName } from './counters.js';
+import { timeoutSeconds } from './flow-timeouts.js';
 import { feature } from './layout.generated.js';
+import { persistenceMask } from './tables.js';
 
 export interface Decision {
   readonly verdict: VerdictName;
@@ -68,12 +81,49 @@ interface Flow {
   readonly protocol: Protocol;
   readonly client: Uint8Array;
   readonly ports: Ports;
+  /** What the packet says of it. */
+  readonly event: FlowEvent;
+  /** A TCP SYN without ACK. */
+  readonly opens: boolean;
+}
+
+/** A flow, or a template of persistence, that is remembered. */
+interface Entry {
+  readonly service: string;
+  readonly client: Client;
+  address: IpAddress;
+  state: LiveState;
+  /** When its last packet came. */
+  seen: number;
+}
+
+/** What an oracle remembers, from packet to packet and from image to image. */
+interface Memory {
+  /** First fragments. */
+  readonly fragments: Map<string, Pick<Flow, 'protocol' | 'ports'>>;
+  /** By service, client, and virtual port; templates apart. */
+  readonly flows: Map<string, Entry>;
+  /** By service. */
+  readonly cursors: Map<string, { count: bigint; cached: IpAddress | undefined }>;
+  /** Destinations that lblcr has in use, and as which in turn they joined: "service address". */
+  readonly members: Map<string, number>;
+  /** Those over their threshold. */
+  readonly overloaded: Set<string>;
+  readonly loads: Map<string, { active: number; inactive: number; persistent: number }>;
+  /** How many flows were ever remembered. */
+  stored: number;
+}
+
+/** What became of a flow's packet: a destination's index, or why there is none. */
+interface Followed {
+  readonly index?: number;
+  readonly verdict?: VerdictName;
   readonly opens: boolean;
 }
 
 /**
- * Finds a frame's services quickly; make one for an image and ask it often. It remembers first fragments, without a limit
- * in number or time, as the program does within its limits.
+ * Finds a frame's services quickly; make one for an image and ask it often. It remembers first fragments and flows, without
+ * a limit in number or time, as the program does within its limits.
  */
 export class Oracle {
   readonly #image: Image;
@@ -81,18 +131,68 @@ export class Oracle {
   /** Their spelling by their bytes. */
   readonly #vips = new Map<string, string>();
   readonly #directors: ReadonlySet<string>;
-  readonly #fragments: Map<string, Pick<Flow, 'protocol' | 'ports'>>;
+  readonly #memory: Memory;
+  /** Of the flow that was scheduled last: whom its slot leads to is at its threshold. */
+  #diverted = false;
+  readonly #now: () => number;
 
-  /** @param before whose fragments to go on with, after a change of the image */
-  constructor(image: Image, before?: Oracle) {
+  /**
+   * @param before whose fragments and flows to go on with, after a change of the image
+   * @param now the time in seconds, where flows are to be over some time
+   */
+  constructor(image: Image, before?: Oracle, now: () => number = () => 0) {
     this.#image = image;
-    this.#fragments = before === undefined ? new Map<string, Flow>() : before.#fragments;
+    this.#now = now;
+    this.#memory =
+      before === undefined
+        ? {
+            fragments: new Map(),
+            flows: new Map(),
+            cursors: new Map(),
+            members: new Map(),
+            overloaded: new Set(),
+            loads: new Map(),
+            stored: 0,
+          }
+        : before.#memory;
     this.#directors = new Set(image.directors);
     for (const compiled of image.services) {
       const { address, port, protocol } = compiled.service;
       this.#services.set(`${protocol} ${address} ${port}`, compiled);
       this.#vips.set(bytesKey(ipBytes(address)), address);
     }
+  }
+
+  /** How many flows were remembered since the first image. */
+  get stored(): number {
+    return this.#memory.stored;
+  }
+
+  /** Forgets the flows of services whose timeouts have passed, as a sweep does. */
+  expire(): void {
+    for (const [key, { service: name, state, seen, address }] of this.#memory.flows) {
+      const compiled = this.#image.services.find((each) => each.name === name);
+      if (
+        compiled === undefined ||
+        this.#now() - seen > timeoutSeconds(compiled.service, this.#image.timeouts, state)
+      ) {
+        this.#memory.flows.delete(key);
+        if (compiled !== undefined) {
+          this.#count(compiled, address, state, -1);
+        }
+      }
+    }
+  }
+
+  /** By slot of a service under a hashing scheduler, whether a flow is remembered that falls on it. */
+  occupied(service: CompiledService): Uint8Array {
+    const occupied = new Uint8Array(service.ring?.length ?? 0);
+    for (const { service: name, client } of this.#memory.flows.values()) {
+      if (name === service.name) {
+        occupied[hashedSlot(scheduledOf(service), client)] = 1;
+      }
+    }
+    return occupied;
   }
 
   /** @param ingress index of the interface that the frame came by; by default the first */
@@ -113,7 +213,7 @@ export class Oracle {
       return { verdict: 'no-service', frame };
     }
     if (typeof payload === 'object' && payload.fragment === 'first') {
-      this.#fragments.set(fragmentKey(header, payload), flow);
+      this.#memory.fragments.set(fragmentKey(header, payload), flow);
     }
     return this.#schedule(frame, header, flow, service, ingress);
   }
@@ -157,8 +257,8 @@ export class Oracle {
       return 'fragment';
     }
     if (fragment === 'later') {
-      const first = this.#fragments.get(fragmentKey(header, payload));
-      return first === undefined ? 'fragment' : { ...first, client: header.source, opens: false };
+      const first = this.#memory.fragments.get(fragmentKey(header, payload));
+      return first === undefined ? 'fragment' : { ...first, client: header.source, event: 'passive', opens: false };
     }
     if (number === (header.family === 4 ? ICMP : ICMPV6)) {
       const quoted = fragment === undefined ? quotedFlow(view, frame, header, offset) : undefined;
@@ -171,8 +271,10 @@ export class Oracle {
     if (frame.length < offset + (protocol === 'tcp' ? 20 : 8)) {
       return 'truncated';
     }
-    const opens = protocol === 'tcp' && (view.getUint8(offset + 13) & (TCP_SYN | TCP_ACK)) === TCP_SYN;
-    return { protocol, client: header.source, ports: portsAt(view, offset), opens };
+    const flags = protocol === 'tcp' ? view.getUint8(offset + 13) : 0;
+    const opens = (flags & (TCP_SYN | TCP_ACK)) === TCP_SYN;
+    const event = protocol === 'tcp' ? tcpEvent(flags) : udpEvent(frame.subarray(offset + 8));
+    return { protocol, client: header.source, ports: portsAt(view, offset), event, opens };
   }
 
   #schedule(
@@ -183,21 +285,23 @@ export class Oracle {
     ingress: number | undefined,
   ): Decision {
     const refuse = (verdict: VerdictName): Decision => ({ verdict, service, frame });
-    const { ring, routes, service: asked } = service;
-    const destination = ring?.[slotOf(hashFlow(flow.client, flow.ports.source), ring.length)];
+    const { routes, service: asked } = service;
+    const arrival = this.#image.interfaces.find(({ ifindex }) => ifindex === ingress);
+    const isOthers = macFromBytes(frame.subarray(0, 6)) !== this.#ownMac(arrival);
+    const isDirectors = this.#uses('directors') && this.#directors.has(macFromBytes(frame.subarray(6, 12)));
+    const byRing = this.#goesByRing(service, flow);
+    if (!byRing && (isOthers || isDirectors)) {
+      return refuse(isOthers ? 'other-host' : 'from-director');
+    }
+    const { index: destination, verdict, opens } = byRing ? this.#pick(service, flow) : this.#follow(service, flow);
     const route = destination === undefined ? undefined : routes[destination]!;
     if (route === undefined || route.action === 'none') {
-      return refuse(asked.noDestination === 'drop' ? 'dropped' : 'no-destination');
+      return refuse(verdict ?? (asked.noDestination === 'drop' ? 'dropped' : 'no-destination'));
     }
-    const arrival = this.#image.interfaces.find(({ ifindex }) => ifindex === ingress);
-    const ownMac = this.#uses('nics') ? arrival?.mac : route.sourceMac;
-    if (macFromBytes(frame.subarray(0, 6)) !== ownMac) {
-      return refuse('other-host');
+    if (isOthers || isDirectors) {
+      return refuse(isOthers ? 'other-host' : 'from-director');
     }
-    if (this.#uses('directors') && this.#directors.has(macFromBytes(frame.subarray(6, 12)))) {
-      return refuse('from-director');
-    }
-    const counted = { service, destination: destination!, bytes: header.bytes, opensFlow: flow.opens };
+    const counted = { service, destination: destination!, bytes: header.bytes, opensFlow: opens };
     if (route.action === 'local') {
       return { verdict: 'local', frame, ...counted };
     }
@@ -217,11 +321,238 @@ export class Oracle {
     };
   }
 
+  /** The MAC that frames must be addressed to. */
+  #ownMac(arrival: Interface | undefined): MacAddress | undefined {
+    return this.#uses('nics') ? arrival?.mac : this.#image.interfaces[0]?.mac;
+  }
+
+  /** Whether a packet goes where its slot leads, and nothing is asked or remembered of its flow. */
+  #goesByRing(service: CompiledService, flow: Flow): boolean {
+    const { scheduler, onePacket } = service.service;
+    if (!this.#uses('flows')) {
+      return true;
+    }
+    return (
+      scheduler === 'maglev' && !service.tracks && (previousOf(service, flow) === SLOT_UNMOVED || onePacket === true)
+    );
+  }
+
+  /** By the ring alone. */
+  #pick(service: CompiledService, flow: Flow): Followed {
+    const { ring } = service;
+    const index = ring?.[hashedSlot(scheduledOf(service), clientOf(flow))];
+    return { opens: flow.opens, ...(index !== undefined && { index }) };
+  }
+
+  /** By all rules: bpf/follow.h. */
+  #follow(service: CompiledService, flow: Flow): Followed {
+    const { flows } = this.#memory;
+    this.#diverted = false;
+    const { tracks, service: asked } = service;
+    const previous = previousOf(service, flow);
+    if (asked.onePacket === true || (!tracks && previous === SLOT_UNMOVED)) {
+      const opens = asked.onePacket === true || flow.event === 'syn';
+      return { ...this.#found(this.#choose(service, flow)), opens };
+    }
+    const key = flowKey(service, flow);
+    const entry = flows.get(key);
+    if (entry !== undefined) {
+      return this.#followKnown(service, flow, entry);
+    }
+    return asked.scheduler === 'maglev' || asked.scheduler === 'sh' || asked.scheduler === 'mh'
+      ? this.#followHashed(service, flow, key, previous)
+      : this.#followScheduled(service, flow, key);
+  }
+
+  #followKnown(service: CompiledService, flow: Flow, entry: Entry): Followed {
+    const { state } = entry;
+    const opens = (state === 'time-wait' || state === 'close') && flow.event === 'syn';
+    let index = reachableIndex(service, entry.address);
+    if (opens || index === undefined) {
+      index = this.#assign(service, flow, undefined);
+      if (index === undefined) {
+        return { opens };
+      }
+    }
+    if (flow.event === 'passive') {
+      return { index, opens };
+    }
+    const next = nextState(state, flow.event);
+    this.#change(service, entry, index, next);
+    const firm = next === 'established' || next === 'udp';
+    if (service.service.persistence !== undefined && next !== state && firm) {
+      const template = this.#memory.flows.get(templateKey(service, flow));
+      if (template !== undefined) {
+        template.state = 'template';
+      }
+    }
+    return { index, opens };
+  }
+
+  #followHashed(service: CompiledService, flow: Flow, key: string, previous: number): Followed {
+    const { event } = flow;
+    const before = previous < SLOT_MARKED && service.routes[previous]!.action !== 'none' ? previous : undefined;
+    const begins = event === 'syn' || event === 'initial';
+    const index =
+      event === 'passive'
+        ? (before ?? this.#choose(service, flow))
+        : this.#assign(service, flow, begins ? undefined : before);
+    const stays = service.tracks || before !== undefined;
+    let opens = event === 'syn';
+    if (index === undefined) {
+      return { opens };
+    }
+    if (event === 'datagram' || event === 'initial') {
+      opens = stays;
+      if (stays) {
+        this.#store(service, flow, key, index, 'udp-new');
+      }
+    } else if (event === 'syn' && (before !== undefined || this.#diverted)) {
+      this.#store(service, flow, key, index, 'syn-recv');
+    } else if (event === 'ack' && stays) {
+      this.#store(service, flow, key, index, 'unconfirmed');
+    }
+    return { index, opens };
+  }
+
+  #followScheduled(service: CompiledService, flow: Flow, key: string): Followed {
+    const datagram = flow.event === 'datagram' || flow.event === 'initial';
+    if (!datagram && flow.event !== 'syn') {
+      return { verdict: 'no-flow', opens: false };
+    }
+    const index = this.#assign(service, flow, undefined);
+    if (index === undefined) {
+      return { opens: false };
+    }
+    this.#store(service, flow, key, index, datagram ? 'udp-new' : 'syn-recv');
+    return { index, opens: true };
+  }
+
+  /** With its client's other flows, where a service is persistent; else `otherwise`, or as the scheduler says. */
+  #assign(service: CompiledService, flow: Flow, otherwise: number | undefined): number | undefined {
+    const persistent = service.service.persistence !== undefined;
+    const key = persistent ? templateKey(service, flow) : '';
+    const template = persistent ? this.#memory.flows.get(key) : undefined;
+    const kept = template && reachableIndex(service, template.address);
+    if (kept !== undefined) {
+      return kept;
+    }
+    const index = otherwise ?? this.#choose(service, flow);
+    if (index !== undefined && template !== undefined) {
+      this.#change(service, template, index, template.state);
+    } else if (index !== undefined && persistent) {
+      this.#store(service, flow, key, index, 'template-new');
+    }
+    return index;
+  }
+
+  #choose(service: CompiledService, flow: Flow): number | undefined {
+    const { scheduler } = service.service;
+    const begins = flow.event === 'syn' || flow.event === 'datagram' || flow.event === 'initial';
+    const { name, destinations } = service;
+    const { cursors, members } = this.#memory;
+    const nameOf = (index: number): string => `${name} ${destinations[index]!.address}`;
+    let cursor = cursors.get(name);
+    if (cursor === undefined) {
+      cursor = { count: 0n, cached: undefined };
+      cursors.set(name, cursor);
+    }
+    const cached = destinations.findIndex(({ address }) => address === cursor.cached);
+    const state = { count: cursor.count, cached: cached < 0 ? undefined : cached };
+    const owner = isHashing(scheduler) ? slotOwner(scheduledOf(service), clientOf(flow)) : undefined;
+    this.#diverted = owner !== undefined && this.#load(nameOf(owner)).overloaded;
+    const index = schedule(
+      scheduledOf(service),
+      clientOf(flow),
+      (each) => this.#load(nameOf(each)),
+      state,
+      (each) => members.set(nameOf(each), members.size + 1),
+      !begins,
+    );
+    cursor.count = state.count;
+    cursor.cached = state.cached === undefined ? undefined : destinations[state.cached]!.address;
+    return index;
+  }
+
+  #load(name: string): Load {
+    const { loads, members, overloaded } = this.#memory;
+    const { active, inactive } = loads.get(name) ?? { active: 0, inactive: 0 };
+    return { active, inactive, overloaded: overloaded.has(name), member: members.get(name) ?? 0 };
+  }
+
+  #found(index: number | undefined): Pick<Followed, 'index'> {
+    return index === undefined ? {} : { index };
+  }
+
+  #store(service: CompiledService, flow: Flow, key: string, index: number, state: LiveState): void {
+    const { address } = service.destinations[index]!;
+    const entry = { service: service.name, client: clientOf(flow), address, state, seen: this.#now() };
+    this.#memory.flows.set(key, entry);
+    this.#memory.stored += 1;
+    this.#count(service, address, state, 1);
+  }
+
+  #change(service: CompiledService, entry: Entry, index: number, state: LiveState): void {
+    const { address } = service.destinations[index]!;
+    if (address !== entry.address || classOf(state) !== classOf(entry.state)) {
+      this.#count(service, entry.address, entry.state, -1);
+      this.#count(service, address, state, 1);
+    }
+    Object.assign(entry, { address, state, seen: this.#now() });
+  }
+
+  #count(service: CompiledService, address: IpAddress, state: LiveState, change: number): void {
+    const { loads, overloaded } = this.#memory;
+    const name = `${service.name} ${address}`;
+    const load = loads.get(name) ?? { active: 0, inactive: 0, persistent: 0 };
+    loads.set(name, load);
+    load[classOf(state)] += change;
+    const upper = service.destinations.find((each) => each.address === address)?.upperThreshold ?? 0;
+    if (change > 0 && upper > 0 && load.active + load.inactive + load.persistent >= upper) {
+      overloaded.add(name);
+    }
+  }
+
   #isTooLong(bytes: number, egress: Interface): boolean {
     const shortest = Math.min(...this.#image.interfaces.map(({ mtu }) => mtu));
     const known = this.#uses('vlan') || this.#uses('nics');
     return bytes > (known ? Math.max(shortest, Math.min(egress.mtu, 0xffff)) : shortest);
   }
+}
+
+function scheduledOf({ service, ring, destinations, routes }: CompiledService): Scheduled {
+  return {
+    scheduler: service.scheduler,
+    flags: service.flags ?? [],
+    ring,
+    weights: destinations.map(({ weight }) => weight),
+    reachable: routes.map(({ action }) => action !== 'none'),
+  };
+}
+
+function clientOf({ client, ports }: Flow): Client {
+  return { address: client, port: ports.source };
+}
+
+/** What a change left of a flow's slot. */
+function previousOf(service: CompiledService, flow: Flow): number {
+  const { previous } = service;
+  return previous?.[hashedSlot(scheduledOf(service), clientOf(flow))] ?? SLOT_UNMOVED;
+}
+
+/** A destination's index when it takes packets. */
+function reachableIndex({ destinations, routes }: CompiledService, address: IpAddress): number | undefined {
+  const index = destinations.findIndex((each) => each.address === address);
+  return index >= 0 && routes[index]!.action !== 'none' ? index : undefined;
+}
+
+function flowKey({ name }: CompiledService, { client, ports }: Flow): string {
+  return `${name} ${bytesKey(client)} ${ports.source} ${ports.destination}`;
+}
+
+function templateKey({ name, service }: CompiledService, { client }: Flow): string {
+  const mask = persistenceMask(service);
+  return `${name} ${bytesKey(client.map((byte, i) => byte & mask[i]!))}`;
 }
 
 /** Bytes as a string that is quickly made and compared. */
@@ -324,6 +655,7 @@ function quotedFlow(
       protocol,
       client: quoted.destination,
       ports: { source: client, destination: service },
+      event: 'passive',
       opens: false,
     }
   );

@@ -6,22 +6,28 @@ import { synchronizeRcu } from '../native/system.js';
 import type { Ring } from '../schedule/ring.js';
 import type { CompiledService, Image } from './compile.js';
 import { readCounters, sumToRow, type Counters } from './counters.js';
+import { longestTimeouts } from './flow-timeouts.js';
+import { sweep, type FlowStatistics } from './flows.js';
 import * as layout from './layout.generated.js';
 import type { MapSet } from './map-set.js';
 import { renumber, type Numbering, type NumberSet, type ServiceNumbers } from './numbering.js';
 import {
+  CANDIDATE_BYTES,
   DESTINATION_BYTES,
   DESTINATIONS_HEADER_BYTES,
   EGRESS_BYTES,
+  encodeCandidates,
   encodeDestinations,
   encodeDestinationsHeader,
   encodeEgresses,
   encodeIdentities,
   encodeNics,
-  encodeRing,
+  encodePolicy,
   encodeServices,
+  encodeSlots,
   fits,
   grow,
+  isSequence,
   placeServices,
   placeTables,
   requiredGeometry,
@@ -38,8 +44,11 @@ const GRACE_PERIOD_MS = 10;
 const NO_NUMBERS: NumberSet = { services: [], destinations: [] };
 
 export interface PublisherOptions {
-  /** Loads a program that can do these things (bits of enum feature), with empty maps of this size. */
-  readonly create: (geometry: Geometry, features: number) => MapSet;
+  /**
+   * Loads a program that can do these things (bits of enum feature), with empty maps of this size. Flows that `before` has
+   * are known in the new maps too.
+   */
+  readonly create: (geometry: Geometry, features: number, before?: MapSet) => MapSet;
   /** Loads it anew for other features, on the same maps. */
   readonly reload: (from: MapSet, features: number) => MapSet;
   /** Makes packets use a set that is filled: called for each that was made, before the one it replaces is closed. */
@@ -53,23 +62,29 @@ interface Written {
   readonly compiled: CompiledService;
   readonly numbers: ServiceNumbers;
   readonly first: number;
+  /** Of its sequence. */
+  readonly base: number;
 }
 
 /** What one copy of the tables holds, as it was last written, so that only what changed is written. */
 interface Copy {
   readonly rings: ReadonlyMap<Ring, number>;
+  readonly previous: ReadonlyMap<Ring, Uint16Array>;
   /** By service name. */
   readonly services: ReadonlyMap<string, Written>;
   /** As text. */
   readonly interfaces: string;
 }
 
-const EMPTY_COPY: Copy = { rings: new Map(), services: new Map(), interfaces: '' };
+const EMPTY_COPY: Copy = { rings: new Map(), previous: new Map(), services: new Map(), interfaces: '' };
 
 /** Everything that one set of maps holds; begins anew with new maps. */
 class Contents {
   readonly copies: [Copy, Copy] = [EMPTY_COPY, EMPTY_COPY];
   readonly placements: { 4?: ServicePlacement; 6?: ServicePlacement } = {};
+  /** By service name. */
+  readonly turns = new Map<string, Turn>();
+  readonly thresholds = new Map<string, Pick<Written, 'compiled' | 'numbers'>>();
 }
 
 /** The only writer of the maps. Calls of `publish` must not overlap. */
@@ -80,8 +95,11 @@ export class Publisher implements Disposable {
   #numbering: Numbering = new Map();
   /** Numbers that nobody has any more, free as soon as no packet can see them. */
   #retired: NumberSet = NO_NUMBERS;
+  /** The destinations' loads came from other maps, while packets went on there. */
+  #countsAnew = false;
   #contents = new Contents();
   #grace: Promise<unknown> = Promise.resolve();
+  #sweeps: Promise<unknown> = Promise.resolve();
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -109,8 +127,13 @@ export class Publisher implements Disposable {
    *   them; the old image then stays
    */
   async publish(image: Image): Promise<void> {
-    await this.#grace;
-    this.#freeRetired();
+    const grace = this.#grace;
+    this.#grace = Promise.resolve();
+    await grace;
+    if (this.#retired.services.length + this.#retired.destinations.length > 0) {
+      // The last purge failed: until one succeeds their numbers are nobody's.
+      await this.#purge();
+    }
     const { numbering, added, removed } = renumber(this.#numbering, image);
     const need = requiredGeometry(image, numbering);
     if (this.#set !== undefined && fits(need, this.#set.geometry)) {
@@ -122,11 +145,42 @@ export class Publisher implements Disposable {
       this.#retired = removed;
       this.#withFeatures(set, image.features);
     } else {
-      await this.#replaceSet(image, numbering, need);
+      await this.#replaceSet(image, numbering, need, removed);
     }
     this.#image = image;
     this.#numbering = numbering;
-    this.#grace = gracePeriod();
+    this.#grace = gracePeriod().then(() => this.#purge());
+    // Who fails in it fails the next publication, if there is one.
+    this.#grace.catch(() => undefined);
+  }
+
+  /**
+   * Looks at all flows: forgets what is over, sets the destinations' loads right, counts. Undefined before the first
+   * publication. Sweeps come one after another.
+   *
+   * @param moved the services whose slots are to be looked at
+   */
+  sweep(moved: readonly CompiledService[], gone: NumberSet = NO_NUMBERS): Promise<FlowStatistics | undefined> {
+    const result = this.#sweeps.then(() => {
+      const [set, image] = [this.#set, this.#image];
+      return set === undefined || image === undefined ? undefined : sweep(set, image, this.#numbering, gone, moved);
+    });
+    this.#sweeps = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Who has which number. */
+  get numbering(): Numbering {
+    return this.#numbering;
+  }
+
+  /** Rids the tables of flows of those that are gone, after which their numbers are free: no flow follows one to another. */
+  async #purge(): Promise<void> {
+    if (this.#countsAnew || this.#retired.destinations.length > 0 || this.#retired.services.length > 0) {
+      await this.sweep([], this.#retired);
+      this.#countsAnew = false;
+    }
+    this.#freeRetired();
   }
 
   /** Has packets run through a program with other features; the tables are the same. */
@@ -167,6 +221,7 @@ export class Publisher implements Disposable {
     set.setDevices(image.interfaces.length > 1 ? image.interfaces.map(({ ifindex }) => ifindex) : []);
     set.writeTable('nics', copy, 0, encodeNics(image.interfaces));
     set.writeTable('destinations', copy, 0, encodeDestinationsHeader(image));
+    set.setTimeouts(longestTimeouts(image));
     const places = placeTables(image, numbering);
     writeCopy(set, contents, copy, image, numbering, places);
     for (const family of [4, 6] as const) {
@@ -178,9 +233,9 @@ export class Publisher implements Disposable {
   }
 
   /** Makes larger maps, fills them, and has packets use them instead of the old ones, counts carried over. */
-  async #replaceSet(image: Image, numbering: Numbering, need: Geometry): Promise<void> {
+  async #replaceSet(image: Image, numbering: Numbering, need: Geometry, removed: NumberSet): Promise<void> {
     const old = this.#set;
-    const set = this.#options.create(grow(need, old?.geometry ?? SMALLEST_GEOMETRY), image.features);
+    const set = this.#options.create(grow(need, old?.geometry ?? SMALLEST_GEOMETRY), image.features, old);
     const contents = new Contents();
     const kept = keptNumbers(this.#numbering, numbering);
     try {
@@ -188,6 +243,10 @@ export class Publisher implements Disposable {
       set.activate(0);
       if (old !== undefined) {
         carryCounters(old, set, kept);
+        carryLoads(old, set, kept);
+        // Should this process end before their flows are gone, the next one must not give their numbers away.
+        set.carryIdentities(old, removed);
+        await set.copyFlows(old);
       }
       this.#options.install(set);
     } catch (error) {
@@ -196,11 +255,15 @@ export class Publisher implements Disposable {
     }
     this.#set = set;
     this.#contents = contents;
-    this.#retired = NO_NUMBERS;
+    // Flows that came along may be of those that are gone: what had their numbers is free only after a sweep.
+    this.#retired = removed;
+    this.#countsAnew = true;
     if (old !== undefined) {
       // The last packets counted into the old maps after they were read.
       await gracePeriod();
       carryCounters(old, set, kept);
+      // So did the flows that were new then; a sweep sets the loads right.
+      await set.copyFlows(old);
       old.close();
     }
   }
@@ -227,27 +290,133 @@ function writeCopy(
 ): void {
   const before = contents.copies[copy];
   const interfaces = JSON.stringify(image.interfaces);
-  for (const [ring, slot] of places.rings) {
-    if (before.rings.get(ring) !== slot) {
-      set.writeTable('slots', copy, slot * SLOT_BYTES, encodeRing(ring));
-    }
-  }
+  writeRings(set, copy, before, places);
   const services = new Map<string, Written>();
+  const changed: Written[] = [];
   for (const compiled of image.services) {
     const { name } = compiled;
     const numbers = numbering.get(name)!;
     const first = places.destinations.get(name)!;
     const there = before.services.get(name);
-    if (there?.compiled !== compiled || there.numbers !== numbers || there.first !== first) {
-      const at = DESTINATIONS_HEADER_BYTES + first * DESTINATION_BYTES;
-      set.writeTable('destinations', copy, at, encodeDestinations(compiled, numbers));
+    const base = isSequence(compiled) ? baseOf(set, compiled, numbers, contents.turns) : 0;
+    const same = there?.compiled === compiled && there.numbers === numbers && there.base === base;
+    const written = same && there.first === first ? there : { compiled, numbers, first, base };
+    if (written !== there || before.interfaces !== interfaces) {
+      changed.push(written);
     }
-    if (there?.compiled !== compiled || there.first !== first || before.interfaces !== interfaces) {
-      set.writeTable('egresses', copy, first * EGRESS_BYTES, encodeEgresses(compiled, image.interfaces));
-    }
-    services.set(name, { compiled, numbers, first });
+    services.set(name, written);
   }
-  contents.copies[copy] = { rings: places.rings, services, interfaces };
+  // Whoever lost a number first, since somebody else may have it now.
+  for (const number of numbersGone(before.services, services)) {
+    set.writeTable('numbered', copy, number * DESTINATION_BYTES, new Uint8Array(DESTINATION_BYTES));
+  }
+  for (const written of changed) {
+    writeService(set, copy, written, image);
+  }
+  for (const written of services.values()) {
+    writeThresholds(set, contents, written);
+  }
+  contents.copies[copy] = { rings: places.rings, previous: places.previous, services, interfaces };
+}
+
+function writeRings(set: MapSet, copy: 0 | 1, before: Copy, { rings, previous }: Places): void {
+  for (const [ring, slot] of rings) {
+    if (before.rings.get(ring) === slot && before.previous.get(ring) === previous.get(ring)) {
+      continue;
+    }
+    set.writeTable('slots', copy, slot * SLOT_BYTES, encodeSlots(ring));
+    const behind = previous.get(ring);
+    if (behind !== undefined) {
+      set.writeTable('slots', copy, (slot + ring.length) * SLOT_BYTES, encodeSlots(behind));
+    }
+  }
+}
+
+function writeService(set: MapSet, copy: 0 | 1, { compiled, numbers, first, base }: Written, image: Image): void {
+  const destinations = encodeDestinations(compiled, numbers);
+  const egresses = encodeEgresses(compiled, image.interfaces);
+  set.writeTable('destinations', copy, DESTINATIONS_HEADER_BYTES + first * DESTINATION_BYTES, destinations);
+  set.writeTable('candidates', copy, first * CANDIDATE_BYTES, encodeCandidates(compiled, numbers));
+  set.writeTable('policies', copy, numbers.number * layout.policy.byteLength, encodePolicy(compiled, base));
+  for (const { number, from, count } of runsOf(compiled, numbers)) {
+    const part = (all: Uint8Array, bytes: number): Uint8Array => all.subarray(from * bytes, (from + count) * bytes);
+    set.writeTable('numbered', copy, number * DESTINATION_BYTES, part(destinations, DESTINATION_BYTES));
+    set.writeTable('egresses', copy, number * EGRESS_BYTES, part(egresses, EGRESS_BYTES));
+  }
+}
+
+/** Thresholds do not exist twice: they hold at once, in whatever copy packets read. */
+function writeThresholds(set: MapSet, { thresholds }: Contents, { compiled, numbers }: Written): void {
+  const { name, destinations } = compiled;
+  const before = thresholds.get(name);
+  if (before?.compiled === compiled && before.numbers === numbers) {
+    return;
+  }
+  thresholds.set(name, { compiled, numbers });
+  for (const { address, upperThreshold = 0, lowerThreshold = 0 } of destinations) {
+    set.setThresholds(numbers.destinations.get(address)!, upperThreshold, lowerThreshold);
+  }
+}
+
+/** A service's destinations in runs of numbers that follow each other, as new services have them: a write each. */
+function* runsOf(
+  { destinations }: CompiledService,
+  numbers: ServiceNumbers,
+): Generator<{ number: number; from: number; count: number }> {
+  const all = destinations.map(({ address }) => numbers.destinations.get(address)!);
+  let from = 0;
+  for (let i = 1; i <= all.length; i += 1) {
+    if (all[i] !== all[from]! + i - from) {
+      yield { number: all[from]!, from, count: i - from };
+      from = i;
+    }
+  }
+}
+
+/** The destination numbers that were in use in one copy's services and are not in another's. */
+function numbersGone(before: ReadonlyMap<string, Written>, after: ReadonlyMap<string, Written>): number[] {
+  return [...before].flatMap(([name, { numbers }]) => {
+    const now = after.get(name)?.numbers;
+    return numbers === now
+      ? []
+      : [...numbers.destinations]
+          .filter(([address, number]) => now?.destinations.get(address) !== number)
+          .map(([, number]) => number);
+  });
+}
+
+/** Where a service's sequence stands, as it was last told to the program. */
+interface Turn {
+  readonly compiled: CompiledService;
+  readonly base: number;
+}
+
+/**
+ * What to add to the count of a service's flows, so that after a change the turn is where IPVS has it: under rr at whoever
+ * comes after the last that had it, under wrr at the beginning.
+ */
+function baseOf(set: MapSet, compiled: CompiledService, { number }: ServiceNumbers, turns: Map<string, Turn>): number {
+  const { name, ring, destinations, service } = compiled;
+  const before = turns.get(name);
+  if (before !== undefined && before.compiled.ring === ring) {
+    return before.base;
+  }
+  const length = ring?.length ?? 0;
+  const count = set.cursorCount(number);
+  let next = 0;
+  if (service.scheduler === 'rr' && before?.compiled.ring !== undefined && ring !== undefined) {
+    const { compiled: old } = before;
+    const turnOf = (place: number): number =>
+      ring.findIndex((index) => destinations[index]!.address === old.destinations[old.ring![place]!]!.address);
+    // The first of those whose turn it would have been that is still there.
+    const places = old.ring!.length;
+    const due = Number((count + BigInt(before.base)) % BigInt(places));
+    const place = Array.from({ length: places }, (_, i) => (due + i) % places).find((each) => turnOf(each) >= 0);
+    next = place === undefined ? 0 : turnOf(place);
+  }
+  const base = length === 0 ? 0 : Number((BigInt(next) - count) % BigInt(length)) + length;
+  turns.set(name, { compiled, base });
+  return base;
 }
 
 function gracePeriod(): Promise<unknown> {
@@ -275,6 +444,16 @@ function keptNumbers(before: Numbering, after: Numbering): NumberSet {
     }
   }
   return { services, destinations };
+}
+
+/** What schedulers go by, so that the new set's begin where the old one's are. */
+function carryLoads(old: MapSet, set: MapSet, { services, destinations }: NumberSet): void {
+  for (const number of services) {
+    set.carryCursor(old, number);
+  }
+  for (const number of destinations) {
+    set.carryLoad(old, number);
+  }
 }
 
 /** Adds up the old set's counts into the new set's row for them; whoever is new begins at zero. */

@@ -9,6 +9,7 @@ import {
   type Family,
   type Interface,
   type IpAddress,
+  type Scheduler,
   type Service,
   type ServiceKey,
 } from '../model/index.js';
@@ -19,7 +20,7 @@ import * as layout from './layout.generated.js';
 import { highestNumbers, type Numbering, type NumberSet, type ServiceNumbers } from './numbering.js';
 import { multiply, wordAt, xor, type Word64 } from './word64.js';
 
-/** Sizes of the tables, each a power of two. Fixed when the program is loaded. */
+/** Sizes of the tables, those of flows apart each a power of two. Fixed when the program is loaded. */
 export interface Geometry {
   /** Entries of the IPv4 and of the IPv6 service table. */
   readonly services4: number;
@@ -29,15 +30,23 @@ export interface Geometry {
   /** Destination numbers, service numbers. */
   readonly destinations: number;
   readonly services: number;
+  /** Entries of the IPv4 and of the IPv6 flow table. */
+  readonly flows4: number;
+  readonly flows6: number;
 }
 
-/** What a director starts with: 1.5 MB. It grows when a configuration needs more. */
+/** FLOW4_WAYS and FLOW6_WAYS in bpf/layout.h: entries of a bucket of flows. */
+export const FLOW_WAYS = { ipv4: 8, ipv6: 4 } as const;
+
+/** What a director starts with: 1.5 MB, and the flows. It grows when a configuration needs more. */
 export const SMALLEST_GEOMETRY: Geometry = {
   services4: 1 << 9,
   services6: 1 << 8,
   slots: 1 << 16,
   destinations: 1 << 10,
   services: 1 << 8,
+  flows4: FLOW_WAYS.ipv4,
+  flows6: FLOW_WAYS.ipv6,
 };
 
 /** What stands before the destinations, in bytes. */
@@ -51,6 +60,12 @@ export const SLOT_BYTES = layout.destinations.slot.stride;
 
 /** What a destination takes, in bytes. */
 export const DESTINATION_BYTES = layout.destination.byteLength;
+
+/** What a candidate takes, in bytes. */
+export const CANDIDATE_BYTES = layout.candidate.byteLength;
+
+/** As many as an entry of a flow has bits for, less nobody. */
+const MAX_DESTINATION_NUMBER = (1 << 20) - 1;
 
 const GEOMETRY_KEYS = Object.keys(SMALLEST_GEOMETRY) as (keyof Geometry)[];
 
@@ -75,13 +90,20 @@ export function requiredGeometry(image: Image, numbering: Numbering): Geometry {
       hint: 'Have one service take all ports of a VIP ("port: 0"), or spread them over several directors.',
     });
   }
-  const slots = ringsOf(image.services).reduce((sum, { length }) => sum + length, EMPTY.slots);
+  if (highest.destination > MAX_DESTINATION_NUMBER) {
+    throw new BeelineError('TABLE_FULL', `there are more than ${MAX_DESTINATION_NUMBER} real servers of services`, {
+      hint: 'Spread the services over several directors.',
+    });
+  }
+  const slots = ringsOf(image.services).reduce((sum, compiled) => sum + slotsOf(compiled), EMPTY.slots);
   return {
     services4: entriesFor(servicesOf(4, image).length + vipsOf(4, image).size),
     services6: entriesFor(servicesOf(6, image).length + vipsOf(6, image).size),
     slots: powerOfTwo(slots),
     destinations: powerOfTwo(highest.destination + 1),
     services: powerOfTwo(highest.service + 1),
+    flows4: wholeBuckets(image.flows.ipv4, FLOW_WAYS.ipv4),
+    flows6: wholeBuckets(image.flows.ipv6, FLOW_WAYS.ipv6),
   };
 }
 
@@ -112,18 +134,58 @@ export function grow(need: Geometry, geometry: Geometry): Geometry {
   return grown;
 }
 
+/** Which part of the memory that is available tables of flows may take. */
+const MEMORY_SHARE = 0.8;
+
+/**
+ * Refuses tables of flows that would leave the host, which is not the director's alone, without memory.
+ *
+ * @param bytes of both tables
+ * @param available bytes
+ * @throws BeelineError `OUT_OF_MEMORY`
+ */
+export function requireMemory(bytes: number, available: number): void {
+  if (bytes > available * MEMORY_SHARE) {
+    const [need, there] = [bytes, available].map((each) => (each / 1e6).toFixed(0));
+    throw new BeelineError(
+      'OUT_OF_MEMORY',
+      `the tables of flows need ${need!} MB; ${there!} MB of memory are available`,
+      { hint: 'Ask for fewer "flows" in the configuration.' },
+    );
+  }
+}
+
+function wholeBuckets(entries: number, ways: number): number {
+  return Math.max(1, Math.ceil(entries / ways)) * ways;
+}
+
 function powerOfTwo(least: number): number {
   return 2 ** Math.ceil(Math.log2(least));
 }
 
-/** All rings, each once. */
-function ringsOf(services: readonly CompiledService[]): Ring[] {
-  return [...new Set(services.flatMap(({ ring }) => ring ?? []))];
+/** All rings, each once, by one of the services that have it. */
+function ringsOf(services: readonly CompiledService[]): RingOwner[] {
+  const owners = new Map<Ring, RingOwner>();
+  for (const { ring, previous } of services) {
+    if (ring !== undefined && !owners.has(ring)) {
+      owners.set(ring, { ring, previous });
+    }
+  }
+  return [...owners.values()];
+}
+
+type RingOwner = Pick<CompiledService, 'previous'> & { readonly ring: Ring };
+
+/** What a ring takes in the pool of slots. */
+function slotsOf({ ring, previous }: RingOwner): number {
+  return ring.length + (previous?.length ?? 0);
 }
 
 /** Where rings and destinations begin in their tables. */
 export interface Places {
   readonly rings: ReadonlyMap<Ring, number>;
+  /** What stands behind a ring, for those that have moved slots. */
+  readonly previous: ReadonlyMap<Ring, Uint16Array>;
   /** By service name. */
   readonly destinations: ReadonlyMap<string, number>;
 }
@@ -135,10 +197,14 @@ export function placeTables(image: Image, numbering: Numbering): Places {
     .sort((a, b) => a.number - b.number)
     .map(({ compiled }) => compiled);
   const rings = new Map<Ring, number>();
+  const previous = new Map<Ring, Uint16Array>();
   let slot = EMPTY.slots;
-  for (const ring of ringsOf(byNumber)) {
-    rings.set(ring, slot);
-    slot += ring.length;
+  for (const owner of ringsOf(byNumber)) {
+    rings.set(owner.ring, slot);
+    slot += slotsOf(owner);
+    if (owner.previous !== undefined) {
+      previous.set(owner.ring, owner.previous);
+    }
   }
   const destinations = new Map<string, number>();
   let index = EMPTY.first + 1;
@@ -146,7 +212,7 @@ export function placeTables(image: Image, numbering: Numbering): Places {
     destinations.set(name, index);
     index += ofService.length;
   }
-  return { rings, destinations };
+  return { rings, previous, destinations };
 }
 
 /** Where the keys of one family stand. */
@@ -201,17 +267,15 @@ export function encodeServices(
   keys.forEach((key, i) => {
     bytes.set(key, entryAt(i));
   });
-  services.forEach(({ name, ring, service }, i) => {
+  services.forEach((compiled, i) => {
+    const { name } = compiled;
     const at = entryAt(i);
-    const place =
-      ring === undefined
-        ? EMPTY
-        : { first: places.destinations.get(name)!, ring: places.rings.get(ring)!, shift: 64 - Math.log2(ring.length) };
+    const place = placeOf(compiled, places);
     view.setUint32(at + entry.first.offset, place.first, true);
     view.setUint32(at + entry.ring.offset, place.ring, true);
     view.setUint8(at + entry.shift.offset, place.shift);
     view.setUint16(at + entry.number.offset, numbering.get(name)!.number, true);
-    view.setUint8(at + entry.flags.offset, flagsOf(service));
+    view.setUint8(at + entry.flags.offset, flagsOf(compiled));
   });
   [...vipsOf(family, image).values()].forEach((flags, mark) => {
     const i = services.length + mark;
@@ -222,8 +286,28 @@ export function encodeServices(
   return bytes;
 }
 
-function flagsOf({ ttl, noDestination }: Service): number {
-  return (ttl === 'decrement' ? layout.serviceFlag.ttl : 0) | (noDestination === 'drop' ? layout.serviceFlag.drop : 0);
+/** Where a service's entry points to. The empty ring alone goes with destination 0. */
+function placeOf(
+  { name, ring, service: { scheduler } }: CompiledService,
+  places: Places,
+): { first: number; ring: number; shift: number } {
+  if (ring === undefined) {
+    return scheduler === 'maglev' ? EMPTY : { ...EMPTY, first: places.destinations.get(name)! };
+  }
+  // Other tables than the ring are not found by a shift.
+  const shift = scheduler === 'maglev' ? 64 - Math.log2(ring.length) : EMPTY.shift;
+  return { first: places.destinations.get(name)!, ring: places.rings.get(ring)!, shift };
+}
+
+function flagsOf({ service, tracks, previous }: CompiledService): number {
+  const { ttl, noDestination, scheduler } = service;
+  const flag = layout.serviceFlag;
+  return (
+    (ttl === 'decrement' ? flag.ttl : 0) |
+    (noDestination === 'drop' ? flag.drop : 0) |
+    (tracks ? flag.track : scheduler === 'maglev' ? 0 : flag.policy) |
+    (previous === undefined ? 0 : flag.moved)
+  );
 }
 
 /** Address, port and protocol as the first bytes of struct service4 (8 bytes) or struct service6 (20 bytes). */
@@ -248,9 +332,77 @@ function setWord(view: DataView, offset: number, { high, low }: Word64): void {
   view.setUint32(offset + 4, high, true);
 }
 
-/** A ring's slots as they stand in the map. */
-export function encodeRing(ring: Ring): Uint8Array {
-  return new Uint8Array(ring.buffer, ring.byteOffset, ring.byteLength);
+/** Slots as they stand in the map. */
+export function encodeSlots(slots: Uint16Array): Uint8Array {
+  return new Uint8Array(slots.buffer, slots.byteOffset, slots.byteLength);
+}
+
+/** The schedulers as the program knows them: what a sequence can say, it says. */
+const PROGRAM_SCHEDULER = {
+  maglev: 'maglev',
+  mh: 'mh',
+  sh: 'sh',
+  rr: 'sequence',
+  wrr: 'sequence',
+  dh: 'sequence',
+  lc: 'lc',
+  wlc: 'wlc',
+  sed: 'sed',
+  nq: 'nq',
+  fo: 'fo',
+  ovf: 'ovf',
+  lblc: 'lblc',
+  lblcr: 'lblcr',
+  twos: 'twos',
+} as const satisfies Record<Scheduler, keyof typeof layout.scheduler>;
+
+/** Whether a service's flows take turns by a table. */
+export function isSequence({ service: { scheduler } }: CompiledService): boolean {
+  return PROGRAM_SCHEDULER[scheduler] === 'sequence';
+}
+
+/** struct policy of a service; `base` is added to what a sequence counts. */
+export function encodePolicy({ service, ring, destinations }: CompiledService, base: number): Uint8Array {
+  const { scheduler, flags = [], persistence, onePacket } = service;
+  const at = layout.policy;
+  const bytes = new Uint8Array(at.byteLength);
+  const view = new DataView(bytes.buffer);
+  const policyFlags =
+    (flags.some((flag) => flag === `${scheduler}-port`) ? layout.policyFlag.port : 0) |
+    (flags.some((flag) => flag === `${scheduler}-fallback`) ? layout.policyFlag.fallback : 0) |
+    (persistence === undefined ? 0 : layout.policyFlag.persistent) |
+    (onePacket === true ? layout.policyFlag['one-packet'] : 0);
+  view.setUint8(at.scheduler.offset, layout.scheduler[PROGRAM_SCHEDULER[scheduler]]);
+  view.setUint8(at.flags.offset, policyFlags);
+  view.setUint32(at.candidates.offset, destinations.length, true);
+  view.setUint32(at.length.offset, ring?.length ?? 0, true);
+  view.setUint32(at.base.offset, base, true);
+  bytes.set(persistenceMask(service), at.mask.offset);
+  return bytes;
+}
+
+/** Which bits of a client's address tell clients apart under persistence; 4 or 16 bytes. */
+export function persistenceMask({ address, persistence }: Service): Uint8Array {
+  const whole = familyOf(address) === 4 ? 32 : 128;
+  const { mask = whole } = persistence ?? {};
+  if (typeof mask === 'string') {
+    return ipBytes(mask);
+  }
+  return Uint8Array.from({ length: whole / 8 }, (_, i) => 0xff00 >> Math.min(8, Math.max(0, mask - i * 8)));
+}
+
+/** struct candidate of all of a service's destinations, in the ring's order. */
+export function encodeCandidates({ destinations, routes }: CompiledService, numbers: ServiceNumbers): Uint8Array {
+  const entry = layout.candidate;
+  const bytes = new Uint8Array(destinations.length * entry.byteLength);
+  const view = new DataView(bytes.buffer);
+  destinations.forEach(({ address, weight }, i) => {
+    const takesPackets = routes[i]!.action !== 'none';
+    const at = i * entry.byteLength;
+    view.setUint32(at + entry.number.offset, takesPackets ? numbers.destinations.get(address)! : 0, true);
+    view.setUint32(at + entry.weight.offset, weight, true);
+  });
+  return bytes;
 }
 
 /** struct destination of all of a service's destinations, in the ring's order. */
@@ -302,6 +454,8 @@ export function encodeDestinationsHeader({ interfaces, directors }: Image): Uint
   directors.forEach((mac, i) => {
     bytes.set(macBytes(mac), table.directors.offset + i * table.directors.stride);
   });
+  // The only interface's; with several the program asks by which one a frame came.
+  bytes.set(macBytes(interfaces[0]?.mac ?? '00:00:00:00:00:00'), table.ownMac.offset);
   return bytes;
 }
 

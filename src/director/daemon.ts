@@ -3,10 +3,19 @@
 import { once } from 'node:events';
 
 import { readConfig } from '../config/index.js';
-import { ControlServer, type Handlers, type ReloadReport, type StatusReport } from '../control/index.js';
+import {
+  ControlServer,
+  type DrainReport,
+  type Handlers,
+  type ReloadReport,
+  type StatusReport,
+} from '../control/index.js';
 import { DataPlane, DIRECTOR_OBJECT } from '../dataplane/index.js';
+import { BeelineError, type IpAddress } from '../model/index.js';
 import { Network, Resolver, type NetworkChange } from '../net/index.js';
 import { Director } from './director.js';
+import { Drains } from './drains.js';
+import { reportFlows, summarizeFlows } from './flow-report.js';
 import type { Instance } from './instance.js';
 import { lockInstance } from './lock.js';
 import type { Logger } from './log.js';
@@ -53,6 +62,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   using dataPlane = new DataPlane({
     objectPath: DIRECTOR_OBJECT,
     pinDirectory: instance.pinDirectory,
+    historyPath: instance.historyPath,
     onEvent: (message, details) => {
       log.info(details, message);
     },
@@ -60,7 +70,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   using resolver = new Resolver(network, () => {
     director.touch();
   });
-  const director = new Director({ network, resolver, dataPlane, log, replace });
+  const drains = new Drains(instance.drainsPath);
+  const director = new Director({ network, resolver, dataPlane, drains, log, replace });
   const removeAll = async (): Promise<void> => {
     dataPlane.remove();
     await resolver.release();
@@ -97,6 +108,13 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     }
   };
 
+  const drainState = (service: string, address: IpAddress): DrainReport => {
+    const report = drains.report(service, address, director.left(service, address));
+    if (report === undefined) {
+      throw new BeelineError('NOT_FOUND', `${address} of ${service} is not being drained`);
+    }
+    return report;
+  };
   const startedAt = new Date().toISOString();
   const handlers: Handlers = {
     status: (): StatusReport => ({
@@ -110,7 +128,14 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       ...reportTotals(dataPlane.image?.services ?? [], dataPlane.counters()),
       problems: director.problems,
     }),
-    list: () => reportServices(dataPlane.image?.services ?? [], dataPlane.counters()),
+    list: () => reportServices(dataPlane.image?.services ?? [], dataPlane.counters(), dataPlane.flowCounts()),
+    flows: (query) => reportFlows(dataPlane, query),
+    flowSummary: async (query) => summarizeFlows(dataPlane, await director.sweep(), query),
+    drain: async ({ service, address, deadlineMs }) => {
+      await director.drain(service, address, deadlineMs === undefined ? undefined : Date.now() + deadlineMs);
+      return drainState(service, address);
+    },
+    drainState: ({ service, address }) => drainState(service, address),
     stats: () => reportStats(dataPlane.image?.services ?? [], dataPlane.counters()),
     reload,
     stop: async ({ detach }) => {

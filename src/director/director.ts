@@ -3,7 +3,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { InterfaceReport } from '../control/index.js';
-import { compile, featureNames, type Attachment, type DataPlane, type Image } from '../dataplane/index.js';
+import {
+  compile,
+  featureNames,
+  type Attachment,
+  type DataPlane,
+  type FlowStatistics,
+  type Image,
+} from '../dataplane/index.js';
 import {
   BeelineError,
   isMac,
@@ -15,6 +22,7 @@ import {
 } from '../model/index.js';
 import { stripsVlanTags } from '../native/system.js';
 import type { Network, Resolver } from '../net/index.js';
+import type { Drains, Left } from './drains.js';
 import type { Logger } from './log.js';
 
 /** After a failure that was nobody's request, it is tried again. */
@@ -29,10 +37,14 @@ export interface DirectorOptions {
   readonly network: Network;
   readonly resolver: Resolver;
   readonly dataPlane: DataPlane;
+  readonly drains: Drains;
   readonly log: Logger;
   /** Take interfaces over from other XDP programs. */
   readonly replace: boolean;
 }
+
+/** How often all flows are looked at: what is over is forgotten at most so much later. */
+const SWEEP_MS = 2_000;
 
 /** Where and how the program is attached. */
 type Attached = Omit<Attachment, 'adopted'> & { readonly ifindex: number };
@@ -47,6 +59,9 @@ export class Director {
   readonly #told = new Map<string, string>();
   #warned: ReadonlySet<string> = new Set();
   readonly #recheck: NodeJS.Timeout;
+  readonly #sweepTimer: NodeJS.Timeout;
+  #sweeping: Promise<void> | undefined;
+  #flows: FlowStatistics | undefined;
   #model: Model = { interfaces: [], mode: 'native', services: [] };
   #rounds: Promise<unknown> = Promise.resolve();
   #roundQueued = false;
@@ -59,10 +74,23 @@ export class Director {
     this.#recheck = setInterval(() => {
       this.touch();
     }, RECHECK_MS);
+    this.#sweepTimer = setInterval(() => {
+      void this.sweep();
+    }, SWEEP_MS);
   }
 
   get model(): Model {
     return this.#model;
+  }
+
+  /** Looks at all flows, and gives what it found; undefined before the first publication. */
+  async sweep(): Promise<FlowStatistics | undefined> {
+    // One that is under way is not overtaken by another.
+    this.#sweeping ??= this.#sweep().finally(() => {
+      this.#sweeping = undefined;
+    });
+    await this.#sweeping;
+    return this.#flows;
   }
 
   /** What is wrong at the moment, in words. */
@@ -93,6 +121,7 @@ export class Director {
     return this.#enqueue(async () => {
       this.#requireInterfaces(model);
       this.#model = model;
+      this.#options.drains.keepOnly(model);
       await this.#survey();
       await this.#settle();
       await this.#round();
@@ -113,6 +142,7 @@ export class Director {
       // One that was there before may be missing for now: it is used when it is back.
       this.#requireInterfaces(next, before.interfaces);
       this.#model = keepUnchanged(before, next);
+      const drains = this.#options.drains.clear();
       try {
         // Real servers that are new answer first, or their flows would go to others, or to nobody, for a moment.
         const known = this.#options.resolver.resolutions();
@@ -121,8 +151,13 @@ export class Director {
         await this.#round();
       } catch (error) {
         this.#model = before;
+        this.#options.drains.restore(drains);
         this.touch();
         throw error;
+      }
+      if (drains.length > 0) {
+        const ended = drains.map(({ service, address }) => `${address} of ${service}`);
+        this.#options.log.warn({ ended }, 'draining ended: the configuration was read anew, and says what holds');
       }
       return before;
     });
@@ -144,8 +179,55 @@ export class Director {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#recheck);
+    clearInterval(this.#sweepTimer);
     clearTimeout(this.#retry);
     await this.#rounds;
+    await this.#sweeping;
+  }
+
+  /**
+   * Lets a real server's flows end and then removes it.
+   *
+   * @param deadline in milliseconds of the wall clock, when it is removed whatever flows it has
+   * @throws BeelineError `NOT_FOUND`
+   */
+  drain(service: string, address: IpAddress, deadline: number | undefined): Promise<void> {
+    return this.#enqueue(async () => {
+      this.#options.drains.start(this.#model, service, address, deadline);
+      this.#options.log.info({ service, realServer: address }, 'draining');
+      await this.#round();
+    });
+  }
+
+  /** How many flows a real server of a service has. */
+  left(service: string, address: IpAddress): Left {
+    const { dataPlane } = this.#options;
+    const compiled = dataPlane.image?.services.find(({ name }) => name === service);
+    const index = compiled?.destinations.findIndex((each) => each.address === address) ?? -1;
+    const { active, inactive } = dataPlane.flowCounts().get(service)?.[index] ?? { active: 0, inactive: 0 };
+    const uncertain = compiled?.tracks === false && compiled.previous?.includes(index) === true;
+    return { flows: active + inactive, uncertain };
+  }
+
+  /** Looks at all flows, and at what follows from what it finds. */
+  async #sweep(): Promise<void> {
+    const { dataPlane, drains, log } = this.#options;
+    try {
+      const result = await dataPlane.sweep();
+      if (result === undefined) {
+        return;
+      }
+      this.#flows = result.flows;
+      const finished = drains.finish((service, address) => this.left(service, address), Date.now());
+      finished.forEach((each) => {
+        log.info(each);
+      });
+      if (finished.length > 0 || result.changesMoves || Date.now() >= dataPlane.movesUntil) {
+        this.touch();
+      }
+    } catch (error) {
+      log.error({ err: error }, 'could not look at the flows; trying again');
+    }
   }
 
   interfaces(): InterfaceReport[] {
@@ -191,7 +273,7 @@ export class Director {
   async #round(): Promise<void> {
     const { dataPlane, log } = this.#options;
     const world = await this.#survey();
-    const image = compile(this.#model, world);
+    const image = dataPlane.withMoves(compile(this.#options.drains.apply(this.#model), world));
     this.#tellChanges(image);
     if (dataPlane.image === undefined || !sameImage(image, dataPlane.image)) {
       const started = performance.now();
@@ -319,8 +401,8 @@ function realServerStates(image: Image): Map<IpAddress, string> {
 }
 
 function sameImage(a: Image, b: Image): boolean {
-  const surroundings = ({ interfaces, directors, features }: Image): string =>
-    JSON.stringify([interfaces, directors, features]);
+  const surroundings = ({ interfaces, directors, features, flows, timeouts }: Image): string =>
+    JSON.stringify([interfaces, directors, features, flows, timeouts]);
   return (
     a.services.length === b.services.length &&
     a.services.every((service, i) => service === b.services[i]) &&

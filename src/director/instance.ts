@@ -6,6 +6,10 @@ export interface Instance {
   readonly name: string;
   readonly socketPath: string;
   readonly lockPath: string;
+  /** What earlier configurations were, as far as flows depend on it. */
+  readonly historyPath: string;
+  /** Real servers on their way out. */
+  readonly drainsPath: string;
   /** In the BPF file system. */
   readonly pinDirectory: string;
 }
@@ -26,6 +30,8 @@ export function instanceOf(name: string): Instance {
     name,
     socketPath: `/run/beeline/${name}.sock`,
     lockPath: `/run/beeline/${name}.lock`,
+    historyPath: `/run/beeline/${name}.history`,
+    drainsPath: `/run/beeline/${name}.drains`,
     pinDirectory: `/sys/fs/bpf/beeline/${name}`,
   };
 }

@@ -8,10 +8,14 @@ import type {
   StatsReport,
   StatusReport,
 } from '../control/index.js';
-import type { CompiledService, Counters, Route } from '../dataplane/index.js';
-import { serviceName, type Destination, type Model } from '../model/index.js';
+import type { CompiledService, Counters, FlowCounts, Route } from '../dataplane/index.js';
+import { compareIp, isHashing, serviceName, type Destination, type Model } from '../model/index.js';
 
-export function reportServices(services: readonly CompiledService[], counters: Counters): ServiceReport[] {
+export function reportServices(
+  services: readonly CompiledService[],
+  counters: Counters,
+  flowCounts: ReadonlyMap<string, readonly FlowCounts[]>,
+): ServiceReport[] {
   const byName = new Map(counters.services.map((service) => [service.name, service]));
   return services.map((compiled) => {
     const { service, name, destinations, routes } = compiled;
@@ -22,14 +26,22 @@ export function reportServices(services: readonly CompiledService[], counters: C
       address: service.address,
       port: service.port,
       scheduler: service.scheduler,
-      slots: compiled.ring?.length ?? 0,
-      destinations: destinations.map((destination, i): DestinationReport => {
+      slots: isHashing(service.scheduler) ? (compiled.ring?.length ?? 0) : 0,
+      destinations: byAddress(destinations).map((i): DestinationReport => {
+        const destination = destinations[i]!;
         const { packets = 0, bytes = 0, flows = 0 } = counted?.destinations[i] ?? {};
-        return { ...describe(destination, routes[i]!), share: shares[i]!, packets, bytes, flows };
+        const { active, inactive, persistent } = flowCounts.get(name)?.[i] ?? { active: 0, inactive: 0, persistent: 0 };
+        const share = shares[i]!;
+        return { ...describe(destination, routes[i]!), share, packets, bytes, flows, active, inactive, persistent };
       }),
       verdicts: counted?.verdicts ?? {},
     };
   });
+}
+
+/** Indices in the order of the addresses: schedulers have orders of their own, which help nobody to find one. */
+function byAddress(destinations: readonly Destination[]): number[] {
+  return [...destinations.keys()].sort((a, b) => compareIp(destinations[a]!.address, destinations[b]!.address));
 }
 
 function describe(
@@ -56,13 +68,20 @@ function stateOf(weight: number, route: Route): DestinationState {
   return route.action === 'local' ? 'local' : 'up';
 }
 
-/** Which part of the ring each destination has. */
-function slotShares({ ring, destinations }: CompiledService): number[] {
-  const slots = new Array<number>(destinations.length).fill(0);
-  for (const index of ring ?? []) {
-    slots[index]! += 1;
+/** Which part of the new flows each destination gets: of the slots, or where there are none by its weight. */
+function slotShares({ ring, destinations, routes }: CompiledService): number[] {
+  const parts = new Array<number>(destinations.length).fill(0);
+  if (ring === undefined) {
+    destinations.forEach(({ weight }, i) => {
+      parts[i] = routes[i]!.action === 'none' ? 0 : weight;
+    });
+  } else {
+    for (const index of ring) {
+      parts[index]! += destinations[index]!.weight > 0 ? 1 : 0;
+    }
   }
-  return slots.map((count) => (ring === undefined ? 0 : count / ring.length));
+  const all = parts.reduce((sum, part) => sum + part, 0);
+  return parts.map((part) => (all === 0 ? 0 : part / all));
 }
 
 /** Sums over each service's destinations, and why its other packets were not sent. */

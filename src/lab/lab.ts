@@ -148,7 +148,7 @@ export class Lab {
   }
 
   /** Starts a program on a host; it ends with the lab. What it prints goes to a file in the lab's folder. */
-  startProcess(host: HostName, label: string, command: readonly string[]): ProcessIdentity {
+  startProcess(host: HostName | 'switch', label: string, command: readonly string[]): ProcessIdentity {
     const log = openSync(join(this.directory, `${label}.log`), 'a');
     const child = start(this.namespace(host), command, { detached: true, stdio: ['ignore', log, log] });
     closeSync(log);
@@ -224,6 +224,8 @@ export class Lab {
       for (const identity of this.#readState().processes) {
         await terminate(identity);
       }
+      // One that was about to start, and held its lock, may have left pins.
+      await this.beeline(['stop', '--detach']).catch(ignoreLabError);
     }
     const there = await namespaces();
     const ours = ['switch', ...HOSTS.map(({ name }) => name)]
@@ -234,8 +236,9 @@ export class Lab {
     }
     rmSync(this.#passPin, { force: true });
     rmSync(this.directory, { recursive: true, force: true });
-    rmSync(`/run/beeline/${this.name}.sock`, { force: true });
-    rmSync(`/run/beeline/${this.name}.lock`, { force: true });
+    for (const suffix of ['sock', 'lock', 'history', 'drains']) {
+      rmSync(`/run/beeline/${this.name}.${suffix}`, { force: true });
+    }
     removeIfEmpty(LABS_DIRECTORY);
     removeIfEmpty(dirname(LABS_DIRECTORY));
     return existed || ours.length > 0;

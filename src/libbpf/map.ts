@@ -220,45 +220,46 @@ export class BpfMap implements Disposable {
  * `close`, crash the process by a write to read-only memory, or travel to another thread (docs/adr/0003).
  */
 export class Mapping implements Disposable {
-  readonly #native: NativeMapping;
+  /** The addon's handle, for work of its own on this memory. */
+  readonly native: NativeMapping;
 
   /** Mappings come from `BpfMap.mmap`. */
   constructor(native: NativeMapping) {
-    this.#native = native;
+    this.native = native;
   }
 
   /** 0 after close. */
   get byteLength(): number {
-    return this.#native.byteLength;
+    return this.native.byteLength;
   }
 
   /** Fills `target` with the bytes at `offset` and returns it. @throws RangeError beyond the end */
   read<Target extends Uint8Array>(offset: number, target: Target): Target {
-    return this.#native.read(offset, target);
+    return this.native.read(offset, target);
   }
 
   /** @throws RangeError beyond the end; KernelError `EACCES` when mapped for reading */
   write(offset: number, bytes: Uint8Array): void {
-    this.#native.write(offset, bytes);
+    this.native.write(offset, bytes);
   }
 
   /** Sets `length` bytes to zero. */
   zero(offset: number, length: number): void {
-    this.#native.zero(offset, length);
+    this.native.zero(offset, length);
   }
 
   /** Reads an aligned word atomically; what its writer wrote before is seen after. */
   load32(offset: number): number {
-    return this.#native.load32(offset);
+    return this.native.load32(offset);
   }
 
   /** Writes an aligned word atomically; who reads it sees all that was written before. */
   store32(offset: number, value: number): void {
-    this.#native.store32(offset, value);
+    this.native.store32(offset, value);
   }
 
   close(): void {
-    this.#native.close();
+    this.native.close();
   }
 
   [Symbol.dispose](): void {

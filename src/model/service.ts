@@ -2,21 +2,110 @@
 
 import { isDeepStrictEqual } from 'node:util';
 
-import { familyOf, type IpAddress, type MacAddress } from './address.js';
+import { familyOf, parseIp, type IpAddress, type MacAddress } from './address.js';
 
 export type Protocol = 'tcp' | 'udp';
 
-/** How flows find their destination. More of IPVS's schedulers will stand here. */
-export type Scheduler = 'maglev';
+/** How flows find their destination: Beeline's ring, then IPVS's schedulers under IPVS's names. */
+export type Scheduler = (typeof SCHEDULERS)[number];
 
 export const PROTOCOLS = ['tcp', 'udp'] as const satisfies readonly Protocol[];
-export const SCHEDULERS = ['maglev'] as const satisfies readonly Scheduler[];
+export const SCHEDULERS = [
+  'maglev',
+  'rr',
+  'wrr',
+  'lc',
+  'wlc',
+  'sed',
+  'nq',
+  'sh',
+  'mh',
+  'dh',
+  'fo',
+  'ovf',
+  'lblc',
+  'lblcr',
+  'twos',
+] as const;
+
+/** The schedulers that find a flow's slot anew from each of its packets: they need not remember it. */
+export const HASHING_SCHEDULERS = ['maglev', 'sh', 'mh'] as const satisfies readonly Scheduler[];
+
+export function isHashing(scheduler: Scheduler): boolean {
+  return (HASHING_SCHEDULERS as readonly Scheduler[]).includes(scheduler);
+}
+
+/** What sh and mh can be asked for, as ipvsadm's -b names it: hash the client's port too; look on past who takes none. */
+export const SCHEDULER_FLAGS = ['sh-port', 'sh-fallback', 'mh-port', 'mh-fallback'] as const;
+export type SchedulerFlag = (typeof SCHEDULER_FLAGS)[number];
+
+/** Which flows are remembered: all, or those alone that a change of the real servers touched. */
+export const TRACKING = ['all', 'moved'] as const;
+export type Tracking = (typeof TRACKING)[number];
+
+/** A client's flows stay at one real server for as long as one of them lives, and `timeout` seconds longer. */
+export interface Persistence {
+  /** Seconds, 1 to MAX_TIMEOUT. */
+  readonly timeout: number;
+  /** Which clients count as one: an IPv4 netmask, or the length of an IPv6 prefix. Default: each address for itself. */
+  readonly mask?: IpAddress | number | undefined;
+}
+
+/** After how many seconds without a packet a flow is forgotten, by its state. */
+export interface Timeouts {
+  readonly synReceived: number;
+  readonly established: number;
+  readonly finWait: number;
+  readonly timeWait: number;
+  readonly close: number;
+  readonly udp: number;
+}
+
+/** Some of an object's values, the others being as they are elsewhere. */
+export type Overrides<Values> = { readonly [Key in keyof Values]?: Values[Key] | undefined };
+
+/** Values of their own where there are some, defaults where not. */
+export function withDefaults<Values extends object>(
+  defaults: Values,
+  ...overrides: (Overrides<Values> | undefined)[]
+): Values {
+  const given = overrides.flatMap((each) => Object.entries(each ?? {}).filter(([, value]) => value !== undefined));
+  return { ...defaults, ...(Object.fromEntries(given) as Partial<Values>) };
+}
+
+/** IPVS's (tcp_timeouts and udp_timeouts in net/netfilter/ipvs). */
+export const DEFAULT_TIMEOUTS: Timeouts = {
+  synReceived: 60,
+  established: 900,
+  finWait: 120,
+  timeWait: 120,
+  close: 10,
+  udp: 300,
+};
+
+/** 31 days, ipvsadm's longest (MAX_TIMEOUT). */
+export const MAX_TIMEOUT = 31 * 86_400;
+
+/** How many flows are remembered at most. */
+export interface FlowTableSizes {
+  readonly ipv4: number;
+  readonly ipv6: number;
+}
+
+/** 16 MB and 8 MB. */
+export const DEFAULT_FLOWS: FlowTableSizes = { ipv4: 1 << 20, ipv6: 1 << 18 };
+
+/** As many as a table can have: 256 MB and 512 MB. */
+export const MAX_FLOWS: FlowTableSizes = { ipv4: 1 << 24, ipv6: 1 << 24 };
 
 /** IPPROTO_TCP and IPPROTO_UDP. */
 export const PROTOCOL_NUMBERS: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17 };
 
 /** IPVS's largest weight (ipvsadm on Debian). */
 export const MAX_WEIGHT = 2 ** 31 - 1;
+
+/** The largest threshold: a destination has no more flows than the tables together (MAX_FLOWS). */
+export const MAX_THRESHOLD = 2 ** 31 - 1;
 
 /** As many interfaces, and other directors, as the data path has room for (bpf/layout.h; a test compares them). */
 export const MAX_INTERFACES = 64;
@@ -61,17 +150,30 @@ export interface Destination {
   readonly vlan?: Vlan | undefined;
   /** Its share relative to the others'; 0 takes no new flows. */
   readonly weight: number;
+  /** It takes no new flows once it has so many, until it has less than `lowerThreshold`; default: no limit. */
+  readonly upperThreshold?: number | undefined;
+  /** Default: three quarters of `upperThreshold`. */
+  readonly lowerThreshold?: number | undefined;
 }
 
 /** A virtual service. Treated as immutable: a change is a new object, so what did not change can be told by identity. */
 export interface Service extends ServiceKey {
   readonly scheduler: Scheduler;
+  readonly flags?: readonly SchedulerFlag[] | undefined;
+  /** Default: all. `moved` goes with a hashing scheduler. */
+  readonly track?: Tracking | undefined;
+  readonly persistence?: Persistence | undefined;
+  /** UDP: each packet is scheduled for itself, and no flow is remembered. */
+  readonly onePacket?: boolean | undefined;
+  /** Where they differ from the model's. */
+  readonly timeouts?: Overrides<Timeouts> | undefined;
   /** Size of the ring, a power of two; undefined: by the number of destinations. */
   readonly slots?: number | undefined;
   /** Default: keep. */
   readonly ttl?: TtlPolicy | undefined;
   /** Default: reject. */
   readonly noDestination?: NoDestination | undefined;
+  /** In the order in which they were added: IPVS's schedulers look at the last one first. */
   readonly destinations: readonly Destination[];
 }
 
@@ -86,6 +188,10 @@ export interface Model {
   readonly vlans?: boolean | undefined;
   /** Other directors, by address or MAC: their frames are never scheduled a second time. */
   readonly directors?: readonly string[] | undefined;
+  /** Where they differ from DEFAULT_TIMEOUTS. */
+  readonly timeouts?: Overrides<Timeouts> | undefined;
+  /** Where they differ from DEFAULT_FLOWS. */
+  readonly flows?: Overrides<FlowTableSizes> | undefined;
   readonly services: readonly Service[];
 }
 
@@ -93,6 +199,20 @@ export interface Model {
 export function serviceName({ address, port, protocol }: ServiceKey): string {
   const host = familyOf(address) === 6 ? `[${address}]` : address;
   return `${protocol} ${host}:${port}`;
+}
+
+/**
+ * Reads what people write for a service: "tcp 192.168.1.100:80", "192.168.1.100:80", "udp [fd00::1]:53"; a slash will do
+ * for the space, and without a protocol it is TCP. Undefined when it is none.
+ */
+export function parseServiceName(text: string): ServiceKey | undefined {
+  const parts = /^(?:(tcp|udp)[ /])?(?:\[([^\]]+)\]|([^[\]:]+)):(\d{1,5})$/i.exec(text.trim());
+  const address = parseIp(parts?.[2] ?? parts?.[3] ?? '');
+  const port = Number(parts?.[4]);
+  if (address === undefined || !(port <= 0xffff)) {
+    return undefined;
+  }
+  return { protocol: (parts?.[1]?.toLowerCase() ?? 'tcp') as Protocol, address, port };
 }
 
 /**

@@ -137,6 +137,53 @@ export interface NativeNetlinkSocket extends NativeReferenced {
   send(datagram: Uint8Array): void;
 }
 
+/** What `sweepFlows` looks at. Arrays are indexed by service number times 16 and state, and by destination number. */
+export interface NativeSweepOptions {
+  flows4: NativeMapping;
+  flows6: NativeMapping;
+  loads: NativeMapping;
+  /** The data path's time. */
+  now: number;
+  /** In its units; 0: never. */
+  timeouts: Uint32Array;
+  /** 1: the destination is gone; its flows are nobody's until their next packet. */
+  dead: Uint8Array;
+  /** 1: the service is gone; its flows are forgotten. */
+  deadServices: Uint8Array;
+  /** Services whose slots are looked at; `scheduler` is a value of enum scheduler. */
+  rings: { service: number; scheduler: number; length: number; withPort: boolean }[];
+  /** Services with persistence, and which bits of a client's address tell clients apart. */
+  masks: { service: number; mask: Uint8Array }[];
+}
+
+export interface NativeSweepResult {
+  /** Flows by service number times 16 and state. */
+  states: Uint32Array;
+  /** Flows by destination number times 3 and class. */
+  counts: Uint32Array;
+  /** Buckets by how many of their entries are in use. */
+  fill4: Uint32Array;
+  fill6: Uint32Array;
+  /** Flows that were forgotten. */
+  expired: number;
+  /** Loads that were not what was counted. */
+  corrected: number;
+  /** For each of `rings`: by slot, whether a flow is remembered that falls on it. */
+  occupied: Uint8Array[];
+}
+
+/** Which flows are listed; 0 and undefined: all. */
+export interface NativeFlowFilter {
+  flows: NativeMapping;
+  family: 4 | 6;
+  service?: number;
+  destination?: number;
+  /** One bit a state. */
+  states?: number;
+  client?: Uint8Array;
+  limit: number;
+}
+
 export interface NativeAddon {
   setErrorFactory(factory: (details: NativeErrorDetails) => Error): void;
   BpfObject: new (bytes: Uint8Array, name: string) => NativeObject;
@@ -165,6 +212,10 @@ export interface NativeAddon {
   possibleCpus(): number;
   stripsVlanTags(name: string): boolean;
   libbpfVersion(): string;
+  sweepFlows(options: NativeSweepOptions): Promise<NativeSweepResult>;
+  listFlows(options: NativeFlowFilter & { from: number }): Promise<{ entries: Uint8Array; next?: number }>;
+  topClients(options: NativeFlowFilter): Promise<{ address: Uint8Array; flows: number }[]>;
+  copyFlows(options: { from: NativeMapping; to: NativeMapping; family: 4 | 6; secret: bigint }): Promise<number>;
 }
 
 /** The addon, as scripts/build left it for this platform and processor. */

@@ -1,5 +1,7 @@
 /** What a BPF control plane needs of Linux beside BPF and Node does not offer. */
 
+import { freemem } from 'node:os';
+
 import { addon, type NativeClosable } from './addon.js';
 import './error.js';
 
@@ -50,6 +52,11 @@ export function synchronizeRcu(): Promise<boolean> {
 /** How many CPUs the kernel could ever bring up: the number of values a per-CPU map has for a key. */
 export function possibleCpus(): number {
   return addon.possibleCpus();
+}
+
+/** Bytes that could be allocated without swapping, within the limits of this process's control group. */
+export function availableMemory(): number {
+  return Math.min(freemem(), process.availableMemory());
 }
 
 /**

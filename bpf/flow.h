@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The tables of flows: exact keys, two buckets of four for each, one for IPv4 and one for IPv6. Read and written by all
+ * CPUs without a lock; what packets find in the common case, hit_flow(), takes no call.
+ */
+#pragma once
+
+#include "maps.h"
+#include "state.h"
+
+/* BTF holds only the types that something has: this is what brings the states' names to user space. */
+const volatile enum flow_state flow_state_names = FLOW_FREE;
+
+/* The time in units of about a second: reading a finer clock would cost 14 to 30 ns. */
+static __always_inline __u32 flow_now(void)
+{
+	return bpf_jiffies64() >> clock_shift & FLOW_TIME_MASK;
+}
+
+static __always_inline struct load *load_of(__u32 number)
+{
+	__u32 zero = 0;
+	struct loads *table = bpf_map_lookup_elem(&loads, &zero);
+
+	KEEP_BOUNDS_CHECK(number);
+	return table ? &table->entry[number & geometry.destination_mask] : NULL;
+}
+
+/* Counts a flow with its destination, or no longer. */
+static __always_inline void count_flow(__u32 number, __u32 state, __s32 change)
+{
+	struct load *load = load_of(number);
+	__u32 class = flow_class(state);
+
+	/* Number 0: its destination is gone, and it was discounted then. */
+	if (!load || !number || class >= FLOW_CLASS_COUNT)
+		return;
+	__sync_fetch_and_add(&load->flows[class], change);
+	/* ip_vs_bind_dest() in net/netfilter/ipvs/ip_vs_conn.c; the sweep takes it back. */
+	if (change > 0 && unlikely(load->upper) &&
+	    load->flows[FLOW_ACTIVE] + load->flows[FLOW_INACTIVE] + load->flows[FLOW_PERSISTENT] >= load->upper)
+		load->overload = 1;
+}
+
+static __always_inline struct flow_counter *flow_counter(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&flow_counters, &cpu);
+}
+
+static __always_inline bool exchange(volatile __u64 *data, __u64 before, __u64 after)
+{
+	return __sync_val_compare_and_swap((__u64 *)data, before, after) == before;
+}
+
+/* Words of an entry: its key's, and its data, the last. */
+#define FLOW4_WORDS (sizeof(struct flow4) / sizeof(__u64))
+#define FLOW6_WORDS (sizeof(struct flow6) / sizeof(__u64))
+
+/* Entries of a bucket. */
+static __always_inline __u32 ways_of(__u32 words)
+{
+	return words == FLOW4_WORDS ? FLOW4_WAYS : FLOW6_WAYS;
+}
+
+/* Known when the program is loaded. */
+static __always_inline __u64 buckets_of(__u32 words)
+{
+	return words == FLOW4_WORDS ? geometry.flows4_buckets : geometry.flows6_buckets;
+}
+
+/* A table of either family; NULL for none. */
+static __always_inline volatile __u64 *flow_table(bool is_ipv6)
+{
+	__u32 zero = 0;
+
+	return is_ipv6 ? bpf_map_lookup_elem(&flows6, &zero) : bpf_map_lookup_elem(&flows4, &zero);
+}
+
+/*
+ * The first entry of a hash's bucket. Multiplied and shifted, a hash is spread over any number of buckets, and the
+ * verifier follows. `words` is a constant wherever this is inlined, as in all that follows.
+ */
+static __always_inline __u64 entry_index(__u64 hash, __u32 words)
+{
+	__u64 bucket = (hash >> 32) * buckets_of(words) >> 32;
+
+	/* Two shifts must not become one: the verifier would take the bucket's end for its beginning. */
+	KEEP_BOUNDS_CHECK(bucket);
+	return bucket * ways_of(words);
+}
+
+static __always_inline volatile __u64 *bucket_of(volatile __u64 *table, __u64 hash, __u32 words)
+{
+	return table + entry_index(hash, words) * words;
+}
+
+/* Zero when an entry has this key. */
+static __always_inline __u64 key_differs(const volatile __u64 *entry, const __u64 *key, __u32 words)
+{
+	__u64 difference = entry[0] ^ key[0];
+
+	if (words == FLOW6_WORDS)
+		difference |= (entry[1] ^ key[1]) | (entry[2] ^ key[2]);
+	return difference;
+}
+
+static __always_inline __u64 flow_hash(const __u64 *key, __u32 words)
+{
+	return words == FLOW4_WORDS ? flow4_hash(key[0], flow_secret) : flow6_hash(key[0], key[1], key[2], flow_secret);
+}
+
+/*
+ * The destination's number of a flow in whose entry nothing is to be changed: found in its first bucket, with `steady`
+ * for port, state and time. 0 when that is not so.
+ *
+ * The data is read before the key and after it: when it is the same, no other flow's entry was read in between.
+ */
+static __always_inline __u32 hit_flow(const __u64 *key, __u32 words, __u64 steady)
+{
+	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
+	if (!table)
+		return 0;
+
+	const volatile __u64 *entry = bucket_of(table, flow_hash(key, words), words);
+#pragma unroll
+	for (__u32 way = 0; way < ways_of(words); way++, entry += words) {
+		__u64 data = entry[words - 1];
+
+		if (key_differs(entry, key, words) == 0)
+			return ((data ^ steady) & FLOW_STEADY_MASK) == 0 && entry[words - 1] == data ? flow_number(data)
+												     : 0;
+	}
+	return 0;
+}
+
+/*
+ * How readily an entry gives way to a new flow: never used, over, seen once; and then the longest ago first. What was
+ * seen twice, and is not over, does not: whoever sends single packets under forged addresses displaces nobody.
+ */
+enum standing {
+	STANDING_FREE,
+	STANDING_OVER,
+	STANDING_SEEN_ONCE,
+	STANDING_FIRM,
+};
+
+#define STANDING_SHIFT 32
+#define STANDING_OF(state, standing) ((__u64)(standing) << 2 * (state))
+#define STANDINGS                                                                                             \
+	(STANDING_OF(FLOW_SYN_RECV, STANDING_SEEN_ONCE) | STANDING_OF(FLOW_UNCONFIRMED, STANDING_SEEN_ONCE) | \
+	 STANDING_OF(FLOW_UDP_NEW, STANDING_SEEN_ONCE) | STANDING_OF(FLOW_TEMPLATE_NEW, STANDING_SEEN_ONCE) | \
+	 STANDING_OF(FLOW_CLOSE, STANDING_OVER) | STANDING_OF(FLOW_TIME_WAIT, STANDING_OVER) |                \
+	 STANDING_OF(FLOW_FIN_WAIT, STANDING_FIRM) | STANDING_OF(FLOW_UDP, STANDING_FIRM) |                   \
+	 STANDING_OF(FLOW_ESTABLISHED, STANDING_FIRM) | STANDING_OF(FLOW_TEMPLATE, STANDING_FIRM) |           \
+	 STANDING_OF(FLOW_BUSY, STANDING_FIRM))
+
+/*
+ * An entry's standing and then its youth as one number, without a branch: with some for each of eight entries the
+ * verifier would not come to an end.
+ */
+static __always_inline __u64 rank_of(__u64 data, __u32 now)
+{
+	__u32 state = flow_state(data);
+	/* Sign-extended from 24 bits, and not below 0. */
+	__s64 age = (__s64)((__u64)(now - (__u32)data) << 40) >> 40;
+	age &= ~(age >> 63);
+	/* Past its time, firm becomes over and seen once becomes free. */
+	__u64 expired = ((__s64)control.flow_timeouts[state] - age) >> 63;
+	__u64 standing = (STANDINGS >> 2 * state & 3) & ~(expired & 2);
+
+	return standing << STANDING_SHIFT | (FLOW_TIME_MASK - age);
+}
+
+/* What tells one entry from another. */
+struct flow_key {
+	__u64 words[3]; /* IPv4: the first alone */
+	__u64 port;     /* the virtual one, as in the packet; 0 in a template */
+	bool template;
+};
+
+/* Zero when an entry's data is of this port, and a template as the key is. */
+static __always_inline __u64 differs(__u64 data, const struct flow_key *key)
+{
+	__u64 templates = 1U << FLOW_TEMPLATE | 1U << FLOW_TEMPLATE_NEW;
+
+	return (data >> FLOW_PORT_SHIFT ^ key->port) | ((templates >> flow_state(data) & 1) ^ key->template);
+}
+
+/* A flow's key, or its template's: that stands for all flows of a client, or of its network, to the service. */
+static __always_inline void fill_key(struct flow_key *key, const struct flow_query *query, bool template)
+{
+	/* Kernel 6.1 takes no key that lies in what a global function was given a pointer to. */
+	__u32 copy = query->copy;
+	const struct policies *table = bpf_map_lookup_elem(&policies, &copy);
+	__u32 service = query->service;
+
+	key->words[0] = query->words[0];
+	key->words[1] = query->words[1];
+	key->words[2] = query->words[2];
+	key->port = template ? 0 : query->port;
+	key->template = template;
+	if (!template || !table)
+		return;
+	KEEP_BOUNDS_CHECK(service);
+	const __be32 *mask = table->entry[service & geometry.service_mask].mask;
+	if (query->is_ipv6) {
+		key->words[0] &= *(const __u64 *)&mask[0];
+		key->words[1] &= *(const __u64 *)&mask[2];
+		key->words[2] = flow6_rest(0, query->service);
+	} else {
+		key->words[0] = flow4_key((__u32)key->words[0] & mask[0], 0, query->service);
+	}
+}
+
+/* An entry's data, by the number of the entry in its table. */
+static __always_inline volatile __u64 *data_at(__u64 index, __u32 words)
+{
+	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
+
+	KEEP_BOUNDS_CHECK(index);
+	return table && index < buckets_of(words) * ways_of(words) ? table + index * words + words - 1 : NULL;
+}
+
+static __always_inline __u32 find_in(struct flow_query *query, const struct flow_key *key, __u32 words)
+{
+	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
+	__u32 vacant = 0;
+	if (!table)
+		return 0;
+
+	__u64 hash = flow_hash(key->words, words);
+	for (__u32 i = 0; i < 2 * ways_of(words); i += ways_of(words)) {
+		volatile __u64 *entry = bucket_of(table, hash, words);
+#pragma unroll
+		for (__u32 way = 0; way < ways_of(words); way++, entry += words) {
+			__u64 data = entry[words - 1];
+
+			if (key_differs(entry, key->words, words) == 0 && is_live(flow_state(data)) &&
+			    differs(data, key) == 0 && entry[words - 1] == data) {
+				query->data = data;
+				return entry_index(hash, words) + way + 1;
+			}
+			vacant |= ((flow_state(data) - 1) >> 31) << (i + way);
+		}
+		hash = flow_second_hash(hash);
+	}
+	if (key->template)
+		query->template_vacant = vacant;
+	else
+		query->vacant = vacant;
+	return 0;
+}
+
+/* Finds a flow's entry, or its template's. 0 when there is none; else its number and 1, and its data in the query. */
+__noinline int find_flow(struct flow_query *query, bool template)
+{
+	struct flow_key key;
+
+	if (!query)
+		return 0;
+	fill_key(&key, query, template);
+	return query->is_ipv6 ? find_in(query, &key, FLOW6_WORDS) : find_in(query, &key, FLOW4_WORDS);
+}
+
+static __always_inline __u32 standing_of(__u64 rank)
+{
+	return rank >> STANDING_SHIFT;
+}
+
+/* An entry's way and what it ranks as, as one number: the lowest is to be taken. */
+#define RANK_WAY_BITS 4
+
+/* The lower one of two, without a branch, again for the verifier's sake. */
+static __always_inline __u64 lower(__u64 one, __u64 other)
+{
+	__s64 difference = other - one, sign = difference >> 63;
+
+	/* clang would make a branch of it. */
+	asm volatile("" : "+r"(sign));
+	return one + (difference & sign);
+}
+
+/* How many of eight bits are set. */
+static __always_inline __u32 count_bits(__u32 bits)
+{
+	bits -= bits >> 1 & 0x55;
+	bits = (bits & 0x33) + (bits >> 2 & 0x33);
+	return (bits + (bits >> 4)) & 15;
+}
+
+/*
+ * A free entry of the first bucket while that has several, then of the emptier one: so few flows stand in their second
+ * bucket, and those that do leave room where it is scarce. `vacant` has a bit for each.
+ */
+static __always_inline __u32 pick_vacant(__u32 vacant, __u32 ways)
+{
+	__u32 first = vacant & ((1U << ways) - 1), second = vacant >> ways;
+	bool from_first = count_bits(first) > ways / 4 || count_bits(first) >= count_bits(second);
+	__u32 bits = from_first ? first : second;
+
+	/* The place of the lowest bit. */
+	bits &= -bits;
+	__u32 place = (bits & 0xf0 ? 4 : 0) + (bits & 0xcc ? 2 : 0) + (bits & 0xaa ? 1 : 0);
+	return from_first ? place : place + ways;
+}
+
+/* One of the entries that a flow can have: of its first bucket, then of its second. */
+static __always_inline volatile __u64 *entry_in(volatile __u64 *table, __u64 hash, __u32 place, __u32 words)
+{
+	if (place & ways_of(words))
+		hash = flow_second_hash(hash);
+	return bucket_of(table, hash, words) + (place & (ways_of(words) - 1)) * words;
+}
+
+/* Which of them gives way first; `standing` is what it was when it was looked at. */
+static __always_inline __u32 pick_occupied(volatile __u64 *table, __u64 hash, __u32 words, __u32 now, __u32 *standing)
+{
+	__u64 best = ~0ULL >> 1;
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < 2 * ways_of(words); i++) {
+		__u64 data = entry_in(table, hash, i, words)[words - 1];
+
+		best = lower(best, rank_of(data, now) << RANK_WAY_BITS | i);
+	}
+	*standing = standing_of(best >> RANK_WAY_BITS);
+	return best & ((1U << RANK_WAY_BITS) - 1);
+}
+
+/*
+ * Makes the entry that a new flow takes busy and gives it the key. NULL when all are taken, or another CPU was faster;
+ * else where its data is, and what it was.
+ */
+static __always_inline volatile __u64 *take_in(const struct flow_query *query, const struct flow_key *key, __u32 words,
+					       __u64 *before)
+{
+	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
+	__u32 vacant = key->template ? query->template_vacant : query->vacant, standing = STANDING_FREE;
+	if (!table)
+		return NULL;
+
+	volatile __u64 *entry = NULL;
+	__u64 hash = flow_hash(key->words, words);
+	if (vacant)
+		entry = entry_in(table, hash, pick_vacant(vacant, ways_of(words)), words);
+	/* Another flow may have taken it since it was looked at. */
+	if (!entry || flow_state(entry[words - 1]) != FLOW_FREE)
+		entry = entry_in(table, hash, pick_occupied(table, hash, words, query->now, &standing), words);
+	if (standing >= STANDING_FIRM)
+		return NULL;
+	*before = entry[words - 1];
+	/* Something may have happened to it meanwhile. */
+	if (flow_state(*before) == FLOW_BUSY || standing_of(rank_of(*before, query->now)) > standing)
+		return NULL;
+	if (!exchange(&entry[words - 1], *before, FLOW_DATA_BUSY))
+		return NULL;
+	entry[0] = key->words[0];
+	if (words == FLOW6_WORDS) {
+		entry[1] = key->words[1];
+		entry[2] = key->words[2];
+	}
+	return &entry[words - 1];
+}
+
+/*
+ * Remembers a flow, or a template. 0 when there is no room: the entries it could have are all of flows that were seen
+ * twice and are not over.
+ */
+__noinline int store_flow(struct flow_query *query, bool template, __u32 number, __u32 state)
+{
+	struct flow_counter *counter = flow_counter();
+	struct flow_key key;
+	__u64 before = 0;
+
+	if (!query || !counter)
+		return 0;
+	fill_key(&key, query, template);
+	__u32 now = query->now;
+	volatile __u64 *entry = query->is_ipv6 ? take_in(query, &key, FLOW6_WORDS, &before)
+					       : take_in(query, &key, FLOW4_WORDS, &before);
+	if (!entry) {
+		counter->refused++;
+		return 0;
+	}
+	*entry = flow_data(key.port, number, state, now);
+	counter->stored++;
+	if (flow_state(before) != FLOW_FREE) {
+		count_flow(flow_number(before), flow_state(before), -1);
+		counter->evicted += standing_of(rank_of(before, now)) >= STANDING_SEEN_ONCE;
+	}
+	count_flow(number, state, 1);
+	return 1;
+}
+
+/*
+ * Gives the entry that was found another destination, state, or the present time; nothing when another CPU changed it
+ * meanwhile.
+ */
+__noinline int change_flow(struct flow_query *query, __u32 found, __u32 number, __u32 state)
+{
+	if (!query)
+		return 0;
+	volatile __u64 *entry = query->is_ipv6 ? data_at(found - 1, FLOW6_WORDS) : data_at(found - 1, FLOW4_WORDS);
+	__u64 before = query->data, after = flow_data(flow_port(before), number, state, query->now);
+	if (!entry || after == before || !exchange(entry, before, after))
+		return 0;
+	if (number != flow_number(before) || flow_class(state) != flow_class(flow_state(before))) {
+		count_flow(flow_number(before), flow_state(before), -1);
+		count_flow(number, state, 1);
+	}
+	return 1;
+}

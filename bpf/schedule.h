@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The schedulers: which destination a new flow goes to. Those of IPVS do what they do there (net/netfilter/ipvs), with
+ * its order of destinations, the one added last first. What a table can say, src/schedule computes; here is what
+ * depends on the packet and on how loaded the destinations are. src/schedule/scheduler.ts says all of it a second time.
+ */
+#pragma once
+
+#include "flow.h"
+#include "pick.h"
+
+static __always_inline const struct policy *policy_of(__u32 service, __u32 copy)
+{
+	const struct policies *table = bpf_map_lookup_elem(&policies, &copy);
+
+	KEEP_BOUNDS_CHECK(service);
+	return table ? &table->entry[service & geometry.service_mask] : NULL;
+}
+
+static __always_inline const struct candidate *candidate_at(__u32 index, __u32 copy)
+{
+	const struct candidates *table = bpf_map_lookup_elem(&candidates, &copy);
+
+	KEEP_BOUNDS_CHECK(index);
+	return table ? &table->entry[index & geometry.destination_mask] : NULL;
+}
+
+static __always_inline struct cursor *cursor_of(__u32 service)
+{
+	__u32 zero = 0;
+	struct cursors *table = bpf_map_lookup_elem(&cursors, &zero);
+
+	KEEP_BOUNDS_CHECK(service);
+	return table ? &table->entry[service & geometry.service_mask] : NULL;
+}
+
+/* Whether the flow's slot follows from the packet alone. */
+static __always_inline bool is_hashed(const struct policy *policy)
+{
+	return policy->scheduler <= SCHEDULER_SH;
+}
+
+/* What sh and mh hash. */
+static __always_inline __u32 hashed_word(const struct flow_query *query, const struct policy *policy)
+{
+	return query->client + (policy->flags & POLICY_PORT ? query->client_port : 0);
+}
+
+/* The flow's slot, under a scheduler that is_hashed(). */
+static __always_inline __u32 hashed_slot(const struct flow_query *query, const struct policy *policy)
+{
+	switch (policy->scheduler) {
+	case SCHEDULER_MH:
+		return mh_slot(hashed_word(query, policy));
+	case SCHEDULER_SH:
+		return sh_slot(hashed_word(query, policy));
+	default:
+		return ring_slot(query->hash, query->shift);
+	}
+}
+
+/* The number of the destination at an index when it takes new flows, or 0. */
+static __always_inline __u32 taking(__u32 index, __u32 copy)
+{
+	const struct candidate *candidate = candidate_at(index, copy);
+	if (!candidate || !candidate->weight || !candidate->number)
+		return 0;
+	const struct load *load = load_of(candidate->number);
+	return load && !load->overload ? candidate->number : 0;
+}
+
+/* The number of the destination that a slot leads to when it would take flows but for its threshold, or 0. */
+static __always_inline __u32 owner_of_slot(__u32 first, __u32 slot, __u32 copy)
+{
+	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
+	const struct candidate *candidate = table ? candidate_at(first + slot_at(table, slot), copy) : NULL;
+
+	return candidate && candidate->weight ? candidate->number : 0;
+}
+
+/* The number of the destination that a slot leads to when it takes new flows, or 0. */
+static __always_inline __u32 taking_slot(__u32 first, __u32 slot, __u32 copy)
+{
+	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
+
+	return table ? taking(first + slot_at(table, slot), copy) : 0;
+}
+
+/* A search on from a slot whose destination takes nothing. */
+struct probe {
+	__u32 first;
+	__u32 ring;
+	__u32 copy;
+	__u32 length;
+	__u32 slot; /* where it began */
+	__u32 word; /* mh: what is hashed */
+	__u32 scheduler;
+	__u32 found; /* out: the number of a destination */
+};
+
+static long probe_next(__u32 step, struct probe *probe)
+{
+	__u32 slot;
+
+	switch (probe->scheduler) {
+	case SCHEDULER_MH:
+		slot = mh_slot(probe->word + (step + probe->slot) % MH_SLOTS);
+		break;
+	case SCHEDULER_SH:
+		slot = (step + 2 * probe->slot) % SH_SLOTS;
+		break;
+	default:
+		slot = (probe->slot + 1 + step) % probe->length;
+	}
+	probe->found = taking_slot(probe->first, probe->ring + slot, probe->copy);
+	return probe->found != 0;
+}
+
+/* Whether a packet's flow began earlier: a TCP flow is not remembered by its SYN where its slot says it all. */
+static __always_inline bool goes_on(__u32 event)
+{
+	return event != EVENT_SYN && event != EVENT_DATAGRAM && event != EVENT_INITIAL;
+}
+
+/*
+ * By a table: the slot's destination, or where that takes nothing and the scheduler allows it the next one's.
+ * Thresholds are for new flows: one that is not remembered, and goes on, is where its slot leads, or its SYN would have
+ * been stored.
+ */
+static __noinline __u32 schedule_by_slot(struct flow_query *query, const struct policy *policy)
+{
+	struct probe probe = {
+		.first = query->first,
+		.ring = query->ring,
+		.copy = query->copy,
+		.length = policy->length,
+		.word = hashed_word(query, policy),
+		.scheduler = policy->scheduler,
+	};
+	struct cursor *cursor = NULL;
+	bool looks_on = policy->scheduler == SCHEDULER_MAGLEV;
+
+	if (!probe.length)
+		return 0;
+	if (policy->scheduler == SCHEDULER_SEQUENCE) {
+		cursor = cursor_of(query->service);
+		if (!cursor)
+			return 0;
+		/* One count for all CPUs: that is what makes round robin alternate strictly. */
+		probe.slot = (__sync_fetch_and_add(&cursor->count, 1) + policy->base) % probe.length;
+		looks_on = true;
+	} else {
+		probe.slot = hashed_slot(query, policy);
+		looks_on |= policy->flags & POLICY_FALLBACK;
+	}
+	__u32 owner = owner_of_slot(probe.first, probe.ring + probe.slot, probe.copy);
+	const struct load *load = load_of(owner);
+
+	if (likely(owner && load && (!load->overload || (!cursor && goes_on(query->event)))))
+		return owner;
+	query->diverted = owner != 0;
+	if (!looks_on)
+		return 0;
+	long steps = bpf_loop(probe.length, probe_next, &probe, 0);
+	if (cursor && probe.found)
+		__sync_fetch_and_add(&cursor->count, steps);
+	return probe.found;
+}
+
+/* A walk over a service's destinations, in their order, for the one with the least overhead for its weight. */
+struct least {
+	__u32 first;
+	__u32 candidates;
+	__u32 copy;
+	__u32 all_alike; /* lc: weights do not count; nq: nor does anything else where there is no active flow */
+	__u32 best;      /* out: a number, 0 for none */
+	__u32 weight;
+	__u64 overhead;
+};
+
+/* More than anybody's: 2^24 flows at most, each 256. The first destination is less, whatever it weighs. */
+#define UTMOST_OVERHEAD (1ULL << 32)
+
+/* All ones when a value is not zero, else zero. */
+static __always_inline __u64 mask_of(__u64 value)
+{
+	return -((value | -value) >> 63);
+}
+
+/* What sed and nq go by: flows, the one to come included (ip_vs_sed_dest_overhead() in ip_vs_sed.c). */
+static __always_inline __u64 shortest_overhead(const struct load *load, bool idle_first)
+{
+	__u64 active = load->flows[FLOW_ACTIVE];
+
+	return (active + 1) & (mask_of(active) | (idle_first ? 0 : ~0ULL));
+}
+
+/* What the others go by (ip_vs_dest_conn_overhead() in include/net/ip_vs.h). */
+static __always_inline __u64 overhead_of(const struct load *load)
+{
+	return ((__u64)load->flows[FLOW_ACTIVE] << 8) + load->flows[FLOW_INACTIVE];
+}
+
+/* Destinations a call of the walk: one costs 3 ns. */
+#define LEAST_CHUNK 8
+
+/* Without a branch: with some for each of eight destinations the verifier would not come to an end. */
+static __always_inline long least_chunk(__u32 chunk, struct least *least, bool shortest)
+{
+	__u32 zero = 0;
+	const struct candidates *table = bpf_map_lookup_elem(&candidates, &least->copy);
+	const struct loads *all = bpf_map_lookup_elem(&loads, &zero);
+
+	if (!table || !all)
+		return 1;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < LEAST_CHUNK; i++) {
+		__u64 place = chunk * LEAST_CHUNK + i;
+		__u32 index = least->first + place;
+
+		KEEP_BOUNDS_CHECK(index);
+		const struct candidate *candidate = &table->entry[index & geometry.destination_mask];
+		__u32 number = candidate->number;
+		__u64 takes = mask_of(number) & mask_of(candidate->weight) & (place - least->candidates) >> 63;
+		KEEP_BOUNDS_CHECK(number);
+		const struct load *load = &all->entry[number & geometry.destination_mask];
+		__u64 own = shortest ? shortest_overhead(load, least->all_alike) : overhead_of(load);
+		__u64 weight = !shortest && least->all_alike ? 1 : candidate->weight;
+
+		takes &= ~mask_of(load->overload);
+		/* Less than the least so far: by cross-multiplication, strictly, so that the first of equals stays. */
+		__u64 less = (own * least->weight - least->overhead * weight) >> 63;
+		less = -(less & takes & 1);
+		asm volatile("" : "+r"(less));
+		least->best ^= (least->best ^ number) & less;
+		least->weight ^= (least->weight ^ weight) & less;
+		least->overhead ^= (least->overhead ^ own) & less;
+	}
+	return 0;
+}
+
+static long least_overhead_chunk(__u32 chunk, struct least *least)
+{
+	return least_chunk(chunk, least, false);
+}
+
+static long shortest_chunk(__u32 chunk, struct least *least)
+{
+	return least_chunk(chunk, least, true);
+}
+
+/* lc, wlc, sed and nq. */
+static __noinline __u32 schedule_least(const struct flow_query *query, const struct policy *policy)
+{
+	struct least least = {
+		.first = query->first,
+		.candidates = policy->candidates,
+		.copy = query->copy,
+		.all_alike = policy->scheduler == SCHEDULER_LC || policy->scheduler == SCHEDULER_NQ,
+		.weight = 1,
+		.overhead = UTMOST_OVERHEAD,
+	};
+	__u32 chunks = (least.candidates + LEAST_CHUNK - 1) / LEAST_CHUNK;
+
+	if (policy->scheduler == SCHEDULER_SED || policy->scheduler == SCHEDULER_NQ)
+		bpf_loop(chunks, shortest_chunk, &least, 0);
+	else
+		bpf_loop(chunks, least_overhead_chunk, &least, 0);
+	return least.best;
+}
+
+/* A walk of the schedulers that ask more of a destination. */
+struct scan {
+	__u32 first;
+	__u32 candidates;
+	__u32 copy;
+	__u32 scheduler;
+	__u32 cached; /* lblc: the number of the destination in use */
+	/* The best so far: its number, 0 for none, its weight and its overhead. */
+	__u32 best;
+	__u64 weight;
+	__u64 overhead;
+	/* The same among those in use, and when it joined; and whether it has more active flows than its weight. */
+	__u32 member;
+	__u32 joined;
+	bool member_full;
+	bool idle; /* some destination has less active flows than half its weight */
+	__u64 member_weight;
+	__u64 member_overhead;
+};
+
+static long scan_one(__u32 place, struct scan *scan)
+{
+	const struct candidate *candidate = candidate_at(scan->first + place, scan->copy);
+	const struct load *load = candidate && candidate->number ? load_of(candidate->number) : NULL;
+	if (!load)
+		return 0;
+
+	__u64 weight = candidate->weight, active = load->flows[FLOW_ACTIVE], overhead = overhead_of(load);
+	/* is_overloaded() in ip_vs_lblc.c looks at all, also at those that take nothing. */
+	scan->idle |= active * 2 < weight;
+	if (!weight || load->overload)
+		return 0;
+	if (scan->scheduler == SCHEDULER_FO || scan->scheduler == SCHEDULER_OVF) {
+		/* The heaviest; under ovf of those that have no more flows than their weight. */
+		if (weight > scan->weight && (scan->scheduler == SCHEDULER_FO || active <= weight)) {
+			scan->best = candidate->number;
+			scan->weight = weight;
+		}
+		return 0;
+	}
+	if (!scan->best || scan->overhead * weight > overhead * scan->weight) {
+		scan->best = candidate->number;
+		scan->weight = weight;
+		scan->overhead = overhead;
+	}
+	if (scan->scheduler == SCHEDULER_LBLCR ? !load->member : scan->cached != candidate->number)
+		return 0;
+	/* Of equals the one that joined last: ip_vs_dest_set_insert() puts it first. */
+	__u64 theirs = scan->member_overhead * weight, own = overhead * scan->member_weight;
+	if (!scan->member || theirs > own || (theirs == own && load->member > scan->joined)) {
+		scan->member = candidate->number;
+		scan->joined = load->member;
+		scan->member_weight = weight;
+		scan->member_overhead = overhead;
+		scan->member_full = active > weight;
+	}
+	return 0;
+}
+
+/*
+ * Zero, but not for the verifier, when `any` is from a map. Kernel 6.1 checks what bpf_loop() calls as if it were
+ * called once: of a branch on what one call leaves to the next it would remove the side that the first call does not
+ * take.
+ */
+static __always_inline __u64 unknown_zero(__u64 any)
+{
+	asm volatile("%0 -= %0" : "+r"(any));
+	return any;
+}
+
+/* fo, ovf, lblc and lblcr. */
+static __noinline __u32 schedule_scan(const struct flow_query *query, const struct policy *policy)
+{
+	__u64 none = unknown_zero(query->hash);
+	struct scan scan = {
+		.first = query->first,
+		.candidates = policy->candidates,
+		.copy = query->copy,
+		.scheduler = policy->scheduler,
+		.best = none,
+		.weight = none,
+		.overhead = none,
+		.member = none,
+		.joined = none,
+		.member_weight = none,
+		.member_overhead = none,
+	};
+	struct cursor *cursor = cursor_of(query->service);
+
+	if (!cursor)
+		return 0;
+	scan.cached = cursor->cached;
+	bpf_loop(scan.candidates, scan_one, &scan, 0);
+	if (policy->scheduler == SCHEDULER_FO || policy->scheduler == SCHEDULER_OVF)
+		return scan.best;
+	/* Who is in use stays, unless it has too much to do while another is idle (ip_vs_lblc.c, ip_vs_lblcr.c). */
+	if (scan.member && !(scan.member_full && scan.idle))
+		return scan.member;
+	if (policy->scheduler == SCHEDULER_LBLC) {
+		cursor->cached = scan.best;
+	} else {
+		struct load *load = load_of(scan.best);
+		if (load && scan.best && !load->member)
+			load->member = __sync_fetch_and_add(&cursor->count, 1) + 1;
+	}
+	return scan.best;
+}
+
+/* A walk of twos: for the sum of the weights, or for who is drawn. */
+struct draw {
+	__u32 first;
+	__u32 copy;
+	__u64 sum;
+	__s64 left;   /* of the draw */
+	__u32 number; /* out: of who is drawn; of the last one that takes flows; 0 for none */
+	__u32 weight;
+};
+
+static long sum_one(__u32 place, struct draw *draw)
+{
+	const struct candidate *candidate = candidate_at(draw->first + place, draw->copy);
+	__u32 number = taking(draw->first + place, draw->copy);
+
+	if (candidate && number) {
+		draw->sum += candidate->weight;
+		draw->number = number;
+	}
+	return 0;
+}
+
+static long draw_one(__u32 place, struct draw *draw)
+{
+	const struct candidate *candidate = candidate_at(draw->first + place, draw->copy);
+	__u32 number = taking(draw->first + place, draw->copy);
+
+	if (!candidate || !number)
+		return 0;
+	draw->left -= candidate->weight;
+	if (draw->left > 0)
+		return 0;
+	draw->number = number;
+	draw->weight = candidate->weight;
+	return 1;
+}
+
+static __always_inline __u32 draw_by(struct draw *draw, __u64 random, __u32 candidates)
+{
+	/* From 0 to the sum, both included. The sum has more than 32 bits where a few weights are the largest. */
+	__u64 part = random >> 32, whole = draw->sum + 1;
+	draw->left = part * (whole >> 32) + (part * (__u32)whole >> 32);
+	draw->weight = 0;
+	bpf_loop(candidates, draw_one, draw, 0);
+	return draw->number;
+}
+
+/*
+ * Two weighted draws, the less loaded wins (ip_vs_twos.c). The draws follow from how many flows the service had, so
+ * that they can be repeated.
+ */
+static __noinline __u32 schedule_twos(const struct flow_query *query, const struct policy *policy)
+{
+	struct draw draw = {.first = query->first, .copy = query->copy};
+	struct cursor *cursor = cursor_of(query->service);
+
+	if (!cursor)
+		return 0;
+	bpf_loop(policy->candidates, sum_one, &draw, 0);
+	if (!draw.number)
+		return 0;
+	__u64 random = mix(__sync_fetch_and_add(&cursor->count, 1) + 1);
+	__u32 one = draw_by(&draw, random, policy->candidates);
+	__u64 weight = draw.weight;
+	__u32 other = draw_by(&draw, mix(random ^ random >> 32), policy->candidates);
+	const struct load *load = load_of(one), *other_load = load_of(other);
+	if (!load || !other_load)
+		return one;
+	return weight * overhead_of(other_load) < draw.weight * overhead_of(load) ? other : one;
+}
+
+/*
+ * The number of the destination for a new flow; 0 when none takes it. What it calls is not inlined, so that each
+ * scheduler's stack is taken for itself alone: kernel 6.1 allows a chain of calls 512 bytes, each rounded up to 32.
+ */
+__noinline int schedule_flow(struct flow_query *query)
+{
+	const struct policy *policy = query ? policy_of(query->service, query->copy) : NULL;
+	if (!policy)
+		return 0;
+
+	switch (policy->scheduler) {
+	case SCHEDULER_MAGLEV:
+	case SCHEDULER_MH:
+	case SCHEDULER_SH:
+	case SCHEDULER_SEQUENCE:
+		return schedule_by_slot(query, policy);
+	case SCHEDULER_LC:
+	case SCHEDULER_WLC:
+	case SCHEDULER_SED:
+	case SCHEDULER_NQ:
+		return schedule_least(query, policy);
+	case SCHEDULER_TWOS:
+		return schedule_twos(query, policy);
+	default:
+		return schedule_scan(query, policy);
+	}
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * What a packet does to its flow's state. In direct routing only the client's half passes here, so this is the table
+ * that IPVS calls input-only (net/netfilter/ipvs/ip_vs_proto_tcp.c).
+ */
+#pragma once
+
+#include "flow_entry.h"
+#include "parse.h"
+
+/* What a packet says of its flow. */
+enum flow_event {
+	EVENT_SYN, /* with or without ACK: IPVS schedules both */
+	EVENT_FIN,
+	EVENT_ACK,
+	EVENT_RST,
+	EVENT_NONE,     /* TCP without any of these */
+	EVENT_DATAGRAM, /* UDP */
+	EVENT_INITIAL,  /* UDP that begins a QUIC connection */
+	EVENT_PASSIVE,  /* nothing: an ICMP error about the flow, a later fragment */
+};
+
+/* TCP's flags, the fourteenth byte of its header (RFC 9293, 3.1). */
+#define TCP_FLAGS_OFFSET 13
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+#define TCP_FLAGS_OF_STATE (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)
+
+static __always_inline __u8 tcp_flags(const struct packet *packet)
+{
+	return *((const __u8 *)packet->tcp + TCP_FLAGS_OFFSET);
+}
+
+/* A QUIC packet with a long header (RFC 8999, 5.1): its first byte, then the version. */
+#define QUIC_LONG_HEADER 0xc0
+#define QUIC_TYPE_MASK 0xf0
+#define QUIC_V1 0x00000001
+#define QUIC_V1_INITIAL 0xc0 /* RFC 9000, 17.2.2 */
+#define QUIC_V2 0x6b3343cf
+#define QUIC_V2_INITIAL 0xd0 /* RFC 9369, 3.2 */
+
+/* Whether a datagram begins a QUIC connection. Of other protocols about one packet in 2^34 looks like that. */
+static __always_inline bool is_quic_initial(const struct frame *frame, const void *udp)
+{
+	const __u8 *payload = udp + sizeof(struct udphdr);
+
+	if ((void *)payload + 5 > frame->end || (payload[0] & QUIC_LONG_HEADER) != QUIC_LONG_HEADER)
+		return false;
+	__u32 version = (__u32)payload[1] << 24 | payload[2] << 16 | payload[3] << 8 | payload[4];
+	__u8 type = payload[0] & QUIC_TYPE_MASK;
+	return (version == QUIC_V1 && type == QUIC_V1_INITIAL) || (version == QUIC_V2 && type == QUIC_V2_INITIAL);
+}
+
+static __always_inline enum flow_event event_of(const struct frame *frame, const struct packet *packet)
+{
+	if (packet->passive)
+		return EVENT_PASSIVE;
+	if (!packet->tcp)
+		return is_quic_initial(frame, packet->ports) ? EVENT_INITIAL : EVENT_DATAGRAM;
+	__u8 flags = tcp_flags(packet);
+	if (flags & TCP_RST)
+		return EVENT_RST;
+	if (flags & TCP_SYN)
+		return EVENT_SYN;
+	if (flags & TCP_FIN)
+		return EVENT_FIN;
+	return flags & TCP_ACK ? EVENT_ACK : EVENT_NONE;
+}
+
+/* A row of the table: four bits for each state. What is not named becomes FLOW_CLOSE. */
+#define ROW(syn_recv, unconfirmed, time_wait, fin_wait, established)                             \
+	((__u64)(syn_recv) << 4 * FLOW_SYN_RECV | (__u64)(unconfirmed) << 4 * FLOW_UNCONFIRMED | \
+	 (__u64)(time_wait) << 4 * FLOW_TIME_WAIT | (__u64)(fin_wait) << 4 * FLOW_FIN_WAIT |     \
+	 (__u64)(established) << 4 * FLOW_ESTABLISHED)
+#define FROM_CLOSE(next) ((__u64)(next) << 4 * FLOW_CLOSE)
+
+/* The state that follows. IPVS knows no FLOW_UNCONFIRMED: it is established, and confirmed by any next packet. */
+static __always_inline __u32 next_state(__u32 state, enum flow_event event)
+{
+	__u64 row = 0;
+
+	switch (event) {
+	case EVENT_SYN:
+		row = ROW(FLOW_SYN_RECV, FLOW_UNCONFIRMED, FLOW_SYN_RECV, FLOW_SYN_RECV, FLOW_ESTABLISHED) |
+		      FROM_CLOSE(FLOW_SYN_RECV);
+		break;
+	case EVENT_FIN:
+		row = ROW(FLOW_TIME_WAIT, FLOW_FIN_WAIT, FLOW_TIME_WAIT, FLOW_FIN_WAIT, FLOW_FIN_WAIT);
+		break;
+	case EVENT_ACK:
+		row = ROW(FLOW_ESTABLISHED, FLOW_ESTABLISHED, FLOW_TIME_WAIT, FLOW_FIN_WAIT, FLOW_ESTABLISHED);
+		break;
+	case EVENT_RST:
+		row = ROW(FLOW_SYN_RECV, FLOW_CLOSE, FLOW_CLOSE, FLOW_CLOSE, FLOW_CLOSE);
+		break;
+	case EVENT_NONE:
+		return FLOW_CLOSE;
+	case EVENT_DATAGRAM:
+	case EVENT_INITIAL:
+		return FLOW_UDP;
+	case EVENT_PASSIVE:
+		return state;
+	}
+	__u32 next = row >> 4 * state & 15;
+	return next ? next : FLOW_CLOSE;
+}

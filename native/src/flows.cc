@@ -1,0 +1,572 @@
+#include "flows.h"
+
+#include <linux/types.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "error.h"
+#include "map.h"
+#include "util.h"
+
+// The layout of the tables, and the arithmetic of their entries, are the BPF program's own.
+#include "flow_entry.h"
+
+namespace beeline {
+namespace {
+
+using libbpf::Mapping;
+
+// How long a template of persistence lives on after its timeout while one of its flows lives: IPVS looks again after a
+// minute (ip_vs_conn_expire). In units of the data path, which are about a second.
+constexpr uint32_t kLookAgain = 60;
+constexpr size_t kStates = FLOW_STATE_MASK + 1;
+
+uint64_t Load(const __u64* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+
+bool Exchange(__u64* word, uint64_t before, uint64_t after) {
+  __u64 expected = before;
+  return __atomic_compare_exchange_n(word, &expected, after, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+// One table: either family's, as words.
+struct Table {
+  std::shared_ptr<Mapping::Region> region;
+  __u64* words = nullptr;
+  size_t entries = 0;
+  size_t entry_words = 0;
+  size_t ways = 0;
+
+  bool is_ipv6() const { return entry_words == sizeof(flow6) / sizeof(__u64); }
+  __u64* entry(size_t index) const { return words + index * entry_words; }
+  __u64* data(size_t index) const { return entry(index) + entry_words - 1; }
+  size_t buckets() const { return entries / ways; }
+};
+
+// What an entry says of itself besides its data.
+struct Key {
+  uint64_t address[2];  // IPv4 in the first's lower half
+  uint16_t port;        // as in the packet
+  uint16_t service;
+};
+
+Key ReadKey(const Table& table, size_t index) {
+  const __u64* words = table.entry(index);
+  if (table.is_ipv6()) {
+    const uint64_t rest = Load(words + 2);
+    return {{Load(words), Load(words + 1)}, static_cast<uint16_t>(rest), static_cast<uint16_t>(rest >> 16)};
+  }
+  const uint64_t key = Load(words);
+  return {{key & 0xffffffff, 0}, static_cast<uint16_t>(key >> 32), static_cast<uint16_t>(key >> 48)};
+}
+
+// Options of a call: an object's properties, each read once.
+class Options {
+ public:
+  explicit Options(const Napi::CallbackInfo& info) : env_(info.Env()) {
+    if (!info[0].IsObject()) libbpf::ThrowType(env_, "options must be an object");
+    object_ = info[0].As<Napi::Object>();
+  }
+
+  bool Has(const char* name) const { return !object_.Get(name).IsUndefined(); }
+
+  uint32_t Number(const char* name, uint32_t fallback = 0) const {
+    const Napi::Value value = object_.Get(name);
+    return value.IsUndefined() ? fallback
+                               : static_cast<uint32_t>(libbpf::IntegerValue(env_, value, name, 0, UINT32_MAX));
+  }
+
+  template <typename Element>
+  std::vector<Element> Array(const char* name) const {
+    return ElementsOf<Element>(object_.Get(name), name);
+  }
+
+  template <typename Element>
+  std::vector<Element> ElementsOf(Napi::Value value, const char* name) const {
+    if (!value.IsTypedArray() || value.As<Napi::TypedArray>().ElementSize() != sizeof(Element)) {
+      libbpf::ThrowType(
+          env_, std::string(name) + " must be a typed array of " + std::to_string(sizeof(Element)) + "-byte elements");
+    }
+    const auto array = value.As<Napi::TypedArray>();
+    const auto* bytes = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+    std::vector<Element> elements(array.ElementLength());
+    std::memcpy(elements.data(), bytes, array.ByteLength());
+    return elements;
+  }
+
+  uint64_t Word(const char* name) const {
+    bool lossless = false;
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsBigInt()) libbpf::ThrowType(env_, std::string(name) + " must be a bigint");
+    return value.As<Napi::BigInt>().Uint64Value(&lossless);
+  }
+
+  Table FlowTable(const char* name, bool ipv6) const {
+    const auto& payload = Mapping::WritableArgument(env_, object_.Get(name), name);
+    const size_t bytes = ipv6 ? sizeof(flow6) : sizeof(flow4);
+    return {payload.region, reinterpret_cast<__u64*>(payload.region->address), payload.visible_bytes / bytes,
+            bytes / sizeof(__u64), static_cast<size_t>(ipv6 ? FLOW6_WAYS : FLOW4_WAYS)};
+  }
+
+  Napi::Object object() const { return object_; }
+  Napi::Env env() const { return env_; }
+
+ private:
+  Napi::Env env_;
+  Napi::Object object_;
+};
+
+// Work in another thread whose result is a promise's.
+class Work : public Napi::AsyncWorker {
+ public:
+  explicit Work(Napi::Env env) : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {}
+
+  // Queues it; it deletes itself.
+  Napi::Value Start() {
+    const auto promise = deferred_.Promise();
+    Queue();
+    return promise;
+  }
+
+ protected:
+  virtual Napi::Value Result(Napi::Env env) = 0;
+
+  void OnOK() override { deferred_.Resolve(Result(Env())); }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+};
+
+template <typename Array, typename Element>
+Array ToArray(Napi::Env env, const std::vector<Element>& elements) {
+  auto array = Array::New(env, elements.size());
+  if (!elements.empty()) std::memcpy(array.Data(), elements.data(), elements.size() * sizeof(Element));
+  return array;
+}
+
+// A service whose slots are looked at: under which of them flows are remembered.
+struct Ring {
+  uint32_t service;
+  uint32_t scheduler;  // enum scheduler: MAGLEV, MH or SH
+  uint32_t length;
+  bool with_port;
+  std::vector<uint8_t> occupied;
+};
+
+// Which bits of a client's address tell clients apart, in a service with persistence.
+struct Mask {
+  uint64_t words[2];
+};
+
+// One look at all entries: forgets what is over, counts what is not.
+class Sweep : public Work {
+ public:
+  explicit Sweep(const Options& options)
+      : Work(options.env()),
+        tables_{options.FlowTable("flows4", false), options.FlowTable("flows6", true)},
+        now_(options.Number("now")),
+        timeouts_(options.Array<uint32_t>("timeouts")),
+        dead_(options.Array<uint8_t>("dead")),
+        dead_services_(options.Array<uint8_t>("deadServices")) {
+    const auto& loads = Mapping::WritableArgument(options.env(), options.object().Get("loads"), "loads");
+    loads_region_ = loads.region;
+    loads_ = {reinterpret_cast<load*>(loads.region->address), loads.visible_bytes / sizeof(load)};
+    const auto rings = options.object().Get("rings").As<Napi::Array>();
+    for (uint32_t i = 0; i < rings.Length(); ++i) {
+      const auto each = rings.Get(i).As<Napi::Object>();
+      const auto number = [&](const char* name) { return each.Get(name).ToNumber().Uint32Value(); };
+      const uint32_t length = number("length");
+      rings_[number("service")] = rings_order_.size();
+      rings_order_.push_back({number("service"), number("scheduler"), length, each.Get("withPort").ToBoolean(),
+                              std::vector<uint8_t>(length)});
+    }
+    const auto masks = options.object().Get("masks").As<Napi::Array>();
+    for (uint32_t i = 0; i < masks.Length(); ++i) {
+      const auto each = masks.Get(i).As<Napi::Object>();
+      const auto bytes = options.ElementsOf<uint8_t>(each.Get("mask"), "mask");
+      Mask mask = {};
+      std::memcpy(&mask, bytes.data(), std::min(bytes.size(), sizeof mask));
+      masks_[each.Get("service").ToNumber().Uint32Value()] = mask;
+    }
+    states_.resize(timeouts_.size());
+    counted_.resize(loads_.size() * FLOW_CLASS_COUNT);
+  }
+
+ protected:
+  void Execute() override {
+    before_ = ReadLoads();
+    own_.resize(counted_.size());
+    if (!masks_.empty()) FindLivingClients();
+    for (size_t family = 0; family < tables_.size(); ++family) SweepTable(family);
+    CorrectLoads();
+  }
+
+  Napi::Value Result(Napi::Env env) override {
+    auto result = Napi::Object::New(env);
+    result["states"] = ToArray<Napi::Uint32Array>(env, states_);
+    result["counts"] = ToArray<Napi::Uint32Array>(env, counted_);
+    result["fill4"] = ToArray<Napi::Uint32Array>(env, fill_[0]);
+    result["fill6"] = ToArray<Napi::Uint32Array>(env, fill_[1]);
+    result["expired"] = expired_;
+    result["corrected"] = corrected_;
+    auto occupied = Napi::Array::New(env, rings_order_.size());
+    for (uint32_t i = 0; i < rings_order_.size(); ++i) {
+      occupied[i] = ToArray<Napi::Uint8Array>(env, rings_order_[i].occupied);
+    }
+    result["occupied"] = occupied;
+    return result;
+  }
+
+ private:
+  uint32_t TimeoutOf(uint16_t service, uint32_t state) const {
+    const size_t index = service * kStates + state;
+    // A service that came since the sweep began.
+    return index < timeouts_.size() && timeouts_[index] != 0 ? timeouts_[index] : UINT32_MAX;
+  }
+
+  static bool Has(const std::vector<uint8_t>& flags, uint32_t number) {
+    return number < flags.size() && flags[number] != 0;
+  }
+
+  // A client, or its network, as one number: what its template has in common with its flows.
+  uint64_t ClientOf(const Key& key) const {
+    const auto mask = masks_.find(key.service);
+    if (mask == masks_.end()) return 0;
+    const auto& words = mask->second.words;
+    return flow6_hash(key.address[0] & words[0], key.address[1] & words[1], key.service, FLOW_MULTIPLIER_1);
+  }
+
+  void FindLivingClients() {
+    for (const auto& table : tables_) {
+      for (size_t i = 0; i < table.entries; ++i) {
+        const uint64_t data = Load(table.data(i));
+        const uint32_t state = flow_state(data);
+        if (!is_live(state) || is_template(state)) continue;
+        const Key key = ReadKey(table, i);
+        if (masks_.contains(key.service) && flow_age(data, now_) <= TimeoutOf(key.service, state)) {
+          living_.insert(ClientOf(key));
+        }
+      }
+    }
+  }
+
+  void SweepTable(size_t family) {
+    const Table& table = tables_[family];
+    auto& fill = fill_[family];
+    fill.resize(table.ways + 1);
+    for (size_t first = 0; first < table.entries; first += table.ways) {
+      size_t used = 0;
+      for (size_t way = 0; way < table.ways; ++way) used += SweepEntry(table, first + way);
+      fill[used]++;
+    }
+  }
+
+  // Whether the entry is in use after it.
+  bool SweepEntry(const Table& table, size_t index) {
+    const uint64_t data = Load(table.data(index));
+    const uint32_t state = flow_state(data);
+    if (!is_live(state)) return false;
+    const Key key = ReadKey(table, index);
+    const uint32_t number = flow_number(data), timeout = TimeoutOf(key.service, state);
+    if (Has(dead_services_, key.service)) return !Forget(table, index, data);
+    if (Has(dead_, number)) {
+      // Whose destination is gone is nobody's until its next packet, and goes to another then. A packet can have
+      // changed nothing but the state meanwhile: whoever gets the number next must not find it in any entry.
+      if (Exchange(table.data(index), data, flow_data(flow_port(data), 0, state, static_cast<uint32_t>(data)))) {
+        Discount(data);
+        return true;
+      }
+      return SweepEntry(table, index);
+    }
+    if (flow_age(data, now_) > timeout) {
+      if (!is_template(state) || !living_.contains(ClientOf(key))) return !Forget(table, index, data);
+      const uint32_t then = now_ - timeout + std::min(timeout, kLookAgain);
+      Exchange(table.data(index), data, (data & ~static_cast<uint64_t>(FLOW_TIME_MASK)) | (then & FLOW_TIME_MASK));
+    }
+    Count(key, number, state);
+    MarkSlot(key, table.is_ipv6(), state);
+    return true;
+  }
+
+  // Frees an entry, unless a packet was faster.
+  bool Forget(const Table& table, size_t index, uint64_t data) {
+    if (!Exchange(table.data(index), data, 0)) return false;
+    Discount(data);
+    expired_++;
+    return true;
+  }
+
+  // A flow is its destination's no more.
+  void Discount(uint64_t data) {
+    const uint32_t number = flow_number(data);
+    const size_t at = number * FLOW_CLASS_COUNT + flow_class(flow_state(data));
+    if (number == 0 || at >= counted_.size()) return;
+    __atomic_fetch_sub(CountAt(at), 1, __ATOMIC_RELAXED);
+    own_[at]++;
+  }
+
+  void Count(const Key& key, uint32_t number, uint32_t state) {
+    const size_t at = number * FLOW_CLASS_COUNT + flow_class(state), of_state = key.service * kStates + state;
+    if (number != 0 && at < counted_.size()) counted_[at]++;
+    if (of_state < states_.size()) states_[of_state]++;
+  }
+
+  void MarkSlot(const Key& key, bool ipv6, uint32_t state) {
+    const auto found = rings_.find(key.service);
+    if (found == rings_.end() || is_template(state)) return;
+    Ring& ring = rings_order_[found->second];
+    const uint32_t slot = SlotOf(ring, key, ipv6);
+    if (slot < ring.length) ring.occupied[slot] = 1;
+  }
+
+  static uint32_t SlotOf(const Ring& ring, const Key& key, bool ipv6) {
+    if (ring.scheduler == SCHEDULER_MAGLEV) {
+      const uint64_t hash = ipv6 ? ring_hash6(key.address[0], key.address[1], key.port)
+                                 : ring_hash4(static_cast<uint32_t>(key.address[0]), key.port);
+      return hash >> (__builtin_clzll(ring.length) + 1);
+    }
+    const auto fold =
+        static_cast<uint32_t>(key.address[0] ^ key.address[0] >> 32 ^ key.address[1] ^ key.address[1] >> 32);
+    const uint32_t client = __builtin_bswap32(ipv6 ? fold : static_cast<uint32_t>(key.address[0]));
+    const uint32_t word = client + (ring.with_port ? __builtin_bswap16(key.port) : 0);
+    return ring.scheduler == SCHEDULER_MH ? mh_slot(word) : sh_slot(word);
+  }
+
+  std::vector<uint32_t> ReadLoads() const {
+    std::vector<uint32_t> counts(counted_.size());
+    for (size_t i = 0; i < counts.size(); ++i) counts[i] = __atomic_load_n(CountAt(i), __ATOMIC_RELAXED);
+    return counts;
+  }
+
+  __u32* CountAt(size_t index) const { return &loads_[index / FLOW_CLASS_COUNT].flows[index % FLOW_CLASS_COUNT]; }
+
+  // Counts that did not change during the sweep and are not what it counted are set right: whoever kept them may have
+  // ended halfway. And who is below its threshold takes flows again (ip_vs_unbind_dest in ip_vs_conn.c).
+  void CorrectLoads() {
+    for (size_t i = 0; i < counted_.size(); ++i) {
+      __u32 expected = before_[i] - own_[i];
+      if (expected != counted_[i] &&
+          __atomic_compare_exchange_n(CountAt(i), &expected, counted_[i], false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        corrected_++;
+      }
+    }
+    for (auto& each : loads_) {
+      const uint64_t total =
+          static_cast<uint64_t>(each.flows[FLOW_ACTIVE]) + each.flows[FLOW_INACTIVE] + each.flows[FLOW_PERSISTENT];
+      const bool below = each.lower ? total < each.lower : total * 4 < static_cast<uint64_t>(each.upper) * 3;
+      if (each.overload && (!each.upper || below)) __atomic_store_n(&each.overload, 0, __ATOMIC_RELAXED);
+    }
+  }
+
+  std::array<Table, 2> tables_;
+  std::shared_ptr<Mapping::Region> loads_region_;
+  std::span<load> loads_;
+  uint32_t now_;
+  std::vector<uint32_t> timeouts_;
+  std::vector<uint8_t> dead_;
+  std::vector<uint8_t> dead_services_;
+  std::unordered_map<uint32_t, size_t> rings_;
+  std::vector<Ring> rings_order_;
+  std::unordered_map<uint32_t, Mask> masks_;
+  std::unordered_set<uint64_t> living_;
+  std::vector<uint32_t> before_, own_, counted_, states_;
+  std::array<std::vector<uint32_t>, 2> fill_;
+  uint32_t expired_ = 0;
+  uint32_t corrected_ = 0;
+};
+
+// Which flows a listing is of.
+struct Filter {
+  uint32_t service;  // 0: all
+  uint32_t number;   // 0: all
+  uint32_t states;   // bits; 0: all
+  bool one_client;
+  uint64_t client[2];
+
+  explicit Filter(const Options& options)
+      : service(options.Number("service")),
+        number(options.Number("destination")),
+        states(options.Number("states")),
+        one_client(options.Has("client")),
+        client{} {
+    if (!one_client) return;
+    const auto bytes = options.Array<uint8_t>("client");
+    std::memcpy(client, bytes.data(), std::min(bytes.size(), sizeof client));
+  }
+
+  bool Takes(const Key& key, uint64_t data) const {
+    return (!service || key.service == service) && (!number || flow_number(data) == number) &&
+           (!states || states >> flow_state(data) & 1) &&
+           (!one_client || (key.address[0] == client[0] && key.address[1] == client[1]));
+  }
+};
+
+// A page of entries, as they stand in the table.
+class List : public Work {
+ public:
+  explicit List(const Options& options)
+      : Work(options.env()),
+        table_(options.FlowTable("flows", options.Number("family") == 6)),
+        filter_(options),
+        next_(options.Number("from")),
+        limit_(options.Number("limit")) {}
+
+ protected:
+  void Execute() override {
+    const size_t bytes = table_.entry_words * sizeof(__u64);
+    for (; next_ < table_.entries && found_ < limit_; ++next_) {
+      const uint64_t data = Load(table_.data(next_));
+      if (!is_live(flow_state(data)) || !filter_.Takes(ReadKey(table_, next_), data)) continue;
+      const size_t at = entries_.size();
+      entries_.resize(at + bytes);
+      std::memcpy(&entries_[at], table_.entry(next_), bytes);
+      found_++;
+      // Its own data, should it be another's by now.
+      std::memcpy(&entries_[at + bytes - sizeof data], &data, sizeof data);
+    }
+  }
+
+  Napi::Value Result(Napi::Env env) override {
+    auto result = Napi::Object::New(env);
+    result["entries"] = ToArray<Napi::Uint8Array>(env, entries_);
+    if (next_ < table_.entries) result["next"] = next_;
+    return result;
+  }
+
+ private:
+  Table table_;
+  Filter filter_;
+  uint32_t next_;
+  uint32_t limit_;
+  uint32_t found_ = 0;
+  std::vector<uint8_t> entries_;
+};
+
+// How many flows each client has, of those that have the most.
+class TopClients : public Work {
+ public:
+  explicit TopClients(const Options& options)
+      : Work(options.env()),
+        table_(options.FlowTable("flows", options.Number("family") == 6)),
+        filter_(options),
+        limit_(options.Number("limit")) {}
+
+ protected:
+  void Execute() override {
+    std::unordered_map<std::string, uint32_t> counts;
+    for (size_t i = 0; i < table_.entries; ++i) {
+      const uint64_t data = Load(table_.data(i));
+      if (!is_live(flow_state(data)) || is_template(flow_state(data))) continue;
+      const Key key = ReadKey(table_, i);
+      if (filter_.Takes(key, data)) counts[std::string(reinterpret_cast<const char*>(key.address), AddressBytes())]++;
+    }
+    top_.assign(counts.begin(), counts.end());
+    const size_t limit = std::min<size_t>(limit_, top_.size());
+    std::partial_sort(top_.begin(), top_.begin() + limit, top_.end(), [](const auto& a, const auto& b) {
+      return a.second != b.second ? a.second > b.second : a.first < b.first;
+    });
+    top_.resize(limit);
+  }
+
+  Napi::Value Result(Napi::Env env) override {
+    auto result = Napi::Array::New(env, top_.size());
+    for (uint32_t i = 0; i < top_.size(); ++i) {
+      auto each = Napi::Object::New(env);
+      const auto& [address, count] = top_[i];
+      each["address"] = libbpf::CopyToBuffer(env, {reinterpret_cast<const uint8_t*>(address.data()), address.size()});
+      each["flows"] = count;
+      result[i] = each;
+    }
+    return result;
+  }
+
+ private:
+  size_t AddressBytes() const { return table_.is_ipv6() ? 16 : 4; }
+
+  Table table_;
+  Filter filter_;
+  uint32_t limit_;
+  std::vector<std::pair<std::string, uint32_t>> top_;
+};
+
+// Brings flows from one table into another of another size. What is there already stays as it is.
+class Copy : public Work {
+ public:
+  explicit Copy(const Options& options)
+      : Work(options.env()),
+        from_(options.FlowTable("from", options.Number("family") == 6)),
+        to_(options.FlowTable("to", options.Number("family") == 6)),
+        secret_(options.Word("secret")) {}
+
+ protected:
+  void Execute() override {
+    std::array<__u64, sizeof(flow6) / sizeof(__u64)> entry;
+    for (size_t i = 0; i < from_.entries; ++i) {
+      const uint64_t data = Load(from_.data(i));
+      if (!is_live(flow_state(data))) continue;
+      std::copy_n(from_.entry(i), from_.entry_words, entry.data());
+      // Packets go on changing it: a key and another flow's data must not come together.
+      if (Load(from_.data(i)) == data) Place(entry.data(), data);
+    }
+  }
+
+  Napi::Value Result(Napi::Env env) override { return Napi::Number::New(env, lost_); }
+
+ private:
+  void Place(const __u64* entry, uint64_t data) {
+    const size_t key_words = from_.entry_words - 1;
+    const uint64_t hash =
+        to_.is_ipv6() ? flow6_hash(entry[0], entry[1], entry[2], secret_) : flow4_hash(entry[0], secret_);
+    __u64* vacant = nullptr;
+    for (const uint64_t each : std::array<uint64_t, 2>{hash, flow_second_hash(hash)}) {
+      const size_t first = ((each >> 32) * to_.buckets() >> 32) * to_.ways;
+      for (size_t way = 0; way < to_.ways; ++way) {
+        __u64* there = to_.entry(first + way);
+        const uint64_t its_data = Load(to_.data(first + way));
+        if (is_live(flow_state(its_data)) && std::equal(entry, entry + key_words, there) &&
+            flow_port(its_data) == flow_port(data) &&
+            is_template(flow_state(its_data)) == is_template(flow_state(data))) {
+          return;
+        }
+        if (vacant == nullptr && flow_state(its_data) == FLOW_FREE) vacant = there;
+      }
+    }
+    const uint64_t before = vacant == nullptr ? FLOW_DATA_BUSY : Load(vacant + key_words);
+    if (flow_state(before) != FLOW_FREE || !Exchange(vacant + key_words, before, FLOW_DATA_BUSY)) {
+      lost_++;
+      return;
+    }
+    std::copy(entry, entry + key_words, vacant);
+    __atomic_store_n(vacant + key_words, data, __ATOMIC_RELEASE);
+  }
+
+  Table from_;
+  Table to_;
+  uint64_t secret_;
+  uint32_t lost_ = 0;
+};
+
+template <typename Kind>
+Napi::Value Start(const Napi::CallbackInfo& info) {
+  return (new Kind(Options(info)))->Start();
+}
+
+}  // namespace
+
+void RegisterFlows(Napi::Env env, Napi::Object exports) {
+  exports["sweepFlows"] = Napi::Function::New<Start<Sweep>>(env, "sweepFlows");
+  exports["listFlows"] = Napi::Function::New<Start<List>>(env, "listFlows");
+  exports["topClients"] = Napi::Function::New<Start<TopClients>>(env, "topClients");
+  exports["copyFlows"] = Napi::Function::New<Start<Copy>>(env, "copyFlows");
+}
+
+}  // namespace beeline

@@ -1,0 +1,66 @@
+/** `beeline drain`: lets a real server's flows end, and then removes it. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Command } from 'commander';
+
+import type { DrainReport } from '../control/protocol.js';
+import type { IpAddress } from '../model/index.js';
+import { ask, print, printJson, withInstance } from './context.js';
+import { address, duration, service } from './flows.js';
+import { formatDuration, formatQuantity } from './format.js';
+
+/** How often to ask how many flows are left. */
+const POLL_MS = 1_000;
+
+export function drainCommand(): Command {
+  return withInstance(new Command('drain'))
+    .summary("let a real server's flows end, then remove it")
+    .description(
+      'Give a real server no new flows, wait for those that it has, and then remove it from its service. Ending this ' +
+        'command does not end the draining. The configuration file stays as it is: take the real server out of it too, or ' +
+        'the next reload brings it back.',
+    )
+    .argument('<service>', 'for example 192.168.1.100:80 or "udp [fd00::100]:53"', service)
+    .argument('<server>', "the real server's address", address)
+    .option('--deadline <time>', 'remove it after so long, whatever flows it has: 90s, 10m, 2h', duration)
+    .option('--no-wait', 'begin, and do not wait')
+    .option('--json', 'print JSON, when it is over')
+    .action(
+      async (
+        name: string,
+        server: IpAddress,
+        { deadline, wait, json }: { deadline?: number; wait: boolean; json?: true },
+        command: Command,
+      ) => {
+        let report = await ask(command, 'drain', { service: name, address: server, deadlineMs: deadline });
+        let said = '';
+        while (wait && !report.removed) {
+          const line = formatDrain(report, Date.now());
+          if (json !== true && line !== said) {
+            print(line);
+            said = line;
+          }
+          await sleep(POLL_MS);
+          report = await ask(command, 'drainState', { service: name, address: server });
+        }
+        if (json === true) {
+          printJson(report);
+        } else {
+          print(formatDrain(report, Date.now()));
+        }
+      },
+    );
+}
+
+export function formatDrain(
+  { service: name, address: server, flows, uncertain, removed, deadline }: DrainReport,
+  now: number,
+): string {
+  if (removed) {
+    return `${server} is out of ${name}${flows > 0 ? `; ${formatQuantity(flows, 'flow')} went to others` : ''}\n`;
+  }
+  const limit = deadline === undefined ? '' : `, out in ${formatDuration(deadline - now)} at the latest`;
+  const silent = uncertain ? ', and those that have been silent since it began' : '';
+  return `${server} of ${name}: ${formatQuantity(flows, 'flow')} left${silent}${limit}\n`;
+}

@@ -1,0 +1,171 @@
+/** `beeline flows`: the flows that are remembered, a page at a time, or what they come to. */
+
+import { Command, InvalidArgumentError } from 'commander';
+
+import type { FlowReport, FlowsQuery, FlowSummary } from '../control/protocol.js';
+import { BeelineError, parseIp, parseServiceName, serviceName, type IpAddress } from '../model/index.js';
+import { ask, print, printJson, withInstance } from './context.js';
+import {
+  formatBytes,
+  formatCount,
+  formatEndpoint,
+  formatShare,
+  formatTable,
+  formatTimer,
+  type Column,
+} from './format.js';
+
+interface Options {
+  readonly service?: string;
+  readonly server?: IpAddress;
+  readonly client?: IpAddress;
+  readonly state?: string;
+  readonly limit: number;
+  readonly all?: true;
+  readonly summary?: true;
+  readonly json?: true;
+}
+
+/** Flows a page, when all are asked for. */
+const PAGE = 5_000;
+
+export function flowsCommand(): Command {
+  return withInstance(new Command('flows'))
+    .summary('list the flows that are remembered')
+    .description(
+      'List the flows that are remembered: who, through which service, to which real server, in which state, and for how ' +
+        'long they will be without a packet. A line of port 0 is no flow: it keeps a client at its real server (persistence).',
+    )
+    .option('--service <service>', 'of one service: "192.168.1.100:80", "udp 192.168.1.100:53"', service)
+    .option('--server <address>', 'to one real server', address)
+    .option('--client <address>', 'of one client', address)
+    .option('--state <state>', 'in one state: SYN_RECV, ESTABLISHED, FIN_WAIT, TIME_WAIT, CLOSE, UDP, NONE, ASSURED')
+    .option('--limit <n>', 'at most so many', count, 100)
+    .option('--all', 'all of them, however many')
+    .option('--summary', 'how many there are in each state, whose are the most, and how full the tables are')
+    .option('--json', 'print JSON')
+    .action(async (options: Options, command: Command) => {
+      const { summary, json, all, limit, service: name, server, client, state } = options;
+      const query: FlowsQuery = { service: name, server, client, state, limit: all === true ? PAGE : limit };
+      if (summary === true) {
+        const result = await ask(command, 'flowSummary', query);
+        if (json === true) {
+          printJson(result);
+        } else {
+          print(formatSummary(result));
+        }
+        return;
+      }
+      await list(command, query, all === true, json === true);
+    });
+}
+
+/** Prints page after page, so that millions of flows need no memory here. */
+async function list(command: Command, query: FlowsQuery, all: boolean, json: boolean): Promise<void> {
+  let from: string | undefined;
+  let printed = 0;
+  do {
+    const page = await ask(command, 'flows', { ...query, from });
+    if (json) {
+      page.flows.forEach((flow) => {
+        print(`${printed === 0 ? '[\n' : ',\n'}  ${JSON.stringify(flow)}`);
+        printed += 1;
+      });
+    } else {
+      print(formatFlows(page.flows, printed === 0));
+      printed += page.flows.length;
+    }
+    from = page.next;
+  } while (all && from !== undefined);
+  if (json) {
+    print(printed === 0 ? '[]\n' : '\n]\n');
+  } else if (printed === 0) {
+    print('no flows\n');
+  } else if (from !== undefined) {
+    process.stderr.write(`the first ${formatCount(printed)}; --limit or --all shows more\n`);
+  }
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'PROTO', width: 5 },
+  { title: 'CLIENT', width: 21 },
+  { title: 'SERVICE', width: 21 },
+  { title: 'REAL SERVER', width: 15 },
+  { title: 'STATE', width: 11 },
+  { title: 'EXPIRES', align: 'right', width: 7 },
+];
+
+export function formatFlows(flows: readonly FlowReport[], titled: boolean): string {
+  const rows = flows.map(({ protocol, client, clientPort, vip, port, server, state, expiresSeconds }) => [
+    protocol,
+    formatEndpoint(client, clientPort),
+    formatEndpoint(vip, port),
+    server,
+    state,
+    formatTimer(expiresSeconds),
+  ]);
+  const text = rows.length === 0 ? '' : formatTable(COLUMNS, rows);
+  return titled ? text : text.slice(text.indexOf('\n') + 1);
+}
+
+export function formatSummary({ states, topClients, tables, stored, evicted, refused }: FlowSummary): string {
+  const byState = Object.entries(states).sort(([, a], [, b]) => b - a);
+  const parts = [
+    byState.length === 0
+      ? 'no flows\n'
+      : formatTable(
+          [{ title: 'STATE' }, { title: 'FLOWS', align: 'right' }],
+          byState.map(([state, flows]) => [state, formatCount(flows)]),
+        ),
+  ];
+  if (topClients.length > 0) {
+    parts.push(
+      formatTable(
+        [{ title: 'CLIENT' }, { title: 'FLOWS', align: 'right' }],
+        topClients.map(({ client, flows }) => [client, formatCount(flows)]),
+      ),
+    );
+  }
+  const used = tables.map(
+    ({ family, entries, used: inUse, bytes }) =>
+      `${family}: ${formatCount(inUse)} of ${formatCount(entries)} entries in use (${formatShare(inUse / entries)}), ${formatBytes(bytes)}\n`,
+  );
+  const totals = `stored ${formatCount(stored)}, evicted ${formatCount(evicted)}, found no room ${formatCount(refused)}\n`;
+  return [...parts, used.join('') + totals].join('\n');
+}
+
+/** @throws InvalidArgumentError */
+export function service(text: string): string {
+  const key = parseServiceName(text);
+  if (key === undefined) {
+    throw new InvalidArgumentError('It must be a service, for example 192.168.1.100:80 or "udp [fd00::100]:53".');
+  }
+  return serviceName(key);
+}
+
+/** @throws InvalidArgumentError */
+export function address(text: string): IpAddress {
+  const ip = parseIp(text);
+  if (ip === undefined) {
+    throw new InvalidArgumentError('It must be an IP address.');
+  }
+  return ip;
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 10_000) {
+    throw new InvalidArgumentError('It must be a whole number from 1 to 10000.');
+  }
+  return value;
+}
+
+/** "90", "90s", "10m", "2h": milliseconds. @throws BeelineError `USAGE` */
+export function duration(text: string): number {
+  const parts = /^(\d+)(ms|s|m|h)?$/.exec(text);
+  const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[parts?.[2] ?? 's'];
+  if (parts === null || unit === undefined) {
+    throw new BeelineError('USAGE', `"${text}" is no length of time`, { hint: 'For example 90s, 10m or 2h.' });
+  }
+  return Number(parts[1]) * unit;
+}

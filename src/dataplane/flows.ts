@@ -1,0 +1,248 @@
+/** The tables of flows as the control plane reads them: sweeps, listings, and what stands in an entry. */
+
+import type { Mapping } from '../libbpf/index.js';
+import { ipFromBytes, isHashing, type IpAddress } from '../model/index.js';
+import { addon, type NativeSweepResult } from '../native/addon.js';
+import { secondsOf } from './clock.js';
+import type { CompiledService, Image } from './compile.js';
+import { FLOW_STATES, timeoutsOf, type FlowState } from './flow-timeouts.js';
+import * as layout from './layout.generated.js';
+import type { MapSet } from './map-set.js';
+import { highestNumbers, type Numbering, type NumberSet } from './numbering.js';
+import { persistenceMask } from './tables.js';
+
+/** How many flows a destination has, as IPVS counts them. */
+export interface FlowCounts {
+  readonly active: number;
+  readonly inactive: number;
+  /** Templates of persistence. */
+  readonly persistent: number;
+}
+
+/** What a sweep found. */
+export interface FlowStatistics {
+  /** By service name, then by state; only states that occur. */
+  readonly states: ReadonlyMap<string, Readonly<Partial<Record<FlowState, number>>>>;
+  /** Entries of the tables, and those in use. */
+  readonly tables: Readonly<Record<'ipv4' | 'ipv6', TableStatistics>>;
+  /** Flows that were forgotten in this sweep. */
+  readonly expired: number;
+  /** By name of a service with moved slots: which of them some remembered flow falls on. */
+  readonly occupied: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface TableStatistics {
+  readonly entries: number;
+  readonly used: number;
+  /** Of the table's buckets, those that are full. */
+  readonly fullBuckets: number;
+  readonly bytes: number;
+}
+
+/** What the data path did to the tables since they were made. */
+export interface FlowTotals {
+  readonly stored: number;
+  /** Flows that gave way to others before they were over. */
+  readonly evicted: number;
+  /** Flows that found no room. */
+  readonly refused: number;
+}
+
+/** One flow, or template, as it stands in its table. */
+export interface FlowEntry {
+  readonly service: number;
+  readonly destination: number;
+  readonly client: IpAddress;
+  readonly clientPort: number;
+  /** The virtual port; 0 in a template. */
+  readonly port: number;
+  readonly state: FlowState;
+  /** Since its last packet. */
+  readonly idleSeconds: number;
+}
+
+/** Which flows are asked for; undefined: all. */
+export interface FlowFilter {
+  readonly service?: number | undefined;
+  readonly destination?: number | undefined;
+  /** 4 or 16 bytes, of the family asked for. */
+  readonly client?: Uint8Array | undefined;
+  readonly states?: readonly FlowState[] | undefined;
+}
+
+const STATE_NAMES = new Map<number, FlowState>(
+  Object.entries(layout.flowState).map(([name, number]) => [number, name as FlowState]),
+);
+
+/** The data path's time: what a tiny program beside it says, since user space cannot read the kernel's jiffies. */
+export function flowNow(set: MapSet): number {
+  return set.programs.get('clock')!.run({ data: new Uint8Array(14) }).returnValue;
+}
+
+/**
+ * Looks at all entries in a thread of its own: forgets what is over, sets the destinations' loads right, counts.
+ *
+ * @param gone numbers whose owners are gone: nothing refers to them when this is over
+ * @param moved the services whose slots are to be looked at
+ */
+export async function sweep(
+  set: MapSet,
+  { services, timeouts }: Pick<Image, 'services' | 'timeouts'>,
+  numbering: Numbering,
+  gone: NumberSet,
+  moved: readonly CompiledService[],
+): Promise<FlowStatistics> {
+  const numbered = services.flatMap((compiled) => {
+    const numbers = numbering.get(compiled.name);
+    return numbers === undefined ? [] : [{ compiled, number: numbers.number }];
+  });
+  const units = new Uint32Array((highestNumbers(numbering).service + 1) * FLOW_STATES);
+  for (const { compiled, number } of numbered) {
+    units.set(timeoutsOf(compiled.service, timeouts), number * FLOW_STATES);
+  }
+  const looked = moved.filter(({ name }) => numbering.has(name));
+  const { flows4, flows6, loads } = set.flowMemory;
+  const result = await addon.sweepFlows({
+    flows4: flows4.native,
+    flows6: flows6.native,
+    loads: loads.native,
+    now: flowNow(set),
+    timeouts: units,
+    dead: flagsOf(gone.destinations),
+    deadServices: flagsOf(gone.services),
+    rings: looked.map((compiled) => ringOptions(compiled, numbering.get(compiled.name)!.number)),
+    masks: numbered
+      .filter(({ compiled }) => compiled.service.persistence !== undefined)
+      .map(({ compiled, number }) => ({ service: number, mask: persistenceMask(compiled.service) })),
+  });
+  return {
+    states: new Map(numbered.map(({ compiled, number }) => [compiled.name, statesOf(result, number)])),
+    tables: {
+      ipv4: tableStatistics(result.fill4, flows4),
+      ipv6: tableStatistics(result.fill6, flows6),
+    },
+    expired: result.expired,
+    occupied: new Map(looked.map(({ name }, i) => [name, result.occupied[i]!])),
+  };
+}
+
+/** Numbers as flags by number. */
+function flagsOf(numbers: readonly number[]): Uint8Array {
+  const flags = new Uint8Array(numbers.reduce((most, each) => Math.max(most, each), 0) + 1);
+  for (const number of numbers) {
+    flags[number] = 1;
+  }
+  return flags;
+}
+
+function ringOptions(
+  { service: { scheduler, flags = [] }, ring }: CompiledService,
+  service: number,
+): { service: number; scheduler: number; length: number; withPort: boolean } {
+  const known = isHashing(scheduler) ? layout.scheduler[scheduler as 'maglev' | 'sh' | 'mh'] : 0;
+  const withPort = flags.some((flag) => flag === `${scheduler}-port`);
+  return { service, scheduler: known, length: ring?.length ?? 0, withPort };
+}
+
+function statesOf({ states }: NativeSweepResult, service: number): Partial<Record<FlowState, number>> {
+  const counted = Array.from(
+    STATE_NAMES,
+    ([state, name]) => [name, states[service * FLOW_STATES + state] ?? 0] as const,
+  );
+  return Object.fromEntries(counted.filter(([, count]) => count > 0));
+}
+
+function tableStatistics(fill: Uint32Array, { byteLength }: Mapping): TableStatistics {
+  const ways = fill.length - 1;
+  const buckets = fill.reduce((sum, count) => sum + count, 0);
+  const used = fill.reduce((sum, count, entries) => sum + count * entries, 0);
+  return { entries: buckets * ways, used, fullBuckets: fill[ways] ?? 0, bytes: byteLength };
+}
+
+/** How many flows each destination has, as the data path counts them; by service name, in the image's order. */
+export function readFlowCounts(
+  set: MapSet,
+  services: readonly CompiledService[],
+  numbering: Numbering,
+): ReadonlyMap<string, readonly FlowCounts[]> {
+  const words = layout.load.byteLength / 4;
+  const [active, inactive, persistent] = [0, 1, 2].map((i) => layout.load.flows.offset / 4 + i);
+  const loads = set.readLoads(highestNumbers(numbering).destination + 1);
+  return new Map(
+    services.map(({ name, destinations }) => {
+      const numbers = numbering.get(name)!;
+      const counts = destinations.map(({ address }) => {
+        const at = numbers.destinations.get(address)! * words;
+        return { active: loads[at + active!]!, inactive: loads[at + inactive!]!, persistent: loads[at + persistent!]! };
+      });
+      return [name, counts] as const;
+    }),
+  );
+}
+
+/**
+ * A page of flows, in the order of their places in the table.
+ *
+ * @param from the place to begin at, 0 or what the page before said is next
+ */
+export async function listFlows(
+  set: MapSet,
+  family: 4 | 6,
+  filter: FlowFilter,
+  from: number,
+  limit: number,
+): Promise<{ flows: FlowEntry[]; next: number | undefined }> {
+  const now = flowNow(set);
+  const { entries, next } = await addon.listFlows({ ...nativeFilter(set, family, filter), from, limit });
+  const bytes = family === 4 ? layout.flow4.byteLength : layout.flow6.byteLength;
+  const flows = Array.from({ length: entries.length / bytes }, (_, i) =>
+    decodeFlow(entries.subarray(i * bytes, (i + 1) * bytes), family, now),
+  );
+  return { flows, next };
+}
+
+/** The clients with the most flows. */
+export async function topClients(
+  set: MapSet,
+  family: 4 | 6,
+  filter: FlowFilter,
+  limit: number,
+): Promise<{ client: IpAddress; flows: number }[]> {
+  const top = await addon.topClients({ ...nativeFilter(set, family, filter), limit });
+  return top.map(({ address, flows }) => ({ client: ipFromBytes(address), flows }));
+}
+
+function nativeFilter(
+  set: MapSet,
+  family: 4 | 6,
+  { service, destination, client, states }: FlowFilter,
+): Omit<Parameters<typeof addon.listFlows>[0], 'from' | 'limit'> {
+  const { flows4, flows6 } = set.flowMemory;
+  return {
+    flows: (family === 4 ? flows4 : flows6).native,
+    family,
+    ...(service !== undefined && { service }),
+    ...(destination !== undefined && { destination }),
+    ...(client !== undefined && { client }),
+    ...(states !== undefined && { states: states.reduce((bits, state) => bits | (1 << layout.flowState[state]), 0) }),
+  };
+}
+
+/** An entry's bytes: struct flow4 or struct flow6, and flow_data() in bpf/flow_entry.h. */
+export function decodeFlow(bytes: Uint8Array, family: 4 | 6, now: number): FlowEntry {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const rest = family === 4 ? { port: 4, service: 6 } : { port: 16, service: 18 };
+  const data = view.getBigUint64(bytes.byteLength - 8, true);
+  const age = (now - Number(data & 0xffffffn)) & 0xffffff;
+  // Ports stand as they lie in packets.
+  const dataPort = Number(data >> 48n);
+  return {
+    client: ipFromBytes(bytes.subarray(0, family === 4 ? 4 : 16)),
+    clientPort: view.getUint16(rest.port),
+    service: view.getUint16(rest.service, true),
+    port: ((dataPort & 0xff) << 8) | (dataPort >> 8),
+    destination: Number((data >> 28n) & 0xfffffn),
+    state: STATE_NAMES.get(Number((data >> 24n) & 0xfn)) ?? 'free',
+    idleSeconds: secondsOf(age > 0x7fffff ? 0 : age),
+  };
+}

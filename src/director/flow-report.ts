@@ -1,0 +1,194 @@
+/** Flows as the commands show them: from entries of the tables to names, and back from what is asked for. */
+
+import type { FlowReport, FlowsQuery, FlowsReport, FlowSummary } from '../control/index.js';
+import type { DataPlane, FlowEntry, FlowFilter, FlowState, FlowStatistics } from '../dataplane/index.js';
+import { timeoutSeconds } from '../dataplane/index.js';
+import { BeelineError, familyOf, ipBytes, parseIp, type Family, type IpAddress, type Service } from '../model/index.js';
+
+/** What IPVS calls the states ("ipvsadm -Lc"); a template is ASSURED once one of its flows was established. */
+const STATE_NAMES: Readonly<Record<FlowState, string>> = {
+  free: 'NONE',
+  'syn-recv': 'SYN_RECV',
+  unconfirmed: 'ESTABLISHED',
+  'udp-new': 'UDP',
+  'template-new': 'NONE',
+  close: 'CLOSE',
+  'time-wait': 'TIME_WAIT',
+  'fin-wait': 'FIN_WAIT',
+  udp: 'UDP',
+  established: 'ESTABLISHED',
+  template: 'ASSURED',
+  busy: 'NONE',
+};
+
+/** No table has more entries. */
+const MAX_PLACE = 0xffff_ffff;
+
+/** How many of the busiest clients are told. */
+const TOP_CLIENTS = 10;
+
+/** Services and destinations by their numbers. */
+interface Names {
+  readonly services: ReadonlyMap<number, { readonly name: string; readonly service: Service }>;
+  readonly destinations: ReadonlyMap<number, IpAddress>;
+}
+
+function namesOf(dataPlane: DataPlane): Names {
+  const services = new Map<number, { name: string; service: Service }>();
+  const destinations = new Map<number, IpAddress>();
+  for (const { name, service } of dataPlane.image?.services ?? []) {
+    const numbers = dataPlane.numbering.get(name);
+    if (numbers !== undefined) {
+      services.set(numbers.number, { name, service });
+      numbers.destinations.forEach((number, address) => destinations.set(number, address));
+    }
+  }
+  return { services, destinations };
+}
+
+/**
+ * A page of flows.
+ *
+ * @throws BeelineError `NOT_FOUND`, `USAGE`
+ */
+export async function reportFlows(dataPlane: DataPlane, query: FlowsQuery): Promise<FlowsReport> {
+  const names = namesOf(dataPlane);
+  const families = familiesOf(query);
+  let [family, from] = placeOf(query.from, families);
+  const flows: FlowReport[] = [];
+  while (flows.length < query.limit) {
+    const filters = filtersOf(dataPlane, query);
+    if (filters === undefined) {
+      return { flows };
+    }
+    const page = await dataPlane.listFlows(family, filters, from, query.limit - flows.length);
+    flows.push(...page.flows.flatMap((entry) => reportFlow(entry, names, dataPlane) ?? []));
+    if (page.next !== undefined) {
+      from = page.next;
+      continue;
+    }
+    const next = families[families.indexOf(family) + 1];
+    if (next === undefined) {
+      return { flows };
+    }
+    [family, from] = [next, 0];
+  }
+  return { flows, next: `${family}:${from}` };
+}
+
+/** Counts by state, and the clients with the most flows. */
+export async function summarizeFlows(
+  dataPlane: DataPlane,
+  statistics: FlowStatistics | undefined,
+  query: FlowsQuery,
+): Promise<FlowSummary> {
+  const filter = filtersOf(dataPlane, query);
+  const states: Record<string, number> = {};
+  for (const [name, counts] of statistics?.states ?? []) {
+    if (query.service !== undefined && query.service !== name) {
+      continue;
+    }
+    for (const [state, count] of Object.entries(counts)) {
+      const shown = STATE_NAMES[state as FlowState];
+      states[shown] = (states[shown] ?? 0) + count;
+    }
+  }
+  const tops = await Promise.all(
+    filter === undefined ? [] : familiesOf(query).map((family) => dataPlane.topClients(family, filter, TOP_CLIENTS)),
+  );
+  const { ipv4, ipv6 } = statistics?.tables ?? { ipv4: undefined, ipv6: undefined };
+  return {
+    states,
+    topClients: tops
+      .flat()
+      .sort((a, b) => b.flows - a.flows)
+      .slice(0, TOP_CLIENTS),
+    tables: [
+      ...(ipv4 === undefined
+        ? []
+        : [{ family: 'IPv4' as const, entries: ipv4.entries, used: ipv4.used, bytes: ipv4.bytes }]),
+      ...(ipv6 === undefined
+        ? []
+        : [{ family: 'IPv6' as const, entries: ipv6.entries, used: ipv6.used, bytes: ipv6.bytes }]),
+    ],
+    ...dataPlane.flowTotals(),
+  };
+}
+
+function reportFlow(entry: FlowEntry, { services, destinations }: Names, dataPlane: DataPlane): FlowReport | undefined {
+  const found = services.get(entry.service);
+  const server = destinations.get(entry.destination);
+  if (found === undefined || server === undefined) {
+    return undefined;
+  }
+  const { name, service } = found;
+  const timeout = timeoutSeconds(service, dataPlane.image!.timeouts, entry.state);
+  return {
+    protocol: service.protocol,
+    client: entry.client,
+    clientPort: entry.clientPort,
+    service: name,
+    vip: service.address,
+    port: entry.port === 0 ? service.port : entry.port,
+    server,
+    state: STATE_NAMES[entry.state],
+    idleSeconds: Math.round(entry.idleSeconds),
+    expiresSeconds: Math.max(0, Math.round(timeout - entry.idleSeconds)),
+  };
+}
+
+/** The families in which there can be what is asked for. */
+function familiesOf({ client, server }: FlowsQuery): readonly Family[] {
+  const known = client ?? server;
+  return known === undefined ? [4, 6] : [familyOf(known)];
+}
+
+function placeOf(from: string | undefined, families: readonly Family[]): [Family, number] {
+  if (from === undefined) {
+    return [families[0]!, 0];
+  }
+  const parts = /^([46]):(\d{1,10})$/.exec(from);
+  if (parts === null || Number(parts[2]) > MAX_PLACE) {
+    throw new BeelineError('USAGE', `"${from}" is no place to go on from`, { hint: 'Take what the page before gave.' });
+  }
+  return [Number(parts[1]) as Family, Number(parts[2])];
+}
+
+/** Undefined when nothing can be what is asked for. */
+function filtersOf(dataPlane: DataPlane, { service, server, client, state }: FlowsQuery): FlowFilter | undefined {
+  const numbers = service === undefined ? undefined : dataPlane.numbering.get(service);
+  if (service !== undefined && numbers === undefined) {
+    throw new BeelineError('NOT_FOUND', `there is no service ${service}`, { hint: 'See "beeline list".' });
+  }
+  if (client !== undefined && parseIp(client) === undefined) {
+    throw new BeelineError('USAGE', `"${client}" is no IP address`);
+  }
+  const states = Object.entries(STATE_NAMES).filter(([, name]) => name === state?.toUpperCase());
+  if (state !== undefined && states.length === 0) {
+    const known = [...new Set(Object.values(STATE_NAMES))].join(', ');
+    throw new BeelineError('USAGE', `"${state}" is no state of a flow`, { hint: `There are ${known}.` });
+  }
+  const destination = server === undefined ? undefined : destinationNumber(dataPlane, service, server);
+  return {
+    service: numbers?.number,
+    destination,
+    client: client === undefined ? undefined : ipBytes(client),
+    states: state === undefined ? undefined : states.map(([name]) => name as FlowState),
+  };
+}
+
+/** A real server's number within a service; it may be in several. */
+function destinationNumber(dataPlane: DataPlane, service: string | undefined, server: IpAddress): number {
+  const all = [...dataPlane.numbering].filter(
+    ([name, { destinations }]) => (service === undefined || name === service) && destinations.has(server),
+  );
+  if (all.length === 0) {
+    throw new BeelineError('NOT_FOUND', `there is no real server ${server}`, { hint: 'See "beeline list".' });
+  }
+  if (all.length > 1) {
+    throw new BeelineError('USAGE', `${server} is a real server of ${all.length} services`, {
+      hint: 'Say which by --service.',
+    });
+  }
+  return all[0]![1].destinations.get(server)!;
+}
