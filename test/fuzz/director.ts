@@ -1,10 +1,19 @@
 /** The real program, thousands of frames at a time, and the oracle beside it. */
 
-import { compile, Oracle, VERDICTS, type Decision, type Image } from '../../src/dataplane/index.js';
+import { SLOT_MARKED } from '../../src/dataplane/compile.js';
+import {
+  compile,
+  Oracle,
+  VERDICTS,
+  type CompiledService,
+  type Decision,
+  type Image,
+} from '../../src/dataplane/index.js';
 import * as layout from '../../src/dataplane/layout.generated.js';
 import { MapSet } from '../../src/dataplane/map-set.js';
 import { Publisher } from '../../src/dataplane/publisher.js';
 import type { Mapping } from '../../src/libbpf/index.js';
+import { isHashing } from '../../src/model/index.js';
 import type { Scene } from './scenes.js';
 
 const FUZZ_OBJECT = 'dist/test/bpf/fuzz.bpf.o';
@@ -30,31 +39,37 @@ export interface Disagreement {
 
 export class FuzzDirector implements Disposable {
   readonly #publisher = new Publisher({
-    create: (geometry, features) => MapSet.create(FUZZ_OBJECT, geometry, features),
+    create: (geometry, features, before) => MapSet.create(FUZZ_OBJECT, geometry, features, before),
     reload: (from, features) => MapSet.reload(FUZZ_OBJECT, from, features),
     install: () => undefined,
   });
   #image: Image | undefined;
-  #memory: { fragments: Mapping[]; cases: Mapping; cursor: Mapping } | undefined;
+  #memory: { forgotten: Mapping[]; loads: Mapping; cases: Mapping; cursor: Mapping } | undefined;
 
-  async publish({ model, world }: Scene): Promise<void> {
-    this.#image = compile(model, world);
+  async publish({ model, world, previous = [] }: Scene): Promise<void> {
+    const image = compile(model, world);
+    this.#image = {
+      ...image,
+      services: image.services.map((service, i) => withPrevious(service, previous[i] ?? [])),
+    };
     await this.#publisher.publish(this.#image);
     this.#closeMemory();
     const memoryOf = (name: string): Mapping => this.#publisher.set!.maps.get(name)!.mmap('write');
     this.#memory = {
-      fragments: [memoryOf('fragments4'), memoryOf('fragments6')],
+      forgotten: ['fragments4', 'fragments6', 'flows4', 'flows6', 'cursors'].map(memoryOf),
+      loads: memoryOf('loads'),
       cases: memoryOf('fuzz_cases'),
       cursor: memoryOf('.data.fuzz'),
     };
   }
 
-  /** Runs at most BATCH frames, in order, and returns what became of each. All fragments are forgotten before. */
+  /** Runs at most BATCH frames, in order, and returns what became of each. All fragments and flows are forgotten before. */
   run(frames: readonly Uint8Array[]): Outcome[] {
-    const { fragments, cases, cursor } = this.#memory!;
-    for (const memory of fragments) {
+    const { forgotten, loads, cases, cursor } = this.#memory!;
+    for (const memory of forgotten) {
       memory.zero(0, memory.byteLength);
     }
+    forgetLoads(loads);
     write(cases, frames);
     cursor.store32(0, 0);
     const program = this.#publisher.set!.programs.get('fuzz')!;
@@ -82,8 +97,8 @@ export class FuzzDirector implements Disposable {
   }
 
   #closeMemory(): void {
-    const { fragments = [], cases, cursor } = this.#memory ?? {};
-    [...fragments, cases, cursor].forEach((memory) => memory?.close());
+    const { forgotten = [], loads, cases, cursor } = this.#memory ?? {};
+    [...forgotten, loads, cases, cursor].forEach((memory) => memory?.close());
   }
 
   close(): void {
@@ -93,6 +108,29 @@ export class FuzzDirector implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+/** A compiled service some of whose slots a change moved, as a pattern says. */
+function withPrevious(service: CompiledService, pattern: readonly number[]): CompiledService {
+  const { ring, destinations, service: asked } = service;
+  if (ring === undefined || !isHashing(asked.scheduler) || asked.onePacket === true || pattern.length === 0) {
+    return service;
+  }
+  const previous = ring.map((_, slot) => {
+    const value = pattern[slot % pattern.length]!;
+    return value >= SLOT_MARKED ? value : value % destinations.length;
+  });
+  return { ...service, ring: ring.slice(), previous };
+}
+
+/** Counts and what follows from them; thresholds stay. */
+function forgetLoads(loads: Mapping): void {
+  const { byteLength, flows, overload, member } = layout.load;
+  for (let at = 0; at < loads.byteLength; at += byteLength) {
+    loads.zero(at + flows.offset, flows.size);
+    loads.zero(at + overload.offset, overload.size);
+    loads.zero(at + member.offset, member.size);
   }
 }
 

@@ -11,7 +11,7 @@ import { Random } from './random.js';
 import { randomScene, type Scene } from './scenes.js';
 
 /** Packets for one director before another is made. */
-const PACKETS_A_SCENE = 32 * BATCH;
+const PACKETS_A_SCENE = 8 * BATCH;
 
 const { packets, seconds, seed } = new Command('fuzz')
   .description('Random packets for random directors, through the real program and the oracle.')

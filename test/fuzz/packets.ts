@@ -26,6 +26,17 @@ const EXTENSIONS = [
   { number: 43, rest: [2, 4, 0, ...new Array<number>(20).fill(0)] },
 ] as const;
 
+/** SYN, ACK, SYN and ACK, PSH and ACK, FIN and ACK, RST, and none. */
+const TCP_FLAGS = [0x02, 0x02, 0x10, 0x10, 0x12, 0x18, 0x11, 0x04, 0x00] as const;
+
+/** Beginnings of QUIC packets: Initial of version 1 and 2, Handshake, short header. */
+const QUIC_BEGINNINGS = [
+  [0xc3, 0, 0, 0, 1, 8],
+  [0xd0, 0x6b, 0x33, 0x43, 0xcf, 8],
+  [0xe0, 0, 0, 0, 1, 8],
+  [0x40, 1, 2, 3, 4, 5],
+].map((bytes) => Uint8Array.from(bytes));
+
 /** Protocol numbers, types and flags that mean something. */
 const TELLING_BYTES = [0, 1, 2, 6, 8, 17, 43, 44, 45, 58, 60, 69, 255] as const;
 
@@ -56,7 +67,8 @@ export class Packets {
   next(): Uint8Array {
     const random = this.#random;
     if (this.#made.length > 0 && !random.oneIn(4)) {
-      return this.#mutated(random.pick(this.#made));
+      const original = random.pick(this.#made);
+      return random.oneIn(2) ? this.#mutated(original) : this.#another(original);
     }
     let frame = random.oneIn(8) ? this.#icmp() : this.#packet();
     while (random.oneIn(4)) {
@@ -65,6 +77,12 @@ export class Packets {
     frame = frame.length > MAX_FRAME ? frame.slice(0, MAX_FRAME) : frame;
     this.#made.push(frame);
     return frame;
+  }
+
+  /** Another packet of the flow: other flags, where a plain TCP header has them. */
+  #another(original: Uint8Array): Uint8Array {
+    const offset = original[12] === 0x86 ? 67 : 47;
+    return offset < original.length ? patched(original, [offset, this.#random.pick(TCP_FLAGS)]) : original;
   }
 
   #mutated(original: Uint8Array): Uint8Array {
@@ -105,8 +123,8 @@ export class Packets {
       protocol,
       sourcePort: random.below(0x10000),
       destinationPort: random.oneIn(6) || service.port === 0 ? random.pick([0, 22, 53, 80, 443]) : service.port,
-      flags: random.pick([0x02, 0x10, 0x12, 0x18, 0x11, random.below(256)]),
-      payload: random.bytes(random.pick([0, 0, 0, 5, 60])),
+      flags: random.oneIn(6) ? random.below(256) : random.pick(TCP_FLAGS),
+      payload: random.oneIn(6) ? random.pick(QUIC_BEGINNINGS) : random.bytes(random.pick([0, 0, 0, 5, 60])),
     });
     const long = random.oneIn(15) ? this.#length(plain, ipv4) : plain;
     const aged = random.oneIn(6) ? patched(long, [ipv4 ? 22 : 21, random.pick([0, 1, 2, 255])]) : long;

@@ -1,10 +1,14 @@
 /** Random directors: services of all kinds, in surroundings of all kinds. */
 
-import type { Compilable } from '../../src/dataplane/index.js';
+import { SLOT_MARKED, SLOT_UNMOVED, type Compilable } from '../../src/dataplane/compile.js';
 import {
   familyOf,
+  isHashing,
+  SCHEDULER_FLAGS,
+  SCHEDULERS,
   type Destination,
   type Interface,
+  type Protocol,
   type Resolution,
   type Service,
   type World,
@@ -15,9 +19,14 @@ import type { Random } from './random.js';
 export interface Scene {
   readonly model: Compilable;
   readonly world: World;
+  /** What changes left of the slots of hashing services, in the order of the image: a pattern that repeats; or nothing. */
+  readonly previous?: readonly (readonly number[])[];
 }
 
 export const OTHER_DIRECTORS = ['00:50:00:00:08:01', '00:50:00:00:08:02'];
+
+/** Room for all flows of a batch: which of them would give way, the oracle does not say. */
+const FLOWS = { ipv4: 1 << 16, ipv6: 1 << 16 };
 
 /** Frames of BPF_PROG_RUN come by the loopback interface, index 1. */
 const INGRESS: Interface = { name: 'lo', ifindex: 1, mac: '00:50:00:00:04:00', up: true, mtu: 1500, group: 1 };
@@ -50,8 +59,20 @@ export function randomScene(random: Random, egress: number): Scene {
     [...addresses].map((address) => [address, randomResolution(random, address, interfaces)]),
   );
   const directors = random.oneIn(2) ? OTHER_DIRECTORS.slice(0, 1 + random.below(2)) : [];
-  const model: Compilable = { services, directors, fragments: !random.oneIn(5), ...(vlans && { vlans: true }) };
-  return { model, world: { interfaces, resolutions } };
+  const model: Compilable = {
+    services,
+    directors,
+    flows: FLOWS,
+    fragments: !random.oneIn(5),
+    ...(vlans && { vlans: true }),
+  };
+  return { model, world: { interfaces, resolutions }, previous: services.map(() => randomPrevious(random)) };
+}
+
+/** Unmoved, marked, or whose index among at most five: more often unmoved than not. */
+function randomPrevious(random: Random): number[] {
+  const length = random.pick([0, 0, 3, 7, 16]);
+  return Array.from({ length }, () => random.pick([SLOT_UNMOVED, SLOT_UNMOVED, SLOT_MARKED, 0, 1, 2, 3, 4]));
 }
 
 function randomServices(random: Random, vlans: boolean): Service[] {
@@ -66,8 +87,8 @@ function randomServices(random: Random, vlans: boolean): Service[] {
       address,
       port,
       protocol,
-      scheduler: 'maglev',
       slots: 64,
+      ...randomPolicy(random, family, protocol),
       ttl: random.pick(['keep', 'keep', 'decrement'] as const),
       noDestination: random.pick(['reject', 'drop'] as const),
       destinations: randomDestinations(random, address, vlans),
@@ -76,10 +97,30 @@ function randomServices(random: Random, vlans: boolean): Service[] {
   return [...services.values()];
 }
 
+/** How flows find their destination, and what is remembered of them. */
+function randomPolicy(
+  random: Random,
+  family: number,
+  protocol: Protocol,
+): Pick<Service, 'scheduler' | 'flags' | 'track' | 'persistence' | 'onePacket'> {
+  const scheduler = random.oneIn(3) ? 'maglev' : random.pick(SCHEDULERS);
+  const flags = SCHEDULER_FLAGS.filter((flag) => flag.startsWith(`${scheduler}-`) && random.oneIn(2));
+  if (isHashing(scheduler) && random.oneIn(3)) {
+    return { scheduler, flags, track: 'moved' };
+  }
+  if (protocol === 'udp' && random.oneIn(4)) {
+    return { scheduler, flags, onePacket: true };
+  }
+  const mask =
+    family === 4 ? random.pick(['255.255.255.255', '255.255.255.0', '255.0.255.252']) : random.pick([128, 64, 121]);
+  return { scheduler, flags, ...(random.oneIn(4) && { persistence: { timeout: 300, mask } }) };
+}
+
 function randomDestinations(random: Random, vip: string, vlans: boolean): Destination[] {
   return Array.from({ length: random.below(6) }, (_, i) => ({
     address: familyOf(vip) === 4 ? `10.8.0.${i + 1}` : `fd08::${i + 1}`,
     weight: random.pick([0, 1, 1, 1, 5]),
+    ...(random.oneIn(6) && { upperThreshold: random.pick([1, 3, 50]) }),
     ...(random.oneIn(8) && { mac: `02:aa:00:00:00:0${i}` }),
     ...(vlans &&
       random.oneIn(2) && {

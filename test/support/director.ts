@@ -11,7 +11,7 @@ import {
 import { MapSet } from '../../src/dataplane/map-set.js';
 import { Publisher } from '../../src/dataplane/publisher.js';
 import { XdpAction } from '../../src/libbpf/index.js';
-import type { IpAddress, Resolution, Service, World } from '../../src/model/index.js';
+import type { IpAddress, Model, Resolution, Service, World } from '../../src/model/index.js';
 import { worldOf } from './models.js';
 
 export interface Outcome {
@@ -26,7 +26,7 @@ export class PacketDirector implements Disposable {
   /** @param install stands for putting a program onto interfaces */
   constructor(install: () => void = () => undefined) {
     this.publisher = new Publisher({
-      create: (geometry, features) => MapSet.create(DIRECTOR_OBJECT, geometry, features),
+      create: (geometry, features, before) => MapSet.create(DIRECTOR_OBJECT, geometry, features, before),
       reload: (from, features) => MapSet.reload(DIRECTOR_OBJECT, from, features),
       install,
     });
@@ -36,14 +36,19 @@ export class PacketDirector implements Disposable {
   static async with(
     services: readonly Service[],
     except: Readonly<Record<IpAddress, Resolution>> = {},
+    flows?: Model['flows'],
   ): Promise<PacketDirector> {
     const director = new PacketDirector();
-    await director.publish(services, except);
+    await director.publish(services, except, flows);
     return director;
   }
 
-  async publish(services: readonly Service[], except: Readonly<Record<IpAddress, Resolution>> = {}): Promise<Image> {
-    return this.publishModel({ services }, worldOf(services, except));
+  async publish(
+    services: readonly Service[],
+    except: Readonly<Record<IpAddress, Resolution>> = {},
+    flows?: Model['flows'],
+  ): Promise<Image> {
+    return this.publishModel({ services, flows }, worldOf(services, except));
   }
 
   async publishModel(model: Compilable, world: World): Promise<Image> {

@@ -136,6 +136,6 @@ test('more real servers than slots can tell apart are refused by name', () => {
   const huge = service('192.0.2.1', 80, many);
   assert.throws(() => compile({ services: [huge] }, worldOf([])), {
     code: 'TABLE_FULL',
-    message: /65536 real servers, more than 65535/,
+    message: /65536 real servers, more than 65534/,
   });
 });

@@ -72,7 +72,7 @@ services:
     /^f:3:14: services\[0\]\.address must be an IP address, .* not "192\.168\.1\.1000"$/,
     /^f:4:5: services\[0\]\.prot is not known here; known are address, port, /,
     /^f:5:11: services\[0\]\.port must be a whole number from 0 to 65535, not "http"$/,
-    /^f:7:34: services\[0\]\.realServers\[0\]\.wieght is not known here; known are address, weight, mac, interface, vlan$/,
+    /^f:7:34: services\[0\]\.realServers\[0\]\.wieght is not known here; known are address, weight, mac, interface, vlan, upperThreshold, lowerThreshold$/,
     /^f:8:9: services\[0\]\.realServers\[1\] must be an address, or a mapping .* not 5$/,
     /^f:9:9: services\[0\]\.realServers\[2\]\.address is missing: it must be an IP address/,
     /^f:9:19: services\[0\]\.realServers\[2\]\.weight must be a whole number from 0 to 2147483647, not -1$/,
@@ -282,12 +282,26 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
   }
   const file = jsonSchema() as unknown as Schema;
   const service = file.properties['services']!.items;
-  assert.deepEqual(Object.keys(file.properties), ['interfaces', 'mode', 'fragments', 'vlans', 'directors', 'services']);
+  assert.deepEqual(Object.keys(file.properties), [
+    'interfaces',
+    'mode',
+    'fragments',
+    'vlans',
+    'directors',
+    'timeouts',
+    'flows',
+    'services',
+  ]);
   assert.deepEqual(Object.keys(service.properties), [
     'address',
     'port',
     'protocol',
     'scheduler',
+    'flags',
+    'track',
+    'persistence',
+    'onePacket',
+    'timeouts',
     'ttl',
     'noDestination',
     'slots',
@@ -295,5 +309,52 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
   ]);
   const [short, long] = service.properties['realServers']!.items.anyOf;
   assert.equal(short?.type, 'string');
-  assert.deepEqual(Object.keys(long?.properties ?? {}), ['address', 'weight', 'mac', 'interface', 'vlan']);
+  assert.deepEqual(Object.keys(long?.properties ?? {}), [
+    'address',
+    'weight',
+    'mac',
+    'interface',
+    'vlan',
+    'upperThreshold',
+    'lowerThreshold',
+  ]);
+});
+
+test('what scheduler, tracking, persistence and thresholds ask of each other is told at its place', () => {
+  const text = `interfaces: [ens3]
+flows: {ipv4: 10, ipv6: 99999999}
+timeouts: {established: 0, udp: 3000000}
+services:
+  - {address: 10.0.0.1, port: 80, scheduler: wlc, track: moved, flags: [sh-port], realServers: [{address: 10.0.0.2, lowerThreshold: 3}]}
+  - {address: 10.0.0.1, port: 81, persistence: {mask: 255.255.255.0}, realServers: [10.0.0.2]}
+  - {address: 10.0.0.1, port: 82, persistence: {timeout: 3, mask: 64}, realServers: [10.0.0.2]}
+  - {address: 10.0.0.1, port: 83, onePacket: true, realServers: [10.0.0.2]}
+  - {address: 10.0.0.1, port: 84, mask: 255.0.0.0, realServers: [10.0.0.2]}
+  - {address: 10.0.0.1, port: 85, track: moved, persistence: 30, realServers: [{address: 10.0.0.2, upperThreshold: 3}]}
+  - {address: 10.0.0.1, port: 86, scheduler: rr, slots: 64, realServers: [{address: 10.0.0.2, upperThreshold: 3, lowerThreshold: 4}]}
+`;
+  assert.throws(
+    () => parseConfig(text, 'f'),
+    (error: Error) => {
+      const lines = error.message.split('\n').map((line) => line.replace(/^f:(\d+):\d+: /, '$1 '));
+      assert.deepEqual(lines, [
+        '2 flows.ipv4 must be a whole number from 1024 to 16777216, not 10',
+        '2 flows.ipv6 must be a whole number from 1024 to 16777216, not 99999999',
+        '3 timeouts.established must be a whole number from 1 to 2678400, not 0',
+        '3 timeouts.udp must be a whole number from 1 to 2678400, not 3000000',
+        '5 services[0].track must be all: "moved" needs a scheduler that hashes (maglev, sh, mh), not wlc',
+        '5 services[0].flags must be flags of the scheduler wlc, which sh-port is not',
+        '5 services[0].realServers[0].lowerThreshold goes with "upperThreshold"',
+        '6 services[1].persistence.timeout is missing: it must be a whole number from 1 to 2678400',
+        '7 services[2].persistence.mask must be a netmask, for example 255.255.255.0, as the VIP is IPv4',
+        '8 services[3].onePacket goes with protocol udp, not tcp',
+        '9 services[4].mask is not known here; known are address, port, protocol, scheduler, flags, track, persistence, onePacket, timeouts, ttl, noDestination, slots, realServers',
+        '10 services[5].track must be all where "persistence" is: it needs every flow to be remembered',
+        '10 services[5].realServers[0].upperThreshold needs every flow of the service to be remembered ("track: all")',
+        '11 services[6].slots goes with the scheduler maglev: rr has no ring of that size',
+        '11 services[6].realServers[0].lowerThreshold must be at most upperThreshold, 3',
+      ]);
+      return true;
+    },
+  );
 });

@@ -31,6 +31,14 @@ const HANDLERS: Handlers = {
   reload: () => {
     throw new Error('a defect');
   },
+  flows: () => ({ flows: [] }),
+  flowSummary: () => ({ states: {}, topClients: [], tables: [], stored: 0, evicted: 0, refused: 0 }),
+  drain: () => {
+    throw new BeelineError('NOT_FOUND', 'no such server');
+  },
+  drainState: () => {
+    throw new BeelineError('NOT_FOUND', 'no such server');
+  },
   stop: ({ detach }) => ({ pid: 1, detached: detach }),
 };
 

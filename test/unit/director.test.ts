@@ -75,7 +75,7 @@ test('states: up, drained, local, unresolved with its reason', () => {
     worldOf(services, { '10.0.0.3': { state: 'local' }, '10.0.0.4': { state: 'unresolved', reason: 'no answer' } }),
   );
   const counters = { services: [], noService: { 'no-service': 2 } };
-  const [report] = reportServices(image, counters);
+  const [report] = reportServices(image, counters, new Map());
   assert.deepEqual(
     report!.destinations.map(({ state, reason, share }) => [state, reason, share]),
     [

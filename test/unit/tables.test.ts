@@ -9,7 +9,15 @@ import { compile } from '../../src/dataplane/compile.js';
 import { choicesOf, entriesFor, placeKeys } from '../../src/dataplane/cuckoo.js';
 import { sumRows, sumToRow } from '../../src/dataplane/counters.js';
 import { renumber, type Numbering } from '../../src/dataplane/numbering.js';
-import { encodeNics, fits, grow, requiredGeometry, SMALLEST_GEOMETRY } from '../../src/dataplane/tables.js';
+import {
+  encodeNics,
+  fits,
+  grow,
+  persistenceMask,
+  requiredGeometry,
+  requireMemory,
+  SMALLEST_GEOMETRY,
+} from '../../src/dataplane/tables.js';
 import { multiply } from '../../src/dataplane/word64.js';
 import { anyServices, DIRECTOR, service, worldOf } from '../support/models.js';
 
@@ -151,4 +159,27 @@ test('every interface has an entry of its own, whatever their indices', () => {
       },
     ),
   );
+});
+
+test('tables of flows that would leave the host without memory are refused by their size', () => {
+  requireMemory(24e6, 100e6);
+  assert.throws(
+    () => {
+      requireMemory(256e6, 300e6);
+    },
+    { code: 'OUT_OF_MEMORY', message: 'the tables of flows need 256 MB; 300 MB of memory are available' },
+  );
+});
+
+test('a netmask and a prefix length are the bits that tell clients apart', () => {
+  const mask = (address: string, given?: string | number): string => {
+    const persistence = { timeout: 1, ...(given !== undefined && { mask: given }) };
+    return Buffer.from(persistenceMask(service(address, 80, [], { persistence }))).toString('hex');
+  };
+  assert.equal(mask('10.0.0.1'), 'ffffffff');
+  assert.equal(mask('10.0.0.1', '255.255.240.0'), 'fffff000');
+  assert.equal(mask('fd00::1'), 'ff'.repeat(16));
+  assert.equal(mask('fd00::1', 64), 'ff'.repeat(8) + '00'.repeat(8));
+  assert.equal(mask('fd00::1', 61), 'ff'.repeat(7) + 'f8' + '00'.repeat(8));
+  assert.equal(mask('fd00::1', 1), '80' + '00'.repeat(15));
 });

@@ -1,0 +1,572 @@
+/** The real program's tables of flows: which state a flow is in, what a flood can do, whose entry is whose. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import type { CompiledService, Image } from '../../src/dataplane/index.js';
+import { compile } from '../../src/dataplane/index.js';
+import * as layout from '../../src/dataplane/layout.generated.js';
+import type { FlowTableSizes, Service } from '../../src/model/index.js';
+import { Caller, frameOf, serverOf, type Client } from '../support/clients.js';
+import { PacketDirector } from '../support/director.js';
+import { recordedFlows } from '../support/ipvs-golden.js';
+import { service, worldOf } from '../support/models.js';
+
+const VIP = '10.99.0.10';
+const VIP6 = 'fd99::10';
+const [ONE, TWO, THREE] = ['10.99.0.31', '10.99.0.32', '10.99.0.33'] as const;
+const [ONE6, TWO6] = ['fd99::31', 'fd99::32'] as const;
+const SMALL: FlowTableSizes = { ipv4: 1 << 12, ipv6: 1 << 12 };
+
+/** An entry of a table of flows, as it lies there. */
+interface Entry {
+  readonly client: string;
+  readonly clientPort: number;
+  readonly service: number;
+  /** The virtual one. */
+  readonly port: number;
+  /** The destination's number. */
+  readonly number: number;
+  readonly state: keyof typeof layout.flowState;
+}
+
+/** All entries that are somebody's, of both families; the client in hexadecimal digits. */
+function entriesOf(director: PacketDirector): Entry[] {
+  return [...tableOf(director, 4), ...tableOf(director, 6)];
+}
+
+function tableOf(director: PacketDirector, family: 4 | 6): Entry[] {
+  using memory = director.publisher.set!.maps.get(`flows${family}`)!.mmap('read');
+  const bytes = memory.read(0, Buffer.alloc(memory.byteLength));
+  const { byteLength, data } = family === 4 ? layout.flow4 : layout.flow6;
+  const entries: Entry[] = [];
+  for (let at = 0; at < bytes.length; at += byteLength) {
+    // bpf/flow_entry.h, flow_data(): port (as in the packet), number, state, time.
+    const word = bytes.readBigUInt64LE(at + data.offset);
+    const state = Number((word >> 24n) & 0xfn);
+    if (state === layout.flowState.free) {
+      continue;
+    }
+    // flow4_key() and flow6_rest(): what follows the client's address.
+    const key = family === 4 ? { address: 4, port: 4, service: 6 } : { address: 16, port: 16, service: 18 };
+    entries.push({
+      client: bytes.toString('hex', at, at + key.address),
+      clientPort: bytes.readUInt16BE(at + key.port),
+      service: bytes.readUInt16LE(at + key.service),
+      port: bytes.readUInt16BE(at + data.offset + 6),
+      number: Number((word >> 28n) & 0xf_ffffn),
+      state: (Object.keys(layout.flowState) as Entry['state'][]).find((name) => layout.flowState[name] === state)!,
+    });
+  }
+  return entries;
+}
+
+/** A flow's state; undefined when it has no entry. */
+function stateOf(director: PacketDirector, clientPort: number): Entry['state'] | undefined {
+  return entriesOf(director).find((entry) => entry.clientPort === clientPort)?.state;
+}
+
+/** The sums of what all CPUs did to the tables. */
+function flowCounters(director: PacketDirector): { stored: number; evicted: number; refused: number } {
+  using memory = director.publisher.set!.maps.get('flow_counters')!.mmap('read');
+  const { byteLength, stored, evicted, refused } = layout.flowCounter;
+  const bytes = memory.read(0, Buffer.alloc(memory.byteLength));
+  const sum = (offset: number): number => {
+    let total = 0;
+    for (let at = 0; at < bytes.length; at += byteLength) {
+      total += Number(bytes.readBigUInt64LE(at + offset));
+    }
+    return total;
+  };
+  return { stored: sum(stored.offset), evicted: sum(evicted.offset), refused: sum(refused.offset) };
+}
+
+/** Active, inactive and persistent flows, of all destinations together. */
+function loads(director: PacketDirector): [active: number, inactive: number, persistent: number] {
+  using memory = director.publisher.set!.maps.get('loads')!.mmap('read');
+  const sums: [number, number, number] = [0, 0, 0];
+  for (let at = 0; at < memory.byteLength; at += layout.load.byteLength) {
+    sums.forEach((_, i) => {
+      sums[i]! += memory.load32(at + layout.load.flows.offset + i * 4);
+    });
+  }
+  return sums;
+}
+
+/**
+ * Sends a frame from many forged addresses, one buffer for all; the address and the port are counted up.
+ *
+ * @param seen what the program returned, counted
+ */
+function flood(
+  director: PacketDirector,
+  frame: Uint8Array,
+  count: number,
+  firstAddress = 0x0b00_0000,
+): Map<number, number> {
+  const data = Uint8Array.from(frame);
+  const view = new DataView(data.buffer);
+  const { program } = director.publisher.set!;
+  // The last word of the source address, and the source port behind the IP header.
+  const [addressAt, portAt] = data[12] === 0x08 ? [26, 34] : [34, 54];
+  const seen = new Map<number, number>();
+  for (let i = 0; i < count; i += 1) {
+    view.setUint32(addressAt, firstAddress + i);
+    view.setUint16(portAt, 1024 + ((i * 7) & 0x7fff));
+    const { returnValue } = program.run({ data });
+    seen.set(returnValue, (seen.get(returnValue) ?? 0) + 1);
+  }
+  return seen;
+}
+
+/** IPVS lists what Beeline keeps apart under one name. */
+function listedAs(state: Entry['state'] | undefined): string | undefined {
+  return state === 'unconfirmed' ? 'ESTABLISHED' : state?.toUpperCase().replace('-', '_');
+}
+
+test('every recorded sequence of segments leaves its flow in the state that IPVS listed', async () => {
+  const asked = service(VIP, 80, [ONE], { scheduler: 'rr' });
+  using director = await PacketDirector.with([asked], {}, SMALL);
+  const caller = new Caller(director, asked);
+  const recorded = recordedFlows();
+  assert.equal(recorded.length, 16);
+  for (const { port, segments, state } of recorded) {
+    assert.equal(caller.segments(port, ...segments), '31');
+    assert.equal(listedAs(stateOf(director, port)), state, segments.join(' '));
+    if (port === 50_013) {
+      // The listing after the first thirteen: 8 active, 5 inactive.
+      assert.deepEqual(loads(director), [8, 5, 0]);
+    }
+  }
+  // The listing at the end: 16 connections, 39 packets, 1560 bytes.
+  const [counted] = director.publisher.counters().services[0]!.destinations;
+  assert.deepEqual([counted!.flows, counted!.packets, counted!.bytes], [16, 39, 1560]);
+});
+
+test('IPv6 flows have the same states', async () => {
+  const asked = service(VIP6, 80, [ONE6], { scheduler: 'rr' });
+  using director = await PacketDirector.with([asked], {}, SMALL);
+  const caller = new Caller(director, asked);
+  for (const { port, segments, state } of recordedFlows()) {
+    assert.equal(caller.segments(port, ...segments), '31');
+    assert.equal(listedAs(stateOf(director, port)), state, segments.join(' '));
+  }
+});
+
+test('a flow of the ring is remembered from the packet after its SYN, and confirmed by the next', async () => {
+  for (const scheduler of ['maglev', 'sh', 'mh'] as const) {
+    const asked = service(VIP, 80, [ONE, TWO], { scheduler });
+    using director = await PacketDirector.with([asked], {}, SMALL);
+    const caller = new Caller(director, asked);
+    const states = (['S', 'A', 'A', 'FA', 'A', 'S', 'A', 'R'] as const).map((flags) => {
+      caller.send(1000, flags);
+      return stateOf(director, 1000);
+    });
+    assert.deepEqual(states, [
+      undefined,
+      'unconfirmed',
+      'established',
+      'fin-wait',
+      'fin-wait',
+      'syn-recv',
+      'established',
+      'close',
+    ]);
+  }
+});
+
+test("a datagram's flow is seen once, then twice: only then it holds its place", async () => {
+  const asked = service(VIP, 53, [ONE], { scheduler: 'rr', protocol: 'udp' });
+  using director = await PacketDirector.with([asked], {}, SMALL);
+  const caller = new Caller(director, asked);
+  caller.send(1000);
+  assert.equal(stateOf(director, 1000), 'udp-new');
+  caller.send(1000);
+  assert.equal(stateOf(director, 1000), 'udp');
+});
+
+test('a TCP packet in the middle of no flow opens none: the host answers it', async () => {
+  const asked = service(VIP, 80, [ONE], { scheduler: 'rr' });
+  using director = await PacketDirector.with([asked], {}, SMALL);
+  const caller = new Caller(director, asked);
+  ['A', 'FA', 'R', 'RA', ''].forEach((flags) => {
+    assert.equal(caller.send(1000, flags), undefined);
+  });
+  assert.deepEqual(entriesOf(director), []);
+  assert.deepEqual(director.verdicts('tcp 10.99.0.10:80'), { 'no-flow': 5 });
+});
+
+test('a SYN after the end begins another flow, that is scheduled anew', async () => {
+  const asked = service(VIP, 80, [ONE, TWO], { scheduler: 'rr' });
+  for (const end of [['A', 'R'], ['FA']]) {
+    using director = await PacketDirector.with([asked], {}, SMALL);
+    const caller = new Caller(director, asked);
+    assert.equal(caller.segments(1000, 'S', ...end), '32');
+    assert.equal(caller.segments(1000, 'S', 'A'), '31');
+    assert.equal(entriesOf(director).length, 1);
+    assert.deepEqual(loads(director), [1, 0, 0]);
+  }
+});
+
+test('a SYN flood of a million sources against the ring stores nothing and evicts nothing', async () => {
+  const asked = service(VIP, 80, [ONE, TWO, THREE]);
+  using director = await PacketDirector.with([asked], {}, SMALL);
+  const caller = new Caller(director, asked);
+  const before = caller.segments(1000, 'S', 'A', 'A');
+  const { stored } = flowCounters(director);
+  const seen = flood(director, frameOf(asked, { port: 1 }), 1_000_000);
+  assert.deepEqual([...seen], [[3, 1_000_000]]);
+  assert.deepEqual(flowCounters(director), { stored, evicted: 0, refused: 0 });
+  assert.equal(entriesOf(director).length, 1);
+  assert.equal(caller.send(1000, 'A'), before);
+});
+
+/** Clients of a network of their own. */
+function clientsOf(count: number, family: 4 | 6 = 4): Client[] {
+  return Array.from({ length: count }, (_, i) => ({
+    address: family === 4 ? `10.60.${i >> 8}.${i & 255}` : `fd60::${i.toString(16)}`,
+    port: 1024 + (i % 5000),
+  }));
+}
+
+test('a flood of forged packets into a full table evicts no flow that was established', async () => {
+  for (const [protocol, scheduler, family] of [
+    ['tcp', 'wlc', 4],
+    ['udp', 'wlc', 4],
+    ['tcp', 'maglev', 4],
+    ['tcp', 'wlc', 6],
+  ] as const) {
+    const [vip, servers] = family === 4 ? [VIP, [ONE, TWO, THREE]] : [VIP6, [ONE6, TWO6]];
+    const asked = service(vip, 80, servers, { scheduler, protocol });
+    using director = await PacketDirector.with([asked], {}, { ipv4: 1024, ipv6: 1024 });
+    const caller = new Caller(director, asked);
+    const accepted: (readonly [Client, string | undefined])[] = [];
+    // Until the table has no room left for one of them.
+    for (const client of clientsOf(2000, family)) {
+      const server = caller.segments(client, 'S', 'A', 'A');
+      if (flowCounters(director).refused > 0) {
+        break;
+      }
+      accepted.push([client, server]);
+    }
+    // Of IPv6 buckets, which have four entries, some are full soon.
+    assert.ok(accepted.length > 450, `the table was full after ${accepted.length} flows of 1024`);
+    assert.equal(flowCounters(director).evicted, 0);
+    const firm = (): number =>
+      entriesOf(director).filter(({ state }) => state === 'established' || state === 'udp').length;
+    const held = firm();
+
+    // Under maglev a SYN stores nothing; packets of the middle do.
+    flood(director, frameOf(asked, { port: 1 }, scheduler === 'maglev' ? 'A' : 'S'), 100_000);
+    const { stored, evicted, refused } = flowCounters(director);
+    assert.ok(refused > 0 && evicted > 0, `${refused} refused, ${evicted} evicted`);
+    assert.equal(firm(), held, `${protocol}, ${scheduler}`);
+    // What was evicted are single packets' entries: all that were stored and are not there any more.
+    assert.equal(stored - evicted, entriesOf(director).length);
+    for (const [client, server] of accepted) {
+      assert.equal(caller.send(client, 'A'), server, `${protocol}, ${scheduler}, ${client.address!}`);
+    }
+    // The destinations' loads, by which wlc goes, are those of the entries.
+    const entries = entriesOf(director);
+    const active = entries.filter(({ state }) => ['syn-recv', 'unconfirmed', 'established'].includes(state)).length;
+    assert.deepEqual(loads(director), [active, entries.length - active, 0], `${protocol}, ${scheduler}`);
+  }
+});
+
+test('a flow that cannot be remembered is dropped where it must be, and goes by the ring where it need not', async () => {
+  for (const scheduler of ['wlc', 'maglev'] as const) {
+    const asked = service(VIP, 80, [ONE, TWO], { scheduler });
+    using director = await PacketDirector.with([asked], {}, { ...SMALL, ipv4: 8 });
+    const caller = new Caller(director, asked);
+    const clients = clientsOf(40);
+    const sent = clients.map((client) => caller.segments(client, 'S', 'A', 'A'));
+    // The smallest table is one bucket of eight.
+    assert.equal(entriesOf(director).filter(({ state }) => state === 'established').length, 8);
+    assert.equal(sent.filter((server) => server !== undefined).length, scheduler === 'wlc' ? 8 : 40);
+    const { action } = director.send(frameOf(asked, clients.at(-1)!));
+    assert.equal(action, scheduler === 'wlc' ? 'drop' : 'tx');
+  }
+});
+
+test('a flood evicts no template of persistence whose client has a flow that was seen twice', async () => {
+  for (const protocol of ['tcp', 'udp'] as const) {
+    const asked = service(VIP, 80, [ONE, TWO, THREE], { scheduler: 'rr', protocol, persistence: { timeout: 360 } });
+    using director = await PacketDirector.with([asked], {}, { ...SMALL, ipv4: 1024 });
+    const caller = new Caller(director, asked);
+    const clients = clientsOf(150);
+    const servers = clients.map((client) => caller.segments(client, 'S', 'A'));
+    flood(director, frameOf(asked, { port: 1 }), 50_000);
+    assert.ok(flowCounters(director).evicted > 0);
+    const again = clients.map(({ address }) => caller.send({ address: address!, port: 60_000 }));
+    assert.equal(again.filter((server, i) => server !== servers[i]).length, 0, protocol);
+    const entries = entriesOf(director);
+    const count = (...states: Entry['state'][]): number => entries.filter(({ state }) => states.includes(state)).length;
+    assert.deepEqual(loads(director), [
+      count('syn-recv', 'established'),
+      count('udp-new', 'udp'),
+      count('template', 'template-new'),
+    ]);
+  }
+});
+
+test('a template, and a flow from port 0 to port 0, are not taken for one another', async () => {
+  const asked = service(VIP, 0, [ONE, TWO], { scheduler: 'rr', persistence: { timeout: 360 } });
+  using director = await PacketDirector.with([asked], {}, SMALL);
+  const caller = new Caller(director, asked);
+  assert.equal(caller.segments(0, 'S', 'A', 'A'), '32');
+  assert.deepEqual(
+    entriesOf(director)
+      .map(({ state }) => state)
+      .sort(),
+    ['established', 'template'],
+  );
+  assert.equal(caller.segments(0, 'FA'), '32');
+  assert.equal(caller.send({ address: '10.50.0.1', port: 1000 }, 'S', 80), '32');
+});
+
+test("flows of two services from one client and port are never taken for one another's", async () => {
+  for (const [vip, one, two] of [
+    [VIP, ONE, TWO],
+    [VIP6, ONE6, TWO6],
+  ] as const) {
+    const first = service(vip, 80, [one], { scheduler: 'rr' });
+    const second = service(vip, 81, [two], { scheduler: 'rr' });
+    const datagrams = service(vip, 80, [one, two], { scheduler: 'rr', protocol: 'udp' });
+    using director = await PacketDirector.with([first, second, datagrams], {}, SMALL);
+    const send = (asked: Service, port: number, flags: string): string | undefined =>
+      new Caller(director, asked).send(port, flags);
+    assert.equal(send(first, 1000, 'S'), '31');
+    // The other service knows nothing of the flow.
+    assert.equal(send(second, 1000, 'A'), undefined);
+    assert.equal(send(second, 1000, 'S'), '32');
+    assert.equal(send(datagrams, 1000, ''), '32');
+    assert.equal(send(first, 1000, 'A'), '31');
+    assert.equal(send(second, 1000, 'A'), '32');
+    assert.equal(send(datagrams, 1000, ''), '32');
+    const entries = entriesOf(director);
+    assert.equal(entries.length, 3);
+    assert.equal(new Set(entries.map((entry) => entry.service)).size, 3);
+    // The end of one is not the end of the others.
+    send(first, 1000, 'R');
+    assert.deepEqual(
+      entriesOf(director)
+        .map(({ state }) => state)
+        .sort(),
+      ['close', 'established', 'udp'],
+    );
+  }
+});
+
+test("a wildcard service's flows to different ports are never taken for one another's", async () => {
+  for (const [vip, servers] of [
+    [VIP, [ONE, TWO, THREE]],
+    [VIP6, [ONE6, TWO6, 'fd99::33']],
+  ] as const) {
+    const asked = service(vip, 0, servers, { scheduler: 'rr' });
+    using director = await PacketDirector.with([asked], {}, SMALL);
+    const caller = new Caller(director, asked);
+    const ports = [1, 2, 3, 4, 80, 443, 65_535];
+    const opened = ports.map((port) => caller.send(1000, 'S', port));
+    assert.deepEqual(opened, ['33', '32', '31', '33', '32', '31', '33']);
+    assert.equal(caller.send(1000, 'A', 5), undefined);
+    assert.deepEqual(
+      ports.map((port) => caller.send(1000, 'A', port)),
+      opened,
+    );
+    assert.deepEqual(
+      entriesOf(director)
+        .map(({ port }) => port)
+        .sort((a, b) => a - b),
+      ports,
+    );
+    caller.send(1000, 'R', 80);
+    assert.deepEqual(
+      entriesOf(director).flatMap(({ port, state }) => (state === 'close' ? [port] : [])),
+      [80],
+    );
+  }
+});
+
+test('neither is one client taken for another whose address, port and service come to the same bits', async () => {
+  const services = [80, 81].map((port) => service(VIP, port, [ONE, TWO], { scheduler: 'rr' }));
+  using director = await PacketDirector.with(services, {}, SMALL);
+  // Address and port with their bytes exchanged, and one bit apart.
+  const clients: Client[] = ['10.0.0.1', '1.0.0.10', '10.1.0.0', '0.0.10.1', '10.0.0.2'].flatMap((address) =>
+    [0x0102, 0x0201, 0x0a00, 0x000a, 1, 2].map((port) => ({ address, port })),
+  );
+  const opened = services.map((asked) => clients.map((client) => serverOf(director, frameOf(asked, client, 'S'))));
+  assert.equal(entriesOf(director).length, clients.length * 2);
+  const again = services.map((asked) => clients.map((client) => serverOf(director, frameOf(asked, client, 'A'))));
+  assert.deepEqual(again, opened);
+});
+
+test('a service that gets the number of a removed one does not find the flows of that one', async () => {
+  const [gone, kept] = [
+    service(VIP, 80, [ONE, TWO], { scheduler: 'rr' }),
+    service(VIP, 81, [ONE], { scheduler: 'rr' }),
+  ];
+  const added = service('10.99.0.20', 80, [THREE], { scheduler: 'rr' });
+  using director = await PacketDirector.with([gone, kept], {}, SMALL);
+  const caller = new Caller(director, added);
+  assert.equal(new Caller(director, gone).segments(1000, 'S', 'A'), '32');
+  await director.publish([kept], {}, SMALL);
+  await director.publish([kept, added], {}, SMALL);
+  assert.equal(caller.send(1000, 'A'), undefined);
+  assert.equal(caller.send(1000, 'S'), '33');
+});
+
+test('a flow whose real server is gone does not follow the number to whoever has it next', async () => {
+  const both = service(VIP, 80, [ONE, TWO], { scheduler: 'rr' });
+  const one = service(VIP, 80, [ONE], { scheduler: 'rr' });
+  const other = service(VIP, 81, [THREE], { scheduler: 'rr' });
+  using director = await PacketDirector.with([both], {}, SMALL);
+  const caller = new Caller(director, both);
+  assert.equal(caller.segments(1000, 'S', 'A'), '32');
+  await director.publish([one], {}, SMALL);
+  await director.publish([one, other], {}, SMALL);
+  // 33 is no real server of this service: it need not even know the virtual address.
+  assert.equal(caller.send(1000, 'A'), '31');
+});
+
+test('a real server that was gone and is back is as loaded as it is, and no flow of before makes it seem full', async () => {
+  const both = service(VIP, 80, [ONE, TWO], { scheduler: 'lc' });
+  const one = service(VIP, 80, [ONE], { scheduler: 'lc' });
+  using director = await PacketDirector.with([both], {}, SMALL);
+  const caller = new Caller(director, both);
+  assert.equal(caller.segments(1000, 'S', 'A'), '32');
+  assert.equal(caller.segments(1001, 'S', 'A'), '31');
+  await director.publish([one], {}, SMALL);
+  await director.publish([both], {}, SMALL);
+  // Flows that were silent meanwhile, and end now.
+  caller.send(1000, 'FA');
+  caller.send(1001, 'FA');
+  assert.deepEqual(loads(director), [0, 2, 0]);
+  assert.deepEqual(['32', '31'], [caller.send(2000), caller.send(2001)].sort().reverse());
+});
+
+test('flows, and the loads that they make, survive when more services need larger tables', async () => {
+  const asked = service(VIP, 80, [ONE, TWO], { scheduler: 'lc' });
+  using director = await PacketDirector.with([asked], {}, SMALL);
+  const caller = new Caller(director, asked);
+  assert.deepEqual(
+    [1000, 1001, 1002].map((port) => caller.segments(port, 'S', 'A')),
+    ['32', '31', '32'],
+  );
+  const others = Array.from({ length: 300 }, (_, i) => service('10.99.1.1', 1000 + i, [THREE]));
+  await director.publish([asked, ...others], {}, SMALL);
+  assert.deepEqual(
+    [1000, 1001, 1002].map((port) => caller.send(port, 'A')),
+    ['32', '31', '32'],
+  );
+  assert.deepEqual(loads(director), [3, 0, 0]);
+  // 31 has one flow, 32 two.
+  assert.equal(caller.send(2000), '31');
+  [1000, 1001, 1002].forEach((port) => caller.send(port, 'FA'));
+  assert.deepEqual(loads(director), [1, 3, 0]);
+});
+
+test('flows, and the loads that they make, survive the first service of the other family', async () => {
+  const asked = service(VIP, 80, [ONE, TWO], { scheduler: 'lc' });
+  using director = await PacketDirector.with([asked], {}, SMALL);
+  const caller = new Caller(director, asked);
+  assert.deepEqual(
+    [1000, 1001, 1002].map((port) => caller.segments(port, 'S', 'A')),
+    ['32', '31', '32'],
+  );
+  // Only now there is a table for flows of IPv6.
+  await director.publish([asked, service(VIP6, 80, [ONE6])], {}, SMALL);
+  assert.deepEqual(loads(director), [3, 0, 0]);
+  [1000, 1001, 1002].forEach((port) => caller.send(port, 'FA'));
+  assert.deepEqual(loads(director), [0, 3, 0]);
+});
+
+test('flows, and the loads that they make, survive when the table of flows grows', async () => {
+  const asked = service(VIP, 80, [ONE, TWO], { scheduler: 'lc' });
+  using director = await PacketDirector.with([asked], {}, SMALL);
+  const caller = new Caller(director, asked);
+  assert.deepEqual(
+    [1000, 1001, 1002].map((port) => caller.segments(port, 'S', 'A')),
+    ['32', '31', '32'],
+  );
+  await director.publish([asked], {}, { ipv4: SMALL.ipv4 * 4, ipv6: SMALL.ipv6 });
+  assert.deepEqual(
+    [1000, 1001, 1002].map((port) => caller.send(port, 'A')),
+    ['32', '31', '32'],
+  );
+  assert.deepEqual(loads(director), [3, 0, 0]);
+});
+
+/** The image with all slots of its ring moved: each led to the destination after the present one. */
+function withAllMoved(image: Image): Image {
+  const moved = (compiled: CompiledService): CompiledService => {
+    const ring = compiled.ring!.slice();
+    return { ...compiled, ring, previous: ring.map((index) => (index + 1) % compiled.destinations.length) };
+  };
+  return { ...image, services: image.services.map(moved) };
+}
+
+async function movedDirector(asked: Service): Promise<PacketDirector> {
+  const director = new PacketDirector();
+  await director.publisher.publish(withAllMoved(compile({ services: [asked], flows: SMALL }, worldOf([asked]))));
+  return director;
+}
+
+/** QUIC's packets as far as a director looks: RFC 9000, 17.2 and 17.3; RFC 9369. */
+const QUIC = {
+  initial: Uint8Array.of(0xc3, 0, 0, 0, 1, 8, 1, 2, 3, 4, 5, 6, 7, 8),
+  initialV2: Uint8Array.of(0xd3, 0x6b, 0x33, 0x43, 0xcf, 8, 1, 2, 3, 4, 5, 6, 7, 8),
+  handshake: Uint8Array.of(0xe3, 0, 0, 0, 1, 8, 1, 2, 3, 4, 5, 6, 7, 8),
+  negotiation: Uint8Array.of(0xc3, 0, 0, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8),
+  shortHeader: Uint8Array.of(0x43, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+  cutOff: Uint8Array.of(0xc3, 0, 0),
+} as const;
+
+test('QUIC on a moved slot: an Initial begins a flow at the new destination, what began before stays at the old', async () => {
+  for (const [vip, servers] of [
+    [VIP, [ONE, TWO]],
+    [VIP6, [ONE6, TWO6]],
+  ] as const) {
+    for (const track of ['all', 'moved'] as const) {
+      const asked = service(vip, 443, servers, { protocol: 'udp', track, slots: 64 });
+      using unmoved = await PacketDirector.with([asked], {}, SMALL);
+      using director = await movedDirector(asked);
+      const send = (clientPort: number, payload: Uint8Array, to = director): string =>
+        serverOf(to, frameOf(asked, { port: clientPort }, '', asked.port, payload))!;
+      for (let port = 1000; port < 1040; port += 1) {
+        const present = send(port, QUIC.shortHeader, unmoved);
+        const begins = port % 2 === 0 ? QUIC.initial : QUIC.initialV2;
+        assert.equal(send(port, begins), present);
+        assert.equal(send(port, QUIC.shortHeader), present);
+        assert.equal(send(port, QUIC.handshake), present);
+        for (const [offset, payload] of [QUIC.shortHeader, QUIC.handshake, QUIC.negotiation, QUIC.cutOff].entries()) {
+          const other = 2000 + offset * 100 + port;
+          const old = servers.find((address) => address !== send(other, QUIC.shortHeader, unmoved))!;
+          assert.equal(send(other, payload), old, `${track}, ${Buffer.from(payload).toString('hex')}`);
+          assert.equal(send(other, QUIC.shortHeader), old);
+        }
+        // A client that begins anew from the port of an old connection goes on with it: the entry says where.
+        assert.equal(send(3000 + port, QUIC.shortHeader), send(3000 + port, QUIC.initial));
+      }
+    }
+  }
+});
+
+test('TCP on a moved slot: a SYN begins a flow at the new destination, what has no entry began before', async () => {
+  for (const scheduler of ['maglev', 'sh', 'mh'] as const) {
+    for (const track of ['all', 'moved'] as const) {
+      const flags = scheduler === 'maglev' ? [] : [`${scheduler}-port` as const];
+      const asked = service(VIP, 80, [ONE, TWO], { scheduler, track, flags });
+      using unmoved = await PacketDirector.with([asked], {}, SMALL);
+      using director = await movedDirector(asked);
+      const [now, caller] = [new Caller(unmoved, asked), new Caller(director, asked)];
+      for (let port = 1000; port < 1050; port += 1) {
+        const present = now.send(port);
+        assert.equal(caller.segments(port, 'S', 'A'), present, `${scheduler}, ${track}`);
+        assert.equal(caller.segments(port, 'A', 'FA'), present);
+        const old = now.send(port + 100) === '31' ? '32' : '31';
+        assert.equal(caller.segments(port + 100, 'A'), old, `${scheduler}, ${track}`);
+        assert.equal(caller.segments(port + 100, 'A', 'FA'), old);
+      }
+    }
+  }
+});
