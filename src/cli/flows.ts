@@ -9,6 +9,7 @@ import {
   formatBytes,
   formatCount,
   formatEndpoint,
+  formatQuantity,
   formatShare,
   formatTable,
   formatTimer,
@@ -127,8 +128,8 @@ export function formatSummary({ states, topClients, tables, stored, evicted, ref
     );
   }
   const used = tables.map(
-    ({ family, entries, used: inUse, bytes }) =>
-      `${family}: ${formatCount(inUse)} of ${formatCount(entries)} entries in use (${formatShare(inUse / entries)}), ${formatBytes(bytes)}\n`,
+    ({ family, entries, used: inUse, fullBuckets, bytes }) =>
+      `${family}: ${formatCount(inUse)} of ${formatCount(entries)} entries in use (${formatShare(inUse / entries)}), ${formatQuantity(fullBuckets, 'bucket')} full, ${formatBytes(bytes)}\n`,
   );
   const totals = `stored ${formatCount(stored)}, evicted ${formatCount(evicted)}, found no room ${formatCount(refused)}\n`;
   return [...parts, used.join('') + totals].join('\n');

@@ -104,6 +104,8 @@ export interface FlowTableReport {
   readonly family: 'IPv4' | 'IPv6';
   readonly entries: number;
   readonly used: number;
+  /** Groups of entries without a free one: flows that belong there go to their second group. */
+  readonly fullBuckets: number;
   readonly bytes: number;
 }
 

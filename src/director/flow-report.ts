@@ -1,6 +1,6 @@
 /** Flows as the commands show them: from entries of the tables to names, and back from what is asked for. */
 
-import type { FlowReport, FlowsQuery, FlowsReport, FlowSummary } from '../control/index.js';
+import type { FlowReport, FlowsQuery, FlowsReport, FlowSummary, FlowTableReport } from '../control/index.js';
 import type { DataPlane, FlowEntry, FlowFilter, FlowState, FlowStatistics } from '../dataplane/index.js';
 import { timeoutSeconds } from '../dataplane/index.js';
 import { BeelineError, familyOf, ipBytes, parseIp, type Family, type IpAddress, type Service } from '../model/index.js';
@@ -96,23 +96,20 @@ export async function summarizeFlows(
   const tops = await Promise.all(
     filter === undefined ? [] : familiesOf(query).map((family) => dataPlane.topClients(family, filter, TOP_CLIENTS)),
   );
-  const { ipv4, ipv6 } = statistics?.tables ?? { ipv4: undefined, ipv6: undefined };
   return {
     states,
     topClients: tops
       .flat()
       .sort((a, b) => b.flows - a.flows)
       .slice(0, TOP_CLIENTS),
-    tables: [
-      ...(ipv4 === undefined
-        ? []
-        : [{ family: 'IPv4' as const, entries: ipv4.entries, used: ipv4.used, bytes: ipv4.bytes }]),
-      ...(ipv6 === undefined
-        ? []
-        : [{ family: 'IPv6' as const, entries: ipv6.entries, used: ipv6.used, bytes: ipv6.bytes }]),
-    ],
+    tables: statistics === undefined ? [] : [tableReport('IPv4', statistics), tableReport('IPv6', statistics)],
     ...dataPlane.flowTotals(),
   };
+}
+
+function tableReport(family: FlowTableReport['family'], { tables }: FlowStatistics): FlowTableReport {
+  const { entries, used, fullBuckets, bytes } = tables[family === 'IPv4' ? 'ipv4' : 'ipv6'];
+  return { family, entries, used, fullBuckets, bytes };
 }
 
 function reportFlow(entry: FlowEntry, { services, destinations }: Names, dataPlane: DataPlane): FlowReport | undefined {
