@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The tables of flows: exact keys, two buckets of four for each, one for IPv4 and one for IPv6. Read and written by all
+ * The tables of flows, one for IPv4 and one for IPv6: exact keys, two buckets for each flow. Read and written by all
  * CPUs without a lock; what packets find in the common case, hit_flow(), takes no call.
  */
 #pragma once
@@ -157,20 +157,27 @@ enum standing {
 	 STANDING_OF(FLOW_BUSY, STANDING_FIRM))
 
 /*
- * An entry's standing and then its youth as one number, without a branch: with some for each of eight entries the
+ * An entry's standing and then its youth as one number, without a branch: with some for each entry of two buckets the
  * verifier would not come to an end.
  */
 static __always_inline __u64 rank_of(__u64 data, __u32 now)
 {
 	__u32 state = flow_state(data);
-	/* Sign-extended from 24 bits, and not below 0. */
-	__s64 age = (__s64)((__u64)(now - (__u32)data) << 40) >> 40;
-	age &= ~(age >> 63);
+	__s64 age = flow_age(data, now);
 	/* Past its time, firm becomes over and seen once becomes free. */
 	__u64 expired = ((__s64)control.flow_timeouts[state] - age) >> 63;
 	__u64 standing = (STANDINGS >> 2 * state & 3) & ~(expired & 2);
 
 	return standing << STANDING_SHIFT | (FLOW_TIME_MASK - age);
+}
+
+/* `copy` by value: kernel 6.1 takes no key that lies in what a global function was given a pointer to. */
+static __always_inline const struct policy *policy_of(__u32 service, __u32 copy)
+{
+	const struct policies *table = bpf_map_lookup_elem(&policies, &copy);
+
+	KEEP_BOUNDS_CHECK(service);
+	return table ? &table->entry[service & geometry.service_mask] : NULL;
 }
 
 /* What tells one entry from another. */
@@ -183,28 +190,22 @@ struct flow_key {
 /* Zero when an entry's data is of this port, and a template as the key is. */
 static __always_inline __u64 differs(__u64 data, const struct flow_key *key)
 {
-	__u64 templates = 1U << FLOW_TEMPLATE | 1U << FLOW_TEMPLATE_NEW;
-
-	return (data >> FLOW_PORT_SHIFT ^ key->port) | ((templates >> flow_state(data) & 1) ^ key->template);
+	return (flow_port(data) ^ key->port) | (is_template(flow_state(data)) ^ key->template);
 }
 
 /* A flow's key, or its template's: that stands for all flows of a client, or of its network, to the service. */
 static __always_inline void fill_key(struct flow_key *key, const struct flow_query *query, bool template)
 {
-	/* Kernel 6.1 takes no key that lies in what a global function was given a pointer to. */
-	__u32 copy = query->copy;
-	const struct policies *table = bpf_map_lookup_elem(&policies, &copy);
-	__u32 service = query->service;
+	const struct policy *policy = template ? policy_of(query->service, query->copy) : NULL;
 
 	key->words[0] = query->words[0];
 	key->words[1] = query->words[1];
 	key->words[2] = query->words[2];
 	key->port = template ? 0 : query->port;
 	key->template = template;
-	if (!template || !table)
+	if (!policy)
 		return;
-	KEEP_BOUNDS_CHECK(service);
-	const __be32 *mask = table->entry[service & geometry.service_mask].mask;
+	const __be32 *mask = policy->mask;
 	if (query->is_ipv6) {
 		key->words[0] &= *(const __u64 *)&mask[0];
 		key->words[1] &= *(const __u64 *)&mask[2];

@@ -73,14 +73,15 @@ static __always_inline __u32 flow_state(__u64 data)
 /* Units since the last packet. A packet that another CPU's clock dates ahead of this one's is of now. */
 static __always_inline __u32 flow_age(__u64 data, __u32 now)
 {
-	__u32 age = (now - (__u32)data) & FLOW_TIME_MASK;
+	/* Sign-extended from 24 bits, and not below 0; without a branch, as rank_of() needs it. */
+	__s64 age = (__s64)((__u64)(now - (__u32)data) << 40) >> 40;
 
-	return age > FLOW_TIME_MASK / 2 ? 0 : age;
+	return age & ~(age >> 63);
 }
 
 static __always_inline bool is_template(__u32 state)
 {
-	return state == FLOW_TEMPLATE || state == FLOW_TEMPLATE_NEW;
+	return (1U << FLOW_TEMPLATE | 1U << FLOW_TEMPLATE_NEW) >> state & 1;
 }
 
 /* Whether an entry is somebody's, and whole. */

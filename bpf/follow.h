@@ -54,7 +54,7 @@ static __always_inline __u32 assign(struct flow_query *query, bool persistent, _
 /* What a change left of the flow's slot: SLOT_UNMOVED, SLOT_MARKED, or the index of the destination that it led to. */
 static __always_inline __u32 previous_of(const struct flow_query *query, const struct policy *policy)
 {
-	/* As in fill_key(): kernel 6.1 wants the key on the stack. */
+	/* As in policy_of(): kernel 6.1 wants the key on the stack. */
 	__u32 copy = query->copy;
 	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
 

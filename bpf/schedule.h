@@ -9,14 +9,6 @@
 #include "flow.h"
 #include "pick.h"
 
-static __always_inline const struct policy *policy_of(__u32 service, __u32 copy)
-{
-	const struct policies *table = bpf_map_lookup_elem(&policies, &copy);
-
-	KEEP_BOUNDS_CHECK(service);
-	return table ? &table->entry[service & geometry.service_mask] : NULL;
-}
-
 static __always_inline const struct candidate *candidate_at(__u32 index, __u32 copy)
 {
 	const struct candidates *table = bpf_map_lookup_elem(&candidates, &copy);

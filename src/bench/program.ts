@@ -122,7 +122,7 @@ async function makeDirectors(paths: readonly Path[]): Promise<Map<string, Publis
 }
 
 /** Makes the flows known that a path is about. Paths of one director share its tables. */
-function warmUp(director: Publisher, path: Path): void {
+export function warmUp(director: Publisher, path: Path): void {
   if (path.warmUp !== undefined) {
     const set = director.set!;
     setDraws(set, path);

@@ -4,6 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 import { benchDirector, TRACKED_FLOWS } from './setup.js';
 import { standardPaths } from './paths.js';
+import { warmUp } from './program.js';
 import { round, spreadOf } from './statistics.js';
 
 export interface SweepReport {
@@ -26,13 +27,7 @@ const SWEEPS = 50;
 export async function benchSweep(): Promise<SweepReport> {
   const path = standardPaths().find(({ path: name }) => name === 'tracked-flows-1048576')!;
   using director = await benchDirector(path.size, path.variant);
-  const set = director.set!;
-  const draws = new DataView(new ArrayBuffer(16));
-  draws.setBigUint64(0, 1n, true);
-  draws.setUint32(8, path.flows - 1, true);
-  draws.setUint32(12, path.size.services, true);
-  set.maps.get('.data.bench')!.update(new Uint8Array(4), new Uint8Array(draws.buffer));
-  set.programs.get(path.program)!.run({ data: path.frame, repeat: path.warmUp! });
+  warmUp(director, path);
   await director.sweep([]);
 
   const times: number[] = [];
@@ -50,7 +45,7 @@ export async function benchSweep(): Promise<SweepReport> {
   return {
     entries: TRACKED_FLOWS,
     flows: used,
-    bytes: set.flowMemory.flows4.byteLength,
+    bytes: director.set!.flowMemory.flows4.byteLength,
     ms: round(median, 2),
     min: round(min, 2),
     max: round(max, 2),

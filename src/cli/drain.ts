@@ -6,8 +6,8 @@ import { Command } from 'commander';
 
 import type { DrainReport } from '../control/protocol.js';
 import type { IpAddress } from '../model/index.js';
+import { address, duration, service } from './arguments.js';
 import { ask, print, printJson, withInstance } from './context.js';
-import { address, duration, service } from './flows.js';
 import { formatDuration, formatQuantity } from './format.js';
 
 /** How often to ask how many flows are left. */

@@ -3,7 +3,8 @@
 import { Command, InvalidArgumentError } from 'commander';
 
 import type { FlowReport, FlowsQuery, FlowSummary } from '../control/protocol.js';
-import { BeelineError, parseIp, parseServiceName, serviceName, type IpAddress } from '../model/index.js';
+import type { IpAddress } from '../model/index.js';
+import { address, service } from './arguments.js';
 import { ask, print, printJson, withInstance } from './context.js';
 import {
   formatBytes,
@@ -135,38 +136,10 @@ export function formatSummary({ states, topClients, tables, stored, evicted, ref
   return [...parts, used.join('') + totals].join('\n');
 }
 
-/** @throws InvalidArgumentError */
-export function service(text: string): string {
-  const key = parseServiceName(text);
-  if (key === undefined) {
-    throw new InvalidArgumentError('It must be a service, for example 192.168.1.100:80 or "udp [fd00::100]:53".');
-  }
-  return serviceName(key);
-}
-
-/** @throws InvalidArgumentError */
-export function address(text: string): IpAddress {
-  const ip = parseIp(text);
-  if (ip === undefined) {
-    throw new InvalidArgumentError('It must be an IP address.');
-  }
-  return ip;
-}
-
 function count(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > 10_000) {
     throw new InvalidArgumentError('It must be a whole number from 1 to 10000.');
   }
   return value;
-}
-
-/** "90", "90s", "10m", "2h": milliseconds. @throws BeelineError `USAGE` */
-export function duration(text: string): number {
-  const parts = /^(\d+)(ms|s|m|h)?$/.exec(text);
-  const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[parts?.[2] ?? 's'];
-  if (parts === null || unit === undefined) {
-    throw new BeelineError('USAGE', `"${text}" is no length of time`, { hint: 'For example 90s, 10m or 2h.' });
-  }
-  return Number(parts[1]) * unit;
 }

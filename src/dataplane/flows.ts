@@ -1,7 +1,7 @@
 /** The tables of flows as the control plane reads them: sweeps, listings, and what stands in an entry. */
 
 import type { Mapping } from '../libbpf/index.js';
-import { ipFromBytes, isHashing, type IpAddress } from '../model/index.js';
+import { hashesPort, ipFromBytes, type IpAddress } from '../model/index.js';
 import { addon, type NativeSweepResult } from '../native/addon.js';
 import { secondsOf } from './clock.js';
 import type { CompiledService, Image } from './compile.js';
@@ -9,7 +9,7 @@ import { FLOW_STATES, timeoutsOf, type FlowState } from './flow-timeouts.js';
 import * as layout from './layout.generated.js';
 import type { MapSet } from './map-set.js';
 import { highestNumbers, type Numbering, type NumberSet } from './numbering.js';
-import { persistenceMask } from './tables.js';
+import { persistenceMask, PROGRAM_SCHEDULER } from './tables.js';
 
 /** How many flows a destination has, as IPVS counts them. */
 export interface FlowCounts {
@@ -136,12 +136,11 @@ function flagsOf(numbers: readonly number[]): Uint8Array {
 }
 
 function ringOptions(
-  { service: { scheduler, flags = [] }, ring }: CompiledService,
+  { service: asked, ring }: CompiledService,
   service: number,
 ): { service: number; scheduler: number; length: number; withPort: boolean } {
-  const known = isHashing(scheduler) ? layout.scheduler[scheduler as 'maglev' | 'sh' | 'mh'] : 0;
-  const withPort = flags.some((flag) => flag === `${scheduler}-port`);
-  return { service, scheduler: known, length: ring?.length ?? 0, withPort };
+  const scheduler = layout.scheduler[PROGRAM_SCHEDULER[asked.scheduler]];
+  return { service, scheduler, length: ring?.length ?? 0, withPort: hashesPort(asked) };
 }
 
 function statesOf({ states }: NativeSweepResult, service: number): Partial<Record<FlowState, number>> {

@@ -216,7 +216,7 @@ function sharedMoves(
   return moves;
 }
 
-/** Only what `#save` can have written: a ring of other figures could not be built. */
+/** Only what `#saveChanges` can have written: a ring of other figures could not be built. */
 const addressSchema = z.string().refine((text) => parseIp(text) === text);
 
 const epochSchema = z

@@ -4,6 +4,7 @@
  */
 
 import {
+  hashesPort,
   isHashing,
   withDefaults,
   type IpAddress,
@@ -87,10 +88,6 @@ export function advance(history: History | undefined, compiled: CompiledService,
   return rest.length + 1 === all.length ? all : [{ ...oldest!, marks: !oldest!.tracks }, ...rest];
 }
 
-function hashesPort({ scheduler, flags }: Epoch): boolean {
-  return flags.some((flag) => flag === `${scheduler}-port`);
-}
-
 /** What is known of a service's slots. Real servers are places in `addresses`, NOBODY for none. */
 interface Slots {
   readonly addresses: readonly IpAddress[];
@@ -165,7 +162,7 @@ function stretch(ring: Int32Array, length: number): Int32Array {
       );
 }
 
-/** By slot, the place among an epoch's members of whom it leads to. */
+/** By slot, the place among an epoch's members of whom it leads to, NOBODY for none. */
 const known = new WeakMap<Epoch, Int32Array>();
 
 /** By slot, whom it leads to, by their `numbers`; those that have none get one. */

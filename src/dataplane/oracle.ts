@@ -359,7 +359,7 @@ export class Oracle {
     if (entry !== undefined) {
       return this.#followKnown(service, flow, entry);
     }
-    return asked.scheduler === 'maglev' || asked.scheduler === 'sh' || asked.scheduler === 'mh'
+    return isHashing(asked.scheduler)
       ? this.#followHashed(service, flow, key, previous)
       : this.#followScheduled(service, flow, key);
   }

@@ -130,10 +130,8 @@ export class Publisher implements Disposable {
     const grace = this.#grace;
     this.#grace = Promise.resolve();
     await grace;
-    if (this.#retired.services.length + this.#retired.destinations.length > 0) {
-      // The last purge failed: until one succeeds their numbers are nobody's.
-      await this.#purge();
-    }
+    // Again if it failed: until it succeeds the numbers of those that are gone are nobody's.
+    await this.#purge();
     const { numbering, added, removed } = renumber(this.#numbering, image);
     const need = requiredGeometry(image, numbering);
     if (this.#set !== undefined && fits(need, this.#set.geometry)) {

@@ -3,6 +3,7 @@
 import {
   BeelineError,
   familyOf,
+  hashesPort,
   ipBytes,
   macBytes,
   PROTOCOL_NUMBERS,
@@ -338,7 +339,7 @@ export function encodeSlots(slots: Uint16Array): Uint8Array {
 }
 
 /** The schedulers as the program knows them: what a sequence can say, it says. */
-const PROGRAM_SCHEDULER = {
+export const PROGRAM_SCHEDULER = {
   maglev: 'maglev',
   mh: 'mh',
   sh: 'sh',
@@ -368,7 +369,7 @@ export function encodePolicy({ service, ring, destinations }: CompiledService, b
   const bytes = new Uint8Array(at.byteLength);
   const view = new DataView(bytes.buffer);
   const policyFlags =
-    (flags.some((flag) => flag === `${scheduler}-port`) ? layout.policyFlag.port : 0) |
+    (hashesPort(service) ? layout.policyFlag.port : 0) |
     (flags.some((flag) => flag === `${scheduler}-fallback`) ? layout.policyFlag.fallback : 0) |
     (persistence === undefined ? 0 : layout.policyFlag.persistent) |
     (onePacket === true ? layout.policyFlag['one-packet'] : 0);

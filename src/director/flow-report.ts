@@ -1,8 +1,14 @@
 /** Flows as the commands show them: from entries of the tables to names, and back from what is asked for. */
 
 import type { FlowReport, FlowsQuery, FlowsReport, FlowSummary, FlowTableReport } from '../control/index.js';
-import type { DataPlane, FlowEntry, FlowFilter, FlowState, FlowStatistics } from '../dataplane/index.js';
-import { timeoutSeconds } from '../dataplane/index.js';
+import {
+  timeoutSeconds,
+  type DataPlane,
+  type FlowEntry,
+  type FlowFilter,
+  type FlowState,
+  type FlowStatistics,
+} from '../dataplane/index.js';
 import { BeelineError, familyOf, ipBytes, parseIp, type Family, type IpAddress, type Service } from '../model/index.js';
 
 /** What IPVS calls the states ("ipvsadm -Lc"); a template is ASSURED once one of its flows was established. */
@@ -54,14 +60,11 @@ function namesOf(dataPlane: DataPlane): Names {
 export async function reportFlows(dataPlane: DataPlane, query: FlowsQuery): Promise<FlowsReport> {
   const names = namesOf(dataPlane);
   const families = familiesOf(query);
+  const filter = filterOf(dataPlane, query);
   let [family, from] = placeOf(query.from, families);
   const flows: FlowReport[] = [];
   while (flows.length < query.limit) {
-    const filters = filtersOf(dataPlane, query);
-    if (filters === undefined) {
-      return { flows };
-    }
-    const page = await dataPlane.listFlows(family, filters, from, query.limit - flows.length);
+    const page = await dataPlane.listFlows(family, filter, from, query.limit - flows.length);
     flows.push(...page.flows.flatMap((entry) => reportFlow(entry, names, dataPlane) ?? []));
     if (page.next !== undefined) {
       from = page.next;
@@ -82,7 +85,7 @@ export async function summarizeFlows(
   statistics: FlowStatistics | undefined,
   query: FlowsQuery,
 ): Promise<FlowSummary> {
-  const filter = filtersOf(dataPlane, query);
+  const filter = filterOf(dataPlane, query);
   const states: Record<string, number> = {};
   for (const [name, counts] of statistics?.states ?? []) {
     if (query.service !== undefined && query.service !== name) {
@@ -93,9 +96,7 @@ export async function summarizeFlows(
       states[shown] = (states[shown] ?? 0) + count;
     }
   }
-  const tops = await Promise.all(
-    filter === undefined ? [] : familiesOf(query).map((family) => dataPlane.topClients(family, filter, TOP_CLIENTS)),
-  );
+  const tops = await Promise.all(familiesOf(query).map((family) => dataPlane.topClients(family, filter, TOP_CLIENTS)));
   return {
     states,
     topClients: tops
@@ -151,8 +152,8 @@ function placeOf(from: string | undefined, families: readonly Family[]): [Family
   return [Number(parts[1]) as Family, Number(parts[2])];
 }
 
-/** Undefined when nothing can be what is asked for. */
-function filtersOf(dataPlane: DataPlane, { service, server, client, state }: FlowsQuery): FlowFilter | undefined {
+/** @throws BeelineError `NOT_FOUND`, `USAGE` */
+function filterOf(dataPlane: DataPlane, { service, server, client, state }: FlowsQuery): FlowFilter {
   const numbers = service === undefined ? undefined : dataPlane.numbering.get(service);
   if (service !== undefined && numbers === undefined) {
     throw new BeelineError('NOT_FOUND', `there is no service ${service}`, { hint: 'See "beeline list".' });

@@ -35,6 +35,17 @@ export function isHashing(scheduler: Scheduler): boolean {
   return (HASHING_SCHEDULERS as readonly Scheduler[]).includes(scheduler);
 }
 
+/** Whether a scheduler that hashes takes the client's port too, for being asked to. */
+export function hashesPort({
+  scheduler,
+  flags = [],
+}: {
+  scheduler: Scheduler;
+  flags?: readonly SchedulerFlag[] | undefined;
+}): boolean {
+  return flags.some((flag) => flag === `${scheduler}-port`);
+}
+
 /** What sh and mh can be asked for, as ipvsadm's -b names it: hash the client's port too; look on past who takes none. */
 export const SCHEDULER_FLAGS = ['sh-port', 'sh-fallback', 'mh-port', 'mh-fallback'] as const;
 export type SchedulerFlag = (typeof SCHEDULER_FLAGS)[number];

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
+import { duration } from '../../src/cli/arguments.js';
 import { formatDrain } from '../../src/cli/drain.js';
-import { duration, formatFlows, formatSummary } from '../../src/cli/flows.js';
+import { formatFlows, formatSummary } from '../../src/cli/flows.js';
 import type { FlowReport } from '../../src/control/index.js';
 import { parseServiceName, serviceName } from '../../src/model/index.js';
 
