@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 
-import { familyOf, parseIp, type IpAddress, type MacAddress } from './address.js';
+import { familyOf, parseIp, type Family, type IpAddress, type MacAddress } from './address.js';
 
 export type Protocol = 'tcp' | 'udp';
 
@@ -167,8 +167,8 @@ export interface Destination {
   readonly lowerThreshold?: number | undefined;
 }
 
-/** A virtual service. Treated as immutable: a change is a new object, so what did not change can be told by identity. */
-export interface Service extends ServiceKey {
+/** What a virtual service does with the packets that are for it. */
+export interface ServicePolicy {
   readonly scheduler: Scheduler;
   readonly flags?: readonly SchedulerFlag[] | undefined;
   /** Default: all. `moved` goes with a hashing scheduler. */
@@ -188,6 +188,39 @@ export interface Service extends ServiceKey {
   readonly destinations: readonly Destination[];
 }
 
+/** A virtual service. Treated as immutable: a change is a new object, so what did not change can be told by identity. */
+export interface Service extends ServiceKey, ServicePolicy {}
+
+/** What tells one service of marked packets from another. IPVS calls the mark fwmark. */
+export interface MarkKey {
+  /** 1..2^32-1 */
+  readonly mark: number;
+  readonly family: Family;
+}
+
+/**
+ * A virtual service of all packets that have a mark, whatever their addresses, protocols and ports: to persistence and
+ * scheduler they are one. Marks are given by rules, since XDP comes before netfilter could give any.
+ */
+export interface MarkService extends MarkKey, ServicePolicy {}
+
+/** Packets that get a mark: by protocol, virtual address or network, and ports. */
+export interface MarkMatch {
+  readonly protocol: Protocol;
+  /** The first of the network; without bits beyond `prefixLength`. */
+  readonly address: IpAddress;
+  /** 32 or 128: one address. */
+  readonly prefixLength: number;
+  /** Both included; 0 and 65535: every port. */
+  readonly firstPort: number;
+  readonly lastPort: number;
+}
+
+export interface MarkRule {
+  readonly mark: number;
+  readonly match: MarkMatch;
+}
+
 /** All that an operator asks for. */
 export interface Model {
   readonly interfaces: readonly string[];
@@ -204,12 +237,20 @@ export interface Model {
   /** Where they differ from DEFAULT_FLOWS. */
   readonly flows?: Overrides<FlowTableSizes> | undefined;
   readonly services: readonly Service[];
+  readonly markServices?: readonly MarkService[] | undefined;
+  /** No two of them match the same packet. */
+  readonly markRules?: readonly MarkRule[] | undefined;
 }
 
 /** How people write a service, and what identifies it in maps and messages: "tcp 192.168.1.100:80". */
 export function serviceName({ address, port, protocol }: ServiceKey): string {
   const host = familyOf(address) === 6 ? `[${address}]` : address;
   return `${protocol} ${host}:${port}`;
+}
+
+/** The same for a service of marked packets: "fwm 1", "fwm 1 ipv6", as IPVS's listings have it. */
+export function markServiceName({ mark, family }: MarkKey): string {
+  return family === 6 ? `fwm ${mark} ipv6` : `fwm ${mark}`;
 }
 
 /**
