@@ -188,31 +188,9 @@ struct flow_key {
 };
 
 /* Zero when an entry's data is of this port, and a template as the key is. */
-static __always_inline __u64 differs(__u64 data, const struct flow_key *key)
+static __always_inline __u64 differs(__u64 data, __u64 port, bool template)
 {
-	return (flow_port(data) ^ key->port) | (is_template(flow_state(data)) ^ key->template);
-}
-
-/* A flow's key, or its template's: that stands for all flows of a client, or of its network, to the service. */
-static __always_inline void fill_key(struct flow_key *key, const struct flow_query *query, bool template)
-{
-	const struct policy *policy = template ? policy_of(query->service, query->copy) : NULL;
-
-	key->words[0] = query->words[0];
-	key->words[1] = query->words[1];
-	key->words[2] = query->words[2];
-	key->port = template ? 0 : query->port;
-	key->template = template;
-	if (!policy)
-		return;
-	const __be32 *mask = policy->mask;
-	if (query->is_ipv6) {
-		key->words[0] &= *(const __u64 *)&mask[0];
-		key->words[1] &= *(const __u64 *)&mask[2];
-		key->words[2] = flow6_rest(0, query->service);
-	} else {
-		key->words[0] = flow4_key((__u32)key->words[0] & mask[0], 0, query->service);
-	}
+	return (flow_port(data) ^ port) | (is_template(flow_state(data)) ^ template);
 }
 
 /* An entry's data, by the number of the entry in its table. */
@@ -224,45 +202,32 @@ static __always_inline volatile __u64 *data_at(__u64 index, __u32 words)
 	return table && index < buckets_of(words) * ways_of(words) ? table + index * words + words - 1 : NULL;
 }
 
-static __always_inline __u32 find_in(struct flow_query *query, const struct flow_key *key, __u32 words)
+/*
+ * The number of a flow's entry in its table and 1, and its data; 0 when there is none. Inlined, as what stores one is:
+ * of what a new flow costs, calls were a third.
+ */
+static __always_inline __u32 find_in(volatile __u64 *table, const __u64 *key, __u64 hash, __u32 words, __u64 port,
+				     bool template, __u64 *found)
 {
-	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
-	__u32 vacant = 0;
-	if (!table)
-		return 0;
-
-	__u64 hash = flow_hash(key->words, words);
-	for (__u32 i = 0; i < 2 * ways_of(words); i += ways_of(words)) {
+#pragma unroll
+	for (__u32 bucket = 0; bucket < 2; bucket++) {
 		volatile __u64 *entry = bucket_of(table, hash, words);
 #pragma unroll
 		for (__u32 way = 0; way < ways_of(words); way++, entry += words) {
+			if (likely(key_differs(entry, key, words)))
+				continue;
 			__u64 data = entry[words - 1];
 
-			if (key_differs(entry, key->words, words) == 0 && is_live(flow_state(data)) &&
-			    differs(data, key) == 0 && entry[words - 1] == data) {
-				query->data = data;
+			/* The data was read before the key and after it: see hit_flow(). */
+			if (is_live(flow_state(data)) && differs(data, port, template) == 0 &&
+			    key_differs(entry, key, words) == 0 && entry[words - 1] == data) {
+				*found = data;
 				return entry_index(hash, words) + way + 1;
 			}
-			vacant |= ((flow_state(data) - 1) >> 31) << (i + way);
 		}
 		hash = flow_second_hash(hash);
 	}
-	if (key->template)
-		query->template_vacant = vacant;
-	else
-		query->vacant = vacant;
 	return 0;
-}
-
-/* Finds a flow's entry, or its template's. 0 when there is none; else its number and 1, and its data in the query. */
-__noinline int find_flow(struct flow_query *query, bool template)
-{
-	struct flow_key key;
-
-	if (!query)
-		return 0;
-	fill_key(&key, query, template);
-	return query->is_ipv6 ? find_in(query, &key, FLOW6_WORDS) : find_in(query, &key, FLOW4_WORDS);
 }
 
 static __always_inline __u32 standing_of(__u64 rank)
@@ -291,20 +256,24 @@ static __always_inline __u32 count_bits(__u32 bits)
 	return (bits + (bits >> 4)) & 15;
 }
 
-/*
- * A free entry of the first bucket while that has several, then of the emptier one: so few flows stand in their second
- * bucket, and those that do leave room where it is scarce. `vacant` has a bit for each.
- */
-static __always_inline __u32 pick_vacant(__u32 vacant, __u32 ways)
+/* The place of the lowest of eight bits, without a branch: three that nobody can predict would cost 8 ns. */
+static __always_inline __u32 lowest_bit(__u32 bits)
 {
-	__u32 first = vacant & ((1U << ways) - 1), second = vacant >> ways;
-	bool from_first = count_bits(first) > ways / 4 || count_bits(first) >= count_bits(second);
-	__u32 bits = from_first ? first : second;
+	return count_bits((bits & -bits) - 1);
+}
 
-	/* The place of the lowest bit. */
-	bits &= -bits;
-	__u32 place = (bits & 0xf0 ? 4 : 0) + (bits & 0xcc ? 2 : 0) + (bits & 0xaa ? 1 : 0);
-	return from_first ? place : place + ways;
+/* A bit for each entry of a bucket that is free. */
+static __always_inline __u32 vacancies(const volatile __u64 *bucket, __u32 words)
+{
+	__u32 vacant = 0;
+
+#pragma unroll
+	for (__u32 way = 0; way < ways_of(words); way++) {
+		__u64 state = bucket[way * words + words - 1] & (__u64)FLOW_STATE_MASK << FLOW_STATE_SHIFT;
+
+		vacant |= (state - 1) >> 63 << way;
+	}
+	return vacant;
 }
 
 /* One of the entries that a flow can have: of its first bucket, then of its second. */
@@ -315,7 +284,29 @@ static __always_inline volatile __u64 *entry_in(volatile __u64 *table, __u64 has
 	return bucket_of(table, hash, words) + (place & (ways_of(words) - 1)) * words;
 }
 
-/* Which of them gives way first; `standing` is what it was when it was looked at. */
+/*
+ * A free entry of the first bucket while that has several, then of the emptier one: so few flows stand in their second
+ * bucket, and those that do leave room where it is scarce. NULL when none is free.
+ */
+static __always_inline volatile __u64 *vacant_entry(volatile __u64 *table, __u64 hash, __u32 words)
+{
+	__u32 vacant = vacancies(bucket_of(table, hash, words), words), free = count_bits(vacant);
+
+	if (unlikely(free <= ways_of(words) / 4)) {
+		__u64 second = flow_second_hash(hash);
+		__u32 others = vacancies(bucket_of(table, second, words), words);
+
+		if (count_bits(others) > free) {
+			vacant = others;
+			hash = second;
+		}
+		if (!vacant)
+			return NULL;
+	}
+	return bucket_of(table, hash, words) + (lowest_bit(vacant) & (ways_of(words) - 1)) * words;
+}
+
+/* Which of the entries that a flow can have gives way first; `standing` is what it was when it was looked at. */
 static __always_inline __u32 pick_occupied(volatile __u64 *table, __u64 hash, __u32 words, __u32 now, __u32 *standing)
 {
 	__u64 best = ~0ULL >> 1;
@@ -331,85 +322,184 @@ static __always_inline __u32 pick_occupied(volatile __u64 *table, __u64 hash, __
 }
 
 /*
- * Makes the entry that a new flow takes busy and gives it the key. NULL when all are taken, or another CPU was faster;
- * else where its data is, and what it was.
+ * Makes an entry that another flow has busy: that of whoever gives way first. NULL when all are of flows that were seen
+ * twice and are not over, or another CPU was faster; else what its data was.
  */
-static __always_inline volatile __u64 *take_in(const struct flow_query *query, const struct flow_key *key, __u32 words,
-					       __u64 *before)
+static __always_inline volatile __u64 *displace_in(volatile __u64 *table, __u64 hash, __u32 words, __u32 now,
+						   __u64 *before)
 {
-	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
-	__u32 vacant = key->template ? query->template_vacant : query->vacant, standing = STANDING_FREE;
-	if (!table)
-		return NULL;
+	__u32 standing = STANDING_FREE;
+	volatile __u64 *entry = entry_in(table, hash, pick_occupied(table, hash, words, now, &standing), words);
 
-	volatile __u64 *entry = NULL;
-	__u64 hash = flow_hash(key->words, words);
-	if (vacant)
-		entry = entry_in(table, hash, pick_vacant(vacant, ways_of(words)), words);
-	/* Another flow may have taken it since it was looked at. */
-	if (!entry || flow_state(entry[words - 1]) != FLOW_FREE)
-		entry = entry_in(table, hash, pick_occupied(table, hash, words, query->now, &standing), words);
 	if (standing >= STANDING_FIRM)
 		return NULL;
 	*before = entry[words - 1];
 	/* Something may have happened to it meanwhile. */
-	if (flow_state(*before) == FLOW_BUSY || standing_of(rank_of(*before, query->now)) > standing)
+	if (flow_state(*before) == FLOW_BUSY || standing_of(rank_of(*before, now)) > standing)
 		return NULL;
-	if (!exchange(&entry[words - 1], *before, FLOW_DATA_BUSY))
-		return NULL;
-	entry[0] = key->words[0];
-	if (words == FLOW6_WORDS) {
-		entry[1] = key->words[1];
-		entry[2] = key->words[2];
-	}
-	return &entry[words - 1];
+	return exchange(&entry[words - 1], *before, FLOW_DATA_BUSY) ? entry : NULL;
 }
 
-/*
- * Remembers a flow, or a template. 0 when there is no room: the entries it could have are all of flows that were seen
- * twice and are not over.
- */
-__noinline int store_flow(struct flow_query *query, bool template, __u32 number, __u32 state)
+static __always_inline void write_entry(volatile __u64 *entry, const __u64 *key, __u32 words, __u64 data)
+{
+	entry[0] = key[0];
+	if (words == FLOW6_WORDS) {
+		entry[1] = key[1];
+		entry[2] = key[2];
+	}
+	entry[words - 1] = data;
+}
+
+/* Remembers a flow where an entry is free. False when none is, or another CPU was faster. */
+static __always_inline bool store_free(volatile __u64 *table, const __u64 *key, __u64 hash, __u32 words, __u64 data)
 {
 	struct flow_counter *counter = flow_counter();
-	struct flow_key key;
-	__u64 before = 0;
+	volatile __u64 *entry = vacant_entry(table, hash, words);
 
-	if (!query || !counter)
-		return 0;
-	fill_key(&key, query, template);
-	__u32 now = query->now;
-	volatile __u64 *entry = query->is_ipv6 ? take_in(query, &key, FLOW6_WORDS, &before)
-					       : take_in(query, &key, FLOW4_WORDS, &before);
+	/* What is free is all zero. */
+	if (!entry || !counter || !exchange(&entry[words - 1], 0, FLOW_DATA_BUSY))
+		return false;
+	write_entry(entry, key, words, data);
+	counter->stored++;
+	count_flow(flow_number(data), flow_state(data), 1);
+	return true;
+}
+
+/* The same in another's place. */
+static __always_inline bool store_displacing(volatile __u64 *table, const __u64 *key, __u64 hash, __u32 words,
+					     __u64 data, __u32 now)
+{
+	struct flow_counter *counter = flow_counter();
+	__u64 before = 0;
+	if (!counter)
+		return false;
+
+	volatile __u64 *entry = displace_in(table, hash, words, now, &before);
 	if (!entry) {
 		counter->refused++;
-		return 0;
+		return false;
 	}
-	*entry = flow_data(key.port, number, state, now);
+	write_entry(entry, key, words, data);
 	counter->stored++;
 	if (flow_state(before) != FLOW_FREE) {
 		count_flow(flow_number(before), flow_state(before), -1);
 		counter->evicted += standing_of(rank_of(before, now)) >= STANDING_SEEN_ONCE;
 	}
-	count_flow(number, state, 1);
-	return 1;
+	count_flow(flow_number(data), flow_state(data), 1);
+	return true;
+}
+
+static __always_inline bool displace_flow_in(const struct flow_query *query, __u32 words, __u64 data)
+{
+	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
+
+	return table && store_displacing(table, query->words, flow_hash(query->words, words), words, data, query->now);
+}
+
+/* Remembers the query's flow, in another's place. 0 when there is none. */
+__noinline int displace_flow(struct flow_query *query, __u64 data)
+{
+	if (!query)
+		return 0;
+	return query->is_ipv6 ? displace_flow_in(query, FLOW6_WORDS, data) : displace_flow_in(query, FLOW4_WORDS, data);
+}
+
+/*
+ * Remembers the query's flow, which has no entry. False when there is no room: the entries it could have are all of
+ * flows that were seen twice and are not over.
+ */
+static __always_inline bool store_flow(struct flow_query *query, volatile __u64 *table, __u64 hash, __u32 words,
+				       __u32 number, __u32 state)
+{
+	__u64 data = flow_data(query->port, number, state, query->now);
+
+	return likely(store_free(table, query->words, hash, words, data)) || displace_flow(query, data);
+}
+
+/* A flow's template's key: it stands for all flows of a client, or of its network, to the service. */
+static __always_inline void fill_template_key(__u64 key[3], const struct flow_query *query)
+{
+	const struct policy *policy = policy_of(query->service, query->copy);
+	if (!policy)
+		return;
+
+	const __be32 *mask = policy->mask;
+	if (query->is_ipv6) {
+		key[0] = query->words[0] & *(const __u64 *)&mask[0];
+		key[1] = query->words[1] & *(const __u64 *)&mask[2];
+		key[2] = flow6_rest(0, query->service);
+	} else {
+		key[0] = flow4_key((__u32)query->words[0] & mask[0], 0, query->service);
+	}
+}
+
+static __always_inline __u32 find_template_in(struct flow_query *query, const __u64 *key, __u32 words)
+{
+	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
+	__u64 data = 0;
+	if (!table)
+		return 0;
+
+	__u32 found = find_in(table, key, flow_hash(key, words), words, 0, true, &data);
+	query->template_data = data;
+	return found;
+}
+
+/* Finds the template's entry. 0 when there is none; else its number and 1, and its data in the query. */
+__noinline int find_template(struct flow_query *query)
+{
+	__u64 key[3] = {};
+
+	if (!query)
+		return 0;
+	fill_template_key(key, query);
+	return query->is_ipv6 ? find_template_in(query, key, FLOW6_WORDS) : find_template_in(query, key, FLOW4_WORDS);
+}
+
+static __always_inline bool store_template_in(const struct flow_query *query, const __u64 *key, __u32 words, __u64 data)
+{
+	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
+	__u64 hash = flow_hash(key, words);
+
+	return table && (store_free(table, key, hash, words, data) ||
+			 store_displacing(table, key, hash, words, data, query->now));
+}
+
+/* Remembers the template. 0 when there is no room. */
+__noinline int store_template(struct flow_query *query, __u32 number)
+{
+	__u64 key[3] = {};
+
+	if (!query)
+		return 0;
+	__u64 data = flow_data(0, number, FLOW_TEMPLATE_NEW, query->now);
+	fill_template_key(key, query);
+	return query->is_ipv6 ? store_template_in(query, key, FLOW6_WORDS, data)
+			      : store_template_in(query, key, FLOW4_WORDS, data);
 }
 
 /*
  * Gives the entry that was found another destination, state, or the present time; nothing when another CPU changed it
  * meanwhile.
  */
-__noinline int change_flow(struct flow_query *query, __u32 found, __u32 number, __u32 state)
+static __always_inline void change_entry(volatile __u64 *entry, __u64 before, __u32 number, __u32 state, __u32 now)
 {
-	if (!query)
-		return 0;
-	volatile __u64 *entry = query->is_ipv6 ? data_at(found - 1, FLOW6_WORDS) : data_at(found - 1, FLOW4_WORDS);
-	__u64 before = query->data, after = flow_data(flow_port(before), number, state, query->now);
+	__u64 after = flow_data(flow_port(before), number, state, now);
+
 	if (!entry || after == before || !exchange(entry, before, after))
-		return 0;
+		return;
 	if (number != flow_number(before) || flow_class(state) != flow_class(flow_state(before))) {
 		count_flow(flow_number(before), flow_state(before), -1);
 		count_flow(number, state, 1);
 	}
+}
+
+/* The same for the template that was found. */
+__noinline int change_template(struct flow_query *query, __u32 found, __u32 number, __u32 state)
+{
+	if (!query)
+		return 0;
+	change_entry(query->is_ipv6 ? data_at(found - 1, FLOW6_WORDS) : data_at(found - 1, FLOW4_WORDS),
+		     query->template_data, number, state, query->now);
 	return 1;
 }

@@ -30,25 +30,50 @@ static __always_inline bool is_datagram(__u32 event)
 	return event == EVENT_DATAGRAM || event == EVENT_INITIAL;
 }
 
+/* The scheduler's choice; of a ring's, whose slot is at hand, without a call. */
+static __always_inline __u32 choose(struct flow_query *query, const struct policy *policy)
+{
+	if (likely(policy->scheduler == SCHEDULER_MAGLEV)) {
+		__u32 slot = ring_slot(query->hash, query->shift);
+		__u32 owner = owner_of_slot(query->first, query->ring + slot, query->copy);
+		const struct load *load = load_of(owner);
+
+		if (likely(owner && load && !load->overload))
+			return owner;
+	}
+	if (policy->scheduler >= SCHEDULER_LC && policy->scheduler <= SCHEDULER_NQ)
+		return schedule_least(query);
+	return schedule_flow(query);
+}
+
+/* The destination for a persistent client's flow that has none: where its others are, or as assign() says. */
+static __always_inline __u32 assign_persistent(struct flow_query *query, const struct policy *policy, __u32 otherwise)
+{
+	__u32 found = find_template(query);
+	__u64 template = query->template_data;
+	__u32 number = found ? flow_number(template) : 0;
+
+	if (number && takes_packets(number, query->copy)) {
+		change_template(query, found, number, flow_state(template));
+		return number;
+	}
+	number = otherwise ? otherwise : choose(query, policy);
+	if (number && found)
+		change_template(query, found, number, flow_state(template));
+	else if (number)
+		store_template(query, number);
+	return number;
+}
+
 /*
  * The destination for a flow that has none: where its client's others are, `otherwise`, or, when that is 0, the
  * scheduler's choice. 0 when none takes it.
  */
-static __always_inline __u32 assign(struct flow_query *query, bool persistent, __u32 otherwise)
+static __always_inline __u32 assign(struct flow_query *query, const struct policy *policy, __u32 otherwise)
 {
-	__u32 found = persistent ? find_flow(query, true) : 0;
-	__u32 number = found ? flow_number(query->data) : 0;
-
-	if (number && takes_packets(number, query->copy)) {
-		change_flow(query, found, number, flow_state(query->data));
-		return number;
-	}
-	number = otherwise ? otherwise : schedule_flow(query);
-	if (number && found)
-		change_flow(query, found, number, flow_state(query->data));
-	else if (number && persistent)
-		store_flow(query, true, number, FLOW_TEMPLATE_NEW);
-	return number;
+	if (unlikely(policy->flags & POLICY_PERSISTENT))
+		return assign_persistent(query, policy, otherwise);
+	return otherwise ? otherwise : choose(query, policy);
 }
 
 /* What a change left of the flow's slot: SLOT_UNMOVED, SLOT_MARKED, or the index of the destination that it led to. */
@@ -56,9 +81,11 @@ static __always_inline __u32 previous_of(const struct flow_query *query, const s
 {
 	/* As in policy_of(): kernel 6.1 wants the key on the stack. */
 	__u32 copy = query->copy;
-	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
 
-	if (!table || !(query->flags & SERVICE_MOVED) || !is_hashed(policy))
+	if (likely(!(query->flags & SERVICE_MOVED)) || !is_hashed(policy))
+		return SLOT_UNMOVED;
+	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
+	if (!table)
 		return SLOT_UNMOVED;
 	return slot_at(table, query->ring + policy->length + hashed_slot(query, policy));
 }
@@ -76,27 +103,26 @@ static __always_inline __u32 previous_number(const struct flow_query *query, __u
  * A packet whose flow has an entry. A SYN after the flow's end begins another one (is_new_conn_expected in
  * net/netfilter/ipvs/ip_vs_core.c); a flow whose destination takes no packets any more goes to another at once.
  */
-static __always_inline __u32 follow_known(struct flow_query *query, bool persistent, __u32 found)
+static __always_inline __u32 follow_known(struct flow_query *query, const struct policy *policy, __u32 found,
+					  __u64 data, __u32 words)
 {
-	__u64 data = query->data;
 	__u32 number = flow_number(data), state = flow_state(data), next = next_state(state, query->event);
 	bool over = state == FLOW_TIME_WAIT || state == FLOW_CLOSE;
 
 	query->opens = over && query->event == EVENT_SYN;
 	if (query->opens || !takes_packets(number, query->copy)) {
-		number = assign(query, persistent, 0);
+		number = assign(query, policy, 0);
 		if (!number)
 			return no_destination(query);
-		query->data = data;
 	}
 	if (query->event == EVENT_PASSIVE)
 		return number;
-	change_flow(query, found, number, next);
-	if (persistent && next != state && (next == FLOW_ESTABLISHED || next == FLOW_UDP)) {
+	change_entry(data_at(found - 1, words), data, number, next, query->now);
+	if (policy->flags & POLICY_PERSISTENT && next != state && (next == FLOW_ESTABLISHED || next == FLOW_UDP)) {
 		/* Its client is no forged address, or at least no packet's of a flood. */
-		found = find_flow(query, true);
+		found = find_template(query);
 		if (found)
-			change_flow(query, found, flow_number(query->data), FLOW_TEMPLATE);
+			change_template(query, found, flow_number(query->template_data), FLOW_TEMPLATE);
 	}
 	return number;
 }
@@ -105,64 +131,74 @@ static __always_inline __u32 follow_known(struct flow_query *query, bool persist
  * A packet whose flow has no entry, under a scheduler that finds its slot anew from every packet: flows are only stored
  * where the slot would not lead to their destination later. A SYN is stored on a moved slot, and where a threshold has
  * it go elsewhere, alone, so that no flood of them fills the table; what has no entry on a moved slot, and does not
- * begin, began before the change.
+ * begin, began before the change. `state` is what it is to be stored with.
  */
-static __always_inline __u32 follow_hashed(struct flow_query *query, bool persistent, __u32 previous)
+static __always_inline __u32 begin_hashed(struct flow_query *query, const struct policy *policy, __u32 previous,
+					  __u32 *state)
 {
 	__u32 before = previous_number(query, previous), event = query->event, number;
 	bool begins = event == EVENT_SYN || event == EVENT_INITIAL;
 	bool stays = query->flags & SERVICE_TRACK || before;
 
 	if (event == EVENT_PASSIVE)
-		number = before ? before : schedule_flow(query);
+		number = before ? before : choose(query, policy);
 	else
-		number = assign(query, persistent, begins ? 0 : before);
-	if (!number)
-		return no_destination(query);
-	if (is_datagram(event)) {
-		query->opens = stays && store_flow(query, false, number, FLOW_UDP_NEW);
-	} else if (event == EVENT_SYN) {
-		query->opens = true;
-		if (before || query->diverted)
-			store_flow(query, false, number, FLOW_SYN_RECV);
-	} else if (event == EVENT_ACK && stays) {
-		store_flow(query, false, number, FLOW_UNCONFIRMED);
-	}
+		number = assign(query, policy, begins ? 0 : before);
+	if (is_datagram(event))
+		*state = stays ? FLOW_UDP_NEW : FLOW_FREE;
+	else if (event == EVENT_SYN)
+		*state = before || query->diverted ? FLOW_SYN_RECV : FLOW_FREE;
+	else
+		*state = event == EVENT_ACK && stays ? FLOW_UNCONFIRMED : FLOW_FREE;
 	return number;
 }
 
-/* The same under the other schedulers: a flow that cannot be remembered cannot be. */
-static __always_inline __u32 follow_scheduled(struct flow_query *query, bool persistent)
+/* The same under the other schedulers. */
+static __always_inline __u32 begin_scheduled(struct flow_query *query, const struct policy *policy, __u32 *state)
 {
-	bool datagram = is_datagram(query->event);
+	*state = is_datagram(query->event) ? FLOW_UDP_NEW : FLOW_SYN_RECV;
+	return assign(query, policy, 0);
+}
 
-	if (!datagram && query->event != EVENT_SYN)
+static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
+{
+	const struct policy *policy = policy_of(query->service, query->copy);
+	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
+	if (!policy || !table)
+		return 0;
+	__u32 previous = previous_of(query, policy), number, state = FLOW_FREE;
+	bool hashed = is_hashed(policy);
+
+	if (policy->flags & POLICY_ONE_PACKET || (!(query->flags & SERVICE_TRACK) && previous == SLOT_UNMOVED)) {
+		query->opens = query->event == EVENT_SYN || policy->flags & POLICY_ONE_PACKET;
+		number = choose(query, policy);
+		return number ? number : no_destination(query);
+	}
+	__u64 hash = flow_hash(query->words, words), data = 0;
+	__u32 found = find_in(table, query->words, hash, words, query->port, false, &data);
+	if (found)
+		return follow_known(query, policy, found, data, words);
+
+	if (!hashed && !is_datagram(query->event) && query->event != EVENT_SYN)
 		return fail(query, VERDICT_NO_FLOW);
-	__u32 number = assign(query, persistent, 0);
+	number = hashed ? begin_hashed(query, policy, previous, &state) : begin_scheduled(query, policy, &state);
 	if (!number)
 		return no_destination(query);
-	if (!store_flow(query, false, number, datagram ? FLOW_UDP_NEW : FLOW_SYN_RECV))
+	bool stored = state != FLOW_FREE && store_flow(query, table, hash, words, number, state);
+	/* A flow that only its entry would lead to its destination cannot be begun. */
+	if (!hashed && !stored)
 		return fail(query, VERDICT_FLOWS_FULL);
-	query->opens = true;
+	query->opens = query->event == EVENT_SYN || (stored && is_datagram(query->event));
 	return number;
 }
 
 /* The number of the destination that a packet goes to; 0 for none, and `verdict` says why. */
-__noinline int follow_flow(struct flow_query *query)
+__noinline int follow_flow4(struct flow_query *query)
 {
-	const struct policy *policy = query ? policy_of(query->service, query->copy) : NULL;
-	if (!policy)
-		return 0;
-	__u32 previous = previous_of(query, policy), number;
-	bool persistent = policy->flags & POLICY_PERSISTENT, hashed = is_hashed(policy);
+	return query ? follow_in(query, FLOW4_WORDS) : 0;
+}
 
-	if (policy->flags & POLICY_ONE_PACKET || (!(query->flags & SERVICE_TRACK) && previous == SLOT_UNMOVED)) {
-		query->opens = query->event == EVENT_SYN || policy->flags & POLICY_ONE_PACKET;
-		number = schedule_flow(query);
-		return number ? number : no_destination(query);
-	}
-	__u32 found = find_flow(query, false);
-	if (found)
-		return follow_known(query, persistent, found);
-	return hashed ? follow_hashed(query, persistent, previous) : follow_scheduled(query, persistent);
+__noinline int follow_flow6(struct flow_query *query)
+{
+	return query ? follow_in(query, FLOW6_WORDS) : 0;
 }

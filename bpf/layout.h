@@ -230,11 +230,15 @@ struct policies {
 /* The part of a destination that scheduling needs; at the same index. */
 struct candidate {
 	__u32 number; /* 0: takes no packets */
-	__u32 weight; /* 0: takes no new flows */
+	__u32 weight; /* 0: takes no new flows, or no packets at all */
 };
+
+/* Schedulers that look at all of a service's destinations take so many at a time, maybe past the table's last entry. */
+#define CANDIDATES_AT_A_TIME 64
 
 struct candidates {
 	struct candidate entry[0];
+	struct candidate beyond[CANDIDATES_AT_A_TIME]; /* the last entry */
 };
 
 /* How far a service's scheduler has come; by service number. */
@@ -326,18 +330,14 @@ struct flows6 {
  * and its functions have 512 bytes of stack together.
  */
 struct flow_query {
-	__u64 words[3];        /* of the flow's key */
-	__u64 hash;            /* for the ring */
-	__u64 data;            /* of the entry that was found */
-	__u32 vacant;          /* bits: which entries of its buckets were free when the flow was not found */
-	__u32 template_vacant; /* the same for its template */
-	__u32 client;          /* the client's address folded to 32 bits, as IPVS does with IPv6's; host order */
-	__u32 first;           /* as in struct match */
+	__u64 words[3];      /* of the flow's key */
+	__u64 hash;          /* for the ring */
+	__u64 template_data; /* of the template's entry that was found */
+	__u32 first;         /* as in struct match */
 	__u32 ring;
 	__u32 copy;
 	__u32 now;
-	__u16 client_port; /* host order */
-	__u16 port;        /* the virtual one, as in the packet */
+	__u16 port; /* the virtual one, as in the packet */
 	__u16 service;
 	__u8 shift;
 	__u8 flags;
@@ -346,7 +346,7 @@ struct flow_query {
 	__u8 opens;        /* found out: it began a flow */
 	__u8 verdict;      /* found out: why there is no destination */
 	__u8 diverted;     /* found out: who its slot leads to is at its threshold, and it went to another */
-	__u64 reserved[5]; /* no two CPUs' share a cache line, nor the pair of lines that are fetched together */
+	__u64 reserved[6]; /* no two CPUs' share a cache line, nor the pair of lines that are fetched together */
 };
 
 /* What one CPU did to the tables of flows. */

@@ -32,10 +32,17 @@ static __always_inline bool is_hashed(const struct policy *policy)
 	return policy->scheduler <= SCHEDULER_SH;
 }
 
-/* What sh and mh hash. */
+/* What sh and mh hash: the client's address, IPv6's folded to 32 bits as IPVS does, in host order, and maybe its port.
+ */
 static __always_inline __u32 hashed_word(const struct flow_query *query, const struct policy *policy)
 {
-	return query->client + (policy->flags & POLICY_PORT ? query->client_port : 0);
+	const __u64 *words = query->words;
+	__u64 client = query->is_ipv6 ? words[0] ^ words[1] : words[0];
+	__u64 rest = query->is_ipv6 ? words[2] : words[0] >> 32;
+
+	if (query->is_ipv6)
+		client ^= client >> 32;
+	return bpf_ntohl((__u32)client) + (policy->flags & POLICY_PORT ? bpf_ntohs((__u16)rest) : 0);
 }
 
 /* The flow's slot, under a scheduler that is_hashed(). */
@@ -55,7 +62,7 @@ static __always_inline __u32 hashed_slot(const struct flow_query *query, const s
 static __always_inline __u32 taking(__u32 index, __u32 copy)
 {
 	const struct candidate *candidate = candidate_at(index, copy);
-	if (!candidate || !candidate->weight || !candidate->number)
+	if (!candidate || !candidate->weight)
 		return 0;
 	const struct load *load = load_of(candidate->number);
 	return load && !load->overload ? candidate->number : 0;
@@ -164,19 +171,23 @@ struct least {
 	__u32 first;
 	__u32 candidates;
 	__u32 copy;
-	__u32 all_alike; /* lc: weights do not count; nq: nor does anything else where there is no active flow */
-	__u32 best;      /* out: a number, 0 for none */
-	__u32 weight;
+	__u64 best; /* out: a number, 0 for none */
+	__u64 weight;
 	__u64 overhead;
 };
 
 /* More than anybody's: 2^24 flows at most, each 256. The first destination is less, whatever it weighs. */
 #define UTMOST_OVERHEAD (1ULL << 32)
 
-/* All ones when a value is not zero, else zero. */
-static __always_inline __u64 mask_of(__u64 value)
+/*
+ * Zero, but not for the verifier, when `any` is from a map. Kernel 6.1 checks what bpf_loop() calls as if it were
+ * called once: of a branch on what one call leaves to the next it would remove the side that the first call does not
+ * take.
+ */
+static __always_inline __u64 unknown_zero(__u64 any)
 {
-	return -((value | -value) >> 63);
+	asm volatile("%0 -= %0" : "+r"(any));
+	return any;
 }
 
 /* What sed and nq go by: flows, the one to come included (ip_vs_sed_dest_overhead() in ip_vs_sed.c). */
@@ -184,7 +195,7 @@ static __always_inline __u64 shortest_overhead(const struct load *load, bool idl
 {
 	__u64 active = load->flows[FLOW_ACTIVE];
 
-	return (active + 1) & (mask_of(active) | (idle_first ? 0 : ~0ULL));
+	return idle_first && !active ? 0 : active + 1;
 }
 
 /* What the others go by (ip_vs_dest_conn_overhead() in include/net/ip_vs.h). */
@@ -193,71 +204,104 @@ static __always_inline __u64 overhead_of(const struct load *load)
 	return ((__u64)load->flows[FLOW_ACTIVE] << 8) + load->flows[FLOW_INACTIVE];
 }
 
-/* Destinations a call of the walk: one costs 3 ns. */
-#define LEAST_CHUNK 8
-
-/* Without a branch: with some for each of eight destinations the verifier would not come to an end. */
-static __always_inline long least_chunk(__u32 chunk, struct least *least, bool shortest)
+/*
+ * A part of the walk: a call costs 7 ns. `shortest` and `all_alike` (lc: weights do not count; nq: nor does anything
+ * else where there is no active flow) are constants in a function for each scheduler.
+ *
+ * Who is best so far is in memory, and looked at and written there: known in registers, it would be another state of
+ * the program for each way through the loop, and the verifier would not come to an end.
+ */
+static __always_inline long least_part(__u32 part, struct least *least, bool shortest, bool all_alike)
 {
+	volatile struct least *so_far = least;
+	__u32 done = part * CANDIDATES_AT_A_TIME, first = least->first + done, left = least->candidates - done;
+	/* 64 bits: the verifier would lose sight of half a word on the stack. */
+	__u64 mask = geometry.destination_mask;
 	__u32 zero = 0;
 	const struct candidates *table = bpf_map_lookup_elem(&candidates, &least->copy);
 	const struct loads *all = bpf_map_lookup_elem(&loads, &zero);
 
 	if (!table || !all)
 		return 1;
+	KEEP_BOUNDS_CHECK(first);
+	/* One bound for all: their table goes on for as many entries after the last. */
+	const struct candidate *candidate = &table->entry[first & mask];
+	__u64 count = left < CANDIDATES_AT_A_TIME ? left : CANDIDATES_AT_A_TIME;
+	/* One comparison in each round, not two. */
+	KEEP_BOUNDS_CHECK(count);
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < LEAST_CHUNK; i++) {
-		__u64 place = chunk * LEAST_CHUNK + i;
-		__u32 index = least->first + place;
-
-		KEEP_BOUNDS_CHECK(index);
-		const struct candidate *candidate = &table->entry[index & geometry.destination_mask];
-		__u32 number = candidate->number;
-		__u64 takes = mask_of(number) & mask_of(candidate->weight) & (place - least->candidates) >> 63;
+	for (__u64 i = 0; i < count; i++, candidate++) {
+		__u64 weight = candidate->weight;
+		__u64 number = candidate->number;
 		KEEP_BOUNDS_CHECK(number);
-		const struct load *load = &all->entry[number & geometry.destination_mask];
-		__u64 own = shortest ? shortest_overhead(load, least->all_alike) : overhead_of(load);
-		__u64 weight = !shortest && least->all_alike ? 1 : candidate->weight;
+		const struct load *load = &all->entry[number & mask];
 
-		takes &= ~mask_of(load->overload);
+		if (unlikely(!weight || load->overload))
+			continue;
+		__u64 own = shortest ? shortest_overhead(load, all_alike) : overhead_of(load);
+		if (!shortest && all_alike)
+			weight = 1;
 		/* Less than the least so far: by cross-multiplication, strictly, so that the first of equals stays. */
-		__u64 less = (own * least->weight - least->overhead * weight) >> 63;
-		less = -(less & takes & 1);
-		asm volatile("" : "+r"(less));
-		least->best ^= (least->best ^ number) & less;
-		least->weight ^= (least->weight ^ weight) & less;
-		least->overhead ^= (least->overhead ^ own) & less;
+		if (own * so_far->weight >= so_far->overhead * weight)
+			continue;
+		so_far->best = number;
+		so_far->weight = weight;
+		so_far->overhead = own;
 	}
-	return 0;
+	return left <= CANDIDATES_AT_A_TIME;
 }
 
-static long least_overhead_chunk(__u32 chunk, struct least *least)
+static long lc_part(__u32 part, struct least *least)
 {
-	return least_chunk(chunk, least, false);
+	return least_part(part, least, false, true);
 }
 
-static long shortest_chunk(__u32 chunk, struct least *least)
+static long wlc_part(__u32 part, struct least *least)
 {
-	return least_chunk(chunk, least, true);
+	return least_part(part, least, false, false);
 }
 
-/* lc, wlc, sed and nq. */
-static __noinline __u32 schedule_least(const struct flow_query *query, const struct policy *policy)
+static long sed_part(__u32 part, struct least *least)
 {
+	return least_part(part, least, true, false);
+}
+
+static long nq_part(__u32 part, struct least *least)
+{
+	return least_part(part, least, true, true);
+}
+
+/* lc, wlc, sed and nq: the number of the destination for a new flow; 0 when none takes it. */
+__noinline int schedule_least(struct flow_query *query)
+{
+	const struct policy *policy = query ? policy_of(query->service, query->copy) : NULL;
+	if (!policy)
+		return 0;
+
+	__u64 none = unknown_zero(query->hash);
 	struct least least = {
 		.first = query->first,
 		.candidates = policy->candidates,
 		.copy = query->copy,
-		.all_alike = policy->scheduler == SCHEDULER_LC || policy->scheduler == SCHEDULER_NQ,
-		.weight = 1,
-		.overhead = UTMOST_OVERHEAD,
+		.best = none,
+		.weight = none + 1,
+		.overhead = none + UTMOST_OVERHEAD,
 	};
-	__u32 chunks = (least.candidates + LEAST_CHUNK - 1) / LEAST_CHUNK;
+	__u32 parts = (least.candidates + CANDIDATES_AT_A_TIME - 1) / CANDIDATES_AT_A_TIME;
 
-	if (policy->scheduler == SCHEDULER_SED || policy->scheduler == SCHEDULER_NQ)
-		bpf_loop(chunks, shortest_chunk, &least, 0);
-	else
-		bpf_loop(chunks, least_overhead_chunk, &least, 0);
+	switch (policy->scheduler) {
+	case SCHEDULER_LC:
+		bpf_loop(parts, lc_part, &least, 0);
+		break;
+	case SCHEDULER_SED:
+		bpf_loop(parts, sed_part, &least, 0);
+		break;
+	case SCHEDULER_NQ:
+		bpf_loop(parts, nq_part, &least, 0);
+		break;
+	default:
+		bpf_loop(parts, wlc_part, &least, 0);
+	}
 	return least.best;
 }
 
@@ -318,17 +362,6 @@ static long scan_one(__u32 place, struct scan *scan)
 		scan->member_full = active > weight;
 	}
 	return 0;
-}
-
-/*
- * Zero, but not for the verifier, when `any` is from a map. Kernel 6.1 checks what bpf_loop() calls as if it were
- * called once: of a branch on what one call leaves to the next it would remove the side that the first call does not
- * take.
- */
-static __always_inline __u64 unknown_zero(__u64 any)
-{
-	asm volatile("%0 -= %0" : "+r"(any));
-	return any;
 }
 
 /* fo, ovf, lblc and lblcr. */
@@ -460,7 +493,7 @@ __noinline int schedule_flow(struct flow_query *query)
 	case SCHEDULER_WLC:
 	case SCHEDULER_SED:
 	case SCHEDULER_NQ:
-		return schedule_least(query, policy);
+		return schedule_least(query);
 	case SCHEDULER_TWOS:
 		return schedule_twos(query, policy);
 	default:

@@ -257,25 +257,17 @@ static __always_inline __u32 follow(const struct frame *frame, const struct pack
 				    enum verdict *verdict)
 {
 	const struct match *match = way->match;
-	const __be32 *client = packet->client;
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct flow_query *query = bpf_map_lookup_elem(&flow_queries, &cpu);
 	if (!query)
 		return 0;
 
 	fill_words(query->words, packet, way);
-	if (way->is_ipv6) {
-		query->client = bpf_ntohl(client[0] ^ client[1] ^ client[2] ^ client[3]);
-		query->hash = hash_flow_ipv6(packet);
-	} else {
-		query->client = bpf_ntohl(client[0]);
-		query->hash = hash_flow_ipv4(packet);
-	}
+	query->hash = way->is_ipv6 ? hash_flow_ipv6(packet) : hash_flow_ipv4(packet);
 	query->first = match->first;
 	query->ring = match->ring;
 	query->copy = copy;
 	query->now = flow_now();
-	query->client_port = bpf_ntohs(packet->ports->source);
 	query->port = packet->ports->destination;
 	query->service = match->number;
 	query->shift = match->shift;
@@ -286,7 +278,7 @@ static __always_inline __u32 follow(const struct frame *frame, const struct pack
 	query->diverted = false;
 	query->verdict = VERDICT_NO_DESTINATION;
 
-	__u32 number = follow_flow(query);
+	__u32 number = way->is_ipv6 ? follow_flow6(query) : follow_flow4(query);
 	way->opens = query->opens;
 	*verdict = query->verdict;
 	return number;

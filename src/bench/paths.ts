@@ -17,7 +17,7 @@ export interface Path {
   readonly path: string;
   readonly size: Size;
   readonly flows: number;
-  readonly program: 'empty' | 'mac_swap' | 'director' | 'flows_empty' | 'flows_director';
+  readonly program: 'empty' | 'mac_swap' | 'director' | 'flows_empty' | 'flows_read' | 'flows_director';
   readonly floor: 'empty' | 'flows_empty';
   readonly frame: Uint8Array;
   /** Default: common. */
@@ -26,8 +26,10 @@ export interface Path {
   readonly after?: Uint8Array;
   /** How many packets come before what is measured, so that all flows are known. */
   readonly warmUp?: number;
-  /** All flows are forgotten before each measurement, so that each packet begins one. */
-  readonly forgets?: true;
+  /** All flows are forgotten before each so many packets, so that each packet begins one. */
+  readonly forgetsAfter?: number;
+  /** Entries of the table of flows. Default: TRACKED_FLOWS. */
+  readonly entries?: number;
   /** An XdpAction: a benchmark of the wrong path is worse than none. */
   readonly expect: number;
 }
@@ -35,6 +37,7 @@ export interface Path {
 const TCP_SYN = 0x02;
 const CLIENT_MAC = '00:50:00:00:03:00';
 const SMALL: Size = { services: 1, destinations: 10 };
+const WIDE: Size = { services: 1, destinations: 64 };
 /** Flows of the paths that draw them at random, where nothing else is said. */
 const MANY_FLOWS = 1 << 20;
 
@@ -92,8 +95,11 @@ const PADDING = { number: 60, rest: [0, 1, 4, 0, 0, 0, 0] };
 /** Every flow is remembered. As many packets come first that nearly each of a million flows has come twice. */
 const TRACKED = { variant: 'tracked', warmUp: 8 * MANY_FLOWS } as const;
 
-/** More flows than packets, so that nearly each packet begins one. */
+/** More flows than packets, so that nearly each packet begins one, in a table that is at most three quarters full. */
 const NEW_FLOWS = 1 << 26;
+const BEGINS = { variant: 'tracked', forgetsAfter: MANY_FLOWS } as const;
+/** The same in a table that stays in the processor's caches: what is left is instructions. */
+const CACHED = { entries: 1 << 13, forgetsAfter: 1 << 12 } as const;
 
 /** What is not plain, and plain packets with every feature on. */
 function unusualPaths(): Path[] {
@@ -137,13 +143,11 @@ function unusualPaths(): Path[] {
     { ...many('tracked-flows-4096', SMALL, 4096), ...TRACKED },
     { ...many('tracked-flows-65536', SMALL, 65_536), ...TRACKED },
     { ...many('tracked-flows-1048576', SMALL, MANY_FLOWS), ...TRACKED },
-    { ...many('new-flow', SMALL, NEW_FLOWS), variant: 'tracked', forgets: true },
-    {
-      ...many('new-flow-wlc-64', { services: 1, destinations: 64 }, NEW_FLOWS),
-      frame: syn,
-      variant: 'wlc',
-      forgets: true,
-    },
+    { ...many('random-read', SMALL, MANY_FLOWS, 'flows_read'), ...TRACKED },
+    { ...many('new-flow', SMALL, NEW_FLOWS), ...BEGINS },
+    { ...many('new-flow-cached', SMALL, NEW_FLOWS), ...BEGINS, ...CACHED },
+    { ...many('new-flow-wlc-64', WIDE, NEW_FLOWS), ...BEGINS, variant: 'wlc', frame: syn },
+    { ...many('new-flow-wlc-64-cached', WIDE, NEW_FLOWS), ...BEGINS, ...CACHED, variant: 'wlc', frame: syn },
     one('everything-ipv4-tcp', 'director', frame(), everything),
     one('everything-ipv6-tcp', 'director', tcp6, everything),
     one('everything-no-service', 'director', frame({ destination: '192.168.1.21', destinationPort: 22 }), noService),

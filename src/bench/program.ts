@@ -106,16 +106,16 @@ function toRow({ path, flows, size }: Path, { samples, disturbed }: Judgement): 
 }
 
 /** Paths of one size and variant share a director. */
-function directorKey({ size: { services, destinations }, variant = 'common', forgets }: Path): string {
+function directorKey({ size: { services, destinations }, variant = 'common', forgetsAfter, entries }: Path): string {
   // One that forgets has tables of its own.
-  return `${services}x${destinations} ${variant}${forgets === true ? ' forgets' : ''}`;
+  return `${services}x${destinations} ${variant} ${forgetsAfter} ${entries}`;
 }
 
 async function makeDirectors(paths: readonly Path[]): Promise<Map<string, Publisher>> {
   const directors = new Map<string, Publisher>();
   for (const path of paths) {
     if (!directors.has(directorKey(path))) {
-      directors.set(directorKey(path), await benchDirector(path.size, path.variant));
+      directors.set(directorKey(path), await benchDirector(path.size, path.variant, path.entries));
     }
   }
   return directors;
@@ -130,14 +130,25 @@ export function warmUp(director: Publisher, path: Path): void {
   }
 }
 
-/** Nanoseconds a packet, as the kernel's clock around its loop says: whole ones, rounded down. */
+/** Nanoseconds a packet, as the kernel's clock around its loop says: whole ones, rounded down, or a mean of such. */
 function measure(director: Publisher, path: Path, repeat: number): number {
+  const { forgetsAfter } = path;
+  if (forgetsAfter === undefined) {
+    return measureOnce(director, path, repeat);
+  }
+  const { flows4 } = director.set!.flowMemory;
+  const parts = Math.ceil(repeat / forgetsAfter);
+  let sum = 0;
+  for (let i = 0; i < parts; i += 1) {
+    flows4.zero(0, flows4.byteLength);
+    sum += measureOnce(director, path, Math.min(repeat, forgetsAfter));
+  }
+  return round(sum / parts, 1);
+}
+
+function measureOnce(director: Publisher, path: Path, repeat: number): number {
   const set = director.set!;
   setDraws(set, path);
-  if (path.forgets === true) {
-    const { flows4 } = set.flowMemory;
-    flows4.zero(0, flows4.byteLength);
-  }
   if (path.after !== undefined) {
     programOf(set, 'director').run({ data: path.after });
   }

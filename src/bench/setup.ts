@@ -87,11 +87,19 @@ export function emptyDirector(): Publisher {
   });
 }
 
-/** A director with published tables and the benchmark's programs. */
-export async function benchDirector(size: Size, variant: Variant = 'common'): Promise<Publisher> {
+/**
+ * A director with published tables and the benchmark's programs.
+ *
+ * @param entries of the table of IPv4 flows
+ */
+export async function benchDirector(
+  size: Size,
+  variant: Variant = 'common',
+  entries = TRACKED_FLOWS,
+): Promise<Publisher> {
   const publisher = emptyDirector();
   const services = benchServices(size).map((each) => asVariant(each, variant));
-  const image = compile({ services, flows: { ipv4: TRACKED_FLOWS } }, benchWorld(services));
+  const image = compile({ services, flows: { ipv4: entries } }, benchWorld(services));
   const everything = variant === 'everything' || variant === 'vlan';
   await publisher.publish(everything ? { ...image, features: EVERY_FEATURE } : image);
   return publisher;

@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0xd12496795c98155dn;
+export const fingerprint = 0x9ca91bf31ee76ebbn;
 
 /** struct services4 */
 export const services4 = {
@@ -160,8 +160,9 @@ export const policyFlag = {
 
 /** struct candidates */
 export const candidates = {
-  byteLength: 0,
+  byteLength: 512,
   entry: { offset: 0, size: 0, stride: 8 },
+  beyond: { offset: 0, size: 512, stride: 8 },
 } as const;
 
 /** struct candidate */
@@ -209,28 +210,24 @@ export const flowCounter = {
 
 /** struct flow_query */
 export const flowQuery = {
-  byteLength: 128,
+  byteLength: 120,
   words: { offset: 0, size: 24, stride: 8 },
   hash: { offset: 24, size: 8 },
-  data: { offset: 32, size: 8 },
-  vacant: { offset: 40, size: 4 },
-  templateVacant: { offset: 44, size: 4 },
-  client: { offset: 48, size: 4 },
-  first: { offset: 52, size: 4 },
-  ring: { offset: 56, size: 4 },
-  copy: { offset: 60, size: 4 },
-  now: { offset: 64, size: 4 },
-  clientPort: { offset: 68, size: 2 },
-  port: { offset: 70, size: 2 },
-  service: { offset: 72, size: 2 },
-  shift: { offset: 74, size: 1 },
-  flags: { offset: 75, size: 1 },
-  event: { offset: 76, size: 1 },
-  isIpv6: { offset: 77, size: 1 },
-  opens: { offset: 78, size: 1 },
-  verdict: { offset: 79, size: 1 },
-  diverted: { offset: 80, size: 1 },
-  reserved: { offset: 88, size: 40, stride: 8 },
+  templateData: { offset: 32, size: 8 },
+  first: { offset: 40, size: 4 },
+  ring: { offset: 44, size: 4 },
+  copy: { offset: 48, size: 4 },
+  now: { offset: 52, size: 4 },
+  port: { offset: 56, size: 2 },
+  service: { offset: 58, size: 2 },
+  shift: { offset: 60, size: 1 },
+  flags: { offset: 61, size: 1 },
+  event: { offset: 62, size: 1 },
+  isIpv6: { offset: 63, size: 1 },
+  opens: { offset: 64, size: 1 },
+  verdict: { offset: 65, size: 1 },
+  diverted: { offset: 66, size: 1 },
+  reserved: { offset: 72, size: 48, stride: 8 },
 } as const;
 
 /** struct flows4 */

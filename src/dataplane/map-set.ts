@@ -126,7 +126,7 @@ export class MapSet implements Disposable {
       destinationCounters: geometry.destinations * layout.counter.byteLength,
       serviceVerdicts: geometry.services * layout.serviceVerdicts.byteLength,
       policies: geometry.services * layout.policy.byteLength,
-      candidates: geometry.destinations * layout.candidate.byteLength,
+      candidates: geometry.destinations * layout.candidate.byteLength + layout.candidates.byteLength,
       flows4: geometry.flows4 * layout.flow4.byteLength,
       flows6: geometry.flows6 * layout.flow6.byteLength,
       loads: geometry.destinations * layout.load.byteLength,

@@ -401,7 +401,7 @@ export function encodeCandidates({ destinations, routes }: CompiledService, numb
     const takesPackets = routes[i]!.action !== 'none';
     const at = i * entry.byteLength;
     view.setUint32(at + entry.number.offset, takesPackets ? numbers.destinations.get(address)! : 0, true);
-    view.setUint32(at + entry.weight.offset, weight, true);
+    view.setUint32(at + entry.weight.offset, takesPackets ? weight : 0, true);
   });
   return bytes;
 }
