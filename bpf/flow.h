@@ -123,16 +123,24 @@ static __always_inline __u32 hit_flow(const __u64 *key, __u32 words, __u64 stead
 	if (!table)
 		return 0;
 
-	const volatile __u64 *entry = bucket_of(table, flow_hash(key, words), words);
-#pragma unroll
-	for (__u32 way = 0; way < ways_of(words); way++, entry += words) {
-		__u64 data = entry[words - 1];
+	__u64 hash = flow_hash(key, words), data;
+	const volatile __u64 *bucket = bucket_of(table, hash, words);
+	const volatile __u64 *entry = bucket + preferred_way(hash, ways_of(words)) * words;
 
-		if (key_differs(entry, key, words) == 0)
-			return ((data ^ steady) & FLOW_STEADY_MASK) == 0 && entry[words - 1] == data ? flow_number(data)
-												     : 0;
+	data = entry[words - 1];
+	if (unlikely(key_differs(entry, key, words))) {
+		__u32 way = 0;
+
+#pragma unroll
+		for (entry = bucket; way < ways_of(words); way++, entry += words) {
+			data = entry[words - 1];
+			if (key_differs(entry, key, words) == 0)
+				break;
+		}
+		if (way == ways_of(words))
+			return 0;
 	}
-	return 0;
+	return ((data ^ steady) & FLOW_STEADY_MASK) == 0 && entry[words - 1] == data ? flow_number(data) : 0;
 }
 
 /*
@@ -303,7 +311,11 @@ static __always_inline volatile __u64 *vacant_entry(volatile __u64 *table, __u64
 		if (!vacant)
 			return NULL;
 	}
-	return bucket_of(table, hash, words) + (lowest_bit(vacant) & (ways_of(words) - 1)) * words;
+	/* The preferred one if it is free, and again no branch. */
+	__u32 preferred = preferred_way(hash, ways_of(words)), place = lowest_bit(vacant);
+
+	place += (preferred - place) & -(vacant >> preferred & 1);
+	return bucket_of(table, hash, words) + (place & (ways_of(words) - 1)) * words;
 }
 
 /* Which of the entries that a flow can have gives way first; `standing` is what it was when it was looked at. */

@@ -136,6 +136,17 @@ static __always_inline __u64 flow_second_hash(__u64 hash)
 	return (hash ^ hash >> 32) * FLOW_MULTIPLIER_3;
 }
 
+/*
+ * The entry of its first bucket that a flow is given while it is free; `ways`, a power of two, is how many there are.
+ * Where a packet's flow stands can then mostly be told before the bucket has arrived from memory, and the processor
+ * goes on to the next packets meanwhile: with a million flows that saves half of what finding one costs. The bits are
+ * others than those that choose the bucket.
+ */
+static __always_inline __u32 preferred_way(__u64 hash, __u32 ways)
+{
+	return hash >> 28 & (ways - 1);
+}
+
 /* hash_32() of include/linux/hash.h, eight bits of it: sh's and dh's. */
 #define SH_MULTIPLIER 0x61c88647U
 #define SH_SLOTS 256

@@ -529,7 +529,9 @@ class Copy : public Work {
     __u64* vacant = nullptr;
     for (const uint64_t each : std::array<uint64_t, 2>{hash, flow_second_hash(hash)}) {
       const size_t first = ((each >> 32) * to_.buckets() >> 32) * to_.ways;
-      for (size_t way = 0; way < to_.ways; ++way) {
+      const size_t preferred = preferred_way(each, to_.ways);
+      for (size_t i = 0; i < to_.ways; ++i) {
+        const size_t way = (preferred + i) % to_.ways;
         __u64* there = to_.entry(first + way);
         const uint64_t its_data = Load(to_.data(first + way));
         if (is_live(flow_state(its_data)) && std::equal(entry, entry + key_words, there) &&
