@@ -47,10 +47,10 @@ export function parseServices(text: string): ServiceNames {
   return { names, ports };
 }
 
-/** This host's. A host without the file has numbers. */
-export function systemNames(): Names {
+/** This host's. A host without the file has numbers. @param path services(5) */
+export function systemNames(path = '/etc/services'): Names {
   let services: ServiceNames | undefined;
-  const known = (): ServiceNames => (services ??= parseServices(textOf('/etc/services')));
+  const known = (): ServiceNames => (services ??= parseServices(textOf(path)));
   return {
     portOf: (service, protocol) => known().ports.get(`${service}/${protocol}`),
     serviceOf: (port, protocol) => known().names.get(`${port}/${protocol}`),

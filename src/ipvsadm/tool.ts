@@ -78,7 +78,8 @@ function surroundingsOf(instance: string): Surroundings {
   };
 }
 
-function daemonAt(socketPath: string): Director {
+/** The director whose daemon listens there. */
+export function daemonAt(socketPath: string): Director {
   return {
     edit: async (change) => (await request(socketPath, 'edit', { edit: change })).warnings,
     table: () => request(socketPath, 'table', {}),
