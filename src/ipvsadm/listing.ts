@@ -8,7 +8,7 @@ import type {
   TableService,
   Traffic,
 } from '../control/protocol.js';
-import { familyOf, isMarkKey, type Family, type IpAddress, type Protocol } from '../model/index.js';
+import { familyOf, ipFromBytes, isMarkKey, type Family, type IpAddress, type Protocol } from '../model/index.js';
 import type { Format } from './arguments.js';
 import { destinationsSorted, inKernelOrder, inSortedOrder } from './sort.js';
 
@@ -247,11 +247,11 @@ export function formatConnection(flow: FlowReport, labels: Labels): string {
   return `${columns.join(' ')}\n`;
 }
 
-/** IPVS keeps the mark of a template where others have their VIP: 7 is 0.0.0.7, and 0:7:: where clients are IPv6. */
-function markAddress(mark: number, client: IpAddress): string {
-  return familyOf(client) === 6
-    ? `${(mark >>> 16).toString(16)}:${(mark & 0xffff).toString(16)}::`.replace(/^0:0::$/, '::')
-    : [24, 16, 8, 0].map((shift) => (mark >>> shift) & 0xff).join('.');
+/** IPVS keeps the mark of a template where others have their VIP, in its first word: 7 is 0.0.0.7, or 0:7:: for IPv6. */
+function markAddress(mark: number, client: IpAddress): IpAddress {
+  const bytes = new Uint8Array(familyOf(client) === 6 ? 16 : 4);
+  new DataView(bytes.buffer).setUint32(0, mark);
+  return ipFromBytes(bytes);
 }
 
 /** Minutes and seconds. */

@@ -10,9 +10,12 @@ export const HASH_SALT = 0x20;
 
 /** As the kernel lists services: address services by their buckets, then mark services by theirs; newest first in each. */
 export function inKernelOrder<Each extends EditKey>(services: readonly Each[], salt = HASH_SALT): Each[] {
-  const place = (key: Each): number => (isMarkKey(key) ? 0x100 : 0) + (bucketOf(key) ^ salt);
   // Sorting is stable, so that what was added last stays in front within its bucket.
-  return [...services].reverse().sort((a, b) => place(a) - place(b));
+  return [...services]
+    .reverse()
+    .map((key) => ({ key, place: (isMarkKey(key) ? 0x100 : 0) + (bucketOf(key) ^ salt) }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ key }) => key);
 }
 
 /** ip_vs_svc_hashkey and ip_vs_svc_fwm_hashkey (net/netfilter/ipvs/ip_vs_ctl.c), but for the pointer. */
@@ -25,41 +28,62 @@ function bucketOf(key: EditKey): number {
   return (PROTOCOL_NUMBERS[protocol] ^ folded ^ (port >> 8) ^ port) & 0xff;
 }
 
+/** What ipvsadm compares services by (libipvs.c, ipvs_cmp_services). */
+interface SortKey {
+  readonly mark: number;
+  readonly family: number;
+  readonly protocol: number;
+  readonly words: readonly number[];
+  readonly port: number;
+}
+
 /** As ipvsadm sorts what the kernel lists. */
 export function inSortedOrder<Each extends EditKey>(services: readonly Each[]): Each[] {
-  return mergeSort(services, compareKeys);
+  return sortedBy(services, sortKey, compareKeys);
 }
 
 /** The same for destinations, which the kernel lists newest first. */
 export function destinationsSorted<Each extends { readonly address: IpAddress }>(newestFirst: readonly Each[]): Each[] {
-  return mergeSort(newestFirst, (a, b) => compareAddresses(a.address, b.address));
+  return sortedBy(newestFirst, ({ address }) => wordsOf(address), compareWords);
 }
 
-/** ipvs_cmp_services (libipvs.c): by mark, family, protocol, address, port. */
-function compareKeys(a: EditKey, b: EditKey): number {
-  const markOf = (key: EditKey): number => (isMarkKey(key) ? key.mark : 0);
-  const family = (key: EditKey): number => (isMarkKey(key) ? key.family : familyOf(key.address));
-  const order = (markOf(a) - markOf(b)) | 0 || family(a) - family(b);
-  if (order !== 0 || isMarkKey(a) || isMarkKey(b)) {
-    return order;
+function sortKey(key: EditKey): SortKey {
+  if (isMarkKey(key)) {
+    return { mark: key.mark, family: key.family, protocol: 0, words: [], port: 0 };
   }
+  const { address, port, protocol } = key;
+  const words = wordsOf(address);
+  return { mark: 0, family: familyOf(address), protocol: PROTOCOL_NUMBERS[protocol], words, port };
+}
+
+function compareKeys(a: SortKey, b: SortKey): number {
   return (
-    PROTOCOL_NUMBERS[a.protocol] - PROTOCOL_NUMBERS[b.protocol] ||
-    compareAddresses(a.address, b.address) ||
+    (a.mark - b.mark) | 0 ||
+    a.family - b.family ||
+    a.protocol - b.protocol ||
+    compareWords(a.words, b.words) ||
     a.port - b.port
   );
 }
 
-/** Word by word, by the sign of a difference of 32 bits: 192.168.0.0 comes before 10.0.0.0, and 8.0.0.0 after 224.0.0.0. */
-function compareAddresses(a: IpAddress, b: IpAddress): number {
-  const other = wordsOf(b);
-  for (const [i, word] of wordsOf(a).entries()) {
-    const difference = (word - other[i]!) | 0;
+/** By the sign of a difference of 32 bits: 192.168.0.0 comes before 10.0.0.0, and 8.0.0.0 after 224.0.0.0. */
+function compareWords(a: readonly number[], b: readonly number[]): number {
+  for (const [i, word] of a.entries()) {
+    const difference = (word - b[i]!) | 0;
     if (difference !== 0) {
       return difference;
     }
   }
   return 0;
+}
+
+function sortedBy<Each, Key>(
+  items: readonly Each[],
+  keyOf: (item: Each) => Key,
+  compare: (a: Key, b: Key) => number,
+): Each[] {
+  const keyed = items.map((item) => ({ item, key: keyOf(item) }));
+  return mergeSort(keyed, (a, b) => compare(a.key, b.key)).map(({ item }) => item);
 }
 
 function wordsOf(address: IpAddress): number[] {

@@ -5,6 +5,7 @@ import test from 'node:test';
 
 import type { FlowReport } from '../../src/control/protocol.js';
 import type { Figures } from '../../src/ipvsadm/offline.js';
+import { ipBytes } from '../../src/model/index.js';
 import { FakeDirector, ipvsadm, recordedCommands, type Recorded } from '../support/ipvsadm.js';
 
 /** Runs a recording's commands in order, each held to what was recorded. */
@@ -45,7 +46,7 @@ function flowsOf(listing: string): FlowReport[] {
         vip,
         port,
         server: endpoint(destination!)[0],
-        ...(protocol === 'IP' ? { mark: Number(vip.split('.')[3]) } : {}),
+        ...(protocol === 'IP' ? { mark: new DataView(ipBytes(vip).buffer).getUint32(0) } : {}),
         state: state!,
         idleSeconds: 0,
         expiresSeconds: minutes! * 60 + seconds!,
@@ -142,6 +143,19 @@ test('names, widths and connections with names', async () => {
     'tcp [fd00::100]:8080 fd00::31': { active: 1, persistent: 1 },
   };
   await replay(director, commands.slice(withFlows), { salt: SALTS.listings });
+});
+
+test('services of marks, their connections and templates', async () => {
+  const director = new FakeDirector();
+  const commands = recordedCommands('more-marks.txt');
+  const figures = { active: 1, persistent: 1 };
+  director.figures = {
+    'tcp 10.0.0.100:0 10.0.0.31': figures,
+    'fwm 7 10.0.0.31': figures,
+    'fwm 65538 ipv6 fd00::31': figures,
+  };
+  director.listedFlows = flowsOf(commands.find(({ words }) => words.join(' ') === '-Lnc')!.output);
+  await replay(director, commands);
 });
 
 /** What the recording kernels' hashes had in them: it differs from boot to boot (src/ipvsadm/sort.ts). */

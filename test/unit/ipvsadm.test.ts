@@ -295,8 +295,12 @@ test('ipvsadm-restore begins anew, and takes comments', async () => {
   const status = await restoreAnew({
     director,
     names: RECORDED_NAMES,
-    out: (text) => assert.equal(text, ''),
-    err: (text) => assert.equal(text, ''),
+    out: (text) => {
+      assert.equal(text, '');
+    },
+    err: (text) => {
+      assert.equal(text, '');
+    },
     input: () => Promise.resolve('# Saved\n-A -t 10.0.0.1:80 -s wlc\n#\n-a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 1\n'),
     loopback: () => [],
   });
