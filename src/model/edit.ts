@@ -101,11 +101,10 @@ export function editWarnings(model: Model, change: Edit): string[] {
   switch (change.kind) {
     case 'add-service':
     case 'edit-service':
+      return [...weightWarnings(model, change.service), ...markWarnings(model, change.service)];
     case 'add-destination':
-    case 'edit-destination': {
-      const service = allServices(model).find((each) => isSameKey(each, change.service));
-      return service === undefined ? [] : serviceWarnings(model, service);
-    }
+    case 'edit-destination':
+      return weightWarnings(model, change.service);
     case 'delete-service':
     case 'delete-destination':
     case 'clear':
@@ -117,24 +116,26 @@ export function editWarnings(model: Model, change: Edit): string[] {
   }
 }
 
-function serviceWarnings(model: Model, service: AnyService): string[] {
-  const name = editKeyName(service);
-  const warnings: string[] = [];
-  if (service.scheduler === 'rr' && service.destinations.some(({ weight }) => weight > 1)) {
-    warnings.push(`${name}: rr gives every real server the same, whatever its weight. wrr goes by weights.`);
+function weightWarnings(model: Model, key: EditKey): string[] {
+  const { scheduler, destinations } = findService(model, key);
+  return scheduler === 'rr' && destinations.some(({ weight }) => weight > 1)
+    ? [`${editKeyName(key)}: rr gives every real server the same, whatever its weight. wrr goes by weights.`]
+    : [];
+}
+
+function markWarnings({ markRules = [] }: Model, key: EditKey): string[] {
+  if (!isMarkKey(key)) {
+    return [];
   }
-  if (isMarkKey(service)) {
-    const { mark, family } = service;
-    const isFed = (model.markRules ?? []).some((rule) => rule.mark === mark && familyOf(rule.match.address) === family);
-    if (!isFed) {
-      const example = family === 6 ? 'tcp:[fd00::100]:80' : 'tcp:192.168.1.100:80';
-      warnings.push(
-        `${name}: no packet gets this mark yet; netfilter's marks come too late. ` +
-          `Say which ones get it: beeline mark add ${mark} --match '${example}'.`,
-      );
-    }
+  const { mark, family } = key;
+  if (markRules.some((rule) => rule.mark === mark && familyOf(rule.match.address) === family)) {
+    return [];
   }
-  return warnings;
+  const example = family === 6 ? 'tcp:[fd00::100]:80' : 'tcp:192.168.1.100:80';
+  return [
+    `${markServiceName(key)}: no packet gets this mark yet; netfilter's marks come too late. ` +
+      `Say which ones get it: beeline mark add ${mark} --match '${example}'.`,
+  ];
 }
 
 type AnyService = Service | MarkService;
