@@ -75,10 +75,7 @@ export function edit(model: Model, change: Edit): Model {
     case 'edit-destination':
       return withService(model, change.service, (service) => changeDestination(service, change.destination));
     case 'delete-destination':
-      return withService(model, change.service, (service) => ({
-        ...service,
-        destinations: service.destinations.filter((each) => each !== findDestination(service, change.address)),
-      }));
+      return withService(model, change.service, (service) => deleteDestination(service, change.address));
     case 'clear':
       return { ...model, services: [], ...(model.markServices === undefined ? {} : { markServices: [] }) };
     case 'set-timeouts':
@@ -256,6 +253,11 @@ function changeDestination(service: AnyService, asked: EditDestination): AnyServ
   const after = { ...kept, ...destinationOf(asked) };
   checkThresholds(service, after);
   return { ...service, destinations: service.destinations.map((each) => (each === before ? after : each)) };
+}
+
+function deleteDestination(service: AnyService, address: IpAddress): AnyService {
+  const destination = findDestination(service, address);
+  return { ...service, destinations: service.destinations.filter((each) => each !== destination) };
 }
 
 function destinationOf({ address, weight, upperThreshold = 0, lowerThreshold = 0 }: EditDestination): Destination {

@@ -60,6 +60,7 @@ export class FakeDirector extends OfflineDirector {
 const HOSTS: Readonly<Record<string, string>> = {
   localhost: '127.0.0.1',
   'director.example': '10.0.0.100',
+  real: '10.0.0.31',
   'real.example': '10.0.0.31',
   'a-real-server-of-a-rather-long-name.example': '10.0.0.32',
   'both.example': '10.0.0.33',
@@ -71,7 +72,8 @@ const HOSTS_BY_ADDRESS = new Map<string, string>([
   ['fd00::31', 'six.example'],
   ['fd00::33', 'both.example'],
 ]);
-const SERVICES = parseServices(`smtp 25/tcp mail
+const SERVICES = parseServices(`tcpmux 1/tcp
+smtp 25/tcp mail
 domain 53/tcp
 domain 53/udp
 http 80/tcp www # WorldWideWeb HTTP

@@ -74,6 +74,16 @@ test('a service that is there cannot be added, one that is not there cannot be c
   }
 });
 
+test('a service without real servers has none to delete', () => {
+  const model = edit(EMPTY, { kind: 'add-service', service: WEB, policy: RR });
+  const change: Edit = { kind: 'delete-destination', service: WEB, address: '192.168.1.31' };
+  assert.equal(
+    codeOf(() => edit(model, change)),
+    'DESTINATION_UNKNOWN',
+  );
+  assert.deepEqual(edit(ONE, { ...change }).services[0]!.destinations, []);
+});
+
 test('new real servers come last, and a changed one stays where it is', () => {
   const model = edited(ONE, addServer('192.168.1.33'), addServer('192.168.1.32'), {
     kind: 'edit-destination',

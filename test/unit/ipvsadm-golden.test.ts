@@ -124,6 +124,11 @@ test('the order of checks, words at the edge of what is a word or a number, the 
   await replay(new FakeDirector(), recordedCommands('more-arguments.txt'), { salt: SALTS.arguments });
 });
 
+test('command lines drawn at random', async () => {
+  await replay(new FakeDirector(), recordedCommands('more-random.txt'), { salt: SALTS.random });
+  await replay(new FakeDirector(), recordedCommands('more-changes.txt'), { salt: SALTS.changes });
+});
+
 test('what -R reads, and how far it gets', async () => {
   await replay(new FakeDirector(), recordedCommands('more-restore.txt'));
 });
@@ -159,4 +164,4 @@ test('services of marks, their connections and templates', async () => {
 });
 
 /** What the recording kernels' hashes had in them: it differs from boot to boot (src/ipvsadm/sort.ts). */
-const SALTS = { arguments: 0xf0, listings: 0xc0 } as const;
+const SALTS = { arguments: 0xf0, listings: 0xc0, random: 0xc0, changes: 0x60 } as const;
