@@ -101,7 +101,7 @@ export async function importRules(text: string, interfaceName: string, names: Na
       out: () => undefined,
       err: (more) => (said += more),
       input: () => Promise.resolve(''),
-      loopback: () => [],
+      loopback: () => Promise.resolve([]),
     };
     const status = await execute(words, surroundings);
     const warnings = said.split('\n').filter((each) => each !== '');

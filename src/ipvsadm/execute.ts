@@ -23,7 +23,6 @@ import {
   type ServiceArgument,
 } from './arguments.js';
 import { ExitStatus, Failure, failureOf, NO_SCHEDULER, NOT_UNICAST, refusal, tryHelp } from './errors.js';
-import { HELP, VERSION } from './help.js';
 import {
   connectionTitle,
   formatConnection,
@@ -35,7 +34,6 @@ import {
   type Labels,
 } from './listing.js';
 import type { Names } from './names.js';
-import { restoreLines } from './restore.js';
 
 /** What ipvsadm needs of a director. */
 export interface Director {
@@ -57,7 +55,7 @@ export interface Surroundings {
   /** All of standard input. */
   readonly input: () => Promise<string>;
   /** Addresses on the loopback interface, with the lengths of their prefixes. */
-  readonly loopback: () => readonly { readonly address: IpAddress; readonly prefixLength: number }[];
+  readonly loopback: () => Promise<readonly { readonly address: IpAddress; readonly prefixLength: number }[]>;
   /** Bits of the kernel's hash of services, for listings in its order; default: HASH_SALT. */
   readonly salt?: number;
 }
@@ -134,6 +132,7 @@ class Session {
 
   /** Runs the lines; what one of them does not do keeps none of the others from being done. The last one's status. */
   async restore(text: string): Promise<number> {
+    const { restoreLines } = await import('./restore.js');
     let status: number = ExitStatus.ok;
     for (const words of restoreLines(text)) {
       try {
@@ -153,10 +152,10 @@ class Session {
     const { director, out } = this.#surroundings;
     switch (command.kind) {
       case 'help':
-        out(HELP);
+        out((await import('./help.js')).HELP);
         return;
       case 'version':
-        out(VERSION);
+        out((await import('./help.js')).VERSION);
         return;
       case 'flush':
         await this.#edit({ kind: 'clear' }, 'service');
@@ -245,7 +244,7 @@ class Session {
       this.#warnings.add(`${meaningless.join(',')} means nothing to ${scheduler}, and is left out.`);
     }
     if (kind === 'add-service' && !isMarkKey(service)) {
-      this.#warnOfPrefix(service.address);
+      await this.#warnOfPrefix(service.address);
     }
   }
 
@@ -259,11 +258,10 @@ class Session {
   }
 
   /** A VIP as /24 on lo makes that whole network local: the best-known trap of all tutorials. */
-  #warnOfPrefix(vip: IpAddress): void {
+  async #warnOfPrefix(vip: IpAddress): Promise<void> {
     const full = vip.includes(':') ? 128 : 32;
-    const found = this.#surroundings
-      .loopback()
-      .find(({ address, prefixLength }) => address === vip && prefixLength < full);
+    const addresses = await this.#surroundings.loopback();
+    const found = addresses.find(({ address, prefixLength }) => address === vip && prefixLength < full);
     if (found !== undefined) {
       this.#warnings.add(
         `${vip}/${found.prefixLength} on lo makes that whole network local, and nothing reaches its other hosts. ` +

@@ -1,7 +1,5 @@
 /** ipvsadm's three programs on this host: the terminal, the daemon's socket, names and addresses. Made to start fast. */
 
-import { networkInterfaces } from 'node:os';
-
 import { request } from '../control/client.js';
 import { DEFAULT_INSTANCE, instanceOf } from '../director/instance.js';
 import { execute, restoreAnew, type Director, type Surroundings } from './execute.js';
@@ -70,11 +68,13 @@ function surroundingsOf(instance: string): Surroundings {
       const { text } = await import('node:stream/consumers');
       return text(process.stdin);
     },
-    loopback: () =>
-      (networkInterfaces()['lo'] ?? []).map(({ address, cidr }) => ({
+    loopback: async () => {
+      const { networkInterfaces } = await import('node:os');
+      return (networkInterfaces()['lo'] ?? []).map(({ address, cidr }) => ({
         address,
         prefixLength: Number(cidr?.split('/')[1] ?? NaN),
-      })),
+      }));
+    },
   };
 }
 

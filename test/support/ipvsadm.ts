@@ -118,7 +118,7 @@ export async function ipvsadm(
       }
     },
     input: () => Promise.resolve(rest.stdin ?? ''),
-    loopback: () => [],
+    loopback: () => Promise.resolve([]),
     ...rest,
   });
   return { output, warnings, status };

@@ -257,7 +257,7 @@ test('traps are warned of once, and change neither output nor status', async () 
   ];
   const { output, warnings, status } = await ipvsadm(director, ['-R'], {
     stdin: lines.join('\n'),
-    loopback: () => [{ address: '10.0.0.1', prefixLength: 24 }],
+    loopback: () => Promise.resolve([{ address: '10.0.0.1', prefixLength: 24 }]),
   });
   assert.deepEqual([output, status], ['', 0]);
   assert.deepEqual(
@@ -265,7 +265,7 @@ test('traps are warned of once, and change neither output nor status', async () 
     ['/24 on lo', 'rr gives', 'port', 'beeline mark add 7', 'flag-3'],
   );
   const single = await ipvsadm(director, ['-A', '-t', '10.0.0.9:80'], {
-    loopback: () => [{ address: '10.0.0.9', prefixLength: 32 }],
+    loopback: () => Promise.resolve([{ address: '10.0.0.9', prefixLength: 32 }]),
   });
   assert.deepEqual(single.warnings, []);
 });
@@ -302,7 +302,7 @@ test('ipvsadm-restore begins anew, and takes comments', async () => {
       assert.equal(text, '');
     },
     input: () => Promise.resolve('# Saved\n-A -t 10.0.0.1:80 -s wlc\n#\n-a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 1\n'),
-    loopback: () => [],
+    loopback: () => Promise.resolve([]),
   });
   assert.deepEqual([status, director.model.services.map(editKeyName)], [0, ['tcp 10.0.0.1:80']]);
 });
