@@ -73,11 +73,16 @@ export function failureOf(error: unknown, about: About): Failure {
       return refusal('No such destination');
     case 'OUT_OF_RANGE':
       return refusal('Numerical result out of range');
-    default: {
-      const text = [error.message, ...(error.hint === undefined ? [] : [error.hint])].join('\n');
-      return error.code === 'NOT_RUNNING' || error.code === 'CONTROL_DENIED'
-        ? new Failure(text, ExitStatus.notRunning, true)
-        : refusal(text);
-    }
+    case 'NOT_RUNNING':
+      return new Failure(inFull(error), ExitStatus.notRunning, true);
+    case 'CONTROL_DENIED':
+      // As ipvsadm ends that may not open its socket.
+      return new Failure(inFull(error), ExitStatus.usage, true);
+    default:
+      return refusal(inFull(error));
   }
+}
+
+function inFull({ message, hint }: BeelineError): string {
+  return hint === undefined ? message : `${message}\n${hint}`;
 }
