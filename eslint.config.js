@@ -18,9 +18,10 @@ export const ROOMS = {
   net: ['model', 'native'],
   control: ['model'],
   director: ['config', 'control', 'dataplane', 'model', 'native', 'net'],
+  ipvsadm: ['control', 'director', 'model'],
   lab: ['model'],
   bench: ['dataplane', 'lab', 'libbpf', 'model', 'native'],
-  cli: ['bench', 'config', 'control', 'director', 'lab', 'model'],
+  cli: ['bench', 'config', 'control', 'director', 'ipvsadm', 'lab', 'model'],
 };
 
 const roomRules = Object.entries(ROOMS).map(([room, allowed]) => ({

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { run } from '../lab/command.js';
 import { BeelineError, type MacAddress, type Scheduler } from '../model/index.js';
 import { REAL_SERVERS, type Contender } from './contenders.js';
-import { cpio, DIRECTORY, EXECUTABLE, type CpioEntry } from './cpio.js';
+import { cpio, DIRECTORY, EXECUTABLE } from './cpio.js';
 import { ipvsCommands } from './ipvs.js';
 import { interfaceNamed, stationMac, type Wire } from './wire.js';
 
@@ -75,7 +75,7 @@ export async function startUml(wire: Wire, directory: string): Promise<Contender
 export async function umlCommand(guest: Guest): Promise<string[]> {
   const { directory, tap, mac } = guest;
   const archive = join(directory, 'initramfs');
-  writeFileSync(archive, cpio(await files(guest)));
+  writeFileSync(archive, await initramfs(guest.schedulers, (modules) => initScript(guest, modules)));
   const options = [
     `mem=${MEMORY}`,
     `initrd=${archive}`,
@@ -121,18 +121,27 @@ function booted(child: ChildProcess): Promise<void> {
   });
 }
 
-/** Its whole file system: a shell, ip, ipvsadm with their libraries, IPVS's modules, and a script that sets it up. */
-async function files(guest: Guest): Promise<CpioEntry[]> {
-  const modules = ipvsModules(guest.schedulers);
+/**
+ * A guest's whole file system: a shell, ip, ipvsadm with their libraries, IPVS's modules, and a script that is all it does.
+ *
+ * @param init writes the script, given the modules in the order in which they load
+ * @param copies further files of this machine
+ */
+export async function initramfs(
+  schedulers: readonly Scheduler[],
+  init: (modules: readonly string[]) => string,
+  copies: readonly string[] = [],
+): Promise<Uint8Array> {
+  const modules = ipvsModules(schedulers);
   const programs = ['/bin/busybox', '/usr/sbin/ip', '/usr/sbin/ipvsadm'];
   const libraries = new Set((await Promise.all(programs.map(librariesOf))).flat());
-  const copied = [...programs, ...libraries, ...modules];
+  const copied = [...programs, ...libraries, ...modules, ...copies];
   const directories = new Set(['proc', 'sys', 'dev', ...copied.flatMap(parents)]);
-  return [
+  return cpio([
     ...[...directories].sort().map((path) => ({ path, mode: DIRECTORY })),
     ...copied.map((path) => ({ path: path.slice(1), mode: EXECUTABLE, content: readFileSync(path) })),
-    { path: 'init', mode: EXECUTABLE, content: Buffer.from(initScript(guest, modules)) },
-  ];
+    { path: 'init', mode: EXECUTABLE, content: Buffer.from(init(modules)) },
+  ]);
 }
 
 /** "/a/b/c" → "a", "a/b" */

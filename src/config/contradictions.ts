@@ -1,6 +1,14 @@
 /** What each part of a configuration allows by itself and the whole does not. */
 
-import { familyOf, HASHING_SCHEDULERS, ipBytes, isHashing, serviceName, type IpAddress } from '../model/index.js';
+import {
+  familyOf,
+  policyBreaches,
+  serviceName,
+  thresholdBreach,
+  unusableAddress,
+  type Breach,
+  type IpAddress,
+} from '../model/index.js';
 import type { Path, Problem } from './parse.js';
 import type { Config } from './schema.js';
 
@@ -46,8 +54,17 @@ function interfaceProblems(name: string, i: number, all: readonly string[]): Pro
 
 function serviceProblems(service: ConfigService, path: Path): Problem[] {
   const { address, slots, realServers } = service;
-  const problems = [...policyProblems(service, path), ...thresholdProblems(service, path)];
-  const reason = unusable(address);
+  const under =
+    (at: Path) =>
+    ({ path: rest, message }: Breach): Problem => ({ path: [...at, ...rest], message });
+  const problems = [
+    ...policyBreaches({ ...service, family: familyOf(address) }).map(under(path)),
+    ...realServers.flatMap((server, i) => {
+      const breach = thresholdBreach({ upperThreshold: undefined, lowerThreshold: undefined, ...server }, service);
+      return breach === undefined ? [] : [under([...path, 'realServers', i])(breach)];
+    }),
+  ];
+  const reason = unusableAddress(address);
   if (reason !== undefined) {
     problems.push({ path: [...path, 'address'], message: `cannot be a VIP: ${reason}` });
   }
@@ -58,67 +75,6 @@ function serviceProblems(service: ConfigService, path: Path): Problem[] {
     });
   }
   return problems;
-}
-
-/** What scheduler, tracking and persistence ask of each other. */
-function policyProblems(service: ConfigService, path: Path): Problem[] {
-  const { address, protocol, scheduler, flags = [], track, persistence, onePacket = false, slots } = service;
-  const problems: Problem[] = [];
-  const add = (key: string, message: string): void => {
-    problems.push({ path: [...path, key], message });
-  };
-  const foreign = flags.find((flag) => !flag.startsWith(`${scheduler}-`));
-  if (foreign !== undefined) {
-    add('flags', `must be flags of the scheduler ${scheduler}, which ${foreign} is not`);
-  }
-  if (slots !== undefined && scheduler !== 'maglev') {
-    add('slots', `goes with the scheduler maglev: ${scheduler} has no ring of that size`);
-  }
-  if (track === 'moved' && !isHashing(scheduler)) {
-    add(
-      'track',
-      `must be all: "moved" needs a scheduler that hashes (${HASHING_SCHEDULERS.join(', ')}), not ${scheduler}`,
-    );
-  }
-  if (track === 'moved' && persistence !== undefined) {
-    add('track', 'must be all where "persistence" is: it needs every flow to be remembered');
-  }
-  if (onePacket && protocol !== 'udp') {
-    add('onePacket', `goes with protocol udp, not ${protocol}`);
-  }
-  if (onePacket && persistence !== undefined) {
-    add('onePacket', 'cannot be together with "persistence": no flow is remembered then');
-  }
-  if (onePacket && track !== undefined) {
-    add('track', 'has no meaning with "onePacket": no flow is remembered');
-  }
-  const family = familyOf(address);
-  const { mask } = { mask: undefined, ...persistence };
-  if (mask !== undefined && (typeof mask === 'number') !== (family === 6)) {
-    const wanted = family === 6 ? 'the length of a prefix, for example 64' : 'a netmask, for example 255.255.255.0';
-    problems.push({ path: [...path, 'persistence', 'mask'], message: `must be ${wanted}, as the VIP is IPv${family}` });
-  }
-  return problems;
-}
-
-function thresholdProblems(service: ConfigService, path: Path): Problem[] {
-  return service.realServers.flatMap((server, i) => {
-    const { upperThreshold: upper, lowerThreshold: lower } = {
-      upperThreshold: undefined,
-      lowerThreshold: undefined,
-      ...server,
-    };
-    const at = [...path, 'realServers', i];
-    if (lower !== undefined && (upper === undefined || lower > upper)) {
-      const message = upper === undefined ? 'goes with "upperThreshold"' : `must be at most upperThreshold, ${upper}`;
-      return [{ path: [...at, 'lowerThreshold'], message }];
-    }
-    if (upper !== undefined && (service.track === 'moved' || service.onePacket === true)) {
-      const message = 'needs every flow of the service to be remembered ("track: all")';
-      return [{ path: [...at, 'upperThreshold'], message }];
-    }
-    return [];
-  });
 }
 
 function realServerProblems({ address: vip, realServers }: ConfigService, path: Path, vips: Set<IpAddress>): Problem[] {
@@ -136,7 +92,7 @@ function realServerProblems({ address: vip, realServers }: ConfigService, path: 
     if (vips.has(address)) {
       return [{ path: at, message: `must be the real server's own address; ${address} is a VIP` }];
     }
-    const reason = unusable(address);
+    const reason = unusableAddress(address);
     return reason === undefined ? [] : [{ path: at, message: `cannot be a real server: ${reason}` }];
   });
 }
@@ -156,24 +112,4 @@ function wayProblems({ realServers }: ConfigService, path: Path, interfaces: rea
       ? []
       : [{ path: at, message: `must be one of the director's interfaces, ${interfaces.join(', ')}, not ${name}` }];
   });
-}
-
-/** Why no host on a network can have this address; undefined when one can. */
-function unusable(address: IpAddress): string | undefined {
-  const bytes = ipBytes(address);
-  const family = familyOf(address);
-  const [first, second] = [bytes[0]!, bytes[1]!];
-  if (bytes.every((byte) => byte === 0)) {
-    return `${address} is no host's address`;
-  }
-  if (family === 4 ? first === 127 : bytes.every((byte, i) => byte === (i === 15 ? 1 : 0))) {
-    return `${address} is a loopback address`;
-  }
-  if (family === 4 ? first >= 224 : first === 0xff) {
-    return `${address} is a multicast or broadcast address`;
-  }
-  if (family === 6 && first === 0xfe && (second & 0xc0) === 0x80) {
-    return `${address} is a link-local address`;
-  }
-  return undefined;
 }

@@ -1,6 +1,18 @@
 /** What the daemon and its clients say to each other: the methods, their parameters and their results. */
 
-import type { ErrorCode, IpAddress, MacAddress, Protocol, Scheduler } from '../model/index.js';
+import type {
+  Edit,
+  EditKey,
+  ErrorCode,
+  IpAddress,
+  MacAddress,
+  MarkKey,
+  MarkRule,
+  Protocol,
+  Scheduler,
+  ServiceKey,
+  ServicePolicy,
+} from '../model/index.js';
 
 /** Raised with every change that older programs would misunderstand. */
 export const PROTOCOL_VERSION = 1;
@@ -36,6 +48,10 @@ export interface Parameters {
   drain: { service: string; address: IpAddress; deadlineMs?: number | undefined };
   drainState: { service: string; address: IpAddress };
   stop: { detach: boolean };
+  edit: { edit: Edit };
+  /** Whose counters to set to zero; default: all. */
+  zero: { service?: EditKey | undefined };
+  table: Record<string, never>;
 }
 
 export type Method = keyof Parameters & keyof Results;
@@ -50,6 +66,9 @@ export interface Results {
   drain: DrainReport;
   drainState: DrainReport;
   stop: StopReport;
+  edit: EditReport;
+  zero: Record<string, never>;
+  table: ServiceTable;
 }
 
 /** Which flows are asked for; what is undefined does not matter. */
@@ -75,6 +94,8 @@ export interface FlowReport {
   readonly vip: IpAddress;
   readonly port: number;
   readonly server: IpAddress;
+  /** Of the mark service that it belongs to. Where `clientPort` is 0 too, `protocol`, `vip` and `port` say nothing. */
+  readonly mark?: number | undefined;
   /** As IPVS has it: SYN_RECV, ESTABLISHED, … */
   readonly state: string;
   /** Since the last packet. */
@@ -222,4 +243,56 @@ export interface StopReport {
   readonly pid: number;
   /** The program was taken off its interfaces and everything pinned was removed. */
   readonly detached: boolean;
+}
+
+export interface EditReport {
+  /** What the change leads into that IPVS says nothing of, in words. */
+  readonly warnings: readonly string[];
+}
+
+/** How much came, or how much a second. */
+export interface Traffic {
+  readonly connections: number;
+  readonly packets: number;
+  /** Of IP packets, without the frame around them. */
+  readonly bytes: number;
+}
+
+export interface TableDestination {
+  readonly address: IpAddress;
+  readonly weight: number;
+  readonly upperThreshold?: number | undefined;
+  readonly lowerThreshold?: number | undefined;
+  /** It is the director itself. */
+  readonly local: boolean;
+  /** Flows that are remembered now: SYN_RECV and ESTABLISHED, then all others but persistence's. */
+  readonly active: number;
+  readonly inactive: number;
+  /** Clients, or their networks, that persistence keeps here. */
+  readonly persistent: number;
+  /** Since it was added, or since `zero`. */
+  readonly counters: Traffic;
+  /** A second, as IPVS estimates it. */
+  readonly rates: Traffic;
+}
+
+/** A service as ipvsadm sees it. */
+export interface TableEntry extends Pick<ServicePolicy, 'scheduler' | 'flags' | 'persistence' | 'onePacket'> {
+  readonly counters: Traffic;
+  readonly rates: Traffic;
+  /** In the order in which they were added. */
+  readonly destinations: readonly TableDestination[];
+}
+
+export interface TableService extends ServiceKey, TableEntry {}
+
+export interface TableMarkService extends MarkKey, TableEntry {}
+
+/** Everything that ipvsadm lists, but for the flows. Services in the order in which they were added. */
+export interface ServiceTable {
+  readonly services: readonly TableService[];
+  readonly markServices: readonly TableMarkService[];
+  readonly markRules: readonly MarkRule[];
+  /** Seconds, as `ipvsadm --set` sets them. */
+  readonly timeouts: { readonly tcp: number; readonly tcpfin: number; readonly udp: number };
 }

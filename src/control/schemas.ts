@@ -2,6 +2,17 @@
 
 import { z } from 'zod';
 
+import {
+  MAX_MARK,
+  MAX_TIMEOUT,
+  parseIp,
+  PROTOCOLS,
+  SCHEDULER_FLAGS,
+  SCHEDULERS,
+  type Edit,
+  type EditKey,
+  type IpAddress,
+} from '../model/index.js';
 import type { Method, Parameters, Request } from './protocol.js';
 
 export const requestSchema: z.ZodType<Request> = z.object({
@@ -23,6 +34,62 @@ const flowsQuery = z.strictObject({
   limit: z.int().min(1).max(MAX_PAGE),
 });
 
+/** In the one spelling that the daemon compares by. */
+const address: z.ZodType<IpAddress> = z.string().refine((text) => parseIp(text) === text);
+const port = z.int().min(0).max(0xffff);
+const protocol = z.enum(PROTOCOLS);
+const mark = z.int().min(1).max(MAX_MARK);
+const family = z.union([z.literal(4), z.literal(6)]);
+const timeout = z.int().min(1).max(MAX_TIMEOUT);
+
+const editKey: z.ZodType<EditKey> = z.union([
+  z.strictObject({ address, port, protocol }),
+  z.strictObject({ mark, family }),
+]);
+
+const policy = z.strictObject({
+  scheduler: z.enum(SCHEDULERS),
+  flags: z.array(z.enum(SCHEDULER_FLAGS)).optional(),
+  persistence: z.strictObject({ timeout, mask: z.union([address, z.int().min(1).max(128)]).optional() }).optional(),
+  onePacket: z.boolean().optional(),
+});
+
+const destination = z.strictObject({
+  address,
+  weight: z.int(),
+  upperThreshold: z.int().optional(),
+  lowerThreshold: z.int().optional(),
+});
+
+const markRule = z.strictObject({
+  mark,
+  match: z.strictObject({
+    protocol,
+    address,
+    prefixLength: z.int().min(0).max(128),
+    firstPort: port,
+    lastPort: port,
+  }),
+});
+
+const edit: z.ZodType<Edit> = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.enum(['add-service', 'edit-service']), service: editKey, policy }),
+  z.strictObject({ kind: z.literal('delete-service'), service: editKey }),
+  z.strictObject({ kind: z.enum(['add-destination', 'edit-destination']), service: editKey, destination }),
+  z.strictObject({ kind: z.literal('delete-destination'), service: editKey, address }),
+  z.strictObject({ kind: z.literal('clear') }),
+  z.strictObject({
+    kind: z.literal('set-timeouts'),
+    timeouts: z.strictObject({
+      established: timeout.exactOptional(),
+      finWait: timeout.exactOptional(),
+      udp: timeout.exactOptional(),
+    }),
+  }),
+  z.strictObject({ kind: z.enum(['add-mark-rule', 'delete-mark-rule']), rule: markRule }),
+  z.strictObject({ kind: z.literal('clear-mark-rules'), mark: mark.optional() }),
+]);
+
 /** Each method's parameters are checked before it runs. */
 export const parameterSchemas: { readonly [Name in Method]: z.ZodType<Parameters[Name]> } = {
   status: z.strictObject({}),
@@ -34,4 +101,7 @@ export const parameterSchemas: { readonly [Name in Method]: z.ZodType<Parameters
   drain: z.strictObject({ service: z.string(), address: z.string(), deadlineMs: z.number().min(0).optional() }),
   drainState: z.strictObject({ service: z.string(), address: z.string() }),
   stop: z.strictObject({ detach: z.boolean() }),
+  edit: z.strictObject({ edit }),
+  zero: z.strictObject({ service: editKey.optional() }),
+  table: z.strictObject({}),
 };

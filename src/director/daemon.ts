@@ -115,6 +115,9 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     }
     return report;
   };
+  const notYet = (): never => {
+    throw new BeelineError('CONTROL_METHOD', 'this daemon cannot be edited yet');
+  };
   const startedAt = new Date().toISOString();
   const handlers: Handlers = {
     status: (): StatusReport => ({
@@ -136,6 +139,9 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       return drainState(service, address);
     },
     drainState: ({ service, address }) => drainState(service, address),
+    edit: notYet,
+    zero: notYet,
+    table: notYet,
     stats: () => reportStats(dataPlane.image?.services ?? [], dataPlane.counters()),
     reload,
     stop: async ({ detach }) => {

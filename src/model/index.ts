@@ -3,5 +3,7 @@
 export * from './address.js';
 export * from './edit.js';
 export * from './error.js';
+export * from './mark.js';
+export * from './rules.js';
 export * from './service.js';
 export * from './world.js';

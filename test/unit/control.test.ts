@@ -40,6 +40,9 @@ const HANDLERS: Handlers = {
     throw new BeelineError('NOT_FOUND', 'no such server');
   },
   stop: ({ detach }) => ({ pid: 1, detached: detach }),
+  edit: () => ({ warnings: [] }),
+  zero: () => ({}),
+  table: () => ({ services: [], markServices: [], markRules: [], timeouts: { tcp: 900, tcpfin: 120, udp: 300 } }),
 };
 
 interface Served {

@@ -19,6 +19,8 @@ test('rooms that must not know each other are kept apart', async () => {
     ['src/director/daemon.ts', '../libbpf/index.js'],
     ['src/libbpf/map.ts', '../dataplane/index.js'],
     ['src/net/network.ts', '../libbpf/index.js'],
+    ['src/ipvsadm/execute.ts', '../dataplane/index.js'],
+    ['src/ipvsadm/execute.ts', '../config/index.js'],
   ];
   for (const [file, target] of forbidden) {
     const errors = await importErrors(file!, `import '${target!}';\n`);
@@ -31,6 +33,7 @@ test('rooms that need each other may', async () => {
     ['src/dataplane/map-set.ts', '../libbpf/index.js'],
     ['src/cli/status.ts', '../control/client.js'],
     ['src/bench/program.ts', '../libbpf/index.js'],
+    ['src/cli/ipvsadm.ts', '../ipvsadm/tool.js'],
     ['src/model/error.ts', './address.js'],
   ];
   for (const [file, target] of allowed) {

@@ -1,0 +1,88 @@
+/** Names of services (/etc/services) and hosts, looked up only when a command line or a listing needs them. */
+
+import { readFileSync } from 'node:fs';
+
+import { familyOf, type IpAddress } from '../model/index.js';
+
+/** What ipvsadm can call protocols, whether Beeline has them or not. */
+export type ProtocolName = 'tcp' | 'udp' | 'sctp';
+
+export interface Names {
+  /** A host's IPv4 address. */
+  addressOf(host: string): Promise<IpAddress | undefined>;
+  portOf(service: string, protocol: ProtocolName): number | undefined;
+  /** Hosts' names, of those that have one. */
+  hostsOf(addresses: Iterable<IpAddress>): Promise<ReadonlyMap<IpAddress, string>>;
+  serviceOf(port: number, protocol: ProtocolName): string | undefined;
+}
+
+/** services(5): a name for each port and protocol, and ports by name and alias. */
+export interface ServiceNames {
+  /** By "port/protocol". */
+  readonly names: ReadonlyMap<string, string>;
+  /** By "name/protocol". */
+  readonly ports: ReadonlyMap<string, number>;
+}
+
+/** Of several lines the first one counts. */
+export function parseServices(text: string): ServiceNames {
+  const names = new Map<string, string>();
+  const ports = new Map<string, number>();
+  for (const line of text.split('\n')) {
+    const [name, place = '', ...aliases] = line.replace(/#.*/, '').trim().split(/\s+/);
+    const [, port, protocol] = /^(\d+)\/(\w+)$/.exec(place) ?? [];
+    if (name === undefined || port === undefined || protocol === undefined) {
+      continue;
+    }
+    if (!names.has(place)) {
+      names.set(place, name);
+    }
+    for (const each of [name, ...aliases]) {
+      const key = `${each}/${protocol}`;
+      if (!ports.has(key)) {
+        ports.set(key, Number(port));
+      }
+    }
+  }
+  return { names, ports };
+}
+
+/** This host's. A host without the file has numbers. @param path services(5) */
+export function systemNames(path = '/etc/services'): Names {
+  let services: ServiceNames | undefined;
+  const known = (): ServiceNames => (services ??= parseServices(textOf(path)));
+  return {
+    portOf: (service, protocol) => known().ports.get(`${service}/${protocol}`),
+    serviceOf: (port, protocol) => known().names.get(`${port}/${protocol}`),
+    addressOf: async (host) => {
+      const { lookup } = await import('node:dns/promises');
+      try {
+        return (await lookup(host, { family: 4 })).address;
+      } catch {
+        return undefined;
+      }
+    },
+    hostsOf: async (addresses) => {
+      const { lookupService } = await import('node:dns/promises');
+      const found = await Promise.all(
+        [...new Set(addresses)].map(async (address): Promise<[IpAddress, string][]> => {
+          try {
+            const { hostname } = await lookupService(address, 0);
+            return familyOf(hostname) === 6 || hostname === address ? [] : [[address, hostname]];
+          } catch {
+            return [];
+          }
+        }),
+      );
+      return new Map(found.flat());
+    },
+  };
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

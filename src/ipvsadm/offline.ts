@@ -1,0 +1,84 @@
+/** A director that is a model alone: what ipvsadm's commands come to without a daemon, for importing and for tests. */
+
+import type { FlowsReport, ServiceTable, TableDestination, TableEntry, Traffic } from '../control/protocol.js';
+import {
+  DEFAULT_TIMEOUTS,
+  edit,
+  editWarnings,
+  withDefaults,
+  type Destination,
+  type Edit,
+  type EditKey,
+  type MarkService,
+  type Model,
+  type Service,
+} from '../model/index.js';
+import type { Director } from './execute.js';
+
+type AnyService = Service | MarkService;
+
+/** What packets do to a destination. */
+export type Figures = Pick<TableDestination, 'local' | 'active' | 'inactive' | 'persistent' | 'counters' | 'rates'>;
+
+export const NO_TRAFFIC: Traffic = { connections: 0, packets: 0, bytes: 0 };
+
+const NO_FIGURES: Figures = {
+  local: false,
+  active: 0,
+  inactive: 0,
+  persistent: 0,
+  counters: NO_TRAFFIC,
+  rates: NO_TRAFFIC,
+};
+
+export class OfflineDirector implements Director {
+  model: Model;
+
+  constructor(model: Model) {
+    this.model = model;
+  }
+
+  edit(change: Edit): Promise<string[]> {
+    return attempt(() => {
+      this.model = edit(this.model, change);
+      return editWarnings(this.model, change);
+    });
+  }
+
+  table(): Promise<ServiceTable> {
+    const { services, markServices = [], markRules = [], timeouts } = this.model;
+    const { established: tcp, finWait: tcpfin, udp } = withDefaults(DEFAULT_TIMEOUTS, timeouts);
+    return attempt(() => ({
+      services: services.map((each) => ({ ...each, ...this.#entry(each) })),
+      markServices: markServices.map((each) => ({ ...each, ...this.#entry(each) })),
+      markRules,
+      timeouts: { tcp, tcpfin, udp },
+    }));
+  }
+
+  flows(_from: string | undefined): Promise<FlowsReport> {
+    return Promise.resolve({ flows: [] });
+  }
+
+  zero(_service: EditKey | undefined): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Of a destination, or of the service as a whole. */
+  protected figuresOf(_service: AnyService, _destination: Destination | undefined): Figures {
+    return NO_FIGURES;
+  }
+
+  #entry(service: AnyService): Pick<TableEntry, 'counters' | 'rates' | 'destinations'> {
+    const { counters, rates } = this.figuresOf(service, undefined);
+    const destinations = service.destinations.map((each) => ({ ...each, ...this.figuresOf(service, each) }));
+    return { counters, rates, destinations };
+  }
+}
+
+/** A promise, whichever way it goes. */
+export function attempt<Result>(work: () => Result): Promise<Result> {
+  return new Promise((resolve) => {
+    resolve(work());
+  });
+}

@@ -1,0 +1,109 @@
+/** Takes command lines apart as popt does, the library under ipvsadm: joined short options, exact long ones. Pure. */
+
+/** An option that may stand on the command line. */
+export interface Option<Name extends string> {
+  readonly name: Name;
+  /** After two dashes; no abbreviations. */
+  readonly long: string;
+  /** One letter, after one dash. */
+  readonly short?: string;
+  /** Default: it takes none. `optional`: the next word, unless that begins with a dash. */
+  readonly argument?: 'required' | 'optional';
+}
+
+export type PoptError = 'unknown option' | 'missing argument' | 'option does not take an argument';
+
+/** What comes next. */
+export type Read<Name extends string> =
+  | { readonly kind: 'option'; readonly name: Name; readonly argument: string | undefined }
+  | { readonly kind: 'error'; readonly error: PoptError }
+  | { readonly kind: 'end' };
+
+export class OptionReader<Name extends string> {
+  readonly #options: readonly Option<Name>[];
+  readonly #words: readonly string[];
+  #next = 0;
+  /** What is left of a word of joined short options. */
+  #joined = '';
+  #onlyRest = false;
+  /** Words that are no options, in their order. */
+  readonly rest: string[] = [];
+
+  /** @param words without the program's name */
+  constructor(options: readonly Option<Name>[], words: readonly string[]) {
+    this.#options = options;
+    this.#words = words;
+  }
+
+  /** The word that was taken last: what messages are about. */
+  get lastWord(): string {
+    return this.#words[this.#next - 1] ?? '';
+  }
+
+  next(): Read<Name> {
+    if (this.#joined !== '') {
+      return this.#short();
+    }
+    for (;;) {
+      const word = this.#words[this.#next];
+      if (word === undefined) {
+        return { kind: 'end' };
+      }
+      this.#next += 1;
+      if (this.#onlyRest || !word.startsWith('-') || word === '-') {
+        this.rest.push(word);
+      } else if (word === '--') {
+        this.#onlyRest = true;
+      } else if (word.startsWith('--')) {
+        return this.#long(word.slice(2));
+      } else {
+        this.#joined = word.slice(1);
+        return this.#short();
+      }
+    }
+  }
+
+  #long(word: string): Read<Name> {
+    const [, name = '', argument] = /^([^=]*)(?:=([^]*))?$/.exec(word) ?? [];
+    const option = this.#options.find(({ long }) => long === name);
+    return option === undefined ? { kind: 'error', error: 'unknown option' } : this.#take(option, argument);
+  }
+
+  #short(): Read<Name> {
+    const letter = this.#joined[0];
+    const after = this.#joined.slice(1);
+    this.#joined = '';
+    const option = this.#options.find(({ short }) => short === letter);
+    if (option === undefined) {
+      return { kind: 'error', error: 'unknown option' };
+    }
+    if (after.startsWith('=')) {
+      return this.#take(option, after.slice(1));
+    }
+    if (option.argument !== undefined && after !== '') {
+      return this.#take(option, after);
+    }
+    this.#joined = after;
+    return this.#take(option, undefined);
+  }
+
+  #take({ name, argument }: Option<Name>, attached: string | undefined): Read<Name> {
+    if (argument === undefined) {
+      return attached === undefined
+        ? { kind: 'option', name, argument: undefined }
+        : { kind: 'error', error: 'option does not take an argument' };
+    }
+    if (attached !== undefined) {
+      return { kind: 'option', name, argument: attached };
+    }
+    const word = this.#words[this.#next];
+    if (argument === 'optional' && (word === undefined || word.startsWith('-'))) {
+      return { kind: 'option', name, argument: undefined };
+    }
+    if (word === undefined) {
+      return { kind: 'error', error: 'missing argument' };
+    }
+    this.#next += 1;
+    return { kind: 'option', name, argument: word };
+  }
+}

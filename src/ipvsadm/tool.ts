@@ -1,0 +1,91 @@
+/** ipvsadm's three programs on this host: the terminal, the daemon's socket, names and addresses. Made to start fast. */
+
+import { request } from '../control/client.js';
+import { DEFAULT_INSTANCE, instanceOf } from '../director/instance.js';
+import { execute, restoreAnew, type Director, type Surroundings } from './execute.js';
+import { failureOf } from './errors.js';
+import { systemNames } from './names.js';
+
+export const TOOLS = ['ipvsadm', 'ipvsadm-save', 'ipvsadm-restore'] as const;
+export type Tool = (typeof TOOLS)[number];
+
+/** Flows a page. */
+const PAGE = 5_000;
+
+/** The program that a file's name stands for; others are ipvsadm: "beeline-ipvsadm", "main.js". */
+export function toolNamed(name: string): Tool {
+  return TOOLS.find((tool) => name === tool || name === `beeline-${tool}`) ?? 'ipvsadm';
+}
+
+/**
+ * Runs a program to its end.
+ *
+ * @param instance default: $BEELINE_INSTANCE, or "default"
+ * @returns its exit status
+ */
+export async function runTool(tool: Tool, words: readonly string[], instance?: string): Promise<number> {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // Whoever reads may stop reading: "ipvsadm -Lnc | head".
+    if (error.code !== 'EPIPE') {
+      process.stderr.write(`ipvsadm: cannot write to standard output: ${error.message}\n`);
+    }
+    process.exit(error.code === 'EPIPE' ? 0 : 1);
+  });
+  try {
+    const surroundings = surroundingsOf(instance ?? process.env['BEELINE_INSTANCE'] ?? DEFAULT_INSTANCE);
+    return await run(tool, words, surroundings);
+  } catch (error) {
+    const { text, status } = failureOf(error, 'service');
+    process.stderr.write(`${text}\n`);
+    return status;
+  }
+}
+
+async function run(tool: Tool, words: readonly string[], surroundings: Surroundings): Promise<number> {
+  switch (tool) {
+    case 'ipvsadm':
+      return execute(words, surroundings);
+    case 'ipvsadm-restore':
+      return restoreAnew(surroundings);
+    case 'ipvsadm-save':
+      if (words.some((word) => word.startsWith('-') && word !== '-n')) {
+        surroundings.err(
+          'ipvsadm-save: prints the commands that make the services anew.\n   With -n, addresses and ports as numbers.\n',
+        );
+        return 1;
+      }
+      return execute(words.includes('-n') ? ['-S', '-n'] : ['-S'], surroundings);
+  }
+}
+
+function surroundingsOf(instance: string): Surroundings {
+  return {
+    director: daemonAt(instanceOf(instance).socketPath),
+    names: systemNames(),
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    input: async () => {
+      const { text } = await import('node:stream/consumers');
+      return text(process.stdin);
+    },
+    loopback: async () => {
+      const { networkInterfaces } = await import('node:os');
+      return (networkInterfaces()['lo'] ?? []).map(({ address, cidr }) => ({
+        address,
+        prefixLength: Number(cidr?.split('/')[1] ?? NaN),
+      }));
+    },
+  };
+}
+
+/** The director whose daemon listens there. */
+export function daemonAt(socketPath: string): Director {
+  return {
+    edit: async (change) => (await request(socketPath, 'edit', { edit: change })).warnings,
+    table: () => request(socketPath, 'table', {}),
+    flows: (from) => request(socketPath, 'flows', { from, limit: PAGE }),
+    zero: async (service) => {
+      await request(socketPath, 'zero', { service });
+    },
+  };
+}

@@ -1,0 +1,88 @@
+/** Mark rules as people write them, and which of them match the same packets. Pure. */
+
+import { familyOf, ipBytes, ipFromBytes, parseIp, type Family, type IpAddress } from './address.js';
+import { PROTOCOLS, type MarkMatch, type MarkRule } from './service.js';
+
+/** netfilter's marks are 32 bits; 0 is none. */
+export const MAX_MARK = 0xffff_ffff;
+const MAX_PORT = 0xffff;
+
+/** What completes "must be …" where something is no match. */
+export const MARK_MATCH_FORM =
+  'PROTOCOL:ADDRESS[/PREFIX]:PORT[-PORT], for example tcp:192.168.1.100:80, udp:192.168.1.0/24:* or tcp:[fd00::100]:443';
+
+/**
+ * Reads a match: "tcp:192.168.1.100:80", "udp:192.168.1.0/24:5000-5999", "tcp:[fd00::]/64:*"; "*" is every port.
+ * Undefined when it is none, or when its address has bits beyond the prefix.
+ */
+export function parseMarkMatch(text: string): MarkMatch | undefined {
+  const parts =
+    /^(?<protocol>[a-z]+):(?:\[(?<v6>[^\]]*)\]|(?<v4>[^[\]:/]*))(?:\/(?<prefix>\d{1,3}))?:(?<ports>\*|\d{1,5}(?:-\d{1,5})?)$/i.exec(
+      text,
+    )?.groups;
+  const protocol = PROTOCOLS.find((each) => each === parts?.['protocol']?.toLowerCase());
+  const family: Family = parts?.['v6'] === undefined ? 4 : 6;
+  const address = parseIp(parts?.['v6'] ?? parts?.['v4'] ?? '');
+  if (protocol === undefined || address === undefined || familyOf(address) !== family) {
+    return undefined;
+  }
+  const prefixLength = Number(parts?.['prefix'] ?? fullLength(family));
+  const ports = parts?.['ports'] ?? '';
+  const [first, last = first] = ports === '*' ? [0, MAX_PORT] : ports.split('-').map(Number);
+  if (
+    prefixLength > fullLength(family) ||
+    networkOf(address, prefixLength) !== address ||
+    first === undefined ||
+    last === undefined ||
+    last > MAX_PORT ||
+    first > last
+  ) {
+    return undefined;
+  }
+  return { protocol, address, prefixLength, firstPort: first, lastPort: last };
+}
+
+/** The one spelling of a match, which `parseMarkMatch` reads. */
+export function markMatchName({ protocol, address, prefixLength, firstPort, lastPort }: MarkMatch): string {
+  const family = familyOf(address);
+  const host = family === 6 ? `[${address}]` : address;
+  const prefix = prefixLength === fullLength(family) ? '' : `/${prefixLength}`;
+  const ports =
+    firstPort === 0 && lastPort === MAX_PORT
+      ? '*'
+      : firstPort === lastPort
+        ? String(firstPort)
+        : `${firstPort}-${lastPort}`;
+  return `${protocol}:${host}${prefix}:${ports}`;
+}
+
+/** Whether there are packets that both match. */
+export function overlap(a: MarkMatch, b: MarkMatch): boolean {
+  const shorter = Math.min(a.prefixLength, b.prefixLength);
+  return (
+    a.protocol === b.protocol &&
+    familyOf(a.address) === familyOf(b.address) &&
+    networkOf(a.address, shorter) === networkOf(b.address, shorter) &&
+    a.firstPort <= b.lastPort &&
+    b.firstPort <= a.lastPort
+  );
+}
+
+/** Whether two rules say the same. */
+export function isSameRule(a: MarkRule, b: MarkRule): boolean {
+  return a.mark === b.mark && markMatchName(a.match) === markMatchName(b.match);
+}
+
+/** The first address of the network. */
+function networkOf(address: IpAddress, prefixLength: number): IpAddress {
+  return ipFromBytes(
+    ipBytes(address).map((byte, i) => {
+      const bits = Math.min(8, Math.max(0, prefixLength - i * 8));
+      return byte & (0xff00 >> bits);
+    }),
+  );
+}
+
+function fullLength(family: Family): number {
+  return family === 6 ? 128 : 32;
+}

@@ -1,0 +1,116 @@
+/** What may not stand together in one service, whoever asks for it: the configuration's file or a command. Pure. */
+
+import { familyOf, ipBytes, type Family, type IpAddress } from './address.js';
+import {
+  HASHING_SCHEDULERS,
+  isHashing,
+  type Destination,
+  type Protocol,
+  type SchedulerFlag,
+  type ServicePolicy,
+} from './service.js';
+
+/** A rule that is not kept. */
+export interface Breach {
+  /** Keys from the service to what is wrong. */
+  readonly path: readonly string[];
+  /** Completes "flags …": "must be flags of the scheduler sh, which mh-port is not". */
+  readonly message: string;
+}
+
+export interface PolicyToCheck extends Pick<
+  ServicePolicy,
+  'scheduler' | 'track' | 'persistence' | 'onePacket' | 'slots'
+> {
+  readonly flags?: readonly SchedulerFlag[] | undefined;
+  readonly family: Family;
+  /** Undefined: packets of all protocols, by their mark. */
+  readonly protocol?: Protocol | undefined;
+}
+
+/** What scheduler, tracking and persistence ask of each other. */
+export function policyBreaches(policy: PolicyToCheck): Breach[] {
+  const { family, protocol, scheduler, flags = [], track, persistence, onePacket = false, slots } = policy;
+  const breaches: Breach[] = [];
+  const add = (key: string, message: string): void => {
+    breaches.push({ path: [key], message });
+  };
+  const foreign = flags.find((flag) => !flag.startsWith(`${scheduler}-`));
+  if (foreign !== undefined) {
+    add('flags', `must be flags of the scheduler ${scheduler}, which ${foreign} is not`);
+  }
+  if (slots !== undefined && scheduler !== 'maglev') {
+    add('slots', `goes with the scheduler maglev: ${scheduler} has no ring of that size`);
+  }
+  if (track === 'moved' && !isHashing(scheduler)) {
+    add(
+      'track',
+      `must be all: "moved" needs a scheduler that hashes (${HASHING_SCHEDULERS.join(', ')}), not ${scheduler}`,
+    );
+  }
+  if (track === 'moved' && persistence !== undefined) {
+    add('track', 'must be all where "persistence" is: it needs every flow to be remembered');
+  }
+  if (onePacket && protocol !== undefined && protocol !== 'udp') {
+    add('onePacket', `goes with protocol udp, not ${protocol}`);
+  }
+  if (onePacket && persistence !== undefined) {
+    add('onePacket', 'cannot be together with "persistence": no flow is remembered then');
+  }
+  if (onePacket && track !== undefined) {
+    add('track', 'has no meaning with "onePacket": no flow is remembered');
+  }
+  const mask = persistence?.mask;
+  if (mask !== undefined && (typeof mask === 'number') !== (family === 6)) {
+    const wanted = family === 6 ? 'the length of a prefix, for example 64' : 'a netmask, for example 255.255.255.0';
+    breaches.push({ path: ['persistence', 'mask'], message: `must be ${wanted}, as the VIP is IPv${family}` });
+  }
+  return breaches;
+}
+
+/** What thresholds ask of each other and of the service. */
+export function thresholdBreach(
+  { upperThreshold: upper, lowerThreshold: lower }: Pick<Destination, 'upperThreshold' | 'lowerThreshold'>,
+  service: Pick<ServicePolicy, 'track' | 'onePacket'>,
+): Breach | undefined {
+  if (lower !== undefined && (upper === undefined || lower > upper)) {
+    const message = upper === undefined ? 'goes with "upperThreshold"' : `must be at most upperThreshold, ${upper}`;
+    return { path: ['lowerThreshold'], message };
+  }
+  if (upper !== undefined && (service.track === 'moved' || service.onePacket === true)) {
+    return {
+      path: ['upperThreshold'],
+      message: 'needs every flow of the service to be remembered ("track: all")',
+    };
+  }
+  return undefined;
+}
+
+/** A mask that leaves all clients alike is no mask. */
+export function isNetmask(mask: IpAddress): boolean {
+  return familyOf(mask) === 4 && mask !== '0.0.0.0';
+}
+
+/** Why no host on a network can have this address; undefined when one can. */
+export function unusableAddress(address: IpAddress): string | undefined {
+  const bytes = ipBytes(address);
+  const family = familyOf(address);
+  if (bytes.every((byte) => byte === 0)) {
+    return `${address} is no host's address`;
+  }
+  if (isLoopback(address)) {
+    return `${address} is a loopback address`;
+  }
+  if (family === 4 ? bytes[0]! >= 224 : bytes[0] === 0xff) {
+    return `${address} is a multicast or broadcast address`;
+  }
+  if (family === 6 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80) {
+    return `${address} is a link-local address`;
+  }
+  return undefined;
+}
+
+export function isLoopback(address: IpAddress): boolean {
+  const bytes = ipBytes(address);
+  return bytes.length === 4 ? bytes[0] === 127 : bytes.every((byte, i) => byte === (i === 15 ? 1 : 0));
+}

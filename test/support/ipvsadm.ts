@@ -1,0 +1,169 @@
+/** ipvsadm over a director that is a model alone, and what real ipvsadm was recorded to answer (test/golden/ipvs). */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { FlowReport, FlowsReport } from '../../src/control/protocol.js';
+import { execute, type Director, type Surroundings } from '../../src/ipvsadm/execute.js';
+import { parseServices, type Names } from '../../src/ipvsadm/names.js';
+import { attempt, OfflineDirector, type Figures } from '../../src/ipvsadm/offline.js';
+import {
+  BeelineError,
+  editKeyName,
+  type Destination,
+  type EditKey,
+  type MarkService,
+  type Service,
+} from '../../src/model/index.js';
+
+/** A director without packets: changes go to a model, figures are as given. */
+export class FakeDirector extends OfflineDirector {
+  /** By a service's name, or by that and a real server's address: "tcp 10.0.0.1:80", "tcp 10.0.0.1:80 10.0.0.2". */
+  figures: Readonly<Record<string, Partial<Figures>>> = {};
+  listedFlows: readonly FlowReport[] = [];
+  /** Which services' counters were set to zero. */
+  readonly zeroed: string[] = [];
+
+  constructor() {
+    super({ interfaces: ['eth0'], mode: 'native', services: [] });
+  }
+
+  protected override figuresOf(service: Service | MarkService, destination: Destination | undefined): Figures {
+    const name = [editKeyName(service), ...(destination === undefined ? [] : [destination.address])].join(' ');
+    return { ...super.figuresOf(service, destination), ...this.figures[name] };
+  }
+
+  /** Two pages, where there are several flows. */
+  override flows(from: string | undefined): Promise<FlowsReport> {
+    const middle = this.listedFlows.length >> 1;
+    return Promise.resolve(
+      from === undefined && middle > 0
+        ? { flows: this.listedFlows.slice(0, middle), next: 'middle' }
+        : { flows: this.listedFlows.slice(middle) },
+    );
+  }
+
+  override zero(service: EditKey | undefined): Promise<void> {
+    return attempt(() => {
+      const { services, markServices = [] } = this.model;
+      const all = [...services, ...markServices].map(editKeyName);
+      if (service !== undefined && !all.includes(editKeyName(service))) {
+        throw new BeelineError('SERVICE_UNKNOWN', 'there is no such service');
+      }
+      this.zeroed.push(service === undefined ? 'all' : editKeyName(service));
+    });
+  }
+}
+
+/** The names on the machine that recordings were made on. */
+const HOSTS: Readonly<Record<string, string>> = {
+  localhost: '127.0.0.1',
+  'director.example': '10.0.0.100',
+  real: '10.0.0.31',
+  'real.example': '10.0.0.31',
+  'a-real-server-of-a-rather-long-name.example': '10.0.0.32',
+  'both.example': '10.0.0.33',
+  'client.example': '10.9.0.1',
+  'a-director-of-a-rather-long-name.example': '10.0.0.101',
+};
+const HOSTS_BY_ADDRESS = new Map<string, string>([
+  ...Object.entries(HOSTS).map(([host, address]): [string, string] => [address, host]),
+  ['fd00::31', 'six.example'],
+  ['fd00::33', 'both.example'],
+]);
+const SERVICES = parseServices(`tcpmux 1/tcp
+smtp 25/tcp mail
+domain 53/tcp
+domain 53/udp
+http 80/tcp www # WorldWideWeb HTTP
+https 443/tcp
+https 443/udp
+shell 514/tcp cmd syslog
+syslog 514/udp
+http-alt 8080/tcp webcache
+`);
+
+export const RECORDED_NAMES: Names = {
+  addressOf: (host) => Promise.resolve(HOSTS[host]),
+  portOf: (service, protocol) => SERVICES.ports.get(`${service}/${protocol}`),
+  hostsOf: () => Promise.resolve(HOSTS_BY_ADDRESS),
+  serviceOf: (port, protocol) => SERVICES.names.get(`${port}/${protocol}`),
+};
+
+export interface Answer {
+  /** Standard output and standard error, without Beeline's warnings. */
+  readonly output: string;
+  readonly warnings: readonly string[];
+  readonly status: number;
+}
+
+/** Runs one command line. */
+export async function ipvsadm(
+  director: Director,
+  words: readonly string[],
+  rest: Partial<Surroundings> & { readonly stdin?: string } = {},
+): Promise<Answer> {
+  let output = '';
+  const warnings: string[] = [];
+  const status = await execute(words, {
+    director,
+    names: RECORDED_NAMES,
+    out: (text) => (output += text),
+    err: (text) => {
+      if (text.startsWith('beeline: warning: ')) {
+        warnings.push(text);
+      } else {
+        output += text;
+      }
+    },
+    input: () => Promise.resolve(rest.stdin ?? ''),
+    loopback: () => Promise.resolve([]),
+    ...rest,
+  });
+  return { output, warnings, status };
+}
+
+/** A command of a recording, and what came of it. */
+export interface Recorded {
+  readonly command: string;
+  readonly words: readonly string[];
+  readonly stdin: string;
+  readonly output: string;
+  readonly status: number;
+}
+
+/** The "$ ipvsadm …" blocks of a file in test/golden/ipvs. */
+export function recordedCommands(file: string): Recorded[] {
+  const text = readFileSync(join('test/golden/ipvs', file), 'utf8');
+  const recorded = [...text.matchAll(/^\$ (.*)\n((?:(?!\[exit )(?!\$ ).*\n)*?)\[exit (\d+)\]$/gm)].map(
+    ([, command = '', output = '', status]) => {
+      const [first, second] = command.split(' | ') as [string, string | undefined];
+      const words = shellWords(second ?? first);
+      const stdin = second === undefined ? '' : printf(shellWords(first));
+      // Remarks between commands are not output.
+      return {
+        command,
+        words: words.slice(1),
+        stdin,
+        output: output.replace(/^[#!] .*\n/gm, ''),
+        status: Number(status),
+      };
+    },
+  );
+  assert.equal(recorded.length, text.match(/^\$ /gm)?.length, `${file} is understood as a whole`);
+  return recorded;
+}
+
+/** A shell's words, quotes taken off. */
+function shellWords(line: string): string[] {
+  return [...line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)].map(([word]) =>
+    word.replace(/'([^']*)'|"([^"]*)"/g, (_, single?: string, double?: string) => single ?? double ?? ''),
+  );
+}
+
+/** What printf(1) prints of one argument without conversions. */
+function printf(words: readonly string[]): string {
+  const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', v: '\v', f: '\f', '\\': '\\' };
+  return words.at(-1)!.replace(/\\(.)/g, (_, letter: string) => escapes[letter] ?? `\\${letter}`);
+}
