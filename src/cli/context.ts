@@ -4,20 +4,30 @@ import { existsSync } from 'node:fs';
 
 import type { Command } from 'commander';
 
-import { request } from '../control/client.js';
 import type { Method, Parameters, Results } from '../control/protocol.js';
 import { DEFAULT_INSTANCE, instanceOf, type Instance } from '../director/instance.js';
 import { BeelineError, type ErrorCode } from '../model/index.js';
 
-/** docs/exit-status.md */
 export const ExitStatus = {
   ok: 0,
   failed: 1,
-  /** The command line or the configuration is wrong, or asks for too much: nothing was done. */
   usage: 2,
   notRunning: 3,
+  changes: 4,
+  refused: 5,
   interrupted: 130,
 } as const;
+
+/** docs/exit-status.md and the manual say so. */
+export const EXIT_MEANINGS: Readonly<Record<keyof typeof ExitStatus, string>> = {
+  ok: 'Done.',
+  failed: 'Refused or failed; the message says why and what to do.',
+  usage: 'The command line or the configuration is wrong, or asks for what the machine has not. Nothing was changed.',
+  notRunning: 'No daemon is running. Packets that were forwarded are forwarded still.',
+  changes: 'There are changes ("beeline plan", "beeline diff").',
+  refused: 'More flows would move than "--max-moved" allows. Nothing was changed.',
+  interrupted: 'Interrupted ("beeline bench", "scripts/demo").',
+};
 
 const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
   USAGE: ExitStatus.usage,
@@ -71,6 +81,8 @@ export async function ask<Name extends Method>(
   parameters: Parameters[Name],
 ): Promise<Results[Name]> {
   const { socketPath, pinDirectory } = instanceFor(command);
+  // Most commands' lives are short: what only some need is loaded by those.
+  const { request } = await import('../control/client.js');
   try {
     return await request(socketPath, method, parameters);
   } catch (error) {

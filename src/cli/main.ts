@@ -1,61 +1,11 @@
 #!/usr/bin/env node
-/** The command `beeline`: one file a subcommand, each loading what it needs when it is run. */
+/** The command `beeline`: runs what is asked for, and ends with the status that says how it went. */
 
-import { readFileSync } from 'node:fs';
-
-import { Command, CommanderError } from 'commander';
+import { CommanderError } from 'commander';
 
 import { BeelineError } from '../model/index.js';
-import { benchCommand } from './bench.js';
-import { checkCommand } from './check.js';
-import { ExitStatus, exitStatusOf, withInstance } from './context.js';
-import { drainCommand } from './drain.js';
-import { flowsCommand } from './flows.js';
-import { labCommand } from './lab.js';
-import { listCommand } from './list.js';
-import { reloadCommand } from './reload.js';
-import { runCommand } from './run.js';
-import { schemaCommand } from './schema.js';
-import { statsCommand } from './stats.js';
-import { statusCommand } from './status.js';
-import { stopCommand } from './stop.js';
-
-function beeline(): Command {
-  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  const program = withInstance(new Command('beeline'))
-    .description('An LVS-DR director at the speed of the network card.')
-    .version(version, '-V, --version')
-    .enablePositionalOptions()
-    .exitOverride()
-    .showHelpAfterError('See "beeline --help".');
-  const commands = [
-    runCommand(version),
-    checkCommand(),
-    reloadCommand(),
-    statusCommand(),
-    listCommand(),
-    statsCommand(),
-    flowsCommand(),
-    drainCommand(),
-    stopCommand(),
-    schemaCommand(),
-    labCommand(),
-    benchCommand(),
-  ];
-  for (const command of commands) {
-    program.addCommand(inherit(command, program));
-  }
-  return program;
-}
-
-/** Gives a command and its subcommands the parent's ways of failing; commander does so only for those that it makes. */
-function inherit(command: Command, parent: Command): Command {
-  command.copyInheritedSettings(parent);
-  command.commands.forEach((each) => inherit(each, command));
-  return command;
-}
+import { ExitStatus, exitStatusOf } from './context.js';
+import { beeline } from './program.js';
 
 /** Errors that a user can mend are two sentences; everything else is a defect, and shows where. */
 function report(error: unknown): number {
@@ -69,6 +19,9 @@ function report(error: unknown): number {
   }
   throw error;
 }
+
+// Nobody is left to be told when messages cannot be written.
+process.stderr.on('error', () => undefined);
 
 // Whoever reads our output may stop reading, "beeline list | head", or have no room for it.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
