@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 
 import type { Method, Parameters, Results } from '../control/protocol.js';
 import { DEFAULT_INSTANCE, instanceOf, type Instance } from '../director/instance.js';
@@ -100,4 +100,30 @@ export function print(text: string): void {
 
 export function printJson(value: unknown): void {
   print(`${JSON.stringify(value, undefined, 2)}\n`);
+}
+
+/** `--json`, said alike by all commands that have it; docs/json.md has the shapes. */
+export function jsonOption(when = ''): Option {
+  return new Option('--json', `print JSON${when}`);
+}
+
+/** Prints a result as it was asked for: as JSON for programs, else as the text that it takes to tell people. */
+export function printResult(value: unknown, { json }: { readonly json?: true }, text: () => string): void {
+  if (json === true) {
+    printJson(value);
+  } else {
+    print(text());
+  }
+}
+
+/** Prints a list that comes in pieces and need not be in memory as a whole, an item a line. */
+export async function printJsonList(pages: AsyncIterable<readonly unknown[]>): Promise<void> {
+  let printed = 0;
+  for await (const page of pages) {
+    for (const item of page) {
+      print(`${printed === 0 ? '[\n' : ',\n'}  ${JSON.stringify(item)}`);
+      printed += 1;
+    }
+  }
+  print(printed === 0 ? '[]\n' : '\n]\n');
 }

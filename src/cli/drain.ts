@@ -7,7 +7,7 @@ import { Command } from 'commander';
 import type { DrainReport } from '../control/protocol.js';
 import type { IpAddress } from '../model/index.js';
 import { address, duration, service } from './arguments.js';
-import { ask, print, printJson, withInstance } from './context.js';
+import { ask, jsonOption, print, printResult, withInstance } from './context.js';
 import { formatDuration, formatQuantity } from './format.js';
 
 /** How often to ask how many flows are left. */
@@ -25,14 +25,15 @@ export function drainCommand(): Command {
     .argument('<server>', "the real server's address", address)
     .option('--deadline <time>', 'remove it after so long, whatever flows it has: 90s, 10m, 2h', duration)
     .option('--no-wait', 'begin, and do not wait')
-    .option('--json', 'print JSON, when it is over')
+    .addOption(jsonOption(', when it is over'))
     .action(
       async (
         name: string,
         server: IpAddress,
-        { deadline, wait, json }: { deadline?: number; wait: boolean; json?: true },
+        options: { deadline?: number; wait: boolean; json?: true },
         command: Command,
       ) => {
+        const { deadline, wait, json } = options;
         let report = await ask(command, 'drain', { service: name, address: server, deadlineMs: deadline });
         let said = '';
         while (wait && !report.removed) {
@@ -44,11 +45,7 @@ export function drainCommand(): Command {
           await sleep(POLL_MS);
           report = await ask(command, 'drainState', { service: name, address: server });
         }
-        if (json === true) {
-          printJson(report);
-        } else {
-          print(formatDrain(report, Date.now()));
-        }
+        printResult(report, options, () => formatDrain(report, Date.now()));
       },
     );
 }

@@ -2,10 +2,10 @@
 
 import { Command, InvalidArgumentError } from 'commander';
 
-import type { FlowReport, FlowsQuery, FlowSummary } from '../control/protocol.js';
+import type { FlowReport, FlowsQuery, FlowsReport, FlowSummary } from '../control/protocol.js';
 import type { IpAddress } from '../model/index.js';
 import { address, service } from './arguments.js';
-import { ask, print, printJson, withInstance } from './context.js';
+import { ask, jsonOption, print, printJsonList, printResult, withInstance } from './context.js';
 import {
   formatBytes,
   formatCount,
@@ -45,45 +45,48 @@ export function flowsCommand(): Command {
     .option('--limit <n>', 'at most so many', count, 100)
     .option('--all', 'all of them, however many')
     .option('--summary', 'how many there are in each state, whose are the most, and how full the tables are')
-    .option('--json', 'print JSON')
+    .addOption(jsonOption())
     .action(async (options: Options, command: Command) => {
       const { summary, json, all, limit, service: name, server, client, state } = options;
       const query: FlowsQuery = { service: name, server, client, state, limit: all === true ? PAGE : limit };
       if (summary === true) {
         const result = await ask(command, 'flowSummary', query);
-        if (json === true) {
-          printJson(result);
-        } else {
-          print(formatSummary(result));
-        }
-        return;
+        printResult(result, options, () => formatSummary(result));
+      } else if (json === true) {
+        await printJsonList(flowsOf(pages(command, query, all === true)));
+      } else {
+        await printFlows(pages(command, query, all === true));
       }
-      await list(command, query, all === true, json === true);
     });
 }
 
-/** Prints page after page, so that millions of flows need no memory here. */
-async function list(command: Command, query: FlowsQuery, all: boolean, json: boolean): Promise<void> {
+/** Page after page, so that millions of flows need no memory here; one page alone unless all are asked for. */
+async function* pages(command: Command, query: FlowsQuery, all: boolean): AsyncGenerator<FlowsReport> {
   let from: string | undefined;
-  let printed = 0;
   do {
     const page = await ask(command, 'flows', { ...query, from });
-    if (json) {
-      page.flows.forEach((flow) => {
-        print(`${printed === 0 ? '[\n' : ',\n'}  ${JSON.stringify(flow)}`);
-        printed += 1;
-      });
-    } else {
-      print(formatFlows(page.flows, printed === 0));
-      printed += page.flows.length;
-    }
+    yield page;
     from = page.next;
   } while (all && from !== undefined);
-  if (json) {
-    print(printed === 0 ? '[]\n' : '\n]\n');
-  } else if (printed === 0) {
+}
+
+async function* flowsOf(reports: AsyncIterable<FlowsReport>): AsyncGenerator<readonly FlowReport[]> {
+  for await (const { flows } of reports) {
+    yield flows;
+  }
+}
+
+async function printFlows(reports: AsyncIterable<FlowsReport>): Promise<void> {
+  let printed = 0;
+  let more = false;
+  for await (const { flows, next } of reports) {
+    print(formatFlows(flows, printed === 0));
+    printed += flows.length;
+    more = next !== undefined;
+  }
+  if (printed === 0) {
     print('no flows\n');
-  } else if (from !== undefined) {
+  } else if (more) {
     process.stderr.write(`the first ${formatCount(printed)}; --limit or --all shows more\n`);
   }
 }

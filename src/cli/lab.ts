@@ -6,7 +6,8 @@ import { constants } from 'node:os';
 import { Argument, Command } from 'commander';
 
 import type { HostName } from '../lab/topology.js';
-import { invocation, print } from './context.js';
+import { invocation, jsonOption, print, printResult } from './context.js';
+import { formatTable } from './format.js';
 
 const DEFAULT_NAME = 'lab';
 const HOST_NAMES = ['client', 'director', 'real1', 'real2', 'switch'] as const;
@@ -19,7 +20,7 @@ export function labCommand(): Command {
         'it. It reaches nothing outside.',
     )
     .enablePositionalOptions();
-  for (const command of [upCommand(), execCommand(), downCommand()]) {
+  for (const command of [upCommand(), listCommand(), execCommand(), downCommand()]) {
     lab.addCommand(command);
   }
   return lab;
@@ -57,6 +58,28 @@ function upCommand(): Command {
         ].join('\n'),
       );
     });
+}
+
+function listCommand(): Command {
+  return new Command('list')
+    .summary('list the labs')
+    .description('List the labs that are up, each with the configuration file of its director.')
+    .addOption(jsonOption())
+    .action(async (options: { json?: true }) => {
+      const { Lab, labNames, requireRoot } = await import('../lab/index.js');
+      requireRoot();
+      const labs = labNames().map((name) => ({ name, config: new Lab(name).configPath }));
+      printResult(labs, options, () => formatLabs(labs));
+    });
+}
+
+export function formatLabs(labs: readonly { name: string; config: string }[]): string {
+  return labs.length === 0
+    ? 'no labs\n'
+    : formatTable(
+        [{ title: 'LAB' }, { title: 'CONFIGURATION' }],
+        labs.map(({ name, config }) => [name, config]),
+      );
 }
 
 function execCommand(): Command {

@@ -4,7 +4,7 @@ import { Command } from 'commander';
 
 import type { DestinationReport, ServiceReport } from '../control/protocol.js';
 import { serviceName } from '../model/index.js';
-import { ask, print, printJson, withInstance } from './context.js';
+import { ask, jsonOption, printResult, withInstance } from './context.js';
 import { formatBytes, formatCount, formatShare, formatTable, type Column } from './format.js';
 
 export function listCommand(): Command {
@@ -13,14 +13,10 @@ export function listCommand(): Command {
     .description(
       'List the virtual services and their real servers: weight, share of the flows, state, and what they got.',
     )
-    .option('--json', 'print JSON')
-    .action(async ({ json }: { json?: true }, command: Command) => {
+    .addOption(jsonOption())
+    .action(async (options: { json?: true }, command: Command) => {
       const services = await ask(command, 'list', {});
-      if (json === true) {
-        printJson(services);
-      } else {
-        print(formatServices(services));
-      }
+      printResult(services, options, () => formatServices(services));
     });
 }
 

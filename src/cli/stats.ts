@@ -4,7 +4,7 @@ import { Command } from 'commander';
 
 import type { StatsReport } from '../control/protocol.js';
 import { serviceName } from '../model/index.js';
-import { ask, print, printJson, withInstance } from './context.js';
+import { ask, jsonOption, printResult, withInstance } from './context.js';
 import { formatBytes, formatCount, formatTable, type Column } from './format.js';
 
 export function statsCommand(): Command {
@@ -15,14 +15,10 @@ export function statsCommand(): Command {
         'not. The reasons are those of docs/verdicts.md.',
     )
     .option('--reasons', 'why packets were passed up or dropped, a line for each reason')
-    .option('--json', 'print JSON')
-    .action(async ({ json, reasons }: { json?: true; reasons?: true }, command: Command) => {
+    .addOption(jsonOption())
+    .action(async (options: { json?: true; reasons?: true }, command: Command) => {
       const stats = await ask(command, 'stats', {});
-      if (json === true) {
-        printJson(stats);
-      } else {
-        print(reasons === true ? formatReasons(stats) : formatStats(stats));
-      }
+      printResult(stats, options, () => (options.reasons === true ? formatReasons(stats) : formatStats(stats)));
     });
 }
 

@@ -3,21 +3,17 @@
 import { Command } from 'commander';
 
 import type { InterfaceReport, StatusReport } from '../control/protocol.js';
-import { ask, print, printJson, withInstance } from './context.js';
+import { ask, jsonOption, printResult, withInstance } from './context.js';
 import { formatBytes, formatCount, formatDuration, formatQuantity } from './format.js';
 
 export function statusCommand(): Command {
   return withInstance(new Command('status'))
     .summary('show how the director is')
     .description('Show the daemon, its interfaces, and what it forwarded and what not.')
-    .option('--json', 'print JSON')
-    .action(async ({ json }: { json?: true }, command: Command) => {
+    .addOption(jsonOption())
+    .action(async (options: { json?: true }, command: Command) => {
       const status = await ask(command, 'status', {});
-      if (json === true) {
-        printJson(status);
-      } else {
-        print(formatStatus(status, Date.now()));
-      }
+      printResult(status, options, () => formatStatus(status, Date.now()));
     });
 }
 
