@@ -7,6 +7,7 @@ import { Option, type Command } from 'commander';
 import type { Method, Parameters, Results } from '../control/protocol.js';
 import { DEFAULT_INSTANCE, instanceOf, type Instance } from '../director/instance.js';
 import { BeelineError, type ErrorCode } from '../model/index.js';
+import { coloured, plain, wantsColours, type Paint } from './colour.js';
 
 export const ExitStatus = {
   ok: 0,
@@ -94,6 +95,11 @@ export async function ask<Name extends Method>(
   }
 }
 
+/** Colours for standard output, where it takes them. */
+export function stdoutPaint(): Paint {
+  return wantsColours(process.stdout) ? coloured : plain;
+}
+
 export function print(text: string): void {
   process.stdout.write(text);
 }
@@ -108,11 +114,11 @@ export function jsonOption(when = ''): Option {
 }
 
 /** Prints a result as it was asked for: as JSON for programs, else as the text that it takes to tell people. */
-export function printResult(value: unknown, { json }: { readonly json?: true }, text: () => string): void {
+export function printResult(value: unknown, { json }: { readonly json?: true }, text: (paint: Paint) => string): void {
   if (json === true) {
     printJson(value);
   } else {
-    print(text());
+    print(text(stdoutPaint()));
   }
 }
 

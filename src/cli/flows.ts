@@ -5,7 +5,8 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { FlowReport, FlowsQuery, FlowsReport, FlowSummary } from '../control/protocol.js';
 import type { IpAddress } from '../model/index.js';
 import { address, service } from './arguments.js';
-import { ask, jsonOption, print, printJsonList, printResult, withInstance } from './context.js';
+import { plain, type Paint, type Style } from './colour.js';
+import { ask, jsonOption, print, printJsonList, printResult, stdoutPaint, withInstance } from './context.js';
 import {
   formatBytes,
   formatCount,
@@ -51,7 +52,7 @@ export function flowsCommand(): Command {
       const query: FlowsQuery = { service: name, server, client, state, limit: all === true ? PAGE : limit };
       if (summary === true) {
         const result = await ask(command, 'flowSummary', query);
-        printResult(result, options, () => formatSummary(result));
+        printResult(result, options, (paint) => formatSummary(result, paint));
       } else if (json === true) {
         await printJsonList(flowsOf(pages(command, query, all === true)));
       } else {
@@ -77,10 +78,11 @@ async function* flowsOf(reports: AsyncIterable<FlowsReport>): AsyncGenerator<rea
 }
 
 async function printFlows(reports: AsyncIterable<FlowsReport>): Promise<void> {
+  const paint = stdoutPaint();
   let printed = 0;
   let more = false;
   for await (const { flows, next } of reports) {
-    print(formatFlows(flows, printed === 0));
+    print(formatFlows(flows, printed === 0, paint));
     printed += flows.length;
     more = next !== undefined;
   }
@@ -91,16 +93,25 @@ async function printFlows(reports: AsyncIterable<FlowsReport>): Promise<void> {
   }
 }
 
+/** Those that are open stand out, and those that wait for their handshake; what is over does not. */
+const STATE_STYLES: Readonly<Partial<Record<string, Style>>> = {
+  SYN_RECV: 'warning',
+  ESTABLISHED: 'good',
+  FIN_WAIT: 'faint',
+  TIME_WAIT: 'faint',
+  CLOSE: 'faint',
+};
+
 const COLUMNS: readonly Column[] = [
   { title: 'PROTO', width: 5 },
   { title: 'CLIENT', width: 21 },
   { title: 'SERVICE', width: 21 },
   { title: 'REAL SERVER', width: 15 },
-  { title: 'STATE', width: 11 },
+  { title: 'STATE', width: 11, style: (state) => STATE_STYLES[state] },
   { title: 'EXPIRES', align: 'right', width: 7 },
 ];
 
-export function formatFlows(flows: readonly FlowReport[], titled: boolean): string {
+export function formatFlows(flows: readonly FlowReport[], titled: boolean, paint: Paint = plain): string {
   const rows = flows.map(({ protocol, client, clientPort, vip, port, server, state, expiresSeconds }) => [
     protocol,
     formatEndpoint(client, clientPort),
@@ -109,11 +120,12 @@ export function formatFlows(flows: readonly FlowReport[], titled: boolean): stri
     state,
     formatTimer(expiresSeconds),
   ]);
-  const text = rows.length === 0 ? '' : formatTable(COLUMNS, rows);
+  const text = rows.length === 0 ? '' : formatTable(COLUMNS, rows, '', paint);
   return titled ? text : text.slice(text.indexOf('\n') + 1);
 }
 
-export function formatSummary({ states, topClients, tables, stored, evicted, refused }: FlowSummary): string {
+export function formatSummary(summary: FlowSummary, paint: Paint = plain): string {
+  const { states, topClients, tables, stored, evicted, refused } = summary;
   const byState = Object.entries(states).sort(([, a], [, b]) => b - a);
   const parts = [
     byState.length === 0
@@ -121,6 +133,8 @@ export function formatSummary({ states, topClients, tables, stored, evicted, ref
       : formatTable(
           [{ title: 'STATE' }, { title: 'FLOWS', align: 'right' }],
           byState.map(([state, flows]) => [state, formatCount(flows)]),
+          '',
+          paint,
         ),
   ];
   if (topClients.length > 0) {
@@ -128,6 +142,8 @@ export function formatSummary({ states, topClients, tables, stored, evicted, ref
       formatTable(
         [{ title: 'CLIENT' }, { title: 'FLOWS', align: 'right' }],
         topClients.map(({ client, flows }) => [client, formatCount(flows)]),
+        '',
+        paint,
       ),
     );
   }

@@ -6,6 +6,7 @@ import { constants } from 'node:os';
 import { Argument, Command } from 'commander';
 
 import type { HostName } from '../lab/topology.js';
+import { plain, type Paint } from './colour.js';
 import { invocation, jsonOption, print, printResult } from './context.js';
 import { formatTable } from './format.js';
 
@@ -69,16 +70,18 @@ function listCommand(): Command {
       const { Lab, labNames, requireRoot } = await import('../lab/index.js');
       requireRoot();
       const labs = labNames().map((name) => ({ name, config: new Lab(name).configPath }));
-      printResult(labs, options, () => formatLabs(labs));
+      printResult(labs, options, (paint) => formatLabs(labs, paint));
     });
 }
 
-export function formatLabs(labs: readonly { name: string; config: string }[]): string {
+export function formatLabs(labs: readonly { name: string; config: string }[], paint: Paint = plain): string {
   return labs.length === 0
     ? 'no labs\n'
     : formatTable(
         [{ title: 'LAB' }, { title: 'CONFIGURATION' }],
         labs.map(({ name, config }) => [name, config]),
+        '',
+        paint,
       );
 }
 

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 
 import { DEFAULT_CONFIG_PATH } from '../config/path.js';
+import { wantsColours } from './colour.js';
 import { instanceFor, withInstance } from './context.js';
 
 interface Options {
@@ -41,7 +42,7 @@ export function runCommand(version: string): Command {
         configPath: resolve(config),
         replace: replace === true,
         version,
-        log: createLog(logLevel, logFormat ?? (process.stderr.isTTY ? 'text' : 'json')),
+        log: createLog(logLevel, logFormat ?? (process.stderr.isTTY ? 'text' : 'json'), wantsColours(process.stderr)),
       });
     });
 }

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 
 import type { StatsReport } from '../control/protocol.js';
 import { serviceName } from '../model/index.js';
+import { plain, type Paint } from './colour.js';
 import { ask, jsonOption, printResult, withInstance } from './context.js';
 import { formatBytes, formatCount, formatTable, type Column } from './format.js';
 
@@ -18,7 +19,9 @@ export function statsCommand(): Command {
     .addOption(jsonOption())
     .action(async (options: { json?: true; reasons?: true }, command: Command) => {
       const stats = await ask(command, 'stats', {});
-      printResult(stats, options, () => (options.reasons === true ? formatReasons(stats) : formatStats(stats)));
+      printResult(stats, options, (paint) =>
+        options.reasons === true ? formatReasons(stats, paint) : formatStats(stats, paint),
+      );
     });
 }
 
@@ -39,7 +42,7 @@ const REASON_COLUMNS: readonly Column[] = [
 /** What VIPs' packets are listed under that are for no service. */
 const NO_SERVICE = '(none)';
 
-export function formatStats({ services, noService }: StatsReport): string {
+export function formatStats({ services, noService }: StatsReport, paint: Paint = plain): string {
   const sum = (verdicts: Readonly<Record<string, number>>): string =>
     formatCount(Object.values(verdicts).reduce((total, count) => total + count, 0));
   const rows = services.map((service) => [
@@ -49,10 +52,10 @@ export function formatStats({ services, noService }: StatsReport): string {
     formatBytes(service.bytes),
     sum(service.verdicts),
   ]);
-  return formatTable(STATS_COLUMNS, [...rows, [NO_SERVICE, '-', '-', '-', sum(noService)]]);
+  return formatTable(STATS_COLUMNS, [...rows, [NO_SERVICE, '-', '-', '-', sum(noService)]], '', paint);
 }
 
-export function formatReasons({ services, noService }: StatsReport): string {
+export function formatReasons({ services, noService }: StatsReport, paint: Paint = plain): string {
   const all = [
     ...services.map((service) => [serviceName(service), service.verdicts] as const),
     [NO_SERVICE, noService] as const,
@@ -62,5 +65,7 @@ export function formatReasons({ services, noService }: StatsReport): string {
       .sort(([, a], [, b]) => b - a)
       .map(([reason, count]) => [name, reason, formatCount(count)]),
   );
-  return rows.length === 0 ? 'every packet for a VIP was sent or delivered\n' : formatTable(REASON_COLUMNS, rows);
+  return rows.length === 0
+    ? 'every packet for a VIP was sent or delivered\n'
+    : formatTable(REASON_COLUMNS, rows, '', paint);
 }
