@@ -10,6 +10,7 @@ const root = dirname(fileURLToPath(import.meta.url));
 /** For each room in src/, the rooms it may import. */
 export const ROOMS = {
   model: [],
+  usage: [],
   schedule: [],
   native: [],
   libbpf: ['native'],
@@ -20,7 +21,7 @@ export const ROOMS = {
   director: ['config', 'control', 'dataplane', 'model', 'native', 'net'],
   lab: ['model'],
   bench: ['dataplane', 'lab', 'libbpf', 'model', 'native'],
-  cli: ['bench', 'config', 'control', 'director', 'lab', 'model'],
+  cli: ['bench', 'config', 'control', 'director', 'lab', 'model', 'usage'],
 };
 
 const roomRules = Object.entries(ROOMS).map(([room, allowed]) => ({

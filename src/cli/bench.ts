@@ -7,7 +7,9 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 
 import type { IpvsChoice, Report } from '../bench/index.js';
 import { BeelineError, parseIp } from '../model/index.js';
-import { jsonOption, printResult } from './context.js';
+import { completes, exitsWith, withExamples } from '../usage/index.js';
+import { interfaces } from './candidates.js';
+import { ExitStatus, jsonOption, printResult } from './context.js';
 
 /** What all benchmarks print to. */
 interface OutputOptions {
@@ -54,13 +56,23 @@ export function benchCommand(): Command {
   for (const command of [programCommand(), forwardCommand(), latencyCommand()]) {
     bench.addCommand(command.copyInheritedSettings(bench));
   }
-  return bench;
+  return exitsWith(
+    withExamples(
+      bench,
+      ['beeline bench program', 'nanoseconds a packet, path by path'],
+      ['beeline bench forward --html forward.html', 'packets a second beside other directors, with charts'],
+      ['beeline bench latency --requests 200', 'what the director adds to a round trip, quickly'],
+    ),
+    ExitStatus.interrupted,
+  );
 }
 
 function withOutput(command: Command): Command {
   return command
     .addOption(jsonOption(' instead of a table'))
-    .option('--html <file>', 'also write a page with charts, which needs nothing else');
+    .addOption(
+      completes(new Option('--html <file>', 'also write a page with charts, which needs nothing else'), 'file'),
+    );
 }
 
 function programCommand(): Command {
@@ -108,7 +120,15 @@ function forwardCommand(): Command {
         .choices(['auto', 'uml', 'none'])
         .default('auto'),
     )
-    .option('--device <name>', 'send out of this interface, to a director of your own, instead of building a lab')
+    .addOption(
+      completes(
+        new Option(
+          '--device <name>',
+          'send out of this interface, to a director of your own, instead of building a lab',
+        ),
+        interfaces,
+      ),
+    )
     .option('--director-mac <mac>', "with --device: that director's MAC", mac)
     .option(
       '--vip <address>',

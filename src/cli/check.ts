@@ -3,15 +3,16 @@
 import { Command } from 'commander';
 
 import type { PlacedProblem } from '../config/index.js';
-import { DEFAULT_CONFIG_PATH } from '../config/path.js';
+import { withExamples } from '../usage/index.js';
+import { configArgument } from './arguments.js';
 import { exitStatusOf, jsonOption, printJson, printResult } from './context.js';
 import { formatQuantity } from './format.js';
 
 export function checkCommand(): Command {
-  return new Command('check')
+  const check = new Command('check')
     .summary('check a configuration file')
     .description('Check a configuration file and print every problem with its line and column. Changes nothing.')
-    .argument('[config]', 'configuration file', DEFAULT_CONFIG_PATH)
+    .addArgument(configArgument())
     .addOption(jsonOption(', with all problems'))
     .action(async (config: string, options: { json?: true }) => {
       const { ConfigError, readConfig } = await import('../config/index.js');
@@ -28,6 +29,15 @@ export function checkCommand(): Command {
         process.exitCode = exitStatusOf(error.code);
       }
     });
+  return withExamples(
+    check,
+    ['beeline check', 'is the file of the default place right?'],
+    [
+      'beeline check new.yaml && cp new.yaml /etc/beeline/beeline.yaml && beeline reload',
+      'put a changed file in force',
+    ],
+    ['beeline check --json new.yaml | jq .problems', 'every problem, for programs'],
+  );
 }
 
 function placed({ line, column, path, message }: PlacedProblem): PlacedProblem {

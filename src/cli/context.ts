@@ -7,6 +7,8 @@ import { Option, type Command } from 'commander';
 import type { Method, Parameters, Results } from '../control/protocol.js';
 import { DEFAULT_INSTANCE, instanceOf, type Instance } from '../director/instance.js';
 import { BeelineError, type ErrorCode } from '../model/index.js';
+import { completes, exitsWith } from '../usage/index.js';
+import { instances } from './candidates.js';
 import { coloured, plain, wantsColours, type Paint } from './colour.js';
 
 export const ExitStatus = {
@@ -48,11 +50,17 @@ export function exitStatusOf(code: ErrorCode): number {
 }
 
 /** `--instance`, which stands before a subcommand or after it. */
-export function withInstance(command: Command): Command {
-  return command.option(
+export function instanceOption(): Option {
+  const option = new Option(
     '--instance <name>',
     'which director, where several run on one host (default: $BEELINE_INSTANCE, or "default")',
   );
+  return completes(option, instances);
+}
+
+/** For commands that talk to a director's daemon. */
+export function withInstance(command: Command): Command {
+  return exitsWith(command.addOption(instanceOption()), ExitStatus.notRunning);
 }
 
 /** The director that a command is for: --instance, else BEELINE_INSTANCE, else the default one. */

@@ -1,10 +1,12 @@
 /** `beeline flows`: the flows that are remembered, a page at a time, or what they come to. */
 
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 
 import type { FlowReport, FlowsQuery, FlowsReport, FlowSummary } from '../control/protocol.js';
 import type { IpAddress } from '../model/index.js';
+import { completes, withExamples } from '../usage/index.js';
 import { address, service } from './arguments.js';
+import { clients, realServers, services } from './candidates.js';
 import { plain, type Paint, type Style } from './colour.js';
 import { ask, jsonOption, print, printJsonList, printResult, stdoutPaint, withInstance } from './context.js';
 import {
@@ -29,20 +31,27 @@ interface Options {
   readonly json?: true;
 }
 
+const FLOW_STATES = ['SYN_RECV', 'ESTABLISHED', 'FIN_WAIT', 'TIME_WAIT', 'CLOSE', 'UDP', 'NONE', 'ASSURED'] as const;
+
 /** Flows a page, when all are asked for. */
 const PAGE = 5_000;
 
 export function flowsCommand(): Command {
-  return withInstance(new Command('flows'))
+  const flows = withInstance(new Command('flows'))
     .summary('list the flows that are remembered')
     .description(
       'List the flows that are remembered: who, through which service, to which real server, in which state, and for how ' +
         'long they will be without a packet. A line of port 0 is no flow: it keeps a client at its real server (persistence).',
     )
-    .option('--service <service>', 'of one service: "192.168.1.100:80", "udp 192.168.1.100:53"', service)
-    .option('--server <address>', 'to one real server', address)
-    .option('--client <address>', 'of one client', address)
-    .option('--state <state>', 'in one state: SYN_RECV, ESTABLISHED, FIN_WAIT, TIME_WAIT, CLOSE, UDP, NONE, ASSURED')
+    .addOption(
+      completes(
+        new Option('--service <service>', 'of one service: "192.168.1.100:80", "udp 192.168.1.100:53"'),
+        services,
+      ).argParser(service),
+    )
+    .addOption(completes(new Option('--server <address>', 'to one real server'), realServers).argParser(address))
+    .addOption(completes(new Option('--client <address>', 'of one client'), clients).argParser(address))
+    .addOption(completes(new Option('--state <state>', `in one state: ${FLOW_STATES.join(', ')}`), FLOW_STATES))
     .option('--limit <n>', 'at most so many', count, 100)
     .option('--all', 'all of them, however many')
     .option('--summary', 'how many there are in each state, whose are the most, and how full the tables are')
@@ -59,6 +68,15 @@ export function flowsCommand(): Command {
         await printFlows(pages(command, query, all === true));
       }
     });
+  return withExamples(
+    flows,
+    ['beeline flows --summary', 'how many flows there are in each state, and whose are the most'],
+    [
+      'beeline flows --service 192.168.1.100:80 --state ESTABLISHED',
+      'the first hundred open connections of one service',
+    ],
+    ['beeline flows --all --json | jq -r ".[].client" | sort | uniq -c', 'count every flow by its client'],
+  );
 }
 
 /** Page after page, so that millions of flows need no memory here; one page alone unless all are asked for. */

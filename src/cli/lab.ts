@@ -3,9 +3,11 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 
-import { Argument, Command } from 'commander';
+import { Argument, Command, Option } from 'commander';
 
 import type { HostName } from '../lab/topology.js';
+import { completes, withExamples, withSection } from '../usage/index.js';
+import { labs } from './candidates.js';
 import { plain, type Paint } from './colour.js';
 import { invocation, jsonOption, print, printResult } from './context.js';
 import { formatTable } from './format.js';
@@ -24,7 +26,13 @@ export function labCommand(): Command {
   for (const command of [upCommand(), listCommand(), execCommand(), downCommand()]) {
     lab.addCommand(command);
   }
-  return lab;
+  return withExamples(
+    lab,
+    ['beeline lab up', 'build a lab, and print the commands to begin with'],
+    ['beeline lab exec client curl http://192.168.1.100/', 'ask the VIP as the client does'],
+    ['beeline --instance lab list', "what the lab's director has forwarded"],
+    ['beeline lab down', 'remove it all'],
+  );
 }
 
 function upCommand(): Command {
@@ -86,12 +94,12 @@ export function formatLabs(labs: readonly { name: string; config: string }[], pa
 }
 
 function execCommand(): Command {
-  return new Command('exec')
+  const exec = new Command('exec')
     .summary('run a program on a host of a lab')
     .description("Run a program on a host of a lab. The files are this machine's, the network is the host's.")
-    .option('--name <name>', 'which lab', DEFAULT_NAME)
+    .addOption(completes(new Option('--name <name>', 'which lab').default(DEFAULT_NAME), labs))
     .addArgument(new Argument('<host>', 'where').choices(HOST_NAMES))
-    .argument('<command...>', 'the program and its arguments')
+    .addArgument(completes(new Argument('<command...>', 'the program and its arguments'), 'program'))
     .passThroughOptions()
     .action(async (host: HostName | 'switch', command: string[], { name }: { name: string }) => {
       const [{ Lab, requireRoot }, { inNamespace }, { BeelineError }] = await Promise.all([
@@ -117,13 +125,14 @@ function execCommand(): Command {
         });
       });
     });
+  return withSection(exec, 'Exit status', 'That of the program, or 128 and the number of the signal that ended it.');
 }
 
 function downCommand(): Command {
   return new Command('down')
     .summary('remove a lab')
     .description('Remove a lab with everything in it, its director included.')
-    .argument('[name]', 'which lab', DEFAULT_NAME)
+    .addArgument(completes(new Argument('[name]', 'which lab').default(DEFAULT_NAME), labs))
     .action(async (name: string) => {
       const { Lab } = await import('../lab/index.js');
       print((await new Lab(name).down()) ? `removed the lab "${name}"\n` : `there is no lab "${name}"\n`);

@@ -4,12 +4,13 @@ import { Command } from 'commander';
 
 import type { DestinationReport, DestinationState, ServiceReport } from '../control/protocol.js';
 import { serviceName } from '../model/index.js';
+import { withExamples } from '../usage/index.js';
 import { plain, type Paint, type Style } from './colour.js';
 import { ask, jsonOption, printResult, withInstance } from './context.js';
 import { formatBytes, formatCount, formatShare, formatTable, type Column } from './format.js';
 
 export function listCommand(): Command {
-  return withInstance(new Command('list'))
+  const list = withInstance(new Command('list'))
     .summary('list the virtual services and their real servers')
     .description(
       'List the virtual services and their real servers: weight, share of the flows, state, and what they got.',
@@ -19,6 +20,14 @@ export function listCommand(): Command {
       const services = await ask(command, 'list', {});
       printResult(services, options, (paint) => formatServices(services, paint));
     });
+  return withExamples(
+    list,
+    ['beeline list', 'all services, with what their real servers got'],
+    [
+      `beeline list --json | jq '.[].destinations[] | select(.state == "unresolved")'`,
+      'the real servers that cannot be reached',
+    ],
+  );
 }
 
 const STATE_STYLES: Readonly<Record<DestinationState, Style>> = {

@@ -5,7 +5,16 @@ import { CommanderError } from 'commander';
 
 import { BeelineError } from '../model/index.js';
 import { ExitStatus, exitStatusOf } from './context.js';
-import { beeline } from './program.js';
+
+async function run(first: string | undefined, rest: readonly string[]): Promise<void> {
+  if (first === '__complete') {
+    const { answer } = await import('./complete.js');
+    await answer(rest);
+  } else {
+    const { beeline } = await import('./program.js');
+    await beeline().parseAsync();
+  }
+}
 
 /** Errors that a user can mend are two sentences; everything else is a defect, and shows where. */
 function report(error: unknown): number {
@@ -33,7 +42,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  await beeline().parseAsync();
+  await run(process.argv[2], process.argv.slice(3));
 } catch (error) {
   process.exitCode = report(error);
 }

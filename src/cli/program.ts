@@ -6,11 +6,13 @@ import { Command } from 'commander';
 
 import { benchCommand } from './bench.js';
 import { checkCommand } from './check.js';
+import { completionCommand } from './completion.js';
 import { withInstance } from './context.js';
 import { drainCommand } from './drain.js';
 import { flowsCommand } from './flows.js';
 import { labCommand } from './lab.js';
 import { listCommand } from './list.js';
+import { manualCommand } from './manual.js';
 import { reloadCommand } from './reload.js';
 import { runCommand } from './run.js';
 import { schemaCommand } from './schema.js';
@@ -40,6 +42,8 @@ export function beeline(): Command {
     drainCommand(),
     stopCommand(),
     schemaCommand(),
+    manualCommand(version, beeline),
+    completionCommand(),
     labCommand(),
     benchCommand(),
   ];

@@ -3,11 +3,12 @@
 import { Command } from 'commander';
 
 import type { ReloadReport } from '../control/protocol.js';
+import { withExamples } from '../usage/index.js';
 import { ask, jsonOption, printResult, withInstance } from './context.js';
 import { formatQuantity } from './format.js';
 
 export function reloadCommand(): Command {
-  return withInstance(new Command('reload'))
+  const reload = withInstance(new Command('reload'))
     .summary('have the daemon read its configuration file again')
     .description(
       'Have the daemon read its configuration file again. Packets see the old configuration or the new one; when there ' +
@@ -19,6 +20,7 @@ export function reloadCommand(): Command {
       const report = { settings: [], ...(await ask(command, 'reload', {})) };
       printResult(report, options, () => formatReload(report));
     });
+  return withExamples(reload, ['beeline check && beeline reload', 'reload a file that has no problems']);
 }
 
 export function formatReload({ added, removed, changed, services, destinations, settings = [] }: ReloadReport): string {

@@ -4,12 +4,13 @@ import { Command } from 'commander';
 
 import type { StatsReport } from '../control/protocol.js';
 import { serviceName } from '../model/index.js';
+import { withExamples } from '../usage/index.js';
 import { plain, type Paint } from './colour.js';
 import { ask, jsonOption, printResult, withInstance } from './context.js';
 import { formatBytes, formatCount, formatTable, type Column } from './format.js';
 
 export function statsCommand(): Command {
-  return withInstance(new Command('stats'))
+  const stats = withInstance(new Command('stats'))
     .summary("show what the virtual services' packets came to")
     .description(
       'Show what the packets of each virtual service came to: sent or delivered, and with --reasons why the others were ' +
@@ -23,6 +24,7 @@ export function statsCommand(): Command {
         options.reasons === true ? formatReasons(stats, paint) : formatStats(stats, paint),
       );
     });
+  return withExamples(stats, ['beeline stats --reasons', 'why packets for a VIP were not sent']);
 }
 
 const STATS_COLUMNS: readonly Column[] = [

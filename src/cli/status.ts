@@ -3,12 +3,13 @@
 import { Command } from 'commander';
 
 import type { InterfaceReport, StatusReport } from '../control/protocol.js';
+import { withExamples } from '../usage/index.js';
 import { plain, type Paint } from './colour.js';
 import { ask, jsonOption, printResult, withInstance } from './context.js';
 import { formatBytes, formatCount, formatDuration, formatQuantity } from './format.js';
 
 export function statusCommand(): Command {
-  return withInstance(new Command('status'))
+  const status = withInstance(new Command('status'))
     .summary('show how the director is')
     .description('Show the daemon, its interfaces, and what it forwarded and what not.')
     .addOption(jsonOption())
@@ -16,6 +17,11 @@ export function statusCommand(): Command {
       const status = await ask(command, 'status', {});
       printResult(status, options, (paint) => formatStatus(status, Date.now(), paint));
     });
+  return withExamples(
+    status,
+    ['beeline status', 'how the director is'],
+    ['beeline status --json | jq -e ".problems == []"', 'ask from a script whether all is well'],
+  );
 }
 
 /** @param now milliseconds since 1970 */

@@ -3,10 +3,11 @@
 import { Command } from 'commander';
 
 import { BeelineError } from '../model/index.js';
+import { withExamples } from '../usage/index.js';
 import { ask, instanceFor, jsonOption, printResult, withInstance } from './context.js';
 
 export function stopCommand(): Command {
-  return withInstance(new Command('stop'))
+  const stop = withInstance(new Command('stop'))
     .summary('end the daemon; packets are forwarded still')
     .description('End the daemon. Packets are forwarded as before unless --detach is given.')
     .option('--detach', 'take the XDP program off its interfaces and remove all maps; works without a daemon too')
@@ -25,6 +26,11 @@ export function stopCommand(): Command {
         printResult(report, options, () => formatStop(report));
       }
     });
+  return withExamples(
+    stop,
+    ['beeline stop', 'end the daemon, for an upgrade for example'],
+    ['beeline stop --detach', 'end forwarding too'],
+  );
 }
 
 /** @param report without a pid where there was no daemon, and its data path may have been there */
