@@ -1,7 +1,7 @@
 /** `beeline manual`: shows a page of the manual, or writes all of them. */
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Argument, Command, Option } from 'commander';
@@ -9,7 +9,7 @@ import { Argument, Command, Option } from 'commander';
 import { DEFAULT_CONFIG_PATH } from '../config/path.js';
 import { BeelineError } from '../model/index.js';
 import { commandPages, completes, define, filePage, withExamples, type Page } from '../usage/index.js';
-import { EXIT_MEANINGS, ExitStatus, print } from './context.js';
+import { EXIT_MEANINGS, ExitStatus } from './context.js';
 import { INTRODUCTION, SECTIONS } from './overview.js';
 
 /** @param program all commands, this one among them: asked for when they are all there */
@@ -19,16 +19,16 @@ export function manualCommand(version: string, program: () => Command): Command 
   const command = new Command('manual')
     .summary('show the manual')
     .description(
-      'Show a page of the manual: of the program, of a command, or of the configuration file. Needs no manual installed.',
+      'Show a page of the manual: of the program, of a command with its subcommands, or of the configuration file. The manual need not be installed.',
     )
     .addArgument(
-      completes(new Argument('[page]', 'a command, or beeline.yaml').default('beeline'), () => [
+      completes(new Argument('[page...]', 'a command, or beeline.yaml').default([], 'beeline'), () => [
         ...names(),
         { value: 'beeline.yaml', description: 'the configuration file' },
       ]),
     )
     .addOption(completes(new Option('--output <directory>', 'write all pages into a folder instead'), 'directory'))
-    .action(async (name: string, { output }: { output?: string }) => {
+    .action(async ([name = 'beeline']: readonly string[], { output }: { output?: string }) => {
       const pages = await allPages(version, program());
       if (output === undefined) {
         show(pageNamed(name, pages));
@@ -39,7 +39,7 @@ export function manualCommand(version: string, program: () => Command): Command 
   return withExamples(
     command,
     ['beeline manual flows', 'the page of "beeline flows"'],
-    ['beeline manual --output /usr/local/share/man/man1', 'install the pages by hand'],
+    ['beeline manual --output man', 'write all pages, for a package'],
   );
 }
 
@@ -80,22 +80,25 @@ function pageNamed(name: string, pages: readonly Page[]): Page {
 }
 
 function show({ text }: Page): void {
-  if (!process.stdout.isTTY) {
-    print(text);
-    return;
-  }
   const { error } = spawnSync('man', ['-l', '-'], { input: text, stdio: ['pipe', 'inherit', 'inherit'] });
-  if (error !== undefined) {
+  // Whoever stops reading has seen enough.
+  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') {
     throw new BeelineError('USAGE', 'there is no "man" here to show the manual', {
-      hint: 'Install it (man-db), or use "beeline help COMMAND".',
+      hint: 'Install it (man-db), use "beeline help COMMAND", or write the pages with --output.',
       cause: error,
     });
   }
 }
 
 function write(pages: readonly Page[], directory: string): void {
-  mkdirSync(directory, { recursive: true });
-  for (const { file, text } of pages) {
-    writeFileSync(join(directory, file), text);
+  try {
+    if (!existsSync(directory)) {
+      mkdirSync(directory);
+    }
+    for (const { file, text } of pages) {
+      writeFileSync(join(directory, file), text);
+    }
+  } catch (error) {
+    throw new BeelineError('USAGE', `cannot write into ${directory}: ${(error as Error).message}`, { cause: error });
   }
 }

@@ -9,8 +9,8 @@ services:
       - 192.168.1.31
       - { address: 192.168.1.32, weight: 3 }
 
-  # IPVS's weighted least connections. A client keeps its real server for five
-  # minutes after its last connection.
+  # IPVS's weighted least connections; for five minutes after its
+  # last connection a client keeps its real server.
   - address: 192.168.1.100
     port: 443
     scheduler: wlc
@@ -20,7 +20,7 @@ services:
       - { address: 192.168.1.31, upperThreshold: 1000 }
       - { address: 192.168.1.32, vlan: 20 }
 
-  # Only flows that a change of the real servers moves are remembered.
+  # Only flows that a change of real servers moves are remembered.
   - address: fd00::100
     port: 53
     protocol: udp

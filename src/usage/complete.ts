@@ -41,6 +41,10 @@ export function complete(program: Definition, words: readonly string[]): Complet
   const state = before.reduce(read, start);
   const { command, pending, operandsOnly, given } = state;
   const none = { candidates: [], source: undefined, given, current, prefix: '', programAt: 0 };
+  if (command.commands.length > 0 && state.count > 0) {
+    // There is no such command.
+    return none;
+  }
   if (pending !== undefined) {
     return { ...none, ...valuesOf(pending) };
   }
