@@ -10,6 +10,7 @@ const root = dirname(fileURLToPath(import.meta.url));
 /** For each room in src/, the rooms it may import. */
 export const ROOMS = {
   model: [],
+  usage: [],
   schedule: [],
   native: [],
   libbpf: ['native'],
@@ -21,7 +22,7 @@ export const ROOMS = {
   ipvsadm: ['control', 'director', 'model'],
   lab: ['model'],
   bench: ['dataplane', 'lab', 'libbpf', 'model', 'native'],
-  cli: ['bench', 'config', 'control', 'director', 'ipvsadm', 'lab', 'model'],
+  cli: ['bench', 'config', 'control', 'director', 'ipvsadm', 'lab', 'model', 'usage'],
 };
 
 const roomRules = Object.entries(ROOMS).map(([room, allowed]) => ({

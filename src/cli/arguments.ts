@@ -1,8 +1,25 @@
 /** What several commands take on the command line: services, addresses, lengths of time. */
 
-import { InvalidArgumentError } from 'commander';
+import { Argument, InvalidArgumentError } from 'commander';
+
+import { DEFAULT_CONFIG_PATH } from '../config/path.js';
 
 import { BeelineError, parseIp, parseServiceName, serviceName, type IpAddress } from '../model/index.js';
+import { completes } from '../usage/index.js';
+import { realServers, services } from './candidates.js';
+
+export function configArgument(): Argument {
+  return completes(new Argument('[config]', 'configuration file').default(DEFAULT_CONFIG_PATH), 'file');
+}
+
+export function serviceArgument(): Argument {
+  const argument = new Argument('<service>', 'for example 192.168.1.100:80 or "udp [fd00::100]:53"');
+  return completes(argument.argParser(service), services);
+}
+
+export function serverArgument(): Argument {
+  return completes(new Argument('<server>', "the real server's address").argParser(address), realServers);
+}
 
 /** @throws InvalidArgumentError */
 export function service(text: string): string {

@@ -7,7 +7,9 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 
 import type { IpvsChoice, Report } from '../bench/index.js';
 import { BeelineError, parseIp } from '../model/index.js';
-import { print } from './context.js';
+import { completes, exitsWith, withExamples } from '../usage/index.js';
+import { interfaces } from './candidates.js';
+import { ExitStatus, jsonOption, printResult } from './context.js';
 
 /** What all benchmarks print to. */
 interface OutputOptions {
@@ -54,13 +56,23 @@ export function benchCommand(): Command {
   for (const command of [programCommand(), forwardCommand(), latencyCommand()]) {
     bench.addCommand(command.copyInheritedSettings(bench));
   }
-  return bench;
+  return exitsWith(
+    withExamples(
+      bench,
+      ['beeline bench program', 'nanoseconds a packet, path by path'],
+      ['beeline bench forward --html forward.html', 'packets a second beside other directors, with charts'],
+      ['beeline bench latency --requests 200', 'what the director adds to a round trip, quickly'],
+    ),
+    ExitStatus.interrupted,
+  );
 }
 
 function withOutput(command: Command): Command {
   return command
-    .option('--json', 'print one JSON object instead of a table')
-    .option('--html <file>', 'also write a page with charts, which needs nothing else');
+    .addOption(jsonOption(' instead of a table'))
+    .addOption(
+      completes(new Option('--html <file>', 'also write a page with charts, which needs nothing else'), 'file'),
+    );
 }
 
 function programCommand(): Command {
@@ -75,7 +87,8 @@ function programCommand(): Command {
     .option('--flows <n>', 'different flows among the packets, a power of two', whole)
     .option('--rounds <n>', 'how often each path is measured, in turn with the others', whole, 11)
     .option('--repeat <n>', 'packets a measurement', whole, 1_000_000)
-    .action(async ({ json, html, services, destinations, flows, rounds, repeat }: ProgramOptions) => {
+    .action(async (options: ProgramOptions) => {
+      const { html, services, destinations, flows, rounds, repeat } = options;
       requireWritable(html);
       if (repeat > MOST_PACKETS) {
         throw new BeelineError('USAGE', `--repeat is ${MOST_PACKETS} at the most`);
@@ -87,7 +100,7 @@ function programCommand(): Command {
           ? undefined
           : { services: services ?? 1, destinations: destinations ?? 10, flows: flows ?? 1 << 20 };
       const report = await benchProgram({ rounds, repeat, ask, onProgress: terminalProgress() });
-      await output(report, programReport(report), { json, html });
+      await output(report, programReport(report), options);
     });
 }
 
@@ -107,7 +120,15 @@ function forwardCommand(): Command {
         .choices(['auto', 'uml', 'none'])
         .default('auto'),
     )
-    .option('--device <name>', 'send out of this interface, to a director of your own, instead of building a lab')
+    .addOption(
+      completes(
+        new Option(
+          '--device <name>',
+          'send out of this interface, to a director of your own, instead of building a lab',
+        ),
+        interfaces,
+      ),
+    )
     .option('--director-mac <mac>', "with --device: that director's MAC", mac)
     .option(
       '--vip <address>',
@@ -119,7 +140,7 @@ function forwardCommand(): Command {
       'with --device: its name again. Millions of frames leave through it, what arrives is dropped',
     )
     .action(async (options: ForwardOptions) => {
-      const { json, html, flows, rounds, duration, ipvs, cpu, yesFlood } = options;
+      const { html, flows, rounds, duration, ipvs, cpu, yesFlood } = options;
       requireWritable(html);
       const external = externalOf(options);
       const bench = await import('../bench/index.js');
@@ -137,7 +158,7 @@ function forwardCommand(): Command {
         }),
       );
       const machine = bench.machine();
-      await output({ machine, ...report }, bench.forwardReport(report, machine), { json, html });
+      await output({ machine, ...report }, bench.forwardReport(report, machine), options);
     });
 }
 
@@ -151,14 +172,15 @@ function latencyCommand(): Command {
     .option('--rounds <n>', 'how often, each time on new connections', whole, 9)
     .option('--requests <n>', 'requests a round and way', whole, 2000)
     .option('--bytes <n>', 'length of a request, and of its answer', whole, 64)
-    .action(async ({ json, html, rounds, requests, bytes }: LatencyOptions) => {
+    .action(async (options: LatencyOptions) => {
+      const { html, rounds, requests, bytes } = options;
       requireWritable(html);
       const bench = await import('../bench/index.js');
       const report = await interruptible((signal) =>
         bench.benchLatency({ rounds, requests, bytes, onProgress: bench.terminalProgress(), signal }),
       );
       const machine = bench.machine();
-      await output({ machine, ...report }, bench.latencyReport(report, machine), { json, html });
+      await output({ machine, ...report }, bench.latencyReport(report, machine), options);
     });
 }
 
@@ -194,16 +216,13 @@ async function interruptible<Result>(work: (signal: AbortSignal) => Promise<Resu
   }
 }
 
-async function output(
-  raw: object,
-  report: Report,
-  { json, html }: { json: true | undefined; html: string | undefined },
-): Promise<void> {
+async function output(raw: object, report: Report, options: OutputOptions): Promise<void> {
+  const { html } = options;
   const { formatReport, htmlPage } = await import('../bench/index.js');
   if (html !== undefined) {
     writeFileSync(html, htmlPage(report, new Date()));
   }
-  print(json === true ? `${JSON.stringify(raw)}\n` : formatReport(report));
+  printResult(raw, options, () => formatReport(report));
 }
 
 /** Found out before minutes of measuring, not after. */

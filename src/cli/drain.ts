@@ -6,33 +6,35 @@ import { Command } from 'commander';
 
 import type { DrainReport } from '../control/protocol.js';
 import type { IpAddress } from '../model/index.js';
-import { address, duration, service } from './arguments.js';
-import { ask, print, printJson, withInstance } from './context.js';
+import { withExamples } from '../usage/index.js';
+import { duration, serverArgument, serviceArgument } from './arguments.js';
+import { ask, jsonOption, print, printResult, withInstance } from './context.js';
 import { formatDuration, formatQuantity } from './format.js';
 
 /** How often to ask how many flows are left. */
 const POLL_MS = 1_000;
 
 export function drainCommand(): Command {
-  return withInstance(new Command('drain'))
+  const drain = withInstance(new Command('drain'))
     .summary("let a real server's flows end, then remove it")
     .description(
       'Give a real server no new flows, wait for those that it has, and then remove it from its service. Ending this ' +
         'command does not end the draining. The configuration file stays as it is: take the real server out of it too, or ' +
         'the next reload brings it back.',
     )
-    .argument('<service>', 'for example 192.168.1.100:80 or "udp [fd00::100]:53"', service)
-    .argument('<server>', "the real server's address", address)
+    .addArgument(serviceArgument())
+    .addArgument(serverArgument())
     .option('--deadline <time>', 'remove it after so long, whatever flows it has: 90s, 10m, 2h', duration)
     .option('--no-wait', 'begin, and do not wait')
-    .option('--json', 'print JSON, when it is over')
+    .addOption(jsonOption(', when it is over'))
     .action(
       async (
         name: string,
         server: IpAddress,
-        { deadline, wait, json }: { deadline?: number; wait: boolean; json?: true },
+        options: { deadline?: number; wait: boolean; json?: true },
         command: Command,
       ) => {
+        const { deadline, wait, json } = options;
         let report = await ask(command, 'drain', { service: name, address: server, deadlineMs: deadline });
         let said = '';
         while (wait && !report.removed) {
@@ -44,13 +46,17 @@ export function drainCommand(): Command {
           await sleep(POLL_MS);
           report = await ask(command, 'drainState', { service: name, address: server });
         }
-        if (json === true) {
-          printJson(report);
-        } else {
-          print(formatDrain(report, Date.now()));
-        }
+        printResult(report, options, () => formatDrain(report, Date.now()));
       },
     );
+  return withExamples(
+    drain,
+    [
+      'beeline drain 192.168.1.100:80 192.168.1.31 --deadline 10m',
+      'wait ten minutes at the most, then remove the real server',
+    ],
+    ['beeline drain udp/[fd00::100]:53 fd00::31 --no-wait', 'begin, and come back at once'],
+  );
 }
 
 export function formatDrain(

@@ -1,25 +1,36 @@
 /** How numbers, times and tables look on a terminal. Pure. */
 
+import { plain, type Paint, type Style } from './colour.js';
+
 /** One column: its title, and whether its cells stand to the right. */
 export interface Column {
   readonly title: string;
   readonly align?: 'right';
   /** At least so many characters: for tables that are printed in pieces. */
   readonly width?: number;
+  /** How a cell is painted, by what stands in it. */
+  readonly style?: (cell: string) => Style | undefined;
 }
 
 /** Columns as wide as their widest cell, two spaces between them, no space at the ends of lines. */
-export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[], indent = ''): string {
+export function formatTable(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  indent = '',
+  paint: Paint = plain,
+): string {
   const widths = columns.map(({ title, width = 0 }, i) =>
     rows.reduce((most, row) => Math.max(most, row[i]!.length), Math.max(width, title.length)),
   );
-  const line = (cells: readonly string[]): string =>
-    indent +
-    cells
-      .map((cell, i) => (columns[i]!.align === 'right' ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
-      .join('  ')
-      .trimEnd();
-  return [columns.map(({ title }) => title), ...rows].map((cells) => `${line(cells)}\n`).join('');
+  // Spaces stand outside of what is painted, so that they can be left away at the end and are never underlined.
+  const padded = (cell: string, i: number, style: Style | undefined): string => {
+    const space = ' '.repeat(widths[i]! - cell.length);
+    const painted = cell === '' ? cell : paint(style, cell);
+    return columns[i]!.align === 'right' ? space + painted : painted + space;
+  };
+  const titles = columns.map(({ title }, i) => padded(title, i, 'faint'));
+  const lines = [titles, ...rows.map((cells) => cells.map((cell, i) => padded(cell, i, columns[i]!.style?.(cell))))];
+  return lines.map((cells) => `${(indent + cells.join('  ')).trimEnd()}\n`).join('');
 }
 
 /** 12345678 → "12,345,678" */

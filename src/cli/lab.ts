@@ -3,10 +3,14 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 
-import { Argument, Command } from 'commander';
+import { Argument, Command, Option } from 'commander';
 
 import type { HostName } from '../lab/topology.js';
-import { invocation, print } from './context.js';
+import { completes, withExamples, withSection } from '../usage/index.js';
+import { labs } from './candidates.js';
+import { plain, type Paint } from './colour.js';
+import { invocation, jsonOption, print, printResult } from './context.js';
+import { formatTable } from './format.js';
 
 const DEFAULT_NAME = 'lab';
 const HOST_NAMES = ['client', 'director', 'real1', 'real2', 'switch'] as const;
@@ -19,10 +23,16 @@ export function labCommand(): Command {
         'it. It reaches nothing outside.',
     )
     .enablePositionalOptions();
-  for (const command of [upCommand(), execCommand(), downCommand()]) {
+  for (const command of [upCommand(), listCommand(), execCommand(), downCommand()]) {
     lab.addCommand(command);
   }
-  return lab;
+  return withExamples(
+    lab,
+    ['beeline lab up', 'build a lab, and print the commands to begin with'],
+    ['beeline lab exec client curl http://192.168.1.100/', 'ask the VIP as the client does'],
+    ['beeline --instance lab list', "what the lab's director has forwarded"],
+    ['beeline lab down', 'remove it all'],
+  );
 }
 
 function upCommand(): Command {
@@ -59,13 +69,37 @@ function upCommand(): Command {
     });
 }
 
+function listCommand(): Command {
+  return new Command('list')
+    .summary('list the labs')
+    .description('List the labs that are up, each with the configuration file of its director.')
+    .addOption(jsonOption())
+    .action(async (options: { json?: true }) => {
+      const { Lab, labNames, requireRoot } = await import('../lab/index.js');
+      requireRoot();
+      const labs = labNames().map((name) => ({ name, config: new Lab(name).configPath }));
+      printResult(labs, options, (paint) => formatLabs(labs, paint));
+    });
+}
+
+export function formatLabs(labs: readonly { name: string; config: string }[], paint: Paint = plain): string {
+  return labs.length === 0
+    ? 'no labs\n'
+    : formatTable(
+        [{ title: 'LAB' }, { title: 'CONFIGURATION' }],
+        labs.map(({ name, config }) => [name, config]),
+        '',
+        paint,
+      );
+}
+
 function execCommand(): Command {
-  return new Command('exec')
+  const exec = new Command('exec')
     .summary('run a program on a host of a lab')
     .description("Run a program on a host of a lab. The files are this machine's, the network is the host's.")
-    .option('--name <name>', 'which lab', DEFAULT_NAME)
+    .addOption(completes(new Option('--name <name>', 'which lab').default(DEFAULT_NAME), labs))
     .addArgument(new Argument('<host>', 'where').choices(HOST_NAMES))
-    .argument('<command...>', 'the program and its arguments')
+    .addArgument(completes(new Argument('<command...>', 'the program and its arguments'), 'program'))
     .passThroughOptions()
     .action(async (host: HostName | 'switch', command: string[], { name }: { name: string }) => {
       const [{ Lab, requireRoot }, { inNamespace }, { BeelineError }] = await Promise.all([
@@ -91,13 +125,14 @@ function execCommand(): Command {
         });
       });
     });
+  return withSection(exec, 'Exit status', 'That of the program, or 128 and the number of the signal that ended it.');
 }
 
 function downCommand(): Command {
   return new Command('down')
     .summary('remove a lab')
     .description('Remove a lab with everything in it, its director included.')
-    .argument('[name]', 'which lab', DEFAULT_NAME)
+    .addArgument(completes(new Argument('[name]', 'which lab').default(DEFAULT_NAME), labs))
     .action(async (name: string) => {
       const { Lab } = await import('../lab/index.js');
       print((await new Lab(name).down()) ? `removed the lab "${name}"\n` : `there is no lab "${name}"\n`);

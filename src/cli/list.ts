@@ -2,33 +2,46 @@
 
 import { Command } from 'commander';
 
-import type { DestinationReport, ServiceReport } from '../control/protocol.js';
+import type { DestinationReport, DestinationState, ServiceReport } from '../control/protocol.js';
 import { serviceName } from '../model/index.js';
-import { ask, print, printJson, withInstance } from './context.js';
+import { withExamples } from '../usage/index.js';
+import { plain, type Paint, type Style } from './colour.js';
+import { ask, jsonOption, printResult, withInstance } from './context.js';
 import { formatBytes, formatCount, formatShare, formatTable, type Column } from './format.js';
 
 export function listCommand(): Command {
-  return withInstance(new Command('list'))
+  const list = withInstance(new Command('list'))
     .summary('list the virtual services and their real servers')
     .description(
       'List the virtual services and their real servers: weight, share of the flows, state, and what they got.',
     )
-    .option('--json', 'print JSON')
-    .action(async ({ json }: { json?: true }, command: Command) => {
+    .addOption(jsonOption())
+    .action(async (options: { json?: true }, command: Command) => {
       const services = await ask(command, 'list', {});
-      if (json === true) {
-        printJson(services);
-      } else {
-        print(formatServices(services));
-      }
+      printResult(services, options, (paint) => formatServices(services, paint));
     });
+  return withExamples(
+    list,
+    ['beeline list', 'all services, with what their real servers got'],
+    [
+      `beeline list --json | jq '.[].destinations[] | select(.state == "unresolved")'`,
+      'the real servers that cannot be reached',
+    ],
+  );
 }
+
+const STATE_STYLES: Readonly<Record<DestinationState, Style>> = {
+  up: 'good',
+  local: 'good',
+  drained: 'warning',
+  unresolved: 'bad',
+};
 
 const COLUMNS: readonly Column[] = [
   { title: 'REAL SERVER' },
   { title: 'WEIGHT', align: 'right' },
   { title: 'SHARE', align: 'right' },
-  { title: 'STATE' },
+  { title: 'STATE', style: (state) => STATE_STYLES[state as DestinationState] },
   { title: 'MAC' },
   { title: 'ACTIVE', align: 'right' },
   { title: 'INACTIVE', align: 'right' },
@@ -37,23 +50,24 @@ const COLUMNS: readonly Column[] = [
   { title: 'BYTES', align: 'right' },
 ];
 
-export function formatServices(services: readonly ServiceReport[]): string {
+export function formatServices(services: readonly ServiceReport[], paint: Paint = plain): string {
   if (services.length === 0) {
     return 'no virtual services\n';
   }
-  return services.map(formatService).join('\n');
+  return services.map((service) => formatService(service, paint)).join('\n');
 }
 
-function formatService(service: ServiceReport): string {
+function formatService(service: ServiceReport, paint: Paint): string {
   const { scheduler, slots, destinations, verdicts } = service;
-  const title = `${serviceName(service)}  ${scheduler}${slots === 0 ? '' : `, ${slots} slots`}\n`;
+  const title = `${paint('name', serviceName(service))}  ${scheduler}${slots === 0 ? '' : `, ${slots} slots`}\n`;
   const reasons = destinations
     .filter(({ reason }) => reason !== undefined)
     .map(({ address, reason }) => `  ${address}: ${reason!}\n`);
   const passed = Object.entries(verdicts).map(
     ([name, count]) => `  not sent, ${name}: ${formatCount(count)} packets\n`,
   );
-  const table = destinations.length === 0 ? '  no real servers\n' : formatTable(COLUMNS, destinations.map(cells), '  ');
+  const table =
+    destinations.length === 0 ? '  no real servers\n' : formatTable(COLUMNS, destinations.map(cells), '  ', paint);
   return [title, table, ...reasons, ...passed].join('');
 }
 

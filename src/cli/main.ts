@@ -5,8 +5,8 @@ import { ipvsadmCall } from './ipvsadm-call.js';
 
 const call = ipvsadmCall(process.argv.slice(2));
 if (call === undefined) {
-  const { main } = await import('./program.js');
-  await main();
+  const { runCommandLine } = await import('./command-line.js');
+  await runCommandLine();
 } else {
   const { runTool } = await import('../ipvsadm/tool.js');
   process.exitCode = await runTool(call.tool, call.words, call.instance);

@@ -1,19 +1,20 @@
-/** All commands but ipvsadm's: one file each, loading what it needs when it is run. */
+/** All commands and their options: what `--help`, the manual and shells' completion are made from. */
 
 import { readFileSync } from 'node:fs';
 
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 
-import { BeelineError } from '../model/index.js';
 import { benchCommand } from './bench.js';
 import { checkCommand } from './check.js';
-import { ExitStatus, exitStatusOf, withInstance } from './context.js';
+import { completionCommand } from './completion.js';
+import { withInstance } from './context.js';
 import { drainCommand } from './drain.js';
 import { flowsCommand } from './flows.js';
 import { importCommand } from './import.js';
 import { ipvsadmCommands } from './ipvsadm.js';
 import { labCommand } from './lab.js';
 import { listCommand } from './list.js';
+import { manualCommand } from './manual.js';
 import { markCommand } from './mark.js';
 import { reloadCommand } from './reload.js';
 import { runCommand } from './run.js';
@@ -22,7 +23,8 @@ import { statsCommand } from './stats.js';
 import { statusCommand } from './status.js';
 import { stopCommand } from './stop.js';
 
-function beeline(): Command {
+/** Builds the commands anew, each loading what it needs when it is run. */
+export function beeline(): Command {
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
     version: string;
   };
@@ -46,6 +48,8 @@ function beeline(): Command {
     importCommand(),
     stopCommand(),
     schemaCommand(),
+    manualCommand(version, beeline),
+    completionCommand(),
     labCommand(),
     benchCommand(),
   ];
@@ -60,34 +64,4 @@ function inherit(command: Command, parent: Command): Command {
   command.copyInheritedSettings(parent);
   command.commands.forEach((each) => inherit(each, command));
   return command;
-}
-
-/** Errors that a user can mend are two sentences; everything else is a defect, and shows where. */
-function report(error: unknown): number {
-  if (error instanceof CommanderError) {
-    // Help and version are no errors; what is one has been printed.
-    return error.exitCode === 0 ? ExitStatus.ok : ExitStatus.usage;
-  }
-  if (error instanceof BeelineError) {
-    process.stderr.write(`beeline: ${error.message}\n${error.hint === undefined ? '' : `${error.hint}\n`}`);
-    return exitStatusOf(error.code);
-  }
-  throw error;
-}
-
-/** Runs the command line; the exit status is the process's. */
-export async function main(): Promise<void> {
-  // Whoever reads our output may stop reading, "beeline list | head", or have no room for it.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') {
-      process.exit();
-    }
-    process.stderr.write(`beeline: cannot write to standard output: ${error.message}\n`);
-    process.exit(ExitStatus.failed);
-  });
-  try {
-    await beeline().parseAsync();
-  } catch (error) {
-    process.exitCode = report(error);
-  }
 }

@@ -4,8 +4,10 @@ import { resolve } from 'node:path';
 
 import { Command, Option } from 'commander';
 
-import { DEFAULT_CONFIG_PATH } from '../config/path.js';
-import { instanceFor, withInstance } from './context.js';
+import { withExamples } from '../usage/index.js';
+import { configArgument } from './arguments.js';
+import { wantsColours } from './colour.js';
+import { instanceFor, instanceOption } from './context.js';
 
 interface Options {
   replace?: true;
@@ -14,13 +16,14 @@ interface Options {
 }
 
 export function runCommand(version: string): Command {
-  return withInstance(new Command('run'))
+  const run = new Command('run')
     .summary('run the director until it is stopped')
     .description(
       'Run the director in the foreground. When it ends, by SIGTERM or by a crash, packets are forwarded as before; ' +
         '"beeline stop --detach" ends that too. SIGHUP reloads the configuration.',
     )
-    .argument('[config]', 'configuration file', DEFAULT_CONFIG_PATH)
+    .addArgument(configArgument())
+    .addOption(instanceOption())
     .option('--replace', 'take the interface over when another XDP program is attached to it')
     .addOption(
       new Option('--log-level <level>', 'how much to log').choices(['error', 'warn', 'info', 'debug']).default('info'),
@@ -41,7 +44,15 @@ export function runCommand(version: string): Command {
         configPath: resolve(config),
         replace: replace === true,
         version,
-        log: createLog(logLevel, logFormat ?? (process.stderr.isTTY ? 'text' : 'json')),
+        log: createLog(logLevel, logFormat ?? (process.stderr.isTTY ? 'text' : 'json'), wantsColours(process.stderr)),
       });
     });
+  return withExamples(
+    run,
+    ['beeline run', 'run with /etc/beeline/beeline.yaml, in the foreground'],
+    [
+      'beeline run --instance test --log-level debug test.yaml',
+      'try another configuration beside it, on another interface',
+    ],
+  );
 }

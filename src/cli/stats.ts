@@ -4,26 +4,27 @@ import { Command } from 'commander';
 
 import type { StatsReport } from '../control/protocol.js';
 import { serviceName } from '../model/index.js';
-import { ask, print, printJson, withInstance } from './context.js';
+import { withExamples } from '../usage/index.js';
+import { plain, type Paint } from './colour.js';
+import { ask, jsonOption, printResult, withInstance } from './context.js';
 import { formatBytes, formatCount, formatTable, type Column } from './format.js';
 
 export function statsCommand(): Command {
-  return withInstance(new Command('stats'))
+  const stats = withInstance(new Command('stats'))
     .summary("show what the virtual services' packets came to")
     .description(
       'Show what the packets of each virtual service came to: sent or delivered, and with --reasons why the others were ' +
         'not. The reasons are those of docs/verdicts.md.',
     )
     .option('--reasons', 'why packets were passed up or dropped, a line for each reason')
-    .option('--json', 'print JSON')
-    .action(async ({ json, reasons }: { json?: true; reasons?: true }, command: Command) => {
+    .addOption(jsonOption())
+    .action(async (options: { json?: true; reasons?: true }, command: Command) => {
       const stats = await ask(command, 'stats', {});
-      if (json === true) {
-        printJson(stats);
-      } else {
-        print(reasons === true ? formatReasons(stats) : formatStats(stats));
-      }
+      printResult(stats, options, (paint) =>
+        options.reasons === true ? formatReasons(stats, paint) : formatStats(stats, paint),
+      );
     });
+  return withExamples(stats, ['beeline stats --reasons', 'why packets for a VIP were not sent']);
 }
 
 const STATS_COLUMNS: readonly Column[] = [
@@ -43,7 +44,7 @@ const REASON_COLUMNS: readonly Column[] = [
 /** What VIPs' packets are listed under that are for no service. */
 const NO_SERVICE = '(none)';
 
-export function formatStats({ services, noService }: StatsReport): string {
+export function formatStats({ services, noService }: StatsReport, paint: Paint = plain): string {
   const sum = (verdicts: Readonly<Record<string, number>>): string =>
     formatCount(Object.values(verdicts).reduce((total, count) => total + count, 0));
   const rows = services.map((service) => [
@@ -53,10 +54,10 @@ export function formatStats({ services, noService }: StatsReport): string {
     formatBytes(service.bytes),
     sum(service.verdicts),
   ]);
-  return formatTable(STATS_COLUMNS, [...rows, [NO_SERVICE, '-', '-', '-', sum(noService)]]);
+  return formatTable(STATS_COLUMNS, [...rows, [NO_SERVICE, '-', '-', '-', sum(noService)]], '', paint);
 }
 
-export function formatReasons({ services, noService }: StatsReport): string {
+export function formatReasons({ services, noService }: StatsReport, paint: Paint = plain): string {
   const all = [
     ...services.map((service) => [serviceName(service), service.verdicts] as const),
     [NO_SERVICE, noService] as const,
@@ -66,5 +67,7 @@ export function formatReasons({ services, noService }: StatsReport): string {
       .sort(([, a], [, b]) => b - a)
       .map(([reason, count]) => [name, reason, formatCount(count)]),
   );
-  return rows.length === 0 ? 'every packet for a VIP was sent or delivered\n' : formatTable(REASON_COLUMNS, rows);
+  return rows.length === 0
+    ? 'every packet for a VIP was sent or delivered\n'
+    : formatTable(REASON_COLUMNS, rows, '', paint);
 }

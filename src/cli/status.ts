@@ -3,26 +3,29 @@
 import { Command } from 'commander';
 
 import type { InterfaceReport, StatusReport } from '../control/protocol.js';
-import { ask, print, printJson, withInstance } from './context.js';
+import { withExamples } from '../usage/index.js';
+import { plain, type Paint } from './colour.js';
+import { ask, jsonOption, printResult, withInstance } from './context.js';
 import { formatBytes, formatCount, formatDuration, formatQuantity } from './format.js';
 
 export function statusCommand(): Command {
-  return withInstance(new Command('status'))
+  const status = withInstance(new Command('status'))
     .summary('show how the director is')
     .description('Show the daemon, its interfaces, and what it forwarded and what not.')
-    .option('--json', 'print JSON')
-    .action(async ({ json }: { json?: true }, command: Command) => {
+    .addOption(jsonOption())
+    .action(async (options: { json?: true }, command: Command) => {
       const status = await ask(command, 'status', {});
-      if (json === true) {
-        printJson(status);
-      } else {
-        print(formatStatus(status, Date.now()));
-      }
+      printResult(status, options, (paint) => formatStatus(status, Date.now(), paint));
     });
+  return withExamples(
+    status,
+    ['beeline status', 'how the director is'],
+    ['beeline status --json | jq -e ".problems == []"', 'ask from a script whether all is well'],
+  );
 }
 
 /** @param now milliseconds since 1970 */
-export function formatStatus(status: StatusReport, now: number): string {
+export function formatStatus(status: StatusReport, now: number, paint: Paint = plain): string {
   const { version, pid, startedAt, configPath, programId, generation } = status;
   const { services, destinations, unresolved, packets, bytes, verdicts, problems } = status;
   const passed = Object.entries(verdicts)
@@ -31,7 +34,7 @@ export function formatStatus(status: StatusReport, now: number): string {
   const lines: [string, string][] = [
     ['beeline', `${version}, pid ${pid}, up ${formatDuration(now - Date.parse(startedAt))}`],
     ['configuration', configPath],
-    ...status.interfaces.map((each): [string, string] => ['interface', formatInterface(each)]),
+    ...status.interfaces.map((each): [string, string] => ['interface', formatInterface(each, paint)]),
     ['program', `id ${programId ?? '?'}, configuration ${formatCount(generation)} since its maps were made`],
     ['services', `${formatCount(services)}, with ${formatQuantity(destinations, 'real server')}`],
     ['forwarded', `${formatCount(packets)} packets, ${formatBytes(bytes)}`],
@@ -46,10 +49,15 @@ export function formatStatus(status: StatusReport, now: number): string {
         ]),
     ...problems.map((problem): [string, string] => ['problem', problem]),
   ];
-  return lines.map(([label, text]) => `${label.padEnd(15)}${text}\n`).join('');
+  return lines
+    .map(
+      ([label, text]) =>
+        `${paint(label === 'problem' ? 'bad' : 'faint', label)}${' '.repeat(15 - label.length)}${text}\n`,
+    )
+    .join('');
 }
 
-function formatInterface({ name, state, mode, mac, reason }: InterfaceReport): string {
-  const what = state === 'attached' ? `${mode ?? 'unknown'} mode, ${mac ?? ''}` : state;
+function formatInterface({ name, state, mode, mac, reason }: InterfaceReport, paint: Paint): string {
+  const what = state === 'attached' ? `${mode ?? 'unknown'} mode, ${mac ?? ''}` : paint('bad', state);
   return `${name}, ${what}${reason === undefined ? '' : ` (${reason})`}`;
 }

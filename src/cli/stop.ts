@@ -2,35 +2,41 @@
 
 import { Command } from 'commander';
 
-import type { Instance } from '../director/instance.js';
 import { BeelineError } from '../model/index.js';
-import { ask, instanceFor, print, withInstance } from './context.js';
+import { withExamples } from '../usage/index.js';
+import { ask, instanceFor, jsonOption, printResult, withInstance } from './context.js';
 
 export function stopCommand(): Command {
-  return withInstance(new Command('stop'))
+  const stop = withInstance(new Command('stop'))
     .summary('end the daemon; packets are forwarded still')
     .description('End the daemon. Packets are forwarded as before unless --detach is given.')
     .option('--detach', 'take the XDP program off its interfaces and remove all maps; works without a daemon too')
-    .action(async ({ detach = false }: { detach?: boolean }, command: Command) => {
-      const instance = instanceFor(command);
+    .addOption(jsonOption())
+    .action(async (options: { detach?: true; json?: true }, command: Command) => {
+      const { detach = false } = options;
       try {
-        const { pid, detached } = await ask(command, 'stop', { detach });
-        print(`stopped the daemon (pid ${pid}); ${detached ? 'detached' : 'packets are forwarded still'}\n`);
+        const report = await ask(command, 'stop', { detach });
+        printResult(report, options, () => formatStop(report));
       } catch (error) {
         if (!detach || !(error instanceof BeelineError) || error.code !== 'NOT_RUNNING') {
           throw error;
         }
-        await detachAlone(instance);
+        const { detachDataPath } = await import('../director/detach.js');
+        const report = { detached: await detachDataPath(instanceFor(command)) };
+        printResult(report, options, () => formatStop(report));
       }
     });
+  return withExamples(
+    stop,
+    ['beeline stop', 'end the daemon, for an upgrade for example'],
+    ['beeline stop --detach', 'end forwarding too'],
+  );
 }
 
-/** The daemon is gone and its data path is there. */
-async function detachAlone(instance: Instance): Promise<void> {
-  const { detachDataPath } = await import('../director/detach.js');
-  print(
-    (await detachDataPath(instance))
-      ? 'no daemon is running; detached\n'
-      : 'no daemon is running, and nothing is attached\n',
-  );
+/** @param report without a pid where there was no daemon, and its data path may have been there */
+export function formatStop({ pid, detached }: { pid?: number; detached: boolean }): string {
+  if (pid === undefined) {
+    return detached ? 'no daemon is running; detached\n' : 'no daemon is running, and nothing is attached\n';
+  }
+  return `stopped the daemon (pid ${pid}); ${detached ? 'detached' : 'packets are forwarded still'}\n`;
 }

@@ -11,7 +11,7 @@ export type { Logger } from 'pino';
 export type LogFormat = 'text' | 'json';
 
 /** Writes to standard error; standard output is for results. */
-export function createLog(level: string, format: LogFormat): Logger {
+export function createLog(level: string, format: LogFormat, colours: boolean): Logger {
   const options = {
     level,
     base: null,
@@ -23,7 +23,7 @@ export function createLog(level: string, format: LogFormat): Logger {
   }
   return pino(options, {
     write: (line: string) => {
-      process.stderr.write(formatLine(JSON.parse(line) as LogLine, process.stderr.isTTY));
+      process.stderr.write(formatLine(JSON.parse(line) as LogLine, colours));
     },
   });
 }
@@ -51,7 +51,7 @@ export function formatLine({ level, time, msg, ...fields }: LogLine, colours: bo
   const label = name.padEnd(5);
   const rest = Object.entries(fields).map(([key, value]) => `${key}=${formatValue(value)}`);
   const clock = time.slice(11, 19);
-  return `${[clock, colours ? styleText(COLOURS[name], label) : label, msg, ...rest].join(' ')}\n`;
+  return `${[clock, colours ? styleText(COLOURS[name], label, { validateStream: false }) : label, msg, ...rest].join(' ')}\n`;
 }
 
 function formatValue(value: unknown): string {

@@ -37,6 +37,11 @@ interface State {
   readonly processes: readonly ProcessIdentity[];
 }
 
+/** The names of the labs that are up. */
+export function labNames(): string[] {
+  return existsSync(LABS_DIRECTORY) ? readdirSync(LABS_DIRECTORY).sort() : [];
+}
+
 /**
  * One lab, by name. Its director is the instance of the same name. Nothing of it reaches beyond its namespaces, and what
  * it started it ends, by process number.

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 
+import { EXIT_MEANINGS, ExitStatus } from '../../src/cli/context.js';
 import { parseConfig } from '../../src/config/index.js';
 import { VERDICTS } from '../../src/dataplane/index.js';
 import { ERROR_CODES } from '../../src/model/index.js';
@@ -24,4 +25,12 @@ test('every verdict is explained', () => {
 
 test('every error code is explained', () => {
   assert.deepEqual(firstCells('docs/errors.md'), ERROR_CODES);
+});
+
+test('every exit status is explained, and in the same words as in the manual', () => {
+  const rows = [...readFileSync('docs/exit-status.md', 'utf8').matchAll(/^\| (\d+) +\| (.*?) +\|$/gm)];
+  assert.deepEqual(
+    rows.map(([, status, meaning]) => [Number(status), meaning!.replaceAll('`', '"')]),
+    Object.entries(EXIT_MEANINGS).map(([name, meaning]) => [ExitStatus[name as keyof typeof ExitStatus], meaning]),
+  );
 });

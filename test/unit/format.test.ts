@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { stripVTControlCharacters } from 'node:util';
 
+import { coloured, wantsColours } from '../../src/cli/colour.js';
 import {
   formatBytes,
   formatCount,
@@ -24,6 +26,40 @@ test('columns are as wide as their widest cell, and lines end without spaces', (
     '  ',
   );
   assert.equal(table, '  NAME     N  STATE\n  a        1  up\n  longer  10\n');
+});
+
+test('colours move no column, and stand around what they are for alone', () => {
+  const columns = [
+    { title: 'STATE', style: () => 'good' as const },
+    { title: 'N', align: 'right' as const },
+  ];
+  const rows = [
+    ['up', '1'],
+    ['', '10'],
+  ];
+  const table = formatTable(columns, rows, '  ', coloured);
+  assert.equal(stripVTControlCharacters(table), formatTable(columns, rows, '  '));
+  assert.match(table, /\n {2}\x1b\[32mup\x1b\[39m {6}1\n {2} {7}10\n/);
+});
+
+test('colours are for terminals, and the environment has the last word', () => {
+  const terminal = { isTTY: true };
+  for (const [stream, environment, colours] of [
+    [terminal, {}, true],
+    [terminal, { TERM: 'xterm-256color', NO_COLOR: '' }, true],
+    [terminal, { NO_COLOR: '1' }, false],
+    [terminal, { NO_COLOR: '0' }, false],
+    [terminal, { TERM: 'dumb' }, false],
+    [terminal, { FORCE_COLOR: '0' }, false],
+    [{}, {}, false],
+    [{}, { FORCE_COLOR: '' }, true],
+    [{}, { FORCE_COLOR: '3' }, true],
+    [{}, { FORCE_COLOR: 'false' }, false],
+    [{}, { TERM: 'dumb', FORCE_COLOR: '1' }, true],
+    [{}, { NO_COLOR: '1', FORCE_COLOR: '1' }, false],
+  ] as const) {
+    assert.equal(wantsColours(stream, environment), colours, JSON.stringify([stream, environment]));
+  }
 });
 
 test('bytes keep three digits at the most', () => {

@@ -1,0 +1,78 @@
+/** What shells offer for services, real servers and the like: what there is on this machine at the moment. */
+
+import { existsSync, readdirSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { dirname } from 'node:path';
+
+import type { Method, Parameters, Results, ServiceReport } from '../control/protocol.js';
+import { DEFAULT_INSTANCE, instanceOf } from '../director/instance.js';
+import { parseServiceName, serviceName } from '../model/index.js';
+import type { Candidate, Given } from '../usage/index.js';
+import { formatQuantity } from './format.js';
+
+async function ask<Name extends Method>(
+  given: Given,
+  method: Name,
+  parameters: Parameters[Name],
+): Promise<Results[Name]> {
+  const { request } = await import('../control/client.js');
+  const instance = given['--instance'] ?? process.env['BEELINE_INSTANCE'] ?? DEFAULT_INSTANCE;
+  return request(instanceOf(instance).socketPath, method, parameters);
+}
+
+/** The services, spelled as somebody began to: "tcp/192.168.1.100:80" by itself, as shells need not quote it. */
+export async function services(given: Given, current: string): Promise<Candidate[]> {
+  const all = await ask(given, 'list', {});
+  return all.flatMap((service) => {
+    const name = spelling(service, current);
+    const servers = formatQuantity(service.destinations.length, 'real server');
+    return name === undefined ? [] : { value: name, description: `${service.scheduler}, ${servers}` };
+  });
+}
+
+function spelling(service: ServiceReport, current: string): string | undefined {
+  const name = serviceName(service);
+  if (/^[\d[]/.test(current)) {
+    return service.protocol === 'tcp' ? name.replace('tcp ', '') : undefined;
+  }
+  return current.includes(' ') ? name : name.replace(' ', '/');
+}
+
+/** The real servers of the service that the command line names, or of all. */
+export async function realServers(given: Given): Promise<Candidate[]> {
+  const all = await ask(given, 'list', {});
+  const key = parseServiceName(given['service'] ?? given['--service'] ?? '');
+  const meant = key === undefined ? all : all.filter((service) => serviceName(service) === serviceName(key));
+  const found = meant.flatMap((service) =>
+    service.destinations.map(({ address, weight, state }): [string, string] => [
+      address,
+      key === undefined ? `of ${serviceName(service)}` : `weight ${weight}, ${state}`,
+    ]),
+  );
+  return [...new Map(found)].map(([value, description]) => ({ value, description }));
+}
+
+/** The clients that have the most flows. */
+export async function clients(given: Given): Promise<Candidate[]> {
+  const { topClients } = await ask(given, 'flowSummary', { limit: 1 });
+  return topClients.map(({ client, flows }) => ({ value: client, description: formatQuantity(flows, 'flow') }));
+}
+
+/** The directors that run here, or did. */
+export function instances(): Candidate[] {
+  const names = namesIn(dirname(instanceOf(DEFAULT_INSTANCE).socketPath));
+  return names.flatMap((name) => (name.endsWith('.sock') ? { value: name.slice(0, -'.sock'.length) } : []));
+}
+
+export async function labs(): Promise<Candidate[]> {
+  const { labNames } = await import('../lab/index.js');
+  return labNames().map((value) => ({ value }));
+}
+
+export function interfaces(): Candidate[] {
+  return Object.keys(networkInterfaces()).map((value) => ({ value }));
+}
+
+function namesIn(directory: string): string[] {
+  return existsSync(directory) ? readdirSync(directory) : [];
+}

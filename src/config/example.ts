@@ -1,0 +1,29 @@
+/** A configuration as an example, for the manual; a test holds it to the schema. */
+
+export const EXAMPLE = `# Two services on one VIP, and one for DNS over UDP.
+interfaces: [ens3]
+services:
+  - address: 192.168.1.100
+    port: 80
+    realServers:
+      - 192.168.1.31
+      - { address: 192.168.1.32, weight: 3 }
+
+  # IPVS's weighted least connections; for five minutes after its
+  # last connection a client keeps its real server.
+  - address: 192.168.1.100
+    port: 443
+    scheduler: wlc
+    persistence: 300
+    timeouts: { established: 7200 }
+    realServers:
+      - { address: 192.168.1.31, upperThreshold: 1000 }
+      - { address: 192.168.1.32, vlan: 20 }
+
+  # Only flows that a change of real servers moves are remembered.
+  - address: fd00::100
+    port: 53
+    protocol: udp
+    track: moved
+    realServers: ['fd00::31', 'fd00::32']
+`;

@@ -1,0 +1,208 @@
+/** What the commands' definitions say, as plain values: all that the manual and shells' completion are made from. */
+
+import type { Argument, Command, Option } from 'commander';
+
+/** What may stand in a place of the command line, as a shell offers it. */
+export interface Candidate {
+  readonly value: string;
+  readonly description?: string | undefined;
+}
+
+/** What stands on the command line already: arguments by name ("service"), options by flag ("--instance"). */
+export type Given = Readonly<Partial<Record<string, string>>>;
+
+/**
+ * Where a shell finds what may stand in a place: among files, folders or programs, in a list, or by asking. `current` is
+ * what of the word is there already; who is asked need not leave out what does not begin with it.
+ */
+export type Source =
+  | 'file'
+  | 'directory'
+  | 'program'
+  | readonly string[]
+  | ((given: Given, current: string) => readonly Candidate[] | Promise<readonly Candidate[]>);
+
+export interface Example {
+  /** A command line. */
+  readonly command: string;
+  /** What it does, a sentence without its full stop. */
+  readonly meaning: string;
+}
+
+/** A paragraph, or a list of terms and what they mean. */
+export type Block = string | readonly (readonly [term: string, meaning: string])[];
+
+/** Something that has a title of its own, as in "NOTES". */
+export interface Section {
+  readonly title: string;
+  readonly blocks: readonly Block[];
+}
+
+export interface ArgumentDefinition {
+  readonly name: string;
+  readonly description: string;
+  readonly required: boolean;
+  readonly variadic: boolean;
+  readonly choices: readonly string[] | undefined;
+  readonly default: string | undefined;
+  readonly source: Source | undefined;
+}
+
+export interface OptionDefinition {
+  /** "-V" and "--version", as far as there are such. */
+  readonly flags: readonly string[];
+  /** Undefined: it takes none. */
+  readonly value: { readonly name: string; readonly required: boolean; readonly variadic: boolean } | undefined;
+  readonly description: string;
+  readonly choices: readonly string[] | undefined;
+  readonly default: string | undefined;
+  readonly source: Source | undefined;
+}
+
+export interface Definition {
+  /** From the program's name on: ["beeline", "lab", "up"]. */
+  readonly path: readonly string[];
+  readonly aliases: readonly string[];
+  readonly summary: string;
+  readonly description: string;
+  readonly arguments: readonly ArgumentDefinition[];
+  readonly options: readonly OptionDefinition[];
+  readonly commands: readonly Definition[];
+  /** What follows the first argument belongs to somebody else, options included. */
+  readonly passesThrough: boolean;
+  readonly sections: readonly Section[];
+  readonly examples: readonly Example[];
+  /** Exit statuses besides those that every command may end with. */
+  readonly exitStatuses: readonly number[];
+}
+
+/** What commander has no place for. */
+interface Extras {
+  sections: readonly Section[];
+  examples: readonly Example[];
+  exitStatuses: readonly number[];
+}
+
+const extras = new WeakMap<Command, Extras>();
+const sources = new WeakMap<Argument | Option, Source>();
+
+function extrasOf(command: Command): Extras {
+  return extras.get(command) ?? { sections: [], examples: [], exitStatuses: [] };
+}
+
+/** Says what a shell offers for an argument or for an option's value. */
+export function completes<Place extends Argument | Option>(place: Place, source: Source): Place {
+  sources.set(place, source);
+  return place;
+}
+
+/** Examples for help and manual: command lines, and what each does. */
+export function withExamples(
+  command: Command,
+  ...examples: readonly (readonly [line: string, meaning: string])[]
+): Command {
+  const added = examples.map(([line, meaning]) => ({ command: line, meaning }));
+  const before = extrasOf(command);
+  extras.set(command, { ...before, examples: [...before.examples, ...added] });
+  const lines = added.map(({ command: line, meaning }) => `  ${meaning}:\n    ${line}\n`);
+  return command.addHelpText('after', `\nExamples:\n${lines.join('')}`.trimEnd());
+}
+
+/** A section of its own, for help and manual. */
+export function withSection(command: Command, title: string, ...blocks: Block[]): Command {
+  const before = extrasOf(command);
+  extras.set(command, { ...before, sections: [...before.sections, { title, blocks }] });
+  return command.addHelpText('after', `\n${title}:\n${blocks.map(formatBlock).join('\n')}`.trimEnd());
+}
+
+/** Exit statuses that not every command has. */
+export function exitsWith(command: Command, ...statuses: number[]): Command {
+  const before = extrasOf(command);
+  extras.set(command, { ...before, exitStatuses: [...before.exitStatuses, ...statuses] });
+  return command;
+}
+
+/** As wide as commander makes its help where that is no terminal. */
+const HELP_WIDTH = 80;
+
+function formatBlock(block: Block): string {
+  if (typeof block === 'string') {
+    return wrapWords(block, HELP_WIDTH - 2)
+      .map((line) => `  ${line}\n`)
+      .join('');
+  }
+  const width = Math.max(...block.map(([term]) => term.length));
+  const lines = block.flatMap(([term, meaning]) =>
+    wrapWords(meaning, HELP_WIDTH - width - 4).map((line, i) => `  ${(i === 0 ? term : '').padEnd(width)}  ${line}\n`),
+  );
+  return lines.join('');
+}
+
+/** Lines of at most so many characters; a longer word has a line to itself. */
+export function wrapWords(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(/\s+/).filter((each) => each !== '')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else {
+      lines.push(word);
+    }
+  }
+  return lines;
+}
+
+/** A command with all below it, hidden ones left out. */
+export function define(command: Command, above: readonly string[] = []): Definition {
+  const path = [...above, command.name()];
+  const help = command.createHelp();
+  const shown = new Set(help.visibleCommands(command));
+  return {
+    path,
+    aliases: command.aliases(),
+    summary: command.summary() === '' ? command.description() : command.summary(),
+    description: command.description(),
+    arguments: command.registeredArguments.map(defineArgument),
+    options: help.visibleOptions(command).map(defineOption),
+    // Not the "help" that commander makes up.
+    commands: command.commands.filter((each) => shown.has(each)).map((each) => define(each, path)),
+    // Commander has no question for it.
+    passesThrough: Reflect.get(command, '_passThroughOptions') === true,
+    ...extrasOf(command),
+  };
+}
+
+function defineArgument(argument: Argument): ArgumentDefinition {
+  const { description, required, variadic, argChoices: choices } = argument;
+  const fallback = defaultOf(argument);
+  return {
+    name: argument.name(),
+    description,
+    required,
+    variadic,
+    choices,
+    default: fallback,
+    source: sources.get(argument),
+  };
+}
+
+function defineOption(option: Option): OptionDefinition {
+  const { short, long, flags, required, optional, variadic, description, argChoices: choices } = option;
+  const [, name] = /[<[]([^>\]]+?)(?:\.\.\.)?[>\]]/.exec(flags) ?? [];
+  return {
+    flags: [short, long].filter((flag) => flag !== undefined),
+    value: name === undefined || !(required || optional) ? undefined : { name, required, variadic },
+    description,
+    choices,
+    default: option.isBoolean() ? undefined : defaultOf(option),
+    source: sources.get(option),
+  };
+}
+
+function defaultOf({ defaultValue, defaultValueDescription }: Argument | Option): string | undefined {
+  if (defaultValueDescription !== undefined) {
+    return defaultValueDescription;
+  }
+  const value: unknown = defaultValue;
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+}

@@ -1,0 +1,82 @@
+/** A daemon that answers commands without a data path: what it says is always the same. */
+
+import { ControlServer, type DestinationReport, type ServiceReport } from '../../src/control/index.js';
+import { instanceOf } from '../../src/director/instance.js';
+
+function destination(address: string, state: DestinationReport['state']): DestinationReport {
+  const none = { packets: 0, bytes: 0, flows: 0, active: 0, inactive: 0, persistent: 0 };
+  return { address, weight: state === 'drained' ? 0 : 1, state, share: 0.5, ...none };
+}
+
+const common = { scheduler: 'maglev', slots: 1024, verdicts: {} } as const;
+
+export const SERVICES: readonly ServiceReport[] = [
+  {
+    ...common,
+    protocol: 'tcp',
+    address: '192.168.1.100',
+    port: 80,
+    destinations: [destination('192.168.1.31', 'up'), destination('192.168.1.32', 'drained')],
+  },
+  {
+    ...common,
+    protocol: 'udp',
+    address: 'fd00::100',
+    port: 53,
+    destinations: [destination('fd00::31', 'unresolved')],
+  },
+];
+
+/** Listens as the daemon of an instance; needs root, as that does. */
+export function fakeDaemon(instance: string): Promise<ControlServer> {
+  const unused = (): never => {
+    throw new Error('the fake daemon does not know how');
+  };
+  const flow = {
+    protocol: 'tcp',
+    client: '192.168.1.12',
+    clientPort: 41_852,
+    service: 'tcp 192.168.1.100:80',
+  } as const;
+  const rest = { vip: '192.168.1.100', port: 80, server: '192.168.1.31', idleSeconds: 3, expiresSeconds: 897 } as const;
+  return ControlServer.listen({
+    path: instanceOf(instance).socketPath,
+    handlers: {
+      list: () => [...SERVICES],
+      stats: () => ({ services: [], noService: {} }),
+      flows: ({ limit }) => ({
+        flows: Array.from({ length: limit }, () => ({ ...flow, ...rest, state: 'ESTABLISHED' })),
+      }),
+      flowSummary: () => ({
+        states: { ESTABLISHED: 1 },
+        topClients: [{ client: '192.168.1.12', flows: 1 }],
+        tables: [],
+        stored: 1,
+        evicted: 0,
+        refused: 0,
+      }),
+      status: () => ({
+        version: '0',
+        pid: 1,
+        startedAt: '2026-11-21T10:00:00.000Z',
+        configPath: '/etc/beeline/beeline.yaml',
+        interfaces: [{ name: 'ens3', state: 'missing' }],
+        generation: 1,
+        services: 2,
+        destinations: 3,
+        unresolved: 1,
+        packets: 0,
+        bytes: 0,
+        verdicts: {},
+        problems: [],
+      }),
+      reload: () => ({ services: 2, destinations: 3, added: [], removed: [], changed: [] }),
+      drain: unused,
+      drainState: unused,
+      stop: unused,
+    },
+    onError: (error) => {
+      throw error;
+    },
+  });
+}
