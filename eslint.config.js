@@ -20,7 +20,8 @@ export const ROOMS = {
   director: ['config', 'control', 'dataplane', 'model', 'native', 'net'],
   lab: ['model'],
   bench: ['dataplane', 'lab', 'libbpf', 'model', 'native'],
-  cli: ['bench', 'config', 'control', 'director', 'lab', 'model'],
+  maps: ['dataplane', 'libbpf', 'model'],
+  cli: ['bench', 'config', 'control', 'director', 'lab', 'maps', 'model'],
 };
 
 const roomRules = Object.entries(ROOMS).map(([room, allowed]) => ({

@@ -13,6 +13,7 @@ import { drainCommand } from './drain.js';
 import { flowsCommand } from './flows.js';
 import { labCommand } from './lab.js';
 import { listCommand } from './list.js';
+import { mapCommand } from './map.js';
 import { reloadCommand } from './reload.js';
 import { runCommand } from './run.js';
 import { schemaCommand } from './schema.js';
@@ -39,6 +40,7 @@ function beeline(): Command {
     statsCommand(),
     flowsCommand(),
     drainCommand(),
+    mapCommand(),
     stopCommand(),
     schemaCommand(),
     labCommand(),
