@@ -59,7 +59,7 @@ export function definitions(btf: Btf, id: BtfTypeId): string[] {
       type.members.forEach((member) => {
         visit(member.type);
       });
-      if (type.name !== '') {
+      if (type.name !== '' || each === id) {
         found.set(each, composite(btf, type));
       }
     } else if (type.kind === 'enum') {

@@ -268,7 +268,7 @@ export class BtfCodec {
     }
     if (isList(value)) {
       if (value.length !== length) {
-        throw new ValueError(place.path, `this has ${value.length} elements, it must have ${length}`);
+        throw new ValueError(place.path, `it must have ${length} elements, not ${value.length}`);
       }
       value.forEach((each, i) => {
         this.encode(this.element(place, i), each, bytes);

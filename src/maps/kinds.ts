@@ -51,7 +51,7 @@ const KINDS: Readonly<Record<string, MapKind>> = {
   'stack-trace': { ...HASH, unwritable: 'the kernel alone writes stacks' },
   'struct-ops': {
     keys: 'index',
-    unwritable: 'writing one registers it with the kernel, which is its program’s business',
+    unwritable: 'writing one registers it with the kernel',
   },
   // Needs its values to be looked up by.
   'bloom-filter': OPAQUE,

@@ -104,7 +104,7 @@ export function parseHex(text: string, length: number, what: string): Uint8Array
     throw new ValueError('', `"${text}" is not ${what} in hexadecimal: two digits a byte, as they lie in memory`);
   }
   if (digits.length !== length * 2) {
-    throw new ValueError('', `this is ${digits.length / 2} bytes long, ${what} has ${length}`);
+    throw new ValueError('', `${what} of this map has ${length} bytes, not ${digits.length / 2}`);
   }
   return Buffer.from(digits, 'hex');
 }

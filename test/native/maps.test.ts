@@ -149,12 +149,12 @@ test('bad input is refused and changes nothing', (context) => {
     [[key, 'a', 'x'], /"x" is no whole number/],
     [[key, 'color', 'COLOR_BLUE'], /"COLOR_BLUE" is none of COLOR_RED, COLOR_GREEN, COLOR_NONE/],
     [[key, 'peers[2].port', '1'], /no element \[2\]: it has 2, from 0 on/],
-    [[key, 'peers', '[{}]'], /1 elements, it must have 2/],
+    [[key, 'peers', '[{}]'], /it must have 2 elements, not 1/],
     [[key, '{ a: 1'], /this cannot be read/],
     [['{ address: 10.0.0.999 }', '{ a: 1 }'], /address: "10\.0\.0\.999" is no whole number/],
     [['{ adress: 10.0.0.1 }', '{ a: 1 }'], /no member "adress" among address, port/],
     [['{ address: 10.0.0.2 }', 'a', '1'], /has nothing under the key/],
-    [[key, '--hex', '00'], /this is 2[0-9] bytes|is not a key in hexadecimal/],
+    [[key, '--hex', '00'], /is not a key in hexadecimal/],
   ] as const) {
     refused(foreign.run('set', 'things', ...args), 2, message);
     assert.equal(foreign.print('dump', 'things', '--hex'), before, args.join(' '));
@@ -324,8 +324,8 @@ test('what has no types is bytes, both ways', (context) => {
   assert.deepEqual([...foreign.map('opaque').lookup(Uint8Array.of(1, 2, 3))!], [10, 11, 12, 13, 14]);
   assert.equal(foreign.print('dump', 'opaque'), 'KEY       VALUE\n01 02 03  0a 0b 0c 0d 0e\n');
   assert.deepEqual(foreign.json('dump', 'opaque'), [{ key: '01 02 03', value: '0a0b0c0d0e' }]);
-  refused(foreign.run('set', 'opaque', '0102', '0a0b0c0d0e'), 2, /this is 2 bytes long, a key has 3/);
-  refused(foreign.run('set', 'opaque', '010203', '0a'), 2, /this is 1 bytes long, a value has 5/);
+  refused(foreign.run('set', 'opaque', '0102', '0a0b0c0d0e'), 2, /a key of this map has 3 bytes, not 2/);
+  refused(foreign.run('set', 'opaque', '010203', '0a'), 2, /a value of this map has 5 bytes, not 1/);
   refused(foreign.run('get', 'opaque', '010203', 'x'), 2, /nothing tells what the values of "opaque" are made of/);
   assert.equal(foreign.print('get', 'opaque', '010203'), '0a 0b 0c 0d 0e\n');
   // What has types is bytes too, if asked for.

@@ -227,7 +227,7 @@ test('lists have as many elements as the array; objects name some of them', () =
   assert.deepEqual(encode([1, 2, 3]), [1, 2, 3]);
   assert.deepEqual(encode({ 2: 9 }, [1, 2, 3]), [1, 2, 9]);
   assert.deepEqual(encode('0a 0b:0c'), [10, 11, 12]);
-  assert.throws(() => encode([1, 2]), /this has 2 elements, it must have 3/);
+  assert.throws(() => encode([1, 2]), /it must have 3 elements, not 2/);
   assert.throws(() => encode({ 3: 1 }), /no element "3", it has 3/);
   assert.throws(() => encode('0a0b'), /"0a0b" is no list of 3 elements nor 3 bytes in hexadecimal/);
   assert.throws(() => encode([1, 2, 256]), /^ValueError: \[2\]: 256 is out of range/);

@@ -138,7 +138,7 @@ test('bytes are typed in hexadecimal, all of them and nothing else', () => {
   for (const text of ['0a 00 ff', '0a00ff', '0a:00:FF', '0x0a00ff']) {
     assert.deepEqual([...parseHex(text, 3, 'a key')], [10, 0, 255], text);
   }
-  assert.throws(() => parseHex('0a00', 3, 'a key'), /this is 2 bytes long, a key has 3/);
+  assert.throws(() => parseHex('0a00', 3, 'a key'), /a key of this map has 3 bytes, not 2/);
   for (const wrong of ['0a00f', '10', 'x', '0a00fg', '-1', '0a.00.ff']) {
     assert.throws(() => parseHex(wrong, 3, 'a key'), ValueError, wrong);
   }
