@@ -1,10 +1,10 @@
 /** A folder of a test's own in the BPF file system. */
 
-import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-import { ensurePinDirectory } from '../../src/dataplane/pins.js';
+import { BPF_FS, ensurePinDirectory } from '../../src/dataplane/pins.js';
 
 /** Makes it; it goes with the test. */
 export function pinFolder(context: TestContext, path: string): string {
@@ -12,8 +12,12 @@ export function pinFolder(context: TestContext, path: string): string {
   ensurePinDirectory(path);
   context.after(() => {
     removeFolder(path);
+    // The folder of all instances goes with its last one, as it does for directors.
+    const parent = dirname(path);
+    if (parent !== BPF_FS && readdirSync(parent).length === 0) {
+      rmdirSync(parent);
+    }
   });
-  mkdirSync(path, { recursive: true });
   return path;
 }
 
