@@ -22,7 +22,8 @@ export const ROOMS = {
   ipvsadm: ['control', 'director', 'model'],
   lab: ['model'],
   bench: ['dataplane', 'lab', 'libbpf', 'model', 'native'],
-  cli: ['bench', 'config', 'control', 'director', 'ipvsadm', 'lab', 'model', 'usage'],
+  maps: ['dataplane', 'libbpf', 'model'],
+  cli: ['bench', 'config', 'control', 'director', 'ipvsadm', 'lab', 'maps', 'model', 'usage'],
 };
 
 const roomRules = Object.entries(ROOMS).map(([room, allowed]) => ({

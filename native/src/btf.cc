@@ -143,6 +143,7 @@ Napi::Object Describe(Napi::Env env, const btf* types, const btf_type* type) {
     case BTF_KIND_ENUM:
     case BTF_KIND_ENUM64:
       result["size"] = type->size;
+      result["signed"] = btf_kflag(type);
       result["values"] = EnumValues(env, types, type);
       break;
     case BTF_KIND_DATASEC:

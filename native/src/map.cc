@@ -64,6 +64,7 @@ void BpfMap::Register(Napi::Env env, Napi::Object exports) {
                                        {
                                            StaticMethod<&BpfMap::OpenPinned>("openPinned"),
                                            StaticMethod<&BpfMap::OpenById>("openById"),
+                                           StaticMethod<&BpfMap::NextId>("nextId"),
                                            InstanceMethod<&BpfMap::SetMaxEntries>("setMaxEntries"),
                                            InstanceMethod<&BpfMap::SetValueSize>("setValueSize"),
                                            InstanceMethod<&BpfMap::SetAutocreate>("setAutocreate"),
@@ -71,9 +72,11 @@ void BpfMap::Register(Napi::Env env, Napi::Object exports) {
                                            InstanceMethod<&BpfMap::Reuse>("reuse"),
                                            InstanceAccessor<&BpfMap::GetName>("name"),
                                            InstanceMethod<&BpfMap::Info>("info"),
+                                           InstanceMethod<&BpfMap::FdInfo>("fdInfo"),
                                            InstanceMethod<&BpfMap::Lookup>("lookup"),
                                            InstanceMethod<&BpfMap::Update>("update"),
                                            InstanceMethod<&BpfMap::Delete>("delete"),
+                                           InstanceMethod<&BpfMap::Take>("take"),
                                            InstanceMethod<&BpfMap::NextKey>("nextKey"),
                                            InstanceMethod<&BpfMap::LookupBatch>("lookupBatch"),
                                            InstanceMethod<&BpfMap::UpdateBatch>("updateBatch"),
@@ -114,6 +117,15 @@ Napi::Value BpfMap::OpenById(const Napi::CallbackInfo& info) {
                    new MapPayload{nullptr, nullptr, std::move(fd)});
 }
 
+// The smallest map id above the given one; undefined after the last.
+Napi::Value BpfMap::NextId(const Napi::CallbackInfo& info) {
+  uint32_t next = 0;
+  const int result = bpf_map_get_next_id(Uint32Argument(info, 0, "id"), &next);
+  if (result == -ENOENT) return info.Env().Undefined();
+  if (result != 0) ThrowErrno(info.Env(), -result, "bpf_map_get_next_id", "all maps");
+  return Napi::Number::New(info.Env(), next);
+}
+
 void BpfMap::OnObjectLoaded(Napi::Env env) {
   const int fd = bpf_map__fd(map_);
   if (fd < 0) return;  // not created: setAutocreate(false)
@@ -150,6 +162,8 @@ void BpfMap::ReadInfo(Napi::Env env) {
   btf_id_ = details.btf_id;
   btf_key_type_id_ = details.btf_key_type_id;
   btf_value_type_id_ = details.btf_value_type_id;
+  vmlinux_value_type_id_ = details.btf_vmlinux_value_type_id;
+  map_extra_ = details.map_extra;
   value_bytes_ = IsPerCpu(type_) ? RoundUp(value_size_, kElementAlignment) * libbpf_num_possible_cpus() : value_size_;
 }
 
@@ -209,6 +223,8 @@ Napi::Value BpfMap::Info(const Napi::CallbackInfo& info) {
     result["btfId"] = 0;
     result["btfKeyTypeId"] = bpf_map__btf_key_type_id(map_);
     result["btfValueTypeId"] = bpf_map__btf_value_type_id(map_);
+    result["vmlinuxValueTypeId"] = 0;
+    result["extra"] = Napi::BigInt::New(env, static_cast<uint64_t>(bpf_map__map_extra(map_)));
     return result;
   }
   Fd(env, "info");
@@ -222,15 +238,26 @@ Napi::Value BpfMap::Info(const Napi::CallbackInfo& info) {
   result["btfId"] = btf_id_;
   result["btfKeyTypeId"] = btf_key_type_id_;
   result["btfValueTypeId"] = btf_value_type_id_;
+  result["vmlinuxValueTypeId"] = vmlinux_value_type_id_;
+  result["extra"] = Napi::BigInt::New(env, map_extra_);
   return result;
+}
+
+Napi::Value BpfMap::FdInfo(const Napi::CallbackInfo& info) {
+  return ReadFdInfo(info.Env(), Fd(info.Env(), "fdInfo"), name_);
+}
+
+const uint8_t* BpfMap::KeyArgument(const Napi::CallbackInfo& info, size_t index) const {
+  const auto key = BytesArgument(info, index, "key", KeyBytes());
+  return key.empty() ? nullptr : key.data();
 }
 
 Napi::Value BpfMap::Lookup(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const int fd = Fd(env, "bpf_map_lookup_elem");
-  const auto key = BytesArgument(info, 0, "key", KeyBytes());
+  const uint8_t* key = KeyArgument(info, 0);
   auto value = Napi::Buffer<uint8_t>::New(env, value_bytes_);
-  const int result = bpf_map_lookup_elem(fd, key.data(), value.Data());
+  const int result = bpf_map_lookup_elem(fd, key, value.Data());
   if (result == -ENOENT) return env.Undefined();
   if (result != 0) ThrowErrno(env, -result, "bpf_map_lookup_elem", name_);
   return value;
@@ -239,19 +266,30 @@ Napi::Value BpfMap::Lookup(const Napi::CallbackInfo& info) {
 void BpfMap::Update(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const int fd = Fd(env, "bpf_map_update_elem");
-  const auto key = BytesArgument(info, 0, "key", KeyBytes());
+  const uint8_t* key = KeyArgument(info, 0);
   const auto value = BytesArgument(info, 1, "value", value_bytes_);
-  const int result = bpf_map_update_elem(fd, key.data(), value.data(), Uint32Argument(info, 2, "flags", BPF_ANY));
+  const int result = bpf_map_update_elem(fd, key, value.data(), Uint32Argument(info, 2, "flags", BPF_ANY));
   if (result != 0) ThrowErrno(env, -result, "bpf_map_update_elem", name_);
 }
 
 Napi::Value BpfMap::Delete(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const int fd = Fd(env, "bpf_map_delete_elem");
-  const auto key = BytesArgument(info, 0, "key", KeyBytes());
-  const int result = bpf_map_delete_elem(fd, key.data());
+  const uint8_t* key = KeyArgument(info, 0);
+  const int result = bpf_map_delete_elem(fd, key);
   if (result != 0 && result != -ENOENT) ThrowErrno(env, -result, "bpf_map_delete_elem", name_);
   return Napi::Boolean::New(env, result == 0);
+}
+
+Napi::Value BpfMap::Take(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const int fd = Fd(env, "bpf_map_lookup_and_delete_elem");
+  const uint8_t* key = KeyArgument(info, 0);
+  auto value = Napi::Buffer<uint8_t>::New(env, value_bytes_);
+  const int result = bpf_map_lookup_and_delete_elem(fd, key, value.Data());
+  if (result == -ENOENT) return env.Undefined();
+  if (result != 0) ThrowErrno(env, -result, "bpf_map_lookup_and_delete_elem", name_);
+  return value;
 }
 
 Napi::Value BpfMap::NextKey(const Napi::CallbackInfo& info) {

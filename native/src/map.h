@@ -33,6 +33,7 @@ class BpfMap : public Napi::ObjectWrap<BpfMap> {
  private:
   static Napi::Value OpenPinned(const Napi::CallbackInfo& info);
   static Napi::Value OpenById(const Napi::CallbackInfo& info);
+  static Napi::Value NextId(const Napi::CallbackInfo& info);
 
   void SetMaxEntries(const Napi::CallbackInfo& info);
   void SetValueSize(const Napi::CallbackInfo& info);
@@ -42,9 +43,11 @@ class BpfMap : public Napi::ObjectWrap<BpfMap> {
 
   Napi::Value GetName(const Napi::CallbackInfo& info);
   Napi::Value Info(const Napi::CallbackInfo& info);
+  Napi::Value FdInfo(const Napi::CallbackInfo& info);
   Napi::Value Lookup(const Napi::CallbackInfo& info);
   void Update(const Napi::CallbackInfo& info);
   Napi::Value Delete(const Napi::CallbackInfo& info);
+  Napi::Value Take(const Napi::CallbackInfo& info);
   Napi::Value NextKey(const Napi::CallbackInfo& info);
   Napi::Value LookupBatch(const Napi::CallbackInfo& info);
   Napi::Value UpdateBatch(const Napi::CallbackInfo& info);
@@ -58,6 +61,8 @@ class BpfMap : public Napi::ObjectWrap<BpfMap> {
   bpf_map* Configurable(Napi::Env env, const char* call) const;
   void ReadInfo(Napi::Env env);
   size_t KeyBytes() const { return key_size_; }
+  // The key's bytes; nullptr for queues and stacks, which have no keys and refuse every pointer to one.
+  const uint8_t* KeyArgument(const Napi::CallbackInfo& info, size_t index) const;
 
   std::shared_ptr<ObjectState> object_;
   bpf_map* map_ = nullptr;
@@ -72,6 +77,8 @@ class BpfMap : public Napi::ObjectWrap<BpfMap> {
   uint32_t btf_id_ = 0;
   uint32_t btf_key_type_id_ = 0;
   uint32_t btf_value_type_id_ = 0;
+  uint32_t vmlinux_value_type_id_ = 0;  // of struct_ops, whose values are the kernel's own types
+  uint64_t map_extra_ = 0;
   size_t value_bytes_ = 0;  // what a lookup returns: for per-CPU maps one padded value a CPU
 };
 

@@ -47,6 +47,7 @@ void BpfProgram::Register(Napi::Env env, Napi::Object exports) {
                                        {
                                            StaticMethod<&BpfProgram::OpenPinned>("openPinned"),
                                            StaticMethod<&BpfProgram::OpenById>("openById"),
+                                           StaticMethod<&BpfProgram::NextId>("nextId"),
                                            InstanceMethod<&BpfProgram::SetAutoload>("setAutoload"),
                                            InstanceAccessor<&BpfProgram::GetName>("name"),
                                            InstanceMethod<&BpfProgram::Info>("info"),
@@ -79,6 +80,15 @@ Napi::Value BpfProgram::OpenById(const Napi::CallbackInfo& info) {
   if (!fd) ThrowErrno(info.Env(), errno, "bpf_prog_get_fd_by_id", "program id " + std::to_string(id));
   return Construct(info.Env(), info.Env().GetInstanceData<AddonData>()->program,
                    new ProgramPayload{nullptr, nullptr, std::move(fd)});
+}
+
+// The smallest program id above the given one; undefined after the last.
+Napi::Value BpfProgram::NextId(const Napi::CallbackInfo& info) {
+  uint32_t next = 0;
+  const int result = bpf_prog_get_next_id(Uint32Argument(info, 0, "id"), &next);
+  if (result == -ENOENT) return info.Env().Undefined();
+  if (result != 0) ThrowErrno(info.Env(), -result, "bpf_prog_get_next_id", "all programs");
+  return Napi::Number::New(info.Env(), next);
 }
 
 void BpfProgram::OnObjectLoaded(Napi::Env env) {
@@ -125,6 +135,7 @@ Napi::Value BpfProgram::Info(const Napi::CallbackInfo& info) {
   result["translatedBytes"] = details.xlated_prog_len;
   result["jitedBytes"] = details.jited_prog_len;
   result["verifiedInstructions"] = details.verified_insns;
+  result["btfId"] = details.btf_id;
   auto ids = Napi::Array::New(env, map_ids.size());
   for (uint32_t i = 0; i < map_ids.size(); i++) ids[i] = map_ids[i];
   result["mapIds"] = ids;

@@ -31,6 +31,7 @@ class BpfProgram : public Napi::ObjectWrap<BpfProgram> {
  private:
   static Napi::Value OpenPinned(const Napi::CallbackInfo& info);
   static Napi::Value OpenById(const Napi::CallbackInfo& info);
+  static Napi::Value NextId(const Napi::CallbackInfo& info);
 
   void SetAutoload(const Napi::CallbackInfo& info);
   Napi::Value GetName(const Napi::CallbackInfo& info);

@@ -98,6 +98,11 @@ Napi::Value StripsVlanTags(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(env, (request.data & ETH_FLAG_RXVLAN) != 0);
 }
 
+// "bpf-map", "bpf-prog" or "bpf-link".
+Napi::Value PinnedKind(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), OpenPinnedObject(info.Env(), StringArgument(info, 0, "path")).kind);
+}
+
 Napi::Value LibbpfVersion(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), libbpf_version_string());
 }
@@ -123,6 +128,7 @@ void RegisterSystem(Napi::Env env, Napi::Object exports) {
   exports["synchronizeRcu"] = Napi::Function::New<SynchronizeRcu>(env, "synchronizeRcu");
   exports["possibleCpus"] = Napi::Function::New<PossibleCpus>(env, "possibleCpus");
   exports["stripsVlanTags"] = Napi::Function::New<StripsVlanTags>(env, "stripsVlanTags");
+  exports["pinnedKind"] = Napi::Function::New<PinnedKind>(env, "pinnedKind");
   exports["libbpfVersion"] = Napi::Function::New<LibbpfVersion>(env, "libbpfVersion");
 }
 

@@ -49,6 +49,16 @@ class UniqueFd {
 // names it in /proc/self/fd.
 UniqueFd OpenPinnedObject(Napi::Env env, const std::string& path, std::string_view kind);
 
+// What is pinned at a path, opened, and of which kind: "bpf-map", "bpf-prog" or "bpf-link".
+struct PinnedObject {
+  UniqueFd fd;
+  std::string kind;
+};
+PinnedObject OpenPinnedObject(Napi::Env env, const std::string& path);
+
+// The text of /proc/self/fdinfo: what the kernel tells there and nowhere else.
+Napi::Value ReadFdInfo(Napi::Env env, int fd, const std::string& name);
+
 inline std::string StringArgument(const Napi::CallbackInfo& info, size_t index, const char* name) {
   if (!info[index].IsString()) ThrowType(info.Env(), std::string(name) + " must be a string");
   return info[index].As<Napi::String>().Utf8Value();

@@ -41,6 +41,10 @@ const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
   INTERFACE_MISSING: ExitStatus.usage,
   OUT_OF_MEMORY: ExitStatus.usage,
   INTERRUPTED: ExitStatus.interrupted,
+  MAP_KEY: ExitStatus.usage,
+  MAP_NO_ENTRY: ExitStatus.usage,
+  MAP_UNKNOWN: ExitStatus.usage,
+  MAP_VALUE: ExitStatus.usage,
   NOT_FOUND: ExitStatus.usage,
   NOT_RUNNING: ExitStatus.notRunning,
 };

@@ -15,6 +15,7 @@ import { ipvsadmCommands } from './ipvsadm.js';
 import { labCommand } from './lab.js';
 import { listCommand } from './list.js';
 import { manualCommand } from './manual.js';
+import { mapCommand } from './map.js';
 import { markCommand } from './mark.js';
 import { reloadCommand } from './reload.js';
 import { runCommand } from './run.js';
@@ -44,6 +45,7 @@ export function beeline(): Command {
     flowsCommand(),
     drainCommand(),
     markCommand(),
+    mapCommand(),
     ...ipvsadmCommands(),
     importCommand(),
     stopCommand(),

@@ -15,8 +15,9 @@ export { VERDICTS, type Counters, type VerdictName } from './counters.js';
 export { DataPlane, type Attachment } from './dataplane.js';
 export type { FlowCounts, FlowEntry, FlowFilter, FlowStatistics, FlowTotals } from './flows.js';
 export { timeoutSeconds, type FlowState } from './flow-timeouts.js';
+export { COPIED_TABLES, PLACE_MEANINGS, tableArrays } from './layout-notes.js';
 export { Oracle, type Decision } from './oracle.js';
-export { removePins } from './pins.js';
+export { BPF_FS_MAGIC, listSets, removePins, setPath } from './pins.js';
 
 /** The director's BPF object, as scripts/build leaves it. */
 export const DIRECTOR_OBJECT = fileURLToPath(new URL('../../bpf/director.bpf.o', import.meta.url));

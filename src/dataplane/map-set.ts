@@ -500,11 +500,13 @@ export class MapSet implements Disposable {
   }
 }
 
-function numberedOffset(destinations: number): number {
+/** Where in the table of destinations they stand by their numbers. */
+export function numberedOffset(destinations: number): number {
   return layout.destinations.byteLength + destinations * layout.destination.byteLength;
 }
 
-function slotsOffset(destinations: number): number {
+/** Where in the table of destinations the rings begin. */
+export function slotsOffset(destinations: number): number {
   return numberedOffset(destinations) + destinations * layout.destination.byteLength;
 }
 

@@ -9,7 +9,7 @@ import { mountBpffs } from '../native/system.js';
 import { MapSet } from './map-set.js';
 
 /** BPF_FS_MAGIC (linux/magic.h). */
-const BPF_FS_MAGIC = 0xcafe4a11;
+export const BPF_FS_MAGIC = 0xcafe4a11;
 /** Where distributions mount it. */
 export const BPF_FS = '/sys/fs/bpf';
 

@@ -44,6 +44,8 @@ export interface BtfComposite extends BtfNamed {
 export interface BtfEnum extends BtfNamed {
   readonly kind: 'enum';
   readonly size: number;
+  /** Compilers before clang 15 leave this false even where there are negative values. */
+  readonly signed: boolean;
   /** 64-bit enums have bigint values. */
   readonly values: readonly { readonly name: string; readonly value: number | bigint }[];
 }
@@ -74,11 +76,17 @@ export interface BtfReference extends BtfNamed {
   readonly type: BtfTypeId;
 }
 
-export interface BtfOpaque extends BtfNamed {
-  readonly kind: 'void' | 'forward' | 'float' | 'unknown';
+export interface BtfFloat extends BtfNamed {
+  readonly kind: 'float';
+  readonly size: number;
 }
 
-export type BtfType = BtfInt | BtfArray | BtfComposite | BtfEnum | BtfSection | BtfPrototype | BtfReference | BtfOpaque;
+export interface BtfOpaque extends BtfNamed {
+  readonly kind: 'void' | 'forward' | 'unknown';
+}
+
+export type BtfType =
+  BtfInt | BtfArray | BtfComposite | BtfEnum | BtfFloat | BtfSection | BtfPrototype | BtfReference | BtfOpaque;
 
 /** Types as numbered by one BTF. */
 export class Btf {
@@ -86,6 +94,11 @@ export class Btf {
 
   private constructor(types: readonly BtfType[]) {
     this.types = types;
+  }
+
+  /** Types that were put together by hand, by their ids; the first must be void. */
+  static of(types: readonly BtfType[]): Btf {
+    return new Btf(types);
   }
 
   /** Reads the BTF of an ELF object, or raw BTF such as /sys/kernel/btf/vmlinux. @throws KernelError when there is none */
@@ -132,6 +145,11 @@ export class Btf {
     return this.#find(name, 'enum');
   }
 
+  /** These types and further ones, whose ids are given by `id` while they are made. */
+  with(make: (id: (ordinal: number) => BtfTypeId) => readonly BtfType[]): Btf {
+    return new Btf([...this.types, ...make((ordinal) => this.types.length + ordinal)]);
+  }
+
   /** The bytes that a value of the type takes. @throws RangeError for types without a size, functions for example */
   sizeOf(id: BtfTypeId): number {
     const type = this.resolve(id);
@@ -140,6 +158,7 @@ export class Btf {
       case 'struct':
       case 'union':
       case 'enum':
+      case 'float':
       case 'section':
         return type.size;
       case 'array':

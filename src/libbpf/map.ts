@@ -1,7 +1,7 @@
 /** BPF maps: configured before their object is loaded, read and written after, mapped into memory. */
 
-import { addon, type NativeMap, type NativeMapping } from '../native/addon.js';
-import '../native/error.js';
+import { addon, type NativeBatch, type NativeMap, type NativeMapping } from '../native/addon.js';
+import { KernelError } from '../native/error.js';
 
 /** Map types by their number (enum bpf_map_type in linux/bpf.h); the rest are told by number alone. */
 const TYPE_NAMES = [
@@ -58,7 +58,36 @@ export interface MapInfo {
   readonly btfId: number;
   readonly btfKeyTypeId: number;
   readonly btfValueTypeId: number;
+  /** Of struct_ops: the value's type among the kernel's own; else 0. */
+  readonly vmlinuxValueTypeId: number;
+  /** What the type of map makes of it: a bloom filter's number of hashes, an arena's address. */
+  readonly extra: bigint;
 }
+
+/** What the kernel tells of a map in /proc alone. */
+export interface MapState {
+  /** Bytes of memory; undefined where the kernel does not tell. */
+  readonly memory: number | undefined;
+  /** Programs alone can write it, since somebody called `freeze`. */
+  readonly frozen: boolean;
+}
+
+/** BPF_F_RDONLY, BPF_F_WRONLY and so on (linux/bpf.h): how a map was created. */
+export const MapFlag = {
+  noPrealloc: 1 << 0,
+  noCommonLru: 1 << 1,
+  numaNode: 1 << 2,
+  readOnly: 1 << 3,
+  writeOnly: 1 << 4,
+  stackBuildId: 1 << 5,
+  zeroSeed: 1 << 6,
+  programsReadOnly: 1 << 7,
+  programsWriteOnly: 1 << 8,
+  clone: 1 << 9,
+  mmapable: 1 << 10,
+  preserveElements: 1 << 11,
+  innerMap: 1 << 12,
+} as const;
 
 /** How `update` treats a key that is there, or is not (linux/bpf.h). */
 export const UpdateMode = { any: 0, onlyNew: 1, onlyExisting: 2 } as const;
@@ -89,6 +118,23 @@ export class BpfMap implements Disposable {
   /** Needs CAP_SYS_ADMIN. @throws KernelError `ENOENT` when there is no such map (any more) */
   static openById(id: number): BpfMap {
     return new BpfMap(addon.BpfMap.openById(id));
+  }
+
+  /** The ids of all maps there are. Needs CAP_SYS_ADMIN. */
+  static *ids(): Generator<number, void, undefined> {
+    for (let id = addon.BpfMap.nextId(0); id !== undefined; id = addon.BpfMap.nextId(id)) {
+      yield id;
+    }
+  }
+
+  /** What changes while a map lives. */
+  get state(): MapState {
+    const text = this.native.fdInfo();
+    const number = (name: string): number | undefined => {
+      const [, digits] = new RegExp(`^${name}:\\s*(\\d+)`, 'm').exec(text) ?? [];
+      return digits === undefined ? undefined : Number(digits);
+    };
+    return { memory: number('memlock'), frozen: number('frozen') === 1 };
   }
 
   get info(): MapInfo {
@@ -142,13 +188,26 @@ export class BpfMap implements Disposable {
   }
 
   /**
+   * Takes the value out of the map (hash maps: kernel 5.14). Queues and stacks have no keys: give them an empty one, also
+   * for `lookup`, which leaves the value there, and `update`, which puts one in.
+   */
+  take(key: Uint8Array): Uint8Array | undefined {
+    return this.native.take(key);
+  }
+
+  /**
    * All keys, one system call each. Keys that come or go meanwhile may be missed, and when the current key vanishes a
    * hash map starts over; take `batches` where that matters.
    */
   *keys(): Generator<Uint8Array, void, undefined> {
-    for (let key = this.native.nextKey(); key !== undefined; key = this.native.nextKey(key)) {
+    for (let key = this.nextKey(); key !== undefined; key = this.nextKey(key)) {
       yield key;
     }
+  }
+
+  /** The key behind another one; the first for want of one, or behind one that is not there. Undefined after the last. */
+  nextKey(previous?: Uint8Array): Uint8Array | undefined {
+    return this.native.nextKey(previous);
   }
 
   /** All entries; one that vanishes between key and value is left out. */
@@ -164,18 +223,37 @@ export class BpfMap implements Disposable {
   /**
    * All entries, many a system call (kernel 5.6; per-CPU arrays 5.13): keys and values one after another.
    *
-   * @throws KernelError `ENOSPC` when one bucket of a hash map holds more than `count` entries; `EINVAL` or `ENOTSUPP`
-   *   when the map type has no batches
+   * @param count entries a batch, more where one bucket of a hash map holds more
+   * @throws KernelError `EINVAL` or `ENOTSUPP` when the map type has no batches
    */
   *batches(count = 256): Generator<{ count: number; keys: Uint8Array; values: Uint8Array }, void, undefined> {
     let token: Uint8Array | undefined;
-    do {
-      const batch = this.native.lookupBatch(count, token);
-      token = batch.next;
+    for (let size = count; ;) {
+      const batch = this.#batch(size, token);
+      if (batch === undefined) {
+        size *= 2;
+        continue;
+      }
       if (batch.count > 0) {
         yield batch;
       }
-    } while (token !== undefined);
+      token = batch.next;
+      if (token === undefined) {
+        return;
+      }
+    }
+  }
+
+  /** Undefined when a bucket holds more than `count`. */
+  #batch(count: number, token: Uint8Array | undefined): NativeBatch | undefined {
+    try {
+      return this.native.lookupBatch(count, token);
+    } catch (error) {
+      if (error instanceof KernelError && error.code === 'ENOSPC' && count < this.native.info().maxEntries) {
+        return undefined;
+      }
+      throw error;
+    }
   }
 
   /** Writes `count` entries in one system call and returns how many were written. */

@@ -66,6 +66,13 @@ export class BpfProgram implements Disposable {
     return new BpfProgram(addon.BpfProgram.openById(id));
   }
 
+  /** The ids of all programs there are. Needs CAP_SYS_ADMIN. */
+  static *ids(): Generator<number, void, undefined> {
+    for (let id = addon.BpfProgram.nextId(0); id !== undefined; id = addon.BpfProgram.nextId(id)) {
+      yield id;
+    }
+  }
+
   get info(): ProgramInfo {
     return this.native.info();
   }

@@ -24,6 +24,8 @@ export interface NativeMapInfo {
   btfId: number;
   btfKeyTypeId: number;
   btfValueTypeId: number;
+  vmlinuxValueTypeId: number;
+  extra: bigint;
 }
 
 export interface NativeBatch {
@@ -41,9 +43,11 @@ export interface NativeMap {
   setInitialValue(value: Uint8Array): void;
   reuse(other: NativeMap): void;
   info(): NativeMapInfo;
+  fdInfo(): string;
   lookup(key: Uint8Array): Uint8Array | undefined;
   update(key: Uint8Array, value: Uint8Array, flags?: number): void;
   delete(key: Uint8Array): boolean;
+  take(key: Uint8Array): Uint8Array | undefined;
   nextKey(previous?: Uint8Array): Uint8Array | undefined;
   lookupBatch(count: number, token?: Uint8Array): NativeBatch;
   updateBatch(count: number, keys: Uint8Array, values: Uint8Array, flags?: number): number;
@@ -72,6 +76,7 @@ export interface NativeProgramInfo {
   translatedBytes: number;
   jitedBytes: number;
   verifiedInstructions: number;
+  btfId: number;
   mapIds: number[];
 }
 
@@ -187,8 +192,16 @@ export interface NativeFlowFilter {
 export interface NativeAddon {
   setErrorFactory(factory: (details: NativeErrorDetails) => Error): void;
   BpfObject: new (bytes: Uint8Array, name: string) => NativeObject;
-  BpfMap: { openPinned(path: string): NativeMap; openById(id: number): NativeMap };
-  BpfProgram: { openPinned(path: string): NativeProgram; openById(id: number): NativeProgram };
+  BpfMap: {
+    openPinned(path: string): NativeMap;
+    openById(id: number): NativeMap;
+    nextId(id: number): number | undefined;
+  };
+  BpfProgram: {
+    openPinned(path: string): NativeProgram;
+    openById(id: number): NativeProgram;
+    nextId(id: number): number | undefined;
+  };
   BpfLink: {
     attachXdp(program: NativeProgram, ifindex: number, flags: number): NativeLink;
     openPinned(path: string): NativeLink;
@@ -211,6 +224,7 @@ export interface NativeAddon {
   synchronizeRcu(): Promise<boolean>;
   possibleCpus(): number;
   stripsVlanTags(name: string): boolean;
+  pinnedKind(path: string): string;
   libbpfVersion(): string;
   sweepFlows(options: NativeSweepOptions): Promise<NativeSweepResult>;
   listFlows(options: NativeFlowFilter & { from: number }): Promise<{ entries: Uint8Array; next?: number }>;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { BpfMap, UpdateMode } from '../../src/libbpf/index.js';
+import { BpfMap, BpfObject, BpfProgram, UpdateMode } from '../../src/libbpf/index.js';
 import { possibleCpus } from '../../src/native/system.js';
 import { loadBinding, u32, u64 } from '../support/objects.js';
 
@@ -236,5 +236,53 @@ test('a frozen map is written by programs alone', () => {
       map.update(u32(1), point(1));
     },
     { code: 'EPERM' },
+  );
+});
+
+test('the maps and programs that there are can be gone through', () => {
+  const object = loadBinding();
+  assert.ok([...BpfMap.ids()].includes(object.map('points').info.id));
+  assert.ok([...BpfProgram.ids()].includes(object.program('origin').info.id));
+});
+
+test('what the kernel tells in /proc alone is told: memory, and whether a map is frozen', () => {
+  using map = loadBinding().map('numbers');
+  assert.equal(map.state.frozen, false);
+  assert.ok(map.state.memory! > 0);
+  map.freeze();
+  assert.equal(map.state.frozen, true);
+  map.close();
+  assert.throws(() => map.state, { code: 'CLOSED' });
+});
+
+test('queues and stacks have no keys', () => {
+  using object = new BpfObject('dist/test/bpf/maps.bpf.o');
+  object.load();
+  for (const [name, order] of [
+    ['line', [5, 6]],
+    ['pile', [6, 5]],
+  ] as const) {
+    const map = object.map(name);
+    const none = new Uint8Array();
+    const value = (first: number): Uint8Array => u32(first, 0).subarray(0, map.info.valueSize);
+    assert.equal(map.lookup(none), undefined);
+    assert.equal(map.take(none), undefined);
+    map.update(none, value(5));
+    map.update(none, value(6));
+    assert.equal(map.lookup(none)![0], order[0], 'it stays');
+    assert.deepEqual([map.take(none)![0], map.take(none)![0], map.take(none)], [...order, undefined]);
+  }
+});
+
+test('a bucket with more entries than a batch is read all the same', () => {
+  using map = loadBinding((object) => {
+    object.map('points').setMaxEntries(64);
+  }).map('points');
+  const count = 64;
+  map.updateBatch(count, u32(...Array.from({ length: count }, (_, i) => i)), new Uint8Array(count * 8));
+  const found = [...map.batches(1)].flatMap((batch) => [...new Uint32Array(new Uint8Array(batch.keys).buffer)]);
+  assert.deepEqual(
+    found.sort((a, b) => a - b),
+    Array.from({ length: count }, (_, i) => i),
   );
 });

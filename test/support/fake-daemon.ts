@@ -44,6 +44,9 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
     handlers: {
       list: () => [...SERVICES],
       stats: () => ({ services: [], noService: {} }),
+      edit: unused,
+      zero: unused,
+      table: unused,
       flows: ({ limit }) => ({
         flows: Array.from({ length: limit }, () => ({ ...flow, ...rest, state: 'ESTABLISHED' })),
       }),

@@ -64,7 +64,7 @@ test('docs/json.md shows every name in the status and in statistics', () => {
 
 test('docs/json.md shows every name in a list of flows and in its summary', () => {
   const ends = { protocol: true, client: true, clientPort: true, vip: true, port: true, server: true } as const;
-  const rest = { service: true, state: true, idleSeconds: true, expiresSeconds: true } as const;
+  const rest = { service: true, state: true, idleSeconds: true, expiresSeconds: true, mark: true } as const;
   shows<FlowReport>((example('flows') as FlowReport[])[0], { ...ends, ...rest });
   const summary = example('flows --summary') as FlowSummary;
   const totals = { stored: true, evicted: true, refused: true } as const;
