@@ -71,11 +71,10 @@ function marksOf({ markServices = [], markRules = [] }: Model): Mapping[] {
       .filter(({ mark: each, match }) => each === mark && familyOf(match.address) === family)
       .map(({ match }) => markMatchName(match));
   const entry = (key: MarkKey, policy: object): Mapping => {
-    const match = rulesOf(key);
     return mapping({
       mark: key.mark,
       family: key.family === 6 ? 'ipv6' : undefined,
-      match: match.length === 0 ? undefined : match,
+      match: rulesOf(key),
       ...policy,
     });
   };
