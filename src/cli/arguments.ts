@@ -1,6 +1,6 @@
 /** What several commands take on the command line: services, addresses, lengths of time. */
 
-import { Argument, InvalidArgumentError } from 'commander';
+import { Argument, InvalidArgumentError, Option } from 'commander';
 
 import { DEFAULT_CONFIG_PATH } from '../config/path.js';
 
@@ -10,6 +10,27 @@ import { realServers, services } from './candidates.js';
 
 export function configArgument(): Argument {
   return completes(new Argument('[config]', 'configuration file').default(DEFAULT_CONFIG_PATH), 'file');
+}
+
+/** Of commands that are about the running daemon's own file unless they are told another. */
+export function fileArgument(): Argument {
+  return completes(new Argument('[file]', "configuration file (default: the daemon's own)"), 'file');
+}
+
+export function maxMovedOption(): Option {
+  return new Option(
+    '--max-moved <share>',
+    'refuse where more of all slots would lead to another real server: 2%, 0.5%',
+  ).argParser(percentage);
+}
+
+/** "2%", "0.5%": 0..1. @throws InvalidArgumentError */
+export function percentage(text: string): number {
+  const value = /^\d+(\.\d+)?%$/.test(text) ? parseFloat(text) / 100 : NaN;
+  if (!(value <= 1)) {
+    throw new InvalidArgumentError('It must be from 0% to 100%, for example 2%.');
+  }
+  return value;
 }
 
 export function serviceArgument(): Argument {

@@ -45,6 +45,7 @@ const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
   MAP_NO_ENTRY: ExitStatus.usage,
   MAP_UNKNOWN: ExitStatus.usage,
   MAP_VALUE: ExitStatus.usage,
+  MAX_MOVED: ExitStatus.refused,
   NOT_FOUND: ExitStatus.usage,
   NOT_RUNNING: ExitStatus.notRunning,
 };

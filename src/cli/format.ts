@@ -87,3 +87,9 @@ export function formatDuration(milliseconds: number): string {
     .map(({ amount, unit }) => `${amount} ${unit}`)
     .join(' ');
 }
+
+/** A moment in local time: "2026-11-21 10:08:01" */
+export function formatMoment(iso: string): string {
+  // The Swedish way is that of ISO 8601.
+  return new Date(iso).toLocaleString('sv-SE');
+}

@@ -4,10 +4,12 @@ import { readFileSync } from 'node:fs';
 
 import { Command } from 'commander';
 
+import { applyCommand } from './apply.js';
 import { benchCommand } from './bench.js';
 import { checkCommand } from './check.js';
 import { completionCommand } from './completion.js';
 import { withInstance } from './context.js';
+import { diffCommand } from './diff.js';
 import { drainCommand } from './drain.js';
 import { flowsCommand } from './flows.js';
 import { importCommand } from './import.js';
@@ -17,8 +19,10 @@ import { listCommand } from './list.js';
 import { manualCommand } from './manual.js';
 import { mapCommand } from './map.js';
 import { markCommand } from './mark.js';
+import { planCommand } from './plan.js';
 import { reloadCommand } from './reload.js';
 import { runCommand } from './run.js';
+import { saveCommand } from './save.js';
 import { schemaCommand } from './schema.js';
 import { statsCommand } from './stats.js';
 import { statusCommand } from './status.js';
@@ -39,6 +43,10 @@ export function beeline(): Command {
     runCommand(version),
     checkCommand(),
     reloadCommand(),
+    diffCommand(),
+    saveCommand(),
+    planCommand(),
+    applyCommand(),
     statusCommand(),
     listCommand(),
     statsCommand(),

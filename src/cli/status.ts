@@ -6,7 +6,7 @@ import type { InterfaceReport, StatusReport } from '../control/protocol.js';
 import { withExamples } from '../usage/index.js';
 import { plain, type Paint } from './colour.js';
 import { ask, jsonOption, printResult, withInstance } from './context.js';
-import { formatBytes, formatCount, formatDuration, formatQuantity } from './format.js';
+import { formatBytes, formatCount, formatDuration, formatMoment, formatQuantity } from './format.js';
 
 export function statusCommand(): Command {
   const status = withInstance(new Command('status'))
@@ -33,7 +33,7 @@ export function formatStatus(status: StatusReport, now: number, paint: Paint = p
     .join(', ');
   const lines: [string, string][] = [
     ['beeline', `${version}, pid ${pid}, up ${formatDuration(now - Date.parse(startedAt))}`],
-    ['configuration', configPath],
+    ['configuration', `${configPath}${formatChanges(status)}`],
     ...status.interfaces.map((each): [string, string] => ['interface', formatInterface(each, paint)]),
     ['program', `id ${programId ?? '?'}, configuration ${formatCount(generation)} since its maps were made`],
     ['services', `${formatCount(services)}, with ${formatQuantity(destinations, 'real server')}`],
@@ -55,6 +55,13 @@ export function formatStatus(status: StatusReport, now: number, paint: Paint = p
         `${paint(label === 'problem' ? 'bad' : 'faint', label)}${' '.repeat(15 - label.length)}${text}\n`,
     )
     .join('');
+}
+
+/** ", and 3 changes by commands since …: see "beeline diff"" */
+function formatChanges({ changes = 0, changedSince }: StatusReport): string {
+  return changedSince === undefined
+    ? ''
+    : `, and ${formatQuantity(changes, 'change')} by commands since ${formatMoment(changedSince)}: see "beeline diff"`;
 }
 
 function formatInterface({ name, state, mode, mac, reason }: InterfaceReport, paint: Paint): string {

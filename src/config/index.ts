@@ -9,8 +9,20 @@ export { ConfigError, parseConfig, type PlacedProblem } from './parse.js';
 export { jsonSchema } from './schema.js';
 export { configOf, formatConfig, updateConfig } from './write.js';
 
+/** A configuration file as it was read. */
+export interface ConfigFile {
+  readonly path: string;
+  readonly text: string;
+  readonly model: Model;
+}
+
 /** @throws BeelineError `CONFIG_UNREADABLE`; ConfigError */
 export function readConfig(path: string): Model {
+  return readConfigFile(path).model;
+}
+
+/** @throws BeelineError `CONFIG_UNREADABLE`; ConfigError */
+export function readConfigFile(path: string): ConfigFile {
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(path);
@@ -22,7 +34,8 @@ export function readConfig(path: string): Model {
       { ...hintFor(code), cause: error },
     );
   }
-  return parseConfig(decodeText(bytes, path), path);
+  const text = decodeText(bytes, path);
+  return { path, text, model: parseConfig(text, path) };
 }
 
 function hintFor(code: string | undefined): { hint?: string } {

@@ -70,14 +70,13 @@ function marksOf({ markServices = [], markRules = [] }: Model): Mapping[] {
     markRules
       .filter(({ mark: each, match }) => each === mark && familyOf(match.address) === family)
       .map(({ match }) => markMatchName(match));
-  const entry = (key: MarkKey, policy: object): Mapping => {
-    return mapping({
+  const entry = (key: MarkKey, policy: object): Mapping =>
+    mapping({
       mark: key.mark,
       family: key.family === 6 ? 'ipv6' : undefined,
       match: rulesOf(key),
       ...policy,
     });
-  };
   const served = new Set(markServices.map(keyOf));
   const ruled = new Map(
     markRules

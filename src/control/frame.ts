@@ -5,8 +5,8 @@ import * as pack from 'msgpackr/pack';
 
 import { BeelineError } from '../model/index.js';
 
-/** Requests are small; whoever sends more is not one of ours. */
-export const MAX_REQUEST_BYTES = 1 << 20;
+/** The largest requests are configuration files: ten thousand real servers, with a remark on each, are 1 MB. */
+export const MAX_REQUEST_BYTES = 8 << 20;
 /** Replies list everything: ten thousand real servers are 2 MB. */
 export const MAX_REPLY_BYTES = 64 << 20;
 

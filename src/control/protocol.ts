@@ -1,6 +1,7 @@
 /** What the daemon and its clients say to each other: the methods, their parameters and their results. */
 
 import type {
+  Difference,
   Edit,
   EditKey,
   ErrorCode,
@@ -8,6 +9,7 @@ import type {
   MacAddress,
   MarkKey,
   MarkRule,
+  Model,
   Protocol,
   Scheduler,
   ServiceKey,
@@ -42,7 +44,15 @@ export interface Parameters {
   status: Record<string, never>;
   list: Record<string, never>;
   stats: Record<string, never>;
-  reload: Record<string, never>;
+  /** `maxMoved`: refused where more of all slots would move, 0..1. */
+  reload: { maxMoved?: number | undefined };
+  /** What a configuration would change, by its text. */
+  plan: { text: string; fileName: string };
+  /** Goes over to a configuration, by its text: the daemon may not be able to read the file. */
+  apply: { text: string; fileName: string; maxMoved?: number | undefined };
+  model: Record<string, never>;
+  /** What was running at a revision is now in the daemon's own file, whose content is `origin`. */
+  saved: { revision: number; origin: FileOrigin };
   flows: FlowsQuery;
   flowSummary: FlowsQuery;
   drain: { service: string; address: IpAddress; deadlineMs?: number | undefined };
@@ -61,6 +71,10 @@ export interface Results {
   list: ServiceReport[];
   stats: StatsReport;
   reload: ReloadReport;
+  plan: PlanReport;
+  apply: ReloadReport;
+  model: RunningModel;
+  saved: Record<string, never>;
   flows: FlowsReport;
   flowSummary: FlowSummary;
   drain: DrainReport;
@@ -172,6 +186,10 @@ export interface StatusReport {
   readonly bytes: number;
   /** VIPs' packets that were not sent, by the reason why, over all services. */
   readonly verdicts: Readonly<Record<string, number>>;
+  /** Changes that commands made and the configuration file does not have, and when the first of them was made. */
+  readonly changes?: number | undefined;
+  /** ISO 8601. */
+  readonly changedSince?: string | undefined;
   /** What went wrong since and is not mended, in words. */
   readonly problems: readonly string[];
 }
@@ -237,6 +255,59 @@ export interface ReloadReport {
   readonly changed: readonly string[];
   /** What else changed, in words: "mode native -> generic". Daemons before this one do not say. */
   readonly settings?: readonly string[];
+  /** How many changes that commands had made were replaced. */
+  readonly dropped?: number;
+}
+
+/** What tells one content of a file from another: SHA-256 of its bytes, and of what they say. */
+export interface FileOrigin {
+  readonly text: string;
+  readonly meaning: string;
+}
+
+/** What is running, whoever asked for it. */
+export interface RunningModel {
+  readonly model: Model;
+  /** The daemon's own file. */
+  readonly configPath: string;
+  /** What that file was when it was read. */
+  readonly origin: FileOrigin;
+  /** How many changes commands made since, and when the first of them. */
+  readonly changes: number;
+  readonly since?: string | undefined;
+  /** Where the last changes are kept, as a configuration, that a file replaced since the daemon runs. */
+  readonly dropped?: string | undefined;
+  readonly revision: number;
+}
+
+/** What going over to another configuration would do. */
+export interface PlanReport {
+  readonly differences: readonly Difference[];
+  /** Which part of all slots would lead to another real server, 0..1. */
+  readonly moved: number;
+  /** Those that have slots that move, or flows at risk. */
+  readonly services: readonly ServicePlan[];
+  /** Flows that are remembered now, of real servers that would be gone. */
+  readonly flowsAtRisk: number;
+}
+
+export interface ServicePlan {
+  readonly service: string;
+  /** 0: its scheduler does not go by the client's hash. */
+  readonly slots: number;
+  /** Which part of them moves, 0..1. */
+  readonly moved: number;
+  readonly atRisk: readonly FlowsAtRisk[];
+  /** Flows that are remembered and stay where they are. */
+  readonly kept: number;
+}
+
+export interface FlowsAtRisk {
+  /** The real server that would be gone. */
+  readonly address: IpAddress;
+  readonly flows: number;
+  /** There are others, which are not remembered ("track: moved"). */
+  readonly uncertain: boolean;
 }
 
 export interface StopReport {

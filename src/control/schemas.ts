@@ -90,12 +90,22 @@ const edit: z.ZodType<Edit> = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('clear-mark-rules'), mark: mark.optional() }),
 ]);
 
+const maxMoved = z.number().min(0).max(1).optional();
+const content = { text: z.string(), fileName: z.string() };
+
 /** Each method's parameters are checked before it runs. */
 export const parameterSchemas: { readonly [Name in Method]: z.ZodType<Parameters[Name]> } = {
   status: z.strictObject({}),
   list: z.strictObject({}),
   stats: z.strictObject({}),
-  reload: z.strictObject({}),
+  reload: z.strictObject({ maxMoved }),
+  plan: z.strictObject(content),
+  apply: z.strictObject({ ...content, maxMoved }),
+  model: z.strictObject({}),
+  saved: z.strictObject({
+    revision: z.int().min(0),
+    origin: z.strictObject({ text: z.string(), meaning: z.string() }),
+  }),
   flows: flowsQuery,
   flowSummary: flowsQuery,
   drain: z.strictObject({ service: z.string(), address: z.string(), deadlineMs: z.number().min(0).optional() }),

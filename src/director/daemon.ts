@@ -3,17 +3,12 @@
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 
-import { readConfig } from '../config/index.js';
-import {
-  ControlServer,
-  type DrainReport,
-  type Handlers,
-  type ReloadReport,
-  type StatusReport,
-} from '../control/index.js';
+import { readConfigFile } from '../config/index.js';
+import { ControlServer, type DrainReport, type Handlers, type StatusReport } from '../control/index.js';
 import { DataPlane, DIRECTOR_OBJECT } from '../dataplane/index.js';
-import { BeelineError, type IpAddress } from '../model/index.js';
+import { BeelineError, type IpAddress, type Model } from '../model/index.js';
 import { Network, Resolver, type NetworkChange } from '../net/index.js';
+import { Changing } from './changes.js';
 import { Director } from './director.js';
 import { Drains } from './drains.js';
 import { Editing } from './edits.js';
@@ -23,7 +18,8 @@ import { lockInstance } from './lock.js';
 import type { Logger } from './log.js';
 import { serviceManager } from './notify.js';
 import { preflight } from './preflight.js';
-import { reportReload, reportServices, reportStats, reportTotals } from './report.js';
+import { reportServices, reportStats, reportTotals } from './report.js';
+import { RunTime } from './run-time.js';
 
 /** Links and addresses change in bursts; routes are asked for once after each. */
 const RELOCATE_DELAY_MS = 100;
@@ -47,8 +43,9 @@ export interface DaemonOptions {
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { instance, configPath, replace, version, log } = options;
   preflight();
-  const model = readConfig(configPath);
+  const file = readConfigFile(configPath);
   using _lock = lockInstance(instance);
+  using runTime = new RunTime(instance, log);
 
   let onNetworkChange: (change: NetworkChange) => void = () => undefined;
   using network = await Network.open(
@@ -73,13 +70,15 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     director.touch();
   });
   const drains = new Drains(instance.drainsPath);
-  const director = new Director({ network, resolver, dataPlane, drains, log, replace });
+  const keep = (changed: Model, changes: number): Promise<void> => runTime.record(changed, changes);
+  const director = new Director({ network, resolver, dataPlane, drains, log, replace, keep });
   const removeAll = async (): Promise<void> => {
     dataPlane.remove();
     await resolver.release();
   };
 
   const forwardedBefore = dataPlane.attachedTo.length > 0;
+  const model = runTime.begin(file);
   try {
     await director.start(model);
   } catch (error) {
@@ -89,6 +88,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     }
     throw error;
   }
+  await runTime.begun(model);
   onNetworkChange = followNetwork(director, resolver);
   // For what changed during the start.
   director.touch();
@@ -98,18 +98,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     log.warn({ err: error }, 'cannot notify the service manager');
   });
 
-  const reload = async (): Promise<ReloadReport> => {
-    try {
-      const before = await director.change(readConfig(configPath));
-      const report = reportReload(before, director.model);
-      log.info(report, 'reloaded');
-      return report;
-    } catch (error) {
-      log.error({ err: error }, 'the new configuration was refused; the old one goes on');
-      throw error;
-    }
-  };
-
+  const changing = new Changing({ director, drains, dataPlane, runTime, configPath, log });
   const drainState = (service: string, address: IpAddress): DrainReport => {
     const report = drains.report(service, address, director.left(service, address));
     if (report === undefined) {
@@ -117,7 +106,14 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     }
     return report;
   };
-  using editing = new Editing({ director, drains, dataPlane, talliesPath: instance.talliesPath, log });
+  using editing = new Editing({
+    director,
+    drains,
+    dataPlane,
+    talliesPath: instance.talliesPath,
+    log,
+    warnings: () => runTime.problems,
+  });
   const startedAt = new Date().toISOString();
   const handlers: Handlers = {
     status: (): StatusReport => ({
@@ -129,7 +125,9 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       programId: dataPlane.programId,
       generation: dataPlane.generation,
       ...reportTotals(dataPlane.image?.services ?? [], dataPlane.counters()),
-      problems: director.problems,
+      changes: runTime.changes,
+      changedSince: runTime.since,
+      problems: [...director.problems, ...runTime.problems],
     }),
     list: () => reportServices(dataPlane.image?.services ?? [], dataPlane.counters(), dataPlane.flowCounts()),
     flows: (query) => reportFlows(dataPlane, query),
@@ -141,7 +139,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     drainState: ({ service, address }) => drainState(service, address),
     ...editing.handlers,
     stats: () => reportStats(dataPlane.image?.services ?? [], dataPlane.counters()),
-    reload,
+    ...changing.handlers,
     stop: async ({ detach }) => {
       await director.stop();
       editing.stop();
@@ -169,7 +167,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
 
   const onHangup = (): void => {
     manager.notify({ RELOADING: '1' });
-    reload().then(
+    changing.reload({}).then(
       () => {
         manager.notify({ READY: '1' });
       },

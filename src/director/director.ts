@@ -25,6 +25,7 @@ import { stripsVlanTags } from '../native/system.js';
 import type { Network, Resolver } from '../net/index.js';
 import type { Drain, Drains, Left } from './drains.js';
 import type { Logger } from './log.js';
+import { withNewcomers } from './plan.js';
 
 /** After a failure that was nobody's request, it is tried again. */
 const RETRY_MS = 5_000;
@@ -106,6 +107,13 @@ export class Director {
 
   get model(): Model {
     return this.#model;
+  }
+
+  /** What packets would follow under another model, if real servers that are new to this one are where they should be. */
+  imageOf(model: Model): Image {
+    const interfaces = model.interfaces.flatMap((name) => this.#options.network.interface(name) ?? []);
+    const world = { interfaces, resolutions: this.#options.resolver.resolutions() };
+    return compile(model, withNewcomers(world, model));
   }
 
   /** Looks at all flows, and gives what it found; undefined before the first publication. */

@@ -12,8 +12,10 @@ export interface Instance {
   readonly drainsPath: string;
   /** Where ipvsadm's counters begin, whose zero is not the data path's. */
   readonly talliesPath: string;
-  /** What was changed at run time: the one file that is to outlive a boot. */
+  /** What was changed at run time: it is to outlive a boot. */
   readonly statePath: string;
+  /** The last changes made at run time that a configuration file replaced: a configuration. */
+  readonly droppedPath: string;
   /** In the BPF file system. */
   readonly pinDirectory: string;
 }
@@ -38,6 +40,7 @@ export function instanceOf(name: string): Instance {
     drainsPath: `/run/beeline/${name}.drains`,
     talliesPath: `/run/beeline/${name}.tallies`,
     statePath: `/var/lib/beeline/${name}.state`,
+    droppedPath: `/var/lib/beeline/${name}.dropped.yaml`,
     pinDirectory: `/sys/fs/bpf/beeline/${name}`,
   };
 }

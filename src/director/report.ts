@@ -9,7 +9,16 @@ import type {
   StatusReport,
 } from '../control/index.js';
 import type { CompiledService, Counters, FlowCounts, Route } from '../dataplane/index.js';
-import { allServices, compareIp, editKeyName, isHashing, type Destination, type Model } from '../model/index.js';
+import {
+  allServices,
+  compareIp,
+  diffModels,
+  editKeyName,
+  isHashing,
+  type Destination,
+  type Difference,
+  type Model,
+} from '../model/index.js';
 
 export function reportServices(
   services: readonly CompiledService[],
@@ -139,13 +148,26 @@ export function reportReload(before: Model, after: Model): ReloadReport {
     added: [...names].filter((name) => !old.has(name)),
     removed: [...old.keys()].filter((name) => !names.has(name)),
     changed: changed.map(editKeyName),
-    settings: [
-      ...describeChange('interfaces', before.interfaces.join(', '), after.interfaces.join(', ')),
-      ...describeChange('mode', before.mode, after.mode),
-    ],
+    settings: diffModels(before, after).flatMap(describeSetting),
   };
 }
 
-function describeChange(what: string, before: string, after: string): string[] {
-  return before === after ? [] : [`${what} ${before} -> ${after}`];
+/** "mode native -> generic" */
+function describeSetting({ kind, what, field = '', before, after }: Difference): string[] {
+  switch (what) {
+    case 'setting':
+      return [`${field} ${describeValue(before)} -> ${describeValue(after)}`];
+    case 'markRule':
+      return [`${field} ${kind === 'added' ? '+' : '-'} ${describeValue(after ?? before)}`];
+    case 'service':
+    case 'realServer':
+      return [];
+  }
+}
+
+function describeValue(value: Difference['before']): string {
+  if (value === undefined) {
+    return 'default';
+  }
+  return Array.isArray(value) ? value.join(', ') : typeof value === 'string' ? value : JSON.stringify(value);
 }

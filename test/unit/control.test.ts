@@ -28,6 +28,16 @@ const HANDLERS: Handlers = {
   },
   list: () => [],
   stats: () => ({ services: [], noService: {} }),
+  plan: () => {
+    throw new Error('not here');
+  },
+  apply: () => {
+    throw new Error('not here');
+  },
+  model: () => {
+    throw new Error('not here');
+  },
+  saved: () => ({}),
   reload: () => {
     throw new Error('a defect');
   },

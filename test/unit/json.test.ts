@@ -6,22 +6,28 @@ import test from 'node:test';
 
 import type { Command } from 'commander';
 
+import type { DiffResult } from '../../src/cli/diff.js';
 import { beeline } from '../../src/cli/program.js';
+import type { SaveResult } from '../../src/cli/save.js';
 import type { PlacedProblem } from '../../src/config/index.js';
 import type {
   DestinationReport,
   DrainReport,
   FlowReport,
+  FlowsAtRisk,
   FlowSummary,
   FlowTableReport,
   InterfaceReport,
+  PlanReport,
   ReloadReport,
+  ServicePlan,
   ServiceReport,
   ServiceStats,
   StatsReport,
   StatusReport,
   StopReport,
 } from '../../src/control/protocol.js';
+import type { Difference } from '../../src/model/index.js';
 
 const PAGE = readFileSync('docs/json.md', 'utf8');
 
@@ -54,7 +60,8 @@ test('docs/json.md shows every name in the status and in statistics', () => {
   const daemon = { version: true, pid: true, startedAt: true, configPath: true, problems: true } as const;
   const dataPath = { interfaces: true, programId: true, generation: true, verdicts: true } as const;
   const { flows: _flows, ...sums } = FIGURES;
-  shows(status, { ...daemon, ...dataPath, ...sums, services: true, destinations: true, unresolved: true });
+  const commands = { changes: true, changedSince: true } as const;
+  shows(status, { ...daemon, ...dataPath, ...sums, ...commands, services: true, destinations: true, unresolved: true });
   const device = { name: true, state: true, mode: true, ifindex: true, mac: true, reason: true } as const;
   shows<InterfaceReport>(status.interfaces[0], device);
   const stats = example('stats') as StatsReport;
@@ -77,11 +84,26 @@ test('docs/json.md shows every name in a list of flows and in its summary', () =
 test('docs/json.md shows every name that a change prints', () => {
   const draining = { service: true, address: true, flows: true, uncertain: true, removed: true } as const;
   shows(example('drain') as DrainReport, { ...draining, deadline: true });
-  const changes = { added: true, removed: true, changed: true, settings: true } as const;
+  const changes = { added: true, removed: true, changed: true, settings: true, dropped: true } as const;
   shows(example('reload') as ReloadReport, { services: true, destinations: true, ...changes });
+  shows(example('apply') as ReloadReport, { services: true, destinations: true, ...changes });
   shows(example('stop') as StopReport, { pid: true, detached: true });
   const { problems } = example('check') as { problems: Omit<PlacedProblem, 'atKey'>[] };
   shows(problems[0], { line: true, column: true, path: true, message: true });
+});
+
+test('docs/json.md shows every name in what is different, and in a plan', () => {
+  const one = { kind: true, what: true, service: true, address: true, field: true, before: true, after: true } as const;
+  const all = (differences: readonly Difference[]): Difference =>
+    differences.reduce((whole, each) => ({ ...whole, ...each }));
+  const diff = example('diff') as DiffResult;
+  shows(diff, { file: true, differences: true, changes: true, changedSince: true, fileChanged: true, dropped: true });
+  shows<Difference>(all(diff.differences), one);
+  shows(example('save') as SaveResult, { file: true, differences: true });
+  const plan = example('plan') as PlanReport;
+  shows(plan, { differences: true, moved: true, services: true, flowsAtRisk: true });
+  shows<ServicePlan>(plan.services[0], { service: true, slots: true, moved: true, atRisk: true, kept: true });
+  shows<FlowsAtRisk>(plan.services[0]?.atRisk[0], { address: true, flows: true, uncertain: true });
 });
 
 /** "list", "lab list", …: the commands that do something. */
@@ -101,7 +123,21 @@ function commandNamed(name: string): Command {
 const hasJson = (name: string): boolean => commandNamed(name).options.some(({ long }) => long === '--json');
 
 test('every command that lists or tells something has --json', () => {
-  for (const name of ['list', 'stats', 'status', 'flows', 'drain', 'reload', 'check', 'stop', 'lab list']) {
+  for (const name of [
+    'list',
+    'stats',
+    'status',
+    'flows',
+    'drain',
+    'reload',
+    'check',
+    'stop',
+    'lab list',
+    'diff',
+    'save',
+    'plan',
+    'apply',
+  ]) {
     assert.ok(hasJson(name), name);
   }
 });
