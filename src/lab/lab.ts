@@ -23,6 +23,8 @@ import { HOSTS, hostSetup, LAB_CONFIG, NIC, PAGES, switchSetup, type HostName, t
 
 /** All labs' files, one folder each. */
 const LABS_DIRECTORY = '/run/beeline/labs';
+/** Where directors keep what outlives a boot. */
+const STATE_DIRECTORY = '/var/lib/beeline';
 const NAME = /^[a-z0-9-]{1,16}$/;
 
 const PASS_OBJECT = fileURLToPath(new URL('../../bpf/pass.bpf.o', import.meta.url));
@@ -245,8 +247,9 @@ export class Lab {
       rmSync(`/run/beeline/${this.name}.${suffix}`, { force: true });
     }
     for (const suffix of ['state', 'state.previous', 'state.new', 'dropped.yaml']) {
-      rmSync(`/var/lib/beeline/${this.name}.${suffix}`, { force: true });
+      rmSync(join(STATE_DIRECTORY, `${this.name}.${suffix}`), { force: true });
     }
+    removeIfEmpty(STATE_DIRECTORY);
     removeIfEmpty(LABS_DIRECTORY);
     removeIfEmpty(dirname(LABS_DIRECTORY));
     return existed || ours.length > 0;
