@@ -80,10 +80,8 @@ function lineOf({ kind, what, service = '', address = '', field = '', before, af
 
 /** Where the slots go, and whose flows. */
 function planLines({ service, slots, moved, kept, atRisk }: ServicePlan): Line[] {
-  const moves =
-    moved === 0
-      ? []
-      : [`${formatPercent(moved)} of ${formatCount(slots)} slots move; ${formatQuantity(kept, 'flow')} kept`];
+  const stay = kept === 0 ? '' : `; ${formatQuantity(kept, 'flow')} kept`;
+  const moves = moved === 0 ? [] : [`${formatPercent(moved)} of ${formatCount(slots)} slots move${stay}`];
   const risks = atRisk.map(
     ({ address, flows, uncertain }) =>
       `${address}: ${formatQuantity(flows, 'flow')} at risk${uncertain ? ', and those that are not remembered' : ''}`,
