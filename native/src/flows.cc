@@ -153,6 +153,8 @@ Array ToArray(Napi::Env env, const std::vector<Element>& elements) {
   return array;
 }
 
+bool Has(const std::vector<uint8_t>& flags, uint32_t number) { return number < flags.size() && flags[number] != 0; }
+
 // A service whose slots are looked at: under which of them flows are remembered.
 struct Ring {
   uint32_t service;
@@ -165,6 +167,7 @@ struct Ring {
 // Which bits of a client's address tell clients apart, in a service with persistence.
 struct Mask {
   uint64_t words[2];
+  uint32_t group;  // the number that its templates stand under
 };
 
 // One look at all entries: forgets what is over, counts what is not.
@@ -194,7 +197,8 @@ class Sweep : public Work {
       const auto each = masks.Get(i).As<Napi::Object>();
       const auto bytes = options.ElementsOf<uint8_t>(each.Get("mask"), "mask");
       Mask mask = {};
-      std::memcpy(&mask, bytes.data(), std::min(bytes.size(), sizeof mask));
+      std::memcpy(&mask, bytes.data(), std::min(bytes.size(), sizeof mask.words));
+      mask.group = each.Get("group").ToNumber().Uint32Value();
       masks_[each.Get("service").ToNumber().Uint32Value()] = mask;
     }
     states_.resize(timeouts_.size());
@@ -233,16 +237,12 @@ class Sweep : public Work {
     return index < timeouts_.size() && timeouts_[index] != 0 ? timeouts_[index] : UINT32_MAX;
   }
 
-  static bool Has(const std::vector<uint8_t>& flags, uint32_t number) {
-    return number < flags.size() && flags[number] != 0;
-  }
-
   // A client, or its network, as one number: what its template has in common with its flows.
   uint64_t ClientOf(const Key& key) const {
     const auto mask = masks_.find(key.service);
     if (mask == masks_.end()) return 0;
-    const auto& words = mask->second.words;
-    return flow6_hash(key.address[0] & words[0], key.address[1] & words[1], key.service, FLOW_MULTIPLIER_1);
+    const auto& [words, group] = mask->second;
+    return flow6_hash(key.address[0] & words[0], key.address[1] & words[1], group, FLOW_MULTIPLIER_1);
   }
 
   void FindLivingClients() {
@@ -386,14 +386,14 @@ class Sweep : public Work {
 
 // Which flows a listing is of.
 struct Filter {
-  uint32_t service;  // 0: all
+  std::vector<uint8_t> services;  // flags by number; empty: all
   uint32_t number;   // 0: all
   uint32_t states;   // bits; 0: all
   bool one_client;
   uint64_t client[2];
 
   explicit Filter(const Options& options)
-      : service(options.Number("service")),
+      : services(options.Has("services") ? options.Array<uint8_t>("services") : std::vector<uint8_t>()),
         number(options.Number("destination")),
         states(options.Number("states")),
         one_client(options.Has("client")),
@@ -404,7 +404,7 @@ struct Filter {
   }
 
   bool Takes(const Key& key, uint64_t data) const {
-    return (!service || key.service == service) && (!number || flow_number(data) == number) &&
+    return (services.empty() || Has(services, key.service)) && (!number || flow_number(data) == number) &&
            (!states || states >> flow_state(data) & 1) &&
            (!one_client || (key.address[0] == client[0] && key.address[1] == client[1]));
   }

@@ -1,6 +1,7 @@
 /** The reconcile loop: brings the data path to what the model asks for, in the surroundings as they are. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 
 import type { InterfaceReport } from '../control/index.js';
 import {
@@ -293,9 +294,9 @@ export class Director {
   async #survey(): Promise<World> {
     const { network, resolver } = this.#options;
     const interfaces = this.#model.interfaces.flatMap((name) => network.interface(name) ?? []);
-    const { services, directors = [] } = this.#model;
+    const { services, markServices = [], directors = [] } = this.#model;
     const addresses = [
-      ...services.flatMap(({ destinations }) =>
+      ...[...services, ...markServices].flatMap(({ destinations }) =>
         destinations.flatMap(({ address, mac }) => (mac === undefined ? address : [])),
       ),
       ...directors.filter((each) => !isMac(each)),
@@ -406,6 +407,7 @@ function sameImage(a: Image, b: Image): boolean {
   return (
     a.services.length === b.services.length &&
     a.services.every((service, i) => service === b.services[i]) &&
+    (a.markEntries === b.markEntries || isDeepStrictEqual(a.markEntries, b.markEntries)) &&
     surroundings(a) === surroundings(b)
   );
 }

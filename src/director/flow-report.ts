@@ -9,7 +9,16 @@ import {
   type FlowState,
   type FlowStatistics,
 } from '../dataplane/index.js';
-import { BeelineError, familyOf, ipBytes, parseIp, type Family, type IpAddress, type Service } from '../model/index.js';
+import {
+  BeelineError,
+  familyOf,
+  ipBytes,
+  parseIp,
+  type Family,
+  type IpAddress,
+  type Protocol,
+  type Service,
+} from '../model/index.js';
 
 /** What IPVS calls the states ("ipvsadm -Lc"); a template is ASSURED once one of its flows was established. */
 const STATE_NAMES: Readonly<Record<FlowState, string>> = {
@@ -33,20 +42,37 @@ const MAX_PLACE = 0xffff_ffff;
 /** How many of the busiest clients are told. */
 const TOP_CLIENTS = 10;
 
+/** What a flow's service number stands for. */
+interface Named {
+  readonly name: string;
+  readonly service: Service;
+  /** The VIP: the service's, or that of a mark's entry. */
+  readonly address: IpAddress;
+  readonly protocol: Protocol;
+}
+
 /** Services and destinations by their numbers. */
 interface Names {
-  readonly services: ReadonlyMap<number, { readonly name: string; readonly service: Service }>;
+  readonly services: ReadonlyMap<number, Named>;
   readonly destinations: ReadonlyMap<number, IpAddress>;
 }
 
 function namesOf(dataPlane: DataPlane): Names {
-  const services = new Map<number, { name: string; service: Service }>();
+  const services = new Map<number, Named>();
   const destinations = new Map<number, IpAddress>();
-  for (const { name, service } of dataPlane.image?.services ?? []) {
-    const numbers = dataPlane.numbering.get(name);
+  const { numbering, image } = dataPlane;
+  for (const { name, service } of image?.services ?? []) {
+    const numbers = numbering.get(name);
     if (numbers !== undefined) {
-      services.set(numbers.number, { name, service });
+      const { address, protocol } = service;
+      services.set(numbers.number, { name, service, address, protocol });
       numbers.destinations.forEach((number, address) => destinations.set(number, address));
+    }
+  }
+  for (const { name, service, address, protocol } of image?.markEntries ?? []) {
+    const [own, marked] = [numbering.get(name)?.number, services.get(numbering.get(service)?.number ?? 0)];
+    if (own !== undefined && marked !== undefined) {
+      services.set(own, { ...marked, address, protocol });
     }
   }
   return { services, destinations };
@@ -119,15 +145,16 @@ function reportFlow(entry: FlowEntry, { services, destinations }: Names, dataPla
   if (found === undefined || server === undefined) {
     return undefined;
   }
-  const { name, service } = found;
+  const { name, service, address, protocol } = found;
   const timeout = timeoutSeconds(service, dataPlane.image!.timeouts, entry.state);
   return {
-    protocol: service.protocol,
+    protocol,
     client: entry.client,
     clientPort: entry.clientPort,
     service: name,
-    vip: service.address,
+    vip: address,
     port: entry.port === 0 ? service.port : entry.port,
+    ...(service.mark !== undefined && { mark: service.mark }),
     server,
     state: STATE_NAMES[entry.state],
     idleSeconds: Math.round(entry.idleSeconds),
@@ -168,11 +195,17 @@ function filterOf(dataPlane: DataPlane, { service, server, client, state }: Flow
   }
   const destination = server === undefined ? undefined : destinationNumber(dataPlane, service, server);
   return {
-    service: numbers?.number,
+    services: numbers === undefined ? undefined : [numbers.number, ...leadingTo(dataPlane, service!)],
     destination,
     client: client === undefined ? undefined : ipBytes(client),
     states: state === undefined ? undefined : states.map(([name]) => name as FlowState),
   };
+}
+
+/** The numbers of what leads to a mark's service. */
+function leadingTo({ image, numbering }: DataPlane, service: string): number[] {
+  const entries = image?.markEntries.filter((entry) => entry.service === service) ?? [];
+  return entries.flatMap(({ name }) => numbering.get(name)?.number ?? []);
 }
 
 /** A real server's number within a service; it may be in several. */

@@ -189,7 +189,10 @@ export interface ServicePolicy {
 }
 
 /** A virtual service. Treated as immutable: a change is a new object, so what did not change can be told by identity. */
-export interface Service extends ServiceKey, ServicePolicy {}
+export interface Service extends ServiceKey, ServicePolicy {
+  /** Inside the data path: a mark service. Its address is then nobody's and tells the family. */
+  readonly mark?: number | undefined;
+}
 
 /** What tells one service of marked packets from another. IPVS calls the mark fwmark. */
 export interface MarkKey {
@@ -243,7 +246,15 @@ export interface Model {
 }
 
 /** How people write a service, and what identifies it in maps and messages: "tcp 192.168.1.100:80". */
-export function serviceName({ address, port, protocol }: ServiceKey): string {
+export function serviceName({
+  address,
+  port,
+  protocol,
+  mark,
+}: ServiceKey & { readonly mark?: number | undefined }): string {
+  if (mark !== undefined) {
+    return markServiceName({ mark, family: familyOf(address) });
+  }
   const host = familyOf(address) === 6 ? `[${address}]` : address;
   return `${protocol} ${host}:${port}`;
 }

@@ -291,6 +291,7 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
     'timeouts',
     'flows',
     'services',
+    'marks',
   ]);
   assert.deepEqual(Object.keys(service.properties), [
     'address',
