@@ -217,8 +217,8 @@ struct policy {
 	enum scheduler scheduler;
 	enum policy_flag flags;
 	/*
-	 * The number under which its templates and its cursor stand: its own; or of services that are one to scheduler and
-	 * persistence, for having the same mark, the mark's.
+	 * The number under which its templates and its cursor stand: its own; or of services that are one to scheduler
+	 * and persistence, for having the same mark, the mark's.
 	 */
 	__u16 group;
 	__u32 candidates; /* destinations of the service, from its `first` on */

@@ -387,8 +387,8 @@ class Sweep : public Work {
 // Which flows a listing is of.
 struct Filter {
   std::vector<uint8_t> services;  // flags by number; empty: all
-  uint32_t number;   // 0: all
-  uint32_t states;   // bits; 0: all
+  uint32_t number;                // 0: all
+  uint32_t states;                // bits; 0: all
   bool one_client;
   uint64_t client[2];
 

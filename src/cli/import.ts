@@ -8,6 +8,7 @@ import type { Surroundings } from '../ipvsadm/execute.js';
 import type { Names } from '../ipvsadm/names.js';
 import {
   BeelineError,
+  familyOf,
   markMatchName,
   type Destination,
   type MarkService,
@@ -142,7 +143,9 @@ export function configuration({ interfaces, timeouts, services, markServices = [
           marks: markServices.map((service: MarkService) => ({
             mark: service.mark,
             ...(service.family === 6 ? { family: 'ipv6' } : {}),
-            match: markRules.filter(({ mark }) => mark === service.mark).map(({ match }) => markMatchName(match)),
+            match: markRules
+              .filter(({ mark, match }) => mark === service.mark && familyOf(match.address) === service.family)
+              .map(({ match }) => markMatchName(match)),
             ...policy(service),
           })),
         }),

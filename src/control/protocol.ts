@@ -202,6 +202,8 @@ export interface ServiceReport {
   readonly protocol: Protocol;
   readonly address: IpAddress;
   readonly port: number;
+  /** Of marked packets: `address` tells the family alone, `protocol` and `port` nothing. */
+  readonly mark?: number | undefined;
   readonly scheduler: Scheduler;
   readonly slots: number;
   readonly destinations: readonly DestinationReport[];
@@ -214,6 +216,8 @@ export interface ServiceStats {
   readonly protocol: Protocol;
   readonly address: IpAddress;
   readonly port: number;
+  /** As in ServiceReport. */
+  readonly mark?: number | undefined;
   /** Sent or delivered. */
   readonly packets: number;
   readonly bytes: number;
