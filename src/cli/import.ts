@@ -6,16 +6,7 @@ import { Command } from 'commander';
 
 import type { Surroundings } from '../ipvsadm/execute.js';
 import type { Names } from '../ipvsadm/names.js';
-import {
-  BeelineError,
-  familyOf,
-  markMatchName,
-  type Destination,
-  type MarkService,
-  type Model,
-  type Service,
-  type ServicePolicy,
-} from '../model/index.js';
+import { BeelineError, type Model } from '../model/index.js';
 import { ExitStatus, print } from './context.js';
 
 export function importCommand(): Command {
@@ -31,10 +22,10 @@ export function importCommand(): Command {
       .option('--interface <name>', 'the interface that packets arrive on and leave by', 'eth0')
       .action(async (file: string, { interface: name }: { interface: string }) => {
         const { systemNames } = await import('../ipvsadm/names.js');
-        const { stringify } = await import('yaml');
+        const { formatConfig } = await import('../config/index.js');
         const imported = await importRules(readInput(file), name, systemNames());
         print(`# Made of ${file === '-' ? 'rules' : file} by "beeline import ipvsadm".\n`);
-        print(stringify(configuration(imported.model), { lineWidth: 120 }));
+        print(formatConfig(imported.model));
         imported.remarks.forEach(({ line, text }) => {
           process.stderr.write(`${file === '-' ? 'stdin' : file}:${line}: ${text}\n`);
         });
@@ -124,54 +115,4 @@ function reason(lines: readonly string[]): string {
 function withoutEngine(words: string[]): string[] {
   const at = words.findIndex((word) => word === '--pe' || word.startsWith('--pe='));
   return at < 0 ? words : words.filter((_, i) => i !== at && !(i === at + 1 && words[at] === '--pe'));
-}
-
-/** As the configuration's file has it. What is undefined is not written. */
-export function configuration({ interfaces, timeouts, services, markServices = [], markRules = [] }: Model): unknown {
-  return {
-    interfaces,
-    ...(timeouts === undefined ? {} : { timeouts }),
-    services: services.map((service: Service) => ({
-      address: service.address,
-      port: service.port,
-      ...(service.protocol === 'tcp' ? {} : { protocol: service.protocol }),
-      ...policy(service),
-    })),
-    ...(markServices.length === 0
-      ? {}
-      : {
-          marks: markServices.map((service: MarkService) => ({
-            mark: service.mark,
-            ...(service.family === 6 ? { family: 'ipv6' } : {}),
-            match: markRules
-              .filter(({ mark, match }) => mark === service.mark && familyOf(match.address) === service.family)
-              .map(({ match }) => markMatchName(match)),
-            ...policy(service),
-          })),
-        }),
-  };
-}
-
-function policy({ scheduler, flags, persistence, onePacket, destinations }: ServicePolicy): object {
-  return {
-    scheduler,
-    ...(flags === undefined ? {} : { flags }),
-    ...(persistence === undefined
-      ? {}
-      : { persistence: persistence.mask === undefined ? persistence.timeout : persistence }),
-    ...(onePacket === true ? { onePacket } : {}),
-    realServers: destinations.map(realServer),
-  };
-}
-
-/** A real server of weight 1 is its address alone. */
-function realServer({ address, weight, upperThreshold, lowerThreshold }: Destination): unknown {
-  return weight === 1 && upperThreshold === undefined
-    ? address
-    : {
-        address,
-        weight,
-        ...(upperThreshold === undefined ? {} : { upperThreshold }),
-        ...(lowerThreshold === undefined ? {} : { lowerThreshold }),
-      };
 }

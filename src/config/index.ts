@@ -7,6 +7,7 @@ import { decodeText, parseConfig } from './parse.js';
 
 export { ConfigError, parseConfig, type PlacedProblem } from './parse.js';
 export { jsonSchema } from './schema.js';
+export { configOf, formatConfig, updateConfig } from './write.js';
 
 /** @throws BeelineError `CONFIG_UNREADABLE`; ConfigError */
 export function readConfig(path: string): Model {

@@ -27,7 +27,7 @@ import { buildMhTable, buildShTable, dhIndex, foldAddress, MH_SLOTS } from '../s
 import { buildRing, MAX_MEMBERS, MAX_SLOTS, type Ring } from '../schedule/ring.js';
 import { wrrSequence } from '../schedule/sequence.js';
 import { feature } from './layout.generated.js';
-import { allServices, markEntries, type MarkEntry } from './marks.js';
+import { servicesToCompile, markEntries, type MarkEntry } from './marks.js';
 
 /** Where packets for a destination go; `none`: it takes no packets at the moment, and `reason` says why. */
 export type Route =
@@ -133,7 +133,7 @@ export function compile(model: Compilable, world: World): Image {
     }
     return route;
   };
-  const all = allServices(model);
+  const all = servicesToCompile(model);
   const services = compileServices(all, routeTo);
   const directors = (model.directors ?? []).flatMap((each) => macOfDirector(each, world) ?? []);
   return {

@@ -54,7 +54,7 @@ export function serviceOfMark(marked: MarkService): Service {
 }
 
 /** All services, those of marked packets among them. */
-export function allServices({ services, markServices = [] }: Pick<Model, 'services' | 'markServices'>): Service[] {
+export function servicesToCompile({ services, markServices = [] }: Pick<Model, 'services' | 'markServices'>): Service[] {
   return [...services, ...markServices.map(serviceOfMark)];
 }
 

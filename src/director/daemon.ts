@@ -1,6 +1,7 @@
 /** The daemon: one director, its control socket and its signals, from start to stop. */
 
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 
 import { readConfig } from '../config/index.js';
 import {
@@ -15,6 +16,7 @@ import { BeelineError, type IpAddress } from '../model/index.js';
 import { Network, Resolver, type NetworkChange } from '../net/index.js';
 import { Director } from './director.js';
 import { Drains } from './drains.js';
+import { Editing } from './edits.js';
 import { reportFlows, summarizeFlows } from './flow-report.js';
 import type { Instance } from './instance.js';
 import { lockInstance } from './lock.js';
@@ -115,9 +117,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     }
     return report;
   };
-  const notYet = (): never => {
-    throw new BeelineError('CONTROL_METHOD', 'this daemon cannot be edited yet');
-  };
+  using editing = new Editing({ director, drains, dataPlane, talliesPath: instance.talliesPath, log });
   const startedAt = new Date().toISOString();
   const handlers: Handlers = {
     status: (): StatusReport => ({
@@ -139,15 +139,15 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       return drainState(service, address);
     },
     drainState: ({ service, address }) => drainState(service, address),
-    edit: notYet,
-    zero: notYet,
-    table: notYet,
+    ...editing.handlers,
     stats: () => reportStats(dataPlane.image?.services ?? [], dataPlane.counters()),
     reload,
     stop: async ({ detach }) => {
       await director.stop();
+      editing.stop();
       if (detach) {
         await removeAll();
+        rmSync(instance.talliesPath, { force: true });
       }
       // The reply goes out first.
       setImmediate(() => {
@@ -193,6 +193,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   }
   manager.notify({ STOPPING: '1' });
   await director.stop();
+  editing.stop();
   await server.close();
   manager.stop();
   process.off('SIGHUP', onHangup).off('SIGTERM', onTerminate).off('SIGINT', onTerminate);

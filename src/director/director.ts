@@ -13,6 +13,7 @@ import {
   type Image,
 } from '../dataplane/index.js';
 import {
+  allServices,
   BeelineError,
   isMac,
   keepUnchanged,
@@ -23,7 +24,7 @@ import {
 } from '../model/index.js';
 import { stripsVlanTags } from '../native/system.js';
 import type { Network, Resolver } from '../net/index.js';
-import type { Drains, Left } from './drains.js';
+import type { Drain, Drains, Left } from './drains.js';
 import type { Logger } from './log.js';
 
 /** After a failure that was nobody's request, it is tried again. */
@@ -42,6 +43,29 @@ export interface DirectorOptions {
   readonly log: Logger;
   /** Take interfaces over from other XDP programs. */
   readonly replace: boolean;
+  /** Keeps what changes made of the model; nobody is told that they are made before it has. */
+  readonly keep?: (model: Model, changes: number) => Promise<void>;
+}
+
+/** A change of the model, of which many may come at once. */
+export interface ModelChange {
+  /** The next model, of the one that the change before left. What it throws refuses this change alone. */
+  readonly apply: (model: Model) => Model;
+  /** The real server on its way out for which it says anew what holds. */
+  readonly ends?: Pick<Drain, 'service' | 'address'> | undefined;
+}
+
+interface WaitingChange extends ModelChange {
+  readonly resolve: (model: Model) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What goes with going over to another model. */
+export interface ChangeOptions {
+  /** Told of both before anything is done; what it throws refuses the change. */
+  readonly check?: (before: Model, next: Model) => void;
+  /** Once packets follow the new one, and before any other change. */
+  readonly done?: () => Promise<void>;
 }
 
 /** How often all flows are looked at: what is over is forgotten at most so much later. */
@@ -69,6 +93,7 @@ export class Director {
   #retry: NodeJS.Timeout | undefined;
   #stopped = false;
   #failure: string | undefined;
+  #waiting: WaitingChange[] = [];
 
   constructor(options: DirectorOptions) {
     this.#options = options;
@@ -134,14 +159,13 @@ export class Director {
    *
    * @throws BeelineError what is wrong with it; the old one then goes on. `CONTROL_CLOSED` after `stop`
    */
-  async change(next: Model): Promise<Model> {
-    if (this.#stopped) {
-      throw new BeelineError('CONTROL_CLOSED', 'the daemon is ending, and takes no other configuration');
-    }
+  async change(next: Model, { check, done }: ChangeOptions = {}): Promise<Model> {
+    this.#requireRunning();
     return this.#enqueue(async () => {
       const before = this.#model;
       // One that was there before may be missing for now: it is used when it is back.
       this.#requireInterfaces(next, before.interfaces);
+      check?.(before, next);
       this.#model = keepUnchanged(before, next);
       const drains = this.#options.drains.clear();
       try {
@@ -151,17 +175,105 @@ export class Director {
         await this.#settle((address) => !known.has(address));
         await this.#round();
       } catch (error) {
-        this.#model = before;
-        this.#options.drains.restore(drains);
-        this.touch();
+        this.#revert(before, drains);
         throw error;
       }
       if (drains.length > 0) {
         const ended = drains.map(({ service, address }) => `${address} of ${service}`);
         this.#options.log.warn({ ended }, 'draining ended: the configuration was read anew, and says what holds');
       }
+      await done?.();
       return before;
     });
+  }
+
+  /**
+   * Changes the model and returns what came of it, as soon as packets follow: a real server that is new and does not
+   * answer ARP yet follows by itself. All changes that are waiting by then are published, and kept, at once.
+   *
+   * @throws BeelineError what the change throws, and what publishing does; `CONTROL_CLOSED` after `stop`
+   */
+  async update(change: ModelChange): Promise<Model> {
+    this.#requireRunning();
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ ...change, resolve, reject });
+      if (this.#waiting.length === 1) {
+        void this.#enqueue(() => this.#updateAll());
+      }
+    });
+  }
+
+  async #updateAll(): Promise<void> {
+    const all = this.#waiting;
+    this.#waiting = [];
+    if (!(await this.#tryUpdate(all, all.length === 1))) {
+      // One of them is more than the tables hold: the others shall not pay for it.
+      for (const each of all) {
+        await this.#tryUpdate([each], true);
+      }
+    }
+  }
+
+  /** Makes changes, together or not at all. @returns whether all were answered: where not, nothing was done */
+  async #tryUpdate(changes: readonly WaitingChange[], isLast: boolean): Promise<boolean> {
+    const [before, drains] = [this.#model, this.#options.drains.all];
+    const accepted: { resolve: WaitingChange['resolve']; reject: WaitingChange['reject']; model: Model }[] = [];
+    const refused: (() => void)[] = [];
+    for (const { apply, ends, resolve, reject } of changes) {
+      try {
+        this.#model = apply(this.#model);
+        accepted.push({ resolve, reject, model: this.#model });
+        if (ends !== undefined) {
+          this.#options.drains.end(ends);
+        }
+      } catch (error) {
+        refused.push(() => {
+          reject(error);
+        });
+      }
+    }
+    try {
+      if (accepted.length > 0) {
+        this.#model = keepUnchanged(before, this.#model);
+        this.#options.drains.keepOnly(this.#model);
+        await this.#round();
+      }
+    } catch (error) {
+      this.#revert(before, drains);
+      accepted.forEach(({ reject }) => {
+        if (isLast) {
+          reject(error);
+        }
+      });
+      return isLast;
+    }
+    if (accepted.length > 0) {
+      await this.#options.keep?.(this.#model, accepted.length);
+    }
+    accepted.forEach(({ resolve, model }) => {
+      resolve(model);
+    });
+    refused.forEach((tell) => {
+      tell();
+    });
+    return true;
+  }
+
+  #revert(before: Model, drains: readonly Drain[]): void {
+    this.#model = before;
+    this.#options.drains.restore(drains);
+    this.touch();
+  }
+
+  /** Does something between two changes, when none is under way. */
+  exclusively<Result>(work: () => Promise<Result> | Result): Promise<Result> {
+    return this.#enqueue(async () => work());
+  }
+
+  #requireRunning(): void {
+    if (this.#stopped) {
+      throw new BeelineError('CONTROL_CLOSED', 'the daemon is ending, and takes no other configuration');
+    }
   }
 
   /** The surroundings may have changed: a round follows soon, one for any number of calls. */
@@ -294,9 +406,9 @@ export class Director {
   async #survey(): Promise<World> {
     const { network, resolver } = this.#options;
     const interfaces = this.#model.interfaces.flatMap((name) => network.interface(name) ?? []);
-    const { services, markServices = [], directors = [] } = this.#model;
+    const { directors = [] } = this.#model;
     const addresses = [
-      ...[...services, ...markServices].flatMap(({ destinations }) =>
+      ...allServices(this.#model).flatMap(({ destinations }) =>
         destinations.flatMap(({ address, mac }) => (mac === undefined ? address : [])),
       ),
       ...directors.filter((each) => !isMac(each)),

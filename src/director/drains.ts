@@ -5,7 +5,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 
 import type { DrainReport } from '../control/index.js';
-import { BeelineError, serviceName, type IpAddress, type Model, type Service } from '../model/index.js';
+import { allServices, BeelineError, editKeyName, type AnyService, type IpAddress, type Model } from '../model/index.js';
 
 /** One real server of one service. */
 export interface Drain {
@@ -32,7 +32,7 @@ export class Drains {
   readonly #path: string;
   readonly #drains = new Map<string, Drain>();
   /** What services become: kept, so that the same drains of the same service make the very same object. */
-  readonly #applied = new WeakMap<Service, { readonly text: string; readonly result: Service }>();
+  readonly #applied = new WeakMap<AnyService, { readonly text: string; readonly result: AnyService }>();
 
   /** @param path where they are kept, so that a restarted daemon goes on */
   constructor(path: string) {
@@ -48,7 +48,7 @@ export class Drains {
    * @throws BeelineError `NOT_FOUND` when the model has no such service or real server
    */
   start(model: Model, service: string, address: IpAddress, deadline: number | undefined): void {
-    const found = model.services.find((each) => serviceName(each) === service);
+    const found = allServices(model).find((each) => editKeyName(each) === service);
     if (found?.destinations.some((each) => each.address === address) !== true) {
       throw new BeelineError('NOT_FOUND', `${service} has no real server ${address}`, { hint: 'See "beeline list".' });
     }
@@ -67,8 +67,8 @@ export class Drains {
   /** Forgets those of real servers that are not configured any more: one that comes back later is not drained. */
   keepOnly(model: Model): void {
     const known = new Set(
-      model.services.flatMap((service) =>
-        service.destinations.map(({ address }) => keyOf({ service: serviceName(service), address })),
+      allServices(model).flatMap((service) =>
+        service.destinations.map(({ address }) => keyOf({ service: editKeyName(service), address })),
       ),
     );
     const stale = [...this.#drains.keys()].filter((key) => !known.has(key));
@@ -86,10 +86,44 @@ export class Drains {
     return all;
   }
 
-  /** The new configuration was refused: they go on. */
+  /** All of them, to be restored. */
+  get all(): readonly Drain[] {
+    return [...this.#drains.values()];
+  }
+
+  /** What was asked for was refused: they are what they were. */
   restore(all: readonly Drain[]): void {
+    this.#drains.clear();
     all.forEach((drain) => this.#drains.set(keyOf(drain), drain));
     this.#save();
+  }
+
+  /** A command said anew what holds for a real server: it is not on its way out any more. */
+  end(drain: Pick<Drain, 'service' | 'address'>): void {
+    if (this.#drains.delete(keyOf(drain))) {
+      this.#save();
+    }
+  }
+
+  /** A model without those that are out, or without one of them: what there is to write to a file, or to add to. */
+  withoutRemoved(model: Model, one?: Pick<Drain, 'service' | 'address'>): Model {
+    const removed = new Set([...this.#drains.values()].filter((drain) => drain.removed).map(keyOf));
+    if (one !== undefined && removed.has(keyOf(one))) {
+      removed.clear();
+      removed.add(keyOf(one));
+    } else if (one !== undefined) {
+      return model;
+    }
+    if (removed.size === 0) {
+      return model;
+    }
+    const rest = <Each extends AnyService>(service: Each): Each => {
+      const isIn = ({ address }: { address: IpAddress }): boolean =>
+        !removed.has(keyOf({ service: editKeyName(service), address }));
+      const { destinations } = service;
+      return destinations.every(isIn) ? service : { ...service, destinations: destinations.filter(isIn) };
+    };
+    return mapServices(model, rest);
   }
 
   /** A model without those that are out, and without weight those on their way. */
@@ -97,18 +131,19 @@ export class Drains {
     if (this.#drains.size === 0) {
       return model;
     }
-    return { ...model, services: model.services.map((service) => this.#applyTo(service)) };
+    return mapServices(model, (service) => this.#applyTo(service));
   }
 
-  #applyTo(service: Service): Service {
-    const name = serviceName(service);
+  #applyTo<Each extends AnyService>(service: Each): Each {
+    const name = editKeyName(service);
     const drains = new Map(
       [...this.#drains.values()].filter((drain) => drain.service === name).map((drain) => [drain.address, drain]),
     );
     const text = [...drains.values()].map(({ address, removed }) => `${address} ${String(removed)}`).join();
     const before = this.#applied.get(service);
     if (drains.size === 0 || before?.text === text) {
-      return before?.text === text ? before.result : service;
+      // What is kept of a service is of its kind.
+      return before?.text === text ? (before.result as Each) : service;
     }
     const destinations = service.destinations
       .filter(({ address }) => drains.get(address)?.removed !== true)
@@ -154,6 +189,15 @@ export class Drains {
     writeFileSync(`${this.#path}.new`, JSON.stringify([...this.#drains.values()]), { mode: 0o600 });
     renameSync(`${this.#path}.new`, this.#path);
   }
+}
+
+function mapServices(model: Model, change: <Each extends AnyService>(service: Each) => Each): Model {
+  const { services, markServices } = model;
+  return {
+    ...model,
+    services: services.map(change),
+    ...(markServices === undefined ? {} : { markServices: markServices.map(change) }),
+  };
 }
 
 function keyOf({ service, address }: Pick<Drain, 'service' | 'address'>): string {

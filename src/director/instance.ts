@@ -10,6 +10,10 @@ export interface Instance {
   readonly historyPath: string;
   /** Real servers on their way out. */
   readonly drainsPath: string;
+  /** Where ipvsadm's counters begin, whose zero is not the data path's. */
+  readonly talliesPath: string;
+  /** What was changed at run time: the one file that is to outlive a boot. */
+  readonly statePath: string;
   /** In the BPF file system. */
   readonly pinDirectory: string;
 }
@@ -32,6 +36,8 @@ export function instanceOf(name: string): Instance {
     lockPath: `/run/beeline/${name}.lock`,
     historyPath: `/run/beeline/${name}.history`,
     drainsPath: `/run/beeline/${name}.drains`,
+    talliesPath: `/run/beeline/${name}.tallies`,
+    statePath: `/var/lib/beeline/${name}.state`,
     pinDirectory: `/sys/fs/bpf/beeline/${name}`,
   };
 }

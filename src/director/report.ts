@@ -9,7 +9,7 @@ import type {
   StatusReport,
 } from '../control/index.js';
 import type { CompiledService, Counters, FlowCounts, Route } from '../dataplane/index.js';
-import { compareIp, isHashing, serviceName, type Destination, type Model } from '../model/index.js';
+import { allServices, compareIp, editKeyName, isHashing, type Destination, type Model } from '../model/index.js';
 
 export function reportServices(
   services: readonly CompiledService[],
@@ -128,18 +128,19 @@ export function reportTotals(
 
 /** What a new model changes. Services that are the same object in both did not change. */
 export function reportReload(before: Model, after: Model): ReloadReport {
-  const old = new Map(before.services.map((service) => [serviceName(service), service]));
-  const names = new Set(after.services.map(serviceName));
-  const changed = after.services.filter((service) => {
-    const known = old.get(serviceName(service));
+  const services = allServices(after);
+  const old = new Map(allServices(before).map((service) => [editKeyName(service), service]));
+  const names = new Set(services.map(editKeyName));
+  const changed = services.filter((service) => {
+    const known = old.get(editKeyName(service));
     return known !== undefined && known !== service;
   });
   return {
-    services: after.services.length,
-    destinations: after.services.reduce((sum, { destinations }) => sum + destinations.length, 0),
+    services: services.length,
+    destinations: services.reduce((sum, { destinations }) => sum + destinations.length, 0),
     added: [...names].filter((name) => !old.has(name)),
     removed: [...old.keys()].filter((name) => !names.has(name)),
-    changed: changed.map(serviceName),
+    changed: changed.map(editKeyName),
     settings: [
       ...describeChange('interfaces', before.interfaces.join(', '), after.interfaces.join(', ')),
       ...describeChange('mode', before.mode, after.mode),

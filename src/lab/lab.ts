@@ -241,8 +241,11 @@ export class Lab {
     }
     rmSync(this.#passPin, { force: true });
     rmSync(this.directory, { recursive: true, force: true });
-    for (const suffix of ['sock', 'lock', 'history', 'drains']) {
+    for (const suffix of ['sock', 'lock', 'history', 'drains', 'tallies']) {
       rmSync(`/run/beeline/${this.name}.${suffix}`, { force: true });
+    }
+    for (const suffix of ['state', 'state.previous', 'state.new', 'dropped.yaml']) {
+      rmSync(`/var/lib/beeline/${this.name}.${suffix}`, { force: true });
     }
     removeIfEmpty(LABS_DIRECTORY);
     removeIfEmpty(dirname(LABS_DIRECTORY));

@@ -25,6 +25,9 @@ import {
 /** Which service an edit is about. */
 export type EditKey = ServiceKey | MarkKey;
 
+/** A service of either kind. */
+export type AnyService = Service | MarkService;
+
 /** What ipvsadm says of a service; all else that Beeline knows of it stays as it is. */
 export type EditPolicy = Pick<ServicePolicy, 'scheduler' | 'flags' | 'persistence' | 'onePacket'>;
 
@@ -134,8 +137,6 @@ function markWarnings({ markRules = [] }: Model, key: EditKey): string[] {
       `Say which ones get it: beeline mark add ${mark} --match '${example}'.`,
   ];
 }
-
-type AnyService = Service | MarkService;
 
 function isSameKey(a: EditKey, b: EditKey): boolean {
   return editKeyName(a) === editKeyName(b);
@@ -416,6 +417,7 @@ function familyOfService(service: AnyService): Family {
   return isMarkKey(service) ? service.family : familyOf(service.address);
 }
 
-function allServices(model: Model): AnyService[] {
+/** Those by address and those by mark, each kind in the order in which they were added. */
+export function allServices(model: Pick<Model, 'services' | 'markServices'>): AnyService[] {
   return [...model.services, ...(model.markServices ?? [])];
 }

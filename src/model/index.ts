@@ -1,6 +1,7 @@
 /** The types that everything else speaks. Imports nothing of ours. */
 
 export * from './address.js';
+export * from './difference.js';
 export * from './edit.js';
 export * from './error.js';
 export * from './mark.js';

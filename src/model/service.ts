@@ -288,12 +288,22 @@ export function parseServiceName(text: string): (ServiceKey & Pick<Service, 'mar
  * compiles or compares it sees at once that there is nothing to do.
  */
 export function keepUnchanged(previous: Model, next: Model): Model {
-  const known = new Map(previous.services.map((service) => [serviceName(service), service]));
+  const keep = <Each extends object>(
+    before: readonly Each[] = [],
+    after: readonly Each[],
+    nameOf: (each: Each) => string,
+  ): Each[] => {
+    const known = new Map(before.map((each) => [nameOf(each), each]));
+    return after.map((each) => {
+      const same = known.get(nameOf(each));
+      return same !== undefined && isDeepStrictEqual(same, each) ? same : each;
+    });
+  };
   return {
     ...next,
-    services: next.services.map((service) => {
-      const before = known.get(serviceName(service));
-      return before !== undefined && isDeepStrictEqual(before, service) ? before : service;
-    }),
+    services: keep(previous.services, next.services, serviceName),
+    ...(next.markServices === undefined
+      ? {}
+      : { markServices: keep(previous.markServices, next.markServices, markServiceName) }),
   };
 }

@@ -3,10 +3,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { stringify } from 'yaml';
-
-import { configuration, importRules } from '../../src/cli/import.js';
-import { parseConfig } from '../../src/config/index.js';
+import { importRules } from '../../src/cli/import.js';
+import { configOf, formatConfig, parseConfig } from '../../src/config/index.js';
 import { RECORDED_NAMES } from '../support/ipvsadm.js';
 
 test('what ipvsadm-save printed becomes a configuration of the same services', async () => {
@@ -20,7 +18,7 @@ test('what ipvsadm-save printed becomes a configuration of the same services', a
 `;
   const { model, remarks } = await importRules(text, 'ens3', RECORDED_NAMES);
   assert.deepEqual(remarks, []);
-  const { mode: _mode, ...read } = parseConfig(stringify(configuration(model)), 'f');
+  const { mode: _mode, ...read } = parseConfig(formatConfig(model), 'f');
   const { mode: _same, ...expected } = model;
   assert.deepEqual(read, expected);
 });
@@ -72,7 +70,7 @@ test('services of marks are listed with what is still to be said of them', async
     RECORDED_NAMES,
   );
   assert.match(remarks[0]!.text, /no packet gets this mark yet/);
-  assert.deepEqual((configuration(model) as { marks: unknown }).marks, [
+  assert.deepEqual(configOf(model)['marks'], [
     { mark: 1, family: 'ipv6', match: [], scheduler: 'rr', realServers: [{ address: 'fd00::31', weight: 2 }] },
   ]);
 });
