@@ -54,7 +54,10 @@ export function serviceOfMark(marked: MarkService): Service {
 }
 
 /** All services, those of marked packets among them. */
-export function servicesToCompile({ services, markServices = [] }: Pick<Model, 'services' | 'markServices'>): Service[] {
+export function servicesToCompile({
+  services,
+  markServices = [],
+}: Pick<Model, 'services' | 'markServices'>): Service[] {
   return [...services, ...markServices.map(serviceOfMark)];
 }
 
