@@ -451,10 +451,11 @@ class List : public Work {
   std::vector<uint8_t> entries_;
 };
 
-// How many flows each client has, of those that have the most.
-class TopClients : public Work {
+// How many flows there are in each state, templates among them, and how many each client has, of those that have the
+// most.
+class Summary : public Work {
  public:
-  explicit TopClients(const Options& options)
+  explicit Summary(const Options& options)
       : Work(options.env()),
         table_(options.FlowTable("flows", options.Number("family") == 6)),
         filter_(options),
@@ -462,40 +463,52 @@ class TopClients : public Work {
 
  protected:
   void Execute() override {
-    std::unordered_map<std::string, uint32_t> counts;
+    std::unordered_map<Client, uint32_t, ClientHash> counts;
     for (size_t i = 0; i < table_.entries; ++i) {
       const uint64_t data = Load(table_.data(i));
-      if (!is_live(flow_state(data)) || is_template(flow_state(data))) continue;
+      const uint32_t state = flow_state(data);
+      if (!is_live(state)) continue;
       const Key key = ReadKey(table_, i);
-      if (filter_.Takes(key, data)) counts[std::string(reinterpret_cast<const char*>(key.address), AddressBytes())]++;
+      if (!filter_.Takes(key, data)) continue;
+      states_[state]++;
+      if (!is_template(state)) counts[{key.address[0], key.address[1]}]++;
     }
     top_.assign(counts.begin(), counts.end());
     const size_t limit = std::min<size_t>(limit_, top_.size());
     std::partial_sort(top_.begin(), top_.begin() + limit, top_.end(), [](const auto& a, const auto& b) {
-      return a.second != b.second ? a.second > b.second : a.first < b.first;
+      return a.second != b.second ? a.second > b.second
+                                  : std::memcmp(a.first.data(), b.first.data(), sizeof(Client)) < 0;
     });
     top_.resize(limit);
   }
 
   Napi::Value Result(Napi::Env env) override {
-    auto result = Napi::Array::New(env, top_.size());
+    auto top = Napi::Array::New(env, top_.size());
     for (uint32_t i = 0; i < top_.size(); ++i) {
       auto each = Napi::Object::New(env);
       const auto& [address, count] = top_[i];
-      each["address"] = libbpf::CopyToBuffer(env, {reinterpret_cast<const uint8_t*>(address.data()), address.size()});
+      const size_t bytes = table_.is_ipv6() ? 16 : 4;
+      each["address"] = libbpf::CopyToBuffer(env, {reinterpret_cast<const uint8_t*>(address.data()), bytes});
       each["flows"] = count;
-      result[i] = each;
+      top[i] = each;
     }
+    auto result = Napi::Object::New(env);
+    result["topClients"] = top;
+    result["states"] = ToArray<Napi::Uint32Array>(env, states_);
     return result;
   }
 
  private:
-  size_t AddressBytes() const { return table_.is_ipv6() ? 16 : 4; }
+  using Client = std::array<uint64_t, 2>;
+  struct ClientHash {
+    size_t operator()(const Client& client) const { return flow6_hash(client[0], client[1], 0, FLOW_MULTIPLIER_1); }
+  };
 
   Table table_;
   Filter filter_;
   uint32_t limit_;
-  std::vector<std::pair<std::string, uint32_t>> top_;
+  std::vector<uint32_t> states_ = std::vector<uint32_t>(kStates);
+  std::vector<std::pair<Client, uint32_t>> top_;
 };
 
 // Brings flows from one table into another of another size. What is there already stays as it is.
@@ -567,7 +580,7 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
 void RegisterFlows(Napi::Env env, Napi::Object exports) {
   exports["sweepFlows"] = Napi::Function::New<Start<Sweep>>(env, "sweepFlows");
   exports["listFlows"] = Napi::Function::New<Start<List>>(env, "listFlows");
-  exports["topClients"] = Napi::Function::New<Start<TopClients>>(env, "topClients");
+  exports["summarizeFlows"] = Napi::Function::New<Start<Summary>>(env, "summarizeFlows");
   exports["copyFlows"] = Napi::Function::New<Start<Copy>>(env, "copyFlows");
 }
 

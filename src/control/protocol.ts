@@ -111,7 +111,7 @@ export interface FlowsReport {
 }
 
 export interface FlowSummary {
-  /** By state, over all services or the one asked for. */
+  /** By state, of those that were asked for. */
   readonly states: Readonly<Record<string, number>>;
   readonly topClients: readonly { readonly client: IpAddress; readonly flows: number }[];
   readonly tables: readonly FlowTableReport[];

@@ -2,7 +2,7 @@
 
 import type { Mapping } from '../libbpf/index.js';
 import { hashesPort, ipFromBytes, type IpAddress } from '../model/index.js';
-import { addon, type NativeSweepResult } from '../native/addon.js';
+import { addon } from '../native/addon.js';
 import { secondsOf } from './clock.js';
 import type { CompiledService, Image } from './compile.js';
 import { FLOW_STATES, timeoutsOf, type FlowState } from './flow-timeouts.js';
@@ -127,7 +127,7 @@ export async function sweep(
     states: new Map(
       numbered.map(({ compiled, group }) => {
         const others = leading.filter((each) => each.group === group).map(({ number }) => number);
-        return [compiled.name, statesOf(result, [group, ...others])];
+        return [compiled.name, statesOf(result.states, [group, ...others])];
       }),
     ),
     tables: {
@@ -156,7 +156,7 @@ function ringOptions(
   return { service, scheduler, length: ring?.length ?? 0, withPort: hashesPort(asked) };
 }
 
-function statesOf({ states }: NativeSweepResult, services: readonly number[]): Partial<Record<FlowState, number>> {
+function statesOf(states: Uint32Array, services: readonly number[]): Partial<Record<FlowState, number>> {
   const counted = Array.from(
     STATE_NAMES,
     ([state, name]) =>
@@ -214,15 +214,21 @@ export async function listFlows(
   return { flows, next };
 }
 
-/** The clients with the most flows. */
-export async function topClients(
-  set: MapSet,
-  family: 4 | 6,
-  filter: FlowFilter,
-  limit: number,
-): Promise<{ client: IpAddress; flows: number }[]> {
-  const top = await addon.topClients({ ...nativeFilter(set, family, filter), limit });
-  return top.map(({ address, flows }) => ({ client: ipFromBytes(address), flows }));
+/** Flows of one family summed up. */
+export interface FlowSums {
+  /** Only states that occur; templates count too. */
+  readonly states: Readonly<Partial<Record<FlowState, number>>>;
+  /** The most flows first. */
+  readonly topClients: readonly { readonly client: IpAddress; readonly flows: number }[];
+}
+
+/** @param limit how many clients at most */
+export async function summarizeFlows(set: MapSet, family: 4 | 6, filter: FlowFilter, limit: number): Promise<FlowSums> {
+  const { topClients, states } = await addon.summarizeFlows({ ...nativeFilter(set, family, filter), limit });
+  return {
+    states: statesOf(states, [0]),
+    topClients: topClients.map(({ address, flows }) => ({ client: ipFromBytes(address), flows })),
+  };
 }
 
 function nativeFilter(

@@ -112,21 +112,18 @@ export async function summarizeFlows(
   query: FlowsQuery,
 ): Promise<FlowSummary> {
   const filter = filterOf(dataPlane, query);
+  const sums = await Promise.all(
+    familiesOf(query).map((family) => dataPlane.summarizeFlows(family, filter, TOP_CLIENTS)),
+  );
   const states: Record<string, number> = {};
-  for (const [name, counts] of statistics?.states ?? []) {
-    if (query.service !== undefined && query.service !== name) {
-      continue;
-    }
-    for (const [state, count] of Object.entries(counts)) {
-      const shown = STATE_NAMES[state as FlowState];
-      states[shown] = (states[shown] ?? 0) + count;
-    }
+  for (const [state, count] of sums.flatMap((each) => Object.entries(each.states))) {
+    const shown = STATE_NAMES[state as FlowState];
+    states[shown] = (states[shown] ?? 0) + count;
   }
-  const tops = await Promise.all(familiesOf(query).map((family) => dataPlane.topClients(family, filter, TOP_CLIENTS)));
   return {
     states,
-    topClients: tops
-      .flat()
+    topClients: sums
+      .flatMap(({ topClients }) => topClients)
       .sort((a, b) => b.flows - a.flows)
       .slice(0, TOP_CLIENTS),
     tables: statistics === undefined ? [] : [tableReport('IPv4', statistics), tableReport('IPv6', statistics)],
@@ -137,6 +134,11 @@ export async function summarizeFlows(
 function tableReport(family: FlowTableReport['family'], { tables }: FlowStatistics): FlowTableReport {
   const { entries, used, fullBuckets, bytes } = tables[family === 'IPv4' ? 'ipv4' : 'ipv6'];
   return { family, entries, used, fullBuckets, bytes };
+}
+
+/** As IPVS has it: a UDP service's template is never assured (ip_vs_proto_udp.c knows no such state). */
+function stateName(state: FlowState, { protocol, mark }: Service): string {
+  return state === 'template' && protocol === 'udp' && mark === undefined ? 'NONE' : STATE_NAMES[state];
 }
 
 function reportFlow(entry: FlowEntry, { services, destinations }: Names, dataPlane: DataPlane): FlowReport | undefined {
@@ -156,7 +158,7 @@ function reportFlow(entry: FlowEntry, { services, destinations }: Names, dataPla
     port: entry.port === 0 ? service.port : entry.port,
     ...(service.mark !== undefined && { mark: service.mark }),
     server,
-    state: STATE_NAMES[entry.state],
+    state: stateName(entry.state, service),
     idleSeconds: Math.round(entry.idleSeconds),
     expiresSeconds: Math.max(0, Math.round(timeout - entry.idleSeconds)),
   };

@@ -228,7 +228,11 @@ export interface NativeAddon {
   libbpfVersion(): string;
   sweepFlows(options: NativeSweepOptions): Promise<NativeSweepResult>;
   listFlows(options: NativeFlowFilter & { from: number }): Promise<{ entries: Uint8Array; next?: number }>;
-  topClients(options: NativeFlowFilter): Promise<{ address: Uint8Array; flows: number }[]>;
+  summarizeFlows(options: NativeFlowFilter): Promise<{
+    topClients: { address: Uint8Array; flows: number }[];
+    /** By state. */
+    states: Uint32Array;
+  }>;
   copyFlows(options: { from: NativeMapping; to: NativeMapping; family: 4 | 6; secret: bigint }): Promise<number>;
 }
 
