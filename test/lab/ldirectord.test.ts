@@ -1,4 +1,4 @@
-/** Debian's ldirectord, with beeline-ipvsadm in ipvsadm's place: it takes real servers out and back in by its own checks. */
+/** Debian's own programs around ipvsadm, with beeline-ipvsadm in its place: ldirectord, ipvsadm-save, ipvsadm-restore. */
 
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 import { NIC, VIP4, type HostName } from '../../src/lab/index.js';
 import type { ProcessIdentity } from '../../src/lab/process.js';
-import { TestLab } from '../support/lab.js';
+import { execute, TestLab } from '../support/lab.js';
 
 const TOOL = fileURLToPath(new URL('../../src/ipvsadm/main.js', import.meta.url));
 const PORT = 8080;
@@ -38,11 +38,17 @@ function startNginx(lab: TestLab, host: keyof typeof REAL_SERVERS): ProcessIdent
   ]);
 }
 
-/** ldirectord in the foreground; /sbin/ipvsadm is Beeline's for it alone, in a mount namespace of its own. */
-function startLdirectord(lab: TestLab): ProcessIdentity {
+/** A command to which /usr/sbin/ipvsadm is Beeline's: to it alone, in a mount namespace of its own. */
+function withOurs(lab: TestLab, script: string, ...args: string[]): string[] {
   const wrapper = join(lab.directory, 'ipvsadm');
   writeFileSync(wrapper, `#!/bin/sh\nBEELINE_INSTANCE=${lab.name} exec ${process.execPath} ${TOOL} "$@"\n`);
   chmodSync(wrapper, 0o755);
+  const mount = `mount --bind ${wrapper} /usr/sbin/ipvsadm`;
+  return ['unshare', '--mount', 'sh', '-c', `${mount} && ${script}`, 'sh', ...args];
+}
+
+/** In the foreground. */
+function startLdirectord(lab: TestLab): ProcessIdentity {
   const configuration = join(lab.directory, 'ldirectord.cf');
   writeFileSync(
     configuration,
@@ -64,16 +70,7 @@ ${Object.values(REAL_SERVERS)
 \tchecktype=negotiate
 `,
   );
-  return lab.startProcess('director', 'ldirectord', [
-    'unshare',
-    '--mount',
-    'sh',
-    '-c',
-    'mount --bind "$1" /usr/sbin/ipvsadm && exec ldirectord -d "$2" start',
-    'sh',
-    wrapper,
-    configuration,
-  ]);
+  return lab.startProcess('director', 'ldirectord', withOurs(lab, 'exec ldirectord -d "$1" start', configuration));
 }
 
 test('ldirectord takes a real server out when its nginx stops, and back in', async (context) => {
@@ -101,4 +98,25 @@ test('ldirectord takes a real server out when its nginx stops, and back in', asy
   startNginx(lab, 'real1');
   await lab.until('real1 is back', async () => (await servers()) === '192.168.1.31 up, 192.168.1.32 up');
   assert.deepEqual((await pages()).sort(), ['real1', 'real1', 'real2', 'real2']);
+});
+
+test("Debian's ipvsadm-save and ipvsadm-restore bring a table back as it was", async (context) => {
+  const lab = await TestLab.build(context, 'saved');
+  lab.configure(`interfaces: [${NIC}]\n`);
+  await lab.startDirector();
+  const table = `-A -t ${VIP4}:80 -s wrr
+-a -t ${VIP4}:80 -r 192.168.1.31:80 -g -w 3
+-a -t ${VIP4}:80 -r 192.168.1.32:80 -g -w 1
+-A -u ${VIP4}:53 -s sh -p 60 -M 255.255.255.0 -b sh-port
+-A -f 1 -s rr
+`;
+  const saved = join(lab.directory, 'saved');
+  writeFileSync(saved, `# a comment\n${table}`);
+  const restore = withOurs(lab, 'ipvsadm-restore <"$1"', saved);
+  const save = withOurs(lab, 'ipvsadm-save -n');
+  // Twice: what was there before goes.
+  for (let i = 0; i < 2; i += 1) {
+    assert.match((await execute(lab, 'director', restore)).stderr, /^(beeline: warning: fwm 1: no packet .*\n)?$/);
+    assert.equal(await lab.exec('director', save), table);
+  }
 });
