@@ -439,9 +439,9 @@ static __always_inline void fill_template_key(__u64 key[3], const struct flow_qu
 	if (query->is_ipv6) {
 		key[0] = query->words[0] & *(const __u64 *)&mask[0];
 		key[1] = query->words[1] & *(const __u64 *)&mask[2];
-		key[2] = flow6_rest(0, query->service);
+		key[2] = flow6_rest(0, policy->group);
 	} else {
-		key[0] = flow4_key((__u32)query->words[0] & mask[0], 0, query->service);
+		key[0] = flow4_key((__u32)query->words[0] & mask[0], 0, policy->group);
 	}
 }
 

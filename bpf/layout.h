@@ -216,7 +216,11 @@ enum policy_flag : __u8 {
 struct policy {
 	enum scheduler scheduler;
 	enum policy_flag flags;
-	__u16 zero;
+	/*
+	 * The number under which its templates and its cursor stand: its own; or of services that are one to scheduler
+	 * and persistence, for having the same mark, the mark's.
+	 */
+	__u16 group;
 	__u32 candidates; /* destinations of the service, from its `first` on */
 	__u32 length;     /* slots of its table */
 	__u32 base;       /* what is added to the count of a sequence */

@@ -17,13 +17,13 @@ static __always_inline const struct candidate *candidate_at(__u32 index, __u32 c
 	return table ? &table->entry[index & geometry.destination_mask] : NULL;
 }
 
-static __always_inline struct cursor *cursor_of(__u32 service)
+static __always_inline struct cursor *cursor_of(__u32 group)
 {
 	__u32 zero = 0;
 	struct cursors *table = bpf_map_lookup_elem(&cursors, &zero);
 
-	KEEP_BOUNDS_CHECK(service);
-	return table ? &table->entry[service & geometry.service_mask] : NULL;
+	KEEP_BOUNDS_CHECK(group);
+	return table ? &table->entry[group & geometry.service_mask] : NULL;
 }
 
 /* Whether the flow's slot follows from the packet alone. */
@@ -142,7 +142,7 @@ static __noinline __u32 schedule_by_slot(struct flow_query *query, const struct 
 	if (!probe.length)
 		return 0;
 	if (policy->scheduler == SCHEDULER_SEQUENCE) {
-		cursor = cursor_of(query->service);
+		cursor = cursor_of(policy->group);
 		if (!cursor)
 			return 0;
 		/* One count for all CPUs: that is what makes round robin alternate strictly. */
@@ -381,7 +381,7 @@ static __noinline __u32 schedule_scan(const struct flow_query *query, const stru
 		.member_weight = none,
 		.member_overhead = none,
 	};
-	struct cursor *cursor = cursor_of(query->service);
+	struct cursor *cursor = cursor_of(policy->group);
 
 	if (!cursor)
 		return 0;
@@ -456,7 +456,7 @@ static __always_inline __u32 draw_by(struct draw *draw, __u64 random, __u32 cand
 static __noinline __u32 schedule_twos(const struct flow_query *query, const struct policy *policy)
 {
 	struct draw draw = {.first = query->first, .copy = query->copy};
-	struct cursor *cursor = cursor_of(query->service);
+	struct cursor *cursor = cursor_of(policy->group);
 
 	if (!cursor)
 		return 0;

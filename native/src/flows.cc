@@ -153,6 +153,8 @@ Array ToArray(Napi::Env env, const std::vector<Element>& elements) {
   return array;
 }
 
+bool Has(const std::vector<uint8_t>& flags, uint32_t number) { return number < flags.size() && flags[number] != 0; }
+
 // A service whose slots are looked at: under which of them flows are remembered.
 struct Ring {
   uint32_t service;
@@ -165,6 +167,7 @@ struct Ring {
 // Which bits of a client's address tell clients apart, in a service with persistence.
 struct Mask {
   uint64_t words[2];
+  uint32_t group;  // the number that its templates stand under
 };
 
 // One look at all entries: forgets what is over, counts what is not.
@@ -194,7 +197,8 @@ class Sweep : public Work {
       const auto each = masks.Get(i).As<Napi::Object>();
       const auto bytes = options.ElementsOf<uint8_t>(each.Get("mask"), "mask");
       Mask mask = {};
-      std::memcpy(&mask, bytes.data(), std::min(bytes.size(), sizeof mask));
+      std::memcpy(&mask, bytes.data(), std::min(bytes.size(), sizeof mask.words));
+      mask.group = each.Get("group").ToNumber().Uint32Value();
       masks_[each.Get("service").ToNumber().Uint32Value()] = mask;
     }
     states_.resize(timeouts_.size());
@@ -233,16 +237,12 @@ class Sweep : public Work {
     return index < timeouts_.size() && timeouts_[index] != 0 ? timeouts_[index] : UINT32_MAX;
   }
 
-  static bool Has(const std::vector<uint8_t>& flags, uint32_t number) {
-    return number < flags.size() && flags[number] != 0;
-  }
-
   // A client, or its network, as one number: what its template has in common with its flows.
   uint64_t ClientOf(const Key& key) const {
     const auto mask = masks_.find(key.service);
     if (mask == masks_.end()) return 0;
-    const auto& words = mask->second.words;
-    return flow6_hash(key.address[0] & words[0], key.address[1] & words[1], key.service, FLOW_MULTIPLIER_1);
+    const auto& [words, group] = mask->second;
+    return flow6_hash(key.address[0] & words[0], key.address[1] & words[1], group, FLOW_MULTIPLIER_1);
   }
 
   void FindLivingClients() {
@@ -386,14 +386,14 @@ class Sweep : public Work {
 
 // Which flows a listing is of.
 struct Filter {
-  uint32_t service;  // 0: all
-  uint32_t number;   // 0: all
-  uint32_t states;   // bits; 0: all
+  std::vector<uint8_t> services;  // flags by number; empty: all
+  uint32_t number;                // 0: all
+  uint32_t states;                // bits; 0: all
   bool one_client;
   uint64_t client[2];
 
   explicit Filter(const Options& options)
-      : service(options.Number("service")),
+      : services(options.Has("services") ? options.Array<uint8_t>("services") : std::vector<uint8_t>()),
         number(options.Number("destination")),
         states(options.Number("states")),
         one_client(options.Has("client")),
@@ -404,7 +404,7 @@ struct Filter {
   }
 
   bool Takes(const Key& key, uint64_t data) const {
-    return (!service || key.service == service) && (!number || flow_number(data) == number) &&
+    return (services.empty() || Has(services, key.service)) && (!number || flow_number(data) == number) &&
            (!states || states >> flow_state(data) & 1) &&
            (!one_client || (key.address[0] == client[0] && key.address[1] == client[1]));
   }
@@ -451,10 +451,11 @@ class List : public Work {
   std::vector<uint8_t> entries_;
 };
 
-// How many flows each client has, of those that have the most.
-class TopClients : public Work {
+// How many flows there are in each state, templates among them, and how many each client has, of those that have the
+// most.
+class Summary : public Work {
  public:
-  explicit TopClients(const Options& options)
+  explicit Summary(const Options& options)
       : Work(options.env()),
         table_(options.FlowTable("flows", options.Number("family") == 6)),
         filter_(options),
@@ -462,40 +463,52 @@ class TopClients : public Work {
 
  protected:
   void Execute() override {
-    std::unordered_map<std::string, uint32_t> counts;
+    std::unordered_map<Client, uint32_t, ClientHash> counts;
     for (size_t i = 0; i < table_.entries; ++i) {
       const uint64_t data = Load(table_.data(i));
-      if (!is_live(flow_state(data)) || is_template(flow_state(data))) continue;
+      const uint32_t state = flow_state(data);
+      if (!is_live(state)) continue;
       const Key key = ReadKey(table_, i);
-      if (filter_.Takes(key, data)) counts[std::string(reinterpret_cast<const char*>(key.address), AddressBytes())]++;
+      if (!filter_.Takes(key, data)) continue;
+      states_[state]++;
+      if (!is_template(state)) counts[{key.address[0], key.address[1]}]++;
     }
     top_.assign(counts.begin(), counts.end());
     const size_t limit = std::min<size_t>(limit_, top_.size());
     std::partial_sort(top_.begin(), top_.begin() + limit, top_.end(), [](const auto& a, const auto& b) {
-      return a.second != b.second ? a.second > b.second : a.first < b.first;
+      return a.second != b.second ? a.second > b.second
+                                  : std::memcmp(a.first.data(), b.first.data(), sizeof(Client)) < 0;
     });
     top_.resize(limit);
   }
 
   Napi::Value Result(Napi::Env env) override {
-    auto result = Napi::Array::New(env, top_.size());
+    auto top = Napi::Array::New(env, top_.size());
     for (uint32_t i = 0; i < top_.size(); ++i) {
       auto each = Napi::Object::New(env);
       const auto& [address, count] = top_[i];
-      each["address"] = libbpf::CopyToBuffer(env, {reinterpret_cast<const uint8_t*>(address.data()), address.size()});
+      const size_t bytes = table_.is_ipv6() ? 16 : 4;
+      each["address"] = libbpf::CopyToBuffer(env, {reinterpret_cast<const uint8_t*>(address.data()), bytes});
       each["flows"] = count;
-      result[i] = each;
+      top[i] = each;
     }
+    auto result = Napi::Object::New(env);
+    result["topClients"] = top;
+    result["states"] = ToArray<Napi::Uint32Array>(env, states_);
     return result;
   }
 
  private:
-  size_t AddressBytes() const { return table_.is_ipv6() ? 16 : 4; }
+  using Client = std::array<uint64_t, 2>;
+  struct ClientHash {
+    size_t operator()(const Client& client) const { return flow6_hash(client[0], client[1], 0, FLOW_MULTIPLIER_1); }
+  };
 
   Table table_;
   Filter filter_;
   uint32_t limit_;
-  std::vector<std::pair<std::string, uint32_t>> top_;
+  std::vector<uint32_t> states_ = std::vector<uint32_t>(kStates);
+  std::vector<std::pair<Client, uint32_t>> top_;
 };
 
 // Brings flows from one table into another of another size. What is there already stays as it is.
@@ -567,7 +580,7 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
 void RegisterFlows(Napi::Env env, Napi::Object exports) {
   exports["sweepFlows"] = Napi::Function::New<Start<Sweep>>(env, "sweepFlows");
   exports["listFlows"] = Napi::Function::New<Start<List>>(env, "listFlows");
-  exports["topClients"] = Napi::Function::New<Start<TopClients>>(env, "topClients");
+  exports["summarizeFlows"] = Napi::Function::New<Start<Summary>>(env, "summarizeFlows");
   exports["copyFlows"] = Napi::Function::New<Start<Copy>>(env, "copyFlows");
 }
 

@@ -35,7 +35,7 @@ function spelling(service: ServiceReport, current: string): string | undefined {
   if (/^[\d[]/.test(current)) {
     return service.protocol === 'tcp' ? name.replace('tcp ', '') : undefined;
   }
-  return current.includes(' ') ? name : name.replace(' ', '/');
+  return current.includes(' ') ? name : name.replaceAll(' ', '/');
 }
 
 /** The real servers of the service that the command line names, or of all. */

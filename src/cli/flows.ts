@@ -130,14 +130,17 @@ const COLUMNS: readonly Column[] = [
 ];
 
 export function formatFlows(flows: readonly FlowReport[], titled: boolean, paint: Paint = plain): string {
-  const rows = flows.map(({ protocol, client, clientPort, vip, port, server, state, expiresSeconds }) => [
-    protocol,
-    formatEndpoint(client, clientPort),
-    formatEndpoint(vip, port),
-    server,
-    state,
-    formatTimer(expiresSeconds),
-  ]);
+  const rows = flows.map(
+    ({ protocol, client, clientPort, service: name, mark, vip, port, server, state, expiresSeconds }) => [
+      protocol,
+      formatEndpoint(client, clientPort),
+      // What keeps a client at a mark's service is for all of its VIPs.
+      mark !== undefined && clientPort === 0 ? name : formatEndpoint(vip, port),
+      server,
+      state,
+      formatTimer(expiresSeconds),
+    ],
+  );
   const text = rows.length === 0 ? '' : formatTable(COLUMNS, rows, '', paint);
   return titled ? text : text.slice(text.indexOf('\n') + 1);
 }

@@ -2,26 +2,31 @@
 
 import {
   familyOf,
+  overlap,
   policyBreaches,
   serviceName,
   thresholdBreach,
   unusableAddress,
   type Breach,
+  type Family,
   type IpAddress,
 } from '../model/index.js';
 import type { Path, Problem } from './parse.js';
 import type { Config } from './schema.js';
 
 type ConfigService = Config['services'][number];
+type ConfigMark = NonNullable<Config['marks']>[number];
+type RealServers = ConfigService['realServers'];
 
 /** The parts of a configuration that are right by themselves; undefined stands for those that are not. */
 interface Parts {
   readonly interfaces: readonly string[] | undefined;
   readonly services: readonly (ConfigService | undefined)[];
+  readonly marks?: readonly (ConfigMark | undefined)[] | undefined;
 }
 
 /** Problems in no particular order. */
-export function findContradictions({ interfaces, services }: Parts): Problem[] {
+export function findContradictions({ interfaces, services, marks = [] }: Parts): Problem[] {
   const vips = new Set(services.flatMap((service) => service?.address ?? []));
   const firsts = new Map<string, number>();
   const ofServices = services.flatMap((service, i) => {
@@ -35,11 +40,60 @@ export function findContradictions({ interfaces, services }: Parts): Problem[] {
     return [
       ...(first === undefined ? [] : [{ path, message: `is ${name}, as services[${first}] is already` }]),
       ...serviceProblems(service, path),
-      ...realServerProblems(service, path, vips),
-      ...(interfaces === undefined ? [] : wayProblems(service, path, interfaces)),
+      ...realServerProblems(service.realServers, service.address, path, vips),
+      ...(interfaces === undefined ? [] : wayProblems(service.realServers, path, interfaces)),
     ];
   });
-  return [...(interfaces ?? []).flatMap(interfaceProblems), ...ofServices];
+  const ofMarks = marks.flatMap((mark, i) =>
+    mark === undefined
+      ? []
+      : [
+          ...markProblems(mark, i, marks),
+          ...realServerProblems(mark.realServers ?? [], familyOfMark(mark), ['marks', i], vips),
+          ...(interfaces === undefined ? [] : wayProblems(mark.realServers ?? [], ['marks', i], interfaces)),
+        ],
+  );
+  return [...(interfaces ?? []).flatMap(interfaceProblems), ...ofServices, ...ofMarks];
+}
+
+function familyOfMark({ family }: ConfigMark): Family {
+  return family === 'ipv6' ? 6 : 4;
+}
+
+function markProblems(mark: ConfigMark, i: number, all: readonly (ConfigMark | undefined)[]): Problem[] {
+  const path = ['marks', i];
+  const family = familyOfMark(mark);
+  const problems: Problem[] = [];
+  const first = all.findIndex((each) => each?.mark === mark.mark && each.family === mark.family);
+  if (first !== i) {
+    problems.push({ path, message: `is mark ${mark.mark} (${mark.family}), as marks[${first}] is already` });
+  }
+  mark.match.forEach((match, j) => {
+    const at = [...path, 'match', j];
+    if (familyOf(match.address) !== family) {
+      problems.push({ path: at, message: `must have an IPv${family} address, as "family" is ${mark.family}` });
+    }
+    const before = all
+      .slice(0, i + 1)
+      .flatMap((each, k) => (each?.match ?? []).slice(0, k === i ? j : undefined).map((other, l) => ({ other, k, l })))
+      .find(({ other }) => overlap(other, match));
+    if (before !== undefined) {
+      problems.push({ path: at, message: `matches packets that marks[${before.k}].match[${before.l}] matches too` });
+    }
+  });
+  return mark.realServers === undefined ? problems : [...problems, ...markPolicyProblems(mark, path, family)];
+}
+
+function markPolicyProblems(mark: ConfigMark, path: Path, family: Family): Problem[] {
+  const { realServers = [], track, slots } = mark;
+  const problems = [
+    ...policyBreaches({ ...mark, family }).map(under(path)),
+    ...thresholdProblems(realServers, mark, path),
+    ...slotsProblems(slots, realServers, path),
+  ];
+  return track === 'moved'
+    ? [...problems, { path: [...path, 'track'], message: 'must be all: flows of marked packets are all remembered' }]
+    : problems;
 }
 
 /** Names that the kernel takes for no interface (net/core/dev.c, dev_valid_name), and names that are there already. */
@@ -54,30 +108,47 @@ function interfaceProblems(name: string, i: number, all: readonly string[]): Pro
 
 function serviceProblems(service: ConfigService, path: Path): Problem[] {
   const { address, slots, realServers } = service;
-  const under =
-    (at: Path) =>
-    ({ path: rest, message }: Breach): Problem => ({ path: [...at, ...rest], message });
   const problems = [
     ...policyBreaches({ ...service, family: familyOf(address) }).map(under(path)),
-    ...realServers.flatMap((server, i) => {
-      const breach = thresholdBreach({ upperThreshold: undefined, lowerThreshold: undefined, ...server }, service);
-      return breach === undefined ? [] : [under([...path, 'realServers', i])(breach)];
-    }),
+    ...thresholdProblems(realServers, service, path),
+    ...slotsProblems(slots, realServers, path),
   ];
   const reason = unusableAddress(address);
-  if (reason !== undefined) {
-    problems.push({ path: [...path, 'address'], message: `cannot be a VIP: ${reason}` });
-  }
-  if (slots !== undefined && slots < realServers.length) {
-    problems.push({
-      path: [...path, 'slots'],
-      message: `must be at least the number of real servers, ${realServers.length}, not ${slots}`,
-    });
-  }
-  return problems;
+  return reason === undefined
+    ? problems
+    : [...problems, { path: [...path, 'address'], message: `cannot be a VIP: ${reason}` }];
 }
 
-function realServerProblems({ address: vip, realServers }: ConfigService, path: Path, vips: Set<IpAddress>): Problem[] {
+/** A breach within what stands at a path. */
+function under(at: Path): (breach: Breach) => Problem {
+  return ({ path, message }) => ({ path: [...at, ...path], message });
+}
+
+function thresholdProblems(
+  realServers: RealServers,
+  policy: Parameters<typeof thresholdBreach>[1],
+  path: Path,
+): Problem[] {
+  return realServers.flatMap((server, i) => {
+    const breach = thresholdBreach({ upperThreshold: undefined, lowerThreshold: undefined, ...server }, policy);
+    return breach === undefined ? [] : [under([...path, 'realServers', i])(breach)];
+  });
+}
+
+function slotsProblems(slots: number | undefined, { length }: RealServers, path: Path): Problem[] {
+  return slots === undefined || slots >= length
+    ? []
+    : [{ path: [...path, 'slots'], message: `must be at least the number of real servers, ${length}, not ${slots}` }];
+}
+
+/** @param of the VIP, or a mark's family */
+function realServerProblems(
+  realServers: RealServers,
+  of: IpAddress | Family,
+  path: Path,
+  vips: Set<IpAddress>,
+): Problem[] {
+  const family = typeof of === 'number' ? of : familyOf(of);
   const firsts = new Map<IpAddress, number>();
   return realServers.flatMap(({ address }, i) => {
     const at = [...path, 'realServers', i];
@@ -86,8 +157,9 @@ function realServerProblems({ address: vip, realServers }: ConfigService, path: 
     if (first !== undefined) {
       return [{ path: at, message: `is ${address}, as realServers[${first}] of the same service is already` }];
     }
-    if (familyOf(address) !== familyOf(vip)) {
-      return [{ path: at, message: `must be an IPv${familyOf(vip)} address as the VIP ${vip} is, not ${address}` }];
+    if (familyOf(address) !== family) {
+      const as = typeof of === 'number' ? '"family" says' : `the VIP ${of} is`;
+      return [{ path: at, message: `must be an IPv${family} address as ${as}, not ${address}` }];
     }
     if (vips.has(address)) {
       return [{ path: at, message: `must be the real server's own address; ${address} is a VIP` }];
@@ -98,7 +170,7 @@ function realServerProblems({ address: vip, realServers }: ConfigService, path: 
 }
 
 /** What is said of the way to a real server must fit together. */
-function wayProblems({ realServers }: ConfigService, path: Path, interfaces: readonly string[]): Problem[] {
+function wayProblems(realServers: RealServers, path: Path, interfaces: readonly string[]): Problem[] {
   return realServers.flatMap((server, i) => {
     const at = [...path, 'realServers', i, 'interface'];
     const { mac, interface: name } = { mac: undefined, interface: undefined, ...server };

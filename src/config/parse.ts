@@ -5,7 +5,7 @@ import type { z } from 'zod';
 
 import { BeelineError, type Model } from '../model/index.js';
 import { findContradictions } from './contradictions.js';
-import { configSchema, knownKeys } from './schema.js';
+import { configSchema, knownKeys, type Config } from './schema.js';
 import { findTextProblems } from './structure.js';
 
 /** Keys and indices from the top of the document to a value. */
@@ -112,20 +112,34 @@ export function parseConfig(text: string, fileName: string): Model {
       .map(({ problem, offset }) => ({ ...problem, ...at(offset) }));
     throw new ConfigError(fileName, placed);
   }
-  const { services, ...rest } = parsed.data;
+  const { services, marks, ...rest } = parsed.data;
   return {
     ...rest,
     services: services.map(({ realServers, ...service }) => ({ ...service, destinations: realServers })),
+    ...(marks !== undefined && modelOfMarks(marks)),
+  };
+}
+
+function modelOfMarks(marks: NonNullable<Config['marks']>): Pick<Model, 'markServices' | 'markRules'> {
+  return {
+    markServices: marks.flatMap(({ match: _match, realServers, family, ...policy }) =>
+      realServers === undefined
+        ? []
+        : [{ ...policy, family: family === 'ipv6' ? 6 : (4 as const), destinations: realServers }],
+    ),
+    markRules: marks.flatMap(({ mark, match }) => match.map((each) => ({ mark, match: each }))),
   };
 }
 
 /** Those parts of a configuration that are right by themselves, so that what they contradict is told in the same round. */
 function wellFormedParts(content: unknown): Parameters<typeof findContradictions>[0] {
-  const { interfaces, services } = configSchema.shape;
+  const { interfaces, services, marks } = configSchema.shape;
   const list = valueAt(content, ['services']);
+  const marked = valueAt(content, ['marks']);
   return {
     interfaces: interfaces.safeParse(valueAt(content, ['interfaces'])).data,
     services: Array.isArray(list) ? list.map((each) => services.unwrap().element.safeParse(each).data) : [],
+    marks: Array.isArray(marked) ? marked.map((each) => marks.unwrap().element.safeParse(each).data) : [],
   };
 }
 

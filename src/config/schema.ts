@@ -8,12 +8,15 @@ import {
   isMac,
   MAX_DIRECTORS,
   MAX_FLOWS,
+  MARK_MATCH_FORM,
   MAX_INTERFACES,
+  MAX_MARK,
   MAX_THRESHOLD,
   MAX_TIMEOUT,
   MAX_WEIGHT,
   NO_DESTINATION,
   parseIp,
+  parseMarkMatch,
   PROTOCOLS,
   SCHEDULER_FLAGS,
   SCHEDULERS,
@@ -89,6 +92,21 @@ const vlan = z
       .meta({ description: 'Two tags.' }),
   ])
   .meta({ description: 'The VLAN that the real server is on. Default: as the host reaches its address.' });
+
+const markMatch = z
+  .string({ error: `must be ${MARK_MATCH_FORM}` })
+  .transform((text, context) => {
+    const match = parseMarkMatch(text);
+    if (match === undefined) {
+      context.addIssue({ code: 'custom', message: `must be ${MARK_MATCH_FORM}, not "${text}"` });
+      return z.NEVER;
+    }
+    return match;
+  })
+  .meta({
+    description: 'Protocol, VIP or network, and port, range of ports or "*".',
+    examples: ['tcp:192.168.1.100:80', 'tcp:[fd00::100]:443', 'udp:192.168.1.0/28:5000-5010'],
+  });
 
 const realServerMapping = z.strictObject(
   {
@@ -244,6 +262,26 @@ const service = z.strictObject(
   { error: 'must be a virtual service: a mapping with "address", "port" and "realServers"' },
 );
 
+/** What a service does, without which packets are for it. */
+const { address: _address, port: _port, protocol: _protocol, realServers, ...policyShape } = service.shape;
+
+const mark = z.strictObject(
+  {
+    mark: wholeNumber(1, MAX_MARK).meta({ description: "The mark; IPVS's fwmark." }),
+    family: z
+      .enum(['ipv4', 'ipv6'], { error: 'must be ipv4 or ipv6' })
+      .default('ipv4')
+      .meta({ description: 'Of the packets; the same mark of the other family is another service.' }),
+    match: z
+      .array(markMatch, { error: 'must be a list of matches' })
+      .default([])
+      .meta({ description: 'Which packets have the mark. No packet may have two.' }),
+    ...policyShape,
+    realServers: realServers.optional(),
+  },
+  { error: 'must be a mapping with "mark", "match" and "realServers"' },
+);
+
 export const configSchema = z
   .strictObject(
     {
@@ -303,6 +341,14 @@ export const configSchema = z
         .array(service, { error: 'must be a list of virtual services' })
         .default([])
         .meta({ description: 'The virtual services.' }),
+      marks: z
+        .array(mark, { error: 'must be a list of marks' })
+        .optional()
+        .meta({
+          description:
+            'Services of several VIPs, protocols or ports, which are one to scheduler and persistence: of all packets with ' +
+            'the same mark.',
+        }),
     },
     { error: 'must be a mapping with "interfaces" and "services"' },
   )
@@ -328,5 +374,6 @@ export function knownKeys(path: readonly unknown[]): readonly string[] {
   if (typeof last === 'string' && last in inner) {
     return inner[last as keyof typeof inner];
   }
-  return Object.keys([configSchema.shape, service.shape, realServerMapping.shape][path.length >> 1] ?? {});
+  const listed = path[0] === 'marks' ? mark : service;
+  return Object.keys([configSchema.shape, listed.shape, realServerMapping.shape][path.length >> 1] ?? {});
 }

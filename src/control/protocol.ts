@@ -125,7 +125,7 @@ export interface FlowsReport {
 }
 
 export interface FlowSummary {
-  /** By state, over all services or the one asked for. */
+  /** By state, of those that were asked for. */
   readonly states: Readonly<Record<string, number>>;
   readonly topClients: readonly { readonly client: IpAddress; readonly flows: number }[];
   readonly tables: readonly FlowTableReport[];
@@ -220,6 +220,8 @@ export interface ServiceReport {
   readonly protocol: Protocol;
   readonly address: IpAddress;
   readonly port: number;
+  /** Of marked packets: `address` tells the family alone, `protocol` and `port` nothing. */
+  readonly mark?: number | undefined;
   readonly scheduler: Scheduler;
   readonly slots: number;
   readonly destinations: readonly DestinationReport[];
@@ -232,6 +234,8 @@ export interface ServiceStats {
   readonly protocol: Protocol;
   readonly address: IpAddress;
   readonly port: number;
+  /** As in ServiceReport. */
+  readonly mark?: number | undefined;
   /** Sent or delivered. */
   readonly packets: number;
   readonly bytes: number;

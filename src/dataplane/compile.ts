@@ -27,6 +27,7 @@ import { buildMhTable, buildShTable, dhIndex, foldAddress, MH_SLOTS } from '../s
 import { buildRing, MAX_MEMBERS, MAX_SLOTS, type Ring } from '../schedule/ring.js';
 import { wrrSequence } from '../schedule/sequence.js';
 import { feature } from './layout.generated.js';
+import { servicesToCompile, markEntries, type MarkEntry } from './marks.js';
 
 /** Where packets for a destination go; `none`: it takes no packets at the moment, and `reason` says why. */
 export type Route =
@@ -67,8 +68,10 @@ export const SLOT_MARKED = 0xfffe;
 
 /** All that packets need. */
 export interface Image {
-  /** In the order of their addresses, ports and protocols. */
+  /** In the order of their addresses, ports and protocols; then those of marked packets. */
   readonly services: readonly CompiledService[];
+  /** What leads to these. */
+  readonly markEntries: readonly MarkEntry[];
   /** The director's own, by index. */
   readonly interfaces: readonly Interface[];
   /** MACs of other directors. */
@@ -81,7 +84,10 @@ export interface Image {
 }
 
 /** What of a model the data path is compiled from. */
-export type Compilable = Pick<Model, 'services' | 'fragments' | 'vlans' | 'directors' | 'timeouts' | 'flows'>;
+export type Compilable = Pick<
+  Model,
+  'services' | 'markServices' | 'markRules' | 'fragments' | 'vlans' | 'directors' | 'timeouts' | 'flows'
+>;
 
 /** What a Service object compiled to, kept with the object: services that did not change cost next to nothing. */
 interface Prepared {
@@ -127,20 +133,25 @@ export function compile(model: Compilable, world: World): Image {
     }
     return route;
   };
-  const services = compileServices(model.services, routeTo);
+  const all = servicesToCompile(model);
+  const services = compileServices(all, routeTo);
   const directors = (model.directors ?? []).flatMap((each) => macOfDirector(each, world) ?? []);
   return {
     services,
+    markEntries: markEntries(model),
     interfaces,
     directors,
     features: featuresFor(model, services, interfaces),
-    flows: { ipv4: flowsFor(4, model), ipv6: flowsFor(6, model) },
+    flows: { ipv4: flowsFor(4, all, model), ipv6: flowsFor(6, all, model) },
     timeouts: withDefaults(DEFAULT_TIMEOUTS, model.timeouts),
   };
 }
 
-function flowsFor(family: Family, { services, flows }: Compilable): number {
-  const needed = services.some(({ address, onePacket }) => familyOf(address) === family && onePacket !== true);
+function flowsFor(family: Family, services: readonly Service[], { flows }: Compilable): number {
+  const needed = services.some(
+    // Of marked packets some may be TCP, which is remembered all the same.
+    ({ address, onePacket, mark }) => familyOf(address) === family && (onePacket !== true || mark !== undefined),
+  );
   return needed ? withDefaults(DEFAULT_FLOWS, flows)[`ipv${family}`] : 0;
 }
 
@@ -203,7 +214,7 @@ function compileService(service: Service, found: Prepared, routeTo: RouteTo, rin
     return last.compiled;
   }
   const signed = ringFor(service, found, routes, rings);
-  const tracks = service.track !== 'moved' && service.onePacket !== true;
+  const tracks = (service.track !== 'moved' || service.mark !== undefined) && service.onePacket !== true;
   const compiled = { service, name, destinations, routes, ring: signed?.ring, tracks, slots: found.slots };
   found.last = { compiled, signature: signed?.signature };
   return compiled;
@@ -260,7 +271,10 @@ function prepare(service: Service): Prepared {
 }
 
 /** A string that sorts as the service does: family, address, port, protocol, each of fixed width. */
-function sortKeyOf({ address, port, protocol }: Service): string {
+function sortKeyOf({ address, port, protocol, mark }: Service): string {
+  if (mark !== undefined) {
+    return String.fromCharCode(0xff, mark >>> 16, mark & 0xffff, familyOf(address));
+  }
   const parts = [...ipBytes(address), port >> 8, port & 0xff];
   return String.fromCharCode(familyOf(address), ...parts) + protocol;
 }

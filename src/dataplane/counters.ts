@@ -1,7 +1,7 @@
 /** Sums of what the CPUs counted. Counts are exact up to 2^53, nine petabytes, and rounded beyond. */
 
 import type { IpAddress } from '../model/index.js';
-import type { CompiledService } from './compile.js';
+import type { Image } from './compile.js';
 import * as layout from './layout.generated.js';
 import type { MapSet } from './map-set.js';
 import { highestNumbers, type Numbering } from './numbering.js';
@@ -35,7 +35,11 @@ export interface Counters {
 }
 
 /** Reads all counters; no system call. */
-export function readCounters(set: MapSet, services: readonly CompiledService[], numbering: Numbering): Counters {
+export function readCounters(
+  set: MapSet,
+  { services, markEntries }: Pick<Image, 'services' | 'markEntries'> = { services: [], markEntries: [] },
+  numbering: Numbering,
+): Counters {
   const highest = highestNumbers(numbering);
   const destinations = sumRows(set.readRows('destinationCounters', highest.destination + 1));
   const verdicts = sumRows(set.readRows('serviceVerdicts', highest.service + 1));
@@ -56,16 +60,21 @@ export function readCounters(set: MapSet, services: readonly CompiledService[], 
             flows: field(number, layout.counter.flows),
           };
         }),
-        verdicts: verdictsOf(verdicts, numbers.number),
+        verdicts: verdictsOf(verdicts, [
+          numbers.number,
+          ...markEntries.filter(({ service }) => service === name).map((entry) => numbering.get(entry.name)!.number),
+        ]),
       };
     }),
-    noService: verdictsOf(verdicts, 0),
+    noService: verdictsOf(verdicts, [0]),
   };
 }
 
-function verdictsOf(sums: Float64Array, service: number): Partial<Record<VerdictName, number>> {
-  const base = (service * layout.serviceVerdicts.byteLength) / 8;
-  const counted = VERDICTS.map((name) => [name, sums[base + layout.verdict[name]]!] as const);
+function verdictsOf(sums: Float64Array, services: readonly number[]): Partial<Record<VerdictName, number>> {
+  const bases = services.map((service) => (service * layout.serviceVerdicts.byteLength) / 8);
+  const counted = VERDICTS.map(
+    (name) => [name, bases.reduce((sum, base) => sum + sums[base + layout.verdict[name]]!, 0)] as const,
+  );
   return Object.fromEntries(counted.filter(([, count]) => count > 0));
 }
 

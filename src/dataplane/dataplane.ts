@@ -10,9 +10,10 @@ import type { Counters } from './counters.js';
 import {
   listFlows,
   readFlowCounts,
-  topClients,
+  summarizeFlows,
   type FlowCounts,
   type FlowFilter,
+  type FlowSums,
   type FlowStatistics,
   type FlowTotals,
 } from './flows.js';
@@ -215,10 +216,10 @@ export class DataPlane implements Disposable {
       : listFlows(set, family, filter, from, limit);
   }
 
-  /** The clients with the most flows; see topClients. */
-  topClients(family: 4 | 6, filter: FlowFilter, limit: number): ReturnType<typeof topClients> {
+  /** How many flows there are in each state, and the clients with the most; see summarizeFlows. */
+  async summarizeFlows(family: 4 | 6, filter: FlowFilter, limit: number): Promise<FlowSums> {
     const { set } = this.#publisher;
-    return set === undefined ? Promise.resolve([]) : topClients(set, family, filter, limit);
+    return set === undefined ? { states: {}, topClients: [] } : summarizeFlows(set, family, filter, limit);
   }
 
   /** Under which numbers services and destinations stand in the tables. */

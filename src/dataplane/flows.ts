@@ -2,7 +2,7 @@
 
 import type { Mapping } from '../libbpf/index.js';
 import { hashesPort, ipFromBytes, type IpAddress } from '../model/index.js';
-import { addon, type NativeSweepResult } from '../native/addon.js';
+import { addon } from '../native/addon.js';
 import { secondsOf } from './clock.js';
 import type { CompiledService, Image } from './compile.js';
 import { FLOW_STATES, timeoutsOf, type FlowState } from './flow-timeouts.js';
@@ -63,7 +63,8 @@ export interface FlowEntry {
 
 /** Which flows are asked for; undefined: all. */
 export interface FlowFilter {
-  readonly service?: number | undefined;
+  /** A service's number; a mark's, and those of all that leads to it. */
+  readonly services?: readonly number[] | undefined;
   readonly destination?: number | undefined;
   /** 4 or 16 bytes, of the family asked for. */
   readonly client?: Uint8Array | undefined;
@@ -87,17 +88,24 @@ export function flowNow(set: MapSet): number {
  */
 export async function sweep(
   set: MapSet,
-  { services, timeouts }: Pick<Image, 'services' | 'timeouts'>,
+  { services, markEntries, timeouts }: Pick<Image, 'services' | 'markEntries' | 'timeouts'>,
   numbering: Numbering,
   gone: NumberSet,
   moved: readonly CompiledService[],
 ): Promise<FlowStatistics> {
   const numbered = services.flatMap((compiled) => {
     const numbers = numbering.get(compiled.name);
-    return numbers === undefined ? [] : [{ compiled, number: numbers.number }];
+    return numbers === undefined ? [] : [{ compiled, group: numbers.number, number: numbers.number }];
   });
+  const byName = new Map(numbered.map((each) => [each.compiled.name, each]));
+  // What leads to a mark's service has flows of its own, and the service's timeouts and templates.
+  const leading = markEntries.flatMap(({ name, service }) => {
+    const [number, of] = [numbering.get(name)?.number, byName.get(service)];
+    return number === undefined || of === undefined ? [] : [{ ...of, number }];
+  });
+  const all = [...numbered, ...leading];
   const units = new Uint32Array((highestNumbers(numbering).service + 1) * FLOW_STATES);
-  for (const { compiled, number } of numbered) {
+  for (const { compiled, number } of all) {
     units.set(timeoutsOf(compiled.service, timeouts), number * FLOW_STATES);
   }
   const looked = moved.filter(({ name }) => numbering.has(name));
@@ -111,12 +119,17 @@ export async function sweep(
     dead: flagsOf(gone.destinations),
     deadServices: flagsOf(gone.services),
     rings: looked.map((compiled) => ringOptions(compiled, numbering.get(compiled.name)!.number)),
-    masks: numbered
+    masks: all
       .filter(({ compiled }) => compiled.service.persistence !== undefined)
-      .map(({ compiled, number }) => ({ service: number, mask: persistenceMask(compiled.service) })),
+      .map(({ compiled, group, number }) => ({ service: number, group, mask: persistenceMask(compiled.service) })),
   });
   return {
-    states: new Map(numbered.map(({ compiled, number }) => [compiled.name, statesOf(result, number)])),
+    states: new Map(
+      numbered.map(({ compiled, group }) => {
+        const others = leading.filter((each) => each.group === group).map(({ number }) => number);
+        return [compiled.name, statesOf(result.states, [group, ...others])];
+      }),
+    ),
     tables: {
       ipv4: tableStatistics(result.fill4, flows4),
       ipv6: tableStatistics(result.fill6, flows6),
@@ -143,10 +156,11 @@ function ringOptions(
   return { service, scheduler, length: ring?.length ?? 0, withPort: hashesPort(asked) };
 }
 
-function statesOf({ states }: NativeSweepResult, service: number): Partial<Record<FlowState, number>> {
+function statesOf(states: Uint32Array, services: readonly number[]): Partial<Record<FlowState, number>> {
   const counted = Array.from(
     STATE_NAMES,
-    ([state, name]) => [name, states[service * FLOW_STATES + state] ?? 0] as const,
+    ([state, name]) =>
+      [name, services.reduce((sum, service) => sum + (states[service * FLOW_STATES + state] ?? 0), 0)] as const,
   );
   return Object.fromEntries(counted.filter(([, count]) => count > 0));
 }
@@ -200,27 +214,33 @@ export async function listFlows(
   return { flows, next };
 }
 
-/** The clients with the most flows. */
-export async function topClients(
-  set: MapSet,
-  family: 4 | 6,
-  filter: FlowFilter,
-  limit: number,
-): Promise<{ client: IpAddress; flows: number }[]> {
-  const top = await addon.topClients({ ...nativeFilter(set, family, filter), limit });
-  return top.map(({ address, flows }) => ({ client: ipFromBytes(address), flows }));
+/** Flows of one family summed up. */
+export interface FlowSums {
+  /** Only states that occur; templates count too. */
+  readonly states: Readonly<Partial<Record<FlowState, number>>>;
+  /** The most flows first. */
+  readonly topClients: readonly { readonly client: IpAddress; readonly flows: number }[];
+}
+
+/** @param limit how many clients at most */
+export async function summarizeFlows(set: MapSet, family: 4 | 6, filter: FlowFilter, limit: number): Promise<FlowSums> {
+  const { topClients, states } = await addon.summarizeFlows({ ...nativeFilter(set, family, filter), limit });
+  return {
+    states: statesOf(states, [0]),
+    topClients: topClients.map(({ address, flows }) => ({ client: ipFromBytes(address), flows })),
+  };
 }
 
 function nativeFilter(
   set: MapSet,
   family: 4 | 6,
-  { service, destination, client, states }: FlowFilter,
+  { services, destination, client, states }: FlowFilter,
 ): Omit<Parameters<typeof addon.listFlows>[0], 'from' | 'limit'> {
   const { flows4, flows6 } = set.flowMemory;
   return {
     flows: (family === 4 ? flows4 : flows6).native,
     family,
-    ...(service !== undefined && { service }),
+    ...(services !== undefined && { services: flagsOf(services) }),
     ...(destination !== undefined && { destination }),
     ...(client !== undefined && { client }),
     ...(states !== undefined && { states: states.reduce((bits, state) => bits | (1 << layout.flowState[state]), 0) }),

@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x9ca91bf31ee76ebbn;
+export const fingerprint = 0xa2a14c0466cab43cn;
 
 /** struct services4 */
 export const services4 = {
@@ -126,7 +126,7 @@ export const policy = {
   byteLength: 32,
   scheduler: { offset: 0, size: 1 },
   flags: { offset: 1, size: 1 },
-  zero: { offset: 2, size: 2 },
+  group: { offset: 2, size: 2 },
   candidates: { offset: 4, size: 4 },
   length: { offset: 8, size: 4 },
   base: { offset: 12, size: 4 },

@@ -11,8 +11,9 @@ import { availableMemory, possibleCpus } from '../native/system.js';
 import { clockShift } from './clock.js';
 import { sumRows } from './counters.js';
 import * as layout from './layout.generated.js';
+import { markEntryName } from './marks.js';
 import type { Numbering, NumberSet, ServiceNumbers } from './numbering.js';
-import { FLOW_WAYS, requireMemory, type Geometry } from './tables.js';
+import { FLOW_WAYS, MARK_PROTOCOL, requireMemory, type Geometry } from './tables.js';
 
 /** The maps by what they are called here, and their names in the object. */
 const MAP_NAMES = {
@@ -427,10 +428,20 @@ export class MapSet implements Disposable {
   readNumbering(): Numbering {
     const names = new Map<number, string>();
     const result = new Map<string, ServiceNumbers & { destinations: Map<string, number> }>();
-    for (const { number, address, port, protocol } of this.#identities('serviceIdentities')) {
-      const name = serviceName({ address, port, protocol });
-      names.set(number, name);
-      result.set(name, { number, destinations: new Map() });
+    const services = [...this.#identities('serviceIdentities')];
+    for (const { number, service, ...key } of services) {
+      if (service === 0) {
+        names.set(number, serviceName(key));
+      }
+    }
+    // What leads to a mark's service is named after it.
+    for (const { number, service, address, protocol } of services) {
+      if (service !== 0) {
+        names.set(number, markEntryName(names.get(service) ?? `${service}`, protocol, address));
+      }
+    }
+    for (const { number } of services) {
+      result.set(names.get(number)!, { number, destinations: new Map() });
     }
     for (const { number, address, service } of this.#identities('destinationIdentities')) {
       result.get(names.get(service) ?? '')?.destinations.set(address, number);
@@ -443,13 +454,22 @@ export class MapSet implements Disposable {
     address: string;
     port: number;
     protocol: Protocol;
+    mark?: number;
     service: number;
   }> {
     const all = this.#memory[key].read(0, new Uint8Array(this.#memory[key].byteLength));
     const view = new DataView(all.buffer);
     for (let number = 1; number < this.#rows(key); number += 1) {
       const at = number * this.#strides[key];
-      const protocol = PROTOCOLS.find((name) => PROTOCOL_NUMBERS[name] === all[at + layout.identity.protocol.offset]);
+      const service = view.getUint16(at + layout.identity.service.offset, true);
+      const protocolNumber = all[at + layout.identity.protocol.offset];
+      if (protocolNumber === MARK_PROTOCOL) {
+        const address = all[at + layout.identity.family.offset] === 4 ? '0.0.0.0' : '::';
+        const mark = view.getUint32(at + layout.identity.address.offset);
+        yield { number, address, port: 0, protocol: 'tcp', mark, service };
+        continue;
+      }
+      const protocol = PROTOCOLS.find((name) => PROTOCOL_NUMBERS[name] === protocolNumber);
       if (protocol === undefined) {
         continue;
       }
@@ -460,7 +480,7 @@ export class MapSet implements Disposable {
         address: ipFromBytes(all.subarray(addressAt, addressAt + addressBytes)),
         port: view.getUint16(at + layout.identity.port.offset),
         protocol,
-        service: view.getUint16(at + layout.identity.service.offset, true),
+        service,
       };
     }
   }

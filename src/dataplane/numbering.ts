@@ -8,7 +8,7 @@ export interface ServiceNumbers {
   readonly destinations: ReadonlyMap<IpAddress, number>;
 }
 
-/** By service name. Numbers start at 1: service 0 counts VIPs' traffic to no service, destination 0 is nobody. */
+/** By name of a service, or of what leads to a mark's service. Numbers start at 1: service 0 counts VIPs' traffic to no service, destination 0 is nobody. */
 export type Numbering = ReadonlyMap<string, ServiceNumbers>;
 
 /** Numbers that came or went with a change. */
@@ -37,8 +37,9 @@ export function renumber(previous: Numbering, image: Image): Renumbering {
     [...previous.values()].flatMap((service) => [...service.destinations.values()]),
   );
   const numbering = new Map<string, ServiceNumbers>();
-  let same = previous.size === image.services.length;
-  for (const { name, destinations: wanted } of image.services) {
+  const all = [...image.services, ...image.markEntries.map(({ name }) => ({ name, destinations: NOBODY }))];
+  let same = previous.size === all.length;
+  for (const { name, destinations: wanted } of all) {
     const known = previous.get(name);
     if (known !== undefined && hasExactly(known, wanted)) {
       numbering.set(name, known);
@@ -59,6 +60,9 @@ export function renumber(previous: Numbering, image: Image): Renumbering {
     removed: removedBetween(previous, numbering),
   };
 }
+
+/** A mark's entries have none: their service has. */
+const NOBODY: readonly Destination[] = [];
 
 /** The list of destinations for which numbers were given: when a service comes with the same list, nothing changed. */
 const lists = new WeakMap<ServiceNumbers, readonly Destination[]>();

@@ -17,7 +17,7 @@ import { SLOT_MARKED, SLOT_UNMOVED, type CompiledService, type Image, type Route
 import type { VerdictName } from './counters.js';
 import { timeoutSeconds } from './flow-timeouts.js';
 import { feature } from './layout.generated.js';
-import { persistenceMask } from './tables.js';
+import { forProtocol, persistenceMask } from './tables.js';
 
 export interface Decision {
   readonly verdict: VerdictName;
@@ -85,6 +85,8 @@ interface Flow {
   readonly event: FlowEvent;
   /** A TCP SYN without ACK. */
   readonly opens: boolean;
+  /** A mark's service has several. */
+  readonly vip?: IpAddress;
 }
 
 /** A flow, or a template of persistence, that is remembered. */
@@ -128,6 +130,8 @@ interface Followed {
 export class Oracle {
   readonly #image: Image;
   readonly #services = new Map<string, CompiledService>();
+  /** The services of marks, by what gets a mark. */
+  readonly #marked = new Map<string, CompiledService>();
   /** Their spelling by their bytes. */
   readonly #vips = new Map<string, string>();
   readonly #directors: ReadonlySet<string>;
@@ -157,8 +161,15 @@ export class Oracle {
         : before.#memory;
     this.#directors = new Set(image.directors);
     for (const compiled of image.services) {
-      const { address, port, protocol } = compiled.service;
-      this.#services.set(`${protocol} ${address} ${port}`, compiled);
+      const { address, port, protocol, mark } = compiled.service;
+      if (mark === undefined) {
+        this.#services.set(`${protocol} ${address} ${port}`, compiled);
+        this.#vips.set(bytesKey(ipBytes(address)), address);
+      }
+    }
+    for (const { service, address, protocol, ports } of image.markEntries) {
+      const compiled = image.services.find(({ name }) => name === service)!;
+      ports.forEach((port) => this.#marked.set(`${protocol} ${address} ${port}`, compiled));
       this.#vips.set(bytesKey(ipBytes(address)), address);
     }
   }
@@ -215,7 +226,7 @@ export class Oracle {
     if (typeof payload === 'object' && payload.fragment === 'first') {
       this.#memory.fragments.set(fragmentKey(header, payload), flow);
     }
-    return this.#schedule(frame, header, flow, service, ingress);
+    return this.#schedule(frame, header, { ...flow, vip }, forProtocol(service, flow.protocol), ingress);
   }
 
   #uses(name: keyof typeof feature): boolean {
@@ -223,7 +234,10 @@ export class Oracle {
   }
 
   #serviceFor(protocol: Protocol, address: string, port: number): CompiledService | undefined {
-    return this.#services.get(`${protocol} ${address} ${port}`) ?? this.#services.get(`${protocol} ${address} 0`);
+    const [exact, wildcard] = [`${protocol} ${address} ${port}`, `${protocol} ${address} 0`];
+    return (
+      this.#marked.get(exact) ?? this.#marked.get(wildcard) ?? this.#services.get(exact) ?? this.#services.get(wildcard)
+    );
   }
 
   #parseHeader(view: DataView, frame: Uint8Array): Header | undefined {
@@ -546,8 +560,8 @@ function reachableIndex({ destinations, routes }: CompiledService, address: IpAd
   return index >= 0 && routes[index]!.action !== 'none' ? index : undefined;
 }
 
-function flowKey({ name }: CompiledService, { client, ports }: Flow): string {
-  return `${name} ${bytesKey(client)} ${ports.source} ${ports.destination}`;
+function flowKey({ name }: CompiledService, { client, ports, protocol, vip }: Flow): string {
+  return `${name} ${protocol} ${vip} ${bytesKey(client)} ${ports.source} ${ports.destination}`;
 }
 
 function templateKey({ name, service }: CompiledService, { client }: Flow): string {

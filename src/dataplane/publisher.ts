@@ -26,6 +26,7 @@ import {
   encodeServices,
   encodeSlots,
   fits,
+  forProtocol,
   grow,
   isSequence,
   placeServices,
@@ -196,7 +197,7 @@ export class Publisher implements Disposable {
   counters(): Counters {
     return this.#set === undefined
       ? { services: [], noService: {} }
-      : readCounters(this.#set, this.#image?.services ?? [], this.#numbering);
+      : readCounters(this.#set, this.#image, this.#numbering);
   }
 
   close(): void {
@@ -311,6 +312,11 @@ function writeCopy(
   for (const written of changed) {
     writeService(set, copy, written, image);
   }
+  for (const { name, service, protocol } of image.markEntries) {
+    const { compiled, base, numbers } = services.get(service)!;
+    const policy = encodePolicy(forProtocol(compiled, protocol), base, numbers.number);
+    set.writeTable('policies', copy, numbering.get(name)!.number * layout.policy.byteLength, policy);
+  }
   for (const written of services.values()) {
     writeThresholds(set, contents, written);
   }
@@ -335,7 +341,8 @@ function writeService(set: MapSet, copy: 0 | 1, { compiled, numbers, first, base
   const egresses = encodeEgresses(compiled, image.interfaces);
   set.writeTable('destinations', copy, DESTINATIONS_HEADER_BYTES + first * DESTINATION_BYTES, destinations);
   set.writeTable('candidates', copy, first * CANDIDATE_BYTES, encodeCandidates(compiled, numbers));
-  set.writeTable('policies', copy, numbers.number * layout.policy.byteLength, encodePolicy(compiled, base));
+  const policy = encodePolicy(compiled, base, numbers.number);
+  set.writeTable('policies', copy, numbers.number * layout.policy.byteLength, policy);
   for (const { number, from, count } of runsOf(compiled, numbers)) {
     const part = (all: Uint8Array, bytes: number): Uint8Array => all.subarray(from * bytes, (from + count) * bytes);
     set.writeTable('numbered', copy, number * DESTINATION_BYTES, part(destinations, DESTINATION_BYTES));

@@ -10,6 +10,7 @@ import {
   type Family,
   type Interface,
   type IpAddress,
+  type Protocol,
   type Scheduler,
   type Service,
   type ServiceKey,
@@ -18,6 +19,7 @@ import { MIN_SLOTS, type Ring } from '../schedule/ring.js';
 import type { CompiledService, Image } from './compile.js';
 import { entriesFor, placeKeys, type CuckooTable } from './cuckoo.js';
 import * as layout from './layout.generated.js';
+import { coveredBy } from './marks.js';
 import { highestNumbers, type Numbering, type NumberSet, type ServiceNumbers } from './numbering.js';
 import { multiply, wordAt, xor, type Word64 } from './word64.js';
 
@@ -98,8 +100,8 @@ export function requiredGeometry(image: Image, numbering: Numbering): Geometry {
   }
   const slots = ringsOf(image.services).reduce((sum, compiled) => sum + slotsOf(compiled), EMPTY.slots);
   return {
-    services4: entriesFor(servicesOf(4, image).length + vipsOf(4, image).size),
-    services6: entriesFor(servicesOf(6, image).length + vipsOf(6, image).size),
+    services4: entriesFor(keysOf(4, image).length + vipsOf(4, image).size),
+    services6: entriesFor(keysOf(6, image).length + vipsOf(6, image).size),
     slots: powerOfTwo(slots),
     destinations: powerOfTwo(highest.destination + 1),
     services: powerOfTwo(highest.service + 1),
@@ -108,16 +110,53 @@ export function requiredGeometry(image: Image, numbering: Numbering): Geometry {
   };
 }
 
-function servicesOf(family: Family, image: Image): readonly CompiledService[] {
-  return image.services.filter(({ service }) => familyOf(service.address) === family);
+/** An entry of a table of services: what packets are matched by, and what they are matched to. */
+interface Key extends ServiceKey {
+  /** Under which name it has its number. */
+  readonly name: string;
+  readonly compiled: CompiledService;
+}
+
+const keys = new WeakMap<Image, Readonly<Record<Family, readonly Key[]>>>();
+
+/** The entries of a family but for the VIPs' marks. */
+function keysOf(family: Family, image: Image): readonly Key[] {
+  let found = keys.get(image);
+  if (found === undefined) {
+    const all = allKeys(image);
+    const of = (each: Family): Key[] => all.filter(({ address }) => familyOf(address) === each);
+    found = { 4: of(4), 6: of(6) };
+    keys.set(image, found);
+  }
+  return found[family];
+}
+
+function allKeys({ services, markEntries }: Image): Key[] {
+  const isCovered = markEntries.length === 0 ? () => false : coveredBy(markEntries);
+  const own = services
+    .filter(({ service }) => service.mark === undefined && !isCovered(service))
+    .map((compiled): Key => {
+      const { address, port, protocol } = compiled.service;
+      return { address, port, protocol, name: compiled.name, compiled };
+    });
+  if (markEntries.length === 0) {
+    return own;
+  }
+  const byName = new Map(services.map((compiled) => [compiled.name, compiled]));
+  return [
+    ...own,
+    ...markEntries.flatMap(({ name, service, address, protocol, ports }) =>
+      ports.map((port): Key => ({ address, port, protocol, name, compiled: byName.get(service)! })),
+    ),
+  ];
 }
 
 /** The VIPs of a family, and the flags of their marks: which protocols have a service for every port. */
 function vipsOf(family: Family, image: Image): ReadonlyMap<IpAddress, number> {
   const flags = new Map<IpAddress, number>();
-  for (const { service } of servicesOf(family, image)) {
-    const wildcard = service.port === 0 ? layout.serviceFlag[`wildcard-${service.protocol}`] : 0;
-    flags.set(service.address, (flags.get(service.address) ?? 0) | wildcard);
+  for (const { address, port, protocol } of keysOf(family, image)) {
+    const wildcard = port === 0 ? layout.serviceFlag[`wildcard-${protocol}`] : 0;
+    flags.set(address, (flags.get(address) ?? 0) | wildcard);
   }
   return flags;
 }
@@ -232,14 +271,14 @@ export function placeServices(
   geometry: Geometry,
   previous: ServicePlacement | undefined,
 ): ServicePlacement {
-  const services = servicesOf(family, image);
+  const services = keysOf(family, image);
   const vips = [...vipsOf(family, image).keys()];
-  const names = [...services.map(({ name }) => name), ...vips];
+  const names = [...services.map(({ name, port }) => `${name} ${port}`), ...vips];
   if (previous?.names.length === names.length && names.every((name, i) => name === previous.names[i])) {
     return previous;
   }
   const keys = [
-    ...services.map(({ service }) => keyBytes(service.address, service.port, PROTOCOL_NUMBERS[service.protocol])),
+    ...services.map(({ address, port, protocol }) => keyBytes(address, port, PROTOCOL_NUMBERS[protocol])),
     ...vips.map((address) => keyBytes(address, 0, VIP_MARK)),
   ];
   return { family, names, keys, table: placeKeys(keys, geometry[family === 4 ? 'services4' : 'services6']) };
@@ -257,7 +296,7 @@ export function encodeServices(
     family === 4
       ? ([layout.services4, layout.service4, geometry.services4] as const)
       : ([layout.services6, layout.service6, geometry.services6] as const);
-  const services = servicesOf(family, image);
+  const services = keysOf(family, image);
   const bytes = new Uint8Array(table.byteLength + entries * entry.byteLength);
   const view = new DataView(bytes.buffer);
   const entryAt = (i: number): number => table.entry.offset + positions[i]! * entry.byteLength;
@@ -268,15 +307,14 @@ export function encodeServices(
   keys.forEach((key, i) => {
     bytes.set(key, entryAt(i));
   });
-  services.forEach((compiled, i) => {
-    const { name } = compiled;
+  services.forEach(({ name, protocol, compiled }, i) => {
     const at = entryAt(i);
     const place = placeOf(compiled, places);
     view.setUint32(at + entry.first.offset, place.first, true);
     view.setUint32(at + entry.ring.offset, place.ring, true);
     view.setUint8(at + entry.shift.offset, place.shift);
     view.setUint16(at + entry.number.offset, numbering.get(name)!.number, true);
-    view.setUint8(at + entry.flags.offset, flagsOf(compiled));
+    view.setUint8(at + entry.flags.offset, flagsOf(forProtocol(compiled, protocol)));
   });
   [...vipsOf(family, image).values()].forEach((flags, mark) => {
     const i = services.length + mark;
@@ -298,6 +336,13 @@ function placeOf(
   // Other tables than the ring are not found by a shift.
   const shift = scheduler === 'maglev' ? 64 - Math.log2(ring.length) : EMPTY.shift;
   return { first: places.destinations.get(name)!, ring: places.rings.get(ring)!, shift };
+}
+
+/** A mark's service as it is for packets of one protocol: TCP's are never scheduled each for itself. */
+export function forProtocol(compiled: CompiledService, protocol: Protocol): CompiledService {
+  return compiled.service.onePacket === true && protocol === 'tcp'
+    ? { ...compiled, tracks: true, service: { ...compiled.service, onePacket: false } }
+    : compiled;
 }
 
 function flagsOf({ service, tracks, previous }: CompiledService): number {
@@ -362,8 +407,16 @@ export function isSequence({ service: { scheduler } }: CompiledService): boolean
   return PROGRAM_SCHEDULER[scheduler] === 'sequence';
 }
 
-/** struct policy of a service; `base` is added to what a sequence counts. */
-export function encodePolicy({ service, ring, destinations }: CompiledService, base: number): Uint8Array {
+/**
+ * struct policy of a service; `base` is added to what a sequence counts.
+ *
+ * @param group the service's number, also for what only leads to it
+ */
+export function encodePolicy(
+  { service, ring, destinations }: CompiledService,
+  base: number,
+  group: number,
+): Uint8Array {
   const { scheduler, flags = [], persistence, onePacket } = service;
   const at = layout.policy;
   const bytes = new Uint8Array(at.byteLength);
@@ -375,6 +428,7 @@ export function encodePolicy({ service, ring, destinations }: CompiledService, b
     (onePacket === true ? layout.policyFlag['one-packet'] : 0);
   view.setUint8(at.scheduler.offset, layout.scheduler[PROGRAM_SCHEDULER[scheduler]]);
   view.setUint8(at.flags.offset, policyFlags);
+  view.setUint16(at.group.offset, group, true);
   view.setUint32(at.candidates.offset, destinations.length, true);
   view.setUint32(at.length.offset, ring?.length ?? 0, true);
   view.setUint32(at.base.offset, base, true);
@@ -506,15 +560,33 @@ export function encodeIdentities(
       }
     }
   }
+  for (const { name, service, address, protocol } of image.markEntries) {
+    const { number } = numbering.get(name)!;
+    if (newServices.has(number)) {
+      services.set(number, identityBytes({ address, port: 0, protocol }, numbering.get(service)!.number));
+    }
+  }
   return { services, destinations };
 }
 
-function identityBytes({ address, port, protocol }: ServiceKey, service: number): Uint8Array {
+/** In an identity, a mark's service: its mark stands for the address. IANA reserves the number. */
+export const MARK_PROTOCOL = 254;
+
+function identityBytes(
+  { address, port, protocol, mark }: ServiceKey & Pick<Service, 'mark'>,
+  service: number,
+): Uint8Array {
   const bytes = new Uint8Array(layout.identity.byteLength);
   const view = new DataView(bytes.buffer);
-  bytes.set(ipBytes(address), layout.identity.address.offset);
+  // Of a mark's destination the address is its own.
+  const isMark = mark !== undefined && service === 0;
+  if (isMark) {
+    view.setUint32(layout.identity.address.offset, mark);
+  } else {
+    bytes.set(ipBytes(address), layout.identity.address.offset);
+  }
   view.setUint16(layout.identity.port.offset, port);
-  view.setUint8(layout.identity.protocol.offset, PROTOCOL_NUMBERS[protocol]);
+  view.setUint8(layout.identity.protocol.offset, isMark ? MARK_PROTOCOL : PROTOCOL_NUMBERS[protocol]);
   view.setUint8(layout.identity.family.offset, familyOf(address));
   view.setUint16(layout.identity.service.offset, service, true);
   return bytes;

@@ -1,6 +1,7 @@
 /** The reconcile loop: brings the data path to what the model asks for, in the surroundings as they are. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 
 import type { InterfaceReport } from '../control/index.js';
 import {
@@ -526,6 +527,7 @@ function sameImage(a: Image, b: Image): boolean {
   return (
     a.services.length === b.services.length &&
     a.services.every((service, i) => service === b.services[i]) &&
+    (a.markEntries === b.markEntries || isDeepStrictEqual(a.markEntries, b.markEntries)) &&
     surroundings(a) === surroundings(b)
   );
 }

@@ -9,7 +9,16 @@ import {
   type FlowState,
   type FlowStatistics,
 } from '../dataplane/index.js';
-import { BeelineError, familyOf, ipBytes, parseIp, type Family, type IpAddress, type Service } from '../model/index.js';
+import {
+  BeelineError,
+  familyOf,
+  ipBytes,
+  parseIp,
+  type Family,
+  type IpAddress,
+  type Protocol,
+  type Service,
+} from '../model/index.js';
 
 /** What IPVS calls the states ("ipvsadm -Lc"); a template is ASSURED once one of its flows was established. */
 const STATE_NAMES: Readonly<Record<FlowState, string>> = {
@@ -33,20 +42,37 @@ const MAX_PLACE = 0xffff_ffff;
 /** How many of the busiest clients are told. */
 const TOP_CLIENTS = 10;
 
+/** What a flow's service number stands for. */
+interface Named {
+  readonly name: string;
+  readonly service: Service;
+  /** The VIP: the service's, or that of a mark's entry. */
+  readonly address: IpAddress;
+  readonly protocol: Protocol;
+}
+
 /** Services and destinations by their numbers. */
 interface Names {
-  readonly services: ReadonlyMap<number, { readonly name: string; readonly service: Service }>;
+  readonly services: ReadonlyMap<number, Named>;
   readonly destinations: ReadonlyMap<number, IpAddress>;
 }
 
 function namesOf(dataPlane: DataPlane): Names {
-  const services = new Map<number, { name: string; service: Service }>();
+  const services = new Map<number, Named>();
   const destinations = new Map<number, IpAddress>();
-  for (const { name, service } of dataPlane.image?.services ?? []) {
-    const numbers = dataPlane.numbering.get(name);
+  const { numbering, image } = dataPlane;
+  for (const { name, service } of image?.services ?? []) {
+    const numbers = numbering.get(name);
     if (numbers !== undefined) {
-      services.set(numbers.number, { name, service });
+      const { address, protocol } = service;
+      services.set(numbers.number, { name, service, address, protocol });
       numbers.destinations.forEach((number, address) => destinations.set(number, address));
+    }
+  }
+  for (const { name, service, address, protocol } of image?.markEntries ?? []) {
+    const [own, marked] = [numbering.get(name)?.number, services.get(numbering.get(service)?.number ?? 0)];
+    if (own !== undefined && marked !== undefined) {
+      services.set(own, { ...marked, address, protocol });
     }
   }
   return { services, destinations };
@@ -86,21 +112,18 @@ export async function summarizeFlows(
   query: FlowsQuery,
 ): Promise<FlowSummary> {
   const filter = filterOf(dataPlane, query);
+  const sums = await Promise.all(
+    familiesOf(query).map((family) => dataPlane.summarizeFlows(family, filter, TOP_CLIENTS)),
+  );
   const states: Record<string, number> = {};
-  for (const [name, counts] of statistics?.states ?? []) {
-    if (query.service !== undefined && query.service !== name) {
-      continue;
-    }
-    for (const [state, count] of Object.entries(counts)) {
-      const shown = STATE_NAMES[state as FlowState];
-      states[shown] = (states[shown] ?? 0) + count;
-    }
+  for (const [state, count] of sums.flatMap((each) => Object.entries(each.states))) {
+    const shown = STATE_NAMES[state as FlowState];
+    states[shown] = (states[shown] ?? 0) + count;
   }
-  const tops = await Promise.all(familiesOf(query).map((family) => dataPlane.topClients(family, filter, TOP_CLIENTS)));
   return {
     states,
-    topClients: tops
-      .flat()
+    topClients: sums
+      .flatMap(({ topClients }) => topClients)
       .sort((a, b) => b.flows - a.flows)
       .slice(0, TOP_CLIENTS),
     tables: statistics === undefined ? [] : [tableReport('IPv4', statistics), tableReport('IPv6', statistics)],
@@ -113,23 +136,29 @@ function tableReport(family: FlowTableReport['family'], { tables }: FlowStatisti
   return { family, entries, used, fullBuckets, bytes };
 }
 
+/** As IPVS has it: a UDP service's template is never assured (ip_vs_proto_udp.c knows no such state). */
+function stateName(state: FlowState, { protocol, mark }: Service): string {
+  return state === 'template' && protocol === 'udp' && mark === undefined ? 'NONE' : STATE_NAMES[state];
+}
+
 function reportFlow(entry: FlowEntry, { services, destinations }: Names, dataPlane: DataPlane): FlowReport | undefined {
   const found = services.get(entry.service);
   const server = destinations.get(entry.destination);
   if (found === undefined || server === undefined) {
     return undefined;
   }
-  const { name, service } = found;
+  const { name, service, address, protocol } = found;
   const timeout = timeoutSeconds(service, dataPlane.image!.timeouts, entry.state);
   return {
-    protocol: service.protocol,
+    protocol,
     client: entry.client,
     clientPort: entry.clientPort,
     service: name,
-    vip: service.address,
+    vip: address,
     port: entry.port === 0 ? service.port : entry.port,
+    ...(service.mark !== undefined && { mark: service.mark }),
     server,
-    state: STATE_NAMES[entry.state],
+    state: stateName(entry.state, service),
     idleSeconds: Math.round(entry.idleSeconds),
     expiresSeconds: Math.max(0, Math.round(timeout - entry.idleSeconds)),
   };
@@ -168,11 +197,17 @@ function filterOf(dataPlane: DataPlane, { service, server, client, state }: Flow
   }
   const destination = server === undefined ? undefined : destinationNumber(dataPlane, service, server);
   return {
-    service: numbers?.number,
+    services: numbers === undefined ? undefined : [numbers.number, ...leadingTo(dataPlane, service!)],
     destination,
     client: client === undefined ? undefined : ipBytes(client),
     states: state === undefined ? undefined : states.map(([name]) => name as FlowState),
   };
+}
+
+/** The numbers of what leads to a mark's service. */
+function leadingTo({ image, numbering }: DataPlane, service: string): number[] {
+  const entries = image?.markEntries.filter((entry) => entry.service === service) ?? [];
+  return entries.flatMap(({ name }) => numbering.get(name)?.number ?? []);
 }
 
 /** A real server's number within a service; it may be in several. */

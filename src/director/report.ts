@@ -34,6 +34,7 @@ export function reportServices(
       protocol: service.protocol,
       address: service.address,
       port: service.port,
+      ...(service.mark !== undefined && { mark: service.mark }),
       scheduler: service.scheduler,
       slots: isHashing(service.scheduler) ? (compiled.ring?.length ?? 0) : 0,
       destinations: byAddress(destinations).map((i): DestinationReport => {
@@ -97,11 +98,12 @@ function slotShares({ ring, destinations, routes }: CompiledService): number[] {
 export function reportStats(services: readonly CompiledService[], counters: Counters): StatsReport {
   const byName = new Map(counters.services.map((service) => [service.name, service]));
   return {
-    services: services.map(({ name, service: { protocol, address, port } }) => {
+    services: services.map(({ name, service: { protocol, address, port, mark } }) => {
       const { destinations = [], verdicts = {} } = byName.get(name) ?? {};
       const sum = (what: 'packets' | 'bytes' | 'flows'): number =>
         destinations.reduce((total, counted) => total + counted[what], 0);
-      return { protocol, address, port, packets: sum('packets'), bytes: sum('bytes'), flows: sum('flows'), verdicts };
+      const key = { protocol, address, port, ...(mark !== undefined && { mark }) };
+      return { ...key, packets: sum('packets'), bytes: sum('bytes'), flows: sum('flows'), verdicts };
     }),
     noService: counters.noService,
   };

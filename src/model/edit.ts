@@ -13,6 +13,7 @@ import {
   serviceName,
   type Destination,
   type MarkKey,
+  type MarkMatch,
   type MarkRule,
   type MarkService,
   type Model,
@@ -101,7 +102,11 @@ export function editWarnings(model: Model, change: Edit): string[] {
   switch (change.kind) {
     case 'add-service':
     case 'edit-service':
-      return [...weightWarnings(model, change.service), ...markWarnings(model, change.service)];
+      return [
+        ...weightWarnings(model, change.service),
+        ...markWarnings(model, change.service),
+        ...(change.kind === 'add-service' ? takenWarnings(model, isOfService(change.service)) : []),
+      ];
     case 'add-destination':
     case 'edit-destination':
       return weightWarnings(model, change.service);
@@ -109,11 +114,43 @@ export function editWarnings(model: Model, change: Edit): string[] {
     case 'delete-destination':
     case 'clear':
     case 'set-timeouts':
-    case 'add-mark-rule':
     case 'delete-mark-rule':
     case 'clear-mark-rules':
       return [];
+    case 'add-mark-rule':
+      return takenWarnings(model, (_service, rule) => isSameRule(rule, change.rule));
   }
+}
+
+/** Which pairs of a service and a rule an edit is about. */
+type IsMeant = (service: Service, rule: MarkRule) => boolean;
+
+function isOfService(key: EditKey): IsMeant {
+  return (service, rule) =>
+    isMarkKey(key) ? rule.mark === key.mark && familyOf(rule.match.address) === key.family : isSameKey(service, key);
+}
+
+/** Marks come before services of the same address and port: said when the one or the other is new. */
+function takenWarnings({ services, markServices = [], markRules = [] }: Model, isMeant: IsMeant): string[] {
+  return markRules.flatMap((rule) => {
+    const { mark, match } = rule;
+    const family = familyOf(match.address);
+    if (!markServices.some((each) => each.mark === mark && each.family === family)) {
+      return [];
+    }
+    return services
+      .filter((service) => isMeant(service, rule) && overlap(match, matchOf(service)))
+      .map(
+        (service) =>
+          `packets of ${markMatchName(match)} go to ${markServiceName({ mark, family })}, not to ${serviceName(service)}: ` +
+          'marks come first.',
+      );
+  });
+}
+
+function matchOf({ protocol, address, port }: Service): MarkMatch {
+  const prefixLength = familyOf(address) === 4 ? 32 : 128;
+  return { protocol, address, prefixLength, firstPort: port, lastPort: port === 0 ? 0xffff : port };
 }
 
 function weightWarnings(model: Model, key: EditKey): string[] {

@@ -189,7 +189,10 @@ export interface ServicePolicy {
 }
 
 /** A virtual service. Treated as immutable: a change is a new object, so what did not change can be told by identity. */
-export interface Service extends ServiceKey, ServicePolicy {}
+export interface Service extends ServiceKey, ServicePolicy {
+  /** Inside the data path: a mark service. Its address is then nobody's and tells the family. */
+  readonly mark?: number | undefined;
+}
 
 /** What tells one service of marked packets from another. IPVS calls the mark fwmark. */
 export interface MarkKey {
@@ -243,7 +246,15 @@ export interface Model {
 }
 
 /** How people write a service, and what identifies it in maps and messages: "tcp 192.168.1.100:80". */
-export function serviceName({ address, port, protocol }: ServiceKey): string {
+export function serviceName({
+  address,
+  port,
+  protocol,
+  mark,
+}: ServiceKey & { readonly mark?: number | undefined }): string {
+  if (mark !== undefined) {
+    return markServiceName({ mark, family: familyOf(address) });
+  }
   const host = familyOf(address) === 6 ? `[${address}]` : address;
   return `${protocol} ${host}:${port}`;
 }
@@ -254,10 +265,15 @@ export function markServiceName({ mark, family }: MarkKey): string {
 }
 
 /**
- * Reads what people write for a service: "tcp 192.168.1.100:80", "192.168.1.100:80", "udp [fd00::1]:53"; a slash will do
- * for the space, and without a protocol it is TCP. Undefined when it is none.
+ * Reads what people write for a service: "tcp 192.168.1.100:80", "192.168.1.100:80", "udp [fd00::1]:53", "fwm 1",
+ * "fwm 1 ipv6"; a slash will do for the space, and without a protocol it is TCP. Undefined when it is none.
  */
-export function parseServiceName(text: string): ServiceKey | undefined {
+export function parseServiceName(text: string): (ServiceKey & Pick<Service, 'mark'>) | undefined {
+  const marked = /^fwm[ /](\d{1,10})([ /]ipv6)?$/i.exec(text.trim());
+  if (marked !== null) {
+    const mark = Number(marked[1]);
+    return { protocol: 'tcp', address: marked[2] === undefined ? '0.0.0.0' : '::', port: 0, mark };
+  }
   const parts = /^(?:(tcp|udp)[ /])?(?:\[([^\]]+)\]|([^[\]:]+)):(\d{1,5})$/i.exec(text.trim());
   const address = parseIp(parts?.[2] ?? parts?.[3] ?? '');
   const port = Number(parts?.[4]);

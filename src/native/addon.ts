@@ -158,7 +158,7 @@ export interface NativeSweepOptions {
   /** Services whose slots are looked at; `scheduler` is a value of enum scheduler. */
   rings: { service: number; scheduler: number; length: number; withPort: boolean }[];
   /** Services with persistence, and which bits of a client's address tell clients apart. */
-  masks: { service: number; mask: Uint8Array }[];
+  masks: { service: number; group: number; mask: Uint8Array }[];
 }
 
 export interface NativeSweepResult {
@@ -181,7 +181,7 @@ export interface NativeSweepResult {
 export interface NativeFlowFilter {
   flows: NativeMapping;
   family: 4 | 6;
-  service?: number;
+  services?: Uint8Array;
   destination?: number;
   /** One bit a state. */
   states?: number;
@@ -228,7 +228,11 @@ export interface NativeAddon {
   libbpfVersion(): string;
   sweepFlows(options: NativeSweepOptions): Promise<NativeSweepResult>;
   listFlows(options: NativeFlowFilter & { from: number }): Promise<{ entries: Uint8Array; next?: number }>;
-  topClients(options: NativeFlowFilter): Promise<{ address: Uint8Array; flows: number }[]>;
+  summarizeFlows(options: NativeFlowFilter): Promise<{
+    topClients: { address: Uint8Array; flows: number }[];
+    /** By state. */
+    states: Uint32Array;
+  }>;
   copyFlows(options: { from: NativeMapping; to: NativeMapping; family: 4 | 6; secret: bigint }): Promise<number>;
 }
 

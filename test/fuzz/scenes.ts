@@ -4,10 +4,13 @@ import { SLOT_MARKED, SLOT_UNMOVED, type Compilable } from '../../src/dataplane/
 import {
   familyOf,
   isHashing,
+  overlap,
   SCHEDULER_FLAGS,
   SCHEDULERS,
   type Destination,
   type Interface,
+  type MarkRule,
+  type MarkService,
   type Protocol,
   type Resolution,
   type Service,
@@ -54,13 +57,17 @@ export function randomScene(random: Random, egress: number): Scene {
     : [INGRESS];
   const vlans = random.oneIn(2);
   const services = randomServices(random, vlans);
-  const addresses = new Set(services.flatMap(({ destinations }) => destinations.map(({ address }) => address)));
+  const marked = random.oneIn(3) ? randomMarks(random, vlans) : { markServices: [], markRules: [] };
+  const addresses = new Set(
+    [...services, ...marked.markServices].flatMap(({ destinations }) => destinations.map(({ address }) => address)),
+  );
   const resolutions = new Map(
     [...addresses].map((address) => [address, randomResolution(random, address, interfaces)]),
   );
   const directors = random.oneIn(2) ? OTHER_DIRECTORS.slice(0, 1 + random.below(2)) : [];
   const model: Compilable = {
     services,
+    ...marked,
     directors,
     flows: FLOWS,
     fragments: !random.oneIn(5),
@@ -95,6 +102,45 @@ function randomServices(random: Random, vlans: boolean): Service[] {
     });
   }
   return [...services.values()];
+}
+
+/** One or two marks of packets for the same VIPs as the services', some of whose packets they take. */
+function randomMarks(random: Random, vlans: boolean): { markServices: MarkService[]; markRules: MarkRule[] } {
+  const markRules: MarkRule[] = [];
+  for (let i = 0; i < 1 + random.below(4); i += 1) {
+    const family = random.pick([4, 6] as const);
+    const [network, whole] = family === 4 ? ['10.7.0.', 32] : ['fd07::', 128];
+    const protocol = random.pick(['tcp', 'udp'] as const);
+    const [firstPort, lastPort] = random.pick([
+      [53, 53],
+      [80, 80],
+      [443, 443],
+      [50, 90],
+      [0, 65_535],
+    ] as const);
+    const match = random.oneIn(3)
+      ? { protocol, address: family === 4 ? '10.7.0.0' : 'fd07::', prefixLength: whole - 2, firstPort, lastPort }
+      : { protocol, address: `${network}${1 + random.below(3)}`, prefixLength: whole, firstPort, lastPort };
+    if (!markRules.some((rule) => overlap(rule.match, match))) {
+      markRules.push({ mark: 1 + random.below(2), match });
+    }
+  }
+  const markServices = ([4, 6] as const).flatMap((family) =>
+    [1, 2].map((mark): MarkService => {
+      const { track: _track, ...policy } = randomPolicy(random, family, 'udp');
+      const destinations = randomDestinations(random, family === 4 ? '10.7.0.1' : 'fd07::1', vlans);
+      return {
+        mark,
+        family,
+        slots: 64,
+        ...policy,
+        noDestination: random.pick(['reject', 'drop'] as const),
+        destinations,
+      };
+    }),
+  );
+  // A rule of a mark without a service does nothing.
+  return { markServices: markServices.filter(() => !random.oneIn(4)), markRules };
 }
 
 /** How flows find their destination, and what is remembered of them. */

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'node:test';
 
+import { summarizeFlows, type FlowFilter, type FlowSums } from '../../src/dataplane/flows.js';
+import { ipBytes } from '../../src/model/index.js';
 import { Caller } from '../support/clients.js';
 import { PacketDirector } from '../support/director.js';
 import { service } from '../support/models.js';
@@ -23,4 +25,33 @@ test('the templates of a service that is not persistent any more are forgotten',
   // More than a unit of the data path's time, and a second one that may just have begun.
   await sleep(3_000);
   assert.deepEqual(await states(), { established: 1 });
+});
+
+test('a summary counts the flows that are asked for alone: by state, by real server, by client', async () => {
+  const asked = service(VIP, 80, ['10.99.0.31', '10.99.0.32'], { scheduler: 'rr', persistence: { timeout: 300 } });
+  using director = await PacketDirector.with([asked, service(VIP, 81, ['10.99.0.31'], { scheduler: 'rr' })], {}, SMALL);
+  const caller = new Caller(director, asked);
+  caller.segments({ address: '10.50.0.1', port: 1000 }, 'S', 'A');
+  caller.segments({ address: '10.50.0.1', port: 1001 }, 'S');
+  caller.segments({ address: '10.50.0.2', port: 1000 }, 'S', 'A', 'FA');
+  new Caller(director, { ...asked, port: 81 }).send({ address: '10.50.0.2', port: 1000 });
+  const { set, numbering } = director.publisher;
+  const { number, destinations } = numbering.get('tcp 10.99.0.10:80')!;
+  const summary = (filter: FlowFilter): Promise<FlowSums> => summarizeFlows(set!, 4, filter, 10);
+  assert.deepEqual(await summary({}), {
+    states: { 'syn-recv': 2, established: 1, 'fin-wait': 1, template: 2 },
+    topClients: [
+      { client: '10.50.0.1', flows: 2 },
+      { client: '10.50.0.2', flows: 2 },
+    ],
+  });
+  const first = caller.send({ address: '10.50.0.1', port: 1000 }, 'A') === '31' ? '10.99.0.31' : '10.99.0.32';
+  assert.deepEqual(await summary({ services: [number], destination: destinations.get(first)! }), {
+    states: { 'syn-recv': 1, established: 1, template: 1 },
+    topClients: [{ client: '10.50.0.1', flows: 2 }],
+  });
+  assert.deepEqual(await summary({ states: ['syn-recv'], client: ipBytes('10.50.0.2') }), {
+    states: { 'syn-recv': 1 },
+    topClients: [{ client: '10.50.0.2', flows: 1 }],
+  });
 });

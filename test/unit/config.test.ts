@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 
+import { markMatchName } from '../../src/model/index.js';
 import { ConfigError, jsonSchema, parseConfig, readConfig } from '../../src/config/index.js';
 
 function problemsOf(text: string): string[] {
@@ -291,6 +292,7 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
     'timeouts',
     'flows',
     'services',
+    'marks',
   ]);
   assert.deepEqual(Object.keys(service.properties), [
     'address',
@@ -357,4 +359,43 @@ services:
       return true;
     },
   );
+});
+
+test('marks: their rules and services are read, and what contradicts itself is refused at its place', () => {
+  const file = (...marks: string[]): string =>
+    `interfaces: [a]\nmarks:\n${marks.map((each) => `  - ${each}\n`).join('')}`;
+  const { markServices, markRules } = parseConfig(
+    file(
+      '{ mark: 1, match: ["tcp:10.0.0.1:80", "udp:10.0.0.0/30:*"], scheduler: rr, realServers: [10.0.0.9] }',
+      '{ mark: 2 }',
+    ),
+    'f',
+  );
+  const destinations = [{ address: '10.0.0.9', weight: 1 }];
+  assert.deepEqual(markServices, [{ mark: 1, family: 4, scheduler: 'rr', destinations }]);
+  assert.deepEqual(
+    markRules?.map(({ mark, match }) => `${mark} ${markMatchName(match)}`),
+    ['1 tcp:10.0.0.1:80', '1 udp:10.0.0.0/30:*'],
+  );
+  const cases: [string, RegExp][] = [
+    [file('{ mark: 0 }'), /marks\[0\]\.mark must be a whole number from 1 to 4294967295, not 0$/],
+    [file('{ mark: 1 }', '{ mark: 1 }'), /marks\[1\] is mark 1 \(ipv4\), as marks\[0\] is already$/],
+    [file('{ mark: 1, match: ["tcp:10.0.0.1"] }'), /marks\[0\]\.match\[0\] must be PROTOCOL:ADDRESS/],
+    [file('{ mark: 1, match: ["tcp:[fd00::1]:80"] }'), /match\[0\] must have an IPv4 address, as "family" is ipv4$/],
+    [
+      file('{ mark: 1, match: ["tcp:10.0.0.1:80"] }', '{ mark: 2, match: ["tcp:10.0.0.0/24:80-90"] }'),
+      /marks\[1\]\.match\[0\] matches packets that marks\[0\]\.match\[0\] matches too$/,
+    ],
+    [
+      file('{ mark: 1, realServers: ["fd00::1"] }'),
+      /realServers\[0\] must be an IPv4 address as "family" says, not fd00::1$/,
+    ],
+    [file('{ mark: 1, track: moved, realServers: [] }'), /marks\[0\]\.track must be all/],
+    [file('{ mark: 1, port: 80 }'), /marks\[0\]\.port is not known here; known are mark, family, match, /],
+  ];
+  for (const [text, pattern] of cases) {
+    const problems = problemsOf(text);
+    assert.equal(problems.length, 1, problems.join('\n'));
+    assert.match(problems[0]!, pattern);
+  }
 });

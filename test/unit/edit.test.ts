@@ -286,3 +286,28 @@ test('traps that IPVS is silent about are named', () => {
   const fedOther = edit(EMPTY, { kind: 'add-mark-rule', rule: rule(1, 'tcp:[fd00::100]:80') });
   assert.equal(editWarnings(edit(fedOther, marked), marked).length, 1);
 });
+
+test('a service whose packets a mark takes says so, whichever of the two came last', () => {
+  const rule = { mark: 7, match: parseMarkMatch('tcp:10.0.0.0/24:80-90')! };
+  const service = { protocol: 'tcp', address: '10.0.0.1', port: 80 } as const;
+  const edits: Edit[] = [
+    { kind: 'add-service', service, policy: { scheduler: 'rr' } },
+    { kind: 'add-service', service: { mark: 7, family: 4 }, policy: { scheduler: 'rr' } },
+    { kind: 'add-mark-rule', rule },
+  ];
+  for (const order of [
+    [0, 1, 2],
+    [2, 1, 0],
+    [0, 2, 1],
+  ]) {
+    let model: Model = { interfaces: [], mode: 'native', services: [] };
+    const said = order.map((i) => {
+      model = edit(model, edits[i]!);
+      return editWarnings(model, edits[i]!).join();
+    });
+    assert.match(said[2]!, /tcp:10\.0\.0\.0\/24:80-90 go to fwm 7, not to tcp 10\.0\.0\.1:80/);
+  }
+  const other: Edit = { kind: 'add-service', service: { ...service, port: 91 }, policy: { scheduler: 'rr' } };
+  const model = edits.reduce<Model>(edit, { interfaces: [], mode: 'native', services: [] });
+  assert.deepEqual(editWarnings(edit(model, other), other), []);
+});

@@ -44,7 +44,7 @@ function shows<Shape extends object>(shown: Shape | undefined, names: Names<Shap
   assert.deepEqual(Object.keys(shown!).sort(), Object.keys(names).sort());
 }
 
-const SERVICE = { protocol: true, address: true, port: true } as const;
+const SERVICE = { protocol: true, address: true, port: true, mark: true } as const;
 const FIGURES = { packets: true, bytes: true, flows: true } as const;
 
 test('docs/json.md shows every name in a list of services', () => {
