@@ -25,6 +25,7 @@ import {
   familyOf,
   markMatchName,
   parseIp,
+  parseMarkMatch,
   type Destination,
   type MarkKey,
   type Model,
@@ -244,6 +245,8 @@ function mergeKey(document: Document, map: YAMLMap, key: string, old: Value | un
     } else {
       mergeList(document, list, (old ?? []) as Mapping[], next as Mapping[], identity);
     }
+  } else if (isSeq(value) && value.items.length > 0 && Array.isArray(next)) {
+    mergeWords(document, value, next as Value[]);
   } else if (isMap(value) && isMapping(old) && isMapping(next)) {
     mergeMap(document, value, old, next);
   } else if (isScalar(value) && typeof next !== 'object') {
@@ -265,19 +268,55 @@ function mergeList(
   after: readonly Mapping[],
   identity: (entry: Mapping) => string,
 ): void {
-  const written = new Map(before.map((entry, i) => [identity(entry), { entry, item: list.items[i] as Node }]));
-  list.items = after.map((entry) => {
-    const known = written.get(identity(entry));
-    if (known === undefined) {
+  const entries = new Map(before.map((entry) => [identity(entry), entry]));
+  const items = new Map(list.items.map((item) => [identity(writtenEntry(document, item as Node)), item as Node]));
+  list.items = inWrittenOrder([...items.keys()], after, identity).map((entry) => {
+    const [known, item] = [entries.get(identity(entry)), items.get(identity(entry))];
+    if (known === undefined || item === undefined) {
       return create(document, entry, list.flow === true);
     }
-    if (isMap(known.item)) {
-      mergeMap(document, known.item, known.entry, entry);
-    } else if (!isDeepStrictEqual(known.entry, entry)) {
-      return replacement(document, known.item, entry);
+    if (isMap(item)) {
+      mergeMap(document, item, known, entry);
+    } else if (!isDeepStrictEqual(known, entry)) {
+      return replacement(document, item, entry);
     }
-    return known.item;
+    return item;
   });
+}
+
+/** The order of entries without real servers, marks' rules alone, is nobody's concern: they stay where they are. */
+function inWrittenOrder(
+  written: readonly string[],
+  after: readonly Mapping[],
+  identity: (entry: Mapping) => string,
+): readonly Mapping[] {
+  if (!after.some((entry) => 'mark' in entry)) {
+    return after;
+  }
+  const place = (entry: Mapping): number =>
+    (written.indexOf(identity(entry)) + written.length + 1) % (written.length + 1);
+  const stable = after.toSorted((a, b) => place(a) - place(b));
+  const services = (entries: readonly Mapping[]): Mapping[] => entries.filter((entry) => 'realServers' in entry);
+  return isDeepStrictEqual(services(stable), services(after)) ? stable : after;
+}
+
+/** A list of names: those that stay keep their place among what stays, and their comments. */
+function mergeWords(document: Document, list: YAMLSeq, after: readonly Value[]): void {
+  const items = new Map(list.items.map((item) => [wordOf((item as Node).toJS(document) as Value), item as Node]));
+  list.items = after.map((word) => items.get(wordOf(word)) ?? create(document, word, list.flow === true));
+}
+
+/** In one spelling. */
+function wordOf(value: Value): string {
+  const text = textValue(value);
+  const match = parseMarkMatch(text);
+  return match === undefined ? canonical(text) : markMatchName(match);
+}
+
+/** What stands in a list, real servers by their addresses alone among it. */
+function writtenEntry(document: Document, item: Node): Mapping {
+  const value = item.toJS(document, { maxAliasCount: -1 }) as Value;
+  return isMapping(value) ? value : { address: value };
 }
 
 /** A mapping where an address, or an alias, stood alone. */

@@ -83,8 +83,9 @@ export class Editing implements Disposable {
   async #edit(change: Edit): Promise<EditReport> {
     const { director, drains, log, warnings } = this.#options;
     const about = realServerOf(change);
-    if (change.kind.startsWith('delete') || change.kind === 'clear') {
-      // Of who goes, to the last packet.
+    const takes = change.kind.startsWith('delete') || change.kind === 'clear';
+    if (takes) {
+      // Of who goes, to the last packet: the service keeps it.
       this.#observe();
     }
     const model = await director.update({
@@ -96,6 +97,10 @@ export class Editing implements Disposable {
     if (change.kind === 'add-destination' && about !== undefined && this.#tallies.has(about.service, about.address)) {
       this.#observe();
       this.#tallies.zero(about.service, about.address);
+      this.#keep();
+    } else if (takes) {
+      this.#observe();
+      this.#keep();
     }
     log.info({ edit: change.kind, ...nameOf(change) }, 'changed by a command');
     return { warnings: [...editWarnings(model, change), ...(warnings?.() ?? [])] };

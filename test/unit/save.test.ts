@@ -6,7 +6,14 @@ import test from 'node:test';
 import fc from 'fast-check';
 
 import { formatConfig, parseConfig, updateConfig } from '../../src/config/index.js';
-import { diffModels, familyOf, type Destination, type Model, type Service } from '../../src/model/index.js';
+import {
+  diffModels,
+  familyOf,
+  parseMarkMatch,
+  type Destination,
+  type Model,
+  type Service,
+} from '../../src/model/index.js';
 import { anyServices } from '../support/models.js';
 
 const optional = <Value>(values: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
@@ -54,6 +61,41 @@ const destination = fc
     defined({ ...rest, upperThreshold, lowerThreshold: upperThreshold && lowerThreshold }),
   ) as fc.Arbitrary<Partial<Destination>>;
 
+/** Services of marked packets, with rules or without, and rules without a service. */
+const marks: fc.Arbitrary<Pick<Model, 'markServices' | 'markRules'>> = fc
+  .tuple(
+    fc.uniqueArray(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.constantFrom(4, 6)), {
+      maxLength: 4,
+      selector: (key) => key.join(),
+    }),
+    fc.uniqueArray(fc.tuple(fc.integer({ min: 1, max: 6 }), fc.constantFrom(4, 6), fc.integer({ min: 1, max: 20 })), {
+      maxLength: 8,
+      selector: ([, family, port]) => `${family} ${port}`,
+    }),
+    fc.integer({ min: 0, max: 3 }),
+  )
+  .map(([keys, rules, servers]) => ({
+    markServices: keys.map(([mark, family]) => ({
+      mark,
+      family: family as 4 | 6,
+      scheduler: 'wlc',
+      destinations: Array.from({ length: servers }, (_, i) => ({
+        address: family === 4 ? `10.7.0.${i + 1}` : `fd77::${i + 1}`,
+        weight: i,
+      })),
+    })),
+    markRules: rules.map(([mark, family, port]) => ({
+      mark,
+      match: {
+        protocol: 'tcp' as const,
+        address: family === 4 ? '10.8.0.1' : 'fd88::1',
+        prefixLength: family === 4 ? 32 : 128,
+        firstPort: port,
+        lastPort: port,
+      },
+    })),
+  }));
+
 const model: fc.Arbitrary<Model> = fc
   .tuple(
     anyServices,
@@ -71,20 +113,25 @@ const model: fc.Arbitrary<Model> = fc
       },
       { noNullPrototype: true },
     ),
+    marks,
   )
-  .map(([services, policies, destinations, settings]) => {
+  .map(([services, policies, destinations, settings, marks]) => {
     const some = services.map((each, i): Service => ({
       ...each,
       ...policies[i]!,
       destinations: each.destinations.map((server, j) => ({ ...server, ...destinations[(i + j) % 12]! })),
     }));
-    return { ...defined(settings), services: some };
+    return { ...defined(settings), services: some, ...marks };
   });
 
 test('any model that is written to a new file is read as the same', () => {
   fc.assert(
     fc.property(model, (each) => {
-      assert.deepEqual(parseConfig(formatConfig(each), 'new'), each);
+      // Rules stand with their marks, in whatever order.
+      const { markServices = [], markRules = [], ...rest } = parseConfig(formatConfig(each), 'new');
+      const names = (rules: Model['markRules'] = []): string[] => rules.map((rule) => JSON.stringify(rule)).sort();
+      assert.deepEqual([names(markRules)], [names(each.markRules)]);
+      assert.deepEqual({ ...rest, markServices, markRules: each.markRules }, each);
     }),
     { numRuns: 200 },
   );
@@ -99,6 +146,7 @@ test('any model that is written into the file of any other is read as the same',
         parseConfig(text, 'old').services.map(({ address, port, destinations }) => [address, port, destinations]),
         after.services.map(({ address, port, destinations }) => [address, port, destinations]),
       );
+      assert.deepEqual(parseConfig(text, 'old').markServices ?? [], after.markServices);
       assert.equal(updateConfig(text, after, 'old'), text);
     }),
     { numRuns: 200 },
@@ -245,4 +293,29 @@ test('lists at the margin and lines that end as in other systems stay so', () =>
     })),
   );
   assert.equal(next, `${text}  - 10.1.0.2\r\n`);
+});
+
+test('marks: rules stay where they are with their comments, a service comes and goes', () => {
+  const text = `interfaces: [ens3]
+marks:
+  - mark: 7 # of the firewall
+    match:
+      - tcp:192.168.1.100:80 # web
+      - tcp:192.168.1.100:443
+  - { mark: 8, match: ['tcp:[fd00::100]:80'], family: ipv6, realServers: ['fd00::31'] }
+`;
+  const rule = parseMarkMatch('udp:192.168.1.100:*')!;
+  const added = changed(text, (each) => ({
+    ...each,
+    markServices: [...each.markServices!, { mark: 7, family: 4, scheduler: 'rr', destinations: [] }],
+    markRules: [...each.markRules!.filter(({ match }) => match.lastPort !== 443), { mark: 7, match: rule }],
+  }));
+  assert.match(
+    added,
+    /match:\n {6}- tcp:192\.168\.1\.100:80 # web\n {6}- udp:192\.168\.1\.100:\*\n {4}scheduler: rr\n/,
+  );
+  assert.equal(
+    changed(text, (each) => ({ ...each, markServices: [] })),
+    text.replace(", realServers: ['fd00::31']", ''),
+  );
 });
