@@ -115,8 +115,8 @@ export class RunTime implements Disposable {
     if (dropped !== undefined) {
       this.#log.warn(
         { file: file.path, changes: dropped.changes, since: dropped.since, kept: this.#instance.droppedPath },
-        'the configuration file was changed since, and replaces what commands had changed: "beeline diff" compares with ' +
-          'what is kept of that, and "beeline apply" brings it back',
+        'the configuration file was changed since, and replaces what commands had changed: that is kept as a ' +
+          'configuration, which "beeline diff" and "beeline apply" take',
       );
     } else if (snapshot !== undefined) {
       const { changes, since } = snapshot;

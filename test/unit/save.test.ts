@@ -77,7 +77,7 @@ const marks: fc.Arbitrary<Pick<Model, 'markServices' | 'markRules'>> = fc
   .map(([keys, rules, servers]) => ({
     markServices: keys.map(([mark, family]) => ({
       mark,
-      family: family as 4 | 6,
+      family: family,
       scheduler: 'wlc',
       destinations: Array.from({ length: servers }, (_, i) => ({
         address: family === 4 ? `10.7.0.${i + 1}` : `fd77::${i + 1}`,
