@@ -21,3 +21,6 @@ export { BPF_FS_MAGIC, listSets, removePins, setPath } from './pins.js';
 
 /** The director's BPF object, as scripts/build leaves it. */
 export const DIRECTOR_OBJECT = fileURLToPath(new URL('../../bpf/director.bpf.o', import.meta.url));
+
+/** The same data path, made to explain itself. */
+export const EXPLAIN_OBJECT = fileURLToPath(new URL('../../bpf/explain.bpf.o', import.meta.url));
