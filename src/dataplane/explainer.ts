@@ -74,19 +74,23 @@ export class Explainer implements Disposable {
   readonly #programs: readonly BpfProgram[];
   readonly #memory: Mapping;
 
-  /**
-   * Loads it, which takes as long as loading the director. Use it for as long as the set is in use, and then close it.
-   *
-   * @param objectPath explain.bpf.o
-   * @throws BeelineError `PROGRAM_REFUSED`, `NOT_BUILT`
-   */
-  constructor(objectPath: string, set: MapSet) {
-    const { programs, maps } = set.loadBeside(objectPath, ['explain'], OWN_MAPS);
+  private constructor(set: MapSet, { programs, maps }: Awaited<ReturnType<MapSet['loadBeside']>>) {
     this.#set = set;
     this.#programs = [...programs.values()];
     this.#maps = [...maps.values()];
     this.#program = programs.get('explain')!;
     this.#memory = maps.get('.data.trace')!.mmap('write');
+  }
+
+  /**
+   * Loads it, which takes as long as loading the director, in another thread. Use it for as long as the set is in use, and
+   * then close it.
+   *
+   * @param objectPath explain.bpf.o
+   * @throws BeelineError `PROGRAM_REFUSED`, `NOT_BUILT`
+   */
+  static async load(objectPath: string, set: MapSet): Promise<Explainer> {
+    return new Explainer(set, await set.loadBeside(objectPath, ['explain'], OWN_MAPS));
   }
 
   /**

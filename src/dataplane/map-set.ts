@@ -184,16 +184,17 @@ export class MapSet implements Disposable {
   }
 
   /**
-   * Loads some programs of another object over these very maps, with the same constants: they see what packets see.
+   * Loads some programs of another object over these very maps, with the same constants: they see what packets see. It
+   * is done in another thread, since nothing waits for it that packets need.
    *
    * @param own maps of the object's that are not shared
    * @throws BeelineError `PROGRAM_REFUSED`, `NOT_BUILT`
    */
-  loadBeside(
+  async loadBeside(
     objectPath: string,
     wanted: readonly string[],
     own: readonly string[],
-  ): Pick<BpfObject, 'programs' | 'maps'> {
+  ): Promise<Pick<BpfObject, 'programs' | 'maps'>> {
     using object = openObject(objectPath);
     setConstants(object, this.geometry, this.features, this.flowSecret);
     for (const [name, program] of object.programs) {
@@ -210,7 +211,7 @@ export class MapSet implements Disposable {
       }
     }
     try {
-      object.load();
+      await object.loadAsync();
     } catch (error) {
       throw programRefused(error);
     }

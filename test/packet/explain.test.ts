@@ -17,9 +17,10 @@ import { randomScene } from '../fuzz/scenes.js';
 import { PacketDirector } from '../support/director.js';
 import { CLIENT_MAC, DIRECTOR, service } from '../support/models.js';
 
-const SCENES = 24;
-const EARLIER = 600;
-const EXPLAINED = 600;
+/** To load the programs takes longer than to run them: few scenes, and many packets in each. */
+const SCENES = 8;
+const EARLIER = 1000;
+const EXPLAINED = 3000;
 
 /** An interface to redirect to; its peer is of no use. */
 function makeInterface(): number {
@@ -55,7 +56,7 @@ test('a packet that is explained comes to what it then comes to, and no map is c
     const scene = randomScene(random, egress);
     using director = new FuzzDirector();
     await director.publish(scene);
-    using explainer = new Explainer(EXPLAIN_OBJECT, director.set);
+    using explainer = await Explainer.load(EXPLAIN_OBJECT, director.set);
     const packets = new Packets(random, scene);
     const frames = Array.from({ length: EARLIER + EXPLAINED }, () => packets.next());
     director.run(frames.slice(0, EARLIER));
@@ -103,7 +104,7 @@ for (const scheduler of ['rr', 'wlc', 'lblcr', 'twos', 'maglev'] as const satisf
   test(`under ${scheduler} a hundred explanations are as if there had been none`, async () => {
     using director = await PacketDirector.with([service(VIP, 80, SERVERS, { scheduler })]);
     const set = director.publisher.set!;
-    using explainer = new Explainer(EXPLAIN_OBJECT, set);
+    using explainer = await Explainer.load(EXPLAIN_OBJECT, set);
     const before = snapshot(set);
     const answers = new Set<string>();
     for (let i = 0; i < 100; i += 1) {
@@ -121,7 +122,7 @@ test('a flow that would be remembered is told as such, and known when it is', as
   using director = await PacketDirector.with([
     service(VIP, 80, SERVERS, { scheduler: 'rr', persistence: { timeout: 300, mask: '255.255.255.0' } }),
   ]);
-  using explainer = new Explainer(EXPLAIN_OBJECT, director.publisher.set!);
+  using explainer = await Explainer.load(EXPLAIN_OBJECT, director.publisher.set!);
   const first = explainer.explain(frameTo(80, 0x02)).trace;
   assert.deepEqual(
     [first.stored?.state, first.templateStored?.state, first.found],
