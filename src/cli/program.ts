@@ -9,6 +9,7 @@ import { checkCommand } from './check.js';
 import { completionCommand } from './completion.js';
 import { withInstance } from './context.js';
 import { drainCommand } from './drain.js';
+import { explainCommand } from './explain.js';
 import { flowsCommand } from './flows.js';
 import { importCommand } from './import.js';
 import { ipvsadmCommands } from './ipvsadm.js';
@@ -43,6 +44,7 @@ export function beeline(): Command {
     listCommand(),
     statsCommand(),
     flowsCommand(),
+    explainCommand(),
     drainCommand(),
     markCommand(),
     mapCommand(),

@@ -10,11 +10,12 @@ import {
   type ReloadReport,
   type StatusReport,
 } from '../control/index.js';
-import { DataPlane, DIRECTOR_OBJECT } from '../dataplane/index.js';
+import { DataPlane, DIRECTOR_OBJECT, EXPLAIN_OBJECT } from '../dataplane/index.js';
 import { BeelineError, type IpAddress } from '../model/index.js';
 import { Network, Resolver, type NetworkChange } from '../net/index.js';
 import { Director } from './director.js';
 import { Drains } from './drains.js';
+import { explainFrames } from './explain.js';
 import { reportFlows, summarizeFlows } from './flow-report.js';
 import type { Instance } from './instance.js';
 import { lockInstance } from './lock.js';
@@ -61,6 +62,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   );
   using dataPlane = new DataPlane({
     objectPath: DIRECTOR_OBJECT,
+    explainPath: EXPLAIN_OBJECT,
     pinDirectory: instance.pinDirectory,
     historyPath: instance.historyPath,
     onEvent: (message, details) => {
@@ -142,6 +144,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     edit: notYet,
     zero: notYet,
     table: notYet,
+    explain: (query) => explainFrames(dataPlane, query),
     stats: () => reportStats(dataPlane.image?.services ?? [], dataPlane.counters()),
     reload,
     stop: async ({ detach }) => {

@@ -28,6 +28,7 @@ const HANDLERS: Handlers = {
   },
   list: () => [],
   stats: () => ({ services: [], noService: {} }),
+  explain: () => [],
   reload: () => {
     throw new Error('a defect');
   },
