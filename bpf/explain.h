@@ -43,7 +43,6 @@ struct trace {
 	__u32 previous;  /* what a change left of the slot, where that was asked: an index and 1, SLOT_MARKED and 1 */
 	__u32 looked_on; /* how many slots further, when who the first one leads to took nothing */
 	__u32 number;    /* of its destination; 0: none */
-	__u32 joins;     /* lblc, lblcr: the number of who would be in use from now on */
 	__u32 counted;   /* the number of the destination that it would be counted with; 0: none */
 	__u32 ip_bytes;
 	__u32 opens; /* it would count as the first of its flow */

@@ -395,7 +395,6 @@ static __noinline __u32 schedule_scan(const struct flow_query *query, const stru
 	/* Who is in use stays, unless it has too much to do while another is idle (ip_vs_lblc.c, ip_vs_lblcr.c). */
 	if (scan.member && !(scan.member_full && scan.idle))
 		return scan.member;
-	NOTE(joins, scan.best);
 	if (policy->scheduler == SCHEDULER_LBLC) {
 		SET(cursor->cached, scan.best);
 	} else {

@@ -24,8 +24,8 @@ export function formatExplanation(report: ExplainReport, paint: Paint = plain): 
   const lines: (readonly [label: string, text: string | undefined, style?: Style | undefined])[] = [
     ['packet', `${formatPacket(packet)}, to ${packet.destinationMac}${tags(packet.vlans)} (${packet.interface})`],
     ['service', serviceLine(service, report)],
-    ['of', flow && quotedLine(packet, flow)],
-    ['flow', flow && service && flowLine(flow, service)],
+    ['about', flow && quotedLine(packet, flow)],
+    ['flow', flow && service && flowLine(flow, service, destination !== undefined)],
     ['persistence', persistence && (persistence.known ? clientLine(persistence.known) : newClientLine())],
     ['slot', slot && slotLine(slot)],
     ['destination', destination && destinationLine(destination, slot)],
@@ -76,10 +76,21 @@ function quotedLine({ protocol, fragment }: ExplainedPacket, flow: ExplainedFlow
     : undefined;
 }
 
-function flowLine(flow: ExplainedFlow, { scheduler }: ExplainedService): string {
+function flowLine(
+  flow: ExplainedFlow,
+  { scheduler, remembers }: ExplainedService,
+  goesOn: boolean,
+): string | undefined {
   const { sought, known, next, stored, displaces, noRoom, event } = flow;
   if (!sought) {
-    return 'not asked for: its packets are not remembered';
+    // Who is refused before anything is asked of its flow has no use for the line.
+    return !goesOn
+      ? undefined
+      : remembers === 'none'
+        ? 'not looked for: each packet is scheduled by itself'
+        : remembers === 'moved'
+          ? 'not looked for: no change touched its slot'
+          : undefined;
   }
   if (known !== undefined) {
     return `known: ${entry(known)}${next === undefined ? '' : `; becomes ${next}`}`;
@@ -121,7 +132,7 @@ function slotLine({ index, of, server = 'nobody', full, lookedOn, moved, previou
 
 const CHOSEN_BY: Readonly<Record<ExplainedDestination['by'], string>> = {
   slot: 'by its slot',
-  scheduler: 'by the scheduler',
+  scheduler: "the scheduler's choice at this moment",
   flow: 'by the flow',
   persistence: "with the client's other flows",
   previous: 'where it was before its slot moved',
@@ -164,7 +175,7 @@ export interface CapturedReport {
 
 const COLUMNS: readonly Column[] = [
   { title: '#', align: 'right', width: 5 },
-  { title: 'PACKET', width: 46 },
+  { title: 'PACKET', width: 50 },
   { title: 'VERDICT', width: 14, style: verdictStyle },
   { title: 'REAL SERVER', width: 15 },
 ];

@@ -1,36 +1,19 @@
 /** `beeline explain`: what the director would do with a packet, and why, without doing it. */
 
-import { readFileSync } from 'node:fs';
-
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
-import type { ExplainReport } from '../control/protocol.js';
-import {
-  BeelineError,
-  familyOf,
-  isMac,
-  macBytes,
-  parseIp,
-  PROTOCOLS,
-  type IpAddress,
-  type MacAddress,
-  type Protocol,
-} from '../model/index.js';
+import { BeelineError, familyOf, parseIp, PROTOCOLS, type IpAddress, type Protocol } from '../model/index.js';
 import { completes, withExamples, withSection } from '../usage/index.js';
 import { interfaces, vips } from './candidates.js';
-import { ask, jsonOption, print, printJson, printJsonList, stdoutPaint, withInstance } from './context.js';
-import { differences, formatExplanation, formatPackets, type CapturedReport } from './explain-text.js';
-import { formatQuantity } from './format.js';
+import { ask, jsonOption, printResult, withInstance } from './context.js';
+import { arrival, CLIENT_MAC, explainCapture, requireAgreement, type CaptureOptions } from './explain-capture.js';
+import { formatExplanation } from './explain-text.js';
 
-interface Options {
+interface Options extends CaptureOptions {
   readonly proto: Protocol;
   readonly flags: number;
   readonly vlan?: number;
-  readonly interface?: string;
   readonly pcap?: string;
-  readonly limit: number;
-  readonly verbose?: true;
-  readonly json?: true;
 }
 
 interface Endpoint {
@@ -44,14 +27,7 @@ const SYN = 0x02;
 /** Always the same, so that asking twice asks the same. */
 const CLIENT_PORT = 40_000;
 const USUAL_PORT = 80;
-/** Of nobody: locally administered. */
-const CLIENT_MAC = '02:00:00:00:00:01';
 const VLAN_TAG = 0x8100;
-/** Frames a request, and bytes a frame: MAX_EXPLAINED_FRAMES and MAX_EXPLAINED_BYTES of the protocol, or less. */
-const PAGE = 64;
-const FRAME_BYTES = 2048;
-const ETHERNET_BYTES = 14;
-const IP_TYPES: readonly number[] = [0x0800, 0x86dd, 0x8100, 0x88a8];
 
 export function explainCommand(): Command {
   const command = withInstance(new Command('explain'))
@@ -88,33 +64,40 @@ export function explainCommand(): Command {
     .option('--limit <n>', 'at most so many packets of the capture', count, 1000)
     .option('--verbose', 'say all of each packet of the capture')
     .addOption(jsonOption())
-    .action(async (client: Endpoint | undefined, vip: Endpoint | undefined, options: Options, self: Command) => {
-      if (options.pcap !== undefined) {
-        if (client !== undefined) {
-          throw new BeelineError('USAGE', 'packets come from the capture or from the command line, not both');
-        }
-        await explainCapture(self, options.pcap, options);
-        return;
-      }
-      if (client === undefined || vip === undefined) {
-        throw new BeelineError('USAGE', 'a client and a VIP are missing, or --pcap FILE', {
-          hint: 'For example: beeline explain 192.168.1.12 192.168.1.100:80',
-        });
-      }
-      await explainOne(self, client, vip, options);
-    });
+    .action(explain);
   return withSection(
     withExamples(
       command,
       ['beeline explain 192.168.1.12 192.168.1.100:80', 'where would a new connection of that client go'],
       ['beeline explain 192.168.1.12:41852 192.168.1.100:80 --flags ack', 'and the next packet of one that is open'],
-      ['beeline explain fd00::12 fd00::100:53 --proto udp --json', 'a datagram, for programs'],
+      ['beeline explain fd00::12 [fd00::100]:53 --proto udp --json', 'a datagram, for programs'],
       ['beeline explain --pcap trouble.pcapng', 'each packet of a capture, a line each'],
     ),
     'Captures',
     'Each packet is judged by itself, as if it came now and none of the others had. Frames are taken as they were captured: ' +
       'those that were not addressed to the director are "other-host".',
   );
+}
+
+async function explain(
+  client: Endpoint | undefined,
+  vip: Endpoint | undefined,
+  options: Options,
+  self: Command,
+): Promise<void> {
+  if (options.pcap !== undefined) {
+    if (client !== undefined) {
+      throw new BeelineError('USAGE', 'packets come from the capture or from the command line, not both');
+    }
+    await explainCapture(self, options.pcap, options);
+    return;
+  }
+  if (client === undefined || vip === undefined) {
+    throw new BeelineError('USAGE', 'a client and a VIP are missing, or --pcap FILE', {
+      hint: 'For example: beeline explain 192.168.1.12 192.168.1.100:80',
+    });
+  }
+  await explainOne(self, client, vip, options);
 }
 
 async function explainOne(self: Command, client: Endpoint, vip: Endpoint, options: Options): Promise<void> {
@@ -137,26 +120,8 @@ async function explainOne(self: Command, client: Endpoint, vip: Endpoint, option
   const { vlan: id } = options;
   const whole = id === undefined ? frame : tagged(frame, VLAN_TAG, id);
   const [report] = await ask(self, 'explain', { interface: name, frames: [whole] });
-  if (options.json === true) {
-    printJson(report);
-  } else {
-    print(formatExplanation(report!, stdoutPaint()));
-  }
+  printResult(report, options, (paint) => formatExplanation(report!, paint));
   requireAgreement(report!.oracle.agrees ? [] : [report!]);
-}
-
-/** The interface that a packet comes by. @throws BeelineError `INTERFACE_MISSING` */
-async function arrival(self: Command, name: string | undefined): Promise<{ name: string; mac: MacAddress }> {
-  const all = (await ask(self, 'status', {})).interfaces;
-  const found = name === undefined ? all.find(({ mac }) => mac !== undefined) : all.find((each) => each.name === name);
-  if (found?.mac === undefined || !isMac(found.mac)) {
-    throw new BeelineError(
-      'INTERFACE_MISSING',
-      name === undefined ? 'the director has no interface at the moment' : `${name} is no interface of the director's`,
-      { hint: `It has ${all.map((each) => each.name).join(', ')}.` },
-    );
-  }
-  return { name: found.name, mac: found.mac };
 }
 
 /** The port of a VIP's only service; 80 when there are several, or that takes all ports. */
@@ -164,127 +129,6 @@ async function onlyPort(self: Command, vip: IpAddress, protocol: Protocol): Prom
   const services = (await ask(self, 'list', {})).filter((each) => each.address === vip && each.protocol === protocol);
   const [only, ...others] = services;
   return only === undefined || others.length > 0 || only.port === 0 ? USUAL_PORT : only.port;
-}
-
-async function explainCapture(self: Command, path: string, options: Options): Promise<void> {
-  const left: BrokenOff = { skipped: 0, more: false };
-  const disagreeing: ExplainReport[] = [];
-  const pages = explainedPages(self, path, options, left, disagreeing);
-  if (options.json === true) {
-    await printJsonList(reportsOf(pages));
-  } else {
-    await printPages(pages, options);
-  }
-  tellWhatIsLeft(left, options);
-  requireAgreement(disagreeing);
-}
-
-/** What of a capture was not explained. */
-interface BrokenOff {
-  skipped: number;
-  more: boolean;
-}
-
-async function* explainedPages(
-  self: Command,
-  path: string,
-  options: Options,
-  left: BrokenOff,
-  disagreeing: ExplainReport[],
-): AsyncGenerator<CapturedReport[]> {
-  const { name, mac } = await arrival(self, options.interface);
-  for (const page of await framesOf(path, mac, options.limit, left)) {
-    const reports = await ask(self, 'explain', { interface: name, frames: page.map(({ frame }) => frame) });
-    disagreeing.push(...reports.filter(({ oracle }) => !oracle.agrees));
-    yield reports.map((report, i) => ({ number: page[i]!.number, report }));
-  }
-}
-
-/** The capture's IP packets, many at a time, each no longer than is looked at. */
-async function framesOf(
-  path: string,
-  mac: MacAddress,
-  limit: number,
-  left: BrokenOff,
-): Promise<{ number: number; frame: Uint8Array }[][]> {
-  const { readCapture } = await import('../lab/capture-file.js');
-  const pages: { number: number; frame: Uint8Array }[][] = [];
-  let taken = 0;
-  try {
-    for (const { number, frame } of readCapture(
-      readFileSync(path),
-      Uint8Array.of(...macBytes(mac), ...macBytes(CLIENT_MAC)),
-    )) {
-      if (frame === undefined || !isIp(frame)) {
-        left.skipped += 1;
-        continue;
-      }
-      if (taken === limit) {
-        left.more = true;
-        break;
-      }
-      if (taken % PAGE === 0) {
-        pages.push([]);
-      }
-      taken += 1;
-      pages.at(-1)!.push({ number, frame: frame.subarray(0, FRAME_BYTES) });
-    }
-  } catch (error) {
-    throw new BeelineError('USAGE', `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`, {
-      hint: 'It must be a pcap or pcapng file, as tcpdump and Wireshark write them.',
-      cause: error,
-    });
-  }
-  return pages;
-}
-
-/** Whether it is IPv4 or IPv6, or has a tag before what it is. */
-function isIp(frame: Uint8Array): boolean {
-  return frame.length > ETHERNET_BYTES && IP_TYPES.includes((frame[12]! << 8) | frame[13]!);
-}
-
-async function* reportsOf(pages: AsyncIterable<readonly CapturedReport[]>): AsyncGenerator<readonly unknown[]> {
-  for await (const page of pages) {
-    yield page.map(({ number, report }) => ({ number, ...report }));
-  }
-}
-
-async function printPages(pages: AsyncIterable<readonly CapturedReport[]>, { verbose }: Options): Promise<void> {
-  const paint = stdoutPaint();
-  let first = true;
-  for await (const page of pages) {
-    if (verbose === true) {
-      const texts = page.map(({ number, report }) => `#${number}\n${formatExplanation(report, paint)}`);
-      print(`${first ? '' : '\n'}${texts.join('\n')}`);
-    } else {
-      print(formatPackets(page, first, paint));
-    }
-    first = false;
-  }
-  if (first) {
-    print('no IP packets\n');
-  }
-}
-
-function tellWhatIsLeft({ skipped, more }: BrokenOff, { limit }: Options): void {
-  if (skipped > 0) {
-    process.stderr.write(`${formatQuantity(skipped, 'frame')} left out: no IP packets\n`);
-  }
-  if (more) {
-    process.stderr.write(`the first ${formatQuantity(limit, 'packet')}; --limit shows more\n`);
-  }
-}
-
-/** @throws BeelineError `EXPLAIN_DISAGREES` */
-function requireAgreement(disagreeing: readonly ExplainReport[]): void {
-  const [first] = disagreeing;
-  if (first === undefined) {
-    return;
-  }
-  const more = disagreeing.length > 1 ? `, and of ${formatQuantity(disagreeing.length - 1, 'packet')} more` : '';
-  throw new BeelineError('EXPLAIN_DISAGREES', `program and oracle do not agree: ${differences(first)}${more}`, {
-    hint: 'This is a defect of Beeline: please report it, with what --json prints and the configuration.',
-  });
 }
 
 /** @throws InvalidArgumentError */
@@ -307,7 +151,7 @@ function endpoint(text: string): Endpoint {
 /** @throws InvalidArgumentError */
 function flags(text: string): number {
   const names = text.toLowerCase() === 'none' ? [] : text.toLowerCase().split(',');
-  const unknown = names.find((name) => FLAGS[name] === undefined);
+  const unknown = names.find((name) => !Object.hasOwn(FLAGS, name));
   if (unknown !== undefined) {
     throw new InvalidArgumentError(`"${unknown}" is none of ${Object.keys(FLAGS).join(', ')}.`);
   }

@@ -131,6 +131,8 @@ export interface ExplainedService {
   readonly servers: number;
   /** It takes the ports that no other service has. */
   readonly wildcard: boolean;
+  /** Which flows: all, those that a change moved, or none. */
+  readonly remembers: 'all' | 'moved' | 'none';
 }
 
 /** An entry in the tables of flows. */

@@ -43,9 +43,8 @@ export interface Trace {
   readonly lookedOn: number;
   /** The state its flow was to be stored with; undefined: it was not. */
   readonly wanted?: FlowState;
-  /** Numbers of destinations; 0: none. */
+  /** Numbers of its destination, and of whom it would be counted with; 0: none. */
   readonly number: number;
-  readonly joins: number;
   readonly counted: number;
   readonly ipBytes: number;
   readonly opens: boolean;
@@ -155,7 +154,6 @@ function decodeTrace(bytes: Uint8Array, frame: Uint8Array, now: number): Trace {
     lookedOn: u32(at.lookedOn),
     wanted: u32(at.state) === 0 ? undefined : flowStateOf(u32(at.state)),
     number: u32(at.number),
-    joins: u32(at.joins),
     counted: u32(at.counted),
     ipBytes: u32(at.ipBytes),
     opens: u32(at.opens) !== 0,

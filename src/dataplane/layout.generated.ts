@@ -418,7 +418,7 @@ export const readOnlyData = {
 
 /** struct trace */
 export const trace = {
-  byteLength: 144,
+  byteLength: 136,
   steps: { offset: 0, size: 4 },
   verdict: { offset: 4, size: 4 },
   words: { offset: 8, size: 24, stride: 8 },
@@ -434,17 +434,16 @@ export const trace = {
   previous: { offset: 56, size: 4 },
   lookedOn: { offset: 60, size: 4 },
   number: { offset: 64, size: 4 },
-  joins: { offset: 68, size: 4 },
-  counted: { offset: 72, size: 4 },
-  ipBytes: { offset: 76, size: 4 },
-  opens: { offset: 80, size: 4 },
-  found: { offset: 88, size: 8 },
-  changed: { offset: 96, size: 8 },
-  stored: { offset: 104, size: 8 },
-  displaced: { offset: 112, size: 8 },
-  templateFound: { offset: 120, size: 8 },
-  templateChanged: { offset: 128, size: 8 },
-  templateStored: { offset: 136, size: 8 },
+  counted: { offset: 68, size: 4 },
+  ipBytes: { offset: 72, size: 4 },
+  opens: { offset: 76, size: 4 },
+  found: { offset: 80, size: 8 },
+  changed: { offset: 88, size: 8 },
+  stored: { offset: 96, size: 8 },
+  displaced: { offset: 104, size: 8 },
+  templateFound: { offset: 112, size: 8 },
+  templateChanged: { offset: 120, size: 8 },
+  templateStored: { offset: 128, size: 8 },
 } as const;
 
 /** enum trace_step */

@@ -6,11 +6,13 @@ import type {
   ExplainedFlow,
   ExplainedFrame,
   ExplainedPersistence,
+  ExplainedService,
   ExplainedSlot,
   ExplainQuery,
   ExplainReport,
 } from '../control/index.js';
 import {
+  featureNames,
   SLOT_MARKED,
   SLOT_UNMOVED,
   VERDICT_WORDS,
@@ -20,10 +22,14 @@ import {
   type Image,
   type Trace,
   type TracedEntry,
+  type VerdictName,
 } from '../dataplane/index.js';
 import { BeelineError, isHashing, type Interface, type IpAddress } from '../model/index.js';
 import { shownState } from './flow-report.js';
-import { summarizeFrame } from './frame-summary.js';
+import { summarizeFrame, type FrameSummary } from './frame-summary.js';
+
+/** What of the data path is asked. */
+export type Explaining = Pick<DataPlane, 'image' | 'numbering' | 'explain'>;
 
 /** A service and its destinations by their numbers. */
 interface Matched {
@@ -36,7 +42,7 @@ interface Matched {
  *
  * @throws BeelineError `INTERFACE_MISSING`, and what DataPlane.explain throws
  */
-export async function explainFrames(dataPlane: DataPlane, query: ExplainQuery): Promise<ExplainReport[]> {
+export async function explainFrames(dataPlane: Explaining, query: ExplainQuery): Promise<ExplainReport[]> {
   const arrival = arrivalOf(dataPlane.image, query.interface);
   const reports: ExplainReport[] = [];
   for (const frame of query.frames) {
@@ -61,23 +67,25 @@ function arrivalOf(image: Image | undefined, name: string | undefined): Interfac
 }
 
 function report(
-  dataPlane: DataPlane,
+  dataPlane: Explaining,
   frame: Uint8Array,
   arrival: Interface,
   { explained, decision, differences }: Explanation,
 ): ExplainReport {
   const { trace } = explained;
+  const summary = summarizeFrame(frame);
   const matched = matchedOf(dataPlane, trace);
   const destination = matched && destinationOf(trace, matched);
   const server = decision.destination === undefined ? undefined : decision.service?.destinations[decision.destination];
   return {
-    packet: { interface: arrival.name, ...summarizeFrame(frame), plain: !trace.steps.has('unusual') },
+    packet: { interface: arrival.name, ...summary, plain: !trace.steps.has('unusual') },
     ...(matched && {
       service: {
         name: matched.compiled.name,
         scheduler: matched.compiled.service.scheduler,
         servers: matched.compiled.destinations.length,
         wildcard: matched.compiled.service.port === 0,
+        remembers: remembers(matched.compiled),
       },
       flow: flowOf(trace, matched),
       slot: slotOf(trace, matched),
@@ -87,12 +95,24 @@ function report(
     sent: sentAs(dataPlane.image, arrival, explained.frame, trace, destination, matched),
     ...(trace.counted !== 0 && { counted: { bytes: trace.ipBytes, opensFlow: trace.opens } }),
     verdict: trace.verdict,
-    reason: VERDICT_WORDS[trace.verdict],
+    reason: reasonOf(dataPlane.image, trace.verdict, summary),
     oracle: { agrees: differences.length === 0, verdict: decision.verdict, server: server?.address, differences },
   };
 }
 
-function matchedOf({ image, numbering }: DataPlane, { match }: Trace): Matched | undefined {
+/** A tag that nothing was configured for hides what is behind it. */
+function reasonOf(image: Image | undefined, verdict: VerdictName, { vlans }: FrameSummary): string {
+  const hidden = vlans.length > 0 && !featureNames(image?.features ?? 0).includes('vlan');
+  return verdict === 'not-ours' && hidden
+    ? 'it has a VLAN tag, and the configuration has no VLANs: passed up untouched, and not counted'
+    : VERDICT_WORDS[verdict];
+}
+
+function remembers({ tracks, service }: CompiledService): ExplainedService['remembers'] {
+  return service.onePacket === true ? 'none' : tracks ? 'all' : 'moved';
+}
+
+function matchedOf({ image, numbering }: Explaining, { match }: Trace): Matched | undefined {
   const compiled = image?.services.find(({ name }) => match && numbering.get(name)?.number === match.service);
   if (compiled === undefined) {
     return undefined;

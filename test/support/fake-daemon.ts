@@ -48,7 +48,7 @@ export const EXPLAINED: ExplainReport = {
     flags: ['SYN'],
     plain: true,
   },
-  service: { name: 'tcp 192.168.1.100:80', scheduler: 'maglev', servers: 2, wildcard: false },
+  service: { name: 'tcp 192.168.1.100:80', scheduler: 'maglev', servers: 2, wildcard: false, remembers: 'all' },
   flow: {
     protocol: 'tcp',
     client: '192.168.1.12',
@@ -77,6 +77,15 @@ export const EXPLAINED: ExplainReport = {
   verdict: 'forwarded',
   reason: 'sent back out of the interface it came by',
   oracle: { agrees: true, verdict: 'forwarded', server: '192.168.1.32', differences: [] },
+};
+
+const DISAGREEING: ExplainReport = {
+  ...EXPLAINED,
+  oracle: {
+    agrees: false,
+    verdict: 'no-flow',
+    differences: [{ what: 'verdict', program: 'forwarded', oracle: 'no-flow' }],
+  },
 };
 
 /** Listens as the daemon of an instance; needs root, as that does. */
@@ -115,7 +124,7 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
         pid: 1,
         startedAt: '2026-11-21T10:00:00.000Z',
         configPath: '/etc/beeline/beeline.yaml',
-        interfaces: [{ name: 'ens3', state: 'missing' }],
+        interfaces: [{ name: 'ens3', state: 'missing', mac: '00:50:00:00:04:00' }],
         generation: 1,
         services: 2,
         destinations: 3,
@@ -129,7 +138,8 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
       drain: unused,
       drainState: unused,
       stop: unused,
-      explain: ({ frames }) => frames.map(() => EXPLAINED),
+      // Of frames with a VLAN tag it says that the two disagree.
+      explain: ({ frames }) => frames.map((frame) => (frame[12] === 0x81 ? DISAGREEING : EXPLAINED)),
     },
     onError: (error) => {
       throw error;
