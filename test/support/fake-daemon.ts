@@ -79,7 +79,8 @@ export const EXPLAINED: ExplainReport = {
   oracle: { agrees: true, verdict: 'forwarded', server: '192.168.1.32', differences: [] },
 };
 
-const DISAGREEING: ExplainReport = {
+/** The same, and program and oracle do not agree. */
+export const DISAGREEING: ExplainReport = {
   ...EXPLAINED,
   oracle: {
     agrees: false,
