@@ -146,7 +146,7 @@ static __noinline __u32 schedule_by_slot(struct flow_query *query, const struct 
 		if (!cursor)
 			return 0;
 		/* One count for all CPUs: that is what makes round robin alternate strictly. */
-		probe.slot = (__sync_fetch_and_add(&cursor->count, 1) + policy->base) % probe.length;
+		probe.slot = (FETCH_AND_ADD(cursor->count, 1) + policy->base) % probe.length;
 		looks_on = true;
 	} else {
 		probe.slot = hashed_slot(query, policy);
@@ -155,14 +155,17 @@ static __noinline __u32 schedule_by_slot(struct flow_query *query, const struct 
 	__u32 owner = owner_of_slot(probe.first, probe.ring + probe.slot, probe.copy);
 	const struct load *load = load_of(owner);
 
+	NOTE(slot, probe.slot);
 	if (likely(owner && load && (!load->overload || (!cursor && goes_on(query->event)))))
 		return owner;
 	query->diverted = owner != 0;
+	NOTE_STEP(owner ? TRACE_DIVERTED : 0);
 	if (!looks_on)
 		return 0;
 	long steps = bpf_loop(probe.length, probe_next, &probe, 0);
+	NOTE(looked_on, steps);
 	if (cursor && probe.found)
-		__sync_fetch_and_add(&cursor->count, steps);
+		FETCH_AND_ADD(cursor->count, steps);
 	return probe.found;
 }
 
@@ -393,11 +396,11 @@ static __noinline __u32 schedule_scan(const struct flow_query *query, const stru
 	if (scan.member && !(scan.member_full && scan.idle))
 		return scan.member;
 	if (policy->scheduler == SCHEDULER_LBLC) {
-		cursor->cached = scan.best;
+		SET(cursor->cached, scan.best);
 	} else {
 		struct load *load = load_of(scan.best);
 		if (load && scan.best && !load->member)
-			load->member = __sync_fetch_and_add(&cursor->count, 1) + 1;
+			SET(load->member, FETCH_AND_ADD(cursor->count, 1) + 1);
 	}
 	return scan.best;
 }
@@ -463,7 +466,7 @@ static __noinline __u32 schedule_twos(const struct flow_query *query, const stru
 	bpf_loop(policy->candidates, sum_one, &draw, 0);
 	if (!draw.number)
 		return 0;
-	__u64 random = mix(__sync_fetch_and_add(&cursor->count, 1) + 1);
+	__u64 random = mix(FETCH_AND_ADD(cursor->count, 1) + 1);
 	__u32 one = draw_by(&draw, random, policy->candidates);
 	__u64 weight = draw.weight;
 	__u32 other = draw_by(&draw, mix(random ^ random >> 32), policy->candidates);
