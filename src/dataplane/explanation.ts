@@ -45,13 +45,13 @@ export function explainOnce(
 }
 
 function compare({ trace, frame }: Explained, decision: Decision, numbering: Numbering): Difference[] {
-  const { service, destination, opensFlow = false, bytes = 0 } = decision;
+  const { service, owner = '', destination, opensFlow = false, bytes = 0 } = decision;
   const numbers = service && numbering.get(service.name);
   const server = destination === undefined ? undefined : service?.destinations[destination]?.address;
   const counted = trace.counted === 0 ? undefined : (nameIn(numbers?.destinations, trace.counted) ?? 'nobody of it');
   const pairs: (readonly [what: string, program: string, oracle: string])[] = [
     ['verdict', trace.verdict, decision.verdict],
-    ['service', String(trace.match?.service ?? 'none'), String(numbers?.number ?? 'none')],
+    ['service', String(trace.match?.service ?? 'none'), String(numbering.get(owner)?.number ?? 'none')],
     ['real server', counted ?? 'none', server ?? 'none'],
     ['begins a flow', String(trace.opens), String(opensFlow)],
     ['bytes', String(trace.ipBytes), String(bytes)],

@@ -17,12 +17,15 @@ import { SLOT_MARKED, SLOT_UNMOVED, type CompiledService, type Image, type Route
 import type { VerdictName } from './counters.js';
 import { timeoutSeconds, type FlowState } from './flow-timeouts.js';
 import { feature } from './layout.generated.js';
+import { flowOwnerName } from './marks.js';
 import { forProtocol, persistenceMask } from './tables.js';
 
 export interface Decision {
   readonly verdict: VerdictName;
   /** The service it was matched to. */
   readonly service?: CompiledService;
+  /** Under which name that has its number: flowOwnerName(). */
+  readonly owner?: string;
   /** The destination it was scheduled onto: index into the service's destinations. */
   readonly destination?: number;
   /** The frame as it leaves, or goes up. */
@@ -115,7 +118,8 @@ export type RecalledFragment = Pick<Flow, 'protocol' | 'ports'>;
 
 /** What is remembered where an oracle begins. It is asked for what the oracle has not seen itself. */
 export interface Recall {
-  flow(service: CompiledService, client: Client, port: number): RecalledFlow | undefined;
+  /** @param owner under which name flows to this VIP have their number: see flowOwnerName() */
+  flow(service: CompiledService, owner: string, client: Client, port: number): RecalledFlow | undefined;
   template(service: CompiledService, client: Client): RecalledFlow | undefined;
   cursor(service: CompiledService): { readonly count: bigint; readonly cached: IpAddress | undefined };
   load(service: CompiledService, address: IpAddress): RecalledLoad;
@@ -253,7 +257,11 @@ export class Oracle {
     if (typeof payload === 'object' && payload.fragment === 'first') {
       this.#memory.fragments.set(fragmentKey(header, payload), flow);
     }
-    return this.#schedule(frame, header, { ...flow, vip }, forProtocol(service, flow.protocol), ingress);
+    const owner = flowOwnerName(service, flow.protocol, vip);
+    return {
+      ...this.#schedule(frame, header, { ...flow, vip }, forProtocol(service, flow.protocol), ingress),
+      owner,
+    };
   }
 
   #uses(name: keyof typeof feature): boolean {
@@ -400,7 +408,12 @@ export class Oracle {
     const key = flowKey(service, flow);
     const entry =
       flows.get(key) ??
-      this.#remember(service, flow, key, this.#recall?.flow(service, clientOf(flow), flow.ports.destination));
+      this.#remember(
+        service,
+        flow,
+        key,
+        this.#recall?.flow(service, ownerOf(service, flow), clientOf(flow), flow.ports.destination),
+      );
     if (entry !== undefined) {
       return this.#followKnown(service, flow, entry);
     }
@@ -628,8 +641,13 @@ function reachableIndex({ destinations, routes }: CompiledService, address: IpAd
   return index >= 0 && routes[index]!.action !== 'none' ? index : undefined;
 }
 
-function flowKey({ name }: CompiledService, { client, ports, protocol, vip }: Flow): string {
-  return `${name} ${protocol} ${vip} ${bytesKey(client)} ${ports.source} ${ports.destination}`;
+function ownerOf(service: CompiledService, { protocol, vip = service.service.address }: Flow): string {
+  return flowOwnerName(service, protocol, vip);
+}
+
+function flowKey(service: CompiledService, flow: Flow): string {
+  const { client, ports } = flow;
+  return `${ownerOf(service, flow)} ${bytesKey(client)} ${ports.source} ${ports.destination}`;
 }
 
 function templateKey({ name, service }: CompiledService, { client }: Flow): string {

@@ -27,31 +27,38 @@ export class LiveRecall implements Recall {
     this.#now = flowNow(set);
   }
 
-  flow(service: CompiledService, { address, port: clientPort }: Client, port: number): ReturnType<Recall['flow']> {
-    return this.#find(service, address, clientPort, port, false);
+  flow(
+    service: CompiledService,
+    owner: string,
+    { address, port: clientPort }: Client,
+    port: number,
+  ): ReturnType<Recall['flow']> {
+    return this.#find(service, owner, address, clientPort, port, false);
   }
 
   template(service: CompiledService, { address }: Client): ReturnType<Recall['template']> {
     const mask = persistenceMask(service.service);
     const masked = address.map((byte, i) => byte & mask[i]!);
-    return this.#find(service, masked, 0, 0, true);
+    return this.#find(service, service.name, masked, 0, 0, true);
   }
 
   #find(
     service: CompiledService,
+    owner: string,
     client: Uint8Array,
     clientPort: number,
     port: number,
     template: boolean,
   ): ReturnType<Recall['flow']> {
     const numbers = this.#numbering.get(service.name);
-    if (numbers === undefined) {
+    const number = this.#numbering.get(owner)?.number;
+    if (numbers === undefined || number === undefined) {
       return undefined;
     }
     const { flows4, flows6 } = this.#set.flowMemory;
     const [family, memory] = client.length === 4 ? ([4, flows4] as const) : ([6, flows6] as const);
     const table = { family, memory, secret: this.#set.flowSecret, now: this.#now };
-    const entry = findFlow(table, { service: numbers.number, client, clientPort, port, template });
+    const entry = findFlow(table, { service: number, client, clientPort, port, template });
     return entry && { ...entry, address: addressOf(numbers.destinations, entry) };
   }
 

@@ -84,7 +84,7 @@ function report(
         name: matched.compiled.name,
         scheduler: matched.compiled.service.scheduler,
         servers: matched.compiled.destinations.length,
-        wildcard: matched.compiled.service.port === 0,
+        wildcard: matched.compiled.service.port === 0 && matched.compiled.service.mark === undefined,
         remembers: remembers(matched.compiled),
       },
       flow: flowOf(trace, matched),
@@ -113,7 +113,13 @@ function remembers({ tracks, service }: CompiledService): ExplainedService['reme
 }
 
 function matchedOf({ image, numbering }: Explaining, { match }: Trace): Matched | undefined {
-  const compiled = image?.services.find(({ name }) => match && numbering.get(name)?.number === match.service);
+  const isMatched = ({ name }: { readonly name: string }): boolean =>
+    match !== undefined && numbering.get(name)?.number === match.service;
+  // What leads to a mark's service has a number of its own.
+  const entry = image?.markEntries.find(isMatched);
+  const compiled = image?.services.find((each) =>
+    entry === undefined ? isMatched(each) : each.name === entry.service,
+  );
   if (compiled === undefined) {
     return undefined;
   }
