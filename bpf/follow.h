@@ -43,9 +43,7 @@ static __always_inline __u32 choose(struct flow_query *query, const struct polic
 		if (likely(owner && load && !load->overload))
 			return owner;
 	}
-	if (policy->scheduler >= SCHEDULER_LC && policy->scheduler <= SCHEDULER_NQ)
-		return schedule_least(query);
-	return schedule_flow(query);
+	return schedule_flow(query, policy);
 }
 
 /* The destination for a persistent client's flow that has none: where its others are, or as assign() says. */
