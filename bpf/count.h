@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "effect.h"
 #include "maps.h"
 
 static __always_inline void count_packet(__u32 number, bool opens_flow, __u32 ip_bytes)
@@ -16,9 +17,12 @@ static __always_inline void count_packet(__u32 number, bool opens_flow, __u32 ip
 
 	KEEP_BOUNDS_CHECK(number);
 	struct counter *counter = &counters->entry[number & geometry.destination_mask];
-	counter->packets++;
-	counter->bytes += ip_bytes;
-	counter->flows += opens_flow;
+	COUNT(counter->packets, 1);
+	COUNT(counter->bytes, ip_bytes);
+	COUNT(counter->flows, opens_flow);
+	NOTE(counted, number);
+	NOTE(ip_bytes, ip_bytes);
+	NOTE(opens, opens_flow);
 }
 
 static __always_inline enum verdict count_verdict(__u32 service, enum verdict verdict)
@@ -33,6 +37,6 @@ static __always_inline enum verdict count_verdict(__u32 service, enum verdict ve
 	__u32 reason = verdict;
 	KEEP_BOUNDS_CHECK(reason);
 	if (reason < VERDICT_COUNT)
-		verdicts->service[service & geometry.service_mask].count[reason]++;
+		COUNT(verdicts->service[service & geometry.service_mask].count[reason], 1);
 	return verdict;
 }

@@ -129,6 +129,8 @@ static __always_inline enum verdict direct_unusual_ipv4(struct xdp_md *context, 
 		if (!(vip->flags & wildcard_flag(&packet)) || !(match = match_ipv4(services, key)))
 			return count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
 	}
+	NOTE_STEP(payload.first_fragment ? TRACE_FIRST_FRAGMENT : 0);
+	NOTE_STEP(payload.later_fragment ? TRACE_LATER_FRAGMENT : 0);
 	if (payload.first_fragment)
 		store_fragment4(ip, packet.ports);
 	return send_ipv4(context, frame, &packet, match, copy, false);
@@ -166,6 +168,8 @@ static __always_inline enum verdict direct_unusual_ipv6(struct xdp_md *context, 
 		if (!(vip->flags & wildcard_flag(&packet)) || !(match = match_ipv6(services, &key)))
 			return count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
 	}
+	NOTE_STEP(payload.first_fragment ? TRACE_FIRST_FRAGMENT : 0);
+	NOTE_STEP(payload.later_fragment ? TRACE_LATER_FRAGMENT : 0);
 	if (payload.first_fragment)
 		store_fragment6(ip6, payload.id, packet.ports, packet.protocol);
 	return send_ipv6(context, frame, &packet, match, copy, false);
@@ -178,6 +182,7 @@ static __always_inline enum verdict direct_unusual(struct xdp_md *context)
 		.end = (void *)(long)context->data_end,
 	};
 
+	NOTE_STEP(TRACE_UNUSUAL);
 	if (frame.start + sizeof(struct ethhdr) > frame.end)
 		return VERDICT_NOT_OURS;
 	switch (skip_tags(&frame)) {

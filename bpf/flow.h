@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "effect.h"
 #include "maps.h"
 #include "state.h"
 
@@ -35,11 +36,11 @@ static __always_inline void count_flow(__u32 number, __u32 state, __s32 change)
 	/* Number 0: its destination is gone, and it was discounted then. */
 	if (!load || !number || class >= FLOW_CLASS_COUNT)
 		return;
-	__sync_fetch_and_add(&load->flows[class], change);
+	FETCH_AND_ADD(load->flows[class], change);
 	/* ip_vs_bind_dest() in net/netfilter/ipvs/ip_vs_conn.c; the sweep takes it back. */
 	if (change > 0 && unlikely(load->upper) &&
 	    load->flows[FLOW_ACTIVE] + load->flows[FLOW_INACTIVE] + load->flows[FLOW_PERSISTENT] >= load->upper)
-		load->overload = 1;
+		SET(load->overload, 1);
 }
 
 static __always_inline struct flow_counter *flow_counter(void)
@@ -47,11 +48,6 @@ static __always_inline struct flow_counter *flow_counter(void)
 	__u32 cpu = bpf_get_smp_processor_id();
 
 	return bpf_map_lookup_elem(&flow_counters, &cpu);
-}
-
-static __always_inline bool exchange(volatile __u64 *data, __u64 before, __u64 after)
-{
-	return __sync_val_compare_and_swap((__u64 *)data, before, after) == before;
 }
 
 /* Words of an entry: its key's, and its data, the last. */
@@ -140,6 +136,7 @@ static __always_inline __u32 hit_flow(const __u64 *key, __u32 words, __u64 stead
 		if (way == ways_of(words))
 			return 0;
 	}
+	NOTE(found, ((data ^ steady) & FLOW_STEADY_MASK) == 0 ? data : 0);
 	return ((data ^ steady) & FLOW_STEADY_MASK) == 0 && entry[words - 1] == data ? flow_number(data) : 0;
 }
 
@@ -230,6 +227,7 @@ static __always_inline __u32 find_in(volatile __u64 *table, const __u64 *key, __
 			if (is_live(flow_state(data)) && differs(data, port, template) == 0 &&
 			    key_differs(entry, key, words) == 0 && entry[words - 1] == data) {
 				*found = data;
+				NOTE_BY(note_found(data, template));
 				return entry_index(hash, words) + way + 1;
 			}
 		}
@@ -354,12 +352,13 @@ static __always_inline volatile __u64 *displace_in(volatile __u64 *table, __u64 
 
 static __always_inline void write_entry(volatile __u64 *entry, const __u64 *key, __u32 words, __u64 data)
 {
-	entry[0] = key[0];
+	SET(entry[0], key[0]);
 	if (words == FLOW6_WORDS) {
-		entry[1] = key[1];
-		entry[2] = key[2];
+		SET(entry[1], key[1]);
+		SET(entry[2], key[2]);
 	}
-	entry[words - 1] = data;
+	SET(entry[words - 1], data);
+	NOTE_BY(note_stored(data));
 }
 
 /* Remembers a flow where an entry is free. False when none is, or another CPU was faster. */
@@ -372,7 +371,7 @@ static __always_inline bool store_free(volatile __u64 *table, const __u64 *key, 
 	if (!entry || !counter || !exchange(&entry[words - 1], 0, FLOW_DATA_BUSY))
 		return false;
 	write_entry(entry, key, words, data);
-	counter->stored++;
+	COUNT(counter->stored, 1);
 	count_flow(flow_number(data), flow_state(data), 1);
 	return true;
 }
@@ -388,14 +387,16 @@ static __always_inline bool store_displacing(volatile __u64 *table, const __u64 
 
 	volatile __u64 *entry = displace_in(table, hash, words, now, &before);
 	if (!entry) {
-		counter->refused++;
+		COUNT(counter->refused, 1);
+		NOTE_STEP(TRACE_NO_ROOM);
 		return false;
 	}
 	write_entry(entry, key, words, data);
-	counter->stored++;
+	COUNT(counter->stored, 1);
 	if (flow_state(before) != FLOW_FREE) {
+		NOTE(displaced, before);
 		count_flow(flow_number(before), flow_state(before), -1);
-		counter->evicted += standing_of(rank_of(before, now)) >= STANDING_SEEN_ONCE;
+		COUNT(counter->evicted, standing_of(rank_of(before, now)) >= STANDING_SEEN_ONCE);
 	}
 	count_flow(flow_number(data), flow_state(data), 1);
 	return true;
@@ -500,6 +501,7 @@ static __always_inline void change_entry(volatile __u64 *entry, __u64 before, __
 
 	if (!entry || after == before || !exchange(entry, before, after))
 		return;
+	NOTE_BY(note_changed(after));
 	if (number != flow_number(before) || flow_class(state) != flow_class(flow_state(before))) {
 		count_flow(flow_number(before), flow_state(before), -1);
 		count_flow(number, state, 1);

@@ -33,17 +33,17 @@ static __always_inline bool is_datagram(__u32 event)
 /* The scheduler's choice; of a ring's, whose slot is at hand, without a call. */
 static __always_inline __u32 choose(struct flow_query *query, const struct policy *policy)
 {
+	NOTE_STEP(TRACE_SCHEDULED);
 	if (likely(policy->scheduler == SCHEDULER_MAGLEV)) {
 		__u32 slot = ring_slot(query->hash, query->shift);
+		NOTE(slot, slot);
 		__u32 owner = owner_of_slot(query->first, query->ring + slot, query->copy);
 		const struct load *load = load_of(owner);
 
 		if (likely(owner && load && !load->overload))
 			return owner;
 	}
-	if (policy->scheduler >= SCHEDULER_LC && policy->scheduler <= SCHEDULER_NQ)
-		return schedule_least(query);
-	return schedule_flow(query);
+	return schedule_flow(query, policy);
 }
 
 /* The destination for a persistent client's flow that has none: where its others are, or as assign() says. */
@@ -87,6 +87,8 @@ static __always_inline __u32 previous_of(const struct flow_query *query, const s
 	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
 	if (!table)
 		return SLOT_UNMOVED;
+	NOTE(slot, hashed_slot(query, policy));
+	NOTE(previous, slot_at(table, query->ring + policy->length + hashed_slot(query, policy)) + 1);
 	return slot_at(table, query->ring + policy->length + hashed_slot(query, policy));
 }
 
@@ -174,6 +176,7 @@ static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 		number = choose(query, policy);
 		return number ? number : no_destination(query);
 	}
+	NOTE_STEP(TRACE_SOUGHT);
 	__u64 hash = flow_hash(query->words, words), data = 0;
 	__u32 found = find_in(table, query->words, hash, words, query->port, false, &data);
 	if (found)
@@ -184,6 +187,7 @@ static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 	number = hashed ? begin_hashed(query, policy, previous, &state) : begin_scheduled(query, policy, &state);
 	if (!number)
 		return no_destination(query);
+	NOTE(state, state);
 	bool stored = state != FLOW_FREE && store_flow(query, table, hash, words, number, state);
 	/* A flow that only its entry would lead to its destination cannot be begun. */
 	if (!hashed && !stored)

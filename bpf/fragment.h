@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "effect.h"
 #include "maps.h"
 #include "parse.h"
 #include "pick.h"
@@ -117,8 +118,8 @@ static __always_inline void store_fragment4(const struct iphdr *ip, const struct
 	}
 	volatile struct fragment4 *entry = &table->entry[fragment_entry(bucket, chosen)];
 	__u64 second = key.rest | (__u64)now << 24 | (__u64)ports_word(ports) << 32;
-	entry->words[0] = key.addresses ^ second;
-	entry->words[1] = second;
+	SET(entry->words[0], key.addresses ^ second);
+	SET(entry->words[1], second);
 }
 
 /* Words 0 to 3: the addresses. 4: id, ports. 5: protocol, time. 6: nothing. 7: the XOR of all others. */
@@ -212,11 +213,11 @@ static __noinline void store_fragment6(const struct ipv6hdr *ip6, __be32 id, con
 	}
 	volatile struct fragment6 *entry = &table->entry[fragment_entry(bucket, chosen)];
 	__u64 first = (__u64)ports_word(ports) << 32 | key.id, second = (__u64)now << 8 | protocol;
-	entry->words[0] = key.source[0];
-	entry->words[1] = key.source[1];
-	entry->words[2] = key.destination[0];
-	entry->words[3] = key.destination[1];
-	entry->words[4] = first;
-	entry->words[5] = second;
-	entry->words[7] = key.source[0] ^ key.source[1] ^ key.destination[0] ^ key.destination[1] ^ first ^ second;
+	SET(entry->words[0], key.source[0]);
+	SET(entry->words[1], key.source[1]);
+	SET(entry->words[2], key.destination[0]);
+	SET(entry->words[3], key.destination[1]);
+	SET(entry->words[4], first);
+	SET(entry->words[5], second);
+	SET(entry->words[7], key.source[0] ^ key.source[1] ^ key.destination[0] ^ key.destination[1] ^ first ^ second);
 }

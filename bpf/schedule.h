@@ -122,12 +122,19 @@ static __always_inline bool goes_on(__u32 event)
 }
 
 /*
+ * Each of the functions schedule_...() gives the number of the destination for a new flow; 0 when none takes it. None
+ * calls another, so that a chain of calls has the stack of one: kernel 6.1 allows it 512 bytes, each rounded up to 32.
+ *
  * By a table: the slot's destination, or where that takes nothing and the scheduler allows it the next one's.
  * Thresholds are for new flows: one that is not remembered, and goes on, is where its slot leads, or its SYN would have
  * been stored.
  */
-static __noinline __u32 schedule_by_slot(struct flow_query *query, const struct policy *policy)
+__noinline int schedule_by_slot(struct flow_query *query)
 {
+	const struct policy *policy = query ? policy_of(query->service, query->copy) : NULL;
+	if (!policy)
+		return 0;
+
 	struct probe probe = {
 		.first = query->first,
 		.ring = query->ring,
@@ -146,7 +153,7 @@ static __noinline __u32 schedule_by_slot(struct flow_query *query, const struct 
 		if (!cursor)
 			return 0;
 		/* One count for all CPUs: that is what makes round robin alternate strictly. */
-		probe.slot = (__sync_fetch_and_add(&cursor->count, 1) + policy->base) % probe.length;
+		probe.slot = (FETCH_AND_ADD(cursor->count, 1) + policy->base) % probe.length;
 		looks_on = true;
 	} else {
 		probe.slot = hashed_slot(query, policy);
@@ -155,14 +162,17 @@ static __noinline __u32 schedule_by_slot(struct flow_query *query, const struct 
 	__u32 owner = owner_of_slot(probe.first, probe.ring + probe.slot, probe.copy);
 	const struct load *load = load_of(owner);
 
+	NOTE(slot, probe.slot);
 	if (likely(owner && load && (!load->overload || (!cursor && goes_on(query->event)))))
 		return owner;
 	query->diverted = owner != 0;
+	NOTE_STEP(owner ? TRACE_DIVERTED : 0);
 	if (!looks_on)
 		return 0;
 	long steps = bpf_loop(probe.length, probe_next, &probe, 0);
+	NOTE(looked_on, steps);
 	if (cursor && probe.found)
-		__sync_fetch_and_add(&cursor->count, steps);
+		FETCH_AND_ADD(cursor->count, steps);
 	return probe.found;
 }
 
@@ -171,8 +181,7 @@ struct least {
 	__u32 first;
 	__u32 candidates;
 	__u32 copy;
-	__u64 best; /* out: a number, 0 for none */
-	__u64 weight;
+	struct candidate best; /* out; number 0 for none */
 	__u64 overhead;
 };
 
@@ -188,6 +197,16 @@ static __always_inline __u64 unknown_zero(__u64 any)
 {
 	asm volatile("%0 -= %0" : "+r"(any));
 	return any;
+}
+
+/*
+ * The same number, but one of which the verifier knows no bounds. With some, what is kept of one round of a loop and of
+ * another are two states to it, and kernel 6.1 took a third of all instructions it allows for each to follow both.
+ */
+static __always_inline __u64 of_any_size(__u64 number)
+{
+	asm volatile("%0 = -%0; %0 = -%0" : "+r"(number));
+	return number;
 }
 
 /* What sed and nq go by: flows, the one to come included (ip_vs_sed_dest_overhead() in ip_vs_sed.c). */
@@ -214,9 +233,9 @@ static __always_inline __u64 overhead_of(const struct load *load)
 static __always_inline long least_part(__u32 part, struct least *least, bool shortest, bool all_alike)
 {
 	volatile struct least *so_far = least;
-	__u32 done = part * CANDIDATES_AT_A_TIME, first = least->first + done, left = least->candidates - done;
-	/* 64 bits: the verifier would lose sight of half a word on the stack. */
-	__u64 mask = geometry.destination_mask;
+	__u32 done = part * CANDIDATES_AT_A_TIME, first = least->first + done;
+	/* 64 bits: the verifier would lose sight of half a word on the stack; kernel 6.1 also of one that is copied. */
+	__u64 mask = geometry.destination_mask, left = least->candidates - done;
 	__u32 zero = 0;
 	const struct candidates *table = bpf_map_lookup_elem(&candidates, &least->copy);
 	const struct loads *all = bpf_map_lookup_elem(&loads, &zero);
@@ -224,6 +243,7 @@ static __always_inline long least_part(__u32 part, struct least *least, bool sho
 	if (!table || !all)
 		return 1;
 	KEEP_BOUNDS_CHECK(first);
+	KEEP_BOUNDS_CHECK(left);
 	/* One bound for all: their table goes on for as many entries after the last. */
 	const struct candidate *candidate = &table->entry[first & mask];
 	__u64 count = left < CANDIDATES_AT_A_TIME ? left : CANDIDATES_AT_A_TIME;
@@ -242,11 +262,11 @@ static __always_inline long least_part(__u32 part, struct least *least, bool sho
 		if (!shortest && all_alike)
 			weight = 1;
 		/* Less than the least so far: by cross-multiplication, strictly, so that the first of equals stays. */
-		if (own * so_far->weight >= so_far->overhead * weight)
+		if (own * so_far->best.weight >= so_far->overhead * weight)
 			continue;
-		so_far->best = number;
-		so_far->weight = weight;
-		so_far->overhead = own;
+		so_far->best.number = number;
+		so_far->best.weight = weight;
+		so_far->overhead = of_any_size(own);
 	}
 	return left <= CANDIDATES_AT_A_TIME;
 }
@@ -271,7 +291,7 @@ static long nq_part(__u32 part, struct least *least)
 	return least_part(part, least, true, true);
 }
 
-/* lc, wlc, sed and nq: the number of the destination for a new flow; 0 when none takes it. */
+/* lc, wlc, sed and nq. */
 __noinline int schedule_least(struct flow_query *query)
 {
 	const struct policy *policy = query ? policy_of(query->service, query->copy) : NULL;
@@ -283,8 +303,7 @@ __noinline int schedule_least(struct flow_query *query)
 		.first = query->first,
 		.candidates = policy->candidates,
 		.copy = query->copy,
-		.best = none,
-		.weight = none + 1,
+		.best = {.number = none, .weight = none + 1},
 		.overhead = none + UTMOST_OVERHEAD,
 	};
 	__u32 parts = (least.candidates + CANDIDATES_AT_A_TIME - 1) / CANDIDATES_AT_A_TIME;
@@ -302,7 +321,7 @@ __noinline int schedule_least(struct flow_query *query)
 	default:
 		bpf_loop(parts, wlc_part, &least, 0);
 	}
-	return least.best;
+	return least.best.number;
 }
 
 /* A walk of the schedulers that ask more of a destination. */
@@ -365,8 +384,12 @@ static long scan_one(__u32 place, struct scan *scan)
 }
 
 /* fo, ovf, lblc and lblcr. */
-static __noinline __u32 schedule_scan(const struct flow_query *query, const struct policy *policy)
+__noinline int schedule_scan(struct flow_query *query)
 {
+	const struct policy *policy = query ? policy_of(query->service, query->copy) : NULL;
+	if (!policy)
+		return 0;
+
 	__u64 none = unknown_zero(query->hash);
 	struct scan scan = {
 		.first = query->first,
@@ -393,11 +416,11 @@ static __noinline __u32 schedule_scan(const struct flow_query *query, const stru
 	if (scan.member && !(scan.member_full && scan.idle))
 		return scan.member;
 	if (policy->scheduler == SCHEDULER_LBLC) {
-		cursor->cached = scan.best;
+		SET(cursor->cached, scan.best);
 	} else {
 		struct load *load = load_of(scan.best);
 		if (load && scan.best && !load->member)
-			load->member = __sync_fetch_and_add(&cursor->count, 1) + 1;
+			SET(load->member, FETCH_AND_ADD(cursor->count, 1) + 1);
 	}
 	return scan.best;
 }
@@ -453,8 +476,12 @@ static __always_inline __u32 draw_by(struct draw *draw, __u64 random, __u32 cand
  * Two weighted draws, the less loaded wins (ip_vs_twos.c). The draws follow from how many flows the service had, so
  * that they can be repeated.
  */
-static __noinline __u32 schedule_twos(const struct flow_query *query, const struct policy *policy)
+__noinline int schedule_twos(struct flow_query *query)
 {
+	const struct policy *policy = query ? policy_of(query->service, query->copy) : NULL;
+	if (!policy)
+		return 0;
+
 	struct draw draw = {.first = query->first, .copy = query->copy};
 	struct cursor *cursor = cursor_of(policy->group);
 
@@ -463,7 +490,7 @@ static __noinline __u32 schedule_twos(const struct flow_query *query, const stru
 	bpf_loop(policy->candidates, sum_one, &draw, 0);
 	if (!draw.number)
 		return 0;
-	__u64 random = mix(__sync_fetch_and_add(&cursor->count, 1) + 1);
+	__u64 random = mix(FETCH_AND_ADD(cursor->count, 1) + 1);
 	__u32 one = draw_by(&draw, random, policy->candidates);
 	__u64 weight = draw.weight;
 	__u32 other = draw_by(&draw, mix(random ^ random >> 32), policy->candidates);
@@ -473,30 +500,12 @@ static __noinline __u32 schedule_twos(const struct flow_query *query, const stru
 	return weight * overhead_of(other_load) < draw.weight * overhead_of(load) ? other : one;
 }
 
-/*
- * The number of the destination for a new flow; 0 when none takes it. What it calls is not inlined, so that each
- * scheduler's stack is taken for itself alone: kernel 6.1 allows a chain of calls 512 bytes, each rounded up to 32.
- */
-__noinline int schedule_flow(struct flow_query *query)
+/* The number of the destination for a new flow; 0 when none takes it. */
+static __always_inline __u32 schedule_flow(struct flow_query *query, const struct policy *policy)
 {
-	const struct policy *policy = query ? policy_of(query->service, query->copy) : NULL;
-	if (!policy)
-		return 0;
-
-	switch (policy->scheduler) {
-	case SCHEDULER_MAGLEV:
-	case SCHEDULER_MH:
-	case SCHEDULER_SH:
-	case SCHEDULER_SEQUENCE:
-		return schedule_by_slot(query, policy);
-	case SCHEDULER_LC:
-	case SCHEDULER_WLC:
-	case SCHEDULER_SED:
-	case SCHEDULER_NQ:
+	if (policy->scheduler < SCHEDULER_LC)
+		return schedule_by_slot(query);
+	if (policy->scheduler <= SCHEDULER_NQ)
 		return schedule_least(query);
-	case SCHEDULER_TWOS:
-		return schedule_twos(query, policy);
-	default:
-		return schedule_scan(query, policy);
-	}
+	return policy->scheduler == SCHEDULER_TWOS ? schedule_twos(query) : schedule_scan(query);
 }

@@ -273,6 +273,8 @@ static __always_inline __u32 follow(const struct frame *frame, const struct pack
 	query->shift = match->shift;
 	query->flags = match->flags;
 	query->event = event_of(frame, packet);
+	NOTE(event, query->event);
+	NOTE_STEP(TRACE_FOLLOWED);
 	query->is_ipv6 = way->is_ipv6;
 	query->opens = false;
 	query->diverted = false;
@@ -302,16 +304,25 @@ static __always_inline enum verdict send(struct xdp_md *context, const struct fr
 	__u32 number = 0;
 	bool follows;
 
+	NOTE_BY(fill_words(trace.words, packet, way));
+	NOTE(service, way->match->number);
+	NOTE(client_port, packet->ports->source);
+	NOTE(port, packet->ports->destination);
+	NOTE(protocol, packet->protocol);
+	NOTE(tags, frame->tags);
 	if (uses(FEATURE_FLOWS) && flags & SERVICE_TRACK) {
 		destination = destination_numbered(table, hit(packet, way));
 		number = destination->number;
 		follows = number == 0;
+		NOTE_STEP(number ? TRACE_HIT : 0);
 	} else {
 		__u32 slot = slot_of(packet, way);
 
 		follows = uses(FEATURE_FLOWS) && flags & (SERVICE_POLICY | SERVICE_MOVED) &&
 			  (flags & SERVICE_POLICY || is_moved(table, way->match, slot));
 		if (likely(!follows)) {
+			NOTE(slot, slot);
+			NOTE_STEP(TRACE_RING);
 			destination = destination_at(table, pick(table, way->match, slot));
 			number = destination->number;
 			way->opens = opens_flow(packet);
@@ -332,6 +343,7 @@ static __always_inline enum verdict send(struct xdp_md *context, const struct fr
 			return count_verdict(way->match->number, verdict);
 		destination = destination_numbered(table, number);
 	}
+	NOTE(number, number);
 	if (!lean && (uses(FEATURE_VLAN) || uses(FEATURE_NICS))) {
 		way->egress = egress_of(number, copy);
 		if (!way->egress)

@@ -2,8 +2,10 @@
  * Writes the TypeScript module with the offsets and sizes of every struct that the BPF program and the control plane
  * share, read from the object's BTF.
  *
- *   node scripts/generate-layout.js OBJECT OUTPUT      writes OUTPUT when it differs
- *   node scripts/generate-layout.js OBJECT             prints
+ *   node scripts/generate-layout.js OBJECT EXPLAIN_OBJECT OUTPUT      writes OUTPUT when it differs
+ *   node scripts/generate-layout.js OBJECT EXPLAIN_OBJECT             prints
+ *
+ * What only the second object has comes last, and is no part of the fingerprint: pinned maps do not depend on it.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -11,8 +13,9 @@ import { createRequire } from 'node:module';
 
 const addon = createRequire(import.meta.url)(`../dist/native/${process.platform}-${process.arch}/bpf.node`);
 
-const [object, output] = process.argv.slice(2);
-const types = addon.btfParse(readFileSync(object));
+const [object, explainObject, output] = process.argv.slice(2);
+/** Those of the object that is being read. */
+let types = addon.btfParse(readFileSync(object));
 
 const resolve = (id) => {
   const type = types[id];
@@ -77,17 +80,28 @@ function sectionSource() {
   return `/** The section .rodata */\nexport const readOnlyData = {\n  byteLength: ${bytes},\n${lines.join('\n')}\n} as const;\n`;
 }
 
-const body = [
-  ...sharedTypes().map((type) => (type.kind === 'enum' ? enumSource(type) : structSource(type))),
-  sectionSource(),
-].join('\n');
+const typeSource = (type) => (type.kind === 'enum' ? enumSource(type) : structSource(type));
+
+const shared = sharedTypes();
+const body = [...shared.map(typeSource), sectionSource()].join('\n');
+/** The types that explaining adds. */
+function explainSource() {
+  const known = new Set(shared.map(({ name }) => name));
+  types = addon.btfParse(readFileSync(explainObject));
+  return sharedTypes()
+    .filter(({ name }) => !known.has(name))
+    .map(typeSource)
+    .join('\n');
+}
+
 const fingerprint = createHash('sha256').update(body).digest('hex').slice(0, 16);
-const source = `/** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h instead. */
+const source = `/** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
 export const fingerprint = 0x${fingerprint}n;
 
-${body}`;
+${body}
+${explainSource()}`;
 
 if (output === undefined) {
   process.stdout.write(source);

@@ -22,6 +22,51 @@ std::string LogOf(const ObjectState& state, const LogCapture& capture) {
   return kernel_log.empty() ? capture.text() : kernel_log;
 }
 
+// Loads in another thread: the verifier may take a second. Meanwhile the object is out of everybody's hands, and to all
+// that have a handle of it closed.
+class LoadWork : public Napi::AsyncWorker {
+ public:
+  LoadWork(Napi::Env env, const Napi::Object& handle, std::shared_ptr<ObjectState> state)
+      : Napi::AsyncWorker(env, "bpf_object__load"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        handle_(Napi::Persistent(handle)),
+        state_(std::move(state)),
+        object_(std::exchange(state_->object, nullptr)) {}
+
+  // It did not come back to JavaScript: the thread that asked is gone.
+  ~LoadWork() override { bpf_object__close(object_); }
+
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override {
+    LogCapture capture;
+    result_ = bpf_object__load(object_);
+    if (result_ != 0) log_ = LogOf(*state_, capture);
+  }
+
+  void OnOK() override {
+    state_->object = std::exchange(object_, nullptr);
+    if (state_->closed) state_->Close();
+    try {
+      if (state_->object == nullptr) ThrowClosed(Env(), "bpf_object__load", state_->name);
+      if (result_ != 0) ThrowErrno(Env(), -result_, "bpf_object__load", state_->name, log_);
+      BpfObject::Unwrap(handle_.Value())->OnLoaded(Env());
+      deferred_.Resolve(Env().Undefined());
+    } catch (const Napi::Error& error) {
+      deferred_.Reject(error.Value());
+    }
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  Napi::ObjectReference handle_;
+  std::shared_ptr<ObjectState> state_;
+  bpf_object* object_;
+  int result_ = 0;
+  std::string log_;
+};
+
 }  // namespace
 
 void BpfObject::Register(Napi::Env env, Napi::Object exports) {
@@ -30,6 +75,7 @@ void BpfObject::Register(Napi::Env env, Napi::Object exports) {
                                          InstanceAccessor<&BpfObject::GetMaps>("maps"),
                                          InstanceAccessor<&BpfObject::GetPrograms>("programs"),
                                          InstanceMethod<&BpfObject::Load>("load"),
+                                         InstanceMethod<&BpfObject::LoadAsync>("loadAsync"),
                                          InstanceMethod<&BpfObject::Close>("close"),
                                      });
 }
@@ -74,6 +120,18 @@ void BpfObject::Load(const Napi::CallbackInfo& info) {
   LogCapture capture;
   const int result = bpf_object__load(state_->object);
   if (result != 0) ThrowErrno(env, -result, "bpf_object__load", state_->name, LogOf(*state_, capture));
+  OnLoaded(env);
+}
+
+Napi::Value BpfObject::LoadAsync(const Napi::CallbackInfo& info) {
+  if (state_->object == nullptr) ThrowClosed(info.Env(), "bpf_object__load", state_->name);
+  auto* work = new LoadWork(info.Env(), info.This().As<Napi::Object>(), state_);  // deletes itself
+  const auto promise = work->promise();
+  work->Queue();
+  return promise;
+}
+
+void BpfObject::OnLoaded(Napi::Env env) {
   state_->loaded = true;
   state_->kernel_log.reset();
 

@@ -17,11 +17,15 @@ struct ObjectState {
   ObjectState(const ObjectState&) = delete;
   ObjectState& operator=(const ObjectState&) = delete;
 
-  void Close() { bpf_object__close(std::exchange(object, nullptr)); }
+  void Close() {
+    closed = true;
+    bpf_object__close(std::exchange(object, nullptr));
+  }
 
   bpf_object* object = nullptr;
   std::string name;
   bool loaded = false;
+  bool closed = false;
   std::unique_ptr<char[]> kernel_log;  // libbpf keeps a pointer into it until the object is loaded
 };
 
@@ -31,10 +35,14 @@ class BpfObject : public Napi::ObjectWrap<BpfObject> {
   // (bytes: Uint8Array, name: string)
   explicit BpfObject(const Napi::CallbackInfo& info);
 
+  // Gives the handles of maps and programs what they are handles of.
+  void OnLoaded(Napi::Env env);
+
  private:
   Napi::Value GetMaps(const Napi::CallbackInfo& info);
   Napi::Value GetPrograms(const Napi::CallbackInfo& info);
   void Load(const Napi::CallbackInfo& info);
+  Napi::Value LoadAsync(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<ObjectState> state_;

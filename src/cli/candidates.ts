@@ -8,7 +8,7 @@ import type { Method, Parameters, Results, ServiceReport } from '../control/prot
 import { DEFAULT_INSTANCE, instanceOf } from '../director/instance.js';
 import { parseServiceName, serviceName } from '../model/index.js';
 import type { Candidate, Given } from '../usage/index.js';
-import { formatQuantity } from './format.js';
+import { formatEndpoint, formatQuantity } from './format.js';
 
 async function ask<Name extends Method>(
   given: Given,
@@ -36,6 +36,16 @@ function spelling(service: ServiceReport, current: string): string | undefined {
     return service.protocol === 'tcp' ? name.replace('tcp ', '') : undefined;
   }
   return current.includes(' ') ? name : name.replaceAll(' ', '/');
+}
+
+/** The services' addresses and ports: "192.168.1.100:80". */
+export async function vips(given: Given): Promise<Candidate[]> {
+  const all = await ask(given, 'list', {});
+  const found = all.map(({ address, port, protocol, scheduler }): [string, string] => [
+    port === 0 ? address : formatEndpoint(address, port),
+    `${protocol}, ${scheduler}`,
+  ]);
+  return [...new Map(found)].map(([value, description]) => ({ value, description }));
 }
 
 /** The real servers of the service that the command line names, or of all. */

@@ -11,6 +11,7 @@ import { completionCommand } from './completion.js';
 import { withInstance } from './context.js';
 import { diffCommand } from './diff.js';
 import { drainCommand } from './drain.js';
+import { explainCommand } from './explain.js';
 import { flowsCommand } from './flows.js';
 import { importCommand } from './import.js';
 import { ipvsadmCommands } from './ipvsadm.js';
@@ -51,6 +52,7 @@ export function beeline(): Command {
     listCommand(),
     statsCommand(),
     flowsCommand(),
+    explainCommand(),
     drainCommand(),
     markCommand(),
     mapCommand(),

@@ -62,6 +62,7 @@ export interface Parameters {
   /** Whose counters to set to zero; default: all. */
   zero: { service?: EditKey | undefined };
   table: Record<string, never>;
+  explain: ExplainQuery;
 }
 
 export type Method = keyof Parameters & keyof Results;
@@ -83,6 +84,147 @@ export interface Results {
   edit: EditReport;
   zero: Record<string, never>;
   table: ServiceTable;
+  explain: ExplainReport[];
+}
+
+/** How many frames are explained at once, and how long they may be: headers are all that is looked at. */
+export const MAX_EXPLAINED_FRAMES = 64;
+export const MAX_EXPLAINED_BYTES = 2048;
+
+export interface ExplainQuery {
+  /** By which the frames come; default: the director's first. */
+  readonly interface?: string | undefined;
+  readonly frames: readonly Uint8Array[];
+}
+
+/** What the director would do with one packet that comes at this moment, and how it comes to that. */
+export interface ExplainReport {
+  readonly packet: ExplainedPacket;
+  /** Undefined: it is for none. */
+  readonly service?: ExplainedService | undefined;
+  readonly flow?: ExplainedFlow | undefined;
+  /** Where the scheduler's table leads; undefined: it was not asked. */
+  readonly slot?: ExplainedSlot | undefined;
+  readonly persistence?: ExplainedPersistence | undefined;
+  readonly destination?: ExplainedDestination | undefined;
+  /** As it leaves; undefined: it goes up as it came, or is dropped. */
+  readonly sent?: ExplainedFrame | undefined;
+  /** What it would be counted as, with its destination. */
+  readonly counted?: { readonly bytes: number; readonly opensFlow: boolean } | undefined;
+  readonly verdict: string;
+  /** The verdict in words. */
+  readonly reason: string;
+  readonly oracle: ExplainedOracle;
+}
+
+export interface ExplainedPacket {
+  /** By which it comes. */
+  readonly interface: string;
+  readonly bytes: number;
+  readonly destinationMac: MacAddress;
+  readonly sourceMac: MacAddress;
+  /** Ids of its VLAN tags, the outer one first. */
+  readonly vlans: readonly number[];
+  /** Undefined: it is no IP packet. */
+  readonly source?: IpAddress | undefined;
+  readonly destination?: IpAddress | undefined;
+  /** "tcp", "udp", "icmp", or the protocol's number. */
+  readonly protocol?: string | undefined;
+  readonly sourcePort?: number | undefined;
+  readonly destinationPort?: number | undefined;
+  /** TCP's: SYN, ACK, … */
+  readonly flags?: readonly string[] | undefined;
+  readonly fragment?: 'first' | 'later' | undefined;
+  /** It went the short way, for packets without tags, options, extension headers and so on. */
+  readonly plain: boolean;
+}
+
+export interface ExplainedService {
+  readonly name: string;
+  readonly scheduler: Scheduler;
+  readonly servers: number;
+  /** It takes the ports that no other service has. */
+  readonly wildcard: boolean;
+  /** Which flows: all, those that a change moved, or none. */
+  readonly remembers: 'all' | 'moved' | 'none';
+}
+
+/** An entry in the tables of flows. */
+export interface ExplainedEntry {
+  /** As IPVS has it: SYN_RECV, ESTABLISHED, … */
+  readonly state: string;
+  readonly idleSeconds: number;
+  /** Undefined: who it led to is gone. */
+  readonly server?: IpAddress | undefined;
+}
+
+/** The flow that a packet is of: of an ICMP error, that which the error is about. */
+export interface ExplainedFlow {
+  readonly protocol: Protocol;
+  readonly client: IpAddress;
+  readonly clientPort: number;
+  readonly port: number;
+  /** What the packet says of it: syn, fin, ack, rst, none, datagram, initial, passive; undefined: that was not asked. */
+  readonly event?: string | undefined;
+  /** Whether it was looked for among those that are remembered. */
+  readonly sought: boolean;
+  readonly known?: ExplainedEntry | undefined;
+  /** The state it would change to. */
+  readonly next?: string | undefined;
+  /** The state that it would be remembered in from now on. */
+  readonly stored?: string | undefined;
+  /** Another flow that would be forgotten for it. */
+  readonly displaces?: ExplainedEntry | undefined;
+  /** It would be remembered if there were room. */
+  readonly noRoom: boolean;
+}
+
+export interface ExplainedSlot {
+  readonly index: number;
+  readonly of: number;
+  /** Whom it leads to. */
+  readonly server?: IpAddress | undefined;
+  /** That one has as many flows as it may have, and new ones go to others. */
+  readonly full: boolean;
+  /** How many slots further somebody was found. */
+  readonly lookedOn: number;
+  /** A change moved it: from whom, while that matters. */
+  readonly moved: boolean;
+  readonly previous?: IpAddress | undefined;
+}
+
+/** What keeps a client at its real server. */
+export interface ExplainedPersistence {
+  readonly known?: ExplainedEntry | undefined;
+  /** The client would be kept there from now on. */
+  readonly stored: boolean;
+}
+
+export interface ExplainedDestination {
+  readonly address: IpAddress;
+  /** Under which the data path knows it. */
+  readonly number: number;
+  readonly weight: number;
+  readonly local: boolean;
+  readonly mac?: MacAddress | undefined;
+  /** What chose it. */
+  readonly by: 'slot' | 'scheduler' | 'flow' | 'persistence' | 'previous';
+}
+
+export interface ExplainedFrame {
+  readonly interface: string;
+  readonly sourceMac: MacAddress;
+  readonly destinationMac: MacAddress;
+  readonly vlans: readonly number[];
+}
+
+/** What the same rules, written a second time, make of the packet. */
+export interface ExplainedOracle {
+  readonly agrees: boolean;
+  readonly verdict: string;
+  readonly server?: IpAddress | undefined;
+  /** In what the two differ. */
+  readonly differences: readonly { readonly what: string; readonly program: string; readonly oracle: string }[];
 }
 
 /** Which flows are asked for; what is undefined does not matter. */

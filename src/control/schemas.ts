@@ -13,7 +13,7 @@ import {
   type EditKey,
   type IpAddress,
 } from '../model/index.js';
-import type { Method, Parameters, Request } from './protocol.js';
+import { MAX_EXPLAINED_BYTES, MAX_EXPLAINED_FRAMES, type Method, type Parameters, type Request } from './protocol.js';
 
 export const requestSchema: z.ZodType<Request> = z.object({
   version: z.number(),
@@ -93,6 +93,11 @@ const edit: z.ZodType<Edit> = z.discriminatedUnion('kind', [
 const maxMoved = z.number().min(0).max(1).optional();
 const content = { text: z.string(), fileName: z.string() };
 
+/** An Ethernet header at least. */
+const frame = z
+  .instanceof(Uint8Array)
+  .refine(({ length }) => length >= 14 && length <= MAX_EXPLAINED_BYTES, 'must have 14 to 2048 bytes');
+
 /** Each method's parameters are checked before it runs. */
 export const parameterSchemas: { readonly [Name in Method]: z.ZodType<Parameters[Name]> } = {
   status: z.strictObject({}),
@@ -114,4 +119,8 @@ export const parameterSchemas: { readonly [Name in Method]: z.ZodType<Parameters
   edit: z.strictObject({ edit }),
   zero: z.strictObject({ service: editKey.optional() }),
   table: z.strictObject({}),
+  explain: z.strictObject({
+    interface: z.string().optional(),
+    frames: z.array(frame).min(1).max(MAX_EXPLAINED_FRAMES),
+  }),
 };

@@ -1,12 +1,15 @@
 /** The data path as the daemon sees it: adopted or made new, published to, attached, counted, removed. */
 
 import { unlinkSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { XdpLink, XdpMode } from '../libbpf/index.js';
 import { BeelineError, type Interface } from '../model/index.js';
 import { attach, attachedMode, type AttachOptions } from './attach.js';
 import { featureNames, type Image } from './compile.js';
 import type { Counters } from './counters.js';
+import { Explainer } from './explainer.js';
+import { explainOnce, type Explanation } from './explanation.js';
 import {
   listFlows,
   readFlowCounts,
@@ -27,6 +30,8 @@ import type { Geometry } from './tables.js';
 export interface DataPlaneOptions {
   /** director.bpf.o */
   readonly objectPath: string;
+  /** explain.bpf.o */
+  readonly explainPath: string;
   /** The director's own folder in the BPF file system. */
   readonly pinDirectory: string;
   /** Where it keeps what earlier configurations were, as far as flows depend on it; undefined: nowhere. */
@@ -34,6 +39,9 @@ export interface DataPlaneOptions {
   /** Told in words what was found and done; for the log. */
   readonly onEvent?: (message: string, details: Record<string, unknown>) => void;
 }
+
+/** After which program and oracle are asked once more when they differ: longer than a publication is under way. */
+const ASK_AGAIN_MS = 50;
 
 export interface Attachment {
   readonly mode: XdpMode;
@@ -54,6 +62,8 @@ export class DataPlane implements Disposable {
   readonly #publisher: Publisher;
   readonly #moves: MoveTracker;
   readonly #links = new Map<number, { link: XdpLink; mode: XdpMode | undefined }>();
+  /** The second program over the set in use, once somebody asked for it. */
+  #explainer: { readonly set: MapSet; readonly loaded: Promise<Explainer> } | undefined;
   /** The numbers of the sets that are pinned; the last is in use once there is one. */
   #pinnedSets: number[];
 
@@ -146,6 +156,7 @@ export class DataPlane implements Disposable {
       MapSet.unpin(setPath(pinDirectory, stale));
     }
     this.#pinnedSets = [number];
+    this.#dropExplainer();
   }
 
   /** Lets go of links whose interface is gone: they can be given no program. */
@@ -220,6 +231,63 @@ export class DataPlane implements Disposable {
   async summarizeFlows(family: 4 | 6, filter: FlowFilter, limit: number): Promise<FlowSums> {
     const { set } = this.#publisher;
     return set === undefined ? { states: {}, topClients: [] } : summarizeFlows(set, family, filter, limit);
+  }
+
+  /**
+   * What would become of a frame that comes at this moment, by program and oracle; nothing is changed by it. The first call
+   * loads a program, and so does the first after a change of features or table sizes.
+   *
+   * @param ifindex of the interface that it came by
+   * @throws BeelineError `PROGRAM_REFUSED`, `NOT_BUILT`; KernelError `ENODEV`
+   */
+  async explain(frame: Uint8Array, ifindex: number): Promise<Explanation> {
+    const first = await this.#explain(frame, ifindex);
+    if (first.differences.length === 0) {
+      return first;
+    }
+    // A packet may have come in between, or a publication be under way.
+    await sleep(ASK_AGAIN_MS);
+    return this.#explain(frame, ifindex);
+  }
+
+  async #explain(frame: Uint8Array, ifindex: number): Promise<Explanation> {
+    for (;;) {
+      const { set, image: published } = this.#publisher;
+      if (set === undefined || published === undefined) {
+        throw new BeelineError('INTERNAL', 'nothing was published yet, so there is nothing to explain');
+      }
+      const explainer = await this.#explainerFor(set);
+      const { image, numbering } = this.#publisher;
+      // While it was being loaded packets may have gone over to another program.
+      if (image !== undefined && this.#publisher.set === set) {
+        return explainOnce(explainer, { set, image, numbering }, frame, ifindex);
+      }
+    }
+  }
+
+  async #explainerFor(set: MapSet): Promise<Explainer> {
+    if (this.#explainer?.set !== set) {
+      this.#dropExplainer();
+      this.#explainer = { set, loaded: Explainer.load(this.#options.explainPath, set) };
+    }
+    const { loaded } = this.#explainer;
+    try {
+      return await loaded;
+    } catch (error) {
+      this.#explainer = undefined;
+      throw error;
+    }
+  }
+
+  #dropExplainer(): void {
+    this.#explainer?.loaded.then(
+      (explainer) => {
+        explainer.close();
+      },
+      // Whoever waited for it was told.
+      () => undefined,
+    );
+    this.#explainer = undefined;
   }
 
   /** Under which numbers services and destinations stand in the tables. */
@@ -326,6 +394,7 @@ export class DataPlane implements Disposable {
       link.close();
     }
     this.#links.clear();
+    this.#dropExplainer();
     this.#publisher.close();
   }
 

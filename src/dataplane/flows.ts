@@ -75,6 +75,11 @@ const STATE_NAMES = new Map<number, FlowState>(
   Object.entries(layout.flowState).map(([name, number]) => [number, name as FlowState]),
 );
 
+/** A state by its number. */
+export function flowStateOf(number: number): FlowState {
+  return STATE_NAMES.get(number) ?? 'free';
+}
+
 /** The data path's time: what a tiny program beside it says, since user space cannot read the kernel's jiffies. */
 export function flowNow(set: MapSet): number {
   return set.programs.get('clock')!.run({ data: new Uint8Array(14) }).returnValue;
@@ -261,7 +266,7 @@ export function decodeFlow(bytes: Uint8Array, family: 4 | 6, now: number): FlowE
     service: view.getUint16(rest.service, true),
     port: ((dataPort & 0xff) << 8) | (dataPort >> 8),
     destination: Number((data >> 28n) & 0xfffffn),
-    state: STATE_NAMES.get(Number((data >> 24n) & 0xfn)) ?? 'free',
+    state: flowStateOf(Number((data >> 24n) & 0xfn)),
     idleSeconds: secondsOf(age > 0x7fffff ? 0 : age),
   };
 }

@@ -1,4 +1,4 @@
-/** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h instead. */
+/** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
 export const fingerprint = 0xa2a14c0466cab43cn;
@@ -414,4 +414,60 @@ export const readOnlyData = {
   flowSecret: { offset: 16, size: 8 },
   flowStateNames: { offset: 24, size: 4 },
   geometry: { offset: 28, size: 28 },
+} as const;
+
+/** struct trace */
+export const trace = {
+  byteLength: 136,
+  steps: { offset: 0, size: 4 },
+  verdict: { offset: 4, size: 4 },
+  words: { offset: 8, size: 24, stride: 8 },
+  service: { offset: 32, size: 4 },
+  clientPort: { offset: 36, size: 2 },
+  port: { offset: 38, size: 2 },
+  protocol: { offset: 40, size: 1 },
+  tags: { offset: 41, size: 1 },
+  zero: { offset: 42, size: 2 },
+  event: { offset: 44, size: 4 },
+  state: { offset: 48, size: 4 },
+  slot: { offset: 52, size: 4 },
+  previous: { offset: 56, size: 4 },
+  lookedOn: { offset: 60, size: 4 },
+  number: { offset: 64, size: 4 },
+  counted: { offset: 68, size: 4 },
+  ipBytes: { offset: 72, size: 4 },
+  opens: { offset: 76, size: 4 },
+  found: { offset: 80, size: 8 },
+  changed: { offset: 88, size: 8 },
+  stored: { offset: 96, size: 8 },
+  displaced: { offset: 104, size: 8 },
+  templateFound: { offset: 112, size: 8 },
+  templateChanged: { offset: 120, size: 8 },
+  templateStored: { offset: 128, size: 8 },
+} as const;
+
+/** enum trace_step */
+export const traceStep = {
+  unusual: 1,
+  ring: 2,
+  hit: 4,
+  followed: 8,
+  scheduled: 16,
+  diverted: 32,
+  'first-fragment': 64,
+  'later-fragment': 128,
+  'no-room': 256,
+  sought: 512,
+} as const;
+
+/** enum flow_event */
+export const flowEvent = {
+  syn: 0,
+  fin: 1,
+  ack: 2,
+  rst: 3,
+  none: 4,
+  datagram: 5,
+  initial: 6,
+  passive: 7,
 } as const;

@@ -137,7 +137,7 @@ export class MapSet implements Disposable {
     // What goes on being used takes no more memory.
     const made = FLOW_TABLES.filter((key) => !kept.includes(key)).reduce((sum, key) => sum + sizes[key]!, 0);
     requireMemory(made, availableMemory());
-    const secret = before === undefined ? newSecret() : before.#flowSecret;
+    const secret = before === undefined ? newSecret() : before.flowSecret;
     if (sizes.destinations! >= MAX_VALUE_BYTES) {
       throw new BeelineError(
         'TABLE_FULL',
@@ -173,7 +173,7 @@ export class MapSet implements Disposable {
 
   /** Loads the program anew, with the maps of another set. Both see the same memory. */
   static reload(objectPath: string, from: MapSet, features: number): MapSet {
-    const set = MapSet.#load(objectPath, from.geometry, features, from.#flowSecret, (object) => {
+    const set = MapSet.#load(objectPath, from.geometry, features, from.flowSecret, (object) => {
       for (const key of MAP_KEYS) {
         object.map(MAP_NAMES[key]).reuse(from.#maps[key]);
       }
@@ -182,6 +182,41 @@ export class MapSet implements Disposable {
     set.#memory.control.store32(layout.control.features.offset, features);
     set.#deviceIndices = from.#deviceIndices;
     return set;
+  }
+
+  /**
+   * Loads some programs of another object over these very maps, with the same constants: they see what packets see. It
+   * is done in another thread, since nothing waits for it that packets need.
+   *
+   * @param own maps of the object's that are not shared
+   * @throws BeelineError `PROGRAM_REFUSED`, `NOT_BUILT`
+   */
+  async loadBeside(
+    objectPath: string,
+    wanted: readonly string[],
+    own: readonly string[],
+  ): Promise<Pick<BpfObject, 'programs' | 'maps'>> {
+    using object = openObject(objectPath);
+    setConstants(object, this.geometry, this.features, this.flowSecret);
+    for (const [name, program] of object.programs) {
+      program.setAutoload(wanted.includes(name));
+    }
+    for (const [name, map] of [
+      ...MAP_KEYS.map((key) => [MAP_NAMES[key], this.#maps[key]] as const),
+      [DEVICES_NAME, this.#devices] as const,
+    ]) {
+      if (own.includes(name)) {
+        object.map(name).setMaxEntries(map.info.maxEntries);
+      } else {
+        object.map(name).reuse(map);
+      }
+    }
+    try {
+      await object.loadAsync();
+    } catch (error) {
+      throw programRefused(error);
+    }
+    return { programs: object.programs, maps: object.maps };
   }
 
   static #load(
@@ -301,7 +336,7 @@ export class MapSet implements Disposable {
           from: from.#memory[key].native,
           to: this.#memory[key].native,
           family,
-          secret: this.#flowSecret,
+          secret: this.flowSecret,
         });
       }
     }
@@ -325,7 +360,7 @@ export class MapSet implements Disposable {
   }
 
   /** What spreads flows over their tables. */
-  get #flowSecret(): bigint {
+  get flowSecret(): bigint {
     const bytes = this.#memory.control.read(layout.control.flowSecret.offset, new Uint8Array(8));
     return new DataView(bytes.buffer).getBigUint64(0, true);
   }
@@ -335,11 +370,24 @@ export class MapSet implements Disposable {
     this.#memory.control.write(layout.control.flowTimeouts.offset, new Uint8Array(units.buffer));
   }
 
-  /** How many flows a service's scheduler counted. */
-  cursorCount(service: number): bigint {
-    const at = service * layout.cursor.byteLength + layout.cursor.count.offset;
-    const bytes = this.#memory.cursors.read(at, new Uint8Array(8));
-    return new DataView(bytes.buffer).getBigUint64(0, true);
+  /** How many flows a service's scheduler counted, and the number of the destination that lblc has in use. */
+  cursor(service: number): { count: bigint; cached: number } {
+    const { byteLength, count, cached } = layout.cursor;
+    const bytes = this.#memory.cursors.read(service * byteLength, new Uint8Array(byteLength));
+    const view = new DataView(bytes.buffer);
+    return { count: view.getBigUint64(count.offset, true), cached: view.getUint32(cached.offset, true) };
+  }
+
+  /** What is added to a service's count for its place in the sequence, in the copy that packets read. */
+  sequenceBase(service: number): number {
+    const { byteLength, base } = layout.policy;
+    return this.#memory.policies.load32(this.activeCopy * this.#strides.policies + service * byteLength + base.offset);
+  }
+
+  /** A table of first fragments, as it is now. */
+  readFragments(table: 'fragments4' | 'fragments6'): { bytes: Uint8Array; view: DataView } {
+    const bytes = this.#memory[table].read(0, new Uint8Array(layout[table].byteLength));
+    return { bytes, view: new DataView(bytes.buffer) };
   }
 
   /** Sets how many flows a destination may have; 0: no limit. */

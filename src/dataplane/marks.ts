@@ -35,6 +35,15 @@ export function markEntryName(service: string, protocol: Protocol, address: IpAd
   return `${service} ${protocol} ${address}`;
 }
 
+/** Under which name flows of a service have their number: of a mark's service by VIP and protocol. */
+export function flowOwnerName(
+  { name, service }: { readonly name: string; readonly service: Pick<Service, 'mark'> },
+  protocol: Protocol,
+  vip: IpAddress,
+): string {
+  return service.mark === undefined ? name : markEntryName(name, protocol, vip);
+}
+
 /** Addresses times ports: the table of services has an entry for each. */
 const MAX_KEYS = 1 << 16;
 const LAST_PORT = 0xffff;

@@ -15,14 +15,17 @@ import { classOf, nextState, tcpEvent, udpEvent, type FlowEvent, type LiveState 
 import { hashedSlot, schedule, slotOwner, type Client, type Load, type Scheduled } from '../schedule/scheduler.js';
 import { SLOT_MARKED, SLOT_UNMOVED, type CompiledService, type Image, type Route } from './compile.js';
 import type { VerdictName } from './counters.js';
-import { timeoutSeconds } from './flow-timeouts.js';
+import { timeoutSeconds, type FlowState } from './flow-timeouts.js';
 import { feature } from './layout.generated.js';
+import { flowOwnerName } from './marks.js';
 import { forProtocol, persistenceMask } from './tables.js';
 
 export interface Decision {
   readonly verdict: VerdictName;
   /** The service it was matched to. */
   readonly service?: CompiledService;
+  /** Under which name that has its number: flowOwnerName(). */
+  readonly owner?: string;
   /** The destination it was scheduled onto: index into the service's destinations. */
   readonly destination?: number;
   /** The frame as it leaves, or goes up. */
@@ -99,6 +102,31 @@ interface Entry {
   seen: number;
 }
 
+/** A flow, or a template, that is remembered already. */
+export interface RecalledFlow {
+  readonly state: FlowState;
+  /** '' when nobody of the service has it any more. */
+  readonly address: IpAddress;
+}
+
+export interface RecalledLoad extends Load {
+  readonly persistent: number;
+}
+
+/** A first fragment that is remembered already. */
+export type RecalledFragment = Pick<Flow, 'protocol' | 'ports'>;
+
+/** What is remembered where an oracle begins. It is asked for what the oracle has not seen itself. */
+export interface Recall {
+  /** @param owner under which name flows to this VIP have their number: see flowOwnerName() */
+  flow(service: CompiledService, owner: string, client: Client, port: number): RecalledFlow | undefined;
+  template(service: CompiledService, client: Client): RecalledFlow | undefined;
+  cursor(service: CompiledService): { readonly count: bigint; readonly cached: IpAddress | undefined };
+  load(service: CompiledService, address: IpAddress): RecalledLoad;
+  /** @param id IPv4: protocol and id; IPv6: id */
+  fragment(source: Uint8Array, destination: Uint8Array, id: string): RecalledFragment | undefined;
+}
+
 /** What an oracle remembers, from packet to packet and from image to image. */
 interface Memory {
   /** First fragments. */
@@ -139,13 +167,16 @@ export class Oracle {
   /** Of the flow that was scheduled last: whom its slot leads to is at its threshold. */
   #diverted = false;
   readonly #now: () => number;
+  readonly #recall: Recall | undefined;
 
   /**
    * @param before whose fragments and flows to go on with, after a change of the image
    * @param now the time in seconds, where flows are to be over some time
+   * @param recall what is remembered already
    */
-  constructor(image: Image, before?: Oracle, now: () => number = () => 0) {
+  constructor(image: Image, before?: Oracle, now: () => number = () => 0, recall?: Recall) {
     this.#image = image;
+    this.#recall = recall;
     this.#now = now;
     this.#memory =
       before === undefined
@@ -226,7 +257,11 @@ export class Oracle {
     if (typeof payload === 'object' && payload.fragment === 'first') {
       this.#memory.fragments.set(fragmentKey(header, payload), flow);
     }
-    return this.#schedule(frame, header, { ...flow, vip }, forProtocol(service, flow.protocol), ingress);
+    const owner = flowOwnerName(service, flow.protocol, vip);
+    return {
+      ...this.#schedule(frame, header, { ...flow, vip }, forProtocol(service, flow.protocol), ingress),
+      owner,
+    };
   }
 
   #uses(name: keyof typeof feature): boolean {
@@ -271,7 +306,9 @@ export class Oracle {
       return 'fragment';
     }
     if (fragment === 'later') {
-      const first = this.#memory.fragments.get(fragmentKey(header, payload));
+      const first =
+        this.#memory.fragments.get(fragmentKey(header, payload)) ??
+        this.#recall?.fragment(header.source, header.destination, payload.id);
       return first === undefined ? 'fragment' : { ...first, client: header.source, event: 'passive', opens: false };
     }
     if (number === (header.family === 4 ? ICMP : ICMPV6)) {
@@ -369,7 +406,14 @@ export class Oracle {
       return { ...this.#found(this.#choose(service, flow)), opens };
     }
     const key = flowKey(service, flow);
-    const entry = flows.get(key);
+    const entry =
+      flows.get(key) ??
+      this.#remember(
+        service,
+        flow,
+        key,
+        this.#recall?.flow(service, ownerOf(service, flow), clientOf(flow), flow.ports.destination),
+      );
     if (entry !== undefined) {
       return this.#followKnown(service, flow, entry);
     }
@@ -395,7 +439,7 @@ export class Oracle {
     this.#change(service, entry, index, next);
     const firm = next === 'established' || next === 'udp';
     if (service.service.persistence !== undefined && next !== state && firm) {
-      const template = this.#memory.flows.get(templateKey(service, flow));
+      const template = this.#template(service, flow);
       if (template !== undefined) {
         template.state = 'template';
       }
@@ -445,8 +489,7 @@ export class Oracle {
   /** With its client's other flows, where a service is persistent; else `otherwise`, or as the scheduler says. */
   #assign(service: CompiledService, flow: Flow, otherwise: number | undefined): number | undefined {
     const persistent = service.service.persistence !== undefined;
-    const key = persistent ? templateKey(service, flow) : '';
-    const template = persistent ? this.#memory.flows.get(key) : undefined;
+    const template = persistent ? this.#template(service, flow) : undefined;
     const kept = template && reachableIndex(service, template.address);
     if (kept !== undefined) {
       return kept;
@@ -455,20 +498,40 @@ export class Oracle {
     if (index !== undefined && template !== undefined) {
       this.#change(service, template, index, template.state);
     } else if (index !== undefined && persistent) {
-      this.#store(service, flow, key, index, 'template-new');
+      this.#store(service, flow, templateKey(service, flow), index, 'template-new');
     }
     return index;
+  }
+
+  #template(service: CompiledService, flow: Flow): Entry | undefined {
+    const key = templateKey(service, flow);
+    return (
+      this.#memory.flows.get(key) ?? this.#remember(service, flow, key, this.#recall?.template(service, clientOf(flow)))
+    );
+  }
+
+  /** Makes what was recalled the oracle's own. */
+  #remember(service: CompiledService, flow: Flow, key: string, found: RecalledFlow | undefined): Entry | undefined {
+    if (found === undefined) {
+      return undefined;
+    }
+    const { address, state } = found;
+    const client = clientOf(flow);
+    const entry = { service: service.name, client, address, state: state as LiveState, seen: this.#now() };
+    this.#memory.flows.set(key, entry);
+    return entry;
   }
 
   #choose(service: CompiledService, flow: Flow): number | undefined {
     const { scheduler } = service.service;
     const begins = flow.event === 'syn' || flow.event === 'datagram' || flow.event === 'initial';
     const { name, destinations } = service;
+    this.#recallLoads(service);
     const { cursors, members } = this.#memory;
     const nameOf = (index: number): string => `${name} ${destinations[index]!.address}`;
     let cursor = cursors.get(name);
     if (cursor === undefined) {
-      cursor = { count: 0n, cached: undefined };
+      cursor = { count: 0n, cached: undefined, ...this.#recall?.cursor(service) };
       cursors.set(name, cursor);
     }
     const cached = destinations.findIndex(({ address }) => address === cursor.cached);
@@ -492,6 +555,24 @@ export class Oracle {
     const { loads, members, overloaded } = this.#memory;
     const { active, inactive } = loads.get(name) ?? { active: 0, inactive: 0 };
     return { active, inactive, overloaded: overloaded.has(name), member: members.get(name) ?? 0 };
+  }
+
+  /** Brings in how loaded a service's destinations are, before anybody goes by it. */
+  #recallLoads(service: CompiledService): void {
+    const { loads, members, overloaded } = this.#memory;
+    for (const { address } of this.#recall === undefined ? [] : service.destinations) {
+      const name = `${service.name} ${address}`;
+      if (!loads.has(name)) {
+        const { member, overloaded: isOverloaded, ...load } = this.#recall!.load(service, address);
+        loads.set(name, load);
+        if (isOverloaded) {
+          overloaded.add(name);
+        }
+        if (member > 0) {
+          members.set(name, member);
+        }
+      }
+    }
   }
 
   #found(index: number | undefined): Pick<Followed, 'index'> {
@@ -560,8 +641,13 @@ function reachableIndex({ destinations, routes }: CompiledService, address: IpAd
   return index >= 0 && routes[index]!.action !== 'none' ? index : undefined;
 }
 
-function flowKey({ name }: CompiledService, { client, ports, protocol, vip }: Flow): string {
-  return `${name} ${protocol} ${vip} ${bytesKey(client)} ${ports.source} ${ports.destination}`;
+function ownerOf(service: CompiledService, { protocol, vip = service.service.address }: Flow): string {
+  return flowOwnerName(service, protocol, vip);
+}
+
+function flowKey(service: CompiledService, flow: Flow): string {
+  const { client, ports } = flow;
+  return `${ownerOf(service, flow)} ${bytesKey(client)} ${ports.source} ${ports.destination}`;
 }
 
 function templateKey({ name, service }: CompiledService, { client }: Flow): string {

@@ -407,7 +407,7 @@ function baseOf(set: MapSet, compiled: CompiledService, { number }: ServiceNumbe
     return before.base;
   }
   const length = ring?.length ?? 0;
-  const count = set.cursorCount(number);
+  const { count } = set.cursor(number);
   let next = 0;
   if (service.scheduler === 'rr' && before?.compiled.ring !== undefined && ring !== undefined) {
     const { compiled: old } = before;

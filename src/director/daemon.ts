@@ -5,13 +5,14 @@ import { rmSync } from 'node:fs';
 
 import { readConfigFile } from '../config/index.js';
 import { ControlServer, type DrainReport, type Handlers, type StatusReport } from '../control/index.js';
-import { DataPlane, DIRECTOR_OBJECT } from '../dataplane/index.js';
+import { DataPlane, DIRECTOR_OBJECT, EXPLAIN_OBJECT } from '../dataplane/index.js';
 import { BeelineError, type IpAddress, type Model } from '../model/index.js';
 import { Network, Resolver, type NetworkChange } from '../net/index.js';
 import { Changing } from './changes.js';
 import { Director } from './director.js';
 import { Drains } from './drains.js';
 import { Editing } from './edits.js';
+import { explainFrames } from './explain.js';
 import { reportFlows, summarizeFlows } from './flow-report.js';
 import type { Instance } from './instance.js';
 import { lockInstance } from './lock.js';
@@ -60,6 +61,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   );
   using dataPlane = new DataPlane({
     objectPath: DIRECTOR_OBJECT,
+    explainPath: EXPLAIN_OBJECT,
     pinDirectory: instance.pinDirectory,
     historyPath: instance.historyPath,
     onEvent: (message, details) => {
@@ -138,6 +140,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     },
     drainState: ({ service, address }) => drainState(service, address),
     ...editing.handlers,
+    explain: (query) => explainFrames(dataPlane, query),
     stats: () => reportStats(dataPlane.image?.services ?? [], dataPlane.counters()),
     ...changing.handlers,
     stop: async ({ detach }) => {

@@ -36,6 +36,11 @@ const STATE_NAMES: Readonly<Record<FlowState, string>> = {
   busy: 'NONE',
 };
 
+/** What IPVS calls a state. */
+export function shownState(state: FlowState): string {
+  return STATE_NAMES[state];
+}
+
 /** No table has more entries. */
 const MAX_PLACE = 0xffff_ffff;
 

@@ -1,27 +1,10 @@
-/** Capture files as tcpdump writes them (pcap-savefile(5)): read back as frames. Pure. */
+/** What was captured in the lab: tcpdump's files as frames, and what TCP frames say. Pure. */
 
-/** Magic number of little-endian files with microseconds. */
-const MAGIC = 0xa1b2c3d4;
-const FILE_HEADER_BYTES = 24;
-const RECORD_HEADER_BYTES = 16;
+import { readCapture } from './capture-file.js';
 
 /** The frames of a capture in order. A record that is cut off, tcpdump was writing it, ends the list. */
 export function parsePcap(file: Uint8Array): Uint8Array[] {
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  if (file.length < FILE_HEADER_BYTES || view.getUint32(0, true) !== MAGIC) {
-    throw new RangeError('not a capture file of tcpdump on this machine');
-  }
-  const frames: Uint8Array[] = [];
-  for (let at = FILE_HEADER_BYTES; at + RECORD_HEADER_BYTES <= file.length;) {
-    const length = view.getUint32(at + 8, true);
-    const start = at + RECORD_HEADER_BYTES;
-    if (start + length > file.length) {
-      break;
-    }
-    frames.push(file.subarray(start, start + length));
-    at = start + length;
-  }
-  return frames;
+  return [...readCapture(file)].flatMap(({ frame }) => frame ?? []);
 }
 
 /** What a TCP frame over IPv4 or IPv6 says about itself; undefined for every other frame. */

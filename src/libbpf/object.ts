@@ -57,6 +57,14 @@ export class BpfObject implements Disposable {
     this.#native.load();
   }
 
+  /**
+   * The same in another thread, since the verifier may take a second. Until it is over the object, its maps and its
+   * programs are as if they were closed.
+   */
+  loadAsync(): Promise<void> {
+    return this.#native.loadAsync();
+  }
+
   close(): void {
     this.#native.close();
   }

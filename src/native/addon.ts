@@ -123,6 +123,7 @@ export interface NativeObject {
   readonly maps: NativeMap[];
   readonly programs: NativeProgram[];
   load(): void;
+  loadAsync(): Promise<void>;
   close(): void;
 }
 

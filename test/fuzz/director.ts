@@ -11,6 +11,7 @@ import {
 } from '../../src/dataplane/index.js';
 import * as layout from '../../src/dataplane/layout.generated.js';
 import { MapSet } from '../../src/dataplane/map-set.js';
+import type { Numbering } from '../../src/dataplane/numbering.js';
 import { Publisher } from '../../src/dataplane/publisher.js';
 import type { Mapping } from '../../src/libbpf/index.js';
 import { isHashing } from '../../src/model/index.js';
@@ -63,13 +64,32 @@ export class FuzzDirector implements Disposable {
     };
   }
 
+  /** The director's maps. */
+  get set(): MapSet {
+    return this.#publisher.set!;
+  }
+
+  get image(): Image {
+    return this.#image!;
+  }
+
+  get numbering(): Numbering {
+    return this.#publisher.numbering;
+  }
+
   /** Runs at most BATCH frames, in order, and returns what became of each. All fragments and flows are forgotten before. */
   run(frames: readonly Uint8Array[]): Outcome[] {
-    const { forgotten, loads, cases, cursor } = this.#memory!;
+    const { forgotten, loads } = this.#memory!;
     for (const memory of forgotten) {
       memory.zero(0, memory.byteLength);
     }
     forgetLoads(loads);
+    return this.goOn(frames);
+  }
+
+  /** The same, and nothing is forgotten. */
+  goOn(frames: readonly Uint8Array[]): Outcome[] {
+    const { cases, cursor } = this.#memory!;
     write(cases, frames);
     cursor.store32(0, 0);
     const program = this.#publisher.set!.programs.get('fuzz')!;

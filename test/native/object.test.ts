@@ -57,6 +57,38 @@ test('when the verifier refuses, the error has its log, and its last word as the
   );
 });
 
+test('loading in another thread gives the same, and meanwhile nobody else has the object', async () => {
+  using object = new BpfObject(BINDING_OBJECT);
+  const loading = object.loadAsync();
+  assert.throws(
+    () => {
+      object.map('points').setMaxEntries(5);
+    },
+    { code: 'CLOSED' },
+  );
+  assert.throws(() => object.loadAsync(), { code: 'CLOSED' });
+  await loading;
+  assert.notEqual(object.map('points').info.id, 0);
+  assert.equal(typeof object.program('constant').run({ data: new Uint8Array(60) }).returnValue, 'number');
+});
+
+test('what the verifier says is told of loading in another thread too', async () => {
+  using object = new BpfObject(REFUSED_OBJECT);
+  await assert.rejects(object.loadAsync(), (error: unknown) => {
+    assert.ok(error instanceof KernelError);
+    assert.equal(error.code, 'EACCES');
+    assert.match(error.log, /invalid access to packet/);
+    return true;
+  });
+});
+
+test('an object that is closed while it is being loaded is closed when that is over', async () => {
+  const object = new BpfObject(BINDING_OBJECT);
+  const loading = object.loadAsync();
+  object.close();
+  await assert.rejects(loading, { code: 'CLOSED' });
+});
+
 test('constants are set before loading', () => {
   using object = loadBinding((unloaded) => {
     unloaded.section('.rodata').setInitialValue(u32(42));

@@ -47,7 +47,8 @@ async function onTerminal(args: string, environment: Readonly<Record<string, str
   return terminal.ended();
 }
 
-const COLOURED = ['list', 'status', 'stats', 'flows', 'flows --summary'];
+const EXPLAIN = 'explain 192.168.1.12 192.168.1.100';
+const COLOURED = ['list', 'status', 'stats', 'flows', 'flows --summary', EXPLAIN];
 
 for (const command of COLOURED) {
   test(`"beeline ${command}" is coloured on a terminal, and the text is the same without`, async () => {
@@ -78,6 +79,15 @@ test('a terminal that is dumb, and a pipe, get no colours unless they are forced
   assert.match((await shell('beeline list', { FORCE_COLOR: '1' })).stdout, /\x1b\[32mup/);
 });
 
+test('where program and oracle disagree the explanation is printed, and then what to do about it', async () => {
+  for (const form of ['', ' --json']) {
+    const { status, stdout, stderr } = await shell(`beeline ${EXPLAIN} --vlan 5${form}`);
+    assert.equal(status, 1);
+    assert.match(stdout, form === '' ? /^oracle +DISAGREES/m : /"agrees": false/);
+    assert.match(stderr, /program and oracle do not agree: verdict forwarded, oracle no-flow\n.*please report it/);
+  }
+});
+
 test('JSON is JSON on a terminal too', async () => {
   const text = await onTerminal('list --json');
   assert.equal((JSON.parse(text) as unknown[]).length, 2);
@@ -94,6 +104,7 @@ const READ_BY_NOBODY = [
   'flows --limit 10000',
   'flows --limit 10000 --json',
   'flows --summary',
+  EXPLAIN,
   'reload',
   'schema',
   'manual',

@@ -1,6 +1,11 @@
 /** A daemon that answers commands without a data path: what it says is always the same. */
 
-import { ControlServer, type DestinationReport, type ServiceReport } from '../../src/control/index.js';
+import {
+  ControlServer,
+  type DestinationReport,
+  type ExplainReport,
+  type ServiceReport,
+} from '../../src/control/index.js';
 import { instanceOf } from '../../src/director/instance.js';
 
 function destination(address: string, state: DestinationReport['state']): DestinationReport {
@@ -26,6 +31,63 @@ export const SERVICES: readonly ServiceReport[] = [
     destinations: [destination('fd00::31', 'unresolved')],
   },
 ];
+
+/** What is said of every packet. */
+export const EXPLAINED: ExplainReport = {
+  packet: {
+    interface: 'ens3',
+    bytes: 60,
+    destinationMac: '00:50:00:00:04:00',
+    sourceMac: '02:00:00:00:00:01',
+    vlans: [],
+    source: '192.168.1.12',
+    destination: '192.168.1.100',
+    protocol: 'tcp',
+    sourcePort: 40_000,
+    destinationPort: 80,
+    flags: ['SYN'],
+    plain: true,
+  },
+  service: { name: 'tcp 192.168.1.100:80', scheduler: 'maglev', servers: 2, wildcard: false, remembers: 'all' },
+  flow: {
+    protocol: 'tcp',
+    client: '192.168.1.12',
+    clientPort: 40_000,
+    port: 80,
+    event: 'syn',
+    sought: true,
+    noRoom: false,
+  },
+  slot: { index: 517, of: 1024, server: '192.168.1.32', full: false, lookedOn: 0, moved: false },
+  destination: {
+    address: '192.168.1.32',
+    number: 2,
+    weight: 1,
+    local: false,
+    mac: '00:50:00:00:02:00',
+    by: 'slot',
+  },
+  sent: {
+    interface: 'ens3',
+    sourceMac: '00:50:00:00:04:00',
+    destinationMac: '00:50:00:00:02:00',
+    vlans: [],
+  },
+  counted: { bytes: 40, opensFlow: true },
+  verdict: 'forwarded',
+  reason: 'sent back out of the interface it came by',
+  oracle: { agrees: true, verdict: 'forwarded', server: '192.168.1.32', differences: [] },
+};
+
+/** The same, and program and oracle do not agree. */
+export const DISAGREEING: ExplainReport = {
+  ...EXPLAINED,
+  oracle: {
+    agrees: false,
+    verdict: 'no-flow',
+    differences: [{ what: 'verdict', program: 'forwarded', oracle: 'no-flow' }],
+  },
+};
 
 /** Listens as the daemon of an instance; needs root, as that does. */
 export function fakeDaemon(instance: string): Promise<ControlServer> {
@@ -63,7 +125,7 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
         pid: 1,
         startedAt: '2026-11-21T10:00:00.000Z',
         configPath: '/etc/beeline/beeline.yaml',
-        interfaces: [{ name: 'ens3', state: 'missing' }],
+        interfaces: [{ name: 'ens3', state: 'missing', mac: '00:50:00:00:04:00' }],
         generation: 1,
         services: 2,
         destinations: 3,
@@ -81,6 +143,8 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
       drain: unused,
       drainState: unused,
       stop: unused,
+      // Of frames with a VLAN tag it says that the two disagree.
+      explain: ({ frames }) => frames.map((frame) => (frame[12] === 0x81 ? DISAGREEING : EXPLAINED)),
     },
     onError: (error) => {
       throw error;

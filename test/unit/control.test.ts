@@ -38,6 +38,7 @@ const HANDLERS: Handlers = {
     throw new Error('not here');
   },
   saved: () => ({}),
+  explain: () => [],
   reload: () => {
     throw new Error('a defect');
   },

@@ -13,6 +13,9 @@ import type { PlacedProblem } from '../../src/config/index.js';
 import type {
   DestinationReport,
   DrainReport,
+  ExplainedEntry,
+  ExplainedFlow,
+  ExplainReport,
   FlowReport,
   FlowsAtRisk,
   FlowSummary,
@@ -81,6 +84,32 @@ test('docs/json.md shows every name in a list of flows and in its summary', () =
   shows<FlowTableReport>(summary.tables[0], table);
 });
 
+test('docs/json.md shows every name in an explanation', () => {
+  const report = example('explain') as ExplainReport;
+  const [captured] = example('explain --pcap FILE') as (ExplainReport & { number: number })[];
+  const steps = { packet: true, service: true, flow: true, slot: true, persistence: true, destination: true } as const;
+  const end = { sent: true, counted: true, verdict: true, reason: true, oracle: true } as const;
+  shows<ExplainReport>({ ...report, slot: captured!.slot }, { ...steps, ...end });
+  const ends = { source: true, destination: true, protocol: true, sourcePort: true, destinationPort: true } as const;
+  const rest = { interface: true, bytes: true, vlans: true, flags: true, fragment: true, plain: true } as const;
+  const packet = { ...report.packet, ...captured!.packet };
+  shows(packet, { destinationMac: true, sourceMac: true, ...ends, ...rest });
+  shows(report.service, { name: true, scheduler: true, servers: true, wildcard: true, remembers: true });
+  const key = { protocol: true, client: true, clientPort: true, port: true, event: true } as const;
+  const fate = { sought: true, known: true, next: true, stored: true, displaces: true, noRoom: true } as const;
+  shows<ExplainedFlow>({ ...report.flow!, ...captured!.flow! }, { ...key, ...fate });
+  shows<ExplainedEntry>(captured!.flow?.known, { state: true, idleSeconds: true, server: true });
+  shows({ ...captured!.persistence, ...report.persistence! }, { known: true, stored: true });
+  const slot = { index: true, of: true, server: true, full: true } as const;
+  shows(captured!.slot, { ...slot, lookedOn: true, moved: true, previous: true });
+  const server = { address: true, number: true, weight: true, local: true, mac: true, by: true } as const;
+  shows(report.destination, server);
+  shows(report.sent, { interface: true, sourceMac: true, destinationMac: true, vlans: true });
+  shows(report.counted, { bytes: true, opensFlow: true });
+  shows(report.oracle, { agrees: true, verdict: true, server: true, differences: true });
+  shows(captured!.oracle.differences[0], { what: true, program: true, oracle: true });
+});
+
 test('docs/json.md shows every name that a change prints', () => {
   const draining = { service: true, address: true, flows: true, uncertain: true, removed: true } as const;
   shows(example('drain') as DrainReport, { ...draining, deadline: true });
@@ -128,6 +157,7 @@ test('every command that lists or tells something has --json', () => {
     'stats',
     'status',
     'flows',
+    'explain',
     'drain',
     'reload',
     'check',

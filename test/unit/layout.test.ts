@@ -5,13 +5,14 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 
-import { DIRECTOR_OBJECT } from '../../src/dataplane/index.js';
+import { DIRECTOR_OBJECT, EXPLAIN_OBJECT } from '../../src/dataplane/index.js';
 import * as layout from '../../src/dataplane/layout.generated.js';
 import { Btf } from '../../src/libbpf/index.js';
 import { MAX_DIRECTORS, MAX_INTERFACES } from '../../src/model/index.js';
 
 test("the generated module is what the object's BTF says now", () => {
-  const fresh = execFileSync(process.execPath, ['scripts/generate-layout.js', DIRECTOR_OBJECT], { encoding: 'utf8' });
+  const objects = [DIRECTOR_OBJECT, EXPLAIN_OBJECT];
+  const fresh = execFileSync(process.execPath, ['scripts/generate-layout.js', ...objects], { encoding: 'utf8' });
   assert.equal(readFileSync('src/dataplane/layout.generated.ts', 'utf8'), fresh);
 });
 

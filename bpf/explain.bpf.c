@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * The director's data path once more, on the same maps: it says what would become of a packet and leaves nothing behind
+ * (docs/adr/0014). For BPF_PROG_RUN alone; it is never attached.
+ */
+#define EXPLAIN
+#include "director.bpf.c"
+
+SEC("xdp.frags")
+int explain(struct xdp_md *context)
+{
+	enum verdict verdict = direct(context);
+
+	NOTE(verdict, verdict);
+	return action_of(verdict);
+}

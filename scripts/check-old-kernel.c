@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * What scripts/check-old-kernel boots an old kernel for, as its init: loads the program as MapSet.create() in
+ * src/dataplane/map-set.ts does, for every set of features or those that are named, and prints what the verifier says.
+ * Run by root without an emulator, it says so of the kernel that is running.
+ */
+#include <bpf/libbpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <unistd.h>
+
+#include "director.skel.h" /* the built object; with layout.h and verdict.h */
+
+#define CPUS 1
+#define LOG_BYTES (64 << 20)
+#define LOG_PATH 1 /* BPF_LOG_LEVEL1: the instructions on the way to where the verifier gave up */
+#define LOG_STATS 4
+
+static char log_text[LOG_BYTES];
+
+/* log2 of how large the tables are, and buckets of flows. Of larger ones, the last sets will do. */
+struct size {
+  const char* name;
+  int services, slots, destinations, buckets, first_features;
+};
+
+static const struct size sizes[] = {
+    {"small", 8, 16, 10, 1, 1},
+    {"medium", 12, 20, 14, 50000, 252},
+    {"large", 16, 27, 20, 1000001, 252},
+};
+
+static void configure(struct director_bpf* object, const struct size* size, int features) {
+  __u32 destinations = 1 << size->destinations, services = 1 << size->services, buckets = size->buckets;
+
+  object->rodata->geometry = (struct geometry){
+      .services4_shift = 64 - size->services,
+      .services6_shift = 64 - size->services,
+      .slot_mask = (1 << size->slots) - 1,
+      .destination_mask = destinations - 1,
+      .service_mask = services - 1,
+      .flows4_buckets = buckets,
+      .flows6_buckets = buckets,
+  };
+  object->rodata->features = features;
+  object->rodata->clock_shift = 8;
+  object->rodata->flow_secret = 0x9e3779b97f4a7c15;
+
+#define SIZE(map, bytes) bpf_map__set_value_size(object->maps.map, bytes)
+  SIZE(services4, sizeof(struct services4) + services * sizeof(struct service4));
+  SIZE(services6, sizeof(struct services6) + services * sizeof(struct service6));
+  SIZE(destinations,
+       sizeof(struct destinations) + 2 * destinations * sizeof(struct destination) + (sizeof(__u16) << size->slots));
+  SIZE(egresses, destinations * sizeof(struct egress));
+  SIZE(destination_counters, destinations * sizeof(struct counter));
+  SIZE(service_verdicts, services * sizeof(struct service_verdicts));
+  SIZE(policies, services * sizeof(struct policy));
+  SIZE(candidates, destinations * sizeof(struct candidate) + sizeof(struct candidates));
+  SIZE(flows4, buckets * FLOW4_WAYS * sizeof(struct flow4));
+  SIZE(flows6, buckets * FLOW6_WAYS * sizeof(struct flow6));
+  SIZE(loads, destinations * sizeof(struct load));
+  SIZE(cursors, services * sizeof(struct cursor));
+#define ROWS(map, count) bpf_map__set_max_entries(object->maps.map, count)
+  ROWS(destination_counters, CPUS + 1);
+  ROWS(service_verdicts, CPUS + 1);
+  ROWS(flow_counters, CPUS + 1);
+  ROWS(flow_queries, CPUS);
+  ROWS(service_identities, services);
+  ROWS(destination_identities, destinations);
+}
+
+/* 0 when the kernel takes it, else a negative error number. */
+static int load(const struct size* size, int features, int log_level) {
+  struct director_bpf* object = director_bpf__open();
+
+  if (!object) return -ENOMEM;
+  log_text[0] = '\0';
+  configure(object, size, features);
+  bpf_program__set_log_buf(object->progs.director, log_text, sizeof(log_text));
+  bpf_program__set_log_level(object->progs.director, log_level);
+  int error = director_bpf__load(object);
+  director_bpf__destroy(object);
+  return error;
+}
+
+static const char* last_lines(const char* text, int lines) {
+  const char* at = text + strlen(text);
+
+  while (at > text && lines > 0) lines -= *--at == '\n';
+  return at;
+}
+
+/* Loads it and says what came of it: 1 when it was refused. */
+static int check(const struct size* size, int features) {
+  int error = load(size, features, LOG_STATS);
+
+  printf("%s tables, features %d: ", size->name, features);
+  if (!error) {
+    /* "verification time", "stack depth", "processed ... insns": one line of them. */
+    for (char* end = log_text; (end = strchr(end, '\n')); *end = ' ');
+    printf("%s\n", log_text);
+    return 0;
+  }
+  printf("REFUSED: %s\n", strerror(-error));
+  load(size, features, LOG_PATH);
+  printf("%s\n", last_lines(log_text, 40));
+  return 1;
+}
+
+static int quiet(enum libbpf_print_level level, const char* format, va_list values) { return 0; }
+
+int main(int count, char** words) {
+  int refused = 0;
+
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  libbpf_set_print(quiet);
+  for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+    for (int features = sizes[i].first_features; features < 256 && count == 1; features++)
+      refused += check(&sizes[i], features);
+    for (int word = 1; word < count; word++) refused += check(&sizes[i], atoi(words[word]));
+  }
+  printf("%d refused\n", refused);
+  if (getpid() == 1) reboot(RB_AUTOBOOT);
+  return refused != 0;
+}

@@ -1,0 +1,78 @@
+/** Where in the tables a flow is remembered: the arithmetic of bpf/flow_entry.h and bpf/flow.h, and a look there. */
+
+import type { Mapping } from '../libbpf/index.js';
+import { decodeFlow, type FlowEntry } from './flows.js';
+import * as layout from './layout.generated.js';
+import { FLOW_WAYS } from './tables.js';
+
+const WORD = (1n << 64n) - 1n;
+const MULTIPLIER_2 = 0xc2b2ae3d27d4eb4fn;
+const MULTIPLIER_3 = 0x165667b19e3779f9n;
+
+/** A table of flows, and what spreads them over it. */
+export interface FlowTable {
+  readonly family: 4 | 6;
+  readonly memory: Mapping;
+  readonly secret: bigint;
+  /** The data path's time. */
+  readonly now: number;
+}
+
+/** Whose entry is looked for. */
+export interface FlowKey {
+  /** The service's number. */
+  readonly service: number;
+  /** 4 or 16 bytes. */
+  readonly client: Uint8Array;
+  readonly clientPort: number;
+  /** The virtual one. */
+  readonly port: number;
+  readonly template: boolean;
+}
+
+/** The entry of a flow, or of a template of persistence; undefined when there is none. */
+export function findFlow({ family, memory, secret, now }: FlowTable, key: FlowKey): FlowEntry | undefined {
+  const { byteLength } = family === 4 ? layout.flow4 : layout.flow6;
+  const ways = family === 4 ? FLOW_WAYS.ipv4 : FLOW_WAYS.ipv6;
+  const wanted = keyBytes(key);
+  const buckets = BigInt(memory.byteLength / byteLength / ways);
+  const first = hashOf(wanted, secret);
+  for (const hash of [first, ((first ^ (first >> 32n)) * MULTIPLIER_3) & WORD]) {
+    const bucket = Number(((hash >> 32n) * buckets) >> 32n);
+    const entries = memory.read(bucket * ways * byteLength, new Uint8Array(ways * byteLength));
+    for (let at = 0; at < entries.length; at += byteLength) {
+      const bytes = entries.subarray(at, at + byteLength);
+      if (Buffer.compare(bytes.subarray(0, wanted.length), wanted) === 0) {
+        const entry = decodeFlow(bytes, family, now);
+        const isTemplate = entry.state === 'template' || entry.state === 'template-new';
+        const isLive = entry.state !== 'free' && entry.state !== 'busy';
+        if (isLive && entry.port === key.port && isTemplate === key.template) {
+          return entry;
+        }
+      }
+    }
+  }
+  return undefined;
+}
+
+/** All of an entry but its data: 8 bytes for IPv4, 24 for IPv6. */
+function keyBytes({ service, client, clientPort }: FlowKey): Uint8Array {
+  const [length, portAt, serviceAt] = client.length === 4 ? [8, 4, 6] : [24, 16, 18];
+  const bytes = new Uint8Array(length);
+  const view = new DataView(bytes.buffer);
+  bytes.set(client);
+  view.setUint16(portAt, clientPort);
+  view.setUint16(serviceAt, service, true);
+  return bytes;
+}
+
+/** flow4_hash() and flow6_hash(). */
+function hashOf(key: Uint8Array, secret: bigint): bigint {
+  const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
+  const rotated = (bits: bigint): bigint => ((secret << bits) | (secret >> (64n - bits))) & WORD;
+  const product = [secret, rotated(21n), rotated(42n)]
+    .slice(0, key.length / 8)
+    .reduce((sum, factor, i) => sum + view.getBigUint64(i * 8, true) * factor, 0n);
+  const sum = product & WORD;
+  return ((sum ^ (sum >> 32n)) * MULTIPLIER_2) & WORD;
+}

@@ -1,0 +1,213 @@
+/** Explaining a packet: the same answer as the director's own, by program and by oracle, and not a byte is changed by it. */
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import test from 'node:test';
+
+import { buildFrame } from '../../src/bench/packets.js';
+import { formatExplanation } from '../../src/cli/explain-text.js';
+import { EXPLAIN_OBJECT, Oracle } from '../../src/dataplane/index.js';
+import { Explainer } from '../../src/dataplane/explainer.js';
+import { explainOnce, type Explanation, type Surroundings } from '../../src/dataplane/explanation.js';
+import type { MapSet } from '../../src/dataplane/map-set.js';
+import { LiveRecall } from '../../src/dataplane/recall.js';
+import { explainFrames } from '../../src/director/explain.js';
+import type { Service } from '../../src/model/index.js';
+import { FuzzDirector } from '../fuzz/director.js';
+import { Packets } from '../fuzz/packets.js';
+import { Random } from '../fuzz/random.js';
+import { randomScene } from '../fuzz/scenes.js';
+import { PacketDirector } from '../support/director.js';
+import { CLIENT_MAC, DIRECTOR, macFor, service, worldOf } from '../support/models.js';
+
+/** To load the programs takes longer than to run them: few scenes, and many packets in each. */
+const SCENES = 8;
+const EARLIER = 1000;
+const EXPLAINED = 3000;
+
+/** An interface to redirect to; its peer is of no use. */
+function makeInterface(): number {
+  execFileSync('ip', ['link', 'add', 'explain0', 'type', 'veth', 'peer', 'name', 'explain1']);
+  const [link] = JSON.parse(execFileSync('ip', ['-json', 'link', 'show', 'explain0'], { encoding: 'utf8' })) as {
+    ifindex: number;
+  }[];
+  return link!.ifindex;
+}
+
+/** Every byte of every map that can be mapped. */
+function snapshot(set: MapSet): ReadonlyMap<string, Buffer> {
+  const mappable = [...set.maps].filter(([name]) => name !== 'devices' && !name.endsWith('.rodata'));
+  return new Map(
+    mappable.map(([name, map]) => {
+      using memory = map.mmap('read');
+      return [name, Buffer.from(memory.read(0, new Uint8Array(memory.byteLength)))] as const;
+    }),
+  );
+}
+
+function assertSame(before: ReadonlyMap<string, Buffer>, after: ReadonlyMap<string, Buffer>): void {
+  for (const [name, bytes] of before) {
+    assert.ok(bytes.equals(after.get(name)!), `${name} was changed`);
+  }
+}
+
+/** What `beeline explain` prints of a frame. */
+async function explainedText(
+  { set, image, numbering }: Surroundings,
+  explainer: Explainer,
+  frame: Uint8Array,
+): Promise<string> {
+  const explain = (each: Uint8Array): Promise<Explanation> =>
+    Promise.resolve(explainOnce(explainer, { set, image, numbering }, each, undefined));
+  const [report] = await explainFrames({ image, numbering, explain }, { frames: [frame] });
+  return formatExplanation(report!);
+}
+
+test('a packet that is explained comes to what it then comes to, and no map is changed by explaining', async () => {
+  const random = new Random(14);
+  const egress = makeInterface();
+  const verdicts = new Set<string>();
+  for (let i = 0; i < SCENES; i += 1) {
+    const scene = randomScene(random, egress);
+    using director = new FuzzDirector();
+    await director.publish(scene);
+    using explainer = await Explainer.load(EXPLAIN_OBJECT, director.set);
+    const packets = new Packets(random, scene);
+    const frames = Array.from({ length: EARLIER + EXPLAINED }, () => packets.next());
+    director.run(frames.slice(0, EARLIER));
+
+    const before = snapshot(director.set);
+    for (const frame of frames) {
+      explainer.explain(frame);
+    }
+    assertSame(before, snapshot(director.set));
+
+    for (const frame of frames.slice(EARLIER)) {
+      const recall = new LiveRecall(director.set, director.numbering);
+      const expected = new Oracle(director.image, undefined, undefined, recall).decide(frame);
+      const { trace, frame: explained } = explainer.explain(frame);
+      const [actual] = director.goOn([frame]);
+      const text = await explainedText(director, explainer, frame);
+      assert.doesNotMatch(text, /undefined|DISAGREES/);
+      const hex = Buffer.from(frame).toString('hex');
+      assert.equal(trace.verdict, actual!.verdict, hex);
+      assert.deepEqual(Buffer.from(explained), Buffer.from(actual!.frame), hex);
+      assert.equal(expected.verdict, actual!.verdict, hex);
+      assert.deepEqual(Buffer.from(expected.frame), Buffer.from(actual!.frame), hex);
+      verdicts.add(trace.verdict);
+    }
+  }
+  assert.ok(verdicts.size > 12, [...verdicts].join());
+});
+
+const VIP = '192.168.1.100';
+
+function frameTo(port: number, flags: number): Uint8Array {
+  return buildFrame({
+    destinationMac: DIRECTOR.mac,
+    sourceMac: CLIENT_MAC,
+    source: '192.168.1.12',
+    destination: VIP,
+    protocol: 'tcp',
+    sourcePort: 40_000,
+    destinationPort: port,
+    flags,
+  });
+}
+
+const SERVERS = ['192.168.1.31', '192.168.1.32', '192.168.1.33'];
+
+for (const scheduler of ['rr', 'wlc', 'lblcr', 'twos', 'maglev'] as const satisfies readonly Service['scheduler'][]) {
+  test(`under ${scheduler} a hundred explanations are as if there had been none`, async () => {
+    using director = await PacketDirector.with([service(VIP, 80, SERVERS, { scheduler })]);
+    const set = director.publisher.set!;
+    using explainer = await Explainer.load(EXPLAIN_OBJECT, set);
+    const before = snapshot(set);
+    const answers = new Set<string>();
+    for (let i = 0; i < 100; i += 1) {
+      const { trace, frame } = explainer.explain(frameTo(80, 0x02));
+      assert.equal(trace.verdict, 'forwarded');
+      answers.add(Buffer.from(frame).toString('hex'));
+    }
+    assertSame(before, snapshot(set));
+    assert.equal(answers.size, 1);
+    assert.equal(Buffer.from(director.send(frameTo(80, 0x02)).frame).toString('hex'), [...answers][0]);
+  });
+}
+
+test('a flow that would be remembered is told as such, and known when it is', async () => {
+  using director = await PacketDirector.with([
+    service(VIP, 80, SERVERS, { scheduler: 'rr', persistence: { timeout: 300, mask: '255.255.255.0' } }),
+  ]);
+  using explainer = await Explainer.load(EXPLAIN_OBJECT, director.publisher.set!);
+  const first = explainer.explain(frameTo(80, 0x02)).trace;
+  assert.deepEqual(
+    [first.stored?.state, first.templateStored?.state, first.found],
+    ['syn-recv', 'template-new', undefined],
+  );
+  assert.deepEqual(first.match, { service: 1, protocol: 'tcp', client: '192.168.1.12', clientPort: 40_000, port: 80 });
+  assert.ok(first.opens && first.number !== 0 && first.counted === first.number);
+  director.send(frameTo(80, 0x02));
+  const second = explainer.explain(frameTo(80, 0x10)).trace;
+  assert.deepEqual([second.found?.state, second.changed?.state, second.stored], ['syn-recv', 'established', undefined]);
+  assert.equal(second.found?.number, second.number);
+  director.send(frameTo(80, 0x10));
+  const third = explainer.explain(frameTo(80, 0x10)).trace;
+  assert.ok(third.steps.has('hit'));
+  assert.equal(third.found?.state, 'established');
+});
+
+test('what is printed of a packet is the way that it goes', async () => {
+  const servers = ['192.168.1.31', '192.168.1.32'];
+  using director = new FuzzDirector();
+  const services = [
+    service(VIP, 80, servers, { track: 'moved' }),
+    service(VIP, 443, servers, { scheduler: 'rr', persistence: { timeout: 300, mask: '255.255.255.0' } }),
+  ];
+  await director.publish({ model: { services }, world: worldOf(services) });
+  using explainer = await Explainer.load(EXPLAIN_OBJECT, director.set);
+  const explained = (frame: Uint8Array): Promise<string> => explainedText(director, explainer, frame);
+  const packet = (flags: string, port: number): string =>
+    `packet       tcp ${flags} 192.168.1.12:40000 > 192.168.1.100:${port}, to 00:50:00:00:04:00 (ens3)\n`;
+  const sent = (address: string): string =>
+    `frame        00:50:00:00:04:00 > ${macFor(address)}\nverdict      forwarded (sent back out of ens3)\noracle       agrees\n`;
+  const [first, second] = servers as [string, string];
+
+  const slot = director.image.services[0]!.ring!;
+  const web = await explained(frameTo(80, 0x02));
+  const [, index, owner] = /slot +(\d+) of \d+ -> (\S+)/.exec(web)!;
+  assert.equal(servers[slot[Number(index)]!], owner);
+  assert.equal(
+    web,
+    packet('SYN', 80) +
+      'service      tcp 192.168.1.100:80, maglev, 2 real servers\n' +
+      'flow         not looked for: no change touched its slot\n' +
+      `slot         ${index!} of 1024 -> ${owner!}\n` +
+      `destination  ${owner!}, weight 1, at ${macFor(owner!)}\n` +
+      sent(owner!),
+  );
+
+  const rr = 'service      tcp 192.168.1.100:443, rr, 2 real servers\n';
+  assert.equal(
+    await explained(frameTo(443, 0x02)),
+    packet('SYN', 443) +
+      rr +
+      'flow         not known; would be remembered as SYN_RECV\n' +
+      'persistence  not known; the client would be kept where this flow goes\n' +
+      `slot         0 of 2 -> ${second}\n` +
+      `destination  ${second}, weight 1, at ${macFor(second)}, the scheduler's choice at this moment\n` +
+      sent(second),
+  );
+  director.goOn([frameTo(443, 0x02)]);
+  assert.equal(
+    await explained(frameTo(443, 0x10)),
+    packet('ACK', 443) +
+      rr +
+      `flow         known: SYN_RECV, last packet just now, at ${second}; becomes ESTABLISHED\n` +
+      `persistence  known: the client is kept at ${second}\n` +
+      `destination  ${second}, weight 1, at ${macFor(second)}, by the flow\n` +
+      sent(second),
+  );
+  assert.notEqual(first, second);
+  assert.match(await explained(frameTo(22, 0x02)), /service      none\nverdict      no-service \(for a VIP, /);
+});
