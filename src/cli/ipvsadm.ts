@@ -3,24 +3,50 @@
 import { Command } from 'commander';
 
 import type { Tool } from '../ipvsadm/tool.js';
+import { withExamples } from '../usage/index.js';
 
-const SUMMARIES: Readonly<Record<Tool, string>> = {
-  ipvsadm: "ipvsadm's commands and listings: beeline ipvsadm -Ln",
-  'ipvsadm-save': 'print the ipvsadm commands that make the services anew',
-  'ipvsadm-restore': 'replace the services by those that ipvsadm-save printed',
+interface Described {
+  readonly summary: string;
+  readonly description: string;
+  readonly examples: readonly [command: string, meaning: string][];
+}
+
+const TOOLS: Readonly<Record<Tool, Described>> = {
+  ipvsadm: {
+    summary: "ipvsadm's commands and listings: beeline ipvsadm -Ln",
+    description:
+      "Change and list the running director's services in ipvsadm's language, with its options, listings, messages and exit " +
+      'statuses. "beeline ipvsadm -h" says which options there are.',
+    examples: [
+      ['beeline ipvsadm -A -t 192.168.1.100:80 -s wrr', 'add a service'],
+      ['beeline ipvsadm -a -t 192.168.1.100:80 -r 192.168.1.31 -g -w 3', 'add a real server to it'],
+      ['beeline ipvsadm -Ln --stats', 'list what came for them'],
+    ],
+  },
+  'ipvsadm-save': {
+    summary: 'print the ipvsadm commands that make the services anew',
+    description: "Print the services as lines that ipvsadm-restore reads, Beeline's or Linux Virtual Server's.",
+    examples: [['beeline ipvsadm-save -n >rules', 'with addresses and ports as numbers']],
+  },
+  'ipvsadm-restore': {
+    summary: 'replace the services by those that ipvsadm-save printed',
+    description: 'Remove all services, then read lines of ipvsadm-save from standard input.',
+    examples: [['beeline ipvsadm-restore <rules', 'go back to what was saved']],
+  },
 };
 
 export function ipvsadmCommands(): Command[] {
-  return Object.entries(SUMMARIES).map(([name, summary]) =>
-    new Command(name)
+  return Object.entries(TOOLS).map(([name, { summary, description, examples }]) => {
+    const command = new Command(name)
       .summary(summary)
-      .description(`${summary}\n"beeline ipvsadm -h" says which options there are.`)
+      .description(description)
       .argument('[arguments...]', "as ipvsadm's own")
       .helpOption(false)
       .allowUnknownOption()
       .action(async (words: string[]) => {
         const { runTool } = await import('../ipvsadm/tool.js');
         process.exitCode = await runTool(name as Tool, words);
-      }),
-  );
+      });
+    return withExamples(command, ...examples);
+  });
 }
