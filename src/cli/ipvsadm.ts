@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 
 import type { Tool } from '../ipvsadm/tool.js';
-import { withExamples } from '../usage/index.js';
+import { endsAs, withExamples } from '../usage/index.js';
 
 interface Described {
   readonly summary: string;
@@ -35,6 +35,14 @@ const TOOLS: Readonly<Record<Tool, Described>> = {
   },
 };
 
+const EXIT_STATUSES = {
+  0: 'Done.',
+  1: 'There is no such service to list.',
+  2: 'The command line is wrong.',
+  3: 'No daemon is running.',
+  255: 'An option is not known, or the change was refused; the message says why.',
+} as const;
+
 export function ipvsadmCommands(): Command[] {
   return Object.entries(TOOLS).map(([name, { summary, description, examples }]) => {
     const command = new Command(name)
@@ -47,6 +55,6 @@ export function ipvsadmCommands(): Command[] {
         const { runTool } = await import('../ipvsadm/tool.js');
         process.exitCode = await runTool(name as Tool, words);
       });
-    return withExamples(command, ...examples);
+    return endsAs(withExamples(command, ...examples), EXIT_STATUSES);
   });
 }

@@ -84,7 +84,9 @@ function commandPage(command: Definition, program: Definition, surroundings: Sur
     ...entries(command),
     ...(doers.length > 1 || doers[0] !== command ? [...heading('commands'), ...doers.flatMap(subcommand)] : []),
     ...command.sections.flatMap(section),
-    ...statusSection(statuses, exitStatuses),
+    ...(command.ownStatuses === undefined
+      ? statusSection(statuses, exitStatuses)
+      : statusSection(Object.keys(command.ownStatuses).map(Number), command.ownStatuses)),
     ...exampleSection(all.flatMap(({ examples }) => examples)),
     ...seeAlso(['beeline(1)', ...related(command, program), ...surroundings.otherPages]),
   ];

@@ -74,6 +74,8 @@ export interface Definition {
   readonly examples: readonly Example[];
   /** Exit statuses besides those that every command may end with. */
   readonly exitStatuses: readonly number[];
+  /** What its exit statuses mean, where it ends as no other command does. */
+  readonly ownStatuses?: Readonly<Record<number, string>> | undefined;
 }
 
 /** What commander has no place for. */
@@ -81,6 +83,7 @@ interface Extras {
   sections: readonly Section[];
   examples: readonly Example[];
   exitStatuses: readonly number[];
+  ownStatuses?: Readonly<Record<number, string>> | undefined;
 }
 
 const extras = new WeakMap<Command, Extras>();
@@ -113,6 +116,12 @@ export function withSection(command: Command, title: string, ...blocks: Block[])
   const before = extrasOf(command);
   extras.set(command, { ...before, sections: [...before.sections, { title, blocks }] });
   return command.addHelpText('after', `\n${title}:\n${blocks.map(formatBlock).join('\n')}`.trimEnd());
+}
+
+/** The exit statuses of a command that ends as another program does. */
+export function endsAs(command: Command, meanings: Readonly<Record<number, string>>): Command {
+  extras.set(command, { ...extrasOf(command), ownStatuses: meanings });
+  return command;
 }
 
 /** Exit statuses that not every command has. */

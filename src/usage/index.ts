@@ -5,6 +5,7 @@ export { complete, type Completion } from './complete.js';
 export {
   completes,
   define,
+  endsAs,
   exitsWith,
   withExamples,
   withSection,
