@@ -29,7 +29,7 @@ const TOOLS: Readonly<Record<Tool, Described>> = {
     examples: [['beeline ipvsadm-save -n >rules', 'with addresses and ports as numbers']],
   },
   'ipvsadm-restore': {
-    summary: 'replace the services by those that ipvsadm-save printed',
+    summary: 'replace all services by those that were saved',
     description: 'Remove all services, then read lines of ipvsadm-save from standard input.',
     examples: [['beeline ipvsadm-restore <rules', 'go back to what was saved']],
   },
