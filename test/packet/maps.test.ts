@@ -81,8 +81,9 @@ test('every map of the director is found and decoded', async (context) => {
   }
   assert.ok(listed.every(({ key, value }) => key.type !== null && value.type !== null));
   assert.ok(listed.every(({ instance }) => instance === INSTANCE));
-  for (const name of names) {
-    for (const how of [[], ['--json'], ['--hex'], ['--raw']]) {
+  for (const [i, name] of names.entries()) {
+    // Bytes need no type: each form for half of the maps.
+    for (const how of [[], ['--json'], [i % 2 === 0 ? '--hex' : '--raw']]) {
       const { status, stderr } = beeline('dump', name, '--limit', '20', ...how);
       assert.equal(status, 0, `${name} ${how.join()}: ${stderr}`);
     }

@@ -101,7 +101,7 @@ test('program and oracle agree on every packet, and on what is counted', async (
         }
       },
     ),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
   director.close();
 });
