@@ -19,7 +19,7 @@ export const ROOMS = {
   net: ['model', 'native'],
   control: ['model'],
   director: ['config', 'control', 'dataplane', 'model', 'native', 'net'],
-  ipvsadm: ['control', 'director', 'model'],
+  ipvsadm: ['control', 'model'],
   lab: ['model'],
   bench: ['dataplane', 'lab', 'libbpf', 'model', 'native'],
   maps: ['dataplane', 'libbpf', 'model'],

@@ -5,7 +5,7 @@ import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 
 import type { Method, Parameters, Results, ServiceReport } from '../control/protocol.js';
-import { DEFAULT_INSTANCE, instanceOf } from '../director/instance.js';
+import { DEFAULT_INSTANCE, instanceOf } from '../control/instance.js';
 import { parseServiceName, serviceName } from '../model/index.js';
 import type { Candidate, Given } from '../usage/index.js';
 import { formatEndpoint, formatQuantity } from './format.js';

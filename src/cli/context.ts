@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 
 import type { Method, Parameters, Results } from '../control/protocol.js';
-import { DEFAULT_INSTANCE, instanceOf, type Instance } from '../director/instance.js';
+import { DEFAULT_INSTANCE, instanceOf, type Instance } from '../control/instance.js';
 import { BeelineError, type ErrorCode } from '../model/index.js';
 import { completes, exitsWith } from '../usage/index.js';
 import { instances } from './candidates.js';

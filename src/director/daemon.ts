@@ -14,7 +14,7 @@ import { Drains } from './drains.js';
 import { Editing } from './edits.js';
 import { explainFrames } from './explain.js';
 import { reportFlows, summarizeFlows } from './flow-report.js';
-import type { Instance } from './instance.js';
+import type { Instance } from '../control/instance.js';
 import { lockInstance } from './lock.js';
 import type { Logger } from './log.js';
 import { serviceManager } from './notify.js';

@@ -4,7 +4,7 @@ import { removePins } from '../dataplane/index.js';
 import { pinnedDestinations } from '../dataplane/leftovers.js';
 import type { IpAddress } from '../model/index.js';
 import { Network } from '../net/index.js';
-import type { Instance } from './instance.js';
+import type { Instance } from '../control/instance.js';
 import { lockInstance } from './lock.js';
 import { preflight } from './preflight.js';
 

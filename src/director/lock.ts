@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { BeelineError } from '../model/index.js';
 import { KernelError } from '../native/error.js';
 import { FileLock } from '../native/system.js';
-import type { Instance } from './instance.js';
+import type { Instance } from '../control/instance.js';
 
 /** @throws BeelineError `ALREADY_RUNNING`; `CAPABILITY_MISSING` where the folder is somebody else's */
 export function lockInstance({ name, lockPath }: Instance): FileLock {

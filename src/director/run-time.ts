@@ -5,7 +5,7 @@ import { rename } from 'node:fs/promises';
 
 import { formatConfig, type ConfigFile } from '../config/index.js';
 import { allServices, type Model } from '../model/index.js';
-import type { Instance } from './instance.js';
+import type { Instance } from '../control/instance.js';
 import type { Logger } from './log.js';
 import { SnapshotFile, writeDurably, type Origin, type Snapshot } from './snapshot.js';
 

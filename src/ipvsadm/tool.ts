@@ -1,7 +1,7 @@
 /** ipvsadm's three programs on this host: the terminal, the daemon's socket, names and addresses. Made to start fast. */
 
 import { request } from '../control/client.js';
-import { DEFAULT_INSTANCE, instanceOf } from '../director/instance.js';
+import { DEFAULT_INSTANCE, instanceOf } from '../control/instance.js';
 import { execute, restoreAnew, type Director, type Surroundings } from './execute.js';
 import { failureOf } from './errors.js';
 import { systemNames } from './names.js';

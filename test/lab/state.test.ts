@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { instanceOf } from '../../src/director/instance.js';
+import { instanceOf } from '../../src/control/instance.js';
 import { inNamespace, run } from '../../src/lab/command.js';
 import { hostNamed, NIC, VIP4 } from '../../src/lab/index.js';
 import type { ProcessIdentity } from '../../src/lab/process.js';

@@ -6,7 +6,7 @@ import {
   type ExplainReport,
   type ServiceReport,
 } from '../../src/control/index.js';
-import { instanceOf } from '../../src/director/instance.js';
+import { instanceOf } from '../../src/control/instance.js';
 
 function destination(address: string, state: DestinationReport['state']): DestinationReport {
   const none = { packets: 0, bytes: 0, flows: 0, active: 0, inactive: 0, persistent: 0 };

@@ -5,7 +5,7 @@ import test from 'node:test';
 
 import { compile } from '../../src/dataplane/index.js';
 import { Director, type DirectorOptions } from '../../src/director/director.js';
-import { instanceOf } from '../../src/director/instance.js';
+import { instanceOf } from '../../src/control/instance.js';
 import { serviceManager } from '../../src/director/notify.js';
 import { checkCapabilities, checkKernel } from '../../src/director/preflight.js';
 import { reportReload, reportServices, reportTotals } from '../../src/director/report.js';

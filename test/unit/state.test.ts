@@ -9,7 +9,7 @@ import test, { type TestContext } from 'node:test';
 import { pino } from 'pino';
 
 import { parseConfig, type ConfigFile } from '../../src/config/index.js';
-import { instanceOf, type Instance } from '../../src/director/instance.js';
+import { instanceOf, type Instance } from '../../src/control/instance.js';
 import { beginWith, originOf, RunTime } from '../../src/director/run-time.js';
 import { decodeSnapshot, encodeSnapshot, SnapshotFile, type Snapshot } from '../../src/director/snapshot.js';
 import type { Model } from '../../src/model/index.js';
