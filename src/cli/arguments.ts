@@ -2,9 +2,14 @@
 
 import { Argument, InvalidArgumentError, Option } from 'commander';
 
-import { DEFAULT_CONFIG_PATH } from '../config/path.js';
-
-import { BeelineError, parseIp, parseServiceName, serviceName, type IpAddress } from '../model/index.js';
+import {
+  BeelineError,
+  DEFAULT_CONFIG_PATH,
+  type IpAddress,
+  parseIp,
+  parseServiceName,
+  serviceName,
+} from '../model/index.js';
 import { completes } from '../usage/index.js';
 import { realServers, services } from './candidates.js';
 

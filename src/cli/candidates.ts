@@ -4,11 +4,10 @@ import { existsSync, readdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 
-import type { Method, Parameters, Results, ServiceReport } from '../control/protocol.js';
-import { DEFAULT_INSTANCE, instanceOf } from '../control/instance.js';
-import { parseServiceName, serviceName } from '../model/index.js';
+import type { Method, Parameters, Results, ServiceReport } from '../control/index.js';
+import { DEFAULT_INSTANCE, instanceOf, parseServiceName, serviceName } from '../model/index.js';
 import type { Candidate, Given } from '../usage/index.js';
-import { formatEndpoint, formatQuantity } from './format.js';
+import { formatEndpoint, formatQuantity } from './terminal/format.js';
 
 async function ask<Name extends Method>(
   given: Given,

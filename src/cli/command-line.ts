@@ -7,7 +7,7 @@ import { ExitStatus, exitStatusOf } from './context.js';
 
 async function run(first: string | undefined, rest: readonly string[]): Promise<void> {
   if (first === '__complete') {
-    const { answer } = await import('./complete.js');
+    const { answer } = await import('./commands/complete.js');
     await answer(rest);
   } else {
     const { beeline } = await import('./program.js');

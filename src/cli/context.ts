@@ -4,12 +4,11 @@ import { existsSync } from 'node:fs';
 
 import { Option, type Command } from 'commander';
 
-import type { Method, Parameters, Results } from '../control/protocol.js';
-import { DEFAULT_INSTANCE, instanceOf, type Instance } from '../control/instance.js';
-import { BeelineError, type ErrorCode } from '../model/index.js';
+import type { Method, Parameters, Results } from '../control/index.js';
+import { BeelineError, DEFAULT_INSTANCE, type ErrorCode, type Instance, instanceOf } from '../model/index.js';
 import { completes, exitsWith } from '../usage/index.js';
 import { instances } from './candidates.js';
-import { coloured, plain, wantsColours, type Paint } from './colour.js';
+import { coloured, type Paint, plain, wantsColours } from './terminal/colour.js';
 
 export const ExitStatus = {
   ok: 0,

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command `beeline`. ipvsadm's language goes past commander, untouched and without waiting for all else to load. */
 
-import { ipvsadmCall } from './ipvsadm-call.js';
+import { ipvsadmCall } from './commands/ipvsadm/call.js';
 
 const call = ipvsadmCall(process.argv.slice(2));
 if (call === undefined) {

@@ -1,7 +1,6 @@
 /** What the manual's first page tells besides the commands: what Beeline is, its environment and its files. */
 
-import { DEFAULT_CONFIG_PATH } from '../config/path.js';
-import { instanceOf } from '../control/instance.js';
+import { DEFAULT_CONFIG_PATH, instanceOf } from '../model/index.js';
 import type { Section } from '../usage/index.js';
 
 export const INTRODUCTION: readonly string[] = [

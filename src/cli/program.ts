@@ -4,30 +4,30 @@ import { readFileSync } from 'node:fs';
 
 import { Command } from 'commander';
 
-import { applyCommand } from './apply.js';
-import { benchCommand } from './bench.js';
-import { checkCommand } from './check.js';
-import { completionCommand } from './completion.js';
+import { applyCommand } from './commands/apply.js';
+import { benchCommand } from './commands/bench.js';
+import { checkCommand } from './commands/check.js';
+import { completionCommand } from './commands/completion.js';
+import { diffCommand } from './commands/diff.js';
+import { drainCommand } from './commands/drain.js';
+import { explainCommand } from './commands/explain/explain.js';
+import { flowsCommand } from './commands/flows.js';
+import { importCommand } from './commands/import.js';
+import { ipvsadmCommands } from './commands/ipvsadm/ipvsadm.js';
+import { labCommand } from './commands/lab.js';
+import { listCommand } from './commands/list.js';
+import { manualCommand } from './commands/manual.js';
+import { mapCommand } from './commands/map/map.js';
+import { markCommand } from './commands/mark.js';
+import { planCommand } from './commands/plan.js';
+import { reloadCommand } from './commands/reload.js';
+import { runCommand } from './commands/run.js';
+import { saveCommand } from './commands/save.js';
+import { schemaCommand } from './commands/schema.js';
+import { statsCommand } from './commands/stats.js';
+import { statusCommand } from './commands/status.js';
+import { stopCommand } from './commands/stop.js';
 import { withInstance } from './context.js';
-import { diffCommand } from './diff.js';
-import { drainCommand } from './drain.js';
-import { explainCommand } from './explain.js';
-import { flowsCommand } from './flows.js';
-import { importCommand } from './import.js';
-import { ipvsadmCommands } from './ipvsadm.js';
-import { labCommand } from './lab.js';
-import { listCommand } from './list.js';
-import { manualCommand } from './manual.js';
-import { mapCommand } from './map.js';
-import { markCommand } from './mark.js';
-import { planCommand } from './plan.js';
-import { reloadCommand } from './reload.js';
-import { runCommand } from './run.js';
-import { saveCommand } from './save.js';
-import { schemaCommand } from './schema.js';
-import { statsCommand } from './stats.js';
-import { statusCommand } from './status.js';
-import { stopCommand } from './stop.js';
 
 /** Builds the commands anew, each loading what it needs when it is run. */
 export function beeline(): Command {

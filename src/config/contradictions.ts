@@ -1,15 +1,15 @@
 /** What each part of a configuration allows by itself and the whole does not. */
 
 import {
+  type Breach,
+  type Family,
   familyOf,
+  type IpAddress,
   overlap,
   policyBreaches,
   serviceName,
   thresholdBreach,
   unusableAddress,
-  type Breach,
-  type Family,
-  type IpAddress,
 } from '../model/index.js';
 import type { Path, Problem } from './parse.js';
 import type { Config } from './schema.js';

@@ -51,3 +51,4 @@ function hintFor(code: string | undefined): { hint?: string } {
       return {};
   }
 }
+export { EXAMPLE } from './example.js';

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 
 import { BeelineError, type Model } from '../model/index.js';
 import { findContradictions } from './contradictions.js';
-import { configSchema, knownKeys, type Config } from './schema.js';
+import { type Config, configSchema, knownKeys } from './schema.js';
 import { findTextProblems } from './structure.js';
 
 /** Keys and indices from the top of the document to a value. */

@@ -6,11 +6,12 @@ import {
   DEFAULT_FLOWS,
   DEFAULT_TIMEOUTS,
   isMac,
+  MARK_MATCH_FORM,
   MAX_DIRECTORS,
   MAX_FLOWS,
-  MARK_MATCH_FORM,
   MAX_INTERFACES,
   MAX_MARK,
+  MAX_SLOTS,
   MAX_THRESHOLD,
   MAX_TIMEOUT,
   MAX_WEIGHT,
@@ -20,11 +21,10 @@ import {
   PROTOCOLS,
   SCHEDULER_FLAGS,
   SCHEDULERS,
+  type Timeouts,
   TRACKING,
   TTL_POLICIES,
-  type Timeouts,
 } from '../model/index.js';
-import { MAX_SLOTS } from '../schedule/ring.js';
 
 /** IFNAMSIZ is 16 with the terminating zero; neither white space nor slashes (net/core/dev.c, dev_valid_name). */
 const INTERFACE_NAME = /^[^\s/:]{1,15}$/;

@@ -21,14 +21,14 @@ import {
 
 import {
   BeelineError,
+  type Destination,
   diffModels,
   familyOf,
+  type MarkKey,
   markMatchName,
+  type Model,
   parseIp,
   parseMarkMatch,
-  type Destination,
-  type MarkKey,
-  type Model,
   type ServicePolicy,
 } from '../model/index.js';
 import { parseConfig } from './parse.js';

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 
 import { BeelineError } from '../model/index.js';
 import { encodeFrame, FrameDecoder, MAX_REPLY_BYTES, MAX_REQUEST_BYTES } from './frame.js';
-import { PROTOCOL_VERSION, type Method, type Parameters, type Reply, type Results } from './protocol.js';
+import { type Method, type Parameters, PROTOCOL_VERSION, type Reply, type Results } from './protocol.js';
 
 /** A daemon that takes longer is in trouble; the largest configurations take a few seconds to load. */
 const TIMEOUT_MS = 30_000;

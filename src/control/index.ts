@@ -1,6 +1,6 @@
-/** The control socket: how commands talk to the daemon. */
+/** The control socket as commands see it. The daemon's end is server.ts, which clients need not load. */
 
 export { isRunning, request } from './client.js';
 export type * from './protocol.js';
-export { PROTOCOL_VERSION } from './protocol.js';
-export { ControlServer, type Handlers } from './server.js';
+export { MAX_EXPLAINED_BYTES, MAX_EXPLAINED_FRAMES, PROTOCOL_VERSION } from './protocol.js';
+export type { ControlServer, Handlers } from './server.js';

@@ -15,6 +15,7 @@ import type {
   ServiceKey,
   ServicePolicy,
 } from '../model/index.js';
+import type { FrameSummary } from '../packet/index.js';
 
 /** Raised with every change that older programs would misunderstand. */
 export const PROTOCOL_VERSION = 1;
@@ -117,24 +118,9 @@ export interface ExplainReport {
   readonly oracle: ExplainedOracle;
 }
 
-export interface ExplainedPacket {
+export interface ExplainedPacket extends FrameSummary {
   /** By which it comes. */
   readonly interface: string;
-  readonly bytes: number;
-  readonly destinationMac: MacAddress;
-  readonly sourceMac: MacAddress;
-  /** Ids of its VLAN tags, the outer one first. */
-  readonly vlans: readonly number[];
-  /** Undefined: it is no IP packet. */
-  readonly source?: IpAddress | undefined;
-  readonly destination?: IpAddress | undefined;
-  /** "tcp", "udp", "icmp", or the protocol's number. */
-  readonly protocol?: string | undefined;
-  readonly sourcePort?: number | undefined;
-  readonly destinationPort?: number | undefined;
-  /** TCP's: SYN, ACK, … */
-  readonly flags?: readonly string[] | undefined;
-  readonly fragment?: 'first' | 'later' | undefined;
   /** It went the short way, for packets without tags, options, extension headers and so on. */
   readonly plain: boolean;
 }

@@ -3,15 +3,15 @@
 import { z } from 'zod';
 
 import {
+  type Edit,
+  type EditKey,
+  type IpAddress,
   MAX_MARK,
   MAX_TIMEOUT,
   parseIp,
   PROTOCOLS,
   SCHEDULER_FLAGS,
   SCHEDULERS,
-  type Edit,
-  type EditKey,
-  type IpAddress,
 } from '../model/index.js';
 import { MAX_EXPLAINED_BYTES, MAX_EXPLAINED_FRAMES, type Method, type Parameters, type Request } from './protocol.js';
 

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 
 import { BeelineError } from '../model/index.js';
 import { encodeFrame, FrameDecoder, MAX_REPLY_BYTES, MAX_REQUEST_BYTES } from './frame.js';
-import { PROTOCOL_VERSION, type Method, type Parameters, type ReplyError, type Results } from './protocol.js';
+import { type Method, type Parameters, PROTOCOL_VERSION, type ReplyError, type Results } from './protocol.js';
 import { parameterSchemas, requestSchema } from './schemas.js';
 
 /** One function a method. What they throw becomes the reply's error. */

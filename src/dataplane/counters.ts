@@ -1,15 +1,10 @@
 /** Sums of what the CPUs counted. Counts are exact up to 2^53, nine petabytes, and rounded beyond. */
 
+import { VERDICTS, type VerdictName } from '../layout/index.js';
+import { highestNumbers, type Image, type Numbering } from '../image/index.js';
+import * as layout from '../layout/index.js';
 import type { IpAddress } from '../model/index.js';
-import type { Image } from './compile.js';
-import * as layout from './layout.generated.js';
 import type { MapSet } from './map-set.js';
-import { highestNumbers, type Numbering } from './numbering.js';
-
-/** The names of verdicts as people see them: "no-service". */
-export type VerdictName = keyof typeof layout.verdict;
-
-export const VERDICTS = Object.keys(layout.verdict) as readonly VerdictName[];
 
 export interface DestinationCounters {
   readonly address: IpAddress;

@@ -3,29 +3,27 @@
 import { unlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { featureNames, type Geometry, type Image, type Numbering } from '../image/index.js';
 import type { XdpLink, XdpMode } from '../libbpf/index.js';
 import { BeelineError, type Interface } from '../model/index.js';
 import { attach, attachedMode, type AttachOptions } from './attach.js';
-import { featureNames, type Image } from './compile.js';
 import type { Counters } from './counters.js';
 import { Explainer } from './explainer.js';
 import { explainOnce, type Explanation } from './explanation.js';
 import {
+  type FlowCounts,
+  type FlowFilter,
+  type FlowStatistics,
+  type FlowSums,
+  type FlowTotals,
   listFlows,
   readFlowCounts,
   summarizeFlows,
-  type FlowCounts,
-  type FlowFilter,
-  type FlowSums,
-  type FlowStatistics,
-  type FlowTotals,
 } from './flows.js';
 import { MapSet } from './map-set.js';
 import { MoveTracker } from './move-tracker.js';
-import type { Numbering } from './numbering.js';
 import { ensurePinDirectory, linkPath, listLinks, listSets, openLink, removePins, setPath } from './pins.js';
 import { Publisher } from './publisher.js';
-import type { Geometry } from './tables.js';
 
 export interface DataPlaneOptions {
   /** director.bpf.o */

@@ -1,12 +1,11 @@
 /** The data path explained: a packet run through its second program, which leaves nothing behind and notes the way. */
 
+import * as layout from '../layout/index.js';
+import { type FlowState, flowStateOf, type VerdictName, VERDICTS } from '../layout/index.js';
 import type { BpfMap, BpfProgram, Mapping } from '../libbpf/index.js';
-import { ipFromBytes, PROTOCOL_NUMBERS, PROTOCOLS, type IpAddress, type Protocol } from '../model/index.js';
+import { type IpAddress, ipFromBytes, type Protocol, PROTOCOL_NUMBERS, PROTOCOLS } from '../model/index.js';
 import { secondsOf } from './clock.js';
-import { VERDICTS, type VerdictName } from './counters.js';
-import type { FlowState } from './flow-timeouts.js';
-import { flowNow, flowStateOf } from './flows.js';
-import * as layout from './layout.generated.js';
+import { flowNow } from './flows.js';
 import type { MapSet } from './map-set.js';
 
 /** explain.bpf.c's, and the director's scratch memory: packets that are explained shall not meet others there. */

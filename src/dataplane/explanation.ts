@@ -1,10 +1,9 @@
 /** What the program and the oracle say of one packet at one moment, and whether it is the same. */
 
-import type { Image } from './compile.js';
+import type { Image, Numbering } from '../image/index.js';
+import { type Decision, Oracle } from '../oracle/index.js';
 import type { Explained, Explainer } from './explainer.js';
 import type { MapSet } from './map-set.js';
-import type { Numbering } from './numbering.js';
-import { Oracle, type Decision } from './oracle.js';
 import { LiveRecall } from './recall.js';
 
 export interface Explanation {

@@ -1,9 +1,9 @@
 /** Where in the tables a flow is remembered: the arithmetic of bpf/flow_entry.h and bpf/flow.h, and a look there. */
 
+import { FLOW_WAYS } from '../image/index.js';
+import * as layout from '../layout/index.js';
 import type { Mapping } from '../libbpf/index.js';
 import { decodeFlow, type FlowEntry } from './flows.js';
-import * as layout from './layout.generated.js';
-import { FLOW_WAYS } from './tables.js';
 
 const WORD = (1n << 64n) - 1n;
 const MULTIPLIER_2 = 0xc2b2ae3d27d4eb4fn;

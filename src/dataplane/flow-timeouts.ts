@@ -1,26 +1,10 @@
 /** After how long without a packet flows are over, by state, in the data path's units. Pure. */
 
-import { withDefaults, type Service, type Timeouts } from '../model/index.js';
+import { type Image, TIMEOUT_OF } from '../image/index.js';
+import * as layout from '../layout/index.js';
+import { FLOW_STATES, type FlowState } from '../layout/index.js';
+import { type Service, type Timeouts, withDefaults } from '../model/index.js';
 import { unitsOf } from './clock.js';
-import type { Image } from './compile.js';
-import * as layout from './layout.generated.js';
-
-export type FlowState = keyof typeof layout.flowState;
-
-/** States that fit the four bits of an entry. */
-export const FLOW_STATES = 16;
-
-/** Which timeout goes with which state; templates have their service's. */
-const TIMEOUT_OF: Partial<Record<FlowState, keyof Timeouts>> = {
-  'syn-recv': 'synReceived',
-  unconfirmed: 'established',
-  established: 'established',
-  'fin-wait': 'finWait',
-  'time-wait': 'timeWait',
-  close: 'close',
-  'udp-new': 'udp',
-  udp: 'udp',
-};
 
 /** In the data path's units, by state; 0 for what is no state of a flow. */
 export function timeoutsOf({ timeouts: own, persistence }: Service, common: Timeouts): Uint32Array<ArrayBuffer> {
@@ -34,12 +18,6 @@ export function timeoutsOf({ timeouts: own, persistence }: Service, common: Time
   units[layout.flowState.template] = template;
   units[layout.flowState['template-new']] = template;
   return units;
-}
-
-/** After how many seconds without a packet a flow in a state is over. */
-export function timeoutSeconds({ timeouts: own, persistence }: Service, common: Timeouts, state: FlowState): number {
-  const name = TIMEOUT_OF[state];
-  return name === undefined ? (persistence?.timeout ?? 0) : withDefaults(common, own)[name];
 }
 
 /** The longest of all services, by state. */

@@ -1,15 +1,23 @@
 /** The tables of flows as the control plane reads them: sweeps, listings, and what stands in an entry. */
 
+import { flowStateOf } from '../layout/index.js';
+import {
+  type CompiledService,
+  highestNumbers,
+  type Image,
+  type Numbering,
+  type NumberSet,
+  persistenceMask,
+  PROGRAM_SCHEDULER,
+} from '../image/index.js';
+import * as layout from '../layout/index.js';
+import { FLOW_STATES, type FlowState } from '../layout/index.js';
 import type { Mapping } from '../libbpf/index.js';
-import { hashesPort, ipFromBytes, type IpAddress } from '../model/index.js';
-import { addon } from '../native/addon.js';
+import { hashesPort, type IpAddress, ipFromBytes } from '../model/index.js';
+import { addon } from '../native/index.js';
 import { secondsOf } from './clock.js';
-import type { CompiledService, Image } from './compile.js';
-import { FLOW_STATES, timeoutsOf, type FlowState } from './flow-timeouts.js';
-import * as layout from './layout.generated.js';
+import { timeoutsOf } from './flow-timeouts.js';
 import type { MapSet } from './map-set.js';
-import { highestNumbers, type Numbering, type NumberSet } from './numbering.js';
-import { persistenceMask, PROGRAM_SCHEDULER } from './tables.js';
 
 /** How many flows a destination has, as IPVS counts them. */
 export interface FlowCounts {
@@ -69,15 +77,6 @@ export interface FlowFilter {
   /** 4 or 16 bytes, of the family asked for. */
   readonly client?: Uint8Array | undefined;
   readonly states?: readonly FlowState[] | undefined;
-}
-
-const STATE_NAMES = new Map<number, FlowState>(
-  Object.entries(layout.flowState).map(([name, number]) => [number, name as FlowState]),
-);
-
-/** A state by its number. */
-export function flowStateOf(number: number): FlowState {
-  return STATE_NAMES.get(number) ?? 'free';
 }
 
 /** The data path's time: what a tiny program beside it says, since user space cannot read the kernel's jiffies. */
@@ -163,8 +162,8 @@ function ringOptions(
 
 function statesOf(states: Uint32Array, services: readonly number[]): Partial<Record<FlowState, number>> {
   const counted = Array.from(
-    STATE_NAMES,
-    ([state, name]) =>
+    Object.entries(layout.flowState),
+    ([name, state]) =>
       [name, services.reduce((sum, service) => sum + (states[service * FLOW_STATES + state] ?? 0), 0)] as const,
   );
   return Object.fromEntries(counted.filter(([, count]) => count > 0));

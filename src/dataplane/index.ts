@@ -2,26 +2,11 @@
 
 import { fileURLToPath } from 'node:url';
 
-export {
-  compile,
-  featureNames,
-  SLOT_MARKED,
-  SLOT_UNMOVED,
-  slotsFor,
-  type Compilable,
-  type CompiledService,
-  type Image,
-  type Route,
-} from './compile.js';
-export { VERDICTS, type Counters, type VerdictName } from './counters.js';
+export type { Counters } from './counters.js';
 export { DataPlane, type Attachment } from './dataplane.js';
 export type { Explained, Trace, TraceStep, TracedEntry } from './explainer.js';
 export type { Difference, Explanation } from './explanation.js';
 export type { FlowCounts, FlowEntry, FlowFilter, FlowStatistics, FlowTotals } from './flows.js';
-export { timeoutSeconds, type FlowState } from './flow-timeouts.js';
-export { COPIED_TABLES, PLACE_MEANINGS, tableArrays } from './layout-notes.js';
-export { Oracle, type Decision } from './oracle.js';
-export { VERDICT_WORDS } from './verdict-words.js';
 export { BPF_FS_MAGIC, listSets, removePins, setPath } from './pins.js';
 
 /** The director's BPF object, as scripts/build leaves it. */
@@ -29,3 +14,14 @@ export const DIRECTOR_OBJECT = fileURLToPath(new URL('../../bpf/director.bpf.o',
 
 /** The same data path, made to explain itself. */
 export const EXPLAIN_OBJECT = fileURLToPath(new URL('../../bpf/explain.bpf.o', import.meta.url));
+export { pinnedDestinations } from './leftovers.js';
+export { Publisher } from './publisher.js';
+export { MapSet } from './map-set.js';
+export { attach } from './attach.js';
+export { sumRows, sumToRow } from './counters.js';
+export { MoveTracker } from './move-tracker.js';
+export { Explainer } from './explainer.js';
+export { explainOnce, type Surroundings } from './explanation.js';
+export { LiveRecall } from './recall.js';
+export { type FlowSums, summarizeFlows } from './flows.js';
+export { BPF_FS, ensurePinDirectory } from './pins.js';

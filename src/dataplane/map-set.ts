@@ -4,16 +4,23 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { numberedOffset, slotsOffset } from '../layout/index.js';
+import {
+  FLOW_WAYS,
+  type Geometry,
+  MARK_PROTOCOL,
+  markEntryName,
+  type Numbering,
+  type NumberSet,
+  requireMemory,
+  type ServiceNumbers,
+} from '../image/index.js';
+import * as layout from '../layout/index.js';
 import { BpfMap, BpfObject, BpfProgram, KernelError, type Mapping } from '../libbpf/index.js';
-import { BeelineError, ipFromBytes, PROTOCOL_NUMBERS, PROTOCOLS, serviceName, type Protocol } from '../model/index.js';
-import { addon } from '../native/addon.js';
-import { availableMemory, possibleCpus } from '../native/system.js';
+import { BeelineError, ipFromBytes, type Protocol, PROTOCOL_NUMBERS, PROTOCOLS, serviceName } from '../model/index.js';
+import { addon, availableMemory, possibleCpus } from '../native/index.js';
 import { clockShift } from './clock.js';
 import { sumRows } from './counters.js';
-import * as layout from './layout.generated.js';
-import { markEntryName } from './marks.js';
-import type { Numbering, NumberSet, ServiceNumbers } from './numbering.js';
-import { FLOW_WAYS, MARK_PROTOCOL, requireMemory, type Geometry } from './tables.js';
 
 /** The maps by what they are called here, and their names in the object. */
 const MAP_NAMES = {
@@ -566,16 +573,6 @@ export class MapSet implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-/** Where in the table of destinations they stand by their numbers. */
-export function numberedOffset(destinations: number): number {
-  return layout.destinations.byteLength + destinations * layout.destination.byteLength;
-}
-
-/** Where in the table of destinations the rings begin. */
-export function slotsOffset(destinations: number): number {
-  return numberedOffset(destinations) + destinations * layout.destination.byteLength;
 }
 
 /** Odd, so that no two flows' keys become one by it. */

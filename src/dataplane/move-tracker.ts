@@ -4,10 +4,21 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
 import { z } from 'zod';
 
-import { MAX_WEIGHT, parseIp, SCHEDULER_FLAGS, SCHEDULERS } from '../model/index.js';
-import { MAX_SLOTS, MIN_SLOTS, type Ring } from '../schedule/ring.js';
-import { SLOT_MARKED, type CompiledService, type Image } from './compile.js';
-import { advance, canMove, movesOf, sameSlots, windowsOf, type History, type Moves, type Windows } from './moves.js';
+import {
+  advance,
+  canMove,
+  type CompiledService,
+  type History,
+  type Image,
+  type Moves,
+  movesOf,
+  type Ring,
+  sameSlots,
+  SLOT_MARKED,
+  type Windows,
+  windowsOf,
+} from '../image/index.js';
+import { MAX_SLOTS, MAX_WEIGHT, MIN_SLOTS, parseIp, SCHEDULER_FLAGS, SCHEDULERS } from '../model/index.js';
 
 /** Raised when what stands in the file means something else. */
 const FILE_VERSION = 1;

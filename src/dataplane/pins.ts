@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 
 import { KernelError, XdpLink } from '../libbpf/index.js';
 import { BeelineError } from '../model/index.js';
-import { mountBpffs } from '../native/system.js';
+import { mountBpffs } from '../native/index.js';
 import { MapSet } from './map-set.js';
 
 /** BPF_FS_MAGIC (linux/magic.h). */

@@ -2,17 +2,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { synchronizeRcu } from '../native/system.js';
-import type { Ring } from '../schedule/ring.js';
-import type { CompiledService, Image } from './compile.js';
-import { readCounters, sumToRow, type Counters } from './counters.js';
-import { longestTimeouts } from './flow-timeouts.js';
-import { sweep, type FlowStatistics } from './flows.js';
-import * as layout from './layout.generated.js';
-import type { MapSet } from './map-set.js';
-import { renumber, type Numbering, type NumberSet, type ServiceNumbers } from './numbering.js';
 import {
   CANDIDATE_BYTES,
+  type CompiledService,
   DESTINATION_BYTES,
   DESTINATIONS_HEADER_BYTES,
   EGRESS_BYTES,
@@ -27,17 +19,29 @@ import {
   encodeSlots,
   fits,
   forProtocol,
+  type Geometry,
   grow,
+  type Image,
   isSequence,
+  type Numbering,
+  type NumberSet,
+  type Places,
   placeServices,
   placeTables,
+  renumber,
   requiredGeometry,
+  type Ring,
+  type ServiceNumbers,
+  type ServicePlacement,
   SLOT_BYTES,
   SMALLEST_GEOMETRY,
-  type Geometry,
-  type Places,
-  type ServicePlacement,
-} from './tables.js';
+} from '../image/index.js';
+import * as layout from '../layout/index.js';
+import { synchronizeRcu } from '../native/index.js';
+import { type Counters, readCounters, sumToRow } from './counters.js';
+import { longestTimeouts } from './flow-timeouts.js';
+import { type FlowStatistics, sweep } from './flows.js';
+import type { MapSet } from './map-set.js';
 
 /** How long packets may still read the copy they began with, where the kernel cannot be asked. */
 const GRACE_PERIOD_MS = 10;

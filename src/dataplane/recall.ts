@@ -1,15 +1,12 @@
 /** What the data path remembers at this moment, read from its tables: where an oracle is to begin. */
 
-import { PROTOCOL_NUMBERS, PROTOCOLS, type IpAddress } from '../model/index.js';
-import type { Client } from '../schedule/scheduler.js';
-import type { CompiledService } from './compile.js';
+import { type CompiledService, isSequence, type Numbering, persistenceMask } from '../image/index.js';
+import * as layout from '../layout/index.js';
+import { type IpAddress, PROTOCOL_NUMBERS, PROTOCOLS } from '../model/index.js';
+import type { Client, Recall, RecalledFragment, RecalledLoad } from '../oracle/index.js';
 import { findFlow } from './flow-place.js';
-import { flowNow, type FlowEntry } from './flows.js';
-import * as layout from './layout.generated.js';
+import { type FlowEntry, flowNow } from './flows.js';
 import type { MapSet } from './map-set.js';
-import type { Numbering } from './numbering.js';
-import type { Recall, RecalledFragment, RecalledLoad } from './oracle.js';
-import { isSequence, persistenceMask } from './tables.js';
 
 /** bpf/fragment.h: for how many units of time a fragment is remembered, and how many bits tell the time. */
 const FRAGMENT_UNITS = 30;

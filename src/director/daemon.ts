@@ -4,23 +4,23 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 
 import { readConfigFile } from '../config/index.js';
-import { ControlServer, type DrainReport, type Handlers, type StatusReport } from '../control/index.js';
+import type { DrainReport, Handlers, StatusReport } from '../control/index.js';
+import { ControlServer } from '../control/server.js';
 import { DataPlane, DIRECTOR_OBJECT, EXPLAIN_OBJECT } from '../dataplane/index.js';
-import { BeelineError, type IpAddress, type Model } from '../model/index.js';
-import { Network, Resolver, type NetworkChange } from '../net/index.js';
-import { Changing } from './changes.js';
+import { BeelineError, type Instance, type IpAddress, type Model } from '../model/index.js';
+import { Network, type NetworkChange, Resolver } from '../net/index.js';
+import { Changing } from './changes/changes.js';
+import { Editing } from './changes/edits.js';
+import { RunTime } from './changes/run-time.js';
 import { Director } from './director.js';
-import { Drains } from './drains.js';
-import { Editing } from './edits.js';
-import { explainFrames } from './explain.js';
-import { reportFlows, summarizeFlows } from './flow-report.js';
-import type { Instance } from '../control/instance.js';
 import { lockInstance } from './lock.js';
 import type { Logger } from './log.js';
 import { serviceManager } from './notify.js';
+import { Drains } from './overlays/drains.js';
 import { preflight } from './preflight.js';
-import { reportServices, reportStats, reportTotals } from './report.js';
-import { RunTime } from './run-time.js';
+import { explainFrames } from './reports/explain.js';
+import { reportFlows, summarizeFlows } from './reports/flows.js';
+import { reportServices, reportStats, reportTotals } from './reports/services.js';
 
 /** Links and addresses change in bursts; routes are asked for once after each. */
 const RELOCATE_DELAY_MS = 100;

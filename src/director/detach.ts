@@ -1,10 +1,8 @@
 /** Removing the data path that a daemon left behind. */
 
-import { removePins } from '../dataplane/index.js';
-import { pinnedDestinations } from '../dataplane/leftovers.js';
-import type { IpAddress } from '../model/index.js';
+import { pinnedDestinations, removePins } from '../dataplane/index.js';
+import type { Instance, IpAddress } from '../model/index.js';
 import { Network } from '../net/index.js';
-import type { Instance } from '../control/instance.js';
 import { lockInstance } from './lock.js';
 import { preflight } from './preflight.js';
 

@@ -4,29 +4,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 
 import type { InterfaceReport } from '../control/index.js';
-import {
-  compile,
-  featureNames,
-  type Attachment,
-  type DataPlane,
-  type FlowStatistics,
-  type Image,
-} from '../dataplane/index.js';
+import type { Attachment, DataPlane, FlowStatistics } from '../dataplane/index.js';
+import { compile, featureNames, type Image } from '../image/index.js';
 import {
   allServices,
   BeelineError,
-  isMac,
-  keepUnchanged,
   type Interface,
   type IpAddress,
+  isMac,
+  keepUnchanged,
   type Model,
   type World,
 } from '../model/index.js';
-import { stripsVlanTags } from '../native/system.js';
+import { stripsVlanTags } from '../native/index.js';
 import type { Network, Resolver } from '../net/index.js';
-import type { Drain, Drains, Left } from './drains.js';
+import { withNewcomers } from './changes/plan.js';
 import type { Logger } from './log.js';
-import { withNewcomers } from './plan.js';
+import type { Drain, Drains, Left } from './overlays/drains.js';
 
 /** After a failure that was nobody's request, it is tried again. */
 const RETRY_MS = 5_000;

@@ -3,10 +3,8 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { BeelineError } from '../model/index.js';
-import { KernelError } from '../native/error.js';
-import { FileLock } from '../native/system.js';
-import type { Instance } from '../control/instance.js';
+import { BeelineError, type Instance } from '../model/index.js';
+import { FileLock, KernelError } from '../native/index.js';
 
 /** @throws BeelineError `ALREADY_RUNNING`; `CAPABILITY_MISSING` where the folder is somebody else's */
 export function lockInstance({ name, lockPath }: Instance): FileLock {

@@ -1,6 +1,6 @@
 /** Tells systemd how the daemon is, by the protocol of sd_notify(3). Without systemd nothing happens. */
 
-import { sendDatagram } from '../native/system.js';
+import { sendDatagram } from '../native/index.js';
 
 export interface ServiceManager {
   /** For example `{ READY: '1', STATUS: '…' }`. */

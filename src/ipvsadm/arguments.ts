@@ -4,18 +4,18 @@
  */
 
 import {
-  MAX_TIMEOUT,
-  MAX_MARK,
-  MAX_WEIGHT,
-  MAX_THRESHOLD,
-  familyOf,
   type Family,
+  familyOf,
   type IpAddress,
+  MAX_MARK,
+  MAX_THRESHOLD,
+  MAX_TIMEOUT,
+  MAX_WEIGHT,
 } from '../model/index.js';
 import { inetAton, inetPton6, leadingNumber, wholeNumber } from './address.js';
-import { Failure, ExitStatus, tryHelp, usage } from './errors.js';
+import { ExitStatus, Failure, tryHelp, usage } from './errors.js';
 import type { Names, ProtocolName } from './names.js';
-import { OptionReader, type Option } from './popt.js';
+import { type Option, OptionReader } from './popt.js';
 
 /** A service as a command line names it: an address, or a mark. */
 export type ServiceArgument =

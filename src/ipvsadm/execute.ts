@@ -1,24 +1,24 @@
 /** What ipvsadm's commands do: from a command line to changes and listings of a director. Knows no socket and no terminal. */
 
-import type { FlowReport, FlowsReport, ServiceTable } from '../control/protocol.js';
+import type { FlowReport, FlowsReport, ServiceTable } from '../control/index.js';
 import {
   BeelineError,
+  type Edit,
+  type EditKey,
   editKeyName,
+  type EditPolicy,
+  type IpAddress,
   isLoopback,
   isMarkKey,
   parseIp,
   SCHEDULER_FLAGS,
   SCHEDULERS,
   unusableAddress,
-  type Edit,
-  type EditKey,
-  type EditPolicy,
-  type IpAddress,
 } from '../model/index.js';
 import {
-  parseArguments,
   type Command,
   type DestinationArgument,
+  parseArguments,
   type PolicyArgument,
   type ServiceArgument,
 } from './arguments.js';
@@ -29,9 +29,9 @@ import {
   formatList,
   formatSave,
   formatTimeouts,
+  type Labels,
   listedServices,
   NUMBERS,
-  type Labels,
 } from './listing.js';
 import type { Names } from './names.js';
 

@@ -7,8 +7,8 @@ import type {
   TableMarkService,
   TableService,
   Traffic,
-} from '../control/protocol.js';
-import { familyOf, ipFromBytes, isMarkKey, type Family, type IpAddress, type Protocol } from '../model/index.js';
+} from '../control/index.js';
+import { type Family, familyOf, type IpAddress, ipFromBytes, isMarkKey, type Protocol } from '../model/index.js';
 import type { Format } from './arguments.js';
 import { destinationsSorted, inKernelOrder, inSortedOrder } from './sort.js';
 

@@ -1,17 +1,17 @@
 /** A director that is a model alone: what ipvsadm's commands come to without a daemon, for importing and for tests. */
 
-import type { FlowsReport, ServiceTable, TableDestination, TableEntry, Traffic } from '../control/protocol.js';
+import type { FlowsReport, ServiceTable, TableDestination, TableEntry, Traffic } from '../control/index.js';
 import {
   DEFAULT_TIMEOUTS,
-  edit,
-  editWarnings,
-  withDefaults,
   type Destination,
+  edit,
   type Edit,
   type EditKey,
+  editWarnings,
   type MarkService,
   type Model,
   type Service,
+  withDefaults,
 } from '../model/index.js';
 import type { Director } from './execute.js';
 

@@ -1,6 +1,6 @@
 /** The orders in which IPVS and ipvsadm list services and destinations: the kernel's hash table, and ipvsadm's sorting. Pure. */
 
-import { familyOf, ipBytes, isMarkKey, PROTOCOL_NUMBERS, type EditKey, type IpAddress } from '../model/index.js';
+import { type EditKey, familyOf, type IpAddress, ipBytes, isMarkKey, PROTOCOL_NUMBERS } from '../model/index.js';
 
 /**
  * What stands in for bits of a kernel pointer that IPVS mixes into its hash: another at each boot, a multiple of 16.

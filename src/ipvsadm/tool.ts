@@ -1,9 +1,9 @@
 /** ipvsadm's three programs on this host: the terminal, the daemon's socket, names and addresses. Made to start fast. */
 
-import { request } from '../control/client.js';
-import { DEFAULT_INSTANCE, instanceOf } from '../control/instance.js';
-import { execute, restoreAnew, type Director, type Surroundings } from './execute.js';
+import { request } from '../control/index.js';
+import { DEFAULT_INSTANCE, instanceOf } from '../model/index.js';
 import { failureOf } from './errors.js';
+import { type Director, execute, restoreAnew, type Surroundings } from './execute.js';
 import { systemNames } from './names.js';
 
 export const TOOLS = ['ipvsadm', 'ipvsadm-save', 'ipvsadm-restore'] as const;

@@ -5,9 +5,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { BeelineError } from '../model/index.js';
+import { parsePcap } from '../packet/index.js';
 import { start } from './command.js';
 import type { Lab } from './lab.js';
-import { parsePcap } from './pcap.js';
 import type { HostName } from './topology.js';
 
 const START_TIMEOUT_MS = 5_000;

@@ -3,10 +3,10 @@
 import { Command } from 'commander';
 
 import { BeelineError, ipFromBytes, macFromBytes } from '../model/index.js';
+import { parseTcpFrame, type TcpFrame } from '../packet/index.js';
 import { Capture } from './capture.js';
 import { Lab } from './lab.js';
-import { parseTcpFrame, type TcpFrame } from './pcap.js';
-import { hostNamed, HOSTS, NIC, PAGES, VIP4, type HostName } from './topology.js';
+import { type HostName, hostNamed, HOSTS, NIC, PAGES, VIP4 } from './topology.js';
 
 const LAB_NAME = 'demo';
 const REQUESTS = 8;

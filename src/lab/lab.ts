@@ -18,8 +18,8 @@ import { fileURLToPath } from 'node:url';
 
 import { BeelineError } from '../model/index.js';
 import { inNamespace, run, start } from './command.js';
-import { isAlive, processOf, terminate, type ProcessIdentity } from './process.js';
-import { HOSTS, hostSetup, LAB_CONFIG, NIC, PAGES, switchSetup, type HostName, type Setup } from './topology.js';
+import { isAlive, type ProcessIdentity, processOf, terminate } from './process.js';
+import { type HostName, HOSTS, hostSetup, LAB_CONFIG, NIC, PAGES, type Setup, switchSetup } from './topology.js';
 
 /** All labs' files, one folder each. */
 const LABS_DIRECTORY = '/run/beeline/labs';

@@ -1,6 +1,6 @@
 /** Floating-point values as numbers where JSON has such numbers, else as text, without losing a bit. Pure. */
 
-import { ValueError, type BtfValue } from './value.js';
+import { type BtfValue, ValueError } from './value.js';
 
 const SIGN_ONLY: Readonly<Record<number, bigint>> = { 4: 1n << 31n, 8: 1n << 63n };
 /** The NaN that arithmetic makes; others keep what they carry, in hexadecimal. */

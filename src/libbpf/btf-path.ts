@@ -1,7 +1,7 @@
 /** Selectors into a value, "entry[5].address", and structs whose last arrays get their real length. Pure. */
 
-import type { Btf, BtfTypeId } from './btf.js';
 import type { BtfCodec, Place } from './btf-value.js';
+import type { Btf, BtfTypeId } from './btf.js';
 import { ValueError } from './value.js';
 
 /** A member's name or an element's index at the beginning of what is left of a path. */

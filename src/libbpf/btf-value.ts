@@ -1,9 +1,9 @@
 /** Values of BTF types: bytes to plain JavaScript, and back without loss. Pure. */
 
-import type { Btf, BtfComposite, BtfEnum, BtfInt, BtfTypeId } from './btf.js';
 import { floatFromBits, floatToBits } from './btf-float.js';
-import { parseInteger, readBits, readInteger, writeBits, writeInteger, type ByteOrder } from './integer.js';
-import { isList, isRecord, showValue, ValueError, type BtfRecord, type BtfValue } from './value.js';
+import type { Btf, BtfComposite, BtfEnum, BtfInt, BtfTypeId } from './btf.js';
+import { type ByteOrder, parseInteger, readBits, readInteger, writeBits, writeInteger } from './integer.js';
+import { type BtfRecord, type BtfValue, isList, isRecord, showValue, ValueError } from './value.js';
 
 /** Where a value stands within another, and as what. */
 export interface Place {

@@ -2,8 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 
-import { addon } from '../native/addon.js';
-import '../native/error.js';
+import { addon } from '../native/index.js';
 
 /** A type's number within its BTF; 0 is void. */
 export type BtfTypeId = number;

@@ -16,4 +16,4 @@ export { BpfProgram, LIVE_FRAMES, XdpAction } from './program.js';
 export type { ProgramInfo, RunOptions, RunResult, XdpOrigin } from './program.js';
 export { RingBuffer } from './ring-buffer.js';
 export { isList, isRecord, ValueError, type BtfRecord, type BtfValue } from './value.js';
-export { KernelError } from '../native/error.js';
+export { KernelError } from '../native/index.js';

@@ -1,7 +1,6 @@
 /** XDP attachments: links of our own, and what is attached to an interface by whatever means. */
 
-import { addon, type NativeLink } from '../native/addon.js';
-import '../native/error.js';
+import { addon, type NativeLink } from '../native/index.js';
 import type { BpfProgram } from './program.js';
 
 /** Where a program runs: in the driver, or later, in the kernel's generic code, for drivers that cannot. */

@@ -1,7 +1,6 @@
 /** BPF maps: configured before their object is loaded, read and written after, mapped into memory. */
 
-import { addon, type NativeBatch, type NativeMap, type NativeMapping } from '../native/addon.js';
-import { KernelError } from '../native/error.js';
+import { addon, KernelError, type NativeBatch, type NativeMap, type NativeMapping } from '../native/index.js';
 
 /** Map types by their number (enum bpf_map_type in linux/bpf.h); the rest are told by number alone. */
 const TYPE_NAMES = [

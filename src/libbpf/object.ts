@@ -3,8 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
-import { addon, type NativeObject } from '../native/addon.js';
-import '../native/error.js';
+import { addon, type NativeObject } from '../native/index.js';
 import { BpfMap } from './map.js';
 import { BpfProgram } from './program.js';
 

@@ -1,7 +1,6 @@
 /** What is pinned in a BPF file system, before it is opened. */
 
-import { addon } from '../native/addon.js';
-import '../native/error.js';
+import { addon } from '../native/index.js';
 
 export type PinnedKind = 'map' | 'program' | 'link';
 

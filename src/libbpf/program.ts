@@ -1,7 +1,6 @@
 /** BPF programs: what they are, and running them on packets of one's own. */
 
-import { addon, type NativeProgram, type NativeProgramInfo } from '../native/addon.js';
-import { KernelError } from '../native/error.js';
+import { addon, KernelError, type NativeProgram, type NativeProgramInfo } from '../native/index.js';
 
 /** What an XDP program returns (enum xdp_action in linux/bpf.h). */
 export const XdpAction = { aborted: 0, drop: 1, pass: 2, tx: 3, redirect: 4 } as const;

@@ -1,7 +1,6 @@
 /** BPF ring buffers: records from the kernel, delivered as events. */
 
-import { addon, type NativeRingBuffer } from '../native/addon.js';
-import '../native/error.js';
+import { addon, type NativeRingBuffer } from '../native/index.js';
 import type { BpfMap } from './map.js';
 
 /** Reads a map of type ringbuf (kernel 5.8) for as long as it is open. It keeps the process alive unless `unref`ed. */

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 
-import { allServices, editKeyName, type AnyService } from './edit.js';
+import { allServices, type AnyService, editKeyName } from './edit.js';
 import { markMatchName } from './mark.js';
 import type { Destination, Model, ServicePolicy } from './service.js';
 

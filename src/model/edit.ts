@@ -1,24 +1,24 @@
 /** Changes of a running director's services, one at a time: what ipvsadm's commands ask for. Pure. */
 
-import { familyOf, parseIp, type Family, type IpAddress } from './address.js';
+import { type Family, familyOf, type IpAddress, parseIp } from './address.js';
 import { BeelineError } from './error.js';
 import { isSameRule, markMatchName, MAX_MARK, overlap } from './mark.js';
-import { isNetmask, policyBreaches, thresholdBreach, unusableAddress, type Breach } from './rules.js';
+import { type Breach, isNetmask, policyBreaches, thresholdBreach, unusableAddress } from './rules.js';
 import {
-  isHashing,
-  MAX_THRESHOLD,
-  MAX_TIMEOUT,
-  MAX_WEIGHT,
-  markServiceName,
-  serviceName,
   type Destination,
+  isHashing,
   type MarkKey,
   type MarkMatch,
   type MarkRule,
   type MarkService,
+  markServiceName,
+  MAX_THRESHOLD,
+  MAX_TIMEOUT,
+  MAX_WEIGHT,
   type Model,
   type Service,
   type ServiceKey,
+  serviceName,
   type ServicePolicy,
   type Timeouts,
 } from './service.js';

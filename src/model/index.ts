@@ -4,6 +4,7 @@ export * from './address.js';
 export * from './difference.js';
 export * from './edit.js';
 export * from './error.js';
+export * from './instance.js';
 export * from './mark.js';
 export * from './rules.js';
 export * from './service.js';

@@ -1,7 +1,7 @@
 /** Mark rules as people write them, and which of them match the same packets. Pure. */
 
-import { familyOf, ipBytes, ipFromBytes, parseIp, type Family, type IpAddress } from './address.js';
-import { PROTOCOLS, type MarkMatch, type MarkRule } from './service.js';
+import { type Family, familyOf, type IpAddress, ipBytes, ipFromBytes, parseIp } from './address.js';
+import { type MarkMatch, type MarkRule, PROTOCOLS } from './service.js';
 
 /** netfilter's marks are 32 bits; 0 is none. */
 export const MAX_MARK = 0xffff_ffff;

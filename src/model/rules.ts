@@ -1,10 +1,10 @@
 /** What may not stand together in one service, whoever asks for it: the configuration's file or a command. Pure. */
 
-import { familyOf, ipBytes, type Family, type IpAddress } from './address.js';
+import { type Family, familyOf, type IpAddress, ipBytes } from './address.js';
 import {
+  type Destination,
   HASHING_SCHEDULERS,
   isHashing,
-  type Destination,
   type Protocol,
   type SchedulerFlag,
   type ServicePolicy,

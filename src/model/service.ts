@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 
-import { familyOf, parseIp, type Family, type IpAddress, type MacAddress } from './address.js';
+import { type Family, familyOf, type IpAddress, type MacAddress, parseIp } from './address.js';
 
 export type Protocol = 'tcp' | 'udp';
 
@@ -111,6 +111,10 @@ export const MAX_FLOWS: FlowTableSizes = { ipv4: 1 << 24, ipv6: 1 << 24 };
 
 /** IPPROTO_TCP and IPPROTO_UDP. */
 export const PROTOCOL_NUMBERS: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17 };
+
+/** A ring's smallest and largest size. 2^20 slots are 4 MB, more than a processor's second-level cache. */
+export const MIN_SLOTS = 2;
+export const MAX_SLOTS = 1 << 20;
 
 /** IPVS's largest weight (ipvsadm on Debian). */
 export const MAX_WEIGHT = 2 ** 31 - 1;

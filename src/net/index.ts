@@ -2,3 +2,5 @@
 
 export { Network, type NetworkChange } from './network.js';
 export { Resolver } from './resolver.js';
+export { type NetlinkMessage } from './netlink.js';
+export { RequestSocket } from './socket.js';

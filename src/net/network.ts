@@ -3,14 +3,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Interface, IpAddress } from '../model/index.js';
-import { NLM_F_CREATE, NLM_F_REPLACE, type NetlinkMessage } from './netlink.js';
+import { type NetlinkMessage, NLM_F_CREATE, NLM_F_REPLACE } from './netlink.js';
 import {
+  type Address,
   decodeAddress,
   decodeLink,
   decodeNeighbour,
   decodeRoute,
   dumpPayload,
+  type Link,
+  type Neighbour,
   neighbourPayload,
+  type Route,
   routeRequestPayload,
   RTM_DELADDR,
   RTM_DELLINK,
@@ -24,10 +28,6 @@ import {
   RTM_NEWNEIGH,
   RTM_NEWROUTE,
   RTNLGRP,
-  type Address,
-  type Link,
-  type Neighbour,
-  type Route,
 } from './rtnetlink.js';
 import { EventSocket, NetlinkError, RequestSocket } from './socket.js';
 

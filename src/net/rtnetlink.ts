@@ -1,7 +1,7 @@
 /** Links, addresses, neighbours and routes as rtnetlink speaks of them (rtnetlink(7), linux/rtnetlink.h). Pure. */
 
-import { familyOf, ipBytes, ipFromBytes, macFromBytes, type IpAddress, type MacAddress } from '../model/index.js';
-import { decodeAttributes, encodePayload, numberOf, stringOf, u32, type NetlinkMessage } from './netlink.js';
+import { familyOf, type IpAddress, ipBytes, ipFromBytes, type MacAddress, macFromBytes } from '../model/index.js';
+import { decodeAttributes, encodePayload, type NetlinkMessage, numberOf, stringOf, u32 } from './netlink.js';
 
 export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;

@@ -2,19 +2,18 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { addon, type NativeNetlinkSocket } from '../native/addon.js';
-import { KernelError } from '../native/error.js';
+import { addon, KernelError, type NativeNetlinkSocket } from '../native/index.js';
 import {
   decodeAnswer,
   decodeMessages,
   encodeMessage,
+  type NetlinkMessage,
   NLM_F_ACK,
   NLM_F_DUMP,
   NLM_F_DUMP_INTR,
   NLM_F_REQUEST,
   NLMSG_DONE,
   NLMSG_ERROR,
-  type NetlinkMessage,
 } from './netlink.js';
 
 const NETLINK_ROUTE = 0;

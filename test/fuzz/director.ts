@@ -1,20 +1,12 @@
 /** The real program, thousands of frames at a time, and the oracle beside it. */
 
-import { SLOT_MARKED } from '../../src/dataplane/compile.js';
-import {
-  compile,
-  Oracle,
-  VERDICTS,
-  type CompiledService,
-  type Decision,
-  type Image,
-} from '../../src/dataplane/index.js';
-import * as layout from '../../src/dataplane/layout.generated.js';
-import { MapSet } from '../../src/dataplane/map-set.js';
-import type { Numbering } from '../../src/dataplane/numbering.js';
-import { Publisher } from '../../src/dataplane/publisher.js';
+import { MapSet, Publisher } from '../../src/dataplane/index.js';
+import { compile, type CompiledService, type Image, type Numbering, SLOT_MARKED } from '../../src/image/index.js';
+import * as layout from '../../src/layout/index.js';
+import { VERDICTS } from '../../src/layout/index.js';
 import type { Mapping } from '../../src/libbpf/index.js';
 import { isHashing } from '../../src/model/index.js';
+import { type Decision, Oracle } from '../../src/oracle/index.js';
 import type { Scene } from './scenes.js';
 
 const FUZZ_OBJECT = 'dist/test/bpf/fuzz.bpf.o';

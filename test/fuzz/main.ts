@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 
 import { Command } from 'commander';
 
-import { BATCH, FuzzDirector, type Disagreement } from './director.js';
+import { BATCH, type Disagreement, FuzzDirector } from './director.js';
 import { saveFixture } from './fixtures.js';
 import { hex, Packets } from './packets.js';
 import { Random } from './random.js';

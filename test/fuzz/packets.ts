@@ -1,8 +1,8 @@
 /** Random frames: of every shape that a scene's director knows, and then broken in every way. */
 
-import { buildFrame } from '../../src/bench/packets.js';
 import { familyOf, type Service } from '../../src/model/index.js';
 import {
+  buildFrame,
   fragmentHeader,
   icmpError,
   ipv4Fragment,
@@ -11,7 +11,7 @@ import {
   tagged,
   withExtensions,
   withOptions,
-} from '../../src/bench/frames.js';
+} from '../../src/packet/index.js';
 import type { Random } from './random.js';
 import { OTHER_DIRECTORS, type Scene } from './scenes.js';
 

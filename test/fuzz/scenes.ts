@@ -1,18 +1,18 @@
 /** Random directors: services of all kinds, in surroundings of all kinds. */
 
-import { SLOT_MARKED, SLOT_UNMOVED, type Compilable } from '../../src/dataplane/compile.js';
+import { type Compilable, SLOT_MARKED, SLOT_UNMOVED } from '../../src/image/index.js';
 import {
-  familyOf,
-  isHashing,
-  overlap,
-  SCHEDULER_FLAGS,
-  SCHEDULERS,
   type Destination,
+  familyOf,
   type Interface,
+  isHashing,
   type MarkRule,
   type MarkService,
+  overlap,
   type Protocol,
   type Resolution,
+  SCHEDULER_FLAGS,
+  SCHEDULERS,
   type Service,
   type World,
 } from '../../src/model/index.js';

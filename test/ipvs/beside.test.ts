@@ -5,7 +5,7 @@ import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { PAGES } from '../../src/lab/index.js';
-import { flowsTo, REAL_SERVERS, SharedLab, type Director, type SharedService } from '../support/ipvs.js';
+import { type Director, flowsTo, REAL_SERVERS, SharedLab, type SharedService } from '../support/ipvs.js';
 import type { Visit, Visits } from '../support/visitor.js';
 
 const NAMES: Readonly<Record<Director, string>> = { ipvs: 'IPVS', director: 'Beeline' };

@@ -8,9 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import type { StatsReport } from '../../src/control/index.js';
-import { Capture } from '../../src/lab/capture.js';
-import { NIC, PAGES, VIP4, type HostName } from '../../src/lab/index.js';
-import { run } from '../../src/lab/command.js';
+import { Capture, type HostName, NIC, PAGES, run, VIP4 } from '../../src/lab/index.js';
 import { Load, TestLab } from '../support/lab.js';
 
 const UDP = fileURLToPath(new URL('../support/udp.js', import.meta.url));

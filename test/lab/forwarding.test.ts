@@ -4,10 +4,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 
-import { Capture } from '../../src/lab/capture.js';
-import { parseTcpFrame, type TcpFrame } from '../../src/lab/pcap.js';
-import { hostNamed, NIC, PAGES, VIP4, VIP6, type HostName } from '../../src/lab/index.js';
+import { Capture, type HostName, hostNamed, NIC, PAGES, VIP4, VIP6 } from '../../src/lab/index.js';
 import { ipFromBytes, macFromBytes } from '../../src/model/index.js';
+import { parseTcpFrame, type TcpFrame } from '../../src/packet/index.js';
 import { execute, TestLab } from '../support/lab.js';
 
 const REAL = ['real1', 'real2'] as const;

@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { NIC, VIP4, type HostName } from '../../src/lab/index.js';
-import type { ProcessIdentity } from '../../src/lab/process.js';
+import { type HostName, NIC, type ProcessIdentity, VIP4 } from '../../src/lab/index.js';
 import { execute, TestLab } from '../support/lab.js';
 
 const TOOL = fileURLToPath(new URL('../../src/ipvsadm/main.js', import.meta.url));

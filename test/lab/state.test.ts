@@ -6,10 +6,8 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { instanceOf } from '../../src/control/instance.js';
-import { inNamespace, run } from '../../src/lab/command.js';
-import { hostNamed, NIC, VIP4 } from '../../src/lab/index.js';
-import type { ProcessIdentity } from '../../src/lab/process.js';
+import { hostNamed, inNamespace, NIC, type ProcessIdentity, run, VIP4 } from '../../src/lab/index.js';
+import { instanceOf } from '../../src/model/index.js';
 import { TestLab } from '../support/lab.js';
 
 const IPVSADM = fileURLToPath(new URL('../../src/ipvsadm/main.js', import.meta.url));

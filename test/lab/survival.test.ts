@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import * as layout from '../../src/dataplane/layout.generated.js';
 import { hostNamed, NIC, VIP4, VIP6 } from '../../src/lab/index.js';
+import * as layout from '../../src/layout/index.js';
 import { BpfMap, BpfProgram } from '../../src/libbpf/index.js';
 import { Load, segments, TestLab } from '../support/lab.js';
 

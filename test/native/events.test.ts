@@ -10,11 +10,15 @@ import test, { before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RingBuffer } from '../../src/libbpf/index.js';
-import { KernelError } from '../../src/native/error.js';
-import { FileLock, libbpfVersion, possibleCpus, sendDatagram, synchronizeRcu } from '../../src/native/system.js';
-import { Network } from '../../src/net/index.js';
-import type { NetlinkMessage } from '../../src/net/netlink.js';
-import { RequestSocket } from '../../src/net/socket.js';
+import {
+  FileLock,
+  KernelError,
+  libbpfVersion,
+  possibleCpus,
+  sendDatagram,
+  synchronizeRcu,
+} from '../../src/native/index.js';
+import { type NetlinkMessage, Network, RequestSocket } from '../../src/net/index.js';
 import { ip, makeVeth, requireOwnNetwork } from '../support/isolation.js';
 import { loadBinding, u64 } from '../support/objects.js';
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { BpfMap, BpfObject, BpfProgram, UpdateMode } from '../../src/libbpf/index.js';
-import { possibleCpus } from '../../src/native/system.js';
+import { possibleCpus } from '../../src/native/index.js';
 import { loadBinding, u32, u64 } from '../support/objects.js';
 
 const point = (x: number): Uint8Array => u32(x, 0);

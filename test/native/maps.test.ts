@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { BpfObject, type BpfMap } from '../../src/libbpf/index.js';
-import { possibleCpus } from '../../src/native/system.js';
+import { type BpfMap, BpfObject } from '../../src/libbpf/index.js';
+import { possibleCpus } from '../../src/native/index.js';
 import { u32, u64 } from '../support/objects.js';
 import { pinFolder } from '../support/pins.js';
 

@@ -6,8 +6,8 @@ import { once } from 'node:events';
 import { mkdirSync, rmSync, unlinkSync } from 'node:fs';
 import test, { before, type TestContext } from 'node:test';
 
+import { ensurePinDirectory } from '../../src/dataplane/index.js';
 import { BpfMap, BpfProgram, detachXdp, queryXdp, XdpAction, XdpLink } from '../../src/libbpf/index.js';
-import { ensurePinDirectory } from '../../src/dataplane/pins.js';
 import { ip, makeVeth, requireOwnNetwork } from '../support/isolation.js';
 import { loadBinding, u32 } from '../support/objects.js';
 

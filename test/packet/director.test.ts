@@ -3,11 +3,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { buildFrame, type FrameOptions } from '../../src/bench/packets.js';
-import { hostNamed } from '../../src/lab/topology.js';
+import { hostNamed } from '../../src/lab/index.js';
 import { macBytes } from '../../src/model/index.js';
+import { buildFrame, type FrameOptions, patched } from '../../src/packet/index.js';
 import { PacketDirector } from '../support/director.js';
-import { patched } from '../../src/bench/frames.js';
 import { CLIENT_MAC, DIRECTOR, macFor, service } from '../support/models.js';
 
 const VIP = '192.168.1.100';

@@ -4,15 +4,20 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import test from 'node:test';
 
-import { buildFrame } from '../../src/bench/packets.js';
-import { formatExplanation } from '../../src/cli/explain-text.js';
-import { EXPLAIN_OBJECT, Oracle } from '../../src/dataplane/index.js';
-import { Explainer } from '../../src/dataplane/explainer.js';
-import { explainOnce, type Explanation, type Surroundings } from '../../src/dataplane/explanation.js';
-import type { MapSet } from '../../src/dataplane/map-set.js';
-import { LiveRecall } from '../../src/dataplane/recall.js';
-import { explainFrames } from '../../src/director/explain.js';
+import { formatExplanation } from '../../src/cli/index.js';
+import {
+  EXPLAIN_OBJECT,
+  Explainer,
+  explainOnce,
+  type Explanation,
+  LiveRecall,
+  type MapSet,
+  type Surroundings,
+} from '../../src/dataplane/index.js';
+import { explainFrames } from '../../src/director/index.js';
 import type { Service } from '../../src/model/index.js';
+import { Oracle } from '../../src/oracle/index.js';
+import { buildFrame } from '../../src/packet/index.js';
 import { FuzzDirector } from '../fuzz/director.js';
 import { Packets } from '../fuzz/packets.js';
 import { Random } from '../fuzz/random.js';

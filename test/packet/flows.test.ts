@@ -3,11 +3,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import type { CompiledService, Image } from '../../src/dataplane/index.js';
-import { compile } from '../../src/dataplane/index.js';
-import * as layout from '../../src/dataplane/layout.generated.js';
+import { compile, type CompiledService, type Image } from '../../src/image/index.js';
+import * as layout from '../../src/layout/index.js';
 import type { FlowTableSizes, Service } from '../../src/model/index.js';
-import { Caller, frameOf, serverOf, type Client } from '../support/clients.js';
+import { Caller, type Client, frameOf, serverOf } from '../support/clients.js';
 import { PacketDirector } from '../support/director.js';
 import { recordedFlows } from '../support/ipvs-golden.js';
 import { service, worldOf } from '../support/models.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { buildFrame } from '../../src/bench/packets.js';
+import { buildFrame } from '../../src/packet/index.js';
 import { PacketDirector } from '../support/director.js';
 import { CLIENT_MAC, DIRECTOR, macFor, service } from '../support/models.js';
 import { pinFolder } from '../support/pins.js';

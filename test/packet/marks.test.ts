@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'node:test';
 
-import { markEntries } from '../../src/dataplane/marks.js';
+import { markEntries } from '../../src/image/index.js';
 import {
-  parseMarkMatch,
   type MarkRule,
   type MarkService,
   type Model,
+  parseMarkMatch,
   type Service,
   type ServiceKey,
 } from '../../src/model/index.js';

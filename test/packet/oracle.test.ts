@@ -5,11 +5,11 @@ import test from 'node:test';
 
 import fc from 'fast-check';
 
-import { buildFrame } from '../../src/bench/packets.js';
-import type { Decision } from '../../src/dataplane/index.js';
 import type { Resolution, Service } from '../../src/model/index.js';
+import type { Decision } from '../../src/oracle/index.js';
+import { buildFrame } from '../../src/packet/index.js';
 import { PacketDirector } from '../support/director.js';
-import { anyServices, clientFor, CLIENT_MAC, DIRECTOR } from '../support/models.js';
+import { anyServices, CLIENT_MAC, clientFor, DIRECTOR } from '../support/models.js';
 
 const XDP_ACTIONS: Partial<Record<Decision['verdict'], string>> = { forwarded: 'tx' };
 

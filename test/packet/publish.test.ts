@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { buildFrame } from '../../src/bench/packets.js';
 import type { Service } from '../../src/model/index.js';
+import { buildFrame } from '../../src/packet/index.js';
 import { PacketDirector } from '../support/director.js';
 import { CLIENT_MAC, DIRECTOR, macFor, service } from '../support/models.js';
 

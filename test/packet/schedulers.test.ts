@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import * as layout from '../../src/dataplane/layout.generated.js';
+import * as layout from '../../src/layout/index.js';
 import type { Destination, Resolution, Service } from '../../src/model/index.js';
 import { Caller, frameOf, serverOf } from '../support/clients.js';
 import { PacketDirector } from '../support/director.js';

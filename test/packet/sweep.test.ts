@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'node:test';
 
-import { summarizeFlows, type FlowFilter, type FlowSums } from '../../src/dataplane/flows.js';
+import { type FlowFilter, type FlowSums, summarizeFlows } from '../../src/dataplane/index.js';
 import { ipBytes } from '../../src/model/index.js';
 import { Caller } from '../support/clients.js';
 import { PacketDirector } from '../support/director.js';

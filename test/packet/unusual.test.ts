@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { buildFrame, type FrameOptions } from '../../src/bench/packets.js';
-import type { Compilable } from '../../src/dataplane/index.js';
-import { macBytes, type Destination, type Interface, type Service } from '../../src/model/index.js';
-import { PacketDirector } from '../support/director.js';
+import type { Compilable } from '../../src/image/index.js';
+import { type Destination, type Interface, macBytes, type Service } from '../../src/model/index.js';
 import {
+  buildFrame,
   fragmentHeader,
+  type FrameOptions,
   icmpError,
   ipv4Fragment,
   patched,
@@ -16,7 +16,8 @@ import {
   tagged,
   withExtensions,
   withOptions,
-} from '../../src/bench/frames.js';
+} from '../../src/packet/index.js';
+import { PacketDirector } from '../support/director.js';
 import { CLIENT_MAC, DIRECTOR, macFor, service, worldOf } from '../support/models.js';
 
 const VIP = '192.168.1.100';

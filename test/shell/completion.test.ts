@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import type { ControlServer } from '../../src/control/index.js';
-import { SHELLS, type Shell } from '../../src/usage/index.js';
+import { type Shell, SHELLS } from '../../src/usage/index.js';
 import { fakeDaemon } from '../support/fake-daemon.js';
 import { Terminal } from '../support/terminal.js';
 

@@ -1,7 +1,7 @@
 /** Clients of a director under test: the frames they send, and who answers them. */
 
-import { buildFrame } from '../../src/bench/packets.js';
 import { familyOf, type IpAddress, type ServiceKey } from '../../src/model/index.js';
+import { buildFrame } from '../../src/packet/index.js';
 import type { PacketDirector } from './director.js';
 import { CLIENT_MAC, DIRECTOR, macFor } from './models.js';
 

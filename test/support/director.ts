@@ -1,17 +1,10 @@
 /** A director without an interface: the real program and real maps, fed by BPF_PROG_RUN. */
 
-import {
-  compile,
-  DIRECTOR_OBJECT,
-  Oracle,
-  type Compilable,
-  type Decision,
-  type Image,
-} from '../../src/dataplane/index.js';
-import { MapSet } from '../../src/dataplane/map-set.js';
-import { Publisher } from '../../src/dataplane/publisher.js';
+import { DIRECTOR_OBJECT, MapSet, Publisher } from '../../src/dataplane/index.js';
+import { type Compilable, compile, type Image } from '../../src/image/index.js';
 import { XdpAction } from '../../src/libbpf/index.js';
 import type { IpAddress, Model, Resolution, Service, World } from '../../src/model/index.js';
+import { type Decision, Oracle } from '../../src/oracle/index.js';
 import { worldOf } from './models.js';
 
 export interface Outcome {

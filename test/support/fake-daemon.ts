@@ -1,12 +1,8 @@
 /** A daemon that answers commands without a data path: what it says is always the same. */
 
-import {
-  ControlServer,
-  type DestinationReport,
-  type ExplainReport,
-  type ServiceReport,
-} from '../../src/control/index.js';
-import { instanceOf } from '../../src/control/instance.js';
+import { type DestinationReport, type ExplainReport, type ServiceReport } from '../../src/control/index.js';
+import { ControlServer } from '../../src/control/server.js';
+import { instanceOf } from '../../src/model/index.js';
 
 function destination(address: string, state: DestinationReport['state']): DestinationReport {
   const none = { packets: 0, bytes: 0, flows: 0, active: 0, inactive: 0, persistent: 0 };

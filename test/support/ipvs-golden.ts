@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { SCHEDULER_FLAGS, SCHEDULERS, type Destination, type IpAddress, type Service } from '../../src/model/index.js';
+import { type Destination, type IpAddress, SCHEDULER_FLAGS, SCHEDULERS, type Service } from '../../src/model/index.js';
 
 /** Relative to the repository's root, where tests run. */
 const DIRECTORY = 'test/golden/ipvs';

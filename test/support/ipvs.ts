@@ -5,10 +5,8 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { CARD, FAILED, READY, requireUml, umlCommand } from '../../src/bench/uml.js';
-import { run } from '../../src/lab/command.js';
-import { hostNamed, NIC, type HostName } from '../../src/lab/index.js';
-import { isAlive, type ProcessIdentity } from '../../src/lab/process.js';
+import { CARD, FAILED, READY, requireUml, umlCommand } from '../../src/bench/index.js';
+import { type HostName, hostNamed, isAlive, NIC, type ProcessIdentity, run } from '../../src/lab/index.js';
 import {
   BeelineError,
   type MacAddress,

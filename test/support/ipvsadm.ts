@@ -4,15 +4,22 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { FlowReport, FlowsReport } from '../../src/control/protocol.js';
-import { execute, type Director, type Surroundings } from '../../src/ipvsadm/execute.js';
-import { parseServices, type Names } from '../../src/ipvsadm/names.js';
-import { attempt, OfflineDirector, type Figures } from '../../src/ipvsadm/offline.js';
+import type { FlowReport, FlowsReport } from '../../src/control/index.js';
+import {
+  attempt,
+  type Director,
+  execute,
+  type Figures,
+  type Names,
+  OfflineDirector,
+  parseServices,
+  type Surroundings,
+} from '../../src/ipvsadm/index.js';
 import {
   BeelineError,
-  editKeyName,
   type Destination,
   type EditKey,
+  editKeyName,
   type MarkService,
   type Service,
 } from '../../src/model/index.js';

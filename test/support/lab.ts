@@ -8,9 +8,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ServiceReport, StatusReport } from '../../src/control/index.js';
-import { inNamespace } from '../../src/lab/command.js';
-import { Lab, VIP4, type HostName } from '../../src/lab/index.js';
-import type { ProcessIdentity } from '../../src/lab/process.js';
+import { type HostName, inNamespace, Lab, type ProcessIdentity, VIP4 } from '../../src/lab/index.js';
 import { BeelineError } from '../../src/model/index.js';
 
 const LOAD = fileURLToPath(new URL('./load.js', import.meta.url));

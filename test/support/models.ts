@@ -4,9 +4,9 @@ import fc from 'fast-check';
 
 import {
   familyOf,
-  ipFromBytes,
   type Interface,
   type IpAddress,
+  ipFromBytes,
   type Resolution,
   type Service,
   type World,

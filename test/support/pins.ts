@@ -4,7 +4,7 @@ import { existsSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-import { BPF_FS, ensurePinDirectory } from '../../src/dataplane/pins.js';
+import { BPF_FS, ensurePinDirectory } from '../../src/dataplane/index.js';
 
 /** Makes it; it goes with the test. */
 export function pinFolder(context: TestContext, path: string): string {

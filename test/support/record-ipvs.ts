@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { initramfs, requireUml } from '../../src/bench/uml.js';
+import { initramfs, requireUml } from '../../src/bench/index.js';
 import type { Scheduler } from '../../src/model/index.js';
 
 /** Those that Debian's user-mode Linux has modules of. */

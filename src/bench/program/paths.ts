@@ -1,0 +1,172 @@
+/** The kinds of packets whose costs are measured: a line each. Pure. */
+
+import { XdpAction } from '../../libbpf/index.js';
+import {
+  buildFrame,
+  fragmentHeader,
+  type FrameOptions,
+  icmpError,
+  ipv4Fragment,
+  replyBeginning,
+  tagged,
+  withExtensions,
+  withOptions,
+} from '../../packet/index.js';
+import { BENCH_VLAN, DIRECTOR, type Size, type Variant, vip } from './setup.js';
+
+export interface Path {
+  readonly path: string;
+  readonly size: Size;
+  readonly flows: number;
+  readonly program: 'empty' | 'mac_swap' | 'director' | 'flows_empty' | 'flows_read' | 'flows_director';
+  readonly floor: 'empty' | 'flows_empty';
+  readonly frame: Uint8Array;
+  /** Default: common. */
+  readonly variant?: Variant;
+  /** A frame that the director is to have seen before. */
+  readonly after?: Uint8Array;
+  /** How many packets come before what is measured, so that all flows are known. */
+  readonly warmUp?: number;
+  /** All flows are forgotten before each so many packets, so that each packet begins one. */
+  readonly forgetsAfter?: number;
+  /** Entries of the table of flows. Default: TRACKED_FLOWS. */
+  readonly entries?: number;
+  /** An XdpAction: a benchmark of the wrong path is worse than none. */
+  readonly expect: number;
+}
+
+const TCP_SYN = 0x02;
+const CLIENT_MAC = '00:50:00:00:03:00';
+const SMALL: Size = { services: 1, destinations: 10 };
+const WIDE: Size = { services: 1, destinations: 64 };
+/** Flows of the paths that draw them at random, where nothing else is said. */
+const MANY_FLOWS = 1 << 20;
+
+function frame(options: Partial<FrameOptions> = {}): Uint8Array {
+  const ipv6 = options.destination?.includes(':') === true;
+  return buildFrame({
+    destinationMac: DIRECTOR.mac,
+    sourceMac: CLIENT_MAC,
+    source: ipv6 ? 'fd00::12' : '192.168.1.12',
+    destination: vip(0),
+    protocol: 'tcp',
+    sourcePort: 40_000,
+    destinationPort: 80,
+    ...options,
+  });
+}
+
+/** One flow, one service. */
+function one(path: string, program: Path['program'], packet: Uint8Array, rest: Partial<Path> = {}): Path {
+  return { path, size: SMALL, flows: 1, program, floor: 'empty', frame: packet, expect: XdpAction.tx, ...rest };
+}
+
+/** Each packet of a random flow, to a random service. */
+function many(path: string, size: Size, flows: number, program: Path['program'] = 'flows_director'): Path {
+  return { ...one(path, program, frame()), size, flows, floor: 'flows_empty' };
+}
+
+/** The paths of a size of one's own. The floors come first. */
+export function pathsOf({ services, destinations, flows }: Size & { flows: number }): Path[] {
+  const size = { services, destinations };
+  const pass = { size, expect: XdpAction.pass };
+  return [
+    one('empty', 'empty', frame(), { size }),
+    one('mac-swap', 'mac_swap', frame(), { size }),
+    one('ipv4-tcp', 'director', frame(), { size }),
+    one('ipv4-udp', 'director', frame({ protocol: 'udp' }), { size }),
+    one('ipv6-tcp', 'director', frame({ destination: 'fd00::100' }), { size }),
+    one('ipv6-udp', 'director', frame({ destination: 'fd00::100', protocol: 'udp' }), { size }),
+    one('no-service', 'director', frame({ destination: '192.168.1.21', destinationPort: 22 }), pass),
+    one('no-service-ipv6', 'director', frame({ destination: 'fd00::21', destinationPort: 22 }), pass),
+    one('vip-no-service', 'director', frame({ destinationPort: 22 }), pass),
+    many('flows-empty', size, flows, 'flows_empty'),
+    many('flows-1', size, 1),
+    many(`flows-${flows}`, size, flows),
+  ];
+}
+
+const VIP6 = 'fd00::100';
+const CLIENT = '192.168.1.12';
+const CLIENT6 = 'fd00::12';
+
+/** An IPv6 options header that pads (RFC 8200, 4.2), before what it stands before. */
+const PADDING = { number: 60, rest: [0, 1, 4, 0, 0, 0, 0] };
+
+/** Every flow is remembered. As many packets come first that nearly each of a million flows has come twice. */
+const TRACKED = { variant: 'tracked', warmUp: 8 * MANY_FLOWS } as const;
+
+/** More flows than packets, so that nearly each packet begins one, in a table that is at most three quarters full. */
+const NEW_FLOWS = 1 << 26;
+const BEGINS = { variant: 'tracked', forgetsAfter: MANY_FLOWS } as const;
+/** The same in a table that stays in the processor's caches: what is left is instructions. */
+const CACHED = { entries: 1 << 13, forgetsAfter: 1 << 12 } as const;
+
+/** What is not plain, and plain packets with every feature on. */
+function unusualPaths(): Path[] {
+  const macs = { destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC };
+  const udp = frame({ protocol: 'udp', payload: new Uint8Array(64) });
+  const tcp6 = frame({ destination: VIP6 });
+  const error = icmpError({
+    ...macs,
+    router: '10.9.9.9',
+    vip: vip(0),
+    type: 3,
+    quoted: replyBeginning(vip(0), 80, CLIENT, 40_000, 6),
+  });
+  const error6 = icmpError({
+    ...macs,
+    router: 'fd09::9',
+    vip: VIP6,
+    type: 2,
+    quoted: replyBeginning(VIP6, 80, CLIENT6, 40_000, 6),
+  });
+  const [first6, later6] = [fragmentHeader(0, true, 1), fragmentHeader(1448, false, 1)].map((header) =>
+    withExtensions(tcp6, [header]),
+  );
+  const everything = { variant: 'everything' } as const;
+  const syn = frame({ flags: TCP_SYN });
+  const noService = { ...everything, expect: XdpAction.pass };
+  return [
+    one('first-packet', 'director', frame({ flags: TCP_SYN })),
+    one('ipv4-options', 'director', withOptions(frame(), [1, 1, 1, 1])),
+    one('ipv6-extension', 'director', withExtensions(tcp6, [PADDING])),
+    one('first-fragment', 'director', ipv4Fragment(udp, 0, true, 1)),
+    one('later-fragment', 'director', ipv4Fragment(udp, 1480, false, 1), { after: ipv4Fragment(udp, 0, true, 1) }),
+    one('first-fragment-ipv6', 'director', first6!),
+    one('later-fragment-ipv6', 'director', later6!, { after: first6! }),
+    one('icmp-error', 'director', error),
+    one('icmp-error-ipv6', 'director', error6),
+    one('vlan', 'director', tagged(frame(), 0x8100, BENCH_VLAN), { variant: 'vlan' }),
+    one('tracked-ipv4-tcp', 'director', frame(), TRACKED),
+    one('tracked-ipv4-udp', 'director', frame({ protocol: 'udp' }), TRACKED),
+    one('tracked-ipv6-tcp', 'director', tcp6, TRACKED),
+    { ...many('tracked-flows-4096', SMALL, 4096), ...TRACKED },
+    { ...many('tracked-flows-65536', SMALL, 65_536), ...TRACKED },
+    { ...many('tracked-flows-1048576', SMALL, MANY_FLOWS), ...TRACKED },
+    { ...many('random-read', SMALL, MANY_FLOWS, 'flows_read'), ...TRACKED },
+    { ...many('new-flow', SMALL, NEW_FLOWS), ...BEGINS },
+    { ...many('new-flow-cached', SMALL, NEW_FLOWS), ...BEGINS, ...CACHED },
+    { ...many('new-flow-wlc-64', WIDE, NEW_FLOWS), ...BEGINS, variant: 'wlc', frame: syn },
+    { ...many('new-flow-wlc-64-cached', WIDE, NEW_FLOWS), ...BEGINS, ...CACHED, variant: 'wlc', frame: syn },
+    one('everything-ipv4-tcp', 'director', frame(), everything),
+    one('everything-ipv6-tcp', 'director', tcp6, everything),
+    one('everything-no-service', 'director', frame({ destination: '192.168.1.21', destinationPort: 22 }), noService),
+    { ...many('everything-flows-1048576', SMALL, MANY_FLOWS), ...everything },
+  ];
+}
+
+/** All kinds of packets to one small service, and how its cost grows with flows, services and destinations. */
+export function standardPaths(): Path[] {
+  return [
+    ...pathsOf({ ...SMALL, flows: MANY_FLOWS }),
+    ...unusualPaths(),
+    many('flows-4096', SMALL, 4096),
+    many('flows-65536', SMALL, 65_536),
+    one('services-1', 'director', frame()),
+    one('services-1000', 'director', frame(), { size: { services: 1000, destinations: 10 } }),
+    many('services-1000-random', { services: 1000, destinations: 10 }, MANY_FLOWS),
+    many('destinations-10', SMALL, MANY_FLOWS),
+    many('destinations-1000', { services: 1, destinations: 1000 }, MANY_FLOWS),
+  ];
+}

@@ -1,0 +1,54 @@
+/** How long a sweep over all flows takes, and that it keeps nobody waiting. */
+
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
+import { round, spreadOf } from '../report/statistics.js';
+import { standardPaths } from './paths.js';
+import { warmUp } from './program.js';
+import { benchDirector, TRACKED_FLOWS } from './setup.js';
+
+export interface SweepReport {
+  /** Entries of the table, and those in use. */
+  readonly entries: number;
+  readonly flows: number;
+  /** Bytes of the table. */
+  readonly bytes: number;
+  /** Milliseconds from the request to the result, the median over the sweeps. */
+  readonly ms: number;
+  readonly min: number;
+  readonly max: number;
+  /** The longest that the event loop was kept from its work meanwhile. */
+  readonly blockedMs: number;
+}
+
+const SWEEPS = 50;
+
+/** Fills a table with a million flows and looks at all of them again and again. */
+export async function benchSweep(): Promise<SweepReport> {
+  const path = standardPaths().find(({ path: name }) => name === 'tracked-flows-1048576')!;
+  using director = await benchDirector(path.size, path.variant);
+  warmUp(director, path);
+  await director.sweep([]);
+
+  const times: number[] = [];
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  let used = 0;
+  for (let i = 0; i < SWEEPS; i += 1) {
+    const started = performance.now();
+    const { tables } = (await director.sweep([]))!;
+    times.push(performance.now() - started);
+    used = tables.ipv4.used;
+  }
+  delay.disable();
+  const { median, min, max } = spreadOf(times);
+  return {
+    entries: TRACKED_FLOWS,
+    flows: used,
+    bytes: director.set!.flowMemory.flows4.byteLength,
+    ms: round(median, 2),
+    min: round(min, 2),
+    max: round(max, 2),
+    blockedMs: round(delay.max / 1e6, 2),
+  };
+}

@@ -1,0 +1,29 @@
+/** Whose figures these are. */
+
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus, release } from 'node:os';
+
+import { libbpfVersion } from '../../native/index.js';
+
+export interface Machine {
+  readonly kernel: string;
+  readonly processor: string;
+  readonly processors: number;
+  readonly node: string;
+  readonly libbpf: string;
+  readonly beeline: string;
+}
+
+export function machine(): Machine {
+  const { version } = JSON.parse(readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return {
+    kernel: release(),
+    processor: cpus()[0]?.model ?? 'unknown',
+    processors: availableParallelism(),
+    node: process.version,
+    libbpf: libbpfVersion(),
+    beeline: version,
+  };
+}

@@ -1,0 +1,54 @@
+/** `beeline check`: is a configuration file right? Needs no daemon and no root. */
+
+import { Command } from 'commander';
+
+import type { PlacedProblem } from '../../config/index.js';
+import { withExamples } from '../../usage/index.js';
+import { configArgument } from '../arguments.js';
+import { exitStatusOf, jsonOption, printJson, printResult } from '../context.js';
+import { formatQuantity } from '../terminal/format.js';
+
+export function checkCommand(): Command {
+  const check = new Command('check')
+    .summary('check a configuration file')
+    .description('Check a configuration file and print every problem with its line and column. Changes nothing.')
+    .addArgument(configArgument())
+    .addOption(jsonOption(', with all problems'))
+    .action(async (config: string, options: { json?: true }) => {
+      const { ConfigError, readConfig } = await import('../../config/index.js');
+      try {
+        const { services } = readConfig(config);
+        const destinations = services.reduce((sum, service) => sum + service.destinations.length, 0);
+        const report = { config, services: services.length, destinations, problems: [] };
+        printResult(report, options, () => formatCheck(report));
+      } catch (error) {
+        if (options.json !== true || !(error instanceof ConfigError)) {
+          throw error;
+        }
+        printJson({ config, problems: error.problems.map(placed) });
+        process.exitCode = exitStatusOf(error.code);
+      }
+    });
+  return withExamples(
+    check,
+    ['beeline check', 'is the file of the default place right?'],
+    [
+      'beeline check new.yaml && cp new.yaml /etc/beeline/beeline.yaml && beeline reload',
+      'put a changed file in force',
+    ],
+    ['beeline check --json new.yaml | jq .problems', 'every problem, for programs'],
+  );
+}
+
+function placed({ line, column, path, message }: PlacedProblem): PlacedProblem {
+  return { line, column, path, message };
+}
+
+function formatCheck({
+  config,
+  services,
+  destinations,
+}: Record<'services' | 'destinations', number> & { config: string }): string {
+  const what = `${formatQuantity(services, 'service')}, ${formatQuantity(destinations, 'real server')}`;
+  return `${config}: ${what}: no problems\n`;
+}

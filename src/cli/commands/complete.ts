@@ -1,0 +1,47 @@
+/** `beeline __complete`: what the scripts of `beeline completion` ask while somebody types. */
+
+import {
+  type Candidate,
+  complete,
+  type Completion,
+  define,
+  question,
+  reply,
+  type Shell,
+  SHELLS,
+} from '../../usage/index.js';
+import { print } from '../context.js';
+import { beeline } from '../program.js';
+
+/** Somebody waits with a finger on the key: a daemon that does not answer by then is not waited for. */
+const TIMEOUT_MS = 1_000;
+
+/** @param args the shell's name, and what `question` takes */
+export async function answer([name, ...args]: readonly string[]): Promise<void> {
+  const shell = SHELLS.find((each) => each === name);
+  if (shell !== undefined) {
+    print(await answerTo(shell, args));
+  }
+}
+
+async function answerTo(shell: Shell, args: readonly string[]): Promise<string> {
+  const asked = question(shell, args);
+  const completion = complete(define(beeline()), asked.words);
+  const found = await Promise.race([ask(completion), nothingAfter(TIMEOUT_MS)]);
+  return reply(shell, asked, completion, [...completion.candidates, ...found]);
+}
+
+/** A message in the midst of a command line helps nobody: what fails offers nothing. */
+async function ask({ source, given, current }: Completion): Promise<readonly Candidate[]> {
+  try {
+    return typeof source === 'function' ? await source(given, current) : [];
+  } catch {
+    return [];
+  }
+}
+
+function nothingAfter(milliseconds: number): Promise<readonly Candidate[]> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds, []).unref();
+  });
+}

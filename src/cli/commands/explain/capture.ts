@@ -1,0 +1,161 @@
+/** `beeline explain --pcap`: what becomes of each packet of a capture. */
+
+import { readFileSync } from 'node:fs';
+
+import type { Command } from 'commander';
+
+import { type ExplainReport, MAX_EXPLAINED_BYTES, MAX_EXPLAINED_FRAMES } from '../../../control/index.js';
+import { BeelineError, isMac, type MacAddress, macBytes } from '../../../model/index.js';
+import { ask, print, printJsonList, stdoutPaint } from '../../context.js';
+import { formatQuantity } from '../../terminal/format.js';
+import { type CapturedReport, differences, formatExplanation, formatPackets } from './text.js';
+
+/** How a capture is to be explained. */
+export interface CaptureOptions {
+  readonly interface?: string;
+  readonly limit: number;
+  readonly verbose?: true;
+  readonly json?: true;
+}
+
+/** Of nobody: locally administered. */
+export const CLIENT_MAC = '02:00:00:00:00:01';
+
+const ETHERNET_BYTES = 14;
+/** IPv4, IPv6, and the tags that may stand before them. */
+const IP_TYPES: readonly number[] = [0x0800, 0x86dd, 0x8100, 0x88a8];
+
+export async function explainCapture(self: Command, path: string, options: CaptureOptions): Promise<void> {
+  const left: BrokenOff = { skipped: 0, more: false };
+  const disagreeing: ExplainReport[] = [];
+  const pages = explainedPages(self, path, options, left, disagreeing);
+  if (options.json === true) {
+    await printJsonList(reportsOf(pages));
+  } else {
+    await printPages(pages, options);
+  }
+  tellWhatIsLeft(left, options);
+  requireAgreement(disagreeing);
+}
+
+/** What of a capture was not explained. */
+interface BrokenOff {
+  skipped: number;
+  more: boolean;
+}
+
+async function* explainedPages(
+  self: Command,
+  path: string,
+  options: CaptureOptions,
+  left: BrokenOff,
+  disagreeing: ExplainReport[],
+): AsyncGenerator<CapturedReport[]> {
+  const { name, mac } = await arrival(self, options.interface);
+  for (const page of await framesOf(path, mac, options.limit, left)) {
+    const reports = await ask(self, 'explain', { interface: name, frames: page.map(({ frame }) => frame) });
+    disagreeing.push(...reports.filter(({ oracle }) => !oracle.agrees));
+    yield reports.map((report, i) => ({ number: page[i]!.number, report }));
+  }
+}
+
+/** The capture's IP packets, many at a time, each no longer than is looked at. */
+async function framesOf(
+  path: string,
+  mac: MacAddress,
+  limit: number,
+  left: BrokenOff,
+): Promise<{ number: number; frame: Uint8Array }[][]> {
+  const { readCapture } = await import('../../../packet/capture-file.js');
+  const pages: { number: number; frame: Uint8Array }[][] = [];
+  let taken = 0;
+  try {
+    for (const { number, frame } of readCapture(
+      readFileSync(path),
+      Uint8Array.of(...macBytes(mac), ...macBytes(CLIENT_MAC)),
+    )) {
+      if (frame === undefined || !isIp(frame)) {
+        left.skipped += 1;
+        continue;
+      }
+      if (taken === limit) {
+        left.more = true;
+        break;
+      }
+      if (taken % MAX_EXPLAINED_FRAMES === 0) {
+        pages.push([]);
+      }
+      taken += 1;
+      pages.at(-1)!.push({ number, frame: frame.subarray(0, MAX_EXPLAINED_BYTES) });
+    }
+  } catch (error) {
+    throw new BeelineError('USAGE', `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`, {
+      hint: 'It must be a pcap or pcapng file, as tcpdump and Wireshark write them.',
+      cause: error,
+    });
+  }
+  return pages;
+}
+
+/** Whether it is IPv4 or IPv6, or has a tag before what it is. */
+function isIp(frame: Uint8Array): boolean {
+  return frame.length > ETHERNET_BYTES && IP_TYPES.includes((frame[12]! << 8) | frame[13]!);
+}
+
+async function* reportsOf(pages: AsyncIterable<readonly CapturedReport[]>): AsyncGenerator<readonly unknown[]> {
+  for await (const page of pages) {
+    yield page.map(({ number, report }) => ({ number, ...report }));
+  }
+}
+
+async function printPages(pages: AsyncIterable<readonly CapturedReport[]>, { verbose }: CaptureOptions): Promise<void> {
+  const paint = stdoutPaint();
+  let first = true;
+  for await (const page of pages) {
+    if (verbose === true) {
+      const texts = page.map(({ number, report }) => `#${number}\n${formatExplanation(report, paint)}`);
+      print(`${first ? '' : '\n'}${texts.join('\n')}`);
+    } else {
+      print(formatPackets(page, first, paint));
+    }
+    first = false;
+  }
+  if (first) {
+    print('no IP packets\n');
+  }
+}
+
+function tellWhatIsLeft({ skipped, more }: BrokenOff, { limit }: CaptureOptions): void {
+  if (skipped > 0) {
+    process.stderr.write(`${formatQuantity(skipped, 'frame')} left out: no IP packets\n`);
+  }
+  if (more) {
+    process.stderr.write(`the first ${formatQuantity(limit, 'packet')}; --limit shows more\n`);
+  }
+}
+
+/** The interface that a packet comes by. @throws BeelineError `INTERFACE_MISSING` */
+export async function arrival(self: Command, name: string | undefined): Promise<{ name: string; mac: MacAddress }> {
+  const all = (await ask(self, 'status', {})).interfaces;
+  const found = name === undefined ? all.find(({ mac }) => mac !== undefined) : all.find((each) => each.name === name);
+  if (found?.mac === undefined || !isMac(found.mac)) {
+    throw new BeelineError(
+      'INTERFACE_MISSING',
+      name === undefined ? 'the director has no interface at the moment' : `${name} is no interface of the director's`,
+      { hint: `It has ${all.map((each) => each.name).join(', ')}.` },
+    );
+  }
+  return { name: found.name, mac: found.mac };
+}
+
+/** @throws BeelineError `EXPLAIN_DISAGREES` */
+export function requireAgreement(disagreeing: readonly ExplainReport[]): void {
+  const [first] = disagreeing;
+  if (first === undefined) {
+    return;
+  }
+  const more = disagreeing.length > 1 ? `, and of ${formatQuantity(disagreeing.length - 1, 'packet')} more` : '';
+  throw new BeelineError('EXPLAIN_DISAGREES', `program and oracle do not agree: ${differences(first)}${more}`, {
+    hint: 'This is a defect of Beeline: please report it, with what --json prints and the configuration.',
+  });
+}

@@ -1,0 +1,177 @@
+/** `beeline explain`: what the director would do with a packet, and why, without doing it. */
+
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+
+import { BeelineError, familyOf, type IpAddress, parseIp, type Protocol, PROTOCOLS } from '../../../model/index.js';
+import { completes, withExamples, withSection } from '../../../usage/index.js';
+import { interfaces, vips } from '../../candidates.js';
+import { ask, jsonOption, printResult, withInstance } from '../../context.js';
+import { arrival, type CaptureOptions, CLIENT_MAC, explainCapture, requireAgreement } from './capture.js';
+import { formatExplanation } from './text.js';
+
+interface Options extends CaptureOptions {
+  readonly proto: Protocol;
+  readonly flags: number;
+  readonly vlan?: number;
+  readonly pcap?: string;
+}
+
+interface Endpoint {
+  readonly address: IpAddress;
+  readonly port: number | undefined;
+}
+
+/** TCP's flags by name (RFC 9293, 3.1). */
+const FLAGS: Readonly<Record<string, number>> = { fin: 0x01, syn: 0x02, rst: 0x04, psh: 0x08, ack: 0x10, urg: 0x20 };
+const SYN = 0x02;
+/** Always the same, so that asking twice asks the same. */
+const CLIENT_PORT = 40_000;
+const USUAL_PORT = 80;
+const VLAN_TAG = 0x8100;
+
+export function explainCommand(): Command {
+  const command = withInstance(new Command('explain'))
+    .summary('say what becomes of a packet, and why')
+    .description(
+      'Say what the director would do with a packet that came now, step by step: which service it is for, what is known of ' +
+        'its flow, its slot, its real server, how the frame would leave, and the verdict. The packet is made up, or taken ' +
+        'from a capture. It runs through the data path itself, on the tables as they are, and leaves nothing behind: nothing ' +
+        'is sent, counted or remembered, and no scheduler moves on. The same rules, written a second time, judge it too; ' +
+        'should the two ever disagree, that is an error.',
+    )
+    .addArgument(
+      new Argument('[client]', 'who sends it: 192.168.1.12, 192.168.1.12:40000, [fd00::12]:40000').argParser(endpoint),
+    )
+    .addArgument(
+      completes(
+        new Argument('[vip]', "whom to: 192.168.1.100:80; without a port the VIP's only service's, or 80").argParser(
+          endpoint,
+        ),
+        vips,
+      ),
+    )
+    .addOption(new Option('--proto <protocol>', 'protocol').choices(PROTOCOLS).default('tcp'))
+    .addOption(
+      new Option('--flags <flags>', "TCP's flags: syn, ack, fin, rst, psh, urg, with commas between; none")
+        .argParser(flags)
+        .default(SYN, 'syn'),
+    )
+    .option('--vlan <id>', 'in a VLAN', vlan)
+    .addOption(
+      completes(new Option('--interface <name>', "by which it comes (default: the director's first)"), interfaces),
+    )
+    .addOption(completes(new Option('--pcap <file>', 'each IP packet of a capture instead: pcap or pcapng'), 'file'))
+    .option('--limit <n>', 'at most so many packets of the capture', count, 1000)
+    .option('--verbose', 'say all of each packet of the capture')
+    .addOption(jsonOption())
+    .action(explain);
+  return withSection(
+    withExamples(
+      command,
+      ['beeline explain 192.168.1.12 192.168.1.100:80', 'where would a new connection of that client go'],
+      ['beeline explain 192.168.1.12:41852 192.168.1.100:80 --flags ack', 'and the next packet of one that is open'],
+      ['beeline explain fd00::12 [fd00::100]:53 --proto udp --json', 'a datagram, for programs'],
+      ['beeline explain --pcap trouble.pcapng', 'each packet of a capture, a line each'],
+    ),
+    'Captures',
+    'Each packet is judged by itself, as if it came now and none of the others had. Frames are taken as they were captured: ' +
+      'those that were not addressed to the director are "other-host".',
+  );
+}
+
+async function explain(
+  client: Endpoint | undefined,
+  vip: Endpoint | undefined,
+  options: Options,
+  self: Command,
+): Promise<void> {
+  if (options.pcap !== undefined) {
+    if (client !== undefined) {
+      throw new BeelineError('USAGE', 'packets come from the capture or from the command line, not both');
+    }
+    await explainCapture(self, options.pcap, options);
+    return;
+  }
+  if (client === undefined || vip === undefined) {
+    throw new BeelineError('USAGE', 'a client and a VIP are missing, or --pcap FILE', {
+      hint: 'For example: beeline explain 192.168.1.12 192.168.1.100:80',
+    });
+  }
+  await explainOne(self, client, vip, options);
+}
+
+async function explainOne(self: Command, client: Endpoint, vip: Endpoint, options: Options): Promise<void> {
+  if (familyOf(client.address) !== familyOf(vip.address)) {
+    throw new BeelineError('USAGE', `${client.address} and ${vip.address} are not of the same family`);
+  }
+  const { name, mac } = await arrival(self, options.interface);
+  const { buildFrame } = await import('../../../packet/build.js');
+  const frame = buildFrame({
+    destinationMac: mac,
+    sourceMac: CLIENT_MAC,
+    source: client.address,
+    sourcePort: client.port ?? CLIENT_PORT,
+    destination: vip.address,
+    destinationPort: vip.port ?? (await onlyPort(self, vip.address, options.proto)),
+    protocol: options.proto,
+    flags: options.flags,
+  });
+  const { tagged } = await import('../../../packet/change.js');
+  const { vlan: id } = options;
+  const whole = id === undefined ? frame : tagged(frame, VLAN_TAG, id);
+  const [report] = await ask(self, 'explain', { interface: name, frames: [whole] });
+  printResult(report, options, (paint) => formatExplanation(report!, paint));
+  requireAgreement(report!.oracle.agrees ? [] : [report!]);
+}
+
+/** The port of a VIP's only service; 80 when there are several, or that takes all ports. */
+async function onlyPort(self: Command, vip: IpAddress, protocol: Protocol): Promise<number> {
+  const services = (await ask(self, 'list', {})).filter((each) => each.address === vip && each.protocol === protocol);
+  const [only, ...others] = services;
+  return only === undefined || others.length > 0 || only.port === 0 ? USUAL_PORT : only.port;
+}
+
+/** @throws InvalidArgumentError */
+function endpoint(text: string): Endpoint {
+  const whole = parseIp(text.replace(/^\[(.*)\]$/, '$1'));
+  if (whole !== undefined) {
+    return { address: whole, port: undefined };
+  }
+  const { host, port: digits } = /^\[?(?<host>.*?)\]?:(?<port>\d{1,5})$/.exec(text)?.groups ?? {};
+  const address = parseIp(host ?? '');
+  const port = Number(digits);
+  if (address === undefined || port > 0xffff || (familyOf(address) === 6 && !text.startsWith('['))) {
+    throw new InvalidArgumentError(
+      'It must be an IP address, with a port or without: 192.168.1.12:40000, [fd00::12]:40000.',
+    );
+  }
+  return { address, port };
+}
+
+/** @throws InvalidArgumentError */
+function flags(text: string): number {
+  const names = text.toLowerCase() === 'none' ? [] : text.toLowerCase().split(',');
+  const unknown = names.find((name) => !Object.hasOwn(FLAGS, name));
+  if (unknown !== undefined) {
+    throw new InvalidArgumentError(`"${unknown}" is none of ${Object.keys(FLAGS).join(', ')}.`);
+  }
+  return names.reduce((bits, name) => bits | FLAGS[name]!, 0);
+}
+
+/** @throws InvalidArgumentError */
+function vlan(text: string): number {
+  const id = Number(text);
+  if (!Number.isInteger(id) || id < 0 || id > 4094) {
+    throw new InvalidArgumentError('It must be a whole number from 0 to 4094.');
+  }
+  return id;
+}
+
+/** @throws InvalidArgumentError */
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 1_000_000) {
+    throw new InvalidArgumentError('It must be a whole number from 1 to 1000000.');
+  }
+  return value;
+}

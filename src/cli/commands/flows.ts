@@ -1,0 +1,185 @@
+/** `beeline flows`: the flows that are remembered, a page at a time, or what they come to. */
+
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+import type { FlowReport, FlowsQuery, FlowsReport, FlowSummary } from '../../control/index.js';
+import type { IpAddress } from '../../model/index.js';
+import { completes, withExamples } from '../../usage/index.js';
+import { address, service } from '../arguments.js';
+import { clients, realServers, services } from '../candidates.js';
+import { ask, jsonOption, print, printJsonList, printResult, stdoutPaint, withInstance } from '../context.js';
+import { type Paint, plain, type Style } from '../terminal/colour.js';
+import {
+  type Column,
+  formatBytes,
+  formatCount,
+  formatEndpoint,
+  formatQuantity,
+  formatShare,
+  formatTable,
+  formatTimer,
+} from '../terminal/format.js';
+
+interface Options {
+  readonly service?: string;
+  readonly server?: IpAddress;
+  readonly client?: IpAddress;
+  readonly state?: string;
+  readonly limit: number;
+  readonly all?: true;
+  readonly summary?: true;
+  readonly json?: true;
+}
+
+const FLOW_STATES = ['SYN_RECV', 'ESTABLISHED', 'FIN_WAIT', 'TIME_WAIT', 'CLOSE', 'UDP', 'NONE', 'ASSURED'] as const;
+
+/** Flows a page, when all are asked for. */
+const PAGE = 5_000;
+
+export function flowsCommand(): Command {
+  const flows = withInstance(new Command('flows'))
+    .summary('list the flows that are remembered')
+    .description(
+      'List the flows that are remembered: who, through which service, to which real server, in which state, and for how ' +
+        'long they will be without a packet. A line of port 0 is no flow: it keeps a client at its real server (persistence).',
+    )
+    .addOption(
+      completes(
+        new Option('--service <service>', 'of one service: "192.168.1.100:80", "udp 192.168.1.100:53"'),
+        services,
+      ).argParser(service),
+    )
+    .addOption(completes(new Option('--server <address>', 'to one real server'), realServers).argParser(address))
+    .addOption(completes(new Option('--client <address>', 'of one client'), clients).argParser(address))
+    .addOption(completes(new Option('--state <state>', `in one state: ${FLOW_STATES.join(', ')}`), FLOW_STATES))
+    .option('--limit <n>', 'at most so many', count, 100)
+    .option('--all', 'all of them, however many')
+    .option('--summary', 'how many there are in each state, whose are the most, and how full the tables are')
+    .addOption(jsonOption())
+    .action(async (options: Options, command: Command) => {
+      const { summary, json, all, limit, service: name, server, client, state } = options;
+      const query: FlowsQuery = { service: name, server, client, state, limit: all === true ? PAGE : limit };
+      if (summary === true) {
+        const result = await ask(command, 'flowSummary', query);
+        printResult(result, options, (paint) => formatSummary(result, paint));
+      } else if (json === true) {
+        await printJsonList(flowsOf(pages(command, query, all === true)));
+      } else {
+        await printFlows(pages(command, query, all === true));
+      }
+    });
+  return withExamples(
+    flows,
+    ['beeline flows --summary', 'how many flows there are in each state, and whose are the most'],
+    [
+      'beeline flows --service 192.168.1.100:80 --state ESTABLISHED',
+      'the first hundred open connections of one service',
+    ],
+    ['beeline flows --all --json | jq -r ".[].client" | sort | uniq -c', 'count every flow by its client'],
+  );
+}
+
+/** Page after page, so that millions of flows need no memory here; one page alone unless all are asked for. */
+async function* pages(command: Command, query: FlowsQuery, all: boolean): AsyncGenerator<FlowsReport> {
+  let from: string | undefined;
+  do {
+    const page = await ask(command, 'flows', { ...query, from });
+    yield page;
+    from = page.next;
+  } while (all && from !== undefined);
+}
+
+async function* flowsOf(reports: AsyncIterable<FlowsReport>): AsyncGenerator<readonly FlowReport[]> {
+  for await (const { flows } of reports) {
+    yield flows;
+  }
+}
+
+async function printFlows(reports: AsyncIterable<FlowsReport>): Promise<void> {
+  const paint = stdoutPaint();
+  let printed = 0;
+  let more = false;
+  for await (const { flows, next } of reports) {
+    print(formatFlows(flows, printed === 0, paint));
+    printed += flows.length;
+    more = next !== undefined;
+  }
+  if (printed === 0) {
+    print('no flows\n');
+  } else if (more) {
+    process.stderr.write(`the first ${formatCount(printed)}; --limit or --all shows more\n`);
+  }
+}
+
+/** Those that are open stand out, and those that wait for their handshake; what is over does not. */
+const STATE_STYLES: Readonly<Partial<Record<string, Style>>> = {
+  SYN_RECV: 'warning',
+  ESTABLISHED: 'good',
+  FIN_WAIT: 'faint',
+  TIME_WAIT: 'faint',
+  CLOSE: 'faint',
+};
+
+const COLUMNS: readonly Column[] = [
+  { title: 'PROTO', width: 5 },
+  { title: 'CLIENT', width: 21 },
+  { title: 'SERVICE', width: 21 },
+  { title: 'REAL SERVER', width: 15 },
+  { title: 'STATE', width: 11, style: (state) => STATE_STYLES[state] },
+  { title: 'EXPIRES', align: 'right', width: 7 },
+];
+
+export function formatFlows(flows: readonly FlowReport[], titled: boolean, paint: Paint = plain): string {
+  const rows = flows.map(
+    ({ protocol, client, clientPort, service: name, mark, vip, port, server, state, expiresSeconds }) => [
+      protocol,
+      formatEndpoint(client, clientPort),
+      // What keeps a client at a mark's service is for all of its VIPs.
+      mark !== undefined && clientPort === 0 ? name : formatEndpoint(vip, port),
+      server,
+      state,
+      formatTimer(expiresSeconds),
+    ],
+  );
+  const text = rows.length === 0 ? '' : formatTable(COLUMNS, rows, '', paint);
+  return titled ? text : text.slice(text.indexOf('\n') + 1);
+}
+
+export function formatSummary(summary: FlowSummary, paint: Paint = plain): string {
+  const { states, topClients, tables, stored, evicted, refused } = summary;
+  const byState = Object.entries(states).sort(([, a], [, b]) => b - a);
+  const parts = [
+    byState.length === 0
+      ? 'no flows\n'
+      : formatTable(
+          [{ title: 'STATE' }, { title: 'FLOWS', align: 'right' }],
+          byState.map(([state, flows]) => [state, formatCount(flows)]),
+          '',
+          paint,
+        ),
+  ];
+  if (topClients.length > 0) {
+    parts.push(
+      formatTable(
+        [{ title: 'CLIENT' }, { title: 'FLOWS', align: 'right' }],
+        topClients.map(({ client, flows }) => [client, formatCount(flows)]),
+        '',
+        paint,
+      ),
+    );
+  }
+  const used = tables.map(
+    ({ family, entries, used: inUse, fullBuckets, bytes }) =>
+      `${family}: ${formatCount(inUse)} of ${formatCount(entries)} entries in use (${formatShare(inUse / entries)}), ${formatQuantity(fullBuckets, 'bucket')} full, ${formatBytes(bytes)}\n`,
+  );
+  const totals = `stored ${formatCount(stored)}, evicted ${formatCount(evicted)}, found no room ${formatCount(refused)}\n`;
+  return [...parts, used.join('') + totals].join('\n');
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 10_000) {
+    throw new InvalidArgumentError('It must be a whole number from 1 to 10000.');
+  }
+  return value;
+}

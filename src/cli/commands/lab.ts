@@ -1,0 +1,140 @@
+/** `beeline lab`: the tutorials' network on one machine. */
+
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+
+import { Argument, Command, Option } from 'commander';
+
+import type { HostName } from '../../lab/index.js';
+import { completes, withExamples, withSection } from '../../usage/index.js';
+import { labs } from '../candidates.js';
+import { invocation, jsonOption, print, printResult } from '../context.js';
+import { type Paint, plain } from '../terminal/colour.js';
+import { formatTable } from '../terminal/format.js';
+
+const DEFAULT_NAME = 'lab';
+const HOST_NAMES = ['client', 'director', 'real1', 'real2', 'switch'] as const;
+
+export function labCommand(): Command {
+  const lab = new Command('lab')
+    .summary('build a test network on this machine')
+    .description(
+      'Build a network of a client, a director and two real servers from network namespaces, as the LVS tutorials draw ' +
+        'it. It reaches nothing outside.',
+    )
+    .enablePositionalOptions();
+  for (const command of [upCommand(), listCommand(), execCommand(), downCommand()]) {
+    lab.addCommand(command);
+  }
+  return withExamples(
+    lab,
+    ['beeline lab up', 'build a lab, and print the commands to begin with'],
+    ['beeline lab exec client curl http://192.168.1.100/', 'ask the VIP as the client does'],
+    ['beeline --instance lab list', "what the lab's director has forwarded"],
+    ['beeline lab down', 'remove it all'],
+  );
+}
+
+function upCommand(): Command {
+  return new Command('up')
+    .summary('build a lab')
+    .description('Build a lab: switch, client, director, two real servers with a web server each.')
+    .argument('[name]', "the lab's name, and its director's instance", DEFAULT_NAME)
+    .action(async (name: string) => {
+      const { Lab, HOSTS, VIP4, VIP6 } = await import('../../lab/index.js');
+      const lab = new Lab(name);
+      const interrupt = new AbortController();
+      const onSignal = (): void => {
+        interrupt.abort();
+      };
+      process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+      await lab.up(interrupt.signal);
+      const option = name === DEFAULT_NAME ? '' : ` --name ${name}`;
+      const beeline = invocation();
+      // On the director it runs as who we are.
+      const run = `${invocation({ SUDO_USER: undefined })} --instance ${name} run ${lab.configPath}`;
+      print(
+        [
+          ...HOSTS.map(
+            ({ name: host, ipv4, ipv6, mac }) => `${host.padEnd(10)}${ipv4.padEnd(15)}${ipv6.padEnd(10)}${mac}`,
+          ),
+          `${'VIP'.padEnd(10)}${VIP4.padEnd(15)}${VIP6}`,
+          '',
+          `start the director:  ${beeline} lab exec${option} director ${run}`,
+          `ask the VIP:         ${beeline} lab exec${option} client curl http://${VIP4}/`,
+          `take it all down:    ${beeline} lab down ${name}`,
+          '',
+        ].join('\n'),
+      );
+    });
+}
+
+function listCommand(): Command {
+  return new Command('list')
+    .summary('list the labs')
+    .description('List the labs that are up, each with the configuration file of its director.')
+    .addOption(jsonOption())
+    .action(async (options: { json?: true }) => {
+      const { Lab, labNames, requireRoot } = await import('../../lab/index.js');
+      requireRoot();
+      const labs = labNames().map((name) => ({ name, config: new Lab(name).configPath }));
+      printResult(labs, options, (paint) => formatLabs(labs, paint));
+    });
+}
+
+export function formatLabs(labs: readonly { name: string; config: string }[], paint: Paint = plain): string {
+  return labs.length === 0
+    ? 'no labs\n'
+    : formatTable(
+        [{ title: 'LAB' }, { title: 'CONFIGURATION' }],
+        labs.map(({ name, config }) => [name, config]),
+        '',
+        paint,
+      );
+}
+
+function execCommand(): Command {
+  const exec = new Command('exec')
+    .summary('run a program on a host of a lab')
+    .description("Run a program on a host of a lab. The files are this machine's, the network is the host's.")
+    .addOption(completes(new Option('--name <name>', 'which lab').default(DEFAULT_NAME), labs))
+    .addArgument(new Argument('<host>', 'where').choices(HOST_NAMES))
+    .addArgument(completes(new Argument('<command...>', 'the program and its arguments'), 'program'))
+    .passThroughOptions()
+    .action(async (host: HostName | 'switch', command: string[], { name }: { name: string }) => {
+      const [{ Lab, requireRoot }, { inNamespace }, { BeelineError }] = await Promise.all([
+        import('../../lab/index.js'),
+        import('../../lab/command.js'),
+        import('../../model/index.js'),
+      ]);
+      const lab = new Lab(name);
+      requireRoot();
+      if (!lab.exists) {
+        throw new BeelineError('LAB', `there is no lab "${name}"`, { hint: `Build it: beeline lab up ${name}` });
+      }
+      const [file, args] = inNamespace(lab.namespace(host), command);
+      const child = spawn(file, args, { stdio: 'inherit' });
+      // The program gets the terminal's signals itself; its end is ours.
+      const ignore = (): void => undefined;
+      process.on('SIGINT', ignore).on('SIGTERM', ignore);
+      process.exitCode = await new Promise<number>((resolve, reject) => {
+        child.once('error', reject);
+        child.once('exit', (code, signal) => {
+          // As shells have it.
+          resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+        });
+      });
+    });
+  return withSection(exec, 'Exit status', 'That of the program, or 128 and the number of the signal that ended it.');
+}
+
+function downCommand(): Command {
+  return new Command('down')
+    .summary('remove a lab')
+    .description('Remove a lab with everything in it, its director included.')
+    .addArgument(completes(new Argument('[name]', 'which lab').default(DEFAULT_NAME), labs))
+    .action(async (name: string) => {
+      const { Lab } = await import('../../lab/index.js');
+      print((await new Lab(name).down()) ? `removed the lab "${name}"\n` : `there is no lab "${name}"\n`);
+    });
+}

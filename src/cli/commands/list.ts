@@ -1,0 +1,88 @@
+/** `beeline list`: the virtual services and their real servers. */
+
+import { Command } from 'commander';
+
+import type { DestinationReport, DestinationState, ServiceReport } from '../../control/index.js';
+import { serviceName } from '../../model/index.js';
+import { withExamples } from '../../usage/index.js';
+import { ask, jsonOption, printResult, withInstance } from '../context.js';
+import { type Paint, plain, type Style } from '../terminal/colour.js';
+import { type Column, formatBytes, formatCount, formatShare, formatTable } from '../terminal/format.js';
+
+export function listCommand(): Command {
+  const list = withInstance(new Command('list'))
+    .summary('list the virtual services and their real servers')
+    .description(
+      'List the virtual services and their real servers: weight, share of the flows, state, and what they got.',
+    )
+    .addOption(jsonOption())
+    .action(async (options: { json?: true }, command: Command) => {
+      const services = await ask(command, 'list', {});
+      printResult(services, options, (paint) => formatServices(services, paint));
+    });
+  return withExamples(
+    list,
+    ['beeline list', 'all services, with what their real servers got'],
+    [
+      `beeline list --json | jq '.[].destinations[] | select(.state == "unresolved")'`,
+      'the real servers that cannot be reached',
+    ],
+  );
+}
+
+const STATE_STYLES: Readonly<Record<DestinationState, Style>> = {
+  up: 'good',
+  local: 'good',
+  drained: 'warning',
+  unresolved: 'bad',
+};
+
+const COLUMNS: readonly Column[] = [
+  { title: 'REAL SERVER' },
+  { title: 'WEIGHT', align: 'right' },
+  { title: 'SHARE', align: 'right' },
+  { title: 'STATE', style: (state) => STATE_STYLES[state as DestinationState] },
+  { title: 'MAC' },
+  { title: 'ACTIVE', align: 'right' },
+  { title: 'INACTIVE', align: 'right' },
+  { title: 'FLOWS', align: 'right' },
+  { title: 'PACKETS', align: 'right' },
+  { title: 'BYTES', align: 'right' },
+];
+
+export function formatServices(services: readonly ServiceReport[], paint: Paint = plain): string {
+  if (services.length === 0) {
+    return 'no virtual services\n';
+  }
+  return services.map((service) => formatService(service, paint)).join('\n');
+}
+
+function formatService(service: ServiceReport, paint: Paint): string {
+  const { scheduler, slots, destinations, verdicts } = service;
+  const title = `${paint('name', serviceName(service))}  ${scheduler}${slots === 0 ? '' : `, ${slots} slots`}\n`;
+  const reasons = destinations
+    .filter(({ reason }) => reason !== undefined)
+    .map(({ address, reason }) => `  ${address}: ${reason!}\n`);
+  const passed = Object.entries(verdicts).map(
+    ([name, count]) => `  not sent, ${name}: ${formatCount(count)} packets\n`,
+  );
+  const table =
+    destinations.length === 0 ? '  no real servers\n' : formatTable(COLUMNS, destinations.map(cells), '  ', paint);
+  return [title, table, ...reasons, ...passed].join('');
+}
+
+function cells(report: DestinationReport): string[] {
+  const { address, weight, share, state, mac, active, inactive, flows, packets, bytes } = report;
+  return [
+    address,
+    String(weight),
+    formatShare(share),
+    state,
+    mac ?? '-',
+    formatCount(active),
+    formatCount(inactive),
+    formatCount(flows),
+    formatCount(packets),
+    formatBytes(bytes),
+  ];
+}

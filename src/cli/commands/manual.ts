@@ -1,0 +1,103 @@
+/** `beeline manual`: shows a page of the manual, or writes all of them. */
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { Argument, Command, Option } from 'commander';
+
+import { BeelineError, DEFAULT_CONFIG_PATH } from '../../model/index.js';
+import { commandPages, completes, define, filePage, type Page, withExamples } from '../../usage/index.js';
+import { EXIT_MEANINGS, ExitStatus } from '../context.js';
+import { INTRODUCTION, SECTIONS } from '../overview.js';
+
+/** @param program all commands, this one among them: asked for when they are all there */
+export function manualCommand(version: string, program: () => Command): Command {
+  const names = (): { value: string; description: string }[] =>
+    define(program()).commands.map(({ path, summary }) => ({ value: path.slice(1).join(' '), description: summary }));
+  const command = new Command('manual')
+    .summary('show the manual')
+    .description(
+      'Show a page of the manual: of the program, of a command with its subcommands, or of the configuration file. The manual need not be installed.',
+    )
+    .addArgument(
+      completes(new Argument('[page...]', 'a command, or beeline.yaml').default([], 'beeline'), () => [
+        ...names(),
+        { value: 'beeline.yaml', description: 'the configuration file' },
+      ]),
+    )
+    .addOption(completes(new Option('--output <directory>', 'write all pages into a folder instead'), 'directory'))
+    .action(async ([name = 'beeline']: readonly string[], { output }: { output?: string }) => {
+      const pages = await allPages(version, program());
+      if (output === undefined) {
+        show(pageNamed(name, pages));
+      } else {
+        write(pages, output);
+      }
+    });
+  return withExamples(
+    command,
+    ['beeline manual flows', 'the page of "beeline flows"'],
+    ['beeline manual --output man', 'write all pages, for a package'],
+  );
+}
+
+async function allPages(version: string, program: Command): Promise<Page[]> {
+  const [{ EXAMPLE }, { jsonSchema }] = await Promise.all([
+    import('../../config/example.js'),
+    import('../../config/index.js'),
+  ]);
+  const date = dateOf(process.env['SOURCE_DATE_EPOCH']);
+  const exitStatuses = Object.fromEntries(
+    Object.entries(EXIT_MEANINGS).map(([name, meaning]) => [ExitStatus[name as keyof typeof ExitStatus], meaning]),
+  );
+  return [
+    ...commandPages(define(program), {
+      version,
+      date,
+      introduction: INTRODUCTION,
+      sections: SECTIONS,
+      exitStatuses,
+      commonStatuses: [ExitStatus.ok, ExitStatus.failed, ExitStatus.usage],
+      otherPages: ['beeline.yaml(5)'],
+    }),
+    filePage({ schema: jsonSchema(), path: DEFAULT_CONFIG_PATH, example: EXAMPLE, version, date }),
+  ];
+}
+
+/** Today, unless who packages says otherwise: https://reproducible-builds.org/docs/source-date-epoch/ */
+function dateOf(epoch: string | undefined): Date {
+  return epoch === undefined ? new Date() : new Date(Number(epoch) * 1000);
+}
+
+function pageNamed(name: string, pages: readonly Page[]): Page {
+  const found = pages.find(({ file }) => [name, `beeline-${name}`].includes(file.replace(/\.\d$/, '')));
+  if (found === undefined) {
+    throw new BeelineError('USAGE', `the manual has no page "${name}"`, { hint: 'See "beeline manual".' });
+  }
+  return found;
+}
+
+function show({ text }: Page): void {
+  const { error } = spawnSync('man', ['-l', '-'], { input: text, stdio: ['pipe', 'inherit', 'inherit'] });
+  // Whoever stops reading has seen enough.
+  if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') {
+    throw new BeelineError('USAGE', 'there is no "man" here to show the manual', {
+      hint: 'Install it (man-db), use "beeline help COMMAND", or write the pages with --output.',
+      cause: error,
+    });
+  }
+}
+
+function write(pages: readonly Page[], directory: string): void {
+  try {
+    if (!existsSync(directory)) {
+      mkdirSync(directory);
+    }
+    for (const { file, text } of pages) {
+      writeFileSync(join(directory, file), text);
+    }
+  } catch (error) {
+    throw new BeelineError('USAGE', `cannot write into ${directory}: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,58 @@
+/** `beeline run`: the daemon. */
+
+import { resolve } from 'node:path';
+
+import { Command, Option } from 'commander';
+
+import { withExamples } from '../../usage/index.js';
+import { configArgument } from '../arguments.js';
+import { instanceFor, instanceOption } from '../context.js';
+import { wantsColours } from '../terminal/colour.js';
+
+interface Options {
+  replace?: true;
+  logLevel: string;
+  logFormat?: 'text' | 'json';
+}
+
+export function runCommand(version: string): Command {
+  const run = new Command('run')
+    .summary('run the director until it is stopped')
+    .description(
+      'Run the director in the foreground. When it ends, by SIGTERM or by a crash, packets are forwarded as before; ' +
+        '"beeline stop --detach" ends that too. SIGHUP reloads the configuration.',
+    )
+    .addArgument(configArgument())
+    .addOption(instanceOption())
+    .option('--replace', 'take the interface over when another XDP program is attached to it')
+    .addOption(
+      new Option('--log-level <level>', 'how much to log').choices(['error', 'warn', 'info', 'debug']).default('info'),
+    )
+    .addOption(
+      new Option('--log-format <format>', 'lines for people or JSON (default: text on a terminal, else json)').choices([
+        'text',
+        'json',
+      ]),
+    )
+    .action(async (config: string, { replace, logLevel, logFormat }: Options, command: Command) => {
+      const [{ runDaemon }, { createLog }] = await Promise.all([
+        import('../../director/daemon.js'),
+        import('../../director/log.js'),
+      ]);
+      await runDaemon({
+        instance: instanceFor(command),
+        configPath: resolve(config),
+        replace: replace === true,
+        version,
+        log: createLog(logLevel, logFormat ?? (process.stderr.isTTY ? 'text' : 'json'), wantsColours(process.stderr)),
+      });
+    });
+  return withExamples(
+    run,
+    ['beeline run', 'run with /etc/beeline/beeline.yaml, in the foreground'],
+    [
+      'beeline run --instance test --log-level debug test.yaml',
+      'try another configuration beside it, on another interface',
+    ],
+  );
+}

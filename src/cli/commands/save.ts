@@ -1,0 +1,130 @@
+/** `beeline save`: what is running, written to the configuration file. */
+
+import { randomUUID } from 'node:crypto';
+import { chmodSync, chownSync, existsSync, readFileSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+
+import { Command, Option } from 'commander';
+
+import type { ConfigFile } from '../../config/index.js';
+import type { RunningModel } from '../../control/index.js';
+import { BeelineError, type Difference, diffModels } from '../../model/index.js';
+import { withExamples } from '../../usage/index.js';
+import { fileArgument } from '../arguments.js';
+import { ask, jsonOption, printResult, withInstance } from '../context.js';
+import type { Paint } from '../terminal/colour.js';
+import { formatDifferences, summarize } from '../terminal/differences.js';
+
+export interface SaveResult {
+  readonly file: string;
+  /** From what the file said to what it says now. */
+  readonly differences: readonly Difference[];
+}
+
+interface Options {
+  readonly json?: true;
+  readonly force?: true;
+}
+
+export function saveCommand(): Command {
+  const save = withInstance(new Command('save'))
+    .summary('write what is running to the configuration file')
+    .description(
+      'Write what is running to the configuration file, or to another file. What did not change stays as it is written, ' +
+        'with its comments. The file is replaced as a whole, or not at all.',
+    )
+    .addArgument(fileArgument())
+    .addOption(
+      new Option(
+        '--force',
+        'also where the file has problems, or was changed since the daemon read it: what is running wins',
+      ),
+    )
+    .addOption(jsonOption())
+    .action(async (file: string | undefined, options: Options, command: Command) => {
+      const running = await ask(command, 'model', {});
+      const result = await saveTo(file ?? running.configPath, running, options, command);
+      printResult(result, options, (paint) => formatSaved(result, paint));
+    });
+  return withExamples(
+    save,
+    ['beeline diff; beeline save', 'see what is not in the file, and keep it there'],
+    ['beeline save copy.yaml', 'write it to another file'],
+  );
+}
+
+async function saveTo(file: string, running: RunningModel, options: Options, command: Command): Promise<SaveResult> {
+  const [{ formatConfig, parseConfig, updateConfig }, { originOf }] = await Promise.all([
+    import('../../config/index.js'),
+    import('../../director/changes/run-time.js'),
+  ]);
+  // Where a link leads is written to, and the link stays.
+  const path = existsSync(file) ? realpathSync(file) : resolve(file);
+  const isOwn = existsSync(running.configPath) && path === realpathSync(running.configPath);
+  const before = await readBefore(path, options);
+  if (isOwn && before !== undefined && options.force !== true) {
+    const { text, meaning } = originOf(before);
+    if (text !== running.origin.text && meaning !== running.origin.meaning) {
+      throw new BeelineError('CONFIG_CHANGED', `${path} was changed since the daemon read it: nothing was written`, {
+        hint: '"beeline diff" compares; "beeline save --force" writes what is running, "beeline reload" goes over to the file.',
+      });
+    }
+  }
+  const text = before === undefined ? formatConfig(running.model) : updateConfig(before.text, running.model, path);
+  const model = parseConfig(text, path);
+  if (text !== before?.text) {
+    await replaceFile(path, text, before?.text);
+  }
+  if (isOwn || path === resolve(running.configPath)) {
+    await ask(command, 'saved', { revision: running.revision, origin: originOf({ text, model }) });
+  }
+  return {
+    file: path,
+    differences: diffModels(before?.model ?? { ...model, services: [], markServices: [], markRules: [] }, model),
+  };
+}
+
+/** The file as it is; undefined where there is none, or where it does not matter what it is. @throws ConfigError */
+async function readBefore(path: string, { force }: Options): Promise<ConfigFile | undefined> {
+  if (!existsSync(path)) {
+    return undefined;
+  }
+  const { ConfigError, readConfigFile } = await import('../../config/index.js');
+  try {
+    return readConfigFile(path);
+  } catch (error) {
+    if (force === true && error instanceof ConfigError) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Whoever reads the file reads the old one or the new one; mode and owner stay. @throws BeelineError `CONFIG_CHANGED` */
+async function replaceFile(path: string, text: string, before: string | undefined): Promise<void> {
+  const { writeDurably } = await import('../../director/changes/snapshot.js');
+  const next = join(dirname(path), `.beeline-${randomUUID()}`);
+  try {
+    await writeDurably(next, text);
+    if (existsSync(path)) {
+      const { mode, uid, gid } = statSync(path);
+      chownSync(next, uid, gid);
+      chmodSync(next, mode & 0o7777);
+    } else {
+      chmodSync(next, 0o644);
+    }
+    if (before !== undefined && readFileSync(path, 'utf8') !== before) {
+      throw new BeelineError('CONFIG_CHANGED', `${path} was changed at this moment: nothing was written`);
+    }
+    renameSync(next, path);
+  } catch (error) {
+    rmSync(next, { force: true });
+    throw error;
+  }
+}
+
+function formatSaved({ file, differences }: SaveResult, paint?: Paint): string {
+  return differences.length === 0
+    ? `${file}: no changes\n`
+    : `${formatDifferences(differences, paint)}${file}: saved, ${summarize(differences)}\n`;
+}

@@ -1,0 +1,70 @@
+/** `beeline status`: how the director is. */
+
+import { Command } from 'commander';
+
+import type { InterfaceReport, StatusReport } from '../../control/index.js';
+import { withExamples } from '../../usage/index.js';
+import { ask, jsonOption, printResult, withInstance } from '../context.js';
+import { type Paint, plain } from '../terminal/colour.js';
+import { formatBytes, formatCount, formatDuration, formatMoment, formatQuantity } from '../terminal/format.js';
+
+export function statusCommand(): Command {
+  const status = withInstance(new Command('status'))
+    .summary('show how the director is')
+    .description('Show the daemon, its interfaces, and what it forwarded and what not.')
+    .addOption(jsonOption())
+    .action(async (options: { json?: true }, command: Command) => {
+      const status = await ask(command, 'status', {});
+      printResult(status, options, (paint) => formatStatus(status, Date.now(), paint));
+    });
+  return withExamples(
+    status,
+    ['beeline status', 'how the director is'],
+    ['beeline status --json | jq -e ".problems == []"', 'ask from a script whether all is well'],
+  );
+}
+
+/** @param now milliseconds since 1970 */
+export function formatStatus(status: StatusReport, now: number, paint: Paint = plain): string {
+  const { version, pid, startedAt, configPath, programId, generation } = status;
+  const { services, destinations, unresolved, packets, bytes, verdicts, problems } = status;
+  const passed = Object.entries(verdicts)
+    .map(([name, count]) => `${name} ${formatCount(count)}`)
+    .join(', ');
+  const lines: [string, string][] = [
+    ['beeline', `${version}, pid ${pid}, up ${formatDuration(now - Date.parse(startedAt))}`],
+    ['configuration', `${configPath}${formatChanges(status)}`],
+    ...status.interfaces.map((each): [string, string] => ['interface', formatInterface(each, paint)]),
+    ['program', `id ${programId ?? '?'}, configuration ${formatCount(generation)} since its maps were made`],
+    ['services', `${formatCount(services)}, with ${formatQuantity(destinations, 'real server')}`],
+    ['forwarded', `${formatCount(packets)} packets, ${formatBytes(bytes)}`],
+    ['not sent', passed === '' ? 'nothing that was for a VIP' : passed],
+    ...(unresolved === 0
+      ? []
+      : [
+          [
+            'problem',
+            `${formatQuantity(unresolved, 'real server')} ${unresolved === 1 ? 'is' : 'are'} unresolved: see "beeline list"`,
+          ] as [string, string],
+        ]),
+    ...problems.map((problem): [string, string] => ['problem', problem]),
+  ];
+  return lines
+    .map(
+      ([label, text]) =>
+        `${paint(label === 'problem' ? 'bad' : 'faint', label)}${' '.repeat(15 - label.length)}${text}\n`,
+    )
+    .join('');
+}
+
+/** ", and 3 changes by commands since …: see "beeline diff"" */
+function formatChanges({ changes = 0, changedSince }: StatusReport): string {
+  return changedSince === undefined
+    ? ''
+    : `, and ${formatQuantity(changes, 'change')} by commands since ${formatMoment(changedSince)}: see "beeline diff"`;
+}
+
+function formatInterface({ name, state, mode, mac, reason }: InterfaceReport, paint: Paint): string {
+  const what = state === 'attached' ? `${mode ?? 'unknown'} mode, ${mac ?? ''}` : paint('bad', state);
+  return `${name}, ${what}${reason === undefined ? '' : ` (${reason})`}`;
+}

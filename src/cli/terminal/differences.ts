@@ -1,0 +1,124 @@
+/** How differences between configurations, and what they would do to packets, look on a terminal. Pure. */
+
+import type { PlanReport, ServicePlan } from '../../control/index.js';
+import type { Difference, Plain } from '../../model/index.js';
+import { type Paint, plain, type Style } from './colour.js';
+import { formatCount, formatQuantity } from './format.js';
+
+const SIGNS = { added: '+', removed: '-', changed: '~' } as const;
+const STYLES = { added: 'good', removed: 'bad', changed: 'warning' } as const satisfies Record<string, Style>;
+
+interface Line {
+  readonly kind?: Difference['kind'];
+  readonly subject: string;
+  readonly text: string;
+}
+
+/** A line each, what they are about in one column. */
+export function formatDifferences(differences: readonly Difference[], paint: Paint = plain): string {
+  return formatLines(differences.map(lineOf), paint);
+}
+
+/** All that a plan says but for the summary. */
+export function formatPlan({ differences, services }: PlanReport, paint: Paint = plain): string {
+  return formatLines([...differences.map(lineOf), ...services.flatMap(planLines)], paint);
+}
+
+/** "1 service changed, 1 real server added"; "no changes" */
+export function summarize(differences: readonly Difference[]): string {
+  const nouns = { setting: 'setting', service: 'service', realServer: 'real server', markRule: 'mark rule' } as const;
+  const counts = new Map<string, { what: Difference['what']; kind: Difference['kind']; keys: Set<string> }>();
+  for (const { what, kind, service = '', address = '', field = '', before, after } of differences) {
+    const group = counts.get(`${what} ${kind}`) ?? { what, kind, keys: new Set<string>() };
+    // Of a service or a real server several fields may have changed.
+    const key = what === 'setting' || what === 'markRule' ? `${field} ${JSON.stringify(after ?? before)}` : '';
+    group.keys.add(`${service} ${address} ${key}`);
+    counts.set(`${what} ${kind}`, group);
+  }
+  const parts = [...counts.values()].map(({ what, kind, keys }) => `${formatQuantity(keys.size, nouns[what])} ${kind}`);
+  return parts.length === 0 ? 'no changes' : parts.join(', ');
+}
+
+/** "33.4 % of slots move (1 service); 0 flows at risk" */
+export function summarizePlan({ moved, services, flowsAtRisk }: PlanReport): string {
+  const moving = services.filter((service) => service.moved > 0).length;
+  const where = moving === 0 ? '' : ` (${formatQuantity(moving, 'service')})`;
+  return `${formatPercent(moved)} of slots move${where}; ${formatQuantity(flowsAtRisk, 'flow')} at risk`;
+}
+
+function formatLines(lines: readonly Line[], paint: Paint): string {
+  const width = Math.max(...lines.map(({ subject }) => subject.length));
+  return lines
+    .map(({ kind, subject, text }) => {
+      const sign = kind === undefined ? ' ' : SIGNS[kind];
+      return `${paint(kind && STYLES[kind], `${sign} ${subject.padEnd(width)}   ${text}`)}\n`;
+    })
+    .join('');
+}
+
+function lineOf({ kind, what, service = '', address = '', field = '', before, after }: Difference): Line {
+  const change = `${formatValue(before)} -> ${formatValue(after)}`;
+  switch (what) {
+    case 'setting':
+      return { kind, subject: field, text: change };
+    case 'markRule':
+      return { kind, subject: field, text: formatValue(after ?? before) };
+    case 'service':
+      return {
+        kind,
+        subject: service,
+        text: kind === 'changed' ? `${field} ${change}` : formatService(after ?? before),
+      };
+    case 'realServer':
+      return {
+        kind,
+        subject: service,
+        text: kind === 'changed' ? `${address} ${field} ${change}` : formatServer(address, after ?? before),
+      };
+  }
+}
+
+/** Where the slots go, and whose flows. */
+function planLines({ service, slots, moved, kept, atRisk }: ServicePlan): Line[] {
+  const stay = kept === 0 ? '' : `; ${formatQuantity(kept, 'flow')} kept`;
+  const moves = moved === 0 ? [] : [`${formatPercent(moved)} of ${formatCount(slots)} slots move${stay}`];
+  const risks = atRisk.map(
+    ({ address, flows, uncertain }) =>
+      `${address}: ${formatQuantity(flows, 'flow')} at risk${uncertain ? ', and those that are not remembered' : ''}`,
+  );
+  return [...moves, ...risks].map((text) => ({ subject: service, text }));
+}
+
+/** "wlc, 2 real servers" */
+function formatService(value: Plain | undefined): string {
+  const { scheduler, destinations } = fieldsOf(value);
+  const count = Array.isArray(destinations) ? destinations.length : 0;
+  return `${formatValue(scheduler)}, ${formatQuantity(count, 'real server')}`;
+}
+
+/** "192.168.1.33 weight 1, upperThreshold 100" */
+function formatServer(address: string, value: Plain | undefined): string {
+  const { address: _address, ...rest } = fieldsOf(value);
+  const parts = Object.entries(rest).map(([key, each]) => `${key} ${formatValue(each)}`);
+  return `${address} ${parts.join(', ')}`;
+}
+
+function fieldsOf(value: Plain | undefined): Readonly<Record<string, Plain>> {
+  return typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, Plain>) : {};
+}
+
+function formatValue(value: Plain | undefined): string {
+  if (value === undefined) {
+    return 'default';
+  }
+  if (Array.isArray(value)) {
+    return value.map(formatValue).join(', ');
+  }
+  return typeof value === 'string' ? value : JSON.stringify(value).replaceAll('"', '');
+}
+
+/** 0.3336 → "33.4 %"; what is more than nothing is never shown as nothing. */
+export function formatPercent(share: number): string {
+  const percent = 100 * share;
+  return `${percent > 0 && percent < 0.05 ? '< 0.1' : String(Number(percent.toFixed(1)))} %`;
+}

@@ -1,0 +1,112 @@
+/** What going over to another configuration would do to packets: which slots move, and whose flows end. Pure. */
+
+import type { FlowsAtRisk, PlanReport, ServicePlan } from '../../control/index.js';
+import type { FlowCounts } from '../../dataplane/index.js';
+import type { CompiledService, Image } from '../../image/index.js';
+import {
+  allServices,
+  BeelineError,
+  diffModels,
+  hashesPort,
+  type IpAddress,
+  isHashing,
+  type Model,
+  type Resolution,
+  type World,
+} from '../../model/index.js';
+
+export interface PlanSources {
+  readonly before: Model;
+  readonly next: Model;
+  /** What packets follow now. */
+  readonly image: Pick<Image, 'services'>;
+  /** What they would follow. */
+  readonly nextImage: Pick<Image, 'services'>;
+  readonly flowCounts: ReadonlyMap<string, readonly FlowCounts[]>;
+}
+
+export function planChange({ before, next, image, nextImage, flowCounts }: PlanSources): PlanReport {
+  const after = new Map(nextImage.services.map((compiled) => [compiled.name, compiled]));
+  const services = image.services.map((compiled) => planService(compiled, after.get(compiled.name), flowCounts));
+  const sum = (what: (service: ServicePlan) => number): number =>
+    services.reduce((total, service) => total + what(service), 0);
+  const slots = sum(({ slots: each }) => each);
+  const moved = sum(({ slots: each, moved: share }) => each * share);
+  return {
+    differences: diffModels(before, next),
+    moved: slots === 0 ? 0 : moved / slots,
+    services: services.filter(({ moved: share, atRisk }) => share > 0 || atRisk.length > 0),
+    flowsAtRisk: sum(({ atRisk }) => atRisk.reduce((total, { flows }) => total + flows, 0)),
+  };
+}
+
+function planService(
+  before: CompiledService,
+  after: CompiledService | undefined,
+  flowCounts: ReadonlyMap<string, readonly FlowCounts[]>,
+): ServicePlan {
+  const { name, destinations, tracks, service } = before;
+  const there = new Set(after?.destinations.map(({ address }) => address));
+  const flows = destinations.map((_, i) => {
+    const { active = 0, inactive = 0 } = flowCounts.get(name)?.[i] ?? {};
+    return active + inactive;
+  });
+  const uncertain = !tracks && service.onePacket !== true;
+  const atRisk = destinations.flatMap(({ address }, i): FlowsAtRisk[] =>
+    there.has(address) || (flows[i] === 0 && !uncertain) ? [] : [{ address, flows: flows[i]!, uncertain }],
+  );
+  const all = flows.reduce((sum, each) => sum + each, 0);
+  return {
+    service: name,
+    slots: isHashing(service.scheduler) ? (before.ring?.length ?? 0) : 0,
+    moved: before === after ? 0 : movedShare(before, after),
+    atRisk,
+    kept: all - atRisk.reduce((sum, each) => sum + each.flows, 0),
+  };
+}
+
+/** Which part of the slots leads to another real server, 0..1; of none where the client's hash decides nothing. */
+export function movedShare(before: CompiledService, after: CompiledService | undefined): number {
+  const { ring, service } = before;
+  if (ring === undefined || !isHashing(service.scheduler)) {
+    return 0;
+  }
+  const next = after?.ring;
+  const alike = after?.service.scheduler === service.scheduler && hashesPort(after.service) === hashesPort(service);
+  if (after === undefined || next === undefined || !alike) {
+    return 1;
+  }
+  // A slot is a hash's upper bits: of two rings the smaller one is stretched. Those of mh are all of one size.
+  const size = Math.max(ring.length, next.length);
+  let moved = 0;
+  for (let i = 0; i < size; i += 1) {
+    const from = before.destinations[ring[Math.floor((i * ring.length) / size)]!]!;
+    const to = after.destinations[next[Math.floor((i * next.length) / size)]!]!;
+    moved += from.address === to.address ? 0 : 1;
+  }
+  return moved / size;
+}
+
+/** Surroundings in which real servers that nobody has looked for yet are where they should be. */
+export function withNewcomers({ interfaces, resolutions }: World, model: Model): World {
+  const [first] = interfaces;
+  if (first === undefined) {
+    return { interfaces, resolutions };
+  }
+  const found: Resolution = { state: 'resolved', mac: '02:00:00:00:00:00', ifindex: first.ifindex };
+  const newcomers = allServices(model)
+    .flatMap(({ destinations }) => destinations)
+    .filter(({ address }) => !resolutions.has(address))
+    .map(({ address }): [IpAddress, Resolution] => [address, found]);
+  return { interfaces, resolutions: new Map([...resolutions, ...newcomers]) };
+}
+
+/** @throws BeelineError `MAX_MOVED` when more of all slots would move than that, 0..1 */
+export function requireAtMost(maxMoved: number, { moved }: Pick<PlanReport, 'moved'>): void {
+  if (moved > maxMoved) {
+    const percent = (share: number): string => `${Number((100 * share).toFixed(2))} %`;
+    throw new BeelineError('MAX_MOVED', `${percent(moved)} of all slots would move, more than ${percent(maxMoved)}`, {
+      hint: 'Nothing was changed. "beeline plan" says which; --max-moved is the limit.',
+    });
+  }
+}

@@ -1,0 +1,230 @@
+/** Packets explained: what the data path noted on the way, in the names that people know. */
+
+import type {
+  ExplainedDestination,
+  ExplainedEntry,
+  ExplainedFlow,
+  ExplainedFrame,
+  ExplainedPersistence,
+  ExplainedService,
+  ExplainedSlot,
+  ExplainQuery,
+  ExplainReport,
+} from '../../control/index.js';
+import type { DataPlane, Explanation, Trace, TracedEntry } from '../../dataplane/index.js';
+import { type CompiledService, featureNames, type Image, SLOT_MARKED, SLOT_UNMOVED } from '../../image/index.js';
+import { VERDICT_WORDS, type VerdictName } from '../../layout/index.js';
+import { BeelineError, type Interface, type IpAddress, isHashing } from '../../model/index.js';
+import { type FrameSummary, summarizeFrame } from '../../packet/index.js';
+import { shownState } from './flows.js';
+
+/** What of the data path is asked. */
+export type Explaining = Pick<DataPlane, 'image' | 'numbering' | 'explain'>;
+
+/** A service and its destinations by their numbers. */
+interface Matched {
+  readonly compiled: CompiledService;
+  readonly addresses: ReadonlyMap<number, IpAddress>;
+}
+
+/**
+ * What would become of frames, each by itself at this moment.
+ *
+ * @throws BeelineError `INTERFACE_MISSING`, and what DataPlane.explain throws
+ */
+export async function explainFrames(dataPlane: Explaining, query: ExplainQuery): Promise<ExplainReport[]> {
+  const arrival = arrivalOf(dataPlane.image, query.interface);
+  const reports: ExplainReport[] = [];
+  for (const frame of query.frames) {
+    const explanation = await dataPlane.explain(frame, arrival.ifindex);
+    reports.push(report(dataPlane, frame, arrival, explanation));
+  }
+  return reports;
+}
+
+function arrivalOf(image: Image | undefined, name: string | undefined): Interface {
+  const interfaces = image?.interfaces ?? [];
+  const arrival = name === undefined ? interfaces[0] : interfaces.find((each) => each.name === name);
+  if (arrival === undefined) {
+    const known = interfaces.map((each) => each.name).join(', ');
+    throw new BeelineError(
+      'INTERFACE_MISSING',
+      name === undefined ? 'the director has no interface at the moment' : `${name} is no interface of the director's`,
+      { hint: known === '' ? 'See "beeline status".' : `It has ${known}.` },
+    );
+  }
+  return arrival;
+}
+
+function report(
+  dataPlane: Explaining,
+  frame: Uint8Array,
+  arrival: Interface,
+  { explained, decision, differences }: Explanation,
+): ExplainReport {
+  const { trace } = explained;
+  const summary = summarizeFrame(frame);
+  const matched = matchedOf(dataPlane, trace);
+  const destination = matched && destinationOf(trace, matched);
+  const server = decision.destination === undefined ? undefined : decision.service?.destinations[decision.destination];
+  return {
+    packet: { interface: arrival.name, ...summary, plain: !trace.steps.has('unusual') },
+    ...(matched && {
+      service: {
+        name: matched.compiled.name,
+        scheduler: matched.compiled.service.scheduler,
+        servers: matched.compiled.destinations.length,
+        wildcard: matched.compiled.service.port === 0 && matched.compiled.service.mark === undefined,
+        remembers: remembers(matched.compiled),
+      },
+      flow: flowOf(trace, matched),
+      slot: slotOf(trace, matched),
+      persistence: persistenceOf(trace, matched),
+      destination,
+    }),
+    sent: sentAs(dataPlane.image, arrival, explained.frame, trace, destination, matched),
+    ...(trace.counted !== 0 && { counted: { bytes: trace.ipBytes, opensFlow: trace.opens } }),
+    verdict: trace.verdict,
+    reason: reasonOf(dataPlane.image, trace.verdict, summary),
+    oracle: { agrees: differences.length === 0, verdict: decision.verdict, server: server?.address, differences },
+  };
+}
+
+/** A tag that nothing was configured for hides what is behind it. */
+function reasonOf(image: Image | undefined, verdict: VerdictName, { vlans }: FrameSummary): string {
+  const hidden = vlans.length > 0 && !featureNames(image?.features ?? 0).includes('vlan');
+  return verdict === 'not-ours' && hidden
+    ? 'it has a VLAN tag, and the configuration has no VLANs: passed up untouched, and not counted'
+    : VERDICT_WORDS[verdict];
+}
+
+function remembers({ tracks, service }: CompiledService): ExplainedService['remembers'] {
+  return service.onePacket === true ? 'none' : tracks ? 'all' : 'moved';
+}
+
+function matchedOf({ image, numbering }: Explaining, { match }: Trace): Matched | undefined {
+  const isMatched = ({ name }: { readonly name: string }): boolean =>
+    match !== undefined && numbering.get(name)?.number === match.service;
+  // What leads to a mark's service has a number of its own.
+  const entry = image?.markEntries.find(isMatched);
+  const compiled = image?.services.find((each) =>
+    entry === undefined ? isMatched(each) : each.name === entry.service,
+  );
+  if (compiled === undefined) {
+    return undefined;
+  }
+  const { destinations } = numbering.get(compiled.name)!;
+  return { compiled, addresses: new Map([...destinations].map(([address, number]) => [number, address])) };
+}
+
+function entryOf(entry: TracedEntry | undefined, { addresses }: Matched): ExplainedEntry | undefined {
+  return (
+    entry && {
+      state: shownState(entry.state),
+      idleSeconds: Math.round(entry.idleSeconds),
+      server: addresses.get(entry.number),
+    }
+  );
+}
+
+function flowOf(trace: Trace, matched: Matched): ExplainedFlow {
+  const { steps, match, event, found, changed, stored, displaced, wanted } = trace;
+  const { protocol, client, clientPort, port } = match!;
+  const next = changed && shownState(changed.state);
+  return {
+    protocol,
+    client,
+    clientPort,
+    port,
+    event,
+    sought: steps.has('hit') || steps.has('sought'),
+    known: entryOf(found, matched),
+    next: found && next === shownState(found.state) ? undefined : next,
+    stored: stored && shownState(stored.state),
+    // Another service's, maybe: whose server it had cannot be told by this one's numbers.
+    displaces: displaced && { state: shownState(displaced.state), idleSeconds: Math.round(displaced.idleSeconds) },
+    noRoom: wanted !== undefined && stored === undefined,
+  };
+}
+
+/** Whether the scheduler's table was asked, and so the slot is known. */
+function askedSlot({ steps, previous }: Trace): boolean {
+  return steps.has('ring') || steps.has('scheduled') || previous !== undefined;
+}
+
+function slotOf(trace: Trace, { compiled }: Matched): ExplainedSlot | undefined {
+  const { ring, destinations } = compiled;
+  if (ring === undefined || !askedSlot(trace)) {
+    return undefined;
+  }
+  const { slot, steps, lookedOn, previous = SLOT_UNMOVED } = trace;
+  return {
+    index: slot,
+    of: ring.length,
+    server: destinations[ring[slot]!]?.address,
+    full: steps.has('diverted'),
+    lookedOn,
+    moved: previous !== SLOT_UNMOVED,
+    previous: previous < SLOT_MARKED ? destinations[previous]?.address : undefined,
+  };
+}
+
+function persistenceOf(trace: Trace, matched: Matched): ExplainedPersistence | undefined {
+  const { templateFound, templateStored } = trace;
+  if (templateFound === undefined && templateStored === undefined) {
+    return undefined;
+  }
+  return { known: entryOf(templateFound, matched), stored: templateStored !== undefined };
+}
+
+function destinationOf(trace: Trace, { compiled, addresses }: Matched): ExplainedDestination | undefined {
+  const address = addresses.get(trace.number);
+  const index = compiled.destinations.findIndex((each) => each.address === address);
+  if (address === undefined || index < 0) {
+    return undefined;
+  }
+  const route = compiled.routes[index]!;
+  return {
+    address,
+    number: trace.number,
+    weight: compiled.destinations[index]!.weight,
+    local: route.action === 'local',
+    mac: route.action === 'forward' ? route.mac : undefined,
+    by: chosenBy(trace, compiled),
+  };
+}
+
+function chosenBy(trace: Trace, { service, ring }: CompiledService): ExplainedDestination['by'] {
+  const { steps, number, found, templateFound } = trace;
+  if (steps.has('ring')) {
+    return 'slot';
+  }
+  if (steps.has('scheduled')) {
+    return isHashing(service.scheduler) && ring !== undefined && trace.lookedOn === 0 ? 'slot' : 'scheduler';
+  }
+  if (found?.number === number) {
+    return 'flow';
+  }
+  return templateFound?.number === number ? 'persistence' : 'previous';
+}
+
+function sentAs(
+  image: Image | undefined,
+  arrival: Interface,
+  frame: Uint8Array,
+  { verdict }: Trace,
+  destination: ExplainedDestination | undefined,
+  matched: Matched | undefined,
+): ExplainedFrame | undefined {
+  if (verdict !== 'forwarded' && verdict !== 'redirected') {
+    return undefined;
+  }
+  const index = matched?.compiled.destinations.findIndex(({ address }) => address === destination?.address) ?? -1;
+  const route = matched?.compiled.routes[index];
+  const egress =
+    verdict === 'redirected' && route?.action === 'forward'
+      ? image?.interfaces.find(({ ifindex }) => ifindex === route.ifindex)
+      : undefined;
+  const { destinationMac, sourceMac, vlans } = summarizeFrame(frame);
+  return { interface: (egress ?? arrival).name, sourceMac, destinationMac, vlans };
+}

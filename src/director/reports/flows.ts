@@ -1,0 +1,227 @@
+/** Flows as the commands show them: from entries of the tables to names, and back from what is asked for. */
+
+import type { FlowReport, FlowsQuery, FlowsReport, FlowSummary, FlowTableReport } from '../../control/index.js';
+import type { DataPlane, FlowEntry, FlowFilter, FlowStatistics } from '../../dataplane/index.js';
+import { timeoutSeconds } from '../../image/index.js';
+import type { FlowState } from '../../layout/index.js';
+import {
+  BeelineError,
+  type Family,
+  familyOf,
+  type IpAddress,
+  ipBytes,
+  parseIp,
+  type Protocol,
+  type Service,
+} from '../../model/index.js';
+
+/** What IPVS calls the states ("ipvsadm -Lc"); a template is ASSURED once one of its flows was established. */
+const STATE_NAMES: Readonly<Record<FlowState, string>> = {
+  free: 'NONE',
+  'syn-recv': 'SYN_RECV',
+  unconfirmed: 'ESTABLISHED',
+  'udp-new': 'UDP',
+  'template-new': 'NONE',
+  close: 'CLOSE',
+  'time-wait': 'TIME_WAIT',
+  'fin-wait': 'FIN_WAIT',
+  udp: 'UDP',
+  established: 'ESTABLISHED',
+  template: 'ASSURED',
+  busy: 'NONE',
+};
+
+/** What IPVS calls a state. */
+export function shownState(state: FlowState): string {
+  return STATE_NAMES[state];
+}
+
+/** No table has more entries. */
+const MAX_PLACE = 0xffff_ffff;
+
+/** How many of the busiest clients are told. */
+const TOP_CLIENTS = 10;
+
+/** What a flow's service number stands for. */
+interface Named {
+  readonly name: string;
+  readonly service: Service;
+  /** The VIP: the service's, or that of a mark's entry. */
+  readonly address: IpAddress;
+  readonly protocol: Protocol;
+}
+
+/** Services and destinations by their numbers. */
+interface Names {
+  readonly services: ReadonlyMap<number, Named>;
+  readonly destinations: ReadonlyMap<number, IpAddress>;
+}
+
+function namesOf(dataPlane: DataPlane): Names {
+  const services = new Map<number, Named>();
+  const destinations = new Map<number, IpAddress>();
+  const { numbering, image } = dataPlane;
+  for (const { name, service } of image?.services ?? []) {
+    const numbers = numbering.get(name);
+    if (numbers !== undefined) {
+      const { address, protocol } = service;
+      services.set(numbers.number, { name, service, address, protocol });
+      numbers.destinations.forEach((number, address) => destinations.set(number, address));
+    }
+  }
+  for (const { name, service, address, protocol } of image?.markEntries ?? []) {
+    const [own, marked] = [numbering.get(name)?.number, services.get(numbering.get(service)?.number ?? 0)];
+    if (own !== undefined && marked !== undefined) {
+      services.set(own, { ...marked, address, protocol });
+    }
+  }
+  return { services, destinations };
+}
+
+/**
+ * A page of flows.
+ *
+ * @throws BeelineError `NOT_FOUND`, `USAGE`
+ */
+export async function reportFlows(dataPlane: DataPlane, query: FlowsQuery): Promise<FlowsReport> {
+  const names = namesOf(dataPlane);
+  const families = familiesOf(query);
+  const filter = filterOf(dataPlane, query);
+  let [family, from] = placeOf(query.from, families);
+  const flows: FlowReport[] = [];
+  while (flows.length < query.limit) {
+    const page = await dataPlane.listFlows(family, filter, from, query.limit - flows.length);
+    flows.push(...page.flows.flatMap((entry) => reportFlow(entry, names, dataPlane) ?? []));
+    if (page.next !== undefined) {
+      from = page.next;
+      continue;
+    }
+    const next = families[families.indexOf(family) + 1];
+    if (next === undefined) {
+      return { flows };
+    }
+    [family, from] = [next, 0];
+  }
+  return { flows, next: `${family}:${from}` };
+}
+
+/** Counts by state, and the clients with the most flows. */
+export async function summarizeFlows(
+  dataPlane: DataPlane,
+  statistics: FlowStatistics | undefined,
+  query: FlowsQuery,
+): Promise<FlowSummary> {
+  const filter = filterOf(dataPlane, query);
+  const sums = await Promise.all(
+    familiesOf(query).map((family) => dataPlane.summarizeFlows(family, filter, TOP_CLIENTS)),
+  );
+  const states: Record<string, number> = {};
+  for (const [state, count] of sums.flatMap((each) => Object.entries(each.states))) {
+    const shown = STATE_NAMES[state as FlowState];
+    states[shown] = (states[shown] ?? 0) + count;
+  }
+  return {
+    states,
+    topClients: sums
+      .flatMap(({ topClients }) => topClients)
+      .sort((a, b) => b.flows - a.flows)
+      .slice(0, TOP_CLIENTS),
+    tables: statistics === undefined ? [] : [tableReport('IPv4', statistics), tableReport('IPv6', statistics)],
+    ...dataPlane.flowTotals(),
+  };
+}
+
+function tableReport(family: FlowTableReport['family'], { tables }: FlowStatistics): FlowTableReport {
+  const { entries, used, fullBuckets, bytes } = tables[family === 'IPv4' ? 'ipv4' : 'ipv6'];
+  return { family, entries, used, fullBuckets, bytes };
+}
+
+/** As IPVS has it: a UDP service's template is never assured (ip_vs_proto_udp.c knows no such state). */
+function stateName(state: FlowState, { protocol, mark }: Service): string {
+  return state === 'template' && protocol === 'udp' && mark === undefined ? 'NONE' : STATE_NAMES[state];
+}
+
+function reportFlow(entry: FlowEntry, { services, destinations }: Names, dataPlane: DataPlane): FlowReport | undefined {
+  const found = services.get(entry.service);
+  const server = destinations.get(entry.destination);
+  if (found === undefined || server === undefined) {
+    return undefined;
+  }
+  const { name, service, address, protocol } = found;
+  const timeout = timeoutSeconds(service, dataPlane.image!.timeouts, entry.state);
+  return {
+    protocol,
+    client: entry.client,
+    clientPort: entry.clientPort,
+    service: name,
+    vip: address,
+    port: entry.port === 0 ? service.port : entry.port,
+    ...(service.mark !== undefined && { mark: service.mark }),
+    server,
+    state: stateName(entry.state, service),
+    idleSeconds: Math.round(entry.idleSeconds),
+    expiresSeconds: Math.max(0, Math.round(timeout - entry.idleSeconds)),
+  };
+}
+
+/** The families in which there can be what is asked for. */
+function familiesOf({ client, server }: FlowsQuery): readonly Family[] {
+  const known = client ?? server;
+  return known === undefined ? [4, 6] : [familyOf(known)];
+}
+
+function placeOf(from: string | undefined, families: readonly Family[]): [Family, number] {
+  if (from === undefined) {
+    return [families[0]!, 0];
+  }
+  const parts = /^([46]):(\d{1,10})$/.exec(from);
+  if (parts === null || Number(parts[2]) > MAX_PLACE) {
+    throw new BeelineError('USAGE', `"${from}" is no place to go on from`, { hint: 'Take what the page before gave.' });
+  }
+  return [Number(parts[1]) as Family, Number(parts[2])];
+}
+
+/** @throws BeelineError `NOT_FOUND`, `USAGE` */
+function filterOf(dataPlane: DataPlane, { service, server, client, state }: FlowsQuery): FlowFilter {
+  const numbers = service === undefined ? undefined : dataPlane.numbering.get(service);
+  if (service !== undefined && numbers === undefined) {
+    throw new BeelineError('NOT_FOUND', `there is no service ${service}`, { hint: 'See "beeline list".' });
+  }
+  if (client !== undefined && parseIp(client) === undefined) {
+    throw new BeelineError('USAGE', `"${client}" is no IP address`);
+  }
+  const states = Object.entries(STATE_NAMES).filter(([, name]) => name === state?.toUpperCase());
+  if (state !== undefined && states.length === 0) {
+    const known = [...new Set(Object.values(STATE_NAMES))].join(', ');
+    throw new BeelineError('USAGE', `"${state}" is no state of a flow`, { hint: `There are ${known}.` });
+  }
+  const destination = server === undefined ? undefined : destinationNumber(dataPlane, service, server);
+  return {
+    services: numbers === undefined ? undefined : [numbers.number, ...leadingTo(dataPlane, service!)],
+    destination,
+    client: client === undefined ? undefined : ipBytes(client),
+    states: state === undefined ? undefined : states.map(([name]) => name as FlowState),
+  };
+}
+
+/** The numbers of what leads to a mark's service. */
+function leadingTo({ image, numbering }: DataPlane, service: string): number[] {
+  const entries = image?.markEntries.filter((entry) => entry.service === service) ?? [];
+  return entries.flatMap(({ name }) => numbering.get(name)?.number ?? []);
+}
+
+/** A real server's number within a service; it may be in several. */
+function destinationNumber(dataPlane: DataPlane, service: string | undefined, server: IpAddress): number {
+  const all = [...dataPlane.numbering].filter(
+    ([name, { destinations }]) => (service === undefined || name === service) && destinations.has(server),
+  );
+  if (all.length === 0) {
+    throw new BeelineError('NOT_FOUND', `there is no real server ${server}`, { hint: 'See "beeline list".' });
+  }
+  if (all.length > 1) {
+    throw new BeelineError('USAGE', `${server} is a real server of ${all.length} services`, {
+      hint: 'Say which by --service.',
+    });
+  }
+  return all[0]![1].destinations.get(server)!;
+}

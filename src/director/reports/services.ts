@@ -1,0 +1,176 @@
+/** From images and counters to what the commands show. Pure. */
+
+import type {
+  DestinationReport,
+  DestinationState,
+  ReloadReport,
+  ServiceReport,
+  StatsReport,
+  StatusReport,
+} from '../../control/index.js';
+import type { Counters, FlowCounts } from '../../dataplane/index.js';
+import type { CompiledService, Route } from '../../image/index.js';
+import {
+  allServices,
+  compareIp,
+  type Destination,
+  type Difference,
+  diffModels,
+  editKeyName,
+  isHashing,
+  type Model,
+} from '../../model/index.js';
+
+export function reportServices(
+  services: readonly CompiledService[],
+  counters: Counters,
+  flowCounts: ReadonlyMap<string, readonly FlowCounts[]>,
+): ServiceReport[] {
+  const byName = new Map(counters.services.map((service) => [service.name, service]));
+  return services.map((compiled) => {
+    const { service, name, destinations, routes } = compiled;
+    const counted = byName.get(name);
+    const shares = slotShares(compiled);
+    return {
+      protocol: service.protocol,
+      address: service.address,
+      port: service.port,
+      ...(service.mark !== undefined && { mark: service.mark }),
+      scheduler: service.scheduler,
+      slots: isHashing(service.scheduler) ? (compiled.ring?.length ?? 0) : 0,
+      destinations: byAddress(destinations).map((i): DestinationReport => {
+        const destination = destinations[i]!;
+        const { packets = 0, bytes = 0, flows = 0 } = counted?.destinations[i] ?? {};
+        const { active, inactive, persistent } = flowCounts.get(name)?.[i] ?? { active: 0, inactive: 0, persistent: 0 };
+        const share = shares[i]!;
+        return { ...describe(destination, routes[i]!), share, packets, bytes, flows, active, inactive, persistent };
+      }),
+      verdicts: counted?.verdicts ?? {},
+    };
+  });
+}
+
+/** Indices in the order of the addresses: schedulers have orders of their own, which help nobody to find one. */
+function byAddress(destinations: readonly Destination[]): number[] {
+  return [...destinations.keys()].sort((a, b) => compareIp(destinations[a]!.address, destinations[b]!.address));
+}
+
+function describe(
+  { address, weight }: Destination,
+  route: Route,
+): Pick<DestinationReport, 'address' | 'weight' | 'state' | 'reason' | 'mac'> {
+  const state = stateOf(weight, route);
+  return {
+    address,
+    weight,
+    state,
+    ...(route.action === 'none' && { reason: route.reason }),
+    ...(route.action === 'forward' && { mac: route.mac }),
+  };
+}
+
+function stateOf(weight: number, route: Route): DestinationState {
+  if (route.action === 'none') {
+    return 'unresolved';
+  }
+  if (weight === 0) {
+    return 'drained';
+  }
+  return route.action === 'local' ? 'local' : 'up';
+}
+
+/** Which part of the new flows each destination gets: of the slots, or where there are none by its weight. */
+function slotShares({ ring, destinations, routes }: CompiledService): number[] {
+  const parts = new Array<number>(destinations.length).fill(0);
+  if (ring === undefined) {
+    destinations.forEach(({ weight }, i) => {
+      parts[i] = routes[i]!.action === 'none' ? 0 : weight;
+    });
+  } else {
+    for (const index of ring) {
+      parts[index]! += destinations[index]!.weight > 0 ? 1 : 0;
+    }
+  }
+  const all = parts.reduce((sum, part) => sum + part, 0);
+  return parts.map((part) => (all === 0 ? 0 : part / all));
+}
+
+/** Sums over each service's destinations, and why its other packets were not sent. */
+export function reportStats(services: readonly CompiledService[], counters: Counters): StatsReport {
+  const byName = new Map(counters.services.map((service) => [service.name, service]));
+  return {
+    services: services.map(({ name, service: { protocol, address, port, mark } }) => {
+      const { destinations = [], verdicts = {} } = byName.get(name) ?? {};
+      const sum = (what: 'packets' | 'bytes' | 'flows'): number =>
+        destinations.reduce((total, counted) => total + counted[what], 0);
+      const key = { protocol, address, port, ...(mark !== undefined && { mark }) };
+      return { ...key, packets: sum('packets'), bytes: sum('bytes'), flows: sum('flows'), verdicts };
+    }),
+    noService: counters.noService,
+  };
+}
+
+/** Sums over all services. */
+export function reportTotals(
+  services: readonly CompiledService[],
+  counters: Counters,
+): Pick<StatusReport, 'services' | 'destinations' | 'unresolved' | 'packets' | 'bytes' | 'verdicts'> {
+  const destinations = counters.services.flatMap((service) => service.destinations);
+  const verdicts: Record<string, number> = {};
+  for (const counted of [counters.noService, ...counters.services.map((service) => service.verdicts)]) {
+    for (const [name, count] of Object.entries(counted)) {
+      verdicts[name] = (verdicts[name] ?? 0) + count;
+    }
+  }
+  return {
+    services: services.length,
+    destinations: services.reduce((sum, service) => sum + service.destinations.length, 0),
+    unresolved: services.reduce(
+      (sum, { destinations: all, routes }) =>
+        sum + all.filter(({ weight }, i) => weight > 0 && routes[i]!.action === 'none').length,
+      0,
+    ),
+    packets: destinations.reduce((sum, { packets }) => sum + packets, 0),
+    bytes: destinations.reduce((sum, { bytes }) => sum + bytes, 0),
+    verdicts,
+  };
+}
+
+/** What a new model changes. Services that are the same object in both did not change. */
+export function reportReload(before: Model, after: Model): ReloadReport {
+  const services = allServices(after);
+  const old = new Map(allServices(before).map((service) => [editKeyName(service), service]));
+  const names = new Set(services.map(editKeyName));
+  const changed = services.filter((service) => {
+    const known = old.get(editKeyName(service));
+    return known !== undefined && known !== service;
+  });
+  return {
+    services: services.length,
+    destinations: services.reduce((sum, { destinations }) => sum + destinations.length, 0),
+    added: [...names].filter((name) => !old.has(name)),
+    removed: [...old.keys()].filter((name) => !names.has(name)),
+    changed: changed.map(editKeyName),
+    settings: diffModels(before, after).flatMap(describeSetting),
+  };
+}
+
+/** "mode native -> generic" */
+function describeSetting({ kind, what, field = '', before, after }: Difference): string[] {
+  switch (what) {
+    case 'setting':
+      return [`${field} ${describeValue(before)} -> ${describeValue(after)}`];
+    case 'markRule':
+      return [`${field} ${kind === 'added' ? '+' : '-'} ${describeValue(after ?? before)}`];
+    case 'service':
+    case 'realServer':
+      return [];
+  }
+}
+
+function describeValue(value: Difference['before']): string {
+  if (value === undefined) {
+    return 'default';
+  }
+  return Array.isArray(value) ? value.join(', ') : typeof value === 'string' ? value : JSON.stringify(value);
+}

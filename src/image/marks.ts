@@ -1,0 +1,152 @@
+/** Services of marked packets as the data path has them: one service, and an entry for each VIP and protocol that leads to it. Pure. */
+
+import {
+  BeelineError,
+  compareIp,
+  familyOf,
+  type IpAddress,
+  ipBytes,
+  ipFromBytes,
+  type MarkMatch,
+  type MarkRule,
+  type MarkService,
+  markServiceName,
+  type Model,
+  type Protocol,
+  type Service,
+} from '../model/index.js';
+
+/**
+ * A VIP and protocol whose packets have a mark. It has a number of its own, so that flows of one client port to several
+ * VIPs are told apart; all else is the service's.
+ */
+export interface MarkEntry {
+  /** "fwm 1 tcp 192.168.1.100" */
+  readonly name: string;
+  /** "fwm 1" */
+  readonly service: string;
+  readonly address: IpAddress;
+  readonly protocol: Protocol;
+  /** Ascending; 0 alone: every port. */
+  readonly ports: readonly number[];
+}
+
+export function markEntryName(service: string, protocol: Protocol, address: IpAddress): string {
+  return `${service} ${protocol} ${address}`;
+}
+
+/** Under which name flows of a service have their number: of a mark's service by VIP and protocol. */
+export function flowOwnerName(
+  { name, service }: { readonly name: string; readonly service: Pick<Service, 'mark'> },
+  protocol: Protocol,
+  vip: IpAddress,
+): string {
+  return service.mark === undefined ? name : markEntryName(name, protocol, vip);
+}
+
+/** Addresses times ports: the table of services has an entry for each. */
+const MAX_KEYS = 1 << 16;
+const LAST_PORT = 0xffff;
+const NO_RULES: readonly MarkRule[] = [];
+
+const asServices = new WeakMap<MarkService, Service>();
+
+/** A mark service as a service that no packet's address is for; the same object each time. */
+export function serviceOfMark(marked: MarkService): Service {
+  let service = asServices.get(marked);
+  if (service === undefined) {
+    const { family, ...rest } = marked;
+    service = { ...rest, address: family === 4 ? '0.0.0.0' : '::', port: 0, protocol: 'tcp' };
+    asServices.set(marked, service);
+  }
+  return service;
+}
+
+/** All services, those of marked packets among them. */
+export function servicesToCompile({
+  services,
+  markServices = [],
+}: Pick<Model, 'services' | 'markServices'>): Service[] {
+  return [...services, ...markServices.map(serviceOfMark)];
+}
+
+/** What was expanded last: rules change seldom, and an image is compiled often. */
+let last: { readonly rules: readonly MarkRule[]; readonly names: string; readonly entries: MarkEntry[] } | undefined;
+
+/**
+ * The entries of all rules whose mark has a service, in the order of their names.
+ *
+ * @throws BeelineError `TABLE_FULL` when they stand for more addresses and ports than the table takes
+ */
+export function markEntries({
+  markServices = [],
+  markRules = NO_RULES,
+}: Pick<Model, 'markServices' | 'markRules'>): MarkEntry[] {
+  const names = markServices.map(markServiceName).sort().join();
+  if (last?.rules !== markRules || last.names !== names) {
+    last = { rules: markRules, names, entries: expand(markServices, markRules) };
+  }
+  return last.entries;
+}
+
+function expand(services: readonly MarkService[], rules: readonly MarkRule[]): MarkEntry[] {
+  const known = new Set(services.map(markServiceName));
+  const ports = new Map<string, { entry: Omit<MarkEntry, 'ports'>; ports: Set<number> }>();
+  let keys = 0;
+  for (const { mark, match } of rules) {
+    const service = markServiceName({ mark, family: familyOf(match.address) });
+    if (!known.has(service)) {
+      continue;
+    }
+    keys += addressesIn(match) * (isEveryPort(match) ? 1 : match.lastPort - match.firstPort + 1);
+    if (keys > MAX_KEYS) {
+      throw new BeelineError('TABLE_FULL', `the mark rules stand for more than ${MAX_KEYS} addresses and ports`, {
+        hint: 'Take every port ("*") instead of a wide range, and the VIPs themselves instead of a large network.',
+      });
+    }
+    for (const address of addressesOf(match)) {
+      const { protocol } = match;
+      const name = markEntryName(service, protocol, address);
+      const found = ports.get(name) ?? { entry: { name, service, address, protocol }, ports: new Set() };
+      ports.set(name, found);
+      portsOf(match).forEach((port) => found.ports.add(port));
+    }
+  }
+  return [...ports.values()]
+    .map(({ entry, ports: some }) => ({ ...entry, ports: [...some].sort((a, b) => a - b) }))
+    .sort((a, b) => compareIp(a.address, b.address) || (a.name < b.name ? -1 : 1));
+}
+
+function isEveryPort({ firstPort, lastPort }: MarkMatch): boolean {
+  return firstPort === 0 && lastPort === LAST_PORT;
+}
+
+/** A rule from port 0 on has no packet there: the first port is 1. */
+function portsOf(match: MarkMatch): number[] {
+  const first = Math.max(1, match.firstPort);
+  return isEveryPort(match) ? [0] : Array.from({ length: match.lastPort - first + 1 }, (_, i) => first + i);
+}
+
+function addressesIn({ address, prefixLength }: MarkMatch): number {
+  return 2 ** ((familyOf(address) === 4 ? 32 : 128) - prefixLength);
+}
+
+function addressesOf(match: MarkMatch): IpAddress[] {
+  return Array.from({ length: addressesIn(match) }, (_, i) => {
+    const bytes = Uint8Array.from(ipBytes(match.address));
+    // At most MAX_KEYS of them: the last three bytes count.
+    for (let at = bytes.length - 1, rest = i; rest > 0; at -= 1, rest >>>= 8) {
+      bytes[at]! |= rest & 0xff;
+    }
+    return ipFromBytes(bytes);
+  });
+}
+
+/** Whether a mark's entries take all packets that are for a service: marks come first, as in IPVS. */
+export function coveredBy(entries: readonly MarkEntry[]): (service: Service) => boolean {
+  const covered = new Set(
+    entries.flatMap(({ address, protocol, ports }) => ports.map((port) => `${protocol} ${address} ${port}`)),
+  );
+  return ({ address, protocol, port }) =>
+    covered.has(`${protocol} ${address} ${port}`) || covered.has(`${protocol} ${address} 0`);
+}

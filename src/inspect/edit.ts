@@ -1,0 +1,210 @@
+/** Writing into maps: everything is checked before anything is written. */
+
+import { type BtfValue, MapFlag, type Place } from '../libbpf/index.js';
+import { BeelineError } from '../model/index.js';
+import { asking, fitting } from './errors.js';
+import type { InspectedMap } from './inspected-map.js';
+import { formatHex, parseHex, parseValue } from './notation.js';
+
+export interface Edit {
+  /** As it was typed; what is written where there are no keys is put in last. */
+  readonly key: string | undefined;
+  /** Into the value: that part of it alone. */
+  readonly path?: string | undefined;
+  readonly value: string;
+  /** Beeline's own maps too. */
+  readonly force?: boolean;
+  /** The value is a list of one value a CPU. */
+  readonly perCpu?: boolean;
+}
+
+/**
+ * What stood there, and what stands there now; undefined for nothing, and for what is too large to be told. Of per-CPU
+ * maps: of the first CPU.
+ */
+export interface Edited {
+  readonly key: Uint8Array;
+  readonly before: BtfValue | undefined;
+  readonly after: BtfValue | undefined;
+}
+
+/** Larger values are not told. */
+const MAX_TOLD_BYTES = 4096;
+
+/** What writing into a director's maps bypasses: an error's hint, and a warning when it is done. */
+export const BYPASSED =
+  'The daemon is the only writer of its tables: its next publication overwrites this, nothing checks that the tables ' +
+  'still fit each other, and packets may see half of a change.';
+
+/** @throws BeelineError `MAP_GUARDED` */
+function requireForce(map: InspectedMap, force: boolean | undefined): void {
+  const { owner } = map.context;
+  if (owner !== undefined && force !== true) {
+    throw new BeelineError('MAP_GUARDED', `"${map.name}" belongs to the director "${owner}": nothing was changed`, {
+      hint: `${BYPASSED} --force does it all the same.`,
+    });
+  }
+}
+
+/** A value's bytes for each CPU; of other maps one. */
+type Images = readonly Uint8Array[];
+
+/**
+ * Writes a value, or a part of one. What the new value does not name stays as it is, or is zero in a new entry.
+ *
+ * @throws BeelineError `MAP_GUARDED`, `MAP_KEY`, `MAP_VALUE`, `MAP_NO_ENTRY`, `MAP_READ_ONLY`, `MAP_UNSUPPORTED`,
+ *   `MAP_FULL`; nothing was changed
+ */
+export function setValue(map: InspectedMap, edit: Edit): Edited {
+  map.requireWritable();
+  const key = edit.key === undefined ? new Uint8Array() : map.parseKey(edit.key);
+  const place = edit.path === undefined ? undefined : map.placeOf(edit.path);
+  requireForce(map, edit.force);
+  if (map.mapping() !== undefined) {
+    return setInMemory(map, key, place, edit.value);
+  }
+  const current = map.kind.keys === 'none' ? undefined : imagesOf(map, key);
+  if (current === undefined && place !== undefined) {
+    throw map.noEntry(key);
+  }
+  const next = (current ?? imagesOfZeros(map)).map((image) => Uint8Array.from(image));
+  const texts = edit.perCpu === true ? valuesByCpu(map, edit.value) : next.map(() => parsed(edit.value, map));
+  next.forEach((image, cpu) => {
+    encode(map, place, texts[cpu]!, image);
+  });
+  asking(`"${map.name}"`, () => {
+    map.map.update(key, joined(map, next));
+  });
+  return { key, before: current && told(map, place, current[0]!), after: told(map, place, next[0]!) };
+}
+
+/**
+ * Writes into an array's shared memory the words that differ and no others: what programs write into the rest of the
+ * element meanwhile is not undone.
+ */
+function setInMemory(map: InspectedMap, key: Uint8Array, place: Place | undefined, text: string): Edited {
+  const region = map.read(key)!;
+  const start = place?.offset ?? 0;
+  const length = place === undefined ? region.byteLength : (map.value?.codec.sizeOf(place) ?? 0);
+  const here = place && { ...place, offset: 0 };
+  const before = region.read(start, length);
+  const after = Uint8Array.from(before);
+  encode(map, here, parsed(text, map), after);
+  const index = new DataView(key.buffer, key.byteOffset).getUint32(0, true);
+  const base = index * map.cpuStride + start;
+  asking(`"${map.name}"`, () => {
+    using memory = map.map.mmap('write');
+    for (const [from, to] of differences(before, after, base)) {
+      memory.write(base + from, after.subarray(from, to));
+    }
+  });
+  return { key, before: told(map, here, before), after: told(map, here, after) };
+}
+
+/** Aligned words that differ, as far as they are within, neighbours together: an integer is written in one piece. */
+function* differences(before: Uint8Array, after: Uint8Array, base: number): Generator<[number, number]> {
+  const word = 8;
+  let begun: number | undefined;
+  let at = 0;
+  while (at < after.length) {
+    const end = Math.min(after.length, at + word - ((base + at) % word));
+    const differs = Buffer.compare(before.subarray(at, end), after.subarray(at, end)) !== 0;
+    if (differs) {
+      begun ??= at;
+    } else if (begun !== undefined) {
+      yield [begun, at];
+      begun = undefined;
+    }
+    at = end;
+  }
+  if (begun !== undefined) {
+    yield [begun, at];
+  }
+}
+
+/**
+ * Removes an entry; of queues and stacks it takes the next one.
+ *
+ * @returns what it was, where the kernel tells
+ * @throws BeelineError as `setValue`
+ */
+export function deleteEntry(
+  map: InspectedMap,
+  keyText: string | undefined,
+  force?: boolean,
+): { key: Uint8Array; value?: BtfValue } {
+  if (map.kind.undeletable !== undefined) {
+    const what = `nothing can be deleted from "${map.name}" (${map.info.type}): ${map.kind.undeletable}`;
+    throw new BeelineError('MAP_UNSUPPORTED', what);
+  }
+  map.requireThawed();
+  const key = keyText === undefined ? new Uint8Array() : map.parseKey(keyText);
+  requireForce(map, force);
+  if (map.kind.keys === 'none') {
+    const taken = asking(`"${map.name}"`, () => map.map.take(key));
+    if (taken === undefined) {
+      throw map.noEntry(key);
+    }
+    return { key, value: decode(map, undefined, taken) };
+  }
+  if (!asking(`"${map.name}"`, () => map.map.delete(key))) {
+    throw map.noEntry(key);
+  }
+  return { key };
+}
+
+function imagesOf(map: InspectedMap, key: Uint8Array): Images | undefined {
+  if ((map.info.flags & MapFlag.writeOnly) !== 0) {
+    return undefined;
+  }
+  const region = map.has(key) ? map.read(key) : undefined;
+  return (
+    region && Array.from({ length: map.cpus }, (_, cpu) => region.read(cpu * map.cpuStride, map.info.valueSize).slice())
+  );
+}
+
+function imagesOfZeros(map: InspectedMap): Images {
+  return Array.from({ length: map.cpus }, () => new Uint8Array(map.info.valueSize));
+}
+
+function joined(map: InspectedMap, images: Images): Uint8Array {
+  const bytes = new Uint8Array(map.info.valueBytes);
+  images.forEach((image, cpu) => {
+    bytes.set(image, cpu * map.cpuStride);
+  });
+  return bytes;
+}
+
+const VALUE_HINT = '"beeline map show" tells what the values are. Nothing was changed.';
+
+function parsed(text: string, map: InspectedMap): BtfValue {
+  return map.value === undefined ? text : fitting('MAP_VALUE', VALUE_HINT, () => parseValue(text));
+}
+
+function valuesByCpu(map: InspectedMap, text: string): readonly BtfValue[] {
+  const values = fitting('MAP_VALUE', VALUE_HINT, () => parseValue(text));
+  if (!Array.isArray(values) || values.length !== map.cpus) {
+    throw new BeelineError('MAP_VALUE', `with --per-cpu the value is a list of ${map.cpus} values, one a CPU`, {
+      hint: VALUE_HINT,
+    });
+  }
+  return values as readonly BtfValue[];
+}
+
+function encode(map: InspectedMap, place: Place | undefined, value: BtfValue, bytes: Uint8Array): void {
+  fitting('MAP_VALUE', VALUE_HINT, () => {
+    if (map.value === undefined) {
+      bytes.set(parseHex(typeof value === 'string' ? value : '', bytes.length, 'a value'));
+    } else {
+      map.value.codec.encode(place ?? map.value.whole, value, bytes);
+    }
+  });
+}
+
+function decode(map: InspectedMap, place: Place | undefined, bytes: Uint8Array): BtfValue {
+  return map.value === undefined ? formatHex(bytes) : map.value.codec.decode(place ?? map.value.whole, bytes);
+}
+
+function told(map: InspectedMap, place: Place | undefined, bytes: Uint8Array): BtfValue | undefined {
+  return bytes.length > MAX_TOLD_BYTES ? undefined : decode(map, place, bytes);
+}

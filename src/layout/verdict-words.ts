@@ -1,0 +1,27 @@
+/** Verdicts in words: the short form of docs/verdicts.md, for who asks why. */
+
+import type { VerdictName } from './names.js';
+
+/** Completes "the packet is …: …". */
+export const VERDICT_WORDS: Readonly<Record<VerdictName, string>> = {
+  forwarded: 'sent back out of the interface it came by',
+  redirected: 'sent out of another interface',
+  local: 'the real server is this host: passed up to it',
+  'not-ours': 'for no VIP: passed up untouched, and not counted',
+  'no-service': 'for a VIP, but no service has this protocol and port: passed up',
+  'no-destination': 'the service has no real server that takes packets: passed up, the host refuses it',
+  dropped: 'the service has no real server that takes packets, and is configured to drop then',
+  'other-host': "the frame's destination MAC is not the director's: passed up",
+  'from-director': 'another director sent it here as to a real server: passed up, never scheduled again',
+  icmp: "ICMP that is not an error about a service's flow: passed up, the host answers",
+  'other-protocol': 'for a VIP, but neither TCP nor UDP nor ICMP: passed up',
+  fragment: 'a fragment whose first was not seen within 30 seconds, or fragments are off: passed up',
+  extension: 'too many IPv6 extension headers, or a routing header with a way still to go: passed up',
+  'too-long': 'longer than the MTU of the interface that it would leave by: passed up',
+  ttl: 'TTL or hop limit is at its end, and the service decrements it: passed up, the host says so',
+  'no-egress': 'the interface that it would leave by is gone, or there is no room for a VLAN tag: passed up',
+  'no-flow': 'in the middle of a connection that is not known: passed up, the host resets it',
+  'flows-full': 'a new flow that must be remembered and finds no room: dropped, the client tries again',
+  truncated: 'the frame ends within a header that is needed: passed up',
+  malformed: 'the IP header contradicts itself: passed up',
+};

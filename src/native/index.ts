@@ -1,0 +1,25 @@
+/** The addon's face: its calls, its error, and what the system offers beside BPF. */
+
+export {
+  addon,
+  type NativeBatch,
+  type NativeLink,
+  type NativeMap,
+  type NativeMapping,
+  type NativeNetlinkSocket,
+  type NativeObject,
+  type NativeProgram,
+  type NativeProgramInfo,
+  type NativeRingBuffer,
+} from './addon.js';
+export { KernelError } from './error.js';
+export {
+  availableMemory,
+  FileLock,
+  libbpfVersion,
+  mountBpffs,
+  possibleCpus,
+  sendDatagram,
+  stripsVlanTags,
+  synchronizeRcu,
+} from './system.js';

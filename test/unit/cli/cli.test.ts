@@ -1,0 +1,61 @@
+/** The command as a shell sees it: exit statuses, one line for what goes wrong, commands that can be pasted. */
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { invocation } from '../../../src/cli/context.js';
+import { readConfig } from '../../../src/config/index.js';
+
+const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+
+function beeline(args: readonly string[], stdout: number | 'pipe' = 'pipe'): { status: number | null; stderr: string } {
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+    stdio: ['ignore', stdout, 'pipe'],
+    encoding: 'utf8',
+  });
+  return { status, stderr };
+}
+
+test('a disk that is full is told in one line', () => {
+  const full = openSync('/dev/full', 'w');
+  const { status, stderr } = beeline(['schema'], full);
+  closeSync(full);
+  assert.deepEqual(
+    [status, stderr],
+    [1, 'beeline: cannot write to standard output: ENOSPC: no space left on device, write\n'],
+  );
+});
+
+test("mistakes in a subcommand's command line end as all others do", () => {
+  for (const args of [
+    ['lab', 'exec', 'nohost', 'true'],
+    ['lab', 'exec', 'client'],
+    ['lab', 'up', '--fast'],
+    ['lab', 'dance'],
+  ]) {
+    const { status, stderr } = beeline(args);
+    assert.deepEqual([status, stderr.endsWith('See "beeline --help".\n')], [2, true], `${args.join(' ')}: ${stderr}`);
+  }
+});
+
+test('the hint for a file that cannot be read is about what is wrong with it', (context) => {
+  const directory = mkdtempSync(join(tmpdir(), 'beeline-cli-'));
+  context.after(() => {
+    rmSync(directory, { recursive: true });
+  });
+  assert.throws(() => readConfig(directory), { code: 'CONFIG_UNREADABLE', hint: /folder/ });
+  assert.throws(() => readConfig(join(directory, 'x')), {
+    code: 'CONFIG_UNREADABLE',
+    hint: /take another file's name/,
+  });
+});
+
+test('commands are printed as they can be pasted', () => {
+  assert.equal(invocation({ BEELINE_COMMAND: undefined, SUDO_USER: undefined }), 'beeline');
+  assert.equal(invocation({ BEELINE_COMMAND: 'scripts/beeline', SUDO_USER: 'me' }), 'sudo scripts/beeline');
+});

@@ -1,0 +1,179 @@
+/** What `--json` prints: which commands have it, and that docs/json.md shows every name that they print. */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+
+import type { Command } from 'commander';
+
+import type { DiffResult } from '../../../src/cli/commands/diff.js';
+import type { SaveResult } from '../../../src/cli/commands/save.js';
+import { beeline } from '../../../src/cli/program.js';
+import type { PlacedProblem } from '../../../src/config/index.js';
+import type {
+  DestinationReport,
+  DrainReport,
+  ExplainedEntry,
+  ExplainedFlow,
+  ExplainReport,
+  FlowReport,
+  FlowsAtRisk,
+  FlowSummary,
+  FlowTableReport,
+  InterfaceReport,
+  PlanReport,
+  ReloadReport,
+  ServicePlan,
+  ServiceReport,
+  ServiceStats,
+  StatsReport,
+  StatusReport,
+  StopReport,
+} from '../../../src/control/index.js';
+import type { Difference } from '../../../src/model/index.js';
+
+const PAGE = readFileSync('docs/json.md', 'utf8');
+
+/** The example in the section of a command. */
+function example(command: string): unknown {
+  const section = PAGE.slice(PAGE.indexOf(`## beeline ${command} --json\n`));
+  return JSON.parse(/```json\n([^]*?)```/.exec(section)![1]!);
+}
+
+/** Names as the compiler knows them: one that is new does not compile here before it is in docs/json.md too. */
+type Names<Shape> = Readonly<Record<keyof Shape, true>>;
+
+function shows<Shape extends object>(shown: Shape | undefined, names: Names<Shape>): void {
+  assert.deepEqual(Object.keys(shown!).sort(), Object.keys(names).sort());
+}
+
+const SERVICE = { protocol: true, address: true, port: true, mark: true } as const;
+const FIGURES = { packets: true, bytes: true, flows: true } as const;
+
+test('docs/json.md shows every name in a list of services', () => {
+  const [service] = example('list') as ServiceReport[];
+  shows(service, { ...SERVICE, scheduler: true, slots: true, destinations: true, verdicts: true });
+  const state = { weight: true, state: true, reason: true, mac: true, share: true } as const;
+  const now = { active: true, inactive: true, persistent: true } as const;
+  shows<DestinationReport>(service?.destinations[0], { address: true, ...state, ...FIGURES, ...now });
+});
+
+test('docs/json.md shows every name in the status and in statistics', () => {
+  const status = example('status') as StatusReport;
+  const daemon = { version: true, pid: true, startedAt: true, configPath: true, problems: true } as const;
+  const dataPath = { interfaces: true, programId: true, generation: true, verdicts: true } as const;
+  const { flows: _flows, ...sums } = FIGURES;
+  const commands = { changes: true, changedSince: true } as const;
+  shows(status, { ...daemon, ...dataPath, ...sums, ...commands, services: true, destinations: true, unresolved: true });
+  const device = { name: true, state: true, mode: true, ifindex: true, mac: true, reason: true } as const;
+  shows<InterfaceReport>(status.interfaces[0], device);
+  const stats = example('stats') as StatsReport;
+  shows(stats, { services: true, noService: true });
+  shows<ServiceStats>(stats.services[0], { ...SERVICE, ...FIGURES, verdicts: true });
+});
+
+test('docs/json.md shows every name in a list of flows and in its summary', () => {
+  const ends = { protocol: true, client: true, clientPort: true, vip: true, port: true, server: true } as const;
+  const rest = { service: true, state: true, idleSeconds: true, expiresSeconds: true, mark: true } as const;
+  shows<FlowReport>((example('flows') as FlowReport[])[0], { ...ends, ...rest });
+  const summary = example('flows --summary') as FlowSummary;
+  const totals = { stored: true, evicted: true, refused: true } as const;
+  shows(summary, { states: true, topClients: true, tables: true, ...totals });
+  shows(summary.topClients[0], { client: true, flows: true });
+  const table = { family: true, entries: true, used: true, fullBuckets: true, bytes: true } as const;
+  shows<FlowTableReport>(summary.tables[0], table);
+});
+
+test('docs/json.md shows every name in an explanation', () => {
+  const report = example('explain') as ExplainReport;
+  const [captured] = example('explain --pcap FILE') as (ExplainReport & { number: number })[];
+  const steps = { packet: true, service: true, flow: true, slot: true, persistence: true, destination: true } as const;
+  const end = { sent: true, counted: true, verdict: true, reason: true, oracle: true } as const;
+  shows<ExplainReport>({ ...report, slot: captured!.slot }, { ...steps, ...end });
+  const ends = { source: true, destination: true, protocol: true, sourcePort: true, destinationPort: true } as const;
+  const rest = { interface: true, bytes: true, vlans: true, flags: true, fragment: true, plain: true } as const;
+  const packet = { ...report.packet, ...captured!.packet };
+  shows(packet, { destinationMac: true, sourceMac: true, ...ends, ...rest });
+  shows(report.service, { name: true, scheduler: true, servers: true, wildcard: true, remembers: true });
+  const key = { protocol: true, client: true, clientPort: true, port: true, event: true } as const;
+  const fate = { sought: true, known: true, next: true, stored: true, displaces: true, noRoom: true } as const;
+  shows<ExplainedFlow>({ ...report.flow!, ...captured!.flow! }, { ...key, ...fate });
+  shows<ExplainedEntry>(captured!.flow?.known, { state: true, idleSeconds: true, server: true });
+  shows({ ...captured!.persistence, ...report.persistence! }, { known: true, stored: true });
+  const slot = { index: true, of: true, server: true, full: true } as const;
+  shows(captured!.slot, { ...slot, lookedOn: true, moved: true, previous: true });
+  const server = { address: true, number: true, weight: true, local: true, mac: true, by: true } as const;
+  shows(report.destination, server);
+  shows(report.sent, { interface: true, sourceMac: true, destinationMac: true, vlans: true });
+  shows(report.counted, { bytes: true, opensFlow: true });
+  shows(report.oracle, { agrees: true, verdict: true, server: true, differences: true });
+  shows(captured!.oracle.differences[0], { what: true, program: true, oracle: true });
+});
+
+test('docs/json.md shows every name that a change prints', () => {
+  const draining = { service: true, address: true, flows: true, uncertain: true, removed: true } as const;
+  shows(example('drain') as DrainReport, { ...draining, deadline: true });
+  const changes = { added: true, removed: true, changed: true, settings: true, dropped: true } as const;
+  shows(example('reload') as ReloadReport, { services: true, destinations: true, ...changes });
+  shows(example('apply') as ReloadReport, { services: true, destinations: true, ...changes });
+  shows(example('stop') as StopReport, { pid: true, detached: true });
+  const { problems } = example('check') as { problems: Omit<PlacedProblem, 'atKey'>[] };
+  shows(problems[0], { line: true, column: true, path: true, message: true });
+});
+
+test('docs/json.md shows every name in what is different, and in a plan', () => {
+  const one = { kind: true, what: true, service: true, address: true, field: true, before: true, after: true } as const;
+  const all = (differences: readonly Difference[]): Difference =>
+    differences.reduce((whole, each) => ({ ...whole, ...each }));
+  const diff = example('diff') as DiffResult;
+  shows(diff, { file: true, differences: true, changes: true, changedSince: true, fileChanged: true, dropped: true });
+  shows<Difference>(all(diff.differences), one);
+  shows(example('save') as SaveResult, { file: true, differences: true });
+  const plan = example('plan') as PlanReport;
+  shows(plan, { differences: true, moved: true, services: true, flowsAtRisk: true });
+  shows<ServicePlan>(plan.services[0], { service: true, slots: true, moved: true, atRisk: true, kept: true });
+  shows<FlowsAtRisk>(plan.services[0]?.atRisk[0], { address: true, flows: true, uncertain: true });
+});
+
+/** "list", "lab list", …: the commands that do something. */
+function commandNames(parent: Command, prefix = ''): string[] {
+  return parent.commands.flatMap((command) => {
+    const name = `${prefix}${command.name()}`;
+    return command.commands.length > 0 ? commandNames(command, `${name} `) : [name];
+  });
+}
+
+function commandNamed(name: string): Command {
+  return name
+    .split(' ')
+    .reduce((parent, word) => parent.commands.find((command) => command.name() === word)!, beeline());
+}
+
+const hasJson = (name: string): boolean => commandNamed(name).options.some(({ long }) => long === '--json');
+
+test('every command that lists or tells something has --json', () => {
+  for (const name of [
+    'list',
+    'stats',
+    'status',
+    'flows',
+    'explain',
+    'drain',
+    'reload',
+    'check',
+    'stop',
+    'lab list',
+    'diff',
+    'save',
+    'plan',
+    'apply',
+  ]) {
+    assert.ok(hasJson(name), name);
+  }
+});
+
+test('every command that has --json is in docs/json.md', () => {
+  for (const name of commandNames(beeline()).filter(hasJson)) {
+    assert.ok(PAGE.includes(`beeline ${name} --json`), name);
+  }
+});

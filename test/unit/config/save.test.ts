@@ -1,0 +1,321 @@
+/** Writing configurations: what is written reads as the model that it was written of, and comments stay. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import fc from 'fast-check';
+
+import { formatConfig, parseConfig, updateConfig } from '../../../src/config/index.js';
+import {
+  type Destination,
+  diffModels,
+  familyOf,
+  type Model,
+  parseMarkMatch,
+  type Service,
+} from '../../../src/model/index.js';
+import { anyServices } from '../../support/models.js';
+
+const optional = <Value>(values: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
+  fc.option(values, { nil: undefined });
+
+/** Without what is undefined, as a file's model is. */
+function defined<Type extends object>(value: Type): Type {
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as Type;
+}
+
+const seconds = fc.integer({ min: 1, max: 1000 });
+const timeouts = fc
+  .record(
+    { established: optional(seconds), udp: optional(seconds), close: optional(seconds) },
+    { noNullPrototype: true },
+  )
+  .map(defined)
+  .filter((values) => Object.keys(values).length > 0);
+
+/** What can stand in any service, whatever the rest of it says. */
+const policy = fc
+  .record(
+    {
+      scheduler: fc.constantFrom('maglev', 'rr', 'wlc', 'sh', 'mh'),
+      timeouts: optional(timeouts),
+      ttl: optional(fc.constantFrom('keep', 'decrement')),
+      noDestination: optional(fc.constantFrom('reject', 'drop')),
+      persistence: optional(seconds.map((timeout) => ({ timeout }))),
+    },
+    { noNullPrototype: true },
+  )
+  .map(defined) as fc.Arbitrary<Partial<Service>>;
+
+const destination = fc
+  .record(
+    {
+      upperThreshold: optional(fc.integer({ min: 10, max: 20 })),
+      lowerThreshold: optional(fc.integer({ min: 1, max: 10 })),
+      mac: optional(fc.constant('02:00:00:00:00:07')),
+      vlan: optional(fc.constantFrom({ id: 7 }, { id: 7, outer: 8 })),
+    },
+    { noNullPrototype: true },
+  )
+  .map(({ upperThreshold, lowerThreshold, ...rest }) =>
+    defined({ ...rest, upperThreshold, lowerThreshold: upperThreshold && lowerThreshold }),
+  ) as fc.Arbitrary<Partial<Destination>>;
+
+/** Services of marked packets, with rules or without, and rules without a service. */
+const marks: fc.Arbitrary<Pick<Model, 'markServices' | 'markRules'>> = fc
+  .tuple(
+    fc.uniqueArray(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.constantFrom(4, 6)), {
+      maxLength: 4,
+      selector: (key) => key.join(),
+    }),
+    fc.uniqueArray(fc.tuple(fc.integer({ min: 1, max: 6 }), fc.constantFrom(4, 6), fc.integer({ min: 1, max: 20 })), {
+      maxLength: 8,
+      selector: ([, family, port]) => `${family} ${port}`,
+    }),
+    fc.integer({ min: 0, max: 3 }),
+  )
+  .map(([keys, rules, servers]) => ({
+    markServices: keys.map(([mark, family]) => ({
+      mark,
+      family: family,
+      scheduler: 'wlc',
+      destinations: Array.from({ length: servers }, (_, i) => ({
+        address: family === 4 ? `10.7.0.${i + 1}` : `fd77::${i + 1}`,
+        weight: i,
+      })),
+    })),
+    markRules: rules.map(([mark, family, port]) => ({
+      mark,
+      match: {
+        protocol: 'tcp' as const,
+        address: family === 4 ? '10.8.0.1' : 'fd88::1',
+        prefixLength: family === 4 ? 32 : 128,
+        firstPort: port,
+        lastPort: port,
+      },
+    })),
+  }));
+
+const model: fc.Arbitrary<Model> = fc
+  .tuple(
+    anyServices,
+    fc.array(policy, { minLength: 12, maxLength: 12 }),
+    fc.array(destination, { minLength: 12, maxLength: 12 }),
+    fc.record(
+      {
+        interfaces: fc.constantFrom(['ens3'], ['ens3', 'ens4']),
+        mode: fc.constantFrom('native', 'generic', 'auto'),
+        fragments: optional(fc.boolean()),
+        vlans: optional(fc.boolean()),
+        directors: optional(fc.constantFrom(['10.9.9.9'], ['10.9.9.9', '02:00:00:00:00:01'])),
+        timeouts: optional(timeouts),
+        flows: optional(fc.constant({ ipv4: 4096 })),
+      },
+      { noNullPrototype: true },
+    ),
+    marks,
+  )
+  .map(([services, policies, destinations, settings, marks]) => {
+    const some = services.map((each, i): Service => ({
+      ...each,
+      ...policies[i]!,
+      destinations: each.destinations.map((server, j) => ({ ...server, ...destinations[(i + j) % 12]! })),
+    }));
+    return { ...defined(settings), services: some, ...marks };
+  });
+
+test('any model that is written to a new file is read as the same', () => {
+  fc.assert(
+    fc.property(model, (each) => {
+      // Rules stand with their marks, in whatever order.
+      const { markServices = [], markRules = [], ...rest } = parseConfig(formatConfig(each), 'new');
+      const names = (rules: Model['markRules'] = []): string[] => rules.map((rule) => JSON.stringify(rule)).sort();
+      assert.deepEqual([names(markRules)], [names(each.markRules)]);
+      assert.deepEqual({ ...rest, markServices, markRules: each.markRules }, each);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('any model that is written into the file of any other is read as the same', () => {
+  fc.assert(
+    fc.property(model, model, (before, after) => {
+      const text = updateConfig(formatConfig(before), after, 'old');
+      assert.deepEqual(diffModels(parseConfig(text, 'old'), after), []);
+      assert.deepEqual(
+        parseConfig(text, 'old').services.map(({ address, port, destinations }) => [address, port, destinations]),
+        after.services.map(({ address, port, destinations }) => [address, port, destinations]),
+      );
+      assert.deepEqual(parseConfig(text, 'old').markServices ?? [], after.markServices);
+      assert.equal(updateConfig(text, after, 'old'), text);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+const FILE = `# The web's director.
+interfaces: [ens3] # towards the switch
+mode: generic
+
+timeouts: { established: 7200 } # as the firewall's
+services:
+  # The shop.
+  - address: 192.168.1.100
+    port: 80
+    scheduler: wrr # until all are alike
+    realServers:
+      - 192.168.1.31 # rack 1
+      # to be replaced
+      - { address: 192.168.1.32, weight: 3 } # rack 2
+      - 192.168.1.33
+
+  # Names.
+  - { address: 'fd00::100', port: 53, protocol: udp, realServers: ['fd00::31', 'fd00::32'] }
+`;
+
+function changed(text: string, change: (model: Model) => Model): string {
+  return updateConfig(text, change(parseConfig(text, 'file')), 'file');
+}
+
+function withFirst(change: (service: Service) => Service): (model: Model) => Model {
+  return (each) => ({ ...each, services: each.services.map((service, i) => (i === 0 ? change(service) : service)) });
+}
+
+test('nothing is written anew where nothing changed', () => {
+  assert.equal(
+    changed(FILE, (each) => ({ ...each })),
+    FILE,
+  );
+});
+
+test('a weight that changes is all that changes in the text', () => {
+  const heavier = withFirst((service) => ({
+    ...service,
+    destinations: service.destinations.map((each) => (each.weight === 3 ? { ...each, weight: 5 } : each)),
+  }));
+  assert.equal(changed(FILE, heavier), FILE.replace('weight: 3', 'weight: 5'));
+});
+
+test('a scheduler, a real server more, one less: comments stay with what they are about', () => {
+  const text = changed(
+    FILE,
+    withFirst((service) => ({
+      ...service,
+      scheduler: 'wlc',
+      destinations: [
+        { address: '192.168.1.31', weight: 2 },
+        { address: '192.168.1.32', weight: 3 },
+        { address: '192.168.1.34', weight: 1 },
+        { address: '192.168.1.35', weight: 2, upperThreshold: 100 },
+      ],
+    })),
+  );
+  assert.equal(
+    text,
+    FILE.replace('wrr', 'wlc')
+      .replace('- 192.168.1.31 #', '- { address: 192.168.1.31, weight: 2 } #')
+      .replace(
+        '      - 192.168.1.33\n',
+        '      - 192.168.1.34\n      - { address: 192.168.1.35, weight: 2, upperThreshold: 100 }\n',
+      ),
+  );
+});
+
+test('a service more and one less', () => {
+  const service: Service = {
+    address: '192.168.1.101',
+    port: 443,
+    protocol: 'tcp',
+    scheduler: 'wlc',
+    persistence: { timeout: 300, mask: '255.255.255.0' },
+    destinations: [
+      { address: '192.168.1.31', weight: 1 },
+      { address: '192.168.1.32', weight: 0 },
+    ],
+  };
+  const text = changed(FILE, (each) => ({ ...each, services: [each.services[0]!, service] }));
+  assert.equal(
+    text,
+    FILE.replace(
+      /\n {2}# Names[^]*/,
+      `  - address: 192.168.1.101
+    port: 443
+    scheduler: wlc
+    persistence: { timeout: 300, mask: 255.255.255.0 }
+    realServers:
+      - 192.168.1.31
+      - { address: 192.168.1.32, weight: 0 }
+`,
+    ),
+  );
+});
+
+test('a file of interfaces alone takes services, and keeps its comment', () => {
+  for (const text of ['# ours\ninterfaces: [ens3]\n', '# ours\ninterfaces: [ens3]\nservices: []\n']) {
+    const next = changed(text, (each) => ({ ...each, services: parseConfig(FILE, 'file').services }));
+    assert.ok(
+      next.startsWith('# ours\ninterfaces: [ens3]\nservices:\n  - address: 192.168.1.100\n    port: 80\n'),
+      next,
+    );
+    assert.equal(familyOf(parseConfig(next, 'file').services[1]!.address), 6);
+  }
+});
+
+test('what several places have by an anchor is changed in the one place', () => {
+  const text = `interfaces: [ens3]
+services:
+  - { address: 10.0.0.1, port: 80, realServers: &all [10.1.0.1, 10.1.0.2] } # first
+  - { address: 10.0.0.1, port: 81, realServers: *all }
+`;
+  for (const which of [0, 1]) {
+    const next = changed(text, (each) => ({
+      ...each,
+      services: each.services.map((service, i) =>
+        i === which ? { ...service, destinations: service.destinations.slice(1) } : service,
+      ),
+    }));
+    assert.match(next, /# first/);
+    assert.deepEqual(
+      parseConfig(next, 'file').services.map(({ destinations }) => destinations.length),
+      which === 0 ? [1, 2] : [2, 1],
+    );
+  }
+});
+
+test('lists at the margin and lines that end as in other systems stay so', () => {
+  const text =
+    'interfaces: [ens3]\r\nservices:\r\n- address: 10.0.0.1\r\n  port: 80\r\n  realServers:\r\n  - 10.1.0.1\r\n';
+  const next = changed(
+    text,
+    withFirst((service) => ({
+      ...service,
+      destinations: [...service.destinations, { address: '10.1.0.2', weight: 1 }],
+    })),
+  );
+  assert.equal(next, `${text}  - 10.1.0.2\r\n`);
+});
+
+test('marks: rules stay where they are with their comments, a service comes and goes', () => {
+  const text = `interfaces: [ens3]
+marks:
+  - mark: 7 # of the firewall
+    match:
+      - tcp:192.168.1.100:80 # web
+      - tcp:192.168.1.100:443
+  - { mark: 8, match: ['tcp:[fd00::100]:80'], family: ipv6, realServers: ['fd00::31'] }
+`;
+  const rule = parseMarkMatch('udp:192.168.1.100:*')!;
+  const added = changed(text, (each) => ({
+    ...each,
+    markServices: [...each.markServices!, { mark: 7, family: 4, scheduler: 'rr', destinations: [] }],
+    markRules: [...each.markRules!.filter(({ match }) => match.lastPort !== 443), { mark: 7, match: rule }],
+  }));
+  assert.match(
+    added,
+    /match:\n {6}- tcp:192\.168\.1\.100:80 # web\n {6}- udp:192\.168\.1\.100:\*\n {4}scheduler: rr\n/,
+  );
+  assert.equal(
+    changed(text, (each) => ({ ...each, markServices: [] })),
+    text.replace(", realServers: ['fd00::31']", ''),
+  );
+});

@@ -1,0 +1,315 @@
+/** The control socket: frames that are whole, cut, too long or nonsense; versions; methods; who may connect. */
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import fc from 'fast-check';
+
+import { encodeFrame, FrameDecoder, MAX_REPLY_BYTES, MAX_REQUEST_BYTES } from '../../../src/control/frame.js';
+import { type Handlers, isRunning, PROTOCOL_VERSION, request, type ServiceReport } from '../../../src/control/index.js';
+import { ControlServer } from '../../../src/control/server.js';
+import { BeelineError } from '../../../src/model/index.js';
+
+const HANDLERS: Handlers = {
+  status: () => {
+    throw new BeelineError('TABLE_FULL', 'not now', { hint: 'Later.' });
+  },
+  list: () => [],
+  stats: () => ({ services: [], noService: {} }),
+  plan: () => {
+    throw new Error('not here');
+  },
+  apply: () => {
+    throw new Error('not here');
+  },
+  model: () => {
+    throw new Error('not here');
+  },
+  saved: () => ({}),
+  explain: () => [],
+  reload: () => {
+    throw new Error('a defect');
+  },
+  flows: () => ({ flows: [] }),
+  flowSummary: () => ({ states: {}, topClients: [], tables: [], stored: 0, evicted: 0, refused: 0 }),
+  drain: () => {
+    throw new BeelineError('NOT_FOUND', 'no such server');
+  },
+  drainState: () => {
+    throw new BeelineError('NOT_FOUND', 'no such server');
+  },
+  stop: ({ detach }) => ({ pid: 1, detached: detach }),
+  edit: () => ({ warnings: [] }),
+  zero: () => ({}),
+  table: () => ({ services: [], markServices: [], markRules: [], timeouts: { tcp: 900, tcpfin: 120, udp: 300 } }),
+};
+
+interface Served {
+  readonly path: string;
+  readonly server: ControlServer;
+  readonly errors: unknown[];
+  /** What was told of clients that do not keep to the protocol. */
+  readonly refusals: BeelineError[];
+}
+
+/** Some kilobytes. */
+const BIG_LIST: ServiceReport[] = Array.from({ length: 100 }, (_, port) => ({
+  protocol: 'tcp',
+  address: '192.168.1.100',
+  port,
+  scheduler: 'maglev',
+  slots: 0,
+  destinations: [],
+  verdicts: {},
+}));
+
+async function serve(context: TestContext, handlers: Handlers = HANDLERS): Promise<Served> {
+  const directory = mkdtempSync(join(tmpdir(), 'beeline-control-'));
+  const errors: unknown[] = [];
+  const refusals: BeelineError[] = [];
+  const path = join(directory, 'run', 'test.sock');
+  const server = await ControlServer.listen({
+    path,
+    handlers,
+    onError: (error) => errors.push(error),
+    onWrongClient: (error) => refusals.push(error),
+  });
+  context.after(async () => {
+    await server.close();
+    rmSync(directory, { recursive: true });
+  });
+  return { path, server, errors, refusals };
+}
+
+/** Connects and stays. */
+async function stay(context: TestContext, path: string): Promise<Socket> {
+  const socket = connect(path);
+  context.after(() => socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** Sends raw bytes and returns all replies until the server ends the connection, or `count` of them came. */
+function exchange(path: string, pieces: readonly Uint8Array[], count: number): Promise<Record<string, unknown>[]> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    const decoder = new FrameDecoder(MAX_REPLY_BYTES);
+    const replies: Record<string, unknown>[] = [];
+    const finish = (): void => {
+      socket.destroy();
+      resolve(replies);
+    };
+    socket.on('error', reject);
+    socket.on('close', finish);
+    socket.on('data', (data) => {
+      replies.push(...([...decoder.push(data)] as Record<string, unknown>[]));
+      if (replies.length === count) {
+        finish();
+      }
+    });
+    for (const piece of pieces) {
+      socket.write(piece);
+    }
+  });
+}
+
+function frame(method: string, parameters: unknown = {}, version = PROTOCOL_VERSION, id = 7): Buffer {
+  return encodeFrame({ version, id, method, parameters }, MAX_REQUEST_BYTES);
+}
+
+/** msgpackr takes no key that would change an object's prototype, and neither has a message of ours one. */
+const anyValue = fc.jsonValue().filter((value) => !JSON.stringify(value).includes('"__proto__"'));
+
+test('values survive framing, however the stream is cut', () => {
+  fc.assert(
+    fc.property(fc.array(anyValue, { maxLength: 5 }), fc.integer({ min: 1, max: 50 }), (values, size) => {
+      const stream = Buffer.concat(values.map((value) => encodeFrame(value, MAX_REPLY_BYTES)));
+      const decoder = new FrameDecoder(MAX_REPLY_BYTES);
+      const decoded: unknown[] = [];
+      for (let at = 0; at < stream.length; at += size) {
+        decoded.push(...decoder.push(stream.subarray(at, at + size)));
+      }
+      // -0 is 0 on the wire, as in JSON.
+      assert.deepEqual(JSON.stringify(decoded), JSON.stringify(values));
+    }),
+  );
+});
+
+test('a frame that is too long is refused by its length alone', () => {
+  const decoder = new FrameDecoder(100);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(101);
+  assert.throws(() => [...decoder.push(length)], { code: 'CONTROL_FRAME' });
+  assert.throws(() => encodeFrame('x'.repeat(101), 100), { code: 'CONTROL_FRAME' });
+});
+
+test('any bytes are either values or a clear error', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
+      try {
+        Array.from(new FrameDecoder(1000).push(bytes));
+      } catch (error) {
+        assert.ok(error instanceof BeelineError && error.code === 'CONTROL_FRAME', String(error));
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('a request is answered', async (context) => {
+  const { path } = await serve(context);
+  assert.deepEqual(await request(path, 'list', {}), []);
+  assert.deepEqual(await request(path, 'stop', { detach: true }), { pid: 1, detached: true });
+  assert.equal(await isRunning(path), true);
+});
+
+test('an error comes back with its code, message and hint', async (context) => {
+  const { path, errors } = await serve(context);
+  await assert.rejects(request(path, 'status', {}), { code: 'TABLE_FULL', message: 'not now', hint: 'Later.' });
+  assert.deepEqual(errors, []);
+});
+
+test("a defect of the daemon's is reported to the log, and the daemon goes on", async (context) => {
+  const { path, errors } = await serve(context);
+  await assert.rejects(request(path, 'reload', {}), { code: 'INTERNAL', message: 'a defect' });
+  assert.equal((errors[0] as Error).message, 'a defect');
+  assert.deepEqual(await request(path, 'list', {}), []);
+});
+
+test('another version is told apart from a wrong request', async (context) => {
+  const { path } = await serve(context);
+  const [reply] = await exchange(path, [frame('list', {}, 99)], 1);
+  assert.equal((reply!['error'] as { code: string }).code, 'CONTROL_VERSION');
+});
+
+test("unknown methods and wrong parameters are refused, also by the names of Object's own", async (context) => {
+  const { path } = await serve(context);
+  for (const bytes of [frame('format'), frame('constructor'), frame('stop', { detach: 1 }), frame('list', { x: 1 })]) {
+    const [reply] = await exchange(path, [bytes], 1);
+    assert.equal(reply!['id'], 7);
+    assert.equal((reply!['error'] as { code: string }).code, 'CONTROL_METHOD');
+  }
+});
+
+test('a wrong frame ends the connection with a reason, and the daemon goes on', async (context) => {
+  const { path } = await serve(context);
+  // An array of two that has only one.
+  const nonsense = Buffer.from([0, 0, 0, 2, 0x92, 0x01]);
+  const oversized = Buffer.from([0xff, 0xff, 0xff, 0xff]);
+  for (const bytes of [nonsense, oversized]) {
+    const replies = await exchange(path, [bytes], 2);
+    assert.equal(replies.length, 1);
+    assert.equal((replies[0]!['error'] as { code: string }).code, 'CONTROL_FRAME');
+  }
+  const [reply] = await exchange(path, [encodeFrame(['no', 'request'], MAX_REQUEST_BYTES)], 1);
+  assert.equal((reply!['error'] as { code: string }).code, 'CONTROL_FRAME');
+  assert.deepEqual(await request(path, 'list', {}), []);
+});
+
+test('a client that goes away in the middle of a frame harms nobody', async (context) => {
+  const { path, errors } = await serve(context);
+  await new Promise<void>((resolve) => {
+    const socket = connect(path, () => {
+      socket.write(frame('list').subarray(0, 6), () => {
+        socket.destroy();
+        resolve();
+      });
+    });
+  });
+  assert.deepEqual(await request(path, 'list', {}), []);
+  assert.deepEqual(errors, []);
+});
+
+test('a frame that is cut off by the end of the connection is told to the client and to the log', async (context) => {
+  const { path, refusals } = await serve(context);
+  const socket = await stay(context, path);
+  const decoder = new FrameDecoder(MAX_REPLY_BYTES);
+  socket.end(frame('list').subarray(0, 6));
+  const [piece] = (await once(socket, 'data')) as [Buffer];
+  const [reply] = [...decoder.push(piece)] as { error: { code: string; message: string } }[];
+  assert.deepEqual(reply!.error, { code: 'CONTROL_FRAME', message: 'the connection ended in the middle of a frame' });
+  assert.deepEqual(
+    refusals.map(({ code }) => code),
+    ['CONTROL_FRAME'],
+  );
+});
+
+test('clients that sent half a frame, or take no reply, do not keep the daemon from ending', async (context) => {
+  const { path, server } = await serve(context, { ...HANDLERS, list: () => BIG_LIST });
+  const half = await stay(context, path);
+  half.write(frame('list').subarray(0, 6));
+  const deaf = await stay(context, path);
+  deaf.pause();
+  deaf.write(Buffer.concat(Array.from({ length: 200 }, () => frame('list'))));
+  await sleep(100);
+  const started = performance.now();
+  await server.close();
+  assert.ok(performance.now() - started < 2_000);
+});
+
+test('whoever asks faster than he reads is not read further, and gets every reply when he does', async (context) => {
+  let calls = 0;
+  const list = (): ServiceReport[] => {
+    calls += 1;
+    return BIG_LIST;
+  };
+  const { path } = await serve(context, { ...HANDLERS, list });
+  const socket = await stay(context, path);
+  const count = 2_000;
+  socket.write(Buffer.concat(Array.from({ length: count }, (_, i) => frame('list', {}, PROTOCOL_VERSION, i))));
+  // Long enough for all of them: a reply takes some microseconds.
+  await sleep(500);
+  assert.ok(calls < count / 4, `${calls} replies are waiting for a client that reads none`);
+
+  const decoder = new FrameDecoder(MAX_REPLY_BYTES);
+  const ids: number[] = [];
+  for await (const piece of socket) {
+    ids.push(...([...decoder.push(piece as Buffer)] as { id: number }[]).map(({ id }) => id));
+    if (ids.length === count) {
+      break;
+    }
+  }
+  assert.deepEqual(
+    ids,
+    Array.from({ length: count }, (_, i) => i),
+  );
+});
+
+test('one connection too many is refused in words', async (context) => {
+  const { path } = await serve(context);
+  const sockets = await Promise.all(Array.from({ length: 64 }, () => stay(context, path)));
+  await assert.rejects(request(path, 'list', {}), {
+    code: 'CONTROL_CLOSED',
+    message: 'the daemon has 64 connections, and takes no more',
+  });
+  sockets[0]!.destroy();
+  await sleep(50);
+  assert.deepEqual(await request(path, 'list', {}), []);
+});
+
+test('several requests on one connection are answered in their order', async (context) => {
+  const { path } = await serve(context);
+  const frames = [1, 2, 3].map((id) => frame('list', {}, PROTOCOL_VERSION, id));
+  const replies = await exchange(path, [Buffer.concat(frames)], 3);
+  assert.deepEqual(
+    replies.map(({ id }) => id),
+    [1, 2, 3],
+  );
+});
+
+test('nobody but root may connect', async (context) => {
+  const { path } = await serve(context);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.equal(statSync(join(path, '..')).mode & 0o777, 0o700);
+});
+
+test('a socket that nobody listens on means: not running', async () => {
+  await assert.rejects(request('/nonexistent/beeline.sock', 'list', {}), { code: 'NOT_RUNNING' });
+  assert.equal(await isRunning('/nonexistent/beeline.sock'), false);
+});

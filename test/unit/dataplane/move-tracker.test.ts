@@ -1,0 +1,210 @@
+/** What is kept of changes of real servers, and for how long; and what a daemon finds of it. */
+
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+
+import { MoveTracker } from '../../../src/dataplane/move-tracker.js';
+import { compile, type CompiledService, type Image, SLOT_MARKED } from '../../../src/image/index.js';
+import type { Service } from '../../../src/model/index.js';
+import { service as serviceOf, worldOf } from '../../support/models.js';
+
+const VIP = '192.168.1.100';
+const [A, B, C] = ['10.0.0.1', '10.0.0.2', '10.0.0.3'] as const;
+/** In milliseconds: how long flows may be silent, and handshakes take. */
+const [SILENCE, HANDSHAKE] = [900_000, 60_000];
+
+type Servers = Parameters<typeof serviceOf>[2];
+
+function attach(tracker: MoveTracker, services: readonly Service[], now: number): Image {
+  return tracker.attach(compile({ services }, worldOf(services)), now);
+}
+
+function one(tracker: MoveTracker, servers: Servers, now: number, rest: Partial<Service> = {}): CompiledService {
+  return attach(tracker, [serviceOf(VIP, 80, servers, rest)], now).services[0]!;
+}
+
+/** How many slots are marked, and how many have each previous owner. */
+function countOf({ previous, destinations }: CompiledService): Record<string, number> {
+  const counts: Record<string, number> = {};
+  previous?.forEach((value) => {
+    const name = value === SLOT_MARKED ? 'marked' : destinations[value]?.address;
+    if (name !== undefined) {
+      counts[name] = (counts[name] ?? 0) + 1;
+    }
+  });
+  return counts;
+}
+
+function ownersOf({ ring, destinations }: CompiledService): string[] {
+  return Array.from(ring!, (index) => destinations[index]!.address);
+}
+
+test('where every flow is remembered, nothing is left of a change after its handshakes', () => {
+  const tracker = new MoveTracker(undefined, false);
+  one(tracker, [A, B], 0);
+  const moved = one(tracker, [A, B, C], 1000);
+  assert.deepEqual(Object.keys(countOf(moved)).sort(), [A, B]);
+  assert.equal(tracker.until, 1000 + HANDSHAKE);
+  const after = one(tracker, [A, B, C], 1000 + HANDSHAKE);
+  assert.equal(after.previous, undefined, 'so that services share rings again, and no sweep looks at slots');
+  assert.equal(tracker.until, Infinity);
+});
+
+test('services with the same real servers share what stands behind their rings', () => {
+  const tracker = new MoveTracker(undefined, false);
+  const asked = (servers: Servers): Service[] => [80, 81].map((port) => serviceOf(VIP, port, servers));
+  attach(tracker, asked([A, B]), 0);
+  const [first, other] = attach(tracker, asked([A, B, C]), 1000).services;
+  assert.notEqual(first?.previous, undefined);
+  assert.equal(first?.ring, other?.ring);
+  assert.equal(first?.previous, other?.previous);
+});
+
+test('a round in which nothing changed gives the very same services', () => {
+  const tracker = new MoveTracker(undefined, false);
+  const services = [serviceOf(VIP, 80, [A, B], { track: 'moved' })];
+  attach(tracker, [serviceOf(VIP, 80, [A], { track: 'moved' })], 0);
+  const [first] = attach(tracker, services, 1000).services;
+  assert.notEqual(first?.previous, undefined);
+  assert.equal(attach(tracker, services, 2000).services[0], first);
+});
+
+test('a slot is let go when a sweep that began after its previous owner was forgotten found no flow under it', () => {
+  const tracker = new MoveTracker(undefined, false);
+  const services = [serviceOf(VIP, 80, [A, B], { track: 'moved' })];
+  one(tracker, [A], 0, { track: 'moved' });
+  const during = attach(tracker, services, 1000).services[0]!;
+  const none = (): Uint8Array => new Uint8Array(during.ring!.length);
+  assert.equal(tracker.setOccupied(during, none()), false, 'flows are stored there yet');
+  const after = attach(tracker, services, 1000 + SILENCE).services[0]!;
+  assert.ok(countOf(after)['marked']! > 0, 'one may have been stored since the sweep');
+  assert.equal(tracker.setOccupied(during, none()), false, 'the sweep began before');
+  assert.equal(tracker.setOccupied(after, none()), true);
+  assert.equal(attach(tracker, services, 2000 + SILENCE).services[0]!.previous, undefined);
+});
+
+test('a few slots without flows are not worth a publication, an eighth of them is', () => {
+  const tracker = new MoveTracker(undefined, false);
+  const services = [serviceOf(VIP, 80, [A, B], { track: 'moved' })];
+  one(tracker, [A], 0, { track: 'moved' });
+  attach(tracker, services, 1000);
+  const after = attach(tracker, services, 1000 + SILENCE).services[0]!;
+  const marked = countOf(after)['marked']!;
+  const freeing = (count: number): Uint8Array => {
+    let left = count;
+    return Uint8Array.from(after.previous!, (value) => (value === SLOT_MARKED && left-- > 0 ? 0 : 1));
+  };
+  assert.equal(tracker.setOccupied(after, freeing(1)), false);
+  assert.equal(tracker.setOccupied(after, freeing(Math.ceil(marked / 8))), true);
+});
+
+test('a service that goes over to "track: moved" goes on finding the flows that it remembers', () => {
+  for (const { before, after } of [
+    { before: { track: 'all' }, after: { track: 'moved' } },
+    { before: { track: 'all' }, after: { track: 'moved', scheduler: 'mh' } },
+    { before: { track: 'moved', scheduler: 'sh' }, after: { track: 'moved', scheduler: 'sh', flags: ['sh-port'] } },
+  ] as const) {
+    const tracker = new MoveTracker(undefined, false);
+    one(tracker, [A, B], 0, before);
+    const gone = one(tracker, [A, B], 1_000_000, after);
+    assert.deepEqual(countOf(gone), { marked: gone.ring!.length }, JSON.stringify(after));
+    tracker.setOccupied(gone, new Uint8Array(gone.ring!.length));
+    assert.equal(one(tracker, [A, B], 1_002_000, after).previous, undefined);
+  }
+});
+
+test('what a sweep found does not outlive a time in which all flows were remembered', () => {
+  const tracker = new MoveTracker(undefined, false);
+  one(tracker, [A], 0, { track: 'moved' });
+  one(tracker, [A, B], 1000, { track: 'moved' });
+  const marked = one(tracker, [A, B], 1000 + SILENCE, { track: 'moved' });
+  tracker.setOccupied(marked, new Uint8Array(marked.ring!.length));
+  one(tracker, [A, B], 2000 + SILENCE, { track: 'all' });
+  const again = one(tracker, [A, B], 3000 + SILENCE, { track: 'moved' });
+  assert.deepEqual(countOf(again), { marked: again.ring!.length });
+});
+
+test('flows that were not remembered keep their real servers for as long as they may be silent, also under "track: all"', () => {
+  const tracker = new MoveTracker(undefined, false);
+  const owners = ownersOf(one(tracker, [A, B], 0, { track: 'moved' }));
+  one(tracker, [A, B], 100_000, { track: 'all' });
+  // A handshake's time after this change there are still flows of before the other one.
+  one(tracker, [A, B, C], 500_000, { track: 'all' });
+  const then = one(tracker, [A, B, C], 100_000 + SILENCE - 1, { track: 'all' });
+  then.previous!.forEach((value, slot) => {
+    const leads = ownersOf(then)[slot];
+    assert.equal(then.destinations[value]?.address, leads === owners[slot] ? undefined : owners[slot]);
+  });
+  assert.equal(one(tracker, [A, B, C], 100_000 + SILENCE, { track: 'all' }).previous, undefined);
+});
+
+test('a change that was not published leaves nothing behind', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'beeline-'));
+  try {
+    const path = join(directory, 'history');
+    const tracker = new MoveTracker(path, false);
+    one(tracker, [A, B], 0, { track: 'moved' });
+    const kept = readFileSync(path, 'utf8');
+    one(tracker, [B], 1000, { track: 'moved' });
+    tracker.revert();
+    assert.equal(readFileSync(path, 'utf8'), kept);
+    // Else A's slots would have B for their previous owner, who never had them.
+    assert.equal(one(tracker, [A, B], 2000, { track: 'moved' }).previous, undefined);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('a restarted daemon goes on from the file; one that cannot be read as histories is as good as none', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'beeline-'));
+  try {
+    const path = join(directory, 'history');
+    const tracker = new MoveTracker(path, false);
+    one(tracker, [A, B], 0, { track: 'moved' });
+    const moved = one(tracker, [A, B, C], 1000, { track: 'moved' });
+    const whole = readFileSync(path, 'utf8');
+    const again = one(new MoveTracker(path, true), [A, B, C], 2000, { track: 'moved' });
+    assert.deepEqual(again.previous, moved.previous);
+    for (const text of [
+      '',
+      'null',
+      '5',
+      '[]',
+      '{"version":1}',
+      '{"version":1,"services":{"tcp 192.168.1.100:80":7}}',
+      '{"version":1,"services":{"tcp 192.168.1.100:80":[]}}',
+      '{"version":1,"services":{"tcp 192.168.1.100:80":[null]}}',
+      '{"version":1,"services":{"tcp 192.168.1.100:80":[{"at":0,"members":[["x",1]]}]}}',
+      whole.replaceAll(/"slots":\d+/g, '"slots":63'),
+      whole.replaceAll('"maglev"', '"magnet"'),
+      ...Array.from({ length: whole.length }, (_, length) => whole.slice(0, length)),
+    ]) {
+      assert.notEqual(text, whole);
+      writeFileSync(path, text);
+      assert.equal(one(new MoveTracker(path, true), [A, B, C], 2000, { track: 'moved' }).previous, undefined, text);
+    }
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('histories that cannot be kept are told of, tried again, and keep no image from packets', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'beeline-'));
+  try {
+    const path = join(directory, 'later', 'history');
+    const troubles: unknown[] = [];
+    const tracker = new MoveTracker(path, false, (error) => troubles.push(error));
+    one(tracker, [A, B], 0, { track: 'moved' });
+    assert.notEqual(one(tracker, [A, B, C], 1000, { track: 'moved' }).previous, undefined);
+    assert.equal(troubles.length, 2);
+    mkdirSync(join(directory, 'later'));
+    const moved = one(tracker, [A, B, C], 2000, { track: 'moved' });
+    assert.equal(troubles.length, 2);
+    assert.deepEqual(one(new MoveTracker(path, true), [A, B, C], 3000, { track: 'moved' }).previous, moved.previous);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});

@@ -1,0 +1,129 @@
+/** The parts of the daemon that need no network: preflight, reports, what it tells systemd, instance names. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { Director, type DirectorOptions } from '../../../src/director/director.js';
+import { serviceManager } from '../../../src/director/notify.js';
+import { checkCapabilities, checkKernel } from '../../../src/director/preflight.js';
+import { reportReload, reportServices, reportTotals } from '../../../src/director/reports/services.js';
+import { compile } from '../../../src/image/index.js';
+import { instanceOf, keepUnchanged, type Model } from '../../../src/model/index.js';
+import { KernelError } from '../../../src/native/index.js';
+import { service, worldOf } from '../../support/models.js';
+
+test('a kernel that is too old is named, with the one that is needed', () => {
+  for (const release of ['5.15.0-91-generic', '6.0.19', '4.19.0-26-amd64']) {
+    assert.throws(
+      () => {
+        checkKernel(release);
+      },
+      { code: 'KERNEL_TOO_OLD', message: `this kernel is ${release}; Beeline needs 6.1 or later` },
+    );
+  }
+  for (const release of ['6.1.0-13-amd64', '6.12.3', '7.2.0']) {
+    checkKernel(release);
+  }
+});
+
+test('the capabilities that are missing are named', () => {
+  const status = (effective: string): string => `Name:\tnode\nCapEff:\t${effective}\nCapBnd:\t000001ffffffffff\n`;
+  assert.throws(
+    () => {
+      checkCapabilities(status('0000000000000000'));
+    },
+    { code: 'CAPABILITY_MISSING', message: /lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON$/ },
+  );
+  assert.throws(
+    () => {
+      checkCapabilities(status('0000008000001000'));
+    },
+    { code: 'CAPABILITY_MISSING', message: /lacks CAP_PERFMON$/ },
+  );
+  // CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON.
+  for (const enough of ['000001ffffffffff', '000000c000001000', '0000000000201000']) {
+    checkCapabilities(status(enough));
+  }
+});
+
+test('a director that is stopping takes no other model', async () => {
+  const director = new Director({
+    network: {},
+    resolver: {},
+    dataPlane: {},
+    log: {},
+    replace: false,
+  } as unknown as DirectorOptions);
+  await director.stop();
+  await assert.rejects(director.change({ interfaces: ['ens3'], mode: 'native', services: [] }), {
+    code: 'CONTROL_CLOSED',
+  });
+});
+
+test('an instance name that is no file name in a BPF file system is refused', () => {
+  for (const name of ['', 'a.b', 'a/b', '../x', 'x'.repeat(33), 'a b']) {
+    assert.throws(() => instanceOf(name), { code: 'USAGE' }, name);
+  }
+  assert.equal(instanceOf('lab-1').socketPath, '/run/beeline/lab-1.sock');
+});
+
+test('states: up, drained, local, unresolved with its reason', () => {
+  const services = [service('192.168.1.100', 80, ['10.0.0.1', ['10.0.0.2', 0], '10.0.0.3', '10.0.0.4'])];
+  const { services: image } = compile(
+    { services },
+    worldOf(services, { '10.0.0.3': { state: 'local' }, '10.0.0.4': { state: 'unresolved', reason: 'no answer' } }),
+  );
+  const counters = { services: [], noService: { 'no-service': 2 } };
+  const [report] = reportServices(image, counters, new Map());
+  assert.deepEqual(
+    report!.destinations.map(({ state, reason, share }) => [state, reason, share]),
+    [
+      ['up', undefined, 0.5],
+      ['drained', undefined, 0],
+      ['local', undefined, 0.5],
+      ['unresolved', 'no answer', 0],
+    ],
+  );
+  const totals = reportTotals(image, counters);
+  assert.deepEqual([totals.services, totals.destinations, totals.unresolved], [1, 4, 1]);
+  assert.deepEqual(totals.verdicts, { 'no-service': 2 });
+});
+
+test('a reload tells what came, what went and what changed, and nothing else', () => {
+  const model = (...services: Model['services']): Model => ({ interfaces: ['ens3'], mode: 'native', services });
+  const before = model(service('10.1.0.1', 80, ['10.0.0.1']), service('10.1.0.1', 81, []), service('10.1.0.1', 82, []));
+  const after = model(
+    service('10.1.0.1', 80, ['10.0.0.1']),
+    service('10.1.0.1', 82, ['10.0.0.1']),
+    service('10.1.0.1', 83, []),
+  );
+  assert.deepEqual(reportReload(before, keepUnchanged(before, after)), {
+    services: 3,
+    destinations: 2,
+    added: ['tcp 10.1.0.1:83'],
+    removed: ['tcp 10.1.0.1:81'],
+    changed: ['tcp 10.1.0.1:82'],
+    settings: [],
+  });
+  assert.deepEqual(reportReload(before, { ...before, mode: 'generic', interfaces: ['eth1'] }).settings, [
+    'interfaces ens3 -> eth1',
+    'mode native -> generic',
+  ]);
+});
+
+test('without systemd, or with a socket that is not there, the daemon goes on', () => {
+  const failures: KernelError[] = [];
+  const onError = (error: unknown): void => {
+    assert.ok(error instanceof KernelError);
+    failures.push(error);
+  };
+  for (const environment of [{}, { NOTIFY_SOCKET: '/nonexistent/notify' }]) {
+    const manager = serviceManager(environment, onError);
+    manager.notify({ READY: '1' });
+    manager.stop();
+  }
+  assert.deepEqual(
+    failures.map(({ code }) => code),
+    ['ENOENT'],
+  );
+});

@@ -1,0 +1,189 @@
+/** Changes of a running director that come at the same time: none is lost, none is done twice, none pays for another. */
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { pino } from 'pino';
+
+import { Director, type DirectorOptions } from '../../../src/director/director.js';
+import { Drains } from '../../../src/director/overlays/drains.js';
+import type { Image } from '../../../src/image/index.js';
+import { BeelineError, edit, type Edit, type Model } from '../../../src/model/index.js';
+import { DIRECTOR, service } from '../../support/models.js';
+
+const KEY = { address: '192.168.1.100', port: 80, protocol: 'tcp' } as const;
+const NAME = 'tcp 192.168.1.100:80';
+const [A, B] = ['10.0.0.1', '10.0.0.2'] as const;
+
+const MODEL: Model = { interfaces: ['ens3'], mode: 'native', services: [service(KEY.address, KEY.port, [A, B])] };
+
+/** A director on a data path that takes a moment, and at most so many real servers of a service. */
+class Fake {
+  readonly published: Image[] = [];
+  readonly kept: [servers: number, changes: number][] = [];
+  readonly drains: Drains;
+  readonly director: Director;
+  most = Infinity;
+  /** Who does not answer ARP. */
+  readonly pending: string[] = [];
+
+  constructor(context: TestContext) {
+    const path = mkdtempSync(join(tmpdir(), 'beeline-update-'));
+    this.drains = new Drains(join(path, 'drains'));
+    const dataPlane = {
+      image: undefined as Image | undefined,
+      generation: 0,
+      movesUntil: Infinity,
+      attachedTo: [DIRECTOR.ifindex],
+      withMoves: (image: Image) => image,
+      publish: async (image: Image): Promise<void> => {
+        await sleep(5);
+        if (image.services.some(({ destinations }) => destinations.length > this.most)) {
+          throw new BeelineError('TABLE_FULL', 'too many');
+        }
+        dataPlane.image = image;
+        this.published.push(image);
+      },
+      attach: () => ({ mode: 'native', adopted: true }),
+      sweep: () => Promise.resolve(undefined),
+    };
+    this.director = new Director({
+      network: { link: () => DIRECTOR, interface: () => DIRECTOR },
+      resolver: { track: () => Promise.resolve(), resolutions: () => new Map(), pending: this.pending },
+      dataPlane,
+      drains: this.drains,
+      log: pino({ level: 'silent' }),
+      replace: false,
+      keep: (model: Model, changes: number) => {
+        this.kept.push([model.services[0]?.destinations.length ?? 0, changes]);
+        return Promise.resolve();
+      },
+    } as unknown as DirectorOptions);
+    context.after(async () => {
+      await this.director.stop();
+      rmSync(path, { recursive: true });
+    });
+  }
+
+  edit(change: Edit): Promise<Model> {
+    return this.director.update({ apply: (model) => edit(model, change) });
+  }
+
+  add(address: string): Promise<Model> {
+    return this.edit({ kind: 'add-destination', service: KEY, destination: { address, weight: 1 } });
+  }
+
+  get addresses(): string[] {
+    return this.director.model.services.flatMap(({ destinations }) => destinations.map(({ address }) => address));
+  }
+}
+
+async function started(context: TestContext): Promise<Fake> {
+  const fake = new Fake(context);
+  await fake.director.start(MODEL);
+  fake.published.length = 0;
+  // Nothing may wait for that.
+  fake.pending.push('10.0.0.9');
+  return fake;
+}
+
+test('fifty real servers that are added at once are all in, once, and are published and kept together', async (context) => {
+  const fake = await started(context);
+  const wanted = Array.from({ length: 50 }, (_, i) => `10.0.1.${i}`);
+  const begun = performance.now();
+  await Promise.all(wanted.map((address) => fake.add(address)));
+  assert.ok(performance.now() - begun < 1000, 'nobody waited for ARP');
+  assert.deepEqual(fake.addresses, [A, B, ...wanted]);
+  assert.ok(fake.published.length <= 2, `${fake.published.length} publications`);
+  assert.equal(
+    fake.kept.reduce((sum, [, changes]) => sum + changes, 0),
+    50,
+  );
+});
+
+test('each sees what the one before left, and is refused alone', async (context) => {
+  const fake = await started(context);
+  const results = await Promise.allSettled([fake.add('10.0.1.1'), fake.add('10.0.1.1'), fake.add('10.0.1.2')]);
+  assert.deepEqual(
+    results.map((result) => (result.status === 'rejected' ? (result.reason as BeelineError).code : 'done')),
+    ['done', 'DESTINATION_EXISTS', 'done'],
+  );
+  assert.deepEqual(fake.addresses, [A, B, '10.0.1.1', '10.0.1.2']);
+});
+
+test('one that the tables have no room for is refused, and those beside it are not', async (context) => {
+  const fake = await started(context);
+  fake.most = 4;
+  const results = await Promise.allSettled(['10.0.1.1', '10.0.1.2', '10.0.1.3'].map((address) => fake.add(address)));
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'rejected'],
+  );
+  assert.deepEqual(fake.addresses, [A, B, '10.0.1.1', '10.0.1.2']);
+  assert.deepEqual(fake.kept, [
+    [3, 1],
+    [4, 1],
+  ]);
+});
+
+test('nobody is told before it is kept', async (context) => {
+  const fake = await started(context);
+  const model = await fake.add('10.0.1.1');
+  assert.deepEqual([model.services[0]?.destinations.length, fake.kept], [3, [[3, 1]]]);
+});
+
+test("a change of one real server ends its draining, and nobody else's", async (context) => {
+  const fake = await started(context);
+  const weights = (): number[] =>
+    fake.drains.apply(fake.director.model).services[0]!.destinations.map((each) => each.weight);
+  await fake.director.drain(NAME, A, undefined);
+  await fake.director.drain(NAME, B, undefined);
+  await fake.add('10.0.1.1');
+  assert.deepEqual(weights(), [0, 0, 1]);
+  await fake.director.update({
+    apply: (model) => edit(model, { kind: 'edit-destination', service: KEY, destination: { address: A, weight: 7 } }),
+    ends: { service: NAME, address: A },
+  });
+  assert.deepEqual(weights(), [7, 0, 1]);
+  await fake.edit({ kind: 'delete-destination', service: KEY, address: B });
+  await fake.add(B);
+  assert.deepEqual(weights(), [7, 1, 1]);
+});
+
+test('who was drained and is out comes back by being added', async (context) => {
+  const fake = await started(context);
+  await fake.director.drain(NAME, A, undefined);
+  fake.drains.finish(() => ({ flows: 0, uncertain: false }), Date.now() + 10_000);
+  const ends = { service: NAME, address: A };
+  await fake.director.update({
+    apply: (model) =>
+      edit(fake.drains.withoutRemoved(model, ends), {
+        kind: 'add-destination',
+        service: KEY,
+        destination: { address: A, weight: 2 },
+      }),
+    ends,
+  });
+  assert.deepEqual(fake.addresses, [B, A]);
+  assert.equal(fake.drains.apply(fake.director.model), fake.director.model);
+});
+
+test('a limit that refuses a configuration leaves all as it was, drains too', async (context) => {
+  const fake = await started(context);
+  await fake.director.drain(NAME, A, undefined);
+  const refusal = fake.director.change(
+    { ...MODEL, services: [] },
+    {
+      check: () => {
+        throw new BeelineError('MAX_MOVED', 'too much');
+      },
+    },
+  );
+  await assert.rejects(refusal, { code: 'MAX_MOVED' });
+  assert.equal(fake.director.model.services.length, 1);
+  assert.equal(fake.drains.all.length, 1);
+});

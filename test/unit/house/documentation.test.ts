@@ -1,0 +1,36 @@
+/** The reference pages name what the code has: each of it, and nothing besides. */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import test from 'node:test';
+
+import { EXIT_MEANINGS, ExitStatus } from '../../../src/cli/index.js';
+import { parseConfig } from '../../../src/config/index.js';
+import { VERDICTS } from '../../../src/layout/index.js';
+import { ERROR_CODES } from '../../../src/model/index.js';
+
+/** The first cells of a page's table. */
+function firstCells(page: string): string[] {
+  return [...readFileSync(page, 'utf8').matchAll(/^\| `([A-Za-z_-]+)` +\|/gm)].map(([, name]) => name!);
+}
+
+test("the README's configuration is one", () => {
+  const [, yaml] = /```yaml\n([^]*?)```/.exec(readFileSync('README.md', 'utf8'))!;
+  assert.equal(parseConfig(yaml!, 'README.md').services.length, 2);
+});
+
+test('every verdict is explained', () => {
+  assert.deepEqual(firstCells('docs/verdicts.md'), VERDICTS);
+});
+
+test('every error code is explained', () => {
+  assert.deepEqual(firstCells('docs/errors.md'), ERROR_CODES);
+});
+
+test('every exit status is explained, and in the same words as in the manual', () => {
+  const rows = [...readFileSync('docs/exit-status.md', 'utf8').matchAll(/^\| (\d+) +\| (.*?) +\|$/gm)];
+  assert.deepEqual(
+    rows.map(([, status, meaning]) => [Number(status), meaning!.replaceAll('`', '"')]),
+    Object.entries(EXIT_MEANINGS).map(([name, meaning]) => [ExitStatus[name as keyof typeof ExitStatus], meaning]),
+  );
+});

@@ -1,0 +1,229 @@
+/** Changes of real servers over the compiled tables: no flow is torn from a real server that is there. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { MoveTracker } from '../../../src/dataplane/index.js';
+import { compile, type CompiledService } from '../../../src/image/compile.js';
+import type { IpAddress, Resolution, Scheduler, Service, Tracking } from '../../../src/model/index.js';
+import { Oracle } from '../../../src/oracle/index.js';
+import { buildFrame } from '../../../src/packet/index.js';
+import { Random } from '../../fuzz/random.js';
+import { CLIENT_MAC, DIRECTOR, service as serviceOf, worldOf } from '../../support/models.js';
+
+const VIP = '192.168.1.100';
+const SYN = 0x02;
+const ACK = 0x10;
+/** Seconds after which flows are forgotten, short so that histories see it happen. */
+const TIMEOUTS = { established: 50, synReceived: 10 };
+/** For how long connections are silent, and then for one step more. */
+const SILENT = 25;
+
+/** A connection, as its client knows it. */
+interface Flow {
+  readonly source: IpAddress;
+  readonly sourcePort: number;
+  readonly server: IpAddress;
+  last: number;
+  /** Its handshake is complete. */
+  established: boolean;
+}
+
+/** A director in a time of its own, and its clients' connections. */
+class Simulation {
+  now = 0;
+  opened = 0;
+  readonly #random: Random;
+  readonly #scheduler: Scheduler;
+  readonly #weights = new Map<IpAddress, number>();
+  /** Of those, the ones that do not answer. */
+  readonly #dead = new Set<IpAddress>();
+  #track: Tracking;
+  #slots = 64;
+  #tracker = new MoveTracker(undefined, false);
+  #oracle: Oracle | undefined;
+  #compiled: CompiledService | undefined;
+  #flows: Flow[] = [];
+
+  constructor(seed: number, scheduler: Scheduler, track: Tracking) {
+    this.#random = new Random(seed);
+    this.#scheduler = scheduler;
+    this.#track = track;
+    for (let i = 1; i <= 1 + this.#random.below(5); i += 1) {
+      this.#weights.set(`10.0.0.${i}`, 1 + this.#random.below(4));
+    }
+    this.#publish();
+  }
+
+  run(steps: number): void {
+    for (let step = 0; step < steps; step += 1) {
+      this.#open(3);
+      this.#change();
+      this.#publish();
+      // A handshake that was under way, a packet of each connection now and then, and the time that passes.
+      this.#open(2);
+      this.#speak();
+      this.now += this.#random.pick([0, 1, 5, 20]);
+      this.#sweep();
+    }
+  }
+
+  get #service(): Service {
+    return serviceOf(VIP, 80, [...this.#weights], {
+      scheduler: this.#scheduler,
+      track: this.#track,
+      timeouts: TIMEOUTS,
+      ...(this.#scheduler === 'maglev' && { slots: this.#slots }),
+    });
+  }
+
+  #publish(): void {
+    const services = [this.#service];
+    const image = this.#tracker.attach(compile({ services }, worldOf(services, this.#unresolved)), this.now * 1000);
+    this.#compiled = image.services[0]!;
+    this.#oracle = new Oracle(image, this.#oracle, () => this.now);
+  }
+
+  get #unresolved(): Record<IpAddress, Resolution> {
+    return Object.fromEntries(
+      [...this.#dead].map((address) => [address, { state: 'unresolved', reason: 'no answer' }]),
+    );
+  }
+
+  /** Whether somebody else would take flows. */
+  #spares(address: IpAddress): boolean {
+    return [...this.#weights].some(([each, weight]) => each !== address && weight > 0 && !this.#dead.has(each));
+  }
+
+  #change(): void {
+    switch (this.#random.below(8)) {
+      case 0:
+        this.#killOrRevive();
+        break;
+      case 1:
+        this.#slots = this.#random.pick([32, 64, 128]);
+        break;
+      case 2:
+        this.#track = this.#random.pick(['all', 'moved'] as const);
+        break;
+      default:
+        this.#changeServers();
+    }
+  }
+
+  /** Connections to a real server that dies are lost. */
+  #killOrRevive(): void {
+    const address = this.#random.pick([...this.#weights.keys()]);
+    if (!this.#dead.delete(address) && this.#spares(address)) {
+      this.#dead.add(address);
+      this.#flows = this.#flows.filter(({ server }) => server !== address);
+    }
+  }
+
+  /** Adds, reweights, drains, or takes out a real server that has no connection left. */
+  #changeServers(): void {
+    const random = this.#random;
+    const address = `10.0.0.${1 + random.below(8)}`;
+    const weight = this.#weights.get(address);
+    if (weight === undefined) {
+      this.#weights.set(address, 1 + random.below(4));
+    } else if (weight === 0 && !this.#flows.some(({ server }) => server === address) && random.oneIn(2)) {
+      this.#weights.delete(address);
+    } else if (this.#spares(address) || weight === 0) {
+      this.#weights.set(address, random.pick([0, 1, 2, 4]));
+    }
+  }
+
+  #send(source: IpAddress, sourcePort: number, flags: number): IpAddress | undefined {
+    const frame = buildFrame({
+      destinationMac: DIRECTOR.mac,
+      sourceMac: CLIENT_MAC,
+      source,
+      destination: VIP,
+      protocol: 'tcp',
+      sourcePort,
+      destinationPort: 80,
+      flags,
+    });
+    const { destination } = this.#oracle!.decide(frame);
+    return destination === undefined ? undefined : this.#compiled!.destinations[destination]!.address;
+  }
+
+  #open(count: number): void {
+    for (let i = 0; i < count; i += 1) {
+      const source = `172.16.${this.#random.below(256)}.${1 + this.#random.below(250)}`;
+      const sourcePort = 1024 + this.#random.below(60_000);
+      const server = this.#send(source, sourcePort, SYN);
+      if (server === undefined) {
+        continue;
+      }
+      this.opened += 1;
+      // Its handshake is completed at once, or not before the next change.
+      const flow = { source, sourcePort, server, last: this.now, established: false };
+      this.#flows.push(flow);
+      if (this.#random.oneIn(2)) {
+        this.#expectSame(flow);
+      }
+    }
+  }
+
+  #expectSame(flow: Flow): void {
+    const { source, sourcePort, server } = flow;
+    assert.equal(this.#send(source, sourcePort, ACK), server, `${source}:${sourcePort} at ${this.now} s`);
+    flow.last = this.now;
+    flow.established = true;
+  }
+
+  /** Handshakes are completed; every connection that may be silent no longer says something, and some others do; some end. */
+  #speak(): void {
+    for (const flow of this.#flows) {
+      if (!flow.established || this.now - flow.last > SILENT || this.#random.oneIn(4)) {
+        this.#expectSame(flow);
+      }
+    }
+    this.#flows = this.#flows.filter(() => !this.#random.oneIn(6));
+  }
+
+  /** What the daemon's sweep does; and a daemon that was restarted goes on from what was kept. */
+  #sweep(): void {
+    this.#oracle!.expire();
+    if (this.#compiled!.previous !== undefined) {
+      this.#tracker.setOccupied(this.#compiled!, this.#oracle!.occupied(this.#compiled!));
+    }
+    for (const flow of this.#flows) {
+      if (this.now - flow.last > SILENT) {
+        this.#expectSame(flow);
+      }
+    }
+  }
+
+  get stored(): number {
+    return this.#oracle!.stored;
+  }
+}
+
+/** Histories a scheduler and policy; 10,000 in all. */
+const HISTORIES = 10_000;
+
+test('over ten thousand random histories of changes no live flow to a live destination ever moves', (context) => {
+  const kinds = [
+    // What each begins with: it changes now and then.
+    { scheduler: 'maglev', track: 'moved', part: 0.7 },
+    { scheduler: 'maglev', track: 'all', part: 0.2 },
+    { scheduler: 'mh', track: 'moved', part: 0.05 },
+    { scheduler: 'sh', track: 'moved', part: 0.05 },
+  ] as const;
+  for (const { scheduler, track, part } of kinds) {
+    let [stored, opened] = [0, 0];
+    for (let seed = 1; seed <= HISTORIES * part; seed += 1) {
+      const simulation = new Simulation(seed, scheduler, track);
+      simulation.run(10);
+      stored += simulation.stored;
+      opened += simulation.opened;
+    }
+    context.diagnostic(
+      `${scheduler}, track ${track}: ${HISTORIES * part} histories, ${opened} flows, ` +
+        `${((100 * stored) / opened).toFixed(0)} % of them stored`,
+    );
+  }
+});

@@ -1,0 +1,185 @@
+/** The tables' bytes and numbers: who stands where, and that nobody gets somebody else's. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import fc from 'fast-check';
+
+import { sumRows, sumToRow } from '../../../src/dataplane/index.js';
+import { compile } from '../../../src/image/compile.js';
+import { choicesOf, entriesFor, placeKeys } from '../../../src/image/cuckoo.js';
+import { type Numbering, renumber } from '../../../src/image/numbering.js';
+import {
+  encodeNics,
+  fits,
+  grow,
+  persistenceMask,
+  requiredGeometry,
+  requireMemory,
+  SMALLEST_GEOMETRY,
+} from '../../../src/image/tables.js';
+import { multiply } from '../../../src/image/word64.js';
+import { anyServices, DIRECTOR, service, worldOf } from '../../support/models.js';
+
+const anyWord = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+
+function halves(word: bigint): { high: number; low: number } {
+  return { high: Number(word >> 32n), low: Number(word & 0xffffffffn) };
+}
+
+test('64-bit multiplication wraps as the processor does', () => {
+  fc.assert(
+    fc.property(anyWord, anyWord, (a, b) => {
+      assert.deepEqual(multiply(halves(a), halves(b)), halves((a * b) & (2n ** 64n - 1n)));
+    }),
+  );
+});
+
+test('every key stands in one of its two entries, and alone', () => {
+  for (const bytes of [8, 20]) {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.uint8Array({ minLength: bytes, maxLength: bytes }), {
+          maxLength: 300,
+          selector: (key) => key.join(),
+        }),
+        (keys) => {
+          const entries = entriesFor(keys.length);
+          const { multipliers, positions } = placeKeys(keys, entries);
+          assert.equal(new Set(positions).size, keys.length);
+          keys.forEach((key, i) => {
+            assert.ok(choicesOf(key, entries, multipliers).includes(positions[i]!));
+          });
+        },
+      ),
+      { numRuns: 50 },
+    );
+  }
+});
+
+test('keys that differ in little are placed too: a thousand ports of one VIP, one port of a thousand VIPs', () => {
+  const ports = Array.from({ length: 1000 }, (_, i) => Uint8Array.of(192, 168, 1, 100, i >> 8, i & 255, 6, 0));
+  const vips = Array.from({ length: 1000 }, (_, i) => Uint8Array.of(10, 0, i >> 8, i & 255, 0, 80, 6, 0));
+  for (const keys of [ports, vips]) {
+    assert.equal(new Set(placeKeys(keys, entriesFor(keys.length)).positions).size, 1000);
+  }
+});
+
+function numbersIn(numbering: Numbering): { services: number[]; destinations: number[] } {
+  return {
+    services: [...numbering.values()].map(({ number }) => number),
+    destinations: [...numbering.values()].flatMap(({ destinations }) => [...destinations.values()]),
+  };
+}
+
+test('numbers are unique, never 0, and kept for as long as their owner exists', () => {
+  fc.assert(
+    fc.property(fc.array(anyServices, { minLength: 1, maxLength: 5 }), (history) => {
+      let numbering: Numbering = new Map();
+      for (const services of history) {
+        const image = compile({ services }, worldOf(services));
+        const next = renumber(numbering, image);
+        const { services: used, destinations } = numbersIn(next.numbering);
+        for (const numbers of [used, destinations]) {
+          assert.equal(new Set(numbers).size, numbers.length);
+          assert.ok(!numbers.includes(0));
+        }
+        for (const [name, known] of numbering) {
+          const kept = next.numbering.get(name);
+          assert.ok(kept === undefined || kept.number === known.number);
+          for (const [address, number] of known.destinations) {
+            assert.ok([undefined, number].includes(kept?.destinations.get(address)));
+          }
+        }
+        assert.equal(next.numbering.size, image.services.length);
+        numbering = next.numbering;
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('a number that is given back is not given out in the same change', () => {
+  const before = [service('192.168.1.1', 80, ['10.0.0.1', '10.0.0.2'])];
+  const after = [service('192.168.1.2', 80, ['10.0.0.3', '10.0.0.4'])];
+  const { numbering } = renumber(new Map(), compile({ services: before }, worldOf(before)));
+  const change = renumber(numbering, compile({ services: after }, worldOf(after)));
+  assert.deepEqual(change.removed, { services: [1], destinations: [1, 2] });
+  assert.deepEqual(change.added, { services: [2], destinations: [3, 4] });
+});
+
+test('nothing changed: nothing is numbered anew', () => {
+  const services = [service('192.168.1.1', 80, ['10.0.0.1'])];
+  const first = renumber(new Map(), compile({ services }, worldOf(services)));
+  const again = renumber(first.numbering, compile({ services: [{ ...services[0]! }] }, worldOf(services)));
+  assert.equal(again.numbering, first.numbering);
+  assert.deepEqual(again.added, { services: [], destinations: [] });
+});
+
+test('tables grow to what is needed and never shrink', () => {
+  fc.assert(
+    fc.property(anyServices, (services) => {
+      const image = compile({ services }, worldOf(services));
+      const need = requiredGeometry(image, renumber(new Map(), image).numbering);
+      const grown = grow(need, SMALLEST_GEOMETRY);
+      assert.ok(fits(need, grown));
+      assert.ok(fits(SMALLEST_GEOMETRY, grown));
+      for (const size of Object.values(grown) as number[]) {
+        assert.ok(Number.isInteger(Math.log2(size)));
+      }
+    }),
+  );
+});
+
+test('counts of all CPUs are added up beyond 32 bits', () => {
+  const row = (...counts: bigint[]): Uint8Array => new Uint8Array(BigUint64Array.from(counts).buffer);
+  const rows = [row(1n, 2n ** 40n), row(2n ** 32n - 1n, 2n ** 40n)];
+  assert.deepEqual([...sumRows(rows)], [2 ** 32, 2 ** 41]);
+  assert.deepEqual(sumToRow(rows), row(2n ** 32n, 2n ** 41n));
+});
+
+test('more services than numbers are refused, not cut to what fits', () => {
+  const numbering: Numbering = new Map([['tcp 10.0.0.1:80', { number: 65_536, destinations: new Map() }]]);
+  const image = compile({ services: [] }, worldOf([]));
+  assert.throws(() => requiredGeometry(image, numbering), { code: 'TABLE_FULL' });
+});
+
+test('every interface has an entry of its own, whatever their indices', () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.integer({ min: 1, max: 2 ** 31 - 1 }), { minLength: 1, maxLength: 64 }),
+      (indices) => {
+        const bytes = encodeNics(indices.map((ifindex) => ({ ...DIRECTOR, ifindex, group: ifindex })));
+        const view = new DataView(bytes.buffer);
+        const multiplier = view.getUint32(0, true);
+        for (const ifindex of indices) {
+          const entry = 16 + (Math.imul(ifindex, multiplier) >>> 24) * 16;
+          assert.equal(view.getUint32(entry, true), ifindex);
+        }
+      },
+    ),
+  );
+});
+
+test('tables of flows that would leave the host without memory are refused by their size', () => {
+  requireMemory(24e6, 100e6);
+  assert.throws(
+    () => {
+      requireMemory(256e6, 300e6);
+    },
+    { code: 'OUT_OF_MEMORY', message: 'the tables of flows need 256 MB; 300 MB of memory are available' },
+  );
+});
+
+test('a netmask and a prefix length are the bits that tell clients apart', () => {
+  const mask = (address: string, given?: string | number): string => {
+    const persistence = { timeout: 1, ...(given !== undefined && { mask: given }) };
+    return Buffer.from(persistenceMask(service(address, 80, [], { persistence }))).toString('hex');
+  };
+  assert.equal(mask('10.0.0.1'), 'ffffffff');
+  assert.equal(mask('10.0.0.1', '255.255.240.0'), 'fffff000');
+  assert.equal(mask('fd00::1'), 'ff'.repeat(16));
+  assert.equal(mask('fd00::1', 64), 'ff'.repeat(8) + '00'.repeat(8));
+  assert.equal(mask('fd00::1', 61), 'ff'.repeat(7) + 'f8' + '00'.repeat(8));
+  assert.equal(mask('fd00::1', 1), '80' + '00'.repeat(15));
+});

@@ -1,0 +1,76 @@
+/** Rules of other directors as a configuration: nothing is lost in silence, and what comes out is a configuration. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { importRules } from '../../../src/cli/index.js';
+import { configOf, formatConfig, parseConfig } from '../../../src/config/index.js';
+import { RECORDED_NAMES } from '../../support/ipvsadm.js';
+
+test('what ipvsadm-save printed becomes a configuration of the same services', async () => {
+  const text = `-A -t 192.168.1.100:http -s rr
+-a -t 192.168.1.100:http -r 192.168.1.31:http -g -w 1
+-a -t 192.168.1.100:http -r 192.168.1.32:http -g -w 0
+-A -t 192.168.1.100:443 -s mh -p 300 -M 255.255.255.0 -b mh-fallback,mh-port
+-a -t 192.168.1.100:443 -r 192.168.1.31:443 -g -w 1 -x 100 -y 50
+-A -u 192.168.1.100:53 -s rr -o
+-A -t [fd00::100]:0 -s wlc -p 60
+`;
+  const { model, remarks } = await importRules(text, 'ens3', RECORDED_NAMES);
+  assert.deepEqual(remarks, []);
+  const { mode: _mode, ...read } = parseConfig(formatConfig(model), 'f');
+  const { mode: _same, ...expected } = model;
+  assert.deepEqual(read, expected);
+});
+
+test('what has no equal is told by its line, and the rest is kept', async () => {
+  const text = `# web
+-A -t 192.168.1.100:80 -s rr
+-a -t 192.168.1.100:80 -r 192.168.1.31:8080 -m -w 1
+-a -t 192.168.1.100:80 -r 192.168.1.32:80 -i -w 1 --tun-type ipip
+
+-a -t 192.168.1.100:80 -r 192.168.1.33:8080 -g -w 2
+-A --sctp-service 192.168.1.100:80 -s rr
+-A -u 192.168.1.100:5060 -s rr -p 60 --pe sip
+-a -t 192.168.1.100:81 -r 192.168.1.33:81 -g -w 1
+--start-daemon master
+nonsense
+--set 60 0 30
+`;
+  const { model, remarks } = await importRules(text, 'ens3', RECORDED_NAMES);
+  assert.deepEqual(
+    remarks.map(({ line, text: said, lost }) => `${line}${lost ? '!' : ''} ${said.slice(0, 34)}`),
+    [
+      '1 a comment, left out',
+      '3! left out: Beeline does not masquer',
+      '4! left out: Beeline does not tunnel ',
+      '6 tcp 192.168.1.100:80: rr gives eve',
+      '6 in direct routing packets reach a ',
+      '7! left out: Beeline does not balance',
+      '8! a persistence engine (--pe), which',
+      '9! left out: there is no such service',
+      '10! left out: Beeline has no daemon th',
+      "11! left out: Try `ipvsadm -h' or 'ipv",
+    ],
+  );
+  assert.deepEqual(model.timeouts, { established: 60, udp: 30 });
+  assert.deepEqual(
+    model.services.map(({ protocol, port, destinations }) => [protocol, port, destinations.length]),
+    [
+      ['tcp', 80, 1],
+      ['udp', 5060, 0],
+    ],
+  );
+});
+
+test('services of marks are listed with what is still to be said of them', async () => {
+  const { model, remarks } = await importRules(
+    '-A -f 1 -6 -s rr\n-a -f 1 -6 -r [fd00::31]:0 -g -w 2\n',
+    'ens3',
+    RECORDED_NAMES,
+  );
+  assert.match(remarks[0]!.text, /no packet gets this mark yet/);
+  assert.deepEqual(configOf(model)['marks'], [
+    { mark: 1, family: 'ipv6', match: [], scheduler: 'rr', realServers: [{ address: 'fd00::31', weight: 2 }] },
+  ]);
+});
