@@ -6,7 +6,7 @@ import { attach } from '../../dataplane/index.js';
 import { run } from '../../lab/index.js';
 import { BpfObject, LIVE_FRAMES, type Mapping, type XdpLink } from '../../libbpf/index.js';
 import { BeelineError, type Interface, type IpAddress, type MacAddress, macBytes } from '../../model/index.js';
-import { buildFrame } from '../../packet/index.js';
+import { buildFrame, ETHERNET, IPV4 } from '../../packet/index.js';
 
 const WIRE_OBJECT = fileURLToPath(new URL('../../../bpf/wire.bpf.o', import.meta.url));
 
@@ -168,12 +168,15 @@ interface LinkJson {
   readonly mtu: number;
 }
 
-/** The sum of an IPv4 header's words (RFC 1071) without the checksum and the last word of the source address. */
+/**
+ * Returns the sum of an IPv4 header's words (RFC 1071) without the checksum and the last word of the source address, which
+ * is different in each packet.
+ */
 function headerSum(frame: Uint8Array): number {
-  const view = new DataView(frame.buffer);
+  const view = new DataView(frame.buffer, frame.byteOffset + ETHERNET.bytes, IPV4.bytes);
   let sum = 0;
-  for (let at = 14; at < 34; at += 2) {
-    sum += at === 24 || at === 28 ? 0 : view.getUint16(at);
+  for (let at = 0; at < IPV4.bytes; at += 2) {
+    sum += at === IPV4.checksum || at === IPV4.source + 2 ? 0 : view.getUint16(at);
   }
   return sum;
 }

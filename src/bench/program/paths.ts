@@ -3,12 +3,14 @@
 import { XdpAction } from '../../libbpf/index.js';
 import {
   buildFrame,
+  ETHER_TYPE,
   fragmentHeader,
   type FrameOptions,
   icmpError,
   ipv4Fragment,
   replyBeginning,
   tagged,
+  TCP_FLAG,
   withExtensions,
   withOptions,
 } from '../../packet/index.js';
@@ -35,7 +37,6 @@ export interface Path {
   readonly expect: number;
 }
 
-const TCP_SYN = 0x02;
 const CLIENT_MAC = '00:50:00:00:03:00';
 const SMALL: Size = { services: 1, destinations: 10 };
 const WIDE: Size = { services: 1, destinations: 64 };
@@ -125,10 +126,10 @@ function unusualPaths(): Path[] {
     withExtensions(tcp6, [header]),
   );
   const everything = { variant: 'everything' } as const;
-  const syn = frame({ flags: TCP_SYN });
+  const syn = frame({ flags: TCP_FLAG.syn });
   const noService = { ...everything, expect: XdpAction.pass };
   return [
-    one('first-packet', 'director', frame({ flags: TCP_SYN })),
+    one('first-packet', 'director', frame({ flags: TCP_FLAG.syn })),
     one('ipv4-options', 'director', withOptions(frame(), [1, 1, 1, 1])),
     one('ipv6-extension', 'director', withExtensions(tcp6, [PADDING])),
     one('first-fragment', 'director', ipv4Fragment(udp, 0, true, 1)),
@@ -137,7 +138,7 @@ function unusualPaths(): Path[] {
     one('later-fragment-ipv6', 'director', later6!, { after: first6! }),
     one('icmp-error', 'director', error),
     one('icmp-error-ipv6', 'director', error6),
-    one('vlan', 'director', tagged(frame(), 0x8100, BENCH_VLAN), { variant: 'vlan' }),
+    one('vlan', 'director', tagged(frame(), ETHER_TYPE.vlan, BENCH_VLAN), { variant: 'vlan' }),
     one('tracked-ipv4-tcp', 'director', frame(), TRACKED),
     one('tracked-ipv4-udp', 'director', frame({ protocol: 'udp' }), TRACKED),
     one('tracked-ipv6-tcp', 'director', tcp6, TRACKED),

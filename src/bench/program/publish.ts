@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Publisher } from '../../dataplane/index.js';
 import { compile } from '../../image/index.js';
 import { type IpAddress, type MacAddress, macFromBytes, type Service } from '../../model/index.js';
-import { buildFrame } from '../../packet/index.js';
+import { buildFrame, summarizeFrame } from '../../packet/index.js';
 import { spreadOf } from '../report/statistics.js';
 import { benchServices, benchWorld, DIRECTOR, emptyDirector, type Size, vip } from './setup.js';
 
@@ -73,7 +73,7 @@ function destinationOf(director: Publisher): MacAddress {
     sourcePort: 40_000,
     destinationPort: 80,
   });
-  return macFromBytes(director.set!.program.run({ data }).data.subarray(0, 6));
+  return summarizeFrame(director.set!.program.run({ data }).data).destinationMac;
 }
 
 function round2(value: number): number {
