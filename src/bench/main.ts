@@ -1,14 +1,14 @@
-/** `npm run bench`: what `beeline bench program` does, from a checkout. */
+/** `npm run bench`: runs `beeline bench program` from a checkout. */
 
 import { Command } from 'commander';
 
 import { benchProgram, formatReport, programReport, terminalProgress } from './index.js';
 
 const program = new Command('bench')
-  .description('Measure what a packet costs, against XDP programs that do nothing, and how long a change takes.')
+  .description('Measure what a packet costs, beside XDP programs that do nothing, and how long a change takes.')
   .option('--json', 'print one JSON object instead of a table')
   .option('--rounds <n>', 'how often each path is measured, in turn with the others', positive, 11)
-  .option('--repeat <n>', 'packets a measurement', positive, 1_000_000)
+  .option('--repeat <n>', 'packets of one measurement', positive, 1_000_000)
   .action(async ({ json, rounds, repeat }: { json?: true; rounds: number; repeat: number }) => {
     const report = await benchProgram({ rounds, repeat, onProgress: terminalProgress() });
     process.stdout.write(json === true ? `${JSON.stringify(report)}\n` : formatReport(programReport(report)));

@@ -11,7 +11,7 @@ import {
   thresholdBreach,
   unusableAddress,
 } from '../model/index.js';
-import type { Path, Problem } from './parse.js';
+import type { Path, Problem } from './problem.js';
 import type { Config } from './schema.js';
 
 type ConfigService = Config['services'][number];

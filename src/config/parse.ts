@@ -5,19 +5,9 @@ import type { z } from 'zod';
 
 import { BeelineError, type Model } from '../model/index.js';
 import { findContradictions } from './contradictions.js';
+import type { Path, Problem } from './problem.js';
 import { type Config, configSchema, knownKeys } from './schema.js';
 import { findTextProblems } from './structure.js';
-
-/** Keys and indices from the top of the document to a value. */
-export type Path = readonly (string | number)[];
-
-export interface Problem {
-  readonly path: Path;
-  /** Completes "services[0].port …": "must be a whole number from 0 to 65535". */
-  readonly message: string;
-  /** The key is the problem, not its value. */
-  readonly atKey?: boolean;
-}
 
 export interface PlacedProblem extends Problem {
   /** From 1. */

@@ -4,7 +4,6 @@ import { VERDICTS, type VerdictName } from '../layout/index.js';
 import { highestNumbers, type Image, type Numbering } from '../image/index.js';
 import * as layout from '../layout/index.js';
 import type { IpAddress } from '../model/index.js';
-import type { MapSet } from './map-set.js';
 
 export interface DestinationCounters {
   readonly address: IpAddress;
@@ -29,9 +28,15 @@ export interface Counters {
   readonly noService: Readonly<Partial<Record<VerdictName, number>>>;
 }
 
+/** The part of MapSet that holds counters. */
+export interface RowReader {
+  /** Returns the first rows of a map, once for each CPU. */
+  readRows(name: 'destinationCounters' | 'serviceVerdicts', count: number): Uint8Array[];
+}
+
 /** Reads all counters; no system call. */
 export function readCounters(
-  set: MapSet,
+  set: RowReader,
   { services, markEntries }: Pick<Image, 'services' | 'markEntries'> = { services: [], markEntries: [] },
   numbering: Numbering,
 ): Counters {

@@ -4,6 +4,7 @@ import * as layout from '../layout/index.js';
 import { type FlowState, flowStateOf, type VerdictName, VERDICTS } from '../layout/index.js';
 import type { BpfMap, BpfProgram, Mapping } from '../libbpf/index.js';
 import { type IpAddress, ipFromBytes, type Protocol, PROTOCOL_NUMBERS, PROTOCOLS } from '../model/index.js';
+import { parseFrame } from '../packet/index.js';
 import { secondsOf } from './clock.js';
 import { flowNow } from './flows.js';
 import type { MapSet } from './map-set.js';
@@ -143,7 +144,7 @@ function decodeTrace(bytes: Uint8Array, frame: Uint8Array, now: number): Trace {
         : {
             service,
             protocol,
-            client: clientOf(bytes, frame, bytes[at.tags.offset]!),
+            client: clientOf(bytes, frame),
             clientPort: view.getUint16(at.clientPort.offset),
             port: view.getUint16(at.port.offset),
           },
@@ -181,9 +182,9 @@ function decodeEntry(view: DataView, offset: number, now: number): TracedEntry |
 }
 
 /** The key's words begin with the client's address. */
-function clientOf(bytes: Uint8Array, frame: Uint8Array, tags: number): IpAddress {
+function clientOf(bytes: Uint8Array, frame: Uint8Array): IpAddress {
   const at = layout.trace.words.offset;
-  const isIpv6 = frame[12 + tags * 4] === 0x86;
+  const isIpv6 = parseFrame(frame).ip?.family === 6;
   return ipFromBytes(bytes.subarray(at, at + (isIpv6 ? 16 : 4)));
 }
 

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { BeelineError } from '../model/index.js';
-import { parsePcap } from '../packet/index.js';
+import { readCapture } from '../packet/index.js';
 import { start } from './command.js';
 import type { Lab } from './lab.js';
 import type { HostName } from './topology.js';
@@ -81,6 +81,6 @@ export class Capture {
         resolve();
       }
     });
-    return parsePcap(readFileSync(this.#path));
+    return [...readCapture(readFileSync(this.#path))].flatMap(({ frame }) => frame ?? []);
   }
 }

@@ -2,8 +2,8 @@
 
 import { Command } from 'commander';
 
-import { BeelineError, ipFromBytes, macFromBytes } from '../model/index.js';
-import { parseTcpFrame, type TcpFrame } from '../packet/index.js';
+import { BeelineError } from '../model/index.js';
+import { isTcp, parseFrame, TCP_FLAG, type TcpFrame } from '../packet/index.js';
 import { Capture } from './capture.js';
 import { Lab } from './lab.js';
 import { type HostName, hostNamed, HOSTS, NIC, PAGES, VIP4 } from './topology.js';
@@ -85,10 +85,7 @@ async function show(lab: Lab, signal: AbortSignal): Promise<void> {
     answers = await ask(lab, signal);
   } finally {
     for (const [host, capture] of captures) {
-      frames.set(
-        host,
-        (await capture.stop()).flatMap((frame) => parseTcpFrame(frame) ?? []),
-      );
+      frames.set(host, (await capture.stop()).map(parseFrame).filter(isTcp));
     }
   }
   prove(frames);
@@ -129,38 +126,30 @@ function prove(frames: ReadonlyMap<HostName, readonly TcpFrame[]>): void {
     if (found === undefined) {
       throw new DemoFailure(`a packet of the client reached no real server as it was sent: ${describe(frame)}`);
     }
-    const macs = `${macFromBytes(found.frame.sourceMac)} > ${macFromBytes(found.frame.destinationMac)}`;
+    const macs = `${found.frame.sourceMac} > ${found.frame.destinationMac}`;
     if (macs !== `${director} > ${hostNamed(found.host).mac}`) {
       throw new DemoFailure(`a packet reached ${found.host} with the MACs ${macs}`);
     }
   }
-  const first = sent.find(({ syn }) => syn) ?? sent[0]!;
+  const first = sent.find(({ ip }) => ip.tcpFlags === TCP_FLAG.syn) ?? sent[0]!;
   const { host, frame } = arrived.find((each) => isSamePacket(each.frame, first))!;
   say('\nOne packet, captured where it left and where it arrived');
   say(`  client  ${describe(first)}`);
   say(`  ${host}   ${describe(frame)}`);
   say(
-    `  The MACs were rewritten; all ${frame.packet.length} bytes from the IP header on are the same, TTL and checksums ` +
+    `  The MACs were rewritten; all ${frame.ip.bytes.length} bytes from the IP header on are the same, TTL and checksums ` +
       `included.\n  So it was with all ${sent.length} packets of the client.`,
   );
 }
 
 function isSamePacket(a: TcpFrame, b: TcpFrame): boolean {
-  return Buffer.compare(a.packet, b.packet) === 0;
+  return Buffer.compare(a.ip.bytes, b.ip.bytes) === 0;
 }
 
-function describe({
-  sourceMac,
-  destinationMac,
-  source,
-  destination,
-  sourcePort,
-  destinationPort,
-  ttl,
-}: TcpFrame): string {
+function describe({ sourceMac, destinationMac, ip: { source, destination, ports, ttl } }: TcpFrame): string {
   return (
-    `${macFromBytes(sourceMac)} > ${macFromBytes(destinationMac)}  ` +
-    `${ipFromBytes(source)}:${sourcePort} > ${ipFromBytes(destination)}:${destinationPort}  ttl ${ttl}`
+    `${sourceMac} > ${destinationMac}  ` +
+    `${source}:${ports?.source ?? '?'} > ${destination}:${ports?.destination ?? '?'}  ttl ${ttl}`
   );
 }
 

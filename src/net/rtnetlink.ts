@@ -1,6 +1,7 @@
 /** Links, addresses, neighbours and routes as rtnetlink speaks of them (rtnetlink(7), linux/rtnetlink.h). Pure. */
 
 import { familyOf, type IpAddress, ipBytes, ipFromBytes, type MacAddress, macFromBytes } from '../model/index.js';
+import { ETHER_TYPE } from '../packet/index.js';
 import { decodeAttributes, encodePayload, type NetlinkMessage, numberOf, stringOf, u32 } from './netlink.js';
 
 export const RTM_NEWLINK = 16;
@@ -33,9 +34,6 @@ const IFLA_VLAN = { id: 1, protocol: 5 } as const;
 const IFA = { address: 1, local: 2 } as const;
 const NDA = { destination: 1, linkLayerAddress: 2, flagsExt: 15 } as const;
 const RTA = { destination: 1, outputInterface: 4, gateway: 5, via: 18 } as const;
-
-/** The EtherType of service tags (IEEE 802.1ad). */
-const ETH_P_8021AD = 0x88a8;
 
 const IFF_UP = 0x1;
 const RTN_LOCAL = 2;
@@ -118,7 +116,7 @@ function decodeVlan(data: Uint8Array = new Uint8Array()): { id: number; service:
   const bytes = attributes.get(IFLA_VLAN.id);
   return {
     id: bytes?.length === 2 ? bytes[0]! | (bytes[1]! << 8) : 0,
-    service: protocol !== undefined && ((protocol[0]! << 8) | protocol[1]!) === ETH_P_8021AD,
+    service: protocol !== undefined && ((protocol[0]! << 8) | protocol[1]!) === ETHER_TYPE.serviceVlan,
   };
 }
 

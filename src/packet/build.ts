@@ -1,4 +1,4 @@
-/** Frames to measure with, built byte by byte. */
+/** Builds plain frames: Ethernet, IPv4 or IPv6, TCP or UDP. Pure. */
 
 import {
   familyOf,
@@ -9,6 +9,7 @@ import {
   type Protocol,
   PROTOCOL_NUMBERS,
 } from '../model/index.js';
+import { ETHER_TYPE, ETHERNET, IPV4, IPV4_FRAGMENT, IPV6, SHORTEST_FRAME, TCP, TCP_FLAG, UDP } from './constants.js';
 
 export interface FrameOptions {
   readonly destinationMac: MacAddress;
@@ -20,59 +21,62 @@ export interface FrameOptions {
   readonly destinationPort: number;
   /** TCP's flag byte; default ACK. */
   readonly flags?: number;
-  /** Bytes above the transport header. */
+  /** Bytes after the transport header. */
   readonly payload?: Uint8Array;
 }
 
-const TCP_ACK = 0x10;
-/** The shortest frame on a wire, checksum left out (IEEE 802.3). */
-const SHORTEST_FRAME = 60;
+const TTL = 64;
 
-/** An Ethernet frame with IPv4 or IPv6, by its addresses, and TCP or UDP; padded to 60 bytes, checksums zero. */
+/** Builds a frame of the addresses' family, padded to 60 bytes, with checksums of zero. */
 export function buildFrame(options: FrameOptions): Uint8Array {
-  const { protocol, sourcePort, destinationPort, flags = TCP_ACK, payload = new Uint8Array() } = options;
-  const transport = new Uint8Array((protocol === 'tcp' ? 20 : 8) + payload.length);
+  const packet = buildPacket(options, buildTransport(options));
+  const frame = new Uint8Array(Math.max(SHORTEST_FRAME, ETHERNET.bytes + packet.length));
+  const type = familyOf(options.destination) === 4 ? ETHER_TYPE.ipv4 : ETHER_TYPE.ipv6;
+  frame.set(macBytes(options.destinationMac), ETHERNET.destinationMac);
+  frame.set(macBytes(options.sourceMac), ETHERNET.sourceMac);
+  new DataView(frame.buffer).setUint16(ETHERNET.type, type);
+  frame.set(packet, ETHERNET.bytes);
+  return frame;
+}
+
+function buildTransport(options: FrameOptions): Uint8Array {
+  const { protocol, sourcePort, destinationPort, flags = TCP_FLAG.ack, payload = new Uint8Array() } = options;
+  const header = protocol === 'tcp' ? TCP.bytes : UDP.bytes;
+  const transport = new Uint8Array(header + payload.length);
   const view = new DataView(transport.buffer);
   view.setUint16(0, sourcePort);
   view.setUint16(2, destinationPort);
   if (protocol === 'tcp') {
-    view.setUint8(12, 5 << 4);
-    view.setUint8(13, flags);
-    transport.set(payload, 20);
+    // The header's length in words, in the upper four bits.
+    view.setUint8(TCP.dataOffset, (TCP.bytes / 4) << 4);
+    view.setUint8(TCP.flags, flags);
   } else {
-    view.setUint16(4, transport.length);
-    transport.set(payload, 8);
+    view.setUint16(UDP.length, transport.length);
   }
-  const packet = buildPacket(options, transport);
-  const frame = new Uint8Array(Math.max(SHORTEST_FRAME, 14 + packet.length));
-  frame.set(macBytes(options.destinationMac), 0);
-  frame.set(macBytes(options.sourceMac), 6);
-  new DataView(frame.buffer).setUint16(12, familyOf(options.destination) === 4 ? 0x0800 : 0x86dd);
-  frame.set(packet, 14);
-  return frame;
+  transport.set(payload, header);
+  return transport;
 }
 
-/** The IP packet around a transport header. */
 function buildPacket({ source, destination, protocol }: FrameOptions, transport: Uint8Array): Uint8Array {
-  const version = familyOf(destination);
-  const header = version === 4 ? 20 : 40;
+  const family = familyOf(destination);
+  const header = family === 4 ? IPV4.bytes : IPV6.bytes;
   const packet = new Uint8Array(header + transport.length);
   const view = new DataView(packet.buffer);
-  if (version === 4) {
+  if (family === 4) {
     view.setUint8(0, 0x45);
-    view.setUint16(2, packet.length);
-    view.setUint16(6, 0x4000);
-    view.setUint8(8, 64);
-    view.setUint8(9, PROTOCOL_NUMBERS[protocol]);
-    packet.set(ipBytes(source), 12);
-    packet.set(ipBytes(destination), 16);
+    view.setUint16(IPV4.length, packet.length);
+    view.setUint16(IPV4.fragment, IPV4_FRAGMENT.dont);
+    view.setUint8(IPV4.ttl, TTL);
+    view.setUint8(IPV4.protocol, PROTOCOL_NUMBERS[protocol]);
+    packet.set(ipBytes(source), IPV4.source);
+    packet.set(ipBytes(destination), IPV4.destination);
   } else {
     view.setUint8(0, 0x60);
-    view.setUint16(4, transport.length);
-    view.setUint8(6, PROTOCOL_NUMBERS[protocol]);
-    view.setUint8(7, 64);
-    packet.set(ipBytes(source), 8);
-    packet.set(ipBytes(destination), 24);
+    view.setUint16(IPV6.length, transport.length);
+    view.setUint8(IPV6.nextHeader, PROTOCOL_NUMBERS[protocol]);
+    view.setUint8(IPV6.hopLimit, TTL);
+    packet.set(ipBytes(source), IPV6.source);
+    packet.set(ipBytes(destination), IPV6.destination);
   }
   packet.set(transport, header);
   return packet;

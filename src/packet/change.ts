@@ -1,10 +1,22 @@
-/** Frames of every shape that the data path knows, made from a plain one. */
+/** Makes frames of every shape that the data path knows from plain ones. Pure. */
 
-import { familyOf, type IpAddress, ipBytes, macBytes } from '../model/index.js';
+import { ETHER_TYPE, ETHERNET, IPV4, IPV4_FRAGMENT, IPV6, IPV6_FRAGMENT } from './constants.js';
+import { etherTypeOf } from './parse.js';
 
-const ETHERNET_BYTES = 14;
+/** Where the fields of an untagged frame's IP header are. */
+const IN_IPV4 = {
+  length: ETHERNET.bytes + IPV4.length,
+  id: ETHERNET.bytes + IPV4.id,
+  fragment: ETHERNET.bytes + IPV4.fragment,
+  ttl: ETHERNET.bytes + IPV4.ttl,
+} as const;
+const IN_IPV6 = {
+  length: ETHERNET.bytes + IPV6.length,
+  nextHeader: ETHERNET.bytes + IPV6.nextHeader,
+  hopLimit: ETHERNET.bytes + IPV6.hopLimit,
+} as const;
 
-/** The frame with some bytes changed. */
+/** Returns the frame with some bytes changed. */
 export function patched(original: Uint8Array, ...patches: [offset: number, ...bytes: number[]][]): Uint8Array {
   const copy = Uint8Array.from(original);
   for (const [offset, ...bytes] of patches) {
@@ -13,8 +25,7 @@ export function patched(original: Uint8Array, ...patches: [offset: number, ...by
   return copy;
 }
 
-/** The frame with bytes inserted. */
-export function inserted(original: Uint8Array, offset: number, bytes: Iterable<number>): Uint8Array {
+function inserted(original: Uint8Array, offset: number, bytes: Iterable<number>): Uint8Array {
   const added = Uint8Array.from(bytes);
   const result = new Uint8Array(original.length + added.length);
   result.set(original.subarray(0, offset), 0);
@@ -23,81 +34,87 @@ export function inserted(original: Uint8Array, offset: number, bytes: Iterable<n
   return result;
 }
 
-function word(value: number): [number, number] {
+/** Returns the two bytes of a 16-bit word in network order. */
+export function word(value: number): [number, number] {
   return [value >> 8, value & 0xff];
 }
 
-/** A tag before what is there: its type and its control information (priority and id). */
-export function tagged(original: Uint8Array, type: 0x8100 | 0x88a8, control: number): Uint8Array {
-  return inserted(original, 12, [...word(type), ...word(control)]);
+function wordAt(frame: Uint8Array, offset: number): number {
+  return (frame[offset]! << 8) | frame[offset + 1]!;
 }
 
-/** An untagged IPv4 frame with IP options, a multiple of four bytes, at most 40. */
+/**
+ * Returns the frame with a VLAN tag before what follows its MACs.
+ *
+ * @param control the tag's second word: priority and id
+ */
+export function tagged(
+  original: Uint8Array,
+  type: typeof ETHER_TYPE.vlan | typeof ETHER_TYPE.serviceVlan,
+  control: number,
+): Uint8Array {
+  return inserted(original, ETHERNET.type, [...word(type), ...word(control)]);
+}
+
+/**
+ * Returns an untagged IPv4 frame with IP options.
+ *
+ * @param options a multiple of four bytes, at most 40
+ */
 export function withOptions(original: Uint8Array, options: readonly number[]): Uint8Array {
-  const frame = inserted(original, ETHERNET_BYTES + 20, options);
-  const length = (original[16]! << 8) + original[17]! + options.length;
-  return patched(frame, [14, 0x45 + options.length / 4], [16, ...word(length)]);
+  const frame = inserted(original, ETHERNET.bytes + IPV4.bytes, options);
+  const length = wordAt(original, IN_IPV4.length) + options.length;
+  return patched(frame, [ETHERNET.bytes, 0x45 + options.length / 4], [IN_IPV4.length, ...word(length)]);
 }
 
-/** Extension headers before the transport header of an untagged IPv6 frame; each without its "next header" byte. */
+/**
+ * Returns an untagged IPv6 frame with extension headers before its transport header.
+ *
+ * @param headers each without its first byte, which is the number of the next header
+ */
 export function withExtensions(
   original: Uint8Array,
   headers: readonly { number: number; rest: readonly number[] }[],
 ): Uint8Array {
-  const numbers = [...headers.map(({ number }) => number), original[20]!];
+  const numbers = [...headers.map(({ number }) => number), original[IN_IPV6.nextHeader]!];
   const bytes = headers.flatMap(({ rest }, i) => [numbers[i + 1]!, ...rest]);
-  const length = (original[18]! << 8) + original[19]! + bytes.length;
-  const frame = inserted(original, ETHERNET_BYTES + 40, bytes);
-  return patched(frame, [18, ...word(length)], [20, numbers[0]!]);
-}
-
-/** A fragment header: offset in bytes, whether more follow, the packet's id. */
-export function fragmentHeader(offset: number, more: boolean, id: number): { number: number; rest: number[] } {
-  return { number: 44, rest: [0, ...word((offset & 0xfff8) | Number(more)), 0, 0, ...word(id)] };
-}
-
-/** An untagged IPv4 frame as a fragment. */
-export function ipv4Fragment(original: Uint8Array, offset: number, more: boolean, id: number): Uint8Array {
-  return patched(original, [18, ...word(id)], [20, ...word((more ? 0x2000 : 0) | (offset >> 3))]);
+  const length = wordAt(original, IN_IPV6.length) + bytes.length;
+  const frame = inserted(original, ETHERNET.bytes + IPV6.bytes, bytes);
+  return patched(frame, [IN_IPV6.length, ...word(length)], [IN_IPV6.nextHeader, numbers[0]!]);
 }
 
 /**
- * An ICMP error, from a router to the VIP, about a packet that a real server sent to a client.
+ * Returns an IPv6 fragment header for `withExtensions`.
  *
- * @param quoted the beginning of that packet, from its IP header on
+ * @param offset in bytes
+ * @param more whether more fragments follow
  */
-export function icmpError(options: {
-  readonly destinationMac: string;
-  readonly sourceMac: string;
-  readonly router: IpAddress;
-  readonly vip: IpAddress;
-  readonly type: number;
-  readonly quoted: Uint8Array;
-}): Uint8Array {
-  const { destinationMac, sourceMac, router, vip, type, quoted } = options;
-  const ipv4 = familyOf(vip) === 4;
-  const message = [type, 0, 0, 0, 0, 0, 0, 0, ...quoted];
-  const header = ipv4
-    ? [0x45, 0, ...word(20 + message.length), 0, 0, 0, 0, 64, 1, 0, 0, ...ipBytes(router), ...ipBytes(vip)]
-    : [0x60, 0, 0, 0, ...word(message.length), 58, 64, ...ipBytes(router), ...ipBytes(vip)];
-  const etherType = ipv4 ? [0x08, 0x00] : [0x86, 0xdd];
-  return Uint8Array.from([...macBytes(destinationMac), ...macBytes(sourceMac), ...etherType, ...header, ...message]);
+export function fragmentHeader(offset: number, more: boolean, id: number): { number: number; rest: number[] } {
+  const bits = (offset & IPV6_FRAGMENT.offset) | (more ? IPV6_FRAGMENT.more : 0);
+  return { number: IPV6_FRAGMENT.header, rest: [0, ...word(bits), 0, 0, ...word(id)] };
 }
 
-/** The beginning of a packet from a real server to a client: IP header and `bytes` bytes of the transport header. */
-export function replyBeginning(
-  vip: IpAddress,
-  port: number,
-  client: IpAddress,
-  clientPort: number,
-  protocol: 6 | 17,
-  bytes = 8,
-): Uint8Array {
-  const transport = new Uint8Array(bytes);
-  transport.set([...word(port), ...word(clientPort)].slice(0, bytes));
-  const header =
-    familyOf(vip) === 4
-      ? [0x45, 0, 5, 220, 0, 1, 0x40, 0, 60, protocol, 0, 0, ...ipBytes(vip), ...ipBytes(client)]
-      : [0x60, 0, 0, 0, 5, 180, protocol, 60, ...ipBytes(vip), ...ipBytes(client)];
-  return Uint8Array.from([...header, ...transport]);
+/**
+ * Returns an untagged IPv4 frame as a fragment.
+ *
+ * @param offset in bytes
+ * @param more whether more fragments follow
+ */
+export function ipv4Fragment(original: Uint8Array, offset: number, more: boolean, id: number): Uint8Array {
+  const bits = (more ? IPV4_FRAGMENT.more : 0) | (offset >> 3);
+  return patched(original, [IN_IPV4.id, ...word(id)], [IN_IPV4.fragment, ...word(bits)]);
+}
+
+/** Returns an untagged frame with another TTL or hop limit. The header's checksum stays. */
+export function withTtl(original: Uint8Array, ttl: number): Uint8Array {
+  return patched(original, [isIpv4(original) ? IN_IPV4.ttl : IN_IPV6.hopLimit, ttl]);
+}
+
+/** Returns an untagged frame whose IP header has another length field. The frame itself stays as long as it was. */
+export function withLengthField(original: Uint8Array, length: number): Uint8Array {
+  return patched(original, [isIpv4(original) ? IN_IPV4.length : IN_IPV6.length, ...word(length)]);
+}
+
+function isIpv4(frame: Uint8Array): boolean {
+  return etherTypeOf(frame) === ETHER_TYPE.ipv4;
 }

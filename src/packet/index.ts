@@ -1,16 +1,27 @@
 /** Frames: built, changed, described, read from captures and written to them. Pure. */
 
-export { parsePcap, parseTcpFrame, type TcpFrame } from './pcap.js';
-export { type FrameSummary, summarizeFrame } from './describe.js';
 export { buildFrame, type FrameOptions } from './build.js';
+export { type CapturedFrame, readCapture } from './capture-reader.js';
+export { captureFrame, captureHeader, type WrittenFrame } from './capture-writer.js';
 export {
   fragmentHeader,
-  icmpError,
   ipv4Fragment,
   patched,
-  replyBeginning,
   tagged,
   withExtensions,
+  withLengthField,
   withOptions,
+  withTtl,
 } from './change.js';
-export { readCapture } from './capture-file.js';
+export { ETHER_TYPE, ETHERNET, IPV4, IPV6, TCP, TCP_FLAG } from './constants.js';
+export { type FrameSummary, summarizeFrame } from './describe.js';
+export { icmpError, replyBeginning } from './icmp.js';
+export {
+  etherTypeOf,
+  isTcp,
+  mayHoldIp,
+  type ParsedFrame,
+  type ParsedPacket,
+  parseFrame,
+  type TcpFrame,
+} from './parse.js';

@@ -3,14 +3,22 @@
 import { familyOf, type Service } from '../../src/model/index.js';
 import {
   buildFrame,
+  ETHER_TYPE,
+  ETHERNET,
+  etherTypeOf,
   fragmentHeader,
   icmpError,
+  IPV4,
   ipv4Fragment,
+  IPV6,
   patched,
   replyBeginning,
   tagged,
+  TCP,
   withExtensions,
+  withLengthField,
   withOptions,
+  withTtl,
 } from '../../src/packet/index.js';
 import type { Random } from './random.js';
 import { OTHER_DIRECTORS, type Scene } from './scenes.js';
@@ -25,6 +33,9 @@ const EXTENSIONS = [
   { number: 60, rest: [1, 1, 12, ...new Array<number>(12).fill(0)] },
   { number: 43, rest: [2, 4, 0, ...new Array<number>(20).fill(0)] },
 ] as const;
+
+/** Lengths around the interfaces' MTUs. Only the header has them, not the frame. */
+const LENGTHS = [0, 100, 899, 900, 901, 1460, 1461, 1500, 1501, 9000, 9001, 65_535] as const;
 
 /** SYN, ACK, SYN and ACK, PSH and ACK, FIN and ACK, RST, and none. */
 const TCP_FLAGS = [0x02, 0x02, 0x10, 0x10, 0x12, 0x18, 0x11, 0x04, 0x00] as const;
@@ -72,7 +83,7 @@ export class Packets {
     }
     let frame = random.oneIn(8) ? this.#icmp() : this.#packet();
     while (random.oneIn(4)) {
-      frame = tagged(frame, random.pick([0x8100, 0x88a8] as const), random.below(0x10000));
+      frame = tagged(frame, random.pick([ETHER_TYPE.vlan, ETHER_TYPE.serviceVlan] as const), random.below(0x10000));
     }
     frame = frame.length > MAX_FRAME ? frame.slice(0, MAX_FRAME) : frame;
     this.#made.push(frame);
@@ -81,14 +92,15 @@ export class Packets {
 
   /** Another packet of the flow: other flags, where a plain TCP header has them. */
   #another(original: Uint8Array): Uint8Array {
-    const offset = original[12] === 0x86 ? 67 : 47;
+    const header = etherTypeOf(original) === ETHER_TYPE.ipv6 ? IPV6.bytes : IPV4.bytes;
+    const offset = ETHERNET.bytes + header + TCP.flags;
     return offset < original.length ? patched(original, [offset, this.#random.pick(TCP_FLAGS)]) : original;
   }
 
   #mutated(original: Uint8Array): Uint8Array {
     const random = this.#random;
     if (random.oneIn(8)) {
-      return original.slice(0, 14 + random.below(Math.max(1, original.length - 14)));
+      return original.slice(0, ETHERNET.bytes + random.below(Math.max(1, original.length - ETHERNET.bytes)));
     }
     const frame = original.slice();
     for (let i = random.below(4); i > 0; i -= 1) {
@@ -126,15 +138,9 @@ export class Packets {
       flags: random.oneIn(6) ? random.below(256) : random.pick(TCP_FLAGS),
       payload: random.oneIn(6) ? random.pick(QUIC_BEGINNINGS) : random.bytes(random.pick([0, 0, 0, 5, 60])),
     });
-    const long = random.oneIn(15) ? this.#length(plain, ipv4) : plain;
-    const aged = random.oneIn(6) ? patched(long, [ipv4 ? 22 : 21, random.pick([0, 1, 2, 255])]) : long;
+    const long = random.oneIn(15) ? withLengthField(plain, random.pick(LENGTHS)) : plain;
+    const aged = random.oneIn(6) ? withTtl(long, random.pick([0, 1, 2, 255])) : long;
     return ipv4 ? this.#ipv4(aged, fragment) : this.#ipv6(aged, fragment);
-  }
-
-  /** Another length than the frame's: only the header's counts. */
-  #length(frame: Uint8Array, ipv4: boolean): Uint8Array {
-    const length = this.#random.pick([0, 100, 899, 900, 901, 1460, 1461, 1500, 1501, 9000, 9001, 65_535]);
-    return patched(frame, [ipv4 ? 16 : 18, length >> 8, length & 0xff]);
   }
 
   #ipv4(frame: Uint8Array, fragment: boolean): Uint8Array {

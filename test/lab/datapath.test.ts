@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 import type { StatsReport } from '../../src/control/index.js';
 import { Capture, type HostName, NIC, PAGES, run, VIP4 } from '../../src/lab/index.js';
+import { type FrameSummary, summarizeFrame } from '../../src/packet/index.js';
 import { Load, TestLab } from '../support/lab.js';
 
 const UDP = fileURLToPath(new URL('../support/udp.js', import.meta.url));
@@ -156,8 +157,13 @@ test('what comes in fragments, and errors about what was sent, find the real ser
     let errors = 0;
     for (const [host, capture] of captures) {
       const frames = await capture.stop();
-      const answered = new Set(frames.filter((frame) => frame[23] === 17).map(clientPort));
-      const refused = frames.filter((frame) => frame[23] === 1);
+      const answered = new Set(
+        frames
+          .map(summarizeFrame)
+          .filter(({ protocol }) => protocol === 'udp')
+          .map(clientPort),
+      );
+      const refused = frames.filter((frame) => summarizeFrame(frame).protocol === 'icmp');
       for (const frame of refused) {
         // The error quotes the answer: IP and ICMP header, then the quoted IP header and ports.
         assert.ok(answered.has((frame[64]! << 8) | frame[65]!), host);
@@ -178,9 +184,8 @@ test('what comes in fragments, and errors about what was sent, find the real ser
 });
 
 /** The client's port in an answer of a UDP server, or in a question to it. */
-function clientPort(frame: Uint8Array): number {
-  const [source, destination] = [(frame[34]! << 8) | frame[35]!, (frame[36]! << 8) | frame[37]!];
-  return source === 54 ? destination : source;
+function clientPort({ sourcePort, destinationPort }: FrameSummary): number {
+  return sourcePort === 54 ? destinationPort! : sourcePort!;
 }
 
 test('features that come and go with the configuration lose no packet', async (context) => {

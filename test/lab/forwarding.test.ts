@@ -5,14 +5,13 @@ import { readFileSync } from 'node:fs';
 import test from 'node:test';
 
 import { Capture, type HostName, hostNamed, NIC, PAGES, VIP4, VIP6 } from '../../src/lab/index.js';
-import { ipFromBytes, macFromBytes } from '../../src/model/index.js';
-import { parseTcpFrame, type TcpFrame } from '../../src/packet/index.js';
+import { isTcp, parseFrame, type TcpFrame } from '../../src/packet/index.js';
 import { execute, TestLab } from '../support/lab.js';
 
 const REAL = ['real1', 'real2'] as const;
 
 function macs({ sourceMac, destinationMac }: TcpFrame): string {
-  return `${macFromBytes(sourceMac)} > ${macFromBytes(destinationMac)}`;
+  return `${sourceMac} > ${destinationMac}`;
 }
 
 /** What several captures saw while something was done. */
@@ -29,7 +28,7 @@ async function capturing(
   await work();
   const frames = [];
   for (const capture of captures) {
-    frames.push((await capture.stop()).flatMap((frame) => parseTcpFrame(frame) ?? []));
+    frames.push((await capture.stop()).map(parseFrame).filter(isTcp));
   }
   return frames;
 }
@@ -58,12 +57,12 @@ test('direct routing', async (context) => {
         assert.ok(arrived[i]!.length > 0, `${host} got packets`);
         for (const frame of arrived[i]!) {
           assert.equal(macs(frame), `${hostNamed('director').mac} > ${hostNamed(host).mac}`);
-          assert.ok(sent!.some(({ packet }) => Buffer.compare(packet, frame.packet) === 0));
+          assert.ok(sent!.some(({ ip }) => Buffer.compare(ip.bytes, frame.ip.bytes) === 0));
         }
       });
       assert.equal(arrived[0]!.length + arrived[1]!.length, sent!.length);
       const client = hostNamed('client');
-      const sources = new Set(arrived.flat().map(({ source, ttl }) => `${ipFromBytes(source)} ttl ${ttl}`));
+      const sources = new Set(arrived.flat().map(({ ip }) => `${ip.source} ttl ${ip.ttl}`));
       assert.deepEqual(sources, new Set([`${vip === VIP4 ? client.ipv4 : client.ipv6} ttl 64`]));
     });
 
@@ -76,7 +75,7 @@ test('direct routing', async (context) => {
         lab.pages(12, url),
       );
       assert.deepEqual(fromDirector, []);
-      const senders = new Set(toClient!.map(({ sourceMac }) => macFromBytes(sourceMac)));
+      const senders = new Set(toClient!.map(({ sourceMac }) => sourceMac));
       assert.deepEqual(senders, new Set(REAL.map((host) => hostNamed(host).mac)));
     });
   }

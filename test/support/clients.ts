@@ -1,12 +1,12 @@
 /** Clients of a director under test: the frames they send, and who answers them. */
 
 import { familyOf, type IpAddress, type ServiceKey } from '../../src/model/index.js';
-import { buildFrame } from '../../src/packet/index.js';
+import { buildFrame, summarizeFrame, TCP_FLAG } from '../../src/packet/index.js';
 import type { PacketDirector } from './director.js';
 import { CLIENT_MAC, DIRECTOR, macFor } from './models.js';
 
 /** TCP's flags as ipvs-golden names segments: S, A, F, R, and several letters for several. */
-const FLAGS: Readonly<Record<string, number>> = { F: 0x01, S: 0x02, R: 0x04, A: 0x10 };
+const FLAGS: Readonly<Record<string, number>> = { F: TCP_FLAG.fin, S: TCP_FLAG.syn, R: TCP_FLAG.rst, A: TCP_FLAG.ack };
 
 export interface Client {
   readonly address?: IpAddress;
@@ -45,9 +45,7 @@ export function serverOf(director: PacketDirector, frame: Uint8Array): IpAddress
   if (action !== 'tx') {
     return undefined;
   }
-  const mac = Buffer.from(sent.subarray(0, 6))
-    .toString('hex')
-    .replace(/(..)(?!$)/g, '$1:');
+  const mac = summarizeFrame(sent).destinationMac;
   const all = director.publisher.image!.services.flatMap(({ destinations }) => destinations);
   return all.find(({ address }) => macFor(address) === mac)!.address;
 }

@@ -3,6 +3,7 @@
 import { type DestinationReport, type ExplainReport, type ServiceReport } from '../../src/control/index.js';
 import { ControlServer } from '../../src/control/server.js';
 import { instanceOf } from '../../src/model/index.js';
+import { ETHER_TYPE, etherTypeOf } from '../../src/packet/index.js';
 
 function destination(address: string, state: DestinationReport['state']): DestinationReport {
   const none = { packets: 0, bytes: 0, flows: 0, active: 0, inactive: 0, persistent: 0 };
@@ -140,7 +141,8 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
       drainState: unused,
       stop: unused,
       // Of frames with a VLAN tag it says that the two disagree.
-      explain: ({ frames }) => frames.map((frame) => (frame[12] === 0x81 ? DISAGREEING : EXPLAINED)),
+      explain: ({ frames }) =>
+        frames.map((frame) => (etherTypeOf(frame) === ETHER_TYPE.vlan ? DISAGREEING : EXPLAINED)),
     },
     onError: (error) => {
       throw error;

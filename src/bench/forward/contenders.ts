@@ -1,4 +1,4 @@
-/** The directors that `beeline bench forward` compares: how each is set up on a cable of its own. */
+/** The directors that `beeline bench forward` compares, and how each is set up on a separate cable. */
 
 import { attach, DIRECTOR_OBJECT, MapSet, Publisher } from '../../dataplane/index.js';
 import { compile } from '../../image/index.js';
@@ -8,7 +8,7 @@ import type { Interface, IpAddress, Resolution, Service } from '../../model/inde
 import { attachIpvs } from './ipvs.js';
 import { type Cable, stationMac, type Target, type Wire } from './wire.js';
 
-/** In the order of the report. */
+/** The directors' names in the order of the report. */
 export const DIRECTORS = [
   'drop',
   'mac-rewrite',
@@ -21,30 +21,30 @@ export const DIRECTORS = [
 ] as const;
 export type DirectorName = (typeof DIRECTORS)[number];
 
-/** The two real servers, which are stations 1 and 2. */
+/** The real servers: stations 1 and 2. */
 export const REAL_SERVERS: readonly IpAddress[] = ['10.9.0.31', '10.9.0.32'];
 
 /** A director that is ready for packets. */
 export interface Contender extends Target {
   readonly director: DirectorName;
-  /** Where packets go in. */
+  /** The interface that packets are sent into. */
   readonly far: Interface;
-  /** The stations that must have got packets; the director itself where it only counts them. */
+  /** The stations that must have received packets: the director itself where it only counts them. */
   readonly stations: readonly number[];
   /**
-   * It is a process of its own that takes packets from a queue: it competes with the client for the CPU, and what
-   * overflows is lost. Its cost is then the CPU time it had for each packet that it forwarded.
+   * For a director that is a process and takes packets from a queue. It competes with the client for the CPU, and packets
+   * that overflow the queue are lost. Its cost is the CPU time that it had for each packet that it forwarded.
    */
   readonly isProcess?: true;
   readonly close?: () => void | Promise<void>;
 }
 
-/** What everything in the namespace needs. */
+/** Prepares the network namespace for all directors. */
 export async function prepareNamespace(): Promise<void> {
   const set = (name: string, value: number): Promise<string> =>
     run('sh', ['-c', `printf ${value} > /proc/sys/net/${name}`]);
   for (const scope of ['all', 'default']) {
-    // Nothing but the bench's packets on the wire, and the same way in and out for them.
+    // Only the bench's packets on the wire, and they arrive and leave by the same interface.
     await set(`ipv6/conf/${scope}/disable_ipv6`, 1);
     await set(`ipv4/conf/${scope}/send_redirects`, 0);
     await set(`ipv4/conf/${scope}/rp_filter`, 0);
@@ -53,9 +53,9 @@ export async function prepareNamespace(): Promise<void> {
   await run('ip', ['link', 'set', 'lo', 'up']);
 }
 
-/** How to set up each director. */
+/** Functions that set up each director. */
 export const CONTENDERS: Readonly<Record<Exclude<DirectorName, 'ipvs-uml'>, (wire: Wire) => Promise<Contender>>> = {
-  // What client, cable and counting cost: the real servers stand where the director would.
+  // The harness alone: client, cable and counting. The real servers are where the director would be.
   drop: async (wire) => {
     const cable = await wire.cable('drop');
     wire.attach('count', cable.near);
@@ -74,7 +74,7 @@ export const CONTENDERS: Readonly<Record<Exclude<DirectorName, 'ipvs-uml'>, (wir
     await run('nft', ['-f', '-'], { input: nftablesRules(cable, '10.9.0.102') });
     return contender('nftables', cable, 102);
   },
-  // One next hop for the VIP: a router that knows nothing of services, and the least the kernel can do.
+  // One next hop for the VIP: a router without services, the least that the kernel can do.
   kernel: async (wire) => {
     const cable = await wire.cable('kernel');
     await behaveAsCard(cable);
@@ -95,7 +95,7 @@ function contender(director: DirectorName, { far }: Cable, vip: number, stations
   return { director, far, mac: stationMac(0), vip: `10.9.0.${vip}`, stations };
 }
 
-/** The whole director, program and tables, with one service. */
+/** Sets up Beeline's program and tables with one service. */
 async function beeline(wire: Wire, mode: XdpMode): Promise<Contender> {
   const cable = await wire.cable(mode);
   if (mode === 'generic') {
@@ -137,14 +137,14 @@ async function beeline(wire: Wire, mode: XdpMode): Promise<Contender> {
   };
 }
 
-/** A network card polls and has GRO on; a veth does only when told so. XDP programs in its place imply it. */
+/** Turns on GRO, so that a veth polls as a network card does. An XDP program on it implies that. */
 async function behaveAsCard({ near }: Cable): Promise<void> {
   await run('ethtool', ['-K', near.name, 'gro', 'on']);
 }
 
 /**
- * Direct routing as nftables load balancers do it (nftlb's "dsr" farms): at the ingress hook, before the network stack,
- * with the real server by a hash of the client's address and port.
+ * Returns rules for direct routing as nftables load balancers do it (nftlb's "dsr" farms): at the ingress hook, before the
+ * network stack, with the real server chosen by a hash of the client's address and port.
  */
 export function nftablesRules({ near }: Cable, vip: IpAddress): string {
   const macs = REAL_SERVERS.map((_, i) => `${i} : ${stationMac(i + 1)}`).join(', ');

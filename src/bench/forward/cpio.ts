@@ -1,6 +1,6 @@
-/** Writes cpio archives in the "newc" format, which the kernel unpacks as its first file system. Pure. */
+/** Writes cpio archives in the "newc" format, which the kernel unpacks as its initramfs. Pure. */
 
-/** A file, or a directory where there is no content. */
+/** A file, or a directory if there is no content. */
 export interface CpioEntry {
   /** Without a leading slash. */
   readonly path: string;
@@ -16,7 +16,7 @@ export const DIRECTORY = 0o040755;
 const MAGIC = '070701';
 const TRAILER: CpioEntry = { path: 'TRAILER!!!', mode: 0 };
 
-/** The archive's bytes. Directories must stand before what is in them. */
+/** Returns an archive's bytes. A directory must come before its files. */
 export function cpio(entries: readonly CpioEntry[]): Uint8Array {
   return Buffer.concat([...entries, TRAILER].flatMap(encode));
 }

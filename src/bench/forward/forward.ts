@@ -1,4 +1,4 @@
-/** Packets a second through directors of all kinds, on one core: the orders to the process that measures. */
+/** `beeline bench forward`: starts the process that measures packets a second, and returns its figures. */
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { run } from '../../lab/index.js';
 import { BeelineError } from '../../model/index.js';
 import { availableMemory, possibleCpus } from '../../native/index.js';
-import { requirePowerOfTwo, requireRoom, requireTime } from '../program/need.js';
+import { requirePowerOfTwo, requireResources, requireDuration } from '../measure/limits.js';
 import { type DirectorName, DIRECTORS } from './contenders.js';
 import { kernelHasIpvs } from './ipvs.js';
 import type { External, ForwardRow, Job, Message } from './job.js';
@@ -20,39 +20,39 @@ export type { ForwardRow } from './job.js';
 
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 
-/** Which IPVS to compare with: the kernel's own where it has one, Debian's user-mode Linux, or none. */
+/** The IPVS to compare with: this kernel's if it has one, one in Debian's user-mode Linux, or none. */
 export const IPVS_CHOICES = ['auto', 'uml', 'none'] as const;
 export type IpvsChoice = (typeof IPVS_CHOICES)[number];
 
 export interface ForwardOptions {
   readonly flows: number;
   readonly rounds: number;
-  /** Of one measurement. */
+  /** The duration of one measurement. */
   readonly durationMs: number;
   readonly ipvs: IpvsChoice;
-  /** The one core that everything runs on; default: the last. */
+  /** The CPU that everything runs on; default: the last. */
   readonly cpu?: number | undefined;
-  /** A director that is not the lab's. */
+  /** A director outside the bench's namespace. */
   readonly external?: External | undefined;
-  /** The interface's name once more: without it an `external` is refused. */
+  /** The name of `external`'s interface again, without which it is refused. */
   readonly confirmed?: string | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What was measured. */
+/** The figures of all directors. */
 export interface ForwardReport {
   readonly rows: readonly ForwardRow[];
   readonly versions: Readonly<Record<string, string>>;
   readonly cpu: number;
   readonly flows: number;
-  /** What the frames go through: "veth". */
+  /** The interfaces that frames go through: "veth", or the external interface's name. */
   readonly driver: string;
-  /** Why a director is missing. */
+  /** Remarks for the reader: why a director is missing. */
   readonly notes: readonly string[];
 }
 
-/** A call of BPF_PROG_RUN with live frames takes this long beyond its packets. */
+/** The time that a call of BPF_PROG_RUN with live frames takes in addition to its packets. */
 const CALL_MS = 100;
 
 /**
@@ -62,20 +62,20 @@ const CALL_MS = 100;
  */
 export async function benchForward(options: ForwardOptions): Promise<ForwardReport> {
   const { flows, rounds, durationMs, external, signal, onProgress } = options;
-  requireRoom({ services: 1, destinations: 2, flows }, { bytes: availableMemory(), cpus: possibleCpus() });
+  requireResources({ services: 1, destinations: 2, flows }, { bytes: availableMemory(), cpus: possibleCpus() });
   if (flows > MOST_FLOWS) {
     throw new BeelineError(
       'BENCH_TOO_LARGE',
       `${flows} flows are more than the ${MOST_FLOWS} that the client has addresses for`,
       {
-        hint: 'Ask for fewer --flows.',
+        hint: 'BenchSize for fewer --flows.',
       },
     );
   }
   requirePowerOfTwo(flows);
-  requireTime(
+  requireDuration(
     (2 * DIRECTORS.length * rounds * (durationMs + CALL_MS)) / 1000,
-    'Ask for fewer --rounds or a shorter --duration.',
+    'BenchSize for fewer --rounds or a shorter --duration.',
   );
   const cpu = options.cpu ?? availableParallelism() - 1;
   if (cpu >= possibleCpus()) {
@@ -99,18 +99,23 @@ export async function benchForward(options: ForwardOptions): Promise<ForwardRepo
   }
 }
 
-/** Frames by the million leave through it, and what arrives there meanwhile is lost. @throws BeelineError `BENCH_DEVICE` */
+/**
+ * Refuses an external director whose interface was not named again: millions of frames leave through it, and frames that
+ * arrive there meanwhile are dropped.
+ *
+ * @throws BeelineError `BENCH_DEVICE`
+ */
 function requireConfirmation({ external, confirmed }: ForwardOptions): void {
   if (external !== undefined && external.device !== confirmed) {
     throw new BeelineError('BENCH_DEVICE', `${external.device} is no device of the bench's lab`, {
       hint:
         `Millions of frames would leave through it, and everything that arrives there would be dropped. If that is what ` +
-        `you want, name it once more: --yes-flood ${external.device}`,
+        `you want, name it again: --yes-flood ${external.device}`,
     });
   }
 }
 
-/** The directors that this machine has, and why others are left out. */
+/** Returns the directors that this machine can run, and why others are left out. */
 async function choose(ipvs: IpvsChoice): Promise<{ directors: DirectorName[]; notes: string[] }> {
   const missing = new Map<DirectorName, string | undefined>();
   if (!(await isInstalled('nft'))) {
@@ -151,7 +156,7 @@ async function isInstalled(program: string): Promise<boolean> {
 
 type Rows = Extract<Message, { type: 'rows' }>;
 
-/** The worker's namespaces have no names: network and processes go with it, however it ends. */
+/** Runs the worker in unnamed namespaces, which disappear with all their processes however it ends. */
 async function measureInWorker(
   job: Job,
   signal: AbortSignal | undefined,
@@ -177,7 +182,7 @@ async function measureInWorker(
   }
 }
 
-/** Resolves when the process has ended, and everything in it. */
+/** Resolves with the worker's rows when it and its children have ended. */
 function resultOf(
   child: ChildProcess,
   signal: AbortSignal | undefined,

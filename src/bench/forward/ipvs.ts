@@ -1,4 +1,4 @@
-/** The kernel's own IPVS, where it has one. */
+/** This kernel's IPVS, and the commands that set up any IPVS director. */
 
 import { existsSync } from 'node:fs';
 
@@ -6,7 +6,7 @@ import { run } from '../../lab/index.js';
 import { BeelineError, type IpAddress } from '../../model/index.js';
 import { stationMac } from './wire.js';
 
-/** Whether this kernel can be an IPVS director; loads the module where it is one. */
+/** Returns whether this kernel has IPVS. Loads its module if need be. */
 export async function kernelHasIpvs(): Promise<boolean> {
   if (existsSync('/proc/net/ip_vs')) {
     return true;
@@ -22,7 +22,7 @@ export async function kernelHasIpvs(): Promise<boolean> {
   return existsSync('/proc/net/ip_vs');
 }
 
-/** The commands that make a host the director of one UDP service with the real servers: ip's and ipvsadm's. */
+/** Returns the commands of ip and ipvsadm that make a host the director of one UDP service. */
 export function ipvsCommands(device: string, vip: IpAddress, realServers: readonly IpAddress[]): string[] {
   return [
     `ip addr add ${vip}/24 dev ${device}`,

@@ -1,61 +1,67 @@
-/** What passes between `beeline bench forward` and the process that measures. */
+/** Messages between `beeline bench forward` and the process that measures. */
 
 import type { ErrorCode, IpAddress, MacAddress } from '../../model/index.js';
 import type { DirectorName } from './contenders.js';
 import type { Hotspot } from './profile.js';
 
-/** What to measure. */
+/** The measurement to make. */
 export interface Job {
   readonly directors: readonly DirectorName[];
   readonly flows: number;
   readonly rounds: number;
-  /** Of one measurement. */
+  /** The duration of one measurement. */
   readonly durationMs: number;
-  /** The one that everything runs on. */
+  /** The CPU that everything runs on. */
   readonly cpu: number;
-  /** For files that may be left there. */
+  /** A directory for files, which the command removes. */
   readonly directory: string;
-  /** A director that is not the lab's, and the interface towards it; `directors` is then empty. */
+  /** A director outside the namespace. `directors` is then empty. */
   readonly external?: External | undefined;
 }
 
+/** A director and the interface that leads to it. */
 export interface External {
   readonly device: string;
   readonly mac: MacAddress;
   readonly vip: IpAddress;
 }
 
-/** One director. Rates are of packets that arrived. */
+/** Figures of one director. Rates count packets that arrived. */
 export interface ForwardRow {
   readonly director: DirectorName | 'external';
-  /** Million packets a second; median over the rounds, as `min` and `max` are of it. */
+  /** Million packets a second: median, and below lowest and highest, over the rounds. */
   readonly mpps: number;
   readonly min: number;
   readonly max: number;
-  /** Rate in relation to the bare MAC rewrite right before and after; median, lowest, highest. */
+  /** Rate as a share of the bare MAC rewrite's right before and after: median, lowest, highest. */
   readonly ratioToMacRewrite: number;
   readonly ratioMin: number;
   readonly ratioMax: number;
-  /** Nanoseconds a packet beyond what client, cable and counting cost. */
+  /** Nanoseconds a packet without client, cable and counting. */
   readonly ownNs: number;
-  /** Share of the core that was not others', in percent: their time is not counted. IPVS in a process: beside the client. */
+  /**
+   * Percent of the CPU that other programs did not take, whose time is not counted. For a director in a process: its percent
+   * of the CPU that it shares with the client.
+   */
   readonly cpuPercent: number;
   /** Packets sent that did not arrive, in percent. */
   readonly lostPercent: number;
-  /** Packets that each real server got. */
+  /** Packets that each real server received. */
   readonly realServers: readonly number[];
+  /** Measurements that other load on the machine disturbed; they were repeated. */
   readonly disturbed: number;
-  /** Where the time went, where it was looked at: native Beeline and the limit, on machines that have perf. */
+  /** Where the time went: for native Beeline and the limit, on machines that have perf. */
   readonly hotspots?: readonly Hotspot[] | undefined;
 }
 
+/** A message of the measuring process. */
 export type Message =
   | { readonly type: 'progress'; readonly done: number; readonly total: number }
   | {
       readonly type: 'rows';
       readonly rows: readonly ForwardRow[];
       readonly versions: Readonly<Record<string, string>>;
-      /** What the reader should know. */
+      /** Remarks for the reader. */
       readonly notes: readonly string[];
     }
   | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string; readonly hint?: string | undefined };

@@ -1,4 +1,4 @@
-/** Where this process's time goes, by perf where it is installed. */
+/** Profiles this process by perf, where it is installed. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { run } from '../../lab/index.js';
 
-/** A function of the kernel, or an XDP program, and the share of the measuring process's time that it had. */
+/** A kernel function or XDP program, and its share of the measuring process's time. */
 export interface Hotspot {
   readonly symbol: string;
   readonly percent: number;
@@ -15,14 +15,13 @@ export interface Hotspot {
 
 const HERTZ = 1999;
 const SECONDS = 1;
-/** Enough to have the XDP programs among them; the rest has half a percent or less each. */
+/** Enough to include the XDP programs; each of the rest has half a percent or less. */
 const HOTTEST = 50;
-/** How long perf takes until it samples. */
+/** The time that perf takes to start. */
 const START_MS = 300;
 
 /**
- * Samples this process, and what the network does on its time, hottest first; undefined where there is no perf, or no
- * permission.
+ * Samples this process, kernel functions included, and returns the hottest first; undefined without perf or permission.
  *
  * @param work keeps the process busy for about a second
  */
@@ -52,7 +51,7 @@ export async function profile(directory: string, work: () => void): Promise<Hots
   return parseHotspots(await run('perf', ['report', '-i', file, '--stdio', '-q', '--no-children', '--sort', 'symbol']));
 }
 
-/** The lines of `perf report --sort symbol`. Pure. */
+/** Parses the output of `perf report --sort symbol`. Pure. */
 export function parseHotspots(text: string): Hotspot[] {
   return [...text.matchAll(/^ *([\d.]+)% +\[.\] (\S+)/gm)].slice(0, HOTTEST).map(([, percent, symbol]) => ({
     symbol: symbol!,
@@ -60,7 +59,7 @@ export function parseHotspots(text: string): Hotspot[] {
   }));
 }
 
-/** The share of an XDP program by its name in the object; bpf_prog_TAG_NAME to the kernel, which cuts names. */
+/** Returns an XDP program's share by its name in the object. The kernel's symbol is bpf_prog_TAG_NAME, the name cut to 15. */
 export function shareOfProgram(hotspots: readonly Hotspot[], name: string): number {
   return (
     hotspots.find(({ symbol }) => symbol.startsWith('bpf_prog_') && symbol.endsWith(`_${name.slice(0, 15)}`))

@@ -1,4 +1,4 @@
-/** A real IPVS director for kernels that have none: Debian's user-mode Linux, with a tap device as its network card. */
+/** Boots an IPVS director in Debian's user-mode Linux, for kernels without IPVS. A tap device is its network card. */
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { ipvsCommands } from './ipvs.js';
 import { interfaceNamed, stationMac, type Wire } from './wire.js';
 
 const MODULES = '/usr/lib/uml/modules';
-/** What Debian's packages user-mode-linux, busybox-static, ipvsadm and iproute2 bring. */
+/** Files of Debian's packages user-mode-linux, busybox-static, ipvsadm and iproute2. */
 const NEEDED = ['/usr/bin/linux.uml', MODULES, '/bin/busybox', '/usr/sbin/ipvsadm', '/usr/sbin/ip'];
 
 const TAP = 'uml-far';
@@ -20,27 +20,27 @@ const VIP = '10.9.0.105';
 const MEMORY = '512M';
 const BOOT_TIMEOUT_MS = 30_000;
 
-/** Its network card, inside. */
+/** The guest's network card. */
 export const CARD = 'vec0';
-/** What it says on its console when it is a director, or cannot become one. */
+/** Lines on the guest's console: it is a director, or cannot become one. */
 export const READY = 'beeline: ready';
 export const FAILED = 'beeline: failed';
 
 /** A director in user-mode Linux. */
 export interface Guest {
-  /** For its files, which somebody else removes. */
+  /** A directory for its files, which the caller removes. */
   readonly directory: string;
-  /** A tap device, in the network namespace that it is started in. */
+  /** A tap device in the network namespace that the guest is started in. */
   readonly tap: string;
   readonly mac: MacAddress;
   readonly schedulers: readonly Scheduler[];
-  /** ip's and ipvsadm's, which set it up. */
+  /** Commands of ip and ipvsadm that set it up. */
   readonly commands: readonly string[];
   /** Kernel parameters under net/ipv4 to set to 1. */
   readonly parameters?: readonly string[];
 }
 
-/** @throws BeelineError `BENCH_FAILED` when a package is missing */
+/** Checks that user-mode Linux is installed. @throws BeelineError `BENCH_FAILED` when a package is missing */
 export function requireUml(): void {
   const missing = NEEDED.filter((path) => !existsSync(path));
   if (missing.length > 0) {
@@ -51,9 +51,9 @@ export function requireUml(): void {
 }
 
 /**
- * Boots it, on this process's CPU, as the director of one service.
+ * Boots a guest on this process's CPU as the director of one service.
  *
- * @param directory for its files, which somebody else removes
+ * @param directory for its files, which the caller removes
  */
 export async function startUml(wire: Wire, directory: string): Promise<Contender> {
   await run('ip', ['tuntap', 'add', 'dev', TAP, 'mode', 'tap']);
@@ -71,7 +71,7 @@ export async function startUml(wire: Wire, directory: string): Promise<Contender
   return { director: 'ipvs-uml', far, mac: stationMac(0), vip: VIP, stations: [1, 2], isProcess: true, close };
 }
 
-/** Writes its initramfs and returns the command line that boots it, and that ends with whoever starts it. */
+/** Writes a guest's initramfs and returns the command line that boots it. The guest ends with the process that starts it. */
 export async function umlCommand(guest: Guest): Promise<string[]> {
   const { directory, tap, mac } = guest;
   const archive = join(directory, 'initramfs');
@@ -122,9 +122,9 @@ function booted(child: ChildProcess): Promise<void> {
 }
 
 /**
- * A guest's whole file system: a shell, ip, ipvsadm with their libraries, IPVS's modules, and a script that is all it does.
+ * Builds a guest's file system: a shell, ip and ipvsadm with their libraries, IPVS's modules, and the script that it runs.
  *
- * @param init writes the script, given the modules in the order in which they load
+ * @param init returns the script for modules in the order in which they load
  * @param copies further files of this machine
  */
 export async function initramfs(
@@ -155,20 +155,26 @@ async function librariesOf(program: string): Promise<string[]> {
   return [...output.matchAll(/(\/\S+) \(0x/g)].map(([, path]) => path!);
 }
 
-/** IPVS's modules and what they need, in the order in which they load (modules.dep lists a module's needs last first). */
+/**
+ * Returns IPVS's modules and those that they depend on, in the order in which they load. modules.dep lists a module's
+ * dependencies in the reverse order.
+ */
 function ipvsModules(schedulers: readonly Scheduler[]): string[] {
   const folder = join(MODULES, readdirSync(MODULES)[0]!);
-  const dependencies = new Map(
+  const loadOrders = new Map(
     readFileSync(join(folder, 'modules.dep'), 'utf8')
       .trim()
       .split('\n')
       .map((line) => {
-        const [module = '', needs = ''] = line.split(':');
-        return [module.slice(module.lastIndexOf('/') + 1), [module, ...needs.split(' ').filter(Boolean)].reverse()];
+        const [module = '', dependencies = ''] = line.split(':');
+        return [
+          module.slice(module.lastIndexOf('/') + 1),
+          [module, ...dependencies.split(' ').filter(Boolean)].reverse(),
+        ];
       }),
   );
   const all = ['ip_vs', ...schedulers.map((name) => `ip_vs_${name}`)].flatMap(
-    (name) => dependencies.get(`${name}.ko`) ?? [],
+    (name) => loadOrders.get(`${name}.ko`) ?? [],
   );
   return [...new Set(all)].map((path) => join(folder, path));
 }
@@ -187,7 +193,7 @@ done
 /usr/sbin/ip link set lo up || fail lo
 /usr/sbin/ip link set ${CARD} up || fail ${CARD}
 ${commands
-  // With its path: busybox's shell prefers its own ip, which knows less.
+  // With its path: busybox's shell would run its builtin ip, which has fewer commands.
   .map((command) => `/usr/sbin/${command} || fail ${command}`)
   .join('\n')}
 echo "${READY}"

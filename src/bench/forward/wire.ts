@@ -1,4 +1,4 @@
-/** The wire that directors are measured on: cables, the client that sends into them, the real servers that count. */
+/** The wire of `beeline bench forward`: cables, a client that sends into them, real servers that count. */
 
 import { fileURLToPath } from 'node:url';
 
@@ -6,7 +6,7 @@ import { attach } from '../../dataplane/index.js';
 import { run } from '../../lab/index.js';
 import { BpfObject, LIVE_FRAMES, type Mapping, type XdpLink } from '../../libbpf/index.js';
 import { BeelineError, type Interface, type IpAddress, type MacAddress, macBytes } from '../../model/index.js';
-import { buildFrame } from '../../packet/index.js';
+import { buildFrame, ETHERNET, IPV4 } from '../../packet/index.js';
 
 const WIRE_OBJECT = fileURLToPath(new URL('../../../bpf/wire.bpf.o', import.meta.url));
 
@@ -15,9 +15,9 @@ export function stationMac(station: number): MacAddress {
   return `02:62:65:65:00:0${station}`;
 }
 
-/** The client's address on the wire, that of no station that packets are sent to. */
+/** The client's MAC: no packet is sent to this station. */
 const CLIENT_MAC = stationMac(7);
-/** The flows' clients have this address and those after it. */
+/** The first client's address. Other clients have the addresses after it. */
 const FIRST_CLIENT = '10.1.0.0';
 /** PORTS_PER_CLIENT × 64 addresses: bpf/wire.bpf.c. */
 export const MOST_FLOWS = 1 << 20;
@@ -27,14 +27,14 @@ const TRAFFIC = { bytes: 28, flowMask: 16, checksum: 20, ttl: 24 } as const;
 const SINK = { bytes: 104, packets: 0, firstNs: 1, firstPackets: 2, lastNs: 3, lastPackets: 4, stations: 5 } as const;
 
 const TTL = 64;
-/** Ethernet, IPv4 and UDP leave this much of 60 bytes. */
+/** The rest of 60 bytes after Ethernet, IPv4 and UDP headers. */
 const PAYLOAD_BYTES = 18;
-/** Frames a batch of BPF_PROG_RUN: what a driver's poll takes at a time (NAPI_POLL_WEIGHT). */
+/** Frames of a batch of BPF_PROG_RUN: as many as a driver's poll takes at a time (NAPI_POLL_WEIGHT). */
 const BATCH = 64;
 /** TIMED_EVERY in bpf/wire.bpf.c, and enough of them for two points in time. */
 export const FEWEST_PACKETS = 4096;
 
-/** Where the client's packets go in, and what director they are for. */
+/** A veth pair between the client and real servers at one end and a director at the other. */
 export interface Cable {
   /** The client's and real servers' end. */
   readonly far: Interface;
@@ -42,23 +42,23 @@ export interface Cable {
   readonly near: Interface;
 }
 
-/** What a frame is addressed to. */
+/** The MAC and VIP that frames are sent to. */
 export interface Target {
   readonly mac: MacAddress;
   readonly vip: IpAddress;
 }
 
-/** What came of some packets. */
+/** The packets that arrived. */
 export interface Arrival {
   readonly sent: number;
   readonly received: number;
-  /** By station. */
+  /** Packets by station. */
   readonly stations: readonly number[];
-  /** From packet to packet, on average. */
+  /** The mean time from packet to packet. */
   readonly nsPerPacket: number;
 }
 
-/** Everything happens in this process's network namespace, which must be its own, and on its CPU. */
+/** The cables of this process's network namespace, in which nothing else may run. Packets are sent on its CPU. */
 export class Wire implements Disposable {
   readonly #object: BpfObject;
   readonly #traffic: Mapping;
@@ -77,7 +77,7 @@ export class Wire implements Disposable {
     this.#traffic.write(0, new Uint8Array(view.buffer));
   }
 
-  /** A cable with the counting end attached. `name` has up to eight letters. */
+  /** Makes a cable whose far end counts packets. `name` has up to eight letters. */
   async cable(name: string): Promise<Cable> {
     const [near, far] = [`${name}-near`, `${name}-far`];
     const macs = [stationMac(0), CLIENT_MAC] as const;
@@ -91,7 +91,7 @@ export class Wire implements Disposable {
   }
 
   /**
-   * Puts one of the wire's own programs onto an interface, in native mode.
+   * Attaches one of the wire's programs to an interface, in native mode.
    *
    * @throws BeelineError `XDP_REFUSED`, `XDP_NATIVE_REFUSED`
    */
@@ -99,7 +99,7 @@ export class Wire implements Disposable {
     this.#links.push(attach(this.#object.program(program), target, { mode: 'native', replace: false }).link);
   }
 
-  /** Sends packets to a director out of an interface, and tells what arrived wherever `count` is attached. */
+  /** Sends packets to a director out of an interface and returns those that arrived where `count` is attached. */
   send(far: Interface, { mac, vip }: Target, packets: number): Arrival {
     const frame = buildFrame({
       destinationMac: mac,
@@ -125,7 +125,7 @@ export class Wire implements Disposable {
     return this.arrival(packets);
   }
 
-  /** What has arrived since the last `send` began. */
+  /** Returns the packets that arrived since the last `send` began. */
   arrival(sent: number): Arrival {
     const words = new BigUint64Array(this.#sink.read(0, new Uint8Array(SINK.bytes)).buffer);
     const timed = Number(words[SINK.lastPackets]! - words[SINK.firstPackets]!);
@@ -151,7 +151,7 @@ export class Wire implements Disposable {
   }
 }
 
-/** @throws BeelineError `INTERFACE_MISSING` */
+/** Returns an interface of this namespace. @throws BeelineError `INTERFACE_MISSING` */
 export async function interfaceNamed(name: string): Promise<Interface> {
   const links = JSON.parse(await run('ip', ['-j', 'link', 'show'])) as LinkJson[];
   const link = links.find(({ ifname }) => ifname === name);
@@ -168,12 +168,15 @@ interface LinkJson {
   readonly mtu: number;
 }
 
-/** The sum of an IPv4 header's words (RFC 1071) without the checksum and the last word of the source address. */
+/**
+ * Returns the sum of an IPv4 header's words (RFC 1071) without the checksum and the last word of the source address, which
+ * is different in each packet.
+ */
 function headerSum(frame: Uint8Array): number {
-  const view = new DataView(frame.buffer);
+  const view = new DataView(frame.buffer, frame.byteOffset + ETHERNET.bytes, IPV4.bytes);
   let sum = 0;
-  for (let at = 14; at < 34; at += 2) {
-    sum += at === 24 || at === 28 ? 0 : view.getUint16(at);
+  for (let at = 0; at < IPV4.bytes; at += 2) {
+    sum += at === IPV4.checksum || at === IPV4.source + 2 ? 0 : view.getUint16(at);
   }
   return sum;
 }

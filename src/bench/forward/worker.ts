@@ -1,31 +1,32 @@
-/** The process that measures forwarding: alone in its network namespace, on one CPU. Its argument is the job, as JSON. */
+/** The process that measures forwarding, alone in its network namespace, on one CPU. Argument: the job, as JSON. */
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { run } from '../../lab/index.js';
 import { BeelineError } from '../../model/index.js';
-import { measureInRounds } from '../report/rounds.js';
-import { type Judgement, round, spreadOf } from '../report/statistics.js';
+import { measureInRounds } from '../measure/rounds.js';
+import { type Judgement, round, spreadOf } from '../measure/statistics.js';
 import { type Contender, CONTENDERS, type DirectorName, prepareNamespace } from './contenders.js';
+import { cpuTimes, type CpuTimes, elapsed, umlNote, umlTicks } from './cpu-time.js';
 import type { ForwardRow, Job, Message } from './job.js';
 import { type Hotspot, profile } from './profile.js';
 import { startUml } from './uml.js';
 import { type Arrival, FEWEST_PACKETS, interfaceNamed, Wire } from './wire.js';
 
-/** Packets of the first run, which tells how many fill the time asked for. */
+/** Packets of the first run, by which the number of packets that fill a measurement is computed. */
 const CALIBRATION_PACKETS = 50_000;
-/** How fast the client offers packets to a queue: nobody waits for who takes them. */
+/** The time a packet at which the client sends to a queue: it does not wait for the director. */
 const OFFERED_NS = 250;
-/** What the report explains when the goal is missed. */
+/** The directors that the report compares by their profiles when a goal is missed. */
 const PROFILED: readonly ForwardRow['director'][] = ['mac-rewrite', 'beeline'];
 const PROFILE_MS = 500;
-const MOST_PACKETS = 20_000_000;
-/** How long packets may still be on their way when the last one was sent. */
+const MAX_PACKETS = 20_000_000;
+/** The time to wait for packets after the last one was sent. */
 const SETTLE_MS = 20;
 
-/** What one director's measurements added up to. */
+/** Sums over one director's measurements. */
 interface Totals {
   sent: number;
   received: number;
@@ -66,13 +67,13 @@ function build(director: DirectorName, wire: Wire, directory: string): Promise<C
   return director === 'ipvs-uml' ? startUml(wire, directory) : CONTENDERS[director](wire);
 }
 
-/** Everything that is set here would change somebody's network otherwise. @throws BeelineError `BENCH_DEVICE` */
+/** Refuses to run in a namespace with interfaces, whose network the settings would change. @throws BeelineError `BENCH_DEVICE` */
 function requireEmptyNamespace(): void {
   const names = [...readFileSync('/proc/self/net/dev', 'utf8').matchAll(/^ *([^ :]+):/gm)].map(([, name]) => name!);
   const foreign = names.filter((name) => name !== 'lo');
   if (foreign.length > 0) {
     throw new BeelineError('BENCH_DEVICE', `${foreign.join(', ')} is no device of the bench's lab`, {
-      hint: 'Start it by "beeline bench forward", which makes a network namespace of its own.',
+      hint: 'Start it by "beeline bench forward", which makes a network namespace for it.',
     });
   }
 }
@@ -83,7 +84,7 @@ async function measure(job: Job, wire: Wire, contenders: readonly Contender[]): 
   for (const contender of contenders) {
     const { nsPerPacket } = await sendTo(wire, contender, CALIBRATION_PACKETS);
     const wanted = Math.round((job.durationMs * 1e6) / (contender.isProcess === true ? OFFERED_NS : nsPerPacket));
-    packets.set(contender, Math.min(MOST_PACKETS, Math.max(FEWEST_PACKETS, wanted)));
+    packets.set(contender, Math.min(MAX_PACKETS, Math.max(FEWEST_PACKETS, wanted)));
     totals.set(contender, { sent: 0, received: 0, ranNs: 0, waitedNs: 0, stations: [] });
   }
   const limit = contenders.find(({ director }) => director === 'mac-rewrite')!;
@@ -99,7 +100,7 @@ async function measure(job: Job, wire: Wire, contenders: readonly Contender[]): 
       if (contender.isProcess === true) {
         return harnessNs + cpu.childrenNs / arrival.received;
       }
-      // Without the time in which other programs had the CPU.
+      // Time in which other programs had the CPU is left out.
       const ns = (arrival.nsPerPacket * cpu.ranNs) / (cpu.ranNs + cpu.waitedNs);
       harnessNs = contender.director === 'drop' ? ns : harnessNs;
       return ns;
@@ -120,18 +121,18 @@ async function measure(job: Job, wire: Wire, contenders: readonly Contender[]): 
   return rows;
 }
 
-/** Where its time goes; looked at apart, since looking costs time too. */
+/** Profiles a director. The measurements run without perf, which costs time. */
 function profileOf(wire: Wire, contender: Contender, { mpps }: ForwardRow, job: Job): Promise<Hotspot[] | undefined> {
   return profile(job.directory, () => {
     wire.send(contender.far, contender, Math.round(mpps * PROFILE_MS * 1000));
   });
 }
 
-/** @throws BeelineError `BENCH_FAILED` when packets did not arrive where they must */
+/** Sends packets to a director. @throws BeelineError `BENCH_FAILED` when packets did not arrive where they must */
 async function sendTo(wire: Wire, contender: Contender, packets: number): Promise<Arrival> {
   const { director, far, stations, isProcess = false } = contender;
   if (isProcess) {
-    // It should get the CPU as soon as there are packets for it, as a network card's interrupt would have it.
+    // So that the director gets the CPU as soon as there are packets, as by a network card's interrupt.
     setPriority(constants.priority.PRIORITY_LOW);
   }
   let arrival = wire.send(far, contender, packets);
@@ -143,7 +144,7 @@ async function sendTo(wire: Wire, contender: Contender, packets: number): Promis
   const missing = stations.filter((station) => arrival.stations[station] === 0);
   if (missing.length > 0 || (!isProcess && !Number.isFinite(arrival.nsPerPacket))) {
     throw new BeelineError('BENCH_FAILED', `${director} forwarded ${arrival.received} of ${packets} packets`, {
-      hint: `Stations got ${arrival.stations.join(', ')}.`,
+      hint: `Stations received ${arrival.stations.join(', ')}.`,
     });
   }
   if (arrival.received < packets / 2 && !isProcess) {
@@ -155,7 +156,7 @@ async function sendTo(wire: Wire, contender: Contender, packets: number): Promis
 function add(totals: Totals, { sent, received, stations }: Arrival, cpu: CpuTimes, isProcess: boolean): void {
   totals.sent += sent;
   totals.received += received;
-  // What a director that is a process had, and what the client took.
+  // For a director in a process: its time, and the client's.
   totals.ranNs += isProcess ? cpu.childrenNs : cpu.ranNs;
   totals.waitedNs += isProcess ? cpu.ranNs : cpu.waitedNs;
   stations.forEach((packets, i) => (totals.stations[i] = (totals.stations[i] ?? 0) + packets));
@@ -191,58 +192,7 @@ function toRow(
   };
 }
 
-/** Nanoseconds. */
-interface CpuTimes {
-  /** That this thread had a CPU, the network's work on its time included. */
-  readonly ranNs: number;
-  /** That it could have run while others did. */
-  readonly waitedNs: number;
-  /** That the processes it started had a CPU. */
-  readonly childrenNs: number;
-}
-
-function cpuTimes(): CpuTimes {
-  const [ranNs, waitedNs] = schedstat('/proc/thread-self');
-  const children = readFileSync('/proc/thread-self/children', 'utf8').trim().split(' ').filter(Boolean);
-  const threads = children.flatMap((pid) => readdirSync(`/proc/${pid}/task`).map((id) => `/proc/${pid}/task/${id}`));
-  return { ranNs, waitedNs, childrenNs: threads.reduce((sum, path) => sum + schedstat(path)[0], 0) };
-}
-
-/** Time on a CPU, time on a run queue (linux/Documentation/scheduler/sched-stats.rst). */
-function schedstat(path: string): [ranNs: number, waitedNs: number] {
-  const [ran, waited] = readFileSync(`${path}/schedstat`, 'utf8').split(' ').map(Number);
-  return [ran!, waited!];
-}
-
-function elapsed(before: CpuTimes, after: CpuTimes): CpuTimes {
-  return {
-    ranNs: after.ranNs - before.ranNs,
-    waitedNs: after.waitedNs - before.waitedNs,
-    childrenNs: after.childrenNs - before.childrenNs,
-  };
-}
-
-/** Clock ticks of user-mode Linux in its own code and in this kernel: fields 14 and 15 of /proc/PID/stat (proc(5)). */
-function umlTicks(): [user: number, system: number] {
-  const [pid] = readFileSync('/proc/thread-self/children', 'utf8').trim().split(' ');
-  const stat = readFileSync(`/proc/${pid!}/stat`, 'utf8');
-  const fields = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .map(Number);
-  return [fields[11]!, fields[12]!];
-}
-
-function umlNote(before: readonly [number, number], after: readonly [number, number]): string {
-  const [user, system] = [after[0] - before[0], after[1] - before[1]];
-  return (
-    `User-mode Linux reads and writes each packet by a system call: ${Math.round((100 * system) / (user + system))} % of its ` +
-    'time went there, and the rest into an IPVS without hardware of its own. Its rate is what its CPU time a packet and the ' +
-    'harness would allow. In this kernel IPVS would be faster.'
-  );
-}
-
-/** Of the other directors. */
+/** Returns the versions of the other directors. */
 async function versions(directors: readonly DirectorName[]): Promise<Record<string, string>> {
   return {
     ...(directors.includes('nftables') && {
@@ -257,7 +207,7 @@ function firstLine(text: string): string {
   return text.trim().split('\n')[0]!;
 }
 
-/** Resolves when the message is on its way. */
+/** Sends a message to the command and resolves when it is sent. */
 function tell(message: Message): Promise<void> {
   return new Promise((resolve) => {
     process.send!(message, () => {
@@ -266,7 +216,7 @@ function tell(message: Message): Promise<void> {
   });
 }
 
-// Nobody waits for the result any more.
+// The command has ended: nothing reads the result.
 process.once('disconnect', () => process.exit(1));
 try {
   await work(JSON.parse(process.argv[2]!) as Job);
@@ -276,5 +226,5 @@ try {
   }
   await tell({ type: 'error', code: error.code, message: error.message, hint: error.hint });
 }
-// As the first process of its namespace it takes all others with it.
+// The kernel ends all other processes of the PID namespace with its first one.
 process.exit();

@@ -1,4 +1,4 @@
-/** The real servers' side of `beeline bench latency`: sends back what it gets. Arguments: port, name, a file to make. */
+/** The real servers' program of `beeline bench latency`: an echo server. Arguments: port, name, a file to create when it listens. */
 
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -6,12 +6,12 @@ import { createServer } from 'node:net';
 const [port, name, readyFile] = process.argv.slice(2);
 
 const server = createServer({ noDelay: true }, (socket) => {
-  // Tells who answers, so that requests through the director are compared with requests to the same real server.
+  // The client compares requests through the director with requests to the same real server, so it must know the name.
   socket.write(`${name ?? ''}\n`);
   socket.on('data', (bytes) => {
     socket.write(bytes);
   });
-  // A client that goes away in the middle of a request is not the server's trouble.
+  // A client may disconnect in the middle of a request.
   socket.on('error', () => {
     socket.destroy();
   });

@@ -1,4 +1,4 @@
-/** Round trips of small requests: straight to a real server, and to the same one through the director. */
+/** `beeline bench latency`: round trips of small requests, straight to a real server and through the director. */
 
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 
 import { hostNamed, isAlive, Lab, NIC, start, VIP4 } from '../../lab/index.js';
 import { BeelineError, type IpAddress } from '../../model/index.js';
-import { requireTime } from '../program/need.js';
-import { percentile, round, spreadOf } from '../report/statistics.js';
+import { requireDuration } from '../measure/limits.js';
+import { percentile, round, spreadOf } from '../measure/statistics.js';
 
 const LAB_NAME = 'bench';
 const ECHO = fileURLToPath(new URL('./echo.js', import.meta.url));
@@ -20,24 +20,24 @@ const PORT = 7;
 const WARM_UP = 200;
 const START_TIMEOUT_MS = 10_000;
 const POLL_MS = 20;
-/** A pair of requests, at the most, for the estimate of the time. */
+/** The most that a pair of requests takes, for the estimate of the duration. */
 const PAIR_MS = 1;
 const REAL_SERVERS = ['real1', 'real2'] as const;
 
-/** What src/bench/ping.ts is told. */
+/** The measurement that src/bench/latency/ping.ts makes. */
 export interface PingJob {
   readonly vip: IpAddress;
   readonly port: number;
-  /** By the name that they answer with. */
+  /** Addresses by the name that the echo server sends. */
   readonly realServers: Readonly<Record<string, IpAddress>>;
   readonly rounds: number;
   readonly requests: number;
   readonly warmUp: number;
-  /** Of a request, and of its answer. */
+  /** The length of a request and of its answer. */
   readonly bytes: number;
 }
 
-/** What it answers for a round: microseconds, request by request; those with the same index followed each other. */
+/** A round's times in microseconds. Requests with the same index followed each other. */
 export interface PingRound {
   readonly server: string;
   readonly direct: number[];
@@ -53,7 +53,7 @@ export interface LatencyRow {
   readonly p99: number;
   readonly p999: number;
   readonly max: number;
-  /** The lowest and the highest median of a round. */
+  /** The lowest and the highest of the rounds' medians. */
   readonly p50Min: number;
   readonly p50Max: number;
 }
@@ -70,7 +70,7 @@ export interface LatencyReport {
 
 export interface LatencyOptions {
   readonly rounds: number;
-  /** A round and way. */
+  /** Requests of each round and path. */
   readonly requests: number;
   readonly bytes: number;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
@@ -78,13 +78,13 @@ export interface LatencyOptions {
 }
 
 /**
- * Builds a lab, measures in it, and takes it down.
+ * Builds a lab, measures in it, and removes it.
  *
  * @throws BeelineError `LAB`, `BENCH_TOO_LARGE`, `BENCH_FAILED`, `INTERRUPTED`
  */
 export async function benchLatency(options: LatencyOptions): Promise<LatencyReport> {
   const { rounds, requests, bytes, signal } = options;
-  requireTime((rounds * (requests + WARM_UP) * PAIR_MS) / 1000, 'Ask for fewer --rounds or --requests.');
+  requireDuration((rounds * (requests + WARM_UP) * PAIR_MS) / 1000, 'BenchSize for fewer --rounds or --requests.');
   const lab = new Lab(LAB_NAME);
   if (lab.exists) {
     throw new BeelineError('LAB', `the lab "${LAB_NAME}" is up already`, {
@@ -150,7 +150,7 @@ async function ping(lab: Lab, job: PingJob, { signal, onProgress }: LatencyOptio
   return results;
 }
 
-/** Percentiles over all requests, and what the director added to each. Pure. */
+/** Computes percentiles over all requests and the time that the director adds. Pure. */
 export function summarize(results: readonly PingRound[], bytes: number): LatencyReport {
   const added = spreadOf(
     results.map(({ direct, director }) => spreadOf(director.map((us, i) => us - direct[i]!)).median),

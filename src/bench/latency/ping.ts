@@ -1,6 +1,6 @@
 /**
- * The client's side of `beeline bench latency`: requests straight to the real servers and through the VIP, in turn.
- * Argument: what to measure, as JSON. Prints a JSON line for each round.
+ * The client of `beeline bench latency`: sends requests straight to the real servers and through the VIP, in turn.
+ * Argument: the measurement, as JSON. Prints a JSON line for each round.
  */
 
 import { once } from 'node:events';
@@ -8,10 +8,10 @@ import { connect, type Socket } from 'node:net';
 
 import type { PingJob, PingRound } from './latency.js';
 
-/** Longer than any answer takes, unless it is lost for good. */
+/** Longer than any answer takes that is not lost. */
 const TIMEOUT_MS = 5_000;
 
-/** One connection, with one request under way at a time. */
+/** A connection with at most one request under way. */
 class Connection {
   readonly #socket: Socket;
   readonly #request: Buffer;
@@ -29,7 +29,7 @@ class Connection {
     });
   }
 
-  /** Connects and learns who answers. */
+  /** Connects and reads the server's name. */
   static async open(address: string, port: number, bytes: number): Promise<{ connection: Connection; server: string }> {
     const socket = connect({ host: address, port, noDelay: true });
     socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error(`${address} does not answer`)));
@@ -37,7 +37,7 @@ class Connection {
     return { connection: new Connection(socket, bytes), server: name.toString().trim() };
   }
 
-  /** Microseconds from a request to the whole answer. */
+  /** Sends a request and returns the microseconds until the whole answer has arrived. */
   ask(): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#expected = this.#request.length;
@@ -57,16 +57,16 @@ class Connection {
   }
 }
 
-/** Asks by turns, so that whatever else the machine does meets both ways alike. */
+/** Measures one round. Both paths take turns, so that other load on the machine affects them alike. */
 async function measure({ vip, port, realServers, requests, bytes, warmUp }: PingJob): Promise<PingRound> {
   const { connection: via, server } = await Connection.open(vip, port, bytes);
   const { connection: direct } = await Connection.open(realServers[server]!, port, bytes);
   const result: PingRound = { server, direct: [], director: [] };
   for (let i = 0; i < warmUp + requests; i += 1) {
     const pair = { direct: 0, director: 0 };
-    // Neither is always the first one after the other.
-    for (const way of i % 2 === 0 ? (['direct', 'director'] as const) : (['director', 'direct'] as const)) {
-      pair[way] = await (way === 'direct' ? direct : via).ask();
+    // Neither path is always the first of a pair.
+    for (const path of i % 2 === 0 ? (['direct', 'director'] as const) : (['director', 'direct'] as const)) {
+      pair[path] = await (path === 'direct' ? direct : via).ask();
     }
     if (i >= warmUp) {
       result.direct.push(pair.direct);

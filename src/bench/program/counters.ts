@@ -1,9 +1,9 @@
-/** How long reading all counters takes: memory alone, no system call. */
+/** Measures how long reading all counters takes. They are read from memory, without a system call. */
 
-import { round, spreadOf } from '../report/statistics.js';
-import { benchDirector } from './setup.js';
+import { round, spreadOf } from '../measure/statistics.js';
+import { benchDirector } from './director.js';
 
-/** Milliseconds for one reading of all counters, summed over the CPUs. */
+/** Milliseconds for reading all counters once, summed over the CPUs. */
 export interface CountersReport {
   readonly destinations: number;
   /** Median over the readings. */
@@ -12,14 +12,14 @@ export interface CountersReport {
   readonly max: number;
 }
 
-/** Of each of the bench's four services, which the size does not count: IPv4 and IPv6, TCP and UDP. */
+/** Destinations of each of the four services that a size of one makes: IPv4 and IPv6, TCP and UDP. */
 const EACH = 256;
 const SERVICES = 4;
 const READINGS = 2000;
-/** Until V8 has compiled what it will compile. */
+/** Readings until V8 has compiled the code. */
 const WARM_UP = 500;
 
-/** Reads the counters of 1,024 destinations again and again. */
+/** Reads the counters of 1,024 destinations repeatedly. */
 export async function benchCounters(): Promise<CountersReport> {
   using director = await benchDirector({ services: 1, destinations: EACH });
   const times: number[] = [];

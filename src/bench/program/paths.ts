@@ -1,18 +1,20 @@
-/** The kinds of packets whose costs are measured: a line each. Pure. */
+/** The paths whose costs are measured: one line for each kind of packet. Pure. */
 
 import { XdpAction } from '../../libbpf/index.js';
 import {
   buildFrame,
+  ETHER_TYPE,
   fragmentHeader,
   type FrameOptions,
   icmpError,
   ipv4Fragment,
   replyBeginning,
   tagged,
+  TCP_FLAG,
   withExtensions,
   withOptions,
 } from '../../packet/index.js';
-import { BENCH_VLAN, DIRECTOR, type Size, type Variant, vip } from './setup.js';
+import { BENCH_VLAN, DIRECTOR, type Size, type Variant, vip } from './director.js';
 
 export interface Path {
   readonly path: string;
@@ -23,23 +25,22 @@ export interface Path {
   readonly frame: Uint8Array;
   /** Default: common. */
   readonly variant?: Variant;
-  /** A frame that the director is to have seen before. */
+  /** A frame to send before each measurement, as a first fragment before a later one. */
   readonly after?: Uint8Array;
-  /** How many packets come before what is measured, so that all flows are known. */
+  /** Packets to send before all measurements, so that all flows are known. */
   readonly warmUp?: number;
-  /** All flows are forgotten before each so many packets, so that each packet begins one. */
+  /** The flow table is cleared each time after so many packets, so that each packet begins a flow. */
   readonly forgetsAfter?: number;
-  /** Entries of the table of flows. Default: TRACKED_FLOWS. */
+  /** Entries of the flow table. Default: TRACKED_FLOWS. */
   readonly entries?: number;
-  /** An XdpAction: a benchmark of the wrong path is worse than none. */
+  /** The XdpAction that the program must return. Another one would mean that another path was measured. */
   readonly expect: number;
 }
 
-const TCP_SYN = 0x02;
 const CLIENT_MAC = '00:50:00:00:03:00';
 const SMALL: Size = { services: 1, destinations: 10 };
 const WIDE: Size = { services: 1, destinations: 64 };
-/** Flows of the paths that draw them at random, where nothing else is said. */
+/** Flows of the paths that draw them at random, unless they say otherwise. */
 const MANY_FLOWS = 1 << 20;
 
 function frame(options: Partial<FrameOptions> = {}): Uint8Array {
@@ -56,17 +57,17 @@ function frame(options: Partial<FrameOptions> = {}): Uint8Array {
   });
 }
 
-/** One flow, one service. */
+/** Returns a path of one flow to one service. */
 function one(path: string, program: Path['program'], packet: Uint8Array, rest: Partial<Path> = {}): Path {
   return { path, size: SMALL, flows: 1, program, floor: 'empty', frame: packet, expect: XdpAction.tx, ...rest };
 }
 
-/** Each packet of a random flow, to a random service. */
+/** Returns a path whose packets each belong to a random flow and go to a random service. */
 function many(path: string, size: Size, flows: number, program: Path['program'] = 'flows_director'): Path {
   return { ...one(path, program, frame()), size, flows, floor: 'flows_empty' };
 }
 
-/** The paths of a size of one's own. The floors come first. */
+/** Returns the paths to measure at a given size. The floors come first. */
 export function pathsOf({ services, destinations, flows }: Size & { flows: number }): Path[] {
   const size = { services, destinations };
   const pass = { size, expect: XdpAction.pass };
@@ -90,19 +91,19 @@ const VIP6 = 'fd00::100';
 const CLIENT = '192.168.1.12';
 const CLIENT6 = 'fd00::12';
 
-/** An IPv6 options header that pads (RFC 8200, 4.2), before what it stands before. */
+/** An IPv6 options header that holds nothing but padding (RFC 8200, 4.2). */
 const PADDING = { number: 60, rest: [0, 1, 4, 0, 0, 0, 0] };
 
-/** Every flow is remembered. As many packets come first that nearly each of a million flows has come twice. */
+/** Every flow has an entry. Nearly each of a million flows has sent two packets before the measurement. */
 const TRACKED = { variant: 'tracked', warmUp: 8 * MANY_FLOWS } as const;
 
-/** More flows than packets, so that nearly each packet begins one, in a table that is at most three quarters full. */
+/** More flows than packets, so that nearly each packet begins a flow, in a table that is at most three quarters full. */
 const NEW_FLOWS = 1 << 26;
 const BEGINS = { variant: 'tracked', forgetsAfter: MANY_FLOWS } as const;
-/** The same in a table that stays in the processor's caches: what is left is instructions. */
+/** The same in a table that fits in the processor's caches, so that only instructions cost time. */
 const CACHED = { entries: 1 << 13, forgetsAfter: 1 << 12 } as const;
 
-/** What is not plain, and plain packets with every feature on. */
+/** Returns paths of unusual packets, and of plain packets with every feature on. */
 function unusualPaths(): Path[] {
   const macs = { destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC };
   const udp = frame({ protocol: 'udp', payload: new Uint8Array(64) });
@@ -125,10 +126,10 @@ function unusualPaths(): Path[] {
     withExtensions(tcp6, [header]),
   );
   const everything = { variant: 'everything' } as const;
-  const syn = frame({ flags: TCP_SYN });
+  const syn = frame({ flags: TCP_FLAG.syn });
   const noService = { ...everything, expect: XdpAction.pass };
   return [
-    one('first-packet', 'director', frame({ flags: TCP_SYN })),
+    one('first-packet', 'director', frame({ flags: TCP_FLAG.syn })),
     one('ipv4-options', 'director', withOptions(frame(), [1, 1, 1, 1])),
     one('ipv6-extension', 'director', withExtensions(tcp6, [PADDING])),
     one('first-fragment', 'director', ipv4Fragment(udp, 0, true, 1)),
@@ -137,7 +138,7 @@ function unusualPaths(): Path[] {
     one('later-fragment-ipv6', 'director', later6!, { after: first6! }),
     one('icmp-error', 'director', error),
     one('icmp-error-ipv6', 'director', error6),
-    one('vlan', 'director', tagged(frame(), 0x8100, BENCH_VLAN), { variant: 'vlan' }),
+    one('vlan', 'director', tagged(frame(), ETHER_TYPE.vlan, BENCH_VLAN), { variant: 'vlan' }),
     one('tracked-ipv4-tcp', 'director', frame(), TRACKED),
     one('tracked-ipv4-udp', 'director', frame({ protocol: 'udp' }), TRACKED),
     one('tracked-ipv6-tcp', 'director', tcp6, TRACKED),
@@ -156,7 +157,7 @@ function unusualPaths(): Path[] {
   ];
 }
 
-/** All kinds of packets to one small service, and how its cost grows with flows, services and destinations. */
+/** Returns paths of all kinds of packets to one small service, and to more flows, services and destinations. */
 export function standardPaths(): Path[] {
   return [
     ...pathsOf({ ...SMALL, flows: MANY_FLOWS }),

@@ -1,176 +1,31 @@
-/** Nanoseconds a packet: the XDP program on all kinds of packets, against programs that do nothing. */
+/** `beeline bench program`: costs of packets, and times of a change, of reading counters and of a sweep. */
 
-import type { MapSet, Publisher } from '../../dataplane/index.js';
-import type { BpfProgram } from '../../libbpf/index.js';
-import { BeelineError } from '../../model/index.js';
-import { availableMemory, possibleCpus } from '../../native/index.js';
-import { measureInRounds } from '../report/rounds.js';
-import { type Judgement, midmean, round, spreadOf } from '../report/statistics.js';
-import { type Ask, requirePowerOfTwo, requireRoom, requireTime } from './need.js';
-import { type Path, pathsOf, standardPaths } from './paths.js';
-import { benchDirector } from './setup.js';
+import { machine, type Machine } from '../measure/machine.js';
+import { benchCosts, type CostOptions, type CostRow } from './costs.js';
+import { benchCounters, type CountersReport } from './counters.js';
+import { benchPublish, type PublishReport } from './publish.js';
+import { benchSweep, type SweepReport } from './sweep.js';
 
-/** One measured path. Times are nanoseconds a packet; `min` and `max` belong to `ns`. */
-export interface ProgramRow {
-  readonly path: string;
-  /** Median over the rounds. */
-  readonly ns: number;
-  /** Mean of the middle half of the differences to the floor right before and after: what the path costs beyond nothing. */
-  readonly aboveEmptyNs: number;
-  /** The same of the ratios to the floor. */
-  readonly ratioToEmpty: number;
-  readonly min: number;
-  readonly max: number;
-  /** Different flows among the packets. */
-  readonly flows: number;
-  readonly services: number;
-  /** A service. */
-  readonly destinations: number;
-  /** Measurements that the machine disturbed; they were repeated. */
-  readonly disturbed: number;
-}
-
-export interface ProgramOptions {
-  /** How often each path is measured, in turn with all others. */
+export interface ProgramReport {
+  readonly machine: Machine;
   readonly rounds: number;
-  /** Packets a measurement. */
   readonly repeat: number;
-  /** What to measure at; undefined: the standard sizes. */
-  readonly ask?: Ask | undefined;
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly rows: readonly CostRow[];
+  readonly publish: PublishReport;
+  readonly counters: CountersReport;
+  readonly sweep: SweepReport;
 }
-
-/** What a packet costs at the most, for the estimate of the time, and measurements a path and round. */
-const SLOW_PACKET_NS = 150;
-const MEASUREMENTS = 2.5;
-/** A floor between two paths is measured with this part of the packets: it comes after each. */
-const FLOOR_SHARE = 4;
 
 /**
- * Measures all paths.
+ * Measures all paths of the program, a change of the configuration, the reading of counters and a sweep.
  *
  * @throws BeelineError `BENCH_TOO_LARGE` before anything is allocated, `USAGE` for flows that are no power of two
  */
-export async function benchPrograms({ rounds, repeat, ask, onProgress }: ProgramOptions): Promise<ProgramRow[]> {
-  if (ask !== undefined) {
-    requireRoom(ask, { bytes: availableMemory(), cpus: possibleCpus() });
-    requirePowerOfTwo(ask.flows);
-  }
-  const paths = ask === undefined ? standardPaths() : pathsOf(ask);
-  requireTime(
-    (paths.length * rounds * repeat * SLOW_PACKET_NS * MEASUREMENTS) / 1e9,
-    'Ask for fewer --rounds or a smaller --repeat.',
-  );
-  const floors = new Map(paths.filter(({ program, floor }) => program === floor).map((path) => [path.floor, path]));
-  const directors = await makeDirectors(paths);
-  try {
-    for (const path of paths) {
-      warmUp(directors.get(directorKey(path))!, path);
-    }
-    const judgements = await measureInRounds({
-      paths,
-      floorOf: ({ floor }) => floors.get(floor)!,
-      measure: (path, purpose) =>
-        measure(
-          directors.get(directorKey(path))!,
-          path,
-          purpose === 'floor' ? Math.ceil(repeat / FLOOR_SHARE) : repeat,
-        ),
-      rounds,
-      onProgress,
-    });
-    return paths.map((path) => toRow(path, judgements.get(path)!));
-  } finally {
-    for (const director of directors.values()) {
-      director.close();
-    }
-  }
-}
-
-function toRow({ path, flows, size }: Path, { samples, disturbed }: Judgement): ProgramRow {
-  const { median, min, max } = spreadOf(samples.map(({ own }) => own));
-  const above = midmean(samples.map(({ own, before, after }) => own - (before + after) / 2));
-  const ratio = midmean(samples.map(({ own, before, after }) => (2 * own) / (before + after)));
-  return {
-    path,
-    ns: median,
-    aboveEmptyNs: round(above, 1),
-    ratioToEmpty: round(ratio, 2),
-    min,
-    max,
-    flows,
-    ...size,
-    disturbed,
-  };
-}
-
-/** Paths of one size and variant share a director. */
-function directorKey({ size: { services, destinations }, variant = 'common', forgetsAfter, entries }: Path): string {
-  // One that forgets has tables of its own.
-  return `${services}x${destinations} ${variant} ${forgetsAfter} ${entries}`;
-}
-
-async function makeDirectors(paths: readonly Path[]): Promise<Map<string, Publisher>> {
-  const directors = new Map<string, Publisher>();
-  for (const path of paths) {
-    if (!directors.has(directorKey(path))) {
-      directors.set(directorKey(path), await benchDirector(path.size, path.variant, path.entries));
-    }
-  }
-  return directors;
-}
-
-/** Makes the flows known that a path is about. Paths of one director share its tables. */
-export function warmUp(director: Publisher, path: Path): void {
-  if (path.warmUp !== undefined) {
-    const set = director.set!;
-    setDraws(set, path);
-    programOf(set, path.program).run({ data: path.frame, repeat: path.warmUp });
-  }
-}
-
-/** Nanoseconds a packet, as the kernel's clock around its loop says: whole ones, rounded down, or a mean of such. */
-function measure(director: Publisher, path: Path, repeat: number): number {
-  const { forgetsAfter } = path;
-  if (forgetsAfter === undefined) {
-    return measureOnce(director, path, repeat);
-  }
-  const { flows4 } = director.set!.flowMemory;
-  const parts = Math.ceil(repeat / forgetsAfter);
-  let sum = 0;
-  for (let i = 0; i < parts; i += 1) {
-    flows4.zero(0, flows4.byteLength);
-    sum += measureOnce(director, path, Math.min(repeat, forgetsAfter));
-  }
-  return round(sum / parts, 1);
-}
-
-function measureOnce(director: Publisher, path: Path, repeat: number): number {
-  const set = director.set!;
-  setDraws(set, path);
-  if (path.after !== undefined) {
-    programOf(set, 'director').run({ data: path.after });
-  }
-  const { returnValue, durationNs } = programOf(set, path.program).run({ data: path.frame, repeat });
-  if (returnValue !== path.expect) {
-    throw new BeelineError('BENCH_FAILED', `${path.path}: the program returned ${returnValue}, not ${path.expect}`);
-  }
-  return durationNs;
-}
-
-function programOf(set: MapSet, name: string): BpfProgram {
-  const program = set.programs.get(name);
-  if (program === undefined) {
-    throw new BeelineError('NOT_BUILT', `bench.bpf.o has no program ${name}`, { hint: 'Run "npm run build".' });
-  }
-  return program;
-}
-
-/** Tells the flows_* programs what to draw from: struct bench in bpf/bench.bpf.c. */
-function setDraws(set: MapSet, { flows, size }: Path): void {
-  const view = new DataView(new ArrayBuffer(16));
-  view.setBigUint64(0, 1n, true);
-  view.setUint32(8, flows - 1, true);
-  view.setUint32(12, size.services, true);
-  set.maps.get('.data.bench')!.update(new Uint8Array(4), new Uint8Array(view.buffer));
+export async function benchProgram(options: CostOptions): Promise<ProgramReport> {
+  const { rounds, repeat } = options;
+  const rows = await benchCosts(options);
+  const publish = await benchPublish(rounds);
+  const counters = await benchCounters();
+  const sweep = await benchSweep();
+  return { machine: machine(), rounds, repeat, rows, publish, counters, sweep };
 }

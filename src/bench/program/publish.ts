@@ -1,15 +1,15 @@
-/** How long a change takes from the request until packets follow it. */
+/** Measures how long a change takes from the request until packets follow it. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Publisher } from '../../dataplane/index.js';
 import { compile } from '../../image/index.js';
 import { type IpAddress, type MacAddress, macFromBytes, type Service } from '../../model/index.js';
-import { buildFrame } from '../../packet/index.js';
-import { spreadOf } from '../report/statistics.js';
-import { benchServices, benchWorld, DIRECTOR, emptyDirector, type Size, vip } from './setup.js';
+import { buildFrame, summarizeFrame } from '../../packet/index.js';
+import { spreadOf } from '../measure/statistics.js';
+import { benchServices, benchWorld, DIRECTOR, emptyDirector, type Size, vip } from './director.js';
 
-/** Milliseconds from a change of one weight to a packet that goes another way. */
+/** Milliseconds from a change of one weight to a packet that goes to another real server. */
 export interface PublishReport extends Size {
   /** Median over the rounds. */
   readonly ms: number;
@@ -18,12 +18,12 @@ export interface PublishReport extends Size {
 }
 
 const SIZE: Size = { services: 1000, destinations: 10 };
-/** The service whose weight changes; any will do. */
+/** The index of the service whose weights change. Any service would do. */
 const CHANGED = 500;
-/** Longer than a grace period: a change that comes on the heels of another waits for that, which is not measured. */
+/** Longer than a grace period, for which a change right after another would wait. */
 const PAUSE_MS = 50;
 
-/** Drains a destination and takes it back in turn, and watches where one flow's packet goes. */
+/** Sets a destination's weight to 0 and 1 in turn, and looks where one flow's packet goes. */
 export async function benchPublish(rounds: number): Promise<PublishReport> {
   const director = emptyDirector();
   try {
@@ -51,7 +51,7 @@ export async function benchPublish(rounds: number): Promise<PublishReport> {
   }
 }
 
-/** A MAC that tells the address: 02:00 and its four bytes. */
+/** Returns a MAC for an IPv4 address: 02:00 and its four bytes. */
 function macOf(address: IpAddress): MacAddress {
   const bytes = address.includes(':') ? [0, 0, 0, 0] : address.split('.').map(Number);
   return macFromBytes(Uint8Array.from([2, 0, ...bytes]));
@@ -62,7 +62,7 @@ function withWeight(service: Service, mac: MacAddress, weight: number): Service 
   return { ...service, destinations };
 }
 
-/** The MAC that one flow's packet to the service leaves for. */
+/** Returns the MAC that one flow's packet to the service is sent to. */
 function destinationOf(director: Publisher): MacAddress {
   const data = buildFrame({
     destinationMac: DIRECTOR.mac,
@@ -73,7 +73,7 @@ function destinationOf(director: Publisher): MacAddress {
     sourcePort: 40_000,
     destinationPort: 80,
   });
-  return macFromBytes(director.set!.program.run({ data }).data.subarray(0, 6));
+  return summarizeFrame(director.set!.program.run({ data }).data).destinationMac;
 }
 
 function round2(value: number): number {

@@ -1,29 +1,30 @@
-/** How long a sweep over all flows takes, and that it keeps nobody waiting. */
+/** Measures how long a sweep over all flows takes, and how long it keeps the event loop waiting. */
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-import { round, spreadOf } from '../report/statistics.js';
+import { round, spreadOf } from '../measure/statistics.js';
 import { standardPaths } from './paths.js';
-import { warmUp } from './program.js';
-import { benchDirector, TRACKED_FLOWS } from './setup.js';
+import { warmUp } from './costs.js';
+import { benchDirector, TRACKED_FLOWS } from './director.js';
 
 export interface SweepReport {
-  /** Entries of the table, and those in use. */
+  /** Entries of the table. */
   readonly entries: number;
+  /** Entries in use. */
   readonly flows: number;
-  /** Bytes of the table. */
+  /** Size of the table. */
   readonly bytes: number;
-  /** Milliseconds from the request to the result, the median over the sweeps. */
+  /** Milliseconds from the request to the result: median over the sweeps. */
   readonly ms: number;
   readonly min: number;
   readonly max: number;
-  /** The longest that the event loop was kept from its work meanwhile. */
+  /** The longest delay of the event loop meanwhile. */
   readonly blockedMs: number;
 }
 
 const SWEEPS = 50;
 
-/** Fills a table with a million flows and looks at all of them again and again. */
+/** Fills a table with a million flows and sweeps it repeatedly. */
 export async function benchSweep(): Promise<SweepReport> {
   const path = standardPaths().find(({ path: name }) => name === 'tracked-flows-1048576')!;
   using director = await benchDirector(path.size, path.variant);

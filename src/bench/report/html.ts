@@ -1,4 +1,4 @@
-/** A report as one HTML page that needs nothing else: styles, charts and figures are in it. */
+/** Reports as HTML: one page that contains its styles, charts and figures. */
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 
 import type { Report, Table } from './report.js';
 
-/** The page's text. Charts are drawn by uPlot, which is copied into it. */
+/** Returns a report's page. It contains uPlot, which draws the charts. */
 export function htmlPage(report: Report, when: Date): string {
   const { title, machine, facts, tables, charts, notes } = report;
   const uplot = dirname(createRequire(import.meta.url).resolve('uplot'));
@@ -34,7 +34,7 @@ ${STYLE}</style>
 ${charts.map((chart, i) => `<section><h2>${escapeHtml(chart.title)}</h2><div class="chart" data-chart="${i}"></div></section>`).join('\n')}
 ${tables.map(htmlTable).join('\n')}
 ${notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`).join('\n')}
-<h2>Where and how</h2>
+<h2>Machine and method</h2>
 <dl>${Object.entries(about)
     .map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`)
     .join('\n')}</dl>
@@ -88,7 +88,7 @@ dd { margin: 0; }
 .u-legend { font-size: .85rem; }
 `;
 
-/** Draws the charts; again when the page's width or colours change. */
+/** Draws the charts, and draws them again when the page's width or colours change. */
 const SCRIPT = `'use strict';
 const charts = JSON.parse(document.getElementById('charts').textContent);
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

@@ -99,7 +99,7 @@ function programCommand(): Command {
         sized === undefined
           ? undefined
           : { services: services ?? 1, destinations: destinations ?? 10, flows: flows ?? 1 << 20 };
-      const report = await benchProgram({ rounds, repeat, ask, onProgress: terminalProgress() });
+      const report = await benchProgram({ rounds, repeat, size: ask, onProgress: terminalProgress() });
       await output(report, programReport(report), options);
     });
 }

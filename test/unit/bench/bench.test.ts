@@ -9,12 +9,19 @@ import { cpio, DIRECTORY, EXECUTABLE } from '../../../src/bench/forward/cpio.js'
 import type { ForwardRow } from '../../../src/bench/forward/job.js';
 import { parseHotspots, shareOfProgram } from '../../../src/bench/forward/profile.js';
 import { summarize } from '../../../src/bench/latency/latency.js';
-import { bytesNeeded, requirePowerOfTwo, requireRoom, requireTime } from '../../../src/bench/program/need.js';
+import {
+  bytesNeeded,
+  requirePowerOfTwo,
+  requireResources,
+  requireDuration,
+} from '../../../src/bench/measure/limits.js';
 import { pathsOf, standardPaths } from '../../../src/bench/program/paths.js';
 import { escapeHtml, htmlPage } from '../../../src/bench/report/html.js';
-import { formatReport, type Report, verdicts, wrap } from '../../../src/bench/report/report.js';
-import { measureInRounds } from '../../../src/bench/report/rounds.js';
-import { judge, midmean, percentile, type Sample, spreadOf } from '../../../src/bench/report/statistics.js';
+import { goalNotes } from '../../../src/bench/report/forward.js';
+import type { Report } from '../../../src/bench/report/report.js';
+import { formatReport, wrap } from '../../../src/bench/report/text.js';
+import { measureInRounds } from '../../../src/bench/measure/rounds.js';
+import { judge, midmean, percentile, type Sample, spreadOf } from '../../../src/bench/measure/statistics.js';
 import type { BeelineError, ErrorCode } from '../../../src/model/index.js';
 
 const BEELINE = 'dist/src/cli/main.js';
@@ -105,22 +112,22 @@ test('progress ends at its total, also when rounds are added', async () => {
 
 test('what the machine has no room for is refused with what it would need', () => {
   const room = { bytes: 8e9, cpus: 4 };
-  requireRoom({ services: 1000, destinations: 10, flows: 1 << 20 }, room);
+  requireResources({ services: 1000, destinations: 10, flows: 1 << 20 }, room);
   assert.throws(
     () => {
-      requireRoom({ services: 1, destinations: 10, flows: 4e9 }, room);
+      requireResources({ services: 1, destinations: 10, flows: 4e9 }, room);
     },
     coded('BENCH_TOO_LARGE', /4,000,000,000 flows need about 64 GB of memory; 8 GB are available/),
   );
   assert.throws(
     () => {
-      requireRoom({ services: 1e6, destinations: 1000, flows: 1 }, room);
+      requireResources({ services: 1e6, destinations: 1000, flows: 1 }, room);
     },
     coded('BENCH_TOO_LARGE', /1,000,000 services of 1,000 destinations .* GB of memory/),
   );
   assert.throws(
     () => {
-      requireRoom({ services: 70_000, destinations: 1, flows: 1 }, room);
+      requireResources({ services: 70_000, destinations: 1, flows: 1 }, room);
     },
     coded('BENCH_TOO_LARGE', /70,000 services .* 65,500 is the most/),
   );
@@ -136,10 +143,10 @@ test('flows that no mask can draw, and hours of measuring, are refused', () => {
     },
     coded('USAGE', /1,000 flows is not a power of two/),
   );
-  requireTime(60, '');
+  requireDuration(60, '');
   assert.throws(
     () => {
-      requireTime(7200, '');
+      requireDuration(7200, '');
     },
     coded('BENCH_TOO_LARGE', /about 120 minutes/),
   );
@@ -203,17 +210,17 @@ function row(director: ForwardRow['director'], mpps: number, rest: Partial<Forwa
 
 test('a goal that is missed says what bounds it, with perf and without', () => {
   const limit = row('mac-rewrite', 5);
-  const missing = verdicts([limit], row('beeline', 4));
+  const missing = goalNotes([limit], row('beeline', 4));
   assert.equal(missing.length, 1);
   assert.match(missing[0]!, /reaches 0\.800 of the .*Missed: it spends 50 ns a packet more\. perf, where installed/);
   const seen = (symbol: string, percent: number): Partial<ForwardRow> => ({ hotspots: [{ symbol, percent }] });
-  const profiled = verdicts(
+  const profiled = goalNotes(
     [row('mac-rewrite', 5, seen('bpf_prog_0123_rewrite_macs', 2))],
     row('beeline', 4, seen('bpf_prog_4567_director', 20)),
   );
   assert.match(profiled[0]!, /perf sees 50 ns a packet in its XDP program .* bare rewrite has 4; the other 200 ns/);
   assert.deepEqual(
-    verdicts([limit, row('kernel', 1)], row('beeline', 4.9)).map((text) => text.includes('Missed')),
+    goalNotes([limit, row('kernel', 1)], row('beeline', 4.9)).map((text) => text.includes('Missed')),
     [false, false],
   );
 });

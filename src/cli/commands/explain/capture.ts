@@ -21,10 +21,6 @@ export interface CaptureOptions {
 /** Of nobody: locally administered. */
 export const CLIENT_MAC = '02:00:00:00:00:01';
 
-const ETHERNET_BYTES = 14;
-/** IPv4, IPv6, and the tags that may stand before them. */
-const IP_TYPES: readonly number[] = [0x0800, 0x86dd, 0x8100, 0x88a8];
-
 export async function explainCapture(self: Command, path: string, options: CaptureOptions): Promise<void> {
   const left: BrokenOff = { skipped: 0, more: false };
   const disagreeing: ExplainReport[] = [];
@@ -66,7 +62,7 @@ async function framesOf(
   limit: number,
   left: BrokenOff,
 ): Promise<{ number: number; frame: Uint8Array }[][]> {
-  const { readCapture } = await import('../../../packet/capture-file.js');
+  const { mayHoldIp, readCapture } = await import('../../../packet/index.js');
   const pages: { number: number; frame: Uint8Array }[][] = [];
   let taken = 0;
   try {
@@ -74,7 +70,7 @@ async function framesOf(
       readFileSync(path),
       Uint8Array.of(...macBytes(mac), ...macBytes(CLIENT_MAC)),
     )) {
-      if (frame === undefined || !isIp(frame)) {
+      if (frame === undefined || !mayHoldIp(frame)) {
         left.skipped += 1;
         continue;
       }
@@ -95,11 +91,6 @@ async function framesOf(
     });
   }
   return pages;
-}
-
-/** Whether it is IPv4 or IPv6, or has a tag before what it is. */
-function isIp(frame: Uint8Array): boolean {
-  return frame.length > ETHERNET_BYTES && IP_TYPES.includes((frame[12]! << 8) | frame[13]!);
 }
 
 async function* reportsOf(pages: AsyncIterable<readonly CapturedReport[]>): AsyncGenerator<readonly unknown[]> {

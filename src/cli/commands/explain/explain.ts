@@ -27,7 +27,6 @@ const SYN = 0x02;
 /** Always the same, so that asking twice asks the same. */
 const CLIENT_PORT = 40_000;
 const USUAL_PORT = 80;
-const VLAN_TAG = 0x8100;
 
 export function explainCommand(): Command {
   const command = withInstance(new Command('explain'))
@@ -105,7 +104,7 @@ async function explainOne(self: Command, client: Endpoint, vip: Endpoint, option
     throw new BeelineError('USAGE', `${client.address} and ${vip.address} are not of the same family`);
   }
   const { name, mac } = await arrival(self, options.interface);
-  const { buildFrame } = await import('../../../packet/build.js');
+  const { buildFrame, ETHER_TYPE, tagged } = await import('../../../packet/index.js');
   const frame = buildFrame({
     destinationMac: mac,
     sourceMac: CLIENT_MAC,
@@ -116,9 +115,8 @@ async function explainOne(self: Command, client: Endpoint, vip: Endpoint, option
     protocol: options.proto,
     flags: options.flags,
   });
-  const { tagged } = await import('../../../packet/change.js');
   const { vlan: id } = options;
-  const whole = id === undefined ? frame : tagged(frame, VLAN_TAG, id);
+  const whole = id === undefined ? frame : tagged(frame, ETHER_TYPE.vlan, id);
   const [report] = await ask(self, 'explain', { interface: name, frames: [whole] });
   printResult(report, options, (paint) => formatExplanation(report!, paint));
   requireAgreement(report!.oracle.agrees ? [] : [report!]);

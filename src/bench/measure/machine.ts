@@ -1,4 +1,4 @@
-/** Whose figures these are. */
+/** Describes the machine that figures were measured on. */
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release } from 'node:os';

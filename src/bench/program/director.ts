@@ -1,4 +1,4 @@
-/** The directors that benchmarks measure: real program, real tables, no interface. */
+/** Makes the directors that `beeline bench program` measures: real program, real tables, no interface. */
 
 import { fileURLToPath } from 'node:url';
 
@@ -7,12 +7,12 @@ import { compile } from '../../image/index.js';
 import { feature } from '../../layout/index.js';
 import type { Interface, IpAddress, MacAddress, Resolution, Service, World } from '../../model/index.js';
 
-/** The director's object with the benchmark's programs around it. */
+/** The director's BPF object with the benchmark's programs added. */
 const BENCH_OBJECT = fileURLToPath(new URL('../../../bpf/bench.bpf.o', import.meta.url));
 
 /**
- * The director's MAC, and every real server's: rewriting then leaves the frame as it was, so that the same frame can be
- * sent through the program a million times.
+ * The interface of the director. All real servers have its MAC too: rewriting then leaves the frame as it was, so that the
+ * same frame can be sent through the program a million times.
  */
 export const DIRECTOR: Interface = {
   name: 'bench',
@@ -23,19 +23,19 @@ export const DIRECTOR: Interface = {
   group: 1,
 };
 
-/** What bpf/bench.bpf.c calls FIRST_VIP. */
+/** FIRST_VIP in bpf/bench.bpf.c. */
 const FIRST_VIP = [10, 200] as const;
 
 export interface Size {
   readonly services: number;
-  /** A service. */
+  /** Of each service. */
   readonly destinations: number;
 }
 
 /**
- * What the director is loaded for. `common`: IPv4, IPv6 and fragments on one interface without VLANs, and flows that are
- * remembered where a change moved them. `everything`: all features. `vlan`: all features, and the real servers are on the
- * VLAN with id BENCH_VLAN. `tracked`: as common, and every flow is remembered. `wlc`: the same with IPVS's scheduler.
+ * The features and policies of a director. `common`: IPv4, IPv6 and fragments on one interface without VLANs, and entries
+ * only for flows that a change moved. `everything`: all features. `vlan`: all features, and the real servers are on the VLAN
+ * with id BENCH_VLAN. `tracked`: as `common`, but every flow has an entry. `wlc`: as `tracked`, with IPVS's scheduler.
  */
 export type Variant = 'common' | 'everything' | 'vlan' | 'tracked' | 'wlc';
 
@@ -45,7 +45,10 @@ export function vip(index: number): IpAddress {
   return [...FIRST_VIP, index >> 8, index & 0xff].join('.');
 }
 
-/** `services` IPv4 services on TCP and UDP port 80 of a VIP each, and one IPv6 service of each protocol. */
+/**
+ * Returns `services` IPv4 services on TCP port 80, each of another VIP, one on UDP port 80 of the first VIP, and an IPv6
+ * service of each protocol.
+ */
 export function benchServices({ services, destinations }: Size): Service[] {
   const range = Array.from({ length: destinations }, (_, i) => i);
   const ipv4 = range.map((i) => ({ address: `10.100.${i >> 8}.${i & 0xff}`, weight: 1 }));
@@ -63,7 +66,11 @@ function service(address: IpAddress, protocol: Service['protocol'], destinations
   return { address, port: 80, protocol, scheduler: 'maglev', track: 'moved', destinations };
 }
 
-/** @param macOf the real servers' MACs, by default the director's */
+/**
+ * Returns the surroundings of services: one interface, and a MAC for each real server.
+ *
+ * @param macOf the real servers' MACs, by default the director's
+ */
 export function benchWorld(
   services: readonly Service[],
   macOf: (address: IpAddress) => MacAddress = () => DIRECTOR.mac,
@@ -77,7 +84,7 @@ export function benchWorld(
   return { interfaces: [DIRECTOR], resolutions: new Map([...addresses].map((address) => [address, resolve(address)])) };
 }
 
-/** A director with the benchmark's programs and nothing published. */
+/** Makes a director with the benchmark's programs and nothing published. */
 export function emptyDirector(): Publisher {
   return new Publisher({
     create: (geometry, features, before) => MapSet.create(BENCH_OBJECT, geometry, features, before),
@@ -87,9 +94,9 @@ export function emptyDirector(): Publisher {
 }
 
 /**
- * A director with published tables and the benchmark's programs.
+ * Makes a director with the benchmark's programs and publishes its tables.
  *
- * @param entries of the table of IPv4 flows
+ * @param entries of the flow table for IPv4
  */
 export async function benchDirector(
   size: Size,
@@ -104,7 +111,7 @@ export async function benchDirector(
   return publisher;
 }
 
-/** Room for a million flows: three quarters full, a table finds a place for nearly all. */
+/** Entries for a million flows: a table that is three quarters full finds a place for nearly all of them. */
 export const TRACKED_FLOWS = Math.ceil((1 << 20) / 0.75);
 
 function asVariant(service: Service, variant: Variant): Service {

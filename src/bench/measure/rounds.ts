@@ -1,15 +1,15 @@
-/** Measuring many things in turns, each between two measurements of its floor, on a machine that is not always quiet. */
+/** Measures many paths in turn, each between two measurements of its floor, on a machine with other load. */
 
-import { setImmediate as breathe } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { judge, type Judgement, QUIET, type Sample } from './statistics.js';
 
 export interface RoundsOptions<Path> {
   /** In the order in which they are measured. */
   readonly paths: readonly Path[];
-  /** What a path is compared with; a floor is its own. */
+  /** Returns the path that a path is compared with. A floor is its own floor. */
   readonly floorOf: (path: Path) => Path;
-  /** What one packet costs on this path, which is measured for its own sake or as another's floor. */
+  /** Returns the cost of one packet on a path, which is measured for itself or as another path's floor. */
   readonly measure: (path: Path, purpose: 'path' | 'floor') => number | Promise<number>;
   readonly rounds: number;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
@@ -17,8 +17,8 @@ export interface RoundsOptions<Path> {
 
 /**
  * Measures every path once a round, so that a machine whose speed drifts slows all of them alike, and its floor before
- * and after it, so that slowness which comes and goes shows. A path that was disturbed is measured again, in up to half
- * as many rounds more; each path that is left is judged at the end, against the quietest floor of the whole run.
+ * and after it, so that slowness that comes and goes shows. Measures a disturbed path again, in up to half as many rounds
+ * more. Judges each path at the end, against the quietest floor of the whole run.
  */
 export async function measureInRounds<Path>(options: RoundsOptions<Path>): Promise<Map<Path, Judgement>> {
   const { paths, floorOf, measure, rounds, onProgress } = options;
@@ -29,15 +29,15 @@ export async function measureInRounds<Path>(options: RoundsOptions<Path>): Promi
     if (floorOf(path) === path) {
       quietest.set(path, Math.min(cost, quietest.get(path) ?? Infinity));
     }
-    // Lets progress be drawn and signals be heard.
-    await breathe();
+    // So that progress is drawn and signals are handled.
+    await nextTurn();
     return cost;
   };
   const judged = (path: Path): Judgement => judge(samples.get(path)!, quietest.get(floorOf(path))!, rounds);
-  const quietOnes = (path: Path): number => samples.get(path)!.length - judged(path).disturbed;
+  const quietSamples = (path: Path): number => samples.get(path)!.length - judged(path).disturbed;
 
   for (let round = 0; round < rounds + Math.ceil(rounds / 2); round += 1) {
-    const due = round < rounds ? paths : paths.filter((path) => quietOnes(path) < rounds);
+    const due = round < rounds ? paths : paths.filter((path) => quietSamples(path) < rounds);
     let last: { floor: Path; cost: number } | undefined;
     for (const [i, path] of due.entries()) {
       const floor = floorOf(path);
@@ -61,7 +61,7 @@ export async function measureInRounds<Path>(options: RoundsOptions<Path>): Promi
   return new Map(paths.map((path) => [path, judged(path)]));
 }
 
-/** For reports: what was done about noise. */
+/** A note for reports: how disturbed measurements are told and repeated. */
 export const NOISE_NOTE =
-  `Each figure is the median of measurements that lie between two of its floor, which both cost at most ` +
+  `Each figure is the median of measurements between two of its floor, which both cost at most ` +
   `${Math.round((QUIET - 1) * 100)} % more than the quietest of the run; others were repeated and are counted as disturbed.`;

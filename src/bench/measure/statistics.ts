@@ -1,4 +1,4 @@
-/** Medians, percentiles and spreads; and which measurements a noisy machine spoilt. Pure. */
+/** Medians, percentiles and spreads, and which measurements other load disturbed. Pure. */
 
 export interface Spread {
   readonly median: number;
@@ -6,7 +6,7 @@ export interface Spread {
   readonly max: number;
 }
 
-/** @throws RangeError for no values */
+/** Returns median, lowest and highest value. @throws RangeError for no values */
 export function spreadOf(values: readonly number[]): Spread {
   if (values.length === 0) {
     throw new RangeError('no values to take the median of');
@@ -17,7 +17,7 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median, min: sorted[0]!, max: sorted.at(-1)! };
 }
 
-/** The mean of the middle half: as robust as the median, and finer where the values are whole numbers. */
+/** Returns the mean of the middle half: as robust as the median, and finer where the values are whole numbers. */
 export function midmean(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const cut = Math.floor(sorted.length / 4);
@@ -26,7 +26,7 @@ export function midmean(values: readonly number[]): number {
 }
 
 /**
- * The smallest value that at least `share` of all values do not exceed (nearest rank).
+ * Returns the smallest value that at least `share` of all values do not exceed (nearest rank).
  *
  * @param sorted ascending, not empty
  * @param share above 0, up to 1
@@ -39,28 +39,28 @@ export function round(value: number, digits: number): number {
   return Number(value.toFixed(digits));
 }
 
-/** What something cost, and what its floor cost right before and right after it. */
+/** The cost of a path, and of its floor right before and right after it. */
 export interface Sample {
   readonly own: number;
   readonly before: number;
   readonly after: number;
 }
 
-/** By how much a floor may exceed the run's quietest one in a measurement that counts. */
+/** The most that a floor may cost in a measurement that counts, as a multiple of the run's quietest floor. */
 export const QUIET = 1.1;
 
 export interface Judgement {
-  /** What counts. */
+  /** The samples that count. */
   readonly samples: readonly Sample[];
-  /** How many measurements the machine disturbed. */
+  /** The number of samples that other load disturbed. */
   readonly disturbed: number;
 }
 
 /**
- * Separates what was measured on a quiet machine from what was not, by the floors alone: a measurement's own figure never
- * decides whether it counts, so nothing slow is thrown away because it was slow.
+ * Separates samples of a quiet machine from disturbed ones by their floors alone. The path's cost never decides whether a
+ * sample counts, so that no slow path is discarded because it is slow.
  *
- * Where fewer than half of the `wanted` measurements were quiet, that half with the quietest floors counts.
+ * Where fewer than half of the `wanted` samples were quiet, that half with the quietest floors counts.
  *
  * @param quietest the lowest floor of the whole run
  */

@@ -1,9 +1,9 @@
-/** How far a benchmark is, on a terminal and nowhere else. */
+/** Shows on a terminal how much of a benchmark is done. */
 
-/** What a benchmark calls again and again. */
+/** Called by a benchmark after each measurement. */
 export type OnProgress = (done: number, total: number) => void;
 
-/** Draws the share that is done on standard error's last line, and wipes it at the end; undefined without a terminal. */
+/** Returns a function that shows the share done on standard error's last line and clears it at the end; undefined without a terminal. */
 export function terminalProgress(stream: NodeJS.WriteStream = process.stderr): OnProgress | undefined {
   if (!stream.isTTY) {
     return undefined;

@@ -1,0 +1,153 @@
+/** The report of `beeline bench forward`, with its goals. Pure. */
+
+import type { ForwardReport, ForwardRow } from '../forward/forward.js';
+import { shareOfProgram } from '../forward/profile.js';
+import type { Machine } from '../measure/machine.js';
+import { NOISE_NOTE } from '../measure/rounds.js';
+import { type Chart, count, type Report, type Table } from './report.js';
+
+const CPU_NOTE =
+  'Time in which other programs had the CPU is not counted; the column "CPU" shows the share that was not theirs.';
+
+/** Names of the directors in the table. */
+const DESCRIPTIONS: Readonly<Record<ForwardRow['director'], string>> = {
+  drop: 'XDP drop: the harness alone',
+  'mac-rewrite': 'bare MAC rewrite: the limit',
+  beeline: 'Beeline, native XDP',
+  'beeline-generic': 'Beeline, generic XDP',
+  nftables: 'nftables, fwd at ingress',
+  kernel: 'the kernel, ip_forward',
+  ipvs: 'IPVS, this kernel',
+  'ipvs-uml': 'IPVS, user-mode Linux',
+  external: 'the director behind the device',
+};
+
+/** Beeline's goals: at least this share of the limit, and this many times the other directors' rates. */
+const GOALS: readonly Goal[] = [
+  { text: 'of the bare MAC rewrite’s rate', director: 'mac-rewrite', atLeast: 0.95 },
+  { text: 'times the kernel’s own forwarding', director: 'kernel', atLeast: 3.6 },
+  { text: 'times IPVS in user-mode Linux', director: 'ipvs-uml', atLeast: 2.9, ownAtLeast: 6.5 },
+];
+
+interface Goal {
+  readonly text: string;
+  readonly director: ForwardRow['director'];
+  readonly atLeast: number;
+  /** The goal by the directors' own time alone. */
+  readonly ownAtLeast?: number;
+}
+
+export function forwardReport(report: ForwardReport, machine: Machine): Report {
+  const { rows, versions, cpu, flows, driver, notes } = report;
+  const beeline = rows.find(({ director }) => director === 'beeline');
+  return {
+    title: 'Packets a second',
+    machine,
+    facts: {
+      measured: `60-byte UDP frames of ${count(flows)} flows, client, director and real servers on CPU ${cpu} together`,
+      driver,
+      ...versions,
+    },
+    tables: [rateTable(rows, beeline)],
+    charts: rateCharts(rows),
+    notes: [...(beeline === undefined ? [] : goalNotes(rows, beeline)), ...notes, NOISE_NOTE, CPU_NOTE],
+  };
+}
+
+function rateTable(rows: readonly ForwardRow[], beeline: ForwardRow | undefined): Table {
+  return {
+    columns: [
+      'director',
+      'Mpps',
+      'spread',
+      'of the limit',
+      'spread',
+      'own ns',
+      'Beeline is',
+      'CPU',
+      'lost',
+      'disturbed',
+    ],
+    rows: rows.map((row) => [
+      DESCRIPTIONS[row.director],
+      row.mpps.toFixed(2),
+      `${row.min.toFixed(2)}–${row.max.toFixed(2)}`,
+      percent(row.ratioToMacRewrite),
+      `${(100 * row.ratioMin).toFixed(0)}–${(100 * row.ratioMax).toFixed(0)} %`,
+      row.ownNs.toFixed(0),
+      beeline === undefined ? '-' : `${(beeline.ratioToMacRewrite / row.ratioToMacRewrite).toFixed(2)}x`,
+      `${row.cpuPercent.toFixed(0)} %`,
+      `${row.lostPercent.toFixed(0)} %`,
+      count(row.disturbed),
+    ]),
+  };
+}
+
+function rateCharts(rows: readonly ForwardRow[]): Chart[] {
+  const labels = rows.map(({ director }) => director);
+  return [
+    {
+      title: 'Packets a second on one core',
+      unit: 'Mpps',
+      kind: 'bars',
+      labels,
+      series: [
+        {
+          name: 'Mpps',
+          values: rows.map(({ mpps }) => mpps),
+          low: rows.map(({ min }) => min),
+          high: rows.map(({ max }) => max),
+        },
+      ],
+    },
+    {
+      title: 'The director’s own time a packet',
+      unit: 'ns',
+      kind: 'bars',
+      labels,
+      series: [{ name: 'ns', values: rows.map(({ ownNs }) => ownNs) }],
+    },
+  ];
+}
+
+/** Returns a note for each goal: whether Beeline reached it, and if not, what bounds it. */
+export function goalNotes(rows: readonly ForwardRow[], beeline: ForwardRow): string[] {
+  return GOALS.flatMap(({ text, director, atLeast, ownAtLeast }) => {
+    const other = rows.find((row) => row.director === director);
+    if (other === undefined) {
+      return [];
+    }
+    const reached = beeline.ratioToMacRewrite / other.ratioToMacRewrite;
+    const own = other.ownNs / beeline.ownNs;
+    const sentences = [
+      `Beeline reaches ${reached.toFixed(3)} ${text} (goal ${atLeast}).`,
+      ...(ownAtLeast === undefined ? [] : [`Counting own time alone it is ${own.toFixed(1)} (goal ${ownAtLeast}).`]),
+      ...(reached >= atLeast && (ownAtLeast === undefined || own >= ownAtLeast)
+        ? []
+        : [`Missed: ${bound(beeline, other)}`]),
+    ];
+    return [sentences.join(' ')];
+  });
+}
+
+/** Returns a sentence about what takes a packet's time, by perf's samples. */
+function bound(beeline: ForwardRow, other: ForwardRow): string {
+  const [own, others] = [programNs(beeline, 'director'), programNs(other, 'rewrite_macs')];
+  if (own === undefined || others === undefined) {
+    return `it spends ${(beeline.ownNs - other.ownNs).toFixed(0)} ns a packet more. perf, where installed, would show where.`;
+  }
+  const rest = 1000 / beeline.mpps - own;
+  return (
+    `perf sees ${own.toFixed(0)} ns a packet in its XDP program (parse, match, pick, rewrite, count) where the bare rewrite ` +
+    `has ${others.toFixed(0)}; the other ${rest.toFixed(0)} ns are the driver's and the harness's, the same for both.`
+  );
+}
+
+/** Returns nanoseconds a packet in an XDP program. */
+function programNs({ mpps, hotspots }: ForwardRow, program: string): number | undefined {
+  return hotspots === undefined ? undefined : (shareOfProgram(hotspots, program) / 100) * (1000 / mpps);
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
