@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
  * What scripts/check-old-kernel boots an old kernel for, as its init: loads the program as MapSet.create() in
- * src/dataplane/map-set.ts does, for every set of features or those that are named, and prints what the verifier says.
+ * src/dataplane/maps/load.ts does, for every set of features or those that are named, and prints what the verifier says.
  * Run by root without an emulator, it says so of the kernel that is running.
  */
 #include <bpf/libbpf.h>

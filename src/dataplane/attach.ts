@@ -1,26 +1,26 @@
-/** Putting the program onto interfaces: who is there already, which mode the driver takes, and taking over. */
+/** Attaches the program to interfaces: in which XDP mode, and what happens to a program that is there already. */
 
 import { BpfProgram, detachXdp, KernelError, queryXdp, XdpLink, type XdpMode } from '../libbpf/index.js';
 import { BeelineError, type Interface, type Model } from '../model/index.js';
 
 export interface AttachOptions {
   readonly mode: Model['mode'];
-  /** Detach another program instead of refusing. */
+  /** Whether to detach another program instead of refusing. */
   readonly replace: boolean;
 }
 
 export interface Attached {
   readonly link: XdpLink;
   readonly mode: XdpMode;
-  /** With mode `auto`: what the driver said to native mode. */
+  /** With mode `auto`: the driver's reason against native mode. */
   readonly nativeRefusal?: string;
 }
 
 /**
  * Attaches a program to an interface.
  *
- * @throws BeelineError `XDP_REFUSED` when another program is there and `replace` is off, or the kernel refuses;
- *   `XDP_NATIVE_REFUSED` when the driver does and the mode is `native`
+ * @throws BeelineError `XDP_REFUSED` if another program is there and `replace` is off, or the kernel refuses;
+ *   `XDP_NATIVE_REFUSED` if the driver refuses and the mode is `native`
  */
 export function attach(program: BpfProgram, target: Interface, { mode, replace }: AttachOptions): Attached {
   clearInterface(target, replace);
@@ -37,7 +37,7 @@ export function attach(program: BpfProgram, target: Interface, { mode, replace }
   }
 }
 
-/** The mode in which a program is on an interface; undefined when it is not. */
+/** Returns the mode in which a program is attached to an interface; undefined if it is not. */
 export function attachedMode(programId: number, ifindex: number): XdpMode | undefined {
   const attached = queryXdp(ifindex);
   return (['native', 'generic'] as const).find((mode) => attached[mode] === programId);
@@ -59,8 +59,8 @@ function attachIn(program: BpfProgram, { name, ifindex }: Interface, mode: XdpMo
     if (mode === 'native') {
       throw new BeelineError('XDP_NATIVE_REFUSED', `the driver of ${name} refuses native XDP: ${error.message}`, {
         hint:
-          'Often its queues or offloads are the reason: try fewer queues ("ethtool -L"), LRO off ("ethtool -K"), a ' +
-          'smaller MTU. "mode: generic" works everywhere, at a quarter of the speed.',
+          'The reason is often the number of queues or an offload: try fewer queues ("ethtool -L"), LRO off ' +
+          '("ethtool -K") or a smaller MTU. "mode: generic" works with every driver, at a quarter of the speed.',
         cause: error,
       });
     }
@@ -68,7 +68,7 @@ function attachIn(program: BpfProgram, { name, ifindex }: Interface, mode: XdpMo
   }
 }
 
-/** Makes sure that nobody else's program is on the interface. */
+/** Detaches other programs from an interface, or refuses. */
 function clearInterface(target: Interface, replace: boolean): void {
   const attached = queryXdp(target.ifindex);
   if (attached.native === 0 && attached.generic === 0 && attached.offload === 0) {
@@ -89,7 +89,7 @@ function clearInterface(target: Interface, replace: boolean): void {
   }
 }
 
-/** @throws BeelineError `XDP_REFUSED` when a link holds the program and cannot be told from another's */
+/** @throws BeelineError `XDP_REFUSED` if the program's link cannot be identified */
 function clear({ name, ifindex }: Interface, mode: XdpMode, programId: number): void {
   using link = XdpLink.find(ifindex, programId);
   if (link !== undefined) {
@@ -103,13 +103,13 @@ function clear({ name, ifindex }: Interface, mode: XdpMode, programId: number): 
       throw error;
     }
     throw new BeelineError('XDP_REFUSED', `cannot take ${name} from ${programName(programId)}: ${error.message}`, {
-      hint: 'Several links in other network namespaces hold the same program: detach the right one, "bpftool link detach".',
+      hint: 'Links in other network namespaces use the same program: detach the right one with "bpftool link detach".',
       cause: error,
     });
   }
 }
 
-/** `XDP program "xdp_pass", id 12`; the name needs CAP_SYS_ADMIN. */
+/** Returns `XDP program "xdp_pass", id 12`. Reading the name needs CAP_SYS_ADMIN. */
 function programName(id: number): string {
   try {
     using program = BpfProgram.openById(id);

@@ -1,14 +1,15 @@
-/** Sums of what the CPUs counted. Counts are exact up to 2^53, nine petabytes, and rounded beyond. */
+/** Counters: the sums of the CPUs' counters in the BPF maps. Exact up to 2^53, nine petabytes, and rounded above. */
 
-import { VERDICTS, type VerdictName } from '../layout/index.js';
 import { highestNumbers, type Image, type Numbering } from '../image/index.js';
 import * as layout from '../layout/index.js';
+import { type VerdictName, VERDICTS } from '../layout/index.js';
 import type { IpAddress } from '../model/index.js';
+import type { MapMemory } from './maps/memory.js';
 
 export interface DestinationCounters {
   readonly address: IpAddress;
   readonly packets: number;
-  /** IP lengths. */
+  /** The sum of the lengths of IP packets. */
   readonly bytes: number;
   /** TCP connections begun (SYNs). */
   readonly flows: number;
@@ -18,31 +19,25 @@ export interface ServiceCounters {
   readonly name: string;
   /** In the image's order. */
   readonly destinations: readonly DestinationCounters[];
-  /** Packets that were not sent, by the reason why; only reasons that occurred. */
+  /** Packets that were not sent, by the reason; only reasons that occurred. */
   readonly verdicts: Readonly<Partial<Record<VerdictName, number>>>;
 }
 
 export interface Counters {
   readonly services: readonly ServiceCounters[];
-  /** VIPs' packets that are for no service. */
+  /** Packets for a VIP that are for none of its services. */
   readonly noService: Readonly<Partial<Record<VerdictName, number>>>;
 }
 
-/** The part of MapSet that holds counters. */
-export interface RowReader {
-  /** Returns the first rows of a map, once for each CPU. */
-  readRows(name: 'destinationCounters' | 'serviceVerdicts', count: number): Uint8Array[];
-}
-
-/** Reads all counters; no system call. */
+/** Reads all counters, without a system call. */
 export function readCounters(
-  set: RowReader,
+  memory: MapMemory,
   { services, markEntries }: Pick<Image, 'services' | 'markEntries'> = { services: [], markEntries: [] },
   numbering: Numbering,
 ): Counters {
   const highest = highestNumbers(numbering);
-  const destinations = sumRows(set.readRows('destinationCounters', highest.destination + 1));
-  const verdicts = sumRows(set.readRows('serviceVerdicts', highest.service + 1));
+  const destinations = sumCounters(memory, 'destinationCounters', highest.destination + 1);
+  const verdicts = sumCounters(memory, 'serviceVerdicts', highest.service + 1);
   const field = (number: number, { offset }: { offset: number }): number =>
     destinations[(number * layout.counter.byteLength + offset) / 8]!;
 
@@ -70,6 +65,50 @@ export function readCounters(
   };
 }
 
+/** The counters of the flow tables since they were made. */
+export interface FlowTotals {
+  readonly stored: number;
+  /** Flows that gave way to others before they were over. */
+  readonly evicted: number;
+  /** Flows that found no room. */
+  readonly refused: number;
+}
+
+export function readFlowTotals(memory: MapMemory): FlowTotals {
+  const [stored = 0, evicted = 0, refused = 0] = sumRows(memory.readAll('flowCounters', layout.flowCounter.byteLength));
+  return { stored, evicted, refused };
+}
+
+type CounterMap = 'destinationCounters' | 'serviceVerdicts';
+
+/** The bytes of the counters of one number. */
+const COUNTER_BYTES: Readonly<Record<CounterMap, number>> = {
+  destinationCounters: layout.counter.byteLength,
+  serviceVerdicts: layout.serviceVerdicts.byteLength,
+};
+
+/** Sums the counters of the first numbers over all CPUs. */
+function sumCounters(memory: MapMemory, key: CounterMap, numbers: number): Float64Array {
+  return sumRows(memory.readAll(key, numbers * COUNTER_BYTES[key]));
+}
+
+/** Adds up the counters of `from` in the last row of `to`, which no CPU counts in. Numbers not in `kept` begin at zero. */
+export function carryCounters(
+  key: CounterMap,
+  from: MapMemory,
+  to: MapMemory,
+  numbers: number,
+  kept: readonly number[],
+): void {
+  const bytes = COUNTER_BYTES[key];
+  const sums = sumToRow(from.readAll(key, numbers * bytes));
+  const row = new Uint8Array(sums.length);
+  for (const number of kept) {
+    row.set(sums.subarray(number * bytes, (number + 1) * bytes), number * bytes);
+  }
+  to.write(key, to.elements(key) - 1, 0, row);
+}
+
 function verdictsOf(sums: Float64Array, services: readonly number[]): Partial<Record<VerdictName, number>> {
   const bases = services.map((service) => (service * layout.serviceVerdicts.byteLength) / 8);
   const counted = VERDICTS.map(
@@ -78,7 +117,7 @@ function verdictsOf(sums: Float64Array, services: readonly number[]): Partial<Re
   return Object.fromEntries(counted.filter(([, count]) => count > 0));
 }
 
-/** Adds rows of 64-bit counts, word by word. */
+/** Adds rows of 64-bit counters, word by word. */
 export function sumRows(rows: readonly Uint8Array[]): Float64Array {
   const sums = new Float64Array((rows[0]?.byteLength ?? 0) / 8);
   for (const row of rows) {
@@ -90,7 +129,7 @@ export function sumRows(rows: readonly Uint8Array[]): Float64Array {
   return sums;
 }
 
-/** The same sums as one row of 64-bit counts. */
+/** Adds rows to one row of 64-bit counters. */
 export function sumToRow(rows: readonly Uint8Array[]): Uint8Array {
   const words = BigUint64Array.from(sumRows(rows), (sum) => BigInt(sum));
   return new Uint8Array(words.buffer);

@@ -1,57 +1,43 @@
-/** The data path as the daemon sees it: adopted or made new, published to, attached, counted, removed. */
-
-import { unlinkSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+/** The data path as the daemon uses it: adopt or create, publish, attach, count, explain, remove. */
 
 import { featureNames, type Geometry, type Image, type Numbering } from '../image/index.js';
-import type { XdpLink, XdpMode } from '../libbpf/index.js';
-import { BeelineError, type Interface } from '../model/index.js';
-import { attach, attachedMode, type AttachOptions } from './attach.js';
-import type { Counters } from './counters.js';
-import { Explainer } from './explainer.js';
-import { explainOnce, type Explanation } from './explanation.js';
+import type { BpfProgram, XdpMode } from '../libbpf/index.js';
+import { BeelineError, type Family, type Interface } from '../model/index.js';
+import type { AttachOptions } from './attach.js';
+import { type Counters, type FlowTotals, readFlowTotals } from './counters.js';
+import type { Explanation } from './explain/explanation.js';
+import { ExplainerOnDemand } from './explain/on-demand.js';
 import {
   type FlowCounts,
   type FlowFilter,
-  type FlowStatistics,
   type FlowSums,
-  type FlowTotals,
   listFlows,
   readFlowCounts,
   summarizeFlows,
-} from './flows.js';
-import { MapSet } from './map-set.js';
+} from './flows/flows.js';
+import type { FlowStatistics } from './flows/sweep.js';
+import { type Attachment, Links } from './links.js';
+import { MapSet } from './maps/map-set.js';
 import { MoveTracker } from './move-tracker.js';
-import { ensurePinDirectory, linkPath, listLinks, listSets, openLink, removePins, setPath } from './pins.js';
-import { Publisher } from './publisher.js';
+import { ensurePinDirectory, listSets, removePins, setPath } from './pins.js';
+import { Publisher } from './publish/publisher.js';
 
 export interface DataPlaneOptions {
   /** director.bpf.o */
   readonly objectPath: string;
   /** explain.bpf.o */
   readonly explainPath: string;
-  /** The director's own folder in the BPF file system. */
+  /** The director's folder in the BPF file system. */
   readonly pinDirectory: string;
   /** Where it keeps what earlier configurations were, as far as flows depend on it; undefined: nowhere. */
   readonly historyPath?: string;
-  /** Told in words what was found and done; for the log. */
+  /** Called with what was found and done, for the log. */
   readonly onEvent?: (message: string, details: Record<string, unknown>) => void;
 }
 
-/** After which program and oracle are asked once more when they differ: longer than a publication is under way. */
-const ASK_AGAIN_MS = 50;
-
-export interface Attachment {
-  readonly mode: XdpMode;
-  /** An earlier process attached it. */
-  readonly adopted: boolean;
-  /** With mode `auto`: what the driver said to native mode. */
-  readonly nativeRefusal?: string;
-}
-
 /**
- * Everything that packets need is pinned, so that it outlives this process, and is put in place before what it replaces
- * is taken away: at no moment is there a packet without a program and a whole set of tables.
+ * Everything that packets need is pinned, so that it outlives this process, and is in place before what it replaces is
+ * removed: every packet finds a program and a whole set of tables.
  *
  * Calls must not overlap: the daemon's reconcile loop makes one at a time.
  */
@@ -59,15 +45,14 @@ export class DataPlane implements Disposable {
   readonly #options: DataPlaneOptions;
   readonly #publisher: Publisher;
   readonly #moves: MoveTracker;
-  readonly #links = new Map<number, { link: XdpLink; mode: XdpMode | undefined }>();
-  /** The second program over the set in use, once somebody asked for it. */
-  #explainer: { readonly set: MapSet; readonly loaded: Promise<Explainer> } | undefined;
-  /** The numbers of the sets that are pinned; the last is in use once there is one. */
+  readonly #links: Links;
+  readonly #explainer: ExplainerOnDemand;
+  /** The numbers of the pinned sets; the last one, if any, is in use. */
   #pinnedSets: number[];
 
   /**
-   * Finds what an earlier process left, and carries on with it: its maps, numbers and counters, under a program loaded
-   * anew. Maps of another version are left to their program until the first `publish` replaces both.
+   * Adopts what an earlier process left, maps, numbers and counters, under a program that it loads again. Maps of another
+   * version stay with their program until the first `publish` replaces both.
    *
    * @throws BeelineError `PINS_UNUSABLE`, `PINS_FOREIGN`, `PROGRAM_REFUSED`, `NOT_BUILT`
    */
@@ -76,9 +61,11 @@ export class DataPlane implements Disposable {
     const { objectPath, pinDirectory } = options;
     ensurePinDirectory(pinDirectory);
     this.#pinnedSets = listSets(pinDirectory);
-    for (const ifindex of listLinks(pinDirectory)) {
-      this.#openLink(ifindex);
-    }
+    this.#links = new Links(pinDirectory);
+    this.#explainer = new ExplainerOnDemand(options.explainPath, () => {
+      const { set, image, numbering } = this.#publisher;
+      return set === undefined || image === undefined ? undefined : { set, image, numbering };
+    });
     const adopted = this.#adopt();
     this.#publisher = new Publisher({
       create: (geometry, features, before) => {
@@ -99,21 +86,9 @@ export class DataPlane implements Disposable {
     });
   }
 
-  #openLink(ifindex: number): void {
-    const link = openLink(this.#options.pinDirectory, ifindex);
-    const { ifindex: actual, programId } = link.info;
-    if (actual === ifindex) {
-      this.#links.set(ifindex, { link, mode: attachedMode(programId, ifindex) });
-    } else {
-      // The interface is gone, and with it the attachment.
-      link.close();
-      unlinkSync(linkPath(this.#options.pinDirectory, ifindex));
-    }
-  }
-
-  /** The set that packets run on is the one whose program the links hold; without links, the newest. */
+  /** Adopts the set whose program the links hold; without links, the newest. */
   #adopt(): MapSet | undefined {
-    const inUse = new Set([...this.#links.values()].map(({ link }) => link.info.programId));
+    const inUse = this.#links.programIds();
     for (const number of this.#pinnedSets.toReversed()) {
       const found = MapSet.open(setPath(this.#options.pinDirectory, number));
       if (typeof found === 'string') {
@@ -127,26 +102,24 @@ export class DataPlane implements Disposable {
       if (inUse.size > 0 && !inUse.has(old.program.info.id)) {
         continue;
       }
-      const set = MapSet.reload(this.#options.objectPath, old, old.features);
+      const set = MapSet.reload(this.#options.objectPath, old, old.control.features);
       this.#install(set);
-      this.#event('adopted the pinned maps', { generation: Number(set.generation) });
+      this.#event('adopted the pinned maps', { generation: Number(set.control.generation) });
       return set;
     }
     return undefined;
   }
 
-  /** Pins a set, moves the links to its program, and drops the pins of all others. */
+  /** Pins a set, moves the links to its program, and removes the pins of all others. */
   #install(set: MapSet): void {
     const { pinDirectory } = this.#options;
-    this.#dropDeadLinks();
+    this.#links.dropDead();
     const number = (this.#pinnedSets.at(-1) ?? 0) + 1;
     try {
       set.pin(setPath(pinDirectory, number));
-      for (const { link } of this.#links.values()) {
-        link.update(set.program);
-      }
+      this.#links.update(set.program);
     } catch (error) {
-      // Some links may hold the new program already: they go on with it. Nobody will look for its pins.
+      // Some links may hold the new program already, and keep it. Its pins are not needed.
       MapSet.unpin(setPath(pinDirectory, number));
       throw error;
     }
@@ -154,19 +127,10 @@ export class DataPlane implements Disposable {
       MapSet.unpin(setPath(pinDirectory, stale));
     }
     this.#pinnedSets = [number];
-    this.#dropExplainer();
+    this.#explainer.close();
   }
 
-  /** Lets go of links whose interface is gone: they can be given no program. */
-  #dropDeadLinks(): void {
-    for (const [ifindex, { link }] of this.#links) {
-      if (link.info.ifindex === 0) {
-        this.detach(ifindex);
-      }
-    }
-  }
-
-  /** Puts an image before the packets; see Publisher. */
+  /** Publishes an image; see Publisher. */
   async publish(image: Image): Promise<void> {
     try {
       await this.#publisher.publish(image);
@@ -187,9 +151,9 @@ export class DataPlane implements Disposable {
   }
 
   /**
-   * Looks at all flows: forgets what is over and sets the destinations' loads right.
+   * Looks at all flows: ends those that are over, and corrects the destinations' loads.
    *
-   * @returns what it found, and whether another image follows from it; undefined before the first publication
+   * @returns the statistics, and whether they change the image; undefined before the first publication
    */
   async sweep(): Promise<{ readonly flows: FlowStatistics; readonly changesMoves: boolean } | undefined> {
     const moved = this.image?.services.filter(({ previous, tracks }) => previous !== undefined && !tracks) ?? [];
@@ -205,95 +169,49 @@ export class DataPlane implements Disposable {
     return { flows, changesMoves };
   }
 
-  /** How many flows each destination has at this moment, by service and in the image's order; no system call. */
+  /** Returns how many flows each destination has, by service and in the image's order; no system call. */
   flowCounts(): ReadonlyMap<string, readonly FlowCounts[]> {
     const { set, image, numbering } = this.#publisher;
     return set === undefined || image === undefined ? new Map() : readFlowCounts(set, image.services, numbering);
   }
 
-  /** What the data path did to the tables of flows since they were made. */
+  /** Returns the counters of the flow tables since they were made. */
   flowTotals(): FlowTotals {
-    const [stored = 0, evicted = 0, refused = 0] = this.#publisher.set?.readFlowCounters() ?? [];
-    return { stored, evicted, refused };
+    const { set } = this.#publisher;
+    return set === undefined ? { stored: 0, evicted: 0, refused: 0 } : readFlowTotals(set.memory);
   }
 
-  /** A page of flows; see listFlows. Services and destinations by their numbers in `numbering`. */
-  listFlows(family: 4 | 6, filter: FlowFilter, from: number, limit: number): ReturnType<typeof listFlows> {
+  /** Returns a page of flows; see listFlows. Services and destinations have their numbers in `numbering`. */
+  listFlows(family: Family, filter: FlowFilter, from: number, limit: number): ReturnType<typeof listFlows> {
     const { set } = this.#publisher;
     return set === undefined
       ? Promise.resolve({ flows: [], next: undefined })
       : listFlows(set, family, filter, from, limit);
   }
 
-  /** How many flows there are in each state, and the clients with the most; see summarizeFlows. */
-  async summarizeFlows(family: 4 | 6, filter: FlowFilter, limit: number): Promise<FlowSums> {
+  /** Returns how many flows each state has, and the clients with the most; see summarizeFlows. */
+  async summarizeFlows(family: Family, filter: FlowFilter, limit: number): Promise<FlowSums> {
     const { set } = this.#publisher;
     return set === undefined ? { states: {}, topClients: [] } : summarizeFlows(set, family, filter, limit);
   }
 
   /**
-   * What would become of a frame that comes at this moment, by program and oracle; nothing is changed by it. The first call
-   * loads a program, and so does the first after a change of features or table sizes.
+   * Returns what program and oracle would do with a frame that arrives now. It changes nothing. The first call loads a
+   * program, and so does the first after a change of features or table sizes.
    *
-   * @param ifindex of the interface that it came by
+   * @param ifindex the interface that it arrives by
    * @throws BeelineError `PROGRAM_REFUSED`, `NOT_BUILT`; KernelError `ENODEV`
    */
-  async explain(frame: Uint8Array, ifindex: number): Promise<Explanation> {
-    const first = await this.#explain(frame, ifindex);
-    if (first.differences.length === 0) {
-      return first;
-    }
-    // A packet may have come in between, or a publication be under way.
-    await sleep(ASK_AGAIN_MS);
-    return this.#explain(frame, ifindex);
+  explain(frame: Uint8Array, ifindex: number): Promise<Explanation> {
+    return this.#explainer.explain(frame, ifindex);
   }
 
-  async #explain(frame: Uint8Array, ifindex: number): Promise<Explanation> {
-    for (;;) {
-      const { set, image: published } = this.#publisher;
-      if (set === undefined || published === undefined) {
-        throw new BeelineError('INTERNAL', 'nothing was published yet, so there is nothing to explain');
-      }
-      const explainer = await this.#explainerFor(set);
-      const { image, numbering } = this.#publisher;
-      // While it was being loaded packets may have gone over to another program.
-      if (image !== undefined && this.#publisher.set === set) {
-        return explainOnce(explainer, { set, image, numbering }, frame, ifindex);
-      }
-    }
-  }
-
-  async #explainerFor(set: MapSet): Promise<Explainer> {
-    if (this.#explainer?.set !== set) {
-      this.#dropExplainer();
-      this.#explainer = { set, loaded: Explainer.load(this.#options.explainPath, set) };
-    }
-    const { loaded } = this.#explainer;
-    try {
-      return await loaded;
-    } catch (error) {
-      this.#explainer = undefined;
-      throw error;
-    }
-  }
-
-  #dropExplainer(): void {
-    this.#explainer?.loaded.then(
-      (explainer) => {
-        explainer.close();
-      },
-      // Whoever waited for it was told.
-      () => undefined,
-    );
-    this.#explainer = undefined;
-  }
-
-  /** Under which numbers services and destinations stand in the tables. */
+  /** The numbers of services and destinations in the maps. */
   get numbering(): Numbering {
     return this.#publisher.numbering;
   }
 
-  /** What was published last by this process; undefined before the first time. */
+  /** The image that this process published last; undefined before the first time. */
   get image(): Image | undefined {
     return this.#publisher.image;
   }
@@ -302,9 +220,9 @@ export class DataPlane implements Disposable {
     return this.#publisher.set?.geometry;
   }
 
-  /** How often a configuration was published since the maps were made, by whatever process. */
+  /** The number of publications since the maps were made, by any process. */
   get generation(): number {
-    return Number(this.#publisher.set?.generation ?? 0n);
+    return Number(this.#publisher.set?.control.generation ?? 0n);
   }
 
   /** The kernel's id of the program that packets run through. */
@@ -317,82 +235,51 @@ export class DataPlane implements Disposable {
   }
 
   /**
-   * Puts the program onto an interface, or finds it there. Publish first: what is attached has tables.
+   * Attaches the program to an interface, if it is not yet. Publish first: what is attached must have tables.
    *
    * @throws BeelineError `XDP_REFUSED`, `XDP_NATIVE_REFUSED`
    */
   attach(target: Interface, options: AttachOptions): Attachment {
-    const existing = this.#links.get(target.ifindex);
-    if (existing !== undefined) {
-      const { mode, link } = existing;
-      const attached = link.info.ifindex === target.ifindex;
-      if (attached && mode !== undefined && (options.mode === 'auto' || options.mode === mode)) {
-        return { mode, adopted: true };
-      }
-      this.detach(target.ifindex);
-      try {
-        return this.#attachAnew(target, options);
-      } catch (error) {
-        // The old mode worked: better that than nothing. The kernel has no way to change the mode in one step.
-        if (attached && mode !== undefined) {
-          this.#attachAnew(target, { mode, replace: false });
-          this.#event('attached as before, since the new mode was refused', { interface: target.name, mode });
-        }
-        throw error;
-      }
-    }
-    return this.#attachAnew(target, options);
+    const onFallback = (mode: XdpMode): void => {
+      this.#event('attached as before, since the new mode was refused', { interface: target.name, mode });
+    };
+    return this.#links.attach(() => this.#requireProgram(), target, options, onFallback);
   }
 
-  #attachAnew(target: Interface, options: AttachOptions): Attachment {
+  #requireProgram(): BpfProgram {
     const program = this.#publisher.set?.program;
     if (program === undefined) {
       throw new BeelineError('INTERNAL', 'nothing was published yet, so there is no program to attach');
     }
-    const { link, mode, nativeRefusal } = attach(program, target, options);
-    link.pin(linkPath(this.#options.pinDirectory, target.ifindex));
-    this.#links.set(target.ifindex, { link, mode });
-    return { mode, adopted: false, ...(nativeRefusal !== undefined && { nativeRefusal }) };
+    return program;
   }
 
-  /** The interfaces, by index, that the program is pinned to; also those that are gone since. */
+  /** The indices of the interfaces that the program is attached to, including those that have vanished since. */
   get attachedTo(): readonly number[] {
-    return [...this.#links.keys()];
+    return this.#links.interfaces;
   }
 
-  /** Whether the link to an interface holds at this moment: others can detach it. */
+  /** Returns whether the program is attached to an interface: others can detach it. */
   isAttached(ifindex: number): boolean {
-    return this.#links.get(ifindex)?.link.info.ifindex === ifindex;
+    return this.#links.isAttached(ifindex);
   }
 
-  /** Takes the program off an interface; also when the interface is gone. */
+  /** Detaches the program from an interface, also if that is gone. */
   detach(ifindex: number): void {
-    const found = this.#links.get(ifindex);
-    if (found === undefined) {
-      return;
-    }
-    if (found.link.info.ifindex !== 0) {
-      found.link.detach();
-    }
-    unlinkSync(linkPath(this.#options.pinDirectory, ifindex));
-    found.link.close();
-    this.#links.delete(ifindex);
+    this.#links.detach(ifindex);
   }
 
-  /** Takes the program off all interfaces and removes all pins: the host is as it was before. */
+  /** Detaches the program from all interfaces and removes all pins: nothing of the director stays on the host. */
   remove(): void {
     this.close();
     this.#moves.remove();
     removePins(this.#options.pinDirectory);
   }
 
-  /** Lets go of everything and leaves packets their way. */
+  /** Closes all handles. Packets are forwarded as before. */
   close(): void {
-    for (const { link } of this.#links.values()) {
-      link.close();
-    }
-    this.#links.clear();
-    this.#dropExplainer();
+    this.#links.close();
+    this.#explainer.close();
     this.#publisher.close();
   }
 

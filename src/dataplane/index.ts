@@ -1,27 +1,36 @@
-/** The XDP program and its maps. Alone in knowing how the maps are laid out. */
+/** The XDP program and its maps: everything of the director that touches the kernel's BPF. */
 
 import { fileURLToPath } from 'node:url';
-
-export type { Counters } from './counters.js';
-export { DataPlane, type Attachment } from './dataplane.js';
-export type { Explained, Trace, TraceStep, TracedEntry } from './explainer.js';
-export type { Difference, Explanation } from './explanation.js';
-export type { FlowCounts, FlowEntry, FlowFilter, FlowStatistics, FlowTotals } from './flows.js';
-export { BPF_FS_MAGIC, listSets, removePins, setPath } from './pins.js';
 
 /** The director's BPF object, as scripts/build leaves it. */
 export const DIRECTOR_OBJECT = fileURLToPath(new URL('../../bpf/director.bpf.o', import.meta.url));
 
-/** The same data path, made to explain itself. */
+/** The same data path, compiled to explain itself. */
 export const EXPLAIN_OBJECT = fileURLToPath(new URL('../../bpf/explain.bpf.o', import.meta.url));
-export { pinnedDestinations } from './leftovers.js';
-export { Publisher } from './publisher.js';
-export { MapSet } from './map-set.js';
-export { attach } from './attach.js';
-export { sumRows, sumToRow } from './counters.js';
+
+// All of it, as the daemon uses it.
+export { DataPlane } from './dataplane.js';
+export type { Attachment } from './links.js';
+
+// Counters and flows.
+export { type Counters, sumRows, sumToRow } from './counters.js';
+export type { FlowEntry } from './flows/entry.js';
+export { type FlowCounts, type FlowFilter, type FlowSums, summarizeFlows } from './flows/flows.js';
+export type { FlowStatistics } from './flows/sweep.js';
 export { MoveTracker } from './move-tracker.js';
-export { Explainer } from './explainer.js';
-export { explainOnce, type Surroundings } from './explanation.js';
-export { LiveRecall } from './recall.js';
-export { type FlowSums, summarizeFlows } from './flows.js';
-export { BPF_FS, ensurePinDirectory } from './pins.js';
+
+// Explanations.
+export { Explainer } from './explain/explainer.js';
+export { type ExplainContext, explainOnce, type Explanation } from './explain/explanation.js';
+export { LiveRecall } from './explain/recall.js';
+export type { Trace, TracedEntry } from './explain/trace.js';
+
+// Parts, for tests and benchmarks.
+export { attach } from './attach.js';
+export { MapSet } from './maps/map-set.js';
+export { readNumbering } from './maps/numbers.js';
+export { Publisher } from './publish/publisher.js';
+
+// Pins in the BPF file system.
+export { pinnedDestinations } from './leftovers.js';
+export { BPF_FS, BPF_FS_MAGIC, ensurePinDirectory, listSets, removePins, setPath } from './pins.js';

@@ -1,14 +1,14 @@
-/** What a daemon that is gone left in its maps, for whoever clears up after it. */
+/** Reads the maps of a daemon that no longer runs, for the command that cleans up after it. */
 
 import type { IpAddress } from '../model/index.js';
-import { MapSet } from './map-set.js';
+import { MapSet } from './maps/map-set.js';
+import { readNumbering } from './maps/numbers.js';
 import { listSets, setPath } from './pins.js';
 
 /**
- * The real servers that pinned maps name: those that packets went to last. Maps of another version cannot be read and
- * name none.
+ * Returns the real servers in the pinned maps, to which packets went last. Maps of another version cannot be read.
  *
- * @param directory the director's own folder in the BPF file system
+ * @param directory the director's folder in the BPF file system
  */
 export function pinnedDestinations(directory: string): Set<IpAddress> {
   const addresses = new Set<IpAddress>();
@@ -18,7 +18,7 @@ export function pinnedDestinations(directory: string): Set<IpAddress> {
       continue;
     }
     using set = found;
-    for (const { destinations } of set.readNumbering().values()) {
+    for (const { destinations } of readNumbering(set.memory).values()) {
       for (const address of destinations.keys()) {
         addresses.add(address);
       }

@@ -6,14 +6,14 @@ import { dirname, join } from 'node:path';
 import { KernelError, XdpLink } from '../libbpf/index.js';
 import { BeelineError } from '../model/index.js';
 import { mountBpffs } from '../native/index.js';
-import { MapSet } from './map-set.js';
+import { MapSet } from './maps/map-set.js';
 
 /** BPF_FS_MAGIC (linux/magic.h). */
 export const BPF_FS_MAGIC = 0xcafe4a11;
-/** Where distributions mount it. */
+/** The path at which distributions mount it. */
 export const BPF_FS = '/sys/fs/bpf';
 
-/** Makes the folder, and mounts the BPF file system where it should be and is not. */
+/** Makes the folder. Mounts the BPF file system first if it should be there and is not. */
 export function ensurePinDirectory(directory: string): void {
   try {
     if (directory.startsWith(`${BPF_FS}/`) && statfsSync(BPF_FS).type !== BPF_FS_MAGIC) {
@@ -31,9 +31,9 @@ export function ensurePinDirectory(directory: string): void {
 }
 
 /**
- * The numbers of the sets there are, ascending.
+ * Returns the numbers of the pinned sets, ascending.
  *
- * @throws BeelineError `PINS_FOREIGN` when something else has the name of one
+ * @throws BeelineError `PINS_FOREIGN` if something else has the name of one
  */
 export function listSets(directory: string): number[] {
   const numbers = list(directory, 'set-');
@@ -46,7 +46,7 @@ export function listSets(directory: string): number[] {
   return numbers;
 }
 
-/** The interfaces that links are pinned for, by index. */
+/** Returns the interfaces that links are pinned for, by index. */
 export function listLinks(directory: string): number[] {
   return list(directory, 'link-');
 }
@@ -59,7 +59,7 @@ function list(directory: string, prefix: string): number[] {
     readdirSync(directory)
       .filter((name) => name.startsWith(prefix))
       .map((name) => name.slice(prefix.length))
-      // What is named otherwise is somebody else's.
+      // Files with other names are not Beeline's.
       .filter((rest) => /^\d+$/.test(rest))
       .map(Number)
       .sort((a, b) => a - b)
@@ -74,7 +74,7 @@ export function linkPath(directory: string, ifindex: number): string {
   return join(directory, `link-${ifindex}`);
 }
 
-/** @throws BeelineError `PINS_FOREIGN` when something else stands in the link's place */
+/** @throws BeelineError `PINS_FOREIGN` if something else is at the link's path */
 export function openLink(directory: string, ifindex: number): XdpLink {
   const path = linkPath(directory, ifindex);
   try {
@@ -90,7 +90,7 @@ export function openLink(directory: string, ifindex: number): XdpLink {
   }
 }
 
-/** Detaches every program and removes every pin of a director; true when there was something. */
+/** Detaches every program and removes every pin of a director. Returns whether there was one. */
 export function removePins(directory: string): boolean {
   const sets = listSets(directory);
   const links = listLinks(directory);
@@ -111,7 +111,7 @@ export function removePins(directory: string): boolean {
   return sets.length > 0 || links.length > 0;
 }
 
-/** The folder of all instances goes with its last one. */
+/** Removes the folder of all instances together with the last one. */
 function removeIfEmpty(directory: string): void {
   if (directory !== BPF_FS && readdirSync(directory).length === 0) {
     rmdirSync(directory);

@@ -1,51 +1,45 @@
-/** From a model to the tables that packets follow. Pure: nothing here touches a map. */
+/** From a model to the tables that packets follow. Pure: nothing here reads or writes a map, a file or a clock. */
 
-export { buildMhTable, buildShTable, foldAddress, MH_SLOTS, mhSlot, SH_SLOTS, shSlot } from './ipvs-hash.js';
-export {
-  type Compilable,
-  compile,
-  type CompiledService,
-  featureNames,
-  type Image,
-  type Route,
-  SLOT_MARKED,
-  SLOT_UNMOVED,
-} from './compile.js';
+// The pipeline.
+export { compile } from './compile.js';
+export { type Compilable, type CompiledService, type Image, SLOT_MARKED, SLOT_UNMOVED } from './image.js';
+export { featureNames } from './features.js';
+export { flowOwnerName, markEntries } from './marks.js';
+export type { Ring } from './ring.js';
+export type { Route } from './routes.js';
 export { TIMEOUT_OF, timeoutSeconds } from './timeouts.js';
-export { flowOwnerName, markEntries, markEntryName } from './marks.js';
+
+// Moved slots.
+export { advance, type History, type Windows, windowsOf } from './history.js';
+export { canMove, type Moves, movesOf, sameSlots } from './moves.js';
+
+// Numbers in the maps.
+export { highestNumbers, type Numbering, type NumberSet, renumber, type ServiceNumbers } from './numbering.js';
+
+// Sizes and places of tables.
 export {
   CANDIDATE_BYTES,
   DESTINATION_BYTES,
   DESTINATIONS_HEADER_BYTES,
   EGRESS_BYTES,
-  encodeCandidates,
-  encodeDestinations,
-  encodeDestinationsHeader,
-  encodeEgresses,
-  encodeIdentities,
-  encodeNics,
-  encodePolicy,
-  encodeServices,
-  encodeSlots,
   fits,
   FLOW_WAYS,
-  forProtocol,
   type Geometry,
   grow,
-  isSequence,
-  MARK_PROTOCOL,
-  persistenceMask,
-  type Places,
-  placeServices,
-  placeTables,
-  PROGRAM_SCHEDULER,
   requiredGeometry,
   requireMemory,
-  type ServicePlacement,
   SLOT_BYTES,
   SMALLEST_GEOMETRY,
-} from './tables.js';
-export { highestNumbers, type Numbering, type NumberSet, renumber, type ServiceNumbers } from './numbering.js';
-export { type Ring } from './ring.js';
-export { advance, canMove, type History, type Moves, movesOf, sameSlots, type Windows, windowsOf } from './moves.js';
+} from './tables/geometry.js';
+export { type Places, placeTables } from './tables/places.js';
+
+// The bytes of tables.
+export { encodeDestinations, encodeDestinationsHeader, encodeEgresses, encodeSlots } from './tables/destinations.js';
+export { decodeNumbering, encodeIdentities, type IdentityTable } from './tables/identities.js';
+export { encodeNics } from './tables/nics.js';
+export { encodeCandidates, encodePolicy, isSequence, persistenceMask, PROGRAM_SCHEDULER } from './tables/policies.js';
+export { encodeServices, forProtocol, placeServices, type ServicePlacement } from './tables/services.js';
+
+// The tables of IPVS's schedulers, which the oracle looks flows up in.
+export { buildMhTable, buildShTable, foldAddress, MH_SLOTS, mhSlot, SH_SLOTS, shSlot } from './ipvs-hash.js';
 export { wrrSequence } from './sequence.js';

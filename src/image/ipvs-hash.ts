@@ -1,4 +1,4 @@
-/** IPVS's source hashing (sh), Maglev hashing (mh) and destination hashing (dh): tables and the slot a packet falls on. */
+/** The tables of IPVS's source hashing (sh), Maglev hashing (mh) and destination hashing (dh), and their hashes. */
 
 /** Slots of sh's and dh's tables (IP_VS_SH_TAB_SIZE, IP_VS_DH_TAB_SIZE). */
 export const SH_SLOTS = 256;
@@ -14,7 +14,7 @@ const MH_KEY_2 = 2_654_446_892n;
 const MH_WEIGHT_BITS = 6;
 const WORD = (1n << 64n) - 1n;
 
-/** An address folded to 32 bits: IPv4's as it is, the four words of IPv6 XORed; as a number in network order. */
+/** Folds an address to 32 bits, a number in network order: IPv4's unchanged, IPv6's four words XORed. */
 export function foldAddress(bytes: Uint8Array): number {
   let folded = 0;
   for (let i = 0; i < bytes.length; i += 4) {
@@ -23,19 +23,19 @@ export function foldAddress(bytes: Uint8Array): number {
   return folded >>> 0;
 }
 
-/** The slot of sh's table (and dh's) that a 32-bit word falls on: hash_32() of include/linux/hash.h. */
+/** Returns the slot of sh's and dh's tables for a 32-bit word: hash_32() of include/linux/hash.h. */
 export function shSlot(word: number): number {
   return Math.imul(word, GOLDEN_RATIO) >>> 24;
 }
 
-/** The slot of mh's table that a 32-bit word falls on. */
+/** Returns the slot of mh's table for a 32-bit word. */
 export function mhSlot(word: number): number {
   return sipHash13(word >>> 0, MH_KEY_1) % MH_SLOTS;
 }
 
 /**
- * The low 32 bits of SipHash-1-3 of one 32-bit word under the 128-bit key (key, key) (Aumasson and Bernstein, 2012; the
- * variant is Linux's hsiphash).
+ * Returns the low 32 bits of SipHash-1-3 of one 32-bit word under the 128-bit key (key, key) (Aumasson and Bernstein,
+ * 2012; the variant is Linux's hsiphash).
  */
 export function sipHash13(word: number, key: bigint): number {
   const block = (4n << 56n) | BigInt(word);
@@ -71,7 +71,7 @@ function rotate(value: bigint, bits: bigint): bigint {
 }
 
 /**
- * sh's table: each destination fills as many consecutive slots as its weight, one at least, round and round
+ * Builds sh's table. Destinations take turns; each fills as many consecutive slots as its weight, at least one
  * (ip_vs_sh_reassign).
  *
  * @param weights in IPVS's order, the destination added last first; not empty
@@ -91,12 +91,12 @@ export function buildShTable(weights: readonly number[]): Uint16Array {
   return table;
 }
 
-/** Which of `count` destinations, in IPVS's order, dh sends a virtual address's flows to (ip_vs_dh_reassign). */
+/** Returns the index of the destination, of `count` in IPVS's order, to which dh sends a VIP's flows (ip_vs_dh_reassign). */
 export function dhIndex(vip: Uint8Array, count: number): number {
   return shSlot(foldAddress(vip)) % count;
 }
 
-/** What mh's table is made of: a destination's address folded, its port, its weight. */
+/** A destination in mh's table; `address` is folded. */
 export interface MhMember {
   readonly address: number;
   readonly port: number;
@@ -104,11 +104,11 @@ export interface MhMember {
 }
 
 /**
- * mh's table: Maglev's permutations (ip_vs_mh_permutate, ip_vs_mh_populate), weights divided by their greatest common
- * divisor and shifted down to six bits.
+ * Builds mh's table from Maglev's permutations (ip_vs_mh_permutate, ip_vs_mh_populate). Weights are divided by their
+ * greatest common divisor and shifted down to six bits.
  *
  * @param members in IPVS's order, the destination added last first
- * @returns slot to index into `members`; undefined when all weights are zero
+ * @returns slot to index into `members`; undefined if all weights are zero
  */
 export function buildMhTable(members: readonly MhMember[]): Uint16Array | undefined {
   const divisor = members.reduce((gcd, { weight }) => greatestCommonDivisor(gcd, weight), 0);

@@ -1,4 +1,4 @@
-/** Services of marked packets as the data path has them: one service, and an entry for each VIP and protocol that leads to it. Pure. */
+/** Services of marked packets in the data path: one service, and an entry for each VIP and protocol that leads to it. */
 
 import {
   BeelineError,
@@ -17,8 +17,8 @@ import {
 } from '../model/index.js';
 
 /**
- * A VIP and protocol whose packets have a mark. It has a number of its own, so that flows of one client port to several
- * VIPs are told apart; all else is the service's.
+ * A VIP and protocol whose packets have a mark. It has its own number, so that flows from one client port to several VIPs
+ * differ; the service has everything else.
  */
 export interface MarkEntry {
   /** "fwm 1 tcp 192.168.1.100" */
@@ -27,7 +27,7 @@ export interface MarkEntry {
   readonly service: string;
   readonly address: IpAddress;
   readonly protocol: Protocol;
-  /** Ascending; 0 alone: every port. */
+  /** Ascending. A single 0 stands for every port. */
   readonly ports: readonly number[];
 }
 
@@ -35,7 +35,7 @@ export function markEntryName(service: string, protocol: Protocol, address: IpAd
   return `${service} ${protocol} ${address}`;
 }
 
-/** Under which name flows of a service have their number: of a mark's service by VIP and protocol. */
+/** Returns the name that has the number of a service's flows: for a mark's service, that of the VIP and protocol. */
 export function flowOwnerName(
   { name, service }: { readonly name: string; readonly service: Pick<Service, 'mark'> },
   protocol: Protocol,
@@ -44,14 +44,14 @@ export function flowOwnerName(
   return service.mark === undefined ? name : markEntryName(name, protocol, vip);
 }
 
-/** Addresses times ports: the table of services has an entry for each. */
+/** The most addresses times ports: the table of services has an entry for each. */
 const MAX_KEYS = 1 << 16;
 const LAST_PORT = 0xffff;
 const NO_RULES: readonly MarkRule[] = [];
 
 const asServices = new WeakMap<MarkService, Service>();
 
-/** A mark service as a service that no packet's address is for; the same object each time. */
+/** Turns a mark service into a service whose address no packet has. Returns the same object each time. */
 export function serviceOfMark(marked: MarkService): Service {
   let service = asServices.get(marked);
   if (service === undefined) {
@@ -62,7 +62,7 @@ export function serviceOfMark(marked: MarkService): Service {
   return service;
 }
 
-/** All services, those of marked packets among them. */
+/** Returns all services, including those of marked packets. */
 export function servicesToCompile({
   services,
   markServices = [],
@@ -70,13 +70,13 @@ export function servicesToCompile({
   return [...services, ...markServices.map(serviceOfMark)];
 }
 
-/** What was expanded last: rules change seldom, and an image is compiled often. */
+/** The last result: rules change seldom, and images are compiled often. */
 let last: { readonly rules: readonly MarkRule[]; readonly names: string; readonly entries: MarkEntry[] } | undefined;
 
 /**
- * The entries of all rules whose mark has a service, in the order of their names.
+ * Returns the entries of all rules whose mark has a service, by address and name.
  *
- * @throws BeelineError `TABLE_FULL` when they stand for more addresses and ports than the table takes
+ * @throws BeelineError `TABLE_FULL` if they stand for more addresses and ports than the table takes
  */
 export function markEntries({
   markServices = [],
@@ -101,7 +101,7 @@ function expand(services: readonly MarkService[], rules: readonly MarkRule[]): M
     keys += addressesIn(match) * (isEveryPort(match) ? 1 : match.lastPort - match.firstPort + 1);
     if (keys > MAX_KEYS) {
       throw new BeelineError('TABLE_FULL', `the mark rules stand for more than ${MAX_KEYS} addresses and ports`, {
-        hint: 'Take every port ("*") instead of a wide range, and the VIPs themselves instead of a large network.',
+        hint: 'Match every port ("*") instead of a wide range, and the VIPs themselves instead of a large network.',
       });
     }
     for (const address of addressesOf(match)) {
@@ -121,7 +121,7 @@ function isEveryPort({ firstPort, lastPort }: MarkMatch): boolean {
   return firstPort === 0 && lastPort === LAST_PORT;
 }
 
-/** A rule from port 0 on has no packet there: the first port is 1. */
+/** Ports from 1 on: no packet is for port 0. */
 function portsOf(match: MarkMatch): number[] {
   const first = Math.max(1, match.firstPort);
   return isEveryPort(match) ? [0] : Array.from({ length: match.lastPort - first + 1 }, (_, i) => first + i);
@@ -134,7 +134,7 @@ function addressesIn({ address, prefixLength }: MarkMatch): number {
 function addressesOf(match: MarkMatch): IpAddress[] {
   return Array.from({ length: addressesIn(match) }, (_, i) => {
     const bytes = Uint8Array.from(ipBytes(match.address));
-    // At most MAX_KEYS of them: the last three bytes count.
+    // There are at most MAX_KEYS, so that only the last three bytes change.
     for (let at = bytes.length - 1, rest = i; rest > 0; at -= 1, rest >>>= 8) {
       bytes[at]! |= rest & 0xff;
     }
@@ -142,7 +142,7 @@ function addressesOf(match: MarkMatch): IpAddress[] {
   });
 }
 
-/** Whether a mark's entries take all packets that are for a service: marks come first, as in IPVS. */
+/** Returns whether a service gets no packets because marks, which come first as in IPVS, take them all. */
 export function coveredBy(entries: readonly MarkEntry[]): (service: Service) => boolean {
   const covered = new Set(
     entries.flatMap(({ address, protocol, ports }) => ports.map((port) => `${protocol} ${address} ${port}`)),

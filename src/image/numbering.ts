@@ -1,17 +1,20 @@
-/** The numbers under which services and destinations stand in the maps: kept for as long as they exist. */
+/** The numbers of services and destinations in the maps, which they keep for as long as they exist. */
 
 import type { Destination, IpAddress } from '../model/index.js';
-import type { Image } from './compile.js';
+import type { Image } from './image.js';
 
 export interface ServiceNumbers {
   readonly number: number;
   readonly destinations: ReadonlyMap<IpAddress, number>;
 }
 
-/** By name of a service, or of what leads to a mark's service. Numbers start at 1: service 0 counts VIPs' traffic to no service, destination 0 is nobody. */
+/**
+ * By the name of a service or of a mark's entry. Numbers start at 1: service 0 counts packets for a VIP that no service
+ * takes, and destination 0 is none.
+ */
 export type Numbering = ReadonlyMap<string, ServiceNumbers>;
 
-/** Numbers that came or went with a change. */
+/** Some numbers. */
 export interface NumberSet {
   readonly services: readonly number[];
   readonly destinations: readonly number[];
@@ -19,17 +22,17 @@ export interface NumberSet {
 
 export interface Renumbering {
   readonly numbering: Numbering;
-  /** To be zeroed and named before packets see them. */
+  /** Numbers to zero and to name before packets see them. */
   readonly added: NumberSet;
-  /** To be freed when no packet can see them any more. */
+  /** Numbers to free when no packet can see them any more. */
   readonly removed: NumberSet;
 }
 
 /**
- * Numbers an image. What was there keeps its number, what is new gets the lowest one that neither the image nor
- * `previous` uses: counters, and flows, of one destination are never taken for another's.
+ * Numbers the services and destinations of an image. Each keeps the number that it has; a new one gets the lowest that
+ * neither the image nor `previous` uses, so that counters and flows of one destination are never taken for another's.
  *
- * A service whose destinations are the same keeps its very object, and when all do, the result is `previous` itself.
+ * A service whose destinations are the same keeps its ServiceNumbers object; if all do, the result is `previous` itself.
  */
 export function renumber(previous: Numbering, image: Image): Renumbering {
   const services = new NumberPool(() => [...previous.values()].map(({ number }) => number));
@@ -37,7 +40,7 @@ export function renumber(previous: Numbering, image: Image): Renumbering {
     [...previous.values()].flatMap((service) => [...service.destinations.values()]),
   );
   const numbering = new Map<string, ServiceNumbers>();
-  const all = [...image.services, ...image.markEntries.map(({ name }) => ({ name, destinations: NOBODY }))];
+  const all = [...image.services, ...image.markEntries.map(({ name }) => ({ name, destinations: NO_DESTINATIONS }))];
   let same = previous.size === all.length;
   for (const { name, destinations: wanted } of all) {
     const known = previous.get(name);
@@ -61,10 +64,10 @@ export function renumber(previous: Numbering, image: Image): Renumbering {
   };
 }
 
-/** A mark's entries have none: their service has. */
-const NOBODY: readonly Destination[] = [];
+/** A mark's entries have no destinations; their service has. */
+const NO_DESTINATIONS: readonly Destination[] = [];
 
-/** The list of destinations for which numbers were given: when a service comes with the same list, nothing changed. */
+/** The list of destinations that was numbered: if a service comes with the same list, nothing changed. */
 const lists = new WeakMap<ServiceNumbers, readonly Destination[]>();
 
 function hasExactly(known: ServiceNumbers, wanted: readonly Destination[]): boolean {
@@ -101,7 +104,7 @@ function removedBetween(previous: Numbering, next: Numbering): NumberSet {
 
 const highest = new WeakMap<Numbering, { service: number; destination: number }>();
 
-/** The highest number of each kind that is in use; 0 for none. */
+/** Returns the highest number of each kind that is in use; 0 for none. */
 export function highestNumbers(numbering: Numbering): { service: number; destination: number } {
   let found = highest.get(numbering);
   if (found === undefined) {
@@ -117,7 +120,7 @@ export function highestNumbers(numbering: Numbering): { service: number; destina
   return found;
 }
 
-/** Hands out the lowest numbers that are not used; who uses which is only asked when one is needed. */
+/** Hands out the lowest unused numbers. It lists the used ones only when the first is asked for. */
 class NumberPool {
   readonly taken: number[] = [];
   readonly #listUsed: () => Iterable<number>;

@@ -1,10 +1,10 @@
-/** The Maglev ring: which member answers for which slot, the same on every director that knows the same members. */
+/** The Maglev ring: which member owns which slot. All directors that know the same members build the same ring. */
 
 import { MAX_SLOTS, MIN_SLOTS } from '../model/index.js';
 
-/** One candidate for slots. */
+/** A member that competes for slots. */
 export interface RingMember {
-  /** What the ring depends on: the same key gets the same slots everywhere. Unique within a ring. */
+  /** Identifies the member: the same key gets the same slots on every director. Unique within a ring. */
   readonly key: Uint8Array;
   /** Its share of the slots relative to the others'; at least 1, at most 2^31 - 1. */
   readonly weight: number;
@@ -13,10 +13,10 @@ export interface RingMember {
 /** Slot to ordinal: the member's place among the members as they were given. */
 export type Ring = Uint16Array;
 
-/** As many as a slot, 16 bits, can tell apart; two values say of moved slots what is no member. */
+/** As many as the 16 bits of a slot can number; two values have a meaning for moved slots. */
 export const MAX_MEMBERS = 0xfffe;
 
-/** Turns after which the rest of the slots is handed out without a contest, in units of the slots. */
+/** After this many turns, in units of the slots, the remaining slots are given out without a contest. */
 const CONTEST_TURNS = 8;
 
 /**
@@ -25,13 +25,13 @@ const CONTEST_TURNS = 8;
  * - Sizes are powers of two, so that a slot is found by a shift. The permutation `offset + i * skip` still visits every
  *   slot, because an odd skip is coprime to 2^k.
  * - Every member has a quota, its exact share rounded, so shares are within one slot of the weights.
- * - A member whose next slot is taken waits for its next turn instead of searching on. A slot thus goes to whoever ranks
- *   it highest, nearly independent of the others, and removing one of n members moves half as many of the others' slots
- *   as Maglev does (docs/adr/0004 has the figures).
+ * - A member whose next slot is taken waits for its next turn instead of searching on. Each slot thus goes to the member
+ *   that ranks it highest, nearly independently of the others, and removing one of n members moves half as many of the
+ *   others' slots as Maglev does (docs/adr/0004 has the figures).
  *
- * @param members in an order that is the same everywhere, for example sorted by key; at most 65,535 and at most `slots`
+ * @param members in an order that is the same everywhere, for example sorted by key; at most 65,534 and at most `slots`
  * @param slots a power of two
- * @throws RangeError when there are more members than slots, or none
+ * @throws RangeError if there are more members than slots, or none
  */
 export function buildRing(members: readonly RingMember[], slots: number): Ring {
   if (members.length === 0 || members.length > slots || members.length > MAX_MEMBERS) {
@@ -40,81 +40,95 @@ export function buildRing(members: readonly RingMember[], slots: number): Ring {
   if (slots < MIN_SLOTS || slots > MAX_SLOTS || !Number.isInteger(Math.log2(slots))) {
     throw new RangeError(`${slots} is not a power of two within ${MIN_SLOTS}..${MAX_SLOTS}`);
   }
-  const ring = new Uint16Array(slots);
   if (members.length === 1) {
-    return ring;
+    return new Uint16Array(slots);
   }
-  const mask = slots - 1;
-  const open = quotas(members, slots);
-  const next = new Uint32Array(members.length);
-  const skip = new Uint32Array(members.length);
-  members.forEach(({ key }, i) => {
-    next[i] = hashBytes(key, OFFSET_SEED) & mask;
-    skip[i] = hashBytes(key, SKIP_SEED) | 1;
-  });
-
-  const taken = new Uint8Array(slots);
-  let free = slots;
-  const take = (slot: number, i: number): void => {
-    taken[slot] = 1;
-    ring[slot] = i;
-    open[i]! -= 1;
-    free -= 1;
-  };
-  const advance = (i: number): number => {
-    const slot = next[i]!;
-    next[i] = (slot + skip[i]!) & mask;
-    return slot;
-  };
-
-  // The contest. Members of the same weight have their turns together: those of half the heaviest's weight every other
-  // round, and so on.
+  const filling = new Filling(members, slots);
   const groups = groupByWeight(members);
-  const heaviest = groups[0]!.weight;
   const sum = members.reduce((total, { weight }) => total + weight, 0);
-  const rounds = (CONTEST_TURNS * slots * heaviest) / sum;
+  runContest(filling, groups, (CONTEST_TURNS * slots * groups[0]!.weight) / sum);
+
+  // The rest, a few slots in ten thousand: each member with room takes the next free ones of its permutation.
+  for (const member of groups.flatMap(({ ordinals }) => ordinals)) {
+    while (filling.hasRoom(member)) {
+      filling.tryNext(member);
+    }
+  }
+  return filling.ring;
+}
+
+/** A ring that is being filled: its free slots, and each member's quota and place in its permutation. */
+class Filling {
+  readonly ring: Ring;
+  free: number;
+  readonly #taken: Uint8Array;
+  readonly #open: Uint32Array;
+  readonly #next: Uint32Array;
+  readonly #skip: Uint32Array;
+
+  constructor(members: readonly RingMember[], slots: number) {
+    this.ring = new Uint16Array(slots);
+    this.free = slots;
+    this.#taken = new Uint8Array(slots);
+    this.#open = quotas(members, slots);
+    this.#next = Uint32Array.from(members, ({ key }) => hashBytes(key, OFFSET_SEED) & (slots - 1));
+    this.#skip = Uint32Array.from(members, ({ key }) => hashBytes(key, SKIP_SEED) | 1);
+  }
+
+  /** Whether a member has not reached its quota. */
+  hasRoom(member: number): boolean {
+    return this.#open[member]! > 0;
+  }
+
+  /** Gives a member the next slot of its permutation, if that is free. */
+  tryNext(member: number): void {
+    const slot = this.#next[member]!;
+    this.#next[member] = (slot + this.#skip[member]!) & (this.ring.length - 1);
+    if (this.#taken[slot] === 0) {
+      this.#taken[slot] = 1;
+      this.ring[slot] = member;
+      this.#open[member]! -= 1;
+      this.free -= 1;
+    }
+  }
+}
+
+/**
+ * Lets the members take turns. Members of the same weight have their turns together: those of half the heaviest's weight
+ * every other round, and so on.
+ *
+ * @param groups heaviest first; afterwards their `ordinals` are the members with room left
+ */
+function runContest(filling: Filling, groups: readonly WeightGroup[], rounds: number): void {
+  const heaviest = groups[0]!.weight;
   let waiting = groups;
-  for (let round = 0; free > 0 && round < rounds;) {
+  for (let round = 0; filling.free > 0 && round < rounds;) {
     const step = roundsToTurn(waiting, heaviest);
     round += step;
-    let served = false;
+    let isServed = false;
     for (const group of waiting) {
       group.credit += group.weight * step;
       if (group.credit < heaviest) {
         continue;
       }
       group.credit -= heaviest;
-      let full = false;
-      for (const i of group.ordinals) {
-        const slot = advance(i);
-        if (taken[slot] === 0) {
-          take(slot, i);
-          full ||= open[i] === 0;
-        }
+      let isFull = false;
+      for (const member of group.ordinals) {
+        filling.tryNext(member);
+        isFull ||= !filling.hasRoom(member);
       }
-      if (full) {
-        group.ordinals = group.ordinals.filter((i) => open[i]! > 0);
-        served ||= group.ordinals.length === 0;
+      if (isFull) {
+        group.ordinals = group.ordinals.filter((member) => filling.hasRoom(member));
+        isServed ||= group.ordinals.length === 0;
       }
     }
-    if (served) {
+    if (isServed) {
       waiting = waiting.filter(({ ordinals }) => ordinals.length > 0);
     }
   }
-
-  // The rest, a few slots in ten thousand: each member with room takes the next free ones of its permutation.
-  for (const i of groups.flatMap(({ ordinals }) => ordinals)) {
-    while (open[i]! > 0) {
-      const slot = advance(i);
-      if (taken[slot] === 0) {
-        take(slot, i);
-      }
-    }
-  }
-  return ring;
 }
 
-/** In how many rounds some group has a turn: many, when the heaviest have all their slots and the others are light. */
+/** Returns after how many rounds a group has a turn: many, if the heaviest have all their slots and the others are light. */
 function roundsToTurn(waiting: readonly WeightGroup[], heaviest: number): number {
   let least = Infinity;
   for (const { weight, credit } of waiting) {
@@ -149,8 +163,8 @@ function groupByWeight(members: readonly RingMember[]): WeightGroup[] {
 }
 
 /**
- * How many slots each member gets: `slots * weight / sum`, rounded so that the sum is exact (largest remainder), and at
- * least one each, so that a small weight among large ones is served at all.
+ * Returns how many slots each member gets: `slots * weight / sum`, rounded so that the sum is exact (largest remainder),
+ * and at least one each, so that a small weight among large ones is served at all.
  */
 export function quotas(members: readonly RingMember[], slots: number): Uint32Array {
   const sum = members.reduce((total, { weight }) => total + weight, 0);
@@ -170,11 +184,11 @@ export function quotas(members: readonly RingMember[], slots: number): Uint32Arr
       missing -= 1;
     }
   }
-  // The guaranteed ones came from nowhere: the largest give them.
+  // The guaranteed slots are taken from the largest members.
   return missing < 0 ? levelled(result, -missing) : result;
 }
 
-/** Takes `surplus` away from the largest, one after another: they end up at the same height, give or take one. */
+/** Takes `surplus` from the largest, one after another, until they are equal but for one. */
 function levelled(quota: Uint32Array, surplus: number): Uint32Array {
   const above = (level: number): number => quota.reduce((sum, each) => sum + Math.max(0, each - level), 0);
   let [low, high] = [0, quota.reduce((most, each) => Math.max(most, each), 0)];
@@ -192,7 +206,7 @@ function levelled(quota: Uint32Array, surplus: number): Uint32Array {
   });
 }
 
-/** Any two constants do, as long as every director has the same. */
+/** Arbitrary constants, but the same on every director. */
 const OFFSET_SEED = 0x6f666673;
 const SKIP_SEED = 0x736b6970;
 

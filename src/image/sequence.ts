@@ -1,16 +1,16 @@
-/** Round robin, plain and weighted, as the sequence of picks that repeats: rr's and wrr's tables. */
+/** The table of wrr: the picks of IPVS's weighted round robin, as a sequence that repeats. */
 
 import { greatestCommonDivisor } from './ipvs-hash.js';
 
-/** Longer patterns, of large weights without a common divisor, are replaced by shorter ones of nearly the same shares. */
+/** Longer sequences, of large weights without a common divisor, are replaced by shorter ones of nearly the same shares. */
 export const MAX_SEQUENCE = 1 << 16;
 
 /**
- * The picks of IPVS's weighted round robin, until they repeat (ip_vs_wrr_schedule): again and again through the list,
- * each time taking the destinations of at least some weight, which falls from the highest to nothing.
+ * Returns the picks of IPVS's weighted round robin until they repeat (ip_vs_wrr_schedule). IPVS goes through the list
+ * again and again, and each time picks the destinations of at least a certain weight, which falls from the highest to zero.
  *
- * Where the pattern begins depends on the order in which the destinations came, as in IPVS: the weight that is asked for
- * is kept from change to change. All are taken to have been added one by one, with the weights that they have now.
+ * The beginning depends on the order in which the destinations were added, as in IPVS, where that weight survives
+ * changes. We assume that they were added one by one, with their present weights.
  *
  * @param weights in IPVS's order, the destination added last first
  * @returns indices into `weights`; empty when all are zero
@@ -21,7 +21,7 @@ export function wrrSequence(weights: readonly number[]): Uint16Array {
   if (highest <= 0) {
     return new Uint16Array(0);
   }
-  // Who is taken, from the round that asks for least: each further one asks for more, and looks at fewer.
+  // The rounds in reverse, from the lowest weight that is asked for: each further one picks fewer.
   const rounds: number[][] = [];
   let taken = scaled.map((_, i) => i);
   for (let asked = 1; asked <= highest; asked += step) {
@@ -33,7 +33,7 @@ export function wrrSequence(weights: readonly number[]): Uint16Array {
   return Uint16Array.from(picks);
 }
 
-/** IPVS's `di` and `mw`: by how much the weight asked for falls, and what it begins with. */
+/** IPVS's `di` and `mw`: the step by which the weight that is asked for falls, and where it begins. */
 function stepsOf(weights: readonly number[]): { step: number; highest: number } {
   return steps(
     weights.reduce(greatestCommonDivisor, 0),
@@ -46,7 +46,7 @@ function steps(divisor: number, heaviest: number): { step: number; highest: numb
   return { step, highest: heaviest - (step - 1) };
 }
 
-/** IPVS's `cw` after all were added (ip_vs_wrr_dest_changed). */
+/** IPVS's `cw` after all destinations were added (ip_vs_wrr_dest_changed). */
 function firstAsked(weights: readonly number[]): number {
   let [asked, divisor, heaviest] = [0, 0, 0];
   for (const weight of weights.toReversed()) {
@@ -62,7 +62,7 @@ function firstAsked(weights: readonly number[]): number {
   return asked;
 }
 
-/** Weights as they are, or smaller ones in nearly the same proportion when their pattern would be too long. */
+/** Returns the weights, or smaller ones in nearly the same proportion if the sequence would be too long. */
 function scale(weights: readonly number[]): number[] {
   const divisor = Math.max(1, weights.reduce(greatestCommonDivisor, 0));
   const sum = weights.reduce((total, weight) => total + weight / divisor, 0);

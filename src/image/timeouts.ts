@@ -1,9 +1,9 @@
-/** How long flows last without a packet, by their state, in seconds. Pure. */
+/** How long flows last without a packet, by their state. */
 
 import type { FlowState } from '../layout/index.js';
 import { type Service, type Timeouts, withDefaults } from '../model/index.js';
 
-/** The configured timeout of each state of a flow; templates have their service's persistence timeout instead. */
+/** The name of each state's configured timeout; templates have the persistence timeout of their service instead. */
 export const TIMEOUT_OF: Partial<Record<FlowState, keyof Timeouts>> = {
   'syn-recv': 'synReceived',
   unconfirmed: 'established',
@@ -15,7 +15,7 @@ export const TIMEOUT_OF: Partial<Record<FlowState, keyof Timeouts>> = {
   udp: 'udp',
 };
 
-/** After how many seconds without a packet a flow in this state ends. */
+/** Returns after how many seconds without a packet a flow in this state ends. */
 export function timeoutSeconds({ timeouts: own, persistence }: Service, common: Timeouts, state: FlowState): number {
   const name = TIMEOUT_OF[state];
   return name === undefined ? (persistence?.timeout ?? 0) : withDefaults(common, own)[name];

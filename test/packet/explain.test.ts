@@ -12,7 +12,7 @@ import {
   type Explanation,
   LiveRecall,
   type MapSet,
-  type Surroundings,
+  type ExplainContext,
 } from '../../src/dataplane/index.js';
 import { explainFrames } from '../../src/director/index.js';
 import type { Service } from '../../src/model/index.js';
@@ -58,7 +58,7 @@ function assertSame(before: ReadonlyMap<string, Buffer>, after: ReadonlyMap<stri
 
 /** What `beeline explain` prints of a frame. */
 async function explainedText(
-  { set, image, numbering }: Surroundings,
+  { set, image, numbering }: ExplainContext,
   explainer: Explainer,
   frame: Uint8Array,
 ): Promise<string> {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'node:test';
 
+import { readNumbering } from '../../src/dataplane/index.js';
 import { markEntries } from '../../src/image/index.js';
 import {
   type MarkRule,
@@ -152,7 +153,7 @@ test('numbers of marks are found again by whoever adopts the maps', async () => 
   const markRules = rules(0xfffffffe, `tcp:${VIP}:80`, `udp:${VIP}:53`);
   const markServices = [marked({ mark: 0xfffffffe }), marked({ mark: 7, family: 6 })];
   using director = await directorOf({ services: [service(VIP, 0, SERVERS)], markServices, markRules });
-  const found = director.publisher.set!.readNumbering();
+  const found = readNumbering(director.publisher.set!.memory);
   const known = director.publisher.numbering;
   const plain = (numbering: typeof known): unknown =>
     Object.fromEntries([...numbering].map(([name, { number, destinations }]) => [name, [number, [...destinations]]]));

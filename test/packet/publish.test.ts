@@ -38,7 +38,7 @@ test('after each publication packets follow it, whichever copy it went to', asyn
     const server = `192.168.1.${31 + (round % 3)}`;
     await director.publish([service(VIP, 80, [server])]);
     assert.equal(serverOf(director, packet(1)), macFor(server));
-    assert.equal(director.publisher.set!.activeCopy, (round % 2) as 0 | 1);
+    assert.equal(director.publisher.set!.control.activeCopy, (round % 2) as 0 | 1);
   }
 });
 

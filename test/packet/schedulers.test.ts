@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
+import { readNumbering } from '../../src/dataplane/index.js';
 import * as layout from '../../src/layout/index.js';
 import type { Destination, Resolution, Service } from '../../src/model/index.js';
 import { Caller, frameOf, serverOf } from '../support/clients.js';
@@ -483,7 +484,7 @@ test('the flow of a real server that was removed, or that answers no more, is re
 
 /** Destination numbers by address, as the maps say. */
 function numbersOf(director: PacketDirector): ReadonlyMap<string, number> {
-  const [numbers] = director.publisher.set!.readNumbering().values();
+  const [numbers] = readNumbering(director.publisher.set!.memory).values();
   return numbers!.destinations;
 }
 

@@ -135,7 +135,7 @@ function measure(director: Publisher, path: Path, repeat: number): number {
   if (forgetsAfter === undefined) {
     return measureOnce(director, path, repeat);
   }
-  const { flows4 } = director.set!.flowMemory;
+  const flows4 = director.set!.memory.mapping('flows4');
   const parts = Math.ceil(repeat / forgetsAfter);
   let sum = 0;
   for (let i = 0; i < parts; i += 1) {

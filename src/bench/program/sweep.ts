@@ -46,7 +46,7 @@ export async function benchSweep(): Promise<SweepReport> {
   return {
     entries: TRACKED_FLOWS,
     flows: used,
-    bytes: director.set!.flowMemory.flows4.byteLength,
+    bytes: director.set!.memory.mapping('flows4').byteLength,
     ms: round(median, 2),
     min: round(min, 2),
     max: round(max, 2),

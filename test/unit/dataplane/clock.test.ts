@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { gzipSync } from 'node:zlib';
 
-import { clockShift, fromConfig, fromTimerList } from '../../../src/dataplane/clock.js';
+import { clockShift, fromConfig, fromTimerList } from '../../../src/dataplane/flows/clock.js';
 
 const timerList = (seconds: number, hz: number): Buffer => {
   // The kernel starts to count five minutes before the lower 32 bits overflow.

@@ -5,7 +5,9 @@ import test from 'node:test';
 
 import fc from 'fast-check';
 
-import { compile, type Image, slotsFor } from '../../../src/image/compile.js';
+import { compile } from '../../../src/image/compile.js';
+import type { Image } from '../../../src/image/image.js';
+import { slotsFor } from '../../../src/image/rings.js';
 import { keepUnchanged, type Model, type Service } from '../../../src/model/index.js';
 import { anyServices, DIRECTOR, macFor, reordered, service, worldOf } from '../../support/models.js';
 

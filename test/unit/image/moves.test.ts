@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { MoveTracker } from '../../../src/dataplane/index.js';
-import { compile, type CompiledService } from '../../../src/image/compile.js';
+import { compile } from '../../../src/image/compile.js';
+import type { CompiledService } from '../../../src/image/image.js';
 import type { IpAddress, Resolution, Scheduler, Service, Tracking } from '../../../src/model/index.js';
 import { Oracle } from '../../../src/oracle/index.js';
 import { buildFrame } from '../../../src/packet/index.js';

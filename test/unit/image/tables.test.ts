@@ -7,18 +7,12 @@ import fc from 'fast-check';
 
 import { sumRows, sumToRow } from '../../../src/dataplane/index.js';
 import { compile } from '../../../src/image/compile.js';
-import { choicesOf, entriesFor, placeKeys } from '../../../src/image/cuckoo.js';
 import { type Numbering, renumber } from '../../../src/image/numbering.js';
-import {
-  encodeNics,
-  fits,
-  grow,
-  persistenceMask,
-  requiredGeometry,
-  requireMemory,
-  SMALLEST_GEOMETRY,
-} from '../../../src/image/tables.js';
-import { multiply } from '../../../src/image/word64.js';
+import { choicesOf, entriesFor, placeKeys } from '../../../src/image/tables/cuckoo.js';
+import { fits, grow, requiredGeometry, requireMemory, SMALLEST_GEOMETRY } from '../../../src/image/tables/geometry.js';
+import { encodeNics } from '../../../src/image/tables/nics.js';
+import { persistenceMask } from '../../../src/image/tables/policies.js';
+import { multiply } from '../../../src/image/tables/word64.js';
 import { anyServices, DIRECTOR, service, worldOf } from '../../support/models.js';
 
 const anyWord = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });

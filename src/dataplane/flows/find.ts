@@ -1,38 +1,39 @@
-/** Where in the tables a flow is remembered: the arithmetic of bpf/flow_entry.h and bpf/flow.h, and a look there. */
+/** Finds one flow in its table, by the arithmetic of bpf/flow_entry.h and bpf/flow.h. */
 
-import { FLOW_WAYS } from '../image/index.js';
-import * as layout from '../layout/index.js';
-import type { Mapping } from '../libbpf/index.js';
-import { decodeFlow, type FlowEntry } from './flows.js';
+import { FLOW_WAYS } from '../../image/index.js';
+import type { Mapping } from '../../libbpf/index.js';
+import type { Family } from '../../model/index.js';
+import { decodeFlow, entryBytes, type FlowEntry } from './entry.js';
 
 const WORD = (1n << 64n) - 1n;
 const MULTIPLIER_2 = 0xc2b2ae3d27d4eb4fn;
 const MULTIPLIER_3 = 0x165667b19e3779f9n;
 
-/** A table of flows, and what spreads them over it. */
+/** A flow table. */
 export interface FlowTable {
-  readonly family: 4 | 6;
+  readonly family: Family;
   readonly memory: Mapping;
+  /** Spreads flows over the table. */
   readonly secret: bigint;
-  /** The data path's time. */
+  /** The program's time. */
   readonly now: number;
 }
 
-/** Whose entry is looked for. */
+/** Identifies the entry of a flow or template. */
 export interface FlowKey {
   /** The service's number. */
   readonly service: number;
   /** 4 or 16 bytes. */
   readonly client: Uint8Array;
   readonly clientPort: number;
-  /** The virtual one. */
+  /** The virtual port. */
   readonly port: number;
   readonly template: boolean;
 }
 
-/** The entry of a flow, or of a template of persistence; undefined when there is none. */
+/** Returns the entry of a flow or of a template of persistence. */
 export function findFlow({ family, memory, secret, now }: FlowTable, key: FlowKey): FlowEntry | undefined {
-  const { byteLength } = family === 4 ? layout.flow4 : layout.flow6;
+  const byteLength = entryBytes(family);
   const ways = family === 4 ? FLOW_WAYS.ipv4 : FLOW_WAYS.ipv6;
   const wanted = keyBytes(key);
   const buckets = BigInt(memory.byteLength / byteLength / ways);
@@ -55,7 +56,7 @@ export function findFlow({ family, memory, secret, now }: FlowTable, key: FlowKe
   return undefined;
 }
 
-/** All of an entry but its data: 8 bytes for IPv4, 24 for IPv6. */
+/** Encodes an entry without its data: 8 bytes for IPv4, 24 for IPv6. */
 function keyBytes({ service, client, clientPort }: FlowKey): Uint8Array {
   const [length, portAt, serviceAt] = client.length === 4 ? [8, 4, 6] : [24, 16, 18];
   const bytes = new Uint8Array(length);

@@ -1,26 +1,26 @@
-/** After how long without a packet flows are over, by state, in the data path's units. Pure. */
+/** The timeouts of flows by state, in the program's units of time. */
 
-import { type Image, TIMEOUT_OF } from '../image/index.js';
-import * as layout from '../layout/index.js';
-import { FLOW_STATES, type FlowState } from '../layout/index.js';
-import { type Service, type Timeouts, withDefaults } from '../model/index.js';
+import { type Image, TIMEOUT_OF } from '../../image/index.js';
+import * as layout from '../../layout/index.js';
+import { FLOW_STATES, type FlowState } from '../../layout/index.js';
+import { type Service, type Timeouts, withDefaults } from '../../model/index.js';
 import { unitsOf } from './clock.js';
 
-/** In the data path's units, by state; 0 for what is no state of a flow. */
+/** Returns the timeouts of a service's flows, by state; 0 if a number is no state of a flow. */
 export function timeoutsOf({ timeouts: own, persistence }: Service, common: Timeouts): Uint32Array<ArrayBuffer> {
   const timeouts = withDefaults(common, own);
   const units = new Uint32Array(FLOW_STATES);
   for (const [state, name] of Object.entries(TIMEOUT_OF)) {
     units[layout.flowState[state as FlowState]] = unitsOf(timeouts[name]);
   }
-  // Templates that a service has left from when it was persistent are over; 0 would be never.
+  // Templates from when the service was persistent are over; 0 would mean that they never are.
   const template = persistence === undefined ? 1 : unitsOf(persistence.timeout);
   units[layout.flowState.template] = template;
   units[layout.flowState['template-new']] = template;
   return units;
 }
 
-/** The longest of all services, by state. */
+/** Returns the longest timeout of all services, by state. */
 export function longestTimeouts({ services, timeouts }: Image): Uint32Array<ArrayBuffer> {
   const longest = new Uint32Array(FLOW_STATES);
   longest[layout.flowState.busy] = 0xffff_ffff;

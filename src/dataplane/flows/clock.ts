@@ -1,13 +1,13 @@
-/** How long a jiffy is: the unit that the data path tells time in, because reading it costs packets nothing. */
+/** The length of a jiffy, the program's unit of time: reading it costs packets nothing. */
 
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { gunzipSync } from 'node:zlib';
 
-/** What kernels are built with (kernel/Kconfig.hz; MIPS and Alpha have others). */
+/** The values that kernels are built with (kernel/Kconfig.hz; MIPS and Alpha have others). */
 const USUAL_HZ = [100, 250, 300, 1000] as const;
 
-/** Debian's, and most distributions'. */
+/** The value of Debian and most distributions. */
 const DEFAULT_HZ = 250;
 
 /** INITIAL_JIFFIES: five minutes before the lower 32 bits overflow (linux/jiffies.h). */
@@ -15,22 +15,22 @@ const JIFFIES_AT_BOOT_S = 300;
 
 let known: number | undefined;
 
-/** How far to shift jiffies to the right for a unit of about a second: between 0.8 and 1.3 of one. */
+/** Returns how far to shift jiffies to the right for units of about a second: 0.8 to 1.3 seconds. */
 export function clockShift(): number {
   return Math.round(Math.log2(jiffiesPerSecond()));
 }
 
-/** How many of the data path's units make at least so many seconds. */
+/** Converts seconds to the program's units, rounded up. */
 export function unitsOf(seconds: number): number {
   return Math.ceil((seconds * jiffiesPerSecond()) / 2 ** clockShift());
 }
 
-/** How long so many of the data path's units are. */
+/** Converts the program's units to seconds. */
 export function secondsOf(units: number): number {
   return (units * 2 ** clockShift()) / jiffiesPerSecond();
 }
 
-/** The kernel's HZ, from what it says of itself; where it says nothing, the usual one. */
+/** Returns the kernel's HZ, from the first source that tells it, or else the usual one. */
 export function jiffiesPerSecond(): number {
   known ??=
     fromTimerList(readOrNothing('/proc/timer_list')) ??
@@ -40,7 +40,7 @@ export function jiffiesPerSecond(): number {
   return known;
 }
 
-/** From the time since boot and how many jiffies went by in it. */
+/** Returns HZ from the time since boot and the jiffies that passed in it. */
 export function fromTimerList(content: Buffer): number | undefined {
   const text = content.toString();
   const now = /^now at (\d+) nsecs$/m.exec(text)?.[1];
@@ -50,18 +50,18 @@ export function fromTimerList(content: Buffer): number | undefined {
   }
   const seconds = Number(now) / 1e9 - JIFFIES_AT_BOOT_S;
   const hz = (Number(jiffies) - 2 ** 32) / seconds;
-  // Around five minutes after boot the two figures say nothing.
+  // About five minutes after boot both are close to zero, and their quotient is arbitrary.
   return USUAL_HZ.find((usual) => Math.abs(hz - usual) < usual * 0.05);
 }
 
-/** From the configuration that the kernel was built with, compressed or not. */
+/** Returns HZ from the configuration that the kernel was built with, compressed or not. */
 export function fromConfig(content: Buffer): number | undefined {
   const text = (content[0] === 0x1f && content[1] === 0x8b ? gunzipSync(content) : content).toString();
   const hz = /^CONFIG_HZ=(\d+)$/m.exec(text)?.[1];
   return hz === undefined ? undefined : Number(hz);
 }
 
-/** What does not exist here, or is kept from us, says nothing. */
+/** Returns nothing for a file that does not exist or must not be read. */
 function readOrNothing(path: string): Buffer {
   try {
     return readFileSync(path);

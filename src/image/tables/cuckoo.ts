@@ -1,32 +1,33 @@
-/** The service table's two-choice hash: where each key stands, so that a packet looks in two places at most. */
+/** The two-choice (cuckoo) hash of the service tables: a packet looks at two entries at most. */
 
 import { multiply, type Word64, wordAt, wordSequence, xor } from './word64.js';
 
 /** Keys of 8 bytes (IPv4) or 20 bytes (IPv6), all of one kind. */
 export interface CuckooTable {
-  /** The two odd multipliers that the program hashes with. */
+  /** The two odd multipliers of the hash. */
   readonly multipliers: readonly [Word64, Word64];
-  /** For each key, in the order given, the entry it stands in. */
+  /** The index of the entry of each key, in the order of the keys. */
   readonly positions: Uint32Array;
 }
 
-/** Fullest a table gets: at half full, two-choice insertion begins to fail. */
+/** The most that a table is filled: from a half on, two-choice insertion begins to fail. */
 const MAX_LOAD = 0.4;
-/** Evictions before other multipliers are tried. */
+/** The most evictions before other multipliers are tried. */
 const MAX_EVICTIONS = 500;
 const MAX_ATTEMPTS = 64;
-/** Any constant does, as long as every director has the same. */
+/** Arbitrary, but the same on every director. */
 const SEED = 0x6265656c696e65n;
 
-/** How many entries a table for so many keys needs: a power of two. */
+/** Returns how many entries a table needs for a number of keys: a power of two. */
 export function entriesFor(keys: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(keys, 1) / MAX_LOAD));
 }
 
 /**
- * Places keys, which are all different, in a table of `entries` (a power of two, at least `entriesFor` of them).
+ * Places different keys in a table.
  *
- * @throws RangeError when they do not fit, which with enough entries does not happen
+ * @param entries a power of two, at least `entriesFor(keys.length)`
+ * @throws RangeError if they do not fit, which does not happen with enough entries
  */
 export function placeKeys(keys: readonly Uint8Array[], entries: number): CuckooTable {
   const words = wordSequence(SEED);
@@ -52,7 +53,7 @@ function tryPlace(
   const choices = keys.map((key) => choicesOf(key, entries, multipliers));
   const owners = new Int32Array(entries).fill(-1);
   for (let first = 0; first < keys.length; first += 1) {
-    // The newcomer takes its first choice; whoever stood there goes to its other one, and so on.
+    // The new key takes its first choice; the key that was there moves to its other one, and so on.
     let key = first;
     let entry = choices[key]![0];
     for (let evictions = 0; ; evictions += 1) {
@@ -78,7 +79,7 @@ function tryPlace(
   return positions;
 }
 
-/** The two entries a key may stand in: the arithmetic of bpf/match.h. */
+/** Returns the two entries that a key may have: the arithmetic of bpf/match.h. */
 export function choicesOf(
   key: Uint8Array,
   entries: number,

@@ -1,4 +1,4 @@
-/** 64-bit words as the BPF program computes them, without BigInt's cost: tables hash thousands of keys. */
+/** Arithmetic of 64-bit words without BigInt, which is too slow for tables of thousands of keys. */
 
 /** An unsigned 64-bit word as two unsigned 32-bit halves. */
 export interface Word64 {
@@ -6,7 +6,7 @@ export interface Word64 {
   readonly low: number;
 }
 
-/** The lower 64 bits of the product. */
+/** Returns the lower 64 bits of the product. */
 export function multiply(a: Word64, b: Word64): Word64 {
   const [a0, a1] = [a.low & 0xffff, a.low >>> 16];
   const [b0, b1] = [b.low & 0xffff, b.low >>> 16];
@@ -24,13 +24,13 @@ export function xor(a: Word64, b: Word64): Word64 {
   return { high: (a.high ^ b.high) >>> 0, low: (a.low ^ b.low) >>> 0 };
 }
 
-/** The word that stands at an offset, as a little-endian machine reads it. */
+/** Reads a little-endian word. */
 export function wordAt(bytes: Uint8Array, offset: number): Word64 {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return { low: view.getUint32(offset, true), high: view.getUint32(offset + 4, true) };
 }
 
-/** SplitMix64's sequence (Steele, Lea, Flood 2014): deterministic, so that every director draws the same words. */
+/** Yields SplitMix64's sequence (Steele, Lea, Flood 2014). Deterministic: every director gets the same words. */
 export function* wordSequence(seed: bigint): Generator<Word64, never, undefined> {
   for (let state = seed; ;) {
     state = BigInt.asUintN(64, state + 0x9e3779b97f4a7c15n);

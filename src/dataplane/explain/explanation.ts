@@ -1,15 +1,15 @@
-/** What the program and the oracle say of one packet at one moment, and whether it is the same. */
+/** Explanations: one packet traced by the program and decided by the oracle at one moment, and compared. */
 
-import type { Image, Numbering } from '../image/index.js';
-import { type Decision, Oracle } from '../oracle/index.js';
+import type { Image, Numbering } from '../../image/index.js';
+import { type Decision, Oracle } from '../../oracle/index.js';
+import type { MapSet } from '../maps/map-set.js';
 import type { Explained, Explainer } from './explainer.js';
-import type { MapSet } from './map-set.js';
 import { LiveRecall } from './recall.js';
 
 export interface Explanation {
   readonly explained: Explained;
   readonly decision: Decision;
-  /** In what the two differ; empty: they agree. */
+  /** The differences of the two; empty if they agree. */
   readonly differences: readonly Difference[];
 }
 
@@ -19,21 +19,21 @@ export interface Difference {
   readonly oracle: string;
 }
 
-/** What packets run on. */
-export interface Surroundings {
+/** The maps that packets follow, and the image that is in them. */
+export interface ExplainContext {
   readonly set: MapSet;
   readonly image: Image;
   readonly numbering: Numbering;
 }
 
 /**
- * Asks both. Nothing happens in between but what packets do.
+ * Asks the oracle, then the program. Packets can change the maps in between.
  *
- * @param ifindex of the interface that the frame came by
+ * @param ifindex the interface that the frame arrives by
  */
 export function explainOnce(
   explainer: Explainer,
-  { set, image, numbering }: Surroundings,
+  { set, image, numbering }: ExplainContext,
   frame: Uint8Array,
   ifindex: number | undefined,
 ): Explanation {
@@ -46,12 +46,13 @@ export function explainOnce(
 function compare({ trace, frame }: Explained, decision: Decision, numbering: Numbering): Difference[] {
   const { service, owner = '', destination, opensFlow = false, bytes = 0 } = decision;
   const numbers = service && numbering.get(service.name);
-  const server = destination === undefined ? undefined : service?.destinations[destination]?.address;
-  const counted = trace.counted === 0 ? undefined : (nameIn(numbers?.destinations, trace.counted) ?? 'nobody of it');
+  const realServer = destination === undefined ? undefined : service?.destinations[destination]?.address;
+  const counted =
+    trace.counted === 0 ? undefined : (nameIn(numbers?.destinations, trace.counted) ?? 'none of the service');
   const pairs: (readonly [what: string, program: string, oracle: string])[] = [
     ['verdict', trace.verdict, decision.verdict],
     ['service', String(trace.match?.service ?? 'none'), String(numbering.get(owner)?.number ?? 'none')],
-    ['real server', counted ?? 'none', server ?? 'none'],
+    ['real server', counted ?? 'none', realServer ?? 'none'],
     ['begins a flow', String(trace.opens), String(opensFlow)],
     ['bytes', String(trace.ipBytes), String(bytes)],
     ['frame', hex(frame), hex(decision.frame)],

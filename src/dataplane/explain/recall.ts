@@ -1,18 +1,20 @@
-/** What the data path remembers at this moment, read from its tables: where an oracle is to begin. */
+/** Reads what the program remembers now, flows, loads and fragments, so that the oracle begins where it is. */
 
-import { type CompiledService, isSequence, type Numbering, persistenceMask } from '../image/index.js';
-import * as layout from '../layout/index.js';
-import { type IpAddress, PROTOCOL_NUMBERS, PROTOCOLS } from '../model/index.js';
-import type { Client, Recall, RecalledFragment, RecalledLoad } from '../oracle/index.js';
-import { findFlow } from './flow-place.js';
-import { type FlowEntry, flowNow } from './flows.js';
-import type { MapSet } from './map-set.js';
+import { type CompiledService, isSequence, type Numbering, persistenceMask } from '../../image/index.js';
+import * as layout from '../../layout/index.js';
+import { type IpAddress, PROTOCOL_NUMBERS, PROTOCOLS } from '../../model/index.js';
+import type { Client, Recall, RecalledFragment, RecalledLoad } from '../../oracle/index.js';
+import type { FlowEntry } from '../flows/entry.js';
+import { findFlow } from '../flows/find.js';
+import { flowNow } from '../flows/flows.js';
+import { readCursor } from '../maps/loads.js';
+import type { MapSet } from '../maps/map-set.js';
 
-/** bpf/fragment.h: for how many units of time a fragment is remembered, and how many bits tell the time. */
+/** bpf/fragment.h: for how many units of time a fragment is remembered, and the bits of its time. */
 const FRAGMENT_UNITS = 30;
 const FRAGMENT_TIME_MASK = 0xff;
 
-/** Of one set of maps. What it gives is of the moment when it is asked. */
+/** The memory of one set of maps. Each answer holds for the moment of the question. */
 export class LiveRecall implements Recall {
   readonly #set: MapSet;
   readonly #numbering: Numbering;
@@ -52,9 +54,9 @@ export class LiveRecall implements Recall {
     if (numbers === undefined || number === undefined) {
       return undefined;
     }
-    const { flows4, flows6 } = this.#set.flowMemory;
-    const [family, memory] = client.length === 4 ? ([4, flows4] as const) : ([6, flows6] as const);
-    const table = { family, memory, secret: this.#set.flowSecret, now: this.#now };
+    const family = client.length === 4 ? 4 : 6;
+    const memory = this.#set.memory.mapping(`flows${family}`);
+    const table = { family, memory, secret: this.#set.control.flowSecret, now: this.#now } as const;
     const entry = findFlow(table, { service: number, client, clientPort, port, template });
     return entry && { ...entry, address: addressOf(numbers.destinations, entry) };
   }
@@ -64,15 +66,15 @@ export class LiveRecall implements Recall {
     if (numbers === undefined) {
       return { count: 0n, cached: undefined };
     }
-    const { count, cached } = this.#set.cursor(numbers.number);
-    const base = isSequence(service) ? this.#set.sequenceBase(numbers.number) : 0;
+    const { count, cached } = readCursor(this.#set.memory, numbers.number);
+    const base = isSequence(service) ? sequenceBase(this.#set, numbers.number) : 0;
     return { count: count + BigInt(base), cached: nameOf(numbers.destinations, cached) };
   }
 
   load(service: CompiledService, address: IpAddress): RecalledLoad {
     const number = this.#numbering.get(service.name)?.destinations.get(address) ?? 0;
     const { byteLength, flows, overload, member } = layout.load;
-    const { loads } = this.#set.flowMemory;
+    const loads = this.#set.memory.mapping('loads');
     const word = (offset: number): number => loads.load32(number * byteLength + offset);
     return {
       active: word(flows.offset),
@@ -100,7 +102,13 @@ export class LiveRecall implements Recall {
   }
 }
 
-/** '' for a destination that the service has no more: an address that nobody has. */
+/** Reads what is added to a service's count for its place in the sequence, from the copy that packets read. */
+function sequenceBase({ memory, control }: MapSet, service: number): number {
+  const { byteLength, base } = layout.policy;
+  return memory.load32('policies', control.activeCopy, service * byteLength + base.offset);
+}
+
+/** Returns '', an address that no real server has, for a destination that the service no longer has. */
 function addressOf(destinations: ReadonlyMap<IpAddress, number>, { destination }: FlowEntry): IpAddress {
   return nameOf(destinations, destination) ?? '';
 }
@@ -116,9 +124,14 @@ interface StoredFragment extends RecalledFragment {
   readonly time: number;
 }
 
-/** struct fragment4: the first word is XORed with the second; its half is the source, then the destination. */
+function readFragments(set: MapSet, table: 'fragments4' | 'fragments6'): { bytes: Uint8Array; view: DataView } {
+  const bytes = set.memory.read(table, 0, 0, layout[table].byteLength);
+  return { bytes, view: new DataView(bytes.buffer) };
+}
+
+/** Decodes struct fragment4: source and destination, XORed with the second word; then the rest. */
 function* fragments4(set: MapSet): Generator<StoredFragment> {
-  const { bytes, view } = set.readFragments('fragments4');
+  const { bytes, view } = readFragments(set, 'fragments4');
   for (let at = 0; at < bytes.length; at += layout.fragment4.byteLength) {
     const second = view.getBigUint64(at + 8, true);
     view.setBigUint64(at, view.getBigUint64(at, true) ^ second, true);
@@ -136,9 +149,9 @@ function* fragments4(set: MapSet): Generator<StoredFragment> {
   }
 }
 
-/** struct fragment6: addresses; id and ports; protocol and time; the XOR of all, by which a torn entry is told. */
+/** Decodes struct fragment6: addresses; id and ports; protocol and time; the XOR of all, which reveals a torn entry. */
 function* fragments6(set: MapSet): Generator<StoredFragment> {
-  const { bytes, view } = set.readFragments('fragments6');
+  const { bytes, view } = readFragments(set, 'fragments6');
   for (let at = 0; at < bytes.length; at += layout.fragment6.byteLength) {
     const sum = [0, 1, 2, 3, 4, 5].reduce((xor, i) => xor ^ view.getBigUint64(at + i * 8, true), 0n);
     const protocol = PROTOCOLS.find((name) => PROTOCOL_NUMBERS[name] === bytes[at + 40]);

@@ -1,0 +1,62 @@
+/** An entry of a flow table: its fields and its bytes. */
+
+import * as layout from '../../layout/index.js';
+import { type FlowState, flowStateOf } from '../../layout/index.js';
+import { type Family, type IpAddress, ipFromBytes } from '../../model/index.js';
+import { secondsOf } from './clock.js';
+
+/** One flow, or template of persistence. */
+export interface FlowEntry {
+  /** The numbers of its service and destination. */
+  readonly service: number;
+  readonly destination: number;
+  readonly client: IpAddress;
+  readonly clientPort: number;
+  /** The virtual port; 0 in a template. */
+  readonly port: number;
+  readonly state: FlowState;
+  /** The time since its last packet. */
+  readonly idleSeconds: number;
+}
+
+/** The data word of an entry: flow_data() in bpf/flow_entry.h. */
+export interface FlowData {
+  readonly state: FlowState;
+  /** The number of the destination. */
+  readonly number: number;
+  readonly idleSeconds: number;
+}
+
+/** @param now the program's time */
+export function decodeFlowData(data: bigint, now: number): FlowData {
+  const age = (now - Number(data & 0xffffffn)) & 0xffffff;
+  return {
+    state: flowStateOf(Number((data >> 24n) & 0xfn)),
+    number: Number((data >> 28n) & 0xfffffn),
+    // A packet of this moment can be ahead of `now`.
+    idleSeconds: secondsOf(age > 0x7fffff ? 0 : age),
+  };
+}
+
+export function entryBytes(family: Family): number {
+  return (family === 4 ? layout.flow4 : layout.flow6).byteLength;
+}
+
+/** Decodes struct flow4 or struct flow6. */
+export function decodeFlow(bytes: Uint8Array, family: Family, now: number): FlowEntry {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const rest = family === 4 ? { port: 4, service: 6 } : { port: 16, service: 18 };
+  const data = view.getBigUint64(bytes.byteLength - 8, true);
+  const { state, number, idleSeconds } = decodeFlowData(data, now);
+  // Ports are in network byte order.
+  const dataPort = Number(data >> 48n);
+  return {
+    client: ipFromBytes(bytes.subarray(0, family === 4 ? 4 : 16)),
+    clientPort: view.getUint16(rest.port),
+    service: view.getUint16(rest.service, true),
+    port: ((dataPort & 0xff) << 8) | (dataPort >> 8),
+    destination: number,
+    state,
+    idleSeconds,
+  };
+}

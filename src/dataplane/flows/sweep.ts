@@ -1,0 +1,129 @@
+/** Sweeps: one look at all flow entries, which ends those that are over and counts the rest. */
+
+import {
+  type CompiledService,
+  highestNumbers,
+  type Image,
+  type Numbering,
+  type NumberSet,
+  persistenceMask,
+  PROGRAM_SCHEDULER,
+} from '../../image/index.js';
+import * as layout from '../../layout/index.js';
+import { FLOW_STATES, type FlowState } from '../../layout/index.js';
+import type { Mapping } from '../../libbpf/index.js';
+import { hashesPort } from '../../model/index.js';
+import { addon } from '../../native/index.js';
+import type { MapSet } from '../maps/map-set.js';
+import { flagsOf, flowNow, statesOf } from './flows.js';
+import { timeoutsOf } from './timeouts.js';
+
+/** The results of a sweep. */
+export interface FlowStatistics {
+  /** By service name, then by state; only states that occur. */
+  readonly states: ReadonlyMap<string, Readonly<Partial<Record<FlowState, number>>>>;
+  readonly tables: Readonly<Record<'ipv4' | 'ipv6', TableStatistics>>;
+  /** The number of flows that this sweep ended. */
+  readonly expired: number;
+  /** By name of a service with moved slots: 1 for each slot that some remembered flow falls on. */
+  readonly occupied: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface TableStatistics {
+  readonly entries: number;
+  readonly used: number;
+  /** The number of full buckets. */
+  readonly fullBuckets: number;
+  readonly bytes: number;
+}
+
+/** A number that flows have, and the service that it leads to. */
+interface NumberedService {
+  readonly compiled: CompiledService;
+  readonly number: number;
+  /** The service's own number: another than `number` for an entry of a mark. */
+  readonly group: number;
+}
+
+/**
+ * Looks at all entries in another thread: ends the flows that are over, corrects the destinations' loads, counts.
+ *
+ * @param gone numbers that no longer belong to anything: no entry refers to them afterwards
+ * @param moved the services whose slots are looked at
+ */
+export async function sweep(
+  set: MapSet,
+  image: Pick<Image, 'services' | 'markEntries' | 'timeouts'>,
+  numbering: Numbering,
+  gone: NumberSet,
+  moved: readonly CompiledService[],
+): Promise<FlowStatistics> {
+  const { services, entries } = numberedServices(image, numbering);
+  const all = [...services, ...entries];
+  const units = new Uint32Array((highestNumbers(numbering).service + 1) * FLOW_STATES);
+  for (const { compiled, number } of all) {
+    units.set(timeoutsOf(compiled.service, image.timeouts), number * FLOW_STATES);
+  }
+  const looked = moved.filter(({ name }) => numbering.has(name));
+  const [flows4, flows6] = [set.memory.mapping('flows4'), set.memory.mapping('flows6')];
+  const result = await addon.sweepFlows({
+    flows4: flows4.native,
+    flows6: flows6.native,
+    loads: set.memory.mapping('loads').native,
+    now: flowNow(set),
+    timeouts: units,
+    dead: flagsOf(gone.destinations),
+    deadServices: flagsOf(gone.services),
+    rings: looked.map((compiled) => ringOptions(compiled, numbering.get(compiled.name)!.number)),
+    masks: all
+      .filter(({ compiled }) => compiled.service.persistence !== undefined)
+      .map(({ compiled, group, number }) => ({ service: number, group, mask: persistenceMask(compiled.service) })),
+  });
+  return {
+    states: new Map(
+      services.map(({ compiled, group }) => {
+        const others = entries.filter((each) => each.group === group).map(({ number }) => number);
+        return [compiled.name, statesOf(result.states, [group, ...others])];
+      }),
+    ),
+    tables: {
+      ipv4: tableStatistics(result.fill4, flows4),
+      ipv6: tableStatistics(result.fill6, flows6),
+    },
+    expired: result.expired,
+    occupied: new Map(looked.map(({ name }, i) => [name, result.occupied[i]!])),
+  };
+}
+
+/** Returns all services that have a number, and the entries of marks, whose flows have the service's timeouts. */
+function numberedServices(
+  { services, markEntries }: Pick<Image, 'services' | 'markEntries'>,
+  numbering: Numbering,
+): Readonly<Record<'services' | 'entries', readonly NumberedService[]>> {
+  const numbered = services.flatMap((compiled) => {
+    const numbers = numbering.get(compiled.name);
+    return numbers === undefined ? [] : [{ compiled, group: numbers.number, number: numbers.number }];
+  });
+  const byName = new Map(numbered.map((each) => [each.compiled.name, each]));
+  const entries = markEntries.flatMap(({ name, service }) => {
+    const [number, of] = [numbering.get(name)?.number, byName.get(service)];
+    return number === undefined || of === undefined ? [] : [{ ...of, number }];
+  });
+  return { services: numbered, entries };
+}
+
+function ringOptions(
+  { service, ring }: CompiledService,
+  number: number,
+): { service: number; scheduler: number; length: number; withPort: boolean } {
+  const scheduler = layout.scheduler[PROGRAM_SCHEDULER[service.scheduler]];
+  return { service: number, scheduler, length: ring?.length ?? 0, withPort: hashesPort(service) };
+}
+
+/** @param fill by number of used entries, how many buckets have so many */
+function tableStatistics(fill: Uint32Array, { byteLength }: Mapping): TableStatistics {
+  const ways = fill.length - 1;
+  const buckets = fill.reduce((sum, count) => sum + count, 0);
+  const used = fill.reduce((sum, count, entries) => sum + count * entries, 0);
+  return { entries: buckets * ways, used, fullBuckets: fill[ways] ?? 0, bytes: byteLength };
+}

@@ -1,0 +1,82 @@
+/** The control word block: which copy packets read, what the program was loaded for, and the timeouts of flows. */
+
+import * as layout from '../../layout/index.js';
+import type { BpfMap, Mapping } from '../../libbpf/index.js';
+
+/** CONTROL_MAGIC in bpf/layout.h. */
+const CONTROL_MAGIC = 0x4245454c;
+
+/** struct control, in the program's `.data.control`. */
+export class Control {
+  readonly #memory: Mapping;
+
+  constructor(memory: Mapping) {
+    this.#memory = memory;
+  }
+
+  /** Fills the block of new maps. */
+  initialize(features: number, flowSecret: bigint): void {
+    const view = new DataView(new ArrayBuffer(layout.control.byteLength));
+    view.setUint32(layout.control.magic.offset, CONTROL_MAGIC, true);
+    view.setBigUint64(layout.control.layout.offset, layout.fingerprint, true);
+    view.setUint32(layout.control.features.offset, features, true);
+    view.setBigUint64(layout.control.flowSecret.offset, flowSecret, true);
+    this.#memory.write(0, new Uint8Array(view.buffer));
+  }
+
+  /** The copy that packets read. */
+  get activeCopy(): 0 | 1 {
+    return (this.#memory.load32(layout.control.active.offset) & 1) as 0 | 1;
+  }
+
+  /** Switches packets to `copy`, as a whole, and counts the publication. */
+  activate(copy: 0 | 1): void {
+    const generation = new DataView(new ArrayBuffer(8));
+    generation.setBigUint64(0, this.generation + 1n, true);
+    this.#memory.write(layout.control.generation.offset, new Uint8Array(generation.buffer));
+    this.#memory.store32(layout.control.active.offset, copy);
+  }
+
+  /** The number of publications into these maps. */
+  get generation(): bigint {
+    return this.#read64(layout.control.generation.offset);
+  }
+
+  /** What the program was loaded for: bits of enum feature. */
+  get features(): number {
+    return this.#memory.load32(layout.control.features.offset);
+  }
+
+  set features(features: number) {
+    this.#memory.store32(layout.control.features.offset, features);
+  }
+
+  /** The secret that spreads flows over their tables. */
+  get flowSecret(): bigint {
+    return this.#read64(layout.control.flowSecret.offset);
+  }
+
+  /** Sets after how long flows of each state may give way to others. */
+  setTimeouts(units: Uint32Array): void {
+    this.#memory.write(layout.control.flowTimeouts.offset, new Uint8Array(units.buffer));
+  }
+
+  #read64(offset: number): bigint {
+    const bytes = this.#memory.read(offset, new Uint8Array(8));
+    return new DataView(bytes.buffer).getBigUint64(0, true);
+  }
+}
+
+/** Returns whether a pinned map is a control block of this version's layout. */
+export function isOurControl(map: BpfMap): boolean {
+  if (map.info.valueSize !== layout.control.byteLength) {
+    return false;
+  }
+  using memory = map.mmap('read');
+  const bytes = memory.read(0, new Uint8Array(layout.control.byteLength));
+  const view = new DataView(bytes.buffer);
+  return (
+    view.getUint32(layout.control.magic.offset, true) === CONTROL_MAGIC &&
+    view.getBigUint64(layout.control.layout.offset, true) === layout.fingerprint
+  );
+}

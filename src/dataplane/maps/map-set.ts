@@ -1,0 +1,195 @@
+/** A set of maps with the program that reads them: created, reloaded, pinned, opened again, closed. */
+
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { type Geometry, requireMemory } from '../../image/index.js';
+import { BpfMap, type BpfObject, BpfProgram, KernelError } from '../../libbpf/index.js';
+import { availableMemory, possibleCpus } from '../../native/index.js';
+import { Control, isOurControl } from './control.js';
+import { Devices } from './devices.js';
+import { loadObject, loadObjectAsync } from './load.js';
+import { MapMemory } from './memory.js';
+import { COUNTER_MAPS, DEVICES_NAME, FLOW_TABLES, MAP_KEYS, MAP_NAMES, type MapKey, mapValues } from './names.js';
+import { type CopiedTable, geometryOf, placeOfTable, valueSizesFor } from './sizes.js';
+
+const PROGRAM_NAME = 'director';
+
+/** Why pinned maps cannot be adopted. */
+export type Unadoptable = 'incomplete' | 'other-version';
+
+export class MapSet implements Disposable {
+  readonly geometry: Geometry;
+  /** The director. */
+  readonly program: BpfProgram;
+  /** All programs of the object; after `open`, only the director. */
+  readonly programs: ReadonlyMap<string, BpfProgram>;
+  /** All maps of the object by their names there; after `open`, only the director's. */
+  readonly maps: ReadonlyMap<string, BpfMap>;
+  readonly memory: MapMemory;
+  readonly control: Control;
+  readonly devices: Devices;
+  readonly #maps: Readonly<Record<MapKey, BpfMap>>;
+
+  private constructor({ programs, maps }: Pick<BpfObject, 'programs' | 'maps'>, from?: MapSet) {
+    this.programs = programs;
+    this.program = programs.get(PROGRAM_NAME)!;
+    this.maps = maps;
+    this.#maps = mapValues((key) => maps.get(MAP_NAMES[key])!);
+    this.memory = new MapMemory(this.#maps);
+    this.control = new Control(this.memory.mapping('control'));
+    this.devices = new Devices(maps.get(DEVICES_NAME)!, from?.devices);
+    this.geometry = geometryOf((key) => this.#maps[key].info.valueSize);
+  }
+
+  /**
+   * Loads the program with new, empty maps.
+   *
+   * @param before has the flows to go on with; the new set uses its flow tables if they have the right size
+   * @throws BeelineError `PROGRAM_REFUSED` if the kernel refuses the program, `TABLE_FULL` if it takes no maps that large,
+   *   `OUT_OF_MEMORY`, `NOT_BUILT` if there is no object
+   */
+  static create(objectPath: string, geometry: Geometry, features: number, before?: MapSet): MapSet {
+    const sizes = valueSizesFor(geometry);
+    const kept = FLOW_TABLES.filter((key) => before?.geometry[key] === geometry[key]);
+    // Tables that stay in use take no more memory.
+    const made = FLOW_TABLES.filter((key) => !kept.includes(key)).reduce((sum, key) => sum + sizes[key], 0);
+    requireMemory(made, availableMemory());
+    const flowSecret = before === undefined ? newSecret() : before.control.flowSecret;
+    const loaded = loadObject(objectPath, { geometry, features, flowSecret }, (object) => {
+      for (const [key, size] of Object.entries(sizes)) {
+        object.map(MAP_NAMES[key as MapKey]).setValueSize(size);
+      }
+      for (const key of kept) {
+        object.map(MAP_NAMES[key]).reuse(before!.#maps[key]);
+      }
+      for (const key of COUNTER_MAPS) {
+        // One row for each CPU, and one for the counters of maps that were replaced by larger ones.
+        object.map(MAP_NAMES[key]).setMaxEntries(possibleCpus() + 1);
+      }
+      object.map(MAP_NAMES.flowQueries).setMaxEntries(possibleCpus());
+      object.map(MAP_NAMES.serviceIdentities).setMaxEntries(geometry.services);
+      object.map(MAP_NAMES.destinationIdentities).setMaxEntries(geometry.destinations);
+    });
+    const set = new MapSet(loaded);
+    set.control.initialize(features, flowSecret);
+    return set;
+  }
+
+  /** Loads the program again, with the maps of another set. Both sets see the same memory. */
+  static reload(objectPath: string, from: MapSet, features: number): MapSet {
+    const { flowSecret } = from.control;
+    const loaded = loadObject(objectPath, { geometry: from.geometry, features, flowSecret }, (object) => {
+      for (const key of MAP_KEYS) {
+        object.map(MAP_NAMES[key]).reuse(from.#maps[key]);
+      }
+      object.map(DEVICES_NAME).reuse(from.devices.map);
+    });
+    const set = new MapSet(loaded, from);
+    set.control.features = features;
+    return set;
+  }
+
+  /**
+   * Loads some programs of another object with these maps and the same constants: they see what packets see. Runs in
+   * another thread, since packets do not wait for it.
+   *
+   * @param own the object's maps that are not shared
+   * @throws BeelineError `PROGRAM_REFUSED`, `NOT_BUILT`
+   */
+  loadBeside(
+    objectPath: string,
+    wanted: readonly string[],
+    own: readonly string[],
+  ): Promise<Pick<BpfObject, 'programs' | 'maps'>> {
+    const { features, flowSecret } = this.control;
+    return loadObjectAsync(objectPath, wanted, { geometry: this.geometry, features, flowSecret }, (object) => {
+      for (const [name, map] of this.#namedMaps()) {
+        if (own.includes(name)) {
+          object.map(name).setMaxEntries(map.info.maxEntries);
+        } else {
+          object.map(name).reuse(map);
+        }
+      }
+    });
+  }
+
+  /** Opens what an earlier process pinned. Returns why it cannot be used, if so. */
+  static open(directory: string): MapSet | Unadoptable {
+    try {
+      const program = BpfProgram.openPinned(join(directory, 'program'));
+      const names = [...MAP_KEYS.map((key) => MAP_NAMES[key]), DEVICES_NAME];
+      const maps = new Map(names.map((name) => [name, BpfMap.openPinned(join(directory, pinName(name)))] as const));
+      if (!isOurControl(maps.get(MAP_NAMES.control)!)) {
+        return 'other-version';
+      }
+      const set = new MapSet({ programs: new Map([[PROGRAM_NAME, program]]), maps });
+      // The fingerprint covers the structs; the number of rows follows from the machine.
+      return set.memory.elements('destinationCounters') === possibleCpus() + 1 ? set : 'other-version';
+    } catch (error) {
+      if (error instanceof KernelError && (error.code === 'ENOENT' || error.code === 'EINVAL')) {
+        return 'incomplete';
+      }
+      throw error;
+    }
+  }
+
+  /** Pins the program and all maps into a new directory. */
+  pin(directory: string): void {
+    mkdirSync(directory, { mode: 0o700 });
+    for (const [name, map] of this.#namedMaps()) {
+      map.pin(join(directory, pinName(name)));
+    }
+    this.program.pin(join(directory, 'program'));
+  }
+
+  /** Removes the pins that `pin` made. What packets use stays until nothing refers to it. */
+  static unpin(directory: string): void {
+    if (!existsSync(directory)) {
+      return;
+    }
+    for (const name of readdirSync(directory)) {
+      unlinkSync(join(directory, name));
+    }
+    rmdirSync(directory);
+  }
+
+  /** Writes into one copy of a table. */
+  writeTable(table: CopiedTable, copy: 0 | 1, offset: number, bytes: Uint8Array): void {
+    const place = placeOfTable(table, this.geometry);
+    this.memory.write(place.map, copy, place.offset + offset, bytes);
+  }
+
+  /** Closes the handles. Pins, links and packets keep what they use. */
+  close(): void {
+    this.memory.close();
+    for (const map of this.maps.values()) {
+      map.close();
+    }
+    for (const program of this.programs.values()) {
+      program.close();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #namedMaps(): (readonly [name: string, map: BpfMap])[] {
+    return [
+      ...MAP_KEYS.map((key) => [MAP_NAMES[key], this.#maps[key]] as const),
+      [DEVICES_NAME, this.devices.map] as const,
+    ];
+  }
+}
+
+/** Returns an odd number: multiplying by it makes no two keys of flows equal. */
+function newSecret(): bigint {
+  return randomBytes(8).readBigUInt64LE() | 1n;
+}
+
+/** BPF file systems refuse names with dots. */
+function pinName(mapName: string): string {
+  return mapName.replace('.data.', '');
+}

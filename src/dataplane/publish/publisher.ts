@@ -1,0 +1,218 @@
+/** The only writer of the maps: writes an image into the spare copy, then switches packets to it by one word. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import {
+  type CompiledService,
+  fits,
+  type Geometry,
+  grow,
+  type Image,
+  type Numbering,
+  type NumberSet,
+  renumber,
+  requiredGeometry,
+  SMALLEST_GEOMETRY,
+} from '../../image/index.js';
+import { synchronizeRcu } from '../../native/index.js';
+import { type Counters, readCounters } from '../counters.js';
+import { type FlowStatistics, sweep } from '../flows/sweep.js';
+import type { MapSet } from '../maps/map-set.js';
+import { readNumbering, setDestination, setService } from '../maps/numbers.js';
+import { carryAllCounters, carryIdentities, carryLoads, copyFlows, keptNumbers, numbersIn } from './carry-over.js';
+import { Contents } from './contents.js';
+
+/** How long packets may still read the copy that they began with, if the kernel cannot tell. */
+const GRACE_PERIOD_MS = 10;
+
+const NO_NUMBERS: NumberSet = { services: [], destinations: [] };
+
+export interface PublisherOptions {
+  /**
+   * Loads a program with empty maps of this size.
+   *
+   * @param features bits of enum feature: what the program must be able to do
+   * @param before has the flows to go on with
+   */
+  readonly create: (geometry: Geometry, features: number, before?: MapSet) => MapSet;
+  /** Loads the program again, for other features, with the same maps. */
+  readonly reload: (from: MapSet, features: number) => MapSet;
+  /** Switches packets to a set that is filled. Called for each new set, before the one that it replaces is closed. */
+  readonly install: (set: MapSet) => void;
+  /** Maps that packets follow already. */
+  readonly adopted?: MapSet;
+}
+
+/** Calls of `publish` must not overlap. */
+export class Publisher implements Disposable {
+  readonly #options: PublisherOptions;
+  #set: MapSet | undefined;
+  #image: Image | undefined;
+  #numbering: Numbering = new Map();
+  /** Numbers that no longer belong to anything. They are free as soon as no packet can see them. */
+  #retired: NumberSet = NO_NUMBERS;
+  /** Loads were copied from other maps while packets still changed them there: a sweep must count them again. */
+  #needsRecount = false;
+  #contents = new Contents();
+  #grace: Promise<unknown> = Promise.resolve();
+  #sweeps: Promise<unknown> = Promise.resolve();
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+    this.#set = options.adopted;
+    this.#numbering = options.adopted === undefined ? new Map() : readNumbering(options.adopted.memory);
+  }
+
+  /** The maps that packets read; undefined before the first publication of a new director. */
+  get set(): MapSet | undefined {
+    return this.#set;
+  }
+
+  /** The image that was published last; undefined before the first time, also if maps were adopted. */
+  get image(): Image | undefined {
+    return this.#image;
+  }
+
+  /** The numbers of services and destinations in the maps. */
+  get numbering(): Numbering {
+    return this.#numbering;
+  }
+
+  /**
+   * Publishes an image. Each packet follows the old image or the new one as a whole.
+   *
+   * Resolves when packets follow the new image. If packets may still read the copy to write, which is so for some
+   * milliseconds after the last call, it first waits for them.
+   *
+   * @throws BeelineError `PROGRAM_REFUSED` or `TABLE_FULL` if larger tables are needed and the kernel refuses them; the
+   *   old image then stays
+   */
+  async publish(image: Image): Promise<void> {
+    const grace = this.#grace;
+    this.#grace = Promise.resolve();
+    await grace;
+    // If the purge failed, it runs again here: until it succeeds, retired numbers must not be given away.
+    await this.#purge();
+    const { numbering, added, removed } = renumber(this.#numbering, image);
+    const need = requiredGeometry(image, numbering);
+    if (this.#set !== undefined && fits(need, this.#set.geometry)) {
+      // The program must be able to do what the tables ask for: new features come before them, unneeded ones go after.
+      const set = this.#withFeatures(this.#set, this.#set.control.features | image.features);
+      const copy = set.control.activeCopy === 0 ? 1 : 0;
+      this.#contents.write(set, copy, image, numbering, added);
+      set.control.activate(copy);
+      this.#retired = removed;
+      this.#withFeatures(set, image.features);
+    } else {
+      await this.#replaceSet(image, numbering, need, removed);
+    }
+    this.#image = image;
+    this.#numbering = numbering;
+    this.#grace = gracePeriod().then(() => this.#purge());
+    // If the purge fails, the next publish() awaits the same promise and rejects.
+    this.#grace.catch(() => undefined);
+  }
+
+  /**
+   * Looks at all flows: ends those that are over, corrects the destinations' loads, counts. Undefined before the first
+   * publication. Sweeps run one after another.
+   *
+   * @param moved the services whose slots are looked at
+   */
+  sweep(moved: readonly CompiledService[], gone: NumberSet = NO_NUMBERS): Promise<FlowStatistics | undefined> {
+    const result = this.#sweeps.then(() => {
+      const [set, image] = [this.#set, this.#image];
+      return set === undefined || image === undefined ? undefined : sweep(set, image, this.#numbering, gone, moved);
+    });
+    this.#sweeps = result.catch(() => undefined);
+    return result;
+  }
+
+  counters(): Counters {
+    return this.#set === undefined
+      ? { services: [], noService: {} }
+      : readCounters(this.#set.memory, this.#image, this.#numbering);
+  }
+
+  close(): void {
+    this.#set?.close();
+    this.#set = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Removes the flows of retired numbers, then frees the numbers: no flow passes to another destination with one. */
+  async #purge(): Promise<void> {
+    if (this.#needsRecount || this.#retired.destinations.length > 0 || this.#retired.services.length > 0) {
+      await this.sweep([], this.#retired);
+      this.#needsRecount = false;
+    }
+    if (this.#set !== undefined) {
+      freeNumbers(this.#set, this.#retired);
+    }
+    this.#retired = NO_NUMBERS;
+  }
+
+  /** Runs packets through a program with other features; the tables are the same. */
+  #withFeatures(set: MapSet, features: number): MapSet {
+    if (set.control.features === features) {
+      return set;
+    }
+    const next = this.#options.reload(set, features);
+    this.#options.install(next);
+    this.#set = next;
+    set.close();
+    return next;
+  }
+
+  /** Makes larger maps, fills them, carries the counters over, and switches packets to them. */
+  async #replaceSet(image: Image, numbering: Numbering, need: Geometry, removed: NumberSet): Promise<void> {
+    const old = this.#set;
+    const set = this.#options.create(grow(need, old?.geometry ?? SMALLEST_GEOMETRY), image.features, old);
+    const contents = new Contents();
+    const kept = keptNumbers(this.#numbering, numbering);
+    try {
+      contents.write(set, 0, image, numbering, numbersIn(numbering));
+      set.control.activate(0);
+      if (old !== undefined) {
+        carryAllCounters(old, set, kept);
+        carryLoads(old, set, kept);
+        // If this process ends before their flows are gone, the next one must not give the numbers away.
+        carryIdentities(old, set, removed);
+        await copyFlows(old, set);
+      }
+      this.#options.install(set);
+    } catch (error) {
+      set.close();
+      throw error;
+    }
+    this.#set = set;
+    this.#contents = contents;
+    // Some of the copied flows may belong to retired numbers, which are free only after a sweep.
+    this.#retired = removed;
+    this.#needsRecount = true;
+    if (old !== undefined) {
+      // The last packets counted in the old maps after these were read.
+      await gracePeriod();
+      carryAllCounters(old, set, kept);
+      // They began flows there too. A sweep corrects the loads.
+      await copyFlows(old, set);
+      old.close();
+    }
+  }
+}
+
+function freeNumbers({ memory }: MapSet, { services, destinations }: NumberSet): void {
+  for (const number of services) {
+    setService(memory, number, undefined);
+  }
+  for (const number of destinations) {
+    setDestination(memory, number, undefined);
+  }
+}
+
+function gracePeriod(): Promise<unknown> {
+  return Promise.all([synchronizeRcu(), sleep(GRACE_PERIOD_MS)]);
+}

@@ -1,0 +1,199 @@
+/** Histories: the real servers that a service had over time, and from them which slots of its ring moved, and when. */
+
+import {
+  hashesPort,
+  type IpAddress,
+  type Scheduler,
+  type SchedulerFlag,
+  type Timeouts,
+  withDefaults,
+} from '../model/index.js';
+import type { CompiledService } from './image.js';
+import { SH_SLOTS } from './ipvs-hash.js';
+import { rebuildRing } from './rings.js';
+
+/** A service's real servers at one time, and everything else that its slots follow from. */
+export interface Epoch {
+  /** The time from which it holds, in milliseconds of the wall clock. */
+  readonly at: number;
+  readonly scheduler: Scheduler;
+  /** The service's port if the ring depends on it (mh); otherwise 0. */
+  readonly port: number;
+  readonly flags: readonly SchedulerFlag[];
+  /** The size that was asked for the ring. */
+  readonly slots: number;
+  /** Whether every flow was remembered. */
+  readonly tracks: boolean;
+  /** Flows from before it may be remembered under any slot, so a slot is looked up until no flow is found under it. */
+  readonly marks: boolean;
+  /** The real servers that packets could be sent to, in the ring's order, and their weights. */
+  readonly members: readonly (readonly [address: IpAddress, weight: number])[];
+  /** Real servers that were removed or found dead: their flows go to others at once. */
+  readonly gone: readonly IpAddress[];
+}
+
+/** The epochs of a service that still matter, the oldest first; never empty. */
+export type History = readonly Epoch[];
+
+/** The most epochs that are kept. If a service changes all the time, the oldest are forgotten. */
+const MAX_EPOCHS = 100;
+
+/** For how long after a change a flow without an entry may have begun before it, in milliseconds. */
+export interface Windows {
+  /** If all flows are remembered: the time that a handshake takes. */
+  readonly handshake: number;
+  /** If they are not: the time that a flow may be silent. */
+  readonly silence: number;
+}
+
+export function windowsOf({ service }: CompiledService, common: Timeouts): Windows {
+  const { udp, established, synReceived } = withDefaults(common, service.timeouts);
+  return { handshake: 1000 * synReceived, silence: 1000 * (service.protocol === 'udp' ? udp : established) };
+}
+
+/** Adds a service's present state to its history. Returns the same object if nothing changed. */
+export function advance(history: History | undefined, compiled: CompiledService, now: number): History {
+  const epoch = epochOf(compiled, now);
+  const last = history?.at(-1);
+  if (history === undefined || last === undefined) {
+    return [epoch];
+  }
+  if (last.scheduler !== epoch.scheduler || hashesPort(last) !== hashesPort(epoch)) {
+    // Packets now fall on other slots: only flows that are remembered can stay where they are.
+    return [{ ...epoch, marks: !epoch.tracks }];
+  }
+  if (isSameEpoch(last, epoch)) {
+    return history;
+  }
+  const there = new Set(epoch.members.map(([address]) => address));
+  const gone = last.members.map(([address]) => address).filter((address) => !there.has(address));
+  const all = [...history, { ...epoch, marks: last.tracks && !epoch.tracks, gone }];
+  const [oldest, ...rest] = all.slice(-MAX_EPOCHS);
+  return rest.length + 1 === all.length ? all : [{ ...oldest!, marks: !oldest!.tracks }, ...rest];
+}
+
+function epochOf({ service, destinations, routes, slots, tracks }: CompiledService, at: number): Epoch {
+  const { scheduler, flags = [] } = service;
+  const members = destinations.flatMap(({ address, weight }, i) =>
+    routes[i]!.action === 'none' ? [] : [[address, weight] as const],
+  );
+  const port = scheduler === 'mh' ? service.port : 0;
+  return { at, scheduler, port, flags, slots, tracks, marks: false, members, gone: [] };
+}
+
+/** Whether two epochs of one scheduler have the same slots. */
+function isSameEpoch(last: Epoch, { slots, tracks, flags, members }: Epoch): boolean {
+  return (
+    last.slots === slots &&
+    last.tracks === tracks &&
+    last.flags.join() === flags.join() &&
+    last.members.length === members.length &&
+    last.members.every(([address, weight], i) => members[i]![0] === address && members[i]![1] === weight)
+  );
+}
+
+/** The state of a service's slots after a history. Real servers are indices into `addresses`, or NO_OWNER. */
+export interface SlotStates {
+  readonly addresses: readonly IpAddress[];
+  readonly previous: Int32Array;
+  /** When each slot loses its `previous`. */
+  readonly until: Float64Array;
+  /** Whether some of the slot's flows are remembered, or were. */
+  readonly marked: Uint8Array;
+  /** The first epoch that matters to the slot. */
+  readonly from: Int32Array;
+  /** The time until which flows may exist from an epoch that did not remember all of them. */
+  readonly silentUntil: number;
+}
+
+export const NO_OWNER = -1;
+
+/** Replays a history up to a time. */
+export function replay(history: History, { handshake, silence }: Windows, now: number): SlotStates {
+  const numbers = new Map<IpAddress, number>();
+  const owners = history.map((epoch) => ownersOf(epoch, numbers));
+  const length = owners.reduce((most, ring) => Math.max(most, ring.length), 0);
+  const owner = stretchOwners(owners[0]!, length);
+  const previous = new Int32Array(length).fill(NO_OWNER);
+  const until = new Float64Array(length);
+  const marked = new Uint8Array(length).fill(Number(history[0]!.marks));
+  const from = new Int32Array(length);
+  let silentUntil = 0;
+  for (let i = 1; i < history.length; i += 1) {
+    const { at, gone, marks } = history[i]!;
+    const dead = new Set(gone.map((address) => numbers.get(address)));
+    const next = stretchOwners(owners[i]!, length);
+    if (!history[i - 1]!.tracks) {
+      silentUntil = at + silence;
+    }
+    const end = Math.max(at + handshake, silentUntil);
+    for (let slot = 0; slot < length; slot += 1) {
+      if (previous[slot] !== NO_OWNER && (dead.has(previous[slot]) || at >= until[slot]!)) {
+        previous[slot] = NO_OWNER;
+      }
+      if (marks) {
+        marked[slot] = 1;
+        from[slot] = previous[slot] === NO_OWNER ? i : from[slot]!;
+      }
+      const old = owner[slot]!;
+      if (old === next[slot]) {
+        continue;
+      }
+      // A flow without an entry began before the first change: the oldest owner stays the previous one.
+      if (old !== NO_OWNER && !dead.has(old) && previous[slot] === NO_OWNER) {
+        previous[slot] = old;
+        until[slot] = end;
+        marked[slot] = 1;
+        from[slot] = i - 1;
+      }
+      owner[slot] = next[slot]!;
+    }
+  }
+  for (let slot = 0; slot < length; slot += 1) {
+    if (now >= until[slot]!) {
+      previous[slot] = NO_OWNER;
+    }
+  }
+  return { addresses: [...numbers.keys()], previous, until, marked, from, silentUntil };
+}
+
+/** Gives a ring as many slots as a larger one has. */
+function stretchOwners(ring: Int32Array, length: number): Int32Array {
+  return ring.length === length
+    ? ring.slice()
+    : Int32Array.from({ length }, (_, slot) =>
+        ring.length === 0 ? NO_OWNER : ring[((slot * ring.length) / length) | 0]!,
+      );
+}
+
+/** By slot, the owner's index among an epoch's members, or NO_OWNER. */
+const knownOwners = new WeakMap<Epoch, Int32Array>();
+
+/** Returns the owner of each slot, by `numbers`; members that have no number get one. */
+function ownersOf(epoch: Epoch, numbers: Map<IpAddress, number>): Int32Array {
+  const translation = epoch.members.map(([address]) => {
+    const number = numbers.get(address) ?? numbers.size;
+    numbers.set(address, number);
+    return number;
+  });
+  let owners = knownOwners.get(epoch);
+  if (owners === undefined) {
+    const ring = rebuildRing(epoch);
+    owners = Int32Array.from(ring ?? [], (_, slot) => ownerOf(epoch, ring!, slot));
+    knownOwners.set(epoch, owners);
+  }
+  return owners.map((index) => (index === NO_OWNER ? NO_OWNER : translation[index]!));
+}
+
+/**
+ * Returns which member gets a slot's new flows. Under sh that is not always the one that the slot leads to: a member of
+ * weight 0 keeps its slots, whose new flows go to none, or with sh-fallback to the next.
+ */
+function ownerOf({ members, flags }: Epoch, ring: Uint16Array, slot: number): number {
+  const takes = (each: number): boolean => members[ring[each]!]![1] > 0;
+  if (takes(slot) || !flags.includes('sh-fallback')) {
+    return takes(slot) ? ring[slot]! : NO_OWNER;
+  }
+  const step = ring.findIndex((_, each) => takes((each + 2 * slot) % SH_SLOTS));
+  return step < 0 ? NO_OWNER : ring[(step + 2 * slot) % SH_SLOTS]!;
+}

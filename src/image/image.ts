@@ -1,0 +1,54 @@
+/** An image: the result of `compile()`, from which the bytes of all tables follow. */
+
+import type { Destination, FlowTableSizes, Interface, MacAddress, Model, Service, Timeouts } from '../model/index.js';
+import type { MarkEntry } from './marks.js';
+import type { Ring } from './ring.js';
+import type { Route } from './routes.js';
+
+/** The part of a model that the data path depends on. */
+export type Compilable = Pick<
+  Model,
+  'services' | 'markServices' | 'markRules' | 'fragments' | 'vlans' | 'directors' | 'timeouts' | 'flows'
+>;
+
+/** Everything that packets depend on. */
+export interface Image {
+  /** Ordered by address, port and protocol; services of marked packets come last. */
+  readonly services: readonly CompiledService[];
+  /** The VIPs and protocols that lead to services of marked packets. */
+  readonly markEntries: readonly MarkEntry[];
+  /** The director's interfaces, by index. */
+  readonly interfaces: readonly Interface[];
+  /** MACs of other directors. */
+  readonly directors: readonly MacAddress[];
+  /** Bits of enum feature: what the program must be able to do. */
+  readonly features: number;
+  /** The least number of entries of each flow table; 0 if no service of the family needs any. */
+  readonly flows: FlowTableSizes;
+  readonly timeouts: Timeouts;
+}
+
+export interface CompiledService {
+  readonly service: Service;
+  readonly name: string;
+  /** In the order that the ring counts in: by address under maglev; otherwise IPVS's, the one added last first. */
+  readonly destinations: readonly Destination[];
+  /** One for each destination. */
+  readonly routes: readonly Route[];
+  /**
+   * Slot to index into `destinations`: the ring of maglev, the tables of sh, mh and dh, the sequence of rr and wrr.
+   * Undefined under the other schedulers, and if no destination takes flows. Equal rings are one object.
+   */
+  readonly ring: Ring | undefined;
+  /** The previous owner of each slot, if any slot moved: an index into `destinations`, SLOT_MARKED or SLOT_UNMOVED. */
+  readonly previous?: Uint16Array | undefined;
+  /** Whether every flow is remembered. */
+  readonly tracks: boolean;
+  /** The size that was asked for the ring. */
+  readonly slots: number;
+}
+
+/** bpf/layout.h: in `previous`, a slot that no change touched. */
+export const SLOT_UNMOVED = 0xffff;
+/** In `previous`, a slot some of whose flows are remembered. The others go where the slot leads. */
+export const SLOT_MARKED = 0xfffe;

@@ -1,0 +1,65 @@
+/** The tables of destinations, of rings' slots, and of egresses: to which MAC and by which interface a packet leaves. */
+
+import * as layout from '../../layout/index.js';
+import { type Interface, macBytes } from '../../model/index.js';
+import type { CompiledService, Image } from '../image.js';
+import type { ServiceNumbers } from '../numbering.js';
+
+/** Encodes struct destination of all of a service's destinations, in the ring's order. */
+export function encodeDestinations({ destinations, routes }: CompiledService, numbers: ServiceNumbers): Uint8Array {
+  const entry = layout.destination;
+  const bytes = new Uint8Array(destinations.length * entry.byteLength);
+  const view = new DataView(bytes.buffer);
+  destinations.forEach(({ address }, i) => {
+    const at = i * entry.byteLength;
+    const route = routes[i]!;
+    if (route.action === 'forward') {
+      bytes.set(macBytes(route.mac), at + entry.mac.offset);
+    }
+    if (route.action !== 'none') {
+      bytes.set(macBytes(route.sourceMac), at + entry.sourceMac.offset);
+      view.setUint32(at + entry.number.offset, numbers.destinations.get(address)!, true);
+    }
+  });
+  return bytes;
+}
+
+/** Encodes struct egress of all of a service's destinations, in the ring's order. */
+export function encodeEgresses({ routes }: CompiledService, interfaces: readonly Interface[]): Uint8Array {
+  const entry = layout.egress;
+  const bytes = new Uint8Array(routes.length * entry.byteLength);
+  const view = new DataView(bytes.buffer);
+  routes.forEach((route, i) => {
+    const at = i * entry.byteLength;
+    const egress = route.action === 'forward' ? interfaces.find(({ ifindex }) => ifindex === route.ifindex) : undefined;
+    if (route.action !== 'forward' || egress === undefined) {
+      return;
+    }
+    view.setUint32(at + entry.ifindex.offset, egress.ifindex, true);
+    view.setUint32(at + entry.group.offset, egress.group, true);
+    view.setUint16(at + entry.mtu.offset, Math.min(egress.mtu, 0xffff), true);
+    view.setUint16(at + entry.vlan.offset, route.vlan?.id ?? 0);
+    view.setUint16(at + entry.outerVlan.offset, route.vlan?.outer ?? 0);
+  });
+  return bytes;
+}
+
+/** Encodes struct destinations without its entries: the header of the table. */
+export function encodeDestinationsHeader({ interfaces, directors }: Image): Uint8Array {
+  const table = layout.destinations;
+  const bytes = new Uint8Array(table.byteLength);
+  const view = new DataView(bytes.buffer);
+  // Without interfaces no packet arrives; one that is only tried out must not fail for its length.
+  view.setUint32(table.mtu.offset, Math.min(0xffff_ffff, ...interfaces.map(({ mtu }) => mtu)), true);
+  directors.forEach((mac, i) => {
+    bytes.set(macBytes(mac), table.directors.offset + i * table.directors.stride);
+  });
+  // If there are several interfaces, the program looks in struct nics instead.
+  bytes.set(macBytes(interfaces[0]?.mac ?? '00:00:00:00:00:00'), table.ownMac.offset);
+  return bytes;
+}
+
+/** Returns slots as they are in the map. */
+export function encodeSlots(slots: Uint16Array): Uint8Array {
+  return new Uint8Array(slots.buffer, slots.byteOffset, slots.byteLength);
+}

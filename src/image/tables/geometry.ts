@@ -1,0 +1,127 @@
+/** Geometry: how large the tables are, and how large an image needs them. */
+
+import * as layout from '../../layout/index.js';
+import { BeelineError } from '../../model/index.js';
+import type { Image } from '../image.js';
+import { highestNumbers, type Numbering } from '../numbering.js';
+import { entriesFor } from './cuckoo.js';
+import { poolSlots } from './places.js';
+import { keysOf, vipsOf } from './service-keys.js';
+
+/** Sizes of the tables, fixed when the program is loaded. All but those of flows are powers of two. */
+export interface Geometry {
+  /** Entries of the IPv4 and of the IPv6 service table. */
+  readonly services4: number;
+  readonly services6: number;
+  /** Slots of all rings together. */
+  readonly slots: number;
+  /** Destination numbers, service numbers. */
+  readonly destinations: number;
+  readonly services: number;
+  /** Entries of the IPv4 and of the IPv6 flow table. */
+  readonly flows4: number;
+  readonly flows6: number;
+}
+
+/** FLOW4_WAYS and FLOW6_WAYS in bpf/layout.h: entries of a bucket of flows. */
+export const FLOW_WAYS = { ipv4: 8, ipv6: 4 } as const;
+
+/** The first geometry of a director: 1.5 MB, plus the flow tables. It grows with the configuration. */
+export const SMALLEST_GEOMETRY: Geometry = {
+  services4: 1 << 9,
+  services6: 1 << 8,
+  slots: 1 << 16,
+  destinations: 1 << 10,
+  services: 1 << 8,
+  flows4: FLOW_WAYS.ipv4,
+  flows6: FLOW_WAYS.ipv6,
+};
+
+const GEOMETRY_KEYS = Object.keys(SMALLEST_GEOMETRY) as (keyof Geometry)[];
+
+/** The bits for a destination number in the entry of a flow; 0 is none. */
+const MAX_DESTINATION_NUMBER = (1 << 20) - 1;
+
+/** 16 bits; 0 is none. */
+const MAX_SERVICE_NUMBER = 0xffff;
+
+/** The part of the available memory that flow tables may take. */
+const MEMORY_SHARE = 0.8;
+
+/** The bytes of one entry of each table, which has no length in the layout. */
+export const SLOT_BYTES = layout.destinations.slot.stride;
+export const DESTINATION_BYTES = layout.destination.byteLength;
+export const EGRESS_BYTES = layout.egress.byteLength;
+export const CANDIDATE_BYTES = layout.candidate.byteLength;
+
+/** The bytes before the first destination of its table. */
+export const DESTINATIONS_HEADER_BYTES = layout.destinations.byteLength;
+
+/**
+ * Returns the smallest geometry that an image fits into.
+ *
+ * @throws BeelineError `TABLE_FULL`
+ */
+export function requiredGeometry(image: Image, numbering: Numbering): Geometry {
+  const highest = highestNumbers(numbering);
+  if (highest.service > MAX_SERVICE_NUMBER) {
+    throw new BeelineError('TABLE_FULL', `there are more than ${MAX_SERVICE_NUMBER} virtual services`, {
+      hint: 'Let one service take all ports of a VIP ("port: 0"), or spread them over several directors.',
+    });
+  }
+  if (highest.destination > MAX_DESTINATION_NUMBER) {
+    throw new BeelineError(
+      'TABLE_FULL',
+      `the services have more than ${MAX_DESTINATION_NUMBER} real servers together`,
+      {
+        hint: 'Spread the services over several directors.',
+      },
+    );
+  }
+  return {
+    services4: entriesFor(keysOf(4, image).length + vipsOf(4, image).size),
+    services6: entriesFor(keysOf(6, image).length + vipsOf(6, image).size),
+    slots: powerOfTwo(poolSlots(image.services)),
+    destinations: powerOfTwo(highest.destination + 1),
+    services: powerOfTwo(highest.service + 1),
+    flows4: wholeBuckets(image.flows.ipv4, FLOW_WAYS.ipv4),
+    flows6: wholeBuckets(image.flows.ipv6, FLOW_WAYS.ipv6),
+  };
+}
+
+export function fits(need: Geometry, geometry: Geometry): boolean {
+  return GEOMETRY_KEYS.every((key) => need[key] <= geometry[key]);
+}
+
+/** Returns the next geometry: nothing shrinks, and a table that grows at least doubles, since sizes are powers of two. */
+export function grow(need: Geometry, geometry: Geometry): Geometry {
+  const grown = { ...geometry };
+  for (const key of GEOMETRY_KEYS) {
+    grown[key] = Math.max(need[key], geometry[key]);
+  }
+  return grown;
+}
+
+/**
+ * Refuses flow tables that would leave the host, which has other tasks too, without memory.
+ *
+ * @param bytes the size of both tables
+ * @param available bytes
+ * @throws BeelineError `OUT_OF_MEMORY`
+ */
+export function requireMemory(bytes: number, available: number): void {
+  if (bytes > available * MEMORY_SHARE) {
+    const [need, there] = [bytes, available].map((each) => (each / 1e6).toFixed(0));
+    throw new BeelineError('OUT_OF_MEMORY', `the flow tables need ${need!} MB; ${there!} MB of memory are available`, {
+      hint: 'Lower "flows" in the configuration.',
+    });
+  }
+}
+
+function wholeBuckets(entries: number, ways: number): number {
+  return Math.max(1, Math.ceil(entries / ways)) * ways;
+}
+
+function powerOfTwo(least: number): number {
+  return 2 ** Math.ceil(Math.log2(least));
+}

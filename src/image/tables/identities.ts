@@ -1,0 +1,138 @@
+/** The tables of identities: by number, which service or destination it is, so that the next daemon can go on with it. */
+
+import * as layout from '../../layout/index.js';
+import {
+  type Family,
+  familyOf,
+  type IpAddress,
+  ipBytes,
+  ipFromBytes,
+  type Protocol,
+  PROTOCOL_NUMBERS,
+  PROTOCOLS,
+  type Service,
+  type ServiceKey,
+  serviceName,
+} from '../../model/index.js';
+import type { Image } from '../image.js';
+import { markEntryName } from '../marks.js';
+import type { Numbering, NumberSet, ServiceNumbers } from '../numbering.js';
+
+/** Stands for the protocol in the identity of a mark's service, whose mark is in the address. IANA reserves the number. */
+const MARK_PROTOCOL = 254;
+
+/** Encodes struct identity of every number in `which`. */
+export function encodeIdentities(
+  image: Image,
+  numbering: Numbering,
+  which: NumberSet,
+): { services: Map<number, Uint8Array>; destinations: Map<number, Uint8Array> } {
+  const services = new Map<number, Uint8Array>();
+  const destinations = new Map<number, Uint8Array>();
+  const newServices = new Set(which.services);
+  const newDestinations = new Set(which.destinations);
+  for (const { name, service } of image.services) {
+    const numbers = numbering.get(name)!;
+    if (newServices.has(numbers.number)) {
+      services.set(numbers.number, encodeIdentity(service, 0));
+    }
+    for (const [address, number] of numbers.destinations) {
+      if (newDestinations.has(number)) {
+        destinations.set(number, encodeIdentity({ ...service, address }, numbers.number));
+      }
+    }
+  }
+  for (const { name, service, address, protocol } of image.markEntries) {
+    const { number } = numbering.get(name)!;
+    if (newServices.has(number)) {
+      services.set(number, encodeIdentity({ address, port: 0, protocol }, numbering.get(service)!.number));
+    }
+  }
+  return { services, destinations };
+}
+
+/** @param service the number of the service that it belongs to; 0 for a service itself */
+function encodeIdentity(
+  { address, port, protocol, mark }: ServiceKey & Pick<Service, 'mark'>,
+  service: number,
+): Uint8Array {
+  const { identity } = layout;
+  const bytes = new Uint8Array(identity.byteLength);
+  const view = new DataView(bytes.buffer);
+  // A destination of a mark's service has its own address.
+  const isMark = mark !== undefined && service === 0;
+  if (isMark) {
+    view.setUint32(identity.address.offset, mark);
+  } else {
+    bytes.set(ipBytes(address), identity.address.offset);
+  }
+  view.setUint16(identity.port.offset, port);
+  view.setUint8(identity.protocol.offset, isMark ? MARK_PROTOCOL : PROTOCOL_NUMBERS[protocol]);
+  view.setUint8(identity.family.offset, familyOf(address));
+  view.setUint16(identity.service.offset, service, true);
+  return bytes;
+}
+
+/** The bytes of all identities, by number. */
+export interface IdentityTable {
+  readonly bytes: Uint8Array;
+  /** The distance of two identities in bytes. */
+  readonly stride: number;
+}
+
+/** Reads the numbering from both tables. */
+export function decodeNumbering(ofServices: IdentityTable, ofDestinations: IdentityTable): Numbering {
+  const names = new Map<number, string>();
+  const result = new Map<string, ServiceNumbers & { destinations: Map<IpAddress, number> }>();
+  const services = [...identitiesIn(ofServices)];
+  for (const { number, service, ...key } of services) {
+    if (service === 0) {
+      names.set(number, serviceName(key));
+    }
+  }
+  // The entries of a mark's service are named after it.
+  for (const { number, service, address, protocol } of services) {
+    if (service !== 0) {
+      names.set(number, markEntryName(names.get(service) ?? `${service}`, protocol, address));
+    }
+  }
+  for (const { number } of services) {
+    result.set(names.get(number)!, { number, destinations: new Map() });
+  }
+  for (const { number, address, service } of identitiesIn(ofDestinations)) {
+    result.get(names.get(service) ?? '')?.destinations.set(address, number);
+  }
+  return result;
+}
+
+interface Identity {
+  readonly number: number;
+  readonly address: IpAddress;
+  readonly port: number;
+  readonly protocol: Protocol;
+  readonly mark?: number;
+  /** The number of the service that it belongs to; 0 for a service itself. */
+  readonly service: number;
+}
+
+function* identitiesIn({ bytes, stride }: IdentityTable): Generator<Identity> {
+  const { identity } = layout;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let number = 1; number < bytes.byteLength / stride; number += 1) {
+    const at = number * stride;
+    const service = view.getUint16(at + identity.service.offset, true);
+    const family: Family = bytes[at + identity.family.offset] === 4 ? 4 : 6;
+    const protocolNumber = bytes[at + identity.protocol.offset];
+    if (protocolNumber === MARK_PROTOCOL) {
+      const mark = view.getUint32(at + identity.address.offset);
+      yield { number, address: family === 4 ? '0.0.0.0' : '::', port: 0, protocol: 'tcp', mark, service };
+      continue;
+    }
+    const protocol = PROTOCOLS.find((name) => PROTOCOL_NUMBERS[name] === protocolNumber);
+    if (protocol !== undefined) {
+      const addressAt = at + identity.address.offset;
+      const address = ipFromBytes(bytes.subarray(addressAt, addressAt + (family === 4 ? 4 : 16)));
+      yield { number, address, port: view.getUint16(at + identity.port.offset), protocol, service };
+    }
+  }
+}

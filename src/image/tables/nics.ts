@@ -1,0 +1,29 @@
+/** The table of the director's interfaces, which the program uses if there are several. */
+
+import * as layout from '../../layout/index.js';
+import { type Interface, macBytes } from '../../model/index.js';
+
+/** Encodes struct nics: each interface has the entry that its index, multiplied, falls on, and shares it with none. */
+export function encodeNics(interfaces: readonly Interface[]): Uint8Array {
+  const table = layout.nics;
+  const entry = layout.nic;
+  const bits = Math.log2(table.entry.size / table.entry.stride);
+  const bytes = new Uint8Array(table.byteLength);
+  const view = new DataView(bytes.buffer);
+  const placeUnder = (multiplier: number): number[] =>
+    interfaces.map(({ ifindex }) => Math.imul(ifindex, multiplier) >>> (32 - bits));
+  // Odd numbers, the golden ratio's bits first: one in a few suits as many interfaces as a host has.
+  let multiplier = 0x9e3779b1;
+  while (new Set(placeUnder(multiplier)).size < interfaces.length) {
+    multiplier = (multiplier + 0x3c6ef362) >>> 0;
+  }
+  view.setUint32(table.multiplier.offset, multiplier, true);
+  placeUnder(multiplier).forEach((place, i) => {
+    const { ifindex, group, mac } = interfaces[i]!;
+    const at = table.entry.offset + place * entry.byteLength;
+    view.setUint32(at + entry.ifindex.offset, ifindex, true);
+    view.setUint32(at + entry.group.offset, group, true);
+    bytes.set(macBytes(mac), at + entry.mac.offset);
+  });
+  return bytes;
+}

@@ -1,0 +1,57 @@
+/** Service keys: the addresses, ports and protocols by which packets are matched to services. */
+
+import * as layout from '../../layout/index.js';
+import { type Family, familyOf, type IpAddress, type ServiceKey } from '../../model/index.js';
+import type { CompiledService, Image } from '../image.js';
+import { coveredBy } from '../marks.js';
+
+/** An entry of a service table. */
+export interface Key extends ServiceKey {
+  /** The name that has its number. */
+  readonly name: string;
+  readonly compiled: CompiledService;
+}
+
+const knownKeys = new WeakMap<Image, Readonly<Record<Family, readonly Key[]>>>();
+
+/** Returns the entries of a family, without those that say which addresses are VIPs. */
+export function keysOf(family: Family, image: Image): readonly Key[] {
+  let found = knownKeys.get(image);
+  if (found === undefined) {
+    const all = allKeys(image);
+    const of = (each: Family): Key[] => all.filter(({ address }) => familyOf(address) === each);
+    found = { 4: of(4), 6: of(6) };
+    knownKeys.set(image, found);
+  }
+  return found[family];
+}
+
+function allKeys({ services, markEntries }: Image): Key[] {
+  const isCovered = markEntries.length === 0 ? () => false : coveredBy(markEntries);
+  const own = services
+    .filter(({ service }) => service.mark === undefined && !isCovered(service))
+    .map((compiled): Key => {
+      const { address, port, protocol } = compiled.service;
+      return { address, port, protocol, name: compiled.name, compiled };
+    });
+  if (markEntries.length === 0) {
+    return own;
+  }
+  const byName = new Map(services.map((compiled) => [compiled.name, compiled]));
+  return [
+    ...own,
+    ...markEntries.flatMap(({ name, service, address, protocol, ports }) =>
+      ports.map((port): Key => ({ address, port, protocol, name, compiled: byName.get(service)! })),
+    ),
+  ];
+}
+
+/** Returns the VIPs of a family, and flags that say which protocols have a service for every port. */
+export function vipsOf(family: Family, image: Image): ReadonlyMap<IpAddress, number> {
+  const flags = new Map<IpAddress, number>();
+  for (const { address, port, protocol } of keysOf(family, image)) {
+    const wildcard = port === 0 ? layout.serviceFlag[`wildcard-${protocol}`] : 0;
+    flags.set(address, (flags.get(address) ?? 0) | wildcard);
+  }
+  return flags;
+}

@@ -1,0 +1,137 @@
+/** The service tables: a packet's address, port and protocol to the service's number, ring and destinations. */
+
+import * as layout from '../../layout/index.js';
+import { type Family, familyOf, type IpAddress, ipBytes, type Protocol, PROTOCOL_NUMBERS } from '../../model/index.js';
+import type { CompiledService, Image } from '../image.js';
+import type { Numbering } from '../numbering.js';
+import { type CuckooTable, placeKeys } from './cuckoo.js';
+import type { Geometry } from './geometry.js';
+import { EMPTY_PLACE, type Places } from './places.js';
+import { keysOf, vipsOf } from './service-keys.js';
+import { multiply, type Word64, wordAt, xor } from './word64.js';
+
+/** VIP_MARK in bpf/layout.h: takes the protocol's place in an entry that says "this address is a VIP". */
+const VIP_MARK = 255;
+
+/** The positions of one family's keys in its table. */
+export interface ServicePlacement {
+  readonly family: Family;
+  /** The keys of services, then of VIPs, as text. If they are equal, the placement still holds. */
+  readonly names: readonly string[];
+  readonly keys: readonly Uint8Array[];
+  readonly table: CuckooTable;
+}
+
+/** Places a family's keys. Returns `previous` if the keys are the same; the table must then have the same size. */
+export function placeServices(
+  family: Family,
+  image: Image,
+  geometry: Geometry,
+  previous: ServicePlacement | undefined,
+): ServicePlacement {
+  const services = keysOf(family, image);
+  const vips = [...vipsOf(family, image).keys()];
+  const names = [...services.map(({ name, port }) => `${name} ${port}`), ...vips];
+  if (previous?.names.length === names.length && names.every((name, i) => name === previous.names[i])) {
+    return previous;
+  }
+  const keys = [
+    ...services.map(({ address, port, protocol }) => keyBytes(address, port, PROTOCOL_NUMBERS[protocol])),
+    ...vips.map((address) => keyBytes(address, 0, VIP_MARK)),
+  ];
+  return { family, names, keys, table: placeKeys(keys, geometry[family === 4 ? 'services4' : 'services6']) };
+}
+
+/** Encodes struct services4 or struct services6, header and entries. */
+export function encodeServices(
+  { family, keys, table: { multipliers, positions } }: ServicePlacement,
+  image: Image,
+  numbering: Numbering,
+  places: Places,
+  geometry: Geometry,
+): Uint8Array {
+  const [table, entry, entries] =
+    family === 4
+      ? ([layout.services4, layout.service4, geometry.services4] as const)
+      : ([layout.services6, layout.service6, geometry.services6] as const);
+  const services = keysOf(family, image);
+  const bytes = new Uint8Array(table.byteLength + entries * entry.byteLength);
+  const view = new DataView(bytes.buffer);
+  const entryAt = (i: number): number => table.entry.offset + positions[i]! * entry.byteLength;
+
+  multipliers.forEach((word, i) => {
+    setWord(view, table.multiplier.offset + i * table.multiplier.stride, word);
+  });
+  keys.forEach((key, i) => {
+    bytes.set(key, entryAt(i));
+  });
+  services.forEach(({ name, protocol, compiled }, i) => {
+    const at = entryAt(i);
+    const place = placeOf(compiled, places);
+    view.setUint32(at + entry.first.offset, place.first, true);
+    view.setUint32(at + entry.ring.offset, place.ring, true);
+    view.setUint8(at + entry.shift.offset, place.shift);
+    view.setUint16(at + entry.number.offset, numbering.get(name)!.number, true);
+    view.setUint8(at + entry.flags.offset, flagsOf(forProtocol(compiled, protocol)));
+  });
+  [...vipsOf(family, image).values()].forEach((flags, vip) => {
+    const i = services.length + vip;
+    view.setUint8(entryAt(i) + entry.flags.offset, flags);
+    const bit = vipFilterBit(keys[i]!, multipliers[0]);
+    bytes[table.vipFilter.offset + (bit >> 3)]! |= 1 << (bit & 7);
+  });
+  return bytes;
+}
+
+/** Returns what a service's entry points to. Destination 0 goes only with the empty ring. */
+function placeOf(
+  { name, ring, service: { scheduler } }: CompiledService,
+  places: Places,
+): { first: number; ring: number; shift: number } {
+  if (ring === undefined) {
+    return scheduler === 'maglev' ? EMPTY_PLACE : { ...EMPTY_PLACE, first: places.destinations.get(name)! };
+  }
+  // Only the ring of maglev is indexed by a shift.
+  const shift = scheduler === 'maglev' ? 64 - Math.log2(ring.length) : EMPTY_PLACE.shift;
+  return { first: places.destinations.get(name)!, ring: places.rings.get(ring)!, shift };
+}
+
+/** Returns a mark's service as packets of one protocol see it: `onePacket` does not apply to TCP. */
+export function forProtocol(compiled: CompiledService, protocol: Protocol): CompiledService {
+  return compiled.service.onePacket === true && protocol === 'tcp'
+    ? { ...compiled, tracks: true, service: { ...compiled.service, onePacket: false } }
+    : compiled;
+}
+
+function flagsOf({ service, tracks, previous }: CompiledService): number {
+  const { ttl, noDestination, scheduler } = service;
+  const flag = layout.serviceFlag;
+  return (
+    (ttl === 'decrement' ? flag.ttl : 0) |
+    (noDestination === 'drop' ? flag.drop : 0) |
+    (tracks ? flag.track : scheduler === 'maglev' ? 0 : flag.policy) |
+    (previous === undefined ? 0 : flag.moved)
+  );
+}
+
+/** Encodes address, port and protocol as the first bytes of struct service4 (8 bytes) or struct service6 (20 bytes). */
+function keyBytes(address: IpAddress, port: number, protocol: number): Uint8Array {
+  const [entry, length] = familyOf(address) === 4 ? [layout.service4, 8] : [layout.service6, 20];
+  const key = new Uint8Array(length);
+  key.set(ipBytes(address), entry.address.offset);
+  key[entry.port.offset] = port >> 8;
+  key[entry.port.offset + 1] = port & 0xff;
+  key[entry.protocol.offset] = protocol;
+  return key;
+}
+
+/** Returns the bit of the filter that a VIP sets: may_be_vip in bpf/match.h. */
+function vipFilterBit(key: Uint8Array, multiplier: Word64): number {
+  const address = key.length === 8 ? { high: 0, low: wordAt(key, 0).low } : xor(wordAt(key, 0), wordAt(key, 8));
+  return multiply(address, multiplier).high >>> 20;
+}
+
+function setWord(view: DataView, offset: number, { high, low }: Word64): void {
+  view.setUint32(offset, low, true);
+  view.setUint32(offset + 4, high, true);
+}
