@@ -5,7 +5,6 @@ import type { FlowCounts } from '../../dataplane/index.js';
 import type { CompiledService, Image } from '../../image/index.js';
 import {
   allServices,
-  BeelineError,
   diffModels,
   hashesPort,
   type IpAddress,
@@ -99,14 +98,4 @@ export function withNewcomers({ interfaces, resolutions }: World, model: Model):
     .filter(({ address }) => !resolutions.has(address))
     .map(({ address }): [IpAddress, Resolution] => [address, found]);
   return { interfaces, resolutions: new Map([...resolutions, ...newcomers]) };
-}
-
-/** @throws BeelineError `MAX_MOVED` when more of all slots would move than that, 0..1 */
-export function requireAtMost(maxMoved: number, { moved }: Pick<PlanReport, 'moved'>): void {
-  if (moved > maxMoved) {
-    const percent = (share: number): string => `${Number((100 * share).toFixed(2))} %`;
-    throw new BeelineError('MAX_MOVED', `${percent(moved)} of all slots would move, more than ${percent(maxMoved)}`, {
-      hint: 'Nothing was changed. "beeline plan" says which; --max-moved is the limit.',
-    });
-  }
 }
