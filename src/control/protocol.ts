@@ -453,11 +453,11 @@ export interface EditReport {
   readonly warnings: readonly string[];
 }
 
-/** How much came, or how much a second. */
-export interface Traffic {
+/** What `ipvsadm --stats` shows, or the same per second. */
+export interface Statistics {
   readonly connections: number;
   readonly packets: number;
-  /** Of IP packets, without the frame around them. */
+  /** The lengths of IP packets, without the frame around them. */
   readonly bytes: number;
 }
 
@@ -474,15 +474,15 @@ export interface TableDestination {
   /** Clients, or their networks, that persistence keeps here. */
   readonly persistent: number;
   /** Since it was added, or since `zero`. */
-  readonly counters: Traffic;
+  readonly counters: Statistics;
   /** A second, as IPVS estimates it. */
-  readonly rates: Traffic;
+  readonly rates: Statistics;
 }
 
 /** A service as ipvsadm sees it. */
 export interface TableEntry extends Pick<ServicePolicy, 'scheduler' | 'flags' | 'persistence' | 'onePacket'> {
-  readonly counters: Traffic;
-  readonly rates: Traffic;
+  readonly counters: Statistics;
+  readonly rates: Statistics;
   /** In the order in which they were added. */
   readonly destinations: readonly TableDestination[];
 }

@@ -6,9 +6,9 @@ import test from 'node:test';
 import fc from 'fast-check';
 
 import { formatDifferences, formatPercent, formatPlanned, percentage, summarize } from '../../../src/cli/index.js';
-import type { PlanReport } from '../../../src/control/index.js';
+import { type PlanReport, requireAtMost } from '../../../src/control/index.js';
 import type { FlowCounts } from '../../../src/dataplane/index.js';
-import { movedShare, planChange, requireAtMost, withNewcomers } from '../../../src/director/changes/plan.js';
+import { movedShare, planChange, withNewcomers } from '../../../src/director/changes/plan.js';
 import { compile } from '../../../src/image/index.js';
 import { diffModels, type Model, type Service } from '../../../src/model/index.js';
 import { anyServices, DIRECTOR, reordered, service, worldOf } from '../../support/models.js';
