@@ -1,4 +1,4 @@
-/** The control socket as commands see it. The daemon's end is server.ts, which clients need not load. */
+/** The control socket as commands use it. The daemon's end is server.ts, which commands need not load. */
 
 export { isRunning, request } from './client.js';
 export { requireAtMost } from './limits.js';

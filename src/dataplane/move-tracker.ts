@@ -27,13 +27,13 @@ import {
 } from '../model/index.js';
 import type { Format, Store } from '../store/index.js';
 
-/** By the name of the service. */
+/** Histories by the name of the service. */
 export type Histories = Readonly<Record<string, History>>;
 
-/** Which part of a service's marked slots must be found without flows before that is worth a publication. */
+/** A publication follows when at least this part of a service's marked slots has no flows any more. */
 const FREED_SHARE = 1 / 8;
 
-/** What was made of a service, and all that it was made of. */
+/** The result for a service, and everything that it follows from. */
 interface Attached {
   readonly base: CompiledService;
   readonly history: History;
@@ -42,7 +42,7 @@ interface Attached {
   readonly result: CompiledService;
 }
 
-/** By ring, then by all else that they follow from: services with the same real servers share them as they share rings. */
+/** Results by ring, then by everything else that they follow from: services with the same real servers share them. */
 type Shared = Map<Ring | undefined, Map<string, Moves>>;
 
 export class MoveTracker {

@@ -35,7 +35,7 @@ export interface DaemonOptions {
   readonly log: Logger;
 }
 
-/** What a daemon consists of until it ends. */
+/** The parts of a daemon, from its start to its end. */
 interface Parts {
   readonly network: Network;
   readonly resolver: Resolver;

@@ -34,7 +34,7 @@ export interface DirectorOptions {
   readonly keep: (model: Model, changes: number) => Promise<void>;
 }
 
-/** What happens around a switch to another model. */
+/** Callbacks around a switch to another model. */
 export interface ChangeOptions {
   /** Called before anything is done; an exception refuses the change. */
   readonly check?: () => void;

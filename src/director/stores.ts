@@ -1,4 +1,4 @@
-/** All that a daemon keeps for the next one. */
+/** The stores of everything that a daemon keeps for the next one. */
 
 import { type Histories, historiesFormat } from '../dataplane/index.js';
 import type { Instance } from '../model/index.js';
@@ -29,7 +29,7 @@ export class Stores implements Disposable {
     this.histories = open(instance.historyPath, historiesFormat);
   }
 
-  /** What a restart at this moment would lose, as text. */
+  /** The problems of the stores, as text: a restart at this moment would lose something. */
   get problems(): readonly string[] {
     return this.#all.flatMap(({ problem }) => problem ?? []);
   }

@@ -3,10 +3,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { featureNames, type Image } from '../image/index.js';
-import { allServices, BeelineError, type IpAddress, isMac, type Model, type World } from '../model/index.js';
+import {
+  allServices,
+  BeelineError,
+  type IpAddress,
+  isMac,
+  type Model,
+  type Resolution,
+  type World,
+} from '../model/index.js';
 import { stripsVlanTags } from '../native/index.js';
 import type { Network, Resolver } from '../net/index.js';
-import { withNewcomers } from './changes/plan.js';
 
 /** How long a start waits for real servers to answer ARP: more than a probe and its first repetition. */
 const SETTLE_MS = 1_500;
@@ -82,4 +89,18 @@ export class Surroundings {
       .filter((name) => this.#network.link(name) !== undefined && stripsVlanTags(name))
       .map((name) => `${name} hides VLAN tags from XDP: turn that off, "ethtool -K ${name} rxvlan off"`);
   }
+}
+
+/** Adds the real servers of a model that were not looked for yet to the surroundings, as if they answered. */
+export function withNewcomers({ interfaces, resolutions }: World, model: Model): World {
+  const [first] = interfaces;
+  if (first === undefined) {
+    return { interfaces, resolutions };
+  }
+  const found: Resolution = { state: 'resolved', mac: '02:00:00:00:00:00', ifindex: first.ifindex };
+  const newcomers = allServices(model)
+    .flatMap(({ destinations }) => destinations)
+    .filter(({ address }) => !resolutions.has(address))
+    .map(({ address }): [IpAddress, Resolution] => [address, found]);
+  return { interfaces, resolutions: new Map([...resolutions, ...newcomers]) };
 }

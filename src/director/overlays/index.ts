@@ -3,11 +3,11 @@
 import type { Model } from '../../model/index.js';
 import type { FlowsLeftOf, Overlay, RealServerKey } from './overlay.js';
 
-/** What the director has of a model in one round. */
+/** The models of one round. */
 export interface Models {
-  /** What the configuration and commands ask for. */
+  /** The one that the configuration and commands ask for. */
   readonly desired: Model;
-  /** What packets follow. */
+  /** The one that packets follow. */
   readonly effective: Model;
   /** The desired model without the real servers that overlays removed for good: what `beeline save` writes. */
   readonly lasting: Model;

@@ -1,4 +1,4 @@
-/** What every overlay can do: a rule that changes the desired model for a time. */
+/** The interface of overlays: rules that change the desired model for a time. */
 
 import type { IpAddress, Model } from '../../model/index.js';
 

@@ -1,4 +1,4 @@
-/** What `ipvsadm --stats` shows: the data path's counters since a service or real server was added or set to zero. */
+/** The statistics of ipvsadm: the data path's counters since a service or real server was added or set to zero. */
 
 import { z } from 'zod';
 

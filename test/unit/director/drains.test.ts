@@ -20,7 +20,7 @@ function modelOf(...servers: string[]): Model {
   return { interfaces: ['ens3'], mode: 'native', services: [service('192.168.1.100', 80, servers)] };
 }
 
-/** What a daemon makes of a file. */
+/** The drains that a daemon finds in a file. */
 function drainsAt(path: string, said: string[] = []): Drains {
   return new Drains(storeAt(path, drainsFormat, said));
 }

@@ -69,7 +69,7 @@ class SmallDisk {
   }
 }
 
-/** What else the tools need where the user is not root. */
+/** Returns options that the tools need only if the user is not root. */
 function asRoot(...options: string[]): string[] {
   return process.getuid!() === 0 ? [] : options;
 }

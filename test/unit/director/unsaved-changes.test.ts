@@ -67,7 +67,7 @@ const log = pino({ level: 'silent' });
 const stateIn = (folder: string): string => join(folder, 'x.state');
 const droppedIn = (folder: string): string => join(folder, 'x.dropped.yaml');
 
-/** What a daemon makes of a folder. */
+/** The unsaved changes that a daemon finds in a folder. */
 function openIn(folder: string, store = storeAt(stateIn(folder), snapshotFormat)): UnsavedChanges {
   return new UnsavedChanges({ store, droppedPath: droppedIn(folder), log });
 }
@@ -138,7 +138,7 @@ test('what was recorded is there for the next daemon, and gone when a file repla
   assert.deepEqual([model, unsaved.count], [MODEL, 3]);
   assert.equal(await unsaved.replace(file, model), 3);
   assert.deepEqual([existsSync(stateIn(folder)), unsaved.count, unsaved.dropped], [false, 0, droppedIn(folder)]);
-  // What was replaced can be brought back.
+  // The replaced changes can be brought back.
   assert.deepEqual(parseConfig(readFileSync(droppedIn(folder), 'utf8'), 'dropped'), MODEL);
 });
 

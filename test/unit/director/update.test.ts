@@ -28,7 +28,7 @@ class Fake {
   readonly drains: Drains;
   readonly director: Director;
   most = Infinity;
-  /** Who does not answer ARP. */
+  /** The real servers that do not answer ARP. */
   readonly pending: string[] = [];
 
   constructor(context: TestContext) {

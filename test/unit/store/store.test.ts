@@ -1,4 +1,4 @@
-/** What a store keeps outlives any damage and any death of the process, and a disk that takes nothing is reported. */
+/** A stored value outlives any damage and any death of the process, and a disk that takes nothing is reported. */
 
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
