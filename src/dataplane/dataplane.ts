@@ -3,6 +3,7 @@
 import { featureNames, type Geometry, type Image, type Numbering } from '../image/index.js';
 import type { BpfProgram, XdpMode } from '../libbpf/index.js';
 import { BeelineError, type Family, type Interface } from '../model/index.js';
+import type { Store } from '../store/index.js';
 import type { AttachOptions } from './attach.js';
 import { type Counters, type FlowTotals, readFlowTotals } from './counters.js';
 import type { Explanation } from './explain/explanation.js';
@@ -18,7 +19,7 @@ import {
 import type { FlowStatistics } from './flows/sweep.js';
 import { type Attachment, Links } from './links.js';
 import { MapSet } from './maps/map-set.js';
-import { MoveTracker } from './move-tracker.js';
+import { type Histories, MoveTracker } from './move-tracker.js';
 import { ensurePinDirectory, listSets, removePins, setPath } from './pins.js';
 import { Publisher } from './publish/publisher.js';
 
@@ -29,8 +30,8 @@ export interface DataPlaneOptions {
   readonly explainPath: string;
   /** The director's folder in the BPF file system. */
   readonly pinDirectory: string;
-  /** Where it keeps what earlier configurations were, as far as flows depend on it; undefined: nowhere. */
-  readonly historyPath?: string;
+  /** Keeps earlier configurations, as far as flows depend on them; undefined: nothing does. */
+  readonly histories?: Store<Histories>;
   /** Called with what was found and done, for the log. */
   readonly onEvent?: (message: string, details: Record<string, unknown>) => void;
 }
@@ -81,9 +82,7 @@ export class DataPlane implements Disposable {
       },
       ...(adopted && { adopted }),
     });
-    this.#moves = new MoveTracker(options.historyPath, adopted !== undefined, (error) => {
-      this.#event('could not keep what changed: a restart now would tear flows that a change moved', { err: error });
-    });
+    this.#moves = new MoveTracker(options.histories, adopted !== undefined);
   }
 
   /** Adopts the set whose program the links hold; without links, the newest. */
@@ -136,13 +135,19 @@ export class DataPlane implements Disposable {
       await this.#publisher.publish(image);
     } catch (error) {
       this.#moves.revert();
+      await this.#moves.keep();
       throw error;
     }
   }
 
-  /** An image with what earlier ones left of its services' slots: what is to be published. */
-  withMoves(image: Image): Image {
-    return this.#moves.attach(image, Date.now());
+  /**
+   * Adds to an image the previous owners of moved slots. Resolves when that would survive a crash, so that packets may
+   * see it.
+   */
+  async withMoves(image: Image): Promise<Image> {
+    const result = this.#moves.attach(image, Date.now());
+    await this.#moves.keep();
+    return result;
   }
 
   /** When moved slots will change by themselves, in milliseconds of the wall clock; Infinity for never. */
@@ -270,9 +275,9 @@ export class DataPlane implements Disposable {
   }
 
   /** Detaches the program from all interfaces and removes all pins: nothing of the director stays on the host. */
-  remove(): void {
+  async remove(): Promise<void> {
     this.close();
-    this.#moves.remove();
+    await this.#moves.remove();
     removePins(this.#options.pinDirectory);
   }
 

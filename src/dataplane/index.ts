@@ -17,7 +17,7 @@ export { type Counters, sumRows, sumToRow } from './counters.js';
 export type { FlowEntry } from './flows/entry.js';
 export { type FlowCounts, type FlowFilter, type FlowSums, summarizeFlows } from './flows/flows.js';
 export type { FlowStatistics } from './flows/sweep.js';
-export { MoveTracker } from './move-tracker.js';
+export { type Histories, historiesFormat, MoveTracker } from './move-tracker.js';
 
 // Explanations.
 export { Explainer } from './explain/explainer.js';

@@ -236,7 +236,7 @@ test('a standby director with the same model takes connections over in their mid
   // Also when the lab is down already: what a director leaves is the host's.
   context.after(() => {
     execFileSync(process.execPath, [BEELINE, '--instance', standby, 'stop', '--detach']);
-    for (const suffix of ['sock', 'lock', 'history', 'drains']) {
+    for (const suffix of ['sock', 'lock', 'history', 'history.previous', 'drains']) {
       rmSync(`/run/beeline/${standby}.${suffix}`, { force: true });
     }
   });

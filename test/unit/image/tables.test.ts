@@ -161,7 +161,7 @@ test('tables of flows that would leave the host without memory are refused by th
     () => {
       requireMemory(256e6, 300e6);
     },
-    { code: 'OUT_OF_MEMORY', message: 'the tables of flows need 256 MB; 300 MB of memory are available' },
+    { code: 'OUT_OF_MEMORY', message: 'the flow tables need 256 MB; 300 MB of memory are available' },
   );
 });
 
