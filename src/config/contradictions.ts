@@ -1,4 +1,4 @@
-/** What each part of a configuration allows by itself and the whole does not. */
+/** Finds contradictions: values that are valid by themselves, and not together. */
 
 import {
   type Breach,
@@ -18,14 +18,14 @@ type ConfigService = Config['services'][number];
 type ConfigMark = NonNullable<Config['marks']>[number];
 type RealServers = ConfigService['realServers'];
 
-/** The parts of a configuration that are right by themselves; undefined stands for those that are not. */
+/** The valid parts of a configuration; undefined stands for the invalid ones. */
 interface Parts {
   readonly interfaces: readonly string[] | undefined;
   readonly services: readonly (ConfigService | undefined)[];
   readonly marks?: readonly (ConfigMark | undefined)[] | undefined;
 }
 
-/** Problems in no particular order. */
+/** Returns problems in no particular order. */
 export function findContradictions({ interfaces, services, marks = [] }: Parts): Problem[] {
   const vips = new Set(services.flatMap((service) => service?.address ?? []));
   const firsts = new Map<string, number>();
@@ -38,10 +38,10 @@ export function findContradictions({ interfaces, services, marks = [] }: Parts):
     const first = firsts.get(name);
     firsts.set(name, first ?? i);
     return [
-      ...(first === undefined ? [] : [{ path, message: `is ${name}, as services[${first}] is already` }]),
+      ...(first === undefined ? [] : [{ path, message: `is ${name}, the same as services[${first}]` }]),
       ...serviceProblems(service, path),
       ...realServerProblems(service.realServers, service.address, path, vips),
-      ...(interfaces === undefined ? [] : wayProblems(service.realServers, path, interfaces)),
+      ...(interfaces === undefined ? [] : routeProblems(service.realServers, path, interfaces)),
     ];
   });
   const ofMarks = marks.flatMap((mark, i) =>
@@ -50,7 +50,7 @@ export function findContradictions({ interfaces, services, marks = [] }: Parts):
       : [
           ...markProblems(mark, i, marks),
           ...realServerProblems(mark.realServers ?? [], familyOfMark(mark), ['marks', i], vips),
-          ...(interfaces === undefined ? [] : wayProblems(mark.realServers ?? [], ['marks', i], interfaces)),
+          ...(interfaces === undefined ? [] : routeProblems(mark.realServers ?? [], ['marks', i], interfaces)),
         ],
   );
   return [...(interfaces ?? []).flatMap(interfaceProblems), ...ofServices, ...ofMarks];
@@ -66,7 +66,7 @@ function markProblems(mark: ConfigMark, i: number, all: readonly (ConfigMark | u
   const problems: Problem[] = [];
   const first = all.findIndex((each) => each?.mark === mark.mark && each.family === mark.family);
   if (first !== i) {
-    problems.push({ path, message: `is mark ${mark.mark} (${mark.family}), as marks[${first}] is already` });
+    problems.push({ path, message: `is mark ${mark.mark} (${mark.family}), the same as marks[${first}]` });
   }
   mark.match.forEach((match, j) => {
     const at = [...path, 'match', j];
@@ -92,18 +92,21 @@ function markPolicyProblems(mark: ConfigMark, path: Path, family: Family): Probl
     ...slotsProblems(slots, realServers, path),
   ];
   return track === 'moved'
-    ? [...problems, { path: [...path, 'track'], message: 'must be all: flows of marked packets are all remembered' }]
+    ? [
+        ...problems,
+        { path: [...path, 'track'], message: 'must be all: a service of marked packets remembers every flow' },
+      ]
     : problems;
 }
 
-/** Names that the kernel takes for no interface (net/core/dev.c, dev_valid_name), and names that are there already. */
+/** Finds names that the kernel refuses (net/core/dev.c, dev_valid_name), and names that are there twice. */
 function interfaceProblems(name: string, i: number, all: readonly string[]): Problem[] {
   const path = ['interfaces', i];
   if (name === '.' || name === '..') {
     return [{ path, message: `must be the name of a network interface, not "${name}"` }];
   }
   const first = all.indexOf(name);
-  return first === i ? [] : [{ path, message: `is ${name}, as interfaces[${first}] is already` }];
+  return first === i ? [] : [{ path, message: `is ${name}, the same as interfaces[${first}]` }];
 }
 
 function serviceProblems(service: ConfigService, path: Path): Problem[] {
@@ -119,7 +122,7 @@ function serviceProblems(service: ConfigService, path: Path): Problem[] {
     : [...problems, { path: [...path, 'address'], message: `cannot be a VIP: ${reason}` }];
 }
 
-/** A breach within what stands at a path. */
+/** Returns a function from a broken rule to a problem at a path. */
 function under(at: Path): (breach: Breach) => Problem {
   return ({ path, message }) => ({ path: [...at, ...path], message });
 }
@@ -141,7 +144,7 @@ function slotsProblems(slots: number | undefined, { length }: RealServers, path:
     : [{ path: [...path, 'slots'], message: `must be at least the number of real servers, ${length}, not ${slots}` }];
 }
 
-/** @param of the VIP, or a mark's family */
+/** @param of the VIP, or the family of a mark */
 function realServerProblems(
   realServers: RealServers,
   of: IpAddress | Family,
@@ -155,7 +158,7 @@ function realServerProblems(
     const first = firsts.get(address);
     firsts.set(address, first ?? i);
     if (first !== undefined) {
-      return [{ path: at, message: `is ${address}, as realServers[${first}] of the same service is already` }];
+      return [{ path: at, message: `is ${address}, the same as realServers[${first}] of this service` }];
     }
     if (familyOf(address) !== family) {
       const as = typeof of === 'number' ? '"family" says' : `the VIP ${of} is`;
@@ -169,8 +172,8 @@ function realServerProblems(
   });
 }
 
-/** What is said of the way to a real server must fit together. */
-function wayProblems(realServers: RealServers, path: Path, interfaces: readonly string[]): Problem[] {
+/** Finds settings of the route to a real server that do not fit together. */
+function routeProblems(realServers: RealServers, path: Path, interfaces: readonly string[]): Problem[] {
   return realServers.flatMap((server, i) => {
     const at = [...path, 'realServers', i, 'interface'];
     const { mac, interface: name } = { mac: undefined, interface: undefined, ...server };
@@ -178,7 +181,7 @@ function wayProblems(realServers: RealServers, path: Path, interfaces: readonly 
       return [];
     }
     if (mac === undefined) {
-      return [{ path: at, message: 'goes with "mac": without, the host says which interface leads there' }];
+      return [{ path: at, message: 'needs "mac": without it the host finds the interface' }];
     }
     return interfaces.includes(name)
       ? []

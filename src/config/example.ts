@@ -1,4 +1,4 @@
-/** A configuration as an example, for the manual; a test holds it to the schema. */
+/** An example of a configuration, for the manual. A test checks it against the schema. */
 
 export const EXAMPLE = `# Two services on one VIP, and one for DNS over UDP.
 interfaces: [ens3]

@@ -1,14 +1,16 @@
-/** YAML to model, with errors that point at the place. */
+/** Configuration files: YAML to model and back, with errors that name line and column. */
 
 import { readFileSync } from 'node:fs';
 
 import { BeelineError, type Model } from '../model/index.js';
 import { decodeText, parseConfig } from './parse.js';
 
+export { EXAMPLE } from './example.js';
 export { type Origin, originOf } from './origin.js';
 export { ConfigError, parseConfig, type PlacedProblem } from './parse.js';
 export { jsonSchema } from './schema.js';
-export { configOf, formatConfig, updateConfig } from './write.js';
+export { configOf } from './to-config.js';
+export { formatConfig, updateConfig } from './write.js';
 
 /** A configuration file as it was read. */
 export interface ConfigFile {
@@ -42,14 +44,13 @@ export function readConfigFile(path: string): ConfigFile {
 function hintFor(code: string | undefined): { hint?: string } {
   switch (code) {
     case 'ENOENT':
-      return { hint: '"beeline run" and "beeline check" take another file\'s name; an example is in the README.' };
+      return { hint: 'Give "beeline run" or "beeline check" the name of another file; the README has an example.' };
     case 'EACCES':
     case 'EPERM':
       return { hint: 'Use sudo.' };
     case 'EISDIR':
-      return { hint: 'That is a folder: name the file in it.' };
+      return { hint: 'It is a folder: name a file in it.' };
     default:
       return {};
   }
 }
-export { EXAMPLE } from './example.js';

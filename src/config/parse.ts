@@ -1,4 +1,4 @@
-/** From the text of a configuration file to a model, or to every problem with its line and column. */
+/** Parses the text of a configuration file: to a model, or to all problems with line and column. */
 
 import { isMap, isNode, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
@@ -15,10 +15,10 @@ export interface PlacedProblem extends Problem {
   readonly column: number;
 }
 
-/** More are no help to anybody, and aliases can make a million of one. */
+/** More would not help, and aliases can make a million of one problem. */
 const MAX_LINES = 100;
 
-/** A file with problems; the message has one line each, as compilers write them: "file:line:column: …". */
+/** A file with problems. The message has one line for each, in the form of compilers: "file:line:column: …". */
 export class ConfigError extends BeelineError {
   readonly problems: readonly PlacedProblem[];
 
@@ -36,16 +36,16 @@ export class ConfigError extends BeelineError {
   }
 }
 
-/** What the YAML library says of some problems is made for programmers. */
+/** Replaces messages of the YAML library that are meant for programmers. */
 const YAML_MESSAGES: Readonly<Partial<Record<string, string>>> = {
   MULTIPLE_DOCS: 'must be one document: remove "---"',
   NON_STRING_KEY: 'keys must be plain text',
 };
 
 /**
- * Reads a file's bytes as the UTF-8 that YAML is written in.
+ * Decodes UTF-8, the encoding of YAML.
  *
- * @throws ConfigError at the first byte that is none
+ * @throws ConfigError at the first byte that is not UTF-8
  */
 export function decodeText(bytes: Uint8Array, fileName: string): string {
   const text = Buffer.from(bytes).toString('utf8');
@@ -62,8 +62,8 @@ export function decodeText(bytes: Uint8Array, fileName: string): string {
 /**
  * Parses a configuration file.
  *
- * @param fileName what messages call it
- * @throws ConfigError with all problems in the order in which they stand in the file
+ * @param fileName its name in messages
+ * @throws ConfigError with all problems, in the order of the file
  */
 export function parseConfig(text: string, fileName: string): Model {
   const lineCounter = new LineCounter();
@@ -86,7 +86,7 @@ export function parseConfig(text: string, fileName: string): Model {
     );
   }
 
-  // The number of values was checked already, and a list that every service has an alias of is no attack.
+  // The number of values is checked already, so that many aliases of one list are no attack.
   const content: unknown = document.toJS({ maxAliasCount: -1 });
   const parsed = configSchema.safeParse(content ?? {});
   const problems = parsed.success
@@ -121,7 +121,7 @@ function modelOfMarks(marks: NonNullable<Config['marks']>): Pick<Model, 'markSer
   };
 }
 
-/** Those parts of a configuration that are right by themselves, so that what they contradict is told in the same round. */
+/** Returns the parts that are valid by themselves, so that contradictions among them are reported at the same time. */
 function wellFormedParts(content: unknown): Parameters<typeof findContradictions>[0] {
   const { interfaces, services, marks } = configSchema.shape;
   const list = valueAt(content, ['services']);
@@ -133,7 +133,7 @@ function wellFormedParts(content: unknown): Parameters<typeof findContradictions
   };
 }
 
-/** One fault, one message: a text is no list, and not one of a single name either. */
+/** Keeps one message for each place: a text that should be a list breaks several rules at once. */
 function firstOfEachPlace(problems: readonly Problem[]): Problem[] {
   const seen = new Set<string>();
   return problems.filter(({ path, atKey }) => {
@@ -142,7 +142,7 @@ function firstOfEachPlace(problems: readonly Problem[]): Problem[] {
   });
 }
 
-/** "services[0].realServers[1].address" */
+/** Returns "services[0].realServers[1].address". */
 function formatPath(path: Path): string {
   return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? key : `.${key}`)).join('');
 }
@@ -157,7 +157,7 @@ function problemsOf(issue: z.core.$ZodIssue, content: unknown): Problem[] {
         atKey: true,
       }));
     case 'invalid_union': {
-      // The branch for the kind of value that stands there says what is wrong with it; the other only that it is not it.
+      // The branch for this kind of value says what is wrong; the other one only says that the kind is wrong.
       const branch = issue.errors.findLast((errors) => errors.every(({ path: [first] }) => first !== undefined));
       const errors = branch ?? (typeof valueAt(content, path) === 'string' ? issue.errors[0] : issue.errors.at(-1));
       return errors!.flatMap((error) => problemsOf({ ...error, path: [...path, ...error.path] }, content));
@@ -182,7 +182,7 @@ function valueAt(content: unknown, path: Path): unknown {
   );
 }
 
-/** Where a value, or its key, begins in the text; of what is missing, where the mapping that should have it begins. */
+/** Returns where a value or its key begins in the text; for a missing value, where the mapping begins. */
 function offsetOf(document: Document, { path, atKey }: Problem): number {
   if (atKey === true) {
     const parent = document.getIn(path.slice(0, -1), true);

@@ -1,38 +1,40 @@
-/** What YAML allows and a configuration does not need: merge keys, keys that are no text, aliases that lead nowhere. */
+/** Refuses YAML that a configuration does not need: merge keys, keys that are not text, aliases without an anchor. */
 
 import { isAlias, isCollection, isMap, isPair, isScalar, isSeq, type Document, type Node, type Scalar } from 'yaml';
 
-/** A problem that is one of the text, wherever in the configuration it stands. */
+/** A problem of the text, which has no path in the configuration. */
 export interface TextProblem {
-  /** Into the text, from 0. */
+  /** The offset in the text, from 0. */
   readonly offset: number;
   readonly message: string;
 }
 
 /**
- * How many values a file may stand for, aliases written out: far more than the largest director has, and few enough to
- * check. Nine aliases of nine aliases of … are more than any memory holds.
+ * The most values of a file, with aliases expanded: far more than the largest director has, and few enough to check. Nine
+ * aliases of nine aliases, and so on, would fill any memory.
  */
 const MAX_VALUES = 1_000_000;
 
-/** Problems that keep the rest from being looked at, in the order of the text. */
+/** Returns problems because of which the rest cannot be checked, in the order of the text. */
 export function findTextProblems(document: Document): TextProblem[] {
   const walk = new Walk();
   const values = walk.count(document.contents);
   if (walk.problems.length === 0 && values > MAX_VALUES && walk.largest !== undefined) {
-    return [{ offset: walk.largest.offset, message: `stands for too much: the file would have ${values} values` }];
+    return [
+      { offset: walk.largest.offset, message: `is too large: with its aliases expanded the file has ${values} values` },
+    ];
   }
   return walk.problems;
 }
 
 class Walk {
   readonly problems: TextProblem[] = [];
-  /** The alias that stands for the most. */
+  /** The alias with the most values. */
   largest: { readonly offset: number; readonly values: number } | undefined;
-  /** How many values stand at an anchor; undefined as long as they are being counted. */
+  /** The number of values of each anchor; undefined while they are being counted. */
   readonly #anchors = new Map<string, number | undefined>();
 
-  /** How many values a node has, aliases written out. */
+  /** Returns the number of values of a node, with aliases expanded. */
   count(node: unknown): number {
     if (isAlias(node)) {
       return this.#countAlias(node.source, offsetOf(node));
@@ -74,7 +76,7 @@ class Walk {
     const values = this.#anchors.get(name);
     if (values === undefined) {
       const message = this.#anchors.has(name)
-        ? `the alias *${name} stands within what it stands for`
+        ? `the alias *${name} is inside its own anchor`
         : `the alias *${name} has no anchor &${name} before it`;
       this.problems.push({ offset, message });
       return 0;
@@ -86,7 +88,7 @@ class Walk {
   }
 }
 
-/** A key that is not there at all, "? " or ": value". */
+/** Returns whether there is no key, as in "? " or ": value". */
 function isEmpty({ source, type }: Scalar): boolean {
   return type === 'PLAIN' && source === '';
 }

@@ -1,8 +1,8 @@
-/** IP and MAC addresses: strict parsing, one way of writing each, and their bytes. */
+/** IP and MAC addresses: strict parsing, one spelling of each, and their bytes. */
 
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 
-/** An IP address in its one canonical spelling: dotted decimal, or RFC 5952. */
+/** An IP address in its canonical spelling: dotted decimal, or RFC 5952. */
 export type IpAddress = string;
 
 /** A MAC address as six lower-case bytes with colons. */
@@ -11,8 +11,8 @@ export type MacAddress = string;
 export type Family = 4 | 6;
 
 /**
- * The canonical spelling, or undefined when this is no address. Spellings that different programs read differently are
- * no addresses here: `010.0.0.1` (octal to some), `127.1`, zones (`%eth0`) and IPv4 in IPv6 (`::ffff:10.0.0.1`).
+ * Returns the canonical spelling, or undefined if the text is no address. Spellings that programs read differently are
+ * none: `010.0.0.1` (octal to some), `127.1`, zones (`%eth0`) and IPv4 in IPv6 (`::ffff:10.0.0.1`).
  */
 export function parseIp(text: string): IpAddress | undefined {
   if (isIPv4(text)) {
@@ -29,7 +29,7 @@ export function familyOf(address: IpAddress): Family {
   return address.includes(':') ? 6 : 4;
 }
 
-/** 4 or 16 bytes in network order. */
+/** Returns the 4 or 16 bytes of an address in network order. */
 export function ipBytes(address: IpAddress): Uint8Array {
   if (familyOf(address) === 4) {
     return Uint8Array.from(address.split('.'), Number);
@@ -50,7 +50,7 @@ function dottedWords(dotted: string): number[] {
   return [(a << 8) | b, (c << 8) | d];
 }
 
-/** The canonical spelling of 4 or 16 bytes. */
+/** Returns the canonical spelling of 4 or 16 bytes. */
 export function ipFromBytes(bytes: Uint8Array): IpAddress {
   if (bytes.length === 4) {
     return bytes.join('.');
@@ -77,7 +77,7 @@ export function macFromBytes(bytes: Uint8Array): MacAddress {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
-/** Whether a string is a MAC in the spelling that `macFromBytes` gives. */
+/** Returns whether a text is a MAC address in the spelling of `macFromBytes`. */
 export function isMac(text: string): boolean {
   return /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(text);
 }

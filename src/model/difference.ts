@@ -1,29 +1,30 @@
-/** What is different between two models, one thing at a time: for people and for programs. Pure. */
+/** The differences between two models, one by one: for people and for programs. Pure. */
 
 import { isDeepStrictEqual } from 'node:util';
 
-import { allServices, type AnyService, editKeyName } from './edit.js';
+import { editKeyName } from './edit/types.js';
 import { markMatchName } from './mark.js';
-import type { Destination, Model, ServicePolicy } from './service.js';
+import { allServices, type AnyService, type Model } from './model.js';
+import type { Destination, ServicePolicy } from './service.js';
 
-/** One difference. What is undefined does not apply, or was not said: it is as it is by default. */
+/** One difference. Fields that do not apply, and values that are defaults, are undefined. */
 export interface Difference {
   readonly kind: 'added' | 'removed' | 'changed';
   readonly what: 'setting' | 'service' | 'realServer' | 'markRule';
-  /** "tcp 192.168.1.100:80", "fwm 1"; not of settings and rules of marks. */
+  /** "tcp 192.168.1.100:80", "fwm 1"; undefined for settings and mark rules. */
   readonly service?: string;
   /** The real server's. */
   readonly address?: string;
-  /** What of the setting, service or real server changed: "scheduler", "timeouts.udp"; of a rule its mark. */
+  /** The part of the setting, service or real server that changed: "scheduler", "timeouts.udp"; for a rule its mark. */
   readonly field?: string;
   readonly before?: Plain;
   readonly after?: Plain;
 }
 
-/** As JSON has it. */
+/** A value of JSON. */
 export type Plain = string | number | boolean | readonly Plain[] | { readonly [key: string]: Plain };
 
-/** All differences: settings, services in the order of `after` and then those that are gone, rules of marks. */
+/** Returns all differences: settings, services in the order of `after`, services that are gone, mark rules. */
 export function diffModels(before: Model, after: Model): Difference[] {
   const old = new Map(allServices(before).map((service) => [editKeyName(service), service]));
   const now = new Map(allServices(after).map((service) => [editKeyName(service), service]));
@@ -92,7 +93,7 @@ function diffDestinations(
   return [...differences, ...removed, ...diffOrder(service, before, after)];
 }
 
-/** IPVS's schedulers look at real servers in the order in which they were added, last one first. */
+/** Compares the order of real servers, which IPVS's schedulers look at: the last one added first. */
 function diffOrder(service: string, before: readonly Destination[], after: readonly Destination[]): Difference[] {
   const common = (some: readonly Destination[], others: readonly Destination[]): string[] => {
     const there = new Set(others.map(({ address }) => address));
@@ -150,7 +151,7 @@ function policyFields(service: AnyService): Fields {
   return fieldsOf({
     scheduler,
     flags: flags.length === 0 ? undefined : flags.toSorted(),
-    // What is said to be as it is by default is as it is by default.
+    // A default that is written out is no difference.
     track: track === 'all' ? undefined : track,
     persistence,
     onePacket: onePacket === true ? true : undefined,
@@ -161,7 +162,7 @@ function policyFields(service: AnyService): Fields {
   });
 }
 
-/** By name, those of mappings by "timeouts.udp"; without what is undefined. */
+/** Returns the defined fields by name; those of mappings are named "timeouts.udp". */
 function fieldsOf(values: Readonly<Record<string, unknown>>, prefix = ''): Fields {
   const entries = Object.entries(values).flatMap(([key, value]): [string, Plain][] => {
     if (value === undefined) {
@@ -184,7 +185,7 @@ function diffFields(before: Fields, after: Fields): Pick<Difference, 'field' | '
     }));
 }
 
-/** Without what is undefined. */
+/** Removes undefined fields. */
 function plain(value: unknown): Plain {
   return JSON.parse(JSON.stringify(value)) as Plain;
 }

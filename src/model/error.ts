@@ -1,13 +1,13 @@
-/** The error that every room throws for what a user can mend. */
+/** The error for problems that a user can solve. */
 
 /**
- * What went wrong, to what, and what to do about it. `code` is stable and made for programs; the message is made for
- * people and may change.
+ * Says what went wrong and what to do about it. The code is stable, for programs; the message is for people and may
+ * change.
  */
 export class BeelineError extends Error {
   override readonly name = 'BeelineError';
   readonly code: ErrorCode;
-  /** What to do about it, a sentence of its own. */
+  /** What to do about it: a whole sentence. */
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
@@ -17,7 +17,7 @@ export class BeelineError extends Error {
   }
 }
 
-/** Every code there is; docs/errors.md says what each means. */
+/** All codes. docs/errors.md says what each means. */
 export const ERROR_CODES = [
   'ALREADY_RUNNING',
   'BENCH_DEVICE',

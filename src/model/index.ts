@@ -1,11 +1,17 @@
-/** The types that everything else speaks. Imports nothing of ours. */
+/** The types that everything else speaks. Imports no other room. */
 
 export * from './address.js';
 export * from './difference.js';
-export * from './edit.js';
+export * from './edit/edit.js';
+export * from './edit/types.js';
+export * from './edit/warnings.js';
 export * from './error.js';
+export * from './flow-settings.js';
 export * from './instance.js';
 export * from './mark.js';
+export * from './model.js';
 export * from './rules.js';
+export * from './scheduler.js';
 export * from './service.js';
+export * from './service-name.js';
 export * from './world.js';

@@ -1,4 +1,4 @@
-/** Where one director keeps what it needs: several can run on one host, each under a name of its own. */
+/** The files and pins of one director. Several can run on one host, each under its own name. */
 
 import { BeelineError } from './error.js';
 
@@ -6,17 +6,17 @@ export interface Instance {
   readonly name: string;
   readonly socketPath: string;
   readonly lockPath: string;
-  /** What earlier configurations were, as far as flows depend on it. */
+  /** Histories of moved slots. */
   readonly historyPath: string;
-  /** Real servers on their way out. */
+  /** Drains. */
   readonly drainsPath: string;
   /** Baselines of statistics. */
   readonly baselinesPath: string;
-  /** What was changed at run time: it is to outlive a boot. */
+  /** Unsaved changes, which survive a boot. */
   readonly statePath: string;
-  /** The last changes made at run time that a configuration file replaced: a configuration. */
+  /** The last unsaved changes that a configuration file replaced, as a configuration. */
   readonly droppedPath: string;
-  /** In the BPF file system. */
+  /** The folder in the BPF file system. */
   readonly pinDirectory: string;
 }
 
@@ -28,7 +28,7 @@ export const DEFAULT_INSTANCE = 'default';
 /** BPF file systems refuse dots in names. */
 const NAME = /^[A-Za-z0-9_-]{1,32}$/;
 
-/** @throws BeelineError `USAGE` for a name that cannot be a file's */
+/** @throws BeelineError `USAGE` if the name cannot be part of a file's name */
 export function instanceOf(name: string): Instance {
   if (!NAME.test(name)) {
     throw new BeelineError('USAGE', `"${name}" cannot be the name of an instance`, {

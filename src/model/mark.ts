@@ -1,4 +1,4 @@
-/** Mark rules as people write them, and which of them match the same packets. Pure. */
+/** Mark rules: how people write them, and which of them match the same packets. */
 
 import { type Family, familyOf, type IpAddress, ipBytes, ipFromBytes, parseIp } from './address.js';
 import { type MarkMatch, type MarkRule, PROTOCOLS } from './service.js';
@@ -7,13 +7,13 @@ import { type MarkMatch, type MarkRule, PROTOCOLS } from './service.js';
 export const MAX_MARK = 0xffff_ffff;
 const MAX_PORT = 0xffff;
 
-/** What completes "must be …" where something is no match. */
+/** Completes "must be …" if a text is no match. */
 export const MARK_MATCH_FORM =
   'PROTOCOL:ADDRESS[/PREFIX]:PORT[-PORT], for example tcp:192.168.1.100:80, udp:192.168.1.0/24:* or tcp:[fd00::100]:443';
 
 /**
- * Reads a match: "tcp:192.168.1.100:80", "udp:192.168.1.0/24:5000-5999", "tcp:[fd00::]/64:*"; "*" is every port.
- * Undefined when it is none, or when its address has bits beyond the prefix.
+ * Parses a match: "tcp:192.168.1.100:80", "udp:192.168.1.0/24:5000-5999", "tcp:[fd00::]/64:*"; "*" is every port.
+ * Undefined if the text is none, or if its address has bits set after the prefix.
  */
 export function parseMarkMatch(text: string): MarkMatch | undefined {
   const parts =
@@ -42,7 +42,7 @@ export function parseMarkMatch(text: string): MarkMatch | undefined {
   return { protocol, address, prefixLength, firstPort: first, lastPort: last };
 }
 
-/** The one spelling of a match, which `parseMarkMatch` reads. */
+/** Returns the canonical spelling of a match, which `parseMarkMatch` reads. */
 export function markMatchName({ protocol, address, prefixLength, firstPort, lastPort }: MarkMatch): string {
   const family = familyOf(address);
   const host = family === 6 ? `[${address}]` : address;
@@ -56,7 +56,7 @@ export function markMatchName({ protocol, address, prefixLength, firstPort, last
   return `${protocol}:${host}${prefix}:${ports}`;
 }
 
-/** Whether there are packets that both match. */
+/** Returns whether some packets match both. */
 export function overlap(a: MarkMatch, b: MarkMatch): boolean {
   const shorter = Math.min(a.prefixLength, b.prefixLength);
   return (
@@ -68,12 +68,12 @@ export function overlap(a: MarkMatch, b: MarkMatch): boolean {
   );
 }
 
-/** Whether two rules say the same. */
+/** Returns whether two rules are equal. */
 export function isSameRule(a: MarkRule, b: MarkRule): boolean {
   return a.mark === b.mark && markMatchName(a.match) === markMatchName(b.match);
 }
 
-/** The first address of the network. */
+/** Returns the first address of the network. */
 function networkOf(address: IpAddress, prefixLength: number): IpAddress {
   return ipFromBytes(
     ipBytes(address).map((byte, i) => {

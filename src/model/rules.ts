@@ -1,18 +1,12 @@
-/** What may not stand together in one service, whoever asks for it: the configuration's file or a command. Pure. */
+/** Rules about settings that exclude each other in one service, for the configuration file and for commands. Pure. */
 
 import { type Family, familyOf, type IpAddress, ipBytes } from './address.js';
-import {
-  type Destination,
-  HASHING_SCHEDULERS,
-  isHashing,
-  type Protocol,
-  type SchedulerFlag,
-  type ServicePolicy,
-} from './service.js';
+import { HASHING_SCHEDULERS, isHashing, type SchedulerFlag } from './scheduler.js';
+import type { Destination, Protocol, ServicePolicy } from './service.js';
 
-/** A rule that is not kept. */
+/** A rule that is broken. */
 export interface Breach {
-  /** Keys from the service to what is wrong. */
+  /** The keys from the service to the wrong value. */
   readonly path: readonly string[];
   /** Completes "flags …": "must be flags of the scheduler sh, which mh-port is not". */
   readonly message: string;
@@ -24,11 +18,11 @@ export interface PolicyToCheck extends Pick<
 > {
   readonly flags?: readonly SchedulerFlag[] | undefined;
   readonly family: Family;
-  /** Undefined: packets of all protocols, by their mark. */
+  /** Undefined: packets of all protocols, selected by their mark. */
   readonly protocol?: Protocol | undefined;
 }
 
-/** What scheduler, tracking and persistence ask of each other. */
+/** Checks scheduler, tracking and persistence against each other. */
 export function policyBreaches(policy: PolicyToCheck): Breach[] {
   const { family, protocol, scheduler, flags = [], track, persistence, onePacket = false, slots } = policy;
   const breaches: Breach[] = [];
@@ -40,7 +34,7 @@ export function policyBreaches(policy: PolicyToCheck): Breach[] {
     add('flags', `must be flags of the scheduler ${scheduler}, which ${foreign} is not`);
   }
   if (slots !== undefined && scheduler !== 'maglev') {
-    add('slots', `goes with the scheduler maglev: ${scheduler} has no ring of that size`);
+    add('slots', `needs the scheduler maglev: ${scheduler} has no ring of that size`);
   }
   if (track === 'moved' && !isHashing(scheduler)) {
     add(
@@ -49,32 +43,32 @@ export function policyBreaches(policy: PolicyToCheck): Breach[] {
     );
   }
   if (track === 'moved' && persistence !== undefined) {
-    add('track', 'must be all where "persistence" is: it needs every flow to be remembered');
+    add('track', 'must be all with "persistence", which needs every flow to be remembered');
   }
   if (onePacket && protocol !== undefined && protocol !== 'udp') {
-    add('onePacket', `goes with protocol udp, not ${protocol}`);
+    add('onePacket', `needs protocol udp, not ${protocol}`);
   }
   if (onePacket && persistence !== undefined) {
-    add('onePacket', 'cannot be together with "persistence": no flow is remembered then');
+    add('onePacket', 'excludes "persistence": it remembers no flow');
   }
   if (onePacket && track !== undefined) {
-    add('track', 'has no meaning with "onePacket": no flow is remembered');
+    add('track', 'has no meaning with "onePacket", which remembers no flow');
   }
   const mask = persistence?.mask;
   if (mask !== undefined && (typeof mask === 'number') !== (family === 6)) {
     const wanted = family === 6 ? 'the length of a prefix, for example 64' : 'a netmask, for example 255.255.255.0';
-    breaches.push({ path: ['persistence', 'mask'], message: `must be ${wanted}, as the VIP is IPv${family}` });
+    breaches.push({ path: ['persistence', 'mask'], message: `must be ${wanted}, since the VIP is IPv${family}` });
   }
   return breaches;
 }
 
-/** What thresholds ask of each other and of the service. */
+/** Checks thresholds against each other and against the service. */
 export function thresholdBreach(
   { upperThreshold: upper, lowerThreshold: lower }: Pick<Destination, 'upperThreshold' | 'lowerThreshold'>,
   service: Pick<ServicePolicy, 'track' | 'onePacket'>,
 ): Breach | undefined {
   if (lower !== undefined && (upper === undefined || lower > upper)) {
-    const message = upper === undefined ? 'goes with "upperThreshold"' : `must be at most upperThreshold, ${upper}`;
+    const message = upper === undefined ? 'needs "upperThreshold"' : `must be at most upperThreshold, ${upper}`;
     return { path: ['lowerThreshold'], message };
   }
   if (upper !== undefined && (service.track === 'moved' || service.onePacket === true)) {
@@ -86,17 +80,17 @@ export function thresholdBreach(
   return undefined;
 }
 
-/** A mask that leaves all clients alike is no mask. */
+/** Returns whether a mask tells clients apart. */
 export function isNetmask(mask: IpAddress): boolean {
   return familyOf(mask) === 4 && mask !== '0.0.0.0';
 }
 
-/** Why no host on a network can have this address; undefined when one can. */
+/** Returns why no host on a network can have this address; undefined if one can. */
 export function unusableAddress(address: IpAddress): string | undefined {
   const bytes = ipBytes(address);
   const family = familyOf(address);
   if (bytes.every((byte) => byte === 0)) {
-    return `${address} is no host's address`;
+    return `${address} is not a host's address`;
   }
   if (isLoopback(address)) {
     return `${address} is a loopback address`;

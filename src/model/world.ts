@@ -1,4 +1,4 @@
-/** What the director's surroundings look like: its interfaces, and where its real servers are. */
+/** The world around the director: its interfaces, and where its real servers are. */
 
 import type { IpAddress, MacAddress } from './address.js';
 import type { Vlan } from './service.js';
@@ -11,17 +11,17 @@ export interface Interface {
   readonly up: boolean;
   /** The longest IP packet that may leave by it, in bytes. */
   readonly mtu: number;
-  /** The index of the bond that it is a member of, or its own: packets go out by any of a group. */
+  /** The index of its bond, or its own if it has none: packets leave by any interface of a group. */
   readonly group: number;
 }
 
-/** Where packets for a real server go. */
+/** How packets reach a real server. */
 export type Resolution =
-  /** A neighbour on a directly attached network, through an interface of the director's. */
+  /** It is a neighbour on a directly attached network, reached through one of the director's interfaces. */
   | { readonly state: 'resolved'; readonly mac: MacAddress; readonly ifindex: number; readonly vlan?: Vlan }
-  /** An address of this host. */
+  /** The address is one of this host's. */
   | { readonly state: 'local' }
-  /** Nowhere for now; `reason` says why, for people. */
+  /** Its MAC is not known; `reason` says why, for people. */
   | { readonly state: 'unresolved'; readonly reason: string };
 
 export interface World {

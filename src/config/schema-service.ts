@@ -1,0 +1,205 @@
+/** The shapes of services, marks and real servers in the configuration file. */
+
+import { z } from 'zod';
+
+import {
+  DEFAULT_TIMEOUTS,
+  MAX_MARK,
+  MAX_SLOTS,
+  MAX_THRESHOLD,
+  MAX_TIMEOUT,
+  MAX_WEIGHT,
+  NO_DESTINATION,
+  parseIp,
+  PROTOCOLS,
+  SCHEDULER_FLAGS,
+  SCHEDULERS,
+  type Timeouts,
+  TRACKING,
+  TTL_POLICIES,
+} from '../model/index.js';
+import {
+  INTERFACE_NAME,
+  ipAddress,
+  macAddress,
+  markMatch,
+  realServerAddress,
+  vlan,
+  wholeNumber,
+} from './schema-values.js';
+
+export const realServerMapping = z.strictObject(
+  {
+    address: realServerAddress,
+    weight: wholeNumber(0, MAX_WEIGHT)
+      .default(1)
+      .meta({ description: 'Share of new flows relative to the other real servers; 0: no new flows.' }),
+    mac: macAddress
+      .optional()
+      .meta({ description: 'MAC address, if the host cannot find it by ARP or neighbour discovery.' }),
+    interface: z
+      .string({ error: 'must be the name of a network interface' })
+      .regex(INTERFACE_NAME, { error: 'must be the name of a network interface' })
+      .optional()
+      .meta({
+        description: 'The interface that leads to the real server; only with "mac". Default: the first interface.',
+      }),
+    vlan: vlan.optional(),
+    upperThreshold: wholeNumber(1, MAX_THRESHOLD)
+      .optional()
+      .meta({ description: 'A real server with this many flows takes no new ones. Default: no limit.' }),
+    lowerThreshold: wholeNumber(1, MAX_THRESHOLD).optional().meta({
+      description:
+        'Below this many flows, a real server that reached "upperThreshold" takes new ones again. Default: three quarters of "upperThreshold".',
+    }),
+  },
+  { error: 'must be an address, or a mapping with "address" and "weight"' },
+);
+
+const realServer = z.union([
+  realServerAddress
+    .transform((address) => ({ address, weight: 1 }))
+    .meta({ description: 'The address of a real server of weight 1.' }),
+  realServerMapping.meta({ description: 'A real server.' }),
+]);
+
+export const TIMEOUT_MEANINGS: Readonly<Record<keyof Timeouts, string>> = {
+  synReceived: 'a TCP flow with nothing but SYNs',
+  established: 'an established TCP flow',
+  finWait: 'a TCP flow whose client has sent FIN',
+  timeWait: 'a TCP flow that ended with FIN before it was established',
+  close: 'a TCP flow that was reset',
+  udp: 'a UDP flow',
+};
+
+const seconds = wholeNumber(1, MAX_TIMEOUT);
+
+export const timeouts = z.strictObject(
+  Object.fromEntries(
+    Object.entries(TIMEOUT_MEANINGS).map(([state, meaning]) => [
+      state,
+      seconds.optional().meta({
+        description: `Seconds without a packet after which ${meaning} is forgotten. Default: ${DEFAULT_TIMEOUTS[state as keyof Timeouts]}.`,
+      }),
+    ]),
+  ) as Record<keyof Timeouts, z.ZodOptional<z.ZodNumber>>,
+  { error: `must be a mapping of ${Object.keys(TIMEOUT_MEANINGS).join(', ')} to seconds` },
+);
+
+const persistenceMapping = z.strictObject(
+  {
+    timeout: seconds.meta({
+      description: 'Seconds for which a client stays at its real server after its last flow has ended.',
+    }),
+    mask: z
+      .union([
+        z.string({ error: 'must be an IPv4 netmask or the length of an IPv6 prefix' }).refine(isNetmask, {
+          error: 'must be an IPv4 netmask, for example 255.255.255.0, or the length of an IPv6 prefix',
+        }),
+        wholeNumber(1, 128),
+      ])
+      .optional()
+      .meta({
+        description:
+          'Clients of one network stay together: an IPv4 netmask, or the length of an IPv6 prefix. Default: each address is a client.',
+      }),
+  },
+  { error: 'must be a number of seconds, or a mapping with "timeout" and "mask"' },
+);
+
+function isNetmask(text: string): boolean {
+  return parseIp(text)?.includes(':') === false && text !== '0.0.0.0';
+}
+
+const persistence = z
+  .union([seconds.transform((timeout) => ({ timeout })).meta({ description: 'The timeout.' }), persistenceMapping])
+  .meta({
+    description: "Keeps a client's flows at one real server, and for this many seconds after the last has ended.",
+  });
+
+export const service = z.strictObject(
+  {
+    address: ipAddress('The virtual IP (VIP) that clients connect to.'),
+    port: wholeNumber(0, 65_535).meta({
+      description: 'The port that clients connect to. 0: every port that no other service of this VIP has.',
+    }),
+    protocol: z
+      .enum(PROTOCOLS, { error: 'must be tcp or udp' })
+      .default('tcp')
+      .meta({ description: 'Transport protocol.' }),
+    scheduler: z
+      .enum(SCHEDULERS, { error: `must be ${SCHEDULERS.join(', ')}` })
+      .default('maglev')
+      .meta({
+        description:
+          "The rule that chooses a real server for a new flow. maglev: Beeline's consistent hashing of client address and " +
+          'port. The others are those of IPVS.',
+      }),
+    flags: z
+      .array(z.enum(SCHEDULER_FLAGS, { error: `must be ${SCHEDULER_FLAGS.join(', ')}` }), {
+        error: `must be a list of ${SCHEDULER_FLAGS.join(', ')}`,
+      })
+      .optional()
+      .meta({
+        description:
+          "Options of sh and mh, as ipvsadm's -b. sh-port, mh-port: hash the client's port too. sh-fallback, mh-fallback: " +
+          'choose another real server if the first one takes no flows.',
+      }),
+    track: z
+      .enum(TRACKING, { error: 'must be all or moved' })
+      .optional()
+      .meta({
+        description:
+          'Which flows are remembered. all (default): every flow. moved (maglev, sh and mh): only flows that a change of the ' +
+          'real servers would move, so that the others cost nothing.',
+      }),
+    persistence: persistence.optional(),
+    onePacket: z.boolean({ error: 'must be true or false' }).optional().meta({
+      description: 'UDP: schedule each packet by itself, and remember no flow.',
+    }),
+    timeouts: timeouts.optional().meta({ description: 'Timeouts of this service. Default: those of all services.' }),
+    ttl: z.enum(TTL_POLICIES, { error: 'must be keep or decrement' }).optional().meta({
+      description: 'What happens to the TTL or hop limit: keep (default), or decrement as a router does.',
+    }),
+    noDestination: z
+      .enum(NO_DESTINATION, { error: 'must be reject or drop' })
+      .optional()
+      .meta({
+        description:
+          'What happens to packets if no real server takes them. reject (default): the host answers with a reset or an ICMP ' +
+          'error. drop: there is no answer.',
+      }),
+    slots: wholeNumber(2, MAX_SLOTS)
+      .refine((slots) => Number.isInteger(Math.log2(slots)), { error: `must be a power of two from 2 to ${MAX_SLOTS}` })
+      .optional()
+      .meta({
+        description:
+          "Size of the scheduler's ring, a power of two. With a hundred slots or more for each real server, shares are exact " +
+          'to 1 %. Default: by the number of real servers.',
+      }),
+    realServers: z.array(realServer, { error: 'must be a list of real servers' }).meta({
+      description: 'The real servers. Each must have the VIP on its loopback interface and not answer ARP for it.',
+    }),
+  },
+  { error: 'must be a virtual service: a mapping with "address", "port" and "realServers"' },
+);
+
+/** The keys of a service that do not select its packets. */
+const { address: _address, port: _port, protocol: _protocol, realServers, ...policyShape } = service.shape;
+
+export const mark = z.strictObject(
+  {
+    mark: wholeNumber(1, MAX_MARK).meta({ description: 'The mark, which ipvsadm calls fwmark.' }),
+    family: z
+      .enum(['ipv4', 'ipv6'], { error: 'must be ipv4 or ipv6' })
+      .default('ipv4')
+      .meta({ description: 'Family of the packets. The same mark of the other family is another service.' }),
+    match: z
+      .array(markMatch, { error: 'must be a list of matches' })
+      .default([])
+      .meta({ description: 'The packets that get the mark. No packet may get two.' }),
+    ...policyShape,
+    realServers: realServers.optional(),
+  },
+  { error: 'must be a mapping with "mark", "match" and "realServers"' },
+);

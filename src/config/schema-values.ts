@@ -1,0 +1,87 @@
+/** The shapes of single values in the configuration file: addresses, numbers, VLANs, matches. */
+
+import { z } from 'zod';
+
+import { isMac, MARK_MATCH_FORM, parseIp, parseMarkMatch } from '../model/index.js';
+
+/** IFNAMSIZ is 16 with the terminating zero; neither white space nor slashes (net/core/dev.c, dev_valid_name). */
+export const INTERFACE_NAME = /^[^\s/:]{1,15}$/;
+
+/** An IP address, in its canonical spelling. */
+export function ipAddress(description: string): z.ZodPipe<z.ZodString, z.ZodTransform<string, string>> {
+  return z
+    .string({ error: 'must be an IP address, for example 192.168.1.100 or fd00::100' })
+    .meta({ description, examples: ['192.168.1.100', 'fd00::100'] })
+    .transform((text, context) => {
+      const address = parseIp(text);
+      if (address === undefined) {
+        context.addIssue({
+          code: 'custom',
+          message: `must be an IP address, for example 192.168.1.100 or fd00::100, not "${text}"`,
+        });
+        return z.NEVER;
+      }
+      return address;
+    });
+}
+
+export function wholeNumber(low: number, high: number): z.ZodNumber {
+  const error = `must be a whole number from ${low} to ${high}`;
+  return z.number({ error }).int({ error }).min(low, { error }).max(high, { error });
+}
+
+export const realServerAddress = ipAddress(
+  "The real server's own address, on a network that the director is directly attached to.",
+);
+
+export const macAddress = z
+  .string({ error: 'must be a MAC address, for example 00:50:00:00:01:00' })
+  .transform((text) => text.toLowerCase())
+  .refine(isUnicastMac, { error: "must be a host's MAC address, for example 00:50:00:00:01:00" })
+  .meta({ examples: ['00:50:00:00:01:00'] });
+
+export const director = z.string({ error: 'must be an IP or MAC address' }).transform((text, context) => {
+  const address = isUnicastMac(text.toLowerCase()) ? text.toLowerCase() : parseIp(text);
+  if (address === undefined) {
+    context.addIssue({ code: 'custom', message: `must be an IP or MAC address, not "${text}"` });
+    return z.NEVER;
+  }
+  return address;
+});
+
+/** Returns whether a MAC is a host's: not zero, and not a group's, whose first byte is odd. */
+function isUnicastMac(text: string): boolean {
+  return isMac(text) && text !== '00:00:00:00:00:00' && (parseInt(text.slice(0, 2), 16) & 1) === 0;
+}
+
+const vlanId = wholeNumber(1, 4094);
+
+export const vlan = z
+  .union([
+    vlanId.transform((id) => ({ id })).meta({ description: 'One tag (802.1Q).' }),
+    z
+      .strictObject(
+        {
+          id: vlanId.meta({ description: 'The customer tag (802.1Q).' }),
+          outer: vlanId.meta({ description: 'The service tag (802.1ad) around it.' }),
+        },
+        { error: 'must be a VLAN id from 1 to 4094, or a mapping with "id" and "outer"' },
+      )
+      .meta({ description: 'Two tags.' }),
+  ])
+  .meta({ description: 'The VLAN of the real server. Default: the one by which the host reaches its address.' });
+
+export const markMatch = z
+  .string({ error: `must be ${MARK_MATCH_FORM}` })
+  .transform((text, context) => {
+    const match = parseMarkMatch(text);
+    if (match === undefined) {
+      context.addIssue({ code: 'custom', message: `must be ${MARK_MATCH_FORM}, not "${text}"` });
+      return z.NEVER;
+    }
+    return match;
+  })
+  .meta({
+    description: 'Protocol; VIP or network; port, range of ports or "*".',
+    examples: ['tcp:192.168.1.100:80', 'tcp:[fd00::100]:443', 'udp:192.168.1.0/28:5000-5010'],
+  });

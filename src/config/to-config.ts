@@ -1,0 +1,101 @@
+/** Converts a model to the plain values of its configuration file. Pure. */
+
+import {
+  type Destination,
+  familyOf,
+  type MarkKey,
+  markMatchName,
+  type Model,
+  type ServicePolicy,
+} from '../model/index.js';
+
+/** A value in the file. */
+export type Value = string | number | boolean | readonly Value[] | Mapping;
+export interface Mapping {
+  readonly [key: string]: Value;
+}
+
+/** Returns the values of a model's file. Defaults are left out. */
+export function configOf(model: Model): Mapping {
+  const { interfaces, mode, fragments, vlans, directors, timeouts, flows, services } = model;
+  const marks = marksOf(model);
+  return mapping({
+    interfaces,
+    mode: mode === 'native' ? undefined : mode,
+    fragments,
+    vlans,
+    directors,
+    timeouts: overrides(timeouts),
+    flows: overrides(flows),
+    services: services.map(({ address, port, protocol, ...policy }) =>
+      mapping({ address, port, protocol: protocol === 'tcp' ? undefined : protocol, ...policyOf(policy) }),
+    ),
+    marks: marks.length === 0 ? undefined : marks,
+  });
+}
+
+/** Returns mark services and mark rules by mark and family: the services first, in their order. */
+function marksOf({ markServices = [], markRules = [] }: Model): Mapping[] {
+  const rulesOf = ({ mark, family }: MarkKey): string[] =>
+    markRules
+      .filter(({ mark: each, match }) => each === mark && familyOf(match.address) === family)
+      .map(({ match }) => markMatchName(match));
+  const entry = (key: MarkKey, policy: object): Mapping =>
+    mapping({
+      mark: key.mark,
+      family: key.family === 6 ? 'ipv6' : undefined,
+      match: rulesOf(key),
+      ...policy,
+    });
+  const served = new Set(markServices.map(keyOf));
+  const ruled = new Map(
+    markRules
+      .map(({ mark, match }): MarkKey => ({ mark, family: familyOf(match.address) }))
+      .filter((key) => !served.has(keyOf(key)))
+      .map((key) => [keyOf(key), key]),
+  );
+  return [
+    ...markServices.map(({ mark, family, ...policy }) => entry({ mark, family }, policyOf(policy))),
+    ...[...ruled.values()].map((key) => entry(key, {})),
+  ];
+}
+
+function keyOf({ mark, family }: MarkKey): string {
+  return `${mark} ${family}`;
+}
+
+function policyOf(policy: ServicePolicy): Record<string, unknown> {
+  const { scheduler, flags, track, persistence, onePacket, timeouts, ttl, noDestination, slots, destinations } = policy;
+  return {
+    scheduler,
+    flags,
+    track,
+    persistence:
+      persistence === undefined || persistence.mask !== undefined
+        ? persistence && mapping({ ...persistence })
+        : persistence.timeout,
+    onePacket,
+    timeouts: overrides(timeouts),
+    ttl,
+    noDestination,
+    slots,
+    realServers: destinations.map(realServerOf),
+  };
+}
+
+/** Returns the address for a real server with nothing else than weight 1. */
+function realServerOf({ address, weight, mac, interface: name, vlan, ...thresholds }: Destination): Value {
+  const { upperThreshold, lowerThreshold } = thresholds;
+  const tags = vlan?.outer === undefined ? vlan?.id : { id: vlan.id, outer: vlan.outer };
+  const all = mapping({ address, weight, mac, interface: name, vlan: tags, upperThreshold, lowerThreshold });
+  return weight === 1 && Object.keys(all).length === 2 ? address : all;
+}
+
+function overrides(values: object | undefined): Mapping | undefined {
+  const some = values === undefined ? {} : mapping({ ...values });
+  return Object.keys(some).length === 0 ? undefined : some;
+}
+
+export function mapping(values: Readonly<Record<string, unknown>>): Mapping {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Mapping;
+}

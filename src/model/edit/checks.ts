@@ -1,0 +1,137 @@
+/** Checks of edits: what IPVS or Beeline would refuse, with the reason and what to do. */
+
+import { type Family, familyOf, type IpAddress, parseIp } from '../address.js';
+import { BeelineError } from '../error.js';
+import { MAX_MARK } from '../mark.js';
+import { allServices, type AnyService, type Model } from '../model.js';
+import { type Breach, isNetmask, policyBreaches, thresholdBreach, unusableAddress } from '../rules.js';
+import { type Destination, MAX_THRESHOLD, MAX_WEIGHT, type ServiceKey } from '../service.js';
+import { serviceName } from '../service-name.js';
+import { type EditDestination, type EditKey, editKeyName, isMarkKey } from './types.js';
+
+export function isSameKey(a: EditKey, b: EditKey): boolean {
+  return editKeyName(a) === editKeyName(b);
+}
+
+/** @throws BeelineError `SERVICE_UNKNOWN` */
+export function findService(model: Model, key: EditKey): AnyService {
+  const all: readonly AnyService[] = isMarkKey(key) ? (model.markServices ?? []) : model.services;
+  const service = all.find((each) => isSameKey(each, key));
+  if (service === undefined) {
+    throw new BeelineError('SERVICE_UNKNOWN', `there is no service ${editKeyName(key)}`, {
+      hint: '"beeline ipvsadm -Ln" lists them.',
+    });
+  }
+  return service;
+}
+
+/** @throws BeelineError `DESTINATION_UNKNOWN` */
+export function findDestination(service: AnyService, address: IpAddress): Destination {
+  const destination = service.destinations.find((each) => each.address === address);
+  if (destination === undefined) {
+    throw new BeelineError('DESTINATION_UNKNOWN', `${editKeyName(service)} has no real server ${address}`, {
+      hint: '"beeline ipvsadm -Ln" lists them.',
+    });
+  }
+  return destination;
+}
+
+export function refused(message: string, hint: string): BeelineError {
+  return new BeelineError('EDIT_REFUSED', message, { hint });
+}
+
+export function checkMark(mark: number): void {
+  if (!(Number.isInteger(mark) && mark >= 1 && mark <= MAX_MARK)) {
+    throw new BeelineError('OUT_OF_RANGE', `a mark must be from 1 to ${MAX_MARK}, not ${mark}`);
+  }
+}
+
+export function checkVip(model: Model, { address }: ServiceKey): void {
+  checkAddress(address, 'a VIP', 'Use an address that clients send to, and that the director has on its interface.');
+  const user = allServices(model).find(({ destinations }) => destinations.some((each) => each.address === address));
+  if (user !== undefined) {
+    throw refused(
+      `${address} is a real server's address, of ${editKeyName(user)}: it cannot be a VIP too`,
+      "Use an address that is no real server's own.",
+    );
+  }
+}
+
+export function checkRealServer(model: Model, service: AnyService, address: IpAddress): void {
+  checkAddress(
+    address,
+    'a real server',
+    "Use the real server's own address on the network it shares with the director.",
+  );
+  const family = familyOfService(service);
+  if (familyOf(address) !== family) {
+    throw refused(
+      `a real server of ${editKeyName(service)} must have an IPv${family} address, not ${address}`,
+      'Direct routing changes no address: client, VIP and real server are of one family.',
+    );
+  }
+  const vip = model.services.find((each) => each.address === address);
+  if (vip !== undefined) {
+    throw refused(
+      `${address} is a VIP, of ${serviceName(vip)}: it cannot be a real server's address too`,
+      "Use the real server's own address; for the director itself, one of its other addresses.",
+    );
+  }
+}
+
+function checkAddress(address: IpAddress, as: string, hint: string): void {
+  const reason =
+    parseIp(address) === address ? unusableAddress(address) : `${address} is not an address that Beeline accepts`;
+  if (reason !== undefined) {
+    throw refused(`${address} cannot be ${as}: ${reason}`, hint);
+  }
+}
+
+/** Checks the ranges that the kernel checks too (ERANGE). */
+export function checkRanges({ weight, upperThreshold: upper = 0, lowerThreshold: lower = 0 }: EditDestination): void {
+  const isIn = (value: number, high: number): boolean => Number.isInteger(value) && value >= 0 && value <= high;
+  if (!isIn(weight, MAX_WEIGHT) || !isIn(upper, MAX_THRESHOLD) || !isIn(lower, MAX_THRESHOLD)) {
+    throw new BeelineError('OUT_OF_RANGE', 'weight and thresholds must be whole numbers from 0 to 2147483647');
+  }
+  if (lower > upper) {
+    throw new BeelineError('OUT_OF_RANGE', `the lower threshold, ${lower}, is above the upper, ${upper}`, {
+      hint: 'Make the upper one larger, or leave the lower one out.',
+    });
+  }
+}
+
+export function checkThresholds(service: AnyService, destination: Destination): void {
+  const breach = thresholdBreach(destination, service);
+  if (breach !== undefined) {
+    throw breachError(service, breach);
+  }
+}
+
+export function checkPolicy(service: AnyService): void {
+  const protocol = isMarkKey(service) ? undefined : service.protocol;
+  const [breach] = policyBreaches({ ...service, protocol, family: familyOfService(service) });
+  if (breach !== undefined) {
+    throw breachError(service, breach);
+  }
+  const mask = service.persistence?.mask;
+  if (typeof mask === 'string' && !isNetmask(mask)) {
+    throw refused(
+      `${editKeyName(service)}: the mask ${mask} makes all clients one`,
+      'Use a netmask of at least one bit, for example 255.255.255.0.',
+    );
+  }
+  service.destinations.forEach((destination) => {
+    checkThresholds(service, destination);
+  });
+}
+
+function breachError(service: AnyService, { path, message }: Breach): BeelineError {
+  return refused(
+    `${editKeyName(service)}: "${path.join('.')}" ${message}`,
+    'Change the one or the other: with "beeline ipvsadm -E" if ipvsadm knows it, or else in the configuration.',
+  );
+}
+
+function familyOfService(service: AnyService): Family {
+  return isMarkKey(service) ? service.family : familyOf(service.address);
+}

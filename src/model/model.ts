@@ -1,0 +1,64 @@
+/** The model: everything that an operator asks for. */
+
+import { isDeepStrictEqual } from 'node:util';
+
+import type { FlowTableSizes, Overrides, Timeouts } from './flow-settings.js';
+import type { MarkRule, MarkService, Service } from './service.js';
+import { markServiceName, serviceName } from './service-name.js';
+
+/** The most interfaces and other directors that the data path has room for (bpf/layout.h; a test compares them). */
+export const MAX_INTERFACES = 64;
+export const MAX_DIRECTORS = 6;
+
+export interface Model {
+  readonly interfaces: readonly string[];
+  /** `auto`: native, or generic if the driver refuses. */
+  readonly mode: 'native' | 'generic' | 'auto';
+  /** Whether later fragments follow the first; default: yes. */
+  readonly fragments?: boolean | undefined;
+  /** Whether tagged frames are parsed; default: if a real server is on a VLAN. */
+  readonly vlans?: boolean | undefined;
+  /** Other directors, by address or MAC: their frames are never scheduled a second time. */
+  readonly directors?: readonly string[] | undefined;
+  /** Replace DEFAULT_TIMEOUTS. */
+  readonly timeouts?: Overrides<Timeouts> | undefined;
+  /** Replace DEFAULT_FLOWS. */
+  readonly flows?: Overrides<FlowTableSizes> | undefined;
+  readonly services: readonly Service[];
+  readonly markServices?: readonly MarkService[] | undefined;
+  /** No two of them match the same packet. */
+  readonly markRules?: readonly MarkRule[] | undefined;
+}
+
+/** A service of either kind. */
+export type AnyService = Service | MarkService;
+
+/** Returns the services by address, then those by mark, each kind in the order in which they were added. */
+export function allServices(model: Pick<Model, 'services' | 'markServices'>): AnyService[] {
+  return [...model.services, ...(model.markServices ?? [])];
+}
+
+/**
+ * Returns the next model with every unchanged service taken from the previous one: it is the same object, so that to
+ * compile or compare it costs nothing.
+ */
+export function keepUnchanged(previous: Model, next: Model): Model {
+  const keep = <Each extends object>(
+    before: readonly Each[] = [],
+    after: readonly Each[],
+    nameOf: (each: Each) => string,
+  ): Each[] => {
+    const known = new Map(before.map((each) => [nameOf(each), each]));
+    return after.map((each) => {
+      const same = known.get(nameOf(each));
+      return same !== undefined && isDeepStrictEqual(same, each) ? same : each;
+    });
+  };
+  return {
+    ...next,
+    services: keep(previous.services, next.services, serviceName),
+    ...(next.markServices === undefined
+      ? {}
+      : { markServices: keep(previous.markServices, next.markServices, markServiceName) }),
+  };
+}
