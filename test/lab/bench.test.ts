@@ -167,7 +167,7 @@ test('killed, a forwarding benchmark takes its packets, processes and network wi
 test('the measuring process refuses a network that is not its own', () => {
   const job = { directors: ['drop'], flows: 1, rounds: 1, durationMs: 1, cpu: 0, directory: tmpdir() };
   const script =
-    `const child = require('node:child_process').fork('dist/src/bench/forward-worker.js', [process.argv[1]]);` +
+    `const child = require('node:child_process').fork('dist/src/bench/forward/worker.js', [process.argv[1]]);` +
     `child.on('message', (message) => { console.log(JSON.stringify(message)); });`;
   const { stdout } = spawnSync(
     'unshare',

@@ -71,7 +71,7 @@ test('a dump that the kernel has no time for is asked for again', async () => {
 
 test('a list that is never whole is told in the end', async () => {
   const { socket, requests } = kernel([entry(1), done(2 | DUMP_INTERRUPTED)]);
-  await assert.rejects(list(socket), { name: 'NetlinkError', message: 'list links: what is listed changed meanwhile' });
+  await assert.rejects(list(socket), { name: 'NetlinkError', message: 'list links: the list changed meanwhile' });
   assert.ok(requests() > 1);
 });
 
