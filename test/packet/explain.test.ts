@@ -91,7 +91,7 @@ test('a packet that is explained comes to what it then comes to, and no map is c
       const recall = new LiveRecall(director.set, director.numbering);
       const expected = new Oracle(director.image, undefined, undefined, recall).decide(frame);
       const { trace, frame: explained } = explainer.explain(frame);
-      const [actual] = director.goOn([frame]);
+      const [actual] = director.runMore([frame]);
       const text = await explainedText(director, explainer, frame);
       assert.doesNotMatch(text, /undefined|DISAGREES/);
       const hex = Buffer.from(frame).toString('hex');
@@ -203,7 +203,7 @@ test('what is printed of a packet is the way that it goes', async () => {
       `destination  ${second}, weight 1, at ${macFor(second)}, the scheduler's choice at this moment\n` +
       sent(second),
   );
-  director.goOn([frameTo(443, 0x02)]);
+  director.runMore([frameTo(443, 0x02)]);
   assert.equal(
     await explained(frameTo(443, 0x10)),
     packet('ACK', 443) +
