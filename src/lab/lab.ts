@@ -23,7 +23,7 @@ import { type HostName, HOSTS, hostSetup, LAB_CONFIG, NIC, PAGES, type Setup, sw
 
 /** Contains a folder of files for each lab. */
 const LABS_DIRECTORY = '/run/beeline/labs';
-/** Where directors keep files that survive a reboot. */
+/** The folder of directors' files that survive a reboot. */
 const STATE_DIRECTORY = '/var/lib/beeline';
 const NAME = /^[a-z0-9-]{1,16}$/;
 

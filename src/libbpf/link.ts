@@ -3,7 +3,7 @@
 import { addon, type NativeLink } from '../native/index.js';
 import type { BpfProgram } from './program.js';
 
-/** Where a program runs: in the driver, or later in the kernel's generic code, for drivers without XDP. */
+/** XDP's modes: `native` runs in the driver; `generic` runs later, in kernel code for drivers without XDP. */
 export type XdpMode = 'native' | 'generic';
 
 /** XDP_FLAGS_DRV_MODE and XDP_FLAGS_SKB_MODE (linux/if_link.h). */

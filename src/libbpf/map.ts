@@ -67,7 +67,7 @@ export interface MapInfo {
 export interface MapState {
   /** Bytes of memory; undefined if the kernel does not report them. */
   readonly memory: number | undefined;
-  /** Whether `freeze` was called, after which only programs can write to it. */
+  /** True after `freeze`. Only programs can then write to the map. */
   readonly frozen: boolean;
 }
 
@@ -88,7 +88,7 @@ export const MapFlag = {
   innerMap: 1 << 12,
 } as const;
 
-/** How `update` treats keys that exist or do not exist (linux/bpf.h). */
+/** Modes of `update`: for any key, only a new one, only an existing one (linux/bpf.h). */
 export const UpdateMode = { any: 0, onlyNew: 1, onlyExisting: 2 } as const;
 export type UpdateMode = (typeof UpdateMode)[keyof typeof UpdateMode];
 

@@ -12,10 +12,10 @@ export const XdpAction = { aborted: 0, drop: 1, pass: 2, tx: 3, redirect: 4 } as
  */
 export const LIVE_FRAMES = 2;
 
-/** How often a run is started that signals interrupt. */
+/** Attempts at a run that signals interrupt. */
 const MAX_ATTEMPTS = 10;
 
-/** Where a test packet appears to have arrived (struct xdp_md in linux/bpf.h). */
+/** The interface on which a test packet appears to arrive (struct xdp_md in linux/bpf.h). */
 export interface XdpOrigin {
   readonly ifindex: number;
   readonly rxQueue?: number;

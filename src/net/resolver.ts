@@ -3,16 +3,16 @@
 import type { Interface, IpAddress, MacAddress, Resolution, Vlan } from '../model/index.js';
 import type { Network } from './network.js';
 
-/** How often unreachable addresses are looked for again. The kernel probes neighbours by itself. */
+/** The interval at which unreachable addresses are located again. The kernel probes neighbours by itself. */
 const RETRY_MS = 5_000;
 /**
- * How long a real server keeps its last MAC after the kernel forgot it: longer than the kernel asks before it reports that
- * nobody answers (three times, a second apart). "ip neigh flush" and a cable that is pulled for a moment make the kernel
+ * The time for which a real server keeps its last MAC after the kernel forgot it: longer than the kernel asks before it
+ * reports a failure (three times, a second apart). "ip neigh flush" and a cable that is pulled for a moment make the kernel
  * forget, and the clients of a real server without a MAC would be reset meanwhile.
  */
 const GRACE_MS = 5_000;
 
-/** Where an address is, by the routes. The kernel sends no events about it, so it has to be asked. */
+/** The place of an address by the routes. The kernel sends no events about it, so it has to be asked. */
 type Place =
   /** A neighbour on the link `ifindex`. Packets leave by `egress` with a tag: the two differ for VLAN devices and bonds. */
   | { readonly kind: 'neighbour'; readonly ifindex: number; readonly egress: number; readonly vlan?: Vlan }
@@ -20,7 +20,7 @@ type Place =
   /** `transient`: often over in a moment, for example when an interface goes down and up. */
   | { readonly kind: 'nowhere'; readonly reason: string; readonly transient?: true };
 
-/** Where the kernel last saw a neighbour. */
+/** A neighbour's last MAC, and the interface that leads to it. */
 interface Sighting {
   readonly mac: MacAddress;
   readonly ifindex: number;

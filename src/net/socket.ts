@@ -41,7 +41,7 @@ interface Pending {
   readonly sequence: number;
   readonly what: string;
   readonly messages: NetlinkMessage[];
-  /** Whether the kernel reported that the list changed meanwhile. */
+  /** The kernel reported that the list changed meanwhile. */
   interrupted: boolean;
   readonly resolve: (messages: NetlinkMessage[]) => void;
   readonly reject: (error: Error) => void;

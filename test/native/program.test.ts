@@ -76,7 +76,7 @@ test('a program that is closed stays closed', () => {
 });
 
 for (const mode of ['native', 'generic'] as const) {
-  test(`a link holds a program on an interface, ${mode}, and lets go when it is closed`, (context) => {
+  test(`a link holds a program on an interface, ${mode}, and releases it when closed`, (context) => {
     const ifindex = veth(context);
     const program = loadBinding().program('origin');
     const link = XdpLink.attach(program, ifindex, mode);
@@ -152,7 +152,7 @@ test('a link of an interface with the same index in another network namespace is
       using link = XdpLink.attach(program, 1, 'generic');
       using found = XdpLink.find(1, program.info.id);
       if (source.includes('openPinned')) {
-        assert.equal(found, undefined, 'which of the two is not to be told');
+        assert.equal(found, undefined, 'the two cannot be distinguished');
       } else {
         assert.equal(found?.info.id, link.info.id);
       }

@@ -1,4 +1,4 @@
-/** Where real servers are: after the kernel forgot them for a moment, after they left, after they moved. */
+/** The resolver finds real servers: after the kernel forgot them for a moment, after they left, after they moved. */
 
 import assert from 'node:assert/strict';
 import test, { before, type TestContext } from 'node:test';

@@ -49,7 +49,7 @@ test('medians, percentiles and the mean of the middle half are right', () => {
   assert.equal(midmean([5]), 5);
 });
 
-test('a disturbed measurement is told by the floors around it, never by its own value', () => {
+test('a disturbed measurement is recognized by the floors around it, never by its own value', () => {
   const slowButQuiet: Sample = { own: 900, before: 20, after: 21 };
   const disturbed: Sample = { own: 30, before: 20, after: 30 };
   const quiet: Sample = { own: 33, before: 21, after: 20 };
