@@ -88,7 +88,7 @@ export class Network implements Disposable {
       },
       () => {
         this.#overruns += 1;
-        this.#onTrouble(new Error('the kernel sent more events at once than the event socket holds'));
+        this.#onTrouble(new Error('the kernel sent more changes at once than the event socket holds'));
         this.#loading ??= this.#reload();
       },
     );
