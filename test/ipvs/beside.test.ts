@@ -129,11 +129,11 @@ function shortly(answer: string): string {
   return index < 0 ? answer : String(index + 1);
 }
 
-test('beside IPVS', async (context) => {
+test('compared with IPVS in the same lab', async (context) => {
   const lab = await SharedLab.with(context, 'ipvs', [...HASHING, ...COUNTING, ...REFUSING, ROUND_ROBIN]);
 
   for (const service of HASHING) {
-    await context.test(`a flow does not change its real server with the director: ${describe(service)}`, async () => {
+    await context.test(`both directors choose the same real server: ${describe(service)}`, async () => {
       const visits = flowsTo(service, CLIENTS, FLOWS);
       const answers = await throughBoth(lab, service, { visits, concurrency: CONCURRENCY, hold: false });
       assert.deepEqual(differences(visits, answers), []);
@@ -153,7 +153,7 @@ test('beside IPVS', async (context) => {
   }
 
   for (const service of REFUSING) {
-    await context.test(`who cannot take a flow gets none: ${describe(service)}`, async () => {
+    await context.test(`a real server that takes no new flow gets none: ${describe(service)}`, async () => {
       const visits = flowsTo(service, CLIENTS, SEQUENCE);
       const answers = await throughBoth(lab, service, { visits, concurrency: 1, hold: true });
       assert.deepEqual(answers.director.map(shortly).join(' '), answers.ipvs.map(shortly).join(' '));
@@ -171,7 +171,7 @@ test('beside IPVS', async (context) => {
     });
   }
 
-  await context.test('downloads under round robin do not: nobody but who began them knows where they go', async () => {
+  await context.test('downloads under round robin break: only the first director knows their server', async () => {
     const answers = await changingOver(lab, [ROUND_ROBIN], 'ipvs', 'director');
     assert.deepEqual(answers, Array(DOWNLOADS).fill('ECONNRESET'));
   });

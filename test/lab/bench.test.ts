@@ -80,7 +80,7 @@ async function assertNothingLeft(): Promise<void> {
   assert.deepEqual(traces(), []);
 }
 
-test('every director forwards, and both real servers get packets of those that share them out', async () => {
+test('every director forwards, and those that balance send packets to both real servers', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'bench-test-'));
   try {
     const page = join(folder, 'forward.html');
@@ -110,7 +110,7 @@ test('every director forwards, and both real servers get packets of those that s
   await assertNothingLeft();
 });
 
-test('requests take a while, straight and through the director', async () => {
+test('the latency benchmark measures requests with and without the director', async () => {
   const { status, stdout, stderr } = await bench('latency', '--rounds', '2', '--requests', '50', '--json');
   assert.equal(status, 0, stderr);
   const { rows, rounds, addedUs } = JSON.parse(stdout) as LatencyReport;
@@ -129,7 +129,7 @@ test('requests take a while, straight and through the director', async () => {
   await assertNothingLeft();
 });
 
-test('interrupted at any moment, a benchmark ends with 130 and leaves nothing', async () => {
+test('a benchmark that is interrupted at any moment exits with 130 and leaves nothing behind', async () => {
   for (const [args, afterMs] of [
     [['forward', '--ipvs', 'none', '--rounds', '50'], 300],
     [['forward', '--ipvs', 'none', '--rounds', '50'], 1500],
@@ -152,7 +152,7 @@ test('interrupted at any moment, a benchmark ends with 130 and leaves nothing', 
   }
 });
 
-test('killed, a forwarding benchmark takes its packets, processes and network with it', async () => {
+test('a forwarding benchmark that is killed leaves no packets, processes or network behind', async () => {
   const child = start('forward', '--ipvs', 'none', '--rounds', '50');
   await sleep(1500);
   child.kill('SIGKILL');
@@ -164,7 +164,7 @@ test('killed, a forwarding benchmark takes its packets, processes and network wi
   await assertNothingLeft();
 });
 
-test('the measuring process refuses a network that is not its own', () => {
+test("the measuring process refuses to run in the host's network", () => {
   const job = { directors: ['drop'], flows: 1, rounds: 1, durationMs: 1, cpu: 0, directory: tmpdir() };
   const script =
     `const child = require('node:child_process').fork('dist/src/bench/forward-worker.js', [process.argv[1]]);` +
@@ -195,7 +195,7 @@ test('a second latency benchmark does not take down the lab of the first', async
   await assertNothingLeft();
 });
 
-test('a device that was named twice measures the director behind it', () => {
+test('a device that is named twice is accepted, and the director behind it is measured', () => {
   // The director behind the device is nftables, in the same network.
   const script = `
     ip link add eth7 address 02:62:65:65:00:07 type veth peer name eth8 address 02:62:65:65:00:00

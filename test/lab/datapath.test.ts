@@ -28,7 +28,7 @@ async function filter(lab: TestLab, host: HostName, direction: 'ingress' | 'egre
   await lab.exec(host, ['tc', 'filter', 'add', 'dev', NIC, direction, ...rule]);
 }
 
-test('M23: tagged frames for the VIP reach real servers on another VLAN and on none', async (context) => {
+test('M23: tagged frames for the VIP reach real servers on another VLAN and on no VLAN', async (context) => {
   const lab = await TestLab.build(context, 'vlan');
   for (const host of ['client', 'director', 'real1', 'real2'] as const) {
     // Tags are bytes of the frame for XDP only where the card does not take them out.
@@ -54,7 +54,7 @@ test('M23: tagged frames for the VIP reach real servers on another VLAN and on n
   assert.deepEqual(new Set(await lab.pages(30)), new Set([PAGES.real1, PAGES.real2]));
   assert.deepEqual((await lab.status()).problems, []);
 
-  await context.test('a card that hides tags from XDP is told of, with the command that mends it', async () => {
+  await context.test('a card that hides tags from XDP is reported, with the command that fixes it', async () => {
     await lab.exec('director', ['ethtool', '-K', NIC, 'rxvlan', 'on']);
     assert.deepEqual((await lab.status()).problems, [
       'ens3 hides VLAN tags from XDP: turn that off, "ethtool -K ens3 rxvlan off"',
@@ -96,7 +96,7 @@ services:
   );
   assert.deepEqual(new Set(await lab.pages(30)), new Set([PAGES.real1, PAGES.real2]));
 
-  await context.test('the cable is pulled: its real server takes nothing, the other takes all', async () => {
+  await context.test('without the cable of one real server, the other one gets all flows', async () => {
     await run('ip', ['-n', director, 'link', 'delete', 'ens4']);
     await lab.until('ens4 is missing', async () => (await lab.status()).interfaces[1]!.state === 'missing');
     await lab.until('all pages come from real1', async () => {
@@ -124,7 +124,7 @@ async function startUdpServers(lab: TestLab, port: number, delayMs: number): Pro
   }
 }
 
-test('what comes in fragments, and errors about what was sent, find the real server of their flow', async (context) => {
+test('fragments and ICMP errors reach the real server of their flow', async (context) => {
   const lab = await TestLab.build(context, 'udp');
   lab.configure(
     config(`services:
@@ -145,7 +145,7 @@ test('what comes in fragments, and errors about what was sent, find the real ser
     assert.equal(services[0]!.packets, 60);
   });
 
-  await context.test('"port unreachable" reaches the real server that had answered, and it alone', async () => {
+  await context.test('"port unreachable" reaches only the real server that had answered', async () => {
     const captures = new Map<HostName, Capture>();
     for (const host of ['real1', 'real2'] as const) {
       captures.set(host, await Capture.start(lab, host, NIC, '(udp and port 54) or icmp'));
@@ -169,7 +169,7 @@ test('what comes in fragments, and errors about what was sent, find the real ser
     assert.deepEqual((await stats(lab)).noService, {});
   });
 
-  await context.test("ping is the host's", async () => {
+  await context.test('the host answers ping to the VIP', async () => {
     await lab.exec('client', ['ping', '-c', '2', '-i', '0.2', '-W', '2', VIP4]);
     assert.equal((await stats(lab)).noService['icmp'], 2);
     const table = await lab.beeline(['stats', '--reasons']);
@@ -183,7 +183,7 @@ function clientPort(frame: Uint8Array): number {
   return source === 54 ? destination : source;
 }
 
-test('features that come and go with the configuration lose no packet', async (context) => {
+test('no packet is lost when the configuration switches features on and off', async (context) => {
   const lab = await TestLab.build(context, 'features');
   const services = (rest: string): string => `services:
   - address: ${VIP4}

@@ -95,7 +95,7 @@ for (const track of ['all', 'moved'] as const) {
   });
 }
 
-test('with M10, M11 and M12', async (context) => {
+test('M10, M11 and M12: schedulers, persistence and drains', async (context) => {
   const lab = await TestLab.build(context, 'schedulers');
   const [one, two] = [hostNamed('real1').ipv4, hostNamed('real2').ipv4];
   lab.configure(configuration('scheduler: rr', { [one]: 1, [two]: 1 }));
@@ -125,7 +125,7 @@ test('with M10, M11 and M12', async (context) => {
     assert.deepEqual(await running, { completed: 4, failures: [] });
   });
 
-  await context.test('lc, wlc, sed and nq send a new flow to whom has fewer', async () => {
+  await context.test('lc, wlc, sed and nq send a new flow to the real server with fewer flows', async () => {
     for (const scheduler of ['lc', 'wlc', 'sed', 'nq']) {
       // A server of weight 1 with open downloads, then one with none.
       await switchTo(`scheduler: ${scheduler}`, { [one]: 1, [two]: 0 });
@@ -137,7 +137,7 @@ test('with M10, M11 and M12', async (context) => {
     }
   });
 
-  await context.test('fo takes the heaviest, ovf too until it has more flows than its weight', async () => {
+  await context.test('fo chooses the heaviest, and so does ovf until it has more flows than its weight', async () => {
     await switchTo('scheduler: fo', { [one]: 5, [two]: 9 });
     assert.equal(await numbers(3), '222');
     await switchTo('scheduler: ovf', { [one]: 5, [two]: 9 });
@@ -192,7 +192,7 @@ test('with M10, M11 and M12', async (context) => {
     assert.deepEqual(await running, { completed: 50, failures: [] });
   });
 
-  await context.test('drain waits for the last flow, and then removes', async () => {
+  await context.test('drain waits for the last flow and then removes the real server', async () => {
     await switchTo('scheduler: rr, timeouts: {finWait: 1}');
     const running = downloads(lab, 4, 4);
     await lab.until('the downloads run', async () => (await flowsOf(lab, '--server', one)).length >= 2);
@@ -208,7 +208,7 @@ test('with M10, M11 and M12', async (context) => {
     assert.equal(await numbers(3), '222');
   });
 
-  await context.test('a larger table takes the flows along', async () => {
+  await context.test('no flow is lost when the flow table grows', async () => {
     await switchTo('scheduler: rr');
     const running = downloads(lab, 20, 3);
     await lab.until('the downloads run', async () => (await flowsOf(lab, '--state', 'ESTABLISHED')).length >= 20);
@@ -229,7 +229,7 @@ test('with M10, M11 and M12', async (context) => {
   });
 });
 
-test('a standby director with the same model takes connections over in their middle, though nothing told it of them', async (context) => {
+test('a standby director with the same model takes over open connections without having seen them', async (context) => {
   const lab = await TestLab.build(context, 'standby');
   const standby = `${lab.name}-2`;
   const mac = '00:50:00:00:04:02';

@@ -93,7 +93,7 @@ test('direct routing', async (context) => {
   });
 
   await context.test(
-    'M5: the director alone answers ARP for the VIP, as long as the real servers keep still',
+    'M5: only the director answers ARP for the VIP while the real servers are configured not to',
     async () => {
       const whoHas = async (): Promise<Set<string>> => {
         const { stdout } = await execute(lab, 'client', ['arping', '-b', '-c', '3', '-w', '4', '-I', NIC, VIP4]);
@@ -107,7 +107,7 @@ test('direct routing', async (context) => {
     },
   );
 
-  await context.test("M28: forwarding is the program's, whether the kernel forwards or not", async () => {
+  await context.test("M28: packets are forwarded whether or not the kernel's ip_forward is on", async () => {
     for (const value of ['0', '1']) {
       await lab.sysctl('director', 'net/ipv4/ip_forward', value);
       await lab.sysctl('director', 'net/ipv6/conf/all/forwarding', value);
@@ -116,7 +116,7 @@ test('direct routing', async (context) => {
     }
   });
 
-  await context.test("the director is a host as before: its own address, and the VIP's other ports", async () => {
+  await context.test("the host itself answers on its own address and on the VIP's other ports", async () => {
     const director = hostNamed('director').ipv4;
     for (const address of [director, VIP4]) {
       const { status, stderr } = await execute(lab, 'client', [
@@ -134,7 +134,7 @@ test('direct routing', async (context) => {
     assert.deepEqual(await lab.pages(1, `http://${VIP4}:81/`), ['<h1>Director</h1>']);
   });
 
-  await context.test('what was done is told: counts, states, no problem', async () => {
+  await context.test('list and status report the packets, the states and no problem', async () => {
     const [web] = await lab.list();
     assert.deepEqual(
       web!.destinations.map(({ address, state, share, mac }) => [address, state, share, mac]),

@@ -99,7 +99,7 @@ test('ldirectord takes a real server out when its nginx stops, and back in', asy
   assert.deepEqual((await pages()).sort(), ['real1', 'real1', 'real2', 'real2']);
 });
 
-test("Debian's ipvsadm-save and ipvsadm-restore bring a table back as it was", async (context) => {
+test("Debian's ipvsadm-save and ipvsadm-restore restore the same table", async (context) => {
   const lab = await TestLab.build(context, 'saved');
   lab.configure(`interfaces: [${NIC}]\n`);
   await lab.startDirector();

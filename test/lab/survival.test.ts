@@ -57,13 +57,13 @@ test('under a load of small requests', async (context) => {
   let daemon = await lab.startDirector();
   let countedBefore = 0;
 
-  await context.test('the load itself is served', async () => {
+  await context.test('without any trouble, every request of the load is answered', async () => {
     const requests = await underLoad(lab, () => sleep(500));
     // One of each that go on at a time; a busy machine serves no more.
     assert.ok(requests >= 8, `${requests} requests`);
   });
 
-  await context.test('a packet that is lost is noticed, although no request fails of it', async () => {
+  await context.test('the test notices a lost packet even if no request fails', async () => {
     const { lost } = await underLoadLosing(lab, async () => {
       await lab.exec('switch', [
         'sh',
@@ -74,7 +74,7 @@ test('under a load of small requests', async (context) => {
     assert.ok(lost > 0, `${lost} packets were lost`);
   });
 
-  await context.test('the daemon is killed, and packets go on as if nothing had happened', async () => {
+  await context.test('no packet is lost when the daemon is killed', async () => {
     countedBefore = packetsOf(await lab.list());
     await underLoad(lab, async () => {
       await lab.kill(daemon);
@@ -83,7 +83,7 @@ test('under a load of small requests', async (context) => {
     await assert.rejects(lab.status(), /no daemon listens/);
   });
 
-  await context.test('the next daemon adopts what it finds, counts included', async () => {
+  await context.test('the next daemon adopts maps and links, counters included', async () => {
     await underLoad(lab, async () => {
       daemon = await lab.startDirector();
     });
@@ -92,7 +92,7 @@ test('under a load of small requests', async (context) => {
     assert.match(readFileSync(join(lab.directory, 'director.log'), 'utf8'), /adopted the pinned maps/);
   });
 
-  await context.test('stopped and started again, five times', async () => {
+  await context.test('no packet is lost when the daemon is stopped and started five times', async () => {
     await underLoad(lab, async () => {
       for (let i = 0; i < 5; i += 1) {
         assert.match(await lab.beeline(['stop']), /packets are forwarded still/);
@@ -102,7 +102,7 @@ test('under a load of small requests', async (context) => {
     assert.equal(readdirSync(pinsOf(lab)).length, 2, 'one set of maps, one link');
   });
 
-  await context.test('fifty reloads, each with a change', async () => {
+  await context.test('no packet is lost over fifty reloads that each change something', async () => {
     const before = (await lab.status()).generation;
     await underLoad(lab, async () => {
       for (let i = 0; i < 50; i += 1) {
@@ -130,7 +130,7 @@ test('under a load of small requests', async (context) => {
     assert.ok((await lab.status()).generation > generation);
   });
 
-  await context.test('tables that become too small are replaced by larger ones', async () => {
+  await context.test('no packet is lost when larger tables replace those that became too small', async () => {
     const before = packetsOf(await lab.list());
     const many = Array.from(
       { length: 700 },
@@ -146,7 +146,7 @@ test('under a load of small requests', async (context) => {
     assert.equal(readdirSync(pinsOf(lab)).length, 2);
   });
 
-  await context.test('pins of another version serve until the new daemon has its own', async () => {
+  await context.test('pins of another version forward until the new daemon has its own', async () => {
     await lab.beeline(['stop']);
     const set = readdirSync(pinsOf(lab)).find((name) => name.startsWith('set-'))!;
     {
@@ -163,7 +163,7 @@ test('under a load of small requests', async (context) => {
   });
 
   await context.test(
-    'a daemon that died between two steps of an upgrade leaves nothing that the next cannot use',
+    'the next daemon starts as usual after a daemon that died between two steps of an upgrade',
     async () => {
       await lab.beeline(['stop']);
       // A set that was pinned and never put to use, one that is incomplete, and the one in use.
@@ -193,7 +193,7 @@ test('under a load of small requests', async (context) => {
   });
 });
 
-test('a data path whose daemon is gone is detached without one', async (context) => {
+test('stop --detach works without a daemon', async (context) => {
   const lab = await TestLab.build(context, 'orphan');
   await lab.kill(await lab.startDirector());
   // Somebody else's is left alone.

@@ -42,7 +42,7 @@ async function build(context: TestContext, name: string, config = CONFIG): Promi
 test('starts that must not succeed', async (context) => {
   const lab = await build(context, 'refused');
 
-  await context.test('a broken configuration: exit 2, file, line and column, nothing attached', async () => {
+  await context.test('a broken configuration exits with 2, file, line and column, and attaches nothing', async () => {
     lab.configure('interfaces: [ens3]\nservices:\n  - { address: 192.168.1.100, port: http, realServers: [] }\n');
     await refused(lab, 2, /beeline\.yaml:3:37: services\[0\]\.port must be a whole number from 0 to 65535, not "http"/);
     assert.equal(await xdpOn(lab), false);
@@ -50,18 +50,18 @@ test('starts that must not succeed', async (context) => {
     await refused(lab, 2, /beeline\.yaml:1:/);
   });
 
-  await context.test('no configuration at all', async () => {
+  await context.test('a configuration file that does not exist is reported', async () => {
     const { status, stderr } = await lab.run('run', '/nonexistent.yaml');
     assert.equal(status, 2);
     assert.match(stderr, /there is no configuration file \/nonexistent\.yaml/);
   });
 
-  await context.test('an interface that is missing', async () => {
+  await context.test('an interface that does not exist is reported', async () => {
     lab.configure(CONFIG.replace(NIC, 'ens9'));
     await refused(lab, 2, /there is no network interface ens9/);
   });
 
-  await context.test('a driver that refuses native mode; auto takes generic and says so', async () => {
+  await context.test('a driver that refuses native mode is reported; auto falls back to generic', async () => {
     lab.configure(CONFIG);
     await lab.exec('director', ['ip', 'link', 'add', 'br7', 'type', 'bridge']);
     await lab.exec('director', ['ip', 'link', 'set', 'br7', 'up']);
@@ -93,7 +93,7 @@ test('starts that must not succeed', async (context) => {
     assert.equal(await xdpOn(lab, 'br7'), false);
   });
 
-  await context.test('no root, or a capability missing', async () => {
+  await context.test('missing capabilities are named', async () => {
     lab.configure(CONFIG);
     const without = (...options: string[]) =>
       execute(lab, 'director', [
@@ -116,7 +116,7 @@ test('starts that must not succeed', async (context) => {
     }
   });
 
-  await context.test('the capabilities without root', async () => {
+  await context.test('a user with the capabilities who is not root learns what is missing', async () => {
     // Where everybody may read it.
     const config = join(mkdtempSync(join(tmpdir(), 'beeline-caps-')), 'beeline.yaml');
     writeFileSync(config, CONFIG);
@@ -142,14 +142,14 @@ test('starts that must not succeed', async (context) => {
     assert.equal(status, 1);
   });
 
-  await context.test('commands without a daemon say so, with a status of their own', async () => {
+  await context.test('without a daemon, commands say so and exit with 3', async () => {
     for (const command of ['status', 'list', 'reload', 'stop']) {
       const { status, stderr } = await lab.run(command);
       assert.deepEqual([status, stderr.includes('no daemon listens')], [3, true], `${command}: ${stderr}`);
     }
   });
 
-  await context.test('a command line that is wrong', async () => {
+  await context.test('a wrong command line exits with 2', async () => {
     for (const args of [
       ['run', '--fast'],
       ['dance'],
@@ -163,7 +163,7 @@ test('starts that must not succeed', async (context) => {
   });
 });
 
-test('a program on a host of the lab ends the command as it ended itself', async (context) => {
+test('"lab exec" exits as the program on the host did', async (context) => {
   const lab = await build(context, 'exec');
   for (const [program, expected] of [
     ['exit 7', 7],
@@ -175,21 +175,21 @@ test('a program on a host of the lab ends the command as it ended itself', async
   }
 });
 
-test("an interface that is somebody else's", async (context) => {
+test('an interface with another XDP program', async (context) => {
   const lab = await build(context, 'taken');
-  await context.test('another program is named, and left alone', async () => {
+  await context.test('the other program is named and left alone', async () => {
     await lab.attachPass('director', NIC);
     await refused(lab, 1, /ens3 already runs XDP program "pass", id \d+ \(native mode\)\nUse --replace/);
     assert.equal(await xdpOn(lab), true);
   });
 
-  await context.test('--replace takes over', async () => {
+  await context.test('--replace replaces the other program', async () => {
     await lab.startDirector(['--replace']);
     assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
     await lab.beeline(['stop', '--detach']);
   });
 
-  await context.test('--replace takes over from another director, too', async () => {
+  await context.test("--replace replaces another director's program, too", async () => {
     await lab.startDirector();
     const other = await execute(lab, 'director', [
       process.execPath,
@@ -218,13 +218,13 @@ test("an interface that is somebody else's", async (context) => {
   });
 });
 
-test('a director that runs', async (context) => {
+test('trouble while the director runs', async (context) => {
   const lab = await build(context, 'running');
   await lab.startDirector();
   const log = (): string => readFileSync(join(lab.directory, 'director.log'), 'utf8');
 
   await context.test(
-    'a reload with a broken file is refused in the reply and in the log, and the old one goes on',
+    'a reload with a broken file is refused in reply and log, and the old configuration stays',
     async () => {
       lab.configure(CONFIG.replace('port: 80', 'port: 99999'));
       const { status, stderr } = await lab.run('reload');
@@ -236,7 +236,7 @@ test('a director that runs', async (context) => {
     },
   );
 
-  await context.test('a reload onto an interface that is not there is refused', async () => {
+  await context.test('a reload onto an interface that does not exist is refused', async () => {
     lab.configure(CONFIG.replace(NIC, 'ens9'));
     const { status, stderr } = await lab.run('reload');
     assert.deepEqual([status, stderr.includes('no network interface ens9')], [2, true]);
@@ -283,7 +283,7 @@ test('a director that runs', async (context) => {
     assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
   });
 
-  await context.test('neighbours that the kernel forgets for a moment cost nobody a connection', async () => {
+  await context.test('no connection breaks when the kernel forgets a neighbour for a moment', async () => {
     const { ipv4 } = hostNamed('real1');
     const load = Load.start(lab, `http://${VIP4}/`);
     await sleep(500);
@@ -322,7 +322,7 @@ test('a director that runs', async (context) => {
     await lab.beeline(['reload']);
   });
 
-  await context.test("a real server's new MAC is followed", async () => {
+  await context.test('packets follow a real server to its new MAC', async () => {
     const mac = '00:50:00:00:02:99';
     await lab.exec('real2', ['ip', 'link', 'set', NIC, 'address', mac]);
     await execute(lab, 'real2', ['arping', '-U', '-c', '1', '-I', NIC, hostNamed('real2').ipv4]);
@@ -330,7 +330,7 @@ test('a director that runs', async (context) => {
     assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
   });
 
-  await context.test('wrong frames on the control socket harm nobody', async () => {
+  await context.test('wrong frames on the control socket disturb no other client', async () => {
     const path = `/run/beeline/${lab.name}.sock`;
     for (const bytes of [
       [0xff, 0xff, 0xff, 0xff],
@@ -352,7 +352,7 @@ test('a director that runs', async (context) => {
     assert.equal((await lab.status()).problems.length, 0);
   });
 
-  await context.test('an interface that vanishes is missed, and used again when it is back', async () => {
+  await context.test('an interface that vanishes is reported, and used again when it is back', async () => {
     const { mac, ipv4 } = hostNamed('director');
     const logged = log().length;
     await lab.exec('director', ['ip', 'link', 'delete', NIC]);
@@ -403,7 +403,7 @@ test('a director that runs', async (context) => {
   });
 });
 
-test('a link that somebody else detached is not called attached, and is soon there again', async (context) => {
+test('a link that somebody else detached is not reported as attached, and is soon attached again', async (context) => {
   const lab = await build(context, 'unlinked');
   await lab.startDirector();
   const pinned = await lab.exec('director', [

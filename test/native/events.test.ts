@@ -29,7 +29,7 @@ function packet(head: bigint): Uint8Array {
   return Buffer.concat([u64(head), new Uint8Array(52)]);
 }
 
-test('records arrive in their order', async () => {
+test('records arrive in order', async () => {
   const object = loadBinding();
   const received: bigint[] = [];
   using ring = new RingBuffer(object.map('events'), (records) => {
@@ -87,12 +87,12 @@ test('a ring buffer can be closed by what it delivers', async () => {
   await closed;
 });
 
-test('only a ring buffer is one', () => {
+test('a map that is not a ring buffer is refused', () => {
   const object = loadBinding();
   assert.throws(() => new RingBuffer(object.map('points'), () => undefined), { name: 'KernelError', code: 'EINVAL' });
 });
 
-test('links come and go before our eyes', async (context) => {
+test('links that appear or change are noticed', async (context) => {
   const changes: string[] = [];
   using network = await Network.open((change) => changes.push(change));
   assert.equal(network.link('lo')?.ifindex, 1);
@@ -111,7 +111,7 @@ test('links come and go before our eyes', async (context) => {
   assert.ok(changes.includes('links'));
 });
 
-test('neighbours are resolved by the kernel, and by hand', async (context) => {
+test('neighbours are noticed, resolved by the kernel or set by hand', async (context) => {
   const { ifindex } = makeVeth('test6', 'test7');
   context.after(() => {
     ip('link', 'delete', 'test6');
@@ -152,7 +152,7 @@ function stale(network: Network, device: string, ifindex: number): string[] {
   return truth.filter(({ dst, lladdr }) => network.neighbour(ifindex, dst)?.mac !== lladdr).map(({ dst }) => dst);
 }
 
-test('when more changes than the socket holds, all are known in the end, and the next ones too', async (context) => {
+test('no change is lost when more come at once than the socket holds, and later ones arrive too', async (context) => {
   const { ifindex } = makeVeth('test10', 'test11');
   context.after(() => {
     ip('link', 'delete', 'test10');
@@ -191,7 +191,7 @@ class LateAnswers extends RequestSocket {
   }
 }
 
-test('what changes while the lists are read is not forgotten for what they were before', async (context) => {
+test('a change that arrives while the lists are read is not overwritten by them', async (context) => {
   const { ifindex } = makeVeth('test12', 'test13');
   context.after(() => {
     ip('link', 'delete', 'test12');
@@ -214,7 +214,7 @@ test('what changes while the lists are read is not forgotten for what they were 
   assert.equal(network.link('test13')?.mac, '02:00:00:00:00:13');
 });
 
-test('a port that leaves its bridge is there all the time', async (context) => {
+test('a port that leaves its bridge does not count as removed', async (context) => {
   makeVeth('test14', 'test15');
   ip('link', 'add', 'test16', 'type', 'bridge');
   context.after(() => {
@@ -232,7 +232,7 @@ test('a port that leaves its bridge is there all the time', async (context) => {
   assert.deepEqual(seen, new Set([true]));
 });
 
-test('routes: local, on a network of ours, through a gateway, none', async (context) => {
+test('routes are found: local, on a connected network, through a gateway, none', async (context) => {
   const { ifindex } = makeVeth('test8', 'test9');
   context.after(() => {
     ip('link', 'delete', 'test8');
@@ -248,13 +248,13 @@ test('routes: local, on a network of ours, through a gateway, none', async (cont
   assert.equal(await network.route('2001:db8::1'), undefined);
 });
 
-test('a closed network answers no more', async () => {
+test('a closed network refuses calls', async () => {
   const network = await Network.open(() => undefined);
   network.close();
   await assert.rejects(network.route('127.0.0.1'));
 });
 
-test('one process holds a lock, the next one is told', async () => {
+test('only one process gets the lock, and the next one is told so', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'beeline-lock-'));
   const path = join(directory, 'lock');
   try {
@@ -282,7 +282,7 @@ test('one process holds a lock, the next one is told', async () => {
   }
 });
 
-test("a datagram reaches a unix socket, named or abstract, as systemd's are", async () => {
+test('a datagram reaches a unix socket, named or abstract, as systemd uses them', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'beeline-notify-'));
   try {
     for (const path of [join(directory, 'notify'), `@beeline-test-${process.pid}`]) {
@@ -317,11 +317,11 @@ os.write(1, s.recv(100))`,
   );
 });
 
-test('a grace period passes', async () => {
+test('waiting for a grace period ends', async () => {
   assert.equal(await synchronizeRcu(), true);
 });
 
-test('CPUs and versions are told', () => {
+test('the numbers of CPUs and the versions are reported', () => {
   assert.ok(possibleCpus() >= 1);
   assert.match(libbpfVersion(), /^v1\./);
 });

@@ -18,7 +18,7 @@ test('an entry is written, read, deleted', () => {
   assert.equal(map.delete(u32(1)), false);
 });
 
-test('update can insist on a new key, or on a known one', () => {
+test('an update can require a new key or an existing one', () => {
   using map = loadBinding().map('points');
   assert.throws(
     () => {
@@ -86,7 +86,7 @@ test('all entries are found, one by one and in batches', () => {
   assert.deepEqual([...map.keys()], []);
 });
 
-test('a batch with fewer bytes than it says is refused', () => {
+test('a batch with fewer bytes than its count needs is refused', () => {
   using map = loadBinding().map('points');
   assert.throws(() => map.updateBatch(2, u32(1), point(1)), { name: 'RangeError' });
 });
@@ -167,7 +167,7 @@ test('memory that is mapped for reading cannot be written, and the process lives
   memory.read(0, new Uint8Array(8));
 });
 
-test("memory lives longer than the map's handle, and not longer than its own", () => {
+test("mapped memory outlives the map's handle, and ends when it is closed itself", () => {
   const map = loadBinding().map('numbers');
   const memory = map.mmap('write');
   map.close();
@@ -186,7 +186,7 @@ test('only arrays that ask for it can be mapped', () => {
   assert.throws(() => object.map('per_cpu').mmap('read'), { code: 'EOPNOTSUPP' });
 });
 
-test('a map that is closed stays closed', () => {
+test('a closed map refuses calls', () => {
   const map = loadBinding().map('points');
   map.close();
   map.close();
@@ -227,7 +227,7 @@ test('a map is found by its id', () => {
   assert.throws(() => BpfMap.openById(2 ** 31), { code: 'ENOENT' });
 });
 
-test('a frozen map is written by programs alone', () => {
+test('only programs can write a frozen map', () => {
   const object = loadBinding();
   const map = object.map('points');
   map.freeze();
@@ -239,13 +239,13 @@ test('a frozen map is written by programs alone', () => {
   );
 });
 
-test('the maps and programs that there are can be gone through', () => {
+test('all maps and programs of the kernel can be listed', () => {
   const object = loadBinding();
   assert.ok([...BpfMap.ids()].includes(object.map('points').info.id));
   assert.ok([...BpfProgram.ids()].includes(object.program('origin').info.id));
 });
 
-test('what the kernel tells in /proc alone is told: memory, and whether a map is frozen', () => {
+test("a map's state has what only /proc shows: its memory, and whether it is frozen", () => {
   using map = loadBinding().map('numbers');
   assert.equal(map.state.frozen, false);
   assert.ok(map.state.memory! > 0);
@@ -274,7 +274,7 @@ test('queues and stacks have no keys', () => {
   }
 });
 
-test('a bucket with more entries than a batch is read all the same', () => {
+test('a hash bucket with more entries than a batch is read completely', () => {
   using map = loadBinding((object) => {
     object.map('points').setMaxEntries(64);
   }).map('points');

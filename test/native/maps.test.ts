@@ -80,7 +80,7 @@ function refused({ status, stderr }: Outcome, expected: number, message: RegExp)
   assert.doesNotMatch(stderr, /^ +at /m, 'a stack');
 }
 
-test('a value of everything that C can say is written, shown and read back', (context) => {
+test('a value with every kind of C type is written, shown and read back', (context) => {
   const foreign = new Foreign(context);
   const value = {
     name: 'bob',
@@ -161,7 +161,7 @@ test('bad input is refused and changes nothing', (context) => {
   }
 });
 
-test('arrays have the elements that they have', (context) => {
+test('an array has all of its elements at all times, and no others', (context) => {
   const foreign = new Foreign(context);
   foreign.print('set', 'list', '3', 'address', '10.0.0.9');
   const { stdout, stderr } = foreign.run('dump', 'list');
@@ -176,7 +176,7 @@ test('arrays have the elements that they have', (context) => {
   refused(foreign.run('delete', 'list', '3'), 1, /elements of an array are always there/);
 });
 
-test('a table that is one element is paged, and what is zero is left out', (context) => {
+test('a table within one element is paged, and zero elements are omitted', (context) => {
   const foreign = new Foreign(context);
   foreign.print(
     'set',
@@ -209,7 +209,7 @@ test('a table that is one element is paged, and what is zero is left out', (cont
   assert.deepEqual(foreign.json('get', 'tables', '1', 'entry[500].port'), 2);
 });
 
-test('writing into a table that programs write leaves their words alone', (context) => {
+test('a write into a table that programs also write leaves their words alone', (context) => {
   const foreign = new Foreign(context);
   const map = foreign.map('tables');
   using memory = map.mmap('write');
@@ -218,7 +218,7 @@ test('writing into a table that programs write leaves their words alone', (conte
   assert.deepEqual([...memory.read(8, new Uint8Array(16))], [1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 0, 80, 2, 2]);
 });
 
-test('an element of 64 MB is looked at without the memory for it', (context) => {
+test('an element of 64 MB is read without as much memory', (context) => {
   const foreign = new Foreign(context, 8 << 20);
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
@@ -237,7 +237,7 @@ test('an element of 64 MB is looked at without the memory for it', (context) => 
   assert.ok(kilobytes < 120_000, stderr);
 });
 
-test('a reader who has read enough ends it quietly', async (context) => {
+test('the command ends quietly when its reader stops reading', async (context) => {
   const foreign = new Foreign(context);
   const map = foreign.map('numbers_of_flows');
   const count = 50_000;
@@ -268,7 +268,7 @@ test('a reader who has read enough ends it quietly', async (context) => {
   refused(foreign.run('dump', 'numbers_of_flows', '--from', '50001'), 2, /nothing under the key 50001/);
 });
 
-test('counters of the CPUs are summed, or apart; what is no counter is apart', (context) => {
+test('per-CPU counters are summed or shown for each CPU; other values are shown for each CPU', (context) => {
   const foreign = new Foreign(context);
   const each = Array.from({ length: CPUS }, (_, cpu) => ({ packets: cpu + 1, bytes: 2 ** 53 - 1 }));
   foreign.print('set', 'counters', '1', JSON.stringify(each), '--per-cpu');
@@ -303,7 +303,7 @@ test('prefixes are typed and shown as prefixes', (context) => {
   refused(foreign.run('delete', 'routes', '10.1.2.0/24'), 2, /has nothing under the key 10\.1\.2\.0\/24/);
 });
 
-test('queues and stacks are filled, looked at and emptied without keys', (context) => {
+test('queues and stacks are filled, read and emptied without keys', (context) => {
   const foreign = new Foreign(context);
   foreign.print('set', 'line', '5');
   foreign.print('set', 'line', '6');
@@ -318,7 +318,7 @@ test('queues and stacks are filled, looked at and emptied without keys', (contex
   refused(foreign.run('dump', 'pile'), 1, /has no keys to go through/);
 });
 
-test('what has no types is bytes, both ways', (context) => {
+test('values without BTF are shown and typed as bytes', (context) => {
   const foreign = new Foreign(context);
   foreign.print('set', 'opaque', '01 02 03', '0a0b0c0d0e');
   assert.deepEqual([...foreign.map('opaque').lookup(Uint8Array.of(1, 2, 3))!], [10, 11, 12, 13, 14]);
@@ -335,7 +335,7 @@ test('what has no types is bytes, both ways', (context) => {
   assert.equal(foreign.print('get', 'list', '2', 'port', '--raw'), `${80 * 256}\n`);
 });
 
-test('frozen maps are read, and writing says why not', (context) => {
+test('frozen maps are read, and a write is refused with the reason', (context) => {
   const foreign = new Foreign(context);
   foreign.print('set', 'list', '1', 'port', '80');
   foreign.map('list').freeze();
@@ -348,7 +348,7 @@ test('frozen maps are read, and writing says why not', (context) => {
   assert.deepEqual(foreign.json('get', '.bss', '0'), { runs: 500 });
 });
 
-test('what the kernel lets nobody look into says so', (context) => {
+test('maps that the kernel does not let anybody read are refused with the reason', (context) => {
   const foreign = new Foreign(context);
   refused(foreign.run('dump', 'events'), 1, /"events" \(ringbuf\) cannot be read/);
   refused(foreign.run('set', 'events', '1'), 1, /cannot be written/);
@@ -384,7 +384,7 @@ test('maps are found by the id of a program, by their own, and by pins of each k
   refused(beeline('list', '--all', '--id', '1'), 2, /only one of/);
 });
 
-test('a map is described as C has it', (context) => {
+test('a map is described in C', (context) => {
   const foreign = new Foreign(context);
   const text = foreign.print('show', 'tables');
   assert.match(
@@ -399,7 +399,7 @@ test('a map is described as C has it', (context) => {
   assert.deepEqual([shown.cpus, shown.perCpu, shown.maxEntries], [CPUS, true, 4]);
 });
 
-test('whoever is not root is told so', (context) => {
+test('a user who is not root is told so', (context) => {
   const foreign = new Foreign(context);
   const run = (...args: string[]): Outcome =>
     spawnSync('setpriv', ['--reuid=65534', '--clear-groups', process.execPath, MAIN, 'map', ...args], {

@@ -64,7 +64,7 @@ async function forget({ network, here }: Surroundings): Promise<void> {
   }
 }
 
-test('a neighbour that the kernel forgot is where it was until the kernel has asked for it in vain', async (context) => {
+test('a forgotten neighbour keeps its MAC until the kernel has asked for it in vain', async (context) => {
   const all = await surroundings(context);
   const { resolver, network, here, resolution } = all;
   await resolver.track([ADDRESS], [here]);
@@ -83,7 +83,7 @@ test('a neighbour that the kernel forgot is where it was until the kernel has as
   assert.deepEqual(resolution(), { state: 'unresolved', reason: 'does not answer ARP or neighbour discovery' });
 });
 
-test('a neighbour that the kernel forgot and says nothing more of is not believed in for ever', async (context) => {
+test('a forgotten neighbour that the kernel reports no more becomes unresolved in the end', async (context) => {
   const all = await surroundings(context);
   await all.resolver.track([ADDRESS], [all.here]);
   await answer(all);
@@ -97,7 +97,7 @@ test('a neighbour that the kernel forgot and says nothing more of is not believe
   assert.equal(all.resolution()?.state, 'unresolved');
 });
 
-test('an interface that goes down and up again has not lost its neighbours', async (context) => {
+test('neighbours stay resolved when their interface goes down and up', async (context) => {
   const all = await surroundings(context);
   await all.resolver.track([ADDRESS], [all.here]);
   await answer(all);
@@ -111,7 +111,7 @@ test('an interface that goes down and up again has not lost its neighbours', asy
   assert.equal(all.resolution()?.state, 'unresolved');
 });
 
-test('with other interfaces, all addresses are looked for at once', async (context) => {
+test('after a change of interfaces, all addresses are resolved at once', async (context) => {
   const { resolver, here, elsewhere, resolution, network } = await surroundings(context);
   await resolver.track([ADDRESS], [elsewhere]);
   assert.deepEqual(resolution(), {

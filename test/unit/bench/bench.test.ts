@@ -27,7 +27,7 @@ function coded(code: ErrorCode, message: RegExp): (error: BeelineError) => boole
   };
 }
 
-test('medians, percentiles and the mean of the middle half are what they are called', () => {
+test('medians, percentiles and the mean of the middle half are computed by their definitions', () => {
   assert.deepEqual(spreadOf([3, 1, 2]), { median: 2, min: 1, max: 3 });
   assert.equal(spreadOf([4, 1, 2, 3]).median, 2.5);
   assert.throws(() => spreadOf([]), RangeError);
@@ -42,7 +42,7 @@ test('medians, percentiles and the mean of the middle half are what they are cal
   assert.equal(midmean([5]), 5);
 });
 
-test('a noisy moment is told by the floors around a measurement, never by the measurement itself', () => {
+test('the floors around a measurement decide whether it is noisy, never the measurement itself', () => {
   const slowButQuiet: Sample = { own: 900, before: 20, after: 21 };
   const disturbed: Sample = { own: 30, before: 20, after: 30 };
   const quiet: Sample = { own: 33, before: 21, after: 20 };
@@ -52,7 +52,7 @@ test('a noisy moment is told by the floors around a measurement, never by the me
   });
 });
 
-test('on a machine that is never quiet, the quietest half counts and the rest is owned up to', () => {
+test('on a machine that is never quiet, the quietest half counts and the rest is reported', () => {
   const samples = [50, 30, 40, 60].map((floor) => ({ own: floor + 10, before: floor, after: floor }));
   const { samples: kept, disturbed } = judge(samples, 20, 4);
   assert.deepEqual(
@@ -103,7 +103,7 @@ test('progress ends at its total, also when rounds are added', async () => {
   assert.deepEqual(seen.at(-1), [4, 4]);
 });
 
-test('what the machine has no room for is refused with what it would need', () => {
+test('a benchmark that the machine has no room for is refused with its requirements', () => {
   const room = { bytes: 8e9, cpus: 4 };
   requireRoom({ services: 1000, destinations: 10, flows: 1 << 20 }, room);
   assert.throws(
@@ -145,7 +145,7 @@ test('flows that no mask can draw, and hours of measuring, are refused', () => {
   );
 });
 
-test('every path has its floor, a name of its own, and a frame that a wire would carry', () => {
+test('every path has a floor, a unique name, and a frame of valid Ethernet length', () => {
   for (const paths of [standardPaths(), pathsOf({ services: 5, destinations: 6, flows: 64 })]) {
     assert.equal(new Set(paths.map(({ path }) => path)).size, paths.length);
     for (const { floor, frame, flows } of paths) {
@@ -161,7 +161,7 @@ test('every path has its floor, a name of its own, and a frame that a wire would
   );
 });
 
-test('requests are compared with those that they followed', () => {
+test('requests through the director are compared with the direct ones before them', () => {
   const { rows, addedUs, addedMin, addedMax } = summarize(
     [
       { server: 'real1', direct: [10, 100, 10], director: [13, 103, 13] },
@@ -201,7 +201,7 @@ function row(director: ForwardRow['director'], mpps: number, rest: Partial<Forwa
   };
 }
 
-test('a goal that is missed says what bounds it, with perf and without', () => {
+test('a missed goal is reported with its bottleneck, with perf and without', () => {
   const limit = row('mac-rewrite', 5);
   const missing = verdicts([limit], row('beeline', 4));
   assert.equal(missing.length, 1);
@@ -236,7 +236,7 @@ const REPORT: Report = {
   notes: ['A note & more.'],
 };
 
-test('the page needs nothing from elsewhere, and no name in it becomes markup', () => {
+test('the HTML page loads nothing from elsewhere, and escapes every name', () => {
   const page = htmlPage(REPORT, new Date(0));
   assert.ok(!/(src|href)=/.test(page));
   assert.ok(!page.includes('@import'));
@@ -249,7 +249,7 @@ test('the page needs nothing from elsewhere, and no name in it becomes markup', 
   assert.equal(escapeHtml('<a href="x">&'), '&lt;a href=&quot;x&quot;&gt;&amp;');
 });
 
-test('the text says whose figures they are', () => {
+test('the text report names the machine and the driver', () => {
   assert.equal(
     formatReport(REPORT),
     'CPU, 2 processors, Linux 6.1\ndriver: veth\n\npath        ns\n</script>  1.0\n\nA note & more.\n',
@@ -257,7 +257,7 @@ test('the text says whose figures they are', () => {
   assert.equal(wrap('one two three', 7), 'one two\nthree\n');
 });
 
-test("an archive is what the kernel's documentation says", () => {
+test("a cpio archive has the format of the kernel's documentation", () => {
   const archive = Buffer.from(
     cpio([
       { path: 'bin', mode: DIRECTORY },
@@ -283,7 +283,7 @@ function beeline(...args: string[]): { status: number | null; stderr: string } {
   return spawnSync(process.execPath, [BEELINE, 'bench', ...args], { encoding: 'utf8' });
 }
 
-test('a wrong command line ends with 2 and says what is wrong, before anything is done', () => {
+test('a wrong command line exits with 2 and names the mistake, before anything is done', () => {
   const cases: [string[], RegExp][] = [
     [['program', '--rounds', 'many'], /not a whole number above 0/],
     [['program', '--flows', '0'], /not a whole number above 0/],
@@ -309,7 +309,7 @@ test('a wrong command line ends with 2 and says what is wrong, before anything i
   }
 });
 
-test('no frame leaves a device that is not the lab’s, unless it is named twice', () => {
+test('no frame is sent through a device outside the lab unless it is named twice', () => {
   const director = ['--director-mac', '02:00:00:00:00:01', '--vip', '192.0.2.1'];
   for (const confirmation of [[], ['--yes-flood', 'eth8']]) {
     const { status, stderr } = beeline('forward', '--device', 'eth9', ...director, ...confirmation);

@@ -22,7 +22,7 @@ import {
 } from '../../../src/packet/index.js';
 import { DISAGREEING, EXPLAINED } from '../../support/fake-daemon.js';
 
-test('a packet that is forwarded is told in a line for each step', () => {
+test('a forwarded packet is explained in one line for each step', () => {
   assert.equal(
     formatExplanation(EXPLAINED),
     'packet       tcp SYN 192.168.1.12:40000 > 192.168.1.100:80, to 00:50:00:00:04:00 (ens3)\n' +
@@ -49,7 +49,7 @@ const flow = (changes: Partial<ExplainedFlow>): Partial<ExplainReport> => ({
   flow: { ...EXPLAINED.flow!, ...changes },
 });
 
-test('what is known of a flow, and what becomes of it, is said in one line', () => {
+test('the flow that a packet belongs to, and its next state, take one line', () => {
   const known = { state: 'ESTABLISHED', idleSeconds: 3, server: '192.168.1.31' };
   const cases: readonly (readonly [Partial<ExplainReport>, string | undefined])[] = [
     [flow({ known }), 'known: ESTABLISHED, last packet 3 s ago, at 192.168.1.31'],
@@ -79,7 +79,7 @@ test('what is known of a flow, and what becomes of it, is said in one line', () 
   }
 });
 
-test('slots say who is full, who comes next, and what a change left', () => {
+test("a slot's line shows a full real server, the next one, and the previous one", () => {
   const slot = EXPLAINED.slot!;
   assert.equal(
     line('slot', { slot: { ...slot, full: true, lookedOn: 2 } }),
@@ -95,7 +95,7 @@ test('slots say who is full, who comes next, and what a change left', () => {
   );
 });
 
-test('a way out with tags, through another interface, or to this host is told as such', () => {
+test('delivery with tags, through another interface, or to this host is shown', () => {
   const sent = { ...EXPLAINED.sent!, interface: 'ens4', vlans: [100, 20] };
   assert.equal(line('frame', { sent }), '00:50:00:00:04:00 > 00:50:00:00:02:00, VLAN 100 in 20');
   assert.equal(line('verdict', { sent, verdict: 'redirected' }), 'redirected (sent out of ens4)');
@@ -108,7 +108,7 @@ test('a way out with tags, through another interface, or to this host is told as
   );
 });
 
-test('an ICMP error is told with the flow that it is about', () => {
+test('an ICMP error is explained with the flow that it quotes', () => {
   const packet = {
     ...EXPLAINED.packet,
     protocol: 'icmp',
@@ -120,12 +120,12 @@ test('an ICMP error is told with the flow that it is about', () => {
   assert.equal(line('about', { packet }), 'the flow tcp 192.168.1.12:40000, virtual port 80');
 });
 
-test('a disagreement says both, and stands out', () => {
+test('a disagreement shows both results, and is highlighted', () => {
   assert.match(formatExplanation(DISAGREEING), /^oracle +DISAGREES: verdict forwarded, oracle no-flow$/m);
   assert.match(formatExplanation(DISAGREEING, coloured), /\x1b\[31mDISAGREES/);
 });
 
-test("a capture's packets are a line each, the title above the first page alone", () => {
+test('each packet of a capture has one line, and only the first page a title', () => {
   const packets = [
     { number: 1, report: EXPLAINED },
     { number: 12, report: { ...DISAGREEING, destination: undefined } },
@@ -157,7 +157,7 @@ const PLAIN = {
   destinationPort: 80,
 } as const;
 
-test('frames are told by their addresses, ports, flags, tags and fragments', () => {
+test('frames are described by their addresses, ports, flags, tags and fragments', () => {
   const ends = { source: '192.168.1.12', destination: '192.168.1.100' };
   const macs = { destinationMac: PLAIN.destinationMac, sourceMac: PLAIN.sourceMac };
   const ports = { sourcePort: 40_000, destinationPort: 80 };
@@ -178,7 +178,7 @@ test('frames are told by their addresses, ports, flags, tags and fragments', () 
   assert.deepEqual([source, protocol, destinationPort, fragment], ['fd00::12', 'tcp', 80, 'first']);
 });
 
-test('a frame that is cut anywhere, or is no IP packet, is told as far as it goes', () => {
+test('a truncated frame, or one without an IP packet, is described as far as possible', () => {
   const frame = withExtensions(buildFrame({ ...PLAIN, source: 'fd00::12', destination: 'fd00::100' }), [
     { number: 60, rest: [0, 1, 4, 0, 0, 0, 0] },
   ]);
@@ -241,7 +241,7 @@ function pcapng(frames: readonly Uint8Array[], littleEndian: boolean): Uint8Arra
 
 const FRAMES = [buildFrame(PLAIN), buildFrame({ ...PLAIN, payload: new Uint8Array(41) })];
 
-test('captures of every byte order and either form are read', () => {
+test('captures are read in both byte orders and both formats', () => {
   for (const littleEndian of [true, false]) {
     for (const file of [
       pcap(FRAMES, littleEndian),
@@ -261,7 +261,7 @@ test('captures of every byte order and either form are read', () => {
   }
 });
 
-test('captures without Ethernet headers are given some; frames of another kind are not guessed at', () => {
+test('captures without Ethernet headers get some, and frames of other link types stay undecoded', () => {
   const macs = FRAMES[0]!.slice(0, 12);
   const [raw] = [...readCapture(pcap([FRAMES[0]!.subarray(14)], true, undefined, 101), macs)];
   assert.deepEqual(Buffer.from(raw!.frame!), Buffer.from(FRAMES[0]!));
@@ -277,7 +277,7 @@ test('captures without Ethernet headers are given some; frames of another kind a
   );
 });
 
-test('a capture that is cut anywhere ends with the last whole packet, and noise is refused', () => {
+test('a truncated capture ends with its last whole packet, and noise is refused', () => {
   for (const file of [pcap(FRAMES, true), pcapng(FRAMES, true)]) {
     for (let length = 24; length < file.length; length += 1) {
       const read = [...readCapture(file.subarray(0, length))];
@@ -291,7 +291,7 @@ test('a capture that is cut anywhere ends with the last whole packet, and noise 
   assert.throws(() => [...readCapture(new Uint8Array(3))], RangeError);
 });
 
-test('what is no endpoint, no flag and no VLAN is refused before anything is asked', async () => {
+test('wrong endpoints, flags and VLANs are refused before the daemon is asked', async () => {
   for (const args of [
     ['192.168.1.300', '192.168.1.100'],
     ['192.168.1.12:99999', '192.168.1.100'],

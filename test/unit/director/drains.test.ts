@@ -27,7 +27,7 @@ function withFile(work: (path: string) => void): void {
   }
 }
 
-test('a real server that is drained has no weight, also for a restarted daemon, and is out when its flows have ended', () => {
+test('a drained real server has weight 0, also after a restart, and is removed when its flows have ended', () => {
   withFile((path) => {
     const model = modelOf(A, B);
     new Drains(path).start(model, NAME, A, undefined);
@@ -56,7 +56,7 @@ test('a real server that is drained has no weight, also for a restarted daemon, 
   });
 });
 
-test('a real server that was taken out of the configuration, and comes back after a restart, is not drained any more', () => {
+test('a real server that is removed from the configuration and added again is no longer drained', () => {
   withFile((path) => {
     new Drains(path).start(modelOf(A, B), NAME, A, undefined);
     new Drains(path).keepOnly(modelOf(B));
@@ -65,7 +65,7 @@ test('a real server that was taken out of the configuration, and comes back afte
   });
 });
 
-test('a file that holds no drains is as good as none', () => {
+test('a damaged file of drains is ignored', () => {
   withFile((path) => {
     const model = modelOf(A, B);
     for (const text of ['', 'null', '{}', '7', '[null]', '[{"service":1}]', '{"length":1}']) {

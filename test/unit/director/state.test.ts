@@ -32,7 +32,7 @@ function directory(context: TestContext): string {
   return path;
 }
 
-test('a snapshot that is cut off at any byte is none', () => {
+test('a snapshot that is truncated at any byte is rejected', () => {
   const bytes = encodeSnapshot(snapshotOf(1));
   assert.deepEqual(decodeSnapshot(bytes), snapshotOf(1));
   for (let length = 0; length < bytes.length; length += 1) {
@@ -41,7 +41,7 @@ test('a snapshot that is cut off at any byte is none', () => {
   assert.throws(() => decodeSnapshot(Buffer.concat([bytes, Buffer.from(' ')])), /damaged/);
 });
 
-test('a snapshot of which any bit is flipped is none', () => {
+test('a snapshot with any bit flipped is rejected', () => {
   const bytes = encodeSnapshot(snapshotOf(1));
   for (let bit = 0; bit < 8 * bytes.length; bit += 1) {
     const flipped = Buffer.from(bytes);
@@ -50,12 +50,12 @@ test('a snapshot of which any bit is flipped is none', () => {
   }
 });
 
-test('a snapshot of another version is told as such', () => {
+test('a snapshot of another version is reported as such', () => {
   const text = encodeSnapshot(snapshotOf(1)).toString().replace('beeline-state 1', 'beeline-state 2');
   assert.throws(() => decodeSnapshot(Buffer.from(text)), /of version 2/);
 });
 
-test('of a damaged snapshot the one before is used, and never replaced by the damaged one', async (context) => {
+test('the snapshot before a damaged one is used, and never overwritten by the damaged one', async (context) => {
   const path = join(directory(context), 'x.state');
   const first = new SnapshotFile(path);
   assert.deepEqual(first.load(), { troubles: [] });
@@ -75,7 +75,7 @@ test('of a damaged snapshot the one before is used, and never replaced by the da
   assert.deepEqual([both.snapshot, both.troubles.length], [undefined, 2]);
 });
 
-test('a death between any two steps of writing leaves the last state that was kept', async (context) => {
+test('a crash between any two steps of writing leaves the last saved state', async (context) => {
   const path = join(directory(context), 'x.state');
   const file = new SnapshotFile(path);
   await file.save(snapshotOf(1));
@@ -102,7 +102,7 @@ function fileOf(text: string): ConfigFile {
 
 const WEB = 'interfaces: [ens3]\nservices: [{ address: 192.168.1.100, port: 80, realServers: [10.0.0.1] }]\n';
 
-test('changes by commands hold for as long as the file says what they were made to', () => {
+test('changes by commands stay while the meaning of the file stays', () => {
   const file = fileOf(WEB);
   const kept = { ...snapshotOf(2), origin: originOf(file) };
   assert.deepEqual(beginWith(file, undefined), { model: file.model, dropped: undefined });
@@ -111,13 +111,13 @@ test('changes by commands hold for as long as the file says what they were made 
   assert.equal(beginWith(fileOf(`# ours\n${WEB}`), kept).model, MODEL);
 });
 
-test('a file that was changed since replaces them, if it says anything of services', () => {
+test('a file that was changed meanwhile replaces changes by commands, if it has services', () => {
   const kept = { ...snapshotOf(2), origin: originOf(fileOf(WEB)) };
   const other = fileOf(WEB.replace('port: 80', 'port: 81'));
   assert.deepEqual(beginWith(other, kept), { model: other.model, dropped: kept });
 });
 
-test('of a file that has no services the settings hold, and services are a matter of commands', () => {
+test('a file without services changes the settings, and keeps the services of commands', () => {
   const kept = {
     ...snapshotOf(2, { ...MODEL, timeouts: { udp: 10 } }),
     origin: originOf(fileOf('interfaces: [ens3]\n')),
@@ -133,7 +133,7 @@ function instanceIn(path: string): Instance {
 
 const SILENT = pino({ level: 'silent' });
 
-test('what was recorded is there for the next daemon, and gone when a file replaced it', async (context) => {
+test('a recorded change is there for the next daemon, and gone after a file replaced it', async (context) => {
   const instance = instanceIn(directory(context));
   const file = fileOf(WEB);
   {
@@ -155,7 +155,7 @@ test('what was recorded is there for the next daemon, and gone when a file repla
   assert.deepEqual(parseConfig(readFileSync(instance.droppedPath, 'utf8'), 'dropped'), MODEL);
 });
 
-test('nothing of a state is removed before the start with another file went well', async (context) => {
+test('a saved state is removed only after a successful start with another file', async (context) => {
   const instance = instanceIn(directory(context));
   {
     using runTime = new RunTime(instance, SILENT);
@@ -171,7 +171,7 @@ test('nothing of a state is removed before the start with another file went well
   assert.deepEqual(runTime.begin(fileOf(WEB)), MODEL);
 });
 
-test('what was saved to the file is no change any more, but for what was changed meanwhile', async (context) => {
+test('changes that were saved to the file no longer count, except for those made meanwhile', async (context) => {
   const instance = instanceIn(directory(context));
   const file = fileOf(WEB);
   using runTime = new RunTime(instance, SILENT);
@@ -185,7 +185,7 @@ test('what was saved to the file is no change any more, but for what was changed
   assert.deepEqual([runTime.changes, runTime.since, existsSync(instance.statePath)], [0, undefined, false]);
 });
 
-test('another file that was applied is a change to the own one, which may have been changed before', async (context) => {
+test("applying another file counts as one change, also after an edit of the daemon's own file", async (context) => {
   const instance = instanceIn(directory(context));
   const edited = fileOf(`${WEB}mode: generic\n`);
   {
@@ -198,7 +198,7 @@ test('another file that was applied is a change to the own one, which may have b
   assert.deepEqual(next.begin(edited), MODEL);
 });
 
-test('a disk that takes nothing is told with every change, and changes hold all the same', async (context) => {
+test('a failing disk is reported with every change, and changes hold all the same', async (context) => {
   const path = directory(context);
   writeFileSync(join(path, 'file'), '');
   const instance = instanceIn(join(path, 'file'));
@@ -209,7 +209,7 @@ test('a disk that takes nothing is told with every change, and changes hold all 
   assert.equal(runTime.changes, 1);
 });
 
-test("a file's comments are no other meaning, what it says is", () => {
+test('comments do not change the meaning of a file, and its settings do', () => {
   const meaning = (text: string): string => originOf(fileOf(text)).meaning;
   assert.equal(meaning(WEB), meaning(`${WEB}# more\n`));
   assert.notEqual(meaning(WEB), meaning(WEB.replace('80', '81')));

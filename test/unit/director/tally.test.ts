@@ -31,7 +31,7 @@ function packets(tallies: Tallies, address?: string): number {
 
 const traffic = fc.record({ connections: fc.nat(), packets: fc.nat(), bytes: fc.nat() }, { noNullPrototype: true });
 
-test('a constant rate is what the estimate comes to, and never goes beyond', () => {
+test('the estimate approaches a constant rate and never exceeds it', () => {
   fc.assert(
     fc.property(fc.nat({ max: 1e9 }), fc.double({ min: 0.1, max: 10, noNaN: true }), (rate, seconds) => {
       let average: Traffic = NO_TRAFFIC;
@@ -46,13 +46,13 @@ test('a constant rate is what the estimate comes to, and never goes beyond', () 
   );
 });
 
-test("IPVS's own figures: a quarter of the difference every two seconds", () => {
+test('the estimate moves by a quarter of the difference every two seconds, as in IPVS', () => {
   const first = estimate(NO_TRAFFIC, { connections: 0, packets: 2000, bytes: 0 }, 2);
   assert.equal(first.packets, 250);
   assert.equal(estimate(first, { connections: 0, packets: 2000, bytes: 0 }, 2).packets, 437.5);
 });
 
-test('whatever counters do, growth is never negative', () => {
+test('growth is never negative, whatever the counters do', () => {
   fc.assert(
     fc.property(traffic, traffic, (before, now) => {
       assert.ok(Object.values(growth(before, now)).every((value) => value >= 0));
@@ -77,7 +77,7 @@ test('counters that go back to zero, in larger maps or after an adoption that fa
   );
 });
 
-test('zero is where somebody set it, of one service and of its real servers, also for a restarted daemon', () => {
+test("a service's statistics count from their last reset, also after a restart", () => {
   const tallies = new Tallies();
   tallies.observe(counted({ [A]: 100, [B]: 50 }));
   tallies.zero(NAME);
@@ -90,7 +90,7 @@ test('zero is where somebody set it, of one service and of its real servers, als
   assert.equal(packets(tallies), 3);
 });
 
-test('maps that are new count from nothing, whatever was kept of the old ones', () => {
+test('statistics of new maps count from zero, whatever was saved for the old ones', () => {
   const tallies = new Tallies();
   tallies.observe(counted({ [A]: 100 }));
   tallies.zero();
@@ -99,7 +99,7 @@ test('maps that are new count from nothing, whatever was kept of the old ones', 
   assert.deepEqual([packets(next), packets(next, A)], [7, 7]);
 });
 
-test('a service keeps what a real server counted that is gone, and one that comes back begins at zero', () => {
+test('a service keeps the counts of a removed real server, and one that is added again starts at zero', () => {
   const tallies = new Tallies();
   tallies.observe(counted({ [A]: 100, [B]: 50 }));
   tallies.observe(counted({ [A]: 101 }));

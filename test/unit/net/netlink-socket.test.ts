@@ -53,7 +53,7 @@ function kernel(...answers: Answer[]): { socket: RequestSocket; requests: () => 
 const list = async (socket: RequestSocket): Promise<number[]> =>
   (await socket.dump(RTM_GETLINK, new Uint8Array(16), 'list links')).map(({ payload }) => payload[0]!);
 
-test('a list that changed while it was read is read again, and only the whole one is believed', async () => {
+test('a list that changed while it was read is read again, and only a consistent one is used', async () => {
   const { socket, requests } = kernel(
     [entry(1), { ...entry(2), flags: 2 | DUMP_INTERRUPTED }, done()],
     [entry(1), done(2 | DUMP_INTERRUPTED)],
@@ -63,31 +63,31 @@ test('a list that changed while it was read is read again, and only the whole on
   assert.equal(requests(), 3);
 });
 
-test('a dump that the kernel has no time for is asked for again', async () => {
+test('a dump that the kernel refuses as busy is requested again', async () => {
   const { socket, requests } = kernel(refusal(16), refusal(16), [entry(1), done()]);
   assert.deepEqual(await list(socket), [1]);
   assert.equal(requests(), 3);
 });
 
-test('a list that is never whole is told in the end', async () => {
+test('a list that is never consistent raises an error in the end', async () => {
   const { socket, requests } = kernel([entry(1), done(2 | DUMP_INTERRUPTED)]);
   await assert.rejects(list(socket), { name: 'NetlinkError', message: 'list links: what is listed changed meanwhile' });
   assert.ok(requests() > 1);
 });
 
-test('a dump that ends with an error is no empty list', async () => {
+test('a dump that ends with an error is not taken for an empty list', async () => {
   const { socket } = kernel([done(2, 12)]);
   await assert.rejects(list(socket), { name: 'NetlinkError', errno: 12 });
 });
 
-test('what failed once does not fail what is asked next', async () => {
+test('a failed request does not make the next one fail', async () => {
   const { socket } = kernel(new Error('ENOBUFS'), refusal(19), [entry(7), done()]);
   await assert.rejects(list(socket), /ENOBUFS/);
   await assert.rejects(list(socket), { errno: 19 });
   assert.deepEqual(await list(socket), [7]);
 });
 
-test('tables that cannot be read are read again, and whoever wants to know is told why', async () => {
+test('tables that cannot be read are read again, and the reason is reported', async () => {
   const { socket, requests } = kernel(new Error('ENOBUFS'), refusal(12), [done()]);
   const troubles: unknown[] = [];
   using _network = await Network.open(() => undefined, {
@@ -98,7 +98,7 @@ test('tables that cannot be read are read again, and whoever wants to know is to
   assert.equal(requests(), 5, 'two that failed, and three tables');
 });
 
-test('a start does not wait for ever for tables that cannot be read', async () => {
+test('the start fails if tables cannot be read', async () => {
   const { socket } = kernel(refusal(12));
   await assert.rejects(
     Network.open(() => undefined, { requests: socket }),

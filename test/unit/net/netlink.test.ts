@@ -21,7 +21,7 @@ import { decodeLink, decodeNeighbour, decodeRoute, neighbourPayload } from '../.
 const message = (type: number, payload: Uint8Array): NetlinkMessage => ({ type, flags: 0, sequence: 1, payload });
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(/\s/g, ''), 'hex'));
 
-test('attributes survive being written and read again, of whatever length', () => {
+test('attributes of any length survive encoding and decoding', () => {
   fc.assert(
     fc.property(fc.dictionary(fc.nat(200).map(String), fc.uint8Array({ maxLength: 20 })), (values) => {
       const attributes = new Map(Object.entries(values).map(([type, value]) => [Number(type), value]));
@@ -35,7 +35,7 @@ test('attributes survive being written and read again, of whatever length', () =
   );
 });
 
-test('a datagram with several messages is taken apart, a message that is cut off is left out', () => {
+test('a datagram with several messages is split, and a truncated message is left out', () => {
   const parts = [1, 2, 3].map((type) => encodeMessage(message(type, new Uint8Array(4 * type))));
   const datagram = Buffer.concat(parts);
   assert.deepEqual(
@@ -49,7 +49,7 @@ test('a datagram with several messages is taken apart, a message that is cut off
   assert.equal(decodeMessages(datagram.subarray(0, datagram.length - 1)).length, 2);
 });
 
-test('no bytes from the kernel, however wrong, make the decoders fail', () => {
+test('no bytes, however wrong, make the decoders throw', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
       decodeMessages(bytes).forEach(decodeAnswer);
@@ -76,7 +76,7 @@ test("a refusal carries errno and the kernel's explanation", () => {
   });
 });
 
-test('a neighbour as the kernel told of it: reachable and managed', () => {
+test('a reachable, managed neighbour is decoded as recorded from the kernel', () => {
   // ip monitor neigh, kernel 6.18: 192.168.1.31 dev ens3 lladdr 00:50:00:00:01:00 managed REACHABLE
   const payload = hex(
     `02000000 02000000 0200 00 01
@@ -100,13 +100,13 @@ test('a neighbour that failed has no MAC, although the kernel still remembers on
   assert.deepEqual([neighbour?.mac, neighbour?.failed], [undefined, true]);
 });
 
-test('a neighbour that is being asked for has not failed', () => {
+test('a neighbour that is being resolved has not failed', () => {
   const payload = hex('02000000 02000000 0100 00 01 0800 0100 c0a8011f');
   const neighbour = decodeNeighbour(message(28, payload));
   assert.deepEqual([neighbour?.mac, neighbour?.failed], [undefined, false]);
 });
 
-test("what a bridge says of its ports and its forwarding table is about no interface's or neighbour's existence", () => {
+test("a bridge's messages about ports and forwarding entries add or remove no link or neighbour", () => {
   // RTM_DELLINK and RTM_NEWNEIGH of AF_BRIDGE: a port left its bridge; a VXLAN's entry with an address.
   const link = hex('0700 0100 02000000 43100100 00000000 0900 0300 656e7333 00000000');
   assert.equal(decodeLink(message(17, link)), undefined);
@@ -114,7 +114,7 @@ test("what a bridge says of its ports and its forwarding table is about no inter
   assert.equal(decodeNeighbour(message(28, entry)), undefined);
 });
 
-test('asking for a managed neighbour and letting it go again are different messages', () => {
+test('adding and removing a managed neighbour are different messages', () => {
   const managed = decodeAttributes(neighbourPayload('10.0.0.1', 3, true), 12);
   assert.equal(numberOf(managed.get(15)), 1);
   const released = neighbourPayload('10.0.0.1', 3, false);
@@ -136,7 +136,7 @@ test('a route through a gateway of the other family is a route through a gateway
   assert.deepEqual(decodeRoute(message(24, payload)), { kind: 'unicast', ifindex: 2, gateway: 'fe80::1' });
 });
 
-test('text ends at its zero', () => {
+test('text ends at its zero byte', () => {
   assert.equal(stringOf(Buffer.from('ens3\0\0garbage')), 'ens3');
   assert.equal(stringOf(undefined), '');
 });

@@ -136,12 +136,12 @@ test('a real server reached through a VLAN device is on that VLAN of the interfa
   assert.deepEqual(await resolutionOf(context, links, 2003, ['ens3']), { ...resolved, vlan: { id: 0, outer: 100 } });
 });
 
-test('where the program is on the VLAN device itself, frames have no tag there', async (context) => {
+test('if the program is on the VLAN device itself, frames have no tag', async (context) => {
   const resolution = await resolutionOf(context, [NIC, VLAN20], 2002, ['ens3.20']);
   assert.deepEqual(resolution, { state: 'resolved', mac, ifindex: 2002 });
 });
 
-test('a real server behind a bond is reached by a member, and the members are one group', async (context) => {
+test('a real server behind a bond is reached by a member interface, and the members are one group', async (context) => {
   const bond: FakeLink = { ifindex: 2010, name: 'bond0', kind: 'bond' };
   const members = [2011, 2012].map((ifindex, i): FakeLink => ({ ifindex, name: `ens${i}`, master: 2010 }));
   const links = [bond, ...members, { ...VLAN20, parent: 2010 }];
@@ -156,7 +156,7 @@ test('a real server behind a bond is reached by a member, and the members are on
   network.close();
 });
 
-test("a port of a bridge is no bond's member", async (context) => {
+test("a port of a bridge is not taken for a bond's member", async (context) => {
   const links: FakeLink[] = [
     { ifindex: 2020, name: 'br0', kind: 'bridge' },
     { ifindex: 2021, name: 'ens0', master: 2020 },
