@@ -30,7 +30,7 @@ async function bench(...args: string[]): Promise<{ status: number | null; stdout
   return { status, ...output };
 }
 
-/** Namespaces, pins, files and processes that a benchmark of this checkout may have made. */
+/** Lists namespaces, pins, files and processes that a benchmark of this checkout may have made. */
 function traces(): string[] {
   const list = (directory: string, pattern: RegExp): string[] => {
     try {
@@ -38,7 +38,7 @@ function traces(): string[] {
         .filter((name) => pattern.test(name))
         .map((name) => join(directory, name));
     } catch {
-      // Without the folder there is nothing in it.
+      // The folder does not exist.
       return [];
     }
   };
@@ -51,7 +51,7 @@ function traces(): string[] {
           ? [`${pid} ${command}`]
           : [];
       } catch {
-        // It has ended meanwhile.
+        // The process has ended meanwhile.
         return [];
       }
     });
@@ -73,7 +73,7 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 async function assertNothingLeft(): Promise<void> {
-  // The last processes of a namespace may be on their way out.
+  // The last processes of a namespace may be about to end.
   for (let i = 0; i < 50 && traces().length > 0; i += 1) {
     await sleep(20);
   }
@@ -102,7 +102,7 @@ test('every director forwards, and those that balance send packets to both real 
     assert.equal(driver, 'veth');
     assert.ok(machine.kernel.length > 0);
     assert.match(readFileSync(page, 'utf8'), /^<!doctype html>[^]*<\/html>\n$/);
-    // Not a terminal: no progress.
+    // No progress is shown, because standard error is not a terminal.
     assert.equal(stderr, '');
   } finally {
     rmSync(folder, { recursive: true });
@@ -143,7 +143,7 @@ test('a benchmark that is interrupted at any moment exits with 130 and leaves no
     });
     setTimeout(() => child.kill('SIGINT'), afterMs);
     const [status, signal] = (await once(child, 'close')) as [number | null, string | null];
-    // A slow machine may not have come to listening for signals: then nothing was made either.
+    // On a slow machine the command may not listen for signals yet. Then it has made nothing either.
     if (signal !== 'SIGINT') {
       assert.equal(status, 130, stderr);
       assert.match(stderr, /interrupted/);
@@ -157,17 +157,17 @@ test('a forwarding benchmark that is killed leaves no packets, processes or netw
   await sleep(1500);
   child.kill('SIGKILL');
   await once(child, 'close');
-  // Its temporary folder is all that nobody could remove; it is empty but for programs that need files.
+  // Only its temporary folder is left. It is empty, except for programs that need files.
   for (const trace of traces().filter((path) => path.startsWith(tmpdir()))) {
     rmSync(trace, { recursive: true });
   }
   await assertNothingLeft();
 });
 
-test("the measuring process refuses to run in the host's network", () => {
+test('the measuring process refuses a network with foreign interfaces', () => {
   const job = { directors: ['drop'], flows: 1, rounds: 1, durationMs: 1, cpu: 0, directory: tmpdir() };
   const script =
-    `const child = require('node:child_process').fork('dist/src/bench/forward-worker.js', [process.argv[1]]);` +
+    `const child = require('node:child_process').fork('dist/src/bench/forward/worker.js', [process.argv[1]]);` +
     `child.on('message', (message) => { console.log(JSON.stringify(message)); });`;
   const { stdout } = spawnSync(
     'unshare',

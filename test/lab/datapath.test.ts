@@ -1,4 +1,4 @@
-/** The data path beyond the plain case, in the lab: VLANs, several NICs, fragments, ICMP errors, changes of features. */
+/** Unusual packets and settings in the lab: VLANs, several NICs, fragments, ICMP errors, changes of features. */
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -22,7 +22,7 @@ async function stats(lab: TestLab): Promise<StatsReport> {
   return JSON.parse(await lab.beeline(['stats', '--json'])) as StatsReport;
 }
 
-/** Puts one of test/bpf/vlan.bpf.c's programs before a host's network. */
+/** Attaches one of the programs of test/bpf/vlan.bpf.c to a host's NIC. */
 async function filter(lab: TestLab, host: HostName, direction: 'ingress' | 'egress', program: string): Promise<void> {
   const rule = ['bpf', 'direct-action', 'object-file', VLAN_OBJECT, 'program', program];
   await lab.exec(host, ['tc', 'filter', 'add', 'dev', NIC, direction, ...rule]);
@@ -31,12 +31,12 @@ async function filter(lab: TestLab, host: HostName, direction: 'ingress' | 'egre
 test('M23: tagged frames for the VIP reach real servers on another VLAN and on no VLAN', async (context) => {
   const lab = await TestLab.build(context, 'vlan');
   for (const host of ['client', 'director', 'real1', 'real2'] as const) {
-    // Tags are bytes of the frame for XDP only where the card does not take them out.
+    // XDP sees tags as bytes of the frame only if the NIC does not remove them.
     await lab.exec(host, ['ethtool', '-K', NIC, 'rxvlan', 'off', 'txvlan', 'off']);
     await lab.exec('switch', ['ethtool', '-K', host, 'rxvlan', 'off', 'txvlan', 'off']);
     await lab.exec(host, ['tc', 'qdisc', 'add', 'dev', NIC, 'clsact']);
   }
-  // Nobody tags ARP here: who is where is known.
+  // Nobody tags ARP here, so MACs are configured.
   await lab.exec('client', ['ip', 'neigh', 'replace', VIP4, 'lladdr', '00:50:00:00:04:00', 'dev', NIC]);
   await filter(lab, 'client', 'egress', 'push10');
   await filter(lab, 'real1', 'ingress', 'pop20');
@@ -74,9 +74,9 @@ test('M24: a real server behind another NIC of the director gets its packets the
     await run('ip', ['-n', namespace, 'addr', 'add', address, 'dev', 'ens4']);
     await run('ip', ['-n', namespace, 'link', 'set', 'ens4', 'up']);
   }
-  // What XDP redirects into a veth arrives only where the other end has a program too.
+  // Frames that XDP redirects into a veth arrive only if the other end has a program too.
   await lab.attachPass('real2', 'ens4');
-  // Requests come by one card and answers leave by the other.
+  // Requests arrive through one NIC, and answers leave through the other.
   await lab.sysctl('real2', 'net/ipv4/conf/all/rp_filter', '0');
   await lab.sysctl('real2', 'net/ipv4/conf/ens4/rp_filter', '0');
   lab.configure(`interfaces: [ens3, ens4]
@@ -151,7 +151,7 @@ test('fragments and ICMP errors reach the real server of their flow', async (con
       captures.set(host, await Capture.start(lab, host, NIC, '(udp and port 54) or icmp'));
     }
     await lab.exec('client', [process.execPath, UDP, 'shout', VIP4, '54', '20', '20']);
-    // The last answers are still on their way.
+    // The last answers are still in flight.
     await sleep(500);
     let errors = 0;
     for (const [host, capture] of captures) {
@@ -177,7 +177,7 @@ test('fragments and ICMP errors reach the real server of their flow', async (con
   });
 });
 
-/** The client's port in an answer of a UDP server, or in a question to it. */
+/** Returns the client's port in an answer of a UDP server, or in a request to it. */
 function clientPort(frame: Uint8Array): number {
   const [source, destination] = [(frame[34]! << 8) | frame[35]!, (frame[36]! << 8) | frame[37]!];
   return source === 54 ? destination : source;

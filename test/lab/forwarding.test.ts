@@ -1,4 +1,4 @@
-/** Direct routing in the lab, row by row of the mission: real packets between real hosts. */
+/** Direct routing in the lab: each row of the mission, with real packets between hosts. */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ function macs({ sourceMac, destinationMac }: TcpFrame): string {
   return `${macFromBytes(sourceMac)} > ${macFromBytes(destinationMac)}`;
 }
 
-/** What several captures saw while something was done. */
+/** Runs an action and returns the packets that several captures saw meanwhile. */
 async function capturing(
   lab: TestLab,
   where: readonly (readonly [HostName | 'switch', string])[],
@@ -126,7 +126,7 @@ test('direct routing', async (context) => {
         '3',
         `http://${address}:81/`,
       ]);
-      // 7: refused, by the host, at once.
+      // Exit status 7: the host refuses the connection at once.
       assert.equal(status, 7, stderr);
     }
     await lab.startWebServer('director', 81, '<h1>Director</h1>');
@@ -171,7 +171,7 @@ services:
     const outcome = status === 0 ? stdout.trim() : `curl status ${String(status)}`;
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   }
-  // 7: connection refused, by real2 itself.
+  // Exit status 7: real2 refuses the connection.
   assert.deepEqual(new Set(outcomes.keys()), new Set(['<h1>Mail 01</h1>', 'curl status 7']));
   assert.equal((await lab.pages(10)).length, 10);
 });

@@ -1,4 +1,4 @@
-/** One state, two ways in: commands at run time beside a configuration file, concurrent, killed and started again. */
+/** One state, changed by commands and by a configuration file: concurrent changes, crashes and restarts. */
 
 import assert from 'node:assert/strict';
 import { chmodSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ const IPVSADM = fileURLToPath(new URL('../../src/ipvsadm/main.js', import.meta.u
 const WEB = `${VIP4}:80`;
 const [RIP1, RIP2] = [hostNamed('real1').ipv4, hostNamed('real2').ipv4];
 
-/** The director and ipvsadm on it. */
+/** A director in a lab, with ipvsadm on its host. */
 class Bench {
   readonly lab: TestLab;
   daemon: ProcessIdentity;
@@ -24,14 +24,14 @@ class Bench {
     this.daemon = daemon;
   }
 
-  /** With a configuration of interfaces alone, as ipvsadm's users have it. */
+  /** Starts a director whose configuration has only interfaces, as for users of ipvsadm. */
   static async build(context: TestContext, name: string): Promise<Bench> {
     const lab = await TestLab.build(context, name);
     lab.configure(`# ours\ninterfaces: [${NIC}]\n`);
     return new Bench(lab, await lab.startDirector());
   }
 
-  /** @throws BeelineError `LAB` when it does not end with 0 */
+  /** @throws BeelineError `LAB` if ipvsadm does not exit with 0 */
   ipvsadm(line: string, input?: string): Promise<string> {
     const command = ['env', `BEELINE_INSTANCE=${this.lab.name}`, process.execPath, IPVSADM, ...line.split(' ')];
     const [file, args] = inNamespace(this.lab.namespace('director'), command);
@@ -234,7 +234,7 @@ timeouts: { established: 100, finWait: 20, udp: 30 }
       assert.match(refused.stderr, /50 % of all slots would move, more than 2 %/);
       assert.deepEqual((await lab.list()).length, before.length);
       assert.equal((await lab.run('plan', '--max-moved', '2%', file)).status, 5);
-      // What was applied outlives a crash too, as the own file was not changed since.
+      // The applied configuration survives a crash too, because the daemon's own file was not changed meanwhile.
       await bench.restart();
       assert.match(await bench.listing(), /maglev/);
       const reloaded = await lab.run('reload');

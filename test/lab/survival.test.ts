@@ -13,7 +13,7 @@ import { Load, segments, TestLab } from '../support/lab.js';
 
 const SERVERS = `[${hostNamed('real1').ipv4}, ${hostNamed('real2').ipv4}]`;
 
-/** Runs something under load: every request must get its page. Returns how many there were, and the packets lost. */
+/** Runs an action under load. Every request must get its page. Returns the numbers of requests and lost packets. */
 async function underLoadLosing(lab: TestLab, work: () => Promise<void>): Promise<{ requests: number; lost: number }> {
   const before = await segments(lab);
   const load = Load.start(lab, `http://${VIP4}/`);
@@ -25,7 +25,7 @@ async function underLoadLosing(lab: TestLab, work: () => Promise<void>): Promise
   }
   const { requests, failures } = await load.stop();
   assert.deepEqual(failures, []);
-  // The last ones are on their way.
+  // The last segments are still in flight.
   const deadline = performance.now() + 2_000;
   for (;;) {
     const after = await segments(lab);
@@ -37,7 +37,7 @@ async function underLoadLosing(lab: TestLab, work: () => Promise<void>): Promise
   }
 }
 
-/** The same, and holds it to: no packet lost. */
+/** Does the same, and fails if a packet was lost. */
 async function underLoad(lab: TestLab, work: () => Promise<void>): Promise<number> {
   const { requests, lost } = await underLoadLosing(lab, work);
   assert.equal(lost, 0, 'packets of the client that reached no real server');
@@ -59,7 +59,7 @@ test('under a load of small requests', async (context) => {
 
   await context.test('without any trouble, every request of the load is answered', async () => {
     const requests = await underLoad(lab, () => sleep(500));
-    // One of each that go on at a time; a busy machine serves no more.
+    // A busy machine serves only a few.
     assert.ok(requests >= 8, `${requests} requests`);
   });
 
@@ -150,7 +150,7 @@ test('under a load of small requests', async (context) => {
     await lab.beeline(['stop']);
     const set = readdirSync(pinsOf(lab)).find((name) => name.startsWith('set-'))!;
     {
-      // As another version's maps look to this one.
+      // Make the pins look like those of another version.
       using control = BpfMap.openPinned(join(pinsOf(lab), set, 'control'));
       using memory = control.mmap('write');
       memory.write(layout.control.layout.offset, new Uint8Array(8).fill(0xee));
@@ -166,7 +166,7 @@ test('under a load of small requests', async (context) => {
     'the next daemon starts as usual after a daemon that died between two steps of an upgrade',
     async () => {
       await lab.beeline(['stop']);
-      // A set that was pinned and never put to use, one that is incomplete, and the one in use.
+      // A set that was pinned and never used, an incomplete one, and the one in use.
       const [set] = readdirSync(pinsOf(lab)).filter((name) => name.startsWith('set-'));
       const inUse = join(pinsOf(lab), set!);
       const unfinished = join(pinsOf(lab), 'set-9000');
@@ -196,7 +196,7 @@ test('under a load of small requests', async (context) => {
 test('stop --detach works without a daemon', async (context) => {
   const lab = await TestLab.build(context, 'orphan');
   await lab.kill(await lab.startDirector());
-  // Somebody else's is left alone.
+  // Another owner's program is left alone.
   await lab.exec('director', ['ip', 'neigh', 'add', hostNamed('client').ipv4, 'dev', NIC, 'managed']);
   const managed = async (): Promise<string[]> =>
     (await lab.exec('director', ['ip', 'neigh'])).split('\n').filter((line) => line.includes('managed'));

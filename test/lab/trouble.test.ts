@@ -1,4 +1,4 @@
-/** Bad input and bad luck: a clear error, nothing lost, and traffic that is not ours unharmed. */
+/** Bad input and bad luck: the error is clear, no state is lost, and other traffic is unharmed. */
 
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ async function xdpOn(lab: TestLab, device = NIC): Promise<boolean> {
   return (await lab.exec('director', ['ip', 'link', 'show', device])).includes('xdp');
 }
 
-/** A start that must be refused, and leave nothing. */
+/** Checks that a start is refused and leaves nothing behind. */
 async function refused(lab: TestLab, status: number, pattern: RegExp, ...args: string[]): Promise<void> {
   const ended = await lab.run('run', ...args, lab.configPath);
   assert.match(ended.stderr, pattern);
@@ -81,7 +81,7 @@ test('starts that must not succeed', async (context) => {
       /attached in generic mode, which is slower/,
     );
 
-    // Packets go on in generic mode, and neither a reload nor a new start that asks for what is refused changes that.
+    // Forwarding goes on in generic mode. A reload or a new start that requests the refused mode does not change that.
     lab.configure(`${onBridge}mode: native\n`);
     assert.equal((await lab.run('reload')).status, 1);
     assert.equal(await xdpOn(lab, 'br7'), true);
@@ -117,7 +117,7 @@ test('starts that must not succeed', async (context) => {
   });
 
   await context.test('a user with the capabilities who is not root learns what is missing', async () => {
-    // Where everybody may read it.
+    // The file must be readable for everybody.
     const config = join(mkdtempSync(join(tmpdir(), 'beeline-caps-')), 'beeline.yaml');
     writeFileSync(config, CONFIG);
     chmodSync(dirname(config), 0o755);
@@ -358,7 +358,7 @@ test('trouble while the director runs', async (context) => {
     await lab.exec('director', ['ip', 'link', 'delete', NIC]);
     await lab.until('it is missed', async () => (await lab.status()).interfaces[0]!.state === 'missing');
     assert.deepEqual((await lab.status()).problems, ['interface ens3 is missing']);
-    // That is no reason to keep other changes out.
+    // Other changes are still accepted.
     lab.configure(`${CONFIG}  - { address: ${VIP4}, port: 25, realServers: [192.168.1.31] }\n`);
     assert.match(await lab.beeline(['reload']), /\+ tcp 192\.168\.1\.100:25/);
     lab.configure(CONFIG.replace(NIC, 'ens9'));
@@ -398,7 +398,7 @@ test('trouble while the director runs', async (context) => {
     );
     assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
     assert.deepEqual((await lab.status()).problems, []);
-    // What is not true is not published, not for a moment.
+    // No wrong state is published, not even for a moment.
     assert.doesNotMatch(log().slice(logged), /not an interface of the director/);
   });
 });
@@ -421,7 +421,7 @@ test('a link that somebody else detached is not reported as attached, and is soo
   assert.equal((await lab.pages(4)).length, 4);
 });
 
-/** The pin of the director's only link. */
+/** Returns the path of the pin of the director's only link. */
 function linkName(lab: TestLab): string {
   return readdirSync(pinsOf(lab)).find((name) => name.startsWith('link-'))!;
 }

@@ -1,4 +1,4 @@
-/** Cases that fuzzing found once. */
+/** Cases that the fuzzer found. */
 
 import assert from 'node:assert/strict';
 import test from 'node:test';

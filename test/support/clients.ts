@@ -1,11 +1,11 @@
-/** Clients of a director under test: the frames they send, and who answers them. */
+/** Clients of a director under test: their frames, and the real servers that get them. */
 
 import { familyOf, type IpAddress, type ServiceKey } from '../../src/model/index.js';
 import { buildFrame } from '../../src/packet/index.js';
 import type { PacketDirector } from './director.js';
 import { CLIENT_MAC, DIRECTOR, macFor } from './models.js';
 
-/** TCP's flags as ipvs-golden names segments: S, A, F, R, and several letters for several. */
+/** Bits of TCP's flags, by the letters with which ipvs-golden names segments: S, A, F, R. */
 const FLAGS: Readonly<Record<string, number>> = { F: 0x01, S: 0x02, R: 0x04, A: 0x10 };
 
 export interface Client {
@@ -14,10 +14,10 @@ export interface Client {
 }
 
 /**
- * A frame of a client to a service.
+ * Returns a frame from a client to a service.
  *
- * @param flags TCP's, by their letters
- * @param port the virtual one, for a service that takes all
+ * @param flags TCP's flags, by their letters
+ * @param port the virtual port, for a service that takes all ports
  */
 export function frameOf(
   service: ServiceKey,
@@ -39,7 +39,7 @@ export function frameOf(
   });
 }
 
-/** The real server that a frame is sent to, by its MAC; undefined when it is not sent. */
+/** Returns the real server that a frame is sent to, by its MAC; undefined if it is not sent. */
 export function serverOf(director: PacketDirector, frame: Uint8Array): IpAddress | undefined {
   const { action, frame: sent } = director.send(frame);
   if (action !== 'tx') {
@@ -52,7 +52,7 @@ export function serverOf(director: PacketDirector, frame: Uint8Array): IpAddress
   return all.find(({ address }) => macFor(address) === mac)!.address;
 }
 
-/** One client of one service: what it sends, and to which real server that goes, by the last part of its address. */
+/** Sends frames of clients to one service, and names the real server of each by the last part of its address. */
 export class Caller {
   readonly #director: PacketDirector;
   readonly #service: ServiceKey;
@@ -62,18 +62,18 @@ export class Caller {
     this.#service = service;
   }
 
-  /** Where a segment, or a datagram, goes; undefined: nowhere. */
+  /** Sends a segment or a datagram and returns its real server; undefined if it is not sent. */
   send(client: Client | number, flags = 'S', port?: number): string | undefined {
     const from = typeof client === 'number' ? { port: client } : client;
     return lastPart(serverOf(this.#director, frameOf(this.#service, from, flags, port)));
   }
 
-  /** Sends several segments of one flow; where the last one goes. */
+  /** Sends several segments of one flow and returns the real server of the last one. */
   segments(client: Client | number, ...segments: string[]): string | undefined {
     return segments.map((flags) => this.send(client, flags)).at(-1);
   }
 
-  /** Opens flows from consecutive ports; where they go, one after another. */
+  /** Opens flows from consecutive ports and returns their real servers in order. */
   open(firstPort: number, count: number): string {
     return Array.from({ length: count }, (_, i) => this.send(firstPort + i) ?? '-').join(' ');
   }

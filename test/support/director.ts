@@ -16,7 +16,7 @@ export class PacketDirector implements Disposable {
   readonly publisher: Publisher;
   #oracle: Oracle | undefined;
 
-  /** @param install stands for putting a program onto interfaces */
+  /** @param install takes the place of attaching a program to interfaces */
   constructor(install: () => void = () => undefined) {
     this.publisher = new Publisher({
       create: (geometry, features, before) => MapSet.create(DIRECTOR_OBJECT, geometry, features, before),
@@ -25,7 +25,7 @@ export class PacketDirector implements Disposable {
     });
   }
 
-  /** A director with these services, whose real servers all answer but for what `except` says. */
+  /** Makes a director with these services. All real servers answer, except as `except` says. */
   static async with(
     services: readonly Service[],
     except: Readonly<Record<IpAddress, Resolution>> = {},
@@ -51,7 +51,7 @@ export class PacketDirector implements Disposable {
     return image;
   }
 
-  /** What the real program does with a frame. */
+  /** Runs the real program on a frame and returns the result. */
   send(frame: Uint8Array): Outcome {
     const { returnValue, data } = this.publisher.set!.program.run({ data: frame });
     const action = (Object.keys(XdpAction) as (keyof typeof XdpAction)[]).find(
@@ -60,12 +60,12 @@ export class PacketDirector implements Disposable {
     return { action: action!, frame: new Uint8Array(data) };
   }
 
-  /** What it should do; it remembers first fragments, so ask once for each frame that is sent. */
+  /** Returns the oracle's result. The oracle remembers first fragments, so call this once for each frame that is sent. */
   expect(frame: Uint8Array): Decision {
     return this.#oracle!.decide(frame);
   }
 
-  /** Counts of verdicts that were not sending, for a service, or for VIPs' traffic to none. */
+  /** Returns the counts of unsent packets by verdict, for a service, or for VIP traffic without a service. */
   verdicts(service?: string): Partial<Record<string, number>> {
     const { services, noService } = this.publisher.counters();
     return service === undefined ? noService : services.find(({ name }) => name === service)!.verdicts;
