@@ -21,7 +21,7 @@ export const ROOMS = {
   control: ['model', 'packet'],
   image: ['layout', 'model'],
   oracle: ['image', 'layout', 'model'],
-  dataplane: ['image', 'layout', 'libbpf', 'model', 'native', 'oracle'],
+  dataplane: ['image', 'layout', 'libbpf', 'model', 'native', 'oracle', 'store'],
   director: ['config', 'control', 'dataplane', 'image', 'layout', 'model', 'native', 'net', 'packet', 'store'],
   ipvsadm: ['control', 'model'],
   import: ['config', 'ipvsadm', 'model'],
@@ -49,6 +49,8 @@ export const ROOMS = {
 export const SECOND_FACES = {
   // The daemon's end of the socket loads zod, which would double the time that a command takes to start.
   'control/server': ['director'],
+  // "beeline stop --detach" works without a daemon, and need not load one.
+  'director/detach': ['cli'],
 };
 
 const faces = (room, allowed) => [

@@ -1,7 +1,17 @@
 /** Bad input and bad luck: the error is clear, no state is lost, and other traffic is unharmed. */
 
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,6 +19,7 @@ import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { hostNamed, NIC, PAGES, VIP4 } from '../../src/lab/index.js';
+import { instanceOf } from '../../src/model/index.js';
 import { execute, Load, TestLab } from '../support/lab.js';
 
 const CONFIG = `interfaces: [${NIC}]
@@ -421,7 +432,30 @@ test('a link that somebody else detached is not reported as attached, and is soo
   assert.equal((await lab.pages(4)).length, 4);
 });
 
-/** Returns the path of the pin of the director's only link. */
+test('a drain that cannot be kept holds, status and log say so, and it is kept as soon as that is possible', async (context) => {
+  const lab = await build(context, 'nodisk');
+  const daemon = await lab.startDirector();
+  const { drainsPath } = instanceOf(lab.name);
+  // No file can be written there.
+  mkdirSync(`${drainsPath}.new`);
+  try {
+    const { status, stderr } = await lab.run('drain', '--no-wait', `${VIP4}:80`, hostNamed('real2').ipv4);
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.deepEqual(new Set(await lab.pages(8)), new Set([PAGES.real1]));
+    const [problem, ...others] = (await lab.status()).problems;
+    assert.match(problem!, /^drains are in force, but cannot be kept, and a restart would lose them: EISDIR/);
+    assert.deepEqual(others, []);
+    assert.match(readFileSync(join(lab.directory, 'director.log'), 'utf8'), /cannot keep drains; trying again/);
+  } finally {
+    rmdirSync(`${drainsPath}.new`);
+  }
+  await lab.until('it is kept', async () => (await lab.status()).problems.length === 0);
+  await lab.kill(daemon);
+  await lab.startDirector();
+  assert.deepEqual(new Set(await lab.pages(8)), new Set([PAGES.real1]));
+});
+
+/** The pin of the director's only link. */
 function linkName(lab: TestLab): string {
   return readdirSync(pinsOf(lab)).find((name) => name.startsWith('link-'))!;
 }

@@ -5,6 +5,7 @@ import test from 'node:test';
 
 import { Director, type DirectorOptions } from '../../../src/director/director.js';
 import { serviceManager } from '../../../src/director/notify.js';
+import { Overlays } from '../../../src/director/overlays/index.js';
 import { checkCapabilities, checkKernel } from '../../../src/director/preflight.js';
 import { reportReload, reportServices, reportTotals } from '../../../src/director/reports/services.js';
 import { compile } from '../../../src/image/index.js';
@@ -51,6 +52,7 @@ test('a director that is stopping accepts no new model', async () => {
     network: {},
     resolver: {},
     dataPlane: {},
+    overlays: new Overlays([]),
     log: {},
     replace: false,
   } as unknown as DirectorOptions);

@@ -1,4 +1,4 @@
-/** What is different between two configurations, and what going over to the other one would do to packets. */
+/** The differences between two configurations, and the effects of a switch from one to the other. */
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -6,9 +6,10 @@ import test from 'node:test';
 import fc from 'fast-check';
 
 import { formatDifferences, formatPercent, formatPlanned, percentage, summarize } from '../../../src/cli/index.js';
-import type { PlanReport } from '../../../src/control/index.js';
+import { type PlanReport, requireAtMost } from '../../../src/control/index.js';
 import type { FlowCounts } from '../../../src/dataplane/index.js';
-import { movedShare, planChange, requireAtMost, withNewcomers } from '../../../src/director/changes/plan.js';
+import { movedShare, planChange } from '../../../src/director/changes/plan.js';
+import { withNewcomers } from '../../../src/director/surroundings.js';
 import { compile } from '../../../src/image/index.js';
 import { diffModels, type Model, type Service } from '../../../src/model/index.js';
 import { anyServices, DIRECTOR, reordered, service, worldOf } from '../../support/models.js';

@@ -1,8 +1,6 @@
 /** Changes of a running director that come at the same time: none is lost, none is done twice, none pays for another. */
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,10 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 
 import { Director, type DirectorOptions } from '../../../src/director/director.js';
-import { Drains } from '../../../src/director/overlays/drains.js';
+import { Drains, drainsFormat } from '../../../src/director/overlays/drains.js';
+import { Overlays } from '../../../src/director/overlays/index.js';
 import type { Image } from '../../../src/image/index.js';
 import { BeelineError, edit, type Edit, type Model } from '../../../src/model/index.js';
 import { DIRECTOR, service } from '../../support/models.js';
+import { folderFor, storeAt } from '../../support/store.js';
 
 const KEY = { address: '192.168.1.100', port: 80, protocol: 'tcp' } as const;
 const NAME = 'tcp 192.168.1.100:80';
@@ -28,18 +28,17 @@ class Fake {
   readonly drains: Drains;
   readonly director: Director;
   most = Infinity;
-  /** Who does not answer ARP. */
+  /** The real servers that do not answer ARP. */
   readonly pending: string[] = [];
 
   constructor(context: TestContext) {
-    const path = mkdtempSync(join(tmpdir(), 'beeline-update-'));
-    this.drains = new Drains(join(path, 'drains'));
+    this.drains = new Drains(storeAt(join(folderFor(context), 'drains'), drainsFormat));
     const dataPlane = {
       image: undefined as Image | undefined,
       generation: 0,
       movesUntil: Infinity,
       attachedTo: [DIRECTOR.ifindex],
-      withMoves: (image: Image) => image,
+      withMoves: (image: Image) => Promise.resolve(image),
       publish: async (image: Image): Promise<void> => {
         await sleep(5);
         if (image.services.some(({ destinations }) => destinations.length > this.most)) {
@@ -55,7 +54,7 @@ class Fake {
       network: { link: () => DIRECTOR, interface: () => DIRECTOR },
       resolver: { track: () => Promise.resolve(), resolutions: () => new Map(), pending: this.pending },
       dataPlane,
-      drains: this.drains,
+      overlays: new Overlays([this.drains]),
       log: pino({ level: 'silent' }),
       replace: false,
       keep: (model: Model, changes: number) => {
@@ -63,14 +62,17 @@ class Fake {
         return Promise.resolve();
       },
     } as unknown as DirectorOptions);
-    context.after(async () => {
-      await this.director.stop();
-      rmSync(path, { recursive: true });
-    });
+    context.after(() => this.director.stop());
   }
 
   edit(change: Edit): Promise<Model> {
     return this.director.update({ apply: (model) => edit(model, change) });
+  }
+
+  drain(address: string): Promise<void> {
+    return this.director.adjust((model) => {
+      this.drains.start(model, { service: NAME, address }, undefined);
+    });
   }
 
   add(address: string): Promise<Model> {
@@ -78,7 +80,9 @@ class Fake {
   }
 
   get addresses(): string[] {
-    return this.director.model.services.flatMap(({ destinations }) => destinations.map(({ address }) => address));
+    return this.director.models.desired.services.flatMap(({ destinations }) =>
+      destinations.map(({ address }) => address),
+    );
   }
 }
 
@@ -138,15 +142,14 @@ test('no edit is acknowledged before it is saved', async (context) => {
 
 test('an edit of a real server ends its drain, and no other drain', async (context) => {
   const fake = await started(context);
-  const weights = (): number[] =>
-    fake.drains.apply(fake.director.model).services[0]!.destinations.map((each) => each.weight);
-  await fake.director.drain(NAME, A, undefined);
-  await fake.director.drain(NAME, B, undefined);
+  const weights = (): number[] => fake.director.models.effective.services[0]!.destinations.map((each) => each.weight);
+  await fake.drain(A);
+  await fake.drain(B);
   await fake.add('10.0.1.1');
   assert.deepEqual(weights(), [0, 0, 1]);
   await fake.director.update({
     apply: (model) => edit(model, { kind: 'edit-destination', service: KEY, destination: { address: A, weight: 7 } }),
-    ends: { service: NAME, address: A },
+    realServer: { service: NAME, address: A },
   });
   assert.deepEqual(weights(), [7, 0, 1]);
   await fake.edit({ kind: 'delete-destination', service: KEY, address: B });
@@ -156,25 +159,20 @@ test('an edit of a real server ends its drain, and no other drain', async (conte
 
 test('a real server that was drained and removed can be added again', async (context) => {
   const fake = await started(context);
-  await fake.director.drain(NAME, A, undefined);
-  fake.drains.finish(() => ({ flows: 0, uncertain: false }), Date.now() + 10_000);
-  const ends = { service: NAME, address: A };
+  await fake.drain(A);
+  fake.drains.advance(() => ({ flows: 0, uncertain: false }), Date.now() + 10_000);
   await fake.director.update({
-    apply: (model) =>
-      edit(fake.drains.withoutRemoved(model, ends), {
-        kind: 'add-destination',
-        service: KEY,
-        destination: { address: A, weight: 2 },
-      }),
-    ends,
+    apply: (model) => edit(model, { kind: 'add-destination', service: KEY, destination: { address: A, weight: 2 } }),
+    realServer: { service: NAME, address: A },
+    adds: true,
   });
   assert.deepEqual(fake.addresses, [B, A]);
-  assert.equal(fake.drains.apply(fake.director.model), fake.director.model);
+  assert.deepEqual(fake.director.models.effective, fake.director.models.desired);
 });
 
 test('a configuration that --max-moved refuses changes nothing, drains included', async (context) => {
   const fake = await started(context);
-  await fake.director.drain(NAME, A, undefined);
+  await fake.drain(A);
   const refusal = fake.director.change(
     { ...MODEL, services: [] },
     {
@@ -184,6 +182,6 @@ test('a configuration that --max-moved refuses changes nothing, drains included'
     },
   );
   await assert.rejects(refusal, { code: 'MAX_MOVED' });
-  assert.equal(fake.director.model.services.length, 1);
-  assert.equal(fake.drains.all.length, 1);
+  assert.equal(fake.director.models.desired.services.length, 1);
+  assert.notEqual(fake.drains.report({ service: NAME, address: A }, { flows: 0, uncertain: false }), undefined);
 });
