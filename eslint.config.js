@@ -21,7 +21,7 @@ export const ROOMS = {
   control: ['model', 'packet'],
   image: ['layout', 'model'],
   oracle: ['image', 'layout', 'model'],
-  dataplane: ['image', 'layout', 'libbpf', 'model', 'native', 'oracle', 'packet'],
+  dataplane: ['image', 'layout', 'libbpf', 'model', 'native', 'oracle', 'packet', 'store'],
   director: ['config', 'control', 'dataplane', 'image', 'layout', 'model', 'native', 'net', 'packet', 'store'],
   ipvsadm: ['control', 'model'],
   import: ['config', 'ipvsadm', 'model'],
@@ -49,6 +49,8 @@ export const ROOMS = {
 export const SECOND_FACES = {
   // The daemon's end of the socket loads zod, which would double the time that a command takes to start.
   'control/server': ['director'],
+  // "beeline stop --detach" works without a daemon, and need not load one.
+  'director/detach': ['cli'],
 };
 
 const faces = (room, allowed) => [
@@ -58,27 +60,40 @@ const faces = (room, allowed) => [
     .map(([face]) => `${face}\\.js$`),
 ];
 
+/** Forbids to import paths that match, by a statement, by a call, and for a type alone. */
+const forbidImports = (regex, message) => ({
+  'no-restricted-imports': ['error', { patterns: [{ regex, message }] }],
+  'no-restricted-syntax': [
+    'error',
+    ...[`ImportExpression[source.value=${slashed(regex)}]`, `TSImportType[source.value=${slashed(regex)}]`].map(
+      (selector) => ({ selector, message }),
+    ),
+  ],
+});
+
+const slashed = (regex) => `/${regex.replaceAll('/', '\\/')}/`;
+
 /** Files stand at most two folders deep in a room: the way out of it is longer by one "../" for each. */
 const DEPTHS = [0, 1, 2];
 
 const roomRules = Object.entries(ROOMS).flatMap(([room, allowed]) =>
   DEPTHS.map((depth) => ({
     files: [`src/${room}/${'*/'.repeat(depth)}*.ts`],
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          patterns: [
-            {
-              regex: `^(\\.\\./){${depth + 1},}(?!\\.\\.)(?!${[...faces(room, allowed), 'nothing-else'].join('|')})`,
-              message: `src/${room} may import ${allowed.length === 0 ? 'no other room' : `the faces of ${allowed.join(', ')}`} (eslint.config.js).`,
-            },
-          ],
-        },
-      ],
-    },
+    rules: forbidImports(
+      `^(\\.\\./){${depth + 1},}(?!\\.\\.)(?!${[...faces(room, allowed), 'nothing-else'].join('|')})`,
+      `src/${room} may import ${allowed.length === 0 ? 'no other room' : `the faces of ${allowed.join(', ')}`} (eslint.config.js).`,
+    ),
   })),
 );
+
+/** Tests enter rooms by their faces, but for the unit tests of a room, which may enter all of it. */
+const testRules = [undefined, ...Object.keys(ROOMS)].map((room) => ({
+  files: [room === undefined ? 'test/**/*.ts' : `test/unit/${room}/*.ts`],
+  rules: forbidImports(
+    `^(\\.\\./)+src/(?!${[room && `${room}/`, '[a-z]+/index\\.js$', ...Object.keys(SECOND_FACES).map((face) => `${face}\\.js$`)].filter(Boolean).join('|')})`,
+    'Tests enter rooms by their faces, index.ts (eslint.config.js).',
+  ),
+}));
 
 export default defineConfig(
   globalIgnores(['dist/', 'native/build/', 'coverage/']),
@@ -113,4 +128,6 @@ export default defineConfig(
   },
   { files: ['**/*.js'], extends: [tseslint.configs.disableTypeChecked] },
   ...roomRules,
+  ...testRules,
+  { files: ['src/**/*.ts'], rules: { 'max-lines-per-function': ['error', { max: 70 }] } },
 );

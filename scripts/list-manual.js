@@ -1,4 +1,4 @@
-/** Names the pages of dist/man in package.json: npm links those by name that it is to install. */
+/** Lists the pages of dist/man in package.json, because npm installs the pages that are named there. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const text = readFileSync('package.json', 'utf8');

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { BeelineError, type Model } from '../model/index.js';
 import { decodeText, parseConfig } from './parse.js';
 
+export { type Origin, originOf } from './origin.js';
 export { ConfigError, parseConfig, type PlacedProblem } from './parse.js';
 export { jsonSchema } from './schema.js';
 export { configOf, formatConfig, updateConfig } from './write.js';

@@ -6,14 +6,14 @@ import { BeelineError } from '../model/index.js';
 import { encodeFrame, FrameDecoder, MAX_REPLY_BYTES, MAX_REQUEST_BYTES } from './frame.js';
 import { type Method, type Parameters, PROTOCOL_VERSION, type Reply, type Results } from './protocol.js';
 
-/** A daemon that takes longer is in trouble; the largest configurations take a few seconds to load. */
+/** How long to wait for a reply. The largest configurations take a few seconds to load. */
 const TIMEOUT_MS = 30_000;
 
 /**
- * Asks the daemon one thing.
+ * Sends one request to the daemon and returns the result.
  *
  * @param path the control socket
- * @throws BeelineError `NOT_RUNNING`, `CONTROL_DENIED`, `CONTROL_CLOSED`, or what the daemon answered
+ * @throws BeelineError `NOT_RUNNING`, `CONTROL_DENIED`, `CONTROL_CLOSED`, or the error that the daemon answered
  */
 export async function request<Name extends Method>(
   path: string,
@@ -35,12 +35,12 @@ export async function request<Name extends Method>(
 
 function asReply(value: unknown): Reply {
   if (typeof value !== 'object' || value === null || !('version' in value)) {
-    throw new BeelineError('CONTROL_FRAME', 'the daemon sent something that is no reply');
+    throw new BeelineError('CONTROL_FRAME', 'the daemon sent something that is not a reply');
   }
   return value as Reply;
 }
 
-/** Whether a daemon answers at the path. */
+/** Returns whether a daemon listens at the path. */
 export async function isRunning(path: string): Promise<boolean> {
   try {
     (await open(path)).destroy();
@@ -87,8 +87,8 @@ function connectError(path: string, error: NodeJS.ErrnoException): BeelineError 
 function exchange(socket: Socket, frame: Uint8Array): Promise<unknown> {
   const decoder = new FrameDecoder(MAX_REPLY_BYTES);
   return new Promise((resolve, reject) => {
-    const closed = (what: string): void => {
-      reject(new BeelineError('CONTROL_CLOSED', what));
+    const closed = (message: string): void => {
+      reject(new BeelineError('CONTROL_CLOSED', message));
     };
     socket.setTimeout(TIMEOUT_MS, () => {
       closed(`the daemon did not answer within ${TIMEOUT_MS / 1000} s`);

@@ -1,27 +1,27 @@
-/** Frames on the control socket: a length of four bytes, big-endian, then a MessagePack value of that length. Pure. */
+/** Frames of the control socket: a length of four bytes, big-endian, then a MessagePack value of that length. Pure. */
 
 import type * as msgpackr from 'msgpackr';
 import * as pack from 'msgpackr/pack';
 
 import { BeelineError } from '../model/index.js';
 
-/** The largest requests are configuration files: ten thousand real servers, with a remark on each, are 1 MB. */
+/** The largest requests are configuration files: ten thousand real servers, each with a comment, are 1 MB. */
 export const MAX_REQUEST_BYTES = 8 << 20;
-/** Replies list everything: ten thousand real servers are 2 MB. */
+/** The largest replies are listings: ten thousand real servers are 2 MB. */
 export const MAX_REPLY_BYTES = 64 << 20;
 
 const LENGTH_BYTES = 4;
 
 /**
- * The part of the library that does without streams and a native accelerator, which commands would wait 15 ms for. It is
- * typed as the whole, since its own types lead nowhere under Node's rules for modules.
+ * The part of the library without streams and native code, which would cost commands 15 ms. It is typed as the whole
+ * library, since Node's module resolution does not find the part's types.
  */
 const { Packr } = pack as unknown as typeof msgpackr;
 
-/** Plain MessagePack, readable by every implementation: no records, no class instances. */
+/** Plain MessagePack that every implementation reads: no records, no class instances. */
 const packr = new Packr({ useRecords: false, moreTypes: false, int64AsType: 'number' });
 
-/** @throws BeelineError `CONTROL_FRAME` when the value is larger than the other side takes */
+/** @throws BeelineError `CONTROL_FRAME` if the value is larger than the other side accepts */
 export function encodeFrame(value: unknown, maxBytes: number): Buffer {
   const body = packr.pack(value);
   if (body.length > maxBytes) {
@@ -33,28 +33,28 @@ export function encodeFrame(value: unknown, maxBytes: number): Buffer {
   return frame;
 }
 
-/** Puts a stream's pieces together again. Holds at most one frame and a piece. */
+/** Reads frames from the pieces of a stream. Holds at most one frame and a piece. */
 export class FrameDecoder {
   readonly #maxBytes: number;
   #pieces: Uint8Array[] = [];
   #held = 0;
-  /** What must be there before there is anything to do: a length, then a frame. */
+  /** How many bytes the next step needs: a length, then a frame. */
   #wanted = LENGTH_BYTES;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  /** Whether the stream may end here: not in the middle of a frame. */
+  /** Whether the stream may end here, because it is not within a frame. */
   get isBetweenFrames(): boolean {
     return this.#held === 0;
   }
 
   /**
-   * The values that are complete with this piece.
+   * Yields the values that are complete with this piece.
    *
-   * @throws BeelineError `CONTROL_FRAME` for a frame that is too long, or is no MessagePack; the stream is then of no
-   *   more use
+   * @throws BeelineError `CONTROL_FRAME` if a frame is too long or is not MessagePack; the rest of the stream cannot be
+   *   read then
    */
   *push(piece: Uint8Array): Generator<unknown, void, undefined> {
     this.#pieces.push(piece);

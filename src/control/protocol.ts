@@ -1,4 +1,4 @@
-/** What the daemon and its clients say to each other: the methods, their parameters and their results. */
+/** The protocol of the control socket: methods, their parameters and their results. */
 
 import type {
   Difference,
@@ -29,7 +29,7 @@ export interface Request {
 
 export interface Reply {
   readonly version: number;
-  /** The request's; 0 when it could not be read. */
+  /** The id of the request; 0 if it could not be read. */
   readonly id: number;
   readonly result?: unknown;
   readonly error?: ReplyError;
@@ -45,14 +45,14 @@ export interface Parameters {
   status: Record<string, never>;
   list: Record<string, never>;
   stats: Record<string, never>;
-  /** `maxMoved`: refused where more of all slots would move, 0..1. */
+  /** Refused if a larger share of all slots than `maxMoved` would move, 0 to 1. */
   reload: { maxMoved?: number | undefined };
-  /** What a configuration would change, by its text. */
+  /** Reports what a configuration would change. `text` is its YAML. */
   plan: { text: string; fileName: string };
-  /** Goes over to a configuration, by its text: the daemon may not be able to read the file. */
+  /** Switches to a configuration. `text` is its YAML: the daemon may not be able to read the file. */
   apply: { text: string; fileName: string; maxMoved?: number | undefined };
   model: Record<string, never>;
-  /** What was running at a revision is now in the daemon's own file, whose content is `origin`. */
+  /** The model of a revision was written to the daemon's own file, whose content is `origin`. */
   saved: { revision: number; origin: FileOrigin };
   flows: FlowsQuery;
   flowSummary: FlowsQuery;
@@ -60,7 +60,7 @@ export interface Parameters {
   drainState: { service: string; address: IpAddress };
   stop: { detach: boolean };
   edit: { edit: Edit };
-  /** Whose counters to set to zero; default: all. */
+  /** The service whose statistics become zero; default: all services. */
   zero: { service?: EditKey | undefined };
   table: Record<string, never>;
   explain: ExplainQuery;
@@ -88,29 +88,29 @@ export interface Results {
   explain: ExplainReport[];
 }
 
-/** How many frames are explained at once, and how long they may be: headers are all that is looked at. */
+/** How many frames a request may have, and how long each may be. Only headers are read. */
 export const MAX_EXPLAINED_FRAMES = 64;
 export const MAX_EXPLAINED_BYTES = 2048;
 
 export interface ExplainQuery {
-  /** By which the frames come; default: the director's first. */
+  /** Where the frames arrive; default: the first interface of the director. */
   readonly interface?: string | undefined;
   readonly frames: readonly Uint8Array[];
 }
 
-/** What the director would do with one packet that comes at this moment, and how it comes to that. */
+/** The path of one packet through the director, if it came at this moment. */
 export interface ExplainReport {
   readonly packet: ExplainedPacket;
-  /** Undefined: it is for none. */
+  /** Undefined: the packet is for no service. */
   readonly service?: ExplainedService | undefined;
   readonly flow?: ExplainedFlow | undefined;
-  /** Where the scheduler's table leads; undefined: it was not asked. */
+  /** The slot of the scheduler's table; undefined: the table was not looked up. */
   readonly slot?: ExplainedSlot | undefined;
   readonly persistence?: ExplainedPersistence | undefined;
   readonly destination?: ExplainedDestination | undefined;
-  /** As it leaves; undefined: it goes up as it came, or is dropped. */
+  /** The frame as it leaves; undefined: it is passed up as it came, or dropped. */
   readonly sent?: ExplainedFrame | undefined;
-  /** What it would be counted as, with its destination. */
+  /** How its real server's counters would grow. */
   readonly counted?: { readonly bytes: number; readonly opensFlow: boolean } | undefined;
   readonly verdict: string;
   /** The verdict in words. */
@@ -119,9 +119,9 @@ export interface ExplainReport {
 }
 
 export interface ExplainedPacket extends FrameSummary {
-  /** By which it comes. */
+  /** Where it arrives. */
   readonly interface: string;
-  /** It went the short way, for packets without tags, options, extension headers and so on. */
+  /** It is a plain packet: without tags, options, extension headers and so on. */
   readonly plain: boolean;
 }
 
@@ -129,71 +129,71 @@ export interface ExplainedService {
   readonly name: string;
   readonly scheduler: Scheduler;
   readonly servers: number;
-  /** It takes the ports that no other service has. */
+  /** Its port is 0: it has every port that no other service of the VIP has. */
   readonly wildcard: boolean;
-  /** Which flows: all, those that a change moved, or none. */
+  /** Which flows it remembers: all, those that a change moved, or none. */
   readonly remembers: 'all' | 'moved' | 'none';
 }
 
-/** An entry in the tables of flows. */
+/** An entry of a flow table. */
 export interface ExplainedEntry {
-  /** As IPVS has it: SYN_RECV, ESTABLISHED, … */
+  /** IPVS's name: SYN_RECV, ESTABLISHED, … */
   readonly state: string;
   readonly idleSeconds: number;
-  /** Undefined: who it led to is gone. */
+  /** Undefined: its real server is gone. */
   readonly server?: IpAddress | undefined;
 }
 
-/** The flow that a packet is of: of an ICMP error, that which the error is about. */
+/** The flow of a packet. For an ICMP error, the flow that the error is about. */
 export interface ExplainedFlow {
   readonly protocol: Protocol;
   readonly client: IpAddress;
   readonly clientPort: number;
   readonly port: number;
-  /** What the packet says of it: syn, fin, ack, rst, none, datagram, initial, passive; undefined: that was not asked. */
+  /** The event that the packet is for the flow's state: syn, fin, ack, rst, none, datagram, initial, passive; undefined: that did not matter. */
   readonly event?: string | undefined;
-  /** Whether it was looked for among those that are remembered. */
+  /** Whether the flow table was looked up. */
   readonly sought: boolean;
   readonly known?: ExplainedEntry | undefined;
-  /** The state it would change to. */
+  /** The state that its entry would change to. */
   readonly next?: string | undefined;
-  /** The state that it would be remembered in from now on. */
+  /** The state of the entry that would be stored. */
   readonly stored?: string | undefined;
-  /** Another flow that would be forgotten for it. */
+  /** The entry that it would replace. */
   readonly displaces?: ExplainedEntry | undefined;
-  /** It would be remembered if there were room. */
+  /** It would be stored if the table had room. */
   readonly noRoom: boolean;
 }
 
 export interface ExplainedSlot {
   readonly index: number;
   readonly of: number;
-  /** Whom it leads to. */
+  /** The real server that it leads to. */
   readonly server?: IpAddress | undefined;
-  /** That one has as many flows as it may have, and new ones go to others. */
+  /** That real server is at its upper threshold, and new flows go to others. */
   readonly full: boolean;
-  /** How many slots further somebody was found. */
+  /** How many slots further a real server was found. */
   readonly lookedOn: number;
-  /** A change moved it: from whom, while that matters. */
+  /** A change moved it. `previous` is the real server before, while its flows may live. */
   readonly moved: boolean;
   readonly previous?: IpAddress | undefined;
 }
 
-/** What keeps a client at its real server. */
+/** The template that keeps a client at its real server. */
 export interface ExplainedPersistence {
   readonly known?: ExplainedEntry | undefined;
-  /** The client would be kept there from now on. */
+  /** The template would be stored. */
   readonly stored: boolean;
 }
 
 export interface ExplainedDestination {
   readonly address: IpAddress;
-  /** Under which the data path knows it. */
+  /** Its number in the data path's tables. */
   readonly number: number;
   readonly weight: number;
   readonly local: boolean;
   readonly mac?: MacAddress | undefined;
-  /** What chose it. */
+  /** The rule that chose it. */
   readonly by: 'slot' | 'scheduler' | 'flow' | 'persistence' | 'previous';
 }
 
@@ -204,16 +204,16 @@ export interface ExplainedFrame {
   readonly vlans: readonly number[];
 }
 
-/** What the same rules, written a second time, make of the packet. */
+/** The verdict of the oracle on the same packet. */
 export interface ExplainedOracle {
   readonly agrees: boolean;
   readonly verdict: string;
   readonly server?: IpAddress | undefined;
-  /** In what the two differ. */
+  /** How the program and the oracle differ. */
   readonly differences: readonly { readonly what: string; readonly program: string; readonly oracle: string }[];
 }
 
-/** Which flows are asked for; what is undefined does not matter. */
+/** Which flows to return. A field that is undefined matches every flow. */
 export interface FlowsQuery {
   /** "tcp 192.168.1.100:80" */
   readonly service?: string | undefined;
@@ -221,43 +221,43 @@ export interface FlowsQuery {
   readonly server?: IpAddress | undefined;
   readonly client?: IpAddress | undefined;
   readonly state?: string | undefined;
-  /** Where to go on: `next` of the page before. */
+  /** Where the page begins: `next` of the page before. */
   readonly from?: string | undefined;
-  /** How many at most. */
+  /** The most flows to return. */
   readonly limit: number;
 }
 
 export interface FlowReport {
   readonly protocol: Protocol;
   readonly client: IpAddress;
-  /** 0: what keeps a client at its real server (persistence), not a flow. */
+  /** 0: a template, which keeps a client at its real server, not a flow. */
   readonly clientPort: number;
   readonly service: string;
   readonly vip: IpAddress;
   readonly port: number;
   readonly server: IpAddress;
-  /** Of the mark service that it belongs to. Where `clientPort` is 0 too, `protocol`, `vip` and `port` say nothing. */
+  /** The mark of its service. If `clientPort` is 0 too, `protocol`, `vip` and `port` have no meaning. */
   readonly mark?: number | undefined;
-  /** As IPVS has it: SYN_RECV, ESTABLISHED, … */
+  /** IPVS's name: SYN_RECV, ESTABLISHED, … */
   readonly state: string;
   /** Since the last packet. */
   readonly idleSeconds: number;
-  /** Until it is forgotten, if no packet comes. */
+  /** Until it is forgotten if no packet comes. */
   readonly expiresSeconds: number;
 }
 
 export interface FlowsReport {
   readonly flows: readonly FlowReport[];
-  /** Where the next page begins; undefined: there is none. */
+  /** Where the next page begins; undefined: this is the last one. */
   readonly next?: string | undefined;
 }
 
 export interface FlowSummary {
-  /** By state, of those that were asked for. */
+  /** How many flows are in each state. */
   readonly states: Readonly<Record<string, number>>;
   readonly topClients: readonly { readonly client: IpAddress; readonly flows: number }[];
   readonly tables: readonly FlowTableReport[];
-  /** Since the tables were made. */
+  /** These three count since the tables were made. */
   readonly stored: number;
   readonly evicted: number;
   readonly refused: number;
@@ -267,17 +267,17 @@ export interface FlowTableReport {
   readonly family: 'IPv4' | 'IPv6';
   readonly entries: number;
   readonly used: number;
-  /** Groups of entries without a free one: flows that belong there go to their second group. */
+  /** Buckets without a free entry: flows that belong there go to their second bucket. */
   readonly fullBuckets: number;
   readonly bytes: number;
 }
 
-/** How a real server on its way out stands. */
+/** The progress of a drain. */
 export interface DrainReport {
   readonly service: string;
   readonly address: IpAddress;
   readonly flows: number;
-  /** There may be flows that were not heard of for a while ("track: moved"). */
+  /** There may be more flows, which were silent since the drain began ("track: moved"). */
   readonly uncertain: boolean;
   readonly removed: boolean;
   /** In milliseconds of the wall clock. */
@@ -286,12 +286,12 @@ export interface DrainReport {
 
 export interface InterfaceReport {
   readonly name: string;
-  /** `missing`: there is no such interface at the moment. */
+  /** `missing`: there is no such interface now. */
   readonly state: 'attached' | 'missing' | 'failed';
   readonly mode?: 'native' | 'generic' | undefined;
   readonly ifindex?: number | undefined;
   readonly mac?: MacAddress | undefined;
-  /** Why the driver refused native mode, or why attaching failed. */
+  /** Why the driver refused native mode. */
   readonly reason?: string | undefined;
 }
 
@@ -303,26 +303,26 @@ export interface StatusReport {
   readonly configPath: string;
   readonly interfaces: readonly InterfaceReport[];
   readonly programId?: number | undefined;
-  /** How often a configuration was published since the maps were made. */
+  /** The number of the last publication, counted since the maps were made. */
   readonly generation: number;
   readonly services: number;
   readonly destinations: number;
-  /** Destinations that take no packets although their weight is above zero. */
+  /** Real servers that get no packets although their weight is above zero. */
   readonly unresolved: number;
-  /** Packets for services: sent or delivered. */
+  /** Packets for services that were sent to real servers, or passed up to a local one. */
   readonly packets: number;
   readonly bytes: number;
-  /** VIPs' packets that were not sent, by the reason why, over all services. */
+  /** The packets for VIPs that were not sent, by verdict, over all services. */
   readonly verdicts: Readonly<Record<string, number>>;
-  /** Changes that commands made and the configuration file does not have, and when the first of them was made. */
+  /** How many changes by commands the configuration file does not have. `changedSince` is when the first was made. */
   readonly changes?: number | undefined;
   /** ISO 8601. */
   readonly changedSince?: string | undefined;
-  /** What went wrong since and is not mended, in words. */
+  /** The problems at this moment, as text. */
   readonly problems: readonly string[];
 }
 
-/** `up`: takes packets. `drained`: weight 0. `unresolved`: where it is, is not known. */
+/** `up`: gets packets. `local`: is the director itself. `drained`: weight 0. `unresolved`: its MAC is not known. */
 export type DestinationState = 'up' | 'local' | 'drained' | 'unresolved';
 
 export interface DestinationReport {
@@ -332,15 +332,15 @@ export interface DestinationReport {
   /** Why it is unresolved. */
   readonly reason?: string | undefined;
   readonly mac?: MacAddress | undefined;
-  /** Of the ring, 0..1. */
+  /** Its part of the ring's slots, 0 to 1. */
   readonly share: number;
   readonly packets: number;
   readonly bytes: number;
   readonly flows: number;
-  /** Flows that are remembered at this moment: open ones, and the others, UDP among them. */
+  /** Flows that are remembered now: open ones, and all others, UDP included. */
   readonly active: number;
   readonly inactive: number;
-  /** Clients that persistence keeps here. */
+  /** Clients that persistence keeps at this real server. */
   readonly persistent: number;
 }
 
@@ -348,89 +348,89 @@ export interface ServiceReport {
   readonly protocol: Protocol;
   readonly address: IpAddress;
   readonly port: number;
-  /** Of marked packets: `address` tells the family alone, `protocol` and `port` nothing. */
+  /** A mark service: `address` has the family alone, `protocol` and `port` have no meaning. */
   readonly mark?: number | undefined;
   readonly scheduler: Scheduler;
   readonly slots: number;
   readonly destinations: readonly DestinationReport[];
-  /** This service's packets that were not sent, by the reason why. */
+  /** The service's packets that were not sent, by verdict. */
   readonly verdicts: Readonly<Record<string, number>>;
 }
 
-/** What one service's packets came to. */
+/** The sums of one service's counters. */
 export interface ServiceStats {
   readonly protocol: Protocol;
   readonly address: IpAddress;
   readonly port: number;
   /** As in ServiceReport. */
   readonly mark?: number | undefined;
-  /** Sent or delivered. */
+  /** Sent to real servers, or passed up to a local one. */
   readonly packets: number;
   readonly bytes: number;
   readonly flows: number;
-  /** Packets that were not sent, by the reason why. */
+  /** Packets that were not sent, by verdict. */
   readonly verdicts: Readonly<Record<string, number>>;
 }
 
 export interface StatsReport {
   readonly services: readonly ServiceStats[];
-  /** VIPs' packets that are for no service, by the reason why they were passed up. */
+  /** Packets for VIPs that are for no service, by the verdict with which they were passed up. */
   readonly noService: Readonly<Record<string, number>>;
 }
 
 export interface ReloadReport {
   readonly services: number;
   readonly destinations: number;
-  /** Services that came, went, or are not as they were. */
+  /** The services that were added, removed or changed. */
   readonly added: readonly string[];
   readonly removed: readonly string[];
   readonly changed: readonly string[];
-  /** What else changed, in words: "mode native -> generic". Daemons before this one do not say. */
+  /** Other changes, as text: "mode native -> generic". Undefined: an older daemon. */
   readonly settings?: readonly string[];
-  /** How many changes that commands had made were replaced. */
+  /** How many changes by commands were replaced. */
   readonly dropped?: number;
 }
 
-/** What tells one content of a file from another: SHA-256 of its bytes, and of what they say. */
+/** Identifies the content of a file: SHA-256 of its bytes, and of the model in it. */
 export interface FileOrigin {
   readonly text: string;
   readonly meaning: string;
 }
 
-/** What is running, whoever asked for it. */
+/** The running model, from the file and from commands. */
 export interface RunningModel {
   readonly model: Model;
   /** The daemon's own file. */
   readonly configPath: string;
-  /** What that file was when it was read. */
+  /** The content of that file when it was read. */
   readonly origin: FileOrigin;
-  /** How many changes commands made since, and when the first of them. */
+  /** How many changes commands made since. `since` is when the first was made. */
   readonly changes: number;
   readonly since?: string | undefined;
-  /** Where the last changes are kept, as a configuration, that a file replaced since the daemon runs. */
+  /** The configuration with the changes that a file replaced last, since the daemon started. */
   readonly dropped?: string | undefined;
   readonly revision: number;
 }
 
-/** What going over to another configuration would do. */
+/** The effects of a switch to another configuration. */
 export interface PlanReport {
   readonly differences: readonly Difference[];
-  /** Which part of all slots would lead to another real server, 0..1. */
+  /** Which part of all slots would lead to another real server, 0 to 1. */
   readonly moved: number;
-  /** Those that have slots that move, or flows at risk. */
+  /** The services with slots that move or flows at risk. */
   readonly services: readonly ServicePlan[];
-  /** Flows that are remembered now, of real servers that would be gone. */
+  /** Flows that are remembered now, to real servers that would be gone. */
   readonly flowsAtRisk: number;
 }
 
 export interface ServicePlan {
   readonly service: string;
-  /** 0: its scheduler does not go by the client's hash. */
+  /** 0: its scheduler does not hash. */
   readonly slots: number;
-  /** Which part of them moves, 0..1. */
+  /** Which part of them would move, 0 to 1. */
   readonly moved: number;
   readonly atRisk: readonly FlowsAtRisk[];
-  /** Flows that are remembered and stay where they are. */
+  /** Flows that are remembered and keep their real server. */
   readonly kept: number;
 }
 
@@ -438,26 +438,26 @@ export interface FlowsAtRisk {
   /** The real server that would be gone. */
   readonly address: IpAddress;
   readonly flows: number;
-  /** There are others, which are not remembered ("track: moved"). */
+  /** There may be others, which are not remembered ("track: moved"). */
   readonly uncertain: boolean;
 }
 
 export interface StopReport {
   readonly pid: number;
-  /** The program was taken off its interfaces and everything pinned was removed. */
+  /** The program was detached from its interfaces, and all pins were removed. */
   readonly detached: boolean;
 }
 
 export interface EditReport {
-  /** What the change leads into that IPVS says nothing of, in words. */
+  /** Consequences that IPVS does not warn of, as text. */
   readonly warnings: readonly string[];
 }
 
-/** How much came, or how much a second. */
-export interface Traffic {
+/** The figures of `ipvsadm --stats`, or the same per second. */
+export interface Statistics {
   readonly connections: number;
   readonly packets: number;
-  /** Of IP packets, without the frame around them. */
+  /** The lengths of IP packets, without the frame around them. */
   readonly bytes: number;
 }
 
@@ -466,23 +466,23 @@ export interface TableDestination {
   readonly weight: number;
   readonly upperThreshold?: number | undefined;
   readonly lowerThreshold?: number | undefined;
-  /** It is the director itself. */
+  /** The real server is the director itself. */
   readonly local: boolean;
-  /** Flows that are remembered now: SYN_RECV and ESTABLISHED, then all others but persistence's. */
+  /** Flows that are remembered now: in SYN_RECV and ESTABLISHED, and in all other states. Templates do not count. */
   readonly active: number;
   readonly inactive: number;
-  /** Clients, or their networks, that persistence keeps here. */
+  /** Clients, or their networks, that persistence keeps at this real server. */
   readonly persistent: number;
-  /** Since it was added, or since `zero`. */
-  readonly counters: Traffic;
-  /** A second, as IPVS estimates it. */
-  readonly rates: Traffic;
+  /** Since the real server was added or set to zero. */
+  readonly counters: Statistics;
+  /** Per second, as IPVS estimates it. */
+  readonly rates: Statistics;
 }
 
-/** A service as ipvsadm sees it. */
+/** A service as ipvsadm shows it. */
 export interface TableEntry extends Pick<ServicePolicy, 'scheduler' | 'flags' | 'persistence' | 'onePacket'> {
-  readonly counters: Traffic;
-  readonly rates: Traffic;
+  readonly counters: Statistics;
+  readonly rates: Statistics;
   /** In the order in which they were added. */
   readonly destinations: readonly TableDestination[];
 }
@@ -491,7 +491,7 @@ export interface TableService extends ServiceKey, TableEntry {}
 
 export interface TableMarkService extends MarkKey, TableEntry {}
 
-/** Everything that ipvsadm lists, but for the flows. Services in the order in which they were added. */
+/** Everything that ipvsadm lists except flows. Services in the order in which they were added. */
 export interface ServiceTable {
   readonly services: readonly TableService[];
   readonly markServices: readonly TableMarkService[];

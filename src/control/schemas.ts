@@ -1,4 +1,4 @@
-/** The shapes of what arrives at the daemon. Apart from protocol.ts, so that clients need not load zod. */
+/** The schemas of requests. Separate from protocol.ts, so that commands need not load zod. */
 
 import { z } from 'zod';
 
@@ -22,7 +22,7 @@ export const requestSchema: z.ZodType<Request> = z.object({
   parameters: z.unknown(),
 });
 
-/** More flows than this are several pages. */
+/** The most flows of a page. */
 const MAX_PAGE = 10_000;
 
 const flowsQuery = z.strictObject({
@@ -34,7 +34,7 @@ const flowsQuery = z.strictObject({
   limit: z.int().min(1).max(MAX_PAGE),
 });
 
-/** In the one spelling that the daemon compares by. */
+/** In the one spelling by which the daemon compares addresses. */
 const address: z.ZodType<IpAddress> = z.string().refine((text) => parseIp(text) === text);
 const port = z.int().min(0).max(0xffff);
 const protocol = z.enum(PROTOCOLS);
@@ -93,12 +93,12 @@ const edit: z.ZodType<Edit> = z.discriminatedUnion('kind', [
 const maxMoved = z.number().min(0).max(1).optional();
 const content = { text: z.string(), fileName: z.string() };
 
-/** An Ethernet header at least. */
+/** At least an Ethernet header. */
 const frame = z
   .instanceof(Uint8Array)
   .refine(({ length }) => length >= 14 && length <= MAX_EXPLAINED_BYTES, 'must have 14 to 2048 bytes');
 
-/** Each method's parameters are checked before it runs. */
+/** The server checks a method's parameters before it calls the handler. */
 export const parameterSchemas: { readonly [Name in Method]: z.ZodType<Parameters[Name]> } = {
   status: z.strictObject({}),
   list: z.strictObject({}),

@@ -9,7 +9,7 @@ import { encodeFrame, FrameDecoder, MAX_REPLY_BYTES, MAX_REQUEST_BYTES } from '.
 import { type Method, type Parameters, PROTOCOL_VERSION, type ReplyError, type Results } from './protocol.js';
 import { parameterSchemas, requestSchema } from './schemas.js';
 
-/** One function a method. What they throw becomes the reply's error. */
+/** One function for each method. An exception becomes the error of the reply. */
 export type Handlers = {
   readonly [Name in Method]: (parameters: Parameters[Name]) => Promise<Results[Name]> | Results[Name];
 };
@@ -17,24 +17,24 @@ export type Handlers = {
 export interface ServerOptions {
   readonly path: string;
   readonly handlers: Handlers;
-  /** Told of errors that are not the client's. */
+  /** Called with errors that are not the client's. */
   readonly onError: (error: unknown) => void;
-  /** Told of clients that do not keep to the protocol. */
+  /** Called when a client breaks the protocol. */
   readonly onWrongClient?: (error: BeelineError) => void;
 }
 
-/** A client that sends nothing for so long after connecting is let go. */
+/** How long a connection may be silent before the server ends it. */
 const IDLE_MS = 60_000;
 const MAX_CONNECTIONS = 64;
-/** How long a client has to take its last reply, after which the connection ends whether it did or not. */
+/** How long a client has to read its last reply before the server ends the connection. */
 const HANG_UP_MS = 1_000;
 
 interface Connection {
-  /** The reply to the request that is under way. */
+  /** Resolves when the request that is being handled is answered. */
   answering: Promise<void>;
 }
 
-/** Serves root alone: the socket's mode is 0600, in a folder of mode 0700. */
+/** Serves root alone: the mode of the socket is 0600, in a folder of mode 0700. */
 export class ControlServer {
   readonly #options: ServerOptions;
   readonly #server: Server;
@@ -43,18 +43,18 @@ export class ControlServer {
 
   private constructor(options: ServerOptions) {
     this.#options = options;
-    // A client may say all it has to say and then wait for the replies.
+    // A client may end its side and then wait for the replies.
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
       void this.#serve(socket);
     });
   }
 
-  /** Listens; whoever calls holds the instance's lock, so what stands at the path is a dead daemon's. */
+  /** Listens. The caller holds the instance's lock, so a socket at the path is from a dead daemon. */
   static async listen(options: ServerOptions): Promise<ControlServer> {
     const control = new ControlServer(options);
     mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
     rmSync(options.path, { force: true });
-    // Nobody but root may connect, not even between the socket's birth and chmod.
+    // Only root may connect, also between listen and chmod.
     const umask = process.umask(0o177);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -69,8 +69,8 @@ export class ControlServer {
   }
 
   /**
-   * Lets requests that are under way be answered, then ends. Nobody can hold it up: not by sending half a frame, and not
-   * by taking no reply.
+   * Answers the requests that were received, then ends. A client cannot delay this, neither by half a frame nor by not
+   * reading its reply.
    */
   async close(): Promise<void> {
     this.#closing = true;
@@ -93,14 +93,14 @@ export class ControlServer {
     clearTimeout(timer);
   }
 
-  /** One request after another: none is read before the reply to the last is on its way. */
+  /** Handles one request after another: none is read before the reply to the last one is sent. */
   async #serve(socket: Socket): Promise<void> {
     const connection: Connection = { answering: Promise.resolve() };
     const isOneTooMany = this.#connections.size >= MAX_CONNECTIONS;
     this.#connections.set(socket, connection);
     socket.setTimeout(IDLE_MS, () => socket.destroy());
     socket.on('close', () => this.#connections.delete(socket));
-    // The client went away; what it asked for is done or is being done.
+    // The client went away. Its request is handled all the same.
     socket.on('error', () => socket.destroy());
     if (isOneTooMany) {
       await this.#refuse(
@@ -128,7 +128,7 @@ export class ControlServer {
       hangUp(socket);
     } catch (error) {
       if (error instanceof BeelineError) {
-        // There is no telling where the next frame would begin.
+        // The beginning of the next frame is unknown.
         await this.#refuse(socket, error);
       } else if (!socket.destroyed) {
         this.#options.onError(error);
@@ -190,7 +190,7 @@ function isMethod(name: string): name is Method {
   return Object.hasOwn(parameterSchemas, name);
 }
 
-/** Resolves when the client has taken enough of it that more may follow, or is gone. */
+/** Sends a reply. Resolves when the socket's buffer has room for more, or when the client is gone. */
 async function send(socket: Socket, id: number, outcome: { result: unknown } | { error: ReplyError }): Promise<void> {
   if (!socket.writable) {
     return;
@@ -208,8 +208,8 @@ async function send(socket: Socket, id: number, outcome: { result: unknown } | {
 }
 
 /**
- * Ends a connection when the client has taken what was written. Until the client ends it too, what it still sends is
- * read: it would get an error for sending, before it has read why.
+ * Ends a connection when the client has read what was written. Until the client ends it too, its data is read and
+ * ignored: otherwise the client would get an error for sending before it has read the reply.
  */
 function hangUp(socket: Socket): void {
   socket.end();

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { featureNames, type Geometry, type Image, type Numbering } from '../image/index.js';
 import type { XdpLink, XdpMode } from '../libbpf/index.js';
 import { BeelineError, type Interface } from '../model/index.js';
+import type { Store } from '../store/index.js';
 import { attach, attachedMode, type AttachOptions } from './attach.js';
 import type { Counters } from './counters.js';
 import { Explainer } from './explainer.js';
@@ -21,7 +22,7 @@ import {
   summarizeFlows,
 } from './flows.js';
 import { MapSet } from './map-set.js';
-import { MoveTracker } from './move-tracker.js';
+import { type Histories, MoveTracker } from './move-tracker.js';
 import { ensurePinDirectory, linkPath, listLinks, listSets, openLink, removePins, setPath } from './pins.js';
 import { Publisher } from './publisher.js';
 
@@ -32,8 +33,8 @@ export interface DataPlaneOptions {
   readonly explainPath: string;
   /** The director's own folder in the BPF file system. */
   readonly pinDirectory: string;
-  /** Where it keeps what earlier configurations were, as far as flows depend on it; undefined: nowhere. */
-  readonly historyPath?: string;
+  /** Keeps earlier configurations, as far as flows depend on them; undefined: nothing does. */
+  readonly histories?: Store<Histories>;
   /** Told in words what was found and done; for the log. */
   readonly onEvent?: (message: string, details: Record<string, unknown>) => void;
 }
@@ -94,9 +95,7 @@ export class DataPlane implements Disposable {
       },
       ...(adopted && { adopted }),
     });
-    this.#moves = new MoveTracker(options.historyPath, adopted !== undefined, (error) => {
-      this.#event('could not keep what changed: a restart now would tear flows that a change moved', { err: error });
-    });
+    this.#moves = new MoveTracker(options.histories, adopted !== undefined);
   }
 
   #openLink(ifindex: number): void {
@@ -172,13 +171,19 @@ export class DataPlane implements Disposable {
       await this.#publisher.publish(image);
     } catch (error) {
       this.#moves.revert();
+      await this.#moves.keep();
       throw error;
     }
   }
 
-  /** An image with what earlier ones left of its services' slots: what is to be published. */
-  withMoves(image: Image): Image {
-    return this.#moves.attach(image, Date.now());
+  /**
+   * Adds to an image the previous owners of moved slots. Resolves when that would survive a crash, so that packets may
+   * see it.
+   */
+  async withMoves(image: Image): Promise<Image> {
+    const result = this.#moves.attach(image, Date.now());
+    await this.#moves.keep();
+    return result;
   }
 
   /** When moved slots will change by themselves, in milliseconds of the wall clock; Infinity for never. */
@@ -380,9 +385,9 @@ export class DataPlane implements Disposable {
   }
 
   /** Takes the program off all interfaces and removes all pins: the host is as it was before. */
-  remove(): void {
+  async remove(): Promise<void> {
     this.close();
-    this.#moves.remove();
+    await this.#moves.remove();
     removePins(this.#options.pinDirectory);
   }
 

@@ -19,7 +19,7 @@ export { Publisher } from './publisher.js';
 export { MapSet } from './map-set.js';
 export { attach } from './attach.js';
 export { sumRows, sumToRow } from './counters.js';
-export { MoveTracker } from './move-tracker.js';
+export { type Histories, historiesFormat, MoveTracker } from './move-tracker.js';
 export { Explainer } from './explainer.js';
 export { explainOnce, type Surroundings } from './explanation.js';
 export { LiveRecall } from './recall.js';

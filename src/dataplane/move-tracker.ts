@@ -1,6 +1,4 @@
-/** The histories of all services, kept in a file, so that a restarted daemon goes on where its predecessor was. */
-
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+/** The histories of all services, kept so that the next daemon goes on where this one was. */
 
 import { z } from 'zod';
 
@@ -18,15 +16,24 @@ import {
   type Windows,
   windowsOf,
 } from '../image/index.js';
-import { MAX_SLOTS, MAX_WEIGHT, MIN_SLOTS, parseIp, SCHEDULER_FLAGS, SCHEDULERS } from '../model/index.js';
+import {
+  type IpAddress,
+  MAX_SLOTS,
+  MAX_WEIGHT,
+  MIN_SLOTS,
+  parseIp,
+  SCHEDULER_FLAGS,
+  SCHEDULERS,
+} from '../model/index.js';
+import type { Format, Store } from '../store/index.js';
 
-/** Raised when what stands in the file means something else. */
-const FILE_VERSION = 1;
+/** Histories by the name of the service. */
+export type Histories = Readonly<Record<string, History>>;
 
-/** Which part of a service's marked slots must be found without flows before that is worth a publication. */
+/** A publication follows when at least this part of a service's marked slots has no flows any more. */
 const FREED_SHARE = 1 / 8;
 
-/** What was made of a service, and all that it was made of. */
+/** The result for a service, and everything that it follows from. */
 interface Attached {
   readonly base: CompiledService;
   readonly history: History;
@@ -35,41 +42,43 @@ interface Attached {
   readonly result: CompiledService;
 }
 
-/** By ring, then by all else that they follow from: services with the same real servers share them as they share rings. */
+/** Results by ring, then by everything else that they follow from: services with the same real servers share them. */
 type Shared = Map<Ring | undefined, Map<string, Moves>>;
 
 export class MoveTracker {
-  readonly #path: string | undefined;
-  readonly #onTrouble: (error: unknown) => void;
-  #unsaved = false;
+  readonly #store: Store<Histories> | undefined;
   #histories = new Map<string, History>();
-  /** As they were before the last image. */
+  /** The histories before the last image. */
   #before: ReadonlyMap<string, History> = new Map();
+  /** Those that were written last. */
+  #kept: ReadonlyMap<string, History> = new Map();
   /** By slot of a service, whether a flow is remembered that falls on it. */
   readonly #occupied = new Map<string, Uint8Array>();
   readonly #attached = new Map<string, Attached>();
   #until = Infinity;
 
   /**
-   * @param path where histories are kept; undefined: nowhere
-   * @param goesOn whether flows are there that the histories are of
-   * @param onTrouble told that they could not be kept: packets are served all the same, and it is tried again
+   * @param store keeps the histories; undefined: nothing does
+   * @param goesOn whether the flows that the kept histories are about still exist
    */
-  constructor(path: string | undefined, goesOn: boolean, onTrouble: (error: unknown) => void = () => undefined) {
-    this.#path = path;
-    this.#onTrouble = onTrouble;
-    if (path !== undefined && goesOn) {
-      this.#histories = readHistories(path);
+  constructor(store: Store<Histories> | undefined, goesOn: boolean) {
+    this.#store = store;
+    if (goesOn) {
+      this.#histories = new Map(Object.entries(store?.load() ?? {}));
+      this.#kept = this.#histories;
+    } else {
+      void store?.clear();
     }
   }
 
-  /** When something will change by itself, in milliseconds of the wall clock; Infinity for never. */
+  /** When moved slots will change by themselves, in milliseconds of the wall clock; Infinity: never. */
   get until(): number {
     return this.#until;
   }
 
   /**
-   * An image with what changes left of its services' slots. What did not change is the very same object as before.
+   * Adds to an image the previous owners of moved slots. A service that did not change is the same object as before.
+   * `keep` must follow before packets see the image.
    *
    * @param now milliseconds of the wall clock
    */
@@ -88,21 +97,27 @@ export class MoveTracker {
       }
       return this.#attachTo(compiled, windowsOf(compiled, image.timeouts), now, shared);
     });
-    this.#saveChanges();
     return { ...image, services };
   }
 
-  /** The last image was not published: packets never saw what it changed. */
+  /** Forgets the last image, which was not published. `keep` must follow. */
   revert(): void {
-    const changed = this.#histories;
     this.#histories = new Map(this.#before);
-    this.#before = changed;
     this.#attached.clear();
-    this.#saveChanges();
+  }
+
+  /** Writes the histories if they changed. Never rejects: see Store. */
+  async keep(): Promise<void> {
+    const [now, kept] = [this.#histories, this.#kept];
+    const isSame = now.size === kept.size && [...now].every(([name, history]) => kept.get(name) === history);
+    if (!isSame) {
+      this.#kept = new Map(now);
+      await this.#store?.save(Object.fromEntries(now));
+    }
   }
 
   /**
-   * Told by a sweep under which slots of a service flows are remembered. True when that is worth another image.
+   * Takes from a sweep under which slots of a service flows are remembered. Returns whether another image should follow.
    *
    * @param swept the service as packets knew it when the sweep began
    */
@@ -112,7 +127,7 @@ export class MoveTracker {
     if (previous === undefined || tracks || attached === undefined) {
       return false;
     }
-    // While a slot has a previous owner flows are stored under it, also behind the sweep's back.
+    // While a slot has a previous owner, flows are stored under it, also where the sweep has passed already.
     occupy(occupied, previous);
     occupy(occupied, attached.result.previous);
     let [marked, freed] = [0, 0];
@@ -129,10 +144,8 @@ export class MoveTracker {
   }
 
   /** Removes the file: there are no flows any more. */
-  remove(): void {
-    if (this.#path !== undefined) {
-      rmSync(this.#path, { force: true });
-    }
+  async remove(): Promise<void> {
+    await this.#store?.clear();
   }
 
   #attachTo(compiled: CompiledService, windows: Windows, now: number, shared: Shared): CompiledService {
@@ -151,7 +164,7 @@ export class MoveTracker {
     }
     const advanced = advance(before, compiled, now);
     if (advanced !== before && advanced.at(-1)!.marks) {
-      // Flows may be anywhere now, whatever was found before.
+      // Flows may be under any slot now, whatever the last sweep found.
       this.#occupied.delete(name);
     }
     const occupied = this.#occupied.get(name);
@@ -172,28 +185,9 @@ export class MoveTracker {
     this.#attached.delete(name);
     this.#histories.delete(name);
   }
-
-  /** Written before it is acted on, and whole or not at all. */
-  #saveChanges(): void {
-    const [now, before] = [this.#histories, this.#before];
-    const same = now.size === before.size && [...now].every(([name, history]) => before.get(name) === history);
-    if (this.#path === undefined || (same && !this.#unsaved)) {
-      return;
-    }
-    const temporary = `${this.#path}.new`;
-    const content = { version: FILE_VERSION, services: Object.fromEntries(now) };
-    try {
-      writeFileSync(temporary, JSON.stringify(content), { mode: 0o600 });
-      renameSync(temporary, this.#path);
-      this.#unsaved = false;
-    } catch (error) {
-      this.#unsaved = true;
-      this.#onTrouble(error);
-    }
-  }
 }
 
-/** Slots with a previous owner are taken for occupied. */
+/** Marks slots that have a previous owner as occupied. */
 function occupy(occupied: Uint8Array, previous: Uint16Array | undefined): void {
   previous?.forEach((value, slot) => {
     if (value < SLOT_MARKED) {
@@ -202,7 +196,9 @@ function occupy(occupied: Uint8Array, previous: Uint16Array | undefined): void {
   });
 }
 
-/** movesOf(), with a ring of its own where something stands behind it: others have it with nothing behind. */
+/**
+ * Returns movesOf(). Where slots have previous owners the ring is a copy: services without them share the original.
+ */
 function sharedMoves(
   history: History,
   compiled: CompiledService,
@@ -227,11 +223,11 @@ function sharedMoves(
   return moves;
 }
 
-/** Only what `#saveChanges` can have written: a ring of other figures could not be built. */
-const addressSchema = z.string().refine((text) => parseIp(text) === text);
+/** No more than `keep` can have written: a ring of other sizes could not be built. */
+const addressSchema = z.custom<IpAddress>((value) => typeof value === 'string' && parseIp(value) === value);
 
 const epochSchema = z
-  .object({
+  .strictObject({
     at: z.number(),
     scheduler: z.enum(SCHEDULERS),
     port: z.int().min(0).max(0xffff),
@@ -248,30 +244,14 @@ const epochSchema = z
   })
   .refine(({ slots, members }) => members.length <= slots);
 
-const historiesSchema = z.object({
-  version: z.literal(FILE_VERSION),
-  services: z.record(z.string(), z.array(epochSchema).min(1)),
-});
+/** The content of a file that an older program wrote. */
+const plainSchema = z.object({ version: z.literal(1), services: z.unknown() });
 
-/** Without them flows that a change moved a moment ago are not known as such: no reason not to start. */
-function readHistories(path: string): Map<string, History> {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-      return new Map();
-    }
-    throw error;
-  }
-  return new Map(Object.entries(historiesSchema.safeParse(parseJson(text)).data?.services ?? {}));
-}
-
-/** Undefined when it is none. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
+/** Without histories, flows that a change has just moved are not recognised as such: no reason not to start. */
+export const historiesFormat: Format<Histories> = {
+  title: 'beeline-history',
+  version: 1,
+  noun: 'histories of moved slots',
+  schema: z.record(z.string(), z.array(epochSchema).min(1)),
+  fromPlain: (json) => plainSchema.safeParse(json).data?.services,
+};

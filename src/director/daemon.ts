@@ -1,28 +1,28 @@
-/** The daemon: one director, its control socket and its signals, from start to stop. */
+/** The daemon: starts one director, serves its control socket, and ends it. */
 
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
 
-import { readConfigFile } from '../config/index.js';
-import type { DrainReport, Handlers, StatusReport } from '../control/index.js';
+import { type ConfigFile, readConfigFile } from '../config/index.js';
+import type { Handlers } from '../control/index.js';
 import { ControlServer } from '../control/server.js';
 import { DataPlane, DIRECTOR_OBJECT, EXPLAIN_OBJECT } from '../dataplane/index.js';
-import { BeelineError, type Instance, type IpAddress, type Model } from '../model/index.js';
+import type { Instance } from '../model/index.js';
 import { Network, type NetworkChange, Resolver } from '../net/index.js';
-import { Changing } from './changes/changes.js';
-import { Editing } from './changes/edits.js';
-import { RunTime } from './changes/run-time.js';
+import { ConfigurationCommands } from './changes/configuration-commands.js';
+import { DrainCommands } from './changes/drain-commands.js';
+import { EditCommands } from './changes/edit-commands.js';
+import { UnsavedChanges } from './changes/unsaved-changes.js';
 import { Director } from './director.js';
+import { handlersOf } from './handlers.js';
 import { lockInstance } from './lock.js';
 import type { Logger } from './log.js';
-import { serviceManager } from './notify.js';
+import { type ServiceManager, serviceManager } from './notify.js';
 import { Drains } from './overlays/drains.js';
+import { Overlays } from './overlays/index.js';
 import { preflight } from './preflight.js';
-import { explainFrames } from './reports/explain.js';
-import { reportFlows, summarizeFlows } from './reports/flows.js';
-import { reportServices, reportStats, reportTotals } from './reports/services.js';
+import { Stores } from './stores.js';
 
-/** Links and addresses change in bursts; routes are asked for once after each. */
+/** Links and addresses change in bursts. Routes are looked up once after each burst. */
 const RELOCATE_DELAY_MS = 100;
 
 export interface DaemonOptions {
@@ -30,24 +30,33 @@ export interface DaemonOptions {
   readonly configPath: string;
   /** Take interfaces over from other XDP programs. */
   readonly replace: boolean;
-  /** Beeline's own. */
+  /** The version of Beeline. */
   readonly version: string;
   readonly log: Logger;
 }
 
+/** The parts of a daemon, from its start to its end. */
+interface Parts {
+  readonly network: Network;
+  readonly resolver: Resolver;
+  readonly dataPlane: DataPlane;
+  readonly stores: Stores;
+  readonly unsaved: UnsavedChanges;
+  readonly drains: Drains;
+  readonly director: Director;
+}
+
 /**
- * Runs a director until a signal or a command ends it. Packets are forwarded after that, unless the command said
- * otherwise.
+ * Runs a director until a signal or a command ends it. Forwarding goes on after that, unless the command ended it too.
  *
- * @throws BeelineError what keeps it from starting; nothing is attached then that was not before
+ * @throws BeelineError if the start fails; then nothing is attached that was not attached before
  */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
-  const { instance, configPath, replace, version, log } = options;
+  const { instance, configPath, log } = options;
   preflight();
   const file = readConfigFile(configPath);
   using _lock = lockInstance(instance);
-  using runTime = new RunTime(instance, log);
-
+  using stores = new Stores(instance, log);
   let onNetworkChange: (change: NetworkChange) => void = () => undefined;
   using network = await Network.open(
     (change) => {
@@ -55,110 +64,126 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     },
     {
       onTrouble: (error) => {
-        log.warn({ err: error }, 'reading all links, addresses and neighbours anew');
+        log.warn({ err: error }, 'reading all links, addresses and neighbours again');
       },
     },
   );
-  using dataPlane = new DataPlane({
+  using dataPlane = openDataPlane(options, stores);
+  using resolver = new Resolver(network, () => {
+    director.touch();
+  });
+  const unsaved = new UnsavedChanges({ store: stores.snapshot, droppedPath: instance.droppedPath, log });
+  const drains = new Drains(stores.drains);
+  const director = new Director({
+    network,
+    resolver,
+    dataPlane,
+    overlays: new Overlays([drains]),
+    log,
+    replace: options.replace,
+    keep: (model, changes) => unsaved.record(model, changes),
+  });
+  const parts = { network, resolver, dataPlane, stores, unsaved, drains, director };
+  await start(parts, file);
+  onNetworkChange = followNetwork(director, resolver);
+  // For events that came during the start.
+  director.touch();
+  await serve(options, parts);
+  const forwarding = dataPlane.attachedTo.length > 0;
+  log.info(forwarding ? 'stopped; packets are forwarded still, "beeline stop --detach" ends that' : 'stopped');
+}
+
+function openDataPlane({ instance, log }: DaemonOptions, { histories }: Stores): DataPlane {
+  return new DataPlane({
     objectPath: DIRECTOR_OBJECT,
     explainPath: EXPLAIN_OBJECT,
     pinDirectory: instance.pinDirectory,
-    historyPath: instance.historyPath,
+    histories,
     onEvent: (message, details) => {
       log.info(details, message);
     },
   });
-  using resolver = new Resolver(network, () => {
-    director.touch();
-  });
-  const drains = new Drains(instance.drainsPath);
-  const keep = (changed: Model, changes: number): Promise<void> => runTime.record(changed, changes);
-  const director = new Director({ network, resolver, dataPlane, drains, log, replace, keep });
-  const removeAll = async (): Promise<void> => {
-    dataPlane.remove();
-    await resolver.release();
-  };
+}
 
+/** Runs the first round. If it fails, nothing is attached that was not attached before. */
+async function start(parts: Parts, file: ConfigFile): Promise<void> {
+  const { director, dataPlane, unsaved } = parts;
   const forwardedBefore = dataPlane.attachedTo.length > 0;
-  const model = runTime.begin(file);
+  const model = unsaved.begin(file);
   try {
     await director.start(model);
   } catch (error) {
     await director.stop();
     if (!forwardedBefore) {
-      await removeAll();
+      await removeDataPath(parts);
     }
     throw error;
   }
-  await runTime.begun(model);
-  onNetworkChange = followNetwork(director, resolver);
-  // For what changed during the start.
-  director.touch();
+  await unsaved.confirm(model);
+}
 
+async function removeDataPath({ dataPlane, resolver }: Pick<Parts, 'dataPlane' | 'resolver'>): Promise<void> {
+  await dataPlane.remove();
+  await resolver.release();
+}
+
+/** Answers requests and signals until one of them ends the daemon, then ends the director. */
+async function serve(options: DaemonOptions, parts: Parts): Promise<void> {
+  const { instance, configPath, version, log } = options;
+  const { director, dataPlane, drains, stores, unsaved } = parts;
   const stopRequest = new AbortController();
+  const configurations = new ConfigurationCommands({ director, dataPlane, unsaved, configPath, log });
+  using edits = new EditCommands({
+    director,
+    dataPlane,
+    store: stores.baselines,
+    log,
+    warnings: () => stores.problems,
+  });
+  const handlers = handlersOf({
+    ...{ version, configPath, director, dataPlane, stores, unsaved, configurations, edits },
+    drains: new DrainCommands({ director, drains, dataPlane, log }),
+    stop: stopHandler(parts, edits, stopRequest),
+  });
+  const server = await listen(instance, handlers, log);
   const manager = serviceManager(process.env, (error) => {
     log.warn({ err: error }, 'cannot notify the service manager');
   });
+  const ignoreSignals = followSignals(configurations, manager, stopRequest);
+  manager.notify({ READY: '1', STATUS: `${director.models.desired.services.length} services` });
+  log.info({ pid: process.pid, socket: instance.socketPath }, 'ready');
 
-  const changing = new Changing({ director, drains, dataPlane, runTime, configPath, log });
-  const drainState = (service: string, address: IpAddress): DrainReport => {
-    const report = drains.report(service, address, director.left(service, address));
-    if (report === undefined) {
-      throw new BeelineError('NOT_FOUND', `${address} of ${service} is not being drained`);
+  if (!stopRequest.signal.aborted) {
+    await once(stopRequest.signal, 'abort');
+  }
+  manager.notify({ STOPPING: '1' });
+  await director.stop();
+  await edits.stop();
+  await server.close();
+  manager.stop();
+  ignoreSignals();
+}
+
+/** Ends the director, and forwarding if the command asks for that. */
+function stopHandler(parts: Parts, edits: EditCommands, stopRequest: AbortController): Handlers['stop'] {
+  return async ({ detach }) => {
+    await parts.director.stop();
+    await edits.stop();
+    if (detach) {
+      await removeDataPath(parts);
+      await parts.stores.baselines.clear();
     }
-    return report;
+    // The reply goes out first.
+    setImmediate(() => {
+      stopRequest.abort();
+    });
+    return { pid: process.pid, detached: detach };
   };
-  using editing = new Editing({
-    director,
-    drains,
-    dataPlane,
-    talliesPath: instance.talliesPath,
-    log,
-    warnings: () => runTime.problems,
-  });
-  const startedAt = new Date().toISOString();
-  const handlers: Handlers = {
-    status: (): StatusReport => ({
-      version,
-      pid: process.pid,
-      startedAt,
-      configPath,
-      interfaces: director.interfaces(),
-      programId: dataPlane.programId,
-      generation: dataPlane.generation,
-      ...reportTotals(dataPlane.image?.services ?? [], dataPlane.counters()),
-      changes: runTime.changes,
-      changedSince: runTime.since,
-      problems: [...director.problems, ...runTime.problems],
-    }),
-    list: () => reportServices(dataPlane.image?.services ?? [], dataPlane.counters(), dataPlane.flowCounts()),
-    flows: (query) => reportFlows(dataPlane, query),
-    flowSummary: async (query) => summarizeFlows(dataPlane, await director.sweep(), query),
-    drain: async ({ service, address, deadlineMs }) => {
-      await director.drain(service, address, deadlineMs === undefined ? undefined : Date.now() + deadlineMs);
-      return drainState(service, address);
-    },
-    drainState: ({ service, address }) => drainState(service, address),
-    ...editing.handlers,
-    explain: (query) => explainFrames(dataPlane, query),
-    stats: () => reportStats(dataPlane.image?.services ?? [], dataPlane.counters()),
-    ...changing.handlers,
-    stop: async ({ detach }) => {
-      await director.stop();
-      editing.stop();
-      if (detach) {
-        await removeAll();
-        rmSync(instance.talliesPath, { force: true });
-      }
-      // The reply goes out first.
-      setImmediate(() => {
-        stopRequest.abort();
-      });
-      return { pid: process.pid, detached: detach };
-    },
-  };
-  const server = await ControlServer.listen({
-    path: instance.socketPath,
+}
+
+function listen({ socketPath }: Instance, handlers: Handlers, log: Logger): Promise<ControlServer> {
+  return ControlServer.listen({
+    path: socketPath,
     handlers,
     onError: (error) => {
       log.error({ err: error }, 'control socket');
@@ -167,14 +192,21 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       log.warn({ err: error }, 'control socket: a client was refused');
     },
   });
+}
 
+/** Reloads on SIGHUP, ends on SIGTERM and SIGINT. Returns a function that ends this. */
+function followSignals(
+  configurations: ConfigurationCommands,
+  manager: ServiceManager,
+  stopRequest: AbortController,
+): () => void {
   const onHangup = (): void => {
     manager.notify({ RELOADING: '1' });
-    changing.reload({}).then(
+    configurations.reload({}).then(
       () => {
         manager.notify({ READY: '1' });
       },
-      // It is in the log, and the old configuration goes on.
+      // The reason is in the log, and the old configuration goes on.
       () => {
         manager.notify({ READY: '1', STATUS: 'the last reload was refused' });
       },
@@ -186,23 +218,12 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   process.on('SIGHUP', onHangup);
   process.on('SIGTERM', onTerminate);
   process.on('SIGINT', onTerminate);
-  manager.notify({ READY: '1', STATUS: `${model.services.length} services` });
-  log.info({ pid: process.pid, socket: instance.socketPath }, 'ready');
-
-  if (!stopRequest.signal.aborted) {
-    await once(stopRequest.signal, 'abort');
-  }
-  manager.notify({ STOPPING: '1' });
-  await director.stop();
-  editing.stop();
-  await server.close();
-  manager.stop();
-  process.off('SIGHUP', onHangup).off('SIGTERM', onTerminate).off('SIGINT', onTerminate);
-  const forwarding = dataPlane.attachedTo.length > 0;
-  log.info(forwarding ? 'stopped; packets are forwarded still, "beeline stop --detach" ends that' : 'stopped');
+  return () => {
+    process.off('SIGHUP', onHangup).off('SIGTERM', onTerminate).off('SIGINT', onTerminate);
+  };
 }
 
-/** What the loop does about changes of the network. */
+/** Returns the listener for changes of the network. */
 function followNetwork(director: Director, resolver: Resolver): (change: NetworkChange) => void {
   let timer: NodeJS.Timeout | undefined;
   return (change) => {

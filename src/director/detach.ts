@@ -7,22 +7,22 @@ import { lockInstance } from './lock.js';
 import { preflight } from './preflight.js';
 
 /**
- * Takes the program off its interfaces, removes its maps, and has the kernel keep its real servers resolved no more;
- * false when there was nothing.
+ * Takes the program off its interfaces, removes its maps, and ends the kernel's resolving of its real servers. Returns
+ * false if there was nothing.
  *
- * @throws BeelineError `ALREADY_RUNNING` when a daemon has started meanwhile
+ * @throws BeelineError `ALREADY_RUNNING` if a daemon has started meanwhile
  */
 export async function detachDataPath(instance: Instance): Promise<boolean> {
   preflight();
   using _lock = lockInstance(instance);
   const realServers = pinnedDestinations(instance.pinDirectory);
   const removed = removePins(instance.pinDirectory);
-  await letGo(realServers);
+  await stopResolving(realServers);
   return removed;
 }
 
-/** Otherwise the kernel would go on asking for them until the next boot. */
-async function letGo(realServers: ReadonlySet<IpAddress>): Promise<void> {
+/** Without this the kernel would look for the real servers until the next boot. */
+async function stopResolving(realServers: ReadonlySet<IpAddress>): Promise<void> {
   if (realServers.size === 0) {
     return;
   }

@@ -1,4 +1,5 @@
 /** The daemon: one director, its control socket and its signals. */
 
-export { formatLine, serializeError } from './log.js';
+export { type DaemonOptions, runDaemon } from './daemon.js';
+export { createLog, formatLine, serializeError } from './log.js';
 export { explainFrames } from './reports/explain.js';

@@ -1,4 +1,4 @@
-/** One writer a director: the lock that a daemon holds for as long as it lives. */
+/** The lock that a daemon holds as long as it lives: a director has one writer. */
 
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { BeelineError, type Instance } from '../model/index.js';
 import { FileLock, KernelError } from '../native/index.js';
 
-/** @throws BeelineError `ALREADY_RUNNING`; `CAPABILITY_MISSING` where the folder is somebody else's */
+/** @throws BeelineError `ALREADY_RUNNING`; `CAPABILITY_MISSING` if the user may not write the lock */
 export function lockInstance({ name, lockPath }: Instance): FileLock {
   try {
     mkdirSync(dirname(lockPath), { recursive: true, mode: 0o700 });

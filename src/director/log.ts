@@ -28,7 +28,7 @@ export function createLog(level: string, format: LogFormat, colours: boolean): L
   });
 }
 
-/** What a user can mend is told once, with its code; of a defect, where it was. */
+/** Shortens errors that a user can mend to code and message. Other errors keep their stack. */
 export function serializeError(error: unknown): unknown {
   if (error instanceof BeelineError) {
     const { code, message, hint } = error;

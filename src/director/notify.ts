@@ -1,4 +1,4 @@
-/** Tells systemd how the daemon is, by the protocol of sd_notify(3). Without systemd nothing happens. */
+/** Reports the daemon's state to systemd by the protocol of sd_notify(3). Without systemd nothing happens. */
 
 import { sendDatagram } from '../native/index.js';
 
@@ -9,8 +9,8 @@ export interface ServiceManager {
 }
 
 /**
- * @param environment NOTIFY_SOCKET, and WATCHDOG_USEC where the unit has WatchdogSec
- * @param onError told when the socket cannot be written to; the daemon goes on
+ * @param environment with NOTIFY_SOCKET, and WATCHDOG_USEC if the unit has WatchdogSec
+ * @param onError called if the socket cannot be written to; the daemon goes on
  */
 export function serviceManager(
   environment: Readonly<Record<string, string | undefined>>,

@@ -1,4 +1,4 @@
-/** What must be so before a director can start: the kernel's age and the process's capabilities. Pure, but for reading. */
+/** Checks what a director needs before it starts: the kernel's version and the process's capabilities. */
 
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';

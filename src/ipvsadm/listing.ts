@@ -3,10 +3,10 @@
 import type {
   FlowReport,
   ServiceTable,
+  Statistics,
   TableDestination,
   TableMarkService,
   TableService,
-  Traffic,
 } from '../control/index.js';
 import { type Family, familyOf, type IpAddress, ipFromBytes, isMarkKey, type Protocol } from '../model/index.js';
 import type { Format } from './arguments.js';
@@ -151,12 +151,12 @@ function formatDestination(
 }
 
 /** Connections, packets and bytes in, and none out: in direct routing those go another way. */
-function countsOf({ connections, packets, bytes }: Traffic, { exact }: Format): string {
+function countsOf({ connections, packets, bytes }: Statistics, { exact }: Format): string {
   return [connections, packets, 0, bytes, 0].map((count) => largeNumber(count, exact)).join('');
 }
 
 /** A destination's rates of packets are printed in full. */
-function ratesOf({ connections, packets, bytes }: Traffic, { exact }: Format): string {
+function ratesOf({ connections, packets, bytes }: Statistics, { exact }: Format): string {
   const full = [connections, packets, 0].map((rate) => ` ${String(Math.round(rate)).padStart(8)}`);
   return [...full, ...[bytes, 0].map((rate) => largeNumber(rate, exact))].join('');
 }

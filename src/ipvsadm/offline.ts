@@ -1,6 +1,6 @@
 /** A director that is a model alone: what ipvsadm's commands come to without a daemon, for importing and for tests. */
 
-import type { FlowsReport, ServiceTable, TableDestination, TableEntry, Traffic } from '../control/index.js';
+import type { FlowsReport, ServiceTable, Statistics, TableDestination, TableEntry } from '../control/index.js';
 import {
   DEFAULT_TIMEOUTS,
   type Destination,
@@ -20,15 +20,15 @@ type AnyService = Service | MarkService;
 /** What packets do to a destination. */
 export type Figures = Pick<TableDestination, 'local' | 'active' | 'inactive' | 'persistent' | 'counters' | 'rates'>;
 
-export const NO_TRAFFIC: Traffic = { connections: 0, packets: 0, bytes: 0 };
+export const NO_STATISTICS: Statistics = { connections: 0, packets: 0, bytes: 0 };
 
 const NO_FIGURES: Figures = {
   local: false,
   active: 0,
   inactive: 0,
   persistent: 0,
-  counters: NO_TRAFFIC,
-  rates: NO_TRAFFIC,
+  counters: NO_STATISTICS,
+  rates: NO_STATISTICS,
 };
 
 export class OfflineDirector implements Director {

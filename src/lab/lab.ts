@@ -243,10 +243,10 @@ export class Lab {
     }
     rmSync(this.#passPin, { force: true });
     rmSync(this.directory, { recursive: true, force: true });
-    for (const suffix of ['sock', 'lock', 'history', 'drains', 'tallies']) {
+    for (const suffix of ['sock', 'lock', ...['history', 'drains', 'tallies'].flatMap(storedAs)]) {
       rmSync(`/run/beeline/${this.name}.${suffix}`, { force: true });
     }
-    for (const suffix of ['state', 'state.previous', 'state.new', 'dropped.yaml']) {
+    for (const suffix of [...storedAs('state'), 'dropped.yaml']) {
       rmSync(join(STATE_DIRECTORY, `${this.name}.${suffix}`), { force: true });
     }
     removeIfEmpty(STATE_DIRECTORY);
@@ -294,4 +294,9 @@ function answers(path: string): Promise<boolean> {
       resolve(false);
     });
   });
+}
+
+/** The files of a store: itself, its spare, and one that was being written. */
+function storedAs(suffix: string): string[] {
+  return [suffix, `${suffix}.previous`, `${suffix}.new`];
 }

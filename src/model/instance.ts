@@ -10,8 +10,8 @@ export interface Instance {
   readonly historyPath: string;
   /** Real servers on their way out. */
   readonly drainsPath: string;
-  /** Where ipvsadm's counters begin, whose zero is not the data path's. */
-  readonly talliesPath: string;
+  /** Baselines of statistics. */
+  readonly baselinesPath: string;
   /** What was changed at run time: it is to outlive a boot. */
   readonly statePath: string;
   /** The last changes made at run time that a configuration file replaced: a configuration. */
@@ -41,7 +41,8 @@ export function instanceOf(name: string): Instance {
     lockPath: `/run/beeline/${name}.lock`,
     historyPath: `/run/beeline/${name}.history`,
     drainsPath: `/run/beeline/${name}.drains`,
-    talliesPath: `/run/beeline/${name}.tallies`,
+    // The name that older daemons gave it.
+    baselinesPath: `/run/beeline/${name}.tallies`,
     statePath: `/var/lib/beeline/${name}.state`,
     droppedPath: `/var/lib/beeline/${name}.dropped.yaml`,
     pinDirectory: `/sys/fs/bpf/beeline/${name}`,

@@ -30,7 +30,7 @@ const mappings = async () => (await import('node:fs')).readFileSync('/proc/self/
 const collect = async () => { for (let i = 0; i < 5; i++) { globalThis.gc(); await sleep(5); } };
 `;
 
-test('handles that are dropped are collected, with their descriptors and memory', () => {
+test('dropped handles are garbage-collected, with their descriptors and memory', () => {
   const output = runModule(`${PRELUDE}
     load().close();
     await collect();
@@ -74,7 +74,7 @@ test('an open ring buffer is not collected while records may come', () => {
   assert.equal(output, '1');
 });
 
-test('a process exits with everything open', () => {
+test('a process can exit with everything open', () => {
   runModule(`${PRELUDE}
     import { Network } from '${NETWORK}';
     const object = load();

@@ -186,7 +186,7 @@ test('only arrays with BPF_F_MMAPABLE can be mapped', () => {
   assert.throws(() => object.map('per_cpu').mmap('read'), { code: 'EOPNOTSUPP' });
 });
 
-test('a map that is closed stays closed', () => {
+test('a closed map refuses calls', () => {
   const map = loadBinding().map('points');
   map.close();
   map.close();

@@ -67,7 +67,7 @@ test('a program has its properties', () => {
   assert.equal(same.info.tag, tag);
 });
 
-test('a program that is closed stays closed', () => {
+test('a closed program refuses calls', () => {
   const program = loadBinding().program('constant');
   program.close();
   program.close();

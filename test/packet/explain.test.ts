@@ -68,7 +68,7 @@ async function explainedText(
   return formatExplanation(report!);
 }
 
-test('a packet that is explained comes to what it then comes to, and no map is changed by explaining', async () => {
+test('a packet gets the verdict that was explained, and explaining changes no map', async () => {
   const random = new Random(14);
   const egress = makeInterface();
   const verdicts = new Set<string>();
@@ -123,7 +123,7 @@ function frameTo(port: number, flags: number): Uint8Array {
 const SERVERS = ['192.168.1.31', '192.168.1.32', '192.168.1.33'];
 
 for (const scheduler of ['rr', 'wlc', 'lblcr', 'twos', 'maglev'] as const satisfies readonly Service['scheduler'][]) {
-  test(`under ${scheduler} a hundred explanations are as if there had been none`, async () => {
+  test(`under ${scheduler} a hundred explanations have no effect on the next flow`, async () => {
     using director = await PacketDirector.with([service(VIP, 80, SERVERS, { scheduler })]);
     const set = director.publisher.set!;
     using explainer = await Explainer.load(EXPLAIN_OBJECT, set);
@@ -140,7 +140,7 @@ for (const scheduler of ['rr', 'wlc', 'lblcr', 'twos', 'maglev'] as const satisf
   });
 }
 
-test('a flow that would be remembered is told as such, and known when it is', async () => {
+test('a flow that would be stored is explained so, and is found once it is stored', async () => {
   using director = await PacketDirector.with([
     service(VIP, 80, SERVERS, { scheduler: 'rr', persistence: { timeout: 300, mask: '255.255.255.0' } }),
   ]);
@@ -162,7 +162,7 @@ test('a flow that would be remembered is told as such, and known when it is', as
   assert.equal(third.found?.state, 'established');
 });
 
-test('what is printed of a packet is the way that it goes', async () => {
+test("the printed explanation matches the packet's path", async () => {
   const servers = ['192.168.1.31', '192.168.1.32'];
   using director = new FuzzDirector();
   const services = [

@@ -50,7 +50,7 @@ export function serverOf(director: PacketDirector, frame: Uint8Array): IpAddress
   return all.find(({ address }) => macFor(address) === mac)!.address;
 }
 
-/** One client of one service: what it sends, and to which real server that goes, by the last part of its address. */
+/** Sends frames of clients to one service, and names the real server of each by the last part of its address. */
 export class Caller {
   readonly #director: PacketDirector;
   readonly #service: ServiceKey;

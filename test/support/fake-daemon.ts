@@ -76,7 +76,7 @@ export const EXPLAINED: ExplainReport = {
   oracle: { agrees: true, verdict: 'forwarded', server: '192.168.1.32', differences: [] },
 };
 
-/** The same, and program and oracle do not agree. */
+/** The same, but program and oracle disagree. */
 export const DISAGREEING: ExplainReport = {
   ...EXPLAINED,
   oracle: {
@@ -86,7 +86,7 @@ export const DISAGREEING: ExplainReport = {
   },
 };
 
-/** Listens as the daemon of an instance; needs root, as that does. */
+/** Listens as the daemon of an instance; needs root, as the daemon does. */
 export function fakeDaemon(instance: string): Promise<ControlServer> {
   const unused = (): never => {
     throw new Error('the fake daemon does not know how');

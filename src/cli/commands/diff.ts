@@ -33,10 +33,9 @@ export function diffCommand(): Command {
     .addArgument(fileArgument())
     .addOption(jsonOption())
     .action(async (file: string | undefined, options: { json?: true }, command: Command) => {
-      const [running, { readConfigFile }, { originOf }, { diffModels }] = await Promise.all([
+      const [running, { originOf, readConfigFile }, { diffModels }] = await Promise.all([
         ask(command, 'model', {}),
         import('../../config/index.js'),
-        import('../../director/changes/run-time.js'),
         import('../../model/index.js'),
       ]);
       const read = readConfigFile(file ?? running.configPath);

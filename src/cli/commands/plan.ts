@@ -28,7 +28,7 @@ export function planCommand(): Command {
       const report = await ask(command, 'plan', { text, fileName: path });
       printResult(report, options, (paint) => formatPlanned(report, paint));
       if (options.maxMoved !== undefined) {
-        const { requireAtMost } = await import('../../director/changes/plan.js');
+        const { requireAtMost } = await import('../../control/index.js');
         requireAtMost(options.maxMoved, report);
       }
       process.exitCode = report.differences.length === 0 ? ExitStatus.ok : ExitStatus.changes;

@@ -35,10 +35,7 @@ export function runCommand(version: string): Command {
       ]),
     )
     .action(async (config: string, { replace, logLevel, logFormat }: Options, command: Command) => {
-      const [{ runDaemon }, { createLog }] = await Promise.all([
-        import('../../director/daemon.js'),
-        import('../../director/log.js'),
-      ]);
+      const { createLog, runDaemon } = await import('../../director/index.js');
       await runDaemon({
         instance: instanceFor(command),
         configPath: resolve(config),

@@ -54,10 +54,7 @@ export function saveCommand(): Command {
 }
 
 async function saveTo(file: string, running: RunningModel, options: Options, command: Command): Promise<SaveResult> {
-  const [{ formatConfig, parseConfig, updateConfig }, { originOf }] = await Promise.all([
-    import('../../config/index.js'),
-    import('../../director/changes/run-time.js'),
-  ]);
+  const { formatConfig, originOf, parseConfig, updateConfig } = await import('../../config/index.js');
   // Where a link leads is written to, and the link stays.
   const path = existsSync(file) ? realpathSync(file) : resolve(file);
   const isOwn = existsSync(running.configPath) && path === realpathSync(running.configPath);
@@ -102,7 +99,7 @@ async function readBefore(path: string, { force }: Options): Promise<ConfigFile 
 
 /** Whoever reads the file reads the old one or the new one; mode and owner stay. @throws BeelineError `CONFIG_CHANGED` */
 async function replaceFile(path: string, text: string, before: string | undefined): Promise<void> {
-  const { writeDurably } = await import('../../director/changes/snapshot.js');
+  const { writeDurably } = await import('../../store/index.js');
   const next = join(dirname(path), `.beeline-${randomUUID()}`);
   try {
     await writeDurably(next, text);

@@ -1,26 +1,16 @@
-/** What going over to another configuration would do to packets: which slots move, and whose flows end. Pure. */
+/** Computes what a switch to another configuration would do: which slots move, and which flows end. Pure. */
 
 import type { FlowsAtRisk, PlanReport, ServicePlan } from '../../control/index.js';
 import type { FlowCounts } from '../../dataplane/index.js';
 import type { CompiledService, Image } from '../../image/index.js';
-import {
-  allServices,
-  BeelineError,
-  diffModels,
-  hashesPort,
-  type IpAddress,
-  isHashing,
-  type Model,
-  type Resolution,
-  type World,
-} from '../../model/index.js';
+import { diffModels, hashesPort, isHashing, type Model } from '../../model/index.js';
 
 export interface PlanSources {
   readonly before: Model;
   readonly next: Model;
-  /** What packets follow now. */
+  /** The image that packets follow now. */
   readonly image: Pick<Image, 'services'>;
-  /** What they would follow. */
+  /** The image that they would follow. */
   readonly nextImage: Pick<Image, 'services'>;
   readonly flowCounts: ReadonlyMap<string, readonly FlowCounts[]>;
 }
@@ -65,7 +55,7 @@ function planService(
   };
 }
 
-/** Which part of the slots leads to another real server, 0..1; of none where the client's hash decides nothing. */
+/** Returns which part of the slots would lead to another real server, 0 to 1; 0 if the scheduler does not hash. */
 export function movedShare(before: CompiledService, after: CompiledService | undefined): number {
   const { ring, service } = before;
   if (ring === undefined || !isHashing(service.scheduler)) {
@@ -76,7 +66,7 @@ export function movedShare(before: CompiledService, after: CompiledService | und
   if (after === undefined || next === undefined || !alike) {
     return 1;
   }
-  // A slot is a hash's upper bits: of two rings the smaller one is stretched. Those of mh are all of one size.
+  // A slot is the upper bits of a hash, so the smaller of two rings is stretched. All rings of mh have one size.
   const size = Math.max(ring.length, next.length);
   let moved = 0;
   for (let i = 0; i < size; i += 1) {
@@ -85,28 +75,4 @@ export function movedShare(before: CompiledService, after: CompiledService | und
     moved += from.address === to.address ? 0 : 1;
   }
   return moved / size;
-}
-
-/** Surroundings in which real servers that nobody has looked for yet are where they should be. */
-export function withNewcomers({ interfaces, resolutions }: World, model: Model): World {
-  const [first] = interfaces;
-  if (first === undefined) {
-    return { interfaces, resolutions };
-  }
-  const found: Resolution = { state: 'resolved', mac: '02:00:00:00:00:00', ifindex: first.ifindex };
-  const newcomers = allServices(model)
-    .flatMap(({ destinations }) => destinations)
-    .filter(({ address }) => !resolutions.has(address))
-    .map(({ address }): [IpAddress, Resolution] => [address, found]);
-  return { interfaces, resolutions: new Map([...resolutions, ...newcomers]) };
-}
-
-/** @throws BeelineError `MAX_MOVED` when more of all slots would move than that, 0..1 */
-export function requireAtMost(maxMoved: number, { moved }: Pick<PlanReport, 'moved'>): void {
-  if (moved > maxMoved) {
-    const percent = (share: number): string => `${Number((100 * share).toFixed(2))} %`;
-    throw new BeelineError('MAX_MOVED', `${percent(moved)} of all slots would move, more than ${percent(maxMoved)}`, {
-      hint: 'Nothing was changed. "beeline plan" says which; --max-moved is the limit.',
-    });
-  }
 }

@@ -1,6 +1,4 @@
-/** Real servers on their way out: they take no new flows, and are removed when their last one has ended. */
-
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+/** Drains: a real server gets no new flows, and is removed when its last flow has ended. */
 
 import { z } from 'zod';
 
@@ -13,132 +11,79 @@ import {
   type IpAddress,
   type Model,
 } from '../../model/index.js';
+import type { Format, Store } from '../../store/index.js';
+import { addressSchema } from '../schemas.js';
+import type { FlowsLeft, FlowsLeftOf, Overlay, RealServerKey } from './overlay.js';
 
-/** One real server of one service. */
-export interface Drain {
-  readonly service: string;
-  readonly address: IpAddress;
+export interface Drain extends RealServerKey {
   /** When it began, in milliseconds of the wall clock. */
   readonly since: number;
-  /** When it is removed whatever flows it has; undefined: never before they have ended. */
+  /** When the real server is removed even if it has flows; undefined: never. */
   readonly deadline?: number | undefined;
-  /** It is out; until the configuration is read anew. */
-  removed: boolean;
+  /** The real server was removed. It comes back when a configuration is loaded. */
+  readonly removed: boolean;
 }
 
-/** Flows that a real server still has; `uncertain`: there may be some that were not heard of for a while. */
-export interface Left {
-  readonly flows: number;
-  readonly uncertain: boolean;
-}
+export const drainsFormat: Format<readonly Drain[]> = {
+  title: 'beeline-drains',
+  version: 1,
+  noun: 'drains',
+  schema: z.array(
+    z.strictObject({
+      service: z.string(),
+      address: addressSchema,
+      since: z.number(),
+      deadline: z.number().exactOptional(),
+      removed: z.boolean(),
+    }),
+  ),
+  fromPlain: (json) => json,
+};
 
-/** Where all flows are remembered, those whose handshake was under way when a drain began show within this time. */
+/**
+ * In a service that remembers all flows, one whose handshake was under way when the drain began is counted within this
+ * time.
+ */
 const LEAST_MS = 3_000;
 
-export class Drains {
-  readonly #path: string;
-  readonly #drains = new Map<string, Drain>();
-  /** What services become: kept, so that the same drains of the same service make the very same object. */
+export class Drains implements Overlay {
+  readonly #store: Pick<Store<readonly Drain[]>, 'load' | 'save' | 'clear'>;
+  #drains = new Map<string, Drain>();
+  #isKept = true;
+  /** Results of `apply`, so that the same drains of the same service give the same object. */
   readonly #applied = new WeakMap<AnyService, { readonly text: string; readonly result: AnyService }>();
 
-  /** @param path where they are kept, so that a restarted daemon goes on */
-  constructor(path: string) {
-    this.#path = path;
-    for (const drain of readDrains(path)) {
-      this.#drains.set(keyOf(drain), drain);
-    }
+  constructor(store: Pick<Store<readonly Drain[]>, 'load' | 'save' | 'clear'>) {
+    this.#store = store;
+    this.#drains = byKey(store.load() ?? []);
   }
 
   /**
-   * Begins one, or gives one that goes on another deadline.
+   * Begins a drain, or changes the deadline of one that runs.
    *
-   * @throws BeelineError `NOT_FOUND` when the model has no such service or real server
+   * @throws BeelineError `NOT_FOUND` if the model has no such service or real server
    */
-  start(model: Model, service: string, address: IpAddress, deadline: number | undefined): void {
+  start(model: Model, { service, address }: RealServerKey, deadline: number | undefined): void {
     const found = allServices(model).find((each) => editKeyName(each) === service);
     if (found?.destinations.some((each) => each.address === address) !== true) {
       throw new BeelineError('NOT_FOUND', `${service} has no real server ${address}`, { hint: 'See "beeline list".' });
     }
-    const key = keyOf({ service, address });
-    const before = this.#drains.get(key);
-    this.#drains.set(key, {
-      service,
-      address,
-      since: before?.since ?? Date.now(),
-      deadline,
-      removed: before?.removed ?? false,
-    });
-    this.#save();
+    const { since = Date.now(), removed = false } = this.#drains.get(keyOf({ service, address })) ?? {};
+    this.#set({ service, address, since, deadline, removed });
   }
 
-  /** Forgets those of real servers that are not configured any more: one that comes back later is not drained. */
-  keepOnly(model: Model): void {
-    const known = new Set(
-      allServices(model).flatMap((service) =>
-        service.destinations.map(({ address }) => keyOf({ service: editKeyName(service), address })),
-      ),
-    );
-    const stale = [...this.#drains.keys()].filter((key) => !known.has(key));
-    if (stale.length > 0) {
-      stale.forEach((key) => this.#drains.delete(key));
-      this.#save();
+  /** Returns how far a drain is; undefined: there is none. */
+  report(realServer: RealServerKey, left: FlowsLeft): DrainReport | undefined {
+    const drain = this.#drains.get(keyOf(realServer));
+    if (drain === undefined) {
+      return undefined;
     }
+    const { service, address, removed, deadline } = drain;
+    return { service, address, removed, deadline, ...left };
   }
 
-  /** The configuration was read anew: what it says of weights holds again. Returns those that ended with it. */
-  clear(): readonly Drain[] {
-    const all = [...this.#drains.values()];
-    this.#drains.clear();
-    this.#save();
-    return all;
-  }
-
-  /** All of them, to be restored. */
-  get all(): readonly Drain[] {
-    return [...this.#drains.values()];
-  }
-
-  /** What was asked for was refused: they are what they were. */
-  restore(all: readonly Drain[]): void {
-    this.#drains.clear();
-    all.forEach((drain) => this.#drains.set(keyOf(drain), drain));
-    this.#save();
-  }
-
-  /** A command said anew what holds for a real server: it is not on its way out any more. */
-  end(drain: Pick<Drain, 'service' | 'address'>): void {
-    if (this.#drains.delete(keyOf(drain))) {
-      this.#save();
-    }
-  }
-
-  /** A model without those that are out, or without one of them: what there is to write to a file, or to add to. */
-  withoutRemoved(model: Model, one?: Pick<Drain, 'service' | 'address'>): Model {
-    const removed = new Set([...this.#drains.values()].filter((drain) => drain.removed).map(keyOf));
-    if (one !== undefined && removed.has(keyOf(one))) {
-      removed.clear();
-      removed.add(keyOf(one));
-    } else if (one !== undefined) {
-      return model;
-    }
-    if (removed.size === 0) {
-      return model;
-    }
-    const rest = <Each extends AnyService>(service: Each): Each => {
-      const isIn = ({ address }: { address: IpAddress }): boolean =>
-        !removed.has(keyOf({ service: editKeyName(service), address }));
-      const { destinations } = service;
-      return destinations.every(isIn) ? service : { ...service, destinations: destinations.filter(isIn) };
-    };
-    return mapServices(model, rest);
-  }
-
-  /** A model without those that are out, and without weight those on their way. */
   apply(model: Model): Model {
-    if (this.#drains.size === 0) {
-      return model;
-    }
-    return mapServices(model, (service) => this.#applyTo(service));
+    return this.#drains.size === 0 ? model : mapServices(model, (service) => this.#applyTo(service));
   }
 
   #applyTo<Each extends AnyService>(service: Each): Each {
@@ -149,7 +94,7 @@ export class Drains {
     const text = [...drains.values()].map(({ address, removed }) => `${address} ${String(removed)}`).join();
     const before = this.#applied.get(service);
     if (drains.size === 0 || before?.text === text) {
-      // What is kept of a service is of its kind.
+      // The result kept for a service is of the same kind.
       return before?.text === text ? (before.result as Each) : service;
     }
     const destinations = service.destinations
@@ -160,42 +105,90 @@ export class Drains {
     return result;
   }
 
-  /**
-   * Removes those whose flows have ended, or whose deadline has passed.
-   *
-   * @returns what is to be said of each
-   */
-  finish(left: (service: string, address: IpAddress) => Left, now: number): string[] {
-    const said: string[] = [];
-    for (const drain of this.#drains.values()) {
+  withoutRemoved(model: Model, only?: RealServerKey): Model {
+    const removed = new Set(
+      [...this.#drains.values()]
+        .filter((drain) => drain.removed && (only === undefined || keyOf(drain) === keyOf(only)))
+        .map(keyOf),
+    );
+    if (removed.size === 0) {
+      return model;
+    }
+    return mapServices(model, (service) => {
+      const isIn = ({ address }: { readonly address: IpAddress }): boolean =>
+        !removed.has(keyOf({ service: editKeyName(service), address }));
+      const { destinations } = service;
+      return destinations.every(isIn) ? service : { ...service, destinations: destinations.filter(isIn) };
+    });
+  }
+
+  /** Forgets the drains of real servers that are gone: one that comes back later is not drained. */
+  keepOnly(model: Model): void {
+    const known = new Set(
+      allServices(model).flatMap((service) =>
+        service.destinations.map(({ address }) => keyOf({ service: editKeyName(service), address })),
+      ),
+    );
+    const stale = [...this.#drains.keys()].filter((key) => !known.has(key));
+    stale.forEach((key) => this.#drains.delete(key));
+    this.#isKept &&= stale.length === 0;
+  }
+
+  end(realServer: RealServerKey): void {
+    if (this.#drains.delete(keyOf(realServer))) {
+      this.#isKept = false;
+    }
+  }
+
+  clear(): readonly string[] {
+    const ended = [...this.#drains.values()].map(({ service, address }) => `drain of ${address} of ${service}`);
+    this.#drains.clear();
+    this.#isKept &&= ended.length === 0;
+    return ended;
+  }
+
+  checkpoint(): () => void {
+    const drains = [...this.#drains.values()];
+    return () => {
+      this.#drains = byKey(drains);
+      this.#isKept = false;
+    };
+  }
+
+  /** Removes real servers whose flows have ended, or whose deadline has passed. */
+  advance(flowsLeft: FlowsLeftOf, now: number): readonly string[] {
+    return [...this.#drains.values()].flatMap((drain) => {
       const { service, address, since, deadline, removed } = drain;
-      const { flows, uncertain } = left(service, address);
-      const late = deadline !== undefined && now >= deadline;
-      if (!removed && (late || (flows === 0 && !uncertain && now - since >= LEAST_MS))) {
-        drain.removed = true;
-        said.push(`${address} of ${service}: drained and removed${flows > 0 ? `, ${flows} flows left` : ''}`);
+      const { flows, uncertain } = flowsLeft(service, address);
+      const isLate = deadline !== undefined && now >= deadline;
+      const isOver = flows === 0 && !uncertain && now - since >= LEAST_MS;
+      if (removed || !(isLate || isOver)) {
+        return [];
       }
-    }
-    if (said.length > 0) {
-      this.#save();
-    }
-    return said;
+      this.#set({ ...drain, removed: true });
+      return [`${address} of ${service}: drained and removed${flows > 0 ? `, ${flows} flows left` : ''}`];
+    });
   }
 
-  /** How one stands; undefined when there is none. */
-  report(service: string, address: IpAddress, left: Left): DrainReport | undefined {
-    const drain = this.#drains.get(keyOf({ service, address }));
-    return drain && { service, address, removed: drain.removed, deadline: drain.deadline, ...left };
+  async keep(): Promise<void> {
+    if (!this.#isKept) {
+      this.#isKept = true;
+      await (this.#drains.size === 0 ? this.#store.clear() : this.#store.save([...this.#drains.values()]));
+    }
   }
 
-  #save(): void {
-    if (this.#drains.size === 0) {
-      rmSync(this.#path, { force: true });
-      return;
-    }
-    writeFileSync(`${this.#path}.new`, JSON.stringify([...this.#drains.values()]), { mode: 0o600 });
-    renameSync(`${this.#path}.new`, this.#path);
+  #set(drain: Drain): void {
+    this.#drains.set(keyOf(drain), drain);
+    this.#isKept = false;
   }
+}
+
+function byKey(drains: readonly Drain[]): Map<string, Drain> {
+  return new Map(drains.map((drain) => [keyOf(drain), drain]));
+}
+
+function keyOf({ service, address }: RealServerKey): string {
+  return `${service} ${address}`;
 }
 
 function mapServices(model: Model, change: <Each extends AnyService>(service: Each) => Each): Model {
@@ -205,34 +198,4 @@ function mapServices(model: Model, change: <Each extends AnyService>(service: Ea
     services: services.map(change),
     ...(markServices === undefined ? {} : { markServices: markServices.map(change) }),
   };
-}
-
-function keyOf({ service, address }: Pick<Drain, 'service' | 'address'>): string {
-  return `${service} ${address}`;
-}
-
-const drainsSchema = z.array(
-  z.object({
-    service: z.string(),
-    address: z.string(),
-    since: z.number(),
-    deadline: z.number().optional(),
-    removed: z.boolean(),
-  }),
-);
-
-/** None when what stands there is no list of them: no reason not to start. */
-function readDrains(path: string): Drain[] {
-  try {
-    return drainsSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
-  } catch (error) {
-    if (
-      (error as NodeJS.ErrnoException).code === 'ENOENT' ||
-      error instanceof SyntaxError ||
-      error instanceof z.ZodError
-    ) {
-      return [];
-    }
-    throw error;
-  }
 }

@@ -1,4 +1,4 @@
-/** Packets explained: what the data path noted on the way, in the names that people know. */
+/** Turns what the data path noted of a packet into an explanation in the names that people know. */
 
 import type {
   ExplainedDestination,
@@ -18,7 +18,7 @@ import { BeelineError, type Interface, type IpAddress, isHashing } from '../../m
 import { type FrameSummary, summarizeFrame } from '../../packet/index.js';
 import { shownState } from './flows.js';
 
-/** What of the data path is asked. */
+/** The parts of the data path that an explanation needs. */
 export type Explaining = Pick<DataPlane, 'image' | 'numbering' | 'explain'>;
 
 /** A service and its destinations by their numbers. */
@@ -28,7 +28,7 @@ interface Matched {
 }
 
 /**
- * What would become of frames, each by itself at this moment.
+ * Explains what would happen to each of some frames if it came at this moment.
  *
  * @throws BeelineError `INTERFACE_MISSING`, and what DataPlane.explain throws
  */
@@ -49,7 +49,9 @@ function arrivalOf(image: Image | undefined, name: string | undefined): Interfac
     const known = interfaces.map((each) => each.name).join(', ');
     throw new BeelineError(
       'INTERFACE_MISSING',
-      name === undefined ? 'the director has no interface at the moment' : `${name} is no interface of the director's`,
+      name === undefined
+        ? 'the director has no interface at the moment'
+        : `${name} is not an interface of the director`,
       { hint: known === '' ? 'See "beeline status".' : `It has ${known}.` },
     );
   }
@@ -90,7 +92,7 @@ function report(
   };
 }
 
-/** A tag that nothing was configured for hides what is behind it. */
+/** Returns the verdict in words. A VLAN tag that no configuration expects hides the packet behind it. */
 function reasonOf(image: Image | undefined, verdict: VerdictName, { vlans }: FrameSummary): string {
   const hidden = vlans.length > 0 && !featureNames(image?.features ?? 0).includes('vlan');
   return verdict === 'not-ours' && hidden
@@ -105,7 +107,7 @@ function remembers({ tracks, service }: CompiledService): ExplainedService['reme
 function matchedOf({ image, numbering }: Explaining, { match }: Trace): Matched | undefined {
   const isMatched = ({ name }: { readonly name: string }): boolean =>
     match !== undefined && numbering.get(name)?.number === match.service;
-  // What leads to a mark's service has a number of its own.
+  // Each VIP and protocol of a mark has another number than the mark's service.
   const entry = image?.markEntries.find(isMatched);
   const compiled = image?.services.find((each) =>
     entry === undefined ? isMatched(each) : each.name === entry.service,
@@ -141,13 +143,13 @@ function flowOf(trace: Trace, matched: Matched): ExplainedFlow {
     known: entryOf(found, matched),
     next: found && next === shownState(found.state) ? undefined : next,
     stored: stored && shownState(stored.state),
-    // Another service's, maybe: whose server it had cannot be told by this one's numbers.
+    // It may be another service's flow, so its real server is not among this service's numbers.
     displaces: displaced && { state: shownState(displaced.state), idleSeconds: Math.round(displaced.idleSeconds) },
     noRoom: wanted !== undefined && stored === undefined,
   };
 }
 
-/** Whether the scheduler's table was asked, and so the slot is known. */
+/** Whether the scheduler's table was looked up, so that the slot is known. */
 function askedSlot({ steps, previous }: Trace): boolean {
   return steps.has('ring') || steps.has('scheduled') || previous !== undefined;
 }

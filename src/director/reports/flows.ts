@@ -1,4 +1,4 @@
-/** Flows as the commands show them: from entries of the tables to names, and back from what is asked for. */
+/** Flows as commands show them: entries of the flow tables with names, and queries turned into filters. */
 
 import type { FlowReport, FlowsQuery, FlowsReport, FlowSummary, FlowTableReport } from '../../control/index.js';
 import type { DataPlane, FlowEntry, FlowFilter, FlowStatistics } from '../../dataplane/index.js';
@@ -15,7 +15,7 @@ import {
   type Service,
 } from '../../model/index.js';
 
-/** What IPVS calls the states ("ipvsadm -Lc"); a template is ASSURED once one of its flows was established. */
+/** IPVS's names of the states ("ipvsadm -Lc"). A template is ASSURED once one of its flows was established. */
 const STATE_NAMES: Readonly<Record<FlowState, string>> = {
   free: 'NONE',
   'syn-recv': 'SYN_RECV',
@@ -31,7 +31,7 @@ const STATE_NAMES: Readonly<Record<FlowState, string>> = {
   busy: 'NONE',
 };
 
-/** What IPVS calls a state. */
+/** Returns IPVS's name of a state. */
 export function shownState(state: FlowState): string {
   return STATE_NAMES[state];
 }
@@ -39,14 +39,14 @@ export function shownState(state: FlowState): string {
 /** No table has more entries. */
 const MAX_PLACE = 0xffff_ffff;
 
-/** How many of the busiest clients are told. */
+/** How many of the busiest clients a summary has. */
 const TOP_CLIENTS = 10;
 
-/** What a flow's service number stands for. */
+/** The service that a number in a flow's entry stands for. */
 interface Named {
   readonly name: string;
   readonly service: Service;
-  /** The VIP: the service's, or that of a mark's entry. */
+  /** The VIP of the service, or of the entry that leads to a mark's service. */
   readonly address: IpAddress;
   readonly protocol: Protocol;
 }
@@ -79,7 +79,7 @@ function namesOf(dataPlane: DataPlane): Names {
 }
 
 /**
- * A page of flows.
+ * Returns a page of flows.
  *
  * @throws BeelineError `NOT_FOUND`, `USAGE`
  */
@@ -105,7 +105,7 @@ export async function reportFlows(dataPlane: DataPlane, query: FlowsQuery): Prom
   return { flows, next: `${family}:${from}` };
 }
 
-/** Counts by state, and the clients with the most flows. */
+/** Returns how many flows are in each state, and the clients with the most flows. */
 export async function summarizeFlows(
   dataPlane: DataPlane,
   statistics: FlowStatistics | undefined,
@@ -136,7 +136,7 @@ function tableReport(family: FlowTableReport['family'], { tables }: FlowStatisti
   return { family, entries, used, fullBuckets, bytes };
 }
 
-/** As IPVS has it: a UDP service's template is never assured (ip_vs_proto_udp.c knows no such state). */
+/** Returns the name as IPVS shows it: a UDP service's template is never assured (ip_vs_proto_udp.c has no such state). */
 function stateName(state: FlowState, { protocol, mark }: Service): string {
   return state === 'template' && protocol === 'udp' && mark === undefined ? 'NONE' : STATE_NAMES[state];
 }
@@ -164,7 +164,7 @@ function reportFlow(entry: FlowEntry, { services, destinations }: Names, dataPla
   };
 }
 
-/** The families in which there can be what is asked for. */
+/** Returns the address families that can have the flows of a query. */
 function familiesOf({ client, server }: FlowsQuery): readonly Family[] {
   const known = client ?? server;
   return known === undefined ? [4, 6] : [familyOf(known)];
@@ -176,7 +176,7 @@ function placeOf(from: string | undefined, families: readonly Family[]): [Family
   }
   const parts = /^([46]):(\d{1,10})$/.exec(from);
   if (parts === null || Number(parts[2]) > MAX_PLACE) {
-    throw new BeelineError('USAGE', `"${from}" is no place to go on from`, { hint: 'Take what the page before gave.' });
+    throw new BeelineError('USAGE', `"${from}" is not the place of a page`, { hint: 'Use "next" of the page before.' });
   }
   return [Number(parts[1]) as Family, Number(parts[2])];
 }
@@ -188,12 +188,12 @@ function filterOf(dataPlane: DataPlane, { service, server, client, state }: Flow
     throw new BeelineError('NOT_FOUND', `there is no service ${service}`, { hint: 'See "beeline list".' });
   }
   if (client !== undefined && parseIp(client) === undefined) {
-    throw new BeelineError('USAGE', `"${client}" is no IP address`);
+    throw new BeelineError('USAGE', `"${client}" is not an IP address`);
   }
   const states = Object.entries(STATE_NAMES).filter(([, name]) => name === state?.toUpperCase());
   if (state !== undefined && states.length === 0) {
     const known = [...new Set(Object.values(STATE_NAMES))].join(', ');
-    throw new BeelineError('USAGE', `"${state}" is no state of a flow`, { hint: `There are ${known}.` });
+    throw new BeelineError('USAGE', `"${state}" is not a state of a flow`, { hint: `The states are ${known}.` });
   }
   const destination = server === undefined ? undefined : destinationNumber(dataPlane, service, server);
   return {
@@ -204,13 +204,13 @@ function filterOf(dataPlane: DataPlane, { service, server, client, state }: Flow
   };
 }
 
-/** The numbers of what leads to a mark's service. */
+/** Returns the numbers of the entries that lead to a mark's service. */
 function leadingTo({ image, numbering }: DataPlane, service: string): number[] {
   const entries = image?.markEntries.filter((entry) => entry.service === service) ?? [];
   return entries.flatMap(({ name }) => numbering.get(name)?.number ?? []);
 }
 
-/** A real server's number within a service; it may be in several. */
+/** Returns the number of a real server within a service. A real server may be in several services. */
 function destinationNumber(dataPlane: DataPlane, service: string | undefined, server: IpAddress): number {
   const all = [...dataPlane.numbering].filter(
     ([name, { destinations }]) => (service === undefined || name === service) && destinations.has(server),
@@ -220,7 +220,7 @@ function destinationNumber(dataPlane: DataPlane, service: string | undefined, se
   }
   if (all.length > 1) {
     throw new BeelineError('USAGE', `${server} is a real server of ${all.length} services`, {
-      hint: 'Say which by --service.',
+      hint: 'Choose one with --service.',
     });
   }
   return all[0]![1].destinations.get(server)!;

@@ -1,39 +1,43 @@
-/** How much comes a second, as IPVS estimates it (net/netfilter/ipvs/ip_vs_est.c). Pure. */
+/** Statistics, added up and per second as IPVS estimates that (net/netfilter/ipvs/ip_vs_est.c). Pure. */
 
-import type { Traffic } from '../../control/index.js';
+import type { Statistics } from '../../control/index.js';
 
-/** How often an estimate follows what was counted: IPVS's est_timer. */
+/** How often rates are estimated: IPVS's est_timer. */
 export const ESTIMATE_MS = 2_000;
 
-/** How much of the difference between what came and what was expected an estimate takes over: IPVS shifts by 2. */
+/** Which part of the difference between measured and estimated an estimate adopts: IPVS shifts by 2. */
 const WEIGHT = 1 / 4;
 
-export const NO_TRAFFIC: Traffic = { connections: 0, packets: 0, bytes: 0 };
+export const NO_STATISTICS: Statistics = { connections: 0, packets: 0, bytes: 0 };
 
-/** Works on each of the figures. */
-export function figures(work: (name: keyof Traffic) => number): Traffic {
-  return { connections: work('connections'), packets: work('packets'), bytes: work('bytes') };
+/** Computes each of the three numbers. */
+export function statisticsOf(compute: (name: keyof Statistics) => number): Statistics {
+  return { connections: compute('connections'), packets: compute('packets'), bytes: compute('bytes') };
 }
 
-export function add(a: Traffic, b: Traffic): Traffic {
-  return figures((name) => a[name] + b[name]);
+export function add(a: Statistics, b: Statistics): Statistics {
+  return statisticsOf((name) => a[name] + b[name]);
+}
+
+export function subtract(a: Statistics, b: Statistics): Statistics {
+  return statisticsOf((name) => a[name] - b[name]);
 }
 
 /**
- * What was counted between two readings. Counters that are below what they were began anew from zero, in other maps:
- * what they have now is all that is known.
+ * Returns what was counted between two readings. If a counter went down, all began from zero in other maps: then the
+ * second reading is all that is known.
  */
-export function growth(before: Traffic, now: Traffic): Traffic {
-  const anew = now.connections < before.connections || now.packets < before.packets || now.bytes < before.bytes;
-  return anew ? now : figures((name) => now[name] - before[name]);
+export function growth(before: Statistics, now: Statistics): Statistics {
+  const restarted = now.connections < before.connections || now.packets < before.packets || now.bytes < before.bytes;
+  return restarted ? now : subtract(now, before);
 }
 
 /**
- * The next estimate.
+ * Returns the next estimate of a rate.
  *
- * @param counted since the last one
- * @param seconds since the last one; more than 0
+ * @param counted since the last estimate
+ * @param seconds since the last estimate; more than 0
  */
-export function estimate(average: Traffic, counted: Traffic, seconds: number): Traffic {
-  return figures((name) => average[name] + (counted[name] / seconds - average[name]) * WEIGHT);
+export function estimate(average: Statistics, counted: Statistics, seconds: number): Statistics {
+  return statisticsOf((name) => average[name] + (counted[name] / seconds - average[name]) * WEIGHT);
 }

@@ -1,4 +1,4 @@
-/** From images and counters to what the commands show. Pure. */
+/** Turns images and counters into the reports that commands show. Pure. */
 
 import type {
   DestinationReport,
@@ -50,7 +50,7 @@ export function reportServices(
   });
 }
 
-/** Indices in the order of the addresses: schedulers have orders of their own, which help nobody to find one. */
+/** Returns indices in the order of the addresses, which is easier to read than a scheduler's. */
 function byAddress(destinations: readonly Destination[]): number[] {
   return [...destinations.keys()].sort((a, b) => compareIp(destinations[a]!.address, destinations[b]!.address));
 }
@@ -79,7 +79,7 @@ function stateOf(weight: number, route: Route): DestinationState {
   return route.action === 'local' ? 'local' : 'up';
 }
 
-/** Which part of the new flows each destination gets: of the slots, or where there are none by its weight. */
+/** Returns each destination's share of the new flows: its slots, or its weight if the scheduler has no slots. */
 function slotShares({ ring, destinations, routes }: CompiledService): number[] {
   const parts = new Array<number>(destinations.length).fill(0);
   if (ring === undefined) {
@@ -95,7 +95,7 @@ function slotShares({ ring, destinations, routes }: CompiledService): number[] {
   return parts.map((part) => (all === 0 ? 0 : part / all));
 }
 
-/** Sums over each service's destinations, and why its other packets were not sent. */
+/** Sums up the counters of each service's destinations, with the reasons why other packets were not sent. */
 export function reportStats(services: readonly CompiledService[], counters: Counters): StatsReport {
   const byName = new Map(counters.services.map((service) => [service.name, service]));
   return {
@@ -110,7 +110,7 @@ export function reportStats(services: readonly CompiledService[], counters: Coun
   };
 }
 
-/** Sums over all services. */
+/** Sums up the counters of all services. */
 export function reportTotals(
   services: readonly CompiledService[],
   counters: Counters,
@@ -136,7 +136,7 @@ export function reportTotals(
   };
 }
 
-/** What a new model changes. Services that are the same object in both did not change. */
+/** Reports what a new model changes. Services that are the same object in both did not change. */
 export function reportReload(before: Model, after: Model): ReloadReport {
   const services = allServices(after);
   const old = new Map(allServices(before).map((service) => [editKeyName(service), service]));

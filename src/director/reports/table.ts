@@ -1,4 +1,4 @@
-/** From the model, its image and its counters to what ipvsadm lists. Pure. */
+/** Turns the model, its image and its statistics into the table that ipvsadm lists. Pure. */
 
 import type { ServiceTable, TableDestination, TableEntry } from '../../control/index.js';
 import type { FlowCounts } from '../../dataplane/index.js';
@@ -11,18 +11,18 @@ import {
   type Model,
   withDefaults,
 } from '../../model/index.js';
-import type { Tallies } from './tally.js';
+import type { StatisticsCollector } from './statistics.js';
 
 export interface TableSources {
-  /** As it is in force: without who is out, and without weight who is on the way out. */
+  /** The effective model. */
   readonly model: Model;
   readonly image: readonly CompiledService[];
   readonly flowCounts: ReadonlyMap<string, readonly FlowCounts[]>;
-  readonly tallies: Pick<Tallies, 'figuresOf'>;
+  readonly statistics: Pick<StatisticsCollector, 'statisticsOf'>;
 }
 
-/** Services and real servers that are not in the image yet have no figures. */
-export function reportTable({ model, image, flowCounts, tallies }: TableSources): ServiceTable {
+/** Returns the table. Services and real servers that are not in the image yet have zeros. */
+export function reportTable({ model, image, flowCounts, statistics }: TableSources): ServiceTable {
   const compiled = new Map(image.map((each) => [each.name, each]));
   const { services, markServices = [], markRules = [], timeouts } = model;
   const entryOf = (service: AnyService): TableEntry => {
@@ -35,13 +35,13 @@ export function reportTable({ model, image, flowCounts, tallies }: TableSources)
       ...(flags === undefined ? {} : { flags }),
       ...(persistence === undefined ? {} : { persistence }),
       ...(onePacket === undefined ? {} : { onePacket }),
-      ...tallies.figuresOf(name),
+      ...statistics.statisticsOf(name),
       destinations: destinations.map((destination): TableDestination => {
         const place = placed.get(destination.address);
         const { active = 0, inactive = 0, persistent = 0 } = (place && counts[place.index]) ?? {};
         const local = place?.local ?? false;
-        const figures = tallies.figuresOf(name, destination.address);
-        return { ...describe(destination), local, active, inactive, persistent, ...figures };
+        const counted = statistics.statisticsOf(name, destination.address);
+        return { ...describe(destination), local, active, inactive, persistent, ...counted };
       }),
     };
   };
@@ -71,7 +71,7 @@ function describe({
   };
 }
 
-/** Where each real server stands in the image, which has an order of its own. */
+/** Returns the place of each real server in the image, which has another order than the model. */
 function placesOf(compiled: CompiledService | undefined): Map<string, { index: number; local: boolean }> {
   const { destinations = [], routes = [] } = compiled ?? {};
   return new Map(

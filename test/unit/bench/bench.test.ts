@@ -208,7 +208,7 @@ function row(director: ForwardRow['director'], mpps: number, rest: Partial<Forwa
   };
 }
 
-test('a goal that is missed says what bounds it, with perf and without', () => {
+test('a missed goal is reported with its bottleneck, with perf and without', () => {
   const limit = row('mac-rewrite', 5);
   const missing = goalNotes([limit], row('beeline', 4));
   assert.equal(missing.length, 1);

@@ -11,7 +11,7 @@ import type { ExplainedFlow, ExplainReport } from '../../../src/control/index.js
 import { VERDICT_WORDS, VERDICTS } from '../../../src/layout/index.js';
 import { DISAGREEING, EXPLAINED } from '../../support/fake-daemon.js';
 
-test('a packet that is forwarded is told in a line for each step', () => {
+test('a forwarded packet is explained in one line for each step', () => {
   assert.equal(
     formatExplanation(EXPLAINED),
     'packet       tcp SYN 192.168.1.12:40000 > 192.168.1.100:80, to 00:50:00:00:04:00 (ens3)\n' +
@@ -38,7 +38,7 @@ const flow = (changes: Partial<ExplainedFlow>): Partial<ExplainReport> => ({
   flow: { ...EXPLAINED.flow!, ...changes },
 });
 
-test('what is known of a flow, and what becomes of it, is said in one line', () => {
+test('the flow that a packet belongs to, and its next state, take one line', () => {
   const known = { state: 'ESTABLISHED', idleSeconds: 3, server: '192.168.1.31' };
   const cases: readonly (readonly [Partial<ExplainReport>, string | undefined])[] = [
     [flow({ known }), 'known: ESTABLISHED, last packet 3 s ago, at 192.168.1.31'],
@@ -68,7 +68,7 @@ test('what is known of a flow, and what becomes of it, is said in one line', () 
   }
 });
 
-test('slots say who is full, who comes next, and what a change left', () => {
+test("a slot's line shows a full real server, the next one, and the previous one", () => {
   const slot = EXPLAINED.slot!;
   assert.equal(
     line('slot', { slot: { ...slot, full: true, lookedOn: 2 } }),
@@ -84,7 +84,7 @@ test('slots say who is full, who comes next, and what a change left', () => {
   );
 });
 
-test('a way out with tags, through another interface, or to this host is told as such', () => {
+test('delivery with tags, through another interface, or to this host is shown', () => {
   const sent = { ...EXPLAINED.sent!, interface: 'ens4', vlans: [100, 20] };
   assert.equal(line('frame', { sent }), '00:50:00:00:04:00 > 00:50:00:00:02:00, VLAN 100 in 20');
   assert.equal(line('verdict', { sent, verdict: 'redirected' }), 'redirected (sent out of ens4)');
@@ -97,7 +97,7 @@ test('a way out with tags, through another interface, or to this host is told as
   );
 });
 
-test('an ICMP error is told with the flow that it is about', () => {
+test('an ICMP error is explained with the flow that it quotes', () => {
   const packet = {
     ...EXPLAINED.packet,
     protocol: 'icmp',
@@ -109,12 +109,12 @@ test('an ICMP error is told with the flow that it is about', () => {
   assert.equal(line('about', { packet }), 'the flow tcp 192.168.1.12:40000, virtual port 80');
 });
 
-test('a disagreement says both, and stands out', () => {
+test('a disagreement shows both results, and is highlighted', () => {
   assert.match(formatExplanation(DISAGREEING), /^oracle +DISAGREES: verdict forwarded, oracle no-flow$/m);
   assert.match(formatExplanation(DISAGREEING, coloured), /\x1b\[31mDISAGREES/);
 });
 
-test("a capture's packets are a line each, the title above the first page alone", () => {
+test('each packet of a capture has one line, and only the first page a title', () => {
   const packets = [
     { number: 1, report: EXPLAINED },
     { number: 12, report: { ...DISAGREEING, destination: undefined } },
@@ -136,7 +136,7 @@ test('every verdict has its words, and its line in docs/verdicts.md', () => {
   }
 });
 
-test('what is no endpoint, no flag and no VLAN is refused before anything is asked', async () => {
+test('wrong endpoints, flags and VLANs are refused before the daemon is asked', async () => {
   for (const args of [
     ['192.168.1.300', '192.168.1.100'],
     ['192.168.1.12:99999', '192.168.1.100'],

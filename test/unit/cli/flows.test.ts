@@ -22,7 +22,7 @@ const FLOW: FlowReport = {
   expiresSeconds: 897,
 };
 
-test('flows are a line each, and the title stands above the first page alone', () => {
+test('each flow has one line, and only the first page a title', () => {
   const flows = [FLOW, { ...FLOW, client: 'fd00::12', vip: 'fd00::100', server: 'fd00::31', expiresSeconds: 0 }];
   const lines = [
     'PROTO  CLIENT                 SERVICE                REAL SERVER      STATE        EXPIRES\n',
@@ -74,7 +74,7 @@ test('a drain says how many flows are left, whether some may be silent, and how 
   assert.equal(formatDrain({ ...report, flows: 0, removed: true }, 0), '192.168.1.31 is out of tcp 192.168.1.100:80\n');
 });
 
-test('services are read as people write them, and nothing else is taken for one', () => {
+test('services are parsed in every usual spelling, and nothing else is accepted', () => {
   for (const [text, name] of [
     ['192.168.1.100:80', 'tcp 192.168.1.100:80'],
     ['tcp 192.168.1.100:80', 'tcp 192.168.1.100:80'],
@@ -97,7 +97,7 @@ test('services are read as people write them, and nothing else is taken for one'
   }
 });
 
-test('a length of time has a unit, or is in seconds', () => {
+test('a duration has a unit, or is in seconds', () => {
   assert.deepEqual(['90', '90s', '10m', '2h', '500ms'].map(duration), [90_000, 90_000, 600_000, 7_200_000, 500]);
   for (const text of ['', 'm', '-1s', '1d', '1.5h', '10 m']) {
     assert.throws(() => duration(text), { code: 'USAGE' }, text);

@@ -121,7 +121,7 @@ test('docs/json.md shows every name that a change prints', () => {
   shows(problems[0], { line: true, column: true, path: true, message: true });
 });
 
-test('docs/json.md shows every name in what is different, and in a plan', () => {
+test('docs/json.md shows every name in differences and in a plan', () => {
   const one = { kind: true, what: true, service: true, address: true, field: true, before: true, after: true } as const;
   const all = (differences: readonly Difference[]): Difference =>
     differences.reduce((whole, each) => ({ ...whole, ...each }));
@@ -151,7 +151,7 @@ function commandNamed(name: string): Command {
 
 const hasJson = (name: string): boolean => commandNamed(name).options.some(({ long }) => long === '--json');
 
-test('every command that lists or tells something has --json', () => {
+test('every command that shows something has --json', () => {
   for (const name of [
     'list',
     'stats',

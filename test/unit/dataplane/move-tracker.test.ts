@@ -1,15 +1,17 @@
 /** What is kept of changes of real servers, and for how long; and what a daemon finds of it. */
 
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-import { MoveTracker } from '../../../src/dataplane/move-tracker.js';
+import { type Histories, historiesFormat, MoveTracker } from '../../../src/dataplane/move-tracker.js';
 import { compile, type CompiledService, type Image, SLOT_MARKED } from '../../../src/image/index.js';
 import type { Service } from '../../../src/model/index.js';
+import { decode, encode, type Store } from '../../../src/store/index.js';
 import { service as serviceOf, worldOf } from '../../support/models.js';
+import { folderFor, storeAt } from '../../support/store.js';
 
 const VIP = '192.168.1.100';
 const [A, B, C] = ['10.0.0.1', '10.0.0.2', '10.0.0.3'] as const;
@@ -42,7 +44,7 @@ function ownersOf({ ring, destinations }: CompiledService): string[] {
   return Array.from(ring!, (index) => destinations[index]!.address);
 }
 
-test('where every flow is remembered, nothing is left of a change after its handshakes', () => {
+test('if every flow is remembered, moved slots are forgotten after the time of a handshake', () => {
   const tracker = new MoveTracker(undefined, false);
   one(tracker, [A, B], 0);
   const moved = one(tracker, [A, B, C], 1000);
@@ -53,7 +55,7 @@ test('where every flow is remembered, nothing is left of a change after its hand
   assert.equal(tracker.until, Infinity);
 });
 
-test('services with the same real servers share what stands behind their rings', () => {
+test('services with the same real servers share the moved slots of their ring', () => {
   const tracker = new MoveTracker(undefined, false);
   const asked = (servers: Servers): Service[] => [80, 81].map((port) => serviceOf(VIP, port, servers));
   attach(tracker, asked([A, B]), 0);
@@ -63,7 +65,7 @@ test('services with the same real servers share what stands behind their rings',
   assert.equal(first?.previous, other?.previous);
 });
 
-test('a round in which nothing changed gives the very same services', () => {
+test('a round without a change returns the same service objects', () => {
   const tracker = new MoveTracker(undefined, false);
   const services = [serviceOf(VIP, 80, [A, B], { track: 'moved' })];
   attach(tracker, [serviceOf(VIP, 80, [A], { track: 'moved' })], 0);
@@ -72,7 +74,7 @@ test('a round in which nothing changed gives the very same services', () => {
   assert.equal(attach(tracker, services, 2000).services[0], first);
 });
 
-test('a slot is let go when a sweep that began after its previous owner was forgotten found no flow under it', () => {
+test("a slot's mark goes when a sweep that began after its window found no flow under it", () => {
   const tracker = new MoveTracker(undefined, false);
   const services = [serviceOf(VIP, 80, [A, B], { track: 'moved' })];
   one(tracker, [A], 0, { track: 'moved' });
@@ -86,7 +88,7 @@ test('a slot is let go when a sweep that began after its previous owner was forg
   assert.equal(attach(tracker, services, 2000 + SILENCE).services[0]!.previous, undefined);
 });
 
-test('a few slots without flows are not worth a publication, an eighth of them is', () => {
+test('a few slots without flows cause no publication, but an eighth of all slots does', () => {
   const tracker = new MoveTracker(undefined, false);
   const services = [serviceOf(VIP, 80, [A, B], { track: 'moved' })];
   one(tracker, [A], 0, { track: 'moved' });
@@ -101,7 +103,7 @@ test('a few slots without flows are not worth a publication, an eighth of them i
   assert.equal(tracker.setOccupied(after, freeing(Math.ceil(marked / 8))), true);
 });
 
-test('a service that goes over to "track: moved" goes on finding the flows that it remembers', () => {
+test('a service that switches to "track: moved" still finds the flows that it remembers', () => {
   for (const { before, after } of [
     { before: { track: 'all' }, after: { track: 'moved' } },
     { before: { track: 'all' }, after: { track: 'moved', scheduler: 'mh' } },
@@ -116,7 +118,7 @@ test('a service that goes over to "track: moved" goes on finding the flows that 
   }
 });
 
-test('what a sweep found does not outlive a time in which all flows were remembered', () => {
+test('results of a sweep are discarded when the service switches to "track: all"', () => {
   const tracker = new MoveTracker(undefined, false);
   one(tracker, [A], 0, { track: 'moved' });
   one(tracker, [A, B], 1000, { track: 'moved' });
@@ -127,7 +129,7 @@ test('what a sweep found does not outlive a time in which all flows were remembe
   assert.deepEqual(countOf(again), { marked: again.ring!.length });
 });
 
-test('flows that were not remembered keep their real servers for as long as they may be silent, also under "track: all"', () => {
+test('flows without an entry keep their real servers for the whole window, also after a switch to "track: all"', () => {
   const tracker = new MoveTracker(undefined, false);
   const owners = ownersOf(one(tracker, [A, B], 0, { track: 'moved' }));
   one(tracker, [A, B], 100_000, { track: 'all' });
@@ -141,70 +143,96 @@ test('flows that were not remembered keep their real servers for as long as they
   assert.equal(one(tracker, [A, B, C], 100_000 + SILENCE, { track: 'all' }).previous, undefined);
 });
 
-test('a change that was not published leaves nothing behind', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'beeline-'));
-  try {
-    const path = join(directory, 'history');
-    const tracker = new MoveTracker(path, false);
-    one(tracker, [A, B], 0, { track: 'moved' });
-    const kept = readFileSync(path, 'utf8');
-    one(tracker, [B], 1000, { track: 'moved' });
-    tracker.revert();
-    assert.equal(readFileSync(path, 'utf8'), kept);
-    // Else A's slots would have B for their previous owner, who never had them.
-    assert.equal(one(tracker, [A, B], 2000, { track: 'moved' }).previous, undefined);
-  } finally {
-    rmSync(directory, { recursive: true });
+function historiesAt(path: string, said: string[] = []): Store<Histories> {
+  return storeAt(path, historiesFormat, said);
+}
+
+/** What packets see under a daemon that finds a file. */
+function restarted(path: string, now: number, said: string[] = []): CompiledService {
+  return one(new MoveTracker(historiesAt(path, said), true), [A, B, C], now, { track: 'moved' });
+}
+
+test('a change that was not published leaves nothing behind', async (context) => {
+  const path = join(folderFor(context), 'history');
+  const tracker = new MoveTracker(historiesAt(path), false);
+  one(tracker, [A, B], 0, { track: 'moved' });
+  await tracker.keep();
+  const kept = readFileSync(path, 'utf8');
+  one(tracker, [B], 1000, { track: 'moved' });
+  await tracker.keep();
+  assert.notEqual(readFileSync(path, 'utf8'), kept);
+  tracker.revert();
+  await tracker.keep();
+  assert.equal(readFileSync(path, 'utf8'), kept);
+  // Else A's slots would have B for their previous owner, who never had them.
+  assert.equal(one(tracker, [A, B], 2000, { track: 'moved' }).previous, undefined);
+});
+
+test('a restarted daemon goes on from the file; one that cannot be read as histories is as good as none', async (context) => {
+  const path = join(folderFor(context), 'history');
+  const tracker = new MoveTracker(historiesAt(path), false);
+  one(tracker, [A, B], 0, { track: 'moved' });
+  const moved = one(tracker, [A, B, C], 1000, { track: 'moved' });
+  await tracker.keep();
+  const histories = decode(historiesFormat, readFileSync(path));
+  // As older daemons wrote it.
+  const whole = JSON.stringify({ version: 1, services: histories });
+  for (const content of [encode(historiesFormat, histories), whole]) {
+    writeFileSync(path, content);
+    assert.deepEqual(restarted(path, 2000).previous, moved.previous);
+  }
+  for (const text of [
+    '',
+    'null',
+    '5',
+    '[]',
+    '{"version":1}',
+    '{"version":1,"services":{"tcp 192.168.1.100:80":7}}',
+    '{"version":1,"services":{"tcp 192.168.1.100:80":[]}}',
+    '{"version":1,"services":{"tcp 192.168.1.100:80":[null]}}',
+    '{"version":1,"services":{"tcp 192.168.1.100:80":[{"at":0,"members":[["x",1]]}]}}',
+    whole.replaceAll(/"slots":\d+/g, '"slots":63'),
+    whole.replaceAll('"maglev"', '"magnet"'),
+    ...Array.from({ length: whole.length }, (_, length) => whole.slice(0, length)),
+  ]) {
+    assert.notEqual(text, whole);
+    writeFileSync(path, text);
+    const said: string[] = [];
+    assert.equal(restarted(path, 2000, said).previous, undefined, text);
+    assert.match(said.join(), /cannot be used: .*; the histories of moved slots in it are lost/);
   }
 });
 
-test('a restarted daemon goes on from the file; one that cannot be read as histories is as good as none', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'beeline-'));
-  try {
-    const path = join(directory, 'history');
-    const tracker = new MoveTracker(path, false);
-    one(tracker, [A, B], 0, { track: 'moved' });
-    const moved = one(tracker, [A, B, C], 1000, { track: 'moved' });
-    const whole = readFileSync(path, 'utf8');
-    const again = one(new MoveTracker(path, true), [A, B, C], 2000, { track: 'moved' });
-    assert.deepEqual(again.previous, moved.previous);
-    for (const text of [
-      '',
-      'null',
-      '5',
-      '[]',
-      '{"version":1}',
-      '{"version":1,"services":{"tcp 192.168.1.100:80":7}}',
-      '{"version":1,"services":{"tcp 192.168.1.100:80":[]}}',
-      '{"version":1,"services":{"tcp 192.168.1.100:80":[null]}}',
-      '{"version":1,"services":{"tcp 192.168.1.100:80":[{"at":0,"members":[["x",1]]}]}}',
-      whole.replaceAll(/"slots":\d+/g, '"slots":63'),
-      whole.replaceAll('"maglev"', '"magnet"'),
-      ...Array.from({ length: whole.length }, (_, length) => whole.slice(0, length)),
-    ]) {
-      assert.notEqual(text, whole);
-      writeFileSync(path, text);
-      assert.equal(one(new MoveTracker(path, true), [A, B, C], 2000, { track: 'moved' }).previous, undefined, text);
-    }
-  } finally {
-    rmSync(directory, { recursive: true });
+test('where no flows are left, their histories are not believed, and neither is the spare', async (context) => {
+  const path = join(folderFor(context), 'history');
+  for (const servers of [
+    [A, B],
+    [A, B, C],
+  ]) {
+    const tracker = new MoveTracker(historiesAt(path), false);
+    one(tracker, servers, 0, { track: 'moved' });
+    await tracker.keep();
   }
+  assert.ok(!existsSync(`${path}.previous`));
+  assert.equal(restarted(path, 2000).previous, undefined);
 });
 
-test('histories that cannot be kept are told of, tried again, and keep no image from packets', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'beeline-'));
-  try {
-    const path = join(directory, 'later', 'history');
-    const troubles: unknown[] = [];
-    const tracker = new MoveTracker(path, false, (error) => troubles.push(error));
-    one(tracker, [A, B], 0, { track: 'moved' });
-    assert.notEqual(one(tracker, [A, B, C], 1000, { track: 'moved' }).previous, undefined);
-    assert.equal(troubles.length, 2);
-    mkdirSync(join(directory, 'later'));
-    const moved = one(tracker, [A, B, C], 2000, { track: 'moved' });
-    assert.equal(troubles.length, 2);
-    assert.deepEqual(one(new MoveTracker(path, true), [A, B, C], 3000, { track: 'moved' }).previous, moved.previous);
-  } finally {
-    rmSync(directory, { recursive: true });
+test('histories that cannot be kept are told of, tried again, and keep no image from packets', async (context) => {
+  const path = join(folderFor(context), 'history');
+  const said: string[] = [];
+  const store = historiesAt(path, said);
+  const tracker = new MoveTracker(store, false);
+  mkdirSync(`${path}.new`);
+  one(tracker, [A, B], 0, { track: 'moved' });
+  await tracker.keep();
+  assert.notEqual(one(tracker, [A, B, C], 1000, { track: 'moved' }).previous, undefined);
+  await tracker.keep();
+  assert.match(store.problem!, /^histories of moved slots are in force, but cannot be kept/);
+  assert.equal(said.length, 1);
+  rmdirSync(`${path}.new`);
+  while (store.problem !== undefined) {
+    await sleep(5);
   }
+  const moved = one(tracker, [A, B, C], 2000, { track: 'moved' });
+  assert.deepEqual(restarted(path, 3000).previous, moved.previous);
 });

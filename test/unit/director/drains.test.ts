@@ -1,76 +1,102 @@
-/** Real servers on their way out: what is kept of them, and what a daemon makes of a file that is not its own. */
+/** Drains: what they do to a model, what is kept of them, and what a daemon makes of a file that is not its own. */
 
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 
-import { Drains, type Left } from '../../../src/director/overlays/drains.js';
+import { Drains, drainsFormat } from '../../../src/director/overlays/drains.js';
+import type { FlowsLeft } from '../../../src/director/overlays/overlay.js';
 import type { Model } from '../../../src/model/index.js';
 import { service } from '../../support/models.js';
+import { folderFor, storeAt } from '../../support/store.js';
 
 const [A, B] = ['10.0.0.1', '10.0.0.2'] as const;
 const NAME = 'tcp 192.168.1.100:80';
-const IDLE: Left = { flows: 0, uncertain: false };
+const DRAINED = { service: NAME, address: A };
+const IDLE: FlowsLeft = { flows: 0, uncertain: false };
 
 function modelOf(...servers: string[]): Model {
   return { interfaces: ['ens3'], mode: 'native', services: [service('192.168.1.100', 80, servers)] };
 }
 
-function withFile(work: (path: string) => void): void {
-  const directory = mkdtempSync(join(tmpdir(), 'beeline-'));
-  try {
-    work(join(directory, 'drains'));
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+/** The drains that a daemon finds in a file. */
+function drainsAt(path: string, said: string[] = []): Drains {
+  return new Drains(storeAt(path, drainsFormat, said));
 }
 
-test('a real server that is drained has no weight, also for a restarted daemon, and is out when its flows have ended', () => {
-  withFile((path) => {
-    const model = modelOf(A, B);
-    new Drains(path).start(model, NAME, A, undefined);
-    const drains = new Drains(path);
-    const weights = (): number[] => drains.apply(model).services[0]!.destinations.map(({ weight }) => weight);
-    assert.deepEqual(weights(), [0, 1]);
-    assert.equal(drains.apply(model).services[0], drains.apply(model).services[0]);
-    const later = Date.now() + 10_000;
-    assert.deepEqual(
-      drains.finish(() => ({ flows: 1, uncertain: false }), later),
-      [],
-    );
-    assert.deepEqual(
-      drains.finish(() => ({ flows: 0, uncertain: true }), later),
-      [],
-    );
-    assert.deepEqual(
-      drains.finish(() => IDLE, later),
-      [`${A} of ${NAME}: drained and removed`],
-    );
-    assert.deepEqual(weights(), [1]);
-    assert.equal(drains.report(NAME, A, IDLE)?.removed, true);
-    drains.clear();
-    assert.deepEqual(weights(), [1, 1]);
-    assert.ok(!existsSync(path));
-  });
+test('a real server that is drained has no weight, also for a restarted daemon, and is out when its flows have ended', async (context) => {
+  const path = join(folderFor(context), 'drains');
+  const model = modelOf(A, B);
+  const first = drainsAt(path);
+  first.start(model, DRAINED, undefined);
+  await first.keep();
+  const drains = drainsAt(path);
+  const weights = (): number[] => drains.apply(model).services[0]!.destinations.map(({ weight }) => weight);
+  assert.deepEqual(weights(), [0, 1]);
+  assert.equal(drains.apply(model).services[0], drains.apply(model).services[0]);
+  const later = Date.now() + 10_000;
+  assert.deepEqual(
+    drains.advance(() => ({ flows: 1, uncertain: false }), later),
+    [],
+  );
+  assert.deepEqual(
+    drains.advance(() => ({ flows: 0, uncertain: true }), later),
+    [],
+  );
+  assert.equal(drains.withoutRemoved(model), model);
+  assert.deepEqual(
+    drains.advance(() => IDLE, later),
+    [`${A} of ${NAME}: drained and removed`],
+  );
+  assert.deepEqual(weights(), [1]);
+  assert.deepEqual(drains.withoutRemoved(model), modelOf(B));
+  assert.equal(drains.withoutRemoved(model, { service: NAME, address: B }), model);
+  assert.equal(drains.report(DRAINED, IDLE)?.removed, true);
+  assert.deepEqual(drains.clear(), [`drain of ${A} of ${NAME}`]);
+  assert.deepEqual(weights(), [1, 1]);
+  await drains.keep();
+  assert.ok(!existsSync(path));
 });
 
-test('a real server that was taken out of the configuration, and comes back after a restart, is not drained any more', () => {
-  withFile((path) => {
-    new Drains(path).start(modelOf(A, B), NAME, A, undefined);
-    new Drains(path).keepOnly(modelOf(B));
-    const model = modelOf(A, B);
-    assert.equal(new Drains(path).apply(model), model);
-  });
+test('a real server that was taken out of the configuration, and comes back after a restart, is not drained any more', async (context) => {
+  const path = join(folderFor(context), 'drains');
+  const first = drainsAt(path);
+  first.start(modelOf(A, B), DRAINED, undefined);
+  await first.keep();
+  const second = drainsAt(path);
+  second.keepOnly(modelOf(B));
+  await second.keep();
+  const model = modelOf(A, B);
+  assert.equal(drainsAt(path).apply(model), model);
 });
 
-test('a file that holds no drains is as good as none', () => {
-  withFile((path) => {
-    const model = modelOf(A, B);
-    for (const text of ['', 'null', '{}', '7', '[null]', '[{"service":1}]', '{"length":1}']) {
-      writeFileSync(path, text);
-      assert.equal(new Drains(path).apply(model), model, text);
-    }
-  });
+test('a change that is refused leaves drains as they were, also in the file', async (context) => {
+  const path = join(folderFor(context), 'drains');
+  const drains = drainsAt(path);
+  const model = modelOf(A, B);
+  drains.start(model, DRAINED, undefined);
+  const restore = drains.checkpoint();
+  drains.clear();
+  await drains.keep();
+  restore();
+  await drains.keep();
+  assert.equal(drainsAt(path).report(DRAINED, IDLE)?.removed, false);
+});
+
+test('a file that holds no drains is as good as none, and that is logged', (context) => {
+  const path = join(folderFor(context), 'drains');
+  const model = modelOf(A, B);
+  for (const text of ['', 'null', '{}', '7', '[null]', '[{"service":1}]', '{"length":1}']) {
+    writeFileSync(path, text);
+    const said: string[] = [];
+    assert.equal(drainsAt(path, said).apply(model), model, text);
+    assert.match(said.join(), /^error: .*drains cannot be used: it.*; the drains in it are lost$/);
+  }
+});
+
+test('the drains of a daemon before this one are read', (context) => {
+  const path = join(folderFor(context), 'drains');
+  writeFileSync(path, JSON.stringify([{ ...DRAINED, since: 1, removed: true }]));
+  assert.equal(drainsAt(path).report(DRAINED, IDLE)?.removed, true);
 });

@@ -1,8 +1,6 @@
 /** Changes of a running director that come at the same time: none is lost, none is done twice, none pays for another. */
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,10 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 
 import { Director, type DirectorOptions } from '../../../src/director/director.js';
-import { Drains } from '../../../src/director/overlays/drains.js';
+import { Drains, drainsFormat } from '../../../src/director/overlays/drains.js';
+import { Overlays } from '../../../src/director/overlays/index.js';
 import type { Image } from '../../../src/image/index.js';
 import { BeelineError, edit, type Edit, type Model } from '../../../src/model/index.js';
 import { DIRECTOR, service } from '../../support/models.js';
+import { folderFor, storeAt } from '../../support/store.js';
 
 const KEY = { address: '192.168.1.100', port: 80, protocol: 'tcp' } as const;
 const NAME = 'tcp 192.168.1.100:80';
@@ -28,18 +28,17 @@ class Fake {
   readonly drains: Drains;
   readonly director: Director;
   most = Infinity;
-  /** Who does not answer ARP. */
+  /** The real servers that do not answer ARP. */
   readonly pending: string[] = [];
 
   constructor(context: TestContext) {
-    const path = mkdtempSync(join(tmpdir(), 'beeline-update-'));
-    this.drains = new Drains(join(path, 'drains'));
+    this.drains = new Drains(storeAt(join(folderFor(context), 'drains'), drainsFormat));
     const dataPlane = {
       image: undefined as Image | undefined,
       generation: 0,
       movesUntil: Infinity,
       attachedTo: [DIRECTOR.ifindex],
-      withMoves: (image: Image) => image,
+      withMoves: (image: Image) => Promise.resolve(image),
       publish: async (image: Image): Promise<void> => {
         await sleep(5);
         if (image.services.some(({ destinations }) => destinations.length > this.most)) {
@@ -55,7 +54,7 @@ class Fake {
       network: { link: () => DIRECTOR, interface: () => DIRECTOR },
       resolver: { track: () => Promise.resolve(), resolutions: () => new Map(), pending: this.pending },
       dataPlane,
-      drains: this.drains,
+      overlays: new Overlays([this.drains]),
       log: pino({ level: 'silent' }),
       replace: false,
       keep: (model: Model, changes: number) => {
@@ -63,14 +62,17 @@ class Fake {
         return Promise.resolve();
       },
     } as unknown as DirectorOptions);
-    context.after(async () => {
-      await this.director.stop();
-      rmSync(path, { recursive: true });
-    });
+    context.after(() => this.director.stop());
   }
 
   edit(change: Edit): Promise<Model> {
     return this.director.update({ apply: (model) => edit(model, change) });
+  }
+
+  drain(address: string): Promise<void> {
+    return this.director.adjust((model) => {
+      this.drains.start(model, { service: NAME, address }, undefined);
+    });
   }
 
   add(address: string): Promise<Model> {
@@ -78,7 +80,9 @@ class Fake {
   }
 
   get addresses(): string[] {
-    return this.director.model.services.flatMap(({ destinations }) => destinations.map(({ address }) => address));
+    return this.director.models.desired.services.flatMap(({ destinations }) =>
+      destinations.map(({ address }) => address),
+    );
   }
 }
 
@@ -91,7 +95,7 @@ async function started(context: TestContext): Promise<Fake> {
   return fake;
 }
 
-test('fifty real servers that are added at once are all in, once, and are published and kept together', async (context) => {
+test('fifty concurrent additions are all applied once, and published and saved together', async (context) => {
   const fake = await started(context);
   const wanted = Array.from({ length: 50 }, (_, i) => `10.0.1.${i}`);
   const begun = performance.now();
@@ -105,7 +109,7 @@ test('fifty real servers that are added at once are all in, once, and are publis
   );
 });
 
-test('each sees what the one before left, and is refused alone', async (context) => {
+test('each edit sees the result of the one before, and is refused alone', async (context) => {
   const fake = await started(context);
   const results = await Promise.allSettled([fake.add('10.0.1.1'), fake.add('10.0.1.1'), fake.add('10.0.1.2')]);
   assert.deepEqual(
@@ -115,7 +119,7 @@ test('each sees what the one before left, and is refused alone', async (context)
   assert.deepEqual(fake.addresses, [A, B, '10.0.1.1', '10.0.1.2']);
 });
 
-test('one that the tables have no room for is refused, and those beside it are not', async (context) => {
+test('an edit that the tables have no room for is refused, and concurrent ones are not', async (context) => {
   const fake = await started(context);
   fake.most = 4;
   const results = await Promise.allSettled(['10.0.1.1', '10.0.1.2', '10.0.1.3'].map((address) => fake.add(address)));
@@ -130,23 +134,22 @@ test('one that the tables have no room for is refused, and those beside it are n
   ]);
 });
 
-test('nobody is told before it is kept', async (context) => {
+test('no edit is acknowledged before it is saved', async (context) => {
   const fake = await started(context);
   const model = await fake.add('10.0.1.1');
   assert.deepEqual([model.services[0]?.destinations.length, fake.kept], [3, [[3, 1]]]);
 });
 
-test("a change of one real server ends its draining, and nobody else's", async (context) => {
+test('an edit of a real server ends its drain, and no other drain', async (context) => {
   const fake = await started(context);
-  const weights = (): number[] =>
-    fake.drains.apply(fake.director.model).services[0]!.destinations.map((each) => each.weight);
-  await fake.director.drain(NAME, A, undefined);
-  await fake.director.drain(NAME, B, undefined);
+  const weights = (): number[] => fake.director.models.effective.services[0]!.destinations.map((each) => each.weight);
+  await fake.drain(A);
+  await fake.drain(B);
   await fake.add('10.0.1.1');
   assert.deepEqual(weights(), [0, 0, 1]);
   await fake.director.update({
     apply: (model) => edit(model, { kind: 'edit-destination', service: KEY, destination: { address: A, weight: 7 } }),
-    ends: { service: NAME, address: A },
+    realServer: { service: NAME, address: A },
   });
   assert.deepEqual(weights(), [7, 0, 1]);
   await fake.edit({ kind: 'delete-destination', service: KEY, address: B });
@@ -154,27 +157,22 @@ test("a change of one real server ends its draining, and nobody else's", async (
   assert.deepEqual(weights(), [7, 1, 1]);
 });
 
-test('who was drained and is out comes back by being added', async (context) => {
+test('a real server that was drained and removed can be added again', async (context) => {
   const fake = await started(context);
-  await fake.director.drain(NAME, A, undefined);
-  fake.drains.finish(() => ({ flows: 0, uncertain: false }), Date.now() + 10_000);
-  const ends = { service: NAME, address: A };
+  await fake.drain(A);
+  fake.drains.advance(() => ({ flows: 0, uncertain: false }), Date.now() + 10_000);
   await fake.director.update({
-    apply: (model) =>
-      edit(fake.drains.withoutRemoved(model, ends), {
-        kind: 'add-destination',
-        service: KEY,
-        destination: { address: A, weight: 2 },
-      }),
-    ends,
+    apply: (model) => edit(model, { kind: 'add-destination', service: KEY, destination: { address: A, weight: 2 } }),
+    realServer: { service: NAME, address: A },
+    adds: true,
   });
   assert.deepEqual(fake.addresses, [B, A]);
-  assert.equal(fake.drains.apply(fake.director.model), fake.director.model);
+  assert.deepEqual(fake.director.models.effective, fake.director.models.desired);
 });
 
-test('a limit that refuses a configuration leaves all as it was, drains too', async (context) => {
+test('a configuration that --max-moved refuses changes nothing, drains included', async (context) => {
   const fake = await started(context);
-  await fake.director.drain(NAME, A, undefined);
+  await fake.drain(A);
   const refusal = fake.director.change(
     { ...MODEL, services: [] },
     {
@@ -184,6 +182,6 @@ test('a limit that refuses a configuration leaves all as it was, drains too', as
     },
   );
   await assert.rejects(refusal, { code: 'MAX_MOVED' });
-  assert.equal(fake.director.model.services.length, 1);
-  assert.equal(fake.drains.all.length, 1);
+  assert.equal(fake.director.models.desired.services.length, 1);
+  assert.notEqual(fake.drains.report({ service: NAME, address: A }, { flows: 0, uncertain: false }), undefined);
 });

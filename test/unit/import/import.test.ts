@@ -7,7 +7,7 @@ import { importRules } from '../../../src/cli/index.js';
 import { configOf, formatConfig, parseConfig } from '../../../src/config/index.js';
 import { RECORDED_NAMES } from '../../support/ipvsadm.js';
 
-test('what ipvsadm-save printed becomes a configuration of the same services', async () => {
+test('the output of ipvsadm-save becomes a configuration of the same services', async () => {
   const text = `-A -t 192.168.1.100:http -s rr
 -a -t 192.168.1.100:http -r 192.168.1.31:http -g -w 1
 -a -t 192.168.1.100:http -r 192.168.1.32:http -g -w 0
@@ -23,7 +23,7 @@ test('what ipvsadm-save printed becomes a configuration of the same services', a
   assert.deepEqual(read, expected);
 });
 
-test('what has no equal is told by its line, and the rest is kept', async () => {
+test('parts without an equivalent are reported by line, and the rest is kept', async () => {
   const text = `# web
 -A -t 192.168.1.100:80 -s rr
 -a -t 192.168.1.100:80 -r 192.168.1.31:8080 -m -w 1
@@ -63,7 +63,7 @@ nonsense
   );
 });
 
-test('services of marks are listed with what is still to be said of them', async () => {
+test('services of marks are listed as incomplete, because their rules are missing', async () => {
   const { model, remarks } = await importRules(
     '-A -f 1 -6 -s rr\n-a -f 1 -6 -r [fd00::31]:0 -g -w 2\n',
     'ens3',

@@ -66,7 +66,7 @@ function codecOf(shape: Shape, options: { plain?: boolean } = {}) {
   };
 }
 
-test('bytes of any type that are decoded and encoded are the same bytes', () => {
+test('decoding and encoding the bytes of any type returns the same bytes', () => {
   fc.assert(
     fc.property(example, fc.boolean(), ({ shape, made: { btf, type, size }, bytes, other }, plain) => {
       const codec = new BtfCodec(btf, { plain });

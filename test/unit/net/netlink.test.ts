@@ -49,7 +49,7 @@ test('a datagram with several messages is decoded, and a message that is cut off
   assert.equal(decodeMessages(datagram.subarray(0, datagram.length - 1)).length, 2);
 });
 
-test('no bytes from the kernel, however wrong, make the decoders fail', () => {
+test('no bytes, however wrong, make the decoders throw', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
       decodeMessages(bytes).forEach(decodeAnswer);
@@ -136,7 +136,7 @@ test('a route through a gateway of the other family is a route through a gateway
   assert.deepEqual(decodeRoute(message(24, payload)), { kind: 'unicast', ifindex: 2, gateway: 'fe80::1' });
 });
 
-test('text ends at its zero', () => {
+test('text ends at its zero byte', () => {
   assert.equal(stringOf(Buffer.from('ens3\0\0garbage')), 'ens3');
   assert.equal(stringOf(undefined), '');
 });

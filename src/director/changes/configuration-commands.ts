@@ -1,29 +1,34 @@
-/** Commands that are about configurations as a whole: what is running, what another one would do, and going over to it. */
+/** Commands about whole configurations: the running one, a plan of another one, and the switch to it. */
 
 import { type ConfigFile, parseConfig, readConfigFile } from '../../config/index.js';
-import type { Handlers, Parameters, PlanReport, ReloadReport, RunningModel } from '../../control/index.js';
+import {
+  type Handlers,
+  type Parameters,
+  type PlanReport,
+  type ReloadReport,
+  requireAtMost,
+  type RunningModel,
+} from '../../control/index.js';
 import type { DataPlane } from '../../dataplane/index.js';
 import { keepUnchanged, type Model } from '../../model/index.js';
 import type { Director } from '../director.js';
 import type { Logger } from '../log.js';
-import type { Drains } from '../overlays/drains.js';
 import { reportReload } from '../reports/services.js';
-import { planChange, requireAtMost } from './plan.js';
-import type { RunTime } from './run-time.js';
+import { planChange } from './plan.js';
+import type { UnsavedChanges } from './unsaved-changes.js';
 
-export interface ChangingOptions {
+export interface ConfigurationCommandsOptions {
   readonly director: Director;
-  readonly drains: Drains;
   readonly dataPlane: DataPlane;
-  readonly runTime: RunTime;
+  readonly unsaved: UnsavedChanges;
   readonly configPath: string;
   readonly log: Logger;
 }
 
-export class Changing {
-  readonly #options: ChangingOptions;
+export class ConfigurationCommands {
+  readonly #options: ConfigurationCommandsOptions;
 
-  constructor(options: ChangingOptions) {
+  constructor(options: ConfigurationCommandsOptions) {
     this.#options = options;
   }
 
@@ -34,20 +39,20 @@ export class Changing {
       plan: ({ text, fileName }) => this.#plan(parseConfig(text, fileName)),
       model: () => this.#running(),
       saved: async ({ origin, revision }) => {
-        const { director, runTime, log } = this.#options;
-        await director.exclusively(() => runTime.saved(origin, revision, director.model));
-        log.info({ changes: runTime.changes }, 'what is running was saved to the configuration file');
+        const { director, unsaved, log } = this.#options;
+        await director.exclusively(() => unsaved.markSaved(origin, revision, director.models.desired));
+        log.info({ changes: unsaved.count }, 'what is running was saved to the configuration file');
         return {};
       },
     };
   }
 
-  /** Has the daemon's own file hold, and it alone. */
+  /** Switches to the daemon's own file. Changes by commands end. */
   async reload({ maxMoved }: Parameters['reload']): Promise<ReloadReport> {
-    const { configPath, runTime, log } = this.#options;
+    const { configPath, unsaved, log } = this.#options;
     try {
       const file = readConfigFile(configPath);
-      const report = await this.#replace(file.model, maxMoved, (before) => runTime.replace(file, before));
+      const report = await this.#replace(file.model, maxMoved, (before) => unsaved.replace(file, before));
       log.info(report, 'reloaded');
       return report;
     } catch (error) {
@@ -56,15 +61,15 @@ export class Changing {
     }
   }
 
-  /** Has another configuration hold, which the client read; after a restart too, until the daemon's own file changes. */
+  /** Switches to a configuration that the client read. It survives a restart, until the daemon's own file changes. */
   async #apply({ text, fileName, maxMoved }: Parameters['apply']): Promise<ReloadReport> {
-    const { runTime, log } = this.#options;
+    const { unsaved, log } = this.#options;
     const model = parseConfig(text, fileName);
     const own = this.#ownFile();
     const report = await this.#replace(model, maxMoved, (before) =>
       own?.text === text
-        ? runTime.replace({ text, model }, before)
-        : runTime.replaceByOther(this.#options.director.model, own, before),
+        ? unsaved.replace({ text, model }, before)
+        : unsaved.replaceByOther(this.#options.director.models.desired, own, before),
     );
     log.info({ file: fileName, ...report }, 'applied');
     return report;
@@ -75,31 +80,30 @@ export class Changing {
     maxMoved: number | undefined,
     keep: (before: Model) => Promise<number>,
   ): Promise<ReloadReport> {
-    const { director, drains, log } = this.#options;
-    let [running, dropped] = [director.model, 0];
+    const { director, log } = this.#options;
+    let dropped = 0;
     const before = await director.change(next, {
-      check: (model) => {
-        running = drains.withoutRemoved(model);
+      check: () => {
         if (maxMoved !== undefined) {
           requireAtMost(maxMoved, this.#plan(next));
         }
       },
-      done: async () => {
-        dropped = await keep(running);
+      done: async ({ lasting }) => {
+        dropped = await keep(lasting);
       },
     });
     if (dropped > 0) {
       log.warn({ changes: dropped }, 'what commands had changed was replaced');
     }
-    return { ...reportReload(before, director.model), dropped };
+    return { ...reportReload(before, director.models.desired), dropped };
   }
 
   #plan(model: Model): PlanReport {
-    const { director, drains, dataPlane } = this.#options;
-    const before = drains.withoutRemoved(director.model);
-    const next = keepUnchanged(director.model, model);
+    const { director, dataPlane } = this.#options;
+    const { desired, lasting } = director.models;
+    const next = keepUnchanged(desired, model);
     return planChange({
-      before,
+      before: lasting,
       next,
       image: dataPlane.image ?? { services: [] },
       nextImage: director.imageOf(next),
@@ -108,10 +112,10 @@ export class Changing {
   }
 
   #running(): RunningModel {
-    const { director, drains, runTime, configPath } = this.#options;
-    const { origin, changes, since, dropped, revision } = runTime;
+    const { director, unsaved, configPath } = this.#options;
+    const { origin, count: changes, since, dropped, revision } = unsaved;
     return {
-      model: drains.withoutRemoved(director.model),
+      model: director.models.lasting,
       configPath,
       origin,
       changes,
@@ -121,7 +125,7 @@ export class Changing {
     };
   }
 
-  /** Undefined when it is not there, or not right: it does not matter then. */
+  /** Reads the daemon's own file; undefined: it is missing or invalid, and does not matter then. */
   #ownFile(): ConfigFile | undefined {
     try {
       return readConfigFile(this.#options.configPath);

@@ -1,0 +1,60 @@
+/** The table of the daemon's methods: each request of the control socket, and what answers it. */
+
+import type { Handlers, StatusReport } from '../control/index.js';
+import type { DataPlane } from '../dataplane/index.js';
+import type { ConfigurationCommands } from './changes/configuration-commands.js';
+import type { DrainCommands } from './changes/drain-commands.js';
+import type { EditCommands } from './changes/edit-commands.js';
+import type { UnsavedChanges } from './changes/unsaved-changes.js';
+import type { Director } from './director.js';
+import { explainFrames } from './reports/explain.js';
+import { reportFlows, summarizeFlows } from './reports/flows.js';
+import { reportServices, reportStats, reportTotals } from './reports/services.js';
+import type { Stores } from './stores.js';
+
+export interface HandlerOptions {
+  readonly version: string;
+  readonly configPath: string;
+  readonly director: Director;
+  readonly dataPlane: DataPlane;
+  readonly stores: Stores;
+  readonly unsaved: UnsavedChanges;
+  readonly configurations: ConfigurationCommands;
+  readonly drains: DrainCommands;
+  readonly edits: EditCommands;
+  readonly stop: Handlers['stop'];
+}
+
+export function handlersOf(options: HandlerOptions): Handlers {
+  const { director, dataPlane, configurations, drains, edits, stop } = options;
+  const startedAt = new Date().toISOString();
+  return {
+    status: () => statusOf(options, startedAt),
+    list: () => reportServices(dataPlane.image?.services ?? [], dataPlane.counters(), dataPlane.flowCounts()),
+    stats: () => reportStats(dataPlane.image?.services ?? [], dataPlane.counters()),
+    flows: (query) => reportFlows(dataPlane, query),
+    flowSummary: async (query) => summarizeFlows(dataPlane, await director.sweep(), query),
+    explain: (query) => explainFrames(dataPlane, query),
+    ...configurations.handlers,
+    ...drains.handlers,
+    ...edits.handlers,
+    stop,
+  };
+}
+
+function statusOf(options: HandlerOptions, startedAt: string): StatusReport {
+  const { version, configPath, director, dataPlane, stores, unsaved } = options;
+  return {
+    version,
+    pid: process.pid,
+    startedAt,
+    configPath,
+    interfaces: director.interfaces(),
+    programId: dataPlane.programId,
+    generation: dataPlane.generation,
+    ...reportTotals(dataPlane.image?.services ?? [], dataPlane.counters()),
+    changes: unsaved.count,
+    changedSince: unsaved.since,
+    problems: [...director.problems, ...stores.problems],
+  };
+}

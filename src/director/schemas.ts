@@ -1,0 +1,88 @@
+/** The shape of a model in a file of the daemon. */
+
+import { z } from 'zod';
+
+import {
+  type FlowTableSizes,
+  type IpAddress,
+  type MacAddress,
+  type MarkRule,
+  type MarkService,
+  type Model,
+  NO_DESTINATION,
+  type Overrides,
+  parseIp,
+  isMac,
+  PROTOCOLS,
+  SCHEDULER_FLAGS,
+  SCHEDULERS,
+  type Service,
+  type Timeouts,
+  TRACKING,
+  TTL_POLICIES,
+} from '../model/index.js';
+
+/** In the one spelling by which addresses are compared. */
+export const addressSchema = z.custom<IpAddress>((value) => typeof value === 'string' && parseIp(value) === value);
+const mac = z.custom<MacAddress>((value) => typeof value === 'string' && isMac(value));
+
+const count = z.int().min(0);
+const port = z.int().min(0).max(0xffff);
+const protocol = z.enum(PROTOCOLS);
+const family = z.union([z.literal(4), z.literal(6)]);
+const vlan = z.strictObject({ id: count, outer: count.optional() });
+
+const timeouts: z.ZodType<Overrides<Timeouts>> = z.strictObject({
+  synReceived: count.optional(),
+  established: count.optional(),
+  finWait: count.optional(),
+  timeWait: count.optional(),
+  close: count.optional(),
+  udp: count.optional(),
+});
+
+const flows: z.ZodType<Overrides<FlowTableSizes>> = z.strictObject({ ipv4: count.optional(), ipv6: count.optional() });
+
+const destination = z.strictObject({
+  address: addressSchema,
+  mac: mac.optional(),
+  interface: z.string().optional(),
+  vlan: vlan.optional(),
+  weight: count,
+  upperThreshold: count.optional(),
+  lowerThreshold: count.optional(),
+});
+
+const policy = {
+  scheduler: z.enum(SCHEDULERS),
+  flags: z.array(z.enum(SCHEDULER_FLAGS)).optional(),
+  track: z.enum(TRACKING).optional(),
+  persistence: z.strictObject({ timeout: count, mask: z.union([addressSchema, count]).optional() }).optional(),
+  onePacket: z.boolean().optional(),
+  timeouts: timeouts.optional(),
+  slots: count.optional(),
+  ttl: z.enum(TTL_POLICIES).optional(),
+  noDestination: z.enum(NO_DESTINATION).optional(),
+  destinations: z.array(destination),
+};
+
+const service: z.ZodType<Service> = z.strictObject({ address: addressSchema, port, protocol, ...policy });
+const markService: z.ZodType<MarkService> = z.strictObject({ mark: count, family, ...policy });
+
+const markRule: z.ZodType<MarkRule> = z.strictObject({
+  mark: count,
+  match: z.strictObject({ protocol, address: addressSchema, prefixLength: count, firstPort: port, lastPort: port }),
+});
+
+export const modelSchema: z.ZodType<Model> = z.strictObject({
+  interfaces: z.array(z.string()),
+  mode: z.enum(['native', 'generic', 'auto']),
+  fragments: z.boolean().optional(),
+  vlans: z.boolean().optional(),
+  directors: z.array(z.string()).optional(),
+  timeouts: timeouts.optional(),
+  flows: flows.optional(),
+  services: z.array(service),
+  markServices: z.array(markService).optional(),
+  markRules: z.array(markRule).optional(),
+});

@@ -1,0 +1,46 @@
+/** The stores of everything that a daemon keeps for the next one. */
+
+import { type Histories, historiesFormat } from '../dataplane/index.js';
+import type { Instance } from '../model/index.js';
+import { type Format, Store } from '../store/index.js';
+import { type Snapshot, snapshotFormat } from './changes/unsaved-changes.js';
+import type { Logger } from './log.js';
+import { type Drain, drainsFormat } from './overlays/drains.js';
+import { type Baselines, baselinesFormat } from './reports/statistics.js';
+
+export class Stores implements Disposable {
+  readonly snapshot: Store<Snapshot>;
+  readonly drains: Store<readonly Drain[]>;
+  readonly baselines: Store<Baselines>;
+  readonly histories: Store<Histories>;
+
+  constructor(instance: Instance, log: Logger) {
+    const open = <Value>(path: string, format: Format<Value>): Store<Value> =>
+      new Store({
+        path,
+        format,
+        report: (level, message, details) => {
+          log[level](details, message);
+        },
+      });
+    this.snapshot = open(instance.statePath, snapshotFormat);
+    this.drains = open(instance.drainsPath, drainsFormat);
+    this.baselines = open(instance.baselinesPath, baselinesFormat);
+    this.histories = open(instance.historyPath, historiesFormat);
+  }
+
+  /** The problems of the stores, as text: a restart at this moment would lose something. */
+  get problems(): readonly string[] {
+    return this.#all.flatMap(({ problem }) => problem ?? []);
+  }
+
+  [Symbol.dispose](): void {
+    this.#all.forEach((store) => {
+      store[Symbol.dispose]();
+    });
+  }
+
+  get #all(): readonly Pick<Store<unknown>, 'problem' | typeof Symbol.dispose>[] {
+    return [this.snapshot, this.drains, this.baselines, this.histories];
+  }
+}

@@ -1,0 +1,106 @@
+/** The director's surroundings: its interfaces, and where its real servers are. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { featureNames, type Image } from '../image/index.js';
+import {
+  allServices,
+  BeelineError,
+  type IpAddress,
+  isMac,
+  type Model,
+  type Resolution,
+  type World,
+} from '../model/index.js';
+import { stripsVlanTags } from '../native/index.js';
+import type { Network, Resolver } from '../net/index.js';
+
+/** How long a start waits for real servers to answer ARP: more than a probe and its first repetition. */
+const SETTLE_MS = 1_500;
+const SETTLE_STEP_MS = 20;
+
+export class Surroundings {
+  readonly #network: Network;
+  readonly #resolver: Resolver;
+
+  constructor(network: Network, resolver: Resolver) {
+    this.#network = network;
+    this.#resolver = resolver;
+  }
+
+  /** @throws BeelineError `INTERFACE_MISSING` if an interface is missing that is not in `except` */
+  requireInterfaces({ interfaces }: Model, except: readonly string[] = []): void {
+    const missing = interfaces.find((name) => !except.includes(name) && this.#network.link(name) === undefined);
+    if (missing !== undefined) {
+      throw new BeelineError('INTERFACE_MISSING', `there is no network interface ${missing}`, {
+        hint: 'See "ip link".',
+      });
+    }
+  }
+
+  /** Has a model's real servers resolved, and returns what is known at this moment. */
+  async survey({ interfaces: names, directors = [], ...model }: Model): Promise<World> {
+    const interfaces = names.flatMap((name) => this.#network.interface(name) ?? []);
+    const addresses = [
+      ...allServices(model).flatMap(({ destinations }) =>
+        destinations.flatMap(({ address, mac }) => (mac === undefined ? address : [])),
+      ),
+      ...directors.filter((each) => !isMac(each)),
+    ];
+    await this.#resolver.track(addresses, interfaces);
+    return { interfaces, resolutions: this.#resolver.resolutions() };
+  }
+
+  /** Returns the surroundings of another model, in which real servers that are new answer. */
+  expectedFor(model: Model): World {
+    const interfaces = model.interfaces.flatMap((name) => this.#network.interface(name) ?? []);
+    return withNewcomers({ interfaces, resolutions: this.#resolver.resolutions() }, model);
+  }
+
+  /** The addresses that were looked for until now. */
+  get known(): ReadonlyMap<IpAddress, unknown> {
+    return this.#resolver.resolutions();
+  }
+
+  /** Gives real servers time to answer, so that the next publication has all of them. */
+  async settle(matters: (address: IpAddress) => boolean = () => true): Promise<void> {
+    const deadline = performance.now() + SETTLE_MS;
+    while (this.#resolver.pending.some(matters) && performance.now() < deadline) {
+      await sleep(SETTLE_STEP_MS);
+    }
+  }
+
+  /** Returns a problem for each interface that is missing. */
+  missing({ interfaces }: Model): string[] {
+    return interfaces
+      .filter((name) => this.#network.link(name) === undefined)
+      .map((name) => `interface ${name} is missing`);
+  }
+
+  /**
+   * Returns a problem for each interface that takes VLAN tags out of frames before the program sees them: the program
+   * would treat tagged frames as untagged ones.
+   */
+  strippedTags({ interfaces }: Model, image: Image | undefined): string[] {
+    if (image === undefined || !featureNames(image.features).includes('vlan')) {
+      return [];
+    }
+    return interfaces
+      .filter((name) => this.#network.link(name) !== undefined && stripsVlanTags(name))
+      .map((name) => `${name} hides VLAN tags from XDP: turn that off, "ethtool -K ${name} rxvlan off"`);
+  }
+}
+
+/** Adds the real servers of a model that were not looked for yet to the surroundings, as if they answered. */
+export function withNewcomers({ interfaces, resolutions }: World, model: Model): World {
+  const [first] = interfaces;
+  if (first === undefined) {
+    return { interfaces, resolutions };
+  }
+  const found: Resolution = { state: 'resolved', mac: '02:00:00:00:00:00', ifindex: first.ifindex };
+  const newcomers = allServices(model)
+    .flatMap(({ destinations }) => destinations)
+    .filter(({ address }) => !resolutions.has(address))
+    .map(({ address }): [IpAddress, Resolution] => [address, found]);
+  return { interfaces, resolutions: new Map([...resolutions, ...newcomers]) };
+}

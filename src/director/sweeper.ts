@@ -1,0 +1,67 @@
+/** Looks at all flows every two seconds, and starts a round if something follows from that. */
+
+import type { DataPlane, FlowStatistics } from '../dataplane/index.js';
+import type { Logger } from './log.js';
+import type { Overlays } from './overlays/index.js';
+import { flowsLeft } from './reports/flows-left.js';
+
+/** Flows that are over are forgotten at most so much later. */
+const SWEEP_MS = 2_000;
+
+export interface SweeperOptions {
+  readonly dataPlane: DataPlane;
+  readonly overlays: Overlays;
+  readonly log: Logger;
+  /** Called when a round should follow. */
+  readonly onChange: () => void;
+}
+
+export class Sweeper {
+  readonly #options: SweeperOptions;
+  readonly #timer: NodeJS.Timeout;
+  #sweeping: Promise<void> | undefined;
+  #flows: FlowStatistics | undefined;
+
+  constructor(options: SweeperOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => {
+      void this.sweep();
+    }, SWEEP_MS);
+  }
+
+  /** Looks at all flows, and returns the result; undefined before the first publication. Calls share one sweep. */
+  async sweep(): Promise<FlowStatistics | undefined> {
+    this.#sweeping ??= this.#sweep().finally(() => {
+      this.#sweeping = undefined;
+    });
+    await this.#sweeping;
+    return this.#flows;
+  }
+
+  /** Waits for the sweep that is under way and begins no other. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#sweeping;
+  }
+
+  async #sweep(): Promise<void> {
+    const { dataPlane, overlays, log, onChange } = this.#options;
+    try {
+      const result = await dataPlane.sweep();
+      if (result === undefined) {
+        return;
+      }
+      this.#flows = result.flows;
+      const now = Date.now();
+      const changed = overlays.advance((service, address) => flowsLeft(dataPlane, service, address), now);
+      changed.forEach((each) => {
+        log.info(each);
+      });
+      if (changed.length > 0 || result.changesMoves || now >= dataPlane.movesUntil) {
+        onChange();
+      }
+    } catch (error) {
+      log.error({ err: error }, 'could not look at the flows; trying again');
+    }
+  }
+}

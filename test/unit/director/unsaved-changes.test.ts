@@ -1,0 +1,203 @@
+/** Changes that commands made outlive the daemon, until a file replaces them. */
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+
+import fc from 'fast-check';
+import { pino } from 'pino';
+
+import { type ConfigFile, originOf, parseConfig } from '../../../src/config/index.js';
+import {
+  beginWith,
+  type Snapshot,
+  snapshotFormat,
+  UnsavedChanges,
+} from '../../../src/director/changes/unsaved-changes.js';
+import type { Model } from '../../../src/model/index.js';
+import { decode, encode } from '../../../src/store/index.js';
+import { anyServices, service } from '../../support/models.js';
+import { folderFor, storeAt } from '../../support/store.js';
+
+const MODEL: Model = {
+  interfaces: ['ens3'],
+  mode: 'native',
+  services: [service('192.168.1.100', 80, ['10.0.0.1', ['10.0.0.2', 3]])],
+};
+
+function snapshotOf(changes: number, model = MODEL): Snapshot {
+  return { origin: { text: 'text', meaning: 'meaning' }, changes, since: '2026-11-21T10:00:00.000Z', model };
+}
+
+function fileOf(text: string): ConfigFile {
+  return { path: 'file', text, model: parseConfig(text, 'file') };
+}
+
+const WEB = 'interfaces: [ens3]\nservices: [{ address: 192.168.1.100, port: 80, realServers: [10.0.0.1] }]\n';
+
+test('changes by commands hold for as long as the file says what they were made to', () => {
+  const file = fileOf(WEB);
+  const kept = { ...snapshotOf(2), origin: originOf(file) };
+  assert.deepEqual(beginWith(file, undefined), { model: file.model, dropped: undefined });
+  assert.equal(beginWith(file, kept).model, MODEL);
+  // Comments and order of keys are no other meaning, nor is another spelling that reads as the same.
+  assert.equal(beginWith(fileOf(`# ours\n${WEB}`), kept).model, MODEL);
+});
+
+test('a file that was changed since replaces them, if it says anything of services', () => {
+  const kept = { ...snapshotOf(2), origin: originOf(fileOf(WEB)) };
+  const other = fileOf(WEB.replace('port: 80', 'port: 81'));
+  assert.deepEqual(beginWith(other, kept), { model: other.model, dropped: kept });
+});
+
+test('of a file that has no services the settings hold, and services are a matter of commands', () => {
+  const kept = {
+    ...snapshotOf(2, { ...MODEL, timeouts: { udp: 10 } }),
+    origin: originOf(fileOf('interfaces: [ens3]\n')),
+  };
+  const { model, dropped } = beginWith(fileOf('interfaces: [ens3, ens4]\nmode: generic\n'), kept);
+  assert.equal(dropped, undefined);
+  assert.deepEqual(model, { ...MODEL, interfaces: ['ens3', 'ens4'], mode: 'generic', timeouts: { udp: 10 } });
+});
+
+const log = pino({ level: 'silent' });
+
+const stateIn = (folder: string): string => join(folder, 'x.state');
+const droppedIn = (folder: string): string => join(folder, 'x.dropped.yaml');
+
+/** The unsaved changes that a daemon finds in a folder. */
+function openIn(folder: string, store = storeAt(stateIn(folder), snapshotFormat)): UnsavedChanges {
+  return new UnsavedChanges({ store, droppedPath: droppedIn(folder), log });
+}
+
+test('any model is kept as it is, and no part of one is believed that has another shape', () => {
+  const policy = { scheduler: 'mh', flags: ['mh-port'], track: 'moved', destinations: [] } as const;
+  const timeouts = { synReceived: 1, established: 2, finWait: 3, timeWait: 4, close: 5, udp: 6 };
+  const full: Model = {
+    ...MODEL,
+    fragments: false,
+    vlans: true,
+    directors: ['192.168.1.5', '00:50:00:00:04:09'],
+    timeouts,
+    flows: { ipv4: 10, ipv6: 20 },
+    services: [
+      {
+        ...{ address: '192.168.1.100', port: 53, protocol: 'udp', scheduler: 'wlc', onePacket: true },
+        ...{ timeouts, slots: 64, ttl: 'decrement', noDestination: 'drop', track: 'all' },
+        persistence: { timeout: 300, mask: '255.255.255.0' },
+        destinations: [
+          {
+            ...{ address: '10.0.0.1', mac: '00:50:00:00:01:00', interface: 'ens3', vlan: { id: 7, outer: 8 } },
+            ...{ weight: 1, upperThreshold: 100, lowerThreshold: 50 },
+          },
+        ],
+      },
+    ],
+    markServices: [
+      { mark: 1, family: 6, ...policy },
+      { mark: 2, family: 4, ...policy, persistence: { timeout: 1, mask: 64 } },
+    ],
+    markRules: [
+      { mark: 1, match: { protocol: 'tcp', address: 'fd00::', prefixLength: 64, firstPort: 1, lastPort: 9 } },
+    ],
+  };
+  const roundTrip = (model: Model): Model => decode(snapshotFormat, encode(snapshotFormat, snapshotOf(1, model))).model;
+  assert.deepEqual(roundTrip(full), full);
+  fc.assert(
+    fc.property(anyServices, (services) => {
+      assert.deepEqual(roundTrip({ ...MODEL, services }), { ...MODEL, services });
+    }),
+  );
+  const wrong = JSON.parse(JSON.stringify(full).replace('"10.0.0.1"', '"10.0.0.01"')) as Model;
+  assert.throws(() => roundTrip(wrong), /invalid at model\.services\.0\.destinations\.0\.address/);
+});
+
+test('the state that daemons before this one wrote is read', () => {
+  const body = `${JSON.stringify(snapshotOf(2))}\n`;
+  const sum = createHash('sha256').update(`beeline-state 1\n${body}`).digest('hex');
+  assert.deepEqual(decode(snapshotFormat, Buffer.from(`beeline-state 1 ${sum}\n${body}`)), snapshotOf(2));
+});
+
+test('what was recorded is there for the next daemon, and gone when a file replaced it', async (context) => {
+  const folder = folderFor(context);
+  const file = fileOf(WEB);
+  {
+    const unsaved = openIn(folder);
+    assert.equal(unsaved.begin(file), file.model);
+    await unsaved.confirm(file.model);
+    assert.equal(existsSync(stateIn(folder)), false);
+    await unsaved.record(MODEL, 2);
+    await unsaved.record(MODEL, 1);
+    assert.equal(unsaved.count, 3);
+  }
+  const unsaved = openIn(folder);
+  const model = unsaved.begin(file);
+  await unsaved.confirm(model);
+  assert.deepEqual([model, unsaved.count], [MODEL, 3]);
+  assert.equal(await unsaved.replace(file, model), 3);
+  assert.deepEqual([existsSync(stateIn(folder)), unsaved.count, unsaved.dropped], [false, 0, droppedIn(folder)]);
+  // The replaced changes can be brought back.
+  assert.deepEqual(parseConfig(readFileSync(droppedIn(folder), 'utf8'), 'dropped'), MODEL);
+});
+
+test('nothing of a state is removed before the start with another file went well', async (context) => {
+  const folder = folderFor(context);
+  {
+    const unsaved = openIn(folder);
+    unsaved.begin(fileOf(WEB));
+    await unsaved.record(MODEL, 1);
+  }
+  const other = fileOf(WEB.replace('port: 80', 'port: 81'));
+  {
+    const unsaved = openIn(folder);
+    assert.equal(unsaved.begin(other), other.model);
+  }
+  const unsaved = openIn(folder);
+  assert.deepEqual(unsaved.begin(fileOf(WEB)), MODEL);
+});
+
+test('what was saved to the file is no change any more, but for what was changed meanwhile', async (context) => {
+  const folder = folderFor(context);
+  const file = fileOf(WEB);
+  const unsaved = openIn(folder);
+  unsaved.begin(file);
+  await unsaved.record(MODEL, 2);
+  const { revision } = unsaved;
+  await unsaved.record(MODEL, 1);
+  await unsaved.markSaved({ text: 'saved', meaning: 'saved' }, revision, MODEL);
+  assert.deepEqual([unsaved.count, existsSync(stateIn(folder))], [1, true]);
+  await unsaved.markSaved({ text: 'again', meaning: 'again' }, unsaved.revision, MODEL);
+  assert.deepEqual([unsaved.count, unsaved.since, existsSync(stateIn(folder))], [0, undefined, false]);
+});
+
+test('another file that was applied is a change to the own one, which may have been changed before', async (context) => {
+  const folder = folderFor(context);
+  const edited = fileOf(`${WEB}mode: generic\n`);
+  {
+    const unsaved = openIn(folder);
+    unsaved.begin(fileOf(WEB));
+    assert.equal(await unsaved.replaceByOther(MODEL, edited, fileOf(WEB).model), 0);
+    assert.equal(unsaved.count, 1);
+  }
+  const unsaved = openIn(folder);
+  assert.deepEqual(unsaved.begin(edited), MODEL);
+});
+
+test('a disk that takes nothing is told with every change, and changes hold all the same', async (context) => {
+  const folder = folderFor(context);
+  writeFileSync(join(folder, 'file'), '');
+  using store = storeAt(join(folder, 'file', 'x.state'), snapshotFormat);
+  const unsaved = openIn(folder, store);
+  unsaved.begin(fileOf(WEB));
+  await unsaved.record(MODEL, 1);
+  assert.match(store.problem!, /in force, but cannot be kept/);
+  assert.equal(unsaved.count, 1);
+});
+
+test("a file's comments are no other meaning, what it says is", () => {
+  const meaning = (text: string): string => originOf(fileOf(text)).meaning;
+  assert.equal(meaning(WEB), meaning(`${WEB}# more\n`));
+  assert.notEqual(meaning(WEB), meaning(WEB.replace('80', '81')));
+});
