@@ -152,7 +152,7 @@ function restarted(path: string, now: number, said: string[] = []): CompiledServ
   return one(new MoveTracker(historiesAt(path, said), true), [A, B, C], now, { track: 'moved' });
 }
 
-test('a change that was not published leaves nothing behind', async (context) => {
+test('a change that was not published leaves no moved slot', async (context) => {
   const path = join(folderFor(context), 'history');
   const tracker = new MoveTracker(historiesAt(path), false);
   one(tracker, [A, B], 0, { track: 'moved' });
@@ -168,7 +168,7 @@ test('a change that was not published leaves nothing behind', async (context) =>
   assert.equal(one(tracker, [A, B], 2000, { track: 'moved' }).previous, undefined);
 });
 
-test('a restarted daemon goes on from the file; one that cannot be read as histories is as good as none', async (context) => {
+test('a restarted daemon continues from the history file, and ignores one that is damaged', async (context) => {
   const path = join(folderFor(context), 'history');
   const tracker = new MoveTracker(historiesAt(path), false);
   one(tracker, [A, B], 0, { track: 'moved' });
@@ -217,7 +217,7 @@ test('where no flows are left, their histories are not believed, and neither is 
   assert.equal(restarted(path, 2000).previous, undefined);
 });
 
-test('histories that cannot be kept are told of, tried again, and keep no image from packets', async (context) => {
+test('a history that cannot be written is reported and tried again, and delays no publication', async (context) => {
   const path = join(folderFor(context), 'history');
   const said: string[] = [];
   const store = historiesAt(path, said);
