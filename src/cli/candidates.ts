@@ -14,7 +14,7 @@ async function ask<Name extends Method>(
   method: Name,
   parameters: Parameters[Name],
 ): Promise<Results[Name]> {
-  const { request } = await import('../control/client.js');
+  const { request } = await import('../control/index.js');
   const instance = given['--instance'] ?? process.env['BEELINE_INSTANCE'] ?? DEFAULT_INSTANCE;
   return request(instanceOf(instance).socketPath, method, parameters);
 }

@@ -3,7 +3,7 @@
 import { CommanderError } from 'commander';
 
 import { BeelineError } from '../model/index.js';
-import { ExitStatus, exitStatusOf } from './context.js';
+import { ExitStatus, exitStatusOf } from './exit-status.js';
 
 async function run(first: string | undefined, rest: readonly string[]): Promise<void> {
   if (first === '__complete') {

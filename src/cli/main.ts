@@ -8,6 +8,6 @@ if (call === undefined) {
   const { runCommandLine } = await import('./command-line.js');
   await runCommandLine();
 } else {
-  const { runTool } = await import('../ipvsadm/tool.js');
+  const { runTool } = await import('../ipvsadm/index.js');
   process.exitCode = await runTool(call.tool, call.words, call.instance);
 }

@@ -27,7 +27,7 @@ import { schemaCommand } from './commands/schema.js';
 import { statsCommand } from './commands/stats.js';
 import { statusCommand } from './commands/status.js';
 import { stopCommand } from './commands/stop.js';
-import { withInstance } from './context.js';
+import { withInstance } from './instance.js';
 
 /** Builds the commands anew, each loading what it needs when it is run. */
 export function beeline(): Command {

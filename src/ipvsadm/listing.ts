@@ -9,7 +9,7 @@ import type {
   Traffic,
 } from '../control/index.js';
 import { type Family, familyOf, type IpAddress, ipFromBytes, isMarkKey, type Protocol } from '../model/index.js';
-import type { Format } from './arguments.js';
+import type { ListFormat } from './command.js';
 import { destinationsSorted, inKernelOrder, inSortedOrder } from './sort.js';
 
 /** The IPVS that listings say they come from; the size is that of its table of connections. */
@@ -40,7 +40,7 @@ function listedDestinations({ destinations }: ListedService, sorted: boolean): T
 /** The services and destinations. @param titled whether the first line says which IPVS: not where one service is asked for */
 export function formatList(
   services: readonly ListedService[],
-  format: Format,
+  format: ListFormat,
   labels: Labels,
   titled: boolean,
 ): string {
@@ -51,7 +51,7 @@ export function formatList(
   return (titled ? TITLE : '') + columnTitles(format) + rows.join('');
 }
 
-function columnTitles({ columns }: Format): string {
+function columnTitles({ columns }: ListFormat): string {
   const first = 'Prot LocalAddress:Port';
   const second = '  -> RemoteAddress:Port';
   const figures = (names: readonly string[]): string => names.map((name) => ` ${name.padStart(8)}`).join('');
@@ -79,7 +79,7 @@ function cells(values: readonly (string | number)[], widths: readonly number[]):
 const SERVICE_WIDTH = 33;
 const DESTINATION_WIDTH = 28;
 
-function formatService(service: ListedService, format: Format, labels: Labels): string {
+function formatService(service: ListedService, format: ListFormat, labels: Labels): string {
   const name = isMarkKey(service)
     ? `FWM  ${service.mark | 0}${service.family === 6 ? ' IPv6' : ''}`
     : shortened(`${service.protocol.toUpperCase().padEnd(4)} ${endpointOf(service, labels)}`, service, SERVICE_WIDTH);
@@ -127,7 +127,7 @@ function shownMask({ persistence }: ListedService): IpAddress | number | undefin
 function formatDestination(
   service: ListedService,
   destination: TableDestination,
-  format: Format,
+  format: ListFormat,
   labels: Labels,
 ): string {
   const { weight, upperThreshold = 0, lowerThreshold = 0, local, active, inactive, persistent } = destination;
@@ -151,12 +151,12 @@ function formatDestination(
 }
 
 /** Connections, packets and bytes in, and none out: in direct routing those go another way. */
-function countsOf({ connections, packets, bytes }: Traffic, { exact }: Format): string {
+function countsOf({ connections, packets, bytes }: Traffic, { exact }: ListFormat): string {
   return [connections, packets, 0, bytes, 0].map((count) => largeNumber(count, exact)).join('');
 }
 
 /** A destination's rates of packets are printed in full. */
-function ratesOf({ connections, packets, bytes }: Traffic, { exact }: Format): string {
+function ratesOf({ connections, packets, bytes }: Traffic, { exact }: ListFormat): string {
   const full = [connections, packets, 0].map((rate) => ` ${String(Math.round(rate)).padStart(8)}`);
   return [...full, ...[bytes, 0].map((rate) => largeNumber(rate, exact))].join('');
 }
@@ -168,17 +168,17 @@ export function largeNumber(value: number | bigint, exact: boolean): string {
   if (exact) {
     return text.length <= 8 ? text.padStart(9) : ` ${text}`;
   }
-  const in_ = (unit: bigint, letter: string): string => String(whole / unit).padStart(8) + letter;
+  const inUnits = (unit: bigint, letter: string): string => String(whole / unit).padStart(8) + letter;
   if (whole < 100_000_000n) {
     return text.padStart(9);
   }
   if (whole < 1_000_000_000n) {
-    return in_(1_000n, 'K');
+    return inUnits(1_000n, 'K');
   }
   if (whole < 100_000_000_000n) {
-    return in_(1_000_000n, 'M');
+    return inUnits(1_000_000n, 'M');
   }
-  return whole < 100_000_000_000_000n ? in_(1_000_000_000n, 'G') : in_(1_000_000_000_000n, 'T');
+  return whole < 100_000_000_000_000n ? inUnits(1_000_000_000n, 'G') : inUnits(1_000_000_000_000n, 'T');
 }
 
 function familyOfService(service: ListedService): Family {

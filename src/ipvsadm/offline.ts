@@ -13,7 +13,7 @@ import {
   type Service,
   withDefaults,
 } from '../model/index.js';
-import type { Director } from './execute.js';
+import type { Director } from './environment.js';
 
 type AnyService = Service | MarkService;
 
@@ -39,7 +39,7 @@ export class OfflineDirector implements Director {
   }
 
   edit(change: Edit): Promise<string[]> {
-    return attempt(() => {
+    return toPromise(() => {
       this.model = edit(this.model, change);
       return editWarnings(this.model, change);
     });
@@ -48,7 +48,7 @@ export class OfflineDirector implements Director {
   table(): Promise<ServiceTable> {
     const { services, markServices = [], markRules = [], timeouts } = this.model;
     const { established: tcp, finWait: tcpfin, udp } = withDefaults(DEFAULT_TIMEOUTS, timeouts);
-    return attempt(() => ({
+    return toPromise(() => ({
       services: services.map((each) => ({ ...each, ...this.#entry(each) })),
       markServices: markServices.map((each) => ({ ...each, ...this.#entry(each) })),
       markRules,
@@ -77,7 +77,7 @@ export class OfflineDirector implements Director {
 }
 
 /** A promise, whichever way it goes. */
-export function attempt<Result>(work: () => Result): Promise<Result> {
+export function toPromise<Result>(work: () => Result): Promise<Result> {
   return new Promise((resolve) => {
     resolve(work());
   });

@@ -3,7 +3,8 @@
 import { request } from '../control/index.js';
 import { DEFAULT_INSTANCE, instanceOf } from '../model/index.js';
 import { failureOf } from './errors.js';
-import { type Director, execute, restoreAnew, type Surroundings } from './execute.js';
+import type { Director, Environment } from './environment.js'
+import { clearAndRestore, execute } from './execute.js';
 import { systemNames } from './names.js';
 
 export const TOOLS = ['ipvsadm', 'ipvsadm-save', 'ipvsadm-restore'] as const;
@@ -32,8 +33,8 @@ export async function runTool(tool: Tool, words: readonly string[], instance?: s
     process.exit(error.code === 'EPIPE' ? 0 : 1);
   });
   try {
-    const surroundings = surroundingsOf(instance ?? process.env['BEELINE_INSTANCE'] ?? DEFAULT_INSTANCE);
-    return await run(tool, words, surroundings);
+    const environment = environmentOf(instance ?? process.env['BEELINE_INSTANCE'] ?? DEFAULT_INSTANCE);
+    return await run(tool, words, environment);
   } catch (error) {
     const { text, status } = failureOf(error, 'service');
     process.stderr.write(`${text}\n`);
@@ -41,24 +42,24 @@ export async function runTool(tool: Tool, words: readonly string[], instance?: s
   }
 }
 
-async function run(tool: Tool, words: readonly string[], surroundings: Surroundings): Promise<number> {
+async function run(tool: Tool, words: readonly string[], environment: Environment): Promise<number> {
   switch (tool) {
     case 'ipvsadm':
-      return execute(words, surroundings);
+      return execute(words, environment);
     case 'ipvsadm-restore':
-      return restoreAnew(surroundings);
+      return clearAndRestore(environment);
     case 'ipvsadm-save':
       if (words.some((word) => word.startsWith('-') && word !== '-n')) {
-        surroundings.err(
+        environment.err(
           'ipvsadm-save: prints the commands that make the services anew.\n   With -n, addresses and ports as numbers.\n',
         );
         return 1;
       }
-      return execute(words.includes('-n') ? ['-S', '-n'] : ['-S'], surroundings);
+      return execute(words.includes('-n') ? ['-S', '-n'] : ['-S'], environment);
   }
 }
 
-function surroundingsOf(instance: string): Surroundings {
+function environmentOf(instance: string): Environment {
   return {
     director: daemonAt(instanceOf(instance).socketPath),
     names: systemNames(),

@@ -6,14 +6,14 @@ import { join } from 'node:path';
 
 import type { FlowReport, FlowsReport } from '../../src/control/index.js';
 import {
-  attempt,
+  toPromise,
   type Director,
   execute,
   type Figures,
   type Names,
   OfflineDirector,
   parseServices,
-  type Surroundings,
+  type Environment,
 } from '../../src/ipvsadm/index.js';
 import {
   BeelineError,
@@ -52,7 +52,7 @@ export class FakeDirector extends OfflineDirector {
   }
 
   override zero(service: EditKey | undefined): Promise<void> {
-    return attempt(() => {
+    return toPromise(() => {
       const { services, markServices = [] } = this.model;
       const all = [...services, ...markServices].map(editKeyName);
       if (service !== undefined && !all.includes(editKeyName(service))) {
@@ -109,7 +109,7 @@ export interface Answer {
 export async function ipvsadm(
   director: Director,
   words: readonly string[],
-  rest: Partial<Surroundings> & { readonly stdin?: string } = {},
+  rest: Partial<Environment> & { readonly stdin?: string } = {},
 ): Promise<Answer> {
   let output = '';
   const warnings: string[] = [];

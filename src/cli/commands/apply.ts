@@ -6,7 +6,10 @@ import { Argument, Command } from 'commander';
 
 import { completes, exitsWith, withExamples } from '../../usage/index.js';
 import { maxMovedOption } from '../arguments.js';
-import { ask, ExitStatus, jsonOption, printResult, withInstance } from '../context.js';
+import { ask } from '../daemon.js';
+import { ExitStatus } from '../exit-status.js';
+import { withInstance } from '../instance.js';
+import { jsonOption, printResult } from '../terminal/print.js';
 import { formatReload } from './reload.js';
 
 export function applyCommand(): Command {

@@ -9,7 +9,8 @@ import type { IpvsChoice, Report } from '../../bench/index.js';
 import { BeelineError, parseIp } from '../../model/index.js';
 import { completes, exitsWith, withExamples } from '../../usage/index.js';
 import { interfaces } from '../candidates.js';
-import { ExitStatus, jsonOption, printResult } from '../context.js';
+import { ExitStatus } from '../exit-status.js';
+import { jsonOption, printResult } from '../terminal/print.js';
 
 /** What all benchmarks print to. */
 interface OutputOptions {

@@ -5,7 +5,8 @@ import { Command } from 'commander';
 import type { PlacedProblem } from '../../config/index.js';
 import { withExamples } from '../../usage/index.js';
 import { configArgument } from '../arguments.js';
-import { exitStatusOf, jsonOption, printJson, printResult } from '../context.js';
+import { exitStatusOf } from '../exit-status.js';
+import { jsonOption, printJson, printResult } from '../terminal/print.js';
 import { formatQuantity } from '../terminal/format.js';
 
 export function checkCommand(): Command {

@@ -10,7 +10,7 @@ import {
   type Shell,
   SHELLS,
 } from '../../usage/index.js';
-import { print } from '../context.js';
+import { print } from '../terminal/print.js';
 import { beeline } from '../program.js';
 
 /** Somebody waits with a finger on the key: a daemon that does not answer by then is not waited for. */

@@ -3,7 +3,7 @@
 import { Argument, Command } from 'commander';
 
 import { completionScript, type Shell, SHELLS, withExamples } from '../../usage/index.js';
-import { print } from '../context.js';
+import { print } from '../terminal/print.js';
 
 export function completionCommand(): Command {
   const completion = new Command('completion')

@@ -8,7 +8,9 @@ import type { DrainReport } from '../../control/index.js';
 import type { IpAddress } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
 import { duration, serverArgument, serviceArgument } from '../arguments.js';
-import { ask, jsonOption, print, printResult, withInstance } from '../context.js';
+import { ask } from '../daemon.js';
+import { withInstance } from '../instance.js';
+import { jsonOption, print, printResult } from '../terminal/print.js';
 import { formatDuration, formatQuantity } from '../terminal/format.js';
 
 /** How often to ask how many flows are left. */

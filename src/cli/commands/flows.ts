@@ -7,7 +7,9 @@ import type { IpAddress } from '../../model/index.js';
 import { completes, withExamples } from '../../usage/index.js';
 import { address, service } from '../arguments.js';
 import { clients, realServers, services } from '../candidates.js';
-import { ask, jsonOption, print, printJsonList, printResult, stdoutPaint, withInstance } from '../context.js';
+import { ask } from '../daemon.js';
+import { withInstance } from '../instance.js';
+import { jsonOption, print, printJsonList, printResult, stdoutPaint } from '../terminal/print.js';
 import { type Paint, plain, type Style } from '../terminal/colour.js';
 import {
   type Column,

@@ -6,9 +6,11 @@ import { constants } from 'node:os';
 import { Argument, Command, Option } from 'commander';
 
 import type { HostName } from '../../lab/index.js';
+import { BeelineError } from '../../model/index.js';
 import { completes, withExamples, withSection } from '../../usage/index.js';
 import { labs } from '../candidates.js';
-import { invocation, jsonOption, print, printResult } from '../context.js';
+import { invocation } from '../terminal/invocation.js';
+import { jsonOption, print, printResult } from '../terminal/print.js';
 import { type Paint, plain } from '../terminal/colour.js';
 import { formatTable } from '../terminal/format.js';
 
@@ -102,11 +104,7 @@ function execCommand(): Command {
     .addArgument(completes(new Argument('<command...>', 'the program and its arguments'), 'program'))
     .passThroughOptions()
     .action(async (host: HostName | 'switch', command: string[], { name }: { name: string }) => {
-      const [{ Lab, requireRoot }, { inNamespace }, { BeelineError }] = await Promise.all([
-        import('../../lab/index.js'),
-        import('../../lab/command.js'),
-        import('../../model/index.js'),
-      ]);
+      const { inNamespace, Lab, requireRoot } = await import('../../lab/index.js');
       const lab = new Lab(name);
       requireRoot();
       if (!lab.exists) {

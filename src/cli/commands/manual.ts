@@ -8,7 +8,7 @@ import { Argument, Command, Option } from 'commander';
 
 import { BeelineError, DEFAULT_CONFIG_PATH } from '../../model/index.js';
 import { commandPages, completes, define, filePage, type Page, withExamples } from '../../usage/index.js';
-import { EXIT_MEANINGS, ExitStatus } from '../context.js';
+import { EXIT_MEANINGS, ExitStatus } from '../exit-status.js';
 import { INTRODUCTION, SECTIONS } from '../overview.js';
 
 /** @param program all commands, this one among them: asked for when they are all there */
@@ -43,10 +43,7 @@ export function manualCommand(version: string, program: () => Command): Command 
 }
 
 async function allPages(version: string, program: Command): Promise<Page[]> {
-  const [{ EXAMPLE }, { jsonSchema }] = await Promise.all([
-    import('../../config/example.js'),
-    import('../../config/index.js'),
-  ]);
+  const { EXAMPLE, jsonSchema } = await import('../../config/index.js');
   const date = dateOf(process.env['SOURCE_DATE_EPOCH']);
   const exitStatuses = Object.fromEntries(
     Object.entries(EXIT_MEANINGS).map(([name, meaning]) => [ExitStatus[name as keyof typeof ExitStatus], meaning]),

@@ -11,7 +11,9 @@ import {
   MAX_MARK,
   parseMarkMatch,
 } from '../../model/index.js';
-import { ask, print, printJson, withInstance } from '../context.js';
+import { ask } from '../daemon.js';
+import { withInstance } from '../instance.js';
+import { print, printJson } from '../terminal/print.js';
 import { formatTable } from '../terminal/format.js';
 
 export function markCommand(): Command {

@@ -5,7 +5,10 @@ import { Command } from 'commander';
 import type { ReloadReport } from '../../control/index.js';
 import { exitsWith, withExamples } from '../../usage/index.js';
 import { maxMovedOption } from '../arguments.js';
-import { ask, ExitStatus, jsonOption, printResult, withInstance } from '../context.js';
+import { ask } from '../daemon.js';
+import { ExitStatus } from '../exit-status.js';
+import { withInstance } from '../instance.js';
+import { jsonOption, printResult } from '../terminal/print.js';
 import { formatQuantity } from '../terminal/format.js';
 
 export function reloadCommand(): Command {

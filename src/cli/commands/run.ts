@@ -6,7 +6,7 @@ import { Command, Option } from 'commander';
 
 import { withExamples } from '../../usage/index.js';
 import { configArgument } from '../arguments.js';
-import { instanceFor, instanceOption } from '../context.js';
+import { instanceFor, instanceOption } from '../instance.js';
 import { wantsColours } from '../terminal/colour.js';
 
 interface Options {

@@ -11,7 +11,9 @@ import type { RunningModel } from '../../control/index.js';
 import { BeelineError, type Difference, diffModels } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
 import { fileArgument } from '../arguments.js';
-import { ask, jsonOption, printResult, withInstance } from '../context.js';
+import { ask } from '../daemon.js';
+import { withInstance } from '../instance.js';
+import { jsonOption, printResult } from '../terminal/print.js';
 import type { Paint } from '../terminal/colour.js';
 import { formatDifferences, summarize } from '../terminal/differences.js';
 

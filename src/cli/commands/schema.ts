@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 
 import { withExamples } from '../../usage/index.js';
-import { printJson } from '../context.js';
+import { printJson } from '../terminal/print.js';
 
 export function schemaCommand(): Command {
   const schema = new Command('schema')

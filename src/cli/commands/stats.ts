@@ -5,7 +5,9 @@ import { Command } from 'commander';
 import type { StatsReport } from '../../control/index.js';
 import { serviceName } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
-import { ask, jsonOption, printResult, withInstance } from '../context.js';
+import { ask } from '../daemon.js';
+import { withInstance } from '../instance.js';
+import { jsonOption, printResult } from '../terminal/print.js';
 import { type Paint, plain } from '../terminal/colour.js';
 import { type Column, formatBytes, formatCount, formatTable } from '../terminal/format.js';
 

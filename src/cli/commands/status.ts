@@ -4,7 +4,9 @@ import { Command } from 'commander';
 
 import type { InterfaceReport, StatusReport } from '../../control/index.js';
 import { withExamples } from '../../usage/index.js';
-import { ask, jsonOption, printResult, withInstance } from '../context.js';
+import { ask } from '../daemon.js';
+import { withInstance } from '../instance.js';
+import { jsonOption, printResult } from '../terminal/print.js';
 import { type Paint, plain } from '../terminal/colour.js';
 import { formatBytes, formatCount, formatDuration, formatMoment, formatQuantity } from '../terminal/format.js';
 

@@ -4,7 +4,9 @@ import { Command } from 'commander';
 
 import { BeelineError } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
-import { ask, instanceFor, jsonOption, printResult, withInstance } from '../context.js';
+import { ask } from '../daemon.js';
+import { instanceFor, withInstance } from '../instance.js';
+import { jsonOption, printResult } from '../terminal/print.js';
 
 export function stopCommand(): Command {
   const stop = withInstance(new Command('stop'))

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { invocation } from '../../../src/cli/context.js';
+import { invocation } from '../../../src/cli/terminal/invocation.js';
 import { readConfig } from '../../../src/config/index.js';
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));

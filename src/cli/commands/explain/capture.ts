@@ -6,7 +6,8 @@ import type { Command } from 'commander';
 
 import { type ExplainReport, MAX_EXPLAINED_BYTES, MAX_EXPLAINED_FRAMES } from '../../../control/index.js';
 import { BeelineError, isMac, type MacAddress, macBytes } from '../../../model/index.js';
-import { ask, print, printJsonList, stdoutPaint } from '../../context.js';
+import { ask } from '../../daemon.js';
+import { print, printJsonList, stdoutPaint } from '../../terminal/print.js';
 import { formatQuantity } from '../../terminal/format.js';
 import { type CapturedReport, differences, formatExplanation, formatPackets } from './text.js';
 
@@ -66,7 +67,7 @@ async function framesOf(
   limit: number,
   left: BrokenOff,
 ): Promise<{ number: number; frame: Uint8Array }[][]> {
-  const { readCapture } = await import('../../../packet/capture-file.js');
+  const { readCapture } = await import('../../../packet/index.js');
   const pages: { number: number; frame: Uint8Array }[][] = [];
   let taken = 0;
   try {

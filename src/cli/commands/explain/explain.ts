@@ -5,7 +5,9 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { BeelineError, familyOf, type IpAddress, parseIp, type Protocol, PROTOCOLS } from '../../../model/index.js';
 import { completes, withExamples, withSection } from '../../../usage/index.js';
 import { interfaces, vips } from '../../candidates.js';
-import { ask, jsonOption, printResult, withInstance } from '../../context.js';
+import { ask } from '../../daemon.js';
+import { withInstance } from '../../instance.js';
+import { jsonOption, printResult } from '../../terminal/print.js';
 import { arrival, type CaptureOptions, CLIENT_MAC, explainCapture, requireAgreement } from './capture.js';
 import { formatExplanation } from './text.js';
 
@@ -105,7 +107,7 @@ async function explainOne(self: Command, client: Endpoint, vip: Endpoint, option
     throw new BeelineError('USAGE', `${client.address} and ${vip.address} are not of the same family`);
   }
   const { name, mac } = await arrival(self, options.interface);
-  const { buildFrame } = await import('../../../packet/build.js');
+  const { buildFrame, tagged } = await import('../../../packet/index.js');
   const frame = buildFrame({
     destinationMac: mac,
     sourceMac: CLIENT_MAC,
@@ -116,7 +118,6 @@ async function explainOne(self: Command, client: Endpoint, vip: Endpoint, option
     protocol: options.proto,
     flags: options.flags,
   });
-  const { tagged } = await import('../../../packet/change.js');
   const { vlan: id } = options;
   const whole = id === undefined ? frame : tagged(frame, VLAN_TAG, id);
   const [report] = await ask(self, 'explain', { interface: name, frames: [whole] });

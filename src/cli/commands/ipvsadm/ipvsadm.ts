@@ -52,7 +52,7 @@ export function ipvsadmCommands(): Command[] {
       .helpOption(false)
       .allowUnknownOption()
       .action(async (words: string[]) => {
-        const { runTool } = await import('../../../ipvsadm/tool.js');
+        const { runTool } = await import('../../../ipvsadm/index.js');
         process.exitCode = await runTool(name as Tool, words);
       });
     return endsAs(withExamples(command, ...examples), EXIT_STATUSES);

@@ -8,7 +8,8 @@ import { Command, InvalidArgumentError } from 'commander';
 
 import type { Edited, FoundMap, InspectedMap, Maps } from '../../../inspect/index.js';
 import { BeelineError } from '../../../model/index.js';
-import { instanceFor, print, printJson, withInstance } from '../../context.js';
+import { instanceFor, withInstance } from '../../instance.js';
+import { print, printJson } from '../../terminal/print.js';
 import { formatCount } from '../../terminal/format.js';
 import { Budget, type ViewOptions } from './view.js';
 
