@@ -1,4 +1,4 @@
-/** Runs a command line, and ends with the status that says how it went. */
+/** Runs a command line and sets the process's exit status. */
 
 import { CommanderError } from 'commander';
 
@@ -15,10 +15,10 @@ async function run(first: string | undefined, rest: readonly string[]): Promise<
   }
 }
 
-/** Errors that a user can mend are two sentences; everything else is a defect, and shows where. */
+/** Prints an error that a user can mend; throws all others, which are defects, for their stack. @returns the exit status */
 function report(error: unknown): number {
   if (error instanceof CommanderError) {
-    // Help and version are no errors; what is one has been printed.
+    // Commander throws for --help and --version too, and has printed the text of every error.
     return error.exitCode === 0 ? ExitStatus.ok : ExitStatus.usage;
   }
   if (error instanceof BeelineError) {
@@ -28,12 +28,12 @@ function report(error: unknown): number {
   throw error;
 }
 
-/** Runs the process's own command line; the exit status is the process's. */
+/** Runs the command line of this process. */
 export async function runCommandLine(): Promise<void> {
-  // Nobody is left to be told when messages cannot be written.
+  // Nothing is left to do if messages cannot be written.
   process.stderr.on('error', () => undefined);
 
-  // Whoever reads our output may stop reading, "beeline list | head", or have no room for it.
+  // The reader may stop ("beeline list | head"), or the disk may be full.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') {
       process.exit();

@@ -9,9 +9,9 @@ import { BeelineError } from '../model/index.js';
 import { instanceFor } from './instance.js';
 
 /**
- * Asks the daemon that a command is for.
+ * Asks the daemon of the command's director.
  *
- * @throws BeelineError what `request` throws; `NOT_RUNNING` says so where a data path goes on without its daemon
+ * @throws BeelineError what `request` throws. `NOT_RUNNING` says so if packets are still forwarded without the daemon
  */
 export async function ask<Name extends Method>(
   command: Command,
@@ -19,13 +19,13 @@ export async function ask<Name extends Method>(
   parameters: Parameters[Name],
 ): Promise<Results[Name]> {
   const { socketPath, pinDirectory } = instanceFor(command);
-  // Most commands' lives are short: what only some need is loaded by those.
+  // Loaded here because commands such as check and --help need no daemon, and must start fast.
   const { request } = await import('../control/index.js');
   try {
     return await request(socketPath, method, parameters);
   } catch (error) {
     if (error instanceof BeelineError && error.code === 'NOT_RUNNING' && existsSync(pinDirectory)) {
-      const hint = `${error.hint ?? ''} Packets that were forwarded are forwarded still.`.trim();
+      const hint = `${error.hint ?? ''} Its packets are still forwarded.`.trim();
       throw new BeelineError('NOT_RUNNING', error.message, { hint, cause: error });
     }
     throw error;

@@ -12,12 +12,13 @@ export const ExitStatus = {
   interrupted: 130,
 } as const;
 
-/** docs/exit-status.md and the manual say so. */
+/** For the manual; docs/exit-status.md has the same. */
 export const EXIT_MEANINGS: Readonly<Record<keyof typeof ExitStatus, string>> = {
   ok: 'Done.',
   failed: 'Refused or failed; the message says why and what to do.',
-  usage: 'The command line or the configuration is wrong, or asks for what the machine has not. Nothing was changed.',
-  notRunning: 'No daemon is running. Packets that were forwarded are forwarded still.',
+  usage:
+    'The command line or the configuration is wrong, or asks for something that this machine does not have. Nothing was changed.',
+  notRunning: 'No daemon is running. Packets that it forwarded are still forwarded.',
   changes: 'There are changes ("beeline plan", "beeline diff").',
   refused: 'More flows would move than "--max-moved" allows. Nothing was changed.',
   interrupted: 'Interrupted ("beeline bench", "scripts/demo").',

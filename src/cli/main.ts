@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command `beeline`. ipvsadm's language goes past commander, untouched and without waiting for all else to load. */
+/** The command `beeline`. ipvsadm's command lines bypass commander: it would change them, and take time to load. */
 
 import { ipvsadmCall } from './commands/ipvsadm/call.js';
 

@@ -1,11 +1,11 @@
-/** All commands and their options: what `--help`, the manual and shells' completion are made from. */
+/** The list of all commands. `--help`, the manual and shell completion are made from it. */
 
 import { readFileSync } from 'node:fs';
 
 import { Command } from 'commander';
 
 import { applyCommand } from './commands/apply.js';
-import { benchCommand } from './commands/bench.js';
+import { benchCommand } from './commands/bench/bench.js';
 import { checkCommand } from './commands/check.js';
 import { completionCommand } from './commands/completion.js';
 import { diffCommand } from './commands/diff.js';
@@ -29,7 +29,7 @@ import { statusCommand } from './commands/status.js';
 import { stopCommand } from './commands/stop.js';
 import { withInstance } from './instance.js';
 
-/** Builds the commands anew, each loading what it needs when it is run. */
+/** Builds all commands. Each loads what it needs when it runs. */
 export function beeline(): Command {
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
     version: string;
@@ -71,7 +71,7 @@ export function beeline(): Command {
   return program;
 }
 
-/** Gives a command and its subcommands the parent's ways of failing; commander does so only for those that it makes. */
+/** Copies the parent's error handling to a command and its subcommands: commander does so only for those it creates. */
 function inherit(command: Command, parent: Command): Command {
   command.copyInheritedSettings(parent);
   command.commands.forEach((each) => inherit(each, command));

@@ -1,6 +1,7 @@
 /** Imports the rules that "ipvsadm -S" or "ipvsadm-save" printed, by running them on a director that is only a model. */
 
-import { type Environment, execute, type Names, OfflineDirector, restoreLines } from '../ipvsadm/index.js';
+import { type Environment, execute, type Names } from '../ipvsadm/index.js';
+import { OfflineDirector, restoreLines } from '../ipvsadm/offline.js';
 import type { Imported, Remark } from './result.js';
 
 /** @param interfaceName the interface of the configuration: rules do not name one */

@@ -1,4 +1,4 @@
-/** Carries out the commands that change services: -A, -E, -D, -C, -a, -e, -d and --set. */
+/** Carries out the commands that change the director: -A, -E, -D, -C, -a, -e, -d, -Z and --set. */
 
 import {
   BeelineError,
@@ -12,10 +12,23 @@ import {
   SCHEDULERS,
   unusableAddress,
 } from '../model/index.js';
-import type { DestinationArgument, PolicyArgument, ServiceArgument } from './command.js';
+import type { Command, DestinationArgument, PolicyArgument, ServiceArgument } from './command.js';
 import type { Environment } from './environment.js';
 import { type Failure, failureOf, NO_SCHEDULER, NOT_UNICAST, refusal } from './errors.js';
 import { existingKey, findService, newKey } from './keys.js';
+
+/** A command that changes the director. */
+export type Change = Extract<
+  Command,
+  {
+    kind:
+      | 'flush'
+      | 'zero'
+      | 'set'
+      | `${'add' | 'edit' | 'delete'}-service`
+      | `${'add' | 'edit' | 'delete'}-server`;
+  }
+>;
 
 export class Changes {
   readonly #environment: Environment;
@@ -31,8 +44,36 @@ export class Changes {
     return this.#warnings;
   }
 
+  /** @throws Failure; BeelineError */
+  async run(command: Change): Promise<void> {
+    switch (command.kind) {
+      case 'flush':
+        await this.#edit({ kind: 'clear' }, 'service');
+        return;
+      case 'add-service':
+      case 'edit-service':
+        await this.#changeService(command.kind, command.service, command.policy);
+        return;
+      case 'delete-service':
+        await this.#edit({ kind: command.kind, service: existingKey(command.service) }, 'service');
+        return;
+      case 'add-server':
+      case 'edit-server':
+      case 'delete-server':
+        await this.#changeServer(command.kind, command.service, command.destination);
+        return;
+      case 'set':
+        await this.#setTimeouts(command);
+        return;
+      case 'zero':
+        await this.#environment.director.zero(
+          command.service === undefined ? undefined : existingKey(command.service),
+        );
+    }
+  }
+
   /** Changes the director's services. @param about what the change is about, for the words of a failure @throws Failure */
-  async edit(change: Edit, about: 'service' | 'destination'): Promise<void> {
+  async #edit(change: Edit, about: 'service' | 'destination'): Promise<void> {
     try {
       const warnings = await this.#environment.director.edit(change);
       warnings.forEach((warning) => this.#warnings.add(warning));
@@ -41,8 +82,7 @@ export class Changes {
     }
   }
 
-  /** -A and -E. @throws Failure */
-  async changeService(
+  async #changeService(
     kind: 'add-service' | 'edit-service',
     argument: ServiceArgument,
     { scheduler: name, flags, persistence, onePacket, engine }: PolicyArgument,
@@ -65,7 +105,7 @@ export class Changes {
       ...(persistence === undefined ? {} : { persistence: withoutUndefined(persistence) }),
       ...(onePacket ? { onePacket } : {}),
     };
-    await this.edit({ kind, service, policy }, 'service');
+    await this.#edit({ kind, service, policy }, 'service');
     const meaningless = flags.filter((flag) => !(SCHEDULER_FLAGS as readonly string[]).includes(flag));
     if (meaningless.length > 0) {
       this.#warnings.add(`${meaningless.join(',')} means nothing to ${scheduler}, and is left out.`);
@@ -97,8 +137,7 @@ export class Changes {
     }
   }
 
-  /** -a, -e and -d. @throws Failure */
-  async changeServer(
+  async #changeServer(
     kind: 'add-server' | 'edit-server' | 'delete-server',
     argument: ServiceArgument,
     { address, port, forwarding, weight, upperThreshold, lowerThreshold }: DestinationArgument,
@@ -119,10 +158,10 @@ export class Changes {
         const exists = findService(await this.#environment.director.table(), service) !== undefined;
         throw failureOf(new BeelineError(exists ? 'DESTINATION_UNKNOWN' : 'SERVICE_UNKNOWN', ''), 'destination');
       }
-      await this.edit({ kind: 'delete-destination', service, address }, 'destination');
+      await this.#edit({ kind: 'delete-destination', service, address }, 'destination');
       return;
     }
-    await this.edit(
+    await this.#edit(
       {
         kind: kind === 'add-server' ? 'add-destination' : 'edit-destination',
         service,
@@ -143,14 +182,13 @@ export class Changes {
     }
   }
 
-  /** --set; 0 leaves a timeout unchanged. @throws Failure */
-  async setTimeouts({ tcp, tcpFin, udp }: { tcp: number; tcpFin: number; udp: number }): Promise<void> {
+  async #setTimeouts({ tcp, tcpFin, udp }: { tcp: number; tcpFin: number; udp: number }): Promise<void> {
     const timeouts = {
       ...(tcp === 0 ? {} : { established: tcp }),
       ...(tcpFin === 0 ? {} : { finWait: tcpFin }),
       ...(udp === 0 ? {} : { udp }),
     };
-    await this.edit({ kind: 'set-timeouts', timeouts }, 'service');
+    await this.#edit({ kind: 'set-timeouts', timeouts }, 'service');
   }
 }
 

@@ -38,7 +38,9 @@ export interface ListFormat {
 }
 
 export type Command =
-  | { readonly kind: 'help' | 'version' | 'flush' | 'start-daemon' | 'stop-daemon' }
+  | { readonly kind: 'help' | 'version' }
+  | { readonly kind: 'flush' }
+  | { readonly kind: 'start-daemon' | 'stop-daemon' }
   | { readonly kind: 'restore' }
   | { readonly kind: 'list'; readonly service: ServiceArgument | undefined; readonly format: ListFormat }
   | { readonly kind: 'list-connections'; readonly numeric: boolean; readonly engines: boolean }

@@ -1,11 +1,10 @@
 /** Carries out ipvsadm's command lines on a director. Knows no socket and no terminal. */
 
 import { parseArguments } from './arguments.js';
-import { Changes } from './changes.js';
+import type { Changes } from './changes.js';
 import type { Command } from './command.js';
 import type { Environment } from './environment.js';
 import { ExitStatus, Failure, failureOf, refusal, tryHelp } from './errors.js';
-import { existingKey } from './keys.js';
 import { printConnections, printSaved, printServices } from './list.js';
 import { formatTimeouts } from './listing.js';
 
@@ -42,15 +41,20 @@ async function withWarnings(environment: Environment, run: (session: Session) =>
 
 class Session {
   readonly #environment: Environment;
-  readonly #changes: Changes;
+  /** Loaded by the first change: listings start faster without. */
+  #changes: Changes | undefined;
 
   constructor(environment: Environment) {
     this.#environment = environment;
-    this.#changes = new Changes(environment);
+  }
+
+  async #startChanges(): Promise<Changes> {
+    const { Changes: Loaded } = await import('./changes.js');
+    return (this.#changes ??= new Loaded(this.#environment));
   }
 
   printWarnings(): void {
-    this.#changes.warnings.forEach((warning) => {
+    this.#changes?.warnings.forEach((warning) => {
       this.#environment.err(`beeline: warning: ${warning}\n`);
     });
   }
@@ -106,33 +110,12 @@ class Session {
       case 'version':
         out((await import('./help.js')).VERSION);
         return;
-      case 'flush':
-        await this.#changes.edit({ kind: 'clear' }, 'service');
-        return;
       case 'start-daemon':
       case 'stop-daemon':
         throw refusal(
           'Beeline has no daemon that synchronises connections.\n' +
             'A standby director with the same services needs none: maglev, sh and mh choose the same real servers there.',
         );
-      case 'add-service':
-      case 'edit-service':
-        await this.#changes.changeService(command.kind, command.service, command.policy);
-        return;
-      case 'delete-service':
-        await this.#changes.edit({ kind: command.kind, service: existingKey(command.service) }, 'service');
-        return;
-      case 'add-server':
-      case 'edit-server':
-      case 'delete-server':
-        await this.#changes.changeServer(command.kind, command.service, command.destination);
-        return;
-      case 'set':
-        await this.#changes.setTimeouts(command);
-        return;
-      case 'zero':
-        await director.zero(command.service === undefined ? undefined : existingKey(command.service));
-        return;
       case 'list':
         await printServices(command, this.#environment);
         return;
@@ -149,6 +132,8 @@ class Session {
       case 'save':
         await printSaved(command.numeric, this.#environment);
         return;
+      default:
+        await (await this.#startChanges()).run(command);
     }
   }
 }

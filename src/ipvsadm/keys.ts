@@ -10,11 +10,6 @@ export function findService({ services, markServices }: ServiceTable, key: EditK
   return [...services, ...markServices].find((each) => editKeyName(each) === name);
 }
 
-/** Returns a service's name; '' for a service that no director can have. */
-export function nameOf(service: ServiceArgument): string {
-  return 'mark' in service || service.protocol !== 'sctp' ? editKeyName(service as EditKey) : '';
-}
-
 /** Returns the key of a service to add. @throws Failure if Beeline cannot have the service */
 export function newKey(service: ServiceArgument): EditKey {
   if ('mark' in service) {

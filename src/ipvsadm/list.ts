@@ -1,11 +1,10 @@
 /** Carries out the commands that print what the director has: -L, -Lc and -S. */
 
 import type { FlowReport } from '../control/index.js';
-import { BeelineError, editKeyName, type IpAddress, isMarkKey } from '../model/index.js';
-import type { Command } from './command.js';
+import { BeelineError, type EditKey, editKeyName, type IpAddress, isMarkKey } from '../model/index.js';
+import type { Command, ServiceArgument } from './command.js';
 import type { Environment } from './environment.js';
 import { failureOf } from './errors.js';
-import { nameOf } from './keys.js';
 import {
   connectionTitle,
   formatConnection,
@@ -72,4 +71,9 @@ async function labelsOf(names: Names, addresses: readonly IpAddress[]): Promise<
 
 function flowAddresses(flows: readonly FlowReport[]): IpAddress[] {
   return flows.flatMap(({ client, vip, server }) => [client, vip, server]);
+}
+
+/** Returns a service's name; '' for a service that no director can have. */
+function nameOf(service: ServiceArgument): string {
+  return 'mark' in service || service.protocol !== 'sctp' ? editKeyName(service as EditKey) : '';
 }

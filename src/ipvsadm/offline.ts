@@ -1,4 +1,4 @@
-/** A director that is a model alone: what ipvsadm's commands come to without a daemon, for importing and for tests. */
+/** Runs ipvsadm's commands without a daemon, on a director that is only a model: for importers and tests. */
 
 import type { FlowsReport, ServiceTable, TableDestination, TableEntry, Traffic } from '../control/index.js';
 import {
@@ -14,6 +14,8 @@ import {
   withDefaults,
 } from '../model/index.js';
 import type { Director } from './environment.js';
+
+export { restoreLines } from './restore.js';
 
 type AnyService = Service | MarkService;
 

@@ -5,16 +5,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { FlowReport, FlowsReport } from '../../src/control/index.js';
-import {
-  toPromise,
-  type Director,
-  execute,
-  type Figures,
-  type Names,
-  OfflineDirector,
-  parseServices,
-  type Environment,
-} from '../../src/ipvsadm/index.js';
+import { type Director, type Environment, execute, type Names, parseServices } from '../../src/ipvsadm/index.js';
+import { type Figures, OfflineDirector, toPromise } from '../../src/ipvsadm/offline.js';
 import {
   BeelineError,
   type Destination,

@@ -1,7 +1,7 @@
 /** The command line by which a user at this terminal runs Beeline, for hints that can be pasted. */
 
 /**
- * How somebody at a terminal would run this command again, from the same folder: "sudo scripts/beeline" in a checkout.
+ * Returns how to run Beeline again from the same folder: "beeline", or "sudo scripts/beeline" in a checkout.
  *
  * @param environment BEELINE_COMMAND, which scripts/beeline sets, and SUDO_USER
  */

@@ -1,10 +1,11 @@
 /** Prints results: text in colour for people, JSON for programs. */
 
-import { Option } from 'commander';
+import { once } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 
 import { coloured, type Paint, plain, wantsColours } from './colour.js';
 
-/** Colours for standard output, where it takes them. */
+/** Returns the paint for standard output: plain unless it takes colours. */
 export function stdoutPaint(): Paint {
   return wantsColours(process.stdout) ? coloured : plain;
 }
@@ -17,12 +18,7 @@ export function printJson(value: unknown): void {
   print(`${JSON.stringify(value, undefined, 2)}\n`);
 }
 
-/** `--json`, said alike by all commands that have it; docs/json.md has the shapes. */
-export function jsonOption(when = ''): Option {
-  return new Option('--json', `print JSON${when}`);
-}
-
-/** Prints a result as it was asked for: as JSON for programs, else as the text that it takes to tell people. */
+/** Prints a result as JSON with --json, else as text. @param text formats the result */
 export function printResult(value: unknown, { json }: { readonly json?: true }, text: (paint: Paint) => string): void {
   if (json === true) {
     printJson(value);
@@ -31,7 +27,7 @@ export function printResult(value: unknown, { json }: { readonly json?: true }, 
   }
 }
 
-/** Prints a list that comes in pieces and need not be in memory as a whole, an item a line. */
+/** Prints a list that comes page by page, an item a line, without holding it in memory. */
 export async function printJsonList(pages: AsyncIterable<readonly unknown[]>): Promise<void> {
   let printed = 0;
   for await (const page of pages) {
@@ -41,4 +37,27 @@ export async function printJsonList(pages: AsyncIterable<readonly unknown[]>): P
     }
   }
   print(printed === 0 ? '[]\n' : '\n]\n');
+}
+
+/** Characters that are written at once. */
+const CHUNK = 1 << 16;
+
+/** Prints long text piece by piece. Waits for a slow reader; ends with the process if the reader has gone. */
+export async function printPieces(pieces: Iterable<string>): Promise<void> {
+  let text = '';
+  const flush = async (): Promise<void> => {
+    if (!process.stdout.write(text)) {
+      await once(process.stdout, 'drain');
+    }
+    text = '';
+    // Gives Node.js a turn to report EPIPE, the error of a pipe without a reader.
+    await setImmediate();
+  };
+  for (const piece of pieces) {
+    text += piece;
+    if (text.length >= CHUNK) {
+      await flush();
+    }
+  }
+  await flush();
 }

@@ -4,10 +4,11 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
 import { BeelineError, familyOf, type IpAddress, parseIp, type Protocol, PROTOCOLS } from '../../../model/index.js';
 import { completes, withExamples, withSection } from '../../../usage/index.js';
+import { jsonOption } from '../../arguments.js';
 import { interfaces, vips } from '../../candidates.js';
 import { ask } from '../../daemon.js';
 import { withInstance } from '../../instance.js';
-import { jsonOption, printResult } from '../../terminal/print.js';
+import { printResult } from '../../terminal/print.js';
 import { arrival, type CaptureOptions, CLIENT_MAC, explainCapture, requireAgreement } from './capture.js';
 import { formatExplanation } from './text.js';
 
