@@ -19,7 +19,7 @@ export { restoreLines } from './restore.js';
 
 type AnyService = Service | MarkService;
 
-/** What packets do to a destination. */
+/** The figures of a destination that packets change. */
 export type Figures = Pick<TableDestination, 'local' | 'active' | 'inactive' | 'persistent' | 'counters' | 'rates'>;
 
 export const NO_TRAFFIC: Traffic = { connections: 0, packets: 0, bytes: 0 };
@@ -66,7 +66,7 @@ export class OfflineDirector implements Director {
     return Promise.resolve();
   }
 
-  /** Of a destination, or of the service as a whole. */
+  /** Returns the figures of a destination; of the whole service without one. */
   protected figuresOf(_service: AnyService, _destination: Destination | undefined): Figures {
     return NO_FIGURES;
   }
@@ -78,7 +78,7 @@ export class OfflineDirector implements Director {
   }
 }
 
-/** A promise, whichever way it goes. */
+/** Runs synchronous work as a promise: an error becomes a rejection. */
 export function toPromise<Result>(work: () => Result): Promise<Result> {
   return new Promise((resolve) => {
     resolve(work());

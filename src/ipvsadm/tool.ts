@@ -1,4 +1,4 @@
-/** ipvsadm's three programs on this host: the terminal, the daemon's socket, names and addresses. Made to start fast. */
+/** Runs ipvsadm's three programs with this host's terminal, daemon, names and addresses. Made to start fast. */
 
 import { request } from '../control/index.js';
 import { DEFAULT_INSTANCE, instanceOf } from '../model/index.js';
@@ -10,10 +10,10 @@ import { systemNames } from './names.js';
 export const TOOLS = ['ipvsadm', 'ipvsadm-save', 'ipvsadm-restore'] as const;
 export type Tool = (typeof TOOLS)[number];
 
-/** Flows a page. */
+/** Flows in a page. */
 const PAGE = 5_000;
 
-/** The program that a file's name stands for; others are ipvsadm: "beeline-ipvsadm", "main.js". */
+/** Returns the program of a file name; ipvsadm for any other name, such as "main.js". */
 export function toolNamed(name: string): Tool {
   return TOOLS.find((tool) => name === tool || name === `beeline-${tool}`) ?? 'ipvsadm';
 }
@@ -26,7 +26,7 @@ export function toolNamed(name: string): Tool {
  */
 export async function runTool(tool: Tool, words: readonly string[], instance?: string): Promise<number> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // Whoever reads may stop reading: "ipvsadm -Lnc | head".
+    // The reader may stop: "ipvsadm -Lnc | head".
     if (error.code !== 'EPIPE') {
       process.stderr.write(`ipvsadm: cannot write to standard output: ${error.message}\n`);
     }
@@ -51,7 +51,7 @@ async function run(tool: Tool, words: readonly string[], environment: Environmen
     case 'ipvsadm-save':
       if (words.some((word) => word.startsWith('-') && word !== '-n')) {
         environment.err(
-          'ipvsadm-save: prints the commands that make the services anew.\n   With -n, addresses and ports as numbers.\n',
+          'ipvsadm-save: prints commands that recreate the services.\n   With -n, addresses and ports as numbers.\n',
         );
         return 1;
       }
@@ -79,7 +79,7 @@ function environmentOf(instance: string): Environment {
   };
 }
 
-/** The director whose daemon listens there. */
+/** Returns the director whose daemon listens on a socket. */
 export function daemonAt(socketPath: string): Director {
   return {
     edit: async (change) => (await request(socketPath, 'edit', { edit: change })).warnings,

@@ -1,4 +1,4 @@
-/** `beeline explain --pcap`: what becomes of each packet of a capture. */
+/** `beeline explain --pcap`: explains each packet of a capture. */
 
 import { readFileSync } from 'node:fs';
 
@@ -11,7 +11,7 @@ import { print, printJsonList, stdoutPaint } from '../../terminal/print.js';
 import { formatQuantity } from '../../terminal/format.js';
 import { type CapturedReport, differences, formatExplanation, formatPackets } from './text.js';
 
-/** How a capture is to be explained. */
+/** How to explain a capture. */
 export interface CaptureOptions {
   readonly interface?: string;
   readonly limit: number;
@@ -19,15 +19,15 @@ export interface CaptureOptions {
   readonly json?: true;
 }
 
-/** Of nobody: locally administered. */
+/** The sender's MAC in made-up frames: locally administered, so that no device has it. */
 export const CLIENT_MAC = '02:00:00:00:00:01';
 
 const ETHERNET_BYTES = 14;
-/** IPv4, IPv6, and the tags that may stand before them. */
+/** EtherTypes of IPv4 and IPv6, and of the VLAN tags that may precede them. */
 const IP_TYPES: readonly number[] = [0x0800, 0x86dd, 0x8100, 0x88a8];
 
 export async function explainCapture(self: Command, path: string, options: CaptureOptions): Promise<void> {
-  const left: BrokenOff = { skipped: 0, more: false };
+  const left: LeftOut = { skipped: 0, more: false };
   const disagreeing: ExplainReport[] = [];
   const pages = explainedPages(self, path, options, left, disagreeing);
   if (options.json === true) {
@@ -35,13 +35,15 @@ export async function explainCapture(self: Command, path: string, options: Captu
   } else {
     await printPages(pages, options);
   }
-  tellWhatIsLeft(left, options);
+  printLeftOut(left, options);
   requireAgreement(disagreeing);
 }
 
-/** What of a capture was not explained. */
-interface BrokenOff {
+/** The frames of a capture that were not explained. */
+interface LeftOut {
+  /** Frames that are not IP. */
   skipped: number;
+  /** Whether there are packets beyond the limit. */
   more: boolean;
 }
 
@@ -49,7 +51,7 @@ async function* explainedPages(
   self: Command,
   path: string,
   options: CaptureOptions,
-  left: BrokenOff,
+  left: LeftOut,
   disagreeing: ExplainReport[],
 ): AsyncGenerator<CapturedReport[]> {
   const { name, mac } = await arrival(self, options.interface);
@@ -60,12 +62,12 @@ async function* explainedPages(
   }
 }
 
-/** The capture's IP packets, many at a time, each no longer than is looked at. */
+/** Reads the IP packets of a capture into pages, each packet cut to the length that the daemon takes. */
 async function framesOf(
   path: string,
   mac: MacAddress,
   limit: number,
-  left: BrokenOff,
+  left: LeftOut,
 ): Promise<{ number: number; frame: Uint8Array }[][]> {
   const { readCapture } = await import('../../../packet/index.js');
   const pages: { number: number; frame: Uint8Array }[][] = [];
@@ -98,7 +100,7 @@ async function framesOf(
   return pages;
 }
 
-/** Whether it is IPv4 or IPv6, or has a tag before what it is. */
+/** Returns whether a frame is IPv4 or IPv6, or has a VLAN tag. */
 function isIp(frame: Uint8Array): boolean {
   return frame.length > ETHERNET_BYTES && IP_TYPES.includes((frame[12]! << 8) | frame[13]!);
 }
@@ -126,23 +128,23 @@ async function printPages(pages: AsyncIterable<readonly CapturedReport[]>, { ver
   }
 }
 
-function tellWhatIsLeft({ skipped, more }: BrokenOff, { limit }: CaptureOptions): void {
+function printLeftOut({ skipped, more }: LeftOut, { limit }: CaptureOptions): void {
   if (skipped > 0) {
-    process.stderr.write(`${formatQuantity(skipped, 'frame')} left out: no IP packets\n`);
+    process.stderr.write(`${formatQuantity(skipped, 'frame')} left out: not IP\n`);
   }
   if (more) {
-    process.stderr.write(`the first ${formatQuantity(limit, 'packet')}; --limit shows more\n`);
+    process.stderr.write(`only the first ${formatQuantity(limit, 'packet')} are shown; --limit shows more\n`);
   }
 }
 
-/** The interface that a packet comes by. @throws BeelineError `INTERFACE_MISSING` */
+/** Returns the interface where a packet arrives. @throws BeelineError `INTERFACE_MISSING` */
 export async function arrival(self: Command, name: string | undefined): Promise<{ name: string; mac: MacAddress }> {
   const all = (await ask(self, 'status', {})).interfaces;
   const found = name === undefined ? all.find(({ mac }) => mac !== undefined) : all.find((each) => each.name === name);
   if (found?.mac === undefined || !isMac(found.mac)) {
     throw new BeelineError(
       'INTERFACE_MISSING',
-      name === undefined ? 'the director has no interface at the moment' : `${name} is no interface of the director's`,
+      name === undefined ? 'the director has no interface at the moment' : `${name} is not an interface of the director`,
       { hint: `It has ${all.map((each) => each.name).join(', ')}.` },
     );
   }
@@ -156,7 +158,7 @@ export function requireAgreement(disagreeing: readonly ExplainReport[]): void {
     return;
   }
   const more = disagreeing.length > 1 ? `, and of ${formatQuantity(disagreeing.length - 1, 'packet')} more` : '';
-  throw new BeelineError('EXPLAIN_DISAGREES', `program and oracle do not agree: ${differences(first)}${more}`, {
-    hint: 'This is a defect of Beeline: please report it, with what --json prints and the configuration.',
+  throw new BeelineError('EXPLAIN_DISAGREES', `program and oracle disagree: ${differences(first)}${more}`, {
+    hint: 'This is a defect of Beeline: please report it, with the output of --json and the configuration.',
   });
 }

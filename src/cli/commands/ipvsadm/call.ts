@@ -1,15 +1,15 @@
-/** Whether a command line is one of ipvsadm's: found out before anything else is loaded. Pure. */
+/** Recognises ipvsadm's command lines, before anything else is loaded. Pure. */
 
 import type { Tool } from '../../../ipvsadm/index.js';
 
 export interface IpvsadmCall {
   readonly tool: Tool;
-  /** All that comes after its name. */
+  /** The words after the tool's name. */
   readonly words: readonly string[];
   readonly instance: string | undefined;
 }
 
-/** A Record, so that a program more is a line here. */
+/** A Record, so that the compiler demands every tool. */
 const TOOLS: Readonly<Record<Tool, true>> = { ipvsadm: true, 'ipvsadm-save': true, 'ipvsadm-restore': true };
 
 /** @param words without the program's name: "ipvsadm -Ln", "--instance edge ipvsadm -Ln" */
