@@ -162,7 +162,7 @@ test('flows of who would be gone are at risk, and are told by real server', () =
 test('where not all flows are remembered, that is told of those at risk', () => {
   const some = { track: 'moved' } as const;
   const report = plan(modelOf(service(VIP, 80, [A, B], some)), modelOf(service(VIP, 80, [A], some)));
-  assert.match(formatPlanned(report), /10\.0\.0\.2: 0 flows at risk, and those that are not remembered\n/);
+  assert.match(formatPlanned(report), /10\.0\.0\.2: 0 flows at risk, and those without an entry\n/);
 });
 
 test('rings of two sizes are compared slot by slot of the larger one', () => {

@@ -124,7 +124,7 @@ function slotLine({ index, of, server = 'no real server', full, lookedOn, moved,
   const parts = [
     `${index} of ${of} -> ${server}`,
     full && 'which has reached its upper threshold',
-    lookedOn > 0 && `${formatQuantity(lookedOn, 'slot')} further a real server takes it`,
+    lookedOn > 0 && `the real server ${formatQuantity(lookedOn, 'slot')} further takes it`,
     previous !== undefined && `moved from ${previous}`,
     moved && previous === undefined && 'moved by an earlier change',
   ];
@@ -132,9 +132,9 @@ function slotLine({ index, of, server = 'no real server', full, lookedOn, moved,
 }
 
 const CHOSEN_BY: Readonly<Record<ExplainedDestination['by'], string>> = {
-  slot: 'by its slot',
+  slot: 'chosen by its slot',
   scheduler: 'chosen by the scheduler now',
-  flow: 'by its flow',
+  flow: "as in the flow's entry",
   persistence: "like the client's other flows",
   previous: 'as before its slot moved',
 };
