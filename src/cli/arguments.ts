@@ -75,7 +75,9 @@ export function duration(text: string): number {
   const parts = /^(\d+)(ms|s|m|h)?$/.exec(text);
   const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[parts?.[2] ?? 's'];
   if (parts === null || unit === undefined) {
-    throw new BeelineError('USAGE', `"${text}" is not a length of time`, { hint: 'Write, for example, 90s, 10m or 2h.' });
+    throw new BeelineError('USAGE', `"${text}" is not a length of time`, {
+      hint: 'Write, for example, 90s, 10m or 2h.',
+    });
   }
   return Number(parts[1]) * unit;
 }

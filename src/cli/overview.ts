@@ -35,7 +35,7 @@ export const SECTIONS: readonly Section[] = [
         [DEFAULT_CONFIG_PATH, 'the configuration, see beeline.yaml(5)'],
         [
           socketPath,
-          "the daemon's control socket, for root only; INSTANCE is \"default\" unless --instance names another",
+          'the daemon\'s control socket, for root only; INSTANCE is "default" unless --instance names another',
         ],
         [historyPath, 'earlier configurations, for the flows that began under them'],
         [drainsPath, 'drains in progress, for the next daemon to continue'],

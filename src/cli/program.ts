@@ -36,7 +36,9 @@ export function beeline(): Command {
   };
   const program = withInstance(new Command('beeline'))
     .description('An LVS-DR director at the speed of the network card.')
-    .version(version, '-V, --version')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand(...HELP_COMMAND)
     .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError('See "beeline --help".');
@@ -71,9 +73,15 @@ export function beeline(): Command {
   return program;
 }
 
+/** Commander's own command, in the words of the others. */
+const HELP_COMMAND = ['help [command]', 'show help for a command'] as const;
+
 /** Copies the parent's error handling to a command and its subcommands: commander does so only for those it creates. */
 function inherit(command: Command, parent: Command): Command {
   command.copyInheritedSettings(parent);
+  if (command.commands.length > 0) {
+    command.helpCommand(...HELP_COMMAND);
+  }
   command.commands.forEach((each) => inherit(each, command));
   return command;
 }

@@ -185,9 +185,13 @@ function parsed(text: string, map: InspectedMap): BtfValue {
 function valuesByCpu(map: InspectedMap, text: string): readonly BtfValue[] {
   const values = withErrorCode('MAP_VALUE', VALUE_HINT, () => parseValue(text));
   if (!Array.isArray(values) || values.length !== map.cpus) {
-    throw new BeelineError('MAP_VALUE', `with --per-cpu the value must be a list of ${map.cpus} values, one for each CPU`, {
-      hint: VALUE_HINT,
-    });
+    throw new BeelineError(
+      'MAP_VALUE',
+      `with --per-cpu the value must be a list of ${map.cpus} values, one for each CPU`,
+      {
+        hint: VALUE_HINT,
+      },
+    );
   }
   return values as readonly BtfValue[];
 }

@@ -155,10 +155,13 @@ export function findById(text: string): { list: FoundMap[]; owner: string; singl
   const [, kind, digits] = /^(?:(map|program):)?([1-9]\d{0,9})$/.exec(text) ?? [];
   const id = Number(digits);
   if (digits === undefined || id >= 2 ** 32) {
-    throw new BeelineError('USAGE', `"${text}" is not an id`, { hint: 'Write, for example, 12, map:12 or program:12.' });
+    throw new BeelineError('USAGE', `"${text}" is not an id`, {
+      hint: 'Write, for example, 12, map:12 or program:12.',
+    });
   }
   const map = kind === 'program' ? undefined : ifExists(() => openMap(id));
-  const program = kind === 'map' ? undefined : ifExists(() => askKernel(`program ${id}`, () => BpfProgram.openById(id)));
+  const program =
+    kind === 'map' ? undefined : ifExists(() => askKernel(`program ${id}`, () => BpfProgram.openById(id)));
   try {
     if (map !== undefined && program !== undefined) {
       throw new BeelineError('USAGE', `there is a map ${id}, "${map.name}", and a program ${id}, "${program.name}"`, {

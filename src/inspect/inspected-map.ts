@@ -92,8 +92,7 @@ export class InspectedMap implements Disposable {
   /** @throws BeelineError `MAP_UNSUPPORTED` */
   requireReadable(): void {
     const { unreadable } = this.kind;
-    const reason =
-      unreadable ?? ((this.info.flags & MapFlag.writeOnly) !== 0 ? 'it is write-only' : undefined);
+    const reason = unreadable ?? ((this.info.flags & MapFlag.writeOnly) !== 0 ? 'it is write-only' : undefined);
     if (reason !== undefined) {
       throw new BeelineError('MAP_UNSUPPORTED', `"${this.name}" (${this.info.type}) cannot be read: ${reason}`);
     }

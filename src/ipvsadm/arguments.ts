@@ -90,7 +90,10 @@ function firstOption(reader: OptionReader<Word>): CommandName | 'help' | 'versio
 }
 
 /** Reads all options that follow the command. */
-async function readOptions(reader: OptionReader<Word>, names: Names): Promise<{ entry: Entry; given: Set<OptionName> }> {
+async function readOptions(
+  reader: OptionReader<Word>,
+  names: Names,
+): Promise<{ entry: Entry; given: Set<OptionName> }> {
   const entry = emptyEntry();
   const given = new Set<OptionName>();
   for (;;) {

@@ -21,12 +21,7 @@ import { existingKey, findService, newKey } from './keys.js';
 export type Change = Extract<
   Command,
   {
-    kind:
-      | 'flush'
-      | 'zero'
-      | 'set'
-      | `${'add' | 'edit' | 'delete'}-service`
-      | `${'add' | 'edit' | 'delete'}-server`;
+    kind: 'flush' | 'zero' | 'set' | `${'add' | 'edit' | 'delete'}-service` | `${'add' | 'edit' | 'delete'}-server`;
   }
 >;
 
@@ -66,9 +61,7 @@ export class Changes {
         await this.#setTimeouts(command);
         return;
       case 'zero':
-        await this.#environment.director.zero(
-          command.service === undefined ? undefined : existingKey(command.service),
-        );
+        await this.#environment.director.zero(command.service === undefined ? undefined : existingKey(command.service));
     }
   }
 

@@ -3,7 +3,7 @@
 import { request } from '../control/index.js';
 import { DEFAULT_INSTANCE, instanceOf } from '../model/index.js';
 import { failureOf } from './errors.js';
-import type { Director, Environment } from './environment.js'
+import type { Director, Environment } from './environment.js';
 import { clearAndRestore, execute } from './execute.js';
 import { systemNames } from './names.js';
 

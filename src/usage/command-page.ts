@@ -27,10 +27,7 @@ export interface ManualDetails {
 
 /** Makes the program's page and one for each command. Subcommands are on their command's page. */
 export function commandPages(program: Definition, details: ManualDetails): Page[] {
-  return [
-    overviewPage(program, details),
-    ...program.commands.map((each) => commandPage(each, program, details)),
-  ];
+  return [overviewPage(program, details), ...program.commands.map((each) => commandPage(each, program, details))];
 }
 
 function overviewPage(program: Definition, details: ManualDetails): Page {

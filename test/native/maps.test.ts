@@ -172,7 +172,11 @@ test('arrays have the elements that they have', (context) => {
     (foreign.json('dump', 'list') as { key: number }[]).map(({ key }) => key),
     [3],
   );
-  refused(foreign.run('set', 'list', '16', 'port', '1'), 2, /no element 16 in "list" \(array\)\nIt has elements 0 to 15\./);
+  refused(
+    foreign.run('set', 'list', '16', 'port', '1'),
+    2,
+    /no element 16 in "list" \(array\)\nIt has elements 0 to 15\./,
+  );
   refused(foreign.run('delete', 'list', '3'), 1, /elements of an array always exist/);
 });
 

@@ -51,9 +51,13 @@ export function flowsCommand(): Command {
         services,
       ).argParser(service),
     )
-    .addOption(completes(new Option('--server <address>', 'only flows to this real server'), realServers).argParser(address))
+    .addOption(
+      completes(new Option('--server <address>', 'only flows to this real server'), realServers).argParser(address),
+    )
     .addOption(completes(new Option('--client <address>', 'only flows of this client'), clients).argParser(address))
-    .addOption(completes(new Option('--state <state>', `only flows in this state: ${FLOW_STATES.join(', ')}`), FLOW_STATES))
+    .addOption(
+      completes(new Option('--state <state>', `only flows in this state: ${FLOW_STATES.join(', ')}`), FLOW_STATES),
+    )
     .option('--limit <n>', 'list at most this many flows', count, 100)
     .option('--all', 'list all flows')
     .option('--summary', 'show the flows in each state, the clients with the most flows, and the use of the tables')

@@ -99,7 +99,7 @@ export function formatLabs(labs: readonly { name: string; config: string }[], pa
 function execCommand(): Command {
   const exec = new Command('exec')
     .summary('run a program on a host of a lab')
-    .description("Run a program on a host of a lab: with the network of that host and the files of this machine.")
+    .description('Run a program on a host of a lab: with the network of that host and the files of this machine.')
     .addOption(completes(new Option('--name <name>', 'name of the lab').default(DEFAULT_NAME), labs))
     .addArgument(new Argument('<host>', 'host to run the program on').choices(HOST_NAMES))
     .addArgument(completes(new Argument('<command...>', 'program and its arguments'), 'program'))
@@ -124,7 +124,11 @@ function execCommand(): Command {
         });
       });
     });
-  return withSection(exec, 'Exit status', 'The exit status of the program, or 128 plus the number of the signal that ended it.');
+  return withSection(
+    exec,
+    'Exit status',
+    'The exit status of the program, or 128 plus the number of the signal that ended it.',
+  );
 }
 
 function downCommand(): Command {

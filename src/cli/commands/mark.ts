@@ -29,6 +29,7 @@ export function markCommand(): Command {
   command.addCommand(
     withInstance(new Command('add'))
       .summary('add rules: packets that match get the mark')
+      .description('Add rules: packets that match get the mark. The rules of other marks stay.')
       .argument('<mark>', `mark from 1 to ${MAX_MARK}`, mark)
       .requiredOption('--match <match>', 'packets that get the mark; may be repeated', matches)
       .action(async (value: number, { match }: { match: readonly MarkMatch[] }, self: Command) => {
@@ -41,8 +42,13 @@ export function markCommand(): Command {
   command.addCommand(
     withInstance(new Command('delete'))
       .summary('delete rules of a mark')
+      .description('Delete the rules of a mark, or those of its rules that --match names.')
       .argument('<mark>', `mark from 1 to ${MAX_MARK}`, mark)
-      .option('--match <match>', 'match of the rule to delete; may be repeated (default: all rules of the mark)', matches)
+      .option(
+        '--match <match>',
+        'match of the rule to delete; may be repeated (default: all rules of the mark)',
+        matches,
+      )
       .action(async (value: number, { match }: { match?: readonly MarkMatch[] }, self: Command) => {
         const edits = match?.map((each): Edit => ({ kind: 'delete-mark-rule', rule: { mark: value, match: each } }));
         await editAll(self, edits ?? [{ kind: 'clear-mark-rules', mark: value }]);
@@ -51,6 +57,7 @@ export function markCommand(): Command {
   command.addCommand(
     withInstance(new Command('list'))
       .summary('list the mark rules')
+      .description('List the mark rules: marks, and the packets that get them.')
       .addOption(jsonOption())
       .action(async ({ json }: { json?: true }, self: Command) => {
         const { markRules } = await ask(self, 'table', {});
@@ -63,7 +70,7 @@ export function markCommand(): Command {
   );
   return withExamples(
     command,
-    ['beeline mark add 1 --match "tcp 192.168.1.100:80" --match "tcp 192.168.1.100:443"', 'give two ports one mark'],
+    ['beeline mark add 1 --match tcp:192.168.1.100:80 --match tcp:192.168.1.100:443', 'give two ports one mark'],
     ['beeline ipvsadm -A -f 1 -s wlc -p 300', 'add a service for that mark'],
   );
 }

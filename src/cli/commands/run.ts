@@ -26,7 +26,9 @@ export function runCommand(version: string): Command {
     .addOption(instanceOption())
     .option('--replace', 'replace another XDP program that is attached to the interface')
     .addOption(
-      new Option('--log-level <level>', 'least severe messages to log').choices(['error', 'warn', 'info', 'debug']).default('info'),
+      new Option('--log-level <level>', 'least severe messages to log')
+        .choices(['error', 'warn', 'info', 'debug'])
+        .default('info'),
     )
     .addOption(
       new Option('--log-format <format>', 'format of the log (default: text on a terminal, else json)').choices([

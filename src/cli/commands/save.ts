@@ -36,12 +36,7 @@ export function saveCommand(): Command {
         'their text and comments. The file is replaced as a whole, or not at all.',
     )
     .addArgument(fileArgument())
-    .addOption(
-      new Option(
-        '--force',
-        'overwrite a file that has problems, or that changed since the daemon read it',
-      ),
-    )
+    .addOption(new Option('--force', 'overwrite a file that has problems, or that changed since the daemon read it'))
     .addOption(jsonOption())
     .action(async (file: string | undefined, options: Options, command: Command) => {
       const running = await ask(command, 'model', {});

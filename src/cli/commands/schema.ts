@@ -16,8 +16,5 @@ export function schemaCommand(): Command {
       const { jsonSchema } = await import('../../config/index.js');
       printJson(jsonSchema());
     });
-  return withExamples(schema, [
-    'beeline schema > beeline.schema.json',
-    'write the schema to a file for an editor',
-  ]);
+  return withExamples(schema, ['beeline schema > beeline.schema.json', 'write the schema to a file for an editor']);
 }

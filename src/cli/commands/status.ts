@@ -14,7 +14,9 @@ import { formatBytes, formatCount, formatDuration, formatMoment, formatQuantity 
 export function statusCommand(): Command {
   const status = withInstance(new Command('status'))
     .summary("show the director's status")
-    .description('Show the daemon, its configuration, its interfaces, the packets that it forwarded and did not, and problems.')
+    .description(
+      'Show the daemon, its configuration, its interfaces, the packets that it forwarded and did not, and problems.',
+    )
     .addOption(jsonOption())
     .action(async (options: { json?: true }, command: Command) => {
       const status = await ask(command, 'status', {});

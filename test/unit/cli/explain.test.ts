@@ -100,7 +100,10 @@ test('a way out with tags, through another interface, or to this host is told as
   assert.equal(line('frame', { sent }), '00:50:00:00:04:00 > 00:50:00:00:02:00, VLAN 100 in 20');
   assert.equal(line('verdict', { sent, verdict: 'redirected' }), 'redirected (sent out of ens4)');
   const local = { ...EXPLAINED.destination!, local: true, mac: undefined, by: 'flow' } as const;
-  assert.equal(line('real server', { destination: local }), "192.168.1.32, weight 1, this host, as in the flow's entry");
+  assert.equal(
+    line('real server', { destination: local }),
+    "192.168.1.32, weight 1, this host, as in the flow's entry",
+  );
   assert.equal(line('frame', { sent: undefined }), undefined);
   assert.equal(
     line('verdict', { sent: undefined, verdict: 'ttl', reason: VERDICT_WORDS.ttl }),

@@ -71,7 +71,10 @@ test('a drain says how many flows are left, whether some may be silent, and how 
     formatDrain({ ...report, removed: true }, 0),
     '192.168.1.31 was removed from tcp 192.168.1.100:80; 2 flows moved to other real servers\n',
   );
-  assert.equal(formatDrain({ ...report, flows: 0, removed: true }, 0), '192.168.1.31 was removed from tcp 192.168.1.100:80\n');
+  assert.equal(
+    formatDrain({ ...report, flows: 0, removed: true }, 0),
+    '192.168.1.31 was removed from tcp 192.168.1.100:80\n',
+  );
 });
 
 test('services are read as people write them, and nothing else is taken for one', () => {

@@ -144,7 +144,9 @@ export async function arrival(self: Command, name: string | undefined): Promise<
   if (found?.mac === undefined || !isMac(found.mac)) {
     throw new BeelineError(
       'INTERFACE_MISSING',
-      name === undefined ? 'the director has no interface at the moment' : `${name} is not an interface of the director`,
+      name === undefined
+        ? 'the director has no interface at the moment'
+        : `${name} is not an interface of the director`,
       { hint: `It has ${all.map((each) => each.name).join(', ')}.` },
     );
   }

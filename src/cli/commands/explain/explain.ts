@@ -43,7 +43,9 @@ export function explainCommand(): Command {
         'too; it is an error if the two disagree.',
     )
     .addArgument(
-      new Argument('[client]', 'sender of the packet: 192.168.1.12, 192.168.1.12:40000, [fd00::12]:40000').argParser(endpoint),
+      new Argument('[client]', 'sender of the packet: 192.168.1.12, 192.168.1.12:40000, [fd00::12]:40000').argParser(
+        endpoint,
+      ),
     )
     .addArgument(
       completes(
@@ -62,9 +64,14 @@ export function explainCommand(): Command {
     )
     .option('--vlan <id>', 'VLAN of the packet', vlan)
     .addOption(
-      completes(new Option('--interface <name>', "interface where the packet arrives (default: the director's first)"), interfaces),
+      completes(
+        new Option('--interface <name>', "interface where the packet arrives (default: the director's first)"),
+        interfaces,
+      ),
     )
-    .addOption(completes(new Option('--pcap <file>', 'explain each IP packet of a capture instead: pcap or pcapng'), 'file'))
+    .addOption(
+      completes(new Option('--pcap <file>', 'explain each IP packet of a capture instead: pcap or pcapng'), 'file'),
+    )
     .option('--limit <n>', 'explain at most this many packets of the capture', count, 1000)
     .option('--verbose', 'show all steps of each packet of the capture')
     .addOption(jsonOption())
@@ -73,7 +80,10 @@ export function explainCommand(): Command {
     withExamples(
       command,
       ['beeline explain 192.168.1.12 192.168.1.100:80', 'show where a new connection of a client would go'],
-      ['beeline explain 192.168.1.12:41852 192.168.1.100:80 --flags ack', 'show what happens to the next packet of an open connection'],
+      [
+        'beeline explain 192.168.1.12:41852 192.168.1.100:80 --flags ack',
+        'show what happens to the next packet of an open connection',
+      ],
       ['beeline explain fd00::12 [fd00::100]:53 --proto udp --json', 'explain a datagram, as JSON'],
       ['beeline explain --pcap trouble.pcapng', 'explain each packet of a capture in one line'],
     ),

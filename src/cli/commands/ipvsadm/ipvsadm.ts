@@ -13,7 +13,7 @@ interface Described {
 
 const TOOLS: Readonly<Record<Tool, Described>> = {
   ipvsadm: {
-    summary: "run a command of ipvsadm: beeline ipvsadm -Ln",
+    summary: 'run a command of ipvsadm: beeline ipvsadm -Ln',
     description:
       "List and change the running director's services by ipvsadm's own command lines: with its options, listings, messages " +
       'and exit statuses. "beeline ipvsadm -h" lists the options.',

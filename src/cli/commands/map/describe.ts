@@ -124,10 +124,7 @@ export function showText(map: DescribedMap): string {
     ['value', `${size(value)}${perCpu ? ` for each of ${cpus} CPUs` : ''}`],
     ['entries', `${formatCount(maxEntries)} at most`],
     ['memory', memory === null ? 'not known' : formatBytes(memory)],
-    [
-      'writable',
-      frozen ? 'only by programs: it is frozen' : flags.includes('read-only') ? 'only by programs' : 'yes',
-    ],
+    ['writable', frozen ? 'only by programs: it is frozen' : flags.includes('read-only') ? 'only by programs' : 'yes'],
     ['pinned', pinned ?? 'not known'],
     ...(instance === null ? [] : [['director', instance] as [string, string]]),
     ...(map.btfId === null ? [] : [['BTF', `id ${map.btfId}`] as [string, string]]),

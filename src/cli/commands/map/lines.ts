@@ -1,6 +1,14 @@
 /** Lines of numbers: long arrays of integers, and bytes as hexdump prints them. */
 
-import { type BtfCodec, formatHex, formatValue, isZero, pieces, type Place, type Region } from '../../../inspect/index.js';
+import {
+  type BtfCodec,
+  formatHex,
+  formatValue,
+  isZero,
+  pieces,
+  type Place,
+  type Region,
+} from '../../../inspect/index.js';
 import type { Text, TextView } from './view.js';
 
 /** Numbers in a line, by their size. */

@@ -39,7 +39,7 @@ export function takeWord(words: string[], what: string): string {
 export function requireNoMore(words: readonly string[]): void {
   if (words.length > 0) {
     throw new BeelineError('USAGE', `too many arguments: ${words.join(' ')}`, {
-      hint: 'Quote keys and values that have spaces. Omit the map\'s name if --pinned or --id names a single map.',
+      hint: "Quote keys and values that have spaces. Omit the map's name if --pinned or --id names a single map.",
     });
   }
 }
