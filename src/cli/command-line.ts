@@ -5,13 +5,15 @@ import { CommanderError } from 'commander';
 import { BeelineError } from '../model/index.js';
 import { ExitStatus, exitStatusOf } from './exit-status.js';
 
-async function run(first: string | undefined, rest: readonly string[]): Promise<void> {
+async function run(words: readonly string[]): Promise<void> {
+  const [first, ...rest] = words;
   if (first === '__complete') {
     const { answer } = await import('./commands/complete.js');
     await answer(rest);
   } else {
     const { beeline } = await import('./program.js');
-    await beeline().parseAsync();
+    const program = await beeline(words);
+    await program.parseAsync();
   }
 }
 
@@ -42,7 +44,7 @@ export async function runCommandLine(): Promise<void> {
     process.exit(ExitStatus.failed);
   });
   try {
-    await run(process.argv[2], process.argv.slice(3));
+    await run(process.argv.slice(2));
   } catch (error) {
     process.exitCode = report(error);
   }

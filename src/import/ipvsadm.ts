@@ -35,7 +35,7 @@ async function importLine(
   return [...engine, ...(await runRule(words, director, names))];
 }
 
-/** Runs one rule. What it prints becomes remarks. */
+/** Runs one rule. Its messages become remarks. */
 async function runRule(
   words: readonly string[],
   director: OfflineDirector,

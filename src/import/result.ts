@@ -1,4 +1,4 @@
-/** What every importer returns. */
+/** The result of every importer. */
 
 import type { Model } from '../model/index.js';
 

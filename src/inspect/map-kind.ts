@@ -1,4 +1,4 @@
-/** What can be done with each type of map from outside: how its keys are found, and whether it is read and written. Pure. */
+/** The kinds of maps: how user space finds their keys, and whether it can read and write them. Pure. */
 
 import { Btf, type BtfTypeId } from '../libbpf/index.js';
 

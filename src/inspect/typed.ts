@@ -22,7 +22,7 @@ export interface Typed {
   readonly name: string;
 }
 
-/** What is known of a map beside its kernel information. */
+/** Facts about a map beside its kernel information. */
 export interface MapContext {
   /** The whole name; the kernel keeps 15 characters. */
   readonly name: string;

@@ -11,7 +11,6 @@ import { checkOptions, checkTunnelOptions } from './legality.js';
 import type { Names } from './names.js';
 import { type CommandName, COMMANDS, type OptionName, type Word, WORDS } from './options.js';
 import { OptionReader } from './popt.js';
-import { parseSchedulerFlags, parseTimeout } from './values.js';
 
 /** ipvsadm's DEF_SCHED. */
 const DEFAULT_SCHEDULER = 'wlc';
@@ -32,12 +31,12 @@ export async function parseArguments(words: readonly string[], names: Names): Pr
     return { kind: name };
   }
   const { entry, given } = await readOptions(reader, names);
-  const timeouts = name === 'set' ? takeTimeouts(reader.rest) : undefined;
+  const timeouts = name === 'set' ? await takeTimeouts(reader.rest) : undefined;
   const [unexpected] = reader.rest;
   if (unexpected !== undefined) {
     throw usage(`unexpected argument ${unexpected}`);
   }
-  const flags = parseSchedulerFlags(entry.flags, entry.scheduler);
+  const flags = given.has('sched-flags') ? await schedulerFlags(entry) : [];
   checkOptions(name, given);
   switch (name) {
     case 'add-service':
@@ -108,12 +107,19 @@ async function readOptions(
   }
 }
 
-/** Takes the three values of --set out of the words that are left. */
-function takeTimeouts(rest: string[]): { tcp: number; tcpFin: number; udp: number } {
+/** The flags in the order of listings. @throws Failure */
+async function schedulerFlags({ flags, scheduler }: Entry): Promise<string[]> {
+  const { parseSchedulerFlags } = await import('./values.js');
+  return parseSchedulerFlags(flags, scheduler);
+}
+
+/** Takes the three values of --set out of the words that are left. @throws Failure */
+async function takeTimeouts(rest: string[]): Promise<{ tcp: number; tcpFin: number; udp: number }> {
   const [tcp, tcpFin, udp] = rest.splice(0, 3);
   if (tcp === undefined || tcpFin === undefined || udp === undefined) {
     throw usage('--set option requires 3 timeout values');
   }
+  const { parseTimeout } = await import('./values.js');
   return { tcp: parseTimeout(tcp, 0), tcpFin: parseTimeout(tcpFin, 0), udp: parseTimeout(udp, 0) };
 }
 

@@ -34,7 +34,7 @@ export class Changes {
     this.#environment = environment;
   }
 
-  /** What the user should know of the changes so far. */
+  /** Warnings about the changes so far. */
   get warnings(): ReadonlySet<string> {
     return this.#warnings;
   }

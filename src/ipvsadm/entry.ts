@@ -1,4 +1,4 @@
-/** What a command line's options say: a table of the options, and the entry that they fill in. */
+/** The table of options: how each one changes the entry that a command line fills in. */
 
 import { type Family, familyOf, type IpAddress, MAX_THRESHOLD, MAX_WEIGHT } from '../model/index.js';
 import type { DestinationArgument } from './command.js';
@@ -6,17 +6,8 @@ import { usage } from './errors.js';
 import type { TunnelType } from './legality.js';
 import type { Names, ProtocolName } from './names.js';
 import type { CommandName, OptionName, Word } from './options.js';
-import {
-  checkMulticastGroup,
-  MAX_PORT,
-  parseEndpoint,
-  parseMark,
-  parseMask,
-  parseNumber,
-  parseTimeout,
-} from './values.js';
 
-/** What the options said so far; ipvsadm's struct ipvs_command_entry. */
+/** The values of the options so far; ipvsadm's struct ipvs_command_entry. */
 export interface Entry {
   protocol: ProtocolName;
   address: IpAddress | undefined;
@@ -39,8 +30,12 @@ export interface Entry {
 
 /** IP_VS_TEMPLATE_TIMEOUT (net/ip_vs.h), in seconds. */
 const DEFAULT_PERSISTENCE = 360;
+/** Loads the parsers of values. Listings, which must start fast, need none of them. */
+const values = () => import('./values.js');
+
 /** The mask that tells every client from every other. */
 export const ALL_BITS = '255.255.255.255';
+const MAX_PORT = 0xffff;
 /** The longest content of a UDP datagram. */
 const MAX_SYNC_LENGTH = 65_507;
 
@@ -66,7 +61,7 @@ export function emptyEntry(): Entry {
   };
 }
 
-/** What one option does. */
+/** The effect of one option. */
 interface Effect {
   /** The option's name in messages; it may be given once. Undefined: it may be repeated. */
   readonly once?: OptionName;
@@ -79,6 +74,7 @@ function service(protocol: ProtocolName): Effect {
     once: 'service-address',
     read: async (entry, text, names) => {
       entry.protocol = protocol;
+      const { parseEndpoint } = await values();
       const endpoint = await parseEndpoint(text, protocol, names);
       if (endpoint === undefined) {
         throw usage('illegal virtual server address[:port] specified');
@@ -112,7 +108,8 @@ function number(
 ): Effect {
   return {
     once: option,
-    read: (entry, text) => {
+    read: async (entry, text) => {
+      const { parseNumber } = await values();
       const value = parseNumber(text, low, high, what);
       if (field !== undefined) {
         entry[field] = value;
@@ -139,7 +136,8 @@ const EFFECTS: Readonly<Record<OptionWord, Effect>> = {
   'sctp-service': service('sctp'),
   'fwmark-service': {
     once: 'service-address',
-    read: (entry, argument) => {
+    read: async (entry, argument) => {
+      const { parseMark } = await values();
       entry.family = 4;
       entry.mark = parseMark(argument);
     },
@@ -156,19 +154,22 @@ const EFFECTS: Readonly<Record<OptionWord, Effect>> = {
   scheduler: text('scheduler', 'scheduler'),
   persistent: {
     once: 'persistent',
-    read: (entry, argument, _names, hasArgument) => {
+    read: async (entry, argument, _names, hasArgument) => {
+      const { parseTimeout } = await values();
       entry.timeout = hasArgument ? parseTimeout(argument, 1) : DEFAULT_PERSISTENCE;
     },
   },
   netmask: {
     once: 'netmask',
     read: async (entry, argument, names) => {
+      const { parseMask } = await values();
       entry.mask = await parseMask(argument, entry.family, names);
     },
   },
   'real-server': {
     once: 'real-server',
     read: async (entry, argument, names) => {
+      const { parseEndpoint } = await values();
       const endpoint = await parseEndpoint(argument, entry.protocol, names);
       if (endpoint === undefined) {
         throw usage('illegal real server address[:port] specified');
@@ -196,7 +197,8 @@ const EFFECTS: Readonly<Record<OptionWord, Effect>> = {
   'mcast-ttl': number('mcast-ttl', 1, 255),
   'mcast-group': {
     once: 'mcast-group',
-    read: (_entry, argument) => {
+    read: async (_entry, argument) => {
+      const { checkMulticastGroup } = await values();
       checkMulticastGroup(argument);
     },
   },

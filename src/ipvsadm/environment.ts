@@ -1,4 +1,4 @@
-/** What ipvsadm's commands need from outside: a director, names, and a terminal. */
+/** The environment of ipvsadm's commands: a director, names, and a terminal. */
 
 import type { FlowsReport, ServiceTable } from '../control/index.js';
 import type { Edit, EditKey, IpAddress } from '../model/index.js';

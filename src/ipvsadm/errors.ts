@@ -49,7 +49,7 @@ export const NOT_UNICAST = 'Invalid operation.  Possibly wrong module version, a
 /** The text for ENOENT from a command for a service. */
 export const NO_SCHEDULER = 'Scheduler or persistence engine not found';
 
-/** What a command is about: ipvsadm has different words for the same errno. */
+/** The object of a command: ipvsadm has different words for the same errno. */
 export type About = 'service' | 'destination' | 'list';
 
 /** Turns the daemon's error into ipvsadm's words, if it has any. */

@@ -5,7 +5,7 @@ import { inetAton, inetPton6, leadingNumber, wholeNumber } from './address.js';
 import { usage } from './errors.js';
 import type { Names, ProtocolName } from './names.js';
 
-export const MAX_PORT = 0xffff;
+const MAX_PORT = 0xffff;
 
 /** @param what the option's name in ipvsadm's message @throws Failure */
 export function parseNumber(text: string, low: number, high: number, what: string): number {

@@ -2,7 +2,7 @@
 
 import type { ArgumentDefinition, Candidate, Definition, Given, OptionDefinition, Source } from './definition.js';
 
-/** What the last word of a command line may become. */
+/** The words that the last word of a command line may become. */
 export interface Completion {
   /** Words to offer. */
   readonly candidates: readonly Candidate[];

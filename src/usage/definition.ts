@@ -25,7 +25,7 @@ export type Source =
 export interface Example {
   /** A command line. */
   readonly command: string;
-  /** What it does, in the imperative, without a full stop. */
+  /** Its effect, in the imperative, without a full stop. */
   readonly meaning: string;
 }
 
@@ -78,7 +78,7 @@ export interface Definition {
   readonly ownStatuses?: Readonly<Record<number, string>> | undefined;
 }
 
-/** What commander cannot hold. */
+/** The parts of a definition that commander cannot hold. */
 interface Extras {
   sections: readonly Section[];
   examples: readonly Example[];

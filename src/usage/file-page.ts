@@ -94,8 +94,8 @@ function mappingSection(place: string, { properties = {}, required = [] }: JsonS
 
 function meaningOf({ description = '', examples = [], default: fallback }: JsonSchema): string {
   const example = examples.length === 0 ? '' : ` For example ${listed(examples, 'or')}.`;
-  const told = /\bdefault\b/i.test(description) || (typeof fallback !== 'string' && typeof fallback !== 'number');
-  return description + example + (told ? '' : ` Default: ${fallback}.`);
+  const hasDefault = /\bdefault\b/i.test(description) || (typeof fallback !== 'string' && typeof fallback !== 'number');
+  return description + example + (hasDefault ? '' : ` Default: ${fallback}.`);
 }
 
 /** Describes the forms of a value that have their own description. */

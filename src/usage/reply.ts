@@ -46,7 +46,7 @@ export function reply(
   return [sourceLine(shell, source, programAt, words.length - 1), ...offered].map((line) => `${line}\n`).join('');
 }
 
-/** Tells where to look for more. Zsh and fish complete a command line within a command line; bash is told what the word is. */
+/** The line that says where to look for more. Zsh and fish complete a command line within a command line; bash does not. */
 function sourceLine(shell: Shell, source: Source | undefined, programAt: number, at: number): string {
   if (source === 'program') {
     return shell === 'bash' ? (programAt === at ? 'command' : 'file') : `program ${programAt}`;

@@ -26,7 +26,7 @@ export async function answer([name, ...args]: readonly string[]): Promise<void> 
 
 async function answerTo(shell: Shell, args: readonly string[]): Promise<string> {
   const asked = question(shell, args);
-  const completion = complete(define(beeline()), asked.words);
+  const completion = complete(define(await beeline()), asked.words);
   const found = await Promise.race([ask(completion), nothingAfter(TIMEOUT_MS)]);
   return reply(shell, asked, completion, [...completion.candidates, ...found]);
 }

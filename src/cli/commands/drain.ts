@@ -38,12 +38,12 @@ export function drainCommand(): Command {
       ) => {
         const { deadline, wait, json } = options;
         let report = await ask(command, 'drain', { service: name, address: server, deadlineMs: deadline });
-        let said = '';
+        let printed = '';
         while (wait && !report.removed) {
           const line = formatDrain(report, Date.now());
-          if (json !== true && line !== said) {
+          if (json !== true && line !== printed) {
             print(line);
-            said = line;
+            printed = line;
           }
           await sleep(POLL_MS);
           report = await ask(command, 'drainState', { service: name, address: server });

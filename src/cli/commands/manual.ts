@@ -11,10 +11,13 @@ import { commandPages, completes, define, filePage, type Page, withExamples } fr
 import { EXIT_MEANINGS, ExitStatus } from '../exit-status.js';
 import { INTRODUCTION, SECTIONS } from '../overview.js';
 
-/** @param program returns all commands, this one among them; called when all exist */
-export function manualCommand(version: string, program: () => Command): Command {
-  const names = (): { value: string; description: string }[] =>
-    define(program()).commands.map(({ path, summary }) => ({ value: path.slice(1).join(' '), description: summary }));
+/** @param program builds all commands, this one among them */
+export function manualCommand(version: string, program: () => Promise<Command>): Command {
+  const names = async (): Promise<{ value: string; description: string }[]> =>
+    define(await program()).commands.map(({ path, summary }) => ({
+      value: path.slice(1).join(' '),
+      description: summary,
+    }));
   const command = new Command('manual')
     .summary('show a page of the manual')
     .description(
@@ -22,14 +25,14 @@ export function manualCommand(version: string, program: () => Command): Command 
         'The manual need not be installed.',
     )
     .addArgument(
-      completes(new Argument('[page...]', 'command, or beeline.yaml').default([], 'beeline'), () => [
-        ...names(),
+      completes(new Argument('[page...]', 'command, or beeline.yaml').default([], 'beeline'), async () => [
+        ...(await names()),
         { value: 'beeline.yaml', description: 'the configuration file' },
       ]),
     )
     .addOption(completes(new Option('--output <directory>', 'write all pages to this folder instead'), 'directory'))
     .action(async ([name = 'beeline']: readonly string[], { output }: { output?: string }) => {
-      const pages = await allPages(version, program());
+      const pages = await allPages(version, await program());
       if (output === undefined) {
         show(pageNamed(name, pages));
       } else {

@@ -19,7 +19,7 @@ import { formatDifferences, summarize } from '../terminal/differences.js';
 
 export interface SaveResult {
   readonly file: string;
-  /** From what the file said to what it says now. */
+  /** From the old file to the new one. */
   readonly differences: readonly Difference[];
 }
 

@@ -303,7 +303,7 @@ test('what is no endpoint, no flag and no VLAN is refused before anything is ask
     ['192.168.1.12', '192.168.1.100', '--vlan', '4095'],
     ['--limit', '0'],
   ]) {
-    const program = beeline().configureOutput({ writeErr: () => undefined });
+    const program = (await beeline()).configureOutput({ writeErr: () => undefined });
     program.commands.forEach((command) => command.configureOutput({ writeErr: () => undefined }));
     await assert.rejects(
       program.parseAsync(['node', 'beeline', 'explain', ...args]),
@@ -313,7 +313,7 @@ test('what is no endpoint, no flag and no VLAN is refused before anything is ask
   }
   for (const args of [[], ['192.168.1.12'], ['192.168.1.12', 'fd00::100'], ['192.168.1.12', '--pcap', 'x']]) {
     await assert.rejects(
-      beeline().parseAsync(['node', 'beeline', 'explain', ...args]),
+      (await beeline()).parseAsync(['node', 'beeline', 'explain', ...args]),
       { code: 'USAGE' },
       args.join(' '),
     );

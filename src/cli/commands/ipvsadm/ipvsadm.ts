@@ -43,18 +43,17 @@ const EXIT_STATUSES = {
   255: 'An option is unknown, or the change was refused; the message says why.',
 } as const;
 
-export function ipvsadmCommands(): Command[] {
-  return Object.entries(TOOLS).map(([name, { summary, description, examples }]) => {
-    const command = new Command(name)
-      .summary(summary)
-      .description(description)
-      .argument('[arguments...]', 'arguments of ipvsadm')
-      .helpOption(false)
-      .allowUnknownOption()
-      .action(async (words: string[]) => {
-        const { runTool } = await import('../../../ipvsadm/index.js');
-        process.exitCode = await runTool(name as Tool, words);
-      });
-    return endsAs(withExamples(command, ...examples), EXIT_STATUSES);
-  });
+export function ipvsadmCommand(tool: Tool): Command {
+  const { summary, description, examples } = TOOLS[tool];
+  const command = new Command(tool)
+    .summary(summary)
+    .description(description)
+    .argument('[arguments...]', 'arguments of ipvsadm')
+    .helpOption(false)
+    .allowUnknownOption()
+    .action(async (words: string[]) => {
+      const { runTool } = await import('../../../ipvsadm/index.js');
+      process.exitCode = await runTool(tool, words);
+    });
+  return endsAs(withExamples(command, ...examples), EXIT_STATUSES);
 }
