@@ -47,7 +47,7 @@ function requireForce(map: InspectedMap, force: boolean | undefined): void {
 }
 
 /** The bytes of the value of each CPU; in other maps of the single value. */
-type Images = readonly Uint8Array[];
+type CpuValues = readonly Uint8Array[];
 
 /**
  * Writes a value, or a part of one. Members that the new value does not name keep their content, or are zero in a new
@@ -64,14 +64,14 @@ export function setValue(map: InspectedMap, edit: Edit): Edited {
   if (map.mapping() !== undefined) {
     return setInMemory(map, key, place, edit.value);
   }
-  const current = map.kind.keys === 'none' ? undefined : imagesOf(map, key);
+  const current = map.kind.keys === 'none' ? undefined : readValues(map, key);
   if (current === undefined && place !== undefined) {
     throw map.noEntry(key);
   }
-  const next = (current ?? imagesOfZeros(map)).map((image) => Uint8Array.from(image));
+  const next = (current ?? zeroValues(map)).map((value) => Uint8Array.from(value));
   const texts = edit.perCpu === true ? valuesByCpu(map, edit.value) : next.map(() => parsed(edit.value, map));
-  next.forEach((image, cpu) => {
-    encode(map, place, texts[cpu]!, image);
+  next.forEach((value, cpu) => {
+    encode(map, place, texts[cpu]!, value);
   });
   askKernel(`"${map.name}"`, () => {
     map.map.update(key, joined(map, next));
@@ -154,7 +154,7 @@ export function deleteEntry(
   return { key };
 }
 
-function imagesOf(map: InspectedMap, key: Uint8Array): Images | undefined {
+function readValues(map: InspectedMap, key: Uint8Array): CpuValues | undefined {
   if ((map.info.flags & MapFlag.writeOnly) !== 0) {
     return undefined;
   }
@@ -164,14 +164,14 @@ function imagesOf(map: InspectedMap, key: Uint8Array): Images | undefined {
   );
 }
 
-function imagesOfZeros(map: InspectedMap): Images {
+function zeroValues(map: InspectedMap): CpuValues {
   return Array.from({ length: map.cpus }, () => new Uint8Array(map.info.valueSize));
 }
 
-function joined(map: InspectedMap, images: Images): Uint8Array {
+function joined(map: InspectedMap, values: CpuValues): Uint8Array {
   const bytes = new Uint8Array(map.info.valueBytes);
-  images.forEach((image, cpu) => {
-    bytes.set(image, cpu * map.cpuStride);
+  values.forEach((value, cpu) => {
+    bytes.set(value, cpu * map.cpuStride);
   });
   return bytes;
 }
