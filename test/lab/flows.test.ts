@@ -198,7 +198,7 @@ test('M10, M11 and M12: schedulers, persistence and drains', async (context) => 
     await lab.until('the downloads run', async () => (await flowsOf(lab, '--server', one)).length >= 2);
     const drained = await lab.beeline(['drain', `${VIP4}:80`, one]);
     assert.match(drained, /^192\.168\.1\.31 of tcp 192\.168\.1\.100:80: [1-9]\d* flows? left/);
-    assert.match(drained, /192\.168\.1\.31 is out of tcp 192\.168\.1\.100:80\n$/);
+    assert.match(drained, /192\.168\.1\.31 was removed from tcp 192\.168\.1\.100:80\n$/);
     assert.deepEqual(await running, { completed: 4, failures: [] });
     const [service] = await lab.list();
     assert.deepEqual(

@@ -95,7 +95,7 @@ test('under a load of small requests', async (context) => {
   await context.test('no packet is lost when the daemon is stopped and started five times', async () => {
     await underLoad(lab, async () => {
       for (let i = 0; i < 5; i += 1) {
-        assert.match(await lab.beeline(['stop']), /packets are forwarded still/);
+        assert.match(await lab.beeline(['stop']), /packets are still forwarded/);
         daemon = await lab.startDirector();
       }
     });

@@ -186,9 +186,9 @@ test("the printed explanation matches the packet's path", async () => {
     web,
     packet('SYN', 80) +
       'service      tcp 192.168.1.100:80, maglev, 2 real servers\n' +
-      'flow         not looked for: no change touched its slot\n' +
+      'flow         not looked up: no change touched its slot\n' +
       `slot         ${index!} of 1024 -> ${owner!}\n` +
-      `destination  ${owner!}, weight 1, at ${macFor(owner!)}\n` +
+      `real server  ${owner!}, weight 1, at ${macFor(owner!)}\n` +
       sent(owner!),
   );
 
@@ -198,9 +198,9 @@ test("the printed explanation matches the packet's path", async () => {
     packet('SYN', 443) +
       rr +
       'flow         not known; would be remembered as SYN_RECV\n' +
-      'persistence  not known; the client would be kept where this flow goes\n' +
+      'persistence  not known; the client would stay at the real server of this flow\n' +
       `slot         0 of 2 -> ${second}\n` +
-      `destination  ${second}, weight 1, at ${macFor(second)}, the scheduler's choice at this moment\n` +
+      `real server  ${second}, weight 1, at ${macFor(second)}, chosen by the scheduler now\n` +
       sent(second),
   );
   director.runMore([frameTo(443, 0x02)]);
@@ -209,8 +209,8 @@ test("the printed explanation matches the packet's path", async () => {
     packet('ACK', 443) +
       rr +
       `flow         known: SYN_RECV, last packet just now, at ${second}; becomes ESTABLISHED\n` +
-      `persistence  known: the client is kept at ${second}\n` +
-      `destination  ${second}, weight 1, at ${macFor(second)}, by the flow\n` +
+      `persistence  known: the client stays at ${second}\n` +
+      `real server  ${second}, weight 1, at ${macFor(second)}, as in the flow's entry\n` +
       sent(second),
   );
   assert.notEqual(first, second);

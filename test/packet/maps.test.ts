@@ -140,7 +140,7 @@ test('the maps of a director are written only with --force, and packets follow',
     refusal.stderr,
     new RegExp(`"destinations" belongs to the director "${INSTANCE}": nothing was changed\n`),
   );
-  assert.match(refusal.stderr, /next publication overwrites.*half of a change.*--force does it all the same/);
+  assert.match(refusal.stderr, /next publication overwrites.*half of the change.*--force writes nevertheless/);
   assert.equal(beeline('get', 'destinations', '0', path).stdout, `${macFor('10.0.0.2')}\n`);
 
   // Under whatever name it is reached.

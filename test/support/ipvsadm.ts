@@ -5,16 +5,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { FlowReport, FlowsReport } from '../../src/control/index.js';
-import {
-  attempt,
-  type Director,
-  execute,
-  type Figures,
-  type Names,
-  OfflineDirector,
-  parseServices,
-  type Surroundings,
-} from '../../src/ipvsadm/index.js';
+import { type Director, type Environment, execute, type Names, parseServices } from '../../src/ipvsadm/index.js';
+import { type Figures, OfflineDirector, toPromise } from '../../src/ipvsadm/offline.js';
 import {
   BeelineError,
   type Destination,
@@ -52,7 +44,7 @@ export class FakeDirector extends OfflineDirector {
   }
 
   override zero(service: EditKey | undefined): Promise<void> {
-    return attempt(() => {
+    return toPromise(() => {
       const { services, markServices = [] } = this.model;
       const all = [...services, ...markServices].map(editKeyName);
       if (service !== undefined && !all.includes(editKeyName(service))) {
@@ -109,7 +101,7 @@ export interface Answer {
 export async function ipvsadm(
   director: Director,
   words: readonly string[],
-  rest: Partial<Surroundings> & { readonly stdin?: string } = {},
+  rest: Partial<Environment> & { readonly stdin?: string } = {},
 ): Promise<Answer> {
   let output = '';
   const warnings: string[] = [];

@@ -292,21 +292,21 @@ function beeline(...args: string[]): { status: number | null; stderr: string } {
 
 test('a wrong command line ends with 2 and a message, before anything is done', () => {
   const cases: [string[], RegExp][] = [
-    [['program', '--rounds', 'many'], /not a whole number above 0/],
-    [['program', '--flows', '0'], /not a whole number above 0/],
+    [['program', '--rounds', 'many'], /must be a whole number above 0/],
+    [['program', '--flows', '0'], /must be a whole number above 0/],
     [['program', '--flows', '4e12'], /4,000,000,000,000 flows need about 64,000 GB of memory; .* GB are available/],
     [
       ['program', '--services', '1e6', '--destinations', '1000'],
       /1,000,000 services of 1,000 destinations .* need about/,
     ],
-    [['program', '--repeat', '4e9'], /--repeat is 2147483647 at the most/],
+    [['program', '--repeat', '4e9'], /--repeat must be at most 2147483647/],
     [['program', '--html', '/no/such/folder/x.html'], /cannot write/],
     [['forward', '--flows', '3'], /3 flows is not a power of two/],
     [['forward', '--flows', '4194304'], /4194304 flows are more than the 1048576/],
     [['forward', '--cpu', '100000'], /there is no CPU 100000/],
     [['forward', '--ipvs', 'mine'], /Allowed choices are auto, uml, none/],
     [['forward', '--device', 'eth9'], /--device needs --director-mac and --vip/],
-    [['forward', '--device', 'eth9', '--director-mac', 'x'], /A MAC is six bytes/],
+    [['forward', '--device', 'eth9', '--director-mac', 'x'], /must be a MAC address/],
     [['latency', '--requests', '1e9'], /about .* minutes; an hour is the most/],
   ];
   for (const [args, message] of cases) {

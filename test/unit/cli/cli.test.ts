@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { invocation } from '../../../src/cli/context.js';
+import { beeline as program } from '../../../src/cli/program.js';
+import { invocation } from '../../../src/cli/terminal/invocation.js';
 import { readConfig } from '../../../src/config/index.js';
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
@@ -58,4 +59,16 @@ test('the hint for an unreadable file fits the reason', (context) => {
 test('commands are printed so that they can be pasted', () => {
   assert.equal(invocation({ BEELINE_COMMAND: undefined, SUDO_USER: undefined }), 'beeline');
   assert.equal(invocation({ BEELINE_COMMAND: 'scripts/beeline', SUDO_USER: 'me' }), 'sudo scripts/beeline');
+});
+
+test('a command line that begins with a command loads that command alone', async () => {
+  const namesFor = async (line: string): Promise<string[]> =>
+    (await program(line.split(' '))).commands.map((command) => command.name());
+  const all = await namesFor('--help');
+  for (const name of all) {
+    assert.deepEqual(await namesFor(`--instance edge ${name} --json`), [name]);
+  }
+  for (const line of ['', 'help status', 'constructor', '--version status']) {
+    assert.deepEqual(await namesFor(line), all);
+  }
 });

@@ -16,9 +16,9 @@ test('a forwarded packet is explained in one line for each step', () => {
     formatExplanation(EXPLAINED),
     'packet       tcp SYN 192.168.1.12:40000 > 192.168.1.100:80, to 00:50:00:00:04:00 (ens3)\n' +
       'service      tcp 192.168.1.100:80, maglev, 2 real servers\n' +
-      'flow         not known; a SYN is not remembered under maglev\n' +
+      'flow         not known; a SYN is not remembered with maglev\n' +
       'slot         517 of 1024 -> 192.168.1.32\n' +
-      'destination  192.168.1.32, weight 1, at 00:50:00:00:02:00\n' +
+      'real server  192.168.1.32, weight 1, at 00:50:00:00:02:00\n' +
       'frame        00:50:00:00:04:00 > 00:50:00:00:02:00\n' +
       'verdict      forwarded (sent back out of ens3)\n' +
       'oracle       agrees\n',
@@ -49,17 +49,17 @@ test('the flow that a packet belongs to, and its next state, take one line', () 
     [flow({ event: 'ack', stored: 'ESTABLISHED' }), 'not known; would be remembered as ESTABLISHED'],
     [
       flow({ stored: 'SYN_RECV', displaces: { state: 'SYN_RECV', idleSeconds: 61 } }),
-      'not known; would be remembered as SYN_RECV, in the place of another (SYN_RECV, last packet 1 min 1 s ago)',
+      'not known; would be remembered as SYN_RECV, and would replace another (SYN_RECV, last packet 1 min 1 s ago)',
     ],
-    [flow({ noRoom: true }), 'not known, and there is no room to remember it'],
+    [flow({ noRoom: true }), 'not known, and there is no room for an entry'],
     [flow({ event: 'rst' }), 'not known, and not remembered'],
     [
       { ...flow({ sought: false }), service: { ...EXPLAINED.service!, remembers: 'moved' } },
-      'not looked for: no change touched its slot',
+      'not looked up: no change touched its slot',
     ],
     [
       { ...flow({ sought: false }), service: { ...EXPLAINED.service!, remembers: 'none' } },
-      'not looked for: each packet is scheduled by itself',
+      'not looked up: each packet is scheduled by itself',
     ],
     [{ ...flow({ sought: false }), destination: undefined }, undefined],
   ];
@@ -72,7 +72,7 @@ test("a slot's line shows a full real server, the next one, and the previous one
   const slot = EXPLAINED.slot!;
   assert.equal(
     line('slot', { slot: { ...slot, full: true, lookedOn: 2 } }),
-    '517 of 1024 -> 192.168.1.32, which has as many flows as it may have, 2 slots further somebody takes it',
+    '517 of 1024 -> 192.168.1.32, which has reached its upper threshold, the real server 2 slots further takes it',
   );
   assert.equal(
     line('slot', { slot: { ...slot, moved: true, previous: '192.168.1.31' } }),
@@ -89,7 +89,10 @@ test('delivery with tags, through another interface, or to this host is shown', 
   assert.equal(line('frame', { sent }), '00:50:00:00:04:00 > 00:50:00:00:02:00, VLAN 100 in 20');
   assert.equal(line('verdict', { sent, verdict: 'redirected' }), 'redirected (sent out of ens4)');
   const local = { ...EXPLAINED.destination!, local: true, mac: undefined, by: 'flow' } as const;
-  assert.equal(line('destination', { destination: local }), '192.168.1.32, weight 1, this host, by the flow');
+  assert.equal(
+    line('real server', { destination: local }),
+    "192.168.1.32, weight 1, this host, as in the flow's entry",
+  );
   assert.equal(line('frame', { sent: undefined }), undefined);
   assert.equal(
     line('verdict', { sent: undefined, verdict: 'ttl', reason: VERDICT_WORDS.ttl }),
@@ -145,7 +148,7 @@ test('wrong endpoints, flags and VLANs are refused before the daemon is asked', 
     ['192.168.1.12', '192.168.1.100', '--vlan', '4095'],
     ['--limit', '0'],
   ]) {
-    const program = beeline().configureOutput({ writeErr: () => undefined });
+    const program = (await beeline()).configureOutput({ writeErr: () => undefined });
     program.commands.forEach((command) => command.configureOutput({ writeErr: () => undefined }));
     await assert.rejects(
       program.parseAsync(['node', 'beeline', 'explain', ...args]),
@@ -155,7 +158,7 @@ test('wrong endpoints, flags and VLANs are refused before the daemon is asked', 
   }
   for (const args of [[], ['192.168.1.12'], ['192.168.1.12', 'fd00::100'], ['192.168.1.12', '--pcap', 'x']]) {
     await assert.rejects(
-      beeline().parseAsync(['node', 'beeline', 'explain', ...args]),
+      (await beeline()).parseAsync(['node', 'beeline', 'explain', ...args]),
       { code: 'USAGE' },
       args.join(' '),
     );

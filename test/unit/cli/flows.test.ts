@@ -65,13 +65,16 @@ test('a drain says how many flows are left, whether some may be silent, and how 
   assert.equal(formatDrain(report, 0), '192.168.1.31 of tcp 192.168.1.100:80: 2 flows left\n');
   assert.equal(
     formatDrain({ ...report, flows: 1, uncertain: true, deadline: 61_000 }, 1000),
-    '192.168.1.31 of tcp 192.168.1.100:80: 1 flow left, and those that have been silent since it began, out in 1 min 0 s at the latest\n',
+    '192.168.1.31 of tcp 192.168.1.100:80: 1 flow left, and those that have been silent since the drain began, removed in 1 min 0 s at the latest\n',
   );
   assert.equal(
     formatDrain({ ...report, removed: true }, 0),
-    '192.168.1.31 is out of tcp 192.168.1.100:80; 2 flows went to others\n',
+    '192.168.1.31 was removed from tcp 192.168.1.100:80; 2 flows moved to other real servers\n',
   );
-  assert.equal(formatDrain({ ...report, flows: 0, removed: true }, 0), '192.168.1.31 is out of tcp 192.168.1.100:80\n');
+  assert.equal(
+    formatDrain({ ...report, flows: 0, removed: true }, 0),
+    '192.168.1.31 was removed from tcp 192.168.1.100:80\n',
+  );
 });
 
 test('services are parsed in every usual spelling, and nothing else is accepted', () => {

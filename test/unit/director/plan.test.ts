@@ -163,7 +163,7 @@ test('flows of real servers that would be removed are at risk, and listed by rea
 test('flows at risk are marked as uncertain if not all flows are remembered', () => {
   const some = { track: 'moved' } as const;
   const report = plan(modelOf(service(VIP, 80, [A, B], some)), modelOf(service(VIP, 80, [A], some)));
-  assert.match(formatPlanned(report), /10\.0\.0\.2: 0 flows at risk, and those that are not remembered\n/);
+  assert.match(formatPlanned(report), /10\.0\.0\.2: 0 flows at risk, and those without an entry\n/);
 });
 
 test('rings of two sizes are compared slot by slot of the larger one', () => {

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { importRules } from '../../../src/cli/index.js';
 import { configOf, formatConfig, parseConfig } from '../../../src/config/index.js';
+import { importIpvsadm } from '../../../src/import/index.js';
 import { RECORDED_NAMES } from '../../support/ipvsadm.js';
 
 test('the output of ipvsadm-save becomes a configuration of the same services', async () => {
@@ -16,7 +16,7 @@ test('the output of ipvsadm-save becomes a configuration of the same services', 
 -A -u 192.168.1.100:53 -s rr -o
 -A -t [fd00::100]:0 -s wlc -p 60
 `;
-  const { model, remarks } = await importRules(text, 'ens3', RECORDED_NAMES);
+  const { model, remarks } = await importIpvsadm(text, 'ens3', RECORDED_NAMES);
   assert.deepEqual(remarks, []);
   const { mode: _mode, ...read } = parseConfig(formatConfig(model), 'f');
   const { mode: _same, ...expected } = model;
@@ -37,7 +37,7 @@ test('parts without an equivalent are reported by line, and the rest is kept', a
 nonsense
 --set 60 0 30
 `;
-  const { model, remarks } = await importRules(text, 'ens3', RECORDED_NAMES);
+  const { model, remarks } = await importIpvsadm(text, 'ens3', RECORDED_NAMES);
   assert.deepEqual(
     remarks.map(({ line, text: said, lost }) => `${line}${lost ? '!' : ''} ${said.slice(0, 34)}`),
     [
@@ -47,8 +47,8 @@ nonsense
       '6 tcp 192.168.1.100:80: rr gives eve',
       '6 in direct routing packets reach a ',
       '7! left out: Beeline does not balance',
-      '8! a persistence engine (--pe), which',
-      '9! left out: there is no such service',
+      '8! Beeline has no persistence engines',
+      '9! left out: the service does not exi',
       '10! left out: Beeline has no daemon th',
       "11! left out: Try `ipvsadm -h' or 'ipv",
     ],
@@ -64,7 +64,7 @@ nonsense
 });
 
 test('services of marks are listed as incomplete, because their rules are missing', async () => {
-  const { model, remarks } = await importRules(
+  const { model, remarks } = await importIpvsadm(
     '-A -f 1 -6 -s rr\n-a -f 1 -6 -r [fd00::31]:0 -g -w 2\n',
     'ens3',
     RECORDED_NAMES,

@@ -5,9 +5,9 @@ import test from 'node:test';
 
 import fc from 'fast-check';
 
-import { nearest } from '../../../src/inspect/errors.js';
-import { formOf } from '../../../src/inspect/forms.js';
-import { formatHex, formatValue, parseHex, parseValue, toJson } from '../../../src/inspect/notation.js';
+import { nearest } from '../../../src/inspect/nearest.js';
+import { formOf } from '../../../src/inspect/addresses.js';
+import { formatHex, formatValue, parseHex, parseValue, toJson } from '../../../src/inspect/value-text.js';
 import { hasLong, isNothing, isSummable, outline, sum } from '../../../src/inspect/outline.js';
 import { isZero, pieces, type Region } from '../../../src/inspect/region.js';
 import { type Btf, BtfCodec, type BtfValue, type Place, ValueError } from '../../../src/libbpf/index.js';

@@ -14,7 +14,7 @@ import { ControlServer } from '../../../src/control/server.js';
 import { inetAton } from '../../../src/ipvsadm/address.js';
 import { parseArguments } from '../../../src/ipvsadm/arguments.js';
 import { Failure } from '../../../src/ipvsadm/errors.js';
-import { restoreAnew } from '../../../src/ipvsadm/execute.js';
+import { clearAndRestore } from '../../../src/ipvsadm/execute.js';
 import { formatConnection, largeNumber, NUMBERS } from '../../../src/ipvsadm/listing.js';
 import { parseServices, systemNames } from '../../../src/ipvsadm/names.js';
 import { daemonAt, toolNamed } from '../../../src/ipvsadm/tool.js';
@@ -292,7 +292,7 @@ test('-Z resets the statistics of the named service, or of all', async () => {
 test('ipvsadm-restore clears the table first, and accepts comments', async () => {
   const director = new FakeDirector();
   await ipvsadm(director, ['-A', '-t', '10.0.0.9:80']);
-  const status = await restoreAnew({
+  const status = await clearAndRestore({
     director,
     names: RECORDED_NAMES,
     out: (text) => {

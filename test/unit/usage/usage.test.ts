@@ -139,8 +139,8 @@ test('sections and examples are in the help too', () => {
   assert.match(help, /\nExamples:\n {2}go to work:\n {4}bee fly meadow\n$/);
 });
 
-test('every command has a page, with every option and every argument of it', () => {
-  const program = define(beeline());
+test('every command has a page, with every option and every argument of it', async () => {
+  const program = define(await beeline());
   const pages = new Map(pagesOf(program).map(({ file, text }) => [file, text]));
   assert.equal(pages.size, program.commands.length + 1);
   const check = (definition: Definition, text: string): void => {
@@ -157,13 +157,11 @@ test('every command has a page, with every option and every argument of it', () 
   }
 });
 
-test('package.json names every page, so that npm installs it', () => {
+test('package.json lists every page, so that npm installs it', async () => {
   const { man } = JSON.parse(readFileSync('package.json', 'utf8')) as { man: string[] };
-  const commands = pagesOf(define(beeline())).map(({ file }) => file);
-  assert.deepEqual(
-    man,
-    [...commands, 'beeline.yaml.5'].sort().map((file) => `dist/man/${file}`),
-  );
+  const commands = pagesOf(define(await beeline())).map(({ file }) => file);
+  const pages = [...commands, 'beeline.yaml.5'].sort().map((file) => `dist/man/${file}`);
+  assert.deepEqual(man, pages, '"man" in package.json must list the pages of the manual: change it to these');
 });
 
 test('the page of the configuration file has every key and a valid example', () => {
