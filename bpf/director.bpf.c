@@ -8,11 +8,11 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "forward_dr.h"
 #include "layout.h"
 #include "maps.h"
 #include "match.h"
 #include "parse.h"
-#include "send.h"
 #include "unusual.h"
 #include "verdict.h"
 
@@ -230,7 +230,8 @@ static __always_inline enum verdict direct_plain(struct xdp_md *context, bool le
 
 static __always_inline enum verdict direct(struct xdp_md *context)
 {
-	enum verdict verdict = uses(FEATURES_BEYOND) ? direct_plain(context, false) : direct_plain(context, true);
+	enum verdict verdict =
+		uses(FEATURES_OF_WHOLE_PATH) ? direct_plain(context, false) : direct_plain(context, true);
 
 	return likely(verdict != NOT_PLAIN) ? verdict : direct_unusual(context);
 }

@@ -5,7 +5,9 @@
  */
 #pragma once
 
+#include "delivery.h"
 #include "schedule.h"
+#include "template.h"
 
 static __always_inline __u32 fail(struct flow_query *query, enum verdict verdict)
 {
@@ -205,4 +207,38 @@ __noinline int follow_flow4(struct flow_query *query)
 __noinline int follow_flow6(struct flow_query *query)
 {
 	return query ? follow_in(query, FLOW6_WORDS) : 0;
+}
+
+/* Follows a packet's flow by all rules. The number of its destination; 0 for none, and `verdict` says why. */
+static __always_inline __u32 follow(const struct frame *frame, const struct packet *packet, struct delivery *delivery,
+				    __u32 copy, enum verdict *verdict)
+{
+	const struct match *match = delivery->match;
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct flow_query *query = bpf_map_lookup_elem(&flow_queries, &cpu);
+	if (!query)
+		return 0;
+
+	fill_words(query->words, packet, delivery);
+	query->hash = delivery->is_ipv6 ? hash_flow_ipv6(packet) : hash_flow_ipv4(packet);
+	query->first = match->first;
+	query->ring = match->ring;
+	query->copy = copy;
+	query->now = flow_now();
+	query->port = packet->ports->destination;
+	query->service = match->number;
+	query->shift = match->shift;
+	query->flags = match->flags;
+	query->event = event_of(frame, packet);
+	NOTE(event, query->event);
+	NOTE_STEP(TRACE_FOLLOWED);
+	query->is_ipv6 = delivery->is_ipv6;
+	query->opens = false;
+	query->diverted = false;
+	query->verdict = VERDICT_NO_DESTINATION;
+
+	__u32 number = delivery->is_ipv6 ? follow_flow6(query) : follow_flow4(query);
+	delivery->opens = query->opens;
+	*verdict = query->verdict;
+	return number;
 }

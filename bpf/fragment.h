@@ -8,7 +8,7 @@
 #include "effect.h"
 #include "maps.h"
 #include "parse.h"
-#include "pick.h"
+#include "hash.h"
 
 /* How long to remember, in units of about a second; the kernel gathers fragments as long (net.ipv4.ipfrag_time). */
 #define FRAGMENT_SECONDS 30

@@ -13,6 +13,7 @@
 
 #include "layout.h"
 #include "verdict.h"
+#include "verifier.h"
 
 /* The sizes below are nominal: the control plane sets the real ones before the object is loaded. */
 #define TABLE(name, type_of_value, elements)       \
@@ -85,6 +86,3 @@ static __always_inline __u32 active_copy(void)
 {
 	return *(volatile __u32 *)&control.active & 1;
 }
-
-/* Keeps clang from dropping a bounds check that the verifier wants to see. */
-#define KEEP_BOUNDS_CHECK(index) asm volatile("" : "+r"(index))

@@ -19,6 +19,7 @@
 
 // The layout of the tables, and the arithmetic of their entries, are the BPF program's own.
 #include "flow_entry.h"
+#include "hash.h"
 
 namespace beeline {
 namespace {

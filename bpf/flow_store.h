@@ -1,143 +1,17 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The tables of flows, one for IPv4 and one for IPv6: exact keys, two buckets for each flow. Read and written by all
- * CPUs without a lock; what packets find in the common case, hit_flow(), takes no call.
+ * Stores flows: in a free entry, or in the place of a flow that is over or was seen only once. Changes entries.
  */
 #pragma once
 
-#include "effect.h"
-#include "maps.h"
-#include "state.h"
-
-/* BTF holds only the types that something has: this is what brings the states' names to user space. */
-const volatile enum flow_state flow_state_names = FLOW_FREE;
-
-/* The time in units of about a second: reading a finer clock would cost 14 to 30 ns. */
-static __always_inline __u32 flow_now(void)
-{
-	return bpf_jiffies64() >> clock_shift & FLOW_TIME_MASK;
-}
-
-static __always_inline struct load *load_of(__u32 number)
-{
-	__u32 zero = 0;
-	struct loads *table = bpf_map_lookup_elem(&loads, &zero);
-
-	KEEP_BOUNDS_CHECK(number);
-	return table ? &table->entry[number & geometry.destination_mask] : NULL;
-}
-
-/* Counts a flow with its destination, or no longer. */
-static __always_inline void count_flow(__u32 number, __u32 state, __s32 change)
-{
-	struct load *load = load_of(number);
-	__u32 class = flow_class(state);
-
-	/* Number 0: its destination is gone, and it was discounted then. */
-	if (!load || !number || class >= FLOW_CLASS_COUNT)
-		return;
-	FETCH_AND_ADD(load->flows[class], change);
-	/* ip_vs_bind_dest() in net/netfilter/ipvs/ip_vs_conn.c; the sweep takes it back. */
-	if (change > 0 && unlikely(load->upper) &&
-	    load->flows[FLOW_ACTIVE] + load->flows[FLOW_INACTIVE] + load->flows[FLOW_PERSISTENT] >= load->upper)
-		SET(load->overload, 1);
-}
+#include "flow_lookup.h"
+#include "load.h"
 
 static __always_inline struct flow_counter *flow_counter(void)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 
 	return bpf_map_lookup_elem(&flow_counters, &cpu);
-}
-
-/* Words of an entry: its key's, and its data, the last. */
-#define FLOW4_WORDS (sizeof(struct flow4) / sizeof(__u64))
-#define FLOW6_WORDS (sizeof(struct flow6) / sizeof(__u64))
-
-/* Entries of a bucket. */
-static __always_inline __u32 ways_of(__u32 words)
-{
-	return words == FLOW4_WORDS ? FLOW4_WAYS : FLOW6_WAYS;
-}
-
-/* Known when the program is loaded. */
-static __always_inline __u64 buckets_of(__u32 words)
-{
-	return words == FLOW4_WORDS ? geometry.flows4_buckets : geometry.flows6_buckets;
-}
-
-/* A table of either family; NULL for none. */
-static __always_inline volatile __u64 *flow_table(bool is_ipv6)
-{
-	__u32 zero = 0;
-
-	return is_ipv6 ? bpf_map_lookup_elem(&flows6, &zero) : bpf_map_lookup_elem(&flows4, &zero);
-}
-
-/*
- * The first entry of a hash's bucket. Multiplied and shifted, a hash is spread over any number of buckets, and the
- * verifier follows. `words` is a constant wherever this is inlined, as in all that follows.
- */
-static __always_inline __u64 entry_index(__u64 hash, __u32 words)
-{
-	__u64 bucket = (hash >> 32) * buckets_of(words) >> 32;
-
-	/* Two shifts must not become one: the verifier would take the bucket's end for its beginning. */
-	KEEP_BOUNDS_CHECK(bucket);
-	return bucket * ways_of(words);
-}
-
-static __always_inline volatile __u64 *bucket_of(volatile __u64 *table, __u64 hash, __u32 words)
-{
-	return table + entry_index(hash, words) * words;
-}
-
-/* Zero when an entry has this key. */
-static __always_inline __u64 key_differs(const volatile __u64 *entry, const __u64 *key, __u32 words)
-{
-	__u64 difference = entry[0] ^ key[0];
-
-	if (words == FLOW6_WORDS)
-		difference |= (entry[1] ^ key[1]) | (entry[2] ^ key[2]);
-	return difference;
-}
-
-static __always_inline __u64 flow_hash(const __u64 *key, __u32 words)
-{
-	return words == FLOW4_WORDS ? flow4_hash(key[0], flow_secret) : flow6_hash(key[0], key[1], key[2], flow_secret);
-}
-
-/*
- * The destination's number of a flow in whose entry nothing is to be changed: found in its first bucket, with `steady`
- * for port, state and time. 0 when that is not so.
- *
- * The data is read before the key and after it: when it is the same, no other flow's entry was read in between.
- */
-static __always_inline __u32 hit_flow(const __u64 *key, __u32 words, __u64 steady)
-{
-	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
-	if (!table)
-		return 0;
-
-	__u64 hash = flow_hash(key, words), data;
-	const volatile __u64 *bucket = bucket_of(table, hash, words);
-	const volatile __u64 *entry = bucket + preferred_way(hash, ways_of(words)) * words;
-
-	data = entry[words - 1];
-	if (unlikely(key_differs(entry, key, words))) {
-		__u32 way = 0;
-
-#pragma unroll
-		for (entry = bucket; way < ways_of(words); way++, entry += words) {
-			data = entry[words - 1];
-			if (key_differs(entry, key, words) == 0)
-				break;
-		}
-		if (way == ways_of(words))
-			return 0;
-	}
-	NOTE(found, ((data ^ steady) & FLOW_STEADY_MASK) == 0 ? data : 0);
-	return ((data ^ steady) & FLOW_STEADY_MASK) == 0 && entry[words - 1] == data ? flow_number(data) : 0;
 }
 
 /*
@@ -174,66 +48,6 @@ static __always_inline __u64 rank_of(__u64 data, __u32 now)
 	__u64 standing = (STANDINGS >> 2 * state & 3) & ~(expired & 2);
 
 	return standing << STANDING_SHIFT | (FLOW_TIME_MASK - age);
-}
-
-/* `copy` by value: kernel 6.1 takes no key that lies in what a global function was given a pointer to. */
-static __always_inline const struct policy *policy_of(__u32 service, __u32 copy)
-{
-	const struct policies *table = bpf_map_lookup_elem(&policies, &copy);
-
-	KEEP_BOUNDS_CHECK(service);
-	return table ? &table->entry[service & geometry.service_mask] : NULL;
-}
-
-/* What tells one entry from another. */
-struct flow_key {
-	__u64 words[3]; /* IPv4: the first alone */
-	__u64 port;     /* the virtual one, as in the packet; 0 in a template */
-	bool template;
-};
-
-/* Zero when an entry's data is of this port, and a template as the key is. */
-static __always_inline __u64 differs(__u64 data, __u64 port, bool template)
-{
-	return (flow_port(data) ^ port) | (is_template(flow_state(data)) ^ template);
-}
-
-/* An entry's data, by the number of the entry in its table. */
-static __always_inline volatile __u64 *data_at(__u64 index, __u32 words)
-{
-	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
-
-	KEEP_BOUNDS_CHECK(index);
-	return table && index < buckets_of(words) * ways_of(words) ? table + index * words + words - 1 : NULL;
-}
-
-/*
- * The number of a flow's entry in its table and 1, and its data; 0 when there is none. Inlined, as what stores one is:
- * of what a new flow costs, calls were a third.
- */
-static __always_inline __u32 find_in(volatile __u64 *table, const __u64 *key, __u64 hash, __u32 words, __u64 port,
-				     bool template, __u64 *found)
-{
-#pragma unroll
-	for (__u32 bucket = 0; bucket < 2; bucket++) {
-		volatile __u64 *entry = bucket_of(table, hash, words);
-#pragma unroll
-		for (__u32 way = 0; way < ways_of(words); way++, entry += words) {
-			if (likely(key_differs(entry, key, words)))
-				continue;
-			__u64 data = entry[words - 1];
-
-			/* The data was read before the key and after it: see hit_flow(). */
-			if (is_live(flow_state(data)) && differs(data, port, template) == 0 &&
-			    key_differs(entry, key, words) == 0 && entry[words - 1] == data) {
-				*found = data;
-				NOTE_BY(note_found(data, template));
-				return entry_index(hash, words) + way + 1;
-			}
-		}
-		hash = flow_second_hash(hash);
-	}
-	return 0;
 }
 
 static __always_inline __u32 standing_of(__u64 rank)
@@ -429,68 +243,6 @@ static __always_inline bool store_flow(struct flow_query *query, volatile __u64 
 	return likely(store_free(table, query->words, hash, words, data)) || displace_flow(query, data);
 }
 
-/* A flow's template's key: it stands for all flows of a client, or of its network, to the service. */
-static __always_inline void fill_template_key(__u64 key[3], const struct flow_query *query)
-{
-	const struct policy *policy = policy_of(query->service, query->copy);
-	if (!policy)
-		return;
-
-	const __be32 *mask = policy->mask;
-	if (query->is_ipv6) {
-		key[0] = query->words[0] & *(const __u64 *)&mask[0];
-		key[1] = query->words[1] & *(const __u64 *)&mask[2];
-		key[2] = flow6_rest(0, policy->group);
-	} else {
-		key[0] = flow4_key((__u32)query->words[0] & mask[0], 0, policy->group);
-	}
-}
-
-static __always_inline __u32 find_template_in(struct flow_query *query, const __u64 *key, __u32 words)
-{
-	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
-	__u64 data = 0;
-	if (!table)
-		return 0;
-
-	__u32 found = find_in(table, key, flow_hash(key, words), words, 0, true, &data);
-	query->template_data = data;
-	return found;
-}
-
-/* Finds the template's entry. 0 when there is none; else its number and 1, and its data in the query. */
-__noinline int find_template(struct flow_query *query)
-{
-	__u64 key[3] = {};
-
-	if (!query)
-		return 0;
-	fill_template_key(key, query);
-	return query->is_ipv6 ? find_template_in(query, key, FLOW6_WORDS) : find_template_in(query, key, FLOW4_WORDS);
-}
-
-static __always_inline bool store_template_in(const struct flow_query *query, const __u64 *key, __u32 words, __u64 data)
-{
-	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
-	__u64 hash = flow_hash(key, words);
-
-	return table && (store_free(table, key, hash, words, data) ||
-			 store_displacing(table, key, hash, words, data, query->now));
-}
-
-/* Remembers the template. 0 when there is no room. */
-__noinline int store_template(struct flow_query *query, __u32 number)
-{
-	__u64 key[3] = {};
-
-	if (!query)
-		return 0;
-	__u64 data = flow_data(0, number, FLOW_TEMPLATE_NEW, query->now);
-	fill_template_key(key, query);
-	return query->is_ipv6 ? store_template_in(query, key, FLOW6_WORDS, data)
-			      : store_template_in(query, key, FLOW4_WORDS, data);
-}
-
 /*
  * Gives the entry that was found another destination, state, or the present time; nothing when another CPU changed it
  * meanwhile.
@@ -506,14 +258,4 @@ static __always_inline void change_entry(volatile __u64 *entry, __u64 before, __
 		count_flow(flow_number(before), flow_state(before), -1);
 		count_flow(number, state, 1);
 	}
-}
-
-/* The same for the template that was found. */
-__noinline int change_template(struct flow_query *query, __u32 found, __u32 number, __u32 state)
-{
-	if (!query)
-		return 0;
-	change_entry(query->is_ipv6 ? data_at(found - 1, FLOW6_WORDS) : data_at(found - 1, FLOW4_WORDS),
-		     query->template_data, number, state, query->now);
-	return 1;
 }
