@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * How one packet leaves.
+ * How one packet leaves: the destination that is picked for it, and the interface and tags by which it gets there.
  */
 #pragma once
 
 #include <stdbool.h>
 
 #include "match.h"
+#include "parse.h"
 
-/* What sending needs to know beside the frame and the packet. */
 struct delivery {
+	const struct destinations *table;
 	const struct match *match;
-	const struct egress *egress; /* NULL when all go back where they came from, untagged */
-	bool redirects;              /* out by another interface than the frame came by */
+	const struct destination *destination;
+	const struct egress *egress; /* NULL when all packets leave by the interface they came by, untagged */
+	__u32 number;                /* the destination's */
+	const __u32 *copy;           /* of the tables. It is on the stack anyway, as a key: a second place for it is too much */
+	bool redirects;              /* leaves by another interface than it came by */
 	bool opens;                  /* the first packet of its flow */
 	bool is_ipv6;
 };

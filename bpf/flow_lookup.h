@@ -5,15 +5,12 @@
  */
 #pragma once
 
+#include "delivery.h"
 #include "effect.h"
 #include "flow_entry.h"
 #include "hash.h"
 #include "maps.h"
-#include "parse.h"
 #include "state.h"
-
-/* BTF holds only the types that something has: this is what brings the states' names to user space. */
-const volatile enum flow_state flow_state_names = FLOW_FREE;
 
 /* The time in units of about a second: reading a finer clock would cost 14 to 30 ns. */
 static __always_inline __u32 flow_now(void)
@@ -28,7 +25,7 @@ static __always_inline __u32 flow_now(void)
 /* Entries of a bucket. */
 static __always_inline __u32 ways_of(__u32 words)
 {
-	return words == FLOW4_WORDS ? FLOW4_WAYS : FLOW6_WAYS;
+	return words == FLOW4_WORDS ? WAYS_IPV4 : WAYS_IPV6;
 }
 
 /* Known when the program is loaded. */
@@ -79,7 +76,7 @@ static __always_inline __u64 flow_hash(const __u64 *key, __u32 words)
 }
 
 /* The words of a packet's flow's key. */
-static __always_inline void fill_words(__u64 words[3], const struct packet *packet, const struct delivery *delivery)
+static __always_inline void fill_flow_key(__u64 words[3], const struct packet *packet, const struct delivery *delivery)
 {
 	const __u64 *address = packet->client;
 	__u16 service = delivery->match->number;

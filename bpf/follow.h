@@ -209,9 +209,9 @@ __noinline int follow_flow6(struct flow_query *query)
 	return query ? follow_in(query, FLOW6_WORDS) : 0;
 }
 
-/* Follows a packet's flow by all rules. The number of its destination; 0 for none, and `verdict` says why. */
+/* Follows a packet's flow. Returns the number of its destination; 0 for none, and `reason` says why. */
 static __always_inline __u32 follow(const struct frame *frame, const struct packet *packet, struct delivery *delivery,
-				    __u32 copy, enum verdict *verdict)
+				    enum verdict *reason)
 {
 	const struct match *match = delivery->match;
 	__u32 cpu = bpf_get_smp_processor_id();
@@ -219,11 +219,11 @@ static __always_inline __u32 follow(const struct frame *frame, const struct pack
 	if (!query)
 		return 0;
 
-	fill_words(query->words, packet, delivery);
-	query->hash = delivery->is_ipv6 ? hash_flow_ipv6(packet) : hash_flow_ipv4(packet);
+	fill_flow_key(query->words, packet, delivery);
+	query->hash = ring_hash(packet, delivery->is_ipv6);
 	query->first = match->first;
 	query->ring = match->ring;
-	query->copy = copy;
+	query->copy = *delivery->copy;
 	query->now = flow_now();
 	query->port = packet->ports->destination;
 	query->service = match->number;
@@ -239,6 +239,6 @@ static __always_inline __u32 follow(const struct frame *frame, const struct pack
 
 	__u32 number = delivery->is_ipv6 ? follow_flow6(query) : follow_flow4(query);
 	delivery->opens = query->opens;
-	*verdict = query->verdict;
+	*reason = query->verdict;
 	return number;
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Direct routing.
+ * Direct routing, in three steps: pick the destination, check that the packet may leave, rewrite the frame and send it.
+ * A check that stops the packet comes before the frame is touched, so that it goes up as it came.
  */
 #pragma once
+
+#include <linux/if_ether.h>
 
 #include "count.h"
 #include "guard.h"
@@ -11,6 +14,12 @@
 /* The bits of a tag that are not the VLAN's id: priority and drop eligibility (IEEE 802.1Q, 9.6). */
 #define TAG_PRIORITY 0xf000
 #define TAG_BYTES 4
+
+/*
+ * The features that only the whole path has (docs/adr/0008). Without them a frame goes back, untagged, by the interface
+ * it came by, and only its MACs change.
+ */
+#define WHOLE_PATH_FEATURES (FEATURE_VLAN | FEATURE_NICS | FEATURE_TTL | FEATURE_DIRECTORS)
 
 /*
  * Both MACs are the frame's first twelve bytes and the destination's first twelve, so they are copied as one
@@ -22,7 +31,7 @@ static __always_inline void rewrite_macs(void *start, const struct destination *
 	*(__u32 *)(start + 8) = *(const __u32 *)((const void *)destination + 8);
 }
 
-/* The real server is this host: its MAC, the lower 48 bits of the first word, is zero. */
+/* Whether the real server is this host: its MAC, the lower 48 bits of the first word, is zero. */
 static __always_inline bool is_local(const struct destination *destination)
 {
 	return *(const __u64 *)destination << 16 == 0;
@@ -46,7 +55,8 @@ static __always_inline __u8 ttl_of(const struct packet *packet, const struct del
 	return delivery->is_ipv6 ? packet->ip6->hop_limit : packet->ip->ttl;
 }
 
-/* What a router does (RFC 1812, 5.3.1), with the checksum brought along (RFC 1624; ip_decrease_ttl in the kernel). */
+/* Decrements TTL or hop limit as a router does (RFC 1812, 5.3.1); the checksum follows RFC 1624, as in
+ * ip_decrease_ttl(). */
 static __always_inline void decrement_ttl(void *network, bool is_ipv6)
 {
 	if (is_ipv6) {
@@ -61,11 +71,11 @@ static __always_inline void decrement_ttl(void *network, bool is_ipv6)
 }
 
 /*
- * Gives the frame as many tags as its way out has, moving its beginning, and the MACs. The priority is kept. False, and
- * the frame untouched, when there is no room.
+ * Gives the frame the egress's tags, which moves its beginning, and the MACs. Keeps the priority. False, and the frame
+ * untouched, when there is no room.
  */
 static __always_inline bool rewrite_frame(struct xdp_md *context, const struct frame *frame,
-					  const struct destination *destination, const struct delivery *delivery)
+					  const struct delivery *delivery)
 {
 	void *start = (void *)(long)context->data;
 	__be16 vlan = delivery->egress->vlan, outer = delivery->egress->outer_vlan, priority = 0;
@@ -96,27 +106,10 @@ static __always_inline bool rewrite_frame(struct xdp_md *context, const struct f
 		*words++ = priority | vlan;
 	}
 	*words++ = delivery->is_ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
-	rewrite_macs(start, destination);
+	rewrite_macs(start, delivery->destination);
 	if (decrements_ttl(delivery))
 		decrement_ttl(words, delivery->is_ipv6);
 	return true;
-}
-
-/* Sends by the tables that only VLANs and several interfaces need. */
-static __always_inline enum verdict send_by_egress(struct xdp_md *context, const struct frame *frame,
-						   const struct packet *packet, const struct destination *destination,
-						   const struct delivery *delivery)
-{
-	bool opens = delivery->opens;
-	__u32 ip_bytes = ip_bytes_of(packet, delivery);
-
-	/* What the program returns is what redirects: this finds out whether it can be done. */
-	if (delivery->redirects && bpf_redirect_map(&devices, delivery->egress->ifindex, XDP_PASS) != XDP_REDIRECT)
-		return count_verdict(delivery->match->number, VERDICT_NO_EGRESS);
-	if (!rewrite_frame(context, frame, destination, delivery))
-		return count_verdict(delivery->match->number, VERDICT_NO_EGRESS);
-	count_packet(destination->number, opens, ip_bytes);
-	return delivery->redirects ? VERDICT_REDIRECTED : VERDICT_FORWARDED;
 }
 
 /* Whether the frame leaves by another interface, or with other tags than it came. */
@@ -126,122 +119,91 @@ static __always_inline bool changes_egress(const struct frame *frame, const stru
 	       (uses(FEATURE_VLAN) && (frame->tags || delivery->egress->vlan || delivery->egress->outer_vlan));
 }
 
-/* Features without which a frame goes back, untagged, where it came from, and is otherwise left alone. */
-#define FEATURES_OF_WHOLE_PATH (FEATURE_VLAN | FEATURE_NICS | FEATURE_TTL | FEATURE_DIRECTORS)
+/* Sends by another interface or with other tags. Only VLANs and several interfaces need it. */
+static __always_inline enum verdict send_by_egress(struct xdp_md *context, const struct frame *frame,
+						   const struct packet *packet, const struct delivery *delivery)
+{
+	bool opens = delivery->opens;
+	__u32 ip_bytes = ip_bytes_of(packet, delivery);
+
+	/* The program's return value is what redirects: this call finds out whether that can be done. */
+	if (delivery->redirects && bpf_redirect_map(&devices, delivery->egress->ifindex, XDP_PASS) != XDP_REDIRECT)
+		return count_verdict(delivery->match->number, VERDICT_NO_EGRESS);
+	if (!rewrite_frame(context, frame, delivery))
+		return count_verdict(delivery->match->number, VERDICT_NO_EGRESS);
+	count_packet(delivery->destination->number, opens, ip_bytes);
+	return delivery->redirects ? VERDICT_REDIRECTED : VERDICT_FORWARDED;
+}
+
+/* Checks that a packet may leave for its destination. False when it may not: it is then counted and has its verdict. */
+static __always_inline bool may_leave(const struct xdp_md *context, const struct frame *frame,
+				      const struct packet *packet, struct delivery *delivery, bool lean,
+				      enum verdict *verdict)
+{
+	if (!passes_guard(context, frame, delivery, true, lean, verdict))
+		return false;
+	if (unlikely(is_local(delivery->destination)))
+		return true;
+	if (unlikely(ip_bytes_of(packet, delivery) > delivery->table->mtu) &&
+	    (lean || !delivery->egress || ip_bytes_of(packet, delivery) > delivery->egress->mtu)) 
+		return stop(delivery, VERDICT_TOO_LONG, verdict);
+	if (!lean && decrements_ttl(delivery) && unlikely(ttl_of(packet, delivery) <= 1)) 
+		return stop(delivery, VERDICT_TTL, verdict);
+	return true;
+}
+
+/* Counts the packet, rewrites the frame, and sends it; or delivers it, when the real server is this host. */
+static __always_inline enum verdict rewrite_and_send(struct xdp_md *context, const struct frame *frame,
+						     const struct packet *packet, const struct delivery *delivery,
+						     bool lean)
+{
+	bool local = is_local(delivery->destination);
+
+	if (!lean && likely(!local) && delivery->egress && changes_egress(frame, delivery))
+		return send_by_egress(context, frame, packet, delivery);
+	count_packet(delivery->number, delivery->opens, ip_bytes_of(packet, delivery));
+	if (unlikely(local))
+		return VERDICT_LOCAL;
+	if (!lean && decrements_ttl(delivery))
+		decrement_ttl((void *)packet->ip, delivery->is_ipv6);
+	rewrite_macs(frame->start, delivery->destination);
+	return VERDICT_FORWARDED;
+}
 
 /*
- * Schedules a packet of a service. A frame that a switch flooded to everybody, or a NIC in promiscuous mode saw, is
- * not ours to forward: the host it is addressed to does that, and the real server would get it twice.
- *
- * `lean`, a constant, leaves out all that FEATURES_OF_WHOLE_PATH are for: 3 ns, in registers that need not be saved.
+ * Schedules a packet of a service, and sends it where it may go. `is_ipv6` and `lean` are constants: the lean path has
+ * nothing that only WHOLE_PATH_FEATURES need, which saves 3 ns, in registers that need not be saved.
  */
-static __always_inline enum verdict send(struct xdp_md *context, const struct frame *frame, const struct packet *packet,
-					 struct delivery *delivery, __u32 copy, bool lean)
+static __always_inline enum verdict forward_dr(struct xdp_md *context, const struct frame *frame,
+					       const struct packet *packet, const struct match *match, __u32 copy,
+					       bool is_ipv6, bool lean)
 {
-	/* Looked up before anything is computed: what lives across a lookup must be saved. */
-	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
-	if (!table)
-		return VERDICT_NOT_OURS;
-	const struct destination *destination = NULL;
-	__u8 flags = delivery->match->flags;
-	__u32 number = 0;
-	bool follows;
+	struct delivery delivery = {
+		/* Looked up before anything is computed: values that live across a lookup must be saved. */
+		.table = bpf_map_lookup_elem(&destinations, &copy),
+		.match = match,
+		.copy = &copy,
+		.is_ipv6 = is_ipv6,
+	};
+	enum verdict verdict = VERDICT_NOT_OURS;
+	if (!delivery.table)
+		return verdict;
 
-	NOTE_BY(fill_words(trace.words, packet, delivery));
-	NOTE(service, delivery->match->number);
+	NOTE_BY(fill_flow_key(trace.words, packet, &delivery));
+	NOTE(service, match->number);
 	NOTE(client_port, packet->ports->source);
 	NOTE(port, packet->ports->destination);
 	NOTE(protocol, packet->protocol);
 	NOTE(tags, frame->tags);
-	if (uses(FEATURE_FLOWS) && flags & SERVICE_TRACK) {
-		destination = destination_numbered(table, hit(packet, delivery));
-		number = destination->number;
-		follows = number == 0;
-		NOTE_STEP(number ? TRACE_HIT : 0);
-	} else {
-		__u32 slot = slot_of(packet, delivery);
-
-		follows = uses(FEATURE_FLOWS) && flags & (SERVICE_POLICY | SERVICE_MOVED) &&
-			  (flags & SERVICE_POLICY || is_moved(table, delivery->match, slot));
-		if (likely(!follows)) {
-			NOTE(slot, slot);
-			NOTE_STEP(TRACE_RING);
-			destination = destination_at(table, pick(table, delivery->match, slot));
-			number = destination->number;
-			delivery->opens = opens_flow(packet);
-			if (unlikely(number == 0))
-				return count_verdict(delivery->match->number,
-						     flags & SERVICE_DROP ? VERDICT_DROPPED : VERDICT_NO_DESTINATION);
-		}
-	}
-	if (uses(FEATURE_FLOWS) && unlikely(follows)) {
-		enum verdict verdict = VERDICT_FORWARDED;
-
-		if (!is_addressed_here(context, frame, table, copy, lean))
-			return count_verdict(delivery->match->number, VERDICT_OTHER_HOST);
-		if (!lean && uses(FEATURE_DIRECTORS) && unlikely(is_from_director(frame, table)))
-			return count_verdict(delivery->match->number, VERDICT_FROM_DIRECTOR);
-		number = follow(frame, packet, delivery, copy, &verdict);
-		if (unlikely(number == 0))
-			return count_verdict(delivery->match->number, verdict);
-		destination = destination_numbered(table, number);
-	}
-	NOTE(number, number);
+	if (!pick(context, frame, packet, &delivery, lean, &verdict))
+		return verdict;
+	NOTE(number, delivery.number);
 	if (!lean && (uses(FEATURE_VLAN) || uses(FEATURE_NICS))) {
-		delivery->egress = egress_of(number, copy);
-		if (!delivery->egress)
-			return VERDICT_NOT_OURS;
+		delivery.egress = egress_of(delivery.number, copy);
+		if (!delivery.egress)
+			return verdict;
 	}
-	/* Mostly packets go back by the interface they came by, whose MAC stands with the destination. */
-	if (!lean && uses(FEATURE_NICS) && unlikely(delivery->egress->ifindex != context->ingress_ifindex)) {
-		const struct nic *nic = nic_of(context->ingress_ifindex, copy);
-		if (!nic || !addressed_to(frame, nic->mac))
-			return count_verdict(delivery->match->number, VERDICT_OTHER_HOST);
-		delivery->redirects = nic->group != delivery->egress->group;
-	} else if (unlikely(!addressed_to_egress(frame, destination))) {
-		return count_verdict(delivery->match->number, VERDICT_OTHER_HOST);
-	}
-	if (!lean && uses(FEATURE_DIRECTORS) && unlikely(is_from_director(frame, table)))
-		return count_verdict(delivery->match->number, VERDICT_FROM_DIRECTOR);
-	if (unlikely(is_local(destination))) {
-		count_packet(number, delivery->opens, ip_bytes_of(packet, delivery));
-		return VERDICT_LOCAL;
-	}
-
-	if (unlikely(ip_bytes_of(packet, delivery) > table->mtu) &&
-	    (lean || !delivery->egress || ip_bytes_of(packet, delivery) > delivery->egress->mtu))
-		return count_verdict(delivery->match->number, VERDICT_TOO_LONG);
-	if (!lean && decrements_ttl(delivery) && unlikely(ttl_of(packet, delivery) <= 1))
-		return count_verdict(delivery->match->number, VERDICT_TTL);
-	if (!lean && delivery->egress && changes_egress(frame, delivery))
-		return send_by_egress(context, frame, packet, destination, delivery);
-
-	count_packet(number, delivery->opens, ip_bytes_of(packet, delivery));
-	if (!lean && decrements_ttl(delivery))
-		decrement_ttl((void *)packet->ip, delivery->is_ipv6);
-	rewrite_macs(frame->start, destination);
-	return VERDICT_FORWARDED;
-}
-
-static __always_inline enum verdict send_ipv4(struct xdp_md *context, const struct frame *frame,
-					      const struct packet *packet, const struct match *match, __u32 copy,
-					      bool lean)
-{
-	struct delivery delivery = {
-		.match = match,
-	};
-
-	return send(context, frame, packet, &delivery, copy, lean);
-}
-
-static __always_inline enum verdict send_ipv6(struct xdp_md *context, const struct frame *frame,
-					      const struct packet *packet, const struct match *match, __u32 copy,
-					      bool lean)
-{
-	struct delivery delivery = {
-		.match = match,
-		.is_ipv6 = true,
-	};
-
-	return send(context, frame, packet, &delivery, copy, lean);
+	if (!may_leave(context, frame, packet, &delivery, lean, &verdict))
+		return verdict;
+	return rewrite_and_send(context, frame, packet, &delivery, lean);
 }

@@ -6,6 +6,8 @@
 
 #include "walk.h"
 
+#define IPPROTO_ICMP6 58 /* RFC 4443 */
+
 /* The first eight bytes of ICMP and of ICMPv6; in errors the quoted packet follows (RFC 792, RFC 4443). */
 struct icmp {
 	__u8 type;
@@ -14,7 +16,8 @@ struct icmp {
 	__be32 rest;
 };
 
-/* ICMP's errors (RFC 792); unreachable says "too big" too. ICMPv6's are 1 to 4 (RFC 4443, 3). */
+/* The errors of ICMP (RFC 792), among which unreachable also means "too big"; those of ICMPv6 are 1 to 4 (RFC 4443, 3).
+ */
 #define ICMP_UNREACHABLE 3
 #define ICMP_SOURCE_QUENCH 4
 #define ICMP_TIME_EXCEEDED 11
@@ -22,12 +25,11 @@ struct icmp {
 #define ICMP6_UNREACHABLE 1
 #define ICMP6_PARAMETER_PROBLEM 4
 
-/* The ports of the packet that an error quotes, turned round: what the real server sent was the flow's other direction.
- */
+/* Reads the ports of the packet that an error quotes, and swaps them: the real server sent it, against the flow. */
 static __always_inline bool take_quoted_ports(const struct frame *frame, const struct payload *quoted,
 					      struct packet *packet, struct ports *turned)
 {
-	/* No more of the transport header is promised than eight bytes (RFC 792), and no more is needed. */
+	/* An error quotes at least eight bytes of the transport header (RFC 792), and no more are needed. */
 	const struct ports *ports = at(frame, quoted->offset, 8);
 
 	if (!ports || quoted->later_fragment || (quoted->protocol != IPPROTO_TCP && quoted->protocol != IPPROTO_UDP))
@@ -45,7 +47,7 @@ static __always_inline bool is_icmp_error(__u8 type)
 	       type == ICMP_PARAMETER_PROBLEM;
 }
 
-/* An ICMP error about a packet that left with the VIP as its source; false for all other ICMP. */
+/* Parses an ICMP error about a packet that left with the VIP as its source. False for all other ICMP. */
 static __always_inline bool parse_icmp(const struct frame *frame, __u32 offset, struct packet *packet,
 				       struct ports *turned)
 {
@@ -55,7 +57,7 @@ static __always_inline bool parse_icmp(const struct frame *frame, __u32 offset, 
 
 	if (!icmp || !quoted || !is_icmp_error(icmp->type) || quoted->saddr != packet->ip->daddr)
 		return false;
-	if (walk_ipv4(quoted, offset + sizeof(struct icmp), &payload) != VERDICT_FORWARDED)
+	if (walk_ipv4(quoted, offset + sizeof(struct icmp), &payload) != PARSED)
 		return false;
 	packet->client = &quoted->daddr;
 	return take_quoted_ports(frame, &payload, packet, turned);
@@ -83,7 +85,7 @@ static __always_inline bool parse_icmp6(const struct frame *frame, __u32 offset,
 	if (!icmp || !quoted || !is_icmp6_error(icmp->type) || quoted->version != 6 ||
 	    !same_ipv6(&quoted->saddr, &packet->ip6->daddr))
 		return false;
-	if (walk_ipv6(frame, offset + sizeof(struct icmp), quoted->nexthdr, &payload) != VERDICT_FORWARDED)
+	if (walk_ipv6(frame, offset + sizeof(struct icmp), quoted->nexthdr, &payload) != PARSED)
 		return false;
 	packet->client = &quoted->daddr;
 	return take_quoted_ports(frame, &payload, packet, turned);

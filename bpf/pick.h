@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Picks the destination.
+ * Picks the destination of a packet: that of its flow's entry, where flows are remembered; else the one that its slot
+ * of the ring leads to; and where neither is enough, as the rules of follow.h say.
  */
 #pragma once
 
 #include "follow.h"
 #include "guard.h"
+#include "ring.h"
 
-/* The number of the destination of a flow whose entry this packet leaves as it is, or 0. */
+/* Returns the number of the destination of a flow whose entry this packet leaves as it is, or 0. */
 static __always_inline __u32 hit(const struct packet *packet, const struct delivery *delivery)
 {
 	__u32 state = steady_state(packet);
@@ -15,7 +17,58 @@ static __always_inline __u32 hit(const struct packet *packet, const struct deliv
 
 	if (unlikely(state == FLOW_FREE))
 		return 0;
-	fill_words(words, packet, delivery);
+	fill_flow_key(words, packet, delivery);
 	__u64 steady = flow_data(packet->ports->destination, 0, state, flow_now());
 	return delivery->is_ipv6 ? hit_flow(words, FLOW6_WORDS, steady) : hit_flow(words, FLOW4_WORDS, steady);
+}
+
+/* Picks by the flow's entry. False when the flow must be followed. */
+static __always_inline bool pick_by_entry(const struct packet *packet, struct delivery *delivery)
+{
+	delivery->destination = destination_numbered(delivery->table, hit(packet, delivery));
+	delivery->number = delivery->destination->number;
+	NOTE_STEP(delivery->number ? TRACE_HIT : 0);
+	return delivery->number != 0;
+}
+
+/* Picks by the slot of the ring, maybe no destination (number 0). False when the flow must be followed. */
+static __always_inline bool pick_by_slot(const struct packet *packet, struct delivery *delivery)
+{
+	__u8 flags = delivery->match->flags;
+	__u32 slot = slot_of(packet, delivery);
+
+	if (uses(FEATURE_FLOWS) && flags & (SERVICE_POLICY | SERVICE_MOVED) &&
+	    (flags & SERVICE_POLICY || is_moved(delivery->table, delivery->match, slot)))
+		return false;
+	NOTE(slot, slot);
+	NOTE_STEP(TRACE_RING);
+	delivery->destination =
+		destination_at(delivery->table, destination_of_slot(delivery->table, delivery->match, slot));
+	delivery->number = delivery->destination->number;
+	delivery->opens = opens_flow(packet);
+	return true;
+}
+
+/* Picks the destination. False when there is none: the packet is then counted and has its verdict. */
+static __always_inline bool pick(const struct xdp_md *context, const struct frame *frame, const struct packet *packet,
+				 struct delivery *delivery, bool lean, enum verdict *verdict)
+{
+	__u8 flags = delivery->match->flags;
+	bool picked = uses(FEATURE_FLOWS) && flags & SERVICE_TRACK ? pick_by_entry(packet, delivery)
+								   : pick_by_slot(packet, delivery);
+
+	if (uses(FEATURE_FLOWS) && unlikely(!picked)) {
+		if (!passes_guard(context, frame, delivery, false, lean, verdict))
+			return false;
+		enum verdict reason = VERDICT_NO_DESTINATION;
+
+		delivery->number = follow(frame, packet, delivery, &reason);
+		if (unlikely(delivery->number == 0))
+			return stop(delivery, reason, verdict);
+		delivery->destination = destination_numbered(delivery->table, delivery->number);
+		return true;
+	}
+	if (unlikely(delivery->number == 0))
+		return stop(delivery, flags & SERVICE_DROP ? VERDICT_DROPPED : VERDICT_NO_DESTINATION, verdict);
+	return true;
 }

@@ -9,23 +9,22 @@
 #include "parse.h"
 
 /*
- * How many extension headers are looked through: one more than RFC 8200, 4.1 recommends before the transport header
- * without IPsec (hop-by-hop, destination options, routing, fragment, destination options).
+ * The longest chain of extension headers: one more than RFC 8200, 4.1 recommends before the transport header without
+ * IPsec (hop-by-hop, destination options, routing, fragment, destination options).
  */
 #define MAX_EXTENSION_HEADERS 6
 
-/* Next-header values (RFC 8200, RFC 4443). */
+/* Next-header values (RFC 8200). */
 #define IPV6_HOP_BY_HOP 0
 #define IPV6_ROUTING 43
 #define IPV6_FRAGMENT 44
 #define IPV6_DESTINATION_OPTIONS 60
-#define IPPROTO_ICMP6 58
 
-/* Of an IPv6 fragment header's offset and flags (RFC 8200, 4.5). */
+/* The offset and a flag in an IPv6 fragment header (RFC 8200, 4.5). */
 #define IPV6_FRAGMENT_OFFSET 0xfff8
 #define IPV6_MORE_FRAGMENTS 1
 
-/* A first guess of the verifier's on how far into the frame anything may lie: 6 headers of 2 KB, twice, and some. */
+/* A bound for the verifier on how far into the frame a header may lie: 6 headers of 2 KB, twice, and some more. */
 #define MAX_OFFSET 0x7fff
 
 /* An IPv6 fragment header (RFC 8200, 4.5). */
@@ -45,39 +44,41 @@ struct extension_header {
 	__u32 rest;
 };
 
-/* What follows an IP header: found by walking over its options or extension headers. */
+/* The payload of an IP header, behind its options or extension headers. */
 struct payload {
 	__u32 offset; /* from the frame's start */
 	__be32 id;    /* of an IPv6 fragment */
 	__u8 protocol;
-	bool first_fragment; /* and not the only one */
+	bool first_fragment; /* with more to come */
 	bool later_fragment;
 };
 
-/* `bytes` bytes at an offset, or NULL when the frame ends before. `bytes` is a constant. */
+/* Returns the bytes at an offset, or NULL when the frame ends before `bytes` of them, a constant. */
 static __always_inline void *at(const struct frame *frame, __u32 offset, __u32 bytes)
 {
-	/* The verifier adds no number to a packet's pointer that it does not know to be small (MAX_PACKET_OFF). */
+	/* The verifier allows only numbers that it knows to be small to be added to a packet's pointer
+	 * (MAX_PACKET_OFF). */
 	KEEP_BOUNDS_CHECK(offset);
 	void *pointer = frame->start + (offset & MAX_OFFSET);
 
 	return pointer + bytes > frame->end ? NULL : pointer;
 }
 
-/* Where an IPv4 header's payload is. Returns the verdict that stops the packet, VERDICT_FORWARDED for none. */
-static __always_inline enum verdict walk_ipv4(const struct iphdr *ip, __u32 offset, struct payload *payload)
+/* Finds the payload of an IPv4 header. */
+static __always_inline enum parse_result walk_ipv4(const struct iphdr *ip, __u32 offset, struct payload *payload)
 {
 	if (ip->version != 4 || ip->ihl < 5)
-		return VERDICT_MALFORMED;
+		return PARSE_MALFORMED;
 	payload->offset = offset + ip->ihl * 4;
 	payload->protocol = ip->protocol;
 	payload->later_fragment = ip->frag_off & bpf_htons(IPV4_FRAGMENT_OFFSET);
 	payload->first_fragment = !payload->later_fragment && ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS);
-	return VERDICT_FORWARDED;
+	return PARSED;
 }
 
-/* The same for IPv6, over its extension headers up to the transport header or into a later fragment. */
-static __noinline enum verdict walk_ipv6(const struct frame *frame, __u32 offset, __u8 next, struct payload *payload)
+/* Finds the payload of an IPv6 header: the transport header, or the bytes of a later fragment. */
+static __noinline enum parse_result walk_ipv6(const struct frame *frame, __u32 offset, __u8 next,
+					      struct payload *payload)
 {
 	payload->first_fragment = false;
 	payload->later_fragment = false;
@@ -89,7 +90,7 @@ static __noinline enum verdict walk_ipv6(const struct frame *frame, __u32 offset
 		if (next == IPV6_FRAGMENT) {
 			const struct fragment_header *fragment = at(frame, offset, sizeof(*fragment));
 			if (!fragment)
-				return VERDICT_TRUNCATED;
+				return PARSE_TRUNCATED;
 			next = fragment->next;
 			payload->id = fragment->id;
 			/* Offset 0 and no more to come is a whole packet (RFC 6946). */
@@ -97,26 +98,35 @@ static __noinline enum verdict walk_ipv6(const struct frame *frame, __u32 offset
 			offset += sizeof(*fragment);
 			if (fragment->offset & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
 				payload->later_fragment = true;
-				return VERDICT_FORWARDED;
+				return PARSED;
 			}
 			continue;
 		}
 		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING && next != IPV6_DESTINATION_OPTIONS)
-			return VERDICT_FORWARDED;
+			return PARSED;
 
 		const struct extension_header *header = at(frame, offset, sizeof(*header));
 		if (!header)
-			return VERDICT_TRUNCATED;
-		/* The VIP is only a stop on the packet's way (RFC 8200, 4.4): not to be scheduled. */
+			return PARSE_TRUNCATED;
+		/* The VIP is only a stop on the packet's way (RFC 8200, 4.4). */
 		if (next == IPV6_ROUTING && header->segments_left)
-			return VERDICT_EXTENSION;
+			return PARSE_EXTENSION;
 		next = header->next;
 		offset += 8 + header->length * 8;
 	}
-	return VERDICT_EXTENSION;
+	return PARSE_EXTENSION;
 }
 
-/* Steps over up to two VLAN tags; returns the EtherType behind them. */
+/* Finds the payload of an IP header of either family. `is_ipv6` is a constant. */
+static __always_inline enum parse_result walk(const struct frame *frame, const struct packet *packet, __u32 offset,
+					      struct payload *payload, bool is_ipv6)
+{
+	if (!is_ipv6)
+		return walk_ipv4(packet->ip, offset, payload);
+	return packet->ip6->version == 6 ? walk_ipv6(frame, offset, packet->ip6->nexthdr, payload) : PARSE_MALFORMED;
+}
+
+/* Skips up to two VLAN tags and returns the EtherType behind them. */
 static __always_inline __be16 skip_tags(struct frame *frame)
 {
 	__be16 type = ethertype(frame);

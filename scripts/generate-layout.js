@@ -5,7 +5,7 @@
  *   node scripts/generate-layout.js OBJECT EXPLAIN_OBJECT OUTPUT      writes OUTPUT when it differs
  *   node scripts/generate-layout.js OBJECT EXPLAIN_OBJECT             prints
  *
- * What only the second object has comes last, and is no part of the fingerprint: pinned maps do not depend on it.
+ * The types of the second object alone come last and are no part of the fingerprint: pinned maps do not depend on them.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { createRequire } from 'node:module';
 const addon = createRequire(import.meta.url)(`../dist/native/${process.platform}-${process.arch}/bpf.node`);
 
 const [object, explainObject, output] = process.argv.slice(2);
-/** Those of the object that is being read. */
+/** The types of the object that is being read. */
 let types = addon.btfParse(readFileSync(object));
 
 const resolve = (id) => {
@@ -56,7 +56,7 @@ function structSource({ name, size, members }) {
   return `/** struct ${name} */\nexport const ${camel(name)} = {\n  byteLength: ${size},\n${lines.join('\n')}\n} as const;\n`;
 }
 
-/** VERDICT_NO_SERVICE becomes 'no-service'. A last value called …_COUNT counts the others and is none of them. */
+/** VERDICT_NO_SERVICE becomes 'no-service'. Leaves out a last value …_COUNT, which counts the others. 64-bit values are bigints. */
 function enumSource({ name, values }) {
   const lines = values
     .filter((value) => !value.name.endsWith('_COUNT'))
@@ -65,7 +65,8 @@ function enumSource({ name, values }) {
         .slice(value.indexOf('_') + 1)
         .toLowerCase()
         .replaceAll('_', '-');
-      return `  ${/^[a-z][a-z0-9]*$/.test(short) ? short : `'${short}'`}: ${number},`;
+      const digits = typeof number === 'bigint' ? `0x${number.toString(16)}n` : number;
+      return `  ${/^[a-z0-9]+$/.test(short) && !/^0./.test(short) ? short : `'${short}'`}: ${digits},`;
     });
   return `/** enum ${name} */\nexport const ${camel(name)} = {\n${lines.join('\n')}\n} as const;\n`;
 }
@@ -84,7 +85,7 @@ const typeSource = (type) => (type.kind === 'enum' ? enumSource(type) : structSo
 
 const shared = sharedTypes();
 const body = [...shared.map(typeSource), sectionSource()].join('\n');
-/** The types that explaining adds. */
+/** The types that only the second object has. */
 function explainSource() {
   const known = new Set(shared.map(({ name }) => name));
   types = addon.btfParse(readFileSync(explainObject));

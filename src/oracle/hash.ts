@@ -1,11 +1,10 @@
 /** The hash functions in TypeScript, bit by bit: the twin of bpf/hash.h. IPVS's hashes stand in src/image/ipvs-hash.ts. */
 
 export { foldAddress, MH_SLOTS, mhSlot, SH_SLOTS, shSlot } from '../image/index.js';
+import { hashMultiplier } from '../layout/index.js';
 
 const WORD = (1n << 64n) - 1n;
-const MULTIPLIER_1 = 0x9e3779b97f4a7c15n;
-const MULTIPLIER_2 = 0xc2b2ae3d27d4eb4fn;
-const MULTIPLIER_3 = 0x165667b19e3779f9n;
+const { 1: MULTIPLIER_1, 2: MULTIPLIER_2, 3: MULTIPLIER_3 } = hashMultiplier;
 
 /** One round of murmur3's finaliser, as mix() in bpf/hash.h has it. */
 export function mix(value: bigint): bigint {
