@@ -15,9 +15,9 @@ struct delivery {
 	const struct destination *destination;
 	const struct egress *egress; /* NULL when all packets leave by the interface they came by, untagged */
 	__u32 number;                /* the destination's */
-	const __u32 *copy;           /* of the tables. It is on the stack anyway, as a key: a second place for it is too much */
-	bool redirects;              /* leaves by another interface than it came by */
-	bool opens;                  /* the first packet of its flow */
+	const __u32 *copy; /* of the tables. It is on the stack anyway, as a key: a second place for it is too much */
+	bool redirects;    /* leaves by another interface than it came by */
+	bool opens;        /* the first packet of its flow */
 	bool is_ipv6;
 };
 

@@ -43,8 +43,8 @@ static __always_inline enum verdict direct_plain_ip(struct xdp_md *context, cons
 	return count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
 }
 
-/* Parses a plain packet and directs it. PARSE_NOT_PLAIN, and no verdict, when it is not plain. */
-static __always_inline enum parse_result direct_plain(struct xdp_md *context, bool lean, enum verdict *verdict)
+/* Parses a plain packet and directs it. PARSE_NOT_PLAIN when it is not plain. */
+static __always_inline enum parse_result direct_plain(struct xdp_md *context, bool lean)
 {
 	const struct frame frame = {
 		.start = (void *)(long)context->data,
@@ -59,13 +59,11 @@ static __always_inline enum parse_result direct_plain(struct xdp_md *context, bo
 		/* FEATURE_IPV4 is not tested, a branch less: without IPv4 services no service is found anyway. */
 		if (unlikely(!parse_plain(&frame, &packet, false)))
 			return PARSE_NOT_PLAIN;
-		*verdict = direct_plain_ip(context, &frame, &packet, false, lean);
-		return PARSED;
+		return result_of(direct_plain_ip(context, &frame, &packet, false, lean));
 	case bpf_htons(ETH_P_IPV6):
 		if (!uses(FEATURE_IPV6) || unlikely(!parse_plain(&frame, &packet, true)))
 			return PARSE_NOT_PLAIN;
-		*verdict = direct_plain_ip(context, &frame, &packet, true, lean);
-		return PARSED;
+		return result_of(direct_plain_ip(context, &frame, &packet, true, lean));
 	case bpf_htons(ETH_P_8021Q):
 	case bpf_htons(ETH_P_8021AD):
 		return PARSE_NOT_PLAIN;
@@ -131,11 +129,10 @@ static __always_inline enum verdict direct_unusual(struct xdp_md *context)
 
 static __always_inline enum verdict direct(struct xdp_md *context)
 {
-	enum verdict verdict = VERDICT_NOT_OURS;
-	enum parse_result result = uses(WHOLE_PATH_FEATURES) ? direct_plain(context, false, &verdict)
-							     : direct_plain(context, true, &verdict);
+	enum parse_result result =
+		uses(WHOLE_PATH_FEATURES) ? direct_plain(context, false) : direct_plain(context, true);
 
-	return likely(result != PARSE_NOT_PLAIN) ? verdict : direct_unusual(context);
+	return likely(result != PARSE_NOT_PLAIN) ? verdict_of(result) : direct_unusual(context);
 }
 
 static __always_inline int action_of(enum verdict verdict)

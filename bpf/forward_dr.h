@@ -145,9 +145,9 @@ static __always_inline bool may_leave(const struct xdp_md *context, const struct
 	if (unlikely(is_local(delivery->destination)))
 		return true;
 	if (unlikely(ip_bytes_of(packet, delivery) > delivery->table->mtu) &&
-	    (lean || !delivery->egress || ip_bytes_of(packet, delivery) > delivery->egress->mtu)) 
+	    (lean || !delivery->egress || ip_bytes_of(packet, delivery) > delivery->egress->mtu))
 		return stop(delivery, VERDICT_TOO_LONG, verdict);
-	if (!lean && decrements_ttl(delivery) && unlikely(ttl_of(packet, delivery) <= 1)) 
+	if (!lean && decrements_ttl(delivery) && unlikely(ttl_of(packet, delivery) <= 1))
 		return stop(delivery, VERDICT_TTL, verdict);
 	return true;
 }
@@ -157,13 +157,13 @@ static __always_inline enum verdict rewrite_and_send(struct xdp_md *context, con
 						     const struct packet *packet, const struct delivery *delivery,
 						     bool lean)
 {
-	bool local = is_local(delivery->destination);
-
-	if (!lean && likely(!local) && delivery->egress && changes_egress(frame, delivery))
+	if (unlikely(is_local(delivery->destination))) {
+		count_packet(delivery->number, delivery->opens, ip_bytes_of(packet, delivery));
+		return VERDICT_LOCAL;
+	}
+	if (!lean && delivery->egress && changes_egress(frame, delivery))
 		return send_by_egress(context, frame, packet, delivery);
 	count_packet(delivery->number, delivery->opens, ip_bytes_of(packet, delivery));
-	if (unlikely(local))
-		return VERDICT_LOCAL;
 	if (!lean && decrements_ttl(delivery))
 		decrement_ttl((void *)packet->ip, delivery->is_ipv6);
 	rewrite_macs(frame->start, delivery->destination);

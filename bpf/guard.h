@@ -98,8 +98,9 @@ static __always_inline bool stop(const struct delivery *delivery, enum verdict r
 }
 
 /*
- * Whether the director forwards a frame; when not, it is counted and has its verdict. `picked`, a constant: a destination is known. Where a
- * flow is followed, the answer is needed before, so that nothing is remembered of other hosts' frames.
+ * Whether the director forwards a frame; when not, it is counted and has its verdict. `picked`, a constant: a
+ * destination is known. Where a flow is followed, the answer is needed before, so that nothing is remembered of other
+ * hosts' frames.
  */
 static __always_inline bool passes_guard(const struct xdp_md *context, const struct frame *frame,
 					 struct delivery *delivery, bool picked, bool lean, enum verdict *verdict)
