@@ -12,13 +12,13 @@
 #include "maps.h"
 #include "state.h"
 
-/* The time in units of about a second: reading a finer clock would cost 14 to 30 ns. */
+/* Returns the time in units of about a second: a finer clock would cost 14 to 30 ns. */
 static __always_inline __u32 flow_now(void)
 {
 	return bpf_jiffies64() >> clock_shift & FLOW_TIME_MASK;
 }
 
-/* Words of an entry: its key's, and its data, the last. */
+/* Words of an entry: those of its key, and its data, the last. */
 #define FLOW4_WORDS (sizeof(struct flow4) / sizeof(__u64))
 #define FLOW6_WORDS (sizeof(struct flow6) / sizeof(__u64))
 
@@ -34,7 +34,7 @@ static __always_inline __u64 buckets_of(__u32 words)
 	return words == FLOW4_WORDS ? geometry.flows4_buckets : geometry.flows6_buckets;
 }
 
-/* A table of either family; NULL for none. */
+/* Returns the table of either family; NULL, for the verifier, when there is none. */
 static __always_inline volatile __u64 *flow_table(bool is_ipv6)
 {
 	__u32 zero = 0;
@@ -43,8 +43,8 @@ static __always_inline volatile __u64 *flow_table(bool is_ipv6)
 }
 
 /*
- * The first entry of a hash's bucket. Multiplied and shifted, a hash is spread over any number of buckets, and the
- * verifier follows. `words` is a constant wherever this is inlined, as in all that follows.
+ * Returns the index of the first entry of a hash's bucket. Multiplying and shifting spreads a hash over any number of
+ * buckets in a way that the verifier follows. `words` is a constant here and in all functions that follow.
  */
 static __always_inline __u64 entry_index(__u64 hash, __u32 words)
 {
@@ -75,7 +75,7 @@ static __always_inline __u64 flow_hash(const __u64 *key, __u32 words)
 	return words == FLOW4_WORDS ? flow4_hash(key[0], flow_secret) : flow6_hash(key[0], key[1], key[2], flow_secret);
 }
 
-/* The words of a packet's flow's key. */
+/* Fills in the key of a packet's flow. */
 static __always_inline void fill_flow_key(__u64 words[3], const struct packet *packet, const struct delivery *delivery)
 {
 	const __u64 *address = packet->client;
@@ -90,7 +90,7 @@ static __always_inline void fill_flow_key(__u64 words[3], const struct packet *p
 	}
 }
 
-/* The state of a flow that this packet leaves as it is; FLOW_FREE when it may change any. */
+/* Returns the state that this packet does not change; FLOW_FREE when it may change any state. */
 static __always_inline __u32 steady_state(const struct packet *packet)
 {
 	if (packet->passive)
@@ -101,10 +101,10 @@ static __always_inline __u32 steady_state(const struct packet *packet)
 }
 
 /*
- * The destination's number of a flow in whose entry nothing is to be changed: found in its first bucket, with `steady`
- * for port, state and time. 0 when that is not so.
+ * Returns the number of the destination of a flow whose entry needs no change: it is in the flow's first bucket, and
+ * has the port, state and time of `steady`. Else 0.
  *
- * The data is read before the key and after it: when it is the same, no other flow's entry was read in between.
+ * Reads the data before the key and after it: when it is the same, both are of one flow.
  */
 static __always_inline __u32 hit_flow(const __u64 *key, __u32 words, __u64 steady)
 {
@@ -133,13 +133,13 @@ static __always_inline __u32 hit_flow(const __u64 *key, __u32 words, __u64 stead
 	return ((data ^ steady) & FLOW_STEADY_MASK) == 0 && entry[words - 1] == data ? flow_number(data) : 0;
 }
 
-/* Zero when an entry's data is of this port, and a template as the key is. */
+/* Zero when an entry's data has this port, and is a template or not, as asked. */
 static __always_inline __u64 differs(__u64 data, __u64 port, bool template)
 {
 	return (flow_port(data) ^ port) | (is_template(flow_state(data)) ^ template);
 }
 
-/* An entry's data, by the number of the entry in its table. */
+/* Returns the data of the entry with this index; NULL when there is none. */
 static __always_inline volatile __u64 *data_at(__u64 index, __u32 words)
 {
 	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
@@ -149,8 +149,8 @@ static __always_inline volatile __u64 *data_at(__u64 index, __u32 words)
 }
 
 /*
- * The number of a flow's entry in its table and 1, and its data; 0 when there is none. Inlined, as what stores one is:
- * of what a new flow costs, calls were a third.
+ * Returns 1 + the index of a flow's entry, and its data in `found`; 0 when there is none. Inlined, as the functions
+ * that store an entry are: calls were a third of the cost of a new flow.
  */
 static __always_inline __u32 find_in(volatile __u64 *table, const __u64 *key, __u64 hash, __u32 words, __u64 port,
 				     bool template, __u64 *found)

@@ -15,8 +15,8 @@ static __always_inline struct flow_counter *flow_counter(void)
 }
 
 /*
- * How readily an entry gives way to a new flow: never used, over, seen once; and then the longest ago first. What was
- * seen twice, and is not over, does not: whoever sends single packets under forged addresses displaces nobody.
+ * The order in which entries give way to a new flow: never used, over, seen once; among equals the oldest first. A flow
+ * that was seen twice, and is not over, does not give way: single packets under forged addresses displace no such flow.
  */
 enum standing {
 	STANDING_FREE,
@@ -36,8 +36,8 @@ enum standing {
 	 STANDING_OF(FLOW_BUSY, STANDING_FIRM))
 
 /*
- * An entry's standing and then its youth as one number, without a branch: with some for each entry of two buckets the
- * verifier would not come to an end.
+ * Returns an entry's standing and then its youth as one number, without a branch: with branches for each entry of two
+ * buckets the verifier would not come to an end.
  */
 static __always_inline __u64 rank_of(__u64 data, __u32 now)
 {
@@ -55,10 +55,10 @@ static __always_inline __u32 standing_of(__u64 rank)
 	return rank >> STANDING_SHIFT;
 }
 
-/* An entry's way and what it ranks as, as one number: the lowest is to be taken. */
+/* An entry's rank and its way are one number: the entry with the lowest gives way. */
 #define RANK_WAY_BITS 4
 
-/* The lower one of two, without a branch, again for the verifier's sake. */
+/* Returns the lower of two numbers, again without a branch for the verifier's sake. */
 static __always_inline __u64 lower(__u64 one, __u64 other)
 {
 	__s64 difference = other - one, sign = difference >> 63;
@@ -68,7 +68,7 @@ static __always_inline __u64 lower(__u64 one, __u64 other)
 	return one + (difference & sign);
 }
 
-/* How many of eight bits are set. */
+/* Returns how many of eight bits are set. */
 static __always_inline __u32 count_bits(__u32 bits)
 {
 	bits -= bits >> 1 & 0x55;
@@ -76,13 +76,13 @@ static __always_inline __u32 count_bits(__u32 bits)
 	return (bits + (bits >> 4)) & 15;
 }
 
-/* The place of the lowest of eight bits, without a branch: three that nobody can predict would cost 8 ns. */
+/* Returns the place of the lowest of eight bits, without a branch: three unpredictable branches would cost 8 ns. */
 static __always_inline __u32 lowest_bit(__u32 bits)
 {
 	return count_bits((bits & -bits) - 1);
 }
 
-/* A bit for each entry of a bucket that is free. */
+/* Returns a bit for each free entry of a bucket. */
 static __always_inline __u32 vacancies(const volatile __u64 *bucket, __u32 words)
 {
 	__u32 vacant = 0;
@@ -96,7 +96,7 @@ static __always_inline __u32 vacancies(const volatile __u64 *bucket, __u32 words
 	return vacant;
 }
 
-/* One of the entries that a flow can have: of its first bucket, then of its second. */
+/* Returns one of the entries that a flow can have: those of its first bucket, then of its second. */
 static __always_inline volatile __u64 *entry_in(volatile __u64 *table, __u64 hash, __u32 place, __u32 words)
 {
 	if (place & ways_of(words))
@@ -105,8 +105,8 @@ static __always_inline volatile __u64 *entry_in(volatile __u64 *table, __u64 has
 }
 
 /*
- * A free entry of the first bucket while that has several, then of the emptier one: so few flows stand in their second
- * bucket, and those that do leave room where it is scarce. NULL when none is free.
+ * Returns a free entry of the first bucket while that has several, then of the emptier one: so few flows stand in their
+ * second bucket, and those leave room where it is scarce. NULL when none is free.
  */
 static __always_inline volatile __u64 *vacant_entry(volatile __u64 *table, __u64 hash, __u32 words)
 {
@@ -123,14 +123,14 @@ static __always_inline volatile __u64 *vacant_entry(volatile __u64 *table, __u64
 		if (!vacant)
 			return NULL;
 	}
-	/* The preferred one if it is free, and again no branch. */
+	/* The preferred entry if it is free, again without a branch. */
 	__u32 preferred = preferred_way(hash, ways_of(words)), place = lowest_bit(vacant);
 
 	place += (preferred - place) & -(vacant >> preferred & 1);
 	return bucket_of(table, hash, words) + (place & (ways_of(words) - 1)) * words;
 }
 
-/* Which of the entries that a flow can have gives way first; `standing` is what it was when it was looked at. */
+/* Returns which of the entries that a flow can have gives way first, and its standing. */
 static __always_inline __u32 pick_occupied(volatile __u64 *table, __u64 hash, __u32 words, __u32 now, __u32 *standing)
 {
 	__u64 best = ~0ULL >> 1;
@@ -146,8 +146,8 @@ static __always_inline __u32 pick_occupied(volatile __u64 *table, __u64 hash, __
 }
 
 /*
- * Makes an entry that another flow has busy: that of whoever gives way first. NULL when all are of flows that were seen
- * twice and are not over, or another CPU was faster; else what its data was.
+ * Makes the entry that gives way first busy, and returns it; `before` is its data. NULL when none gives way, or another
+ * CPU was faster.
  */
 static __always_inline volatile __u64 *displace_in(volatile __u64 *table, __u64 hash, __u32 words, __u32 now,
 						   __u64 *before)
@@ -158,7 +158,7 @@ static __always_inline volatile __u64 *displace_in(volatile __u64 *table, __u64 
 	if (standing >= STANDING_FIRM)
 		return NULL;
 	*before = entry[words - 1];
-	/* Something may have happened to it meanwhile. */
+	/* Another CPU may have changed it meanwhile. */
 	if (flow_state(*before) == FLOW_BUSY || standing_of(rank_of(*before, now)) > standing)
 		return NULL;
 	return exchange(&entry[words - 1], *before, FLOW_DATA_BUSY) ? entry : NULL;
@@ -175,13 +175,13 @@ static __always_inline void write_entry(volatile __u64 *entry, const __u64 *key,
 	NOTE_BY(note_stored(data));
 }
 
-/* Remembers a flow where an entry is free. False when none is, or another CPU was faster. */
+/* Stores a flow in a free entry. False when there is none, or another CPU was faster. */
 static __always_inline bool store_free(volatile __u64 *table, const __u64 *key, __u64 hash, __u32 words, __u64 data)
 {
 	struct flow_counter *counter = flow_counter();
 	volatile __u64 *entry = vacant_entry(table, hash, words);
 
-	/* What is free is all zero. */
+	/* A free entry is all zero. */
 	if (!entry || !counter || !exchange(&entry[words - 1], 0, FLOW_DATA_BUSY))
 		return false;
 	write_entry(entry, key, words, data);
@@ -190,7 +190,7 @@ static __always_inline bool store_free(volatile __u64 *table, const __u64 *key, 
 	return true;
 }
 
-/* The same in another's place. */
+/* Stores a flow in the place of another. False when none gives way. */
 static __always_inline bool store_displacing(volatile __u64 *table, const __u64 *key, __u64 hash, __u32 words,
 					     __u64 data, __u32 now)
 {
@@ -223,7 +223,7 @@ static __always_inline bool displace_flow_in(const struct flow_query *query, __u
 	return table && store_displacing(table, query->words, flow_hash(query->words, words), words, data, query->now);
 }
 
-/* Remembers the query's flow, in another's place. 0 when there is none. */
+/* Stores the query's flow in the place of another. 0 when none gives way. */
 __noinline int displace_flow(struct flow_query *query, __u64 data)
 {
 	if (!query)
@@ -232,8 +232,8 @@ __noinline int displace_flow(struct flow_query *query, __u64 data)
 }
 
 /*
- * Remembers the query's flow, which has no entry. False when there is no room: the entries it could have are all of
- * flows that were seen twice and are not over.
+ * Stores the query's flow, which has no entry. False when there is no room: all entries that it could have hold flows
+ * that were seen twice and are not over.
  */
 static __always_inline bool store_flow(struct flow_query *query, volatile __u64 *table, __u64 hash, __u32 words,
 				       __u32 number, __u32 state)
@@ -243,10 +243,7 @@ static __always_inline bool store_flow(struct flow_query *query, volatile __u64 
 	return likely(store_free(table, query->words, hash, words, data)) || displace_flow(query, data);
 }
 
-/*
- * Gives the entry that was found another destination, state, or the present time; nothing when another CPU changed it
- * meanwhile.
- */
+/* Gives an entry another destination, state, or the present time, unless another CPU changed it meanwhile. */
 static __always_inline void change_entry(volatile __u64 *entry, __u64 before, __u32 number, __u32 state, __u32 now)
 {
 	__u64 after = flow_data(flow_port(before), number, state, now);

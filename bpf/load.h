@@ -18,23 +18,24 @@ static __always_inline struct load *load_of(__u32 number)
 	return table ? &table->entry[number & geometry.destination_mask] : NULL;
 }
 
-/* Counts a flow with its destination, or no longer. */
+/* Counts a flow with its destination; with a `change` of -1, no longer. */
 static __always_inline void count_flow(__u32 number, __u32 state, __s32 change)
 {
 	struct load *load = load_of(number);
 	__u32 class = flow_class(state);
 
-	/* Number 0: its destination is gone, and it was discounted then. */
+	/* Number 0: its destination is gone, and it is not counted any more. */
 	if (!load || !number || class >= FLOW_CLASS_COUNT)
 		return;
 	FETCH_AND_ADD(load->flows[class], change);
-	/* ip_vs_bind_dest() in net/netfilter/ipvs/ip_vs_conn.c; the sweep takes it back. */
+	/* As in ip_vs_bind_dest(), net/netfilter/ipvs/ip_vs_conn.c. The sweep resets it. */
 	if (change > 0 && unlikely(load->upper) &&
 	    load->flows[FLOW_ACTIVE] + load->flows[FLOW_INACTIVE] + load->flows[FLOW_PERSISTENT] >= load->upper)
 		SET(load->overload, 1);
 }
 
-/* What the others go by (ip_vs_dest_conn_overhead() in include/net/ip_vs.h). */
+/* Returns the overhead that IPVS's schedulers but sed and nq compare (ip_vs_dest_conn_overhead(), include/net/ip_vs.h).
+ */
 static __always_inline __u64 overhead_of(const struct load *load)
 {
 	return ((__u64)load->flows[FLOW_ACTIVE] << 8) + load->flows[FLOW_INACTIVE];

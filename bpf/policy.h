@@ -9,7 +9,7 @@
 #include "load.h"
 #include "maps.h"
 
-/* `copy` by value: kernel 6.1 takes no key that lies in what a global function was given a pointer to. */
+/* `copy` by value: kernel 6.1 takes no key from memory to which a global function was given a pointer. */
 static __always_inline const struct policy *policy_of(__u32 service, __u32 copy)
 {
 	const struct policies *table = bpf_map_lookup_elem(&policies, &copy);
@@ -35,7 +35,7 @@ static __always_inline struct cursor *cursor_of(__u32 group)
 	return table ? &table->entry[group & geometry.service_mask] : NULL;
 }
 
-/* The number of the destination at an index when it takes new flows, or 0. */
+/* Returns the number of the destination at an index when it takes new flows, or 0. */
 static __always_inline __u32 taking(__u32 index, __u32 copy)
 {
 	const struct candidate *candidate = candidate_at(index, copy);

@@ -14,7 +14,7 @@
 #include "schedule_table.h"
 #include "schedule_twos.h"
 
-/* The number of the destination for a new flow; 0 when none takes it. */
+/* Returns the number of the destination for a new flow; 0 when none takes it. */
 static __always_inline __u32 schedule_flow(struct flow_query *query, const struct policy *policy)
 {
 	if (policy->scheduler < SCHEDULER_LC)

@@ -7,7 +7,7 @@
 #include "policy.h"
 #include "verifier.h"
 
-/* A walk over a service's destinations, in their order, for the one with the least overhead for its weight. */
+/* A walk over a service's destinations, in their order, to the one with the least overhead for its weight. */
 struct least {
 	__u32 first;
 	__u32 candidates;
@@ -16,10 +16,10 @@ struct least {
 	__u64 overhead;
 };
 
-/* More than anybody's: 2^24 flows at most, each 256. The first destination is less, whatever it weighs. */
+/* More than any overhead: 2^24 flows at most, each 256. The first destination has less, whatever it weighs. */
 #define UTMOST_OVERHEAD (1ULL << 32)
 
-/* What sed and nq go by: flows, the one to come included (ip_vs_sed_dest_overhead() in ip_vs_sed.c). */
+/* Returns the overhead for sed and nq: flows, the next one included (ip_vs_sed_dest_overhead() in ip_vs_sed.c). */
 static __always_inline __u64 shortest_overhead(const struct load *load, bool idle_first)
 {
 	__u64 active = load->flows[FLOW_ACTIVE];
@@ -28,17 +28,17 @@ static __always_inline __u64 shortest_overhead(const struct load *load, bool idl
 }
 
 /*
- * A part of the walk: a call costs 7 ns. `shortest` and `all_alike` (lc: weights do not count; nq: nor does anything
- * else where there is no active flow) are constants in a function for each scheduler.
+ * Walks over a part of the destinations, since a call for each costs 7 ns. `shortest` and `all_alike` (lc: weights do
+ * not count; nq: nor does anything else where there is no active flow) are constants in a function for each scheduler.
  *
- * Who is best so far is in memory, and looked at and written there: known in registers, it would be another state of
- * the program for each way through the loop, and the verifier would not come to an end.
+ * The best destination so far is kept in memory: in registers it would be another state for each path through the loop,
+ * and the verifier would not come to an end.
  */
 static __always_inline long least_part(__u32 part, struct least *least, bool shortest, bool all_alike)
 {
 	volatile struct least *so_far = least;
 	__u32 done = part * CANDIDATES_AT_A_TIME, first = least->first + done;
-	/* 64 bits: the verifier would lose sight of half a word on the stack; kernel 6.1 also of one that is copied. */
+	/* 64 bits: the verifier forgets the bounds of half a word on the stack; kernel 6.1 also of a copied one. */
 	__u64 mask = geometry.destination_mask, left = least->candidates - done;
 	__u32 zero = 0;
 	const struct candidates *table = bpf_map_lookup_elem(&candidates, &least->copy);
@@ -48,10 +48,10 @@ static __always_inline long least_part(__u32 part, struct least *least, bool sho
 		return 1;
 	KEEP_BOUNDS_CHECK(first);
 	KEEP_BOUNDS_CHECK(left);
-	/* One bound for all: their table goes on for as many entries after the last. */
+	/* One bound for the whole part: the table has as many entries behind the last. */
 	const struct candidate *candidate = &table->entry[first & mask];
 	__u64 count = left < CANDIDATES_AT_A_TIME ? left : CANDIDATES_AT_A_TIME;
-	/* One comparison in each round, not two. */
+	/* So that each round has one comparison and not two. */
 	KEEP_BOUNDS_CHECK(count);
 #pragma clang loop unroll(disable)
 	for (__u64 i = 0; i < count; i++, candidate++) {

@@ -7,7 +7,7 @@
 #include "policy.h"
 #include "verifier.h"
 
-/* A walk of the schedulers that ask more of a destination. */
+/* The walk over all destinations. */
 struct scan {
 	__u32 first;
 	__u32 candidates;
@@ -35,12 +35,12 @@ static long scan_one(__u32 place, struct scan *scan)
 		return 0;
 
 	__u64 weight = candidate->weight, active = load->flows[FLOW_ACTIVE], overhead = overhead_of(load);
-	/* is_overloaded() in ip_vs_lblc.c looks at all, also at those that take nothing. */
+	/* is_overloaded() in ip_vs_lblc.c looks at all destinations, also at those that take no flows. */
 	scan->idle |= active * 2 < weight;
 	if (!weight || load->overload)
 		return 0;
 	if (scan->scheduler == SCHEDULER_FO || scan->scheduler == SCHEDULER_OVF) {
-		/* The heaviest; under ovf of those that have no more flows than their weight. */
+		/* The heaviest; under ovf among those that have no more flows than their weight. */
 		if (weight > scan->weight && (scan->scheduler == SCHEDULER_FO || active <= weight)) {
 			scan->best = candidate->number;
 			scan->weight = weight;
@@ -95,7 +95,8 @@ __noinline int schedule_scan(struct flow_query *query)
 	bpf_loop(scan.candidates, scan_one, &scan, 0);
 	if (policy->scheduler == SCHEDULER_FO || policy->scheduler == SCHEDULER_OVF)
 		return scan.best;
-	/* Who is in use stays, unless it has too much to do while another is idle (ip_vs_lblc.c, ip_vs_lblcr.c). */
+	/* A destination in use stays, unless it is overloaded while another is half idle (ip_vs_lblc.c, ip_vs_lblcr.c).
+	 */
 	if (scan.member && !(scan.member_full && scan.idle))
 		return scan.member;
 	if (policy->scheduler == SCHEDULER_LBLC) {

@@ -15,7 +15,9 @@ static __always_inline bool is_hashed(const struct policy *policy)
 	return policy->scheduler <= SCHEDULER_SH;
 }
 
-/* What sh and mh hash: the client's address, IPv6's folded to 32 bits as IPVS does, in host order, and maybe its port.
+/*
+ * Returns the word that sh and mh hash: the client's address in host order, IPv6's folded to 32 bits as in IPVS, plus
+ * its port when asked for.
  */
 static __always_inline __u32 hashed_word(const struct flow_query *query, const struct policy *policy)
 {
@@ -28,7 +30,7 @@ static __always_inline __u32 hashed_word(const struct flow_query *query, const s
 	return bpf_ntohl((__u32)client) + (policy->flags & POLICY_PORT ? bpf_ntohs((__u16)rest) : 0);
 }
 
-/* The flow's slot, under a scheduler that is_hashed(). */
+/* Returns the flow's slot, under a scheduler that is_hashed(). */
 static __always_inline __u32 hashed_slot(const struct flow_query *query, const struct policy *policy)
 {
 	switch (policy->scheduler) {
@@ -41,7 +43,7 @@ static __always_inline __u32 hashed_slot(const struct flow_query *query, const s
 	}
 }
 
-/* The number of the destination that a slot leads to when it would take flows but for its threshold, or 0. */
+/* Returns the number of the destination that a slot leads to when its weight is not 0, or 0. */
 static __always_inline __u32 owner_of_slot(__u32 first, __u32 slot, __u32 copy)
 {
 	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
@@ -50,7 +52,7 @@ static __always_inline __u32 owner_of_slot(__u32 first, __u32 slot, __u32 copy)
 	return candidate && candidate->weight ? candidate->number : 0;
 }
 
-/* The number of the destination that a slot leads to when it takes new flows, or 0. */
+/* Returns the number of the destination that a slot leads to when it takes new flows, or 0. */
 static __always_inline __u32 taking_slot(__u32 first, __u32 slot, __u32 copy)
 {
 	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
@@ -58,14 +60,14 @@ static __always_inline __u32 taking_slot(__u32 first, __u32 slot, __u32 copy)
 	return table ? taking(first + slot_at(table, slot), copy) : 0;
 }
 
-/* A search on from a slot whose destination takes nothing. */
+/* The search from a slot whose destination takes no flows. */
 struct probe {
 	__u32 first;
 	__u32 ring;
 	__u32 copy;
 	__u32 length;
 	__u32 slot; /* where it began */
-	__u32 word; /* mh: what is hashed */
+	__u32 word; /* mh: the word that is hashed */
 	__u32 scheduler;
 	__u32 found; /* out: the number of a destination */
 };
@@ -88,19 +90,16 @@ static long probe_next(__u32 step, struct probe *probe)
 	return probe->found != 0;
 }
 
-/* Whether a packet's flow began earlier: a TCP flow is not remembered by its SYN where its slot says it all. */
+/* Whether a packet's flow began earlier. Where its slot is enough, the SYN of a TCP flow is not remembered. */
 static __always_inline bool goes_on(__u32 event)
 {
 	return event != EVENT_SYN && event != EVENT_DATAGRAM && event != EVENT_INITIAL;
 }
 
 /*
- * Each of the functions schedule_...() gives the number of the destination for a new flow; 0 when none takes it. None
- * calls another, so that a chain of calls has the stack of one: kernel 6.1 allows it 512 bytes, each rounded up to 32.
- *
- * By a table: the slot's destination, or where that takes nothing and the scheduler allows it the next one's.
- * Thresholds are for new flows: one that is not remembered, and goes on, is where its slot leads, or its SYN would have
- * been stored.
+ * Schedules by a table: the slot's destination, or that of another slot, where the first takes no flows and the
+ * scheduler allows it. Thresholds are for new flows: a flow that goes on, and has no entry, stays where its slot leads;
+ * else its SYN would have been stored.
  */
 __noinline int schedule_by_slot(struct flow_query *query)
 {

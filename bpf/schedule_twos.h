@@ -7,13 +7,13 @@
 #include "hash.h"
 #include "policy.h"
 
-/* A walk of twos: for the sum of the weights, or for who is drawn. */
+/* A walk over all destinations: to the sum of the weights, or to the destination that is drawn. */
 struct draw {
 	__u32 first;
 	__u32 copy;
 	__u64 sum;
 	__s64 left;   /* of the draw */
-	__u32 number; /* out: of who is drawn; of the last one that takes flows; 0 for none */
+	__u32 number; /* out: of the destination that is drawn; after the sum, of the last that takes flows; 0: none */
 	__u32 weight;
 };
 
@@ -55,8 +55,8 @@ static __always_inline __u32 draw_by(struct draw *draw, __u64 random, __u32 cand
 }
 
 /*
- * Two weighted draws, the less loaded wins (ip_vs_twos.c). The draws follow from how many flows the service had, so
- * that they can be repeated.
+ * Schedules by two weighted draws, of which the less loaded wins (ip_vs_twos.c). The draws follow from the number of
+ * flows that the service had, so that they can be repeated.
  */
 __noinline int schedule_twos(struct flow_query *query)
 {

@@ -7,7 +7,7 @@
 #include "flow_store.h"
 #include "policy.h"
 
-/* A flow's template's key: it stands for all flows of a client, or of its network, to the service. */
+/* Fills in the key of a flow's template, which stands for all flows of a client, or of its network, to the service. */
 static __always_inline void fill_template_key(__u64 key[3], const struct flow_query *query)
 {
 	const struct policy *policy = policy_of(query->service, query->copy);
@@ -36,7 +36,7 @@ static __always_inline __u32 find_template_in(struct flow_query *query, const __
 	return found;
 }
 
-/* Finds the template's entry. 0 when there is none; else its number and 1, and its data in the query. */
+/* Finds the template. Returns 1 + the index of its entry, and leaves its data in the query; 0 when there is none. */
 __noinline int find_template(struct flow_query *query)
 {
 	__u64 key[3] = {};
@@ -56,7 +56,7 @@ static __always_inline bool store_template_in(const struct flow_query *query, co
 			 store_displacing(table, key, hash, words, data, query->now));
 }
 
-/* Remembers the template. 0 when there is no room. */
+/* Stores the template. 0 when there is no room. */
 __noinline int store_template(struct flow_query *query, __u32 number)
 {
 	__u64 key[3] = {};
@@ -69,7 +69,7 @@ __noinline int store_template(struct flow_query *query, __u32 number)
 			      : store_template_in(query, key, FLOW4_WORDS, data);
 }
 
-/* The same for the template that was found. */
+/* Gives the template that was found another destination, state, or the present time. */
 __noinline int change_template(struct flow_query *query, __u32 found, __u32 number, __u32 state)
 {
 	if (!query)
