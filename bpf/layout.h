@@ -74,7 +74,7 @@ enum entry_protocol {
 	PROTOCOL_VIP = 255,
 };
 
-/* What a service asks for, beside its ring. */
+/* Properties of a service, beside its ring. */
 enum service_flag : __u8 {
 	SERVICE_WILDCARD_TCP = 1, /* in a VIP's entry: a TCP service takes the ports that no other service has */
 	SERVICE_WILDCARD_UDP = 2, /* the same for UDP */
@@ -232,7 +232,7 @@ enum policy_flag : __u8 {
 	POLICY_ONE_PACKET = 8, /* each packet is scheduled by itself, and nothing is remembered */
 };
 
-/* What scheduling a new flow needs to know about its service; by service number. */
+/* Facts about a service that scheduling a new flow needs; by service number. */
 struct policy {
 	enum scheduler scheduler;
 	enum policy_flag flags;
@@ -296,7 +296,7 @@ enum mh : __u32 {
 	MH_KEY = 2654435761,
 };
 
-/* What a flow counts as. */
+/* The classes in which flows are counted. */
 enum flow_class {
 	FLOW_ACTIVE,
 	FLOW_INACTIVE,
@@ -385,7 +385,7 @@ struct flows6 {
 };
 
 /*
- * What following a flow needs to know about a packet, and what it finds out: one a CPU, in a map because a program and
+ * Facts about a packet that following its flow needs, and what it finds out: one a CPU, in a map because a program and
  * its functions have 512 bytes of stack together.
  */
 struct flow_query {
@@ -408,7 +408,7 @@ struct flow_query {
 	__u64 reserved[6]; /* no two CPUs' share a cache line, nor the pair of lines that are fetched together */
 };
 
-/* What one CPU did to the flow tables. */
+/* Counts of what one CPU did to the flow tables. */
 struct flow_counter {
 	__u64 stored;
 	__u64 evicted; /* flows whose entries others took before they were over */
@@ -466,7 +466,7 @@ struct identity {
 	__u16 zero;
 };
 
-/* What one CPU sent to one destination. */
+/* Counts of what one CPU sent to one destination. */
 struct counter {
 	__u64 packets;
 	__u64 bytes; /* IP lengths, as IPVS counts them */

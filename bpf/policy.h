@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * What the control plane says of a service's scheduling: its policy, its candidates, and how far its scheduler has
+ * The control plane's rules for scheduling a service: its policy, its candidates, and how far its scheduler has
  * come.
  */
 #pragma once

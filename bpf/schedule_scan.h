@@ -54,7 +54,7 @@ static long scan_one(__u32 place, struct scan *scan)
 	}
 	if (scan->scheduler == SCHEDULER_LBLCR ? !load->member : scan->cached != candidate->number)
 		return 0;
-	/* Of equals the one that joined last: ip_vs_dest_set_insert() puts it first. */
+	/* Among equals the one that joined last: ip_vs_dest_set_insert() puts it first. */
 	__u64 theirs = scan->member_overhead * weight, own = overhead * scan->member_weight;
 	if (!scan->member || theirs > own || (theirs == own && load->member > scan->joined)) {
 		scan->member = candidate->number;

@@ -8,7 +8,7 @@
 #include "flow_entry.h"
 #include "parse.h"
 
-/* What a packet says of its flow. */
+/* The events by which packets change the states of flows. */
 enum flow_event {
 	EVENT_SYN, /* with or without ACK: IPVS schedules both */
 	EVENT_FIN,
