@@ -5,6 +5,7 @@
  * Root can also run it without an emulator, to test the running kernel.
  */
 #include <bpf/libbpf.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,15 +52,15 @@ static void configure(struct director_bpf* object, const struct size* size, int 
 #define SIZE(map, bytes) bpf_map__set_value_size(object->maps.map, bytes)
   SIZE(services4, sizeof(struct services4) + services * sizeof(struct service4));
   SIZE(services6, sizeof(struct services6) + services * sizeof(struct service6));
-  SIZE(destinations,
-       sizeof(struct destinations) + 2 * destinations * sizeof(struct destination) + (sizeof(__u16) << size->slots));
+  SIZE(destinations, offsetof(struct destinations, entry) + 2 * destinations * sizeof(struct destination) +
+                         (sizeof(__u16) << size->slots));
   SIZE(egresses, destinations * sizeof(struct egress));
   SIZE(destination_counters, destinations * sizeof(struct counter));
   SIZE(service_verdicts, services * sizeof(struct service_verdicts));
   SIZE(policies, services * sizeof(struct policy));
   SIZE(candidates, destinations * sizeof(struct candidate) + sizeof(struct candidates));
-  SIZE(flows4, buckets * FLOW4_WAYS * sizeof(struct flow4));
-  SIZE(flows6, buckets * FLOW6_WAYS * sizeof(struct flow6));
+  SIZE(flows4, buckets * WAYS_IPV4 * sizeof(struct flow4));
+  SIZE(flows6, buckets * WAYS_IPV6 * sizeof(struct flow6));
   SIZE(loads, destinations * sizeof(struct load));
   SIZE(cursors, services * sizeof(struct cursor));
 #define ROWS(map, count) bpf_map__set_max_entries(object->maps.map, count)

@@ -5,8 +5,7 @@
  *   node scripts/generate-layout.js OBJECT EXPLAIN_OBJECT OUTPUT      writes OUTPUT if it differs
  *   node scripts/generate-layout.js OBJECT EXPLAIN_OBJECT             prints the module
  *
- * Types that only the second object has come last. They are not part of the fingerprint, because pinned maps do not depend
- * on them.
+ * The types of the second object alone come last and are no part of the fingerprint: pinned maps do not depend on them.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -57,7 +56,7 @@ function structSource({ name, size, members }) {
   return `/** struct ${name} */\nexport const ${camel(name)} = {\n  byteLength: ${size},\n${lines.join('\n')}\n} as const;\n`;
 }
 
-/** Turns VERDICT_NO_SERVICE into 'no-service'. Leaves out a last value called …_COUNT, which counts the others. */
+/** VERDICT_NO_SERVICE becomes 'no-service'. Leaves out a last value …_COUNT, which counts the others. 64-bit values are bigints. */
 function enumSource({ name, values }) {
   const lines = values
     .filter((value) => !value.name.endsWith('_COUNT'))
@@ -66,7 +65,8 @@ function enumSource({ name, values }) {
         .slice(value.indexOf('_') + 1)
         .toLowerCase()
         .replaceAll('_', '-');
-      return `  ${/^[a-z][a-z0-9]*$/.test(short) ? short : `'${short}'`}: ${number},`;
+      const digits = typeof number === 'bigint' ? `0x${number.toString(16)}n` : number;
+      return `  ${/^[a-z0-9]+$/.test(short) && !/^0./.test(short) ? short : `'${short}'`}: ${digits},`;
     });
   return `/** enum ${name} */\nexport const ${camel(name)} = {\n${lines.join('\n')}\n} as const;\n`;
 }
@@ -85,7 +85,7 @@ const typeSource = (type) => (type.kind === 'enum' ? enumSource(type) : structSo
 
 const shared = sharedTypes();
 const body = [...shared.map(typeSource), sectionSource()].join('\n');
-/** Returns the source for the types that only the explain object has. */
+/** The types that only the second object has. */
 function explainSource() {
   const known = new Set(shared.map(({ name }) => name));
   types = addon.btfParse(readFileSync(explainObject));

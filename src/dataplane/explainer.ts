@@ -173,12 +173,8 @@ function decodeEntry(view: DataView, offset: number, now: number): TracedEntry |
   if (data === 0n) {
     return undefined;
   }
-  const age = (now - Number(data & 0xffffffn)) & 0xffffff;
-  return {
-    state: flowStateOf(Number((data >> 24n) & 0xfn)),
-    number: Number((data >> 28n) & 0xfffffn),
-    idleSeconds: secondsOf(age > 0x7fffff ? 0 : age),
-  };
+  const { state, number, age } = layout.flowDataOf(data, now);
+  return { state: flowStateOf(state), number, idleSeconds: secondsOf(age) };
 }
 
 /** The key's words begin with the client's address. */

@@ -1,4 +1,4 @@
-/** Where in the tables a flow is remembered: the arithmetic of bpf/flow_entry.h and bpf/flow.h, and a look there. */
+/** Where in the tables a flow is remembered: the arithmetic of bpf/hash.h and bpf/flow_lookup.h, and a look there. */
 
 import { FLOW_WAYS } from '../image/index.js';
 import * as layout from '../layout/index.js';
@@ -6,8 +6,7 @@ import type { Mapping } from '../libbpf/index.js';
 import { decodeFlow, type FlowEntry } from './flows.js';
 
 const WORD = (1n << 64n) - 1n;
-const MULTIPLIER_2 = 0xc2b2ae3d27d4eb4fn;
-const MULTIPLIER_3 = 0x165667b19e3779f9n;
+const { 2: MULTIPLIER_2, 3: MULTIPLIER_3 } = layout.hashMultiplier;
 
 /** A table of flows, and what spreads them over it. */
 export interface FlowTable {

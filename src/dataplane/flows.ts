@@ -183,7 +183,7 @@ export function readFlowCounts(
   numbering: Numbering,
 ): ReadonlyMap<string, readonly FlowCounts[]> {
   const words = layout.load.byteLength / 4;
-  const [active, inactive, persistent] = [0, 1, 2].map((i) => layout.load.flows.offset / 4 + i);
+  const [active, inactive, persistent] = Object.values(layout.flowClass).map((i) => layout.load.flows.offset / 4 + i);
   const loads = set.readLoads(highestNumbers(numbering).destination + 1);
   return new Map(
     services.map(({ name, destinations }) => {
@@ -256,16 +256,14 @@ export function decodeFlow(bytes: Uint8Array, family: 4 | 6, now: number): FlowE
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const rest = family === 4 ? { port: 4, service: 6 } : { port: 16, service: 18 };
   const data = view.getBigUint64(bytes.byteLength - 8, true);
-  const age = (now - Number(data & 0xffffffn)) & 0xffffff;
-  // Ports stand as they lie in packets.
-  const dataPort = Number(data >> 48n);
+  const { port, number, state, age } = layout.flowDataOf(data, now);
   return {
     client: ipFromBytes(bytes.subarray(0, family === 4 ? 4 : 16)),
     clientPort: view.getUint16(rest.port),
     service: view.getUint16(rest.service, true),
-    port: ((dataPort & 0xff) << 8) | (dataPort >> 8),
-    destination: Number((data >> 28n) & 0xfffffn),
-    state: flowStateOf(Number((data >> 24n) & 0xfn)),
-    idleSeconds: secondsOf(age > 0x7fffff ? 0 : age),
+    port: ((port & 0xff) << 8) | (port >> 8),
+    destination: number,
+    state: flowStateOf(state),
+    idleSeconds: secondsOf(age),
   };
 }

@@ -61,8 +61,7 @@ const PROGRAM_NAME = 'director';
 export type CopiedTable =
   'services4' | 'services6' | 'slots' | 'destinations' | 'numbered' | 'egresses' | 'nics' | 'policies' | 'candidates';
 
-/** CONTROL_MAGIC in bpf/layout.h. */
-const CONTROL_MAGIC = 0x4245454c;
+const CONTROL_MAGIC = layout.controlMagic.magic;
 
 /** Array elements start at multiples of eight (kernel/bpf/arraymap.c). */
 const ELEMENT_ALIGNMENT = 8;

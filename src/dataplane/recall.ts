@@ -8,9 +8,8 @@ import { findFlow } from './flow-place.js';
 import { type FlowEntry, flowNow } from './flows.js';
 import type { MapSet } from './map-set.js';
 
-/** bpf/fragment.h: for how many units of time a fragment is remembered, and how many bits tell the time. */
-const FRAGMENT_UNITS = 30;
-const FRAGMENT_TIME_MASK = 0xff;
+/** How many units of time a fragment is remembered, and the bits that its time has. */
+const { seconds: FRAGMENT_UNITS, 'time-mask': FRAGMENT_TIME_MASK } = layout.fragmentTable;
 
 /** Of one set of maps. What it gives is of the moment when it is asked. */
 export class LiveRecall implements Recall {

@@ -1,6 +1,6 @@
 /** From a model to what packets need: the same model and surroundings give the same image, byte for byte. */
 
-import { feature } from '../layout/index.js';
+import { feature, slotMark } from '../layout/index.js';
 import {
   BeelineError,
   compareIp,
@@ -63,9 +63,9 @@ export interface CompiledService {
 }
 
 /** bpf/layout.h: in `previous`, a slot that no change touched. */
-export const SLOT_UNMOVED = 0xffff;
+export const SLOT_UNMOVED = slotMark.unmoved;
 /** A slot some of whose flows are remembered; the others go where the slot leads. */
-export const SLOT_MARKED = 0xfffe;
+export const SLOT_MARKED = slotMark.marked;
 
 /** All that packets need. */
 export interface Image {

@@ -39,8 +39,8 @@ export interface Geometry {
   readonly flows6: number;
 }
 
-/** FLOW4_WAYS and FLOW6_WAYS in bpf/layout.h: entries of a bucket of flows. */
-export const FLOW_WAYS = { ipv4: 8, ipv6: 4 } as const;
+/** Entries of a bucket of flows. */
+export const FLOW_WAYS = layout.flowWays;
 
 /** What a director starts with: 1.5 MB, and the flows. It grows when a configuration needs more. */
 export const SMALLEST_GEOMETRY: Geometry = {
@@ -54,7 +54,7 @@ export const SMALLEST_GEOMETRY: Geometry = {
 };
 
 /** What stands before the destinations, in bytes. */
-export const DESTINATIONS_HEADER_BYTES = layout.destinations.byteLength;
+export const DESTINATIONS_HEADER_BYTES = layout.destinations.entry.offset;
 
 /** What a destination's way out takes, in bytes. */
 export const EGRESS_BYTES = layout.egress.byteLength;
@@ -68,13 +68,10 @@ export const DESTINATION_BYTES = layout.destination.byteLength;
 /** What a candidate takes, in bytes. */
 export const CANDIDATE_BYTES = layout.candidate.byteLength;
 
-/** As many as an entry of a flow has bits for, less nobody. */
-const MAX_DESTINATION_NUMBER = (1 << 20) - 1;
+/** The largest number that a flow's entry has bits for. */
+const MAX_DESTINATION_NUMBER = layout.flowField['number-mask'];
 
 const GEOMETRY_KEYS = Object.keys(SMALLEST_GEOMETRY) as (keyof Geometry)[];
-
-/** VIP_MARK in bpf/layout.h: stands for the protocol in an entry that says "this address is a VIP". */
-const VIP_MARK = 255;
 
 /** Where a service without a ring points to: slots that hold 0 forever, and destination 0, which is nobody. */
 const EMPTY = { ring: 0, shift: 63, slots: MIN_SLOTS, first: 0 };
@@ -280,7 +277,7 @@ export function placeServices(
   }
   const keys = [
     ...services.map(({ address, port, protocol }) => keyBytes(address, port, PROTOCOL_NUMBERS[protocol])),
-    ...vips.map((address) => keyBytes(address, 0, VIP_MARK)),
+    ...vips.map((address) => keyBytes(address, 0, layout.entryProtocol.vip)),
   ];
   return { family, names, keys, table: placeKeys(keys, geometry[family === 4 ? 'services4' : 'services6']) };
 }
@@ -571,7 +568,7 @@ export function encodeIdentities(
 }
 
 /** In an identity, a mark's service: its mark stands for the address. IANA reserves the number. */
-export const MARK_PROTOCOL = 254;
+export const MARK_PROTOCOL = layout.entryProtocol.mark;
 
 function identityBytes(
   { address, port, protocol, mark }: ServiceKey & Pick<Service, 'mark'>,

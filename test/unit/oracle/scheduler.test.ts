@@ -7,7 +7,7 @@ import fc from 'fast-check';
 
 import { buildMhTable, buildShTable, wrrSequence } from '../../../src/image/index.js';
 import { SCHEDULERS } from '../../../src/model/index.js';
-import { type Load, schedule, type Scheduled, type SchedulerName } from '../../../src/oracle/schedule.js';
+import { type Load, schedule, type Scheduled, type SchedulerName } from '../../../src/oracle/index.js';
 
 const CLIENT = { address: Uint8Array.of(10, 50, 0, 1), port: 40_000 };
 
