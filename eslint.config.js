@@ -49,6 +49,8 @@ export const ROOMS = {
 export const SECOND_FACES = {
   // The daemon's end of the socket loads zod, which would double the time that a command takes to start.
   'control/server': ['director'],
+  // "beeline stop --detach" works without a daemon, and need not load one.
+  'director/detach': ['cli'],
   // Only importers run rules without a daemon; the two files would add about 1.5 ms (0.7 ms each, measured) to every "ipvsadm -Ln".
   'ipvsadm/offline': ['import'],
 };

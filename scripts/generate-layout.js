@@ -5,7 +5,8 @@
  *   node scripts/generate-layout.js OBJECT EXPLAIN_OBJECT OUTPUT      writes OUTPUT if it differs
  *   node scripts/generate-layout.js OBJECT EXPLAIN_OBJECT             prints the module
  *
- * The types of the second object alone come last and are no part of the fingerprint: pinned maps do not depend on them.
+ * Types that only the second object has come last. They are not part of the fingerprint, because pinned maps do not depend
+ * on them.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -56,7 +57,7 @@ function structSource({ name, size, members }) {
   return `/** struct ${name} */\nexport const ${camel(name)} = {\n  byteLength: ${size},\n${lines.join('\n')}\n} as const;\n`;
 }
 
-/** VERDICT_NO_SERVICE becomes 'no-service'. Leaves out a last value …_COUNT, which counts the others. 64-bit values are bigints. */
+/** Turns VERDICT_NO_SERVICE into 'no-service'. Leaves out a last value called …_COUNT, which counts the others. */
 function enumSource({ name, values }) {
   const lines = values
     .filter((value) => !value.name.endsWith('_COUNT'))
@@ -85,7 +86,7 @@ const typeSource = (type) => (type.kind === 'enum' ? enumSource(type) : structSo
 
 const shared = sharedTypes();
 const body = [...shared.map(typeSource), sectionSource()].join('\n');
-/** The types that only the second object has. */
+/** Returns the source for the types that only the explain object has. */
 function explainSource() {
   const known = new Set(shared.map(({ name }) => name));
   types = addon.btfParse(readFileSync(explainObject));
