@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * What the director is measured against and with: floors that do nothing, and the director fed with flows of all kinds.
+ * Programs for the benchmark: floors that do nothing, and the director fed with flows of all kinds.
  *
  * BPF_PROG_RUN repeats one packet; to have many flows and services, `flows_*` rewrite the packet's addresses and source
  * port before each run. The floor of a measured program is the same rewriting followed by nothing.
  */
 #include "director.bpf.c"
 
-/* What the flows_* programs draw from; set by the benchmark between runs. */
+/* The state from which the flows_* programs draw; the benchmark sets it between runs. */
 struct bench {
 	__u64 state;     /* of the generator */
 	__u32 flow_mask; /* flows - 1, a power of two less one */
@@ -26,7 +26,7 @@ static __always_inline __u64 draw(void)
 	return bench.state >> 32;
 }
 
-/* Turns the packet into one of a random flow, to a random service. */
+/* Turns the packet into a packet of a random flow, to a random service. */
 static __always_inline void randomize(struct xdp_md *context)
 {
 	struct ethhdr *ethernet = (void *)(long)context->data;
@@ -38,7 +38,7 @@ static __always_inline void randomize(struct xdp_md *context)
 	__u64 random = draw();
 	__u32 flow = random & bench.flow_mask;
 	/* Neighbouring flow numbers become far-away clients, as on a real network. */
-	__u64 client = (flow + 1) * FLOW_MULTIPLIER_3;
+	__u64 client = (flow + 1) * MULTIPLIER_3;
 	ip->saddr = client >> 32;
 	ports->source = client >> 16;
 	ip->daddr = bpf_htonl(FIRST_VIP + (__u32)((random * bench.services) >> 32));
@@ -74,8 +74,8 @@ int flows_empty(struct xdp_md *context)
 }
 
 /*
- * The least that any director could do that remembers each flow: one look at a table of that size, at random. What it
- * costs is the machine's memory.
+ * The least that any director could do that remembers each flow: one look at a table of that size, at random. Its cost
+ * is that of the machine's memory.
  */
 SEC("xdp.frags")
 int flows_read(struct xdp_md *context)

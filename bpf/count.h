@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Counting: what was sent, by destination, and what was not, by service and verdict. Each CPU has rows of its own;
- * sums are made in user space.
+ * Counts packets: those that are sent by destination, all others by service and verdict. Each CPU has its own rows;
+ * user space adds them up.
  */
 #pragma once
 
@@ -33,7 +33,7 @@ static __always_inline enum verdict count_verdict(__u32 service, enum verdict ve
 		return verdict;
 
 	KEEP_BOUNDS_CHECK(service);
-	/* Not a constant everywhere: the verifier wants to see that it is one of them. */
+	/* Not a constant everywhere: the verifier needs to see that it is within bounds. */
 	__u32 reason = verdict;
 	KEEP_BOUNDS_CHECK(reason);
 	if (reason < VERDICT_COUNT)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The effects of a packet that is explained: none. What they would be, and which way the packet went, is noted in one
- * global variable, which the control plane has mapped. Only explain.bpf.c comes here, by effect.h.
+ * The effects of a packet that is explained: none. What they would be, and the path that the packet took, is noted in
+ * one global variable that the control plane maps. Only explain.bpf.c includes this file, by effect.h.
  */
 #pragma once
 
@@ -11,25 +11,26 @@
 #include "state.h"
 #include "verdict.h"
 
-/* What the packet met on its way; bits. */
+/* The steps that the packet took; bits. */
 enum trace_step {
 	TRACE_UNUSUAL = 1,         /* not plain: tags, options, extension headers, a fragment, ICMP */
-	TRACE_RING = 2,            /* goes where its slot leads, and nothing is asked of its flow */
+	TRACE_RING = 2,            /* goes where its slot leads, without a look at its flow */
 	TRACE_HIT = 4,             /* its flow's entry stays as it is */
-	TRACE_FOLLOWED = 8,        /* by all rules */
+	TRACE_FOLLOWED = 8,        /* its flow is followed, by all rules of follow.h */
 	TRACE_SCHEDULED = 16,      /* the scheduler was asked */
-	TRACE_DIVERTED = 32,       /* who its slot leads to is at its threshold */
+	TRACE_DIVERTED = 32,       /* the destination that its slot leads to is at its threshold */
 	TRACE_FIRST_FRAGMENT = 64, /* its ports would be remembered for the later ones */
 	TRACE_LATER_FRAGMENT = 128,
-	TRACE_NO_ROOM = 256, /* an entry that it would store found none */
-	TRACE_SOUGHT = 512,  /* its flow's entry was looked for by all rules */
+	TRACE_NO_ROOM = 256, /* there is no room for an entry that it would store */
+	TRACE_SOUGHT = 512,  /* the rules of follow.h looked its flow's entry up */
 };
 
-/* The way of one packet. Entries' data is as in the table (flow_data()); 0 for none. */
+/* The path of one packet. Entries' data is as in the table (flow_data()); 0 for none. */
 struct trace {
 	enum trace_step steps;
 	enum verdict verdict;
-	/* The flow that it is of: the quoted packet's, of an ICMP error. Ports are as they lie in the packet. */
+	/* Its flow's key; an ICMP error has the flow of the packet that it quotes. Ports are as they lie in the packet.
+	 */
 	__u64 words[3];
 	__u32 service; /* its number; 0: not matched */
 	__be16 client_port;
@@ -37,19 +38,19 @@ struct trace {
 	__u8 protocol;
 	__u8 tags;
 	__u16 zero;
-	enum flow_event event; /* where it was followed by all rules */
-	enum flow_state state; /* that its flow would be stored with; FLOW_FREE: it would not */
-	__u32 slot;            /* where slots are asked, counted from its table's beginning */
-	__u32 previous;  /* what a change left of the slot, where that was asked: an index and 1, SLOT_MARKED and 1 */
-	__u32 looked_on; /* how many slots further, when who the first one leads to took nothing */
-	__u32 number;    /* of its destination; 0: none */
-	__u32 counted;   /* the number of the destination that it would be counted with; 0: none */
+	enum flow_event event; /* set with TRACE_FOLLOWED */
+	enum flow_state state; /* its flow would be stored with it; FLOW_FREE: it would not be stored */
+	__u32 slot;            /* where slots decide, counted from its table's beginning */
+	__u32 previous;        /* 1 + the word that a change left of the slot (previous_of()); 0: not read */
+	__u32 looked_on;       /* how many slots further it looked, because the first destinations take no flows */
+	__u32 number;          /* of its destination; 0: none */
+	__u32 counted;         /* the number of the destination that it would be counted with; 0: none */
 	__u32 ip_bytes;
 	__u32 opens; /* it would count as the first of its flow */
 	__u64 found;
 	__u64 changed;
 	__u64 stored;
-	__u64 displaced; /* another's, in whose place that would be */
+	__u64 displaced; /* the flow in whose place it would be stored */
 	__u64 template_found;
 	__u64 template_changed;
 	__u64 template_stored;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * What stands in an entry of a flow table, and where in the table and on a ring a flow belongs: the arithmetic that the
- * program and the control plane's sweeper (native/src/flows.cc) share. Nothing here needs a packet or a map.
+ * The words of a flow table's entry: key, state, destination, time. The program and the control plane's sweeper
+ * (native/src/flows.cc) share them. They need no packet and no map.
  */
 #pragma once
 
@@ -9,43 +9,7 @@
 
 #include "layout.h"
 
-/* Odd constants with well-spread bits: 2^64 / golden ratio, and the second and third prime of xxHash64. */
-#define FLOW_MULTIPLIER_1 0x9e3779b97f4a7c15ULL
-#define FLOW_MULTIPLIER_2 0xc2b2ae3d27d4eb4fULL
-#define FLOW_MULTIPLIER_3 0x165667b19e3779f9ULL
-
-/* Multiply, fold, multiply: one round of murmur3's finaliser. The well-mixed bits are the upper ones. */
-static __always_inline __u64 mix(__u64 value)
-{
-	value *= FLOW_MULTIPLIER_1;
-	value ^= value >> 32;
-	return value * FLOW_MULTIPLIER_2;
-}
-
-/* The hash whose upper bits are a flow's slot: the same on every director. The port is as it lies in the packet. */
-static __always_inline __u64 ring_hash4(__u32 client, __u16 port)
-{
-	return mix((__u64)port << 32 | client);
-}
-
-/* The port is spread over the whole word first, or clients of one network would cancel it out with their addresses. */
-static __always_inline __u64 ring_hash6(__u64 prefix, __u64 host, __u16 port)
-{
-	prefix = mix(prefix);
-	return mix(prefix ^ prefix >> 32 ^ (host + port * FLOW_MULTIPLIER_3));
-}
-
-/*
- * Data, from the highest bit on: the virtual port (as in the packet, 16 bits), the destination's number (20), the state
- * (4), and the time of the last packet in units of about a second (24: it wraps after half a year).
- */
-#define FLOW_PORT_SHIFT 48
-#define FLOW_NUMBER_SHIFT 28
-#define FLOW_STATE_SHIFT 24
-#define FLOW_NUMBER_MASK 0xfffffU
-#define FLOW_STATE_MASK 0xfU
-#define FLOW_TIME_MASK 0xffffffU
-/* What a packet that changes nothing finds as it expects: port, state and time. */
+/* The fields that a packet finds unchanged when it has nothing to write: port, state and time. */
 #define FLOW_STEADY_MASK (0xffffULL << FLOW_PORT_SHIFT | 0xfffffffULL)
 #define FLOW_DATA_BUSY ((__u64)FLOW_BUSY << FLOW_STATE_SHIFT)
 
@@ -70,7 +34,7 @@ static __always_inline __u32 flow_state(__u64 data)
 	return data >> FLOW_STATE_SHIFT & FLOW_STATE_MASK;
 }
 
-/* Units since the last packet. A packet that another CPU's clock dates ahead of this one's is of now. */
+/* Returns the units since the last packet; 0 when another CPU's clock is ahead of this one's. */
 static __always_inline __u32 flow_age(__u64 data, __u32 now)
 {
 	/* Sign-extended from 24 bits, and not below 0; without a branch, as rank_of() needs it. */
@@ -84,13 +48,13 @@ static __always_inline bool is_template(__u32 state)
 	return (1U << FLOW_TEMPLATE | 1U << FLOW_TEMPLATE_NEW) >> state & 1;
 }
 
-/* Whether an entry is somebody's, and whole. */
+/* Whether an entry holds a flow, or a template, and is whole. */
 static __always_inline bool is_live(__u32 state)
 {
 	return state != FLOW_FREE && state != FLOW_BUSY;
 }
 
-/* What IPVS counts as ActiveConn, InActConn and PersistConn. */
+/* Returns whether IPVS counts the state as ActiveConn, InActConn or PersistConn. */
 static __always_inline enum flow_class flow_class(__u32 state)
 {
 	if (state == FLOW_SYN_RECV || state == FLOW_ESTABLISHED || state == FLOW_UNCONFIRMED)
@@ -98,107 +62,25 @@ static __always_inline enum flow_class flow_class(__u32 state)
 	return is_template(state) ? FLOW_PERSISTENT : FLOW_INACTIVE;
 }
 
-/* An IPv4 flow's key. */
+/* Returns an IPv4 flow's key. */
 static __always_inline __u64 flow4_key(__u32 client, __u16 port, __u16 service)
 {
 	return (__u64)service << 48 | (__u64)port << 32 | client;
 }
 
-/* The last word of an IPv6 flow's key. */
+/* Returns the last word of an IPv6 flow's key. */
 static __always_inline __u64 flow6_rest(__u16 port, __u16 service)
 {
 	return (__u64)service << 16 | port;
 }
 
-/* Folded and multiplied once more: by products alone, one secret in a few puts neighbours' flows into few buckets. */
-static __always_inline __u64 spread(__u64 product)
-{
-	return (product ^ product >> 32) * FLOW_MULTIPLIER_2;
-}
-
 /*
- * The upper bits are a flow's first bucket: multilinear hashing under a random secret (Lemire and Kaser, 2014), so that
- * nobody can fill a bucket on purpose.
- */
-static __always_inline __u64 flow4_hash(__u64 key, __u64 secret)
-{
-	return spread(key * secret);
-}
-
-static __always_inline __u64 flow6_hash(__u64 prefix, __u64 host, __u64 rest, __u64 secret)
-{
-	return spread(prefix * secret + host * (secret << 21 | secret >> 43) + rest * (secret << 42 | secret >> 22));
-}
-
-/* The upper bits are its second bucket. */
-static __always_inline __u64 flow_second_hash(__u64 hash)
-{
-	return (hash ^ hash >> 32) * FLOW_MULTIPLIER_3;
-}
-
-/*
- * The entry of its first bucket that a flow is given while it is free; `ways`, a power of two, is how many there are.
- * Where a packet's flow stands can then mostly be told before the bucket has arrived from memory, and the processor
- * goes on to the next packets meanwhile: with a million flows that saves half of what finding one costs. The bits are
- * others than those that choose the bucket.
+ * Returns the entry of its bucket that a flow gets while that is free, among `ways`, a power of two. So the program
+ * mostly knows where a packet's flow stands before the bucket has arrived from memory, and the processor goes on to
+ * the next packets meanwhile: with a million flows that saves half of the cost of finding one. Other bits than these
+ * choose the bucket.
  */
 static __always_inline __u32 preferred_way(__u64 hash, __u32 ways)
 {
 	return hash >> 28 & (ways - 1);
-}
-
-/* hash_32() of include/linux/hash.h, eight bits of it: sh's and dh's. */
-#define SH_MULTIPLIER 0x61c88647U
-#define SH_SLOTS 256
-#define MH_SLOTS 4093
-#define MH_KEY 2654435761ULL
-
-static __always_inline __u64 rotate(__u64 value, __u32 bits)
-{
-	return value << bits | value >> (64 - bits);
-}
-
-static __always_inline void sip_round(__u64 v[4])
-{
-	v[0] += v[1];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[0] = rotate(v[0], 32);
-	v[2] += v[3];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] += v[3];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] += v[1];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[2] = rotate(v[2], 32);
-}
-
-/* SipHash-1-3 of one 32-bit word under mh's key, the lower half (Aumasson and Bernstein, 2012; hsiphash in Linux). */
-static __always_inline __u32 mh_hash(__u32 word)
-{
-	__u64 block = 4ULL << 56 | word;
-	__u64 v[4] = {
-		MH_KEY ^ 0x736f6d6570736575ULL,
-		MH_KEY ^ 0x646f72616e646f6dULL,
-		MH_KEY ^ 0x6c7967656e657261ULL,
-		MH_KEY ^ 0x7465646279746573ULL ^ block,
-	};
-
-	sip_round(v);
-	v[0] ^= block;
-	v[2] ^= 0xff;
-	sip_round(v);
-	sip_round(v);
-	sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
-
-/* What sh and mh hash: the address folded to 32 bits as IPVS does with IPv6's, in host order, and the port if asked. */
-static __always_inline __u32 sh_slot(__u32 word)
-{
-	return word * SH_MULTIPLIER >> 24;
-}
-
-static __always_inline __u32 mh_slot(__u32 word)
-{
-	return mh_hash(word) % MH_SLOTS;
 }

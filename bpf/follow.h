@@ -5,7 +5,9 @@
  */
 #pragma once
 
+#include "delivery.h"
 #include "schedule.h"
+#include "template.h"
 
 static __always_inline __u32 fail(struct flow_query *query, enum verdict verdict)
 {
@@ -30,7 +32,7 @@ static __always_inline bool is_datagram(__u32 event)
 	return event == EVENT_DATAGRAM || event == EVENT_INITIAL;
 }
 
-/* The scheduler's choice; of a ring's, whose slot is at hand, without a call. */
+/* Returns the scheduler's choice; for maglev, whose slot is known, without a call. */
 static __always_inline __u32 choose(struct flow_query *query, const struct policy *policy)
 {
 	NOTE_STEP(TRACE_SCHEDULED);
@@ -46,7 +48,7 @@ static __always_inline __u32 choose(struct flow_query *query, const struct polic
 	return schedule_flow(query, policy);
 }
 
-/* The destination for a persistent client's flow that has none: where its others are, or as assign() says. */
+/* Assigns the flow of a persistent client: to the destination of its other flows, or as assign() does. */
 static __always_inline __u32 assign_persistent(struct flow_query *query, const struct policy *policy, __u32 otherwise)
 {
 	__u32 found = find_template(query);
@@ -66,8 +68,8 @@ static __always_inline __u32 assign_persistent(struct flow_query *query, const s
 }
 
 /*
- * The destination for a flow that has none: where its client's others are, `otherwise`, or, when that is 0, the
- * scheduler's choice. 0 when none takes it.
+ * Returns the destination for a flow that has none: that of the client's other flows, or `otherwise`, or, when that is
+ * 0, the scheduler's choice. 0 when none takes it.
  */
 static __always_inline __u32 assign(struct flow_query *query, const struct policy *policy, __u32 otherwise)
 {
@@ -76,7 +78,7 @@ static __always_inline __u32 assign(struct flow_query *query, const struct polic
 	return otherwise ? otherwise : choose(query, policy);
 }
 
-/* What a change left of the flow's slot: SLOT_UNMOVED, SLOT_MARKED, or the index of the destination that it led to. */
+/* Returns what a change left of the flow's slot: an enum slot_mark, or the index of the destination that it led to. */
 static __always_inline __u32 previous_of(const struct flow_query *query, const struct policy *policy)
 {
 	/* As in policy_of(): kernel 6.1 wants the key on the stack. */
@@ -92,7 +94,7 @@ static __always_inline __u32 previous_of(const struct flow_query *query, const s
 	return slot_at(table, query->ring + policy->length + hashed_slot(query, policy));
 }
 
-/* The number of that destination when it still takes packets, or 0. */
+/* Returns the number of that destination when it still takes packets, or 0. */
 static __always_inline __u32 previous_number(const struct flow_query *query, __u32 previous)
 {
 	const struct candidate *candidate =
@@ -102,7 +104,7 @@ static __always_inline __u32 previous_number(const struct flow_query *query, __u
 }
 
 /*
- * A packet whose flow has an entry. A SYN after the flow's end begins another one (is_new_conn_expected in
+ * Follows a flow that has an entry. A SYN after its end begins another flow (is_new_conn_expected in
  * net/netfilter/ipvs/ip_vs_core.c); a flow whose destination takes no packets any more goes to another at once.
  */
 static __always_inline __u32 follow_known(struct flow_query *query, const struct policy *policy, __u32 found,
@@ -121,7 +123,7 @@ static __always_inline __u32 follow_known(struct flow_query *query, const struct
 		return number;
 	change_entry(data_at(found - 1, words), data, number, next, query->now);
 	if (policy->flags & POLICY_PERSISTENT && next != state && (next == FLOW_ESTABLISHED || next == FLOW_UDP)) {
-		/* Its client is no forged address, or at least no packet's of a flood. */
+		/* The client's address is not forged, or at least the packet is not one of a flood. */
 		found = find_template(query);
 		if (found)
 			change_template(query, found, flow_number(query->template_data), FLOW_TEMPLATE);
@@ -130,10 +132,10 @@ static __always_inline __u32 follow_known(struct flow_query *query, const struct
 }
 
 /*
- * A packet whose flow has no entry, under a scheduler that finds its slot anew from every packet: flows are only stored
- * where the slot would not lead to their destination later. A SYN is stored on a moved slot, and where a threshold has
- * it go elsewhere, alone, so that no flood of them fills the table; what has no entry on a moved slot, and does not
- * begin, began before the change. `state` is what it is to be stored with.
+ * Begins a flow that has no entry, under a scheduler that finds the slot of every packet by a hash. Flows are stored
+ * only where the slot would not lead to their destination later. A SYN is stored only on a moved slot, and where a
+ * threshold diverts it, so that a flood of SYNs does not fill the table. A packet without an entry on a moved slot that
+ * does not begin a flow belongs to one that began before the change. `state` is the state to store the flow with.
  */
 static __always_inline __u32 begin_hashed(struct flow_query *query, const struct policy *policy, __u32 previous,
 					  __u32 *state)
@@ -155,7 +157,7 @@ static __always_inline __u32 begin_hashed(struct flow_query *query, const struct
 	return number;
 }
 
-/* The same under the other schedulers. */
+/* Begins a flow that has no entry, under the other schedulers. */
 static __always_inline __u32 begin_scheduled(struct flow_query *query, const struct policy *policy, __u32 *state)
 {
 	*state = is_datagram(query->event) ? FLOW_UDP_NEW : FLOW_SYN_RECV;
@@ -189,14 +191,14 @@ static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 		return no_destination(query);
 	NOTE(state, state);
 	bool stored = state != FLOW_FREE && store_flow(query, table, hash, words, number, state);
-	/* A flow that only its entry would lead to its destination cannot be begun. */
+	/* Without its entry, later packets of the flow would not find its destination. */
 	if (!hashed && !stored)
 		return fail(query, VERDICT_FLOWS_FULL);
 	query->opens = query->event == EVENT_SYN || (stored && is_datagram(query->event));
 	return number;
 }
 
-/* The number of the destination that a packet goes to; 0 for none, and `verdict` says why. */
+/* Returns the number of the destination that a packet goes to; 0 for none, and query->verdict says why. */
 __noinline int follow_flow4(struct flow_query *query)
 {
 	return query ? follow_in(query, FLOW4_WORDS) : 0;
@@ -205,4 +207,38 @@ __noinline int follow_flow4(struct flow_query *query)
 __noinline int follow_flow6(struct flow_query *query)
 {
 	return query ? follow_in(query, FLOW6_WORDS) : 0;
+}
+
+/* Follows a packet's flow. Returns the number of its destination; 0 for none, and `reason` says why. */
+static __always_inline __u32 follow(const struct frame *frame, const struct packet *packet, struct delivery *delivery,
+				    enum verdict *reason)
+{
+	const struct match *match = delivery->match;
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct flow_query *query = bpf_map_lookup_elem(&flow_queries, &cpu);
+	if (!query)
+		return 0;
+
+	fill_flow_key(query->words, packet, delivery);
+	query->hash = ring_hash(packet, delivery->is_ipv6);
+	query->first = match->first;
+	query->ring = match->ring;
+	query->copy = *delivery->copy;
+	query->now = flow_now();
+	query->port = packet->ports->destination;
+	query->service = match->number;
+	query->shift = match->shift;
+	query->flags = match->flags;
+	query->event = event_of(frame, packet);
+	NOTE(event, query->event);
+	NOTE_STEP(TRACE_FOLLOWED);
+	query->is_ipv6 = delivery->is_ipv6;
+	query->opens = false;
+	query->diverted = false;
+	query->verdict = VERDICT_NO_DESTINATION;
+
+	__u32 number = delivery->is_ipv6 ? follow_flow6(query) : follow_flow4(query);
+	delivery->opens = query->opens;
+	*reason = query->verdict;
+	return number;
 }

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Later fragments have no ports. The first one's are remembered for a while, so that all go the same way: two bounded,
- * set-associative tables, read and written by all CPUs without a lock.
+ * Later fragments have no ports. Those of the first fragment are remembered for a while, so that all go the same way:
+ * two bounded, set-associative tables that all CPUs read and write without a lock.
  */
 #pragma once
 
 #include "effect.h"
 #include "maps.h"
 #include "parse.h"
-#include "pick.h"
+#include "walk.h"
+#include "hash.h"
 
-/* How long to remember, in units of about a second; the kernel gathers fragments as long (net.ipv4.ipfrag_time). */
-#define FRAGMENT_SECONDS 30
-
-/* The time in 8 bits, and how many units ago another such time was. An entry comes to life again after 256 units, which
- * does no harm: its packet's real server drops what it cannot put together. */
+/*
+ * Returns the time in 8 bits. After 256 units an old entry is recent again, which does no harm: the real server drops
+ * fragments that it cannot put together.
+ */
 static __always_inline __u8 fragment_time(void)
 {
 	return bpf_jiffies64() >> clock_shift;
@@ -35,7 +35,7 @@ static __always_inline struct ports ports_of(__u32 word)
 	return (struct ports){.source = word, .destination = word >> 16};
 }
 
-/* Index of a bucket's entry. The verifier of kernel 6.1 loses sight of sums that it did not see masked. */
+/* Returns the index of a bucket's entry. Kernel 6.1's verifier forgets the bounds of sums that are not masked. */
 static __always_inline __u32 fragment_entry(__u32 bucket, __u32 way)
 {
 	__u32 index = bucket + way;
@@ -44,13 +44,13 @@ static __always_inline __u32 fragment_entry(__u32 bucket, __u32 way)
 	return index & ((FRAGMENT_WAYS << FRAGMENT_BITS) - 1);
 }
 
-/* Where a packet's bucket begins. */
+/* Returns the index where a packet's bucket begins. */
 static __always_inline __u32 fragment_bucket(__u64 folded)
 {
 	return (mix(folded) >> (64 - FRAGMENT_BITS)) * FRAGMENT_WAYS;
 }
 
-/* The second word's lower three bytes tell the packet: id and protocol. Then the time, then the ports. */
+/* The lower three bytes of the second word belong to the key: id and protocol. Then the time, then the ports. */
 #define FRAGMENT4_KEY 0xffffffULL
 
 struct fragment4_key {
@@ -74,7 +74,7 @@ static __always_inline bool find_fragment4(const struct iphdr *ip, struct ports 
 		return false;
 
 	const struct fragment4_key key = fragment4_key(ip);
-	__u32 bucket = fragment_bucket(key.addresses ^ key.rest * FLOW_MULTIPLIER_3);
+	__u32 bucket = fragment_bucket(key.addresses ^ key.rest * MULTIPLIER_3);
 	__u8 now = fragment_time();
 	for (__u32 way = 0; way < FRAGMENT_WAYS; way++) {
 		const volatile struct fragment4 *entry = &table->entry[fragment_entry(bucket, way)];
@@ -89,7 +89,7 @@ static __always_inline bool find_fragment4(const struct iphdr *ip, struct ports 
 	return false;
 }
 
-/* Remembers a first fragment's ports: in its own entry, a free one, or that of the packet that is the longest ago. */
+/* Remembers a first fragment's ports: in its own entry, in a free one, or in that of the oldest packet. */
 static __always_inline void store_fragment4(const struct iphdr *ip, const struct ports *ports)
 {
 	__u32 zero = 0;
@@ -98,7 +98,7 @@ static __always_inline void store_fragment4(const struct iphdr *ip, const struct
 		return;
 
 	const struct fragment4_key key = fragment4_key(ip);
-	__u32 bucket = fragment_bucket(key.addresses ^ key.rest * FLOW_MULTIPLIER_3);
+	__u32 bucket = fragment_bucket(key.addresses ^ key.rest * MULTIPLIER_3);
 	__u8 now = fragment_time(), oldest = 0;
 	__u32 chosen = 0;
 	for (__u32 way = 0; way < FRAGMENT_WAYS; way++) {
@@ -109,7 +109,7 @@ static __always_inline void store_fragment4(const struct iphdr *ip, const struct
 			chosen = way;
 			break;
 		}
-		/* What was never used counts as older than everything. */
+		/* An entry that was never used counts as the oldest. */
 		__u8 age = second ? now - (__u8)(second >> 24) : 255;
 		if (way == 0 || age > oldest) {
 			oldest = age;
@@ -145,10 +145,10 @@ static __always_inline __u32 fragment6_bucket(const struct fragment6_key *key)
 	__u64 folded = mix(key->source[0]) ^ key->source[1];
 
 	folded = mix(folded ^ folded >> 32) ^ key->destination[0] ^ key->destination[1];
-	return fragment_bucket((folded ^ folded >> 32) + key->id * FLOW_MULTIPLIER_3);
+	return fragment_bucket((folded ^ folded >> 32) + key->id * MULTIPLIER_3);
 }
 
-/* Whether an entry is whole and of this packet; its words 4 and 5 are then in `rest`. */
+/* Whether an entry is whole and of this packet. Puts its words 4 and 5 into `rest`. */
 static __always_inline bool is_fragment6(const volatile struct fragment6 *entry, const struct fragment6_key *key,
 					 __u64 rest[2])
 {
@@ -220,4 +220,13 @@ static __noinline void store_fragment6(const struct ipv6hdr *ip6, __be32 id, con
 	SET(entry->words[4], first);
 	SET(entry->words[5], second);
 	SET(entry->words[7], key.source[0] ^ key.source[1] ^ key.destination[0] ^ key.destination[1] ^ first ^ second);
+}
+
+/* Remembers a first fragment's ports. `is_ipv6` is a constant. */
+static __always_inline void store_fragment(const struct packet *packet, const struct payload *payload, bool is_ipv6)
+{
+	if (is_ipv6)
+		store_fragment6(packet->ip6, payload->id, packet->ports, packet->protocol);
+	else
+		store_fragment4(packet->ip, packet->ports);
 }

@@ -14,39 +14,41 @@
 
 #include <linux/types.h>
 
-/* "BEEL": the first word of a `control` that is ours. */
-#define CONTROL_MAGIC 0x4245454cU
+/* "BEEL": tells a `control` of Beeline's from anything else. */
+enum control_magic : __u32 {
+	CONTROL_MAGIC = 0x4245454c,
+};
 
-/* Raised when what the tables mean changes while their structs do not: another hash, for example. */
+/* Raised when the meaning of the tables changes while their structs do not: another hash, for example. */
 enum layout_revision : __u32 {
 	LAYOUT_REVISION = 1,
 };
 
-/* The word that publishes, and what every program needs to know of the tables it reads. */
+/* The word that publishes a configuration, and facts about the tables that every program needs. */
 struct control {
-	__u32 active;     /* the copy that packets read: 0 or 1 */
-	__u32 magic;      /* CONTROL_MAGIC */
-	__u64 layout;     /* fingerprint of all structs in this file: maps of another layout are never adopted */
+	__u32 active; /* the copy that packets read: 0 or 1 */
+	enum control_magic magic;
+	__u64 layout;     /* fingerprint of all types in this file: maps of another layout are never adopted */
 	__u64 generation; /* how often a configuration was published */
-	__u32 features;   /* those that the program in use was loaded with */
+	__u32 features;   /* the features that the program in use was loaded with */
 	enum layout_revision revision;
-	__u64 flow_secret; /* odd and random: what spreads flows over their tables, for as long as these exist */
-	/* By state: after how many units without a packet a flow may be taken for over, the longest of all services. */
+	__u64 flow_secret; /* odd and random: spreads flows over their tables, for as long as these exist */
+	/* By state: the units without a packet after which a flow counts as over; the longest of all services. */
 	__u32 flow_timeouts[16];
 };
 
 /*
- * What the program does beyond the plain case, fixed when it is loaded: the verifier removes the code of features that
- * are off, so that they cost nothing.
+ * Parts of the program that a configuration may need. They are fixed when the program is loaded: the verifier removes
+ * the code of features that are off, so that they cost nothing.
  */
 enum feature {
 	FEATURE_IPV4 = 1,
 	FEATURE_IPV6 = 2,
 	FEATURE_VLAN = 4,       /* tags in, and tags out */
-	FEATURE_NICS = 8,       /* more than one */
+	FEATURE_NICS = 8,       /* more than one interface */
 	FEATURE_FRAGMENTS = 16, /* later fragments follow the first */
-	FEATURE_TTL = 32,       /* some service decrements it */
-	FEATURE_DIRECTORS = 64, /* others are known, whose frames are never scheduled */
+	FEATURE_TTL = 32,       /* some service decrements the TTL */
+	FEATURE_DIRECTORS = 64, /* other directors are known, whose frames are never scheduled */
 	FEATURE_FLOWS = 128,    /* some service remembers flows, or has another scheduler than an unmoved ring */
 };
 
@@ -61,32 +63,37 @@ struct geometry {
 	__u32 flows6_buckets;
 };
 
-/*
- * The protocol of an entry that marks its address as a VIP (with port 0): a number that no packet is scheduled under
- * (IANA: reserved). The mark has no ring and serves to tell a VIP's other traffic from traffic that is not ours at all.
- */
-#define VIP_MARK 255
+/* Numbers that stand in place of a protocol. No packet is scheduled under them (IANA: reserved and experimental). */
+enum entry_protocol {
+	/* In a service's identity: the address is a mark. */
+	PROTOCOL_MARK = 254,
+	/*
+	 * In a table of services, with port 0: the address is a VIP. The entry has no ring: it tells a VIP's other
+	 * traffic from traffic that is not ours at all.
+	 */
+	PROTOCOL_VIP = 255,
+};
 
-/* What a matched address, port and protocol means beyond its ring. */
+/* Properties of a service, beside its ring. */
 enum service_flag : __u8 {
-	SERVICE_WILDCARD_TCP = 1, /* on a VIP's mark: a TCP service takes the ports that no other service has */
+	SERVICE_WILDCARD_TCP = 1, /* in a VIP's entry: a TCP service takes the ports that no other service has */
 	SERVICE_WILDCARD_UDP = 2, /* the same for UDP */
-	SERVICE_DROP = 4,         /* packets are dropped while there is nobody to send to */
+	SERVICE_DROP = 4,         /* packets are dropped while no destination takes them */
 	SERVICE_TTL = 8,          /* TTL or hop limit is decremented, as a router does */
 	SERVICE_TRACK = 16,       /* every flow has an entry */
-	SERVICE_POLICY = 32,      /* not every flow, but `policies` say where each packet goes */
-	SERVICE_MOVED = 64,       /* the ring has moved slots: as many words behind it say from where */
+	SERVICE_POLICY = 32,      /* not every flow has an entry, but `policies` say where each packet goes */
+	SERVICE_MOVED = 64,       /* the ring has moved slots: as many words behind it say where each led before */
 };
 
 /* One IPv4 service. The first eight bytes are compared as one word; all zero is an empty entry. */
 struct service4 {
 	__be32 address;
 	__be16 port;
-	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP or VIP_MARK; 0 in an empty entry */
+	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP or PROTOCOL_VIP; 0 in an empty entry */
 	__u8 zero;
 	__u32 first;  /* index of the service's first destination */
 	__u32 ring;   /* index of the ring's first slot */
-	__u16 number; /* the service's number; 0 is kept for VIPs' traffic to no service */
+	__u16 number; /* the service's number; 0 is for VIPs' traffic to no service */
 	__u8 shift;   /* 64 - log2(slots of the ring) */
 	enum service_flag flags;
 	__u32 reserved[3]; /* so that no entry lies across two cache lines */
@@ -107,17 +114,17 @@ struct service6 {
 
 /*
  * The part of a destination that packets need: 16 bytes, so that four share a cache line. A service's destinations
- * stand next to each other in the order that its ring counts in. Destination 0 is nobody: what an empty ring leads to.
+ * stand next to each other in the order that its ring counts in. Destination 0 is none: an empty ring leads to it.
  */
 struct destination {
 	__u8 mac[6];        /* the real server's; all zero when the real server is this host */
 	__u8 source_mac[6]; /* the egress interface's */
-	__u32 number;       /* under which it is counted, for as long as it exists; 0: takes no packets */
+	__u32 number;       /* counts its packets, for as long as it exists; 0: takes no packets */
 };
 
 /*
- * Which addresses may be VIPs: a bitmap with one bit set for each VIP's hash, so that traffic that is not for a
- * service, SSH to this host for example, is let go after one look.
+ * Which addresses may be VIPs: a bitmap with one bit set for each VIP's hash, so that one look is enough for traffic
+ * that is not for a service, SSH to this host for example.
  */
 #define VIP_FILTER_BITS 4096
 
@@ -139,34 +146,47 @@ struct services6 {
 	struct service6 entry[0];
 };
 
-/* Other directors whose frames are told by their source MAC. */
+/* Other directors, whose frames are recognized by their source MAC. */
 #define MAX_DIRECTORS 6
 
+/* How many destinations and slots struct destinations is declared with. */
+#define DECLARED_DESTINATIONS 1
+#define DECLARED_SLOTS 2
+
+/*
+ * The destinations and, since a lookup in another map would cost 2 ns, the rings that lead to them.
+ *
+ * The three arrays stand one behind the other and are as long as struct geometry says. The struct is declared as it is
+ * with one destination and a pool of two slots; with more, what stands behind an array moves accordingly. bpf/ring.h
+ * and src/layout/notes.ts find the arrays.
+ */
 struct destinations {
 	__u32 mtu; /* the smallest of all egress interfaces: packets up to that length need no second look */
 	__u32 zero;
 	__u64 directors[MAX_DIRECTORS]; /* MACs as they stand in a frame, in the lower 48 bits; 0 ends the list */
 	__u64 own_mac; /* of the only interface, in the lower 48 bits; entries begin with a cache line */
-	struct destination entry[0];
+	struct destination entry[DECLARED_DESTINATIONS];
 	/*
-	 * Behind the last entry: the same entries by their numbers, where flows find them whatever changes. 0: nobody
-	 * has that number, or its owner takes no packets.
+	 * The same entries by their numbers, where flows find them although a change may give them other indices. 0: no
+	 * destination has that number, or it takes no packets.
 	 */
-	struct destination numbered[0];
+	struct destination numbered[DECLARED_DESTINATIONS];
 	/*
-	 * Behind those, since a lookup in another map would cost 2 ns: all rings, one after another. A slot holds which
-	 * of the service's destinations it leads to, by their order, so that services with the same real servers share
-	 * one ring: a thousand of them stay in the processor's cache. With SERVICE_MOVED as many words follow that say
-	 * which destination the slot led to before, SLOT_UNMOVED or SLOT_MARKED.
+	 * All rings, one after another. A slot holds which of the service's destinations it leads to, by their order,
+	 * so that services with the same real servers share one ring: a thousand of them stay in the processor's cache.
+	 * With SERVICE_MOVED as many words follow that say which destination the slot led to before, or an enum
+	 * slot_mark.
 	 */
-	__u16 slot[0];
+	__u16 slot[DECLARED_SLOTS];
 };
 
-/* Instead of the destination that a slot led to before. */
-#define SLOT_UNMOVED 0xffff /* no change touched it: its flows have no entries */
-#define SLOT_MARKED 0xfffe  /* some of its flows have entries; those that have none go where the slot leads */
+/* Stands in place of the destination that a slot led to before. */
+enum slot_mark {
+	SLOT_MARKED = 0xfffe,  /* some of its flows have entries; those that have none go where the slot leads */
+	SLOT_UNMOVED = 0xffff, /* no change touched it: its flows have no entries */
+};
 
-/* The way out to the destination of the same number: looked at with FEATURE_VLAN or FEATURE_NICS alone. */
+/* How packets leave for the destination of the same number: read only with FEATURE_VLAN or FEATURE_NICS. */
 struct egress {
 	__u32 ifindex; /* the interface that packets leave by */
 	__u32 group;   /* what that interface belongs to: a bond, or itself */
@@ -188,7 +208,7 @@ struct nic {
 	__u16 zero;
 };
 
-/* How a service's flows find their destination. What IPVS has is named as there. */
+/* How a service's flows find their destination. IPVS's schedulers have the names that they have there. */
 enum scheduler : __u8 {
 	SCHEDULER_MAGLEV,   /* by the ring, a hash of client address and port */
 	SCHEDULER_MH,       /* by IPVS's Maglev table */
@@ -207,24 +227,24 @@ enum scheduler : __u8 {
 
 enum policy_flag : __u8 {
 	POLICY_PORT = 1,       /* sh and mh hash the client's port too */
-	POLICY_FALLBACK = 2,   /* sh and mh look on when who they find takes nothing */
+	POLICY_FALLBACK = 2,   /* sh and mh try other slots when the destination that they find takes no flows */
 	POLICY_PERSISTENT = 4, /* a client's flows stay together */
-	POLICY_ONE_PACKET = 8, /* each packet is scheduled anew, and nothing is remembered */
+	POLICY_ONE_PACKET = 8, /* each packet is scheduled by itself, and nothing is remembered */
 };
 
-/* What scheduling a new flow needs to know of its service; by service number. */
+/* Facts about a service that scheduling a new flow needs; by service number. */
 struct policy {
 	enum scheduler scheduler;
 	enum policy_flag flags;
 	/*
-	 * The number under which its templates and its cursor stand: its own; or of services that are one to scheduler
-	 * and persistence, for having the same mark, the mark's.
+	 * The number of its templates and its cursor: the service's, or the mark's where several services with the same
+	 * mark are one to scheduler and persistence.
 	 */
 	__u16 group;
 	__u32 candidates; /* destinations of the service, from its `first` on */
 	__u32 length;     /* slots of its table */
-	__u32 base;       /* what is added to the count of a sequence */
-	__be32 mask[4];   /* which of a client's address persistence looks at */
+	__u32 base;       /* added to the count of a sequence */
+	__be32 mask[4];   /* the bits of a client's address that persistence compares */
 };
 
 struct policies {
@@ -237,7 +257,7 @@ struct candidate {
 	__u32 weight; /* 0: takes no new flows, or no packets at all */
 };
 
-/* Schedulers that look at all of a service's destinations take so many at a time, maybe past the table's last entry. */
+/* Schedulers that compare all destinations of a service read so many at a time, maybe past the table's last entry. */
 #define CANDIDATES_AT_A_TIME 64
 
 struct candidates {
@@ -247,7 +267,7 @@ struct candidates {
 
 /* How far a service's scheduler has come; by service number. */
 struct cursor {
-	__u64 count;  /* of flows scheduled, for sequences and draws; lblcr: of who joined the set */
+	__u64 count;  /* of flows scheduled, for sequences and draws; lblcr: of destinations that came into use */
 	__u32 cached; /* lblc: the number of the destination in use */
 	__u32 zero;
 };
@@ -256,7 +276,27 @@ struct cursors {
 	struct cursor entry[0];
 };
 
-/* What a flow counts as. */
+/* Numbers of the hash functions (hash.h): odd, with well-spread bits. */
+/* Not __u64: behind a typedef clang 19 writes 32-bit values into the BTF. */
+enum hash_multiplier : unsigned long long {
+	MULTIPLIER_1 = 0x9e3779b97f4a7c15, /* 2^64 / golden ratio */
+	MULTIPLIER_2 = 0xc2b2ae3d27d4eb4f, /* the second and the third prime of xxHash64 */
+	MULTIPLIER_3 = 0x165667b19e3779f9,
+};
+
+/* IPVS's sh and dh: the table's size (IP_VS_SH_TAB_SIZE), GOLDEN_RATIO_32 (include/linux/hash.h). */
+enum sh {
+	SH_SLOTS = 256,
+	SH_MULTIPLIER = 0x61c88647,
+};
+
+/* IPVS's mh: the table's size by default (IP_VS_MH_TAB_SIZE), and the first key of generate_hash_secret(). */
+enum mh : __u32 {
+	MH_SLOTS = 4093,
+	MH_KEY = 2654435761,
+};
+
+/* The classes in which flows are counted. */
 enum flow_class {
 	FLOW_ACTIVE,
 	FLOW_INACTIVE,
@@ -264,13 +304,13 @@ enum flow_class {
 	FLOW_CLASS_COUNT,
 };
 
-/* How loaded a destination is, and how much it may be; by its number. All CPUs count here, by atomic operations. */
+/* How loaded a destination is, and how loaded it may be; by its number. All CPUs count here, by atomic operations. */
 struct load {
 	__u32 flows[FLOW_CLASS_COUNT];
-	__u32 upper;    /* threshold from which on no new flows come; 0: none */
-	__u32 lower;    /* below which they come again; 0: three quarters of `upper` */
-	__u32 overload; /* 1: it was at `upper` and not below `lower` since */
-	__u32 member;   /* lblcr: in the set, as which in turn; 0: it is not */
+	__u32 upper;    /* threshold: with so many flows no new ones come; 0: none */
+	__u32 lower;    /* with less than so many flows new ones come again; 0: three quarters of `upper` */
+	__u32 overload; /* 1: it was at `upper`, and not below `lower` since then */
+	__u32 member;   /* lblcr: the turn in which it came into use; 0: it is not in use */
 	__u32 zero;
 };
 
@@ -280,27 +320,40 @@ struct loads {
 
 /*
  * States of flows, as IPVS has them where only the client's half is seen. At most 16: entries have four bits for them.
- * What was seen once could be forged; it gives way to everything that was seen twice.
+ * A flow that was seen once could be forged: it gives way to others, a flow that was seen twice does not.
  */
 enum flow_state {
 	FLOW_FREE,
 	FLOW_SYN_RECV,
 	FLOW_UNCONFIRMED,  /* a TCP flow met in its middle, one packet so far; listed as established */
 	FLOW_UDP_NEW,      /* one packet so far */
-	FLOW_TEMPLATE_NEW, /* of persistence; none of its flows was seen twice yet */
+	FLOW_TEMPLATE_NEW, /* a template none of whose flows was seen twice yet */
 	FLOW_CLOSE,
 	FLOW_TIME_WAIT,
 	FLOW_FIN_WAIT,
 	FLOW_UDP,
 	FLOW_ESTABLISHED,
 	FLOW_TEMPLATE,
-	FLOW_BUSY = 15, /* somebody is writing the entry */
+	FLOW_BUSY = 15, /* a CPU is writing the entry */
 };
 
 /*
- * An IPv4 flow: client address, client port and service number; then what flow_data() packs. Entries are written by any
- * CPU without a lock: whoever takes one makes it busy by an atomic exchange of its data first and gives it the new data
- * last.
+ * The fields of an entry's data, from the highest bit on: the virtual port (as in the packet, 16 bits), the
+ * destination's number (20), the state (4), and the time of the last packet in units of about a second (24: it wraps
+ * after half a year).
+ */
+enum flow_field {
+	FLOW_PORT_SHIFT = 48,
+	FLOW_NUMBER_SHIFT = 28,
+	FLOW_STATE_SHIFT = 24,
+	FLOW_NUMBER_MASK = 0xfffff,
+	FLOW_STATE_MASK = 0xf,
+	FLOW_TIME_MASK = 0xffffff,
+};
+
+/*
+ * An IPv4 flow: client address, client port and service number; then the fields that flow_data() packs. Any CPU writes
+ * entries without a lock: it makes an entry busy by an atomic exchange of its data first and writes the new data last.
  */
 struct flow4 {
 	__u64 key;
@@ -315,11 +368,13 @@ struct flow6 {
 };
 
 /*
- * A flow stands in one of two buckets. Either family's take two neighbouring cache lines, which processors fetch
- * together: with eight entries in a bucket a table can be three quarters full before flows find no place.
+ * A flow stands in one of two buckets. A bucket of either family takes two neighbouring cache lines, which processors
+ * fetch together: with eight entries in a bucket a table can be three quarters full before flows find no place.
  */
-#define FLOW4_WAYS 8
-#define FLOW6_WAYS 4
+enum flow_ways {
+	WAYS_IPV4 = 8,
+	WAYS_IPV6 = 4,
+};
 
 struct flows4 {
 	struct flow4 entry[0];
@@ -330,8 +385,8 @@ struct flows6 {
 };
 
 /*
- * What following a flow needs to know of a packet, and what is found on the way: one a CPU, in a map because a program
- * and its functions have 512 bytes of stack together.
+ * Facts about a packet that following its flow needs, and what it finds out: one a CPU, in a map because a program and
+ * its functions have 512 bytes of stack together.
  */
 struct flow_query {
 	__u64 words[3];      /* of the flow's key */
@@ -349,37 +404,40 @@ struct flow_query {
 	__u8 is_ipv6;
 	__u8 opens;        /* found out: it began a flow */
 	__u8 verdict;      /* found out: why there is no destination */
-	__u8 diverted;     /* found out: who its slot leads to is at its threshold, and it went to another */
+	__u8 diverted;     /* found out: its slot's destination is at its threshold, and it went to another */
 	__u64 reserved[6]; /* no two CPUs' share a cache line, nor the pair of lines that are fetched together */
 };
 
-/* What one CPU did to the tables of flows. */
+/* Counts of what one CPU did to the flow tables. */
 struct flow_counter {
 	__u64 stored;
-	__u64 evicted; /* flows that had to give way to others before they were over */
-	__u64 refused; /* flows that found no room among flows that were seen twice */
+	__u64 evicted; /* flows whose entries others took before they were over */
+	__u64 refused; /* flows that found no room, because all others were seen twice */
 	__u64 zero;
 };
 
 /* log2 of how many entries the table of interfaces has. */
 #define NIC_BITS 8
 
-/* All of them, each where its index times the multiplier falls: the control plane finds one under which none collide.
- */
+/* All interfaces, each where its index times the multiplier falls: the control plane finds one without collisions. */
 struct nics {
 	__u32 multiplier;
 	__u32 zero[3];
 	struct nic entry[1 << NIC_BITS];
 };
 
-/* log2 of the buckets in the tables of fragmented packets, and the entries of a bucket. */
-#define FRAGMENT_BITS 10
-#define FRAGMENT_WAYS 4
+/* The tables of fragmented packets. */
+enum fragment_table {
+	FRAGMENT_BITS = 10,        /* log2 of the buckets */
+	FRAGMENT_WAYS = 4,         /* entries of a bucket */
+	FRAGMENT_SECONDS = 30,     /* in units of about a second; the kernel's net.ipv4.ipfrag_time */
+	FRAGMENT_TIME_MASK = 0xff, /* an entry has 8 bits for the time */
+};
 
 /*
  * A fragmented IPv4 packet: source and destination address, then id, protocol, time and the first fragment's ports.
- * Written by any CPU without a lock: the first word is stored XORed with the second, so that an entry half of which is
- * another's matches no packet (R. Hyatt's lockless hashing).
+ * Any CPU writes it without a lock: the first word is stored XORed with the second, so that an entry of which another
+ * CPU wrote one half matches no packet (R. Hyatt's lockless hashing).
  */
 struct fragment4 {
 	__u64 words[2];
@@ -398,7 +456,7 @@ struct fragments6 {
 	struct fragment6 entry[FRAGMENT_WAYS << FRAGMENT_BITS];
 };
 
-/* Who a service number or a destination number belongs to: kept so that a restarted control plane finds them again. */
+/* The owner of a service number or a destination number: with it a restarted control plane finds them again. */
 struct identity {
 	__u8 address[16]; /* IPv4 in the first four bytes */
 	__be16 port;
@@ -408,14 +466,29 @@ struct identity {
 	__u16 zero;
 };
 
-/* What one CPU sent to one destination. */
+/* Counts of what one CPU sent to one destination. */
 struct counter {
 	__u64 packets;
 	__u64 bytes; /* IP lengths, as IPVS counts them */
-	__u64 flows; /* begun: SYNs, and UDP flows when they are first remembered */
+	__u64 flows; /* begun: SYNs, and UDP flows when they are first stored */
 	__u64 zero;
 };
 
 struct counters {
 	struct counter entry[0];
+};
+
+/* Enums that no table has a member of. A variable of this type brings them into the BTF, for TypeScript. */
+struct constants {
+	enum feature feature;
+	enum entry_protocol entry_protocol;
+	enum slot_mark slot_mark;
+	enum flow_class flow_class;
+	enum flow_state flow_state;
+	enum flow_field flow_field;
+	enum flow_ways flow_ways;
+	enum fragment_table fragment_table;
+	enum hash_multiplier hash_multiplier;
+	enum sh sh;
+	enum mh mh;
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The maps: their kinds and how packets reach them. What stands in them is declared in layout.h and verdict.h.
+ * The maps: their kinds and how packets reach them. layout.h and verdict.h declare their contents.
  *
- * All but the devices to redirect to are arrays, because the JIT inlines an array's lookup while a hash map's is a
- * call, and can be mapped into the control plane, so that publishing and reading counters cost no system call.
+ * All maps but `devices` are arrays. The JIT inlines an array's lookup, while a hash map's is a call; and the control
+ * plane maps arrays into its memory, so that publishing and reading counters cost no system call.
  */
 #pragma once
 
@@ -13,6 +13,7 @@
 
 #include "layout.h"
 #include "verdict.h"
+#include "verifier.h"
 
 /* The sizes below are nominal: the control plane sets the real ones before the object is loaded. */
 #define TABLE(name, type_of_value, elements)       \
@@ -49,7 +50,7 @@ TABLE(cursors, struct cursors, 1);
 TABLE(fragments4, struct fragments4, 1);
 TABLE(fragments6, struct fragments6, 1);
 
-/* Where packets can be sent other than back: by interface index. */
+/* The interfaces that packets can be redirected to, by interface index. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
 	__uint(max_entries, 1 << NIC_BITS);
@@ -65,26 +66,27 @@ struct control control SEC(".data.control");
 
 const volatile struct geometry geometry;
 
+/* Never read: brings the enums' names and values to user space, as BTF. */
+const volatile struct constants constants;
+
 /* Bits of enum feature. */
 const volatile enum feature features = FEATURE_IPV4 | FEATURE_IPV6;
 
 /* How far to shift jiffies for a unit of about a second. */
 const volatile __u32 clock_shift = 8;
 
-/* The same as in `control`: known when the program is loaded, it costs packets nothing to read. */
+/* The same as in `control`. Known when the program is loaded, it costs packets nothing to read. */
 const volatile __u64 flow_secret = 1;
 
-/* Known when the program is loaded, so the verifier drops what is behind a feature that is off. */
+/* Known when the program is loaded, so the verifier drops the code behind a feature that is off. */
 static __always_inline bool uses(enum feature feature)
 {
 	return features & feature;
 }
 
-/* Which copy of the tables this packet reads. Asked once a packet, so that no packet sees a mixture of two. */
+/* Returns the copy of the tables that this packet reads. Read once a packet, so that no packet sees a mixture of two.
+ */
 static __always_inline __u32 active_copy(void)
 {
 	return *(volatile __u32 *)&control.active & 1;
 }
-
-/* Keeps clang from dropping a bounds check that the verifier wants to see. */
-#define KEEP_BOUNDS_CHECK(index) asm volatile("" : "+r"(index))

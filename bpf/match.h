@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Which service a packet is for: (address, port, protocol) looked up in a two-choice hash.
+ * Finds the service that a packet is for: looks (address, port, protocol) up in a two-choice hash.
  */
 #pragma once
 
@@ -8,8 +8,8 @@
 #include "parse.h"
 
 /*
- * What the rest of the path needs of a matched service: the end of its entry, read where it stands when it is needed,
- * since the registers are too few to carry it along (2 ns).
+ * The facts about a matched service that the rest of the path needs: the end of its entry. They are read there when
+ * they are needed, because the registers are too few to carry them along (2 ns).
  */
 struct match {
 	__u32 first;
@@ -22,7 +22,7 @@ struct match {
 _Static_assert(offsetof(struct service4, flags) - offsetof(struct service4, first) == offsetof(struct match, flags) &&
 		       offsetof(struct service6, flags) - offsetof(struct service6, first) ==
 			       offsetof(struct match, flags),
-	       "struct match is how both kinds of entries end");
+	       "both kinds of entries end with struct match");
 
 /*
  * The key as the table holds it: one word for IPv4 (address, port, protocol, zero in memory order), two and a half for
@@ -51,7 +51,7 @@ union key6 {
 	};
 };
 
-/* The words of an address are read as such: struct in6_addr promises clang no alignment, and it would read halves. */
+/* Reads the address as words: of struct in6_addr, which promises no alignment, clang would read halves. */
 static __always_inline union key6 ipv6_key(const struct ipv6hdr *ip6, __be16 port, __u8 protocol)
 {
 	const __u64 *destination = (const __u64 *)&ip6->daddr;
@@ -63,7 +63,7 @@ static __always_inline union key6 ipv6_key(const struct ipv6hdr *ip6, __be16 por
 }
 
 /*
- * Looks one key up; NULL when it is not there.
+ * Looks a key up. NULL when it is not there.
  *
  * The two multiplications do not wait for each other, nor do the two loads. The index needs no mask: a 64-bit value
  * shifted right by 64 - n is below 2^n, and the verifier knows it too because the shift is a load-time constant.
@@ -88,7 +88,7 @@ static __always_inline bool same_key6(const struct service6 *entry, const union 
 	return (difference | (other->half ^ key->half)) == 0;
 }
 
-/* The same for IPv6; the key is folded into one word before it is hashed. */
+/* The same for IPv6. Folds the key into one word before it hashes it. */
 static __always_inline const struct match *match_ipv6(const struct services6 *services, const union key6 *key)
 {
 	__u64 first = services->multiplier[0], second = services->multiplier[1];
@@ -104,7 +104,8 @@ static __always_inline const struct match *match_ipv6(const struct services6 *se
 	return (const struct match *)&entry->first;
 }
 
-/* Whether an address, hashed by one multiplication, may be a VIP: the upper 12 bits of the product number a bit. */
+/* Whether an address, hashed by one multiplication, may be a VIP: the upper 12 bits of the product are a bit's number.
+ */
 static __always_inline bool may_be_vip(const __u64 *filter, __u64 address, __u64 multiplier)
 {
 	__u64 hash = address * multiplier;
@@ -112,12 +113,62 @@ static __always_inline bool may_be_vip(const __u64 *filter, __u64 address, __u64
 	return filter[hash >> 58] >> (hash >> 52 & 63) & 1;
 }
 
-static __always_inline bool may_be_vip_ipv4(const struct services4 *services, __be32 address)
+/* The key of either family. In all that follows `is_ipv6` is a constant. */
+union key {
+	union key4 ipv4;
+	union key6 ipv6;
+};
+
+static __always_inline union key key_of(const struct packet *packet, __be16 port, __u8 protocol, bool is_ipv6)
 {
-	return may_be_vip(services->vip_filter, address, services->multiplier[0]);
+	if (is_ipv6)
+		return (union key){.ipv6 = ipv6_key(packet->ip6, port, protocol)};
+	return (union key){.ipv4 = {.address = packet->ip->daddr, .port = port, .protocol = protocol}};
 }
 
-static __always_inline bool may_be_vip_ipv6(const struct services6 *services, const __u64 address[2])
+/* Returns the table of services of a family; NULL, for the verifier, when there is none. */
+static __always_inline const void *services_of(__u32 copy, bool is_ipv6)
 {
-	return may_be_vip(services->vip_filter, address[0] ^ address[1], services->multiplier[0]);
+	return is_ipv6 ? bpf_map_lookup_elem(&services6, &copy) : bpf_map_lookup_elem(&services4, &copy);
+}
+
+static __always_inline const struct match *match(const void *services, const union key *key, bool is_ipv6)
+{
+	return is_ipv6 ? match_ipv6(services, &key->ipv6) : match_ipv4(services, key->ipv4);
+}
+
+/* Returns the VIP's entry when the packet is for a VIP, else NULL. */
+static __always_inline const struct match *match_vip(const void *services, const struct packet *packet, bool is_ipv6)
+{
+	const union key key = key_of(packet, 0, PROTOCOL_VIP, is_ipv6);
+	const struct services4 *ipv4 = services;
+	const struct services6 *ipv6 = services;
+	const __u64 *words = key.ipv6.words;
+	bool may_be = is_ipv6 ? may_be_vip(ipv6->vip_filter, words[0] ^ words[1], ipv6->multiplier[0])
+			      : may_be_vip(ipv4->vip_filter, packet->ip->daddr, ipv4->multiplier[0]);
+
+	return likely(!may_be) ? NULL : match(services, &key, is_ipv6);
+}
+
+/* The flag in a VIP's entry that says: a service for every port exists, for this packet's protocol. */
+static __always_inline __u8 wildcard_flag(const struct packet *packet)
+{
+	return packet->protocol == IPPROTO_TCP ? SERVICE_WILDCARD_TCP : SERVICE_WILDCARD_UDP;
+}
+
+/* Returns the VIP's service for every port, or NULL. */
+static __always_inline const struct match *match_wildcard(const void *services, const struct packet *packet,
+							  const struct match *vip, bool is_ipv6)
+{
+	const union key key = key_of(packet, 0, packet->protocol, is_ipv6);
+
+	return vip->flags & wildcard_flag(packet) ? match(services, &key, is_ipv6) : NULL;
+}
+
+/* Returns the service for exactly the packet's port, or NULL. */
+static __always_inline const struct match *match_port(const void *services, const struct packet *packet, bool is_ipv6)
+{
+	const union key key = key_of(packet, packet->ports->destination, packet->protocol, is_ipv6);
+
+	return match(services, &key, is_ipv6);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * From a frame's bytes to the few facts that scheduling needs, for the plain case: an untagged frame with a whole TCP
- * or UDP packet and no IP options. Everything else is told apart here and taken up in unusual.h.
+ * From a frame's bytes to the few facts that scheduling needs, for plain packets: untagged frames with a whole TCP or
+ * UDP packet and no IP options. Here all other packets are found to be not plain; unusual.h parses them.
  */
 #pragma once
 
@@ -28,6 +28,38 @@
 #define IPV4_MORE_FRAGMENTS 0x2000
 #define IPV4_FRAGMENT_OFFSET 0x1fff
 
+/*
+ * The result of parsing. For a packet that cannot be scheduled it has the number of the verdict that says why, so that
+ * verdict_of() costs no instruction.
+ */
+enum parse_result {
+	PARSE_NOT_OURS = VERDICT_NOT_OURS,
+	PARSE_ICMP = VERDICT_ICMP,
+	PARSE_OTHER_PROTOCOL = VERDICT_OTHER_PROTOCOL,
+	PARSE_FRAGMENT = VERDICT_FRAGMENT,
+	PARSE_EXTENSION = VERDICT_EXTENSION,
+	PARSE_TRUNCATED = VERDICT_TRUNCATED,
+	PARSE_MALFORMED = VERDICT_MALFORMED,
+	/* No verdicts: */
+	PARSED = VERDICT_COUNT,
+	PARSE_NOT_PLAIN, /* unusual.h parses the packet */
+};
+
+/* Returns the verdict of a packet that needs no more parsing. */
+static __always_inline enum verdict verdict_of(enum parse_result result)
+{
+	return (enum verdict)result;
+}
+
+/*
+ * Returns the result of a packet that has its verdict already: the same number. A verdict beside the result, a second
+ * value, costs each plain packet two instructions and four loads.
+ */
+static __always_inline enum parse_result result_of(enum verdict verdict)
+{
+	return (enum parse_result)verdict;
+}
+
 /* The bytes that the driver handed over; every read is checked against `end`. */
 struct frame {
 	void *start;
@@ -35,7 +67,7 @@ struct frame {
 	__u32 tags; /* VLAN tags before the IP header: 0, 1 or 2 */
 };
 
-/* The frame must hold an Ethernet header. struct ethhdr is packed, which would have clang read byte by byte. */
+/* The frame must hold an Ethernet header. Of struct ethhdr, which is packed, clang would read byte by byte. */
 static __always_inline __be16 ethertype(const struct frame *frame)
 {
 	return *(const __be16 *)(frame->start + offsetof(struct ethhdr, h_proto));
@@ -47,26 +79,26 @@ struct ports {
 	__be16 destination;
 };
 
-/* What scheduling needs. Headers stay in the frame; what is pointed to is read when it is needed. */
+/* The facts that scheduling needs. Headers stay in the frame and are read when they are needed. */
 struct packet {
 	union {
 		const struct iphdr *ip;
 		const struct ipv6hdr *ip6;
 	};
 	const void *client;        /* the client's address, 4 or 16 bytes */
-	const struct tcphdr *tcp;  /* NULL when this is not the beginning of a TCP segment */
+	const struct tcphdr *tcp;  /* NULL when there is no TCP header */
 	const struct ports *ports; /* the client's, then the service's */
 	__u8 protocol;             /* IPPROTO_TCP or IPPROTO_UDP */
-	bool passive;              /* says nothing of its flow's state: an ICMP error, a later fragment */
+	bool passive;              /* does not change its flow's state: an ICMP error, a later fragment */
 };
 
-/* Whether this is the first packet of a flow, as far as the packet tells: a TCP SYN without ACK. */
+/* Whether this looks like the first packet of a flow: a TCP SYN without ACK. */
 static __always_inline bool opens_flow(const struct packet *packet)
 {
 	return packet->tcp && packet->tcp->syn && !packet->tcp->ack;
 }
 
-/* The ports of a TCP or UDP header at `transport`; false when it is neither, or not there whole. */
+/* Reads the ports of a TCP or UDP header. False when it is neither, or the frame ends within it. */
 static __always_inline bool parse_transport(const struct frame *frame, const void *transport, __u8 protocol,
 					    struct packet *packet)
 {
@@ -82,7 +114,7 @@ static __always_inline bool parse_transport(const struct frame *frame, const voi
 	return true;
 }
 
-/* False when the packet is not a plain one. */
+/* False when the packet is not plain. */
 static __always_inline bool parse_plain_ipv4(const struct frame *frame, struct packet *packet)
 {
 	const struct iphdr *ip = frame->start + sizeof(struct ethhdr);
@@ -110,4 +142,10 @@ static __always_inline bool parse_plain_ipv6(const struct frame *frame, struct p
 	packet->ip6 = ip6;
 	packet->client = &ip6->saddr;
 	return parse_transport(frame, ip6 + 1, ip6->nexthdr, packet);
+}
+
+/* Parses a plain packet of either family. `is_ipv6` is a constant. */
+static __always_inline bool parse_plain(const struct frame *frame, struct packet *packet, bool is_ipv6)
+{
+	return is_ipv6 ? parse_plain_ipv6(frame, packet) : parse_plain_ipv4(frame, packet);
 }

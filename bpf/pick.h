@@ -1,77 +1,74 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Which destination a flow goes to by its service's ring: a hash of the client's address and port, and the slot it
- * falls on.
- *
- * The virtual address and port are the same for all flows of a ring, so they are not hashed. The same arithmetic
- * stands in src/schedule/flow-hash.ts; a test compares the two on random flows.
+ * Picks the destination of a packet: that of its flow's entry, where flows are remembered; else the one that its slot
+ * of the ring leads to; and where neither is enough, as the rules of follow.h say.
  */
 #pragma once
 
-#include "flow_entry.h"
-#include "maps.h"
-#include "match.h"
-#include "parse.h"
+#include "follow.h"
+#include "guard.h"
+#include "ring.h"
 
-static __always_inline __u64 hash_flow_ipv4(const struct packet *packet)
+/* Returns the number of the destination of a flow whose entry this packet leaves as it is, or 0. */
+static __always_inline __u32 hit(const struct packet *packet, const struct delivery *delivery)
 {
-	return ring_hash4(*(const __be32 *)packet->client, packet->ports->source);
+	__u32 state = steady_state(packet);
+	__u64 words[3];
+
+	if (unlikely(state == FLOW_FREE))
+		return 0;
+	fill_flow_key(words, packet, delivery);
+	__u64 steady = flow_data(packet->ports->destination, 0, state, flow_now());
+	return delivery->is_ipv6 ? hit_flow(words, FLOW6_WORDS, steady) : hit_flow(words, FLOW4_WORDS, steady);
 }
 
-static __always_inline __u64 hash_flow_ipv6(const struct packet *packet)
+/* Picks by the flow's entry. False when the flow must be followed. */
+static __always_inline bool pick_by_entry(const struct packet *packet, struct delivery *delivery)
 {
-	const __u64 *words = packet->client;
-
-	return ring_hash6(words[0], words[1], packet->ports->source);
+	delivery->destination = destination_numbered(delivery->table, hit(packet, delivery));
+	delivery->number = delivery->destination->number;
+	NOTE_STEP(delivery->number ? TRACE_HIT : 0);
+	return delivery->number != 0;
 }
 
-static __always_inline const struct destination *destination_at(const struct destinations *table, __u32 index)
+/* Picks by the slot of the ring, maybe no destination (number 0). False when the flow must be followed. */
+static __always_inline bool pick_by_slot(const struct packet *packet, struct delivery *delivery)
 {
-	KEEP_BOUNDS_CHECK(index);
-	return &table->entry[index & geometry.destination_mask];
+	__u8 flags = delivery->match->flags;
+	__u32 slot = slot_of(packet, delivery);
+
+	if (uses(FEATURE_FLOWS) && flags & (SERVICE_POLICY | SERVICE_MOVED) &&
+	    (flags & SERVICE_POLICY || is_moved(delivery->table, delivery->match, slot)))
+		return false;
+	NOTE(slot, slot);
+	NOTE_STEP(TRACE_RING);
+	delivery->destination =
+		destination_at(delivery->table, destination_of_slot(delivery->table, delivery->match, slot));
+	delivery->number = delivery->destination->number;
+	delivery->opens = opens_flow(packet);
+	return true;
 }
 
-/* The destination of a number: nobody's, with number 0, when its owner takes no packets. */
-static __always_inline const struct destination *destination_numbered(const struct destinations *table, __u32 number)
+/* Picks the destination. False when there is none: the packet is then counted and has its verdict. */
+static __always_inline bool pick(const struct xdp_md *context, const struct frame *frame, const struct packet *packet,
+				 struct delivery *delivery, bool lean, enum verdict *verdict)
 {
-	/* The mask is known to the verifier when the program is loaded. */
-	const struct destination *numbered = &table->entry[(__u64)geometry.destination_mask + 1];
+	__u8 flags = delivery->match->flags;
+	bool picked = uses(FEATURE_FLOWS) && flags & SERVICE_TRACK ? pick_by_entry(packet, delivery)
+								   : pick_by_slot(packet, delivery);
 
-	KEEP_BOUNDS_CHECK(number);
-	return &numbered[number & geometry.destination_mask];
-}
+	if (uses(FEATURE_FLOWS) && unlikely(!picked)) {
+		if (!passes_guard(context, frame, delivery, false, lean, verdict))
+			return false;
+		enum verdict reason = VERDICT_NO_DESTINATION;
 
-/* A word of the pool of slots. */
-static __always_inline __u16 slot_at(const struct destinations *table, __u32 index)
-{
-	const __u16 *slots = (const void *)&table->entry[0] +
-			     ((__u64)geometry.destination_mask + 1) * 2 * sizeof(struct destination);
-
-	KEEP_BOUNDS_CHECK(index);
-	return slots[index & geometry.slot_mask];
-}
-
-/* Where on its ring a flow falls. */
-static __always_inline __u32 ring_slot(__u64 hash, __u8 shift)
-{
-	return hash >> (shift & 63);
-}
-
-/*
- * The index of the destination that a slot leads to; 0 when the ring is empty.
- *
- * An empty ring is index 0 with shift 63, the pool's first two slots, which always hold 0, with destination 0 as the
- * first. So emptiness costs packets no branch of its own.
- */
-static __always_inline __u32 pick(const struct destinations *table, const struct match *match, __u32 slot)
-{
-	return match->first + slot_at(table, match->ring + slot);
-}
-
-/* Whether a change touched a slot of a ring, so that some of its flows have entries. */
-static __always_inline bool is_moved(const struct destinations *table, const struct match *match, __u32 slot)
-{
-	__u32 slots = 1U << (64 - match->shift & 31);
-
-	return slot_at(table, match->ring + slots + slot) != SLOT_UNMOVED;
+		delivery->number = follow(frame, packet, delivery, &reason);
+		if (unlikely(delivery->number == 0))
+			return stop(delivery, reason, verdict);
+		delivery->destination = destination_numbered(delivery->table, delivery->number);
+		return true;
+	}
+	if (unlikely(delivery->number == 0))
+		return stop(delivery, flags & SERVICE_DROP ? VERDICT_DROPPED : VERDICT_NO_DESTINATION, verdict);
+	return true;
 }

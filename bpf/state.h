@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * What a packet does to its flow's state. In direct routing only the client's half passes here, so this is the table
+ * How a packet changes its flow's state. In direct routing only the client's half passes here, so this is the table
  * that IPVS calls input-only (net/netfilter/ipvs/ip_vs_proto_tcp.c).
  */
 #pragma once
@@ -8,7 +8,7 @@
 #include "flow_entry.h"
 #include "parse.h"
 
-/* What a packet says of its flow. */
+/* The events by which packets change the states of flows. */
 enum flow_event {
 	EVENT_SYN, /* with or without ACK: IPVS schedules both */
 	EVENT_FIN,
@@ -17,7 +17,7 @@ enum flow_event {
 	EVENT_NONE,     /* TCP without any of these */
 	EVENT_DATAGRAM, /* UDP */
 	EVENT_INITIAL,  /* UDP that begins a QUIC connection */
-	EVENT_PASSIVE,  /* nothing: an ICMP error about the flow, a later fragment */
+	EVENT_PASSIVE,  /* changes nothing: an ICMP error about the flow, a later fragment */
 };
 
 /* TCP's flags, the fourteenth byte of its header (RFC 9293, 3.1). */
@@ -41,7 +41,7 @@ static __always_inline __u8 tcp_flags(const struct packet *packet)
 #define QUIC_V2 0x6b3343cf
 #define QUIC_V2_INITIAL 0xd0 /* RFC 9369, 3.2 */
 
-/* Whether a datagram begins a QUIC connection. Of other protocols about one packet in 2^34 looks like that. */
+/* Whether a datagram begins a QUIC connection. About one in 2^34 packets of other protocols looks like that. */
 static __always_inline bool is_quic_initial(const struct frame *frame, const void *udp)
 {
 	const __u8 *payload = udp + sizeof(struct udphdr);
@@ -69,14 +69,14 @@ static __always_inline enum flow_event event_of(const struct frame *frame, const
 	return flags & TCP_ACK ? EVENT_ACK : EVENT_NONE;
 }
 
-/* A row of the table: four bits for each state. What is not named becomes FLOW_CLOSE. */
+/* A row of the table: four bits for each state. States that are not named become FLOW_CLOSE. */
 #define ROW(syn_recv, unconfirmed, time_wait, fin_wait, established)                             \
 	((__u64)(syn_recv) << 4 * FLOW_SYN_RECV | (__u64)(unconfirmed) << 4 * FLOW_UNCONFIRMED | \
 	 (__u64)(time_wait) << 4 * FLOW_TIME_WAIT | (__u64)(fin_wait) << 4 * FLOW_FIN_WAIT |     \
 	 (__u64)(established) << 4 * FLOW_ESTABLISHED)
 #define FROM_CLOSE(next) ((__u64)(next) << 4 * FLOW_CLOSE)
 
-/* The state that follows. IPVS knows no FLOW_UNCONFIRMED: it is established, and confirmed by any next packet. */
+/* Returns the next state. FLOW_UNCONFIRMED, unknown to IPVS, is established, and any next packet confirms it. */
 static __always_inline __u32 next_state(__u32 state, enum flow_event event)
 {
 	__u64 row = 0;

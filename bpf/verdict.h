@@ -15,16 +15,16 @@ enum verdict {
 	VERDICT_LOCAL,          /* the real server is this host: passed up; counted with its destination */
 	VERDICT_NOT_OURS,       /* for no VIP: passed up untouched and not counted, it costs nothing */
 	VERDICT_NO_SERVICE,     /* a VIP, but no service has this protocol and port: passed up */
-	VERDICT_NO_DESTINATION, /* the service has nobody to send to: passed up, the host refuses */
-	VERDICT_DROPPED,        /* the service has nobody to send to, and is configured to drop then */
+	VERDICT_NO_DESTINATION, /* no destination of the service takes the packet: passed up, the host refuses */
+	VERDICT_DROPPED,        /* no destination of the service takes it, and the service is configured to drop then */
 	VERDICT_OTHER_HOST,     /* the frame is addressed to another host's MAC, or to many: passed up */
 	VERDICT_FROM_DIRECTOR,  /* another director sent it here, to a real server: passed up, never scheduled again */
 	VERDICT_ICMP,           /* ICMP to a VIP other than errors about a flow, echo for example: passed up */
 	VERDICT_OTHER_PROTOCOL, /* to a VIP, neither TCP nor UDP nor ICMP: passed up */
 	VERDICT_FRAGMENT,       /* a fragment whose first was not seen, or fragments are off: passed up */
-	VERDICT_EXTENSION,      /* IPv6 extension headers that are too many, or a way still to go: passed up */
+	VERDICT_EXTENSION,      /* too many IPv6 extension headers, or a routing header with segments left: passed up */
 	VERDICT_TOO_LONG,       /* longer than the MTU of the interface it would leave by: passed up */
-	VERDICT_TTL,            /* TTL or hop limit is used up, and the service decrements it: passed up */
+	VERDICT_TTL,            /* TTL or hop limit is at its end, and the service decrements it: passed up */
 	VERDICT_NO_EGRESS,      /* the interface it would leave by is gone, or there is no room for a tag: passed up */
 	VERDICT_NO_FLOW,        /* a TCP packet in the middle of a flow that is not known: passed up, the host resets */
 	VERDICT_FLOWS_FULL, /* a new flow that could not be remembered, and must be: dropped, the client tries again */
@@ -33,10 +33,10 @@ enum verdict {
 	VERDICT_COUNT,
 };
 
-/* BTF holds only the types that something has: this is what brings the enum's names to user space. */
+/* Never read: brings the enum's names to user space, as BTF. */
 const volatile enum verdict verdict_names = VERDICT_FORWARDED;
 
-/* What one CPU decided for one service, other than to send. The rows of destinations count what was sent. */
+/* One CPU's verdicts for one service, other than to send. The rows of destinations count the packets that were sent. */
 struct service_verdicts {
 	__u64 count[VERDICT_COUNT];
 };

@@ -23,7 +23,7 @@ char _license[] SEC("license") = "Dual MIT/GPL";
 #define PORTS_PER_CLIENT 16384
 #define FIRST_PORT 1024
 
-/* What `generate` makes; set by the benchmark between runs. */
+/* The packets that `generate` makes; set by the benchmark between runs. */
 struct traffic {
 	__u8 macs[2 * ETH_ALEN]; /* destination, source */
 	__u32 next;              /* flow number, modulo flow_mask + 1 */
@@ -32,7 +32,7 @@ struct traffic {
 	__u32 ttl;               /* time to live */
 };
 
-/* What arrived; set to zero between runs. Everything runs on one CPU. */
+/* The packets that arrived; set to zero between runs. Everything runs on one CPU. */
 struct sink {
 	__u64 packets;  /* to any station */
 	__u64 first_ns; /* when packet number `first_packets` arrived; bpf_ktime_get_ns */

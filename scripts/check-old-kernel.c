@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * What scripts/check-old-kernel boots an old kernel for, as its init: loads the program as MapSet.create() in
- * src/dataplane/maps/load.ts does, for every set of features or those that are named, and prints what the verifier says.
- * Run by root without an emulator, it says so of the kernel that is running.
+ * The init of the old kernel that scripts/check-old-kernel boots. Loads the program as MapSet.create() in
+ * src/dataplane/maps/map-set.ts does, for every set of features or for the given ones, and prints the verifier's results.
+ * Root can also run it without an emulator, to test the running kernel.
  */
 #include <bpf/libbpf.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
 #include <unistd.h>
 
-#include "director.skel.h" /* the built object; with layout.h and verdict.h */
+#include "director.skel.h" /* the built object; includes layout.h and verdict.h */
 
 #define CPUS 1
 #define LOG_BYTES (64 << 20)
-#define LOG_PATH 1 /* BPF_LOG_LEVEL1: the instructions on the way to where the verifier gave up */
+#define LOG_PATH 1 /* BPF_LOG_LEVEL1: the instructions up to the one that the verifier refused */
 #define LOG_STATS 4
 
 static char log_text[LOG_BYTES];
 
-/* log2 of how large the tables are, and buckets of flows. Of larger ones, the last sets will do. */
+/* log2 of the sizes of the tables, and the number of flow buckets. Larger tables are tested with the last sets only. */
 struct size {
   const char* name;
   int services, slots, destinations, buckets, first_features;
@@ -51,15 +52,15 @@ static void configure(struct director_bpf* object, const struct size* size, int 
 #define SIZE(map, bytes) bpf_map__set_value_size(object->maps.map, bytes)
   SIZE(services4, sizeof(struct services4) + services * sizeof(struct service4));
   SIZE(services6, sizeof(struct services6) + services * sizeof(struct service6));
-  SIZE(destinations,
-       sizeof(struct destinations) + 2 * destinations * sizeof(struct destination) + (sizeof(__u16) << size->slots));
+  SIZE(destinations, offsetof(struct destinations, entry) + 2 * destinations * sizeof(struct destination) +
+                         (sizeof(__u16) << size->slots));
   SIZE(egresses, destinations * sizeof(struct egress));
   SIZE(destination_counters, destinations * sizeof(struct counter));
   SIZE(service_verdicts, services * sizeof(struct service_verdicts));
   SIZE(policies, services * sizeof(struct policy));
   SIZE(candidates, destinations * sizeof(struct candidate) + sizeof(struct candidates));
-  SIZE(flows4, buckets * FLOW4_WAYS * sizeof(struct flow4));
-  SIZE(flows6, buckets * FLOW6_WAYS * sizeof(struct flow6));
+  SIZE(flows4, buckets * WAYS_IPV4 * sizeof(struct flow4));
+  SIZE(flows6, buckets * WAYS_IPV6 * sizeof(struct flow6));
   SIZE(loads, destinations * sizeof(struct load));
   SIZE(cursors, services * sizeof(struct cursor));
 #define ROWS(map, count) bpf_map__set_max_entries(object->maps.map, count)
@@ -71,7 +72,7 @@ static void configure(struct director_bpf* object, const struct size* size, int 
   ROWS(destination_identities, destinations);
 }
 
-/* 0 when the kernel takes it, else a negative error number. */
+/* Returns 0 if the kernel accepts the program, otherwise a negative error number. */
 static int load(const struct size* size, int features, int log_level) {
   struct director_bpf* object = director_bpf__open();
 
@@ -92,13 +93,13 @@ static const char* last_lines(const char* text, int lines) {
   return at;
 }
 
-/* Loads it and says what came of it: 1 when it was refused. */
+/* Loads the program and prints the result. Returns 1 if the kernel refused it. */
 static int check(const struct size* size, int features) {
   int error = load(size, features, LOG_STATS);
 
   printf("%s tables, features %d: ", size->name, features);
   if (!error) {
-    /* "verification time", "stack depth", "processed ... insns": one line of them. */
+    /* "verification time", "stack depth", "processed ... insns": printed in one line. */
     for (char* end = log_text; (end = strchr(end, '\n')); *end = ' ');
     printf("%s\n", log_text);
     return 0;

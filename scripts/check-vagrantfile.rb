@@ -1,5 +1,5 @@
-# Runs the Vagrantfile with a stand-in for Vagrant and checks what it would make: the lab's hosts, addresses and MACs.
-# Only for machines without Vagrant, whose own "vagrant validate" knows more.
+# Runs the Vagrantfile with a stub of Vagrant and checks the hosts, addresses and MACs that it would make. For machines
+# without Vagrant; "vagrant validate" checks more.
 
 EXPECTED = {
   "client" => ["192.168.1.12", "005000000300"],
@@ -8,7 +8,7 @@ EXPECTED = {
   "real2" => ["192.168.1.32", "005000000200"],
 }.freeze
 
-# Answers every setting; remembers the networks.
+# Accepts every setting, and remembers networks and scripts.
 class Machine
   attr_reader :networks, :scripts
 

@@ -2,10 +2,11 @@
  * Writes the TypeScript module with the offsets and sizes of every struct that the BPF program and the control plane
  * share, read from the object's BTF.
  *
- *   node scripts/generate-layout.js OBJECT EXPLAIN_OBJECT OUTPUT      writes OUTPUT when it differs
- *   node scripts/generate-layout.js OBJECT EXPLAIN_OBJECT             prints
+ *   node scripts/generate-layout.js OBJECT EXPLAIN_OBJECT OUTPUT      writes OUTPUT if it differs
+ *   node scripts/generate-layout.js OBJECT EXPLAIN_OBJECT             prints the module
  *
- * What only the second object has comes last, and is no part of the fingerprint: pinned maps do not depend on it.
+ * Types that only the second object has come last. They are not part of the fingerprint, because pinned maps do not depend
+ * on them.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -14,7 +15,7 @@ import { createRequire } from 'node:module';
 const addon = createRequire(import.meta.url)(`../dist/native/${process.platform}-${process.arch}/bpf.node`);
 
 const [object, explainObject, output] = process.argv.slice(2);
-/** Those of the object that is being read. */
+/** The types of the object that is being read. */
 let types = addon.btfParse(readFileSync(object));
 
 const resolve = (id) => {
@@ -29,7 +30,7 @@ const sizeOf = (id) => {
 
 const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 
-/** Every named struct and enum that a map's value or a global variable has, in the order of their ids. */
+/** Returns every named struct and enum in a map's value or a global variable, in the order of their ids. */
 function sharedTypes() {
   const found = new Set();
   const visit = (id) => {
@@ -56,7 +57,7 @@ function structSource({ name, size, members }) {
   return `/** struct ${name} */\nexport const ${camel(name)} = {\n  byteLength: ${size},\n${lines.join('\n')}\n} as const;\n`;
 }
 
-/** VERDICT_NO_SERVICE becomes 'no-service'. A last value called …_COUNT counts the others and is none of them. */
+/** Turns VERDICT_NO_SERVICE into 'no-service'. Leaves out a last value called …_COUNT, which counts the others. */
 function enumSource({ name, values }) {
   const lines = values
     .filter((value) => !value.name.endsWith('_COUNT'))
@@ -65,12 +66,13 @@ function enumSource({ name, values }) {
         .slice(value.indexOf('_') + 1)
         .toLowerCase()
         .replaceAll('_', '-');
-      return `  ${/^[a-z][a-z0-9]*$/.test(short) ? short : `'${short}'`}: ${number},`;
+      const digits = typeof number === 'bigint' ? `0x${number.toString(16)}n` : number;
+      return `  ${/^[a-z0-9]+$/.test(short) && !/^0./.test(short) ? short : `'${short}'`}: ${digits},`;
     });
   return `/** enum ${name} */\nexport const ${camel(name)} = {\n${lines.join('\n')}\n} as const;\n`;
 }
 
-/** The variables of .rodata, which are set before the object is loaded. */
+/** Returns the source for the variables of .rodata, which are set before the object is loaded. */
 function sectionSource() {
   const section = types.find((type) => type.kind === 'section' && type.name === '.rodata');
   const lines = section.entries.map(
@@ -84,7 +86,7 @@ const typeSource = (type) => (type.kind === 'enum' ? enumSource(type) : structSo
 
 const shared = sharedTypes();
 const body = [...shared.map(typeSource), sectionSource()].join('\n');
-/** The types that explaining adds. */
+/** Returns the source for the types that only the explain object has. */
 function explainSource() {
   const known = new Set(shared.map(({ name }) => name));
   types = addon.btfParse(readFileSync(explainObject));

@@ -1,4 +1,4 @@
-// The addon's entry: registers every class and function of this JavaScript environment.
+// The addon's entry point: registers its classes and functions in a JavaScript environment.
 #include "addon.h"
 
 #include "btf.h"
@@ -14,7 +14,7 @@
 
 namespace {
 
-// JavaScript owns the error class: setErrorFactory((details) => KernelError).
+// setErrorFactory((details) => KernelError): the error class is defined in JavaScript.
 void SetErrorFactory(const Napi::CallbackInfo& info) {
   info.Env().GetInstanceData<libbpf::AddonData>()->make_error = Napi::Persistent(info[0].As<Napi::Function>());
 }

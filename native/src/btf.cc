@@ -1,4 +1,4 @@
-// Walks BTF and builds one JavaScript object a type; see btf.h and Documentation/bpf/btf.rst in the kernel's tree.
+// Walks BTF and builds a JavaScript object for each type; see btf.h and Documentation/bpf/btf.rst in the kernel's tree.
 #include "btf.h"
 
 #include <bpf/btf.h>
@@ -173,14 +173,14 @@ Napi::Array DescribeAll(Napi::Env env, const btf* types) {
   nothing["name"] = "void";
   result[0u] = nothing;
   for (uint32_t id = 1; id < count; id++) {
-    // Programs with many types make many objects: free the handles as we go.
+    // BTF may have very many types, so free the handles after each.
     Napi::HandleScope scope(env);
     result[id] = Describe(env, types, btf__type_by_id(types, id));
   }
   return result;
 }
 
-// libbpf reads BTF from ELF by path alone, so the bytes get one: a file in memory.
+// libbpf reads BTF in ELF only by path, so the bytes are written to a file in memory.
 BtfPointer ParseElf(Napi::Env env, std::span<const uint8_t> bytes) {
   UniqueFd file(memfd_create("btf", MFD_CLOEXEC));
   if (!file) ThrowErrno(env, errno, "memfd_create", "BTF");

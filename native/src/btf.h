@@ -1,12 +1,12 @@
-// BTF, the kernel's type information, read out as plain JavaScript objects.
+// BTF, the kernel's type information, as plain JavaScript objects.
 #pragma once
 
 #include <napi.h>
 
 namespace libbpf {
 
-// btfParse(bytes) of an ELF object or of raw BTF, and btfById(id) of what the kernel holds. Both return an array
-// whose index is the type's id; element 0 is void.
+// Registers btfParse(bytes) for an ELF object or raw BTF, and btfById(id) for BTF in the kernel. Both return an array
+// of types by their id. Element 0 is void.
 void RegisterBtf(Napi::Env env, Napi::Object exports);
 
 }  // namespace libbpf

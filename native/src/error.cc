@@ -21,7 +21,7 @@ constexpr std::string_view kLibbpfErrors[] = {"LIBBPF_LIBELF",   "LIBBPF_FORMAT"
                                               "LIBBPF_PROG2BIG", "LIBBPF_KVER",   "LIBBPF_PROGTYPE", "LIBBPF_WRNGPID",
                                               "LIBBPF_INVSEQ",   "LIBBPF_NLPARSE"};
 
-// The kernel's internal "operation not supported", which the bpf syscall lets through (include/linux/errno.h).
+// The kernel's internal "operation not supported", which the bpf system call may return (include/linux/errno.h).
 constexpr int kKernelNotSupported = 524;
 
 thread_local LogCapture* innermost_capture = nullptr;
@@ -35,7 +35,7 @@ int OnLibbpfMessage(enum libbpf_print_level level, const char* format, va_list a
   return length;
 }
 
-// Only calls that report failure by their status: C++ exceptions of node-addon-api end the process when a worker
+// Uses only calls that report failure by their status. C++ exceptions of node-addon-api end the process while a worker
 // thread is being terminated, and this must work then too.
 napi_value MakeError(napi_env env, std::string_view code, int error, std::string_view message, std::string_view call,
                      std::string_view object, std::string_view log) {
@@ -71,7 +71,7 @@ std::string Describe(int error) {
   return text;
 }
 
-// Without a factory, which JavaScript registers first of all, an error is plain.
+// Throws a plain error if JavaScript has not registered a factory yet, which it does first.
 [[noreturn]] void Throw(Napi::Env env, napi_value error, std::string_view call, int number) {
   if (env.GetInstanceData<AddonData>()->make_error.IsEmpty()) {
     throw Napi::Error::New(env, std::string(call).append(": ").append(Describe(number)));

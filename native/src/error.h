@@ -1,4 +1,4 @@
-// How a failed call becomes a JavaScript error: errno's name, the call, the object it was about, and the log.
+// Makes JavaScript errors of failed calls, with errno's name, the call, the object and the log.
 #pragma once
 
 #include <napi.h>
@@ -8,27 +8,28 @@
 
 namespace libbpf {
 
-// Makes a KernelError of the class that JavaScript registered. Returns nullptr when JavaScript may not run any more,
+// Makes a KernelError by the factory that JavaScript registered. Returns nullptr if JavaScript cannot run any more
 // because its thread is ending.
 napi_value MakeKernelError(napi_env env, int error, std::string_view call, std::string_view object,
                            std::string_view log = {});
 
-// Throws a KernelError. `error` is a positive errno. `log` is what the verifier or
-// libbpf had to say, empty when nothing.
+// Throws a KernelError. `error` is a positive errno. `log` has the messages of the verifier or libbpf, if there are
+// any.
 [[noreturn]] void ThrowErrno(Napi::Env env, int error, std::string_view call, std::string_view object,
                              std::string_view log = {});
 
-// Throws KernelError with code CLOSED: the handle was closed, by hand or with what it came from.
+// Throws a KernelError with code CLOSED: the handle was closed, or the object that it came from.
 [[noreturn]] void ThrowClosed(Napi::Env env, std::string_view call, std::string_view object);
 
-// Throws a TypeError or RangeError: the caller's mistake, found before the kernel was asked.
+// Throws a TypeError or RangeError for a wrong argument, before any system call.
 [[noreturn]] void ThrowType(Napi::Env env, const std::string& message);
 [[noreturn]] void ThrowRange(Napi::Env env, const std::string& message);
 
-// The symbolic name of a positive errno: "EPERM". Knows the kernel's own ENOTSUPP (524), which libc does not.
+// Returns the symbolic name of a positive errno: "EPERM". Knows the kernel's internal ENOTSUPP (524), which libc does
+// not.
 std::string ErrnoName(int error);
 
-// While it lives, what libbpf would print to stderr on this thread is kept instead, for the error's log.
+// During its lifetime, collects the messages that libbpf would print to stderr on this thread, for the error's log.
 class LogCapture {
  public:
   LogCapture();
@@ -44,7 +45,7 @@ class LogCapture {
   LogCapture* outer_;
 };
 
-// Once per process: directs libbpf's messages to the innermost LogCapture of the thread, or drops them.
+// Directs libbpf's messages to the innermost LogCapture of the thread, or drops them. Applies to the whole process.
 void InstallLogHandler();
 
 }  // namespace libbpf

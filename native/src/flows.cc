@@ -19,6 +19,7 @@
 
 // The layout of the tables, and the arithmetic of their entries, are the BPF program's own.
 #include "flow_entry.h"
+#include "hash.h"
 
 namespace beeline {
 namespace {
@@ -113,7 +114,7 @@ class Options {
     const auto& payload = Mapping::WritableArgument(env_, object_.Get(name), name);
     const size_t bytes = ipv6 ? sizeof(flow6) : sizeof(flow4);
     return {payload.region, reinterpret_cast<__u64*>(payload.region->address), payload.visible_bytes / bytes,
-            bytes / sizeof(__u64), static_cast<size_t>(ipv6 ? FLOW6_WAYS : FLOW4_WAYS)};
+            bytes / sizeof(__u64), static_cast<size_t>(ipv6 ? WAYS_IPV6 : WAYS_IPV4)};
   }
 
   Napi::Object object() const { return object_; }
@@ -242,7 +243,7 @@ class Sweep : public Work {
     const auto mask = masks_.find(key.service);
     if (mask == masks_.end()) return 0;
     const auto& [words, group] = mask->second;
-    return flow6_hash(key.address[0] & words[0], key.address[1] & words[1], group, FLOW_MULTIPLIER_1);
+    return flow6_hash(key.address[0] & words[0], key.address[1] & words[1], group, MULTIPLIER_1);
   }
 
   void FindLivingClients() {
@@ -501,7 +502,7 @@ class Summary : public Work {
  private:
   using Client = std::array<uint64_t, 2>;
   struct ClientHash {
-    size_t operator()(const Client& client) const { return flow6_hash(client[0], client[1], 0, FLOW_MULTIPLIER_1); }
+    size_t operator()(const Client& client) const { return flow6_hash(client[0], client[1], 0, MULTIPLIER_1); }
   };
 
   Table table_;

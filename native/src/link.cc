@@ -101,7 +101,7 @@ Napi::Value BpfLink::OpenById(const Napi::CallbackInfo& info) {
   return Construct(info.Env(), info.Env().GetInstanceData<AddonData>()->link, new Payload{std::move(fd), name});
 }
 
-// The smallest link id above the given one; undefined after the last.
+// Returns the smallest link id above the given one; undefined after the last.
 Napi::Value BpfLink::NextId(const Napi::CallbackInfo& info) {
   uint32_t next = 0;
   const int result = bpf_link_get_next_id(Uint32Argument(info, 0, "id"), &next);

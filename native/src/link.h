@@ -1,4 +1,4 @@
-// XDP attachments: links that hold a program on an interface, and what is attached by whatever means.
+// XDP attachments: links that hold a program on an interface, and programs attached by other means.
 #pragma once
 
 #include <napi.h>
@@ -36,7 +36,7 @@ class BpfLink : public Napi::ObjectWrap<BpfLink> {
   std::string name_;
 };
 
-// The functions that need no link: xdpQuery(ifindex), xdpDetach(ifindex, flags).
+// Registers the functions without a link: xdpQuery(ifindex), xdpDetach(ifindex, flags).
 void RegisterXdp(Napi::Env env, Napi::Object exports);
 
 }  // namespace libbpf

@@ -1,4 +1,4 @@
-// Map operations; see map.h. Shapes and errors are documented where users meet them, in the TypeScript face.
+// Map operations; see map.h. Arguments and errors are documented in src/libbpf/map.ts, which users call.
 #include "map.h"
 
 #include <bpf/bpf.h>
@@ -16,7 +16,7 @@ namespace libbpf {
 
 namespace {
 
-// Array elements, and each CPU's value in a per-CPU map, start at multiples of eight (kernel/bpf/arraymap.c).
+// The alignment of array elements, and of each CPU's value in per-CPU maps (kernel/bpf/arraymap.c).
 constexpr size_t kElementAlignment = 8;
 
 size_t RoundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
@@ -26,11 +26,11 @@ bool IsPerCpu(uint32_t type) {
          type == BPF_MAP_TYPE_LRU_PERCPU_HASH || type == BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE;
 }
 
-// The token that batch operations pass from call to call: at least four bytes, for hash maps and arrays alike.
+// Returns the size of the token that batch operations pass from call to call: at least four bytes, for all maps.
 size_t BatchTokenBytes(size_t key_bytes) { return std::max<size_t>(key_bytes, sizeof(uint32_t)); }
 
-// Gives the array at the end of the value's struct as many elements as fit into `size`, so that the map keeps its
-// type information when its size is set at load time. A value of another shape is left alone. libbpf does the same
+// Gives the array at the end of the value's struct as many elements as fit into `size`, so that the map keeps its type
+// information when its size is set before load. Does nothing for values of other types. libbpf does the same
 // for global variables since 1.3 (map_btf_datasec_resize in libbpf.c), but not for maps.
 void ResizeValueType(bpf_object* object, const bpf_map* map, uint32_t size) {
   btf* types = bpf_object__btf(object);
@@ -51,7 +51,7 @@ void ResizeValueType(bpf_object* object, const bpf_map* map, uint32_t size) {
   const int array = btf__add_array(types, static_cast<int>(index_type), static_cast<int>(element_type),
                                    (size - last_offset) / element_bytes);
   if (array < 0) return;
-  // Adding a type may have moved the others, and there is no setter for a member's type.
+  // Adding a type may have moved the others, so look this one up again. There is no setter for a member's type.
   auto* resized = const_cast<btf_type*>(btf__type_by_id(types, id));
   btf_members(resized)[last].type = static_cast<uint32_t>(array);
   resized->size = size;
@@ -117,7 +117,7 @@ Napi::Value BpfMap::OpenById(const Napi::CallbackInfo& info) {
                    new MapPayload{nullptr, nullptr, std::move(fd)});
 }
 
-// The smallest map id above the given one; undefined after the last.
+// Returns the smallest map id above the given one; undefined after the last.
 Napi::Value BpfMap::NextId(const Napi::CallbackInfo& info) {
   uint32_t next = 0;
   const int result = bpf_map_get_next_id(Uint32Argument(info, 0, "id"), &next);
@@ -151,7 +151,7 @@ void BpfMap::ReadInfo(Napi::Env env) {
   if (bpf_obj_get_info_by_fd(fd_.get(), &details, &length) != 0) {
     ThrowErrno(env, errno, "bpf_obj_get_info_by_fd", name_);
   }
-  // The kernel cuts names to 15 characters; the object's own name is the whole one.
+  // The kernel cuts names to 15 characters. A name from the object file is complete.
   if (name_.empty()) name_ = details.name;
   type_ = details.type;
   id_ = details.id;
@@ -314,7 +314,7 @@ Napi::Value BpfMap::LookupBatch(const Napi::CallbackInfo& info) {
   std::vector<uint8_t> values(count * value_bytes_);
   LIBBPF_OPTS(bpf_map_batch_opts, options);
   const int result = bpf_map_lookup_batch(fd, token, next.data(), keys.data(), values.data(), &count, &options);
-  // ENOENT: these were the last ones.
+  // ENOENT means that these were the last entries.
   if (result != 0 && result != -ENOENT) ThrowErrno(env, -result, "bpf_map_lookup_batch", name_);
   auto batch = Napi::Object::New(env);
   batch["count"] = count;
@@ -351,7 +351,7 @@ Napi::Value BpfMap::DeleteBatch(const Napi::CallbackInfo& info) {
 Napi::Value BpfMap::Mmap(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const int fd = Fd(env, "mmap");
-  // Other kinds that can be mapped (ring buffers, arenas) lay their memory out in ways of their own.
+  // Other maps with mmap (ring buffers, arenas) have different memory layouts.
   if (type_ != BPF_MAP_TYPE_ARRAY) ThrowErrno(env, EOPNOTSUPP, "mmap", name_, "only arrays can be mapped");
   const bool writable = info[0].ToBoolean();
   const size_t visible = RoundUp(value_size_, kElementAlignment) * max_entries_;
@@ -464,7 +464,7 @@ void Mapping::Store32(const Napi::CallbackInfo& info) {
   const int64_t offset = OffsetArgument(info);
   if (offset % 4 != 0) ThrowRange(info.Env(), "offset must be a multiple of 4");
   auto* word = reinterpret_cast<uint32_t*>(At(info.Env(), offset, 4, "store32"));
-  // Release: whoever reads the new value sees everything that was written before it.
+  // Release: a reader of the new value sees everything that was written before it.
   __atomic_store_n(word, Uint32Argument(info, 1, "value"), __ATOMIC_RELEASE);
 }
 

@@ -1,4 +1,4 @@
-// A BPF map: configured before its object is loaded, read and written after; and its memory mapped into the process.
+// A BPF map: configured before its object is loaded, read and written after. An array's memory can be mapped.
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -12,7 +12,7 @@
 
 namespace libbpf {
 
-// Either a map of an object (object and map set, fd once loaded) or one found by pin or id (fd alone).
+// A map of an object (`object` and `map` are set, `fd` once it is loaded) or a map opened by pin or id (only `fd`).
 struct MapPayload {
   std::shared_ptr<ObjectState> object;
   bpf_map* map;
@@ -24,9 +24,9 @@ class BpfMap : public Napi::ObjectWrap<BpfMap> {
   static void Register(Napi::Env env, Napi::Object exports);
   explicit BpfMap(const Napi::CallbackInfo& info);
 
-  // Takes a descriptor of its own, so that the handle outlives the object.
+  // Duplicates the map's descriptor, so that the handle outlives the object.
   void OnObjectLoaded(Napi::Env env);
-  // The descriptor; throws when there is none (not loaded, or closed).
+  // Returns the descriptor. Throws if the map is not loaded, or closed.
   int Fd(Napi::Env env, const char* call) const;
   const std::string& name() const { return name_; }
 
@@ -57,11 +57,11 @@ class BpfMap : public Napi::ObjectWrap<BpfMap> {
   void Pin(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
 
-  // The map before load; throws when the object is loaded or closed.
+  // Returns the map before load. Throws if the object is loaded or closed.
   bpf_map* Configurable(Napi::Env env, const char* call) const;
   void ReadInfo(Napi::Env env);
   size_t KeyBytes() const { return key_size_; }
-  // The key's bytes; nullptr for queues and stacks, which have no keys and refuse every pointer to one.
+  // Returns the key's bytes; nullptr for queues and stacks, which have no keys and refuse a pointer to one.
   const uint8_t* KeyArgument(const Napi::CallbackInfo& info, size_t index) const;
 
   std::shared_ptr<ObjectState> object_;
@@ -77,24 +77,24 @@ class BpfMap : public Napi::ObjectWrap<BpfMap> {
   uint32_t btf_id_ = 0;
   uint32_t btf_key_type_id_ = 0;
   uint32_t btf_value_type_id_ = 0;
-  uint32_t vmlinux_value_type_id_ = 0;  // of struct_ops, whose values are the kernel's own types
+  uint32_t vmlinux_value_type_id_ = 0;  // for struct_ops, whose values have types of the kernel
   uint64_t map_extra_ = 0;
-  size_t value_bytes_ = 0;  // what a lookup returns: for per-CPU maps one padded value a CPU
+  size_t value_bytes_ = 0;  // the length of a lookup's result: for per-CPU maps a padded value for each CPU
 };
 
-// The memory of an array map, mapped into the process. Bytes are copied in and out and never handed to JavaScript,
-// so no buffer can dangle after close, be written when read-only, or be transferred to another thread.
+// The memory of an array map, mapped into the process. Bytes are copied in and out, and the memory is never exposed to
+// JavaScript: no buffer can dangle after close, be written when read-only, or be transferred to another thread.
 class Mapping : public Napi::ObjectWrap<Mapping> {
  public:
-  // Mapped for as long as somebody holds it: also work that goes on in another thread after close.
+  // Unmapped with its last holder, which may be work in another thread that continues after close.
   struct Region {
     uint8_t* address;
-    size_t length;  // as mapped: whole pages
+    size_t length;  // of the mapping: whole pages
     ~Region();
   };
   struct Payload {
-    std::shared_ptr<Region> region;  // none once closed
-    size_t visible_bytes;            // as the map defines
+    std::shared_ptr<Region> region;  // empty after close
+    size_t visible_bytes;            // of the map's elements
     bool writable;
     std::string name;
   };
@@ -102,7 +102,7 @@ class Mapping : public Napi::ObjectWrap<Mapping> {
   static void Register(Napi::Env env, Napi::Object exports);
   explicit Mapping(const Napi::CallbackInfo& info);
 
-  // The memory of a writable mapping, for work in another thread; throws when it is closed or read-only.
+  // Returns the memory of a writable mapping, for work in another thread. Throws if it is closed or read-only.
   static const Payload& WritableArgument(Napi::Env env, Napi::Value value, const char* name);
 
  private:
@@ -114,7 +114,7 @@ class Mapping : public Napi::ObjectWrap<Mapping> {
   void Store32(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
 
-  // The address of [offset, offset + length), checked against the bounds.
+  // Returns the address of [offset, offset + length). Throws if it is out of bounds.
   uint8_t* At(Napi::Env env, int64_t offset, size_t length, const char* call) const;
   int64_t OffsetArgument(const Napi::CallbackInfo& info) const;
   void RequireWritable(Napi::Env env, const char* call) const;

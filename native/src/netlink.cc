@@ -15,9 +15,9 @@ namespace libbpf {
 namespace {
 
 constexpr char kName[] = "netlink socket";
-// Event bursts (a switch's reboot, a thousand neighbours) must fit between two rounds of the event loop.
+// Bursts of events, as of a thousand neighbours after a switch's reboot, must fit between two rounds of the event loop.
 constexpr int kReceiveBufferBytes = 4 << 20;
-// Other work of the event loop gets its turn after this many datagrams.
+// The event loop handles other events after this many datagrams.
 constexpr int kDatagramsPerRound = 64;
 
 void SetOption(Napi::Env env, int fd, int option, int value, const char* call) {
@@ -43,7 +43,7 @@ NetlinkSocket::NetlinkSocket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
 
   fd_ = UniqueFd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, static_cast<int>(protocol)));
   if (!fd_) ThrowErrno(env, errno, "socket", kName);
-  // Without CAP_NET_ADMIN the first fails and the second is cut to the system's limit: smaller, but it works.
+  // Without CAP_NET_ADMIN the first call fails, and the second sets at most the system's limit: smaller, but enough.
   if (setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBufferBytes, sizeof kReceiveBufferBytes) != 0) {
     setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBufferBytes, sizeof kReceiveBufferBytes);
   }
@@ -63,7 +63,7 @@ NetlinkSocket::NetlinkSocket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
   if (error != 0) ThrowErrno(env, error, "uv_poll_init", kName);
   on_datagram_ = Napi::Persistent(info[2].As<Napi::Function>());
   async_context_ = std::make_unique<Napi::AsyncContext>(env, "NetlinkSocket");
-  Ref();  // events keep coming until close: the garbage collector must not end that
+  Ref();  // keeps the garbage collector from ending the delivery before close
 }
 
 NetlinkSocket::~NetlinkSocket() {
@@ -72,7 +72,7 @@ NetlinkSocket::~NetlinkSocket() {
 
 int NetlinkSocket::Receive(napi_env env, napi_value* datagram) {
   *datagram = nullptr;
-  // MSG_PEEK | MSG_TRUNC tells the length, so that no datagram is ever cut off.
+  // MSG_PEEK | MSG_TRUNC returns the whole length, so that no datagram is cut off.
   const ssize_t length = recv(fd_.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC);
   if (length < 0) return errno;
   std::vector<uint8_t> bytes(static_cast<size_t>(length));
@@ -81,7 +81,7 @@ int NetlinkSocket::Receive(napi_env env, napi_value* datagram) {
   const ssize_t received =
       recvfrom(fd_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&sender), &sender_length);
   if (received < 0) return errno;
-  // Other processes may send to a netlink socket too; only the kernel, port 0, is believed.
+  // Other processes may send to a netlink socket too. Only the kernel has port 0.
   const size_t believed = sender.nl_pid == 0 ? static_cast<size_t>(received) : 0;
   napi_create_buffer_copy(env, believed, bytes.data(), nullptr, datagram);
   return 0;
@@ -98,7 +98,7 @@ void NetlinkSocket::OnReadable() {
     napi_value datagram = nullptr;
     const int error = Receive(env, &datagram);
     if (error == EAGAIN) return;
-    // Until the socket is empty, the kernel drops everything for it and does not say so again (netlink_overrun).
+    // Until the socket is empty, the kernel drops everything for it and does not report that again (netlink_overrun).
     if (error == ENOBUFS) Discard();
     if (error != 0) {
       Emit(env, *async_context_, on_datagram_, {MakeKernelError(env, error, "recv", kName)});

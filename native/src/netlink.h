@@ -1,4 +1,4 @@
-// A netlink socket on the event loop: datagrams in and out. What stands in them is for the caller to know.
+// A netlink socket on the event loop. It sends and receives datagrams without looking into them.
 #pragma once
 
 #include <napi.h>
@@ -23,10 +23,10 @@ class NetlinkSocket : public Napi::ObjectWrap<NetlinkSocket> {
   void Close(const Napi::CallbackInfo& info);
 
   void OnReadable();
-  // Reads one datagram into a new buffer. Returns 0 or what recv reports, EAGAIN when there is none. No buffer when
-  // JavaScript may not run any more.
+  // Reads one datagram into a new buffer. Returns 0 or recv's errno, EAGAIN if there is no datagram. Leaves the buffer
+  // empty if JavaScript cannot run any more.
   int Receive(napi_env env, napi_value* datagram);
-  // Empties the socket, unread; a dump that is under way is over then, too.
+  // Discards all datagrams of the socket. This also ends a dump that is under way.
   void Discard();
 
   UniqueFd fd_;

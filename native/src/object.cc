@@ -13,8 +13,8 @@ namespace libbpf {
 
 namespace {
 
-// Room for the verifier's log of a failed load. Untouched pages cost nothing; before kernel 6.4 a log that does not
-// fit fails the load with ENOSPC, so it is large.
+// The size of the verifier's log. Untouched pages cost nothing. It is large because before kernel 6.4 a load fails with
+// ENOSPC if its log does not fit.
 constexpr size_t kKernelLogBytes = 16 << 20;
 
 std::string LogOf(const ObjectState& state, const LogCapture& capture) {
@@ -22,8 +22,8 @@ std::string LogOf(const ObjectState& state, const LogCapture& capture) {
   return kernel_log.empty() ? capture.text() : kernel_log;
 }
 
-// Loads in another thread: the verifier may take a second. Meanwhile the object is out of everybody's hands, and to all
-// that have a handle of it closed.
+// Loads an object in another thread, since the verifier may take a second. Meanwhile the object's handles behave as if
+// they were closed.
 class LoadWork : public Napi::AsyncWorker {
  public:
   LoadWork(Napi::Env env, const Napi::Object& handle, std::shared_ptr<ObjectState> state)
@@ -33,7 +33,7 @@ class LoadWork : public Napi::AsyncWorker {
         state_(std::move(state)),
         object_(std::exchange(state_->object, nullptr)) {}
 
-  // It did not come back to JavaScript: the thread that asked is gone.
+  // The result does not reach JavaScript if the thread that called has ended.
   ~LoadWork() override { bpf_object__close(object_); }
 
   Napi::Promise promise() const { return deferred_.Promise(); }

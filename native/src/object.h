@@ -1,4 +1,4 @@
-// A BPF object file: opened, configured, loaded. Its maps and programs are handles that outlive it once loaded.
+// A BPF object file: opened, configured, loaded. Handles of its maps and programs outlive it once it is loaded.
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -9,8 +9,8 @@
 
 namespace libbpf {
 
-// Shared by the object's handle and by the handles of its maps and programs, so that none sees freed memory,
-// whatever order JavaScript's garbage collector closes them in.
+// Shared by the handles of the object, its maps and its programs, so that none uses freed memory, in whatever order
+// JavaScript's garbage collector closes them.
 struct ObjectState {
   explicit ObjectState(std::string object_name) : name(std::move(object_name)) {}
   ~ObjectState() { Close(); }
@@ -35,7 +35,7 @@ class BpfObject : public Napi::ObjectWrap<BpfObject> {
   // (bytes: Uint8Array, name: string)
   explicit BpfObject(const Napi::CallbackInfo& info);
 
-  // Gives the handles of maps and programs what they are handles of.
+  // Gives the handles of maps and programs their file descriptors.
   void OnLoaded(Napi::Env env);
 
  private:

@@ -1,4 +1,4 @@
-// uv_poll with the lifetime rules of a Node-API environment; see poller.h.
+// uv_poll with the lifetime of a Node-API environment; see poller.h.
 #include "poller.h"
 
 #include <algorithm>
@@ -28,8 +28,8 @@ int Poller::Start(Napi::Env env, int fd, std::function<void()> on_readable, Poll
 void Poller::Listen() {
   uv_poll_start(&handle_, UV_READABLE, [](uv_poll_t* handle, int status, int) {
     auto* poller = static_cast<Poller*>(handle->data);
-    // libuv has stopped polling when it reports an error (uv__poll_io). What the error was is for the read to say, so
-    // that errors have one place; a socket that lost datagrams is as good as before once it was read.
+    // libuv has stopped polling when it reports an error (uv__poll_io). The read that follows returns the error, so
+    // that errors are handled in one place. A socket that lost datagrams works again after the read.
     if (status < 0) poller->Listen();
     poller->on_readable_();
   });
@@ -55,7 +55,7 @@ void Poller::SetReferenced(bool referenced) {
   }
 }
 
-// Only calls that report failure by their status: a worker thread that is being terminated fails them all, and
+// Uses only calls that report failure by their status. All calls fail in a worker thread that is being terminated, and
 // node-addon-api's exceptions would end the whole process then.
 void Emit(napi_env env, const Napi::AsyncContext& context, const Napi::FunctionReference& function,
           std::initializer_list<napi_value> arguments) {
@@ -72,7 +72,7 @@ void Emit(napi_env env, const Napi::AsyncContext& context, const Napi::FunctionR
   napi_value exception = nullptr;
   napi_valuetype type = napi_undefined;
   if (napi_get_and_clear_last_exception(env, &exception) == napi_ok && napi_typeof(env, exception, &type) == napi_ok &&
-      type != napi_null) {  // null is V8's own: the thread was terminated
+      type != napi_null) {  // V8 throws null when the thread is terminated
     napi_fatal_exception(env, exception);
   }
 }

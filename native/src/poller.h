@@ -1,4 +1,4 @@
-// Waits for a file descriptor to become readable, on the event loop of one JavaScript environment.
+// Reports on the event loop of a JavaScript environment when a file descriptor is readable.
 #pragma once
 
 #include <napi.h>
@@ -9,16 +9,16 @@
 
 namespace libbpf {
 
-// Belongs to one owner until Stop, and frees itself when libuv has let go of it. When the environment ends first
-// (process exit, a worker's end), it stops by itself and the environment waits for that.
+// Belongs to one owner until Stop, and frees itself when libuv has closed its handle. If the environment ends first
+// (process exit, end of a worker), the poller stops itself and the environment waits for that.
 class Poller {
  public:
-  // Starts at once and stores itself in `*owner_slot`; Stop empties the slot again, whoever calls it.
-  // `on_readable` runs on the JavaScript thread and may call Stop. Returns 0, or a positive errno.
+  // Starts a poller and stores it in `*owner_slot`, which Stop empties. `on_readable` runs on the JavaScript thread and
+  // may call Stop. Returns 0, or a positive errno.
   static int Start(Napi::Env env, int fd, std::function<void()> on_readable, Poller** owner_slot);
-  // No call of on_readable begins after this; the descriptor may be closed.
+  // Stops polling. No call of on_readable begins after this, and the descriptor may be closed.
   void Stop();
-  // Whether the event loop stays alive for this descriptor alone.
+  // Sets whether this descriptor alone keeps the event loop alive.
   void SetReferenced(bool referenced);
 
  private:
@@ -33,8 +33,8 @@ class Poller {
   napi_async_cleanup_hook_handle cleanup_hook_ = nullptr;
 };
 
-// Calls a JavaScript function as an event. What it throws is the process's uncaught exception, as for any event. Does
-// nothing when an argument is nullptr, or when the thread is ending and JavaScript may not run any more.
+// Calls a JavaScript function as an event. An exception in it becomes an uncaught exception, as for any event. Does
+// nothing if an argument is nullptr, or if the thread is ending and JavaScript cannot run any more.
 void Emit(napi_env env, const Napi::AsyncContext& context, const Napi::FunctionReference& function,
           std::initializer_list<napi_value> arguments);
 

@@ -14,7 +14,7 @@ namespace libbpf {
 
 namespace {
 
-// A program may grow the packet, so the output has this much room beyond the input (a page, as XDP has headroom).
+// A program may grow the packet, so the output buffer is a page larger than the input: XDP's headroom is less.
 constexpr size_t kOutputSlack = 4096;
 
 bpf_prog_info ReadInfo(Napi::Env env, int fd, const std::string& name) {
@@ -82,7 +82,7 @@ Napi::Value BpfProgram::OpenById(const Napi::CallbackInfo& info) {
                    new ProgramPayload{nullptr, nullptr, std::move(fd)});
 }
 
-// The smallest program id above the given one; undefined after the last.
+// Returns the smallest program id above the given one; undefined after the last.
 Napi::Value BpfProgram::NextId(const Napi::CallbackInfo& info) {
   uint32_t next = 0;
   const int result = bpf_prog_get_next_id(Uint32Argument(info, 0, "id"), &next);
@@ -125,7 +125,7 @@ Napi::Value BpfProgram::Info(const Napi::CallbackInfo& info) {
     if (bpf_obj_get_info_by_fd(fd, &details, &length) != 0) ThrowErrno(env, errno, "bpf_obj_get_info_by_fd", name_);
   }
   auto result = Napi::Object::New(env);
-  // The kernel cuts names to 15 characters; the object's own name is the whole one.
+  // The kernel cuts names to 15 characters. A name from the object file is complete.
   result["name"] = name_;
   result["type"] = details.type;
   result["id"] = details.id;
@@ -150,7 +150,7 @@ Napi::Value BpfProgram::Run(const Napi::CallbackInfo& info) {
   const auto data = OptionalBytes(options, "data");
   const auto context = OptionalBytes(options, "context");
   const uint32_t flags = OptionalUint32(options, "flags", 0);
-  const bool live = (flags & BPF_F_TEST_XDP_LIVE_FRAMES) != 0;  // frames leave the machine: nothing comes back
+  const bool live = (flags & BPF_F_TEST_XDP_LIVE_FRAMES) != 0;  // frames are transmitted, not returned
 
   std::vector<uint8_t> data_out(data.empty() || live ? 0 : data.size() + kOutputSlack);
   std::vector<uint8_t> context_out(live ? 0 : context.size());
@@ -169,12 +169,12 @@ Napi::Value BpfProgram::Run(const Napi::CallbackInfo& info) {
   const int result = bpf_prog_test_run_opts(fd, &run);
   if (result != 0) ThrowErrno(env, -result, "bpf_prog_test_run_opts", name_);
 
-  auto outcome = Napi::Object::New(env);
-  outcome["returnValue"] = run.retval;
-  outcome["durationNs"] = run.duration;
-  outcome["data"] = CopyToBuffer(env, std::span(data_out).first(data_out.empty() ? 0 : run.data_size_out));
-  outcome["context"] = CopyToBuffer(env, std::span(context_out).first(context_out.empty() ? 0 : run.ctx_size_out));
-  return outcome;
+  auto output = Napi::Object::New(env);
+  output["returnValue"] = run.retval;
+  output["durationNs"] = run.duration;
+  output["data"] = CopyToBuffer(env, std::span(data_out).first(data_out.empty() ? 0 : run.data_size_out));
+  output["context"] = CopyToBuffer(env, std::span(context_out).first(context_out.empty() ? 0 : run.ctx_size_out));
+  return output;
 }
 
 void BpfProgram::Pin(const Napi::CallbackInfo& info) {

@@ -1,4 +1,4 @@
-// A BPF program: run on test data, named and numbered as the kernel knows it.
+// A BPF program: its properties, and test runs.
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -12,7 +12,8 @@
 
 namespace libbpf {
 
-// Either a program of an object (object and program set, fd once loaded) or one found by pin or id (fd alone).
+// A program of an object (`object` and `program` are set, `fd` once it is loaded) or one opened by pin or id (only
+// `fd`).
 struct ProgramPayload {
   std::shared_ptr<ObjectState> object;
   bpf_program* program;

@@ -12,7 +12,7 @@ namespace libbpf {
 
 namespace {
 
-// A producer that never pauses must not keep JavaScript's other work waiting.
+// So that a producer that never pauses does not block other JavaScript.
 constexpr size_t kRecordsPerRound = 1024;
 
 }  // namespace
@@ -42,7 +42,7 @@ RingBuffer::RingBuffer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<RingBu
   if (error != 0) ThrowErrno(env, error, "uv_poll_init", name_);
   on_records_ = Napi::Persistent(info[1].As<Napi::Function>());
   async_context_ = std::make_unique<Napi::AsyncContext>(env, "RingBuffer");
-  Ref();  // records keep coming until close: the garbage collector must not end that
+  Ref();  // keeps the garbage collector from ending the delivery before close
 }
 
 RingBuffer::~RingBuffer() {
@@ -53,7 +53,7 @@ int RingBuffer::OnRecord(void* context, void* data, size_t size) {
   auto* self = static_cast<RingBuffer*>(context);
   const auto* bytes = static_cast<const uint8_t*>(data);
   self->taken_.emplace_back(bytes, bytes + size);
-  // A negative value ends the round; libbpf counts the record as consumed nevertheless.
+  // A negative value ends the round, but libbpf has consumed this record.
   return self->taken_.size() < kRecordsPerRound ? 0 : -EAGAIN;
 }
 
@@ -81,7 +81,7 @@ void RingBuffer::OnReadable() {
   napi_value records = nullptr;
   const int error = Take(env, &records);
   if (error != 0) {
-    // Nobody waits for an answer here: it is the process's uncaught exception.
+    // There is no caller to report to, so this becomes an uncaught exception.
     napi_value exception = MakeKernelError(env, error, "ring_buffer__consume", name_);
     if (exception != nullptr) napi_fatal_exception(env, exception);
     return;

@@ -25,8 +25,8 @@ class RingBuffer : public Napi::ObjectWrap<RingBuffer> {
   void Close(const Napi::CallbackInfo& info);
 
   void OnReadable();
-  // Takes what is there as an array, at most kRecordsPerRound; the rest waits for the loop's next round. Returns 0 or a
-  // positive errno. No array when JavaScript may not run any more.
+  // Takes the records that are there as an array, at most kRecordsPerRound; the rest waits for the event loop's next
+  // round. Returns 0 or a positive errno. Leaves the array empty if JavaScript cannot run any more.
   int Take(napi_env env, napi_value* records);
   static int OnRecord(void* context, void* data, size_t size);
 

@@ -1,4 +1,4 @@
-// Small wrappers of system calls; see system.h.
+// Wrappers of system calls; see system.h.
 #include "system.h"
 
 #include <bpf/libbpf.h>
@@ -29,7 +29,7 @@ void MountBpffs(const Napi::CallbackInfo& info) {
   if (mount("bpffs", path.c_str(), "bpf", 0, "mode=0700") != 0) ThrowErrno(info.Env(), errno, "mount", path);
 }
 
-// One datagram to a unix socket, as sd_notify(3) sends them; a leading @ means the abstract namespace.
+// Sends a datagram to a unix socket, as sd_notify(3) does. A leading @ means the abstract namespace.
 void SendDatagram(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string path = StringArgument(info, 0, "path");
@@ -47,7 +47,7 @@ void SendDatagram(const Napi::CallbackInfo& info) {
   }
 }
 
-// Waits, off the JavaScript thread, until every BPF program that ran when it was called has returned.
+// Waits in another thread until every BPF program that was running at the call has returned.
 class GracePeriod : public Napi::AsyncWorker {
  public:
   explicit GracePeriod(Napi::Env env) : Napi::AsyncWorker(env, "synchronizeRcu"), deferred_(env) {}
@@ -78,7 +78,7 @@ Napi::Value PossibleCpus(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), count);
 }
 
-// Whether an interface takes VLAN tags out of frames before programs see them; ethtool calls it rx-vlan-offload.
+// Returns whether an interface removes VLAN tags from frames before programs see them: ethtool's rx-vlan-offload.
 Napi::Value StripsVlanTags(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string name = StringArgument(info, 0, "name");
@@ -90,7 +90,7 @@ Napi::Value StripsVlanTags(const Napi::CallbackInfo& info) {
   interface.ifr_data = reinterpret_cast<char*>(&request);
   UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!fd) ThrowErrno(env, errno, "socket", name);
-  // Interfaces without ethtool's operations take nothing out.
+  // Interfaces without ethtool operations do not remove tags.
   if (ioctl(fd.get(), SIOCETHTOOL, &interface) != 0) {
     if (errno == EOPNOTSUPP) return Napi::Boolean::New(env, false);
     ThrowErrno(env, errno, "SIOCETHTOOL", name);
@@ -98,7 +98,7 @@ Napi::Value StripsVlanTags(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(env, (request.data & ETH_FLAG_RXVLAN) != 0);
 }
 
-// "bpf-map", "bpf-prog" or "bpf-link".
+// Returns "bpf-map", "bpf-prog" or "bpf-link".
 Napi::Value PinnedKind(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), OpenPinnedObject(info.Env(), StringArgument(info, 0, "path")).kind);
 }

@@ -1,4 +1,4 @@
-// What a BPF control plane needs of Linux beside BPF and Node does not offer: mounts, locks, notices, grace periods.
+// System calls that a BPF control plane needs and Node.js does not have: mounts, locks, sd_notify, grace periods.
 #pragma once
 
 #include <napi.h>
@@ -7,11 +7,11 @@
 
 namespace libbpf {
 
-// An exclusive lock on a file, released by close, by the garbage collector and by the process's end, however it ends.
+// An exclusive lock on a file. It is released by close, by the garbage collector and by any end of the process.
 class FileLock : public Napi::ObjectWrap<FileLock> {
  public:
   static void Register(Napi::Env env, Napi::Object exports);
-  // (path: string); throws EWOULDBLOCK when another process holds it.
+  // (path: string). Throws EWOULDBLOCK if another process holds the lock.
   explicit FileLock(const Napi::CallbackInfo& info);
 
  private:
@@ -20,8 +20,8 @@ class FileLock : public Napi::ObjectWrap<FileLock> {
   UniqueFd fd_;
 };
 
-// mountBpffs(path), sendDatagram(path, text), synchronizeRcu(): Promise, possibleCpus(), stripsVlanTags(name),
-// libbpfVersion().
+// Registers mountBpffs(path), sendDatagram(path, text), synchronizeRcu(): Promise, possibleCpus(),
+// stripsVlanTags(name), libbpfVersion().
 void RegisterSystem(Napi::Env env, Napi::Object exports);
 
 }  // namespace libbpf

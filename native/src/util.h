@@ -1,4 +1,4 @@
-// Small helpers: file descriptors that close themselves, and reading arguments with clear complaints.
+// Helpers: file descriptors that close themselves, and arguments of JavaScript calls.
 #pragma once
 
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 
 namespace libbpf {
 
-// Owns a file descriptor; -1 when there is none.
+// Owns a file descriptor, or none: -1.
 class UniqueFd {
  public:
   UniqueFd() = default;
@@ -32,7 +32,7 @@ class UniqueFd {
   }
   ~UniqueFd() { Reset(); }
 
-  // A second descriptor of the same thing; closed on exec, like all of ours.
+  // Duplicates a descriptor. Like all descriptors of the addon, the copy is closed on exec.
   static UniqueFd Duplicate(int fd) { return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
 
   int get() const { return fd_; }
@@ -45,18 +45,18 @@ class UniqueFd {
   int fd_ = -1;
 };
 
-// Opens what is pinned at `path`, which must be of the given kind: "bpf-map", "bpf-prog" or "bpf-link", as the kernel
-// names it in /proc/self/fd.
+// Opens the object that is pinned to `path`. Throws EINVAL if it is not of the given kind: "bpf-map", "bpf-prog" or
+// "bpf-link", as the kernel names it in /proc/self/fd.
 UniqueFd OpenPinnedObject(Napi::Env env, const std::string& path, std::string_view kind);
 
-// What is pinned at a path, opened, and of which kind: "bpf-map", "bpf-prog" or "bpf-link".
+// An object opened by its pin, and its kind: "bpf-map", "bpf-prog" or "bpf-link".
 struct PinnedObject {
   UniqueFd fd;
   std::string kind;
 };
 PinnedObject OpenPinnedObject(Napi::Env env, const std::string& path);
 
-// The text of /proc/self/fdinfo: what the kernel tells there and nowhere else.
+// Returns the text of /proc/self/fdinfo, which has properties that no system call returns.
 Napi::Value ReadFdInfo(Napi::Env env, int fd, const std::string& name);
 
 inline std::string StringArgument(const Napi::CallbackInfo& info, size_t index, const char* name) {
@@ -64,7 +64,7 @@ inline std::string StringArgument(const Napi::CallbackInfo& info, size_t index, 
   return info[index].As<Napi::String>().Utf8Value();
 }
 
-// A whole number within [low, high]. JavaScript's numbers are exact up to 2^53.
+// Returns a whole number within [low, high]. JavaScript's numbers are exact up to 2^53.
 inline int64_t IntegerValue(Napi::Env env, Napi::Value value, const char* name, int64_t low, int64_t high) {
   constexpr double kExactLimit = 9007199254740992.0;
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0.5;
@@ -83,12 +83,12 @@ inline uint32_t Uint32Argument(const Napi::CallbackInfo& info, size_t index, con
   return static_cast<uint32_t>(IntegerValue(info.Env(), info[index], name, 0, std::numeric_limits<uint32_t>::max()));
 }
 
-// An optional whole number: `fallback` when the argument is undefined.
+// The same for an optional argument: returns `fallback` if it is undefined.
 inline uint32_t Uint32Argument(const Napi::CallbackInfo& info, size_t index, const char* name, uint32_t fallback) {
   return info[index].IsUndefined() ? fallback : Uint32Argument(info, index, name);
 }
 
-// The bytes of a Uint8Array (or Buffer). Valid until JavaScript runs again.
+// Returns the bytes of a Uint8Array or Buffer. They are valid until JavaScript runs again.
 inline std::span<uint8_t> BytesArgument(const Napi::CallbackInfo& info, size_t index, const char* name) {
   if (!info[index].IsTypedArray() || info[index].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
     ThrowType(info.Env(), std::string(name) + " must be a Uint8Array");
@@ -97,7 +97,7 @@ inline std::span<uint8_t> BytesArgument(const Napi::CallbackInfo& info, size_t i
   return {array.Data(), array.ByteLength()};
 }
 
-// The same, of an exact length.
+// The same for bytes of an exact length.
 inline std::span<uint8_t> BytesArgument(const Napi::CallbackInfo& info, size_t index, const char* name, size_t length) {
   auto bytes = BytesArgument(info, index, name);
   if (bytes.size() != length) {
@@ -111,13 +111,13 @@ inline Napi::Buffer<uint8_t> CopyToBuffer(Napi::Env env, std::span<const uint8_t
   return Napi::Buffer<uint8_t>::Copy(env, bytes.data(), bytes.size());
 }
 
-// Makes an object of a class of ours around `payload`, which its constructor takes over.
+// Makes an object of one of the addon's classes. Its constructor takes ownership of `payload`.
 template <typename Payload>
 Napi::Object Construct(Napi::Env env, const Napi::FunctionReference& constructor, Payload* payload) {
   return constructor.New({Napi::External<Payload>::New(env, payload)});
 }
 
-// The payload given to Construct. Throws when JavaScript calls the constructor itself.
+// Returns the payload given to Construct. Throws if JavaScript calls the constructor.
 template <typename Payload>
 Payload* TakePayload(const Napi::CallbackInfo& info, const char* class_name) {
   if (!info[0].IsExternal()) ThrowType(info.Env(), std::string(class_name) + " cannot be constructed directly");

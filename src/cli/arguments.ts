@@ -1,4 +1,4 @@
-/** What several commands take on the command line: services, addresses, lengths of time. */
+/** Arguments and options that several commands take: services, addresses, lengths of time. */
 
 import { Argument, InvalidArgumentError, Option } from 'commander';
 
@@ -17,7 +17,7 @@ export function configArgument(): Argument {
   return completes(new Argument('[config]', 'configuration file').default(DEFAULT_CONFIG_PATH), 'file');
 }
 
-/** Of commands that are about the running daemon's own file unless they are told another. */
+/** The file of commands that use the running daemon's own file by default. */
 export function fileArgument(): Argument {
   return completes(new Argument('[file]', "configuration file (default: the daemon's own)"), 'file');
 }
@@ -25,26 +25,31 @@ export function fileArgument(): Argument {
 export function maxMovedOption(): Option {
   return new Option(
     '--max-moved <share>',
-    'refuse where more of all slots would lead to another real server: 2%, 0.5%',
+    'refuse the change if more than this share of all slots would move to another real server: 2%, 0.5%',
   ).argParser(percentage);
 }
 
-/** "2%", "0.5%": 0..1. @throws InvalidArgumentError */
+/** `--json`, in the same words for all commands; docs/json.md has the shapes. */
+export function jsonOption(when = ''): Option {
+  return new Option('--json', `print JSON${when}`);
+}
+
+/** Parses "2%" or "0.5%". @returns 0 to 1 @throws InvalidArgumentError */
 export function percentage(text: string): number {
   const value = /^\d+(\.\d+)?%$/.test(text) ? parseFloat(text) / 100 : NaN;
   if (!(value <= 1)) {
-    throw new InvalidArgumentError('It must be from 0% to 100%, for example 2%.');
+    throw new InvalidArgumentError('It must be a share from 0% to 100%, for example 2%.');
   }
   return value;
 }
 
 export function serviceArgument(): Argument {
-  const argument = new Argument('<service>', 'for example 192.168.1.100:80 or "udp [fd00::100]:53"');
+  const argument = new Argument('<service>', 'virtual service, for example 192.168.1.100:80 or "udp [fd00::100]:53"');
   return completes(argument.argParser(service), services);
 }
 
 export function serverArgument(): Argument {
-  return completes(new Argument('<server>', "the real server's address").argParser(address), realServers);
+  return completes(new Argument('<server>', 'address of the real server').argParser(address), realServers);
 }
 
 /** @throws InvalidArgumentError */
@@ -65,12 +70,14 @@ export function address(text: string): IpAddress {
   return ip;
 }
 
-/** "90", "90s", "10m", "2h": milliseconds. @throws BeelineError `USAGE` */
+/** Parses "90", "90s", "10m" or "2h". @returns milliseconds @throws BeelineError `USAGE` */
 export function duration(text: string): number {
   const parts = /^(\d+)(ms|s|m|h)?$/.exec(text);
   const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[parts?.[2] ?? 's'];
   if (parts === null || unit === undefined) {
-    throw new BeelineError('USAGE', `"${text}" is no length of time`, { hint: 'For example 90s, 10m or 2h.' });
+    throw new BeelineError('USAGE', `"${text}" is not a length of time`, {
+      hint: 'Write, for example, 90s, 10m or 2h.',
+    });
   }
   return Number(parts[1]) * unit;
 }

@@ -1,4 +1,4 @@
-/** What shells offer for services, real servers and the like: what there is on this machine at the moment. */
+/** Finds what shells offer for services, real servers, clients, instances, labs and interfaces: those of this machine. */
 
 import { existsSync, readdirSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
@@ -14,12 +14,12 @@ async function ask<Name extends Method>(
   method: Name,
   parameters: Parameters[Name],
 ): Promise<Results[Name]> {
-  const { request } = await import('../control/client.js');
+  const { request } = await import('../control/index.js');
   const instance = given['--instance'] ?? process.env['BEELINE_INSTANCE'] ?? DEFAULT_INSTANCE;
   return request(instanceOf(instance).socketPath, method, parameters);
 }
 
-/** The services, spelled as somebody began to: "tcp/192.168.1.100:80" by itself, as shells need not quote it. */
+/** Lists the services in the spelling that the word began with; by default "tcp/192.168.1.100:80", which needs no quotes. */
 export async function services(given: Given, current: string): Promise<Candidate[]> {
   const all = await ask(given, 'list', {});
   return all.flatMap((service) => {
@@ -37,7 +37,7 @@ function spelling(service: ServiceReport, current: string): string | undefined {
   return current.includes(' ') ? name : name.replaceAll(' ', '/');
 }
 
-/** The services' addresses and ports: "192.168.1.100:80". */
+/** Lists the addresses and ports of the services: "192.168.1.100:80". */
 export async function vips(given: Given): Promise<Candidate[]> {
   const all = await ask(given, 'list', {});
   const found = all.map(({ address, port, protocol, scheduler }): [string, string] => [
@@ -47,7 +47,7 @@ export async function vips(given: Given): Promise<Candidate[]> {
   return [...new Map(found)].map(([value, description]) => ({ value, description }));
 }
 
-/** The real servers of the service that the command line names, or of all. */
+/** Lists the real servers of the service on the command line, or of all services. */
 export async function realServers(given: Given): Promise<Candidate[]> {
   const all = await ask(given, 'list', {});
   const key = parseServiceName(given['service'] ?? given['--service'] ?? '');
@@ -61,13 +61,13 @@ export async function realServers(given: Given): Promise<Candidate[]> {
   return [...new Map(found)].map(([value, description]) => ({ value, description }));
 }
 
-/** The clients that have the most flows. */
+/** Lists the clients with the most flows. */
 export async function clients(given: Given): Promise<Candidate[]> {
   const { topClients } = await ask(given, 'flowSummary', { limit: 1 });
   return topClients.map(({ client, flows }) => ({ value: client, description: formatQuantity(flows, 'flow') }));
 }
 
-/** The directors that run here, or did. */
+/** Lists the directors that run on this machine, or did. */
 export function instances(): Candidate[] {
   const names = namesIn(dirname(instanceOf(DEFAULT_INSTANCE).socketPath));
   return names.flatMap((name) => (name.endsWith('.sock') ? { value: name.slice(0, -'.sock'.length) } : []));

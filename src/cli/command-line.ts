@@ -1,24 +1,26 @@
-/** Runs a command line, and ends with the status that says how it went. */
+/** Runs a command line and sets the process's exit status. */
 
 import { CommanderError } from 'commander';
 
 import { BeelineError } from '../model/index.js';
-import { ExitStatus, exitStatusOf } from './context.js';
+import { ExitStatus, exitStatusOf } from './exit-status.js';
 
-async function run(first: string | undefined, rest: readonly string[]): Promise<void> {
+async function run(words: readonly string[]): Promise<void> {
+  const [first, ...rest] = words;
   if (first === '__complete') {
     const { answer } = await import('./commands/complete.js');
     await answer(rest);
   } else {
     const { beeline } = await import('./program.js');
-    await beeline().parseAsync();
+    const program = await beeline(words);
+    await program.parseAsync();
   }
 }
 
-/** Errors that a user can mend are two sentences; everything else is a defect, and shows where. */
+/** Prints an error that a user can mend; throws all others, which are defects, for their stack. @returns the exit status */
 function report(error: unknown): number {
   if (error instanceof CommanderError) {
-    // Help and version are no errors; what is one has been printed.
+    // Commander throws for --help and --version too, and has printed the text of every error.
     return error.exitCode === 0 ? ExitStatus.ok : ExitStatus.usage;
   }
   if (error instanceof BeelineError) {
@@ -28,12 +30,12 @@ function report(error: unknown): number {
   throw error;
 }
 
-/** Runs the process's own command line; the exit status is the process's. */
+/** Runs the command line of this process. */
 export async function runCommandLine(): Promise<void> {
-  // Nobody is left to be told when messages cannot be written.
+  // Nothing is left to do if messages cannot be written.
   process.stderr.on('error', () => undefined);
 
-  // Whoever reads our output may stop reading, "beeline list | head", or have no room for it.
+  // The reader may stop ("beeline list | head"), or the disk may be full.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') {
       process.exit();
@@ -42,7 +44,7 @@ export async function runCommandLine(): Promise<void> {
     process.exit(ExitStatus.failed);
   });
   try {
-    await run(process.argv[2], process.argv.slice(3));
+    await run(process.argv.slice(2));
   } catch (error) {
     process.exitCode = report(error);
   }

@@ -3,8 +3,7 @@
 export { formatMarkRules } from './commands/mark.js';
 export { ipvsadmCall } from './commands/ipvsadm/call.js';
 export { beeline } from './program.js';
-export { EXIT_MEANINGS, ExitStatus } from './context.js';
-export { importRules } from './commands/import.js';
+export { EXIT_MEANINGS, ExitStatus } from './exit-status.js';
 export { percentage } from './arguments.js';
 export { formatDifferences, formatPercent, summarize } from './terminal/differences.js';
 export { formatPlanned } from './commands/plan.js';

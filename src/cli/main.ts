@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command `beeline`. ipvsadm's language goes past commander, untouched and without waiting for all else to load. */
+/** The command `beeline`. ipvsadm's command lines bypass commander: it would change them, and take time to load. */
 
 import { ipvsadmCall } from './commands/ipvsadm/call.js';
 
@@ -8,6 +8,6 @@ if (call === undefined) {
   const { runCommandLine } = await import('./command-line.js');
   await runCommandLine();
 } else {
-  const { runTool } = await import('../ipvsadm/tool.js');
+  const { runTool } = await import('../ipvsadm/index.js');
   process.exitCode = await runTool(call.tool, call.words, call.instance);
 }

@@ -1,16 +1,16 @@
-/** What the manual's first page tells besides the commands: what Beeline is, its environment and its files. */
+/** The text of the manual's first page beside the commands: an introduction, environment variables and files. */
 
 import { DEFAULT_CONFIG_PATH, instanceOf } from '../model/index.js';
 import type { Section } from '../usage/index.js';
 
 export const INTRODUCTION: readonly string[] = [
   'Beeline is an LVS-DR director: clients connect to a virtual IP address (VIP), and Beeline sends each of their packets ' +
-    'on to one of the real servers behind it, which answers the client directly. An XDP program does that in the driver ' +
-    "of the network card, before the kernel's network stack sees the packet; it rewrites the MAC addresses and leaves " +
-    'the IP packet as it came.',
-  '"beeline run" loads the program, reads the virtual services and their real servers from a file, beeline.yaml(5), and ' +
-    'follows what happens on the network. Packets are forwarded also when it has ended, until "beeline stop --detach". ' +
-    'The other commands ask the running daemon, and need root as it does.',
+    'to one of the real servers behind it, which answers the client directly. An XDP program does this in the driver ' +
+    "of the network card, before the kernel's network stack sees the packet. It rewrites the MAC addresses and leaves " +
+    'the IP packet unchanged.',
+  '"beeline run" loads the program, reads the virtual services and their real servers from beeline.yaml(5), and follows ' +
+    'changes of the network. Packets are still forwarded after it has ended, until "beeline stop --detach". Most other ' +
+    'commands ask the running daemon, and need root.',
   'Shells complete commands, options and the names of services and real servers: see beeline-completion(1).',
 ];
 
@@ -21,10 +21,10 @@ export const SECTIONS: readonly Section[] = [
     title: 'Environment',
     blocks: [
       [
-        ['BEELINE_INSTANCE', 'the instance that is meant where there is no "--instance"'],
-        ['NO_COLOR', 'if it is not empty, nothing is coloured'],
-        ['FORCE_COLOR', 'colours what goes to no terminal too (1), or nothing (0)'],
-        ['TERM', 'a terminal that is "dumb" gets no colours'],
+        ['BEELINE_INSTANCE', 'name of the director if "--instance" is not given'],
+        ['NO_COLOR', 'no colours if it is not empty'],
+        ['FORCE_COLOR', 'colours even without a terminal (1), or never (0)'],
+        ['TERM', 'no colours if it is "dumb"'],
       ],
     ],
   },
@@ -32,14 +32,14 @@ export const SECTIONS: readonly Section[] = [
     title: 'Files',
     blocks: [
       [
-        [DEFAULT_CONFIG_PATH, 'the configuration: beeline.yaml(5)'],
+        [DEFAULT_CONFIG_PATH, 'the configuration, see beeline.yaml(5)'],
         [
           socketPath,
-          "the daemon's control socket, for root alone; the instance is called default unless told otherwise",
+          'the daemon\'s control socket, for root only; INSTANCE is "default" unless --instance names another',
         ],
-        [historyPath, 'what earlier configurations were, for flows that began under them'],
-        [drainsPath, 'real servers on their way out, for the next daemon to go on with'],
-        [pinDirectory, 'maps and links of the XDP program, which outlive the daemon'],
+        [historyPath, 'earlier configurations, for the flows that began under them'],
+        [drainsPath, 'drains in progress, for the next daemon to continue'],
+        [pinDirectory, 'maps and links of the XDP program; they outlive the daemon'],
       ],
     ],
   },

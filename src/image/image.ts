@@ -1,5 +1,6 @@
 /** An image: the result of `compile()`, from which the bytes of all tables follow. */
 
+import { slotMark } from '../layout/index.js';
 import type { Destination, FlowTableSizes, Interface, MacAddress, Model, Service, Timeouts } from '../model/index.js';
 import type { MarkEntry } from './marks.js';
 import type { Ring } from './ring.js';
@@ -48,7 +49,7 @@ export interface CompiledService {
   readonly slots: number;
 }
 
-/** bpf/layout.h: in `previous`, a slot that no change touched. */
-export const SLOT_UNMOVED = 0xffff;
+/** In `previous`, a slot that no change touched. */
+export const SLOT_UNMOVED = slotMark.unmoved;
 /** In `previous`, a slot some of whose flows are remembered. The others go where the slot leads. */
-export const SLOT_MARKED = 0xfffe;
+export const SLOT_MARKED = slotMark.marked;

@@ -1,14 +1,16 @@
 /** The tables of IPVS's source hashing (sh), Maglev hashing (mh) and destination hashing (dh), and their hashes. */
 
+import * as layout from '../layout/index.js';
+
 /** Slots of sh's and dh's tables (IP_VS_SH_TAB_SIZE, IP_VS_DH_TAB_SIZE). */
-export const SH_SLOTS = 256;
+export const SH_SLOTS = layout.sh.slots;
 /** Slots of mh's table (IP_VS_MH_TAB_SIZE as kernels are built by default). */
-export const MH_SLOTS = 4093;
+export const MH_SLOTS = layout.mh.slots;
 
 /** GOLDEN_RATIO_32 (include/linux/hash.h). */
-const GOLDEN_RATIO = 0x61c88647;
+const GOLDEN_RATIO = layout.sh.multiplier;
 /** generate_hash_secret() in ip_vs_mh.c. */
-const MH_KEY_1 = 2_654_435_761n;
+const MH_KEY_1 = BigInt(layout.mh.key);
 const MH_KEY_2 = 2_654_446_892n;
 /** Bits of mh's table index that weights may take (IP_VS_MH_TAB_BITS). */
 const MH_WEIGHT_BITS = 6;

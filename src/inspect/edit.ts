@@ -1,26 +1,26 @@
-/** Writing into maps: everything is checked before anything is written. */
+/** Writes into maps, after checking everything. */
 
 import { type BtfValue, MapFlag, type Place } from '../libbpf/index.js';
 import { BeelineError } from '../model/index.js';
-import { asking, fitting } from './errors.js';
+import { askKernel, withErrorCode } from './errors.js';
 import type { InspectedMap } from './inspected-map.js';
-import { formatHex, parseHex, parseValue } from './notation.js';
+import { formatHex, parseHex, parseValue } from './value-text.js';
 
 export interface Edit {
-  /** As it was typed; what is written where there are no keys is put in last. */
+  /** The key as typed; undefined for queues and stacks, which get a new element. */
   readonly key: string | undefined;
-  /** Into the value: that part of it alone. */
+  /** The part of the value to write; undefined: the whole value. */
   readonly path?: string | undefined;
   readonly value: string;
-  /** Beeline's own maps too. */
+  /** Also write maps of a director. */
   readonly force?: boolean;
-  /** The value is a list of one value a CPU. */
+  /** The value is a list with one value for each CPU. */
   readonly perCpu?: boolean;
 }
 
 /**
- * What stood there, and what stands there now; undefined for nothing, and for what is too large to be told. Of per-CPU
- * maps: of the first CPU.
+ * The value before and after; undefined if there was none, or if it is too large to print. In per-CPU maps that of the
+ * first CPU.
  */
 export interface Edited {
   readonly key: Uint8Array;
@@ -28,29 +28,30 @@ export interface Edited {
   readonly after: BtfValue | undefined;
 }
 
-/** Larger values are not told. */
-const MAX_TOLD_BYTES = 4096;
+/** Larger values are not printed. */
+const MAX_PRINTED_BYTES = 4096;
 
-/** What writing into a director's maps bypasses: an error's hint, and a warning when it is done. */
+/** The risk of writing into a director's maps: hint of the refusal, and warning after the write. */
 export const BYPASSED =
-  'The daemon is the only writer of its tables: its next publication overwrites this, nothing checks that the tables ' +
-  'still fit each other, and packets may see half of a change.';
+  'The daemon is the only writer of its tables: its next publication overwrites this change, nothing checks that the ' +
+  'tables still fit each other, and packets may see half of the change.';
 
 /** @throws BeelineError `MAP_GUARDED` */
 function requireForce(map: InspectedMap, force: boolean | undefined): void {
   const { owner } = map.context;
   if (owner !== undefined && force !== true) {
     throw new BeelineError('MAP_GUARDED', `"${map.name}" belongs to the director "${owner}": nothing was changed`, {
-      hint: `${BYPASSED} --force does it all the same.`,
+      hint: `${BYPASSED} --force writes nevertheless.`,
     });
   }
 }
 
-/** A value's bytes for each CPU; of other maps one. */
-type Images = readonly Uint8Array[];
+/** The bytes of the value of each CPU; in other maps of the single value. */
+type CpuValues = readonly Uint8Array[];
 
 /**
- * Writes a value, or a part of one. What the new value does not name stays as it is, or is zero in a new entry.
+ * Writes a value, or a part of one. Members that the new value does not name keep their content, or are zero in a new
+ * entry.
  *
  * @throws BeelineError `MAP_GUARDED`, `MAP_KEY`, `MAP_VALUE`, `MAP_NO_ENTRY`, `MAP_READ_ONLY`, `MAP_UNSUPPORTED`,
  *   `MAP_FULL`; nothing was changed
@@ -63,24 +64,24 @@ export function setValue(map: InspectedMap, edit: Edit): Edited {
   if (map.mapping() !== undefined) {
     return setInMemory(map, key, place, edit.value);
   }
-  const current = map.kind.keys === 'none' ? undefined : imagesOf(map, key);
+  const current = map.kind.keys === 'none' ? undefined : readValues(map, key);
   if (current === undefined && place !== undefined) {
     throw map.noEntry(key);
   }
-  const next = (current ?? imagesOfZeros(map)).map((image) => Uint8Array.from(image));
+  const next = (current ?? zeroValues(map)).map((value) => Uint8Array.from(value));
   const texts = edit.perCpu === true ? valuesByCpu(map, edit.value) : next.map(() => parsed(edit.value, map));
-  next.forEach((image, cpu) => {
-    encode(map, place, texts[cpu]!, image);
+  next.forEach((value, cpu) => {
+    encode(map, place, texts[cpu]!, value);
   });
-  asking(`"${map.name}"`, () => {
+  askKernel(`"${map.name}"`, () => {
     map.map.update(key, joined(map, next));
   });
-  return { key, before: current && told(map, place, current[0]!), after: told(map, place, next[0]!) };
+  return { key, before: current && printable(map, place, current[0]!), after: printable(map, place, next[0]!) };
 }
 
 /**
- * Writes into an array's shared memory the words that differ and no others: what programs write into the rest of the
- * element meanwhile is not undone.
+ * Writes only the words that differ into an array's shared memory, so that the writes of programs to the rest of the
+ * element stay.
  */
 function setInMemory(map: InspectedMap, key: Uint8Array, place: Place | undefined, text: string): Edited {
   const region = map.read(key)!;
@@ -92,16 +93,16 @@ function setInMemory(map: InspectedMap, key: Uint8Array, place: Place | undefine
   encode(map, here, parsed(text, map), after);
   const index = new DataView(key.buffer, key.byteOffset).getUint32(0, true);
   const base = index * map.cpuStride + start;
-  asking(`"${map.name}"`, () => {
+  askKernel(`"${map.name}"`, () => {
     using memory = map.map.mmap('write');
     for (const [from, to] of differences(before, after, base)) {
       memory.write(base + from, after.subarray(from, to));
     }
   });
-  return { key, before: told(map, here, before), after: told(map, here, after) };
+  return { key, before: printable(map, here, before), after: printable(map, here, after) };
 }
 
-/** Aligned words that differ, as far as they are within, neighbours together: an integer is written in one piece. */
+/** Finds the aligned words that differ, neighbours together, so that each integer is written in one piece. */
 function* differences(before: Uint8Array, after: Uint8Array, base: number): Generator<[number, number]> {
   const word = 8;
   let begun: number | undefined;
@@ -123,9 +124,9 @@ function* differences(before: Uint8Array, after: Uint8Array, base: number): Gene
 }
 
 /**
- * Removes an entry; of queues and stacks it takes the next one.
+ * Removes an entry, or the next element of a queue or stack.
  *
- * @returns what it was, where the kernel tells
+ * @returns its key, and its value if the kernel returns it
  * @throws BeelineError as `setValue`
  */
 export function deleteEntry(
@@ -141,19 +142,19 @@ export function deleteEntry(
   const key = keyText === undefined ? new Uint8Array() : map.parseKey(keyText);
   requireForce(map, force);
   if (map.kind.keys === 'none') {
-    const taken = asking(`"${map.name}"`, () => map.map.take(key));
+    const taken = askKernel(`"${map.name}"`, () => map.map.take(key));
     if (taken === undefined) {
       throw map.noEntry(key);
     }
     return { key, value: decode(map, undefined, taken) };
   }
-  if (!asking(`"${map.name}"`, () => map.map.delete(key))) {
+  if (!askKernel(`"${map.name}"`, () => map.map.delete(key))) {
     throw map.noEntry(key);
   }
   return { key };
 }
 
-function imagesOf(map: InspectedMap, key: Uint8Array): Images | undefined {
+function readValues(map: InspectedMap, key: Uint8Array): CpuValues | undefined {
   if ((map.info.flags & MapFlag.writeOnly) !== 0) {
     return undefined;
   }
@@ -163,36 +164,40 @@ function imagesOf(map: InspectedMap, key: Uint8Array): Images | undefined {
   );
 }
 
-function imagesOfZeros(map: InspectedMap): Images {
+function zeroValues(map: InspectedMap): CpuValues {
   return Array.from({ length: map.cpus }, () => new Uint8Array(map.info.valueSize));
 }
 
-function joined(map: InspectedMap, images: Images): Uint8Array {
+function joined(map: InspectedMap, values: CpuValues): Uint8Array {
   const bytes = new Uint8Array(map.info.valueBytes);
-  images.forEach((image, cpu) => {
-    bytes.set(image, cpu * map.cpuStride);
+  values.forEach((value, cpu) => {
+    bytes.set(value, cpu * map.cpuStride);
   });
   return bytes;
 }
 
-const VALUE_HINT = '"beeline map show" tells what the values are. Nothing was changed.';
+const VALUE_HINT = '"beeline map show" shows the type of the values. Nothing was changed.';
 
 function parsed(text: string, map: InspectedMap): BtfValue {
-  return map.value === undefined ? text : fitting('MAP_VALUE', VALUE_HINT, () => parseValue(text));
+  return map.value === undefined ? text : withErrorCode('MAP_VALUE', VALUE_HINT, () => parseValue(text));
 }
 
 function valuesByCpu(map: InspectedMap, text: string): readonly BtfValue[] {
-  const values = fitting('MAP_VALUE', VALUE_HINT, () => parseValue(text));
+  const values = withErrorCode('MAP_VALUE', VALUE_HINT, () => parseValue(text));
   if (!Array.isArray(values) || values.length !== map.cpus) {
-    throw new BeelineError('MAP_VALUE', `with --per-cpu the value is a list of ${map.cpus} values, one a CPU`, {
-      hint: VALUE_HINT,
-    });
+    throw new BeelineError(
+      'MAP_VALUE',
+      `with --per-cpu the value must be a list of ${map.cpus} values, one for each CPU`,
+      {
+        hint: VALUE_HINT,
+      },
+    );
   }
   return values as readonly BtfValue[];
 }
 
 function encode(map: InspectedMap, place: Place | undefined, value: BtfValue, bytes: Uint8Array): void {
-  fitting('MAP_VALUE', VALUE_HINT, () => {
+  withErrorCode('MAP_VALUE', VALUE_HINT, () => {
     if (map.value === undefined) {
       bytes.set(parseHex(typeof value === 'string' ? value : '', bytes.length, 'a value'));
     } else {
@@ -205,6 +210,6 @@ function decode(map: InspectedMap, place: Place | undefined, bytes: Uint8Array):
   return map.value === undefined ? formatHex(bytes) : map.value.codec.decode(place ?? map.value.whole, bytes);
 }
 
-function told(map: InspectedMap, place: Place | undefined, bytes: Uint8Array): BtfValue | undefined {
-  return bytes.length > MAX_TOLD_BYTES ? undefined : decode(map, place, bytes);
+function printable(map: InspectedMap, place: Place | undefined, bytes: Uint8Array): BtfValue | undefined {
+  return bytes.length > MAX_PRINTED_BYTES ? undefined : decode(map, place, bytes);
 }

@@ -1,10 +1,10 @@
-/** What the kernel refuses, told as what a user can do about it. */
+/** Turns errors of the kernel and of values into BeelineErrors that say what to do. */
 
 import { KernelError, ValueError } from '../libbpf/index.js';
 import { BeelineError, type ErrorCode } from '../model/index.js';
 
-/** Runs something that asks the kernel; `what` is the object it asks about. @throws BeelineError */
-export function asking<Result>(what: string, ask: () => Result): Result {
+/** Calls the kernel. @param what the object of the call, for messages @throws BeelineError */
+export function askKernel<Result>(what: string, ask: () => Result): Result {
   try {
     return ask();
   } catch (error) {
@@ -27,7 +27,7 @@ function explain(what: string, error: unknown): unknown {
     case 'EOPNOTSUPP':
       return new BeelineError('MAP_UNSUPPORTED', `the kernel does not offer this for ${what}`, { cause: error });
     case 'ENOENT':
-      // Callers know what that means.
+      // The callers know what is missing.
       return error;
     default:
       return error instanceof KernelError
@@ -36,8 +36,8 @@ function explain(what: string, error: unknown): unknown {
   }
 }
 
-/** Runs something that decodes or encodes; a value that does not fit gets a code. @throws BeelineError */
-export function fitting<Result>(code: ErrorCode, hint: string, run: () => Result): Result {
+/** Encodes or decodes values. @throws BeelineError with this code and hint for a value that does not fit its type */
+export function withErrorCode<Result>(code: ErrorCode, hint: string, run: () => Result): Result {
   try {
     return run();
   } catch (error) {
@@ -46,26 +46,4 @@ export function fitting<Result>(code: ErrorCode, hint: string, run: () => Result
     }
     throw error;
   }
-}
-
-/** The few of some names that somebody may have meant: told in a hint. */
-export function nearest(wanted: string, names: readonly string[]): string[] {
-  const close = names
-    .map((name) => ({ name, distance: distance(wanted, name) }))
-    .filter(({ name, distance: far }) => far <= Math.max(2, wanted.length / 3) || name.includes(wanted))
-    .sort((a, b) => a.distance - b.distance);
-  return close.slice(0, 3).map(({ name }) => name);
-}
-
-/** How many letters are to be changed, added or left out (Levenshtein). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }

@@ -1,24 +1,24 @@
-/** What a value consists of for those who look at it: what fits a line each, and long arrays, read piece by piece. Pure. */
+/** Divides a value into the parts that are shown: parts that fit in a line, and long arrays. Pure. */
 
 import { type BtfCodec, type BtfRecord, type BtfValue, isList, isRecord, type Place } from '../libbpf/index.js';
 
-/** Arrays up to so many bytes are shown in one line. */
+/** Arrays of up to this many bytes are shown in one line. */
 const SHORT_BYTES = 64;
-/** Arrays of structs up to so many elements are shown member by member. */
+/** Arrays of up to this many structs are shown member by member. */
 const FEW = 4;
 
-/** Whether a place is an array that is shown as a table of its own, without what is zero. */
+/** Returns whether a place is an array that is shown as a table, without elements that are zero. */
 export function isLong(codec: BtfCodec, place: Place): boolean {
   const type = codec.btf.resolve(place.type);
   return type.kind === 'array' && !codec.isWhole(place) && codec.sizeOf(place) > SHORT_BYTES;
 }
 
-/** Whether there is a long array in it, other than within an array. */
+/** Returns whether a place has a long array that is not within another array. */
 export function hasLong(codec: BtfCodec, place: Place): boolean {
   return isLong(codec, place) || membersOf(codec, place).some((member) => hasLong(codec, member));
 }
 
-/** The places of a value that are shown one by one, in their order: what fits a line, and long arrays whole. */
+/** Lists the parts of a value in their order: parts that fit in a line, and whole long arrays. */
 export function outline(codec: BtfCodec, place: Place): Place[] {
   const members = membersOf(codec, place);
   if (members.length > 0) {
@@ -38,13 +38,13 @@ function membersOf(codec: BtfCodec, place: Place): Place[] {
   return codec.isWhole(place) ? [] : codec.members(place);
 }
 
-/** Arrays without any element are declared so, and nothing is there. */
+/** Returns whether a place is an array that is declared without elements. */
 export function isEmpty(codec: BtfCodec, place: Place): boolean {
   const type = codec.btf.resolve(place.type);
   return type.kind === 'array' && type.length === 0;
 }
 
-/** Columns of a table whose rows are values of one place: its members, or the value itself. */
+/** A column of a table whose rows are values of one type: a member, or the value itself. */
 export interface ValueColumn {
   /** Empty for the value itself. */
   readonly name: string;
@@ -59,7 +59,7 @@ export function columnsOf(codec: BtfCodec, place: Place): ValueColumn[] {
     : members.map((member) => ({ name: member.name, numeric: numeric(member) }));
 }
 
-/** Whether values of several CPUs make sense as a sum: counters, and structs and arrays of nothing else. */
+/** Returns whether the sum of several CPUs' values has a meaning: counters, and structs and arrays of counters. */
 export function isSummable(codec: BtfCodec, place: Place): boolean {
   if (codec.isWhole(place)) {
     return false;
@@ -79,7 +79,7 @@ export function isSummable(codec: BtfCodec, place: Place): boolean {
   }
 }
 
-/** Values of the same summable place, added; exact. */
+/** Adds values of the same summable place exactly. */
 export function sum(values: readonly BtfValue[]): BtfValue {
   const [first] = values;
   if (isList(first!)) {
@@ -93,7 +93,7 @@ export function sum(values: readonly BtfValue[]): BtfValue {
   return Number.isSafeInteger(Number(total)) ? Number(total) : total;
 }
 
-/** Whether there is nothing in a value but zeros, empty text and the like. */
+/** Returns whether a value has only zeros, empty text and the like. */
 export function isNothing(value: BtfValue): boolean {
   if (isList(value)) {
     return value.every(isNothing);

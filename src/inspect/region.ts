@@ -1,10 +1,10 @@
-/** The bytes of one value, read piece by piece where a map can be mapped into memory: values can be half a gigabyte. */
+/** The bytes of one value. They are read piece by piece if the map is mapped into memory: a value can be half a gigabyte. */
 
 import type { Mapping } from '../libbpf/index.js';
 
 export interface Region {
   readonly byteLength: number;
-  /** A copy of some of the bytes. Programs write meanwhile: two calls need not fit each other. */
+  /** Copies some of the bytes. Programs may write meanwhile, so two calls may see different states. */
   read(offset: number, length: number): Uint8Array;
 }
 
@@ -12,13 +12,13 @@ export function regionOfBytes(bytes: Uint8Array): Region {
   return { byteLength: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
 }
 
-/** @param start where in the mapping the value begins */
+/** @param start offset of the value in the mapping */
 export function regionOfMapping(mapping: Mapping, start: number, byteLength: number): Region {
   return { byteLength, read: (offset, length) => mapping.read(start + offset, new Uint8Array(length)) };
 }
 
 export function isZero(bytes: Uint8Array): boolean {
-  // Words where they are aligned: tables are megabytes of zeros.
+  // Compares words if the bytes are aligned, for speed: tables have megabytes of zeros.
   if (bytes.byteOffset % 4 === 0 && bytes.length % 4 === 0) {
     return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4).every((word) => word === 0);
   }
@@ -28,7 +28,7 @@ export function isZero(bytes: Uint8Array): boolean {
 /** Bytes that are read at once. */
 const CHUNK_BYTES = 1 << 16;
 
-/** Consecutive pieces of `stride` bytes of a region, each with its number; those that are all zero only if asked for. */
+/** Yields consecutive pieces of `stride` bytes with their numbers; those that are all zero only with `all`. */
 export function* pieces(
   region: Region,
   { offset, stride, count, from, all }: { offset: number; stride: number; count: number; from: number; all: boolean },

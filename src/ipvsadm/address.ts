@@ -1,12 +1,12 @@
-/** Addresses and numbers as the C library reads them where ipvsadm asks it to: `inet_aton`, `strtol`, `atoi`. Pure. */
+/** Parses addresses and numbers as the C library does for ipvsadm: `inet_aton`, `strtol`, `atoi`. Pure. */
 
 import { isIPv6, SocketAddress } from 'node:net';
 
 import type { IpAddress } from '../model/index.js';
 
 /**
- * inet_aton(3): one to four parts, decimal, octal or hexadecimal, the last one filling what is left; what follows white
- * space is not looked at. Undefined when it is no address.
+ * inet_aton(3): one to four parts, decimal, octal or hexadecimal. The last part fills the remaining bytes; text after
+ * white space is ignored. Undefined for other text.
  */
 export function inetAton(text: string): IpAddress | undefined {
   const [word = ''] = text.split(/[ \t\n\v\f\r]/, 1);
@@ -36,18 +36,18 @@ function cNumber(text: string): number | undefined {
   return /^[1-9][0-9]*$/.test(text) ? Number(text) : undefined;
 }
 
-/** inet_pton(3) for IPv6, in the spelling of RFC 5952. No zones. */
+/** inet_pton(3) for IPv6, without zones. The result is spelled as in RFC 5952. */
 export function inetPton6(text: string): IpAddress | undefined {
   return isIPv6(text) && !text.includes('%') ? new SocketAddress({ address: text, family: 'ipv6' }).address : undefined;
 }
 
-/** strtol(3) of the whole text in base 10: white space and a sign may lead. Undefined outside the limits. */
+/** strtol(3) of the whole text in base 10, with leading white space and sign. Undefined outside the limits. */
 export function wholeNumber(text: string, low: number, high: number): number | undefined {
   const value = /^[ \t\n\v\f\r]*[+-]?[0-9]+$/.test(text) ? Number(text) : NaN;
   return value >= low && value <= high ? value + 0 : undefined;
 }
 
-/** atoi(3): as many digits as there are. */
+/** atoi(3): the leading digits. */
 export function leadingNumber(text: string): number {
   return Number(/^[ \t\n\v\f\r]*([+-]?[0-9]+)/.exec(text)?.[1] ?? 0);
 }

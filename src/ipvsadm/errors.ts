@@ -1,24 +1,24 @@
-/** What ipvsadm says of mistakes and refusals, in IPVS's words and with its exit statuses. Pure. */
+/** Mistakes and refusals in ipvsadm's words, with its exit statuses. Pure. */
 
 import { BeelineError } from '../model/index.js';
 
 export const ExitStatus = {
   ok: 0,
-  /** -L of what does not exist. */
+  /** -L of a service that does not exist. */
   notListed: 1,
   usage: 2,
-  /** No daemon: Beeline's own (docs/exit-status.md). */
+  /** No daemon is running. IPVS has no such status (docs/exit-status.md). */
   notRunning: 3,
   /** -1 to ipvsadm: an option that popt does not know, a change that was refused. */
   refused: 255,
 } as const;
 
-/** A command that comes to nothing. */
+/** A command that failed. */
 export class Failure extends Error {
-  /** As it goes to standard error, without the last line's end. */
+  /** The text for standard error, without the last newline. */
   readonly text: string;
   readonly status: number;
-  /** ipvsadm exits at once: nothing more of what -R reads is done. */
+  /** Whether ipvsadm exits at once, even with more lines of -R to run. */
   readonly ends: boolean;
 
   constructor(text: string, status: number, ends: boolean) {
@@ -39,20 +39,20 @@ export function tryHelp(): Failure {
   return new Failure("Try `ipvsadm -h' or 'ipvsadm --help' for more information.", ExitStatus.refused, true);
 }
 
-/** What the kernel, or Beeline, does not do. */
+/** A request that the kernel, or Beeline, does not support. */
 export function refusal(text: string): Failure {
   return new Failure(text, ExitStatus.refused, false);
 }
 
-/** What the kernel says of an address of a real server that is no single host's (EINVAL). */
+/** The text for a real server whose address is not that of a single host (EINVAL). */
 export const NOT_UNICAST = 'Invalid operation.  Possibly wrong module version, address not unicast, ...';
-/** ENOENT for a service's command. */
+/** The text for ENOENT from a command for a service. */
 export const NO_SCHEDULER = 'Scheduler or persistence engine not found';
 
-/** Which of IPVS's words fit: the same errno says different things of different commands. */
+/** The object of a command: ipvsadm has different words for the same errno. */
 export type About = 'service' | 'destination' | 'list';
 
-/** What the daemon answered, in ipvsadm's words where it has some. */
+/** Turns the daemon's error into ipvsadm's words, if it has any. */
 export function failureOf(error: unknown, about: About): Failure {
   if (error instanceof Failure) {
     return error;
@@ -76,7 +76,7 @@ export function failureOf(error: unknown, about: About): Failure {
     case 'NOT_RUNNING':
       return new Failure(inFull(error), ExitStatus.notRunning, true);
     case 'CONTROL_DENIED':
-      // As ipvsadm ends that may not open its socket.
+      // ipvsadm's status if it is not allowed to open its socket.
       return new Failure(inFull(error), ExitStatus.usage, true);
     default:
       return refusal(inFull(error));

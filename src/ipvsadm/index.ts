@@ -1,6 +1,6 @@
-/** ipvsadm's language: command lines in, IPVS's own listings out. */
+/** ipvsadm's language: reads its command lines, prints IPVS's own listings. Importers also load offline.ts. */
 
-export { type Tool } from './tool.js';
-export { type Director, execute, type Surroundings } from './execute.js';
-export { type Names, parseServices } from './names.js';
-export { attempt, type Figures, OfflineDirector } from './offline.js';
+export type { Director, Environment } from './environment.js';
+export { execute } from './execute.js';
+export { type Names, parseServices, systemNames } from './names.js';
+export { runTool, type Tool } from './tool.js';

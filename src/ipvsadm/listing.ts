@@ -9,13 +9,13 @@ import type {
   TableService,
 } from '../control/index.js';
 import { type Family, familyOf, type IpAddress, ipFromBytes, isMarkKey, type Protocol } from '../model/index.js';
-import type { Format } from './arguments.js';
+import type { ListFormat } from './command.js';
 import { destinationsSorted, inKernelOrder, inSortedOrder } from './sort.js';
 
-/** The IPVS that listings say they come from; the size is that of its table of connections. */
+/** The version of IPVS that listings claim; the size is that of its connection table. */
 const TITLE = 'IP Virtual Server version 1.2.1 (size=4096)\n';
 
-/** What addresses and ports are called. */
+/** The names of addresses and ports. */
 export interface Labels {
   host(address: IpAddress): string;
   port(port: number, protocol: Protocol | undefined): string;
@@ -25,22 +25,22 @@ export const NUMBERS: Labels = { host: (address) => address, port: String };
 
 export type ListedService = TableService | TableMarkService;
 
-/** The services of a table in the order of a listing. */
+/** Returns the services of a table in the order of a listing. */
 export function listedServices(table: ServiceTable, sorted: boolean, salt?: number): ListedService[] {
   const services = inKernelOrder<ListedService>([...table.services, ...table.markServices], salt);
   return sorted ? inSortedOrder(services) : services;
 }
 
-/** Its destinations in the order of a listing. */
+/** Returns a service's destinations in the order of a listing. */
 function listedDestinations({ destinations }: ListedService, sorted: boolean): TableDestination[] {
   const newestFirst = [...destinations].reverse();
   return sorted ? destinationsSorted(newestFirst) : newestFirst;
 }
 
-/** The services and destinations. @param titled whether the first line says which IPVS: not where one service is asked for */
+/** Prints services and destinations. @param titled print the version of IPVS first: ipvsadm does not for a single service */
 export function formatList(
   services: readonly ListedService[],
-  format: Format,
+  format: ListFormat,
   labels: Labels,
   titled: boolean,
 ): string {
@@ -51,7 +51,7 @@ export function formatList(
   return (titled ? TITLE : '') + columnTitles(format) + rows.join('');
 }
 
-function columnTitles({ columns }: Format): string {
+function columnTitles({ columns }: ListFormat): string {
   const first = 'Prot LocalAddress:Port';
   const second = '  -> RemoteAddress:Port';
   const figures = (names: readonly string[]): string => names.map((name) => ` ${name.padStart(8)}`).join('');
@@ -75,11 +75,11 @@ function cells(values: readonly (string | number)[], widths: readonly number[]):
   return values.map((value, i) => String(value).padEnd(widths[i]!)).join(' ');
 }
 
-/** What a name may take of a line; those with an IPv6 address may take more. */
+/** The width of a name; names with an IPv6 address may be longer. */
 const SERVICE_WIDTH = 33;
 const DESTINATION_WIDTH = 28;
 
-function formatService(service: ListedService, format: Format, labels: Labels): string {
+function formatService(service: ListedService, format: ListFormat, labels: Labels): string {
   const name = isMarkKey(service)
     ? `FWM  ${service.mark | 0}${service.family === 6 ? ' IPv6' : ''}`
     : shortened(`${service.protocol.toUpperCase().padEnd(4)} ${endpointOf(service, labels)}`, service, SERVICE_WIDTH);
@@ -113,12 +113,12 @@ function schedulingOf(service: ListedService): string {
   ].join(' ');
 }
 
-/** In the order of their bits: fallback, then port. */
+/** Prints the flags in the order of their bits: fallback, then port. */
 function flagsOf({ flags = [] }: ListedService): string {
   return [...flags].sort().join(',');
 }
 
-/** The mask, where it makes several clients one. */
+/** Returns the mask if it makes several clients one. */
 function shownMask({ persistence }: ListedService): IpAddress | number | undefined {
   const mask = persistence?.mask;
   return mask === '255.255.255.255' || mask === 128 ? undefined : mask;
@@ -127,7 +127,7 @@ function shownMask({ persistence }: ListedService): IpAddress | number | undefin
 function formatDestination(
   service: ListedService,
   destination: TableDestination,
-  format: Format,
+  format: ListFormat,
   labels: Labels,
 ): string {
   const { weight, upperThreshold = 0, lowerThreshold = 0, local, active, inactive, persistent } = destination;
@@ -150,35 +150,35 @@ function formatDestination(
   }
 }
 
-/** Connections, packets and bytes in, and none out: in direct routing those go another way. */
-function countsOf({ connections, packets, bytes }: Statistics, { exact }: Format): string {
+/** Prints connections, and packets and bytes in. Those out are 0: in direct routing replies bypass the director. */
+function countsOf({ connections, packets, bytes }: Statistics, { exact }: ListFormat): string {
   return [connections, packets, 0, bytes, 0].map((count) => largeNumber(count, exact)).join('');
 }
 
-/** A destination's rates of packets are printed in full. */
-function ratesOf({ connections, packets, bytes }: Statistics, { exact }: Format): string {
+/** Prints a destination's rates; those of connections and packets in full. */
+function ratesOf({ connections, packets, bytes }: Statistics, { exact }: ListFormat): string {
   const full = [connections, packets, 0].map((rate) => ` ${String(Math.round(rate)).padStart(8)}`);
   return [...full, ...[bytes, 0].map((rate) => largeNumber(rate, exact))].join('');
 }
 
-/** ipvsadm's print_largenum: nine characters, or more where it must be exact. */
+/** ipvsadm's print_largenum: nine characters, or more if the number must be exact. */
 export function largeNumber(value: number | bigint, exact: boolean): string {
   const whole = typeof value === 'bigint' ? value : BigInt(Math.round(value));
   const text = String(whole);
   if (exact) {
     return text.length <= 8 ? text.padStart(9) : ` ${text}`;
   }
-  const in_ = (unit: bigint, letter: string): string => String(whole / unit).padStart(8) + letter;
+  const inUnits = (unit: bigint, letter: string): string => String(whole / unit).padStart(8) + letter;
   if (whole < 100_000_000n) {
     return text.padStart(9);
   }
   if (whole < 1_000_000_000n) {
-    return in_(1_000n, 'K');
+    return inUnits(1_000n, 'K');
   }
   if (whole < 100_000_000_000n) {
-    return in_(1_000_000n, 'M');
+    return inUnits(1_000_000n, 'M');
   }
-  return whole < 100_000_000_000_000n ? in_(1_000_000_000n, 'G') : in_(1_000_000_000_000n, 'T');
+  return whole < 100_000_000_000_000n ? inUnits(1_000_000_000n, 'G') : inUnits(1_000_000_000_000n, 'T');
 }
 
 function familyOfService(service: ListedService): Family {
@@ -189,7 +189,7 @@ function endpointOf({ address, port, protocol }: TableService, labels: Labels): 
   return endpoint(address, labels.host(address), labels.port(port, protocol));
 }
 
-/** In direct routing a destination's port is its service's. */
+/** Prints a destination with the port of its service, which it always has in direct routing. */
 function destinationEndpoint(service: ListedService, { address }: TableDestination, labels: Labels): string {
   const port = isMarkKey(service) ? '0' : labels.port(service.port, service.protocol);
   return endpoint(address, labels.host(address), port);
@@ -199,7 +199,7 @@ function endpoint(address: IpAddress, host: string, port: string): string {
   return familyOf(address) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** The commands that make the services anew, as `-R` reads them. Thresholds are not among them. */
+/** Prints commands that recreate the services, for `-R`. ipvsadm leaves thresholds out. */
 export function formatSave(services: readonly ListedService[], labels: Labels): string {
   return services.map((service) => formatRules(service, labels)).join('');
 }
@@ -223,7 +223,7 @@ function formatRules(service: ListedService, labels: Labels): string {
   return `${rule}\n${servers.join('')}`;
 }
 
-/** Above connections. @param engines whether there are columns for persistence engines, which Beeline has none of */
+/** The title of a list of connections. @param engines add columns for persistence engines, which Beeline leaves empty */
 export function connectionTitle(engines: boolean): string {
   const columns = ['state'.padEnd(11), 'source'.padEnd(18), 'virtual'.padEnd(18)];
   const last = engines ? ['destination'.padEnd(18), 'pe name'.padEnd(16), 'pe_data'] : ['destination'];
@@ -247,7 +247,7 @@ export function formatConnection(flow: FlowReport, labels: Labels): string {
   return `${columns.join(' ')}\n`;
 }
 
-/** IPVS keeps the mark of a template where others have their VIP, in its first word: 7 is 0.0.0.7, or 0:7:: for IPv6. */
+/** IPVS keeps a template's mark in the first word of its VIP: 7 is 0.0.0.7, or 0:7:: for IPv6. */
 function markAddress(mark: number, client: IpAddress): IpAddress {
   const bytes = new Uint8Array(familyOf(client) === 6 ? 16 : 4);
   new DataView(bytes.buffer).setUint32(0, mark);

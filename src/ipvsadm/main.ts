@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command `beeline-ipvsadm`, and `ipvsadm`, `ipvsadm-save` and `ipvsadm-restore` where links of these names lead here. */
+/** The command `beeline-ipvsadm`, also under links named `ipvsadm`, `ipvsadm-save` and `ipvsadm-restore`. */
 
 import { basename } from 'node:path';
 

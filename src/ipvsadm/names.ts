@@ -1,22 +1,22 @@
-/** Names of services (/etc/services) and hosts, looked up only when a command line or a listing needs them. */
+/** Looks up names of services (/etc/services) and hosts, only when a command line or a listing needs them. */
 
 import { readFileSync } from 'node:fs';
 
 import { familyOf, type IpAddress } from '../model/index.js';
 
-/** What ipvsadm can call protocols, whether Beeline has them or not. */
+/** The protocols of ipvsadm. Beeline does not have SCTP. */
 export type ProtocolName = 'tcp' | 'udp' | 'sctp';
 
 export interface Names {
-  /** A host's IPv4 address. */
+  /** Returns the IPv4 address of a host. */
   addressOf(host: string): Promise<IpAddress | undefined>;
   portOf(service: string, protocol: ProtocolName): number | undefined;
-  /** Hosts' names, of those that have one. */
+  /** Returns the names of the hosts that have one. */
   hostsOf(addresses: Iterable<IpAddress>): Promise<ReadonlyMap<IpAddress, string>>;
   serviceOf(port: number, protocol: ProtocolName): string | undefined;
 }
 
-/** services(5): a name for each port and protocol, and ports by name and alias. */
+/** The content of services(5): a name for each port and protocol, and ports by name and alias. */
 export interface ServiceNames {
   /** By "port/protocol". */
   readonly names: ReadonlyMap<string, string>;
@@ -24,7 +24,7 @@ export interface ServiceNames {
   readonly ports: ReadonlyMap<string, number>;
 }
 
-/** Of several lines the first one counts. */
+/** Parses services(5). The first line for a name or port counts. */
 export function parseServices(text: string): ServiceNames {
   const names = new Map<string, string>();
   const ports = new Map<string, number>();
@@ -47,7 +47,7 @@ export function parseServices(text: string): ServiceNames {
   return { names, ports };
 }
 
-/** This host's. A host without the file has numbers. @param path services(5) */
+/** Returns the names of this host; none without the file. @param path services(5) */
 export function systemNames(path = '/etc/services'): Names {
   let services: ServiceNames | undefined;
   const known = (): ServiceNames => (services ??= parseServices(textOf(path)));

@@ -1,4 +1,4 @@
-/** A director that is a model alone: what ipvsadm's commands come to without a daemon, for importing and for tests. */
+/** Runs ipvsadm's commands without a daemon, on a director that is only a model: for importers and tests. */
 
 import type { FlowsReport, ServiceTable, Statistics, TableDestination, TableEntry } from '../control/index.js';
 import {
@@ -13,11 +13,13 @@ import {
   type Service,
   withDefaults,
 } from '../model/index.js';
-import type { Director } from './execute.js';
+import type { Director } from './environment.js';
+
+export { restoreLines } from './restore.js';
 
 type AnyService = Service | MarkService;
 
-/** What packets do to a destination. */
+/** The figures of a destination that packets change. */
 export type Figures = Pick<TableDestination, 'local' | 'active' | 'inactive' | 'persistent' | 'counters' | 'rates'>;
 
 export const NO_STATISTICS: Statistics = { connections: 0, packets: 0, bytes: 0 };
@@ -39,7 +41,7 @@ export class OfflineDirector implements Director {
   }
 
   edit(change: Edit): Promise<string[]> {
-    return attempt(() => {
+    return toPromise(() => {
       this.model = edit(this.model, change);
       return editWarnings(this.model, change);
     });
@@ -48,7 +50,7 @@ export class OfflineDirector implements Director {
   table(): Promise<ServiceTable> {
     const { services, markServices = [], markRules = [], timeouts } = this.model;
     const { established: tcp, finWait: tcpfin, udp } = withDefaults(DEFAULT_TIMEOUTS, timeouts);
-    return attempt(() => ({
+    return toPromise(() => ({
       services: services.map((each) => ({ ...each, ...this.#entry(each) })),
       markServices: markServices.map((each) => ({ ...each, ...this.#entry(each) })),
       markRules,
@@ -64,7 +66,7 @@ export class OfflineDirector implements Director {
     return Promise.resolve();
   }
 
-  /** Of a destination, or of the service as a whole. */
+  /** Returns the figures of a destination; of the whole service without one. */
   protected figuresOf(_service: AnyService, _destination: Destination | undefined): Figures {
     return NO_FIGURES;
   }
@@ -76,8 +78,8 @@ export class OfflineDirector implements Director {
   }
 }
 
-/** A promise, whichever way it goes. */
-export function attempt<Result>(work: () => Result): Promise<Result> {
+/** Runs synchronous work as a promise: an error becomes a rejection. */
+export function toPromise<Result>(work: () => Result): Promise<Result> {
   return new Promise((resolve) => {
     resolve(work());
   });

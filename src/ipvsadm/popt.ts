@@ -1,19 +1,19 @@
-/** Takes command lines apart as popt does, the library under ipvsadm: joined short options, exact long ones. Pure. */
+/** Splits command lines as popt does, ipvsadm's library: joined short options, exact long options. Pure. */
 
-/** An option that may stand on the command line. */
+/** An option that a command line may have. */
 export interface Option<Name extends string> {
   readonly name: Name;
-  /** After two dashes; no abbreviations. */
+  /** The name after two dashes. Abbreviations are not allowed. */
   readonly long: string;
-  /** One letter, after one dash. */
+  /** The letter after one dash. */
   readonly short?: string;
-  /** Default: it takes none. `optional`: the next word, unless that begins with a dash. */
+  /** Default: no argument. `optional`: the next word, unless it begins with a dash. */
   readonly argument?: 'required' | 'optional';
 }
 
 export type PoptError = 'unknown option' | 'missing argument' | 'option does not take an argument';
 
-/** What comes next. */
+/** The next part of a command line. */
 export type Read<Name extends string> =
   | { readonly kind: 'option'; readonly name: Name; readonly argument: string | undefined }
   | { readonly kind: 'error'; readonly error: PoptError }
@@ -23,10 +23,10 @@ export class OptionReader<Name extends string> {
   readonly #options: readonly Option<Name>[];
   readonly #words: readonly string[];
   #next = 0;
-  /** What is left of a word of joined short options. */
+  /** The rest of a word of joined short options. */
   #joined = '';
   #onlyRest = false;
-  /** Words that are no options, in their order. */
+  /** The words that are not options, in their order. */
   readonly rest: string[] = [];
 
   /** @param words without the program's name */
@@ -35,7 +35,7 @@ export class OptionReader<Name extends string> {
     this.#words = words;
   }
 
-  /** The word that was taken last: what messages are about. */
+  /** The last word that was read, for messages. */
   get lastWord(): string {
     return this.#words[this.#next - 1] ?? '';
   }

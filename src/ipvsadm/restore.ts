@@ -1,8 +1,8 @@
-/** The lines that `ipvsadm -R` reads, as ipvsadm's config_stream.c takes them apart. Pure. */
+/** Splits the lines that `ipvsadm -R` reads, as ipvsadm's config_stream.c does. Pure. */
 
 /**
- * Each line's words. There are neither quotes nor comments, and "ipvsadm" is left out wherever it stands; lines without
- * words are no lines.
+ * Returns the words of each line. There are no quotes and no comments. The word "ipvsadm" is removed anywhere, and empty
+ * lines are removed.
  */
 export function restoreLines(text: string): string[][] {
   return text

@@ -1,16 +1,16 @@
-/** The orders in which IPVS and ipvsadm list services and destinations: the kernel's hash table, and ipvsadm's sorting. Pure. */
+/** The orders of listings: that of the kernel's hash table, and that of ipvsadm's sorting. Pure. */
 
 import { type EditKey, familyOf, type IpAddress, ipBytes, isMarkKey, PROTOCOL_NUMBERS } from '../model/index.js';
 
 /**
- * What stands in for bits of a kernel pointer that IPVS mixes into its hash: another at each boot, a multiple of 16.
- * This one was the recorded kernel's (test/golden/ipvs/02-config-before-traffic.txt).
+ * Replaces the bits of a kernel pointer that IPVS mixes into its hash. They differ from boot to boot, and are a multiple
+ * of 16. The recorded kernel had this value (test/golden/ipvs/02-config-before-traffic.txt).
  */
 export const HASH_SALT = 0x20;
 
-/** As the kernel lists services: address services by their buckets, then mark services by theirs; newest first in each. */
+/** Orders services as the kernel does: address services by bucket, then mark services by bucket; newest first in each. */
 export function inKernelOrder<Each extends EditKey>(services: readonly Each[], salt = HASH_SALT): Each[] {
-  // Sorting is stable, so that what was added last stays in front within its bucket.
+  // The sort is stable, so that the newest service stays first within its bucket.
   return [...services]
     .reverse()
     .map((key) => ({ key, place: (isMarkKey(key) ? 0x100 : 0) + (bucketOf(key) ^ salt) }))
@@ -18,7 +18,7 @@ export function inKernelOrder<Each extends EditKey>(services: readonly Each[], s
     .map(({ key }) => key);
 }
 
-/** ip_vs_svc_hashkey and ip_vs_svc_fwm_hashkey (net/netfilter/ipvs/ip_vs_ctl.c), but for the pointer. */
+/** ip_vs_svc_hashkey and ip_vs_svc_fwm_hashkey (net/netfilter/ipvs/ip_vs_ctl.c), without the pointer. */
 function bucketOf(key: EditKey): number {
   if (isMarkKey(key)) {
     return key.mark & 0xff;
@@ -28,7 +28,7 @@ function bucketOf(key: EditKey): number {
   return (PROTOCOL_NUMBERS[protocol] ^ folded ^ (port >> 8) ^ port) & 0xff;
 }
 
-/** What ipvsadm compares services by (libipvs.c, ipvs_cmp_services). */
+/** The fields by which ipvsadm compares services (libipvs.c, ipvs_cmp_services). */
 interface SortKey {
   readonly mark: number;
   readonly family: number;
@@ -37,12 +37,12 @@ interface SortKey {
   readonly port: number;
 }
 
-/** As ipvsadm sorts what the kernel lists. */
+/** Sorts services as ipvsadm does, from the kernel's order. */
 export function inSortedOrder<Each extends EditKey>(services: readonly Each[]): Each[] {
   return sortedBy(services, sortKey, compareKeys);
 }
 
-/** The same for destinations, which the kernel lists newest first. */
+/** Sorts destinations as ipvsadm does; the kernel lists them newest first. */
 export function destinationsSorted<Each extends { readonly address: IpAddress }>(newestFirst: readonly Each[]): Each[] {
   return sortedBy(newestFirst, ({ address }) => wordsOf(address), compareWords);
 }
@@ -66,7 +66,7 @@ function compareKeys(a: SortKey, b: SortKey): number {
   );
 }
 
-/** By the sign of a difference of 32 bits: 192.168.0.0 comes before 10.0.0.0, and 8.0.0.0 after 224.0.0.0. */
+/** Compares by the sign of a 32-bit difference: 192.168.0.0 comes before 10.0.0.0, and 8.0.0.0 after 224.0.0.0. */
 function compareWords(a: readonly number[], b: readonly number[]): number {
   for (const [i, word] of a.entries()) {
     const difference = (word - b[i]!) | 0;
@@ -93,7 +93,7 @@ function wordsOf(address: IpAddress): number[] {
 }
 
 /**
- * glibc's qsort (msort.c). The comparison is no order (a < b < c < a is possible), so what comes out depends on which
+ * glibc's qsort (msort.c). The comparison is not an order (a < b < c < a is possible), so the result depends on which
  * pairs are compared.
  */
 function mergeSort<Each>(items: readonly Each[], compare: (a: Each, b: Each) => number): Each[] {

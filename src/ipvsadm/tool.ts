@@ -1,18 +1,19 @@
-/** ipvsadm's three programs on this host: the terminal, the daemon's socket, names and addresses. Made to start fast. */
+/** Runs ipvsadm's three programs with this host's terminal, daemon, names and addresses. Made to start fast. */
 
 import { request } from '../control/index.js';
 import { DEFAULT_INSTANCE, instanceOf } from '../model/index.js';
 import { failureOf } from './errors.js';
-import { type Director, execute, restoreAnew, type Surroundings } from './execute.js';
+import type { Director, Environment } from './environment.js';
+import { clearAndRestore, execute } from './execute.js';
 import { systemNames } from './names.js';
 
 export const TOOLS = ['ipvsadm', 'ipvsadm-save', 'ipvsadm-restore'] as const;
 export type Tool = (typeof TOOLS)[number];
 
-/** Flows a page. */
+/** Flows in a page. */
 const PAGE = 5_000;
 
-/** The program that a file's name stands for; others are ipvsadm: "beeline-ipvsadm", "main.js". */
+/** Returns the program of a file name; ipvsadm for any other name, such as "main.js". */
 export function toolNamed(name: string): Tool {
   return TOOLS.find((tool) => name === tool || name === `beeline-${tool}`) ?? 'ipvsadm';
 }
@@ -25,15 +26,15 @@ export function toolNamed(name: string): Tool {
  */
 export async function runTool(tool: Tool, words: readonly string[], instance?: string): Promise<number> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // Whoever reads may stop reading: "ipvsadm -Lnc | head".
+    // The reader may stop: "ipvsadm -Lnc | head".
     if (error.code !== 'EPIPE') {
       process.stderr.write(`ipvsadm: cannot write to standard output: ${error.message}\n`);
     }
     process.exit(error.code === 'EPIPE' ? 0 : 1);
   });
   try {
-    const surroundings = surroundingsOf(instance ?? process.env['BEELINE_INSTANCE'] ?? DEFAULT_INSTANCE);
-    return await run(tool, words, surroundings);
+    const environment = environmentOf(instance ?? process.env['BEELINE_INSTANCE'] ?? DEFAULT_INSTANCE);
+    return await run(tool, words, environment);
   } catch (error) {
     const { text, status } = failureOf(error, 'service');
     process.stderr.write(`${text}\n`);
@@ -41,24 +42,24 @@ export async function runTool(tool: Tool, words: readonly string[], instance?: s
   }
 }
 
-async function run(tool: Tool, words: readonly string[], surroundings: Surroundings): Promise<number> {
+async function run(tool: Tool, words: readonly string[], environment: Environment): Promise<number> {
   switch (tool) {
     case 'ipvsadm':
-      return execute(words, surroundings);
+      return execute(words, environment);
     case 'ipvsadm-restore':
-      return restoreAnew(surroundings);
+      return clearAndRestore(environment);
     case 'ipvsadm-save':
       if (words.some((word) => word.startsWith('-') && word !== '-n')) {
-        surroundings.err(
-          'ipvsadm-save: prints the commands that make the services anew.\n   With -n, addresses and ports as numbers.\n',
+        environment.err(
+          'ipvsadm-save: prints commands that recreate the services.\n   With -n, addresses and ports as numbers.\n',
         );
         return 1;
       }
-      return execute(words.includes('-n') ? ['-S', '-n'] : ['-S'], surroundings);
+      return execute(words.includes('-n') ? ['-S', '-n'] : ['-S'], environment);
   }
 }
 
-function surroundingsOf(instance: string): Surroundings {
+function environmentOf(instance: string): Environment {
   return {
     director: daemonAt(instanceOf(instance).socketPath),
     names: systemNames(),
@@ -78,7 +79,7 @@ function surroundingsOf(instance: string): Surroundings {
   };
 }
 
-/** The director whose daemon listens there. */
+/** Returns the director whose daemon listens on a socket. */
 export function daemonAt(socketPath: string): Director {
   return {
     edit: async (change) => (await request(socketPath, 'edit', { edit: change })).warnings,

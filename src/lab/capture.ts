@@ -1,4 +1,4 @@
-/** tcpdump on a host of the lab: from when it listens to when it is told to stop. */
+/** Captures frames on a host of the lab by tcpdump. */
 
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import type { Lab } from './lab.js';
 import type { HostName } from './topology.js';
 
 const START_TIMEOUT_MS = 5_000;
-/** How long frames take from the wire to the file, at the most. */
+/** The longest time that frames take from the wire to the file. */
 const SETTLE_MS = 200;
 
 /** A capture that is running. */
@@ -29,14 +29,14 @@ export class Capture {
   }
 
   /**
-   * Begins to capture and resolves when every frame from now on will be seen.
+   * Starts tcpdump and resolves when it captures.
    *
    * @param device an interface of the host
-   * @param filter as pcap-filter(7) has it; a capture filter with fixed offsets, so it sees VLAN-free frames alone
+   * @param filter as in pcap-filter(7). Its offsets are fixed, so it matches only frames without VLAN tags
    */
   static async start(lab: Lab, host: HostName | 'switch', device: string, filter: string): Promise<Capture> {
     const path = join(lab.directory, `${host}-${device}-${Date.now()}.pcap`);
-    // --immediate-mode: no waiting for a buffer to fill. -Z root: it could not write here as anybody else.
+    // --immediate-mode: does not wait for a full buffer. -Z root: only root may write here.
     const options = ['-i', device, '-n', '-U', '-Z', 'root', '--immediate-mode', '-w', path, filter];
     const child = start(lab.namespace(host), ['tcpdump', ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
     const capture = new Capture(child, path);
@@ -50,7 +50,7 @@ export class Capture {
         reject(new BeelineError('LAB', `tcpdump on ${where}: ${why}`));
       };
       const timer = setTimeout(() => {
-        fail('does not begin to listen');
+        fail('does not start to listen');
       }, START_TIMEOUT_MS);
       this.#child.once('error', (error) => {
         fail(error.message);
@@ -68,7 +68,7 @@ export class Capture {
     });
   }
 
-  /** Ends the capture and returns the frames, oldest first. */
+  /** Stops the capture and returns its frames, oldest first. */
   async stop(): Promise<Uint8Array[]> {
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     await new Promise<void>((resolve) => {

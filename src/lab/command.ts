@@ -1,10 +1,9 @@
-/** Running other programs: with their errors in words, and in the lab's namespaces. */
+/** Runs other programs, also in the lab's namespaces. */
 
 import { execFile, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 
 import { BeelineError } from '../model/index.js';
 
-/** Long for a command, short for somebody who waits. */
 const TIMEOUT_MS = 20_000;
 
 export interface RunOptions {
@@ -15,7 +14,7 @@ export interface RunOptions {
 /**
  * Runs a program to its end and returns what it wrote to standard output.
  *
- * @throws BeelineError `LAB` with what it wrote to standard error
+ * @throws BeelineError `LAB` with the text that it wrote to standard error
  */
 export function run(file: string, args: readonly string[], { input, signal }: RunOptions = {}): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -29,10 +28,10 @@ export function run(file: string, args: readonly string[], { input, signal }: Ru
         } else if (signal?.aborted === true) {
           reject(new BeelineError('LAB', 'interrupted', { cause: error }));
         } else {
-          const what = `${file} ${args.join(' ')}`;
+          const command = `${file} ${args.join(' ')}`;
           const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
           const reason = missing ? `${file} is not installed` : stderr.trim() || error.message;
-          reject(new BeelineError('LAB', `${what}: ${reason}`, { cause: error }));
+          reject(new BeelineError('LAB', `${command}: ${reason}`, { cause: error }));
         }
       },
     );
@@ -42,12 +41,12 @@ export function run(file: string, args: readonly string[], { input, signal }: Ru
   });
 }
 
-/** The command line that runs a program in a network namespace, everything else being the host's. */
+/** Returns the command line that runs a program in a network namespace. */
 export function inNamespace(namespace: string, command: readonly string[]): [file: string, args: string[]] {
   return ['nsenter', [`--net=/run/netns/${namespace}`, '--', ...command]];
 }
 
-/** Starts a program in a network namespace and leaves it running. */
+/** Starts a program in a network namespace and does not wait for its end. */
 export function start(namespace: string, command: readonly string[], options: SpawnOptions): ChildProcess {
   const [file, args] = inNamespace(namespace, command);
   return spawn(file, args, options);

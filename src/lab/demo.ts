@@ -1,4 +1,4 @@
-/** `scripts/demo`: the whole director on one machine, shown and proved in a few seconds. */
+/** `scripts/demo`: runs the director in a lab and proves by captures that it forwards. */
 
 import { Command } from 'commander';
 
@@ -10,11 +10,11 @@ import { type HostName, hostNamed, HOSTS, NIC, PAGES, VIP4 } from './topology.js
 
 const LAB_NAME = 'demo';
 const REQUESTS = 8;
-/** Fixed, so that the same requests go to the same servers each time: some to each. */
+/** Fixed, so that the same requests go to the same real servers each time: some to each. */
 const FIRST_LOCAL_PORT = 40_001;
 const REAL_SERVERS = ['real1', 'real2'] as const;
 
-/** The first thing that did not hold. */
+/** A check of the demo that failed. */
 class DemoFailure extends Error {}
 
 const program = new Command('scripts/demo')
@@ -31,7 +31,7 @@ async function demo(keep: boolean): Promise<number> {
     interrupt.abort();
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal).on('SIGHUP', onSignal);
-  // Nobody reads on, "scripts/demo | head": that is an interruption too.
+  // The reader may have ended: scripts/demo | head.
   process.stdout.on('error', onSignal);
   let kept = false;
   try {
@@ -56,7 +56,7 @@ async function demo(keep: boolean): Promise<number> {
       sayHowToLookAround(lab);
     } else {
       await lab.down();
-      say('removed the lab: nothing of it is left');
+      say('removed the lab');
     }
   }
 }
@@ -99,9 +99,9 @@ async function show(lab: Lab, signal: AbortSignal): Promise<void> {
   );
 }
 
-/** Requests the page of the VIP a few times and says who answered. */
+/** Requests the VIP's page a few times and prints which real server answered. */
 async function ask(lab: Lab, signal: AbortSignal): Promise<string[]> {
-  say(`\n${REQUESTS} requests of the client: curl http://${VIP4}/`);
+  say(`\n${REQUESTS} requests by the client: curl http://${VIP4}/`);
   const answers: string[] = [];
   for (let i = 0; i < REQUESTS; i += 1) {
     const port = String(FIRST_LOCAL_PORT + i);
@@ -113,7 +113,7 @@ async function ask(lab: Lab, signal: AbortSignal): Promise<string[]> {
   return answers;
 }
 
-/** Every frame that the client sent must have come to a real server, with other MACs and not one other byte changed. */
+/** Checks that every packet of the client reached a real server with other MACs and no other byte changed. */
 function prove(frames: ReadonlyMap<HostName, readonly TcpFrame[]>): void {
   const arrived = REAL_SERVERS.flatMap((host) => (frames.get(host) ?? []).map((frame) => ({ host, frame })));
   const sent = frames.get('client') ?? [];
@@ -138,7 +138,7 @@ function prove(frames: ReadonlyMap<HostName, readonly TcpFrame[]>): void {
   say(`  ${host}   ${describe(frame)}`);
   say(
     `  The MACs were rewritten; all ${frame.ip.bytes.length} bytes from the IP header on are the same, TTL and checksums ` +
-      `included.\n  So it was with all ${sent.length} packets of the client.`,
+      `included.\n  The same holds for all ${sent.length} packets of the client.`,
   );
 }
 
@@ -162,7 +162,7 @@ async function showCounters(lab: Lab, signal: AbortSignal): Promise<void> {
 function sayHowToLookAround({ name, configPath }: Lab): void {
   const beeline = `${process.env['SUDO_USER'] === undefined ? '' : 'sudo '}scripts/beeline`;
   say(`
-The lab and the director are still there. Look around:
+The lab and the director are still running. To look around:
   ${beeline} --instance ${name} status
   ${beeline} lab exec --name ${name} client curl http://${VIP4}/
   ${beeline} lab down ${name}

@@ -1,4 +1,4 @@
-/** The whole topology on one machine. */
+/** The lab: an LVS network of namespaces on one machine. */
 
 export { Lab, labNames, requireRoot } from './lab.js';
 export { HOSTS, hostNamed, NIC, PAGES, VIP4, VIP6, type Host, type HostName } from './topology.js';

@@ -1,4 +1,4 @@
-/** A whole LVS network on one machine: namespaces for client, director, two real servers and the switch between them. */
+/** An LVS network on one machine: namespaces for a client, a director, two real servers and the switch between them. */
 
 import {
   closeSync,
@@ -21,9 +21,9 @@ import { inNamespace, run, start } from './command.js';
 import { isAlive, type ProcessIdentity, processOf, terminate } from './process.js';
 import { type HostName, HOSTS, hostSetup, LAB_CONFIG, NIC, PAGES, type Setup, switchSetup } from './topology.js';
 
-/** All labs' files, one folder each. */
+/** Contains a folder of files for each lab. */
 const LABS_DIRECTORY = '/run/beeline/labs';
-/** Where directors keep what outlives a boot. */
+/** The folder of directors' files that survive a reboot. */
 const STATE_DIRECTORY = '/var/lib/beeline';
 const NAME = /^[a-z0-9-]{1,16}$/;
 
@@ -34,23 +34,23 @@ const BEELINE = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 const START_TIMEOUT_MS = 10_000;
 const POLL_MS = 25;
 
-/** What a lab wrote down so that another process can take it down. */
+/** Kept in a file so that another process can remove the lab. */
 interface State {
   readonly processes: readonly ProcessIdentity[];
 }
 
-/** The names of the labs that are up. */
+/** Returns the names of the labs that are up. */
 export function labNames(): string[] {
   return existsSync(LABS_DIRECTORY) ? readdirSync(LABS_DIRECTORY).sort() : [];
 }
 
 /**
- * One lab, by name. Its director is the instance of the same name. Nothing of it reaches beyond its namespaces, and what
- * it started it ends, by process number.
+ * A lab. Its director is the instance of the same name. It changes nothing outside its namespaces and files, and ends only
+ * processes that it started, by their numbers.
  */
 export class Lab {
   readonly name: string;
-  /** Configuration, logs, captures. */
+  /** The folder for its configuration, logs and captures. */
   readonly directory: string;
   #processes: ProcessIdentity[] = [];
 
@@ -79,7 +79,7 @@ export class Lab {
   }
 
   /**
-   * Builds the lab. When that fails, or `signal` ends it, what was built is removed again.
+   * Builds the lab. If that fails or is aborted, removes what was built.
    *
    * @throws BeelineError `LAB`
    */
@@ -113,7 +113,7 @@ export class Lab {
     for (const host of HOSTS) {
       await this.#apply(host.name, hostSetup(host), signal);
     }
-    // A frame whose checksum is left to the card would reach the real server without one: XDP_TX does not fill it in.
+    // XDP_TX does not fill in checksums: frames that leave theirs to the network card would reach the real server without.
     await this.exec('client', ['ethtool', '-K', NIC, 'tx', 'off'], signal);
     await this.attachPass('switch', 'director', signal);
     for (const [host, page] of Object.entries(PAGES) as [HostName, string][]) {
@@ -121,9 +121,9 @@ export class Lab {
     }
   }
 
-  /** Puts an XDP program that passes everything onto an interface, as if it were somebody else's. */
+  /** Attaches an XDP program that passes everything to an interface. */
   async attachPass(host: HostName | 'switch', device: string, signal?: AbortSignal): Promise<void> {
-    // bpftool, since "ip link … obj" would leave folders of its own in the BPF file system.
+    // By bpftool, since "ip link … obj" would leave folders in the BPF file system.
     try {
       await run('bpftool', ['prog', 'load', PASS_OBJECT, this.#passPin], { signal });
       await this.exec(host, ['bpftool', 'net', 'attach', 'xdpdrv', 'pinned', this.#passPin, 'dev', device], signal);
@@ -143,7 +143,7 @@ export class Lab {
     await run('ip', ['-n', this.namespace(host), '-batch', '-'], { input: `${ip.join('\n')}\n`, signal });
   }
 
-  /** Sets a kernel parameter of a host's network: `net/ipv4/ip_forward`. What /proc/sys/net shows is the namespace's. */
+  /** Sets a kernel parameter of a host's network, `net/ipv4/ip_forward`. /proc/sys/net belongs to the namespace. */
   async sysctl(host: HostName | 'switch', name: string, value: string, signal?: AbortSignal): Promise<void> {
     await this.exec(host, ['sh', '-c', 'printf %s "$2" > "/proc/sys/$1"', 'sh', name, value], signal);
   }
@@ -154,7 +154,7 @@ export class Lab {
     return run(file, args, { signal });
   }
 
-  /** Starts a program on a host; it ends with the lab. What it prints goes to a file in the lab's folder. */
+  /** Starts a program on a host. It ends with the lab. Its output goes to a file in the lab's folder. */
   startProcess(host: HostName | 'switch', label: string, command: readonly string[]): ProcessIdentity {
     const log = openSync(join(this.directory, `${label}.log`), 'a');
     const child = start(this.namespace(host), command, { detached: true, stdio: ['ignore', log, log] });
@@ -163,7 +163,7 @@ export class Lab {
       throw new BeelineError('LAB', `cannot start ${command.join(' ')}`);
     }
     child.unref();
-    // nsenter becomes the program: the process number stays.
+    // nsenter executes the program, so the process number stays.
     const identity = processOf(child.pid);
     this.#remember(identity);
     return identity;
@@ -222,7 +222,7 @@ export class Lab {
     return run(process.execPath, [BEELINE, '--instance', this.name, ...args], { signal });
   }
 
-  /** Removes everything the lab made, whatever state it is in. False when there was nothing. */
+  /** Removes everything the lab made, whatever state it is in. Returns whether there was anything. */
   async down(): Promise<boolean> {
     requireRoot();
     const existed = this.exists;
@@ -231,7 +231,7 @@ export class Lab {
       for (const identity of this.#readState().processes) {
         await terminate(identity);
       }
-      // One that was about to start, and held its lock, may have left pins.
+      // A daemon that was starting, and held its lock, may have left pins.
       await this.beeline(['stop', '--detach']).catch(ignoreLabError);
     }
     const there = await namespaces();
@@ -256,7 +256,7 @@ export class Lab {
   }
 }
 
-/** @throws BeelineError `LAB` for anybody else, who would not even see that a lab is there */
+/** Checks that the user is root: others cannot even see labs. @throws BeelineError `LAB` */
 export function requireRoot(): void {
   if (process.getuid?.() !== 0) {
     throw new BeelineError('LAB', 'labs are made of network namespaces, which only root may use', {
@@ -276,14 +276,14 @@ async function namespaces(): Promise<Set<string>> {
   return new Set(list.split('\n').map((line) => line.split(' ')[0]!));
 }
 
-/** Taking down goes on: the director may never have been started. */
+/** Ignores the failure of a command: the director may never have been started. */
 function ignoreLabError(error: unknown): void {
   if (!(error instanceof BeelineError)) {
     throw error;
   }
 }
 
-/** Whether somebody accepts connections at a unix socket. */
+/** Returns whether a process accepts connections at a unix socket. */
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path, () => {

@@ -1,4 +1,4 @@
-/** Processes by number and birth: a number alone may by now be somebody else's. */
+/** Identifies processes by number and start time, since numbers are reused. */
 
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +12,7 @@ export interface ProcessIdentity {
 const TERM_TIMEOUT_MS = 3_000;
 const POLL_MS = 10;
 
-/** The identity of a process that is running now. */
+/** Returns the identity of a running process. */
 export function processOf(pid: number): ProcessIdentity {
   return { pid, startedAt: startOf(pid) ?? '' };
 }
@@ -21,7 +21,7 @@ export function isAlive({ pid, startedAt }: ProcessIdentity): boolean {
   return startedAt !== '' && startOf(pid) === startedAt;
 }
 
-/** Undefined when there is none, or only its remains, which wait to be reaped. */
+/** Returns a process's start time; undefined if it does not exist or is a zombie. */
 function startOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -33,7 +33,7 @@ function startOf(pid: number): string | undefined {
   }
 }
 
-/** Ends a process, gently first, and waits until it is gone. */
+/** Ends a process, by SIGTERM and then SIGKILL, and waits until it is gone. */
 export async function terminate(identity: ProcessIdentity): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     if (!isAlive(identity)) {

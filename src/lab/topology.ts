@@ -1,4 +1,4 @@
-/** The lab's network, as the LVS tutorials draw it: who is there, with which addresses. Pure. */
+/** The lab's network, as in LVS tutorials: its hosts, addresses and setup. Pure. */
 
 import type { IpAddress, MacAddress } from '../model/index.js';
 
@@ -11,7 +11,7 @@ export interface Host {
   readonly ipv6: IpAddress;
 }
 
-/** All hosts' one network card has this name. */
+/** The name of each host's network card. */
 export const NIC = 'ens3';
 export const VIP4 = '192.168.1.100';
 export const VIP6 = 'fd00::100';
@@ -33,13 +33,13 @@ export function hostNamed(name: HostName): Host {
   return HOSTS.find((host) => host.name === name)!;
 }
 
-/** Sysctls to set in one namespace, and then lines for `ip -batch` there. */
+/** Kernel parameters to set in a namespace, and then lines for `ip -batch` there. */
 export interface Setup {
   readonly ip: readonly string[];
   readonly sysctls: Readonly<Record<string, string>>;
 }
 
-/** A host's card is there already, made with its cable. */
+/** Returns the setup of a host, whose network card was made with its cable. */
 export function hostSetup({ name, mac, ipv4, ipv6 }: Host): Setup {
   const real = name === 'real1' || name === 'real2';
   return {
@@ -55,7 +55,7 @@ export function hostSetup({ name, mac, ipv4, ipv6 }: Host): Setup {
     ],
     sysctls: {
       [`net/ipv6/conf/${NIC}/accept_ra`]: '0',
-      // Nobody else can have these addresses; without this the card's own takes seconds until it may be used.
+      // No other host has these addresses. With detection of duplicates the card's address could be used only after seconds.
       'net/ipv6/conf/all/accept_dad': '0',
       [`net/ipv6/conf/${NIC}/accept_dad`]: '0',
       // "all" and not "lo": the requests arrive on the card.
@@ -64,7 +64,7 @@ export function hostSetup({ name, mac, ipv4, ipv6 }: Host): Setup {
   };
 }
 
-/** The switch: one bridge, one port for each host, named after it. */
+/** Returns the setup of the switch: a bridge with a port for each host, named after it. */
 export function switchSetup(): Setup {
   return {
     ip: [

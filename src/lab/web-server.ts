@@ -1,4 +1,4 @@
-/** The real servers' web server: one page for every request. Arguments: port, page, a file to make when it listens. */
+/** The real servers' web server: one page for every request. Arguments: port, page, a file to create when it listens. */
 
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -6,8 +6,8 @@ import { createServer } from 'node:http';
 const [port, page, readyFile] = process.argv.slice(2);
 
 const server = createServer((request, response) => {
-  // /bytes/N is a download of N bytes, slow enough to be interrupted, and /slow/N one that hardly goes on at all;
-  // everything else is the page.
+  // /bytes/N is a download of N bytes, slow enough to be interrupted, and /slow/N a very slow one. Everything else is the
+  // page.
   const [, kind, number] = /^\/(bytes|slow)\/(\d+)$/.exec(request.url ?? '') ?? [];
   const size = Number(number ?? 0);
   if (size === 0) {

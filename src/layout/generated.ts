@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0xa2a14c0466cab43cn;
+export const fingerprint = 0xd896d7db907a7a91n;
 
 /** struct services4 */
 export const services4 = {
@@ -63,14 +63,14 @@ export const service6 = {
 
 /** struct destinations */
 export const destinations = {
-  byteLength: 64,
+  byteLength: 104,
   mtu: { offset: 0, size: 4 },
   zero: { offset: 4, size: 4 },
   directors: { offset: 8, size: 48, stride: 8 },
   ownMac: { offset: 56, size: 8 },
-  entry: { offset: 64, size: 0, stride: 16 },
-  numbered: { offset: 64, size: 0, stride: 16 },
-  slot: { offset: 64, size: 0, stride: 2 },
+  entry: { offset: 64, size: 16, stride: 16 },
+  numbered: { offset: 80, size: 16, stride: 16 },
+  slot: { offset: 96, size: 4, stride: 2 },
 } as const;
 
 /** struct destination */
@@ -359,22 +359,6 @@ export const feature = {
   flows: 128,
 } as const;
 
-/** enum flow_state */
-export const flowState = {
-  free: 0,
-  'syn-recv': 1,
-  unconfirmed: 2,
-  'udp-new': 3,
-  'template-new': 4,
-  close: 5,
-  'time-wait': 6,
-  'fin-wait': 7,
-  udp: 8,
-  established: 9,
-  template: 10,
-  busy: 15,
-} as const;
-
 /** struct control */
 export const control = {
   byteLength: 104,
@@ -386,6 +370,11 @@ export const control = {
   revision: { offset: 28, size: 4 },
   flowSecret: { offset: 32, size: 8 },
   flowTimeouts: { offset: 40, size: 64, stride: 4 },
+} as const;
+
+/** enum control_magic */
+export const controlMagic = {
+  magic: 1111835980,
 } as const;
 
 /** enum layout_revision */
@@ -405,15 +394,109 @@ export const geometry = {
   flows6Buckets: { offset: 24, size: 4 },
 } as const;
 
+/** struct constants */
+export const constants = {
+  byteLength: 48,
+  feature: { offset: 0, size: 4 },
+  entryProtocol: { offset: 4, size: 4 },
+  slotMark: { offset: 8, size: 4 },
+  flowClass: { offset: 12, size: 4 },
+  flowState: { offset: 16, size: 4 },
+  flowField: { offset: 20, size: 4 },
+  flowWays: { offset: 24, size: 4 },
+  fragmentTable: { offset: 28, size: 4 },
+  hashMultiplier: { offset: 32, size: 8 },
+  sh: { offset: 40, size: 4 },
+  mh: { offset: 44, size: 4 },
+} as const;
+
+/** enum entry_protocol */
+export const entryProtocol = {
+  mark: 254,
+  vip: 255,
+} as const;
+
+/** enum slot_mark */
+export const slotMark = {
+  marked: 65534,
+  unmoved: 65535,
+} as const;
+
+/** enum flow_class */
+export const flowClass = {
+  active: 0,
+  inactive: 1,
+  persistent: 2,
+} as const;
+
+/** enum flow_state */
+export const flowState = {
+  free: 0,
+  'syn-recv': 1,
+  unconfirmed: 2,
+  'udp-new': 3,
+  'template-new': 4,
+  close: 5,
+  'time-wait': 6,
+  'fin-wait': 7,
+  udp: 8,
+  established: 9,
+  template: 10,
+  busy: 15,
+} as const;
+
+/** enum flow_field */
+export const flowField = {
+  'port-shift': 48,
+  'number-shift': 28,
+  'state-shift': 24,
+  'number-mask': 1048575,
+  'state-mask': 15,
+  'time-mask': 16777215,
+} as const;
+
+/** enum flow_ways */
+export const flowWays = {
+  ipv4: 8,
+  ipv6: 4,
+} as const;
+
+/** enum fragment_table */
+export const fragmentTable = {
+  bits: 10,
+  ways: 4,
+  seconds: 30,
+  'time-mask': 255,
+} as const;
+
+/** enum hash_multiplier */
+export const hashMultiplier = {
+  1: 0x9e3779b97f4a7c15n,
+  2: 0xc2b2ae3d27d4eb4fn,
+  3: 0x165667b19e3779f9n,
+} as const;
+
+/** enum sh */
+export const sh = {
+  slots: 256,
+  multiplier: 1640531527,
+} as const;
+
+/** enum mh */
+export const mh = {
+  slots: 4093,
+  key: 2654435761,
+} as const;
+
 /** The section .rodata */
 export const readOnlyData = {
-  byteLength: 56,
+  byteLength: 104,
   verdictNames: { offset: 0, size: 4 },
   features: { offset: 4, size: 4 },
   clockShift: { offset: 8, size: 4 },
   flowSecret: { offset: 16, size: 8 },
-  flowStateNames: { offset: 24, size: 4 },
-  geometry: { offset: 28, size: 28 },
+  geometry: { offset: 24, size: 28 },
+  constants: { offset: 56, size: 48 },
 } as const;
 
 /** struct trace */

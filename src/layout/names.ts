@@ -12,7 +12,7 @@ export const VERDICTS = Object.keys(layout.verdict) as readonly VerdictName[];
 export type FlowState = keyof typeof layout.flowState;
 
 /** How many states the four bits of a flow's entry can hold. */
-export const FLOW_STATES = 16;
+export const FLOW_STATES = layout.flowField['state-mask'] + 1;
 
 const STATE_NAMES = new Map<number, FlowState>(
   Object.entries(layout.flowState).map(([name, number]) => [number, name as FlowState]),

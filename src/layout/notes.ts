@@ -1,15 +1,15 @@
-/** What BTF cannot say of the director's tables, for those who look into them: lengths, and what some bytes are. */
+/** Facts about the director's tables that BTF does not have: the lengths of arrays, and the meaning of some bytes. */
 
 import * as layout from './generated.js';
 
-/** An array that is declared without a length: where it stands in its table, and how long it is. */
+/** An array whose length depends on the geometry: where it stands in its table, and how long it is. */
 export interface TableArray {
   readonly member: string;
   readonly offset: number;
   readonly length: number;
 }
 
-/** By "struct.member": what the bytes are, where the name does not tell. */
+/** By "struct.member": the meaning of bytes that their type does not tell. */
 export const PLACE_MEANINGS: ReadonlyMap<string, 'address' | 'mac'> = new Map([
   ['destinations.directors', 'mac'],
   ['destinations.own_mac', 'mac'],
@@ -17,7 +17,7 @@ export const PLACE_MEANINGS: ReadonlyMap<string, 'address' | 'mac'> = new Map([
   ['identity.address', 'address'],
 ]);
 
-/** Tables of two elements, of which packets read the one that `control.active` names. */
+/** Tables of two elements. Packets read the element that `control.active` names. */
 export const COPIED_TABLES: ReadonlySet<string> = new Set([
   'services4',
   'services6',
@@ -29,9 +29,10 @@ export const COPIED_TABLES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Where the arrays of a table really stand. Undefined for tables that have no more than one, which BTF tells.
+ * Finds the arrays of `destinations`, which BTF has as they are with one destination. Undefined for other tables: BTF
+ * tells where their only array stands.
  *
- * @param valueSizeOf the size in bytes of another table's elements, of the same director
+ * @param valueSizeOf returns the size in bytes of the elements of another table of the same director
  */
 export function tableArrays(
   name: string,
@@ -42,24 +43,24 @@ export function tableArrays(
   if (name !== 'destinations' || size === undefined || egresses === undefined) {
     return undefined;
   }
-  // There are as many ways out as destinations.
+  // There are as many egresses as destinations.
   const length = egresses / layout.egress.byteLength;
   const slots = (size - slotsOffset(length)) / layout.destinations.slot.stride;
   return Number.isInteger(slots) && slots >= 0
     ? [
-        { member: 'entry', offset: layout.destinations.byteLength, length },
+        { member: 'entry', offset: layout.destinations.entry.offset, length },
         { member: 'numbered', offset: numberedOffset(length), length },
         { member: 'slot', offset: slotsOffset(length), length: slots },
       ]
     : undefined;
 }
 
-/** Where in the table of destinations they stand by their numbers. */
+/** The offset in `destinations` of the entries by their numbers. */
 export function numberedOffset(destinations: number): number {
-  return layout.destinations.byteLength + destinations * layout.destination.byteLength;
+  return layout.destinations.entry.offset + destinations * layout.destination.byteLength;
 }
 
-/** Where in the table of destinations the rings begin. */
+/** The offset in `destinations` of the rings. */
 export function slotsOffset(destinations: number): number {
   return numberedOffset(destinations) + destinations * layout.destination.byteLength;
 }

@@ -1,4 +1,4 @@
-/** Verdicts in words: the short form of docs/verdicts.md, for who asks why. */
+/** Verdicts in words: the short form of docs/verdicts.md. */
 
 import type { VerdictName } from './names.js';
 

@@ -1,8 +1,8 @@
-/** Types written as C, with where each member stands. Pure. */
+/** Formats types as C, with the offset of each member. Pure. */
 
 import type { Btf, BtfComposite, BtfEnum, BtfMember, BtfTypeId } from './btf.js';
 
-/** A declaration: "struct service4 entry[512]", "__be32 address"; without a name the type alone. */
+/** Formats a declaration: "struct service4 entry[512]", "__be32 address". Without a name it is the type alone. */
 export function declaration(btf: Btf, id: BtfTypeId, name = ''): string {
   const type = btf.type(id);
   switch (type.kind) {
@@ -32,7 +32,7 @@ export function declaration(btf: Btf, id: BtfTypeId, name = ''): string {
   }
 }
 
-/** Of a pointer the qualifier stands behind the star. */
+/** Formats a qualified type. A pointer's qualifier comes after the star. */
 function qualified(btf: Btf, qualifier: string, id: BtfTypeId, name: string): string {
   const type = btf.type(id);
   return type.kind === 'pointer'
@@ -45,8 +45,8 @@ function spaced(type: string, name: string): string {
 }
 
 /**
- * The definitions of all structs, unions and enums that a value of the type consists of, the innermost first. Behind
- * each member: its offset and size in bytes; of bit fields the first bit too.
+ * Formats the definitions of all structs, unions and enums that a value of the type consists of, the innermost first.
+ * After each member comes its offset and size in bytes, or for a bit field its offset and first bit.
  */
 export function definitions(btf: Btf, id: BtfTypeId): string[] {
   const found = new Map<BtfTypeId, string>();
@@ -144,7 +144,7 @@ function section(btf: Btf, entries: readonly { type: BtfTypeId; offset: number; 
 
 const TAB_WIDTH = 8;
 
-/** Comments stand in a column. */
+/** Formats lines with their comments in one column. */
 function block(lines: readonly Line[]): string {
   const texts = lines.map(({ text, comment }) => ({ text: text.replaceAll('\t', ' '.repeat(TAB_WIDTH / 2)), comment }));
   const width = Math.max(...texts.filter(({ comment }) => comment !== '').map(({ text }) => text.length), 0);

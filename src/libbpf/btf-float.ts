@@ -1,12 +1,16 @@
-/** Floating-point values as numbers where JSON has such numbers, else as text, without losing a bit. Pure. */
+/** Converts floating-point values without losing a bit: numbers that JSON has to numbers, others to text. Pure. */
 
 import { type BtfValue, ValueError } from './value.js';
 
 const SIGN_ONLY: Readonly<Record<number, bigint>> = { 4: 1n << 31n, 8: 1n << 63n };
-/** The NaN that arithmetic makes; others keep what they carry, in hexadecimal. */
+/** The NaN that arithmetic makes. Other NaNs are written in hexadecimal, which keeps their bits. */
 const NAN_BITS: Readonly<Record<number, bigint>> = { 4: 0x7fc00000n, 8: 0x7ff8000000000000n };
 
-/** @param size in bytes; of others than 4 and 8 only the bits are told */
+/**
+ * Converts the bits of a float to a number or text.
+ *
+ * @param size in bytes; for sizes other than 4 and 8 the bits in hexadecimal are returned
+ */
 export function floatFromBits(bits: bigint, size: number): number | string {
   const view = new DataView(new ArrayBuffer(8));
   view.setBigUint64(0, bits, true);
@@ -20,11 +24,11 @@ export function floatFromBits(bits: bigint, size: number): number | string {
   return Number.isFinite(value) ? value : String(value);
 }
 
-/** @throws ValueError for what is no number, or too large for the size */
+/** Converts a number or text to the bits of a float. @throws ValueError if it is not a number, or too large for the size */
 export function floatToBits(value: BtfValue, size: number, path: string): bigint {
   const text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : value;
   if (typeof text === 'string') {
-    // As many digits as the type has are its bits.
+    // Hexadecimal with as many digits as the type has is its bits.
     if (new RegExp(`^0x[0-9a-f]{${size * 2}}$`, 'i').test(text)) {
       return BigInt(text);
     }

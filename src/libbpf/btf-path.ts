@@ -1,16 +1,16 @@
-/** Selectors into a value, "entry[5].address", and structs whose last arrays get their real length. Pure. */
+/** Resolves paths into a value, "entry[5].address", and gives arrays at the end of structs their real length. Pure. */
 
 import type { BtfCodec, Place } from './btf-value.js';
 import type { Btf, BtfTypeId } from './btf.js';
 import { ValueError } from './value.js';
 
-/** A member's name or an element's index at the beginning of what is left of a path. */
+/** A member's name or an element's index at the beginning of a path. */
 const STEP = /^(?:\.?([A-Za-z_]\w*)|\[(\d+)\])/;
 
 /**
- * The place that a path leads to.
+ * Returns the place that a path leads to.
  *
- * @throws ValueError where there is no such member or element
+ * @throws ValueError if there is no such member or element
  */
 export function resolvePath(codec: BtfCodec, from: Place, path: string): Place {
   let place = from;
@@ -51,14 +51,14 @@ function elementAt(codec: BtfCodec, place: Place, index: number): Place {
   return codec.element(place, index);
 }
 
-/** Where an array that is declared without a length really stands, and how long it is. */
+/** The real offset in bytes and length of an array that is declared without a length. */
 export interface RealArray {
   readonly member: string;
   readonly offset: number;
   readonly length: number;
 }
 
-/** The same types and one more: a struct some of whose arrays stand elsewhere, with another length. */
+/** Returns BTF with a further type: a struct with some of its arrays at another offset, with another length. */
 export function reshape(
   btf: Btf,
   id: BtfTypeId,
@@ -93,9 +93,9 @@ export function reshape(
 }
 
 /**
- * Gives a struct's last array, declared without a length, as many elements as `size` has room for.
+ * Gives a struct's last array, if it is declared without a length, as many elements as `size` has room for.
  *
- * @returns also which other arrays stand in the same place: nothing tells their lengths
+ * @returns the new type, and in `ambiguous` the names of other arrays at the same offset, whose lengths are unknown
  */
 export function fit(
   btf: Btf,

@@ -1,38 +1,38 @@
-/** Values of BTF types: bytes to plain JavaScript, and back without loss. Pure. */
+/** Converts values of BTF types between bytes and plain JavaScript without loss. Pure. */
 
 import { floatFromBits, floatToBits } from './btf-float.js';
 import type { Btf, BtfComposite, BtfEnum, BtfInt, BtfTypeId } from './btf.js';
 import { type ByteOrder, parseInteger, readBits, readInteger, writeBits, writeInteger } from './integer.js';
 import { type BtfRecord, type BtfValue, isList, isRecord, showValue, ValueError } from './value.js';
 
-/** Where a value stands within another, and as what. */
+/** The place of a value within another, and its type. */
 export interface Place {
   readonly type: BtfTypeId;
-  /** How it is reached: "entry[5].address"; empty for the whole. */
+  /** The path to it: "entry[5].address"; empty for the whole value. */
   readonly path: string;
-  /** Of the member or variable, for elements the array's; empty where there is none. */
+  /** The name of the member or variable, for an element that of its array; empty if there is none. */
   readonly name: string;
-  /** The name of the struct or union that has it; empty where there is none. */
+  /** The name of the struct or union that contains it; empty if there is none. */
   readonly owner: string;
   /** In bytes. */
   readonly offset: number;
-  /** Bit fields: where in the byte at `offset` they begin, and how long they are; else 0 and 0. */
+  /** For a bit field: its first bit in the byte at `offset`, and its length; else 0 and 0. */
   readonly bitShift: number;
   readonly bitSize: number;
 }
 
-/** Another way of writing values of some place: addresses, for example. Both ways, without loss. */
+/** A form in which values of some places are written, addresses for example. It converts both ways without loss. */
 export interface Form {
-  /** Undefined: these bytes are shown as any others. */
+  /** Returns undefined for bytes that have no such form. They are decoded by their type. */
   decode(bytes: Uint8Array): BtfValue | undefined;
-  /** Undefined: it is not written in this way. */
+  /** Returns undefined for a value that does not have the form. It is encoded by its type. */
   encode(value: BtfValue): Uint8Array | undefined;
 }
 
 export interface CodecOptions {
-  /** Asked for every place that is no bit field. */
+  /** Returns the form of a place. Called for every place that is not a bit field. */
   readonly formOf?: (place: Place, btf: Btf) => Form | undefined;
-  /** Numbers as they lie in memory: no names of enums, no byte order but the machine's, no text, no forms. */
+  /** Decodes numbers as they are in memory: no names of enums, no byte order but the machine's, no text, no forms. */
   readonly plain?: boolean;
 }
 
@@ -46,7 +46,7 @@ const TRUTH = new Map<BtfValue, bigint>([
 ]);
 const BYTE_MASK = 0xff;
 
-/** Decodes and encodes values of the types of one BTF. Machines that BPF and Node both run on are little-endian. */
+/** Decodes and encodes values of the types of one BTF. Assumes a little-endian machine, as all are that run BPF and Node. */
 export class BtfCodec {
   readonly btf: Btf;
   readonly #plain: boolean;
@@ -59,17 +59,20 @@ export class BtfCodec {
     this.#plain = plain;
   }
 
-  /** The place of a whole value. */
+  /** Returns the place of a whole value. */
   whole(type: BtfTypeId, name = ''): Place {
     return { type, path: '', name, owner: '', offset: 0, bitShift: 0, bitSize: 0 };
   }
 
-  /** Bytes from `offset` on; of a bit field, those that it touches. */
+  /** Returns the number of bytes of a place; for a bit field, of the bytes that it touches. */
   sizeOf(place: Place): number {
     return place.bitSize > 0 ? Math.ceil((place.bitShift + place.bitSize) / 8) : this.btf.sizeOf(place.type);
   }
 
-  /** The members of a struct or union, or the variables of a section. What has no name gives its members, as in C. */
+  /**
+   * Returns the members of a struct or union, or the variables of a section. For a member without a name it returns the
+   * members of that, as in C.
+   */
   members(place: Place): Place[] {
     const type = this.btf.resolve(place.type);
     if (type.kind === 'section') {
@@ -105,7 +108,7 @@ export class BtfCodec {
     });
   }
 
-  /** One element of an array. It need not be within its length: see `resolvePath` for a check. */
+  /** Returns the place of an array's element. It does not check the length; `resolvePath` does. */
   element(array: Place, index: number): Place {
     const type = this.btf.resolve(array.type);
     if (type.kind !== 'array') {
@@ -115,12 +118,12 @@ export class BtfCodec {
     return { ...array, type: type.type, path: `${array.path}[${index}]`, offset };
   }
 
-  /** Whether a value is text, an address or the like: one thing although it has parts. */
+  /** Returns whether a value is shown as one although it has parts: text, an address. */
   isWhole(place: Place): boolean {
     return this.#form(place) !== undefined || this.#isText(place);
   }
 
-  /** @param bytes the whole value, in which the place lies */
+  /** Decodes the value at a place. @param bytes the whole value, which contains the place */
   decode(place: Place, bytes: Uint8Array): BtfValue {
     const type = this.btf.resolve(place.type);
     const formed = this.#form(place)?.decode(bytes.subarray(place.offset, place.offset + this.sizeOf(place)));
@@ -151,9 +154,9 @@ export class BtfCodec {
   }
 
   /**
-   * Writes a value into the bytes of the whole one. Members and elements that it does not name stay as they are there.
+   * Encodes a value into the bytes of the whole value. Members and elements that it does not name stay as they are.
    *
-   * @throws ValueError; the bytes may have been written in part, so give a copy
+   * @throws ValueError; some of the bytes may have been written by then, so give a copy
    */
   encode(place: Place, value: BtfValue, bytes: Uint8Array): void {
     const type = this.btf.resolve(place.type);
@@ -199,7 +202,7 @@ export class BtfCodec {
     return this.#forms.get(key);
   }
 
-  /** Network order where a typedef on the way to the integer says so. */
+  /** Returns the byte order of a place: network order if one of its typedefs says so. */
   byteOrder({ type: id }: Place): ByteOrder {
     for (let type = this.btf.type(id); !this.#plain && 'type' in type; type = this.btf.type(type.type)) {
       if (type.kind === 'typedef' && BIG_ENDIAN.has(type.name)) {
@@ -234,7 +237,7 @@ export class BtfCodec {
     return this.#plain ? number : enumName(type, number);
   }
 
-  /** Writes an integer, or refuses it for its size. */
+  /** Writes an integer. @throws ValueError for one that is out of range */
   #write(place: Place, number: bigint, size: number, signed: boolean, bytes: Uint8Array): void {
     const bits = BigInt(place.bitSize > 0 ? place.bitSize : size * 8);
     const low = signed ? -(1n << (bits - 1n)) : 0n;
@@ -249,7 +252,7 @@ export class BtfCodec {
     }
   }
 
-  /** `char` is told from other bytes by its name alone. */
+  /** Returns whether a place is an array of `char`, which only its name distinguishes from other bytes. */
   #isText({ type: id, bitSize }: Place): boolean {
     const type = this.btf.resolve(id);
     if (this.#plain || bitSize > 0 || type.kind !== 'array') {
@@ -284,7 +287,7 @@ export class BtfCodec {
     }
   }
 
-  /** Arrays of bytes can be given as hexadecimal digits. */
+  /** Parses the hexadecimal digits that an array of bytes may be given as. */
   #hexOf(place: Place, text: string): Uint8Array {
     const size = this.sizeOf(place);
     const type = this.btf.resolve(place.type);
@@ -326,8 +329,8 @@ export class BtfCodec {
   }
 
   /**
-   * Members of unions: each says something of the same bytes, and they must not contradict each other. Which bits a
-   * member sets is found by setting it among zeros and among ones.
+   * Encodes members of a union, which must not contradict each other in the bytes that they share. The bits that a member
+   * sets are found by encoding it into zeros and into ones.
    */
   #encodeOverlapping(
     place: Place,
@@ -335,7 +338,7 @@ export class BtfCodec {
     bytes: Uint8Array,
   ): void {
     const size = this.sizeOf(place);
-    // A copy also of a Buffer, whose slice() is none.
+    // Copies also a Buffer, whose slice() would not copy.
     const result = Uint8Array.from(bytes.subarray(place.offset, place.offset + size));
     const written = new Uint8Array(size);
     for (const { member, value } of given) {
@@ -376,19 +379,19 @@ function integer(value: BtfValue, path: string): bigint {
   return number;
 }
 
-/** Old compilers do not say so. */
+/** Returns whether an enum has a signed type, also for old compilers, which do not record it. */
 function isSigned(type: BtfEnum): boolean {
   return type.signed || type.values.some(({ value }) => value < 0);
 }
 
-/** Whether values are combined: each but 0 is a bit of its own, and there is more than could be a mere count. */
+/** Returns whether an enum's values are flags: each but 0 is a different bit, and there are more than a count would have. */
 export function isFlags({ values }: BtfEnum): boolean {
   const bits = values.map(({ value }) => BigInt(value)).filter((value) => value !== 0n);
   const single = bits.every((bit) => bit > 0n && (bit & (bit - 1n)) === 0n);
   return single && new Set(bits).size === bits.length && bits.length >= (bits.length < values.length ? 3 : 2);
 }
 
-/** The name; for flags the names, and what has none; else the number. */
+/** Returns a value's name; for flags the names, and the rest in hexadecimal; else the number. */
 function enumName(type: BtfEnum, number: number | bigint): BtfValue {
   const exact = type.values.find(({ value }) => BigInt(value) === BigInt(number));
   if (exact !== undefined) {
@@ -424,7 +427,7 @@ function enumNumber(type: BtfEnum, value: BtfValue, path: string): bigint {
 
 const isPrintable = (byte: number): boolean => byte >= 0x20 && byte < 0x7f;
 
-/** Printable characters and then zeros alone; other bytes are no text. */
+/** Decodes text: printable characters, then only zeros. Returns undefined for other bytes. */
 function decodeText(bytes: Uint8Array): string | undefined {
   const zero = bytes.indexOf(0);
   const text = zero < 0 ? bytes : bytes.subarray(0, zero);

@@ -1,4 +1,4 @@
-/** BTF: the types of a BPF object, or of what is loaded in the kernel, read out and looked up. */
+/** BTF: the types of a BPF object, or of a map or program in the kernel. */
 
 import { readFileSync } from 'node:fs';
 
@@ -11,7 +11,7 @@ export interface BtfMember {
   readonly name: string;
   readonly type: BtfTypeId;
   readonly bitOffset: number;
-  /** 0 when it is no bit field. */
+  /** 0 for a member that is not a bit field. */
   readonly bitSize: number;
 }
 
@@ -43,9 +43,9 @@ export interface BtfComposite extends BtfNamed {
 export interface BtfEnum extends BtfNamed {
   readonly kind: 'enum';
   readonly size: number;
-  /** Compilers before clang 15 leave this false even where there are negative values. */
+  /** Compilers before clang 15 leave this false even if there are negative values. */
   readonly signed: boolean;
-  /** 64-bit enums have bigint values. */
+  /** Values are bigints for 64-bit enums. */
   readonly values: readonly { readonly name: string; readonly value: number | bigint }[];
 }
 
@@ -87,7 +87,7 @@ export interface BtfOpaque extends BtfNamed {
 export type BtfType =
   BtfInt | BtfArray | BtfComposite | BtfEnum | BtfFloat | BtfSection | BtfPrototype | BtfReference | BtfOpaque;
 
-/** Types as numbered by one BTF. */
+/** The types of one BTF, by their ids. */
 export class Btf {
   readonly types: readonly BtfType[];
 
@@ -95,22 +95,31 @@ export class Btf {
     this.types = types;
   }
 
-  /** Types that were put together by hand, by their ids; the first must be void. */
+  /** Makes BTF from a list of types in the order of their ids. The first must be void. */
   static of(types: readonly BtfType[]): Btf {
     return new Btf(types);
   }
 
-  /** Reads the BTF of an ELF object, or raw BTF such as /sys/kernel/btf/vmlinux. @throws KernelError when there is none */
+  /**
+   * Reads the BTF of an ELF object, or raw BTF such as /sys/kernel/btf/vmlinux.
+   *
+   * @param source a path, or the file's bytes
+   * @throws KernelError when the file contains no BTF
+   */
   static parse(source: string | Uint8Array): Btf {
     return new Btf(addon.btfParse(typeof source === 'string' ? readFileSync(source) : source) as BtfType[]);
   }
 
-  /** Reads BTF that is loaded (MapInfo.btfId). Needs CAP_SYS_ADMIN. @throws KernelError `ENOENT`, `EPERM` */
+  /**
+   * Reads BTF that is loaded in the kernel, by an id as in `MapInfo.btfId`. Needs CAP_SYS_ADMIN.
+   *
+   * @throws KernelError `ENOENT` when there is no such BTF, `EPERM` without the capability
+   */
   static byId(id: number): Btf {
     return new Btf(addon.btfById(id) as BtfType[]);
   }
 
-  /** @throws RangeError when there is no such type */
+  /** Returns the type with an id. @throws RangeError when there is no such type */
   type(id: BtfTypeId): BtfType {
     const type = this.types[id];
     if (type === undefined) {
@@ -119,7 +128,7 @@ export class Btf {
     return type;
   }
 
-  /** The type behind typedefs and const, volatile, restrict and tags. */
+  /** Returns the type with an id, without typedefs, const, volatile, restrict and tags. */
   resolve(id: BtfTypeId): BtfType {
     let type = this.type(id);
     while (
@@ -134,22 +143,26 @@ export class Btf {
     return type;
   }
 
-  /** @throws RangeError when there is no struct of that name */
+  /** Returns the struct with a name. @throws RangeError when there is no such struct */
   struct(name: string): BtfComposite {
     return this.#find(name, 'struct');
   }
 
-  /** @throws RangeError when there is no enum of that name */
+  /** Returns the enum with a name. @throws RangeError when there is no such enum */
   enum(name: string): BtfEnum {
     return this.#find(name, 'enum');
   }
 
-  /** These types and further ones, whose ids are given by `id` while they are made. */
+  /**
+   * Returns BTF with further types.
+   *
+   * @param make returns them; `id` gives the id that the n-th of them will have
+   */
   with(make: (id: (ordinal: number) => BtfTypeId) => readonly BtfType[]): Btf {
     return new Btf([...this.types, ...make((ordinal) => this.types.length + ordinal)]);
   }
 
-  /** The bytes that a value of the type takes. @throws RangeError for types without a size, functions for example */
+  /** Returns the size of a value of the type in bytes. @throws RangeError for types without a size, such as functions */
   sizeOf(id: BtfTypeId): number {
     const type = this.resolve(id);
     switch (type.kind) {

@@ -1,4 +1,4 @@
-/** The TypeScript face of libbpf. It knows nothing of load balancing. */
+/** A TypeScript interface to libbpf. It contains nothing about load balancing. */
 
 export { Btf } from './btf.js';
 export type * from './btf.js';

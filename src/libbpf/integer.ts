@@ -1,15 +1,15 @@
-/** Integers of any size as they lie in memory: read, written, and parsed as people write them. Pure. */
+/** Reads and writes integers of any size in memory, and parses them as people write them. Pure. */
 
 export type ByteOrder = 'little' | 'big';
 
-/** A bit field: counted from the lowest bit of the byte at `offset`, as little-endian compilers lay them out. */
+/** A bit field. Bits count from the lowest one of the byte at `offset`, as little-endian compilers lay them out. */
 export interface BitField {
   readonly offset: number;
   readonly bitShift: number;
   readonly bitSize: number;
 }
 
-/** Reads `size` bytes; a number where that is exact, else a bigint. */
+/** Reads an integer of `size` bytes. Returns a number if that is exact, else a bigint. */
 export function readInteger(
   bytes: Uint8Array,
   offset: number,
@@ -30,7 +30,7 @@ export function readInteger(
   return exactNumber(signed ? BigInt.asIntN(size * 8, value) : value);
 }
 
-/** Writes the lowest `size` bytes of a number. */
+/** Writes the lowest `size` bytes of an integer. */
 export function writeInteger(
   bytes: Uint8Array,
   offset: number,
@@ -45,13 +45,14 @@ export function writeInteger(
   }
 }
 
+/** Reads a bit field. */
 export function readBits(bytes: Uint8Array, { offset, bitShift, bitSize }: BitField, signed: boolean): number | bigint {
   const size = Math.ceil((bitShift + bitSize) / 8);
   const value = BigInt.asUintN(bitSize, BigInt(readInteger(bytes, offset, size)) >> BigInt(bitShift));
   return exactNumber(signed ? BigInt.asIntN(bitSize, value) : value);
 }
 
-/** Leaves the other bits of the bytes that it touches as they are. */
+/** Writes a bit field. The other bits of its bytes stay as they are. */
 export function writeBits(bytes: Uint8Array, { offset, bitShift, bitSize }: BitField, value: bigint): void {
   const size = Math.ceil((bitShift + bitSize) / 8);
   const mask = ((1n << BigInt(bitSize)) - 1n) << BigInt(bitShift);
@@ -60,8 +61,8 @@ export function writeBits(bytes: Uint8Array, { offset, bitShift, bitSize }: BitF
 }
 
 /**
- * A whole number: decimal, 0x… or 0b…. Undefined for everything else, also for numbers that are not exact and for
- * leading zeros, which are octal to some.
+ * Parses a whole number: decimal, 0x… or 0b…. Returns undefined for everything else, also for numbers that are not exact
+ * and for leading zeros, which some programs read as octal.
  */
 export function parseInteger(value: unknown): bigint | undefined {
   switch (typeof value) {

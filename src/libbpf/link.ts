@@ -1,9 +1,9 @@
-/** XDP attachments: links of our own, and what is attached to an interface by whatever means. */
+/** XDP attachments: by links, and by whatever other means a program is attached to an interface. */
 
 import { addon, type NativeLink } from '../native/index.js';
 import type { BpfProgram } from './program.js';
 
-/** Where a program runs: in the driver, or later, in the kernel's generic code, for drivers that cannot. */
+/** XDP's modes: `native` runs in the driver; `generic` runs later, in kernel code for drivers without XDP. */
 export type XdpMode = 'native' | 'generic';
 
 /** XDP_FLAGS_DRV_MODE and XDP_FLAGS_SKB_MODE (linux/if_link.h). */
@@ -15,13 +15,16 @@ const LINK_TYPE_XDP = 6;
 export interface LinkInfo {
   readonly id: number;
   readonly programId: number;
-  /** The interface; 0 when it is gone, which also ends the attachment. */
+  /** The interface; 0 after it is removed, which also ends the attachment. */
   readonly ifindex: number;
 }
 
 /**
- * A program's attachment to an interface (kernel 5.9). It lasts as long as somebody holds it: this handle, or a pin.
+ * A program's attachment to an interface. It lasts as long as a handle, in any process, or a pin holds it.
+ *
  * Methods throw KernelError: `CLOSED` after `close`, else errno's name.
+ *
+ * Minimum kernel version: 5.9.
  */
 export class XdpLink implements Disposable {
   readonly #native: NativeLink;
@@ -31,25 +34,25 @@ export class XdpLink implements Disposable {
   }
 
   /**
-   * Attaches a program to an interface.
+   * Attaches a program to the interface with the given index.
    *
-   * @throws KernelError `EBUSY` when another program is there, `EEXIST` when one is there in the other mode, `EOPNOTSUPP`
-   *   and others when the driver refuses native mode
+   * @throws KernelError `EBUSY` when another program is attached, `EEXIST` when one is attached in the other mode,
+   *   `EOPNOTSUPP` and others when the driver refuses native mode
    */
   static attach(program: BpfProgram, ifindex: number, mode: XdpMode): XdpLink {
     return new XdpLink(addon.BpfLink.attachXdp(program.native, ifindex, MODE_FLAGS[mode]));
   }
 
-  /** @throws KernelError `ENOENT` when nothing is pinned there, `EINVAL` when it is not a link of an XDP program */
+  /** Opens a pinned link. @throws KernelError `ENOENT` when nothing is pinned there, `EINVAL` when it is not an XDP link */
   static openPinned(path: string): XdpLink {
     return new XdpLink(addon.BpfLink.openPinned(path));
   }
 
   /**
-   * The link that holds a program on an interface, whoever made it. Needs CAP_SYS_ADMIN.
+   * Finds the link that holds a program on an interface, whatever process made it. Needs CAP_SYS_ADMIN.
    *
-   * Links are listed for the whole machine, and other network namespaces have interfaces of the same index: undefined
-   * also when several links could be meant.
+   * The kernel lists the links of all network namespaces, and interfaces of other namespaces have the same indices. Returns
+   * undefined also if several links match.
    */
   static find(ifindex: number, programId: number): XdpLink | undefined {
     const found: XdpLink[] = [];
@@ -71,27 +74,28 @@ export class XdpLink implements Disposable {
     return undefined;
   }
 
+  /** The link's ids and interface. */
   get info(): LinkInfo {
     const { id, programId, ifindex } = this.#native.info();
     return { id, programId, ifindex };
   }
 
-  /** Replaces the program between two packets: each sees the old one or the new one, none is lost. */
+  /** Replaces the program atomically: each packet runs through the old one or the new one, and none is lost. */
   update(program: BpfProgram): void {
     this.#native.update(program.native);
   }
 
-  /** Ends the attachment, even while others hold the link (kernel 5.9). */
+  /** Detaches the program, even while others hold the link. */
   detach(): void {
     this.#native.detach();
   }
 
-  /** Keeps the attachment when this process ends. */
+  /** Pins the link to a path in a BPF file system, so that the attachment outlives this process. */
   pin(path: string): void {
     this.#native.pin(path);
   }
 
-  /** Lets go of the link; the attachment ends with its last holder. */
+  /** Closes the handle. The attachment ends with its last handle and pin. */
   close(): void {
     this.#native.close();
   }
@@ -101,19 +105,19 @@ export class XdpLink implements Disposable {
   }
 }
 
-/** The ids of the programs on an interface, by mode; 0 for none. */
+/** The ids of the programs attached to an interface, by mode; 0 for none. */
 export interface AttachedPrograms {
   readonly native: number;
   readonly generic: number;
   readonly offload: number;
 }
 
-/** @throws KernelError `ENODEV` or `ENXIO` when there is no such interface */
+/** Returns the programs attached to an interface. @throws KernelError `ENODEV` or `ENXIO` when there is no such interface */
 export function queryXdp(ifindex: number): AttachedPrograms {
   return addon.xdpQuery(ifindex);
 }
 
-/** Removes a program that was attached without a link. @throws KernelError `EBUSY` when a link holds the interface */
+/** Detaches a program that was attached without a link. @throws KernelError `EBUSY` when a link holds the interface */
 export function detachXdp(ifindex: number, mode: XdpMode): void {
   addon.xdpDetach(ifindex, MODE_FLAGS[mode]);
 }

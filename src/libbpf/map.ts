@@ -1,8 +1,8 @@
-/** BPF maps: configured before their object is loaded, read and written after, mapped into memory. */
+/** BPF maps: configured before their object is loaded; read, written and mapped into memory after. */
 
 import { addon, KernelError, type NativeBatch, type NativeMap, type NativeMapping } from '../native/index.js';
 
-/** Map types by their number (enum bpf_map_type in linux/bpf.h); the rest are told by number alone. */
+/** Names of map types by their number (enum bpf_map_type in linux/bpf.h). */
 const TYPE_NAMES = [
   'unspecified',
   'hash',
@@ -40,38 +40,38 @@ const TYPE_NAMES = [
   'arena',
 ] as const;
 
-/** What a map is. Sizes are in bytes. */
+/** A map's properties. Sizes are in bytes. */
 export interface MapInfo {
   readonly name: string;
-  /** "array", "lru-hash", …; "type 99" for one that this version does not know. */
+  /** "array", "lru-hash", …; "type 99" for a type that this version does not know. */
   readonly type: string;
   readonly keySize: number;
   readonly valueSize: number;
-  /** The length of what `lookup` returns: `valueSize`, or for per-CPU maps one value a CPU, each padded to 8. */
+  /** The length that `lookup` returns: `valueSize`, or for per-CPU maps one value for each CPU, padded to 8 bytes. */
   readonly valueBytes: number;
   readonly maxEntries: number;
   readonly flags: number;
   /** The kernel's id; 0 before load. */
   readonly id: number;
-  /** Where its types are described; 0 when they are not. */
+  /** The id of the BTF with its types; 0 without. */
   readonly btfId: number;
   readonly btfKeyTypeId: number;
   readonly btfValueTypeId: number;
-  /** Of struct_ops: the value's type among the kernel's own; else 0. */
+  /** For struct_ops: the id of the value's type in the kernel's BTF; else 0. */
   readonly vmlinuxValueTypeId: number;
-  /** What the type of map makes of it: a bloom filter's number of hashes, an arena's address. */
+  /** A parameter of some map types: a bloom filter's number of hashes, an arena's address. */
   readonly extra: bigint;
 }
 
-/** What the kernel tells of a map in /proc alone. */
+/** Properties of a map that the kernel shows only in /proc. */
 export interface MapState {
-  /** Bytes of memory; undefined where the kernel does not tell. */
+  /** Bytes of memory; undefined if the kernel does not report them. */
   readonly memory: number | undefined;
-  /** Programs alone can write it, since somebody called `freeze`. */
+  /** True after `freeze`. Only programs can then write to the map. */
   readonly frozen: boolean;
 }
 
-/** BPF_F_RDONLY, BPF_F_WRONLY and so on (linux/bpf.h): how a map was created. */
+/** Flags that a map was created with: BPF_F_RDONLY, BPF_F_WRONLY, … (linux/bpf.h). */
 export const MapFlag = {
   noPrealloc: 1 << 0,
   noCommonLru: 1 << 1,
@@ -88,15 +88,15 @@ export const MapFlag = {
   innerMap: 1 << 12,
 } as const;
 
-/** How `update` treats a key that is there, or is not (linux/bpf.h). */
+/** Modes of `update`: for any key, only a new one, only an existing one (linux/bpf.h). */
 export const UpdateMode = { any: 0, onlyNew: 1, onlyExisting: 2 } as const;
 export type UpdateMode = (typeof UpdateMode)[keyof typeof UpdateMode];
 
 /**
- * One BPF map. Keys and values are bytes in the machine's own order and layout.
+ * A BPF map. Keys and values are bytes in the machine's order and layout.
  *
- * Every method throws KernelError: code `CLOSED` after `close`, else errno's name. A key or value of a wrong length is
- * a RangeError that carries both lengths. A map that came from an object stays usable after the object is closed.
+ * Every method throws KernelError: code `CLOSED` after `close`, else errno's name. Throws RangeError with both lengths for
+ * a key or value of a wrong length. A map from an object stays usable after the object is closed.
  */
 export class BpfMap implements Disposable {
   /** The addon's handle, for the other classes of this folder. */
@@ -109,24 +109,24 @@ export class BpfMap implements Disposable {
     this.name = native.name;
   }
 
-  /** @throws KernelError `ENOENT` when nothing is pinned there, `EINVAL` when it is not a map */
+  /** Opens a pinned map. @throws KernelError `ENOENT` when nothing is pinned there, `EINVAL` when it is not a map */
   static openPinned(path: string): BpfMap {
     return new BpfMap(addon.BpfMap.openPinned(path));
   }
 
-  /** Needs CAP_SYS_ADMIN. @throws KernelError `ENOENT` when there is no such map (any more) */
+  /** Opens a map by its id. Needs CAP_SYS_ADMIN. @throws KernelError `ENOENT` when there is no such map */
   static openById(id: number): BpfMap {
     return new BpfMap(addon.BpfMap.openById(id));
   }
 
-  /** The ids of all maps there are. Needs CAP_SYS_ADMIN. */
+  /** Yields the ids of all maps in the kernel. Needs CAP_SYS_ADMIN. */
   static *ids(): Generator<number, void, undefined> {
     for (let id = addon.BpfMap.nextId(0); id !== undefined; id = addon.BpfMap.nextId(id)) {
       yield id;
     }
   }
 
-  /** What changes while a map lives. */
+  /** Reads the properties that change during the map's life. */
   get state(): MapState {
     const text = this.native.fdInfo();
     const number = (name: string): number | undefined => {
@@ -136,67 +136,83 @@ export class BpfMap implements Disposable {
     return { memory: number('memlock'), frozen: number('frozen') === 1 };
   }
 
+  /** Reads the map's properties. */
   get info(): MapInfo {
     const info = this.native.info();
     return { ...info, type: TYPE_NAMES[info.type] ?? `type ${info.type}` };
   }
 
-  /** Before load. @throws KernelError `EBUSY` after, as all setters here do */
+  /**
+   * Sets the number of entries. To call before the object is loaded.
+   *
+   * @throws KernelError `EBUSY` after load, as all setters
+   */
   setMaxEntries(maxEntries: number): void {
     this.native.setMaxEntries(maxEntries);
   }
 
   /**
-   * Before load: the size of a value in bytes. A value that is a struct with an array at its end keeps its type
-   * information: the array gets as many elements as fit.
+   * Sets the size of a value in bytes. To call before the object is loaded. A value that is a struct with an array at its
+   * end keeps its type information: the array gets as many elements as fit.
    */
   setValueSize(bytes: number): void {
     this.native.setValueSize(bytes);
   }
 
-  /** Before load: whether the object creates this map at all. */
+  /** Sets whether the object creates this map. To call before it is loaded. */
   setAutocreate(autocreate: boolean): void {
     this.native.setAutocreate(autocreate);
   }
 
-  /** Before load: the content of a map of global variables, `.rodata` or `.data`; exactly `valueSize` bytes. */
+  /**
+   * Sets the initial content of a map of global variables, `.rodata` or `.data`. To call before the object is loaded.
+   *
+   * @param value exactly `valueSize` bytes
+   */
   setInitialValue(value: Uint8Array): void {
     this.native.setInitialValue(value);
   }
 
-  /** Before load: use the other map, as it is, instead of creating one. The verifier judges the program by it. */
+  /**
+   * Makes the object use an existing map instead of creating one. To call before it is loaded. The verifier checks programs
+   * against the existing map.
+   */
   reuse(other: BpfMap): void {
     this.native.reuse(other.native);
   }
 
-  /** The value, or undefined when the key is not there. */
+  /** Returns the value of a key, or undefined if the key does not exist. */
   lookup(key: Uint8Array): Uint8Array | undefined {
     return this.native.lookup(key);
   }
 
   /**
-   * @throws KernelError `E2BIG` when the map is full, `EEXIST` or `ENOENT` as `mode` asks
+   * Writes an entry.
+   *
+   * @throws KernelError `E2BIG` when the map is full, `EEXIST` or `ENOENT` if `mode` does not allow the write
    */
   update(key: Uint8Array, value: Uint8Array, mode: UpdateMode = UpdateMode.any): void {
     this.native.update(key, value, mode);
   }
 
-  /** True when the key was there. @throws KernelError `EINVAL` for arrays, whose elements always exist */
+  /** Deletes an entry. Returns whether it existed. @throws KernelError `EINVAL` for arrays, whose elements always exist */
   delete(key: Uint8Array): boolean {
     return this.native.delete(key);
   }
 
   /**
-   * Takes the value out of the map (hash maps: kernel 5.14). Queues and stacks have no keys: give them an empty one, also
-   * for `lookup`, which leaves the value there, and `update`, which puts one in.
+   * Removes an entry and returns its value. Queues and stacks have no keys: give an empty one, also to `lookup`, which
+   * leaves the value in place, and to `update`, which adds one.
+   *
+   * Minimum kernel version: 5.14 for hash maps.
    */
   take(key: Uint8Array): Uint8Array | undefined {
     return this.native.take(key);
   }
 
   /**
-   * All keys, one system call each. Keys that come or go meanwhile may be missed, and when the current key vanishes a
-   * hash map starts over; take `batches` where that matters.
+   * Yields all keys, with a system call for each. Keys that are added or deleted meanwhile may be missed. If the current key
+   * is deleted, a hash map starts from its first key again; `batches` does not.
    */
   *keys(): Generator<Uint8Array, void, undefined> {
     for (let key = this.nextKey(); key !== undefined; key = this.nextKey(key)) {
@@ -204,12 +220,12 @@ export class BpfMap implements Disposable {
     }
   }
 
-  /** The key behind another one; the first for want of one, or behind one that is not there. Undefined after the last. */
+  /** Returns the key after `previous`; the first one if it is missing or does not exist. Returns undefined after the last. */
   nextKey(previous?: Uint8Array): Uint8Array | undefined {
     return this.native.nextKey(previous);
   }
 
-  /** All entries; one that vanishes between key and value is left out. */
+  /** Yields all entries. Leaves out an entry that is deleted between reading its key and its value. */
   *entries(): Generator<[key: Uint8Array, value: Uint8Array], void, undefined> {
     for (const key of this.keys()) {
       const value = this.lookup(key);
@@ -220,9 +236,11 @@ export class BpfMap implements Disposable {
   }
 
   /**
-   * All entries, many a system call (kernel 5.6; per-CPU arrays 5.13): keys and values one after another.
+   * Yields all entries, many with each system call: keys and values one after another.
    *
-   * @param count entries a batch, more where one bucket of a hash map holds more
+   * Minimum kernel version: 5.6; for per-CPU arrays 5.13.
+   *
+   * @param count entries of a batch; more if one bucket of a hash map holds more
    * @throws KernelError `EINVAL` or `ENOTSUPP` when the map type has no batches
    */
   *batches(count = 256): Generator<{ count: number; keys: Uint8Array; values: Uint8Array }, void, undefined> {
@@ -243,7 +261,7 @@ export class BpfMap implements Disposable {
     }
   }
 
-  /** Undefined when a bucket holds more than `count`. */
+  /** Reads a batch. Returns undefined if a bucket holds more than `count` entries. */
   #batch(count: number, token: Uint8Array | undefined): NativeBatch | undefined {
     try {
       return this.native.lookupBatch(count, token);
@@ -255,30 +273,32 @@ export class BpfMap implements Disposable {
     }
   }
 
-  /** Writes `count` entries in one system call and returns how many were written. */
+  /** Writes `count` entries in one system call. Returns how many were written. */
   updateBatch(count: number, keys: Uint8Array, values: Uint8Array, mode: UpdateMode = UpdateMode.any): number {
     return this.native.updateBatch(count, keys, values, mode);
   }
 
-  /** Deletes `count` keys in one system call. @throws KernelError `ENOENT` at the first that is not there */
+  /** Deletes `count` keys in one system call. @throws KernelError `ENOENT` at the first that does not exist */
   deleteBatch(count: number, keys: Uint8Array): number {
     return this.native.deleteBatch(count, keys);
   }
 
   /**
-   * Maps an array that was created with BPF_F_MMAPABLE (kernel 5.5) into the process. Elements stand `valueSize`,
-   * rounded up to 8, apart.
+   * Maps an array that was created with BPF_F_MMAPABLE into memory. The distance of elements is `valueSize`, rounded up to
+   * 8 bytes.
+   *
+   * Minimum kernel version: 5.5.
    */
   mmap(access: 'read' | 'write'): Mapping {
     return new Mapping(this.native.mmap(access === 'write'));
   }
 
-  /** Forbids all further writing from user space. */
+  /** Forbids all further writes from user space. */
   freeze(): void {
     this.native.freeze();
   }
 
-  /** Keeps the map alive under a path in a BPF file system. @throws KernelError `EEXIST`; `EPERM` for a dot in the name */
+  /** Pins the map to a path in a BPF file system. @throws KernelError `EEXIST`; `EPERM` for a dot in the name */
   pin(path: string): void {
     this.native.pin(path);
   }
@@ -293,11 +313,11 @@ export class BpfMap implements Disposable {
 }
 
 /**
- * An array map's memory. Bytes are copied in and out, 10 GB/s, and never handed out: no buffer can dangle after
- * `close`, crash the process by a write to read-only memory, or travel to another thread (docs/adr/0003).
+ * An array map's memory. Bytes are copied in and out, at 10 GB/s; the memory itself is never exposed. So no buffer can dangle
+ * after `close`, crash the process by a write to read-only memory, or be moved to another thread (docs/adr/0003).
  */
 export class Mapping implements Disposable {
-  /** The addon's handle, for work of its own on this memory. */
+  /** The addon's handle, for functions of the addon that work on this memory. */
   readonly native: NativeMapping;
 
   /** Mappings come from `BpfMap.mmap`. */
@@ -305,17 +325,17 @@ export class Mapping implements Disposable {
     this.native = native;
   }
 
-  /** 0 after close. */
+  /** The size of the memory; 0 after `close`. */
   get byteLength(): number {
     return this.native.byteLength;
   }
 
-  /** Fills `target` with the bytes at `offset` and returns it. @throws RangeError beyond the end */
+  /** Fills `target` with the bytes at `offset` and returns it. @throws RangeError past the end */
   read<Target extends Uint8Array>(offset: number, target: Target): Target {
     return this.native.read(offset, target);
   }
 
-  /** @throws RangeError beyond the end; KernelError `EACCES` when mapped for reading */
+  /** Writes bytes at `offset`. @throws RangeError past the end; KernelError `EACCES` when mapped for reading */
   write(offset: number, bytes: Uint8Array): void {
     this.native.write(offset, bytes);
   }
@@ -325,12 +345,12 @@ export class Mapping implements Disposable {
     this.native.zero(offset, length);
   }
 
-  /** Reads an aligned word atomically; what its writer wrote before is seen after. */
+  /** Reads an aligned word atomically (acquire): later reads see all that its writer wrote before it. */
   load32(offset: number): number {
     return this.native.load32(offset);
   }
 
-  /** Writes an aligned word atomically; who reads it sees all that was written before. */
+  /** Writes an aligned word atomically (release): a reader of it sees all that was written before it. */
   store32(offset: number, value: number): void {
     this.native.store32(offset, value);
   }

@@ -1,4 +1,4 @@
-/** BPF object files: opened, configured, loaded into the kernel. */
+/** BPF object files: opened, configured and loaded into the kernel. */
 
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -8,8 +8,8 @@ import { BpfMap } from './map.js';
 import { BpfProgram } from './program.js';
 
 /**
- * A compiled BPF object (ELF). Open it, set sizes and initial values, load it; then its maps and programs are handles
- * of their own, which stay usable when the object is closed.
+ * A compiled BPF object (ELF). Open it, set sizes and initial values, then load it. Its maps and programs stay usable after
+ * the object is closed.
  */
 export class BpfObject implements Disposable {
   readonly #native: NativeObject;
@@ -17,9 +17,11 @@ export class BpfObject implements Disposable {
   readonly programs: ReadonlyMap<string, BpfProgram>;
 
   /**
-   * @param source the object's path, or its bytes
-   * @param name what errors call it; by default the file's name
-   * @throws KernelError with libbpf's messages in `log` when this is no BPF object
+   * Opens an object.
+   *
+   * @param source its path, or its bytes
+   * @param name its name in errors; default: the file's name
+   * @throws KernelError with libbpf's messages in `log` when it is not a BPF object
    */
   constructor(source: string | Uint8Array, name?: string) {
     const bytes = typeof source === 'string' ? readFileSync(source) : source;
@@ -28,37 +30,38 @@ export class BpfObject implements Disposable {
     this.programs = new Map(this.#native.programs.map((native) => [native.name, new BpfProgram(native)]));
   }
 
-  /** @throws RangeError naming the maps there are */
+  /** Returns the map with a name. @throws RangeError with the names of all maps */
   map(name: string): BpfMap {
     return this.#member(this.maps, name, 'map');
   }
 
   /**
-   * The map of a section of global variables: `.rodata`, `.data`, `.bss`, whose map libbpf names after the object too.
+   * Returns the map of a section of global variables: `.rodata`, `.data`, `.bss`. libbpf puts the object's name before the
+   * section's.
    *
-   * @throws RangeError naming the maps there are
+   * @throws RangeError with the names of all maps
    */
   section(name: string): BpfMap {
     return this.#member(this.maps, [...this.maps.keys()].find((map) => map.endsWith(name)) ?? name, 'section');
   }
 
-  /** @throws RangeError naming the programs there are */
+  /** Returns the program with a name. @throws RangeError with the names of all programs */
   program(name: string): BpfProgram {
     return this.#member(this.programs, name, 'program');
   }
 
   /**
-   * Creates the maps and loads the programs. Needs CAP_BPF, for XDP also CAP_NET_ADMIN (kernel 5.8).
+   * Creates the maps and loads the programs. Needs CAP_BPF (kernel 5.8), for XDP also CAP_NET_ADMIN.
    *
-   * @throws KernelError; when the verifier refuses, `log` is its whole log and the message its last word
+   * @throws KernelError; when the verifier refuses a program, `log` is its whole log and the message contains its last line
    */
   load(): void {
     this.#native.load();
   }
 
   /**
-   * The same in another thread, since the verifier may take a second. Until it is over the object, its maps and its
-   * programs are as if they were closed.
+   * Does the same in another thread, since the verifier may take a second. Until then the object, its maps and its programs
+   * behave as if they were closed.
    */
   loadAsync(): Promise<void> {
     return this.#native.loadAsync();

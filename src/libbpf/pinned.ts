@@ -1,13 +1,13 @@
-/** What is pinned in a BPF file system, before it is opened. */
+/** Tells what is pinned to a path of a BPF file system. */
 
 import { addon } from '../native/index.js';
 
 export type PinnedKind = 'map' | 'program' | 'link';
 
 /**
- * What a path is the pin of; undefined for kinds that this version does not know.
+ * Returns the kind of object that is pinned to a path; undefined for kinds that this version does not know.
  *
- * @throws KernelError `ENOENT` when there is nothing, `EACCES` for other files, `EPERM` without the right to open it
+ * @throws KernelError `ENOENT` when the path does not exist, `EACCES` for other files, `EPERM` without permission to open it
  */
 export function pinnedKind(path: string): PinnedKind | undefined {
   const kinds: Readonly<Record<string, PinnedKind>> = { 'bpf-map': 'map', 'bpf-prog': 'program', 'bpf-link': 'link' };

@@ -1,17 +1,21 @@
-/** BPF programs: what they are, and running them on packets of one's own. */
+/** BPF programs: their properties, and test runs on given packets. */
 
 import { addon, KernelError, type NativeProgram, type NativeProgramInfo } from '../native/index.js';
 
-/** What an XDP program returns (enum xdp_action in linux/bpf.h). */
+/** Return values of XDP programs (enum xdp_action in linux/bpf.h). */
 export const XdpAction = { aborted: 0, drop: 1, pass: 2, tx: 3, redirect: 4 } as const;
 
-/** BPF_PROG_RUN's flag that really transmits what the program returns XDP_TX or XDP_REDIRECT for (kernel 5.18). */
+/**
+ * A flag of BPF_PROG_RUN, BPF_F_TEST_XDP_LIVE_FRAMES: packets with XDP_TX or XDP_REDIRECT are really transmitted.
+ *
+ * Minimum kernel version: 5.18.
+ */
 export const LIVE_FRAMES = 2;
 
-/** How often a run that signals interrupt is started. */
+/** Attempts at a run that signals interrupt. */
 const MAX_ATTEMPTS = 10;
 
-/** Where a test packet claims to have arrived (struct xdp_md in linux/bpf.h). */
+/** The interface on which a test packet appears to arrive (struct xdp_md in linux/bpf.h). */
 export interface XdpOrigin {
   readonly ifindex: number;
   readonly rxQueue?: number;
@@ -22,17 +26,17 @@ export interface RunOptions {
   readonly data: Uint8Array;
   /** Default: the loopback interface of the caller's network namespace, queue 0. */
   readonly origin?: XdpOrigin;
-  /** How often to run, 1 to 2^31 - 1; each run gets the packet as the last one left it. */
+  /** The number of runs, 1 to 2^31 - 1. Each run gets the packet as the last one left it. */
   readonly repeat?: number;
   readonly flags?: number;
-  /** With LIVE_FRAMES: packets a batch, at most 256. */
+  /** With LIVE_FRAMES: packets of a batch, at most 256. */
   readonly batchSize?: number;
 }
 
 export interface RunResult {
   /** An XdpAction for XDP programs. */
   readonly returnValue: number;
-  /** Mean of one run, rounded down, the kernel's loop included. */
+  /** The mean duration of a run, rounded down, including the kernel's loop. */
   readonly durationNs: number;
   /** The packet as the last run left it; empty with LIVE_FRAMES. */
   readonly data: Uint8Array;
@@ -41,8 +45,8 @@ export interface RunResult {
 export type ProgramInfo = Readonly<NativeProgramInfo>;
 
 /**
- * One BPF program. Methods throw KernelError: `CLOSED` after `close` or before load, else errno's name. A program that
- * came from an object stays usable after the object is closed.
+ * A BPF program. Methods throw KernelError: `CLOSED` after `close` or before load, else errno's name. A program from an
+ * object stays usable after the object is closed.
  */
 export class BpfProgram implements Disposable {
   /** The addon's handle, for the other classes of this folder. */
@@ -55,35 +59,38 @@ export class BpfProgram implements Disposable {
     this.name = native.name;
   }
 
-  /** @throws KernelError `ENOENT` when nothing is pinned there, `EINVAL` when it is not a program */
+  /** Opens a pinned program. @throws KernelError `ENOENT` when nothing is pinned there, `EINVAL` when it is not a program */
   static openPinned(path: string): BpfProgram {
     return new BpfProgram(addon.BpfProgram.openPinned(path));
   }
 
-  /** Needs CAP_SYS_ADMIN. @throws KernelError `ENOENT` when there is no such program (any more), `EPERM` */
+  /** Opens a program by its id. Needs CAP_SYS_ADMIN. @throws KernelError `ENOENT` when there is no such program, `EPERM` */
   static openById(id: number): BpfProgram {
     return new BpfProgram(addon.BpfProgram.openById(id));
   }
 
-  /** The ids of all programs there are. Needs CAP_SYS_ADMIN. */
+  /** Yields the ids of all programs in the kernel. Needs CAP_SYS_ADMIN. */
   static *ids(): Generator<number, void, undefined> {
     for (let id = addon.BpfProgram.nextId(0); id !== undefined; id = addon.BpfProgram.nextId(id)) {
       yield id;
     }
   }
 
+  /** Reads the program's properties. */
   get info(): ProgramInfo {
     return this.native.info();
   }
 
-  /** Before load: whether the object loads this program. */
+  /** Sets whether the object loads this program. To call before it is loaded. */
   setAutoload(autoload: boolean): void {
     this.native.setAutoload(autoload);
   }
 
   /**
-   * Runs the program on a packet (BPF_PROG_RUN; XDP with an origin: kernel 5.15). A signal to the process interrupts the
-   * kernel; the run then starts over, a few times.
+   * Runs the program on a packet (BPF_PROG_RUN). A signal to the process interrupts a run, which is then started again, a
+   * few times.
+   *
+   * Minimum kernel version: 5.15 for XDP with an origin.
    *
    * @throws KernelError `EINVAL` for a packet that is too short or too long, `ENODEV` for an unknown interface
    */
@@ -107,7 +114,7 @@ export class BpfProgram implements Disposable {
     }
   }
 
-  /** Keeps the program alive under a path in a BPF file system. */
+  /** Pins the program to a path in a BPF file system. */
   pin(path: string): void {
     this.native.pin(path);
   }
@@ -121,7 +128,7 @@ export class BpfProgram implements Disposable {
   }
 }
 
-/** struct xdp_md as BPF_PROG_RUN takes it: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex. */
+/** Returns struct xdp_md for BPF_PROG_RUN: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex. */
 function xdpContext(packetBytes: number, origin: XdpOrigin): Uint8Array {
   return new Uint8Array(Uint32Array.of(0, packetBytes, 0, origin.ifindex, origin.rxQueue ?? 0, 0).buffer);
 }

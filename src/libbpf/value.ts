@@ -1,21 +1,21 @@
-/** Decoded values, and the error for those that do not fit. Pure. */
+/** Decoded values, and the error for values that do not fit their type. Pure. */
 
 /**
- * A value. Integers are numbers where these are exact, else bigints; enums are names, flags joined by "|"; strings of
- * `char` are text; pointers, and floats that JSON has no number for, are strings. Structs, and unions with all their
- * members, are objects, arrays are lists.
+ * A value. Integers are numbers if these are exact, else bigints. Enums are names, flags joined by "|". Strings of `char` are
+ * text. Pointers, and floats that JSON has no number for, are strings. Structs are objects, as are unions, with all their
+ * members. Arrays are lists.
  */
 export type BtfValue = number | bigint | boolean | string | readonly BtfValue[] | BtfRecord;
 
-/** The members of a struct or union; some elements of an array, by index. */
+/** The members of a struct or union, or some elements of an array by their index. */
 export interface BtfRecord {
   readonly [member: string]: BtfValue;
 }
 
-/** A value that does not fit its type, or no such place. Nothing was written. */
+/** A value that does not fit its type, or a path that leads nowhere. Nothing was written. */
 export class ValueError extends Error {
   override readonly name = 'ValueError';
-  /** What it was about: "entry[5].port"; empty for the whole value. */
+  /** The path to the value, "entry[5].port"; empty for the whole value. */
   readonly path: string;
 
   constructor(path: string, message: string) {
@@ -28,12 +28,12 @@ export function isList(value: BtfValue): value is readonly BtfValue[] {
   return Array.isArray(value);
 }
 
-/** @param value null too, which JSON has and no type */
+/** Returns whether a value is an object. @param value may be null, which JSON has and no type */
 export function isRecord(value: BtfValue | null): value is BtfRecord {
   return typeof value === 'object' && value !== null && !isList(value);
 }
 
-/** What was given instead, in a complaint. */
+/** Formats a value for an error message. */
 export function showValue(value: BtfValue): string {
   return typeof value === 'string'
     ? `"${value}"`

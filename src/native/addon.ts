@@ -1,8 +1,8 @@
-/** Loads the native addon: its one line of loading, and the types of what it exports. */
+/** Loads the native addon, and declares the types of its exports. */
 
 import { createRequire } from 'node:module';
 
-/** What the addon tells of a failed call, before it becomes an error. */
+/** The details of a failed call, of which the addon makes an error. */
 export interface NativeErrorDetails {
   code: string;
   errno: number;
@@ -143,48 +143,48 @@ export interface NativeNetlinkSocket extends NativeReferenced {
   send(datagram: Uint8Array): void;
 }
 
-/** What `sweepFlows` looks at. Arrays are indexed by service number times 16 and state, and by destination number. */
+/** Arguments of `sweepFlows`. `timeouts` is indexed by service number times 16 plus state, `dead` by destination number. */
 export interface NativeSweepOptions {
   flows4: NativeMapping;
   flows6: NativeMapping;
   loads: NativeMapping;
   /** The data path's time. */
   now: number;
-  /** In its units; 0: never. */
+  /** Timeouts in units of the data path's time; 0: never. */
   timeouts: Uint32Array;
-  /** 1: the destination is gone; its flows are nobody's until their next packet. */
+  /** 1 for a removed destination. Its flows have no destination until their next packet. */
   dead: Uint8Array;
-  /** 1: the service is gone; its flows are forgotten. */
+  /** 1 for a removed service. Its flows are deleted. */
   deadServices: Uint8Array;
-  /** Services whose slots are looked at; `scheduler` is a value of enum scheduler. */
+  /** Services for which `occupied` is returned. `scheduler` is a value of enum scheduler. */
   rings: { service: number; scheduler: number; length: number; withPort: boolean }[];
-  /** Services with persistence, and which bits of a client's address tell clients apart. */
+  /** Services with persistence, and the bits of an address by which clients are distinguished. */
   masks: { service: number; group: number; mask: Uint8Array }[];
 }
 
 export interface NativeSweepResult {
-  /** Flows by service number times 16 and state. */
+  /** Flows by service number times 16 plus state. */
   states: Uint32Array;
-  /** Flows by destination number times 3 and class. */
+  /** Flows by destination number times 3 plus class. */
   counts: Uint32Array;
-  /** Buckets by how many of their entries are in use. */
+  /** Numbers of buckets by how many of their entries are in use. */
   fill4: Uint32Array;
   fill6: Uint32Array;
-  /** Flows that were forgotten. */
+  /** Flows that were deleted. */
   expired: number;
-  /** Loads that were not what was counted. */
+  /** Loads that differed from the flows counted, and were corrected. */
   corrected: number;
-  /** For each of `rings`: by slot, whether a flow is remembered that falls on it. */
+  /** For each of `rings`: by slot, whether a flow of it has an entry. */
   occupied: Uint8Array[];
 }
 
-/** Which flows are listed; 0 and undefined: all. */
+/** A filter of flows. 0 and undefined mean all. */
 export interface NativeFlowFilter {
   flows: NativeMapping;
   family: 4 | 6;
   services?: Uint8Array;
   destination?: number;
-  /** One bit a state. */
+  /** A bit for each state. */
   states?: number;
   client?: Uint8Array;
   limit: number;
@@ -237,7 +237,7 @@ export interface NativeAddon {
   copyFlows(options: { from: NativeMapping; to: NativeMapping; family: 4 | 6; secret: bigint }): Promise<number>;
 }
 
-/** The addon, as scripts/build left it for this platform and processor. */
+/** The addon that scripts/build made for this platform and processor. */
 export const addon = createRequire(import.meta.url)(
   `../../native/${process.platform}-${process.arch}/bpf.node`,
 ) as NativeAddon;

@@ -1,4 +1,4 @@
-/** The addon's face: its calls, its error, and what the system offers beside BPF. */
+/** The addon: its calls, its error, and system calls beside BPF. */
 
 export {
   addon,

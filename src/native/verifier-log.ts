@@ -1,14 +1,14 @@
-/** Finds the sentence that says why in the verifier's or libbpf's log. */
+/** Summarizes the log of the verifier or libbpf. */
 
-/** What the verifier says after it has said everything (kernel/bpf/verifier.c, print_verification_stats). */
+/** Lines that the verifier adds after its error (kernel/bpf/verifier.c, print_verification_stats). */
 const STATISTICS =
   /^(processed \d+ insns|verification time|stack depth|mark_precise|max_states_per_insn|BPF program is too large)/;
 
 /**
- * One line that explains a failed load; empty for an empty log.
+ * Returns a line that explains a failed load; empty for an empty log.
  *
- * The verifier ends with its complaint, then statistics. Register states and instructions ("12: (79) r1 = …",
- * "; int x = …") stand before and are left out. libbpf's own messages ("libbpf: …") all explain, so they are joined.
+ * The verifier's error is the last line before the statistics. The register states and instructions before it
+ * ("12: (79) r1 = …", "; int x = …") are left out. libbpf's messages ("libbpf: …") all explain the failure, so they are joined.
  */
 export function summarizeVerifierLog(log: string): string {
   const lines = log

@@ -1,4 +1,4 @@
-/** What the director needs to know of the network around it, from the kernel by netlink. */
+/** The host's links, addresses, neighbours and routes, by netlink. */
 
 export { Network, type NetworkChange } from './network.js';
 export { Resolver } from './resolver.js';

@@ -1,19 +1,19 @@
-/** Netlink messages as bytes and back: headers and attributes (netlink(7), linux/netlink.h). Pure. */
+/** Encodes and decodes netlink messages: headers and attributes (netlink(7), linux/netlink.h). Pure. */
 
-/** Message types that are not of any family. */
+/** Message types that all families share. */
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
 
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_ACK = 0x4;
-/** On an answer to a dump: what was listed changed meanwhile, so that something may be missing. */
+/** On an answer to a dump: the list changed meanwhile, so that entries may be missing. */
 export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_DUMP = 0x300;
 export const NLM_F_REPLACE = 0x100;
 export const NLM_F_CREATE = 0x400;
-/** On an NLMSG_ERROR: the request is not quoted, only its header. */
+/** On an NLMSG_ERROR: only the header of the request is quoted. */
 const NLM_F_CAPPED = 0x100;
-/** On an NLMSG_ERROR: attributes with an explanation follow. */
+/** On an NLMSG_ERROR: attributes with the kernel's explanation follow. */
 const NLM_F_ACK_TLVS = 0x200;
 /** The explanation, as text (NETLINK_EXT_ACK). */
 const NLMSGERR_ATTR_MSG = 1;
@@ -31,7 +31,7 @@ export interface NetlinkMessage {
   readonly payload: Uint8Array;
 }
 
-/** By type. Values are in the machine's byte order, addresses in the network's. */
+/** Attributes by their type. Values are in the machine's byte order, addresses in the network's. */
 export type Attributes = ReadonlyMap<number, Uint8Array>;
 
 function align(length: number): number {
@@ -53,7 +53,7 @@ export function encodeMessage({ type, flags, sequence, payload }: NetlinkMessage
   return bytes;
 }
 
-/** A fixed header of the family, then attributes. */
+/** Encodes a payload: the family's fixed header, then attributes. */
 export function encodePayload(header: Uint8Array, attributes: Attributes): Uint8Array {
   const parts = [header, ...[...attributes].map(([type, value]) => encodeAttribute(type, value))];
   const bytes = new Uint8Array(parts.reduce((length, part) => length + align(part.length), 0));
@@ -74,7 +74,7 @@ function encodeAttribute(type: number, value: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** The messages of a datagram; one that is cut off, and all after it, are left out. */
+/** Decodes the messages of a datagram. Leaves out a message that is cut off, and all after it. */
 export function decodeMessages(datagram: Uint8Array): NetlinkMessage[] {
   const messages: NetlinkMessage[] = [];
   const view = viewOf(datagram);
@@ -94,7 +94,7 @@ export function decodeMessages(datagram: Uint8Array): NetlinkMessage[] {
   return messages;
 }
 
-/** The attributes that stand at `offset` and after. */
+/** Decodes the attributes from `offset` to the end. */
 export function decodeAttributes(payload: Uint8Array, offset: number): Attributes {
   const attributes = new Map<number, Uint8Array>();
   const view = viewOf(payload);
@@ -110,7 +110,7 @@ export function decodeAttributes(payload: Uint8Array, offset: number): Attribute
   return attributes;
 }
 
-/** What an NLMSG_ERROR says: errno 0 is an acknowledgement. */
+/** The content of an NLMSG_ERROR. An errno of 0 is an acknowledgement. */
 export interface NetlinkAnswer {
   readonly errno: number;
   /** The kernel's explanation; often empty. */
@@ -132,12 +132,12 @@ export function u32(value: number): Uint8Array {
   return new Uint8Array(Uint32Array.of(value).buffer);
 }
 
-/** The number in an attribute; 0 when it is missing. */
+/** Returns the number in an attribute; 0 if the attribute is missing. */
 export function numberOf(attribute: Uint8Array | undefined): number {
   return attribute?.length === 4 ? viewOf(attribute).getUint32(0, true) : 0;
 }
 
-/** The text in an attribute, without its terminating zero. */
+/** Returns the text in an attribute, without its terminating zero. */
 export function stringOf(attribute: Uint8Array | undefined): string {
   return Buffer.from(attribute ?? [])
     .toString()

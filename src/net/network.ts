@@ -1,4 +1,4 @@
-/** This host's links, addresses and neighbours, kept up to date by the kernel's events. */
+/** Keeps tables of this host's links, addresses and neighbours up to date by the kernel's events. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -31,35 +31,35 @@ import {
 } from './rtnetlink.js';
 import { EventSocket, NetlinkError, RequestSocket } from './socket.js';
 
-/** What of the network changed. */
+/** The table that changed. */
 export type NetworkChange = 'links' | 'addresses' | 'neighbours';
 
-/** ENETUNREACH and EHOSTUNREACH (errno.h): there is no route. */
+/** Answers to a request for a route when there is none: ENETUNREACH and EHOSTUNREACH (errno.h). */
 const NO_ROUTE = [101, 113];
 
-/** Devices that send by any of their members. */
+/** Kinds of devices that send through any of their members. */
 const BONDS = ['bond', 'team'];
-/** What there is a table of, and how it is asked for. */
+/** The tables, and the requests that list their entries. */
 const KINDS = [
   { change: 'links', type: RTM_GETLINK, what: 'list links' },
   { change: 'addresses', type: RTM_GETADDR, what: 'list addresses' },
   { change: 'neighbours', type: RTM_GETNEIGH, what: 'list neighbours' },
 ] as const satisfies readonly { change: NetworkChange; type: number; what: string }[];
 
-/** After a list could not be read, it is asked for again: soon, then less and less often. */
+/** The delays between attempts to read a list: each is twice the one before. */
 const FIRST_RETRY_MS = 50;
 const LAST_RETRY_MS = 5_000;
-/** Whoever starts waits no longer than for these. */
+/** Attempts to read the tables before `open` fails. */
 const ATTEMPTS_AT_START = 5;
 
 export interface NetworkOptions {
-  /** Told when the tables could not be read, or events were lost; they are read again until that succeeds. */
+  /** Called when the tables could not be read, or events were lost. The tables are read again until that succeeds. */
   readonly onTrouble?: (error: unknown) => void;
-  /** Whom to ask; the kernel, but for tests. */
+  /** The socket for requests; only tests give another one. */
   readonly requests?: RequestSocket;
 }
 
-/** Lives until `close`; its events keep the process alive. */
+/** The tables of the caller's network namespace. Its events keep the process alive until `close`. */
 export class Network implements Disposable {
   readonly #requests: RequestSocket;
   readonly #events: EventSocket;
@@ -68,9 +68,9 @@ export class Network implements Disposable {
   readonly #links = new Map<number, Link>();
   readonly #addresses = new Map<string, Address>();
   readonly #neighbours = new Map<string, Neighbour>();
-  /** Events of the tables that are yet to be read: they come after what the kernel answers. */
+  /** Events of tables that are being read. They are applied after the kernel's answer. */
   readonly #waiting = new Map<NetworkChange, NetlinkMessage[]>();
-  /** Counts the times that events were lost: what was read before is out of date. */
+  /** Counts how often events were lost. Tables that were read before are out of date. */
   #overruns = 0;
   #loading: Promise<void> | undefined;
   readonly #end = new AbortController();
@@ -83,22 +83,22 @@ export class Network implements Disposable {
       Object.values(RTNLGRP),
       (messages) => {
         messages.forEach((message) => {
-          this.#hear(message);
+          this.#receive(message);
         });
       },
       () => {
         this.#overruns += 1;
-        this.#onTrouble(new Error('the kernel told of more changes at once than the event socket holds'));
+        this.#onTrouble(new Error('the kernel sent more changes at once than the event socket holds'));
         this.#loading ??= this.#reload();
       },
     );
   }
 
   /**
-   * Listens to the network of the caller's namespace and reads how it stands.
+   * Listens to the events of the caller's network namespace and reads the tables.
    *
-   * @param onChange called after something changed that is told here
-   * @throws NetlinkError when the kernel does not say how it stands
+   * @param onChange called after a table changed
+   * @throws NetlinkError when the tables cannot be read
    */
   static async open(onChange: (change: NetworkChange) => void, options: NetworkOptions = {}): Promise<Network> {
     const network = new Network(onChange, options);
@@ -111,7 +111,7 @@ export class Network implements Disposable {
     return network;
   }
 
-  /** Events were lost: everything may have changed. */
+  /** Reads the tables after events were lost. Everything may have changed. */
   async #reload(): Promise<void> {
     try {
       await this.#load(Infinity);
@@ -126,7 +126,7 @@ export class Network implements Disposable {
     });
   }
 
-  /** Reads all tables, again and again until it has them whole. */
+  /** Reads all tables until they are complete. */
   async #load(attempts: number): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       const overruns = this.#overruns;
@@ -150,8 +150,8 @@ export class Network implements Disposable {
   }
 
   /**
-   * Reads each table. Events come from before on, so nothing falls between the two; those that come while a table is
-   * read wait, since its answer may be older than they are.
+   * Reads each table. Events already arrive, so that no change is missed. Those that arrive while a table is read are
+   * applied after it, since the kernel's answer may be older.
    */
   async #readTables(): Promise<void> {
     KINDS.forEach(({ change }) => this.#waiting.set(change, []));
@@ -160,21 +160,21 @@ export class Network implements Disposable {
         const messages = await this.#requests.dump(type, dumpPayload(type), what);
         this.#tableOf(change).clear();
         messages.forEach((message) => this.#update(message));
-        this.#catchUp(change);
+        this.#applyWaiting(change);
       }
     } finally {
-      // What could not be read stays as it was, and events go on changing it until it is read.
+      // A table that could not be read stays as it was, and events change it until it is read.
       KINDS.forEach(({ change }) => {
-        this.#catchUp(change);
+        this.#applyWaiting(change);
       });
     }
   }
 
-  #catchUp(change: NetworkChange): void {
+  #applyWaiting(change: NetworkChange): void {
     const messages = this.#waiting.get(change) ?? [];
     this.#waiting.delete(change);
     messages.forEach((message) => {
-      this.#hear(message);
+      this.#receive(message);
     });
   }
 
@@ -182,8 +182,8 @@ export class Network implements Disposable {
     return { links: this.#links, addresses: this.#addresses, neighbours: this.#neighbours }[change];
   }
 
-  /** An event. */
-  #hear(message: NetlinkMessage): void {
+  /** Applies an event, or keeps it while its table is read. */
+  #receive(message: NetlinkMessage): void {
     const kind = kindOf(message.type);
     const waiting = kind && this.#waiting.get(kind);
     if (waiting !== undefined) {
@@ -193,7 +193,7 @@ export class Network implements Disposable {
     }
   }
 
-  /** True when that made a difference. */
+  /** Applies a message to its table. Returns whether the table changed. */
   #update(message: NetlinkMessage): boolean {
     switch (message.type) {
       case RTM_NEWLINK:
@@ -222,7 +222,7 @@ export class Network implements Disposable {
     return [...this.#links.values()].find((link) => link.name === name);
   }
 
-  /** A link as the data path sees it: members of one bond are one group. */
+  /** Returns a link as the data path sees it: members of one bond are one group. */
   interface(name: string): Interface | undefined {
     const link = this.link(name);
     if (link === undefined) {
@@ -245,12 +245,12 @@ export class Network implements Disposable {
     return this.#neighbours.get(neighbourKey(ifindex, address));
   }
 
-  /** The neighbours that the kernel keeps resolved by itself, whoever asked it to. */
+  /** Returns the neighbours that the kernel keeps resolved, whatever program asked for it. */
   managedNeighbours(): Neighbour[] {
     return [...this.#neighbours.values()].filter(({ managed }) => managed);
   }
 
-  /** Which way a packet to an address would go; undefined when there is no route. */
+  /** Asks the kernel for the route to an address; undefined if there is none. */
   async route(address: IpAddress): Promise<Route | undefined> {
     try {
       const messages = await this.#requests.request(
@@ -270,16 +270,18 @@ export class Network implements Disposable {
   }
 
   /**
-   * Has the kernel find out a neighbour's MAC address and keep it current (kernel 5.16), until it is told to let go.
+   * Makes the kernel resolve a neighbour's MAC address and keep it resolved, or stops that.
    *
-   * @throws NetlinkError for example when the interface is gone
+   * Minimum kernel version: 5.16.
+   *
+   * @throws NetlinkError, for example when the interface is gone
    */
   async manageNeighbour(ifindex: number, address: IpAddress, managed: boolean): Promise<void> {
     await this.#requests.request(
       RTM_NEWNEIGH,
       NLM_F_CREATE | NLM_F_REPLACE,
       neighbourPayload(address, ifindex, managed),
-      `${managed ? 'resolve' : 'let go of'} neighbour ${address}`,
+      `${managed ? 'resolve' : 'release'} neighbour ${address}`,
     );
   }
 
@@ -314,7 +316,7 @@ function neighbourKey(ifindex: number, address: IpAddress): string {
   return `${ifindex} ${address}`;
 }
 
-/** Sets or deletes; true when that made a difference. */
+/** Sets or deletes an entry. Returns whether the table changed. */
 function put<Key, Value extends object>(table: Map<Key, Value>, key: Key, value: Value | undefined): boolean {
   if (value === undefined) {
     return table.delete(key);

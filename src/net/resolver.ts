@@ -1,38 +1,38 @@
-/** Finds where real servers are: neighbours, this host, or nowhere, and says when that changes. */
+/** Finds out where real servers are, neighbours, this host or nowhere, and reports changes. */
 
 import type { Interface, IpAddress, MacAddress, Resolution, Vlan } from '../model/index.js';
 import type { Network } from './network.js';
 
-/** How often addresses that have no place yet are looked for again; the kernel probes neighbours by itself. */
+/** The interval at which unreachable addresses are located again. The kernel probes neighbours by itself. */
 const RETRY_MS = 5_000;
 /**
- * How long a real server is taken to be where it was after the kernel forgot it: longer than the kernel asks before it
- * says that nobody answers (three times, a second apart). "ip neigh flush" and a cable that is out for a moment make it
- * forget, and what would be said of a real server without a MAC meanwhile is a reset to each of its clients.
+ * The time for which a real server keeps its last MAC after the kernel forgot it: longer than the kernel asks before it
+ * reports a failure (three times, a second apart). "ip neigh flush" and a cable that is pulled for a moment make the kernel
+ * forget, and the clients of a real server without a MAC would be reset meanwhile.
  */
 const GRACE_MS = 5_000;
 
-/** Where an address lies, routes considered: what has to be asked, not what events tell. */
+/** The place of an address by the routes. The kernel sends no events about it, so it has to be asked. */
 type Place =
-  /** Asked for at `ifindex`, sent to by `egress` with a tag: they differ for VLAN devices and bonds. */
+  /** A neighbour on the link `ifindex`. Packets leave by `egress` with a tag: the two differ for VLAN devices and bonds. */
   | { readonly kind: 'neighbour'; readonly ifindex: number; readonly egress: number; readonly vlan?: Vlan }
   | { readonly kind: 'local' }
-  /** `passing`: often over in a moment, when an interface goes down and up for example. */
-  | { readonly kind: 'nowhere'; readonly reason: string; readonly passing?: true };
+  /** `transient`: often over in a moment, for example when an interface goes down and up. */
+  | { readonly kind: 'nowhere'; readonly reason: string; readonly transient?: true };
 
-/** Where the kernel last saw a neighbour. */
+/** A neighbour's last MAC, and the interface that leads to it. */
 interface Sighting {
   readonly mac: MacAddress;
   readonly ifindex: number;
   readonly egress: number;
   readonly vlan: Vlan | undefined;
-  /** When it was found that the kernel does not see it any more, as performance.now() has it. */
+  /** When it was noticed that the kernel had forgotten the neighbour, by performance.now(). */
   lostAt: number | undefined;
 }
 
 /**
- * Keeps a set of addresses resolved. The kernel does the work, by managed neighbour entries; entries that somebody set
- * by hand are used as they are.
+ * Keeps a set of addresses resolved. The kernel resolves them by managed neighbour entries. Permanent entries, which are
+ * set by hand, are used as they are.
  */
 export class Resolver implements Disposable {
   readonly #network: Network;
@@ -44,7 +44,7 @@ export class Resolver implements Disposable {
   readonly #retry: NodeJS.Timeout;
   #locating: Promise<void> = Promise.resolve();
 
-  /** @param onChange called when an address may have got another place */
+  /** @param onChange called when an address may be elsewhere */
   constructor(network: Network, onChange: () => void) {
     this.#network = network;
     this.#onChange = onChange;
@@ -55,21 +55,21 @@ export class Resolver implements Disposable {
   }
 
   /**
-   * Sets what to resolve, and the interfaces that packets may leave by. New addresses are resolved at once, and all of
-   * them when the interfaces are others than before.
+   * Sets the addresses to resolve and the interfaces that packets may leave by. Resolves new addresses at once, and all
+   * addresses when the interfaces changed.
    */
   async track(addresses: Iterable<IpAddress>, interfaces: readonly Interface[]): Promise<void> {
     const moved = !sameIndices(this.#interfaces, interfaces);
     this.#interfaces = interfaces;
     const wanted = new Set(addresses);
     const gone = [...this.#places.keys()].filter((address) => !wanted.has(address));
-    await this.#letGo(gone);
+    await this.#release(gone);
     await this.#locate(
       [...wanted].filter((address) => moved || !this.#places.has(address) || this.#isForgotten(address)),
     );
   }
 
-  /** The kernel has no entry that it keeps resolved, "ip neigh flush" does that. */
+  /** Returns whether the kernel has lost its managed entry, as by "ip neigh flush". */
   #isForgotten(address: IpAddress): boolean {
     const place = this.#places.get(address);
     if (place?.kind !== 'neighbour') {
@@ -79,12 +79,12 @@ export class Resolver implements Disposable {
     return neighbour === undefined || !(neighbour.managed || neighbour.permanent);
   }
 
-  /** Asks for all routes again: after links or addresses of this host changed. */
+  /** Asks for all routes again. To call after links or addresses of this host changed. */
   async relocate(): Promise<void> {
     await this.#locate([...this.#places.keys()]);
   }
 
-  /** Where each address is now. */
+  /** Returns where each address is now. */
   resolutions(): Map<IpAddress, Resolution> {
     const now = performance.now();
     const resolutions = new Map(
@@ -94,7 +94,7 @@ export class Resolver implements Disposable {
     return resolutions;
   }
 
-  /** The addresses that the kernel is still asking for, for the first time or again. */
+  /** The addresses that the kernel is resolving, for the first time or again. */
   get pending(): IpAddress[] {
     return [...this.#places].flatMap(([address, place]) => {
       const neighbour = place.kind === 'neighbour' ? this.#network.neighbour(place.ifindex, address) : undefined;
@@ -102,12 +102,12 @@ export class Resolver implements Disposable {
     });
   }
 
-  /** Stops having the kernel keep the entries. */
+  /** Releases all managed entries. */
   async release(): Promise<void> {
-    await this.#letGo([...this.#places.keys()]);
+    await this.#release([...this.#places.keys()]);
   }
 
-  /** Stops; the kernel goes on keeping the entries, so that the next daemon finds them resolved. */
+  /** Stops. The kernel keeps the managed entries, so that the next daemon finds them resolved. */
   close(): void {
     clearInterval(this.#retry);
     clearTimeout(this.#graceEnd);
@@ -122,7 +122,7 @@ export class Resolver implements Disposable {
       this.#sightings.delete(address);
       return { state: 'local' };
     }
-    const seen = this.#see(address, place, now);
+    const seen = this.#sightingOf(address, place, now);
     if (seen !== undefined) {
       const { mac, egress, vlan } = seen;
       return { state: 'resolved', mac, ifindex: egress, ...(vlan && { vlan }) };
@@ -131,8 +131,8 @@ export class Resolver implements Disposable {
     return { state: 'unresolved', reason };
   }
 
-  /** Where the kernel sees a neighbour, or saw it a moment ago while nothing says that it is not there any more. */
-  #see(address: IpAddress, place: Exclude<Place, { kind: 'local' }>, now: number): Sighting | undefined {
+  /** Returns where the kernel sees a neighbour, or saw it within the grace period unless there is a sign that it left. */
+  #sightingOf(address: IpAddress, place: Exclude<Place, { kind: 'local' }>, now: number): Sighting | undefined {
     const neighbour = place.kind === 'neighbour' ? this.#network.neighbour(place.ifindex, address) : undefined;
     if (place.kind === 'neighbour' && neighbour?.mac !== undefined) {
       const { ifindex, egress, vlan } = place;
@@ -145,19 +145,19 @@ export class Resolver implements Disposable {
       return undefined;
     }
     last.lostAt ??= now;
-    const passing =
+    const transient =
       place.kind === 'neighbour'
         ? place.ifindex === last.ifindex && neighbour?.failed !== true
-        : place.passing === true;
+        : place.transient === true;
     const hasInterface = this.#interfaces.some(({ ifindex }) => ifindex === last.egress);
-    if (passing && hasInterface && now - last.lostAt < GRACE_MS) {
+    if (transient && hasInterface && now - last.lostAt < GRACE_MS) {
       return last;
     }
     this.#sightings.delete(address);
     return undefined;
   }
 
-  /** Nobody tells that a grace is over. */
+  /** Sets a timer for the end of the next grace period, which no event reports. */
   #awaitGraceEnd(now: number): void {
     clearTimeout(this.#graceEnd);
     const lost = [...this.#sightings.values()].flatMap(({ lostAt }) => lostAt ?? []);
@@ -166,7 +166,7 @@ export class Resolver implements Disposable {
     }
   }
 
-  /** One round at a time: two that overlap could manage an entry that the other lets go of. */
+  /** Locates addresses, one call after another: overlapping calls could manage an entry that the other releases. */
   #locate(addresses: readonly IpAddress[]): Promise<void> {
     this.#locating = this.#locating.then(async () => {
       let changed = false;
@@ -192,30 +192,30 @@ export class Resolver implements Disposable {
       return { kind: 'local' };
     }
     if (route?.kind !== 'unicast') {
-      return { kind: 'nowhere', reason: 'there is no route to it', passing: true };
+      return { kind: 'nowhere', reason: 'there is no route to it', transient: true };
     }
     if (route.gateway !== undefined) {
       return {
         kind: 'nowhere',
-        reason: `is behind the router ${route.gateway}; direct routing needs it on a network of the director's own`,
+        reason: `is behind the router ${route.gateway}; direct routing needs it on a network that the director is in`,
       };
     }
-    const way = this.#wayOut(route.ifindex);
-    if (way === undefined) {
+    const egress = this.#egressOf(route.ifindex);
+    if (egress === undefined) {
       const name = this.#network.linkByIndex(route.ifindex)?.name ?? `interface ${route.ifindex}`;
       return { kind: 'nowhere', reason: `is reached through ${name}, which is not an interface of the director's` };
     }
     if (this.#network.neighbour(route.ifindex, address)?.permanent !== true) {
       await this.#network.manageNeighbour(route.ifindex, address, true);
     }
-    return { kind: 'neighbour', ifindex: route.ifindex, ...way };
+    return { kind: 'neighbour', ifindex: route.ifindex, ...egress };
   }
 
   /**
-   * Which of the director's interfaces leads out of a device, and with which tag: the device itself, a member of the
-   * bond that it is, or the interface under a VLAN device, or under two of them. Undefined when none does.
+   * Returns the director's interface by which packets leave a device, and their tag: the device itself, a member of a
+   * bond, or the interface under one or two VLAN devices. Undefined if there is none.
    */
-  #wayOut(device: number): { egress: number; vlan?: Vlan } | undefined {
+  #egressOf(device: number): { egress: number; vlan?: Vlan } | undefined {
     const tags: { id: number; service: boolean }[] = [];
     let current = device;
     for (;;) {
@@ -232,7 +232,7 @@ export class Resolver implements Disposable {
     return egress && { egress: egress.ifindex, ...(tags.length > 0 && { vlan: vlanOf(tags) }) };
   }
 
-  async #letGo(addresses: readonly IpAddress[]): Promise<void> {
+  async #release(addresses: readonly IpAddress[]): Promise<void> {
     for (const address of addresses) {
       const place = this.#places.get(address);
       this.#places.delete(address);
@@ -245,7 +245,7 @@ export class Resolver implements Disposable {
 
   async #unmanage(address: IpAddress, ifindex: number): Promise<void> {
     if (this.#network.neighbour(ifindex, address)?.managed === true) {
-      // The interface, and the entry with it, may be going.
+      // The interface may be disappearing, and the entry with it.
       await this.#network.manageNeighbour(ifindex, address, false).catch(nowhere);
     }
   }
@@ -256,7 +256,11 @@ export class Resolver implements Disposable {
   }
 }
 
-/** One or two tags, the outermost first. */
+/**
+ * Returns the model's form of VLAN tags.
+ *
+ * @param tags one or two, the outermost first
+ */
 function vlanOf(tags: readonly { id: number; service: boolean }[]): Vlan {
   const inner = tags.at(-1)!;
   if (tags.length === 1) {
@@ -269,7 +273,7 @@ function sameIndices(a: readonly Interface[], b: readonly Interface[]): boolean 
   return a.length === b.length && a.every(({ ifindex }) => b.some((each) => each.ifindex === ifindex));
 }
 
-/** The kernel would not say or not resolve, because the interface is going for example: asked again at the next round. */
+/** Returns the place of an address after the kernel refused a request, for example since the interface is disappearing. */
 function nowhere(error: unknown): Place {
-  return { kind: 'nowhere', reason: error instanceof Error ? error.message : String(error), passing: true };
+  return { kind: 'nowhere', reason: error instanceof Error ? error.message : String(error), transient: true };
 }

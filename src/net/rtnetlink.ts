@@ -1,4 +1,4 @@
-/** Links, addresses, neighbours and routes as rtnetlink speaks of them (rtnetlink(7), linux/rtnetlink.h). Pure. */
+/** Encodes and decodes rtnetlink messages: links, addresses, neighbours, routes (rtnetlink(7), linux/rtnetlink.h). Pure. */
 
 import { familyOf, type IpAddress, ipBytes, ipFromBytes, type MacAddress, macFromBytes } from '../model/index.js';
 import { ETHER_TYPE } from '../packet/index.js';
@@ -20,7 +20,7 @@ export const RTM_GETNEIGH = 30;
 export const RTNLGRP = { link: 1, neighbour: 3, ipv4Address: 5, ipv6Address: 9 } as const;
 
 const AF = { 4: 2, 6: 10 } as const;
-/** A link by itself. Bridges tell of their ports in messages of the same type, deletion included, with AF_BRIDGE. */
+/** The family of a link's message. Bridges report their ports, deletion included, in the same type with AF_BRIDGE. */
 const AF_UNSPEC = 0;
 
 const LINK_HEADER_BYTES = 16;
@@ -38,14 +38,14 @@ const RTA = { destination: 1, outputInterface: 4, gateway: 5, via: 18 } as const
 const IFF_UP = 0x1;
 const RTN_LOCAL = 2;
 const RTN_UNICAST = 1;
-/** Forget an entry's managed flag but keep it in use. */
+/** Clears an entry's managed flag but keeps the entry in use. */
 const NTF_USE = 0x01;
-/** The kernel keeps the entry resolved by itself (kernel 5.16). */
+/** Makes the kernel keep the entry resolved. Minimum kernel version: 5.16. */
 const NTF_EXT_MANAGED = 0x01;
 
 /** States of a neighbour in which its link-layer address may be used (NUD_VALID in net/neighbour.h). */
 const NUD_VALID = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80;
-/** The kernel asked as often as it does, and nobody answered. */
+/** The state after all probes of the kernel went unanswered. */
 const NUD_FAILED = 0x20;
 const NUD_PERMANENT = 0x80;
 
@@ -56,11 +56,11 @@ export interface Link {
   readonly mac: MacAddress;
   readonly mtu: number;
   readonly up: boolean;
-  /** What made it: "bond", "vlan", "veth"; empty for hardware. */
+  /** The driver's kind of device: "bond", "vlan", "veth"; empty for hardware. */
   readonly kind: string;
   /** The index of the bond or bridge that it is a member of. */
   readonly master: number | undefined;
-  /** Of a VLAN device: the interface under it, and its tag. */
+  /** For a VLAN device: the interface under it, and its tag. */
   readonly vlan: { readonly parent: number; readonly id: number; readonly service: boolean } | undefined;
 }
 
@@ -74,7 +74,7 @@ export interface Neighbour {
   readonly address: IpAddress;
   /** Undefined while it is not known. */
   readonly mac: MacAddress | undefined;
-  /** Nobody answers. Without it and without a MAC, the kernel is still asking. */
+  /** Nobody answered. An entry without a MAC that has not failed is being resolved. */
   readonly failed: boolean;
   /** Set by hand, never resolved by the kernel. */
   readonly permanent: boolean;
@@ -109,7 +109,7 @@ export function decodeLink({ payload }: NetlinkMessage): Link | undefined {
   };
 }
 
-/** What a VLAN device says of its tag; the protocol is in network order. */
+/** Decodes a VLAN device's tag. Its protocol is in network order. */
 function decodeVlan(data: Uint8Array = new Uint8Array()): { id: number; service: boolean } {
   const attributes = decodeAttributes(data, 0);
   const protocol = attributes.get(IFLA_VLAN.protocol);
@@ -171,7 +171,7 @@ function ipOf(bytes: Uint8Array | undefined): IpAddress | undefined {
   return bytes?.length === 4 || bytes?.length === 16 ? ipFromBytes(bytes) : undefined;
 }
 
-/** RTM_GETLINK, RTM_GETADDR, RTM_GETNEIGH for everything there is. */
+/** Returns the payload of RTM_GETLINK, RTM_GETADDR or RTM_GETNEIGH that lists all entries. */
 export function dumpPayload(type: number): Uint8Array {
   const headers: Record<number, number> = {
     [RTM_GETLINK]: LINK_HEADER_BYTES,
@@ -181,7 +181,7 @@ export function dumpPayload(type: number): Uint8Array {
   return new Uint8Array(headers[type]!);
 }
 
-/** RTM_GETROUTE: which way a packet to the address would go. */
+/** Returns the payload of RTM_GETROUTE that asks for the route to an address. */
 export function routeRequestPayload(address: IpAddress): Uint8Array {
   const header = new Uint8Array(ROUTE_HEADER_BYTES);
   const bytes = ipBytes(address);
@@ -190,7 +190,7 @@ export function routeRequestPayload(address: IpAddress): Uint8Array {
   return encodePayload(header, new Map([[RTA.destination, bytes]]));
 }
 
-/** RTM_NEWNEIGH: has the kernel resolve an address and keep it resolved, or only leaves it to itself again. */
+/** Returns the payload of RTM_NEWNEIGH that makes the kernel keep an address resolved, or stops that. */
 export function neighbourPayload(address: IpAddress, ifindex: number, managed: boolean): Uint8Array {
   const header = new Uint8Array(NEIGHBOUR_HEADER_BYTES);
   const view = new DataView(header.buffer);

@@ -1,4 +1,4 @@
-/** Netlink sockets: requests with their answers, and events. */
+/** Netlink sockets: one for requests and their answers, one for events. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -18,11 +18,11 @@ import {
 
 const NETLINK_ROUTE = 0;
 
-/** errno.h: the list changed while it was read. */
+/** A dump's error when the list changed while it was read (errno.h). */
 const EINTR = 4;
-/** errno.h: the dump before is not over. */
+/** A dump's error while the dump before is still running (errno.h). */
 const EBUSY = 16;
-/** A list that changes all the time is left to whoever asks for it to ask again later. */
+/** Attempts to read a list that changes all the time. After them the caller may try again later. */
 const DUMP_ATTEMPTS = 5;
 const DUMP_DELAY_MS = 10;
 
@@ -41,18 +41,18 @@ interface Pending {
   readonly sequence: number;
   readonly what: string;
   readonly messages: NetlinkMessage[];
-  /** The kernel said that what it lists changed meanwhile. */
+  /** The kernel reported that the list changed meanwhile. */
   interrupted: boolean;
   readonly resolve: (messages: NetlinkMessage[]) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** Makes a socket for requests; tests put a kernel of their own in its place. */
+/** Opens a socket for requests. Tests replace it by a simulated kernel. */
 export type OpenSocket = (
   onDatagram: (error: Error | undefined, datagram?: Uint8Array) => void,
 ) => Pick<NativeNetlinkSocket, 'send' | 'setReferenced' | 'close'>;
 
-/** Sends requests one at a time, as the kernel wants dumps to be, and resolves with the answers. */
+/** Sends requests one at a time, as the kernel requires for dumps, and resolves with the answers. */
 export class RequestSocket implements Disposable {
   readonly #socket: ReturnType<OpenSocket>;
   #pending: Pending | undefined;
@@ -73,7 +73,7 @@ export class RequestSocket implements Disposable {
   }
 
   /**
-   * Everything there is of a kind. A list that the kernel says is not whole is asked for again.
+   * Lists all entries of a kind. Asks again if the kernel reports that the list may be incomplete.
    *
    * @throws NetlinkError; KernelError `ENOBUFS`
    */
@@ -91,7 +91,7 @@ export class RequestSocket implements Disposable {
     }
   }
 
-  /** One request, with its answer, if it has one, and its acknowledgement. @throws NetlinkError */
+  /** Sends a request and waits for its acknowledgement. Returns its answers, if it has any. @throws NetlinkError */
   request(type: number, flags: number, payload: Uint8Array, what: string): Promise<NetlinkMessage[]> {
     return this.#enqueue(type, NLM_F_REQUEST | NLM_F_ACK | flags, payload, what);
   }
@@ -139,7 +139,7 @@ export class RequestSocket implements Disposable {
 
   #finish({ resolve, messages, interrupted, what }: Pending): void {
     if (interrupted) {
-      this.#fail(new NetlinkError(what, EINTR, 'what is listed changed meanwhile'));
+      this.#fail(new NetlinkError(what, EINTR, 'the list changed meanwhile'));
       return;
     }
     this.#pending = undefined;
@@ -169,9 +169,9 @@ export class EventSocket implements Disposable {
   readonly #socket: NativeNetlinkSocket;
 
   /**
-   * @param onMessages what happened, in order
-   * @param onOverrun events were lost, more came than the socket holds, and the socket is empty now: whoever listens must
-   *   ask for everything again
+   * @param onMessages called with events, in order
+   * @param onOverrun called after events were lost, because more came than the socket holds. It is empty now, and the
+   *   listener must list everything again
    */
   constructor(groups: readonly number[], onMessages: (messages: NetlinkMessage[]) => void, onOverrun: () => void) {
     this.#socket = new addon.NetlinkSocket(NETLINK_ROUTE, groups, (error, datagram) => {

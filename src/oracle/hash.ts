@@ -1,12 +1,13 @@
-/** The data path's flow hash in TypeScript: the arithmetic of bpf/flow_entry.h, bit by bit. */
+/** The hash functions in TypeScript, bit by bit: the twin of bpf/hash.h. IPVS's hashes stand in src/image/ipvs-hash.ts. */
+
+export { foldAddress, MH_SLOTS, mhSlot, SH_SLOTS, shSlot } from '../image/index.js';
+import { hashMultiplier } from '../layout/index.js';
 
 const WORD = (1n << 64n) - 1n;
-const MULTIPLIER_1 = 0x9e3779b97f4a7c15n;
-const MULTIPLIER_2 = 0xc2b2ae3d27d4eb4fn;
-const MULTIPLIER_3 = 0x165667b19e3779f9n;
+const { 1: MULTIPLIER_1, 2: MULTIPLIER_2, 3: MULTIPLIER_3 } = hashMultiplier;
 
-/** One round of murmur3's finaliser, as bpf/flow_entry.h has it. */
-export function mixFlow(value: bigint): bigint {
+/** One round of murmur3's finaliser, as mix() in bpf/hash.h has it. */
+export function mix(value: bigint): bigint {
   const multiplied = (value * MULTIPLIER_1) & WORD;
   return ((multiplied ^ (multiplied >> 32n)) * MULTIPLIER_2) & WORD;
 }
@@ -16,23 +17,18 @@ function littleEndian(bytes: Uint8Array): bigint {
 }
 
 /**
- * The 64-bit hash of a flow, of which a ring of 2^k slots takes the upper k bits.
+ * The 64-bit hash of a flow. A ring of 2^k slots takes its upper k bits.
  *
  * @param clientAddress 4 or 16 bytes in network order
  * @param clientPort 0..65535
  */
-export function hashFlow(clientAddress: Uint8Array, clientPort: number): bigint {
+export function ringHash(clientAddress: Uint8Array, clientPort: number): bigint {
   // The program reads the two bytes of the port as they lie in the packet, on a little-endian machine.
   const port = BigInt(((clientPort & 0xff) << 8) | (clientPort >> 8));
   if (clientAddress.length === 4) {
-    return mixFlow((port << 32n) | littleEndian(clientAddress));
+    return mix((port << 32n) | littleEndian(clientAddress));
   }
-  const prefix = mixFlow(littleEndian(clientAddress.subarray(0, 8)));
+  const prefix = mix(littleEndian(clientAddress.subarray(0, 8)));
   const host = littleEndian(clientAddress.subarray(8));
-  return mixFlow(prefix ^ (prefix >> 32n) ^ ((host + port * MULTIPLIER_3) & WORD));
-}
-
-/** The slot of a ring of `slots` (a power of two) that a hash falls on. */
-export function slotOf(hash: bigint, slots: number): number {
-  return Number(hash >> BigInt(64 - Math.log2(slots)));
+  return mix(prefix ^ (prefix >> 32n) ^ ((host + port * MULTIPLIER_3) & WORD));
 }

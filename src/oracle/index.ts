@@ -1,4 +1,8 @@
-/** The BPF program's twin in TypeScript: the reference that tests hold the program to. Pure. */
+/** The BPF program's twin in TypeScript: the reference that tests compare the program to. Pure. */
 
-export { type Client, type Load, schedule } from './schedule.js';
-export { type Decision, Oracle, type Recall, type RecalledFragment, type RecalledLoad } from './oracle.js';
+export type { Decision } from './delivery.js';
+export type { Load, Recall, RecalledFragment, RecalledLoad } from './maps.js';
+export { Oracle } from './oracle.js';
+export type { Client } from './parse.js';
+export type { Scheduled, SchedulerName } from './policy.js';
+export { schedule } from './schedule.js';

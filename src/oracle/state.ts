@@ -1,9 +1,9 @@
-/** What a packet does to its flow's state: IPVS's table for directors that see the client's half only. */
+/** How a packet changes its flow's state, where only the client's half is seen, as in IPVS: the twin of bpf/state.h. */
 
-/** What a packet says of its flow. `passive`: nothing, as an ICMP error about it, or a later fragment. */
+/** What a packet says of its flow. `passive`: nothing, because it is an ICMP error or a later fragment. */
 export type FlowEvent = 'syn' | 'fin' | 'ack' | 'rst' | 'none' | 'datagram' | 'initial' | 'passive';
 
-/** bpf/layout.h, enum flow_state, without those that are no flow's. */
+/** The states of enum flow_state in bpf/layout.h that a flow or a template can have. */
 export type LiveState =
   | 'syn-recv'
   | 'unconfirmed'
@@ -52,7 +52,7 @@ export function udpEvent(payload: Uint8Array): FlowEvent {
 
 type TcpState = 'syn-recv' | 'unconfirmed' | 'close' | 'time-wait' | 'fin-wait' | 'established';
 
-/** Event, state, next state (net/netfilter/ipvs/ip_vs_proto_tcp.c, INPUT-ONLY). What is not here becomes `close`. */
+/** Event, state, next state (net/netfilter/ipvs/ip_vs_proto_tcp.c, INPUT-ONLY). A state that is missing here becomes `close`. */
 const TCP_TABLE: Partial<Record<FlowEvent, Partial<Record<LiveState, TcpState>>>> = {
   syn: {
     'syn-recv': 'syn-recv',
@@ -88,22 +88,5 @@ export function nextState(state: LiveState, event: FlowEvent): LiveState {
       return 'udp';
     default:
       return TCP_TABLE[event]?.[state] ?? 'close';
-  }
-}
-
-/** What IPVS lists as ActiveConn, InActConn and PersistConn. */
-export type FlowClass = 'active' | 'inactive' | 'persistent';
-
-export function classOf(state: LiveState): FlowClass {
-  switch (state) {
-    case 'syn-recv':
-    case 'unconfirmed':
-    case 'established':
-      return 'active';
-    case 'template':
-    case 'template-new':
-      return 'persistent';
-    default:
-      return 'inactive';
   }
 }

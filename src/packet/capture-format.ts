@@ -11,7 +11,7 @@ export const BLOCK = {
   simplePacket: 3,
   enhancedPacket: 6,
 } as const;
-/** The second word of a section header, which tells the section's byte order. */
+/** The second word of a section header, by which the section's byte order is recognized. */
 export const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 /** Around a block's body: its type, its length, and its length again at the end. */
 export const BLOCK_HEADER_BYTES = 8;
@@ -21,6 +21,6 @@ export const ENHANCED_PACKET_BYTES = 20;
 /** Before the frame in a simple packet block: the original length. */
 export const SIMPLE_PACKET_BYTES = 4;
 
-/** What captured frames begin with: https://www.tcpdump.org/linktypes.html */
+/** Link types, the kinds of headers that captured frames begin with: https://www.tcpdump.org/linktypes.html */
 export const LINK_TYPE = { ethernet: 1, linuxCooked: 113 } as const;
 export const RAW_IP_LINK_TYPES: readonly number[] = [12, 14, 101, 228, 229];

@@ -3,7 +3,7 @@
 import { ETHER_TYPE, ETHERNET, IPV4, IPV4_FRAGMENT, IPV6, IPV6_FRAGMENT } from './constants.js';
 import { etherTypeOf } from './parse.js';
 
-/** Where the fields of an untagged frame's IP header are. */
+/** Offsets of fields of the IP header in an untagged frame. */
 const IN_IPV4 = {
   length: ETHERNET.bytes + IPV4.length,
   id: ETHERNET.bytes + IPV4.id,
@@ -44,7 +44,7 @@ function wordAt(frame: Uint8Array, offset: number): number {
 }
 
 /**
- * Returns the frame with a VLAN tag before what follows its MACs.
+ * Returns the frame with a VLAN tag after its MACs.
  *
  * @param control the tag's second word: priority and id
  */

@@ -24,7 +24,7 @@ import {
 } from './constants.js';
 
 const MAX_EXTENSIONS = 7;
-/** What a frame may begin with that holds an IP packet: the packet itself, or a tag. */
+/** EtherTypes of frames that may hold an IP packet: the packet's, or a VLAN tag's. */
 const IP_TYPES: readonly number[] = [ETHER_TYPE.ipv4, ETHER_TYPE.ipv6, ...TAG_TYPES];
 
 export interface ParsedFrame {
@@ -42,9 +42,9 @@ export interface ParsedPacket {
   readonly destination: IpAddress;
   /** Time to live, or hop limit. */
   readonly ttl: number;
-  /** The number of what follows the IP header and its extensions. */
+  /** The protocol after the IP header and its extensions. */
   readonly protocol: number;
-  /** Where that begins in the frame; beyond its end where the frame is cut off. */
+  /** The offset of that in the frame. It is past the end of a frame that is cut off. */
   readonly transport: number;
   readonly fragment?: 'first' | 'later' | undefined;
   /** From the IP header on, without the padding of short frames. */
@@ -61,7 +61,7 @@ export type TcpFrame = ParsedFrame & { readonly ip: ParsedPacket };
 type Payload = Pick<ParsedPacket, 'protocol' | 'transport' | 'fragment'>;
 type Transport = Pick<ParsedPacket, 'ports' | 'tcpFlags'>;
 
-/** Returns the type of what follows the frame's MACs: a packet or a VLAN tag. */
+/** Returns the EtherType after a frame's MACs: a packet's or a VLAN tag's. */
 export function etherTypeOf(frame: Uint8Array): number {
   return (frame[ETHERNET.type]! << 8) | frame[ETHERNET.type + 1]!;
 }

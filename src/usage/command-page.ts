@@ -9,32 +9,29 @@ export interface Page {
   readonly text: string;
 }
 
-/** What pages say that is not in the definitions. */
-export interface Surroundings {
+/** The text of the manual beside the commands' definitions. */
+export interface ManualDetails {
   readonly version: string;
   readonly date: Date;
-  /** What every exit status means. */
+  /** The meaning of every exit status. */
   readonly exitStatuses: Readonly<Record<number, string>>;
-  /** What the program's page says first, in place of its short description. */
+  /** The first paragraphs of the program's page, in place of its short description. */
   readonly introduction: readonly string[];
-  /** What else the program's page tells, where each command's help would be too full of it. */
+  /** More sections of the program's page; --help does not show them. */
   readonly sections: readonly Section[];
-  /** Exit statuses that every command may end with. */
+  /** The exit statuses that every command may have. */
   readonly commonStatuses: readonly number[];
-  /** Pages that are no command's: "beeline.yaml(5)". */
+  /** Pages that are not of a command: "beeline.yaml(5)". */
   readonly otherPages: readonly string[];
 }
 
-/** The program's page, and one for each command; subcommands stand on their command's. */
-export function commandPages(program: Definition, surroundings: Surroundings): Page[] {
-  return [
-    overviewPage(program, surroundings),
-    ...program.commands.map((each) => commandPage(each, program, surroundings)),
-  ];
+/** Makes the program's page and one for each command. Subcommands are on their command's page. */
+export function commandPages(program: Definition, details: ManualDetails): Page[] {
+  return [overviewPage(program, details), ...program.commands.map((each) => commandPage(each, program, details))];
 }
 
-function overviewPage(program: Definition, surroundings: Surroundings): Page {
-  const { version, date, exitStatuses } = surroundings;
+function overviewPage(program: Definition, details: ManualDetails): Page {
+  const { version, date, exitStatuses } = details;
   const title = {
     name: pageName(program),
     section: 1,
@@ -50,22 +47,22 @@ function overviewPage(program: Definition, surroundings: Surroundings): Page {
       '[\\fIargument\\fR\\~.\\|.\\|.]',
     ]),
     ...heading('description'),
-    ...surroundings.introduction.flatMap(paragraph),
+    ...details.introduction.flatMap(paragraph),
     ...heading('commands'),
     ...program.commands.flatMap((each) => tagged(`${bold(pageName(each))}(1)`, sentence(each.summary))),
     ...heading('options'),
     ...program.options.flatMap(optionEntry),
     ...program.sections.flatMap(section),
     ...statusSection(Object.keys(exitStatuses).map(Number), exitStatuses),
-    ...surroundings.sections.flatMap(section),
+    ...details.sections.flatMap(section),
     ...exampleSection(program.examples),
-    ...seeAlso([...program.commands.map((each) => `${pageName(each)}(1)`), ...surroundings.otherPages]),
+    ...seeAlso([...program.commands.map((each) => `${pageName(each)}(1)`), ...details.otherPages]),
   ];
   return { file: `${title.name}.1`, text: page(title, body) };
 }
 
-function commandPage(command: Definition, program: Definition, surroundings: Surroundings): Page {
-  const { version, date, exitStatuses, commonStatuses } = surroundings;
+function commandPage(command: Definition, program: Definition, details: ManualDetails): Page {
+  const { version, date, exitStatuses, commonStatuses } = details;
   const title = {
     name: pageName(command),
     section: 1,
@@ -74,21 +71,21 @@ function commandPage(command: Definition, program: Definition, surroundings: Sur
     date,
   } as const;
   const all = [command, ...everyBelow(command)];
-  const doers = all.filter(({ commands }) => commands.length === 0);
+  const leaves = all.filter(({ commands }) => commands.length === 0);
   const statuses = [...new Set([...commonStatuses, ...all.flatMap((each) => each.exitStatuses)])].sort((a, b) => a - b);
   const body = [
     ...heading('synopsis'),
-    ...doers.flatMap(commandSynopsis),
+    ...leaves.flatMap(commandSynopsis),
     ...heading('description'),
     ...paragraph(command.description),
     ...entries(command),
-    ...(doers.length > 1 || doers[0] !== command ? [...heading('commands'), ...doers.flatMap(subcommand)] : []),
+    ...(leaves.length > 1 || leaves[0] !== command ? [...heading('commands'), ...leaves.flatMap(subcommand)] : []),
     ...command.sections.flatMap(section),
     ...(command.ownStatuses === undefined
       ? statusSection(statuses, exitStatuses)
       : statusSection(Object.keys(command.ownStatuses).map(Number), command.ownStatuses)),
     ...exampleSection(all.flatMap(({ examples }) => examples)),
-    ...seeAlso(['beeline(1)', ...related(command, program), ...surroundings.otherPages]),
+    ...seeAlso(['beeline(1)', ...related(command, program), ...details.otherPages]),
   ];
   return { file: `${title.name}.1`, text: page(title, body) };
 }
@@ -105,7 +102,7 @@ function commandSynopsis({ path, arguments: places, options }: Definition): stri
   return synopsis(path.join(' '), [...options.filter(isOwn).map(optionSynopsis), ...places.map(argumentSynopsis)]);
 }
 
-/** Every command has --help: told once, of the program. */
+/** Returns false for --help, which every command has: only the program's page lists it. */
 function isOwn({ flags }: OptionDefinition): boolean {
   return !flags.includes('--help');
 }
@@ -127,7 +124,7 @@ function argumentSynopsis({ name, required, variadic }: ArgumentDefinition): str
   return required ? text : `[${text}]`;
 }
 
-/** A subcommand on its command's page. */
+/** The part of a command's page that is about a subcommand. */
 function subcommand(definition: Definition): string[] {
   const { path, description, sections } = definition;
   return [
@@ -167,7 +164,7 @@ export function listed(items: readonly string[], word: 'and' | 'or'): string {
   return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} ${word} ${items.at(-1)!}`;
 }
 
-/** Help has phrases, the manual sentences. */
+/** Makes a sentence of a phrase: the manual has sentences where help has phrases. */
 function sentence(phrase: string): string {
   const begun = phrase.slice(0, 1).toUpperCase() + phrase.slice(1);
   return /[.!?]$/.test(begun) || begun === '' ? begun : `${begun}.`;
@@ -207,12 +204,12 @@ function exampleSection(examples: readonly Example[]): string[] {
   ];
 }
 
-/** The other commands that a command's page speaks of. */
+/** Lists the other commands that a command's page mentions. */
 function related(command: Definition, program: Definition): string[] {
   const all = [command, ...everyBelow(command)];
-  const said = JSON.stringify(all.map(({ description, sections, examples }) => [description, sections, examples]));
+  const text = JSON.stringify(all.map(({ description, sections, examples }) => [description, sections, examples]));
   return program.commands
-    .filter((each) => each !== command && new RegExp(`${each.path.join(' ')}\\b`).test(said))
+    .filter((each) => each !== command && new RegExp(`${each.path.join(' ')}\\b`).test(text))
     .map((each) => `${pageName(each)}(1)`);
 }
 

@@ -1,39 +1,39 @@
-/** What may come next on a command line, from the commands' definitions. Pure. */
+/** Finds what may come next on a command line, from the commands' definitions. Pure. */
 
 import type { ArgumentDefinition, Candidate, Definition, Given, OptionDefinition, Source } from './definition.js';
 
-/** What a word may be. */
+/** The words that the last word of a command line may become. */
 export interface Completion {
-  /** What is offered by name. */
+  /** Words to offer. */
   readonly candidates: readonly Candidate[];
-  /** Where else to look. */
+  /** Where to look for more. */
   readonly source: Source | undefined;
-  /** What the source is told. */
+  /** The rest of the command line, for the source. */
   readonly given: Given;
-  /** What of the word is there already, without `prefix`. */
+  /** The part of the word that is typed already, without `prefix`. */
   readonly current: string;
-  /** What stands before the candidates in the same word: "--server=". */
+  /** The part of the word before the candidates: "--server=". */
   readonly prefix: string;
-  /** With the source "program": which of the words is the program's name. */
+  /** With the source "program": the index of the word that is the program's name. */
   readonly programAt: number;
 }
 
-/** Commander's own: what follows it is the name of a command. */
+/** Commander's own command; the name of a command follows it. */
 const HELP = { value: 'help', description: 'show help for a command' } as const;
 
 /** How far a command line has been read. */
 interface State {
   readonly command: Definition;
-  /** Arguments that were read. */
+  /** The number of arguments that were read. */
   readonly count: number;
   readonly given: Given;
-  /** The option whose value comes next. */
+  /** The option that takes the next word as its value. */
   readonly pending: OptionDefinition | undefined;
-  /** Words with dashes are arguments too. */
+  /** Whether words with dashes are arguments too: after "--". */
   readonly operandsOnly: boolean;
 }
 
-/** @param words those after the program's name, the last being the one to complete, empty if it has not begun */
+/** @param words the words after the program's name; the last one is to be completed, and may be empty */
 export function complete(program: Definition, words: readonly string[]): Completion {
   const before = words.slice(0, -1);
   const current = words.at(-1) ?? '';
@@ -42,7 +42,7 @@ export function complete(program: Definition, words: readonly string[]): Complet
   const { command, pending, operandsOnly, given } = state;
   const none = { candidates: [], source: undefined, given, current, prefix: '', programAt: 0 };
   if (command.commands.length > 0 && state.count > 0) {
-    // There is no such command.
+    // The word before is not a command.
     return none;
   }
   if (pending !== undefined) {
@@ -58,7 +58,7 @@ export function complete(program: Definition, words: readonly string[]): Complet
   if (command.commands.length > 0 && state.count === 0) {
     return { ...none, candidates: [...command.commands.map(commandCandidate), HELP] };
   }
-  const index = placeOf(command, state.count);
+  const index = argumentIndex(command, state.count);
   const place = command.arguments[index];
   return place === undefined ? none : { ...none, ...valuesOf(place), programAt: before.length - (state.count - index) };
 }
@@ -81,7 +81,7 @@ function read(state: State, word: string): State {
   if (below !== undefined) {
     return { ...state, command: below };
   }
-  const place = command.arguments[placeOf(command, count)];
+  const place = command.arguments[argumentIndex(command, count)];
   return {
     ...state,
     count: count + 1,
@@ -112,8 +112,8 @@ function keyOf({ flags }: OptionDefinition): string {
   return flags.at(-1)!;
 }
 
-/** The argument that the next word is: the last one takes many, if any does. */
-function placeOf({ arguments: places }: Definition, count: number): number {
+/** Returns the index of the argument that the next word is for. Only the last argument may take many words. */
+function argumentIndex({ arguments: places }: Definition, count: number): number {
   const last = places.length - 1;
   return places[last]?.variadic === true ? Math.min(count, last) : count;
 }
@@ -130,7 +130,7 @@ function commandCandidate({ path, summary }: Definition): Candidate {
   return { value: path.at(-1)!, description: summary };
 }
 
-/** An option that stands there need not stand there again. */
+/** Offers the options that are not given yet, or may be repeated. */
 function optionCandidates({ options }: Definition, given: Given): Candidate[] {
   return options
     .filter((option) => given[keyOf(option)] === undefined || option.value?.variadic === true)

@@ -1,19 +1,19 @@
-/** What the commands' definitions say, as plain values: all that the manual and shells' completion are made from. */
+/** The commands' definitions as plain values, for the manual and for completion. */
 
 import type { Argument, Command, Option } from 'commander';
 
-/** What may stand in a place of the command line, as a shell offers it. */
+/** A word that a shell offers, and its meaning. */
 export interface Candidate {
   readonly value: string;
   readonly description?: string | undefined;
 }
 
-/** What stands on the command line already: arguments by name ("service"), options by flag ("--instance"). */
+/** The words on the command line so far: arguments by name ("service"), options by flag ("--instance"). */
 export type Given = Readonly<Partial<Record<string, string>>>;
 
 /**
- * Where a shell finds what may stand in a place: among files, folders or programs, in a list, or by asking. `current` is
- * what of the word is there already; who is asked need not leave out what does not begin with it.
+ * Where a shell finds the words for an argument or an option: among files, folders or programs, in a list, or from a
+ * function. `current` is the part of the word that is typed already; the function may ignore it.
  */
 export type Source =
   | 'file'
@@ -25,14 +25,14 @@ export type Source =
 export interface Example {
   /** A command line. */
   readonly command: string;
-  /** What it does, a sentence without its full stop. */
+  /** Its effect, in the imperative, without a full stop. */
   readonly meaning: string;
 }
 
-/** A paragraph, or a list of terms and what they mean. */
+/** A paragraph, or a list of terms and their meanings. */
 export type Block = string | readonly (readonly [term: string, meaning: string])[];
 
-/** Something that has a title of its own, as in "NOTES". */
+/** A section with its own title, for example "NOTES". */
 export interface Section {
   readonly title: string;
   readonly blocks: readonly Block[];
@@ -49,9 +49,9 @@ export interface ArgumentDefinition {
 }
 
 export interface OptionDefinition {
-  /** "-V" and "--version", as far as there are such. */
+  /** The short and the long flag, as far as they exist: "-V", "--version". */
   readonly flags: readonly string[];
-  /** Undefined: it takes none. */
+  /** Undefined: the option takes no value. */
   readonly value: { readonly name: string; readonly required: boolean; readonly variadic: boolean } | undefined;
   readonly description: string;
   readonly choices: readonly string[] | undefined;
@@ -60,7 +60,7 @@ export interface OptionDefinition {
 }
 
 export interface Definition {
-  /** From the program's name on: ["beeline", "lab", "up"]. */
+  /** The names from the program to the command: ["beeline", "lab", "up"]. */
   readonly path: readonly string[];
   readonly aliases: readonly string[];
   readonly summary: string;
@@ -68,17 +68,17 @@ export interface Definition {
   readonly arguments: readonly ArgumentDefinition[];
   readonly options: readonly OptionDefinition[];
   readonly commands: readonly Definition[];
-  /** What follows the first argument belongs to somebody else, options included. */
+  /** Whether the words after the first argument, options included, belong to another program. */
   readonly passesThrough: boolean;
   readonly sections: readonly Section[];
   readonly examples: readonly Example[];
-  /** Exit statuses besides those that every command may end with. */
+  /** Exit statuses beside those that every command may have. */
   readonly exitStatuses: readonly number[];
-  /** What its exit statuses mean, where it ends as no other command does. */
+  /** The meanings of the exit statuses of a command that has a set for itself. */
   readonly ownStatuses?: Readonly<Record<number, string>> | undefined;
 }
 
-/** What commander has no place for. */
+/** The parts of a definition that commander cannot hold. */
 interface Extras {
   sections: readonly Section[];
   examples: readonly Example[];
@@ -93,13 +93,13 @@ function extrasOf(command: Command): Extras {
   return extras.get(command) ?? { sections: [], examples: [], exitStatuses: [] };
 }
 
-/** Says what a shell offers for an argument or for an option's value. */
+/** Sets what a shell offers for an argument or for an option's value. */
 export function completes<Place extends Argument | Option>(place: Place, source: Source): Place {
   sources.set(place, source);
   return place;
 }
 
-/** Examples for help and manual: command lines, and what each does. */
+/** Adds examples to help and manual: command lines, and what each does. */
 export function withExamples(
   command: Command,
   ...examples: readonly (readonly [line: string, meaning: string])[]
@@ -111,27 +111,27 @@ export function withExamples(
   return command.addHelpText('after', `\nExamples:\n${lines.join('')}`.trimEnd());
 }
 
-/** A section of its own, for help and manual. */
+/** Adds a section to help and manual. */
 export function withSection(command: Command, title: string, ...blocks: Block[]): Command {
   const before = extrasOf(command);
   extras.set(command, { ...before, sections: [...before.sections, { title, blocks }] });
   return command.addHelpText('after', `\n${title}:\n${blocks.map(formatBlock).join('\n')}`.trimEnd());
 }
 
-/** The exit statuses of a command that ends as another program does. */
+/** Sets the exit statuses of a command that has a set for itself. */
 export function endsAs(command: Command, meanings: Readonly<Record<number, string>>): Command {
   extras.set(command, { ...extrasOf(command), ownStatuses: meanings });
   return command;
 }
 
-/** Exit statuses that not every command has. */
+/** Adds exit statuses that not every command has. */
 export function exitsWith(command: Command, ...statuses: number[]): Command {
   const before = extrasOf(command);
   extras.set(command, { ...before, exitStatuses: [...before.exitStatuses, ...statuses] });
   return command;
 }
 
-/** As wide as commander makes its help where that is no terminal. */
+/** The width that commander gives its help without a terminal. */
 const HELP_WIDTH = 80;
 
 function formatBlock(block: Block): string {
@@ -147,7 +147,7 @@ function formatBlock(block: Block): string {
   return lines.join('');
 }
 
-/** Lines of at most so many characters; a longer word has a line to itself. */
+/** Breaks text into lines of at most `width` characters; a longer word gets its own line. */
 export function wrapWords(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(/\s+/).filter((each) => each !== '')) {
@@ -161,7 +161,7 @@ export function wrapWords(text: string, width: number): string[] {
   return lines;
 }
 
-/** A command with all below it, hidden ones left out. */
+/** Defines a command and all commands below it, without hidden ones. */
 export function define(command: Command, above: readonly string[] = []): Definition {
   const path = [...above, command.name()];
   const help = command.createHelp();
@@ -173,9 +173,9 @@ export function define(command: Command, above: readonly string[] = []): Definit
     description: command.description(),
     arguments: command.registeredArguments.map(defineArgument),
     options: help.visibleOptions(command).map(defineOption),
-    // Not the "help" that commander makes up.
+    // Without commander's own "help".
     commands: command.commands.filter((each) => shown.has(each)).map((each) => define(each, path)),
-    // Commander has no question for it.
+    // Commander has no accessor for it.
     passesThrough: Reflect.get(command, '_passThroughOptions') === true,
     ...extrasOf(command),
   };

@@ -3,7 +3,7 @@
 import { listed, type Page } from './command-page.js';
 import { bold, heading, literal, page, paragraph, subheading, tagged, verbatim } from './roff.js';
 
-/** As much of JSON Schema as the configuration uses. */
+/** The part of JSON Schema that the configuration uses. */
 export interface JsonSchema {
   readonly type?: string;
   readonly description?: string;
@@ -20,14 +20,14 @@ export interface JsonSchema {
 
 export interface FilePageInput {
   readonly schema: JsonSchema;
-  /** Where the file is unless told otherwise. */
+  /** The default path of the file. */
   readonly path: string;
   readonly example: string;
   readonly version: string;
   readonly date: Date;
 }
 
-/** Mappings within the file, by where they stand: "services[].realServers[]". */
+/** The mappings within the file, by their place: "services[].realServers[]". */
 type Mappings = Map<string, JsonSchema>;
 
 export function filePage({ schema, path, example, version, date }: FilePageInput): Page {
@@ -40,9 +40,9 @@ export function filePage({ schema, path, example, version, date }: FilePageInput
     ...heading('description'),
     ...paragraph(schema.description ?? ''),
     ...paragraph(
-      'The file is YAML 1.2, one document, in UTF-8. Whatever is not named below is a mistake. ' +
-        '"beeline check" tells every mistake with its line and column, "beeline reload" puts a changed file in force, and ' +
-        '"beeline schema" prints the JSON Schema that this page is made from.',
+      'The file is YAML 1.2, one document, in UTF-8. Keys that are not named below are errors. ' +
+        '"beeline check" reports every error with its line and column, "beeline reload" loads a changed file, and ' +
+        '"beeline schema" prints the JSON Schema of the file.',
     ),
     ...heading('keys'),
     ...[...mappings].flatMap(([place, mapping]) => mappingSection(place, mapping, mappings)),
@@ -56,7 +56,7 @@ export function filePage({ schema, path, example, version, date }: FilePageInput
   return { file: 'beeline.yaml.5', text: page(title, body) };
 }
 
-/** Notes every mapping once, each before those within it; of several that are alike the first. */
+/** Collects every mapping, before those within it. If several are alike, only the first is collected. */
 function collect(place: string, schema: JsonSchema, found: Mappings): void {
   if (schema.properties !== undefined && alike(schema, found) === undefined) {
     found.set(place, schema);
@@ -94,11 +94,11 @@ function mappingSection(place: string, { properties = {}, required = [] }: JsonS
 
 function meaningOf({ description = '', examples = [], default: fallback }: JsonSchema): string {
   const example = examples.length === 0 ? '' : ` For example ${listed(examples, 'or')}.`;
-  const told = /\bdefault\b/i.test(description) || (typeof fallback !== 'string' && typeof fallback !== 'number');
-  return description + example + (told ? '' : ` Default: ${fallback}.`);
+  const hasDefault = /\bdefault\b/i.test(description) || (typeof fallback !== 'string' && typeof fallback !== 'number');
+  return description + example + (hasDefault ? '' : ` Default: ${fallback}.`);
 }
 
-/** What the ways of writing a value are, where they have a meaning of their own. */
+/** Describes the forms of a value that have their own description. */
 function alternatives({ anyOf = [], items }: JsonSchema, mappings: Mappings): string[] {
   return [...anyOf, ...(items?.anyOf ?? [])]
     .filter(({ description }) => description !== undefined)

@@ -1,6 +1,6 @@
-/** Manual pages and shell completion, from the definitions of the commands. Knows commander, and no command. */
+/** Manual pages and shell completion, made from the definitions of the commands. Knows commander, but no command. */
 
-export { commandPages, type Page, type Surroundings } from './command-page.js';
+export { commandPages, type Page, type ManualDetails } from './command-page.js';
 export { complete, type Completion } from './complete.js';
 export {
   completes,

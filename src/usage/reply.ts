@@ -1,4 +1,4 @@
-/** What shells are told about a word: first where else to look, then what is offered, a line each. Pure. */
+/** The answer to a shell: a line that says where to look for more, then a line for each candidate. Pure. */
 
 import type { Completion } from './complete.js';
 import type { Candidate, Source } from './definition.js';
@@ -8,17 +8,17 @@ export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
 export interface Question {
-  /** Those after the program's name, the last being the one to complete. */
+  /** The words after the program's name; the last one is to be completed. */
   readonly words: readonly string[];
-  /** The last one as bash has it. */
+  /** The last word, as bash has it. */
   readonly last?: Word;
-  /** What of it bash replaces. */
+  /** The part of the last word that bash replaces. */
   readonly replaced?: string;
 }
 
 /**
- * What a shell asks: bash with its line up to the cursor and the piece of it that will be replaced, since it takes colons
- * for the ends of words; the others with their words.
+ * Reads a shell's question. Bash sends its line up to the cursor and the part of it that will be replaced, since it ends
+ * words at colons; the others send their words.
  */
 export function question(shell: Shell, args: readonly string[]): Question {
   if (shell !== 'bash') {
@@ -29,7 +29,7 @@ export function question(shell: Shell, args: readonly string[]): Question {
   return { words: all.map(({ value }) => value), last: all.at(-1) ?? { raw: '', value: '', quote: '' }, replaced };
 }
 
-/** @param candidates all that are offered, the source's among them */
+/** @param candidates all candidates, including those of the source */
 export function reply(
   shell: Shell,
   { words, last, replaced = '' }: Question,
@@ -43,18 +43,18 @@ export function reply(
           const word = shell === 'fish' ? prefix + value : value;
           return description === undefined ? word : `${word}\t${description}`;
         });
-  return [whereElse(shell, source, programAt, words.length - 1), ...offered].map((line) => `${line}\n`).join('');
+  return [sourceLine(shell, source, programAt, words.length - 1), ...offered].map((line) => `${line}\n`).join('');
 }
 
-/** A command line in a command line is for the other shells to complete; bash is told what the word is. */
-function whereElse(shell: Shell, source: Source | undefined, programAt: number, at: number): string {
+/** The line that says where to look for more. Zsh and fish complete a command line within a command line; bash does not. */
+function sourceLine(shell: Shell, source: Source | undefined, programAt: number, at: number): string {
   if (source === 'program') {
     return shell === 'bash' ? (programAt === at ? 'command' : 'file') : `program ${programAt}`;
   }
   return typeof source === 'string' ? source : 'none';
 }
 
-/** Bash replaces a piece of the word, and takes what it is given literally: the rest of each that fits, quoted. */
+/** Returns what bash inserts for each candidate, quoted: bash replaces a part of the word and adds no quotes itself. */
 function bashWords(
   { raw, quote }: Word,
   replaced: string,

@@ -7,14 +7,14 @@ const LINE_WIDTH = 78;
 
 const ESCAPES: Readonly<Record<string, string>> = {
   '\\': '\\e',
-  // A bare one may come out as a hyphen, which nobody can paste.
+  // groff may print a bare "-" as a hyphen, which a shell does not accept as a dash.
   '-': '\\-',
   '^': '\\(ha',
   '~': '\\(ti',
   '`': '\\(ga',
 };
 
-/** Text that is typed as it stands: an option, a command, a path. */
+/** Formats text that a user types: an option, a command, a path. */
 export function literal(text: string): string {
   return escape(text).replaceAll("'", '\\(aq');
 }
@@ -35,7 +35,7 @@ export function italic(text: string): string {
   return `\\fI${literal(text)}\\fR`;
 }
 
-/** A macro's argument: one, whatever is in it. */
+/** Quotes text as one argument of a macro. */
 function argument(text: string): string {
   return `"${text.replaceAll('"', '\\(dq')}"`;
 }
@@ -52,26 +52,26 @@ export function paragraph(text: string): string[] {
   return ['.PP', ...prose(text)];
 }
 
-/** A term, in roff already, and below it what it means. */
+/** A term, in roff, and its meaning below. */
 export function tagged(term: string, ...paragraphs: string[]): string[] {
   const [first = [], ...others] = paragraphs.map(prose);
   return ['.TP', ...guarded([term]), ...first, ...others.flatMap((lines) => ['.IP', ...lines])];
 }
 
-/** Lines as they are, indented. */
+/** Lines without filling, indented. */
 export function verbatim(text: string): string[] {
   return ['.PP', '.RS 4', '.EX', ...guarded(text.trimEnd().split('\n').map(literal)), '.EE', '.RE'];
 }
 
 /**
- * A command's synopsis: the words that are always there, and one piece of roff for each that may be. `.YS` puts
- * hyphenation back.
+ * A command's synopsis: the fixed words, and a piece of roff for each option and argument. `.YS` turns hyphenation on
+ * again.
  */
 export function synopsis(command: string, pieces: readonly string[]): string[] {
   return [`.SY ${argument(literal(command))}`, ...guarded(pieces), '.YS', '.nh'];
 }
 
-/** A sentence a line, as roff likes it; options, and commands in quotation marks, are bold. */
+/** Prints each sentence on its own line, as roff wants it. Options, and commands in quotation marks, are bold. */
 function prose(text: string): string[] {
   const sentences = text.split(/(?<=[.!?]["')]*)\s+(?=["(]?[A-Z])/);
   return sentences.flatMap((sentence) => guarded(wrapWords(markUp(sentence), LINE_WIDTH)));
@@ -79,7 +79,7 @@ function prose(text: string): string[] {
 
 function markUp(text: string): string {
   const parts = text.split(/"((?:beeline|--)(?:[^"]*)?)"|(?<![\w-])(--[a-z][a-z-]*)/);
-  // What matched the first group, what matched the second, and what is between, by turns.
+  // split() returns by turns the text between, the first group and the second group.
   return parts
     .map((part: string | undefined, i) => (part === undefined ? '' : i % 3 === 0 ? escape(part) : bold(part)))
     .join('');
@@ -95,25 +95,25 @@ export interface PageTitle {
   readonly name: string;
   readonly section: 1 | 5;
   readonly summary: string;
-  /** Of the program. */
+  /** The program's version. */
   readonly version: string;
-  /** Of the page. */
+  /** The page's date. */
   readonly date: Date;
 }
 
-/** A page from its name on. */
+/** A whole page. */
 export function page({ name, section, summary, version, date }: PageTitle, body: readonly string[]): string {
   const day = date.toISOString().slice(0, 10);
   const lines = [
     `.TH ${literal(name.toUpperCase())} ${section} ${day} ${argument(`Beeline ${version}`)} "Beeline manual"`,
-    // No words torn apart, no spaces stretched.
+    // No hyphenation, no justified lines.
     '.nh',
     '.ad l',
     ...heading('name'),
     `${literal(name)} \\- ${escape(summary)}`,
     ...body,
   ];
-  // A heading begins a paragraph by itself.
+  // A heading begins a paragraph without .PP.
   const isHeading = (line: string | undefined): boolean => /^\.S[HS] /.test(line ?? '');
   return `${lines.filter((line, i) => line !== '.PP' || !isHeading(lines[i - 1])).join('\n')}\n`;
 }

@@ -1,4 +1,4 @@
-/** What shells run to complete Beeline's commands: each asks `beeline __complete`, and shows what it is told. Pure. */
+/** The completion scripts of bash, zsh and fish. Each asks `beeline __complete` and shows the answer. */
 
 import type { Shell } from './reply.js';
 

@@ -1,17 +1,17 @@
-/** Command lines as bash reads them: into words, and back. Pure. */
+/** Splits command lines into words, and quotes words, as bash does. Pure. */
 
 type Quote = '' | "'" | '"';
 
 export interface Word {
-  /** As it stands there. */
+  /** The word as typed. */
   readonly raw: string;
-  /** Without quotation marks and backslashes. */
+  /** The word without quotation marks and backslashes. */
   readonly value: string;
-  /** The quotation mark that is open at its end. */
+  /** The quotation mark that is still open at the end of the word. */
   readonly quote: Quote;
 }
 
-/** The words of a line that ends where the cursor stands; the last is empty when it has not begun. */
+/** Splits a line that ends at the cursor. The last word is empty if it has not begun. */
 export function splitWords(line: string): Word[] {
   const words: Word[] = [];
   let rest = line.trimStart();
@@ -49,12 +49,12 @@ function firstWord(text: string): Word {
   return { raw: text.slice(0, at), value, quote };
 }
 
-/** Within double quotation marks a backslash is one, but before what would be special there. */
+/** Returns whether a backslash escapes: within double quotes only before characters that are special there. */
 function isEscape(quote: Quote, next: string | undefined): boolean {
   return quote === '' || (quote === '"' && next !== undefined && '"\\$`'.includes(next));
 }
 
-/** A value as it may stand where a quotation mark is open, or none. */
+/** Quotes a value for a place where a quotation mark is open, or none. */
 export function quoteWord(value: string, quote: Quote): string {
   switch (quote) {
     case '':

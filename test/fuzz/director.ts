@@ -1,4 +1,4 @@
-/** The real program, thousands of frames at a time, and the oracle beside it. */
+/** Runs thousands of frames at a time through the program, and compares it with the oracle. */
 
 import { MapSet, Publisher } from '../../src/dataplane/index.js';
 import { compile, type CompiledService, type Image, type Numbering, SLOT_MARKED } from '../../src/image/index.js';
@@ -16,18 +16,18 @@ const CASE_BYTES = 520;
 const HEADER_BYTES = 8;
 export const BATCH = 4096;
 
-/** What became of a frame. */
-export interface Outcome {
+/** A frame as the program left it, and its verdict. */
+export interface JudgedFrame {
   readonly verdict: string;
   readonly frame: Uint8Array;
 }
 
-/** A frame of which program and oracle do not think the same. */
+/** A frame on which program and oracle disagree. */
 export interface Disagreement {
-  /** All frames of the batch up to it: fragments depend on what came before. */
+  /** All frames of the batch up to this one: fragments and flows depend on earlier frames. */
   readonly frames: readonly Uint8Array[];
   readonly expected: Decision;
-  readonly actual: Outcome;
+  readonly actual: JudgedFrame;
 }
 
 export class FuzzDirector implements Disposable {
@@ -69,18 +69,18 @@ export class FuzzDirector implements Disposable {
     return this.#publisher.numbering;
   }
 
-  /** Runs at most BATCH frames, in order, and returns what became of each. All fragments and flows are forgotten before. */
-  run(frames: readonly Uint8Array[]): Outcome[] {
+  /** Forgets all fragments and flows, and runs at most BATCH frames in order. */
+  run(frames: readonly Uint8Array[]): JudgedFrame[] {
     const { forgotten, loads } = this.#memory!;
     for (const memory of forgotten) {
       memory.zero(0, memory.byteLength);
     }
     forgetLoads(loads);
-    return this.goOn(frames);
+    return this.runMore(frames);
   }
 
-  /** The same, and nothing is forgotten. */
-  goOn(frames: readonly Uint8Array[]): Outcome[] {
+  /** Runs at most BATCH frames in order. Fragments and flows of earlier ones stay. */
+  runMore(frames: readonly Uint8Array[]): JudgedFrame[] {
     const { cases, cursor } = this.#memory!;
     write(cases, frames);
     cursor.store32(0, 0);
@@ -90,16 +90,16 @@ export class FuzzDirector implements Disposable {
   }
 
   /**
-   * Runs frames through both; undefined when they agree on every byte.
+   * Runs frames through both and returns the first disagreement; undefined if they agree on every byte.
    *
-   * @param verdicts counts what the frames came to
+   * @param verdicts the verdicts of the frames are counted here
    */
   compare(frames: readonly Uint8Array[], verdicts?: Map<string, number>): Disagreement | undefined {
     const oracle = new Oracle(this.#image!);
-    const outcomes = this.run(frames);
+    const judged = this.run(frames);
     for (const [i, frame] of frames.entries()) {
       const expected = oracle.decide(frame);
-      const actual = outcomes[i]!;
+      const actual = judged[i]!;
       if (actual.verdict !== expected.verdict || Buffer.compare(actual.frame, expected.frame) !== 0) {
         return { frames: frames.slice(0, i + 1), expected, actual };
       }
@@ -123,7 +123,7 @@ export class FuzzDirector implements Disposable {
   }
 }
 
-/** A compiled service some of whose slots a change moved, as a pattern says. */
+/** Returns a compiled service with slots that a change moved, by a pattern that repeats. */
 function withPrevious(service: CompiledService, pattern: readonly number[]): CompiledService {
   const { ring, destinations, service: asked } = service;
   if (ring === undefined || !isHashing(asked.scheduler) || asked.onePacket === true || pattern.length === 0) {
@@ -136,7 +136,7 @@ function withPrevious(service: CompiledService, pattern: readonly number[]): Com
   return { ...service, ring: ring.slice(), previous };
 }
 
-/** Counts and what follows from them; thresholds stay. */
+/** Clears the counts of loads and the marks that depend on them. Thresholds stay. */
 function forgetLoads(loads: Mapping): void {
   const { byteLength, flows, overload, member } = layout.load;
   for (let at = 0; at < loads.byteLength; at += byteLength) {
@@ -151,14 +151,14 @@ function write(cases: Mapping, frames: readonly Uint8Array[]): void {
   const view = new DataView(bytes.buffer);
   frames.forEach((frame, i) => {
     view.setUint32(i * CASE_BYTES, frame.length, true);
-    // A verdict that does not exist: should the program not run, it shows.
+    // No verdict has this number, so a frame that the program did not see is noticed.
     view.setUint32(i * CASE_BYTES + 4, 0xffff_ffff, true);
     bytes.set(frame, i * CASE_BYTES + HEADER_BYTES);
   });
   cases.write(0, bytes);
 }
 
-function read(cases: Mapping, count: number): Outcome[] {
+function read(cases: Mapping, count: number): JudgedFrame[] {
   const bytes = cases.read(0, new Uint8Array(count * CASE_BYTES));
   const view = new DataView(bytes.buffer);
   return Array.from({ length: count }, (_, i) => {

@@ -1,4 +1,4 @@
-/** Cases that fuzzing found, kept as files and tried again with every test run. */
+/** Cases that the fuzzer found, saved as files. Every test run repeats them. */
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ interface Written {
   readonly frames: readonly string[];
 }
 
-/** Writes a case into a folder and returns the file's path. */
+/** Writes a case to a folder and returns the file's path. */
 export function saveFixture(
   directory: string,
   name: string,

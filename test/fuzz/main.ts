@@ -1,4 +1,4 @@
-/** `npm run fuzz`: random packets for random directors, through the real program and the oracle. Needs root. */
+/** `npm run fuzz`: sends random packets for random directors through the program and the oracle. Needs root. */
 
 import { execFileSync } from 'node:child_process';
 
@@ -10,18 +10,18 @@ import { hex, Packets } from './packets.js';
 import { Random } from './random.js';
 import { randomScene, type Scene } from './scenes.js';
 
-/** Packets for one director before another is made. */
+/** Packets for each director. */
 const PACKETS_A_SCENE = 8 * BATCH;
 
 const { packets, seconds, seed } = new Command('fuzz')
-  .description('Random packets for random directors, through the real program and the oracle.')
-  .option('--packets <n>', 'how many', Number, 20_000_000)
-  .option('--seconds <n>', 'give up after', Number, 3600)
-  .option('--seed <n>', 'repeats a run', Number, Date.now() % 2 ** 31)
+  .description('Send random packets for random directors through the program and the oracle, and compare them.')
+  .option('--packets <n>', 'number of packets', Number, 20_000_000)
+  .option('--seconds <n>', 'fail after so many seconds', Number, 3600)
+  .option('--seed <n>', 'seed of the random numbers, to repeat a run', Number, Date.now() % 2 ** 31)
   .parse()
   .opts<{ packets: number; seconds: number; seed: number }>();
 
-/** An interface to redirect to, in the network namespace that scripts/test made for this. */
+/** Makes an interface to redirect to, in the network namespace that scripts/test made. */
 function makeInterface(): number {
   execFileSync('ip', ['link', 'add', 'fuzz0', 'type', 'veth', 'peer', 'name', 'fuzz1']);
   const [link] = JSON.parse(execFileSync('ip', ['-json', 'link', 'show', 'fuzz0'], { encoding: 'utf8' })) as {
@@ -30,7 +30,7 @@ function makeInterface(): number {
   return link!.ifindex;
 }
 
-/** The fewest frames that still disagree: only those that later ones depend on. */
+/** Leaves out the frames without which the last one disagrees too. */
 function shrink(director: FuzzDirector, frames: readonly Uint8Array[]): readonly Uint8Array[] {
   let needed = frames;
   for (let i = frames.length - 2; i >= 0; i -= 1) {
@@ -44,11 +44,11 @@ function shrink(director: FuzzDirector, frames: readonly Uint8Array[]): readonly
 
 function report(scene: Scene, director: FuzzDirector, { frames, expected, actual }: Disagreement): void {
   const alone = director.compare(frames.slice(-1)) === undefined ? shrink(director, frames) : frames.slice(-1);
-  const what = `expected ${expected.verdict}, got ${actual.verdict}`;
-  const path = saveFixture('test/fuzz/fixtures', `seed-${seed}`, what, scene, alone);
-  process.stderr.write(`seed ${seed}: ${what}\n`);
+  const difference = `expected ${expected.verdict}, got ${actual.verdict}`;
+  const path = saveFixture('test/fuzz/fixtures', `seed-${seed}`, difference, scene, alone);
+  process.stderr.write(`seed ${seed}: ${difference}\n`);
   alone.forEach((frame) => process.stderr.write(`  frame     ${hex(frame)}\n`));
-  process.stderr.write(`  expected  ${hex(expected.frame)}\n  actual    ${hex(actual.frame)}\nkept as ${path}\n`);
+  process.stderr.write(`  expected  ${hex(expected.frame)}\n  actual    ${hex(actual.frame)}\nsaved as ${path}\n`);
 }
 
 async function main(): Promise<number> {

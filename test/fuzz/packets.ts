@@ -1,4 +1,4 @@
-/** Random frames: of every shape that a scene's director knows, and then broken in every way. */
+/** Random frames for a scene's director: of every shape that it knows, some of them damaged. */
 
 import { familyOf, type Service } from '../../src/model/index.js';
 import {
@@ -24,7 +24,7 @@ import type { Random } from './random.js';
 import { OTHER_DIRECTORS, type Scene } from './scenes.js';
 
 const CLIENT_MAC = '00:50:00:00:03:00';
-/** MAX_FRAME in test/bpf/fuzz.bpf.c, less what tags may add. */
+/** MAX_FRAME in test/bpf/fuzz.bpf.c, minus room for VLAN tags. */
 const MAX_FRAME = 500;
 
 const EXTENSIONS = [
@@ -37,10 +37,10 @@ const EXTENSIONS = [
 /** Lengths around the interfaces' MTUs. Only the header has them, not the frame. */
 const LENGTHS = [0, 100, 899, 900, 901, 1460, 1461, 1500, 1501, 9000, 9001, 65_535] as const;
 
-/** SYN, ACK, SYN and ACK, PSH and ACK, FIN and ACK, RST, and none. */
+/** TCP flags, some more often: SYN, ACK, SYN and ACK, PSH and ACK, FIN and ACK, RST, none. */
 const TCP_FLAGS = [0x02, 0x02, 0x10, 0x10, 0x12, 0x18, 0x11, 0x04, 0x00] as const;
 
-/** Beginnings of QUIC packets: Initial of version 1 and 2, Handshake, short header. */
+/** The first bytes of QUIC packets: Initial of version 1 and 2, Handshake, short header. */
 const QUIC_BEGINNINGS = [
   [0xc3, 0, 0, 0, 1, 8],
   [0xd0, 0x6b, 0x33, 0x43, 0xcf, 8],
@@ -48,12 +48,12 @@ const QUIC_BEGINNINGS = [
   [0x40, 1, 2, 3, 4, 5],
 ].map((bytes) => Uint8Array.from(bytes));
 
-/** Protocol numbers, types and flags that mean something. */
+/** Bytes that have a meaning as protocol number, type or flags. */
 const TELLING_BYTES = [0, 1, 2, 6, 8, 17, 43, 44, 45, 58, 60, 69, 255] as const;
 
 /**
- * Random frames for a scene. Fragments are of few packets at a time, so that the program's table, which is bounded,
- * holds them all as the oracle does.
+ * Makes random frames for a scene. Only few packets of a batch are fragmented, so that the program's bounded table holds all
+ * fragments, as the oracle does.
  */
 export class Packets {
   readonly #random: Random;
@@ -67,14 +67,14 @@ export class Packets {
     this.beginBatch();
   }
 
-  /** Other packets are fragmented from here on. */
+  /** Begins a batch, in which packets of other services are fragmented. */
   beginBatch(): void {
     const { services } = this.#scene.model;
     this.#made = [];
     this.#fragmented = [this.#random.pick(services), this.#random.pick(services)];
   }
 
-  /** A frame made anew, or one of this batch with a few bytes changed. */
+  /** Returns a new frame, or one of this batch with a few bytes changed. */
   next(): Uint8Array {
     const random = this.#random;
     if (this.#made.length > 0 && !random.oneIn(4)) {
@@ -90,7 +90,7 @@ export class Packets {
     return frame;
   }
 
-  /** Another packet of the flow: other flags, where a plain TCP header has them. */
+  /** Returns another packet of the same flow, with other flags where a plain frame has TCP's. */
   #another(original: Uint8Array): Uint8Array {
     const header = etherTypeOf(original) === ETHER_TYPE.ipv6 ? IPV6.bytes : IPV4.bytes;
     const offset = ETHERNET.bytes + header + TCP.flags;
@@ -189,7 +189,7 @@ export class Packets {
   }
 }
 
-/** What a frame that failed looks like in a message. */
+/** Formats a frame for messages and fixtures. */
 export function hex(frame: Uint8Array): string {
   return Buffer.from(frame).toString('hex');
 }

@@ -1,4 +1,4 @@
-/** Random numbers that a seed repeats. */
+/** Random numbers that are the same for the same seed. */
 
 export class Random {
   #state: number;
@@ -7,7 +7,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** A whole number below `end`: T. Ettinger's mulberry32. */
+  /** Returns a whole number below `end`, by T. Ettinger's mulberry32. */
   below(end: number): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let value = this.#state;
@@ -16,7 +16,7 @@ export class Random {
     return ((value ^ (value >>> 14)) >>> 0) % end;
   }
 
-  /** True in one of `times` cases. */
+  /** Returns true in one of `times` cases. */
   oneIn(times: number): boolean {
     return this.below(times) === 0;
   }

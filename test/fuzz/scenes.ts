@@ -1,4 +1,4 @@
-/** Random directors: services of all kinds, in surroundings of all kinds. */
+/** Random directors: services of all kinds in all kinds of surroundings. */
 
 import { type Compilable, SLOT_MARKED, SLOT_UNMOVED } from '../../src/image/index.js';
 import {
@@ -22,22 +22,22 @@ import type { Random } from './random.js';
 export interface Scene {
   readonly model: Compilable;
   readonly world: World;
-  /** What changes left of the slots of hashing services, in the order of the image: a pattern that repeats; or nothing. */
+  /** For each service in the order of the image, a pattern of the previous real servers of its slots. It repeats. */
   readonly previous?: readonly (readonly number[])[];
 }
 
 export const OTHER_DIRECTORS = ['00:50:00:00:08:01', '00:50:00:00:08:02'];
 
-/** Room for all flows of a batch: which of them would give way, the oracle does not say. */
+/** Entries for all flows of a batch: the oracle does not know which ones a full table replaces. */
 const FLOWS = { ipv4: 1 << 16, ipv6: 1 << 16 };
 
-/** Frames of BPF_PROG_RUN come by the loopback interface, index 1. */
+/** The interface of BPF_PROG_RUN's frames: the loopback interface, index 1. */
 const INGRESS: Interface = { name: 'lo', ifindex: 1, mac: '00:50:00:00:04:00', up: true, mtu: 1500, group: 1 };
 
 /**
- * One director.
+ * Makes a random director.
  *
- * @param egress index of another interface that exists, to redirect to
+ * @param egress the index of an existing interface to redirect to
  */
 export function randomScene(random: Random, egress: number): Scene {
   const several = random.oneIn(2);
@@ -76,7 +76,7 @@ export function randomScene(random: Random, egress: number): Scene {
   return { model, world: { interfaces, resolutions }, previous: services.map(() => randomPrevious(random)) };
 }
 
-/** Unmoved, marked, or whose index among at most five: more often unmoved than not. */
+/** Returns slots that are unmoved, marked, or moved from one of at most five destinations. Unmoved ones are more frequent. */
 function randomPrevious(random: Random): number[] {
   const length = random.pick([0, 0, 3, 7, 16]);
   return Array.from({ length }, () => random.pick([SLOT_UNMOVED, SLOT_UNMOVED, SLOT_MARKED, 0, 1, 2, 3, 4]));
@@ -104,7 +104,7 @@ function randomServices(random: Random, vlans: boolean): Service[] {
   return [...services.values()];
 }
 
-/** One or two marks of packets for the same VIPs as the services', some of whose packets they take. */
+/** Makes marks for packets of the services' VIPs. They take some of the services' packets. */
 function randomMarks(random: Random, vlans: boolean): { markServices: MarkService[]; markRules: MarkRule[] } {
   const markRules: MarkRule[] = [];
   for (let i = 0; i < 1 + random.below(4); i += 1) {
@@ -139,11 +139,11 @@ function randomMarks(random: Random, vlans: boolean): { markServices: MarkServic
       };
     }),
   );
-  // A rule of a mark without a service does nothing.
+  // Rules of marks without a service remain: they do nothing.
   return { markServices: markServices.filter(() => !random.oneIn(4)), markRules };
 }
 
-/** How flows find their destination, and what is remembered of them. */
+/** Makes a random scheduler, tracking and persistence. */
 function randomPolicy(
   random: Random,
   family: number,

@@ -1,4 +1,4 @@
-/** Beeline beside a real IPVS director with the same services: flows go where they would go there, and may change over. */
+/** Beeline beside a real IPVS director with the same services: flows reach the same real servers through either of them. */
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -23,8 +23,8 @@ const HASHING: readonly SharedService[] = [
 ];
 
 /**
- * With weights that let each show its rule; ovf's are how many flows its real servers take, lblcr's come to ties within
- * its set. twos draws lots, so it is not here.
+ * Services whose weights make each scheduler show its rule. The weights of ovf are the flows that its real servers take;
+ * those of lblcr make ties within its set. twos is missing, because it draws at random.
  */
 const COUNTING: readonly SharedService[] = [
   { vip: '192.168.1.111', scheduler: 'rr', weights: [1, 1] },
@@ -43,7 +43,7 @@ const COUNTING: readonly SharedService[] = [
   { vip: '192.168.1.124', scheduler: 'rr', persistence: { timeout: 300 }, weights: [1, 1] },
   { vip: '192.168.1.125', scheduler: 'wrr', persistence: { timeout: 300, mask: '255.255.240.0' }, weights: [2, 1] },
 ];
-/** Whose real servers cannot take all flows: by weight, then by threshold. */
+/** Services whose real servers cannot take all flows: limited by weight, then by threshold. */
 const REFUSING: readonly SharedService[] = [
   { vip: '192.168.1.141', scheduler: 'sh', weights: [1, 0] },
   { vip: '192.168.1.142', scheduler: 'sh', flags: ['sh-fallback'], weights: [1, 0] },
@@ -56,11 +56,11 @@ const REFUSING: readonly SharedService[] = [
   { vip: '192.168.1.149', scheduler: 'wlc', weights: [3, 1], upperThreshold: 10 },
 ];
 const ROUND_ROBIN: SharedService = { vip: '192.168.1.130', scheduler: 'rr', weights: [1, 1] };
-/** Flows one after another, all open until the last is there. */
+/** Number of flows that are opened one after another and stay open until the last one is answered. */
 const SEQUENCE = 24;
 const SEQUENCE_CLIENTS = 6;
 
-/** Downloads at a time to each service, and their size: three seconds' worth. */
+/** Concurrent downloads to each service, and their size: each takes three seconds. */
 const DOWNLOADS = 8;
 const BYTES = 300_000;
 
@@ -69,7 +69,7 @@ function describe({ vip: _, scheduler, weights, ...options }: SharedService): st
   return `${scheduler} ${weights.join(':')}${others.join('')}`;
 }
 
-/** The same visits through the one director and then through the other, none through the wrong one. */
+/** Makes the same visits through one director and then through the other, and checks that none used the wrong one. */
 async function throughBoth(
   lab: SharedLab,
   service: SharedService,
@@ -87,14 +87,14 @@ async function throughBoth(
   return { ipvs: await through('ipvs', 'director'), director: await through('director', 'ipvs') };
 }
 
-/** Where the answers differ, in words. */
+/** Returns the differences between the answers, in words. */
 function differences(visits: readonly Visit[], { ipvs, director }: Record<Director, string[]>): string[] {
   return visits.flatMap(({ client, clientPort }, i) =>
     ipvs[i] === director[i] ? [] : [`${client}:${clientPort}: IPVS ${ipvs[i]!}, Beeline ${director[i]!}`],
   );
 }
 
-/** Downloads through the one director and, once they are all on their way, through the other: what came of them. */
+/** Starts downloads through one director, switches to the other while they run, and returns their results. */
 async function changingOver(
   lab: SharedLab,
   services: readonly SharedService[],
@@ -102,7 +102,7 @@ async function changingOver(
   to: Director,
 ): Promise<string[]> {
   const path = `/bytes/${BYTES}`;
-  // Flows that neither has seen before.
+  // Flows that neither director has seen before.
   const flows = services.flatMap((service) => flowsTo(service, CLIENTS, DOWNLOADS, from === 'ipvs' ? 10_000 : 20_000));
   const visits = flows.map((flow) => ({ ...flow, path }));
   const total = visits.length;
@@ -123,17 +123,17 @@ async function changingOver(
   return ended;
 }
 
-/** "1" for the first real server's page; an error as it is. */
+/** Returns "1" for the page of the first real server; returns an error unchanged. */
 function shortly(answer: string): string {
   const index = REAL_SERVERS.findIndex((host) => PAGES[host] === answer);
   return index < 0 ? answer : String(index + 1);
 }
 
-test('beside IPVS', async (context) => {
+test('compared with IPVS in the same lab', async (context) => {
   const lab = await SharedLab.with(context, 'ipvs', [...HASHING, ...COUNTING, ...REFUSING, ROUND_ROBIN]);
 
   for (const service of HASHING) {
-    await context.test(`a flow does not change its real server with the director: ${describe(service)}`, async () => {
+    await context.test(`both directors choose the same real server: ${describe(service)}`, async () => {
       const visits = flowsTo(service, CLIENTS, FLOWS);
       const answers = await throughBoth(lab, service, { visits, concurrency: CONCURRENCY, hold: false });
       assert.deepEqual(differences(visits, answers), []);
@@ -153,7 +153,7 @@ test('beside IPVS', async (context) => {
   }
 
   for (const service of REFUSING) {
-    await context.test(`who cannot take a flow gets none: ${describe(service)}`, async () => {
+    await context.test(`a real server that takes no new flow gets none: ${describe(service)}`, async () => {
       const visits = flowsTo(service, CLIENTS, SEQUENCE);
       const answers = await throughBoth(lab, service, { visits, concurrency: 1, hold: true });
       assert.deepEqual(answers.director.map(shortly).join(' '), answers.ipvs.map(shortly).join(' '));
@@ -171,7 +171,7 @@ test('beside IPVS', async (context) => {
     });
   }
 
-  await context.test('downloads under round robin do not: nobody but who began them knows where they go', async () => {
+  await context.test('downloads under round robin break: only the first director knows their server', async () => {
     const answers = await changingOver(lab, [ROUND_ROBIN], 'ipvs', 'director');
     assert.deepEqual(answers, Array(DOWNLOADS).fill('ECONNRESET'));
   });

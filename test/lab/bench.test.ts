@@ -30,7 +30,7 @@ async function bench(...args: string[]): Promise<{ status: number | null; stdout
   return { status, ...output };
 }
 
-/** Namespaces, pins, files and processes that a benchmark of this checkout may have made. */
+/** Lists namespaces, pins, files and processes that a benchmark of this checkout may have made. */
 function traces(): string[] {
   const list = (directory: string, pattern: RegExp): string[] => {
     try {
@@ -38,7 +38,7 @@ function traces(): string[] {
         .filter((name) => pattern.test(name))
         .map((name) => join(directory, name));
     } catch {
-      // Without the folder there is nothing in it.
+      // The folder does not exist.
       return [];
     }
   };
@@ -51,7 +51,7 @@ function traces(): string[] {
           ? [`${pid} ${command}`]
           : [];
       } catch {
-        // It has ended meanwhile.
+        // The process has ended meanwhile.
         return [];
       }
     });
@@ -73,14 +73,14 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 async function assertNothingLeft(): Promise<void> {
-  // The last processes of a namespace may be on their way out.
+  // The last processes of a namespace may be about to end.
   for (let i = 0; i < 50 && traces().length > 0; i += 1) {
     await sleep(20);
   }
   assert.deepEqual(traces(), []);
 }
 
-test('every director forwards, and both real servers get packets of those that share them out', async () => {
+test('every director forwards, and those that balance send packets to both real servers', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'bench-test-'));
   try {
     const page = join(folder, 'forward.html');
@@ -102,7 +102,7 @@ test('every director forwards, and both real servers get packets of those that s
     assert.equal(driver, 'veth');
     assert.ok(machine.kernel.length > 0);
     assert.match(readFileSync(page, 'utf8'), /^<!doctype html>[^]*<\/html>\n$/);
-    // Not a terminal: no progress.
+    // No progress is shown, because standard error is not a terminal.
     assert.equal(stderr, '');
   } finally {
     rmSync(folder, { recursive: true });
@@ -110,7 +110,7 @@ test('every director forwards, and both real servers get packets of those that s
   await assertNothingLeft();
 });
 
-test('requests take a while, straight and through the director', async () => {
+test('the latency benchmark measures requests with and without the director', async () => {
   const { status, stdout, stderr } = await bench('latency', '--rounds', '2', '--requests', '50', '--json');
   assert.equal(status, 0, stderr);
   const { rows, rounds, addedUs } = JSON.parse(stdout) as LatencyReport;
@@ -129,7 +129,7 @@ test('requests take a while, straight and through the director', async () => {
   await assertNothingLeft();
 });
 
-test('interrupted at any moment, a benchmark ends with 130 and leaves nothing', async () => {
+test('a benchmark that is interrupted at any moment exits with 130 and leaves nothing behind', async () => {
   for (const [args, afterMs] of [
     [['forward', '--ipvs', 'none', '--rounds', '50'], 300],
     [['forward', '--ipvs', 'none', '--rounds', '50'], 1500],
@@ -143,7 +143,7 @@ test('interrupted at any moment, a benchmark ends with 130 and leaves nothing', 
     });
     setTimeout(() => child.kill('SIGINT'), afterMs);
     const [status, signal] = (await once(child, 'close')) as [number | null, string | null];
-    // A slow machine may not have come to listening for signals: then nothing was made either.
+    // On a slow machine the command may not listen for signals yet. Then it has made nothing either.
     if (signal !== 'SIGINT') {
       assert.equal(status, 130, stderr);
       assert.match(stderr, /interrupted/);
@@ -152,22 +152,22 @@ test('interrupted at any moment, a benchmark ends with 130 and leaves nothing', 
   }
 });
 
-test('killed, a forwarding benchmark takes its packets, processes and network with it', async () => {
+test('a forwarding benchmark that is killed leaves no packets, processes or network behind', async () => {
   const child = start('forward', '--ipvs', 'none', '--rounds', '50');
   await sleep(1500);
   child.kill('SIGKILL');
   await once(child, 'close');
-  // Its temporary folder is all that nobody could remove; it is empty but for programs that need files.
+  // Only its temporary folder is left. It is empty, except for programs that need files.
   for (const trace of traces().filter((path) => path.startsWith(tmpdir()))) {
     rmSync(trace, { recursive: true });
   }
   await assertNothingLeft();
 });
 
-test('the measuring process refuses a network that is not its own', () => {
+test('the measuring process refuses a network with foreign interfaces', () => {
   const job = { directors: ['drop'], flows: 1, rounds: 1, durationMs: 1, cpu: 0, directory: tmpdir() };
   const script =
-    `const child = require('node:child_process').fork('dist/src/bench/forward-worker.js', [process.argv[1]]);` +
+    `const child = require('node:child_process').fork('dist/src/bench/forward/worker.js', [process.argv[1]]);` +
     `child.on('message', (message) => { console.log(JSON.stringify(message)); });`;
   const { stdout } = spawnSync(
     'unshare',
@@ -195,7 +195,7 @@ test('a second latency benchmark does not take down the lab of the first', async
   await assertNothingLeft();
 });
 
-test('a device that was named twice measures the director behind it', () => {
+test('a device that is named twice is accepted, and the director behind it is measured', () => {
   // The director behind the device is nftables, in the same network.
   const script = `
     ip link add eth7 address 02:62:65:65:00:07 type veth peer name eth8 address 02:62:65:65:00:00

@@ -1,4 +1,4 @@
-/** The data path beyond the plain case, in the lab: VLANs, several NICs, fragments, ICMP errors, changes of features. */
+/** Unusual packets and settings in the lab: VLANs, several NICs, fragments, ICMP errors, changes of features. */
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -23,21 +23,21 @@ async function stats(lab: TestLab): Promise<StatsReport> {
   return JSON.parse(await lab.beeline(['stats', '--json'])) as StatsReport;
 }
 
-/** Puts one of test/bpf/vlan.bpf.c's programs before a host's network. */
+/** Attaches one of the programs of test/bpf/vlan.bpf.c to a host's NIC. */
 async function filter(lab: TestLab, host: HostName, direction: 'ingress' | 'egress', program: string): Promise<void> {
   const rule = ['bpf', 'direct-action', 'object-file', VLAN_OBJECT, 'program', program];
   await lab.exec(host, ['tc', 'filter', 'add', 'dev', NIC, direction, ...rule]);
 }
 
-test('M23: tagged frames for the VIP reach real servers on another VLAN and on none', async (context) => {
+test('M23: tagged frames for the VIP reach real servers on another VLAN and on no VLAN', async (context) => {
   const lab = await TestLab.build(context, 'vlan');
   for (const host of ['client', 'director', 'real1', 'real2'] as const) {
-    // Tags are bytes of the frame for XDP only where the card does not take them out.
+    // XDP sees tags as bytes of the frame only if the NIC does not remove them.
     await lab.exec(host, ['ethtool', '-K', NIC, 'rxvlan', 'off', 'txvlan', 'off']);
     await lab.exec('switch', ['ethtool', '-K', host, 'rxvlan', 'off', 'txvlan', 'off']);
     await lab.exec(host, ['tc', 'qdisc', 'add', 'dev', NIC, 'clsact']);
   }
-  // Nobody tags ARP here: who is where is known.
+  // Nobody tags ARP here, so MACs are configured.
   await lab.exec('client', ['ip', 'neigh', 'replace', VIP4, 'lladdr', '00:50:00:00:04:00', 'dev', NIC]);
   await filter(lab, 'client', 'egress', 'push10');
   await filter(lab, 'real1', 'ingress', 'pop20');
@@ -55,7 +55,7 @@ test('M23: tagged frames for the VIP reach real servers on another VLAN and on n
   assert.deepEqual(new Set(await lab.pages(30)), new Set([PAGES.real1, PAGES.real2]));
   assert.deepEqual((await lab.status()).problems, []);
 
-  await context.test('a card that hides tags from XDP is told of, with the command that mends it', async () => {
+  await context.test('a card that hides tags from XDP is reported, with the command that fixes it', async () => {
     await lab.exec('director', ['ethtool', '-K', NIC, 'rxvlan', 'on']);
     assert.deepEqual((await lab.status()).problems, [
       'ens3 hides VLAN tags from XDP: turn that off, "ethtool -K ens3 rxvlan off"',
@@ -75,9 +75,9 @@ test('M24: a real server behind another NIC of the director gets its packets the
     await run('ip', ['-n', namespace, 'addr', 'add', address, 'dev', 'ens4']);
     await run('ip', ['-n', namespace, 'link', 'set', 'ens4', 'up']);
   }
-  // What XDP redirects into a veth arrives only where the other end has a program too.
+  // Frames that XDP redirects into a veth arrive only if the other end has a program too.
   await lab.attachPass('real2', 'ens4');
-  // Requests come by one card and answers leave by the other.
+  // Requests arrive through one NIC, and answers leave through the other.
   await lab.sysctl('real2', 'net/ipv4/conf/all/rp_filter', '0');
   await lab.sysctl('real2', 'net/ipv4/conf/ens4/rp_filter', '0');
   lab.configure(`interfaces: [ens3, ens4]
@@ -97,7 +97,7 @@ services:
   );
   assert.deepEqual(new Set(await lab.pages(30)), new Set([PAGES.real1, PAGES.real2]));
 
-  await context.test('the cable is pulled: its real server takes nothing, the other takes all', async () => {
+  await context.test('without the cable of one real server, the other one gets all flows', async () => {
     await run('ip', ['-n', director, 'link', 'delete', 'ens4']);
     await lab.until('ens4 is missing', async () => (await lab.status()).interfaces[1]!.state === 'missing');
     await lab.until('all pages come from real1', async () => {
@@ -125,7 +125,7 @@ async function startUdpServers(lab: TestLab, port: number, delayMs: number): Pro
   }
 }
 
-test('what comes in fragments, and errors about what was sent, find the real server of their flow', async (context) => {
+test('fragments and ICMP errors reach the real server of their flow', async (context) => {
   const lab = await TestLab.build(context, 'udp');
   lab.configure(
     config(`services:
@@ -146,13 +146,13 @@ test('what comes in fragments, and errors about what was sent, find the real ser
     assert.equal(services[0]!.packets, 60);
   });
 
-  await context.test('"port unreachable" reaches the real server that had answered, and it alone', async () => {
+  await context.test('"port unreachable" reaches only the real server that had answered', async () => {
     const captures = new Map<HostName, Capture>();
     for (const host of ['real1', 'real2'] as const) {
       captures.set(host, await Capture.start(lab, host, NIC, '(udp and port 54) or icmp'));
     }
     await lab.exec('client', [process.execPath, UDP, 'shout', VIP4, '54', '20', '20']);
-    // The last answers are still on their way.
+    // The last answers are still in flight.
     await sleep(500);
     let errors = 0;
     for (const [host, capture] of captures) {
@@ -175,7 +175,7 @@ test('what comes in fragments, and errors about what was sent, find the real ser
     assert.deepEqual((await stats(lab)).noService, {});
   });
 
-  await context.test("ping is the host's", async () => {
+  await context.test('the host answers ping to the VIP', async () => {
     await lab.exec('client', ['ping', '-c', '2', '-i', '0.2', '-W', '2', VIP4]);
     assert.equal((await stats(lab)).noService['icmp'], 2);
     const table = await lab.beeline(['stats', '--reasons']);
@@ -183,12 +183,12 @@ test('what comes in fragments, and errors about what was sent, find the real ser
   });
 });
 
-/** The client's port in an answer of a UDP server, or in a question to it. */
+/** Returns the client's port in an answer of a UDP server, or in a request to it. */
 function clientPort({ sourcePort, destinationPort }: FrameSummary): number {
   return sourcePort === 54 ? destinationPort! : sourcePort!;
 }
 
-test('features that come and go with the configuration lose no packet', async (context) => {
+test('no packet is lost when the configuration switches features on and off', async (context) => {
   const lab = await TestLab.build(context, 'features');
   const services = (rest: string): string => `services:
   - address: ${VIP4}

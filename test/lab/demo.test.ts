@@ -1,4 +1,4 @@
-/** The first thing that a newcomer runs: twice in a row, interrupted, and kept. */
+/** The demo: run twice in a row, interrupted, and with --keep. */
 
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -31,13 +31,13 @@ function assertNothingLeft(): void {
   }
 }
 
-/** The demo's output in the README, from the first line that is not scripts/setup's. */
+/** Returns the demo's output in the README, without the lines of scripts/setup. */
 function readmeOutput(): string {
   const [, block] = /```\n\$ sudo scripts\/demo\n(?:setup: .*\n)*([^]*?)```/.exec(readFileSync('README.md', 'utf8'))!;
   return block!;
 }
 
-/** Without times, which differ from run to run. */
+/** Masks times, which differ from run to run. */
 function timeless(output: string): string {
   return output.replaceAll(/\d+\.\d s/g, 'N s');
 }
@@ -58,7 +58,8 @@ test('interrupted at any moment, the demo cleans up', async () => {
     const { child, output } = startDemo();
     setTimeout(() => child.kill('SIGINT'), afterMs);
     const [status, signal] = (await once(child, 'close')) as [number | null, string | null];
-    // A fast machine may have finished before the signal; a slow one has not begun, and is ended by the signal itself.
+    // On a fast machine the demo may have finished before the signal. On a slow one it may have no signal handler yet,
+    // and the signal itself ends it.
     assert.ok(status === 130 || status === 0 || signal === 'SIGINT', `${String(status)}: ${output()}`);
     assertNothingLeft();
   }

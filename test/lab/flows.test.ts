@@ -1,4 +1,4 @@
-/** N3, N5, M10, M11, M12: connections while real servers change, come and go; schedulers and persistence, with curl. */
+/** N3, N5, M10, M11, M12: connections while real servers change; schedulers and persistence, with curl. */
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -15,7 +15,7 @@ import { execute, Load, TestLab } from '../support/lab.js';
 const DOWNLOADS = fileURLToPath(new URL('../support/downloads.js', import.meta.url));
 const BEELINE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
-/** Real servers: the odd ones are one host's addresses, the even ones the other's. */
+/** Real servers: the odd ones are addresses of one host, the even ones of the other. */
 const SERVERS = ['192.168.1.31', '192.168.1.32', '192.168.1.33', '192.168.1.34'] as const;
 const URL4 = `http://${VIP4}/`;
 
@@ -24,7 +24,7 @@ interface DownloadResult {
   readonly failures: readonly string[];
 }
 
-/** Downloads from the client that take `seconds`; resolves when all are over. */
+/** Starts downloads from the client that take `seconds`. Resolves when all have ended. */
 async function downloads(lab: TestLab, count: number, seconds: number): Promise<DownloadResult> {
   const bytes = seconds * 4000;
   const command = [process.execPath, DOWNLOADS, `${URL4}slow/${bytes}`, String(count), String(bytes)];
@@ -55,8 +55,8 @@ async function labWithFourServers(context: test.TestContext, name: string): Prom
 }
 
 /**
- * What becomes of the real servers, again and again: added, reweighted, drained, and added again. None is taken out with
- * flows: that would end these.
+ * Changes the real servers again and again: adds, reweights and drains them, and adds them again. None is removed while it
+ * has flows, because that would end them.
  */
 const CHANGES: readonly Readonly<Record<string, number>>[] = [
   { [SERVERS[0]]: 1, [SERVERS[1]]: 1, [SERVERS[2]]: 1, [SERVERS[3]]: 0 },
@@ -79,7 +79,7 @@ for (const track of ['all', 'moved'] as const) {
     await sleep(1000);
     for (let round = 0; round < ROUNDS; round += 1) {
       if (round % CHANGES.length === 4) {
-        // The other way to say it: one of them is drained by a command, and comes back with the next configuration.
+        // The other way: a command drains one of them, and the next configuration adds it again.
         await lab.beeline(['drain', '--no-wait', `${VIP4}:80`, SERVERS[2]]);
       } else {
         await reconfigure(lab, configuration(asked, CHANGES[round % CHANGES.length]!));
@@ -95,7 +95,7 @@ for (const track of ['all', 'moved'] as const) {
   });
 }
 
-test('with M10, M11 and M12', async (context) => {
+test('M10, M11 and M12: schedulers, persistence and drains', async (context) => {
   const lab = await TestLab.build(context, 'schedulers');
   const [one, two] = [hostNamed('real1').ipv4, hostNamed('real2').ipv4];
   lab.configure(configuration('scheduler: rr', { [one]: 1, [two]: 1 }));
@@ -125,9 +125,9 @@ test('with M10, M11 and M12', async (context) => {
     assert.deepEqual(await running, { completed: 4, failures: [] });
   });
 
-  await context.test('lc, wlc, sed and nq send a new flow to whom has fewer', async () => {
+  await context.test('lc, wlc, sed and nq send a new flow to the real server with fewer flows', async () => {
     for (const scheduler of ['lc', 'wlc', 'sed', 'nq']) {
-      // A server of weight 1 with open downloads, then one with none.
+      // The real server of weight 1 has open downloads, the other one has none.
       await switchTo(`scheduler: ${scheduler}`, { [one]: 1, [two]: 0 });
       const running = downloads(lab, 6, 2);
       await lab.until('the downloads run', async () => (await flowsOf(lab, '--state', 'ESTABLISHED')).length >= 6);
@@ -137,7 +137,7 @@ test('with M10, M11 and M12', async (context) => {
     }
   });
 
-  await context.test('fo takes the heaviest, ovf too until it has more flows than its weight', async () => {
+  await context.test('fo chooses the heaviest, and so does ovf until it has more flows than its weight', async () => {
     await switchTo('scheduler: fo', { [one]: 5, [two]: 9 });
     assert.equal(await numbers(3), '222');
     await switchTo('scheduler: ovf', { [one]: 5, [two]: 9 });
@@ -192,13 +192,13 @@ test('with M10, M11 and M12', async (context) => {
     assert.deepEqual(await running, { completed: 50, failures: [] });
   });
 
-  await context.test('drain waits for the last flow, and then removes', async () => {
+  await context.test('drain waits for the last flow and then removes the real server', async () => {
     await switchTo('scheduler: rr, timeouts: {finWait: 1}');
     const running = downloads(lab, 4, 4);
     await lab.until('the downloads run', async () => (await flowsOf(lab, '--server', one)).length >= 2);
     const drained = await lab.beeline(['drain', `${VIP4}:80`, one]);
     assert.match(drained, /^192\.168\.1\.31 of tcp 192\.168\.1\.100:80: [1-9]\d* flows? left/);
-    assert.match(drained, /192\.168\.1\.31 is out of tcp 192\.168\.1\.100:80\n$/);
+    assert.match(drained, /192\.168\.1\.31 was removed from tcp 192\.168\.1\.100:80\n$/);
     assert.deepEqual(await running, { completed: 4, failures: [] });
     const [service] = await lab.list();
     assert.deepEqual(
@@ -208,7 +208,7 @@ test('with M10, M11 and M12', async (context) => {
     assert.equal(await numbers(3), '222');
   });
 
-  await context.test('a larger table takes the flows along', async () => {
+  await context.test('no flow is lost when the flow table grows', async () => {
     await switchTo('scheduler: rr');
     const running = downloads(lab, 20, 3);
     await lab.until('the downloads run', async () => (await flowsOf(lab, '--state', 'ESTABLISHED')).length >= 20);
@@ -229,30 +229,30 @@ test('with M10, M11 and M12', async (context) => {
   });
 });
 
-test('a standby director with the same model takes connections over in their middle, though nothing told it of them', async (context) => {
+test('a standby director with the same model takes over open connections without having seen them', async (context) => {
   const lab = await TestLab.build(context, 'standby');
   const standby = `${lab.name}-2`;
   const mac = '00:50:00:00:04:02';
-  // Also when the lab is down already: what a director leaves is the host's.
+  // Also if the lab is down already: a director's pins and files are the machine's.
   context.after(() => {
     execFileSync(process.execPath, [BEELINE, '--instance', standby, 'stop', '--detach']);
     for (const suffix of ['sock', 'lock', 'history', 'history.previous', 'drains']) {
       rmSync(`/run/beeline/${standby}.${suffix}`, { force: true });
     }
   });
-  // A second card in the director's network: to the real servers, another director.
+  // A second NIC in the director's network: for the real servers, it is another director.
   const cable = ['type', 'veth', 'peer', 'name', 'ens4', 'netns', lab.namespace('director')];
   await lab.exec('switch', ['ip', 'link', 'add', 'standby', ...cable]);
   await lab.exec('switch', ['sh', '-c', 'ip link set standby master br0 up']);
   await lab.exec('director', ['sh', '-c', `ip link set ens4 address ${mac} up`]);
-  // It does not answer for the VIP before it is its turn.
+  // It does not answer ARP for the VIP before it takes over.
   await lab.sysctl('director', 'net/ipv4/conf/ens4/arp_ignore', '1');
   await lab.attachPass('switch', 'standby');
   const servers = ['real1', 'real2'].map((name) => hostNamed(name as 'real1' | 'real2'));
   lab.configure(configuration('track: moved', Object.fromEntries(servers.map(({ ipv4 }) => [ipv4, 1]))));
   await lab.startDirector();
   const path = join(lab.directory, 'standby.yaml');
-  // The same real servers in another order, and where they are is said rather than asked.
+  // The same real servers in another order, with configured MACs instead of ARP.
   const listed = servers.map(({ ipv4, mac: theirs }) => `{address: ${ipv4}, mac: "${theirs}"}`).reverse();
   writeFileSync(
     path,

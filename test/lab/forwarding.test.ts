@@ -1,4 +1,4 @@
-/** Direct routing in the lab, row by row of the mission: real packets between real hosts. */
+/** Direct routing in the lab: each row of the mission, with real packets between hosts. */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ function macs({ sourceMac, destinationMac }: TcpFrame): string {
   return `${sourceMac} > ${destinationMac}`;
 }
 
-/** What several captures saw while something was done. */
+/** Runs an action and returns the packets that several captures saw meanwhile. */
 async function capturing(
   lab: TestLab,
   where: readonly (readonly [HostName | 'switch', string])[],
@@ -92,7 +92,7 @@ test('direct routing', async (context) => {
   });
 
   await context.test(
-    'M5: the director alone answers ARP for the VIP, as long as the real servers keep still',
+    'M5: only the director answers ARP for the VIP while the real servers are configured not to',
     async () => {
       const whoHas = async (): Promise<Set<string>> => {
         const { stdout } = await execute(lab, 'client', ['arping', '-b', '-c', '3', '-w', '4', '-I', NIC, VIP4]);
@@ -106,7 +106,7 @@ test('direct routing', async (context) => {
     },
   );
 
-  await context.test("M28: forwarding is the program's, whether the kernel forwards or not", async () => {
+  await context.test("M28: packets are forwarded whether or not the kernel's ip_forward is on", async () => {
     for (const value of ['0', '1']) {
       await lab.sysctl('director', 'net/ipv4/ip_forward', value);
       await lab.sysctl('director', 'net/ipv6/conf/all/forwarding', value);
@@ -115,7 +115,7 @@ test('direct routing', async (context) => {
     }
   });
 
-  await context.test("the director is a host as before: its own address, and the VIP's other ports", async () => {
+  await context.test("the host itself answers on its own address and on the VIP's other ports", async () => {
     const director = hostNamed('director').ipv4;
     for (const address of [director, VIP4]) {
       const { status, stderr } = await execute(lab, 'client', [
@@ -125,7 +125,7 @@ test('direct routing', async (context) => {
         '3',
         `http://${address}:81/`,
       ]);
-      // 7: refused, by the host, at once.
+      // Exit status 7: the host refuses the connection at once.
       assert.equal(status, 7, stderr);
     }
     await lab.startWebServer('director', 81, '<h1>Director</h1>');
@@ -133,7 +133,7 @@ test('direct routing', async (context) => {
     assert.deepEqual(await lab.pages(1, `http://${VIP4}:81/`), ['<h1>Director</h1>']);
   });
 
-  await context.test('what was done is told: counts, states, no problem', async () => {
+  await context.test('list and status report the packets, the states and no problem', async () => {
     const [web] = await lab.list();
     assert.deepEqual(
       web!.destinations.map(({ address, state, share, mac }) => [address, state, share, mac]),
@@ -170,7 +170,7 @@ services:
     const outcome = status === 0 ? stdout.trim() : `curl status ${String(status)}`;
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   }
-  // 7: connection refused, by real2 itself.
+  // Exit status 7: real2 refuses the connection.
   assert.deepEqual(new Set(outcomes.keys()), new Set(['<h1>Mail 01</h1>', 'curl status 7']));
   assert.equal((await lab.pages(10)).length, 10);
 });

@@ -1,4 +1,4 @@
-/** Debian's own programs around ipvsadm, with beeline-ipvsadm in its place: ldirectord, ipvsadm-save, ipvsadm-restore. */
+/** Debian's programs that call ipvsadm, with beeline-ipvsadm in its place: ldirectord, ipvsadm-save, ipvsadm-restore. */
 
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ const TOOL = fileURLToPath(new URL('../../src/ipvsadm/main.js', import.meta.url)
 const PORT = 8080;
 const REAL_SERVERS = { real1: '192.168.1.31', real2: '192.168.1.32' } as const;
 
-/** Debian's nginx in the foreground, without a master, with all that it writes in a folder of the lab's. */
+/** Runs Debian's nginx in the foreground, without a master, with all of its files in a folder of the lab. */
 function startNginx(lab: TestLab, host: keyof typeof REAL_SERVERS): ProcessIdentity {
   const folder = join(lab.directory, `nginx-${host}`);
   mkdirSync(folder, { recursive: true });
@@ -37,7 +37,7 @@ function startNginx(lab: TestLab, host: keyof typeof REAL_SERVERS): ProcessIdent
   ]);
 }
 
-/** A command to which /usr/sbin/ipvsadm is Beeline's: to it alone, in a mount namespace of its own. */
+/** Returns a command that runs another one in a separate mount namespace, where /usr/sbin/ipvsadm is Beeline's. */
 function withOurs(lab: TestLab, script: string, ...args: string[]): string[] {
   const wrapper = join(lab.directory, 'ipvsadm');
   writeFileSync(wrapper, `#!/bin/sh\nBEELINE_INSTANCE=${lab.name} exec ${process.execPath} ${TOOL} "$@"\n`);
@@ -46,7 +46,7 @@ function withOurs(lab: TestLab, script: string, ...args: string[]): string[] {
   return ['unshare', '--mount', 'sh', '-c', `${mount} && ${script}`, 'sh', ...args];
 }
 
-/** In the foreground. */
+/** Runs ldirectord in the foreground. */
 function startLdirectord(lab: TestLab): ProcessIdentity {
   const configuration = join(lab.directory, 'ldirectord.cf');
   writeFileSync(
@@ -99,7 +99,7 @@ test('ldirectord takes a real server out when its nginx stops, and back in', asy
   assert.deepEqual((await pages()).sort(), ['real1', 'real1', 'real2', 'real2']);
 });
 
-test("Debian's ipvsadm-save and ipvsadm-restore bring a table back as it was", async (context) => {
+test("Debian's ipvsadm-save and ipvsadm-restore restore the same table", async (context) => {
   const lab = await TestLab.build(context, 'saved');
   lab.configure(`interfaces: [${NIC}]\n`);
   await lab.startDirector();
@@ -113,7 +113,7 @@ test("Debian's ipvsadm-save and ipvsadm-restore bring a table back as it was", a
   writeFileSync(saved, `# a comment\n${table}`);
   const restore = withOurs(lab, 'ipvsadm-restore <"$1"', saved);
   const save = withOurs(lab, 'ipvsadm-save -n');
-  // Twice: what was there before goes.
+  // Run it twice: the second run replaces the table of the first.
   for (let i = 0; i < 2; i += 1) {
     assert.match((await execute(lab, 'director', restore)).stderr, /^(beeline: warning: fwm 1: no packet .*\n)?$/);
     assert.equal(await lab.exec('director', save), table);

@@ -1,4 +1,4 @@
-/** One state, two ways in: commands at run time beside a configuration file, concurrent, killed and started again. */
+/** One state, changed by commands and by a configuration file: concurrent changes, crashes and restarts. */
 
 import assert from 'node:assert/strict';
 import { chmodSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ const IPVSADM = fileURLToPath(new URL('../../src/ipvsadm/main.js', import.meta.u
 const WEB = `${VIP4}:80`;
 const [RIP1, RIP2] = [hostNamed('real1').ipv4, hostNamed('real2').ipv4];
 
-/** The director and ipvsadm on it. */
+/** A director in a lab, with ipvsadm on its host. */
 class Bench {
   readonly lab: TestLab;
   daemon: ProcessIdentity;
@@ -24,14 +24,14 @@ class Bench {
     this.daemon = daemon;
   }
 
-  /** With a configuration of interfaces alone, as ipvsadm's users have it. */
+  /** Starts a director whose configuration has only interfaces, as for users of ipvsadm. */
   static async build(context: TestContext, name: string): Promise<Bench> {
     const lab = await TestLab.build(context, name);
     lab.configure(`# ours\ninterfaces: [${NIC}]\n`);
     return new Bench(lab, await lab.startDirector());
   }
 
-  /** @throws BeelineError `LAB` when it does not end with 0 */
+  /** @throws BeelineError `LAB` if ipvsadm does not exit with 0 */
   ipvsadm(line: string, input?: string): Promise<string> {
     const command = ['env', `BEELINE_INSTANCE=${this.lab.name}`, process.execPath, IPVSADM, ...line.split(' ')];
     const [file, args] = inNamespace(this.lab.namespace('director'), command);
@@ -82,7 +82,7 @@ UDP  ${VIP4}:53 wlc persistent 300
     await assert.rejects(bench.ipvsadm(`-d -t ${WEB} -r 192.168.1.99`));
   });
 
-  await context.test('M16: what packets did is listed, set to zero, and goes on in beeline list', async () => {
+  await context.test("M16: -Z resets ipvsadm's statistics and leaves the counters of beeline list alone", async () => {
     await lab.until('both real servers answered', async () => new Set(await lab.pages(2)).size === 2);
     await bench.ipvsadm('-Z');
     await lab.pages(6);
@@ -105,7 +105,7 @@ UDP  ${VIP4}:53 wlc persistent 300
     assert.ok(after.every((packets, i) => packets >= before[i]!));
   });
 
-  await context.test('M14: what -S prints, -R makes the same listing of', async () => {
+  await context.test('M14: -R makes the same listing from the output of -S', async () => {
     const before = await bench.ipvsadm('-Ln --thresholds');
     const rules = await bench.ipvsadm('-S -n');
     await bench.ipvsadm('-C');
@@ -116,7 +116,7 @@ UDP  ${VIP4}:53 wlc persistent 300
     assert.equal((await bench.ipvsadm('-Ln --thresholds')).replace(/ +\d+ .*/g, ''), before.replace(/ +\d+ .*/g, ''));
   });
 
-  await context.test('M15: a script that clears and adds, run twice, makes the same state', async () => {
+  await context.test('M15: a script that clears and adds makes the same state when it is run twice', async () => {
     const script = ['-C', `-A -t ${WEB} -s wrr`, `-a -t ${WEB} -r ${RIP1} -w 3`, `-a -t ${WEB} -r ${RIP2}`];
     const runScript = async (): Promise<string[]> => {
       for (const line of script) {
@@ -127,7 +127,7 @@ UDP  ${VIP4}:53 wlc persistent 300
     assert.deepEqual(await runScript(), await runScript());
   });
 
-  await context.test('a real server that does not answer ARP keeps nobody waiting', async () => {
+  await context.test('no command waits for a real server that does not answer ARP', async () => {
     const begun = performance.now();
     await bench.ipvsadm(`-a -t ${WEB} -r 192.168.1.77`);
     const ms = performance.now() - begun;
@@ -136,7 +136,7 @@ UDP  ${VIP4}:53 wlc persistent 300
     await bench.ipvsadm(`-d -t ${WEB} -r 192.168.1.77`);
   });
 
-  await context.test('fifty at once: every one is in, and none twice', async () => {
+  await context.test('fifty concurrent commands add each real server exactly once', async () => {
     const addresses = Array.from({ length: 50 }, (_, i) => `192.168.1.${100 + i + 1}`);
     const begun = performance.now();
     await Promise.all(addresses.map((address) => bench.ipvsadm(`-a -t ${WEB} -r ${address}`)));
@@ -145,7 +145,7 @@ UDP  ${VIP4}:53 wlc persistent 300
     assert.deepEqual(listed.sort(), [RIP1, RIP2, ...addresses].sort());
   });
 
-  await context.test('killed at once after the answer, it comes up with the same listing', async () => {
+  await context.test('a daemon that is killed right after its reply restarts with the same listing', async () => {
     for (const line of [`-e -t ${WEB} -r ${RIP1} -w 7`, `-A -t ${VIP4}:443 -s sh`, '--set 100 20 30']) {
       await bench.ipvsadm(line);
       const before = await bench.listing();
@@ -156,7 +156,7 @@ UDP  ${VIP4}:53 wlc persistent 300
     assert.match(bench.log, /and that goes on/);
   });
 
-  await context.test('killed amid changes, everything that was answered is there', async () => {
+  await context.test('no acknowledged change is lost when the daemon is killed amid changes', async () => {
     const answered: string[] = [];
     const adding = Promise.allSettled(
       Array.from({ length: 20 }, async (_, i) => {
@@ -176,7 +176,7 @@ UDP  ${VIP4}:53 wlc persistent 300
     );
   });
 
-  await context.test('a state that is cut off is not believed: the one before is, and that is logged', async () => {
+  await context.test('a truncated state is rejected: the one before is used, and the log says so', async () => {
     const { statePath } = instanceOf(lab.name);
     const before = await bench.listing();
     await bench.ipvsadm(`-d -t ${WEB} -r ${RIP2}`);
@@ -187,7 +187,7 @@ UDP  ${VIP4}:53 wlc persistent 300
     assert.match(bench.log, /cannot be used: it was damaged or cut off; the state before/);
   });
 
-  await context.test('status and diff tell of changes; save keeps them in the file, with its comments', async () => {
+  await context.test('status and diff report changes; save writes them and keeps comments', async () => {
     await bench.ipvsadm('-C');
     await bench.ipvsadm(`-A -t ${WEB} -s wrr`);
     await bench.ipvsadm(`-a -t ${WEB} -r ${RIP1} -w 2`);
@@ -217,7 +217,7 @@ timeouts: { established: 100, finWait: 20, udp: 30 }
   });
 
   await context.test(
-    'plan tells what a file would do, apply refuses what moves too much, reload goes back',
+    'plan shows the effect of a file, apply refuses to move too much, reload restores the file',
     async () => {
       const file = join(lab.directory, 'next.yaml');
       const maglev = `interfaces: [${NIC}]\nservices: [{ address: ${VIP4}, port: 80, realServers: [${RIP1}, ${RIP2}] }]\n`;
@@ -234,7 +234,7 @@ timeouts: { established: 100, finWait: 20, udp: 30 }
       assert.match(refused.stderr, /50 % of all slots would move, more than 2 %/);
       assert.deepEqual((await lab.list()).length, before.length);
       assert.equal((await lab.run('plan', '--max-moved', '2%', file)).status, 5);
-      // What was applied outlives a crash too, as the own file was not changed since.
+      // The applied configuration survives a crash too, because the daemon's own file was not changed meanwhile.
       await bench.restart();
       assert.match(await bench.listing(), /maglev/);
       const reloaded = await lab.run('reload');
@@ -244,7 +244,7 @@ timeouts: { established: 100, finWait: 20, udp: 30 }
   );
 
   await context.test(
-    'a file that was changed since replaces what commands changed, and that is kept aside',
+    'a file edited meanwhile replaces changes by commands, and those are saved elsewhere',
     async () => {
       await bench.ipvsadm(`-a -t ${WEB} -r ${RIP2}`);
       await lab.kill(bench.daemon);

@@ -13,7 +13,7 @@ import { Load, segments, TestLab } from '../support/lab.js';
 
 const SERVERS = `[${hostNamed('real1').ipv4}, ${hostNamed('real2').ipv4}]`;
 
-/** Runs something under load: every request must get its page. Returns how many there were, and the packets lost. */
+/** Runs an action under load. Every request must get its page. Returns the numbers of requests and lost packets. */
 async function underLoadLosing(lab: TestLab, work: () => Promise<void>): Promise<{ requests: number; lost: number }> {
   const before = await segments(lab);
   const load = Load.start(lab, `http://${VIP4}/`);
@@ -25,7 +25,7 @@ async function underLoadLosing(lab: TestLab, work: () => Promise<void>): Promise
   }
   const { requests, failures } = await load.stop();
   assert.deepEqual(failures, []);
-  // The last ones are on their way.
+  // The last segments are still in flight.
   const deadline = performance.now() + 2_000;
   for (;;) {
     const after = await segments(lab);
@@ -37,7 +37,7 @@ async function underLoadLosing(lab: TestLab, work: () => Promise<void>): Promise
   }
 }
 
-/** The same, and holds it to: no packet lost. */
+/** Does the same, and fails if a packet was lost. */
 async function underLoad(lab: TestLab, work: () => Promise<void>): Promise<number> {
   const { requests, lost } = await underLoadLosing(lab, work);
   assert.equal(lost, 0, 'packets of the client that reached no real server');
@@ -57,13 +57,13 @@ test('under a load of small requests', async (context) => {
   let daemon = await lab.startDirector();
   let countedBefore = 0;
 
-  await context.test('the load itself is served', async () => {
+  await context.test('without any trouble, every request of the load is answered', async () => {
     const requests = await underLoad(lab, () => sleep(500));
-    // One of each that go on at a time; a busy machine serves no more.
+    // A busy machine serves only a few.
     assert.ok(requests >= 8, `${requests} requests`);
   });
 
-  await context.test('a packet that is lost is noticed, although no request fails of it', async () => {
+  await context.test('the test notices a lost packet even if no request fails', async () => {
     const { lost } = await underLoadLosing(lab, async () => {
       await lab.exec('switch', [
         'sh',
@@ -74,7 +74,7 @@ test('under a load of small requests', async (context) => {
     assert.ok(lost > 0, `${lost} packets were lost`);
   });
 
-  await context.test('the daemon is killed, and packets go on as if nothing had happened', async () => {
+  await context.test('no packet is lost when the daemon is killed', async () => {
     countedBefore = packetsOf(await lab.list());
     await underLoad(lab, async () => {
       await lab.kill(daemon);
@@ -83,7 +83,7 @@ test('under a load of small requests', async (context) => {
     await assert.rejects(lab.status(), /no daemon listens/);
   });
 
-  await context.test('the next daemon adopts what it finds, counts included', async () => {
+  await context.test('the next daemon adopts maps and links, counters included', async () => {
     await underLoad(lab, async () => {
       daemon = await lab.startDirector();
     });
@@ -92,17 +92,17 @@ test('under a load of small requests', async (context) => {
     assert.match(readFileSync(join(lab.directory, 'director.log'), 'utf8'), /adopted the pinned maps/);
   });
 
-  await context.test('stopped and started again, five times', async () => {
+  await context.test('no packet is lost when the daemon is stopped and started five times', async () => {
     await underLoad(lab, async () => {
       for (let i = 0; i < 5; i += 1) {
-        assert.match(await lab.beeline(['stop']), /packets are forwarded still/);
+        assert.match(await lab.beeline(['stop']), /packets are still forwarded/);
         daemon = await lab.startDirector();
       }
     });
     assert.equal(readdirSync(pinsOf(lab)).length, 2, 'one set of maps, one link');
   });
 
-  await context.test('fifty reloads, each with a change', async () => {
+  await context.test('no packet is lost over fifty reloads that each change something', async () => {
     const before = (await lab.status()).generation;
     await underLoad(lab, async () => {
       for (let i = 0; i < 50; i += 1) {
@@ -130,7 +130,7 @@ test('under a load of small requests', async (context) => {
     assert.ok((await lab.status()).generation > generation);
   });
 
-  await context.test('tables that become too small are replaced by larger ones', async () => {
+  await context.test('no packet is lost when larger tables replace those that became too small', async () => {
     const before = packetsOf(await lab.list());
     const many = Array.from(
       { length: 700 },
@@ -146,11 +146,11 @@ test('under a load of small requests', async (context) => {
     assert.equal(readdirSync(pinsOf(lab)).length, 2);
   });
 
-  await context.test('pins of another version serve until the new daemon has its own', async () => {
+  await context.test('pins of another version forward until the new daemon has its own', async () => {
     await lab.beeline(['stop']);
     const set = readdirSync(pinsOf(lab)).find((name) => name.startsWith('set-'))!;
     {
-      // As another version's maps look to this one.
+      // Make the pins look like those of another version.
       using control = BpfMap.openPinned(join(pinsOf(lab), set, 'control'));
       using memory = control.mmap('write');
       memory.write(layout.control.layout.offset, new Uint8Array(8).fill(0xee));
@@ -163,10 +163,10 @@ test('under a load of small requests', async (context) => {
   });
 
   await context.test(
-    'a daemon that died between two steps of an upgrade leaves nothing that the next cannot use',
+    'the next daemon starts as usual after a daemon that died between two steps of an upgrade',
     async () => {
       await lab.beeline(['stop']);
-      // A set that was pinned and never put to use, one that is incomplete, and the one in use.
+      // A set that was pinned and never used, an incomplete one, and the one in use.
       const [set] = readdirSync(pinsOf(lab)).filter((name) => name.startsWith('set-'));
       const inUse = join(pinsOf(lab), set!);
       const unfinished = join(pinsOf(lab), 'set-9000');
@@ -193,10 +193,10 @@ test('under a load of small requests', async (context) => {
   });
 });
 
-test('a data path whose daemon is gone is detached without one', async (context) => {
+test('stop --detach works without a daemon', async (context) => {
   const lab = await TestLab.build(context, 'orphan');
   await lab.kill(await lab.startDirector());
-  // Somebody else's is left alone.
+  // Another owner's program is left alone.
   await lab.exec('director', ['ip', 'neigh', 'add', hostNamed('client').ipv4, 'dev', NIC, 'managed']);
   const managed = async (): Promise<string[]> =>
     (await lab.exec('director', ['ip', 'neigh'])).split('\n').filter((line) => line.includes('managed'));

@@ -1,4 +1,4 @@
-/** Bad input and bad luck: a clear error, nothing lost, and traffic that is not ours unharmed. */
+/** Bad input and bad luck: the error is clear, no state is lost, and other traffic is unharmed. */
 
 import assert from 'node:assert/strict';
 import {
@@ -35,7 +35,7 @@ async function xdpOn(lab: TestLab, device = NIC): Promise<boolean> {
   return (await lab.exec('director', ['ip', 'link', 'show', device])).includes('xdp');
 }
 
-/** A start that must be refused, and leave nothing. */
+/** Checks that a start is refused and leaves nothing behind. */
 async function refused(lab: TestLab, status: number, pattern: RegExp, ...args: string[]): Promise<void> {
   const ended = await lab.run('run', ...args, lab.configPath);
   assert.match(ended.stderr, pattern);
@@ -53,7 +53,7 @@ async function build(context: TestContext, name: string, config = CONFIG): Promi
 test('starts that must not succeed', async (context) => {
   const lab = await build(context, 'refused');
 
-  await context.test('a broken configuration: exit 2, file, line and column, nothing attached', async () => {
+  await context.test('a broken configuration exits with 2, file, line and column, and attaches nothing', async () => {
     lab.configure('interfaces: [ens3]\nservices:\n  - { address: 192.168.1.100, port: http, realServers: [] }\n');
     await refused(lab, 2, /beeline\.yaml:3:37: services\[0\]\.port must be a whole number from 0 to 65535, not "http"/);
     assert.equal(await xdpOn(lab), false);
@@ -61,18 +61,18 @@ test('starts that must not succeed', async (context) => {
     await refused(lab, 2, /beeline\.yaml:1:/);
   });
 
-  await context.test('no configuration at all', async () => {
+  await context.test('a configuration file that does not exist is reported', async () => {
     const { status, stderr } = await lab.run('run', '/nonexistent.yaml');
     assert.equal(status, 2);
     assert.match(stderr, /there is no configuration file \/nonexistent\.yaml/);
   });
 
-  await context.test('an interface that is missing', async () => {
+  await context.test('an interface that does not exist is reported', async () => {
     lab.configure(CONFIG.replace(NIC, 'ens9'));
     await refused(lab, 2, /there is no network interface ens9/);
   });
 
-  await context.test('a driver that refuses native mode; auto takes generic and says so', async () => {
+  await context.test('a driver that refuses native mode is reported; auto falls back to generic', async () => {
     lab.configure(CONFIG);
     await lab.exec('director', ['ip', 'link', 'add', 'br7', 'type', 'bridge']);
     await lab.exec('director', ['ip', 'link', 'set', 'br7', 'up']);
@@ -92,7 +92,7 @@ test('starts that must not succeed', async (context) => {
       /attached in generic mode, which is slower/,
     );
 
-    // Packets go on in generic mode, and neither a reload nor a new start that asks for what is refused changes that.
+    // Forwarding goes on in generic mode. A reload or a new start that requests the refused mode does not change that.
     lab.configure(`${onBridge}mode: native\n`);
     assert.equal((await lab.run('reload')).status, 1);
     assert.equal(await xdpOn(lab, 'br7'), true);
@@ -104,7 +104,7 @@ test('starts that must not succeed', async (context) => {
     assert.equal(await xdpOn(lab, 'br7'), false);
   });
 
-  await context.test('no root, or a capability missing', async () => {
+  await context.test('missing capabilities are named', async () => {
     lab.configure(CONFIG);
     const without = (...options: string[]) =>
       execute(lab, 'director', [
@@ -127,8 +127,8 @@ test('starts that must not succeed', async (context) => {
     }
   });
 
-  await context.test('the capabilities without root', async () => {
-    // Where everybody may read it.
+  await context.test('a user with the capabilities who is not root learns what is missing', async () => {
+    // The file must be readable for everybody.
     const config = join(mkdtempSync(join(tmpdir(), 'beeline-caps-')), 'beeline.yaml');
     writeFileSync(config, CONFIG);
     chmodSync(dirname(config), 0o755);
@@ -153,14 +153,14 @@ test('starts that must not succeed', async (context) => {
     assert.equal(status, 1);
   });
 
-  await context.test('commands without a daemon say so, with a status of their own', async () => {
+  await context.test('without a daemon, commands say so and exit with 3', async () => {
     for (const command of ['status', 'list', 'reload', 'stop']) {
       const { status, stderr } = await lab.run(command);
       assert.deepEqual([status, stderr.includes('no daemon listens')], [3, true], `${command}: ${stderr}`);
     }
   });
 
-  await context.test('a command line that is wrong', async () => {
+  await context.test('a wrong command line exits with 2', async () => {
     for (const args of [
       ['run', '--fast'],
       ['dance'],
@@ -174,7 +174,7 @@ test('starts that must not succeed', async (context) => {
   });
 });
 
-test('a program on a host of the lab ends the command as it ended itself', async (context) => {
+test('"lab exec" exits as the program on the host did', async (context) => {
   const lab = await build(context, 'exec');
   for (const [program, expected] of [
     ['exit 7', 7],
@@ -186,21 +186,21 @@ test('a program on a host of the lab ends the command as it ended itself', async
   }
 });
 
-test("an interface that is somebody else's", async (context) => {
+test('an interface with another XDP program', async (context) => {
   const lab = await build(context, 'taken');
-  await context.test('another program is named, and left alone', async () => {
+  await context.test('the other program is named and left alone', async () => {
     await lab.attachPass('director', NIC);
     await refused(lab, 1, /ens3 already runs XDP program "pass", id \d+ \(native mode\)\nUse --replace/);
     assert.equal(await xdpOn(lab), true);
   });
 
-  await context.test('--replace takes over', async () => {
+  await context.test('--replace replaces the other program', async () => {
     await lab.startDirector(['--replace']);
     assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
     await lab.beeline(['stop', '--detach']);
   });
 
-  await context.test('--replace takes over from another director, too', async () => {
+  await context.test("--replace replaces another director's program, too", async () => {
     await lab.startDirector();
     const other = await execute(lab, 'director', [
       process.execPath,
@@ -229,13 +229,13 @@ test("an interface that is somebody else's", async (context) => {
   });
 });
 
-test('a director that runs', async (context) => {
+test('trouble while the director runs', async (context) => {
   const lab = await build(context, 'running');
   await lab.startDirector();
   const log = (): string => readFileSync(join(lab.directory, 'director.log'), 'utf8');
 
   await context.test(
-    'a reload with a broken file is refused in the reply and in the log, and the old one goes on',
+    'a reload with a broken file is refused in reply and log, and the old configuration stays',
     async () => {
       lab.configure(CONFIG.replace('port: 80', 'port: 99999'));
       const { status, stderr } = await lab.run('reload');
@@ -247,7 +247,7 @@ test('a director that runs', async (context) => {
     },
   );
 
-  await context.test('a reload onto an interface that is not there is refused', async () => {
+  await context.test('a reload onto an interface that does not exist is refused', async () => {
     lab.configure(CONFIG.replace(NIC, 'ens9'));
     const { status, stderr } = await lab.run('reload');
     assert.deepEqual([status, stderr.includes('no network interface ens9')], [2, true]);
@@ -294,7 +294,7 @@ test('a director that runs', async (context) => {
     assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
   });
 
-  await context.test('neighbours that the kernel forgets for a moment cost nobody a connection', async () => {
+  await context.test('no connection breaks when the kernel forgets a neighbour for a moment', async () => {
     const { ipv4 } = hostNamed('real1');
     const load = Load.start(lab, `http://${VIP4}/`);
     await sleep(500);
@@ -333,7 +333,7 @@ test('a director that runs', async (context) => {
     await lab.beeline(['reload']);
   });
 
-  await context.test("a real server's new MAC is followed", async () => {
+  await context.test('packets follow a real server to its new MAC', async () => {
     const mac = '00:50:00:00:02:99';
     await lab.exec('real2', ['ip', 'link', 'set', NIC, 'address', mac]);
     await execute(lab, 'real2', ['arping', '-U', '-c', '1', '-I', NIC, hostNamed('real2').ipv4]);
@@ -341,7 +341,7 @@ test('a director that runs', async (context) => {
     assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
   });
 
-  await context.test('wrong frames on the control socket harm nobody', async () => {
+  await context.test('wrong frames on the control socket disturb no other client', async () => {
     const path = `/run/beeline/${lab.name}.sock`;
     for (const bytes of [
       [0xff, 0xff, 0xff, 0xff],
@@ -363,13 +363,13 @@ test('a director that runs', async (context) => {
     assert.equal((await lab.status()).problems.length, 0);
   });
 
-  await context.test('an interface that vanishes is missed, and used again when it is back', async () => {
+  await context.test('an interface that vanishes is reported, and used again when it is back', async () => {
     const { mac, ipv4 } = hostNamed('director');
     const logged = log().length;
     await lab.exec('director', ['ip', 'link', 'delete', NIC]);
     await lab.until('it is missed', async () => (await lab.status()).interfaces[0]!.state === 'missing');
     assert.deepEqual((await lab.status()).problems, ['interface ens3 is missing']);
-    // That is no reason to keep other changes out.
+    // Other changes are still accepted.
     lab.configure(`${CONFIG}  - { address: ${VIP4}, port: 25, realServers: [192.168.1.31] }\n`);
     assert.match(await lab.beeline(['reload']), /\+ tcp 192\.168\.1\.100:25/);
     lab.configure(CONFIG.replace(NIC, 'ens9'));
@@ -409,12 +409,12 @@ test('a director that runs', async (context) => {
     );
     assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
     assert.deepEqual((await lab.status()).problems, []);
-    // What is not true is not published, not for a moment.
+    // No wrong state is published, not even for a moment.
     assert.doesNotMatch(log().slice(logged), /not an interface of the director/);
   });
 });
 
-test('a link that somebody else detached is not called attached, and is soon there again', async (context) => {
+test('a link that somebody else detached is not reported as attached, and is soon attached again', async (context) => {
   const lab = await build(context, 'unlinked');
   await lab.startDirector();
   const pinned = await lab.exec('director', [

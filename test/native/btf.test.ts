@@ -1,4 +1,4 @@
-/** BTF read out: names, sizes, offsets, bit fields, enums, sections. */
+/** BTF: names, sizes, offsets, bit fields, enums, sections. */
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -6,7 +6,7 @@ import test from 'node:test';
 import { Btf } from '../../src/libbpf/index.js';
 import { BINDING_OBJECT, loadBinding } from '../support/objects.js';
 
-test("a struct's members are told with their offsets and bit fields", () => {
+test("a struct's members have offsets and bit fields", () => {
   const { size, members } = Btf.parse(BINDING_OBJECT).struct('point');
   assert.equal(size, 8);
   assert.deepEqual(
@@ -20,7 +20,7 @@ test("a struct's members are told with their offsets and bit fields", () => {
   );
 });
 
-test('typedefs and const lead to the type behind them', () => {
+test('typedefs and const resolve to their type', () => {
   const btf = Btf.parse(BINDING_OBJECT);
   const [x, y] = btf.struct('point').members;
   assert.deepEqual([btf.type(x!.type).kind, btf.type(x!.type).name], ['typedef', '__u32']);
@@ -29,7 +29,7 @@ test('typedefs and const lead to the type behind them', () => {
   assert.ok(short.kind === 'int' && short.signed && short.bits === 16);
 });
 
-test('enums and variables are told', () => {
+test('enums and variables are read', () => {
   const btf = Btf.parse(BINDING_OBJECT);
   assert.deepEqual(btf.enum('color').values, [
     { name: 'COLOR_RED', value: 0 },
@@ -39,20 +39,20 @@ test('enums and variables are told', () => {
   assert.ok(sections.includes('.rodata') && sections.includes('.maps'), sections.join());
 });
 
-test('what is not there is refused by name', () => {
+test('unknown names are refused', () => {
   const btf = Btf.parse(BINDING_OBJECT);
   assert.throws(() => btf.struct('nothing'), { name: 'RangeError', message: /no struct "nothing"/ });
   assert.throws(() => btf.type(100_000), { name: 'RangeError' });
   assert.throws(() => btf.sizeOf(0), { name: 'RangeError', message: /has no size/ });
 });
 
-test('the kernel gives back the types of what is loaded', () => {
+test('the kernel returns the types of a loaded map', () => {
   using map = loadBinding().map('points');
   const value = Btf.byId(map.info.btfId).type(map.info.btfValueTypeId);
   assert.deepEqual([value.kind, value.name], ['struct', 'point']);
 });
 
-test("the kernel's own types are read too", () => {
+test("the kernel's types are read too", () => {
   const btf = Btf.parse('/sys/kernel/btf/vmlinux');
   assert.ok(btf.types.length > 10_000);
   assert.ok(btf.struct('task_struct').size > 1000);

@@ -1,4 +1,4 @@
-/** What comes by itself: ring buffers and netlink; and the small things of system.ts. */
+/** Events of ring buffers and netlink sockets, and the functions of system.ts. */
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -24,12 +24,12 @@ import { loadBinding, u64 } from '../support/objects.js';
 
 before(requireOwnNetwork);
 
-/** A packet that begins with eight bytes of one's own. */
+/** Returns a packet that begins with a 64-bit number. */
 function packet(head: bigint): Uint8Array {
   return Buffer.concat([u64(head), new Uint8Array(52)]);
 }
 
-test('records arrive in their order', async () => {
+test('records arrive in order', async () => {
   const object = loadBinding();
   const received: bigint[] = [];
   using ring = new RingBuffer(object.map('events'), (records) => {
@@ -59,7 +59,7 @@ test('records can be taken without waiting', () => {
   assert.deepEqual(ring.consume(), []);
 });
 
-test('no record is delivered after close, and a closed ring buffer says so', async () => {
+test('no record is delivered after close, and a closed ring buffer throws CLOSED', async () => {
   const object = loadBinding();
   let calls = 0;
   const ring = new RingBuffer(object.map('events'), () => {
@@ -73,7 +73,7 @@ test('no record is delivered after close, and a closed ring buffer says so', asy
   assert.throws(() => ring.consume(), { code: 'CLOSED' });
 });
 
-test('a ring buffer can be closed by what it delivers', async () => {
+test('a ring buffer can be closed by the function that it calls', async () => {
   const object = loadBinding();
   const closed = Promise.resolve(
     new Promise<void>((resolve) => {
@@ -87,12 +87,12 @@ test('a ring buffer can be closed by what it delivers', async () => {
   await closed;
 });
 
-test('only a ring buffer is one', () => {
+test('only a map of type ringbuf is accepted', () => {
   const object = loadBinding();
   assert.throws(() => new RingBuffer(object.map('points'), () => undefined), { name: 'KernelError', code: 'EINVAL' });
 });
 
-test('links come and go before our eyes', async (context) => {
+test('links that are added and removed are reported', async (context) => {
   const changes: string[] = [];
   using network = await Network.open((change) => changes.push(change));
   assert.equal(network.link('lo')?.ifindex, 1);
@@ -111,7 +111,7 @@ test('links come and go before our eyes', async (context) => {
   assert.ok(changes.includes('links'));
 });
 
-test('neighbours are resolved by the kernel, and by hand', async (context) => {
+test('neighbours are resolved by the kernel, or set by hand', async (context) => {
   const { ifindex } = makeVeth('test6', 'test7');
   context.after(() => {
     ip('link', 'delete', 'test6');
@@ -135,7 +135,7 @@ test('neighbours are resolved by the kernel, and by hand', async (context) => {
   await assert.rejects(network.manageNeighbour(9999, '10.9.0.2', true), { name: 'NetlinkError', errno: 19 });
 });
 
-/** Makes each of `count` neighbours anew, `rounds` times over, in one program: "ip -batch". */
+/** Returns lines for "ip -batch" that replace each of `count` neighbours `rounds` times. */
 function replaceNeighbours(device: string, count: number, rounds: number): { input: string; last: string } {
   const mac = (round: number): string => `02:00:00:00:01:${round.toString(16).padStart(2, '0')}`;
   const lines = Array.from({ length: count * rounds }, (_, i) => {
@@ -145,14 +145,14 @@ function replaceNeighbours(device: string, count: number, rounds: number): { inp
   return { input: lines.join(''), last: mac(rounds - 1) };
 }
 
-/** Entries of the kernel's that are told otherwise, or not at all. */
+/** Returns the kernel's neighbours that `network` does not have, or with another MAC. */
 function stale(network: Network, device: string, ifindex: number): string[] {
   const truth = JSON.parse(ip('-j', 'neigh', 'show', 'dev', device)) as { dst: string; lladdr?: string }[];
   assert.ok(truth.length > 0);
   return truth.filter(({ dst, lladdr }) => network.neighbour(ifindex, dst)?.mac !== lladdr).map(({ dst }) => dst);
 }
 
-test('when more changes than the socket holds, all are known in the end, and the next ones too', async (context) => {
+test('after more changes at once than the socket holds, all are known in the end, and later ones too', async (context) => {
   const { ifindex } = makeVeth('test10', 'test11');
   context.after(() => {
     ip('link', 'delete', 'test10');
@@ -163,7 +163,7 @@ test('when more changes than the socket holds, all are known in the end, and the
   // Far more than the socket's buffer, while this process has no time to read it.
   const { input, last } = replaceNeighbours('test10', 800, 60);
   execFileSync('ip', ['-batch', '-'], { input });
-  // The socket is full and told so before this; it falls into the gap.
+  // The socket was full before this change, so its event is lost.
   ip('neigh', 'replace', '10.1.0.5', 'dev', 'test10', 'lladdr', '02:00:00:00:02:05');
   while (network.neighbour(ifindex, '10.1.0.5')?.mac !== '02:00:00:00:02:05') {
     await sleep(1);
@@ -180,7 +180,7 @@ test('when more changes than the socket holds, all are known in the end, and the
   }
 });
 
-/** The kernel, but something happens after each list was made and before it is delivered. */
+/** A socket that runs a function after each list was made and before it is delivered. */
 class LateAnswers extends RequestSocket {
   meanwhile: () => Promise<void> = () => Promise.resolve();
 
@@ -191,7 +191,7 @@ class LateAnswers extends RequestSocket {
   }
 }
 
-test('what changes while the lists are read is not forgotten for what they were before', async (context) => {
+test('changes while a list is read are not overwritten by the older list', async (context) => {
   const { ifindex } = makeVeth('test12', 'test13');
   context.after(() => {
     ip('link', 'delete', 'test12');
@@ -206,7 +206,7 @@ test('what changes while the lists are read is not forgotten for what they were 
     if (answers === 1) {
       ip('link', 'set', 'test13', 'address', '02:00:00:00:00:13');
     }
-    // The events are here before the answer is.
+    // The events arrive before the answer.
     await sleep(50);
   };
   using network = await Network.open(() => undefined, { requests });
@@ -214,7 +214,7 @@ test('what changes while the lists are read is not forgotten for what they were 
   assert.equal(network.link('test13')?.mac, '02:00:00:00:00:13');
 });
 
-test('a port that leaves its bridge is there all the time', async (context) => {
+test('a port that leaves its bridge remains a link', async (context) => {
   makeVeth('test14', 'test15');
   ip('link', 'add', 'test16', 'type', 'bridge');
   context.after(() => {
@@ -232,7 +232,7 @@ test('a port that leaves its bridge is there all the time', async (context) => {
   assert.deepEqual(seen, new Set([true]));
 });
 
-test('routes: local, on a network of ours, through a gateway, none', async (context) => {
+test('routes: local, on a connected network, through a gateway, none', async (context) => {
   const { ifindex } = makeVeth('test8', 'test9');
   context.after(() => {
     ip('link', 'delete', 'test8');
@@ -248,13 +248,13 @@ test('routes: local, on a network of ours, through a gateway, none', async (cont
   assert.equal(await network.route('2001:db8::1'), undefined);
 });
 
-test('a closed network answers no more', async () => {
+test('a closed network rejects requests', async () => {
   const network = await Network.open(() => undefined);
   network.close();
   await assert.rejects(network.route('127.0.0.1'));
 });
 
-test('one process holds a lock, the next one is told', async () => {
+test('a process cannot take a lock that another one holds', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'beeline-lock-'));
   const path = join(directory, 'lock');
   try {
@@ -282,7 +282,7 @@ test('one process holds a lock, the next one is told', async () => {
   }
 });
 
-test("a datagram reaches a unix socket, named or abstract, as systemd's are", async () => {
+test('a datagram reaches a unix socket, named or abstract, as for systemd', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'beeline-notify-'));
   try {
     for (const path of [join(directory, 'notify'), `@beeline-test-${process.pid}`]) {
@@ -317,11 +317,11 @@ os.write(1, s.recv(100))`,
   );
 });
 
-test('a grace period passes', async () => {
+test('a grace period ends', async () => {
   assert.equal(await synchronizeRcu(), true);
 });
 
-test('CPUs and versions are told', () => {
+test('CPUs and versions are returned', () => {
   assert.ok(possibleCpus() >= 1);
   assert.match(libbpfVersion(), /^v1\./);
 });

@@ -1,4 +1,4 @@
-/** Handles that nobody closes: garbage collection, worker threads that end, processes that exit. */
+/** Handles that are not closed: garbage collection, worker threads that end, processes that exit. */
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -9,7 +9,7 @@ const LIBBPF = new URL('../../src/libbpf/index.js', import.meta.url).href;
 const NETWORK = new URL('../../src/net/index.js', import.meta.url).href;
 const OBJECT = fileURLToPath(new URL('../bpf/binding.bpf.o', import.meta.url));
 
-/** Runs a module in a process of its own and returns what it printed; fails when it crashed. */
+/** Runs a module in another process and returns its output. Fails if it crashes. */
 function runModule(source: string): string {
   const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,
@@ -30,12 +30,12 @@ const mappings = async () => (await import('node:fs')).readFileSync('/proc/self/
 const collect = async () => { for (let i = 0; i < 5; i++) { globalThis.gc(); await sleep(5); } };
 `;
 
-test('handles that are dropped are collected, with their descriptors and memory', () => {
+test('dropped handles are garbage-collected, with their descriptors and memory', () => {
   const output = runModule(`${PRELUDE}
     load().close();
     await collect();
     const before = descriptors();
-    // In a function of its own: a frame that is gone holds nothing.
+    // In a function, whose variables do not keep the handles alive after it returns.
     (() => {
       for (let i = 0; i < 20; i++) {
         const object = load();
@@ -74,7 +74,7 @@ test('an open ring buffer is not collected while records may come', () => {
   assert.equal(output, '1');
 });
 
-test('a process exits with everything open', () => {
+test('a process can exit with everything open', () => {
   runModule(`${PRELUDE}
     import { Network } from '${NETWORK}';
     const object = load();
@@ -84,7 +84,7 @@ test('a process exits with everything open', () => {
   `);
 });
 
-test('a process ends by itself when all that is open was unreferenced', () => {
+test('a process ends by itself when all open handles are unreferenced', () => {
   runModule(`${PRELUDE}
     const object = load();
     new RingBuffer(object.map('events'), () => {}).unref();

@@ -1,4 +1,4 @@
-/** Reading and writing maps, one entry at a time, many at once, and through memory. */
+/** Maps read and written: entry by entry, in batches, and through memory. */
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -18,7 +18,7 @@ test('an entry is written, read, deleted', () => {
   assert.equal(map.delete(u32(1)), false);
 });
 
-test('update can insist on a new key, or on a known one', () => {
+test('update can require a new key, or an existing one', () => {
   using map = loadBinding().map('points');
   assert.throws(
     () => {
@@ -49,7 +49,7 @@ test('keys and values of a wrong size are refused before the kernel reads them',
   assert.throws(() => map.lookup(new Uint16Array(2) as unknown as Uint8Array), { name: 'TypeError' });
 });
 
-test('a full map says so', () => {
+test('a full map throws E2BIG', () => {
   using map = loadBinding((object) => {
     object.map('points').setMaxEntries(1);
   }).map('points');
@@ -86,7 +86,7 @@ test('all entries are found, one by one and in batches', () => {
   assert.deepEqual([...map.keys()], []);
 });
 
-test('a batch with fewer bytes than it says is refused', () => {
+test('a batch with too few bytes is refused', () => {
   using map = loadBinding().map('points');
   assert.throws(() => map.updateBatch(2, u32(1), point(1)), { name: 'RangeError' });
 });
@@ -99,7 +99,7 @@ test('a per-CPU map has a value for each CPU', () => {
   assert.equal(map.lookup(u32(0))!.length, values.length);
 });
 
-test('memory and system calls see the same map', () => {
+test('memory and system calls access the same map', () => {
   using map = loadBinding().map('numbers');
   using memory = map.mmap('write');
   assert.equal(memory.byteLength, 32);
@@ -113,7 +113,7 @@ test('memory and system calls see the same map', () => {
   assert.equal(memory.load32(4), 0xffffffff);
 });
 
-test('memory is not touched beyond its end', () => {
+test('memory past the end is not touched', () => {
   using memory = loadBinding().map('numbers').mmap('write');
   for (const beyond of [
     () => {
@@ -167,7 +167,7 @@ test('memory that is mapped for reading cannot be written, and the process lives
   memory.read(0, new Uint8Array(8));
 });
 
-test("memory lives longer than the map's handle, and not longer than its own", () => {
+test('a mapping stays usable after its map is closed, until it is closed', () => {
   const map = loadBinding().map('numbers');
   const memory = map.mmap('write');
   map.close();
@@ -180,13 +180,13 @@ test("memory lives longer than the map's handle, and not longer than its own", (
   assert.throws(() => memory.read(0, new Uint8Array(1)), { code: 'CLOSED' });
 });
 
-test('only arrays that ask for it can be mapped', () => {
+test('only arrays with BPF_F_MMAPABLE can be mapped', () => {
   const object = loadBinding();
   assert.throws(() => object.map('points').mmap('read'), { code: 'EOPNOTSUPP' });
   assert.throws(() => object.map('per_cpu').mmap('read'), { code: 'EOPNOTSUPP' });
 });
 
-test('a map that is closed stays closed', () => {
+test('a closed map refuses calls', () => {
   const map = loadBinding().map('points');
   map.close();
   map.close();
@@ -227,7 +227,7 @@ test('a map is found by its id', () => {
   assert.throws(() => BpfMap.openById(2 ** 31), { code: 'ENOENT' });
 });
 
-test('a frozen map is written by programs alone', () => {
+test('only programs can write to a frozen map', () => {
   const object = loadBinding();
   const map = object.map('points');
   map.freeze();
@@ -239,13 +239,13 @@ test('a frozen map is written by programs alone', () => {
   );
 });
 
-test('the maps and programs that there are can be gone through', () => {
+test('the ids of all maps and programs can be listed', () => {
   const object = loadBinding();
   assert.ok([...BpfMap.ids()].includes(object.map('points').info.id));
   assert.ok([...BpfProgram.ids()].includes(object.program('origin').info.id));
 });
 
-test('what the kernel tells in /proc alone is told: memory, and whether a map is frozen', () => {
+test('properties that only /proc has are read: memory, and whether a map is frozen', () => {
   using map = loadBinding().map('numbers');
   assert.equal(map.state.frozen, false);
   assert.ok(map.state.memory! > 0);
@@ -274,7 +274,7 @@ test('queues and stacks have no keys', () => {
   }
 });
 
-test('a bucket with more entries than a batch is read all the same', () => {
+test('a bucket with more entries than a batch is read completely', () => {
   using map = loadBinding((object) => {
     object.map('points').setMaxEntries(64);
   }).map('points');

@@ -1,4 +1,4 @@
-/** Looking into maps of other programs: every type of map, by pin and by id, and writing that is refused in time. */
+/** `beeline map` on maps of other programs: every type of map, by pin and by id, and writes that are refused. */
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
@@ -16,13 +16,13 @@ const OBJECT = 'dist/test/bpf/maps.bpf.o';
 const CPUS = possibleCpus();
 const ELEMENTS = 1000;
 
-interface Outcome {
+interface Result {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Maps of a program that knows nothing of Beeline, pinned in a folder of their own. */
+/** Maps of a program that is not Beeline's, pinned in a folder. */
 class Foreign {
   readonly object: BpfObject;
   readonly folder: string;
@@ -47,12 +47,12 @@ class Foreign {
     return this.object.map(name);
   }
 
-  /** `beeline map COMMAND --pinned FOLDER …` */
-  run(command: string, ...args: string[]): Outcome {
+  /** Runs `beeline map COMMAND --pinned FOLDER …`. */
+  run(command: string, ...args: string[]): Result {
     return beeline(command, '--pinned', this.folder, ...args);
   }
 
-  /** What it printed; it must succeed. */
+  /** Runs a command that must succeed, and returns its output. */
   print(command: string, ...args: string[]): string {
     const { status, stdout, stderr } = this.run(command, ...args);
     assert.equal(status, 0, stderr);
@@ -64,7 +64,7 @@ class Foreign {
   }
 }
 
-function beeline(...args: string[]): Outcome {
+function beeline(...args: string[]): Result {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'map', ...args], {
     encoding: 'utf8',
     env: { ...process.env, BEELINE_INSTANCE: 'nobody' },
@@ -73,14 +73,14 @@ function beeline(...args: string[]): Outcome {
   return { status, stdout, stderr };
 }
 
-/** Runs and must be refused, in a sentence and without a stack. */
-function refused({ status, stderr }: Outcome, expected: number, message: RegExp): void {
+/** Checks that a command was refused with a message and without a stack. */
+function refused({ status, stderr }: Result, expected: number, message: RegExp): void {
   assert.match(stderr, message);
   assert.equal(status, expected, stderr);
   assert.doesNotMatch(stderr, /^ +at /m, 'a stack');
 }
 
-test('a value of everything that C can say is written, shown and read back', (context) => {
+test('a value with every kind of C type is written, shown and read back', (context) => {
   const foreign = new Foreign(context);
   const value = {
     name: 'bob',
@@ -109,7 +109,7 @@ test('a value of everything that C can say is written, shown and read back', (co
   assert.deepEqual(foreign.json('dump', 'things'), [
     { key: { address: '10.0.0.1', port: 80, protocol: 6, zero: 0 }, value },
   ]);
-  // As it lies in memory: network order, bit fields from the lowest bit.
+  // In memory: network order, bit fields from the lowest bit.
   const bytes = foreign.map('things').lookup(Uint8Array.of(10, 0, 0, 1, 0, 80, 6, 0))!;
   assert.deepEqual([...bytes.subarray(8, 16)], [0, 0x50, 0, 0, 1, 0, 0b11111_101, 255]);
   assert.deepEqual([...bytes.subarray(80, 87)], [1, 2, 3, 4, 0, 80, 6]);
@@ -126,12 +126,12 @@ test('a value of everything that C can say is written, shown and read back', (co
     'things[{ address: 10.0.0.1, port: 80, protocol: 6, zero: 0 }] peers[1].address: 0.0.0.0 -> 9.9.9.9\n',
   );
   assert.equal(foreign.print('get', 'things', key, 'peers[1].address'), '9.9.9.9\n');
-  // What is not named stays.
+  // Members that are not given stay.
   foreign.print('set', 'things', key, '{ a: 1 }');
   assert.deepEqual([foreign.json('get', 'things', key, 'a'), foreign.json('get', 'things', key, 'b')], [1, 31]);
 
   assert.match(foreign.print('delete', 'things', key), /^deleted things\[/);
-  refused(foreign.run('delete', 'things', key), 2, /has nothing under the key/);
+  refused(foreign.run('delete', 'things', key), 2, /has no entry with the key/);
   assert.equal(foreign.print('dump', 'things'), 'no entries\n');
 });
 
@@ -150,10 +150,10 @@ test('bad input is refused and changes nothing', (context) => {
     [[key, 'color', 'COLOR_BLUE'], /"COLOR_BLUE" is none of COLOR_RED, COLOR_GREEN, COLOR_NONE/],
     [[key, 'peers[2].port', '1'], /no element \[2\]: it has 2, from 0 on/],
     [[key, 'peers', '[{}]'], /it must have 2 elements, not 1/],
-    [[key, '{ a: 1'], /this cannot be read/],
+    [[key, '{ a: 1'], /the value cannot be parsed/],
     [['{ address: 10.0.0.999 }', '{ a: 1 }'], /address: "10\.0\.0\.999" is no whole number/],
     [['{ adress: 10.0.0.1 }', '{ a: 1 }'], /no member "adress" among address, port/],
-    [['{ address: 10.0.0.2 }', 'a', '1'], /has nothing under the key/],
+    [['{ address: 10.0.0.2 }', 'a', '1'], /has no entry with the key/],
     [[key, '--hex', '00'], /is not a key in hexadecimal/],
   ] as const) {
     refused(foreign.run('set', 'things', ...args), 2, message);
@@ -161,7 +161,7 @@ test('bad input is refused and changes nothing', (context) => {
   }
 });
 
-test('arrays have the elements that they have', (context) => {
+test('arrays have no elements past their end', (context) => {
   const foreign = new Foreign(context);
   foreign.print('set', 'list', '3', 'address', '10.0.0.9');
   const { stdout, stderr } = foreign.run('dump', 'list');
@@ -172,11 +172,15 @@ test('arrays have the elements that they have', (context) => {
     (foreign.json('dump', 'list') as { key: number }[]).map(({ key }) => key),
     [3],
   );
-  refused(foreign.run('set', 'list', '16', 'port', '1'), 2, /no element 16 in "list" \(array\)\nIt has 0 to 15\./);
-  refused(foreign.run('delete', 'list', '3'), 1, /elements of an array are always there/);
+  refused(
+    foreign.run('set', 'list', '16', 'port', '1'),
+    2,
+    /no element 16 in "list" \(array\)\nIt has elements 0 to 15\./,
+  );
+  refused(foreign.run('delete', 'list', '3'), 1, /elements of an array always exist/);
 });
 
-test('a table that is one element is paged, and what is zero is left out', (context) => {
+test('a table that is one element is paged, and zero entries are left out', (context) => {
   const foreign = new Foreign(context);
   foreign.print(
     'set',
@@ -190,7 +194,7 @@ test('a table that is one element is paged, and what is zero is left out', (cont
     'key 0\ngeneration  7\n\nentry: 1,000 elements\nINDEX  address  port  protocol\n' +
       '    3  0.0.0.0     1         0\n  500  0.0.0.0     2         0\n',
   );
-  assert.match(stderr, /go on by --from 0 --at 'entry\[999\]', or raise --limit/);
+  assert.match(stderr, /continue with --from 0 --at 'entry\[999\]', or raise --limit/);
   const rest = foreign.run('dump', 'tables', '--from', '0', '--at', 'entry[501]');
   assert.match(rest.stdout, /entry: 1,000 elements\n.*\n +999 +1\.2\.3\.4/);
   assert.doesNotMatch(rest.stdout, /generation/);
@@ -204,12 +208,12 @@ test('a table that is one element is paged, and what is zero is left out', (cont
   });
   const whole = foreign.json('get', 'tables', '0', '--all', '--limit', '2000') as { entry: unknown[] };
   assert.equal(whole.entry.length, ELEMENTS);
-  // What was printed can be written.
+  // The output can be written back.
   foreign.print('set', 'tables', '1', JSON.stringify(whole));
   assert.deepEqual(foreign.json('get', 'tables', '1', 'entry[500].port'), 2);
 });
 
-test('writing into a table that programs write leaves their words alone', (context) => {
+test('a write to a table that programs write too leaves their words unchanged', (context) => {
   const foreign = new Foreign(context);
   const map = foreign.map('tables');
   using memory = map.mmap('write');
@@ -218,7 +222,7 @@ test('writing into a table that programs write leaves their words alone', (conte
   assert.deepEqual([...memory.read(8, new Uint8Array(16))], [1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 0, 80, 2, 2]);
 });
 
-test('an element of 64 MB is looked at without the memory for it', (context) => {
+test('an element of 64 MB is read without 64 MB of memory', (context) => {
   const foreign = new Foreign(context, 8 << 20);
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
@@ -232,12 +236,12 @@ test('an element of 64 MB is looked at without the memory for it', (context) => 
   );
   assert.equal(status, 0, stderr);
   assert.equal((JSON.parse(stdout) as unknown[]).length, 1);
-  // Beside the map's own memory, two elements, which is mapped and counts.
+  // The map's memory, two elements, is mapped and counts too.
   const kilobytes = Number(/rss (\d+)/.exec(stderr)![1]) - 2 * (64 << 10);
   assert.ok(kilobytes < 120_000, stderr);
 });
 
-test('a reader who has read enough ends it quietly', async (context) => {
+test('a pipe that the reader closes ends the command quietly', async (context) => {
   const foreign = new Foreign(context);
   const map = foreign.map('numbers_of_flows');
   const count = 50_000;
@@ -259,16 +263,16 @@ test('a reader who has read enough ends it quietly', async (context) => {
   const status = await new Promise((resolve) => child.once('exit', resolve));
   assert.deepEqual([status, complaint], [0, '']);
 
-  // Whoever reads on gets each entry once, page after page.
+  // A reader that continues gets each entry once, page after page.
   const first = foreign.run('dump', 'numbers_of_flows', '--limit', '49990', '--json');
   const [, from] = /--from (\d+)/.exec(first.stderr)!;
   const second = foreign.json('dump', 'numbers_of_flows', '--limit', '49990', '--from', from!) as { key: number }[];
   const keys = [...(JSON.parse(first.stdout) as { key: number }[]), ...second].map(({ key }) => key);
   assert.deepEqual([keys.length, new Set(keys).size], [count, count]);
-  refused(foreign.run('dump', 'numbers_of_flows', '--from', '50001'), 2, /nothing under the key 50001/);
+  refused(foreign.run('dump', 'numbers_of_flows', '--from', '50001'), 2, /no entry with the key 50001/);
 });
 
-test('counters of the CPUs are summed, or apart; what is no counter is apart', (context) => {
+test('counters of the CPUs are summed or shown for each CPU; other values are shown for each', (context) => {
   const foreign = new Foreign(context);
   const each = Array.from({ length: CPUS }, (_, cpu) => ({ packets: cpu + 1, bytes: 2 ** 53 - 1 }));
   foreign.print('set', 'counters', '1', JSON.stringify(each), '--per-cpu');
@@ -293,17 +297,17 @@ test('counters of the CPUs are summed, or apart; what is no counter is apart', (
   assert.match(foreign.print('dump', 'colors'), /^KEY +CPU +VALUE\n10\.0\.0\.1 +0 +COLOR_GREEN\n/);
 });
 
-test('prefixes are typed and shown as prefixes', (context) => {
+test('prefixes are entered and shown as prefixes', (context) => {
   const foreign = new Foreign(context);
   foreign.print('set', 'routes', '10.0.0.0/8', '5');
   assert.equal(foreign.print('set', 'routes', '10.1.0.0/16', '6'), 'routes[10.1.0.0/16]: 6\n', 'nothing was there');
   assert.match(foreign.print('dump', 'routes'), /^KEY +VALUE\n10\.1\.0\.0\/16 +6\n10\.0\.0\.0\/8 +5\n/);
   assert.equal(foreign.print('get', 'routes', '10.1.2.3/32'), '6\n', 'as programs find it');
   refused(foreign.run('set', 'routes', '10.1.0.0/x', '6'), 2, /"10\.1\.0\.0\/x" is not an object/);
-  refused(foreign.run('delete', 'routes', '10.1.2.0/24'), 2, /has nothing under the key 10\.1\.2\.0\/24/);
+  refused(foreign.run('delete', 'routes', '10.1.2.0/24'), 2, /has no entry with the key 10\.1\.2\.0\/24/);
 });
 
-test('queues and stacks are filled, looked at and emptied without keys', (context) => {
+test('queues and stacks are filled, read and emptied without keys', (context) => {
   const foreign = new Foreign(context);
   foreign.print('set', 'line', '5');
   foreign.print('set', 'line', '6');
@@ -318,7 +322,7 @@ test('queues and stacks are filled, looked at and emptied without keys', (contex
   refused(foreign.run('dump', 'pile'), 1, /has no keys to go through/);
 });
 
-test('what has no types is bytes, both ways', (context) => {
+test('maps without types are read and written as bytes', (context) => {
   const foreign = new Foreign(context);
   foreign.print('set', 'opaque', '01 02 03', '0a0b0c0d0e');
   assert.deepEqual([...foreign.map('opaque').lookup(Uint8Array.of(1, 2, 3))!], [10, 11, 12, 13, 14]);
@@ -326,29 +330,29 @@ test('what has no types is bytes, both ways', (context) => {
   assert.deepEqual(foreign.json('dump', 'opaque'), [{ key: '01 02 03', value: '0a0b0c0d0e' }]);
   refused(foreign.run('set', 'opaque', '0102', '0a0b0c0d0e'), 2, /a key of this map has 3 bytes, not 2/);
   refused(foreign.run('set', 'opaque', '010203', '0a'), 2, /a value of this map has 5 bytes, not 1/);
-  refused(foreign.run('get', 'opaque', '010203', 'x'), 2, /nothing tells what the values of "opaque" are made of/);
+  refused(foreign.run('get', 'opaque', '010203', 'x'), 2, /the type of the values of "opaque" is not known/);
   assert.equal(foreign.print('get', 'opaque', '010203'), '0a 0b 0c 0d 0e\n');
-  // What has types is bytes too, if asked for.
+  // Maps with types too, on request.
   foreign.print('set', 'list', '2', '0a000001 0050 06 00', '--hex');
   assert.equal(foreign.print('get', 'list', '2', 'address'), '10.0.0.1\n');
   assert.equal(foreign.print('get', 'list', '2', '--hex'), '0a 00 00 01 00 50 06 00\n');
   assert.equal(foreign.print('get', 'list', '2', 'port', '--raw'), `${80 * 256}\n`);
 });
 
-test('frozen maps are read, and writing says why not', (context) => {
+test('frozen maps are read, and a write is refused with the reason', (context) => {
   const foreign = new Foreign(context);
   foreign.print('set', 'list', '1', 'port', '80');
   foreign.map('list').freeze();
-  refused(foreign.run('set', 'list', '1', 'port', '81'), 1, /"list" is frozen: programs alone can write it/);
+  refused(foreign.run('set', 'list', '1', 'port', '81'), 1, /"list" is frozen: only programs can write it/);
   refused(foreign.run('set', '.rodata', '0', 'limit', '5'), 1, /"\.rodata" is frozen/);
   assert.equal(foreign.print('get', 'list', '1', 'port'), '80\n');
   assert.equal(foreign.print('get', '.rodata', '0', 'limit'), '100\n');
-  assert.match(foreign.print('show', 'list'), /\nwritable +by programs alone: it is frozen\n/);
+  assert.match(foreign.print('show', 'list'), /\nwritable +only by programs: it is frozen\n/);
   foreign.print('set', '.bss', '0', 'runs', '500');
   assert.deepEqual(foreign.json('get', '.bss', '0'), { runs: 500 });
 });
 
-test('what the kernel lets nobody look into says so', (context) => {
+test('maps that the kernel does not show are refused with the reason', (context) => {
   const foreign = new Foreign(context);
   refused(foreign.run('dump', 'events'), 1, /"events" \(ringbuf\) cannot be read/);
   refused(foreign.run('set', 'events', '1'), 1, /cannot be written/);
@@ -356,9 +360,9 @@ test('what the kernel lets nobody look into says so', (context) => {
   assert.equal(foreign.print('dump', 'outer'), 'no entries\n');
 });
 
-test('maps are found by the id of a program, by their own, and by pins of each kind', (context) => {
+test("maps are found by their id, by a program's id, and by pins of each kind", (context) => {
   const foreign = new Foreign(context);
-  const names = (outcome: Outcome): string[] => {
+  const names = (outcome: Result): string[] => {
     assert.equal(outcome.status, 0, outcome.stderr);
     return (JSON.parse(outcome.stdout) as { name: string }[]).map(({ name }) => name).sort();
   };
@@ -367,11 +371,11 @@ test('maps are found by the id of a program, by their own, and by pins of each k
   assert.deepEqual(names(beeline('list', '--id', `program:${program}`, '--json')), all);
   assert.deepEqual(names(beeline('list', '--pinned', join(foreign.folder, 'user'), '--json')), all);
   assert.deepEqual(names(foreign.run('list', '--json')), all);
-  // The kernel has 15 characters of this name, BTF all.
+  // The kernel has 15 characters of this name, BTF has all.
   const { id } = foreign.map('numbers_of_flows').info;
   assert.deepEqual(names(beeline('list', '--id', `map:${id}`, '--json')), ['numbers_of_flows']);
   assert.ok(names(beeline('list', '--all', '--json')).includes('numbers_of_flows'));
-  // By itself it needs no name.
+  // A single map needs no name.
   assert.equal(beeline('set', '--id', `map:${id}`, '7', '70').stdout, 'numbers_of_flows[7]: 70\n');
   assert.equal(beeline('get', '--pinned', join(foreign.folder, 'numbers_of_flows'), '7').stdout, '70\n');
 
@@ -381,10 +385,10 @@ test('maps are found by the id of a program, by their own, and by pins of each k
   refused(beeline('list', '--pinned', '/etc/passwd'), 2, /is not in a BPF file system/);
   refused(beeline('list', '--pinned', join(foreign.folder, 'none')), 2, /nothing is pinned at/);
   refused(beeline('list'), 2, /no director "nobody" has maps/);
-  refused(beeline('list', '--all', '--id', '1'), 2, /only one of/);
+  refused(beeline('list', '--all', '--id', '1'), 2, /use only one of/);
 });
 
-test('a map is described as C has it', (context) => {
+test('a map is described in C', (context) => {
   const foreign = new Foreign(context);
   const text = foreign.print('show', 'tables');
   assert.match(
@@ -399,14 +403,14 @@ test('a map is described as C has it', (context) => {
   assert.deepEqual([shown.cpus, shown.perCpu, shown.maxEntries], [CPUS, true, 4]);
 });
 
-test('whoever is not root is told so', (context) => {
+test('a user who is not root is refused', (context) => {
   const foreign = new Foreign(context);
-  const run = (...args: string[]): Outcome =>
+  const run = (...args: string[]): Result =>
     spawnSync('setpriv', ['--reuid=65534', '--clear-groups', process.execPath, MAIN, 'map', ...args], {
       encoding: 'utf8',
     });
   if (run('--help').status !== 0) {
-    // This checkout is in a folder that others cannot read.
+    // This checkout may be in a folder that others cannot read.
     return;
   }
   refused(run('list', '--pinned', foreign.folder), 1, /no permission for .*\nRun as root/);

@@ -7,7 +7,7 @@ import test from 'node:test';
 import { BpfObject, Btf, KernelError } from '../../src/libbpf/index.js';
 import { BINDING_OBJECT, loadBinding, REFUSED_OBJECT, u32 } from '../support/objects.js';
 
-test('an object tells its maps and programs before it is loaded', () => {
+test('an object has its maps and programs before it is loaded', () => {
   using object = new BpfObject(BINDING_OBJECT);
   assert.deepEqual([...object.programs.keys()], ['constant', 'origin', 'report', 'table_entry']);
   assert.ok(object.maps.has('points') && object.maps.has('events'));
@@ -19,7 +19,7 @@ test('an object tells its maps and programs before it is loaded', () => {
   assert.throws(() => object.program('none'), { name: 'RangeError', message: /no program "none" among constant, / });
 });
 
-test("bytes that are no object are refused with libbpf's reason", () => {
+test("bytes that are not an object are refused with libbpf's reason", () => {
   assert.throws(
     () => new BpfObject(new Uint8Array(100), 'noise'),
     (error: unknown) => {
@@ -34,11 +34,11 @@ test("bytes that are no object are refused with libbpf's reason", () => {
   assert.throws(() => new BpfObject(readFileSync(BINDING_OBJECT).subarray(0, 2000), 'cut'), { name: 'KernelError' });
 });
 
-test("a file that is not there is Node's own error", () => {
+test('a missing file is an error of Node.js', () => {
   assert.throws(() => new BpfObject('/nonexistent.bpf.o'), { code: 'ENOENT' });
 });
 
-test('when the verifier refuses, the error has its log, and its last word as the message', () => {
+test('when the verifier refuses, the error has its log, and its last line in the message', () => {
   using object = new BpfObject(REFUSED_OBJECT);
   assert.throws(
     () => {
@@ -57,7 +57,7 @@ test('when the verifier refuses, the error has its log, and its last word as the
   );
 });
 
-test('loading in another thread gives the same, and meanwhile nobody else has the object', async () => {
+test('loading in another thread does the same, and meanwhile the object is closed to others', async () => {
   using object = new BpfObject(BINDING_OBJECT);
   const loading = object.loadAsync();
   assert.throws(
@@ -72,7 +72,7 @@ test('loading in another thread gives the same, and meanwhile nobody else has th
   assert.equal(typeof object.program('constant').run({ data: new Uint8Array(60) }).returnValue, 'number');
 });
 
-test('what the verifier says is told of loading in another thread too', async () => {
+test("the verifier's log is kept when loading in another thread too", async () => {
   using object = new BpfObject(REFUSED_OBJECT);
   await assert.rejects(object.loadAsync(), (error: unknown) => {
     assert.ok(error instanceof KernelError);
@@ -82,7 +82,7 @@ test('what the verifier says is told of loading in another thread too', async ()
   });
 });
 
-test('an object that is closed while it is being loaded is closed when that is over', async () => {
+test('an object that is closed while it is being loaded is closed after that', async () => {
   const object = new BpfObject(BINDING_OBJECT);
   const loading = object.loadAsync();
   object.close();
@@ -96,7 +96,7 @@ test('constants are set before loading', () => {
   assert.equal(object.program('constant').run({ data: new Uint8Array(60) }).returnValue, 42);
 });
 
-test('a map whose size is set keeps its type information, fitted to the size', () => {
+test('a map with a new value size keeps its type information, fitted to the size', () => {
   using object = loadBinding((unloaded) => {
     unloaded.map('resizable').setValueSize(8 + 5 * 8);
   });
@@ -109,7 +109,7 @@ test('a map whose size is set keeps its type information, fitted to the size', (
   assert.ok(entries.kind === 'array' && entries.length === 5);
 });
 
-test('maps cannot be configured once they exist', () => {
+test('maps cannot be configured after they are created', () => {
   using object = loadBinding();
   const map = object.map('resizable');
   for (const configure of [
@@ -130,7 +130,7 @@ test('maps cannot be configured once they exist', () => {
   }
 });
 
-test('a program that is not wanted is not loaded', () => {
+test('a program without autoload is not loaded', () => {
   using object = loadBinding((unloaded) => {
     unloaded.program('report').setAutoload(false);
   });
@@ -138,7 +138,7 @@ test('a program that is not wanted is not loaded', () => {
   assert.ok(object.program('constant').info.id > 0);
 });
 
-test('an object that is closed is closed, what it had loaded is not', () => {
+test('the maps and programs of a closed object stay open', () => {
   const object = loadBinding();
   const map = object.map('numbers');
   const program = object.program('origin');
@@ -154,7 +154,7 @@ test('an object that is closed is closed, what it had loaded is not', () => {
   assert.ok(map.lookup(u32(1))![0]! > 0);
 });
 
-test('maps and programs of an object that was closed unloaded are closed', () => {
+test('maps and programs of an object that was closed before load are closed', () => {
   const object = new BpfObject(BINDING_OBJECT);
   const map = object.map('numbers');
   object.close();

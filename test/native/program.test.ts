@@ -1,4 +1,4 @@
-/** Running programs, attaching them to interfaces, and finding out what is attached. */
+/** Programs: test runs, attachments to interfaces, and queries of what is attached. */
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -22,7 +22,7 @@ test.after(() => {
   rmSync(PINS, { recursive: true, force: true });
 });
 
-/** A cable that goes with the test. */
+/** Makes a cable that is removed after the test. */
 function veth(context: TestContext): number {
   const { ifindex } = makeVeth('test0', 'test1');
   context.after(() => {
@@ -31,7 +31,7 @@ function veth(context: TestContext): number {
   return ifindex;
 }
 
-test('a program runs on a packet, as often as it is told', () => {
+test('a program runs on a packet as often as requested', () => {
   const object = loadBinding();
   const { returnValue, durationNs, data } = object.program('origin').run({ data: PACKET, repeat: 100 });
   assert.equal(returnValue, XdpAction.pass);
@@ -40,14 +40,14 @@ test('a program runs on a packet, as often as it is told', () => {
   assert.equal(object.map('numbers').lookup(u32(1))![0], 100);
 });
 
-test('a test packet arrives on the interface that it is said to', (context) => {
+test('a test packet arrives on the given interface', (context) => {
   const ifindex = veth(context);
   const object = loadBinding();
   object.program('origin').run({ data: PACKET, origin: { ifindex } });
   assert.equal(Buffer.from(object.map('numbers').lookup(u32(0))!).readUInt32LE(), ifindex);
 });
 
-test('packets and options that cannot be are refused', () => {
+test('invalid packets and options are refused', () => {
   const program = loadBinding().program('constant');
   assert.throws(() => program.run({ data: new Uint8Array(5) }), { name: 'KernelError', code: 'EINVAL' });
   assert.throws(() => program.run({ data: PACKET, origin: { ifindex: 999_999 } }), { code: 'ENODEV' });
@@ -56,7 +56,7 @@ test('packets and options that cannot be are refused', () => {
   assert.throws(() => program.run({ data: [1, 2] as unknown as Uint8Array }), { name: 'TypeError' });
 });
 
-test('a program tells what it is', () => {
+test('a program has its properties', () => {
   const object = loadBinding();
   const { name, id, tag, jitedBytes, mapIds } = object.program('origin').info;
   assert.equal(name, 'origin');
@@ -67,7 +67,7 @@ test('a program tells what it is', () => {
   assert.equal(same.info.tag, tag);
 });
 
-test('a program that is closed stays closed', () => {
+test('a closed program refuses calls', () => {
   const program = loadBinding().program('constant');
   program.close();
   program.close();
@@ -76,7 +76,7 @@ test('a program that is closed stays closed', () => {
 });
 
 for (const mode of ['native', 'generic'] as const) {
-  test(`a link holds a program on an interface, ${mode}, and lets go when it is closed`, (context) => {
+  test(`a link holds a program on an interface, ${mode}, and releases it when closed`, (context) => {
     const ifindex = veth(context);
     const program = loadBinding().program('origin');
     const link = XdpLink.attach(program, ifindex, mode);
@@ -96,7 +96,7 @@ for (const mode of ['native', 'generic'] as const) {
   });
 }
 
-test("a link's program is exchanged in place", (context) => {
+test("a link's program is replaced in place", (context) => {
   const ifindex = veth(context);
   const object = loadBinding();
   using link = XdpLink.attach(object.program('origin'), ifindex, 'native');
@@ -119,7 +119,7 @@ test('a pinned link outlives its handle and is found again', (context) => {
   assert.equal(queryXdp(ifindex).native, 0);
 });
 
-test("somebody else's link is found and detached", (context) => {
+test('a link of another process is found and detached', (context) => {
   const ifindex = veth(context);
   const program = loadBinding().program('origin');
   const link = XdpLink.attach(program, ifindex, 'native');
@@ -131,9 +131,9 @@ test("somebody else's link is found and detached", (context) => {
   assert.equal(XdpLink.find(ifindex, program.info.id), undefined);
 });
 
-test("a link of another network namespace's interface with the same index is never taken for the one here", async () => {
+test('a link of an interface with the same index in another network namespace is not found', async () => {
   const program = loadBinding().program('origin');
-  // Both have the loopback interface, with index 1. The other's program is another, or the same from a pin.
+  // Both namespaces have a loopback interface with index 1. The other's program is a different one, or the same by a pin.
   const pin = `${PINS}/origin`;
   program.pin(pin);
   for (const source of [`loadBinding().program('origin')`, `BpfProgram.openPinned('${pin}')`]) {
@@ -152,7 +152,7 @@ test("a link of another network namespace's interface with the same index is nev
       using link = XdpLink.attach(program, 1, 'generic');
       using found = XdpLink.find(1, program.info.id);
       if (source.includes('openPinned')) {
-        assert.equal(found, undefined, 'which of the two is not to be told');
+        assert.equal(found, undefined, 'the two cannot be distinguished');
       } else {
         assert.equal(found?.info.id, link.info.id);
       }
@@ -177,7 +177,7 @@ test('a program without a link is found and detached', (context) => {
   assert.equal(queryXdp(ifindex).native, 0);
 });
 
-test('an interface that goes away takes the attachment along', () => {
+test('removing an interface ends the attachment', () => {
   const { ifindex } = makeVeth('test2', 'test3');
   using link = XdpLink.attach(loadBinding().program('origin'), ifindex, 'native');
   ip('link', 'delete', 'test2');
@@ -185,7 +185,7 @@ test('an interface that goes away takes the attachment along', () => {
   assert.throws(() => XdpLink.attach(loadBinding().program('origin'), ifindex, 'native'), { name: 'KernelError' });
 });
 
-test('pins are found by what they are, and by nothing else', () => {
+test('pins are opened only as the kind of object that they are', () => {
   const object = loadBinding();
   mkdirSync(`${PINS}/kinds`);
   object.map('points').pin(`${PINS}/kinds/map`);

@@ -1,4 +1,4 @@
-/** Where real servers are: what is forgotten for a moment stays, what is gone is found out, what moved is found. */
+/** The resolver finds real servers: after the kernel forgot them for a moment, after they left, after they moved. */
 
 import assert from 'node:assert/strict';
 import test, { before, type TestContext } from 'node:test';
@@ -16,10 +16,10 @@ const MAC = '02:00:00:00:05:02';
 interface Surroundings {
   readonly network: Network;
   readonly resolver: Resolver;
-  /** The cable's end with the network that ADDRESS is on, and another one. */
+  /** The end of the cable with ADDRESS's network, and another interface. */
   readonly here: Interface;
   readonly elsewhere: Interface;
-  /** How often it was said that something changed. */
+  /** The number of changes reported. */
   readonly changes: () => number;
   readonly resolution: () => Resolution | undefined;
 }
@@ -49,7 +49,7 @@ async function surroundings(context: TestContext): Promise<Surroundings> {
   };
 }
 
-/** As if it had answered. */
+/** Sets a neighbour's MAC, as if it had answered. */
 async function answer({ network, here }: Surroundings): Promise<void> {
   ip('neigh', 'replace', ADDRESS, 'dev', here.name, 'lladdr', MAC, 'nud', 'reachable');
   while (network.neighbour(here.ifindex, ADDRESS)?.mac !== MAC) {
@@ -64,7 +64,7 @@ async function forget({ network, here }: Surroundings): Promise<void> {
   }
 }
 
-test('a neighbour that the kernel forgot is where it was until the kernel has asked for it in vain', async (context) => {
+test("a neighbour that the kernel forgot keeps its place until the kernel's probes fail", async (context) => {
   const all = await surroundings(context);
   const { resolver, network, here, resolution } = all;
   await resolver.track([ADDRESS], [here]);
@@ -83,7 +83,7 @@ test('a neighbour that the kernel forgot is where it was until the kernel has as
   assert.deepEqual(resolution(), { state: 'unresolved', reason: 'does not answer ARP or neighbour discovery' });
 });
 
-test('a neighbour that the kernel forgot and says nothing more of is not believed in for ever', async (context) => {
+test('a neighbour that the kernel forgot and does not probe keeps its place only for a grace period', async (context) => {
   const all = await surroundings(context);
   await all.resolver.track([ADDRESS], [all.here]);
   await answer(all);
@@ -97,7 +97,7 @@ test('a neighbour that the kernel forgot and says nothing more of is not believe
   assert.equal(all.resolution()?.state, 'unresolved');
 });
 
-test('an interface that goes down and up again has not lost its neighbours', async (context) => {
+test('an interface that goes down and up again keeps its neighbours', async (context) => {
   const all = await surroundings(context);
   await all.resolver.track([ADDRESS], [all.here]);
   await answer(all);
@@ -105,13 +105,13 @@ test('an interface that goes down and up again has not lost its neighbours', asy
   ip('link', 'set', all.here.name, 'down');
   await all.resolver.relocate();
   assert.equal(all.resolution()?.state, 'resolved');
-  // A route that leads elsewhere is another thing: that does not pass.
+  // A route that leads elsewhere is not transient.
   ip('route', 'add', `${ADDRESS}/32`, 'dev', all.elsewhere.name);
   await all.resolver.relocate();
   assert.equal(all.resolution()?.state, 'unresolved');
 });
 
-test('with other interfaces, all addresses are looked for at once', async (context) => {
+test('after a change of interfaces, all addresses are located at once', async (context) => {
   const { resolver, here, elsewhere, resolution, network } = await surroundings(context);
   await resolver.track([ADDRESS], [elsewhere]);
   assert.deepEqual(resolution(), {

@@ -51,7 +51,7 @@ function assertUntouched(director: PacketDirector, original: Uint8Array, why: st
   assert.deepEqual(after, original, why);
 }
 
-test('a packet for a service leaves for its real server with other MACs and not one other byte changed', async () => {
+test('a packet for a service leaves for its real server with new MACs and no other byte changed', async () => {
   using director = await PacketDirector.with(SERVICES);
   const payload = Uint8Array.from({ length: 1000 }, (_, i) => i);
   for (const [destination, server] of [
@@ -65,7 +65,7 @@ test('a packet for a service leaves for its real server with other MACs and not 
   }
 });
 
-test("TTL 1, and checksums and lengths that are wrong, are none of the director's business", async () => {
+test('packets with TTL 1, or with wrong checksums or lengths, are forwarded unchanged', async () => {
   using director = await PacketDirector.with(SERVICES);
   const original = frame({ payload: new Uint8Array(100) });
   for (const patch of [
@@ -82,7 +82,7 @@ test("TTL 1, and checksums and lengths that are wrong, are none of the director'
   }
 });
 
-test("the don't-fragment flag and the reserved bit are no fragments", async () => {
+test("a packet with the don't-fragment flag or the reserved bit is not taken for a fragment", async () => {
   using director = await PacketDirector.with(SERVICES);
   assertForwarded(director, patched(frame(), [20, 0x40, 0x00]), SERVER);
   assertForwarded(director, patched(frame(), [20, 0xc0, 0x00]), SERVER);
@@ -93,7 +93,7 @@ test('IPv6 flow label and traffic class change nothing', async () => {
   assertForwarded(director, patched(frame({ destination: VIP6 }), [14, 0x6f, 0xff, 0xff, 0xff]), SERVER6);
 });
 
-test('the shortest packets that can be scheduled are, one byte less is not', async () => {
+test('the shortest complete packets are scheduled, and those with one byte less are not', async () => {
   using director = await PacketDirector.with(SERVICES);
   const lengths = [
     [frame(), 54],
@@ -108,7 +108,7 @@ test('the shortest packets that can be scheduled are, one byte less is not', asy
   assert.equal(director.verdicts()['truncated'], 4);
 });
 
-test('frames that end before they have said whom they are for go up, however short', async () => {
+test('frames that end within the IP header are passed up, however short', async () => {
   using director = await PacketDirector.with(SERVICES);
   for (const original of [frame(), frame({ destination: VIP6 })]) {
     const ipHeader = original[12] === 0x08 ? 34 : 54;
@@ -119,7 +119,7 @@ test('frames that end before they have said whom they are for go up, however sho
   assert.deepEqual(director.verdicts(), {});
 });
 
-test('what is not for a VIP goes up untouched and is not counted', async () => {
+test('packets that are not for a VIP are passed up untouched and not counted', async () => {
   using director = await PacketDirector.with(SERVICES);
   const { ipv4, ipv6 } = hostNamed('director');
   for (const original of [
@@ -140,7 +140,7 @@ test('what is not for a VIP goes up untouched and is not counted', async () => {
   assert.deepEqual(director.verdicts(), {});
 });
 
-test("a VIP's other traffic goes up untouched, and is counted by its reason", async () => {
+test('packets for a VIP without a service are passed up untouched and counted by reason', async () => {
   using director = await PacketDirector.with(SERVICES);
   const cases: [reason: string, Uint8Array][] = [
     ['no-service', frame({ destinationPort: 81 })],
@@ -186,7 +186,7 @@ test('a real server that is this host gets the packet untouched, and counted', a
   assert.deepEqual([counted?.packets, counted?.flows], [1, 1]);
 });
 
-test('a service with nobody to send to leaves the packet to the host, which refuses it', async () => {
+test('a service without real servers, or with drained ones only, passes packets up to the host', async () => {
   using director = await PacketDirector.with([service(VIP, 80, []), service(VIP, 81, [[SERVER, 0]])]);
   assertUntouched(director, frame({ destinationPort: 80 }), 'no real servers');
   assertUntouched(director, frame({ destinationPort: 81 }), 'drained');
@@ -194,7 +194,7 @@ test('a service with nobody to send to leaves the packet to the host, which refu
   assert.deepEqual(director.verdicts('tcp 192.168.1.100:81'), { 'no-destination': 1 });
 });
 
-test('a director without services leaves everything alone', async () => {
+test('a director without services passes every packet up', async () => {
   using director = await PacketDirector.with([]);
   for (const original of [
     frame(),
@@ -205,7 +205,7 @@ test('a director without services leaves everything alone', async () => {
   }
 });
 
-test('port 0 takes the ports that no other service has, for its protocol alone', async () => {
+test('port 0 takes the ports that no other service has, for its protocol only', async () => {
   const other = '192.168.1.32';
   using director = await PacketDirector.with([service(VIP, 0, [SERVER]), service(VIP, 443, [other])]);
   assertForwarded(director, frame({ destinationPort: 8080 }), SERVER);
@@ -234,7 +234,7 @@ test('packets, IP bytes and connections are counted with the destination they we
   ]);
 });
 
-test('the packets of a flow go to one real server, those of many flows to all', async () => {
+test('all packets of a flow go to one real server, and many flows go to all of them', async () => {
   const servers = ['192.168.1.31', '192.168.1.32', '192.168.1.33'];
   using director = await PacketDirector.with([service(VIP, 80, servers)]);
   const serverOf = (options: Partial<FrameOptions>): string =>

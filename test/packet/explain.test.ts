@@ -68,7 +68,7 @@ async function explainedText(
   return formatExplanation(report!);
 }
 
-test('a packet that is explained comes to what it then comes to, and no map is changed by explaining', async () => {
+test('a packet gets the verdict that was explained, and explaining changes no map', async () => {
   const random = new Random(14);
   const egress = makeInterface();
   const verdicts = new Set<string>();
@@ -91,7 +91,7 @@ test('a packet that is explained comes to what it then comes to, and no map is c
       const recall = new LiveRecall(director.set, director.numbering);
       const expected = new Oracle(director.image, undefined, undefined, recall).decide(frame);
       const { trace, frame: explained } = explainer.explain(frame);
-      const [actual] = director.goOn([frame]);
+      const [actual] = director.runMore([frame]);
       const text = await explainedText(director, explainer, frame);
       assert.doesNotMatch(text, /undefined|DISAGREES/);
       const hex = Buffer.from(frame).toString('hex');
@@ -123,7 +123,7 @@ function frameTo(port: number, flags: number): Uint8Array {
 const SERVERS = ['192.168.1.31', '192.168.1.32', '192.168.1.33'];
 
 for (const scheduler of ['rr', 'wlc', 'lblcr', 'twos', 'maglev'] as const satisfies readonly Service['scheduler'][]) {
-  test(`under ${scheduler} a hundred explanations are as if there had been none`, async () => {
+  test(`under ${scheduler} a hundred explanations have no effect on the next flow`, async () => {
     using director = await PacketDirector.with([service(VIP, 80, SERVERS, { scheduler })]);
     const set = director.publisher.set!;
     using explainer = await Explainer.load(EXPLAIN_OBJECT, set);
@@ -140,7 +140,7 @@ for (const scheduler of ['rr', 'wlc', 'lblcr', 'twos', 'maglev'] as const satisf
   });
 }
 
-test('a flow that would be remembered is told as such, and known when it is', async () => {
+test('a flow that would be stored is explained so, and is found once it is stored', async () => {
   using director = await PacketDirector.with([
     service(VIP, 80, SERVERS, { scheduler: 'rr', persistence: { timeout: 300, mask: '255.255.255.0' } }),
   ]);
@@ -162,7 +162,7 @@ test('a flow that would be remembered is told as such, and known when it is', as
   assert.equal(third.found?.state, 'established');
 });
 
-test('what is printed of a packet is the way that it goes', async () => {
+test("the printed explanation matches the packet's path", async () => {
   const servers = ['192.168.1.31', '192.168.1.32'];
   using director = new FuzzDirector();
   const services = [
@@ -186,9 +186,9 @@ test('what is printed of a packet is the way that it goes', async () => {
     web,
     packet('SYN', 80) +
       'service      tcp 192.168.1.100:80, maglev, 2 real servers\n' +
-      'flow         not looked for: no change touched its slot\n' +
+      'flow         not looked up: no change touched its slot\n' +
       `slot         ${index!} of 1024 -> ${owner!}\n` +
-      `destination  ${owner!}, weight 1, at ${macFor(owner!)}\n` +
+      `real server  ${owner!}, weight 1, at ${macFor(owner!)}\n` +
       sent(owner!),
   );
 
@@ -198,19 +198,19 @@ test('what is printed of a packet is the way that it goes', async () => {
     packet('SYN', 443) +
       rr +
       'flow         not known; would be remembered as SYN_RECV\n' +
-      'persistence  not known; the client would be kept where this flow goes\n' +
+      'persistence  not known; the client would stay at the real server of this flow\n' +
       `slot         0 of 2 -> ${second}\n` +
-      `destination  ${second}, weight 1, at ${macFor(second)}, the scheduler's choice at this moment\n` +
+      `real server  ${second}, weight 1, at ${macFor(second)}, chosen by the scheduler now\n` +
       sent(second),
   );
-  director.goOn([frameTo(443, 0x02)]);
+  director.runMore([frameTo(443, 0x02)]);
   assert.equal(
     await explained(frameTo(443, 0x10)),
     packet('ACK', 443) +
       rr +
       `flow         known: SYN_RECV, last packet just now, at ${second}; becomes ESTABLISHED\n` +
-      `persistence  known: the client is kept at ${second}\n` +
-      `destination  ${second}, weight 1, at ${macFor(second)}, by the flow\n` +
+      `persistence  known: the client stays at ${second}\n` +
+      `real server  ${second}, weight 1, at ${macFor(second)}, as in the flow's entry\n` +
       sent(second),
   );
   assert.notEqual(first, second);

@@ -123,7 +123,7 @@ function listedAs(state: Entry['state'] | undefined): string | undefined {
   return state === 'unconfirmed' ? 'ESTABLISHED' : state?.toUpperCase().replace('-', '_');
 }
 
-test('every recorded sequence of segments leaves its flow in the state that IPVS listed', async () => {
+test('every recorded sequence of segments leaves its flow in the state that IPVS recorded', async () => {
   const asked = service(VIP, 80, [ONE], { scheduler: 'rr' });
   using director = await PacketDirector.with([asked], {}, SMALL);
   const caller = new Caller(director, asked);
@@ -142,7 +142,7 @@ test('every recorded sequence of segments leaves its flow in the state that IPVS
   assert.deepEqual([counted!.flows, counted!.packets, counted!.bytes], [16, 39, 1560]);
 });
 
-test('IPv6 flows have the same states', async () => {
+test('IPv6 flows have the same states as IPv4 flows', async () => {
   const asked = service(VIP6, 80, [ONE6], { scheduler: 'rr' });
   using director = await PacketDirector.with([asked], {}, SMALL);
   const caller = new Caller(director, asked);
@@ -152,7 +152,7 @@ test('IPv6 flows have the same states', async () => {
   }
 });
 
-test('a flow of the ring is remembered from the packet after its SYN, and confirmed by the next', async () => {
+test('a flow under a ring scheduler is stored at the packet after its SYN, and confirmed by the next', async () => {
   for (const scheduler of ['maglev', 'sh', 'mh'] as const) {
     const asked = service(VIP, 80, [ONE, TWO], { scheduler });
     using director = await PacketDirector.with([asked], {}, SMALL);
@@ -174,7 +174,7 @@ test('a flow of the ring is remembered from the packet after its SYN, and confir
   }
 });
 
-test("a datagram's flow is seen once, then twice: only then it holds its place", async () => {
+test('a UDP flow keeps its place only after its second datagram', async () => {
   const asked = service(VIP, 53, [ONE], { scheduler: 'rr', protocol: 'udp' });
   using director = await PacketDirector.with([asked], {}, SMALL);
   const caller = new Caller(director, asked);
@@ -184,7 +184,7 @@ test("a datagram's flow is seen once, then twice: only then it holds its place",
   assert.equal(stateOf(director, 1000), 'udp');
 });
 
-test('a TCP packet in the middle of no flow opens none: the host answers it', async () => {
+test('a TCP packet of an unknown connection opens no flow: the host answers it', async () => {
   const asked = service(VIP, 80, [ONE], { scheduler: 'rr' });
   using director = await PacketDirector.with([asked], {}, SMALL);
   const caller = new Caller(director, asked);
@@ -195,7 +195,7 @@ test('a TCP packet in the middle of no flow opens none: the host answers it', as
   assert.deepEqual(director.verdicts('tcp 10.99.0.10:80'), { 'no-flow': 5 });
 });
 
-test('a SYN after the end begins another flow, that is scheduled anew', async () => {
+test('a SYN after the end of a flow begins another one, which is scheduled again', async () => {
   const asked = service(VIP, 80, [ONE, TWO], { scheduler: 'rr' });
   for (const end of [['A', 'R'], ['FA']]) {
     using director = await PacketDirector.with([asked], {}, SMALL);
@@ -272,7 +272,7 @@ test('a flood of forged packets into a full table evicts no flow that was establ
   }
 });
 
-test('a flow that cannot be remembered is dropped where it must be, and goes by the ring where it need not', async () => {
+test('a flow without room in the table is dropped, or under a ring scheduler forwarded by the ring', async () => {
   for (const scheduler of ['wlc', 'maglev'] as const) {
     const asked = service(VIP, 80, [ONE, TWO], { scheduler });
     using director = await PacketDirector.with([asked], {}, { ...SMALL, ipv4: 8 });
@@ -287,7 +287,7 @@ test('a flow that cannot be remembered is dropped where it must be, and goes by 
   }
 });
 
-test('a flood evicts no template of persistence whose client has a flow that was seen twice', async () => {
+test('a flood evicts no template whose client has a flow that was seen twice', async () => {
   for (const protocol of ['tcp', 'udp'] as const) {
     const asked = service(VIP, 80, [ONE, TWO, THREE], { scheduler: 'rr', protocol, persistence: { timeout: 360 } });
     using director = await PacketDirector.with([asked], {}, { ...SMALL, ipv4: 1024 });
@@ -386,7 +386,7 @@ test("a wildcard service's flows to different ports are never taken for one anot
   }
 });
 
-test('neither is one client taken for another whose address, port and service come to the same bits', async () => {
+test('clients whose address, port and service give the same bits are never taken for each other', async () => {
   const services = [80, 81].map((port) => service(VIP, port, [ONE, TWO], { scheduler: 'rr' }));
   using director = await PacketDirector.with(services, {}, SMALL);
   // Address and port with their bytes exchanged, and one bit apart.
@@ -414,7 +414,7 @@ test('a service that gets the number of a removed one does not find the flows of
   assert.equal(caller.send(1000, 'S'), '33');
 });
 
-test('a flow whose real server is gone does not follow the number to whoever has it next', async () => {
+test('a flow whose real server was removed does not follow its number to the next real server', async () => {
   const both = service(VIP, 80, [ONE, TWO], { scheduler: 'rr' });
   const one = service(VIP, 80, [ONE], { scheduler: 'rr' });
   const other = service(VIP, 81, [THREE], { scheduler: 'rr' });
@@ -427,7 +427,7 @@ test('a flow whose real server is gone does not follow the number to whoever has
   assert.equal(caller.send(1000, 'A'), '31');
 });
 
-test('a real server that was gone and is back is as loaded as it is, and no flow of before makes it seem full', async () => {
+test('flows from before its removal do not load a real server that is added again', async () => {
   const both = service(VIP, 80, [ONE, TWO], { scheduler: 'lc' });
   const one = service(VIP, 80, [ONE], { scheduler: 'lc' });
   using director = await PacketDirector.with([both], {}, SMALL);
@@ -443,7 +443,7 @@ test('a real server that was gone and is back is as loaded as it is, and no flow
   assert.deepEqual(['32', '31'], [caller.send(2000), caller.send(2001)].sort().reverse());
 });
 
-test('flows, and the loads that they make, survive when more services need larger tables', async () => {
+test('flows and loads survive when more services need larger tables', async () => {
   const asked = service(VIP, 80, [ONE, TWO], { scheduler: 'lc' });
   using director = await PacketDirector.with([asked], {}, SMALL);
   const caller = new Caller(director, asked);
@@ -464,7 +464,7 @@ test('flows, and the loads that they make, survive when more services need large
   assert.deepEqual(loads(director), [1, 3, 0]);
 });
 
-test('flows, and the loads that they make, survive the first service of the other family', async () => {
+test('flows and loads survive the first service of the other address family', async () => {
   const asked = service(VIP, 80, [ONE, TWO], { scheduler: 'lc' });
   using director = await PacketDirector.with([asked], {}, SMALL);
   const caller = new Caller(director, asked);
@@ -479,7 +479,7 @@ test('flows, and the loads that they make, survive the first service of the othe
   assert.deepEqual(loads(director), [0, 3, 0]);
 });
 
-test('flows, and the loads that they make, survive when the table of flows grows', async () => {
+test('flows and loads survive when the flow table grows', async () => {
   const asked = service(VIP, 80, [ONE, TWO], { scheduler: 'lc' });
   using director = await PacketDirector.with([asked], {}, SMALL);
   const caller = new Caller(director, asked);
@@ -520,7 +520,7 @@ const QUIC = {
   cutOff: Uint8Array.of(0xc3, 0, 0),
 } as const;
 
-test('QUIC on a moved slot: an Initial begins a flow at the new destination, what began before stays at the old', async () => {
+test('QUIC on a moved slot: an Initial goes to the new destination, older flows stay at the previous one', async () => {
   for (const [vip, servers] of [
     [VIP, [ONE, TWO]],
     [VIP6, [ONE6, TWO6]],
@@ -550,7 +550,7 @@ test('QUIC on a moved slot: an Initial begins a flow at the new destination, wha
   }
 });
 
-test('TCP on a moved slot: a SYN begins a flow at the new destination, what has no entry began before', async () => {
+test('TCP on a moved slot: a SYN goes to the new destination, a flow without an entry to the previous one', async () => {
   for (const scheduler of ['maglev', 'sh', 'mh'] as const) {
     for (const track of ['all', 'moved'] as const) {
       const flags = scheduler === 'maglev' ? [] : [`${scheduler}-port` as const];

@@ -1,4 +1,4 @@
-/** Cases that fuzzing found once. */
+/** Cases that the fuzzer found. */
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -7,7 +7,7 @@ import { FuzzDirector } from '../fuzz/director.js';
 import { loadFixtures } from '../fuzz/fixtures.js';
 
 for (const { name, scene, frames } of loadFixtures()) {
-  test(`fuzzing's ${name}`, async () => {
+  test(`program and oracle agree on the fuzzer's finding ${name}`, async () => {
     using director = new FuzzDirector();
     await director.publish(scene);
     assert.equal(director.compare(frames), undefined);

@@ -109,7 +109,7 @@ test('tables show addresses, MACs, flags, and which copy packets read', async (c
   assert.equal(Object.keys(entry).length, 1);
 });
 
-test('the table with three arrays without a length is told apart', async (context) => {
+test('three arrays without a length in one table are shown apart', async (context) => {
   await director(context);
   const macs = [macFor('10.0.0.1'), macFor('10.0.0.2'), macFor('fd00::31')];
   for (const array of ['entry', 'numbered']) {
@@ -128,7 +128,7 @@ test('the table with three arrays without a length is told apart', async (contex
   assert.match(stdout, /numbered: 1,024 elements/, stderr);
 });
 
-test('the maps of a director are written by force alone, and packets follow', async (context) => {
+test('the maps of a director are written only with --force, and packets follow', async (context) => {
   const subject = await director(context);
   const [index] = Object.entries(json('get', 'destinations', '0', 'numbered') as Record<string, { mac: string }>).find(
     ([, { mac }]) => mac === macFor('10.0.0.2'),
@@ -140,7 +140,7 @@ test('the maps of a director are written by force alone, and packets follow', as
     refusal.stderr,
     new RegExp(`"destinations" belongs to the director "${INSTANCE}": nothing was changed\n`),
   );
-  assert.match(refusal.stderr, /next publication overwrites.*half of a change.*--force does it all the same/);
+  assert.match(refusal.stderr, /next publication overwrites.*half of the change.*--force writes nevertheless/);
   assert.equal(beeline('get', 'destinations', '0', path).stdout, `${macFor('10.0.0.2')}\n`);
 
   // Under whatever name it is reached.

@@ -50,7 +50,7 @@ function at(address: string, port: number, protocol: ServiceKey['protocol'] = 't
   return { address, port, protocol };
 }
 
-test('turns are taken over all that has the mark, not over each port for itself', async () => {
+test('rr takes turns over all packets with the mark, not for each port', async () => {
   const markRules = rules(1, `tcp:${VIP}:80`, `tcp:${VIP}:443`, `udp:${OTHER_VIP}:53`);
   using director = await directorOf({ markServices: [marked()], markRules });
   const [http, https, dns] = [at(VIP, 80), at(VIP, 443), at(OTHER_VIP, 53, 'udp')].map(
@@ -86,7 +86,7 @@ test('flows of one client port to two VIPs, or under two protocols, are never ta
   assert.deepEqual(statistics!.states.get('fwm 1'), { close: 1, established: 1, udp: 1 });
 });
 
-test('a client stays for as long as one of its flows lives, by whichever port that came', async () => {
+test('a client keeps its real server as long as one of its flows lives, on any port of the mark', async () => {
   const markRules = rules(1, `tcp:${VIP}:80`, `tcp:${VIP}:443`);
   using director = await directorOf({ markServices: [marked({ persistence: { timeout: 1 } })], markRules });
   const [http, https] = [new Caller(director, at(VIP, 80)), new Caller(director, at(VIP, 443))];
@@ -107,7 +107,7 @@ test('a client stays for as long as one of its flows lives, by whichever port th
   assert.equal(http.send({ ...stays, port: 1001 }), first);
 });
 
-test('a mark takes packets before a service of the same VIP and port does, and leaves the others to it', async () => {
+test('a mark comes before a service of the same VIP and port, and leaves other packets to it', async () => {
   const own = service(VIP, 0, ['10.99.0.41']);
   const markRules = rules(1, `tcp:${VIP}:8000-8002`);
   using director = await directorOf({ services: [own], markServices: [marked()], markRules });
@@ -118,7 +118,7 @@ test('a mark takes packets before a service of the same VIP and port does, and l
   );
 });
 
-test('a network of VIPs with every port, of either family', async () => {
+test('a mark rule matches a network of VIPs with every port, in both address families', async () => {
   const markRules = [...rules(1, 'tcp:10.99.0.8/30:*'), ...rules(1, 'tcp:[fd99::10]:*')];
   using director = await directorOf({ markServices: [marked(), marked({ family: 6 })], markRules });
   const to = (address: string, port: number): string | undefined => new Caller(director, at(address, port)).send(1000);
@@ -129,7 +129,7 @@ test('a network of VIPs with every port, of either family', async () => {
   assert.equal(to(VIP6, 8080), '32');
 });
 
-test('a mark whose service is gone takes no packets, and one that no rule feeds takes none either', async () => {
+test('a mark without a service takes no packets, and neither does one without a rule', async () => {
   const markRules = rules(1, `tcp:${VIP}:80`);
   using director = await directorOf({ markServices: [marked()], markRules });
   const caller = new Caller(director, at(VIP, 80));
@@ -140,7 +140,7 @@ test('a mark whose service is gone takes no packets, and one that no rule feeds 
   assert.equal(caller.send(1002), undefined);
 });
 
-test('one-packet scheduling is for the UDP packets of a mark alone: TCP connections stay whole', async () => {
+test("one-packet scheduling applies only to a mark's UDP packets: TCP connections stay whole", async () => {
   const markRules = rules(1, `tcp:${VIP}:80`, `udp:${VIP}:80`);
   using director = await directorOf({ markServices: [marked({ onePacket: true })], markRules });
   const [tcp, udp] = [new Caller(director, at(VIP, 80)), new Caller(director, at(VIP, 80, 'udp'))];
@@ -149,7 +149,7 @@ test('one-packet scheduling is for the UDP packets of a mark alone: TCP connecti
   assert.deepEqual([tcp.send(1000, 'A'), tcp.send(1000, 'A')], ['33', '33']);
 });
 
-test('numbers of marks are found again by whoever adopts the maps', async () => {
+test('a daemon that adopts the maps finds the numbers of marks again', async () => {
   const markRules = rules(0xfffffffe, `tcp:${VIP}:80`, `udp:${VIP}:53`);
   const markServices = [marked({ mark: 0xfffffffe }), marked({ mark: 7, family: 6 })];
   using director = await directorOf({ services: [service(VIP, 0, SERVERS)], markServices, markRules });
@@ -161,14 +161,14 @@ test('numbers of marks are found again by whoever adopts the maps', async () => 
   assert.ok(found.has('fwm 4294967294 tcp 10.99.0.10') && found.has('fwm 7 ipv6'));
 });
 
-test('what a mark does not send is counted under its service', async () => {
+test('packets of a mark that are not sent are counted under its service', async () => {
   const markRules = rules(1, `tcp:${VIP}:80`);
   using director = await directorOf({ markServices: [marked({ destinations: [] })], markRules });
   new Caller(director, at(VIP, 80)).send(1000);
   assert.deepEqual(director.verdicts('fwm 1'), { 'no-destination': 1 });
 });
 
-test('rules that stand for more keys than the table takes are refused before anything changes', () => {
+test('mark rules with more keys than the table holds are refused before anything changes', () => {
   const markServices = [marked()];
   assert.throws(() => markEntries({ markServices, markRules: rules(1, 'tcp:10.0.0.0/8:80') }), { code: 'TABLE_FULL' });
   assert.throws(() => markEntries({ markServices, markRules: rules(1, 'tcp:10.0.0.0/24:1-1000') }), {

@@ -32,7 +32,7 @@ function serverOf(director: PacketDirector, frame: Uint8Array): string {
     : action;
 }
 
-test('after each publication packets follow it, whichever copy it went to', async () => {
+test('packets follow each publication, whichever copy it was written to', async () => {
   using director = new PacketDirector();
   for (let round = 0; round < 6; round += 1) {
     const server = `192.168.1.${31 + (round % 3)}`;
@@ -42,7 +42,7 @@ test('after each publication packets follow it, whichever copy it went to', asyn
   }
 });
 
-test('a service that is removed is gone, its neighbours are not', async () => {
+test('removing a service leaves the other services of its VIP alone', async () => {
   using director = new PacketDirector();
   await director.publish([service(VIP, 80, ['10.0.0.1']), service(VIP, 81, ['10.0.0.2'])]);
   await director.publish([service(VIP, 81, ['10.0.0.2'])]);
@@ -50,7 +50,7 @@ test('a service that is removed is gone, its neighbours are not', async () => {
   assert.equal(serverOf(director, packet(1, VIP, 81)), macFor('10.0.0.2'));
 });
 
-test('counts stay with a destination through changes, and are not inherited', async () => {
+test('counters stay with their destination through changes, and no other inherits them', async () => {
   using director = new PacketDirector();
   const counts = (): Record<string, number> =>
     Object.fromEntries(
@@ -129,7 +129,7 @@ test('a packet never meets half a change: service, ring and MAC belong together'
   }
 });
 
-test('what does not fit into the kernel leaves the old configuration in place', async () => {
+test('an image that the kernel has no room for leaves the old configuration in place', async () => {
   using director = new PacketDirector();
   const image = await director.publish([service(VIP, 80, ['10.0.0.1'], { slots: 1 << 20 })]);
   const [large] = image.services;
@@ -147,7 +147,7 @@ test('what does not fit into the kernel leaves the old configuration in place', 
   assert.equal(serverOf(director, packet(1)), macFor('10.0.0.2'));
 });
 
-test('new maps that cannot be installed leave the old ones, and all that is known of them, in use', async () => {
+test('if new maps cannot be installed, the old maps and their state stay in use', async () => {
   const servers = (count: number): string[] => Array.from({ length: count }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
   let refuse = false;
   using director = new PacketDirector(() => {
@@ -167,7 +167,7 @@ test('new maps that cannot be installed leave the old ones, and all that is know
   assert.notEqual(serverOf(director, packet(1)), 'pass');
 });
 
-test('counts are not inherited across growths either', async () => {
+test("no destination inherits another's counters when tables grow", async () => {
   using director = new PacketDirector();
   const many = (count: number): string[] => Array.from({ length: count }, (_, i) => `10.1.${i >> 8}.${i & 255}`);
   await director.publish([service(VIP, 80, ['10.9.0.1']), service(VIP, 81, ['10.9.0.2'])]);

@@ -62,7 +62,7 @@ test('rr takes turns, beginning with the destination that was added last', async
   assert.equal(it.caller.open(2000, 3), '32 31 33');
 });
 
-test('rr goes on where it was when a destination comes or goes', async () => {
+test('rr continues at its place when a destination is added or removed', async () => {
   using it = await directorOf([ONE, TWO, THREE], { scheduler: 'rr' });
   assert.equal(it.caller.open(1000, 1), '33');
   await republish(it.director, [without(it.asked, TWO)]);
@@ -114,7 +114,7 @@ test('a drained destination takes no new flow, and the flows it has stay', async
   }
 });
 
-test('wlc weighs flows, and those that end count for next to nothing', async () => {
+test('wlc divides flows by weight, and inactive flows hardly count', async () => {
   using it = await directorOf(
     [
       [ONE, 1],
@@ -145,7 +145,7 @@ test('lc counts flows, whatever the weights', async () => {
   assert.equal(it.caller.open(2000, 3), '31 31 33');
 });
 
-test('sed counts the flow to come', async () => {
+test('sed counts the new flow too', async () => {
   using it = await directorOf(
     [
       [ONE, 1],
@@ -160,7 +160,7 @@ test('sed counts the flow to come', async () => {
   assert.equal(it.caller.open(2000, 3), '32 32 31');
 });
 
-test('nq leaves nobody idle', async () => {
+test('nq leaves no destination idle', async () => {
   using it = await directorOf(
     [
       [ONE, 1],
@@ -198,7 +198,7 @@ test("dh sends all clients' flows to one real server, and to no other when that 
   assert.equal(it.caller.open(2000, 3), '- - -');
 });
 
-test('lblc changes over, and lblcr takes one more, when who is in use has more flows than its weight', async () => {
+test('lblc switches, and lblcr adds a destination, when the one in use has more flows than its weight', async () => {
   const servers: Servers = [
     [ONE, 2],
     [TWO, 2],
@@ -215,7 +215,7 @@ test('UDP flows count as inactive: 256 of them weigh as much as one TCP connecti
   assert.deepEqual(loadsOf(it.director), { [ONE]: [0, 2, 0], [TWO]: [0, 2, 0] });
 });
 
-test('a destination that nearly everybody is at still takes flows when the others take none', async () => {
+test('a destination with nearly all flows still takes new ones if the others take none', async () => {
   // More than any other load a scheduler might begin its search with.
   for (const scheduler of ['lc', 'wlc', 'sed', 'nq', 'lblc', 'lblcr', 'fo', 'twos'] as const) {
     using it = await directorOf([ONE], { scheduler });
@@ -253,7 +253,7 @@ test('a destination at its threshold takes no new flow, and serves the ones it h
   assert.equal(it.caller.send(1002, 'A'), '32');
 });
 
-test('a threshold that is lifted lets new flows come at once, also when the program was loaded anew meanwhile', async () => {
+test('after a threshold is lifted new flows come at once, even if the program was loaded again meanwhile', async () => {
   for (const again of [false, true]) {
     using it = await directorOf([ONE, TWO], { scheduler: 'rr' });
     const limited = changed(it.asked, TWO, { upperThreshold: 1 });
@@ -270,7 +270,7 @@ test('a threshold that is lifted lets new flows come at once, also when the prog
   }
 });
 
-test('persistence goes on at a destination at its threshold, for the clients that it has', async () => {
+test('a destination at its threshold still takes flows of its persistent clients', async () => {
   using it = await directorOf([ONE, TWO], { scheduler: 'rr', persistence: { timeout: 360 } });
   await republish(it.director, [changed(it.asked, TWO, { upperThreshold: 2 })]);
   assert.equal(it.caller.segments(1000, 'S', 'A'), '32');
@@ -279,14 +279,14 @@ test('persistence goes on at a destination at its threshold, for the clients tha
   assert.equal(it.caller.send(1001), '32');
 });
 
-test('when all are at their thresholds a new flow gets nobody, and the host refuses it', async () => {
+test('if all destinations are at their thresholds, a new flow is passed up and the host refuses it', async () => {
   using it = await directorOf([ONE], { scheduler: 'wlc' });
   await republish(it.director, [changed(it.asked, ONE, { upperThreshold: 1 })]);
   assert.equal(it.caller.open(1000, 3), '31 - -');
   assert.deepEqual(it.director.verdicts('tcp 10.99.0.10:80'), { 'no-destination': 2 });
 });
 
-test('sh leaves the flows of a destination at its threshold nobody, sh-fallback finds them another', async () => {
+test('sh gives new flows of a destination at its threshold no other, and with sh-fallback it does', async () => {
   for (const [flags, instead] of [
     [[], undefined],
     [['sh-fallback'], 'other'],
@@ -306,7 +306,7 @@ test('sh leaves the flows of a destination at its threshold nobody, sh-fallback 
   }
 });
 
-test('a handshake that was under way when its real server came to its threshold, or from there, is completed there', async () => {
+test('a handshake completes at its real server even if that reaches or leaves its threshold meanwhile', async () => {
   for (const [scheduler, flags] of [
     ['maglev', []],
     ['sh', ['sh-fallback', 'sh-port']],
@@ -337,7 +337,7 @@ test('a handshake that was under way when its real server came to its threshold,
   }
 });
 
-test('one-packet scheduling: each datagram is scheduled anew, and nothing is remembered', async () => {
+test('one-packet scheduling: each datagram is scheduled by itself, and nothing is remembered', async () => {
   using it = await directorOf([ONE, TWO], { scheduler: 'rr', protocol: 'udp', onePacket: true });
   const sent = Array.from({ length: 5 }, () => it.caller.send(1000));
   assert.deepEqual(sent, ['32', '31', '32', '31', '32']);
@@ -352,13 +352,13 @@ test('one-packet scheduling: each datagram is scheduled anew, and nothing is rem
   assert.deepEqual(loadsOf(it.director), { [ONE]: [0, 0, 0], [TWO]: [0, 0, 0] });
 });
 
-test('without one-packet scheduling a client port stays where it was', async () => {
+test('without one-packet scheduling, datagrams of one client port stay at one real server', async () => {
   using it = await directorOf([ONE, TWO], { scheduler: 'rr', protocol: 'udp' });
   const sent = Array.from({ length: 5 }, () => it.caller.send(1000));
   assert.deepEqual(sent, ['32', '32', '32', '32', '32']);
 });
 
-test('the program places flows under sh and mh as the kernel was recorded doing', async () => {
+test('the program places flows under sh and mh as in the recordings of the kernel', async () => {
   const services = recordedServices();
   using director = await PacketDirector.with(services, {}, FLOWS);
   for (const { vip, port, client, server } of recordedPlacements()) {
@@ -402,7 +402,7 @@ test('persistence with a mask: the clients of a network count as one, those of a
   assert.equal(from6('fd50:0:0:11::2'), '32');
 });
 
-test('persistence outlasts the draining of its real server, for its clients alone', async () => {
+test('persistent clients stay at a drained real server, and no other client goes there', async () => {
   for (const family of [4, 6] as const) {
     const [address, servers] = family === 4 ? [VIP, [ONE, TWO]] : [VIP6, [ONE6, TWO6]];
     const client = (host: number): string => (family === 4 ? `10.50.0.${host}` : `fd50::${host}`);
@@ -430,7 +430,7 @@ test('persistence on port 0 keeps flows to different ports together', async () =
   }
 });
 
-test("persistence of one service says nothing of another's", async () => {
+test('persistence of one service does not affect another service', async () => {
   const persistence = { timeout: 360 };
   const services = [80, 81].map((port) => service(VIP, port, [ONE, TWO], { scheduler: 'rr', persistence }));
   using director = await PacketDirector.with(services, {}, FLOWS);
@@ -441,7 +441,7 @@ test("persistence of one service says nothing of another's", async () => {
   assert.equal(one!.send({ address: '10.50.0.1', port: 1002 }), '32');
 });
 
-test('persistence under hashing schedulers holds against a change of the table', async () => {
+test('under hashing schedulers, persistent clients stay when the table changes', async () => {
   for (const scheduler of ['maglev', 'sh', 'mh'] as const) {
     using it = await directorOf([ONE, TWO], { scheduler, persistence: { timeout: 360 } });
     const clients = Array.from({ length: 60 }, (_, i) => `10.50.1.${i}`);
@@ -454,7 +454,7 @@ test('persistence under hashing schedulers holds against a change of the table',
   }
 });
 
-test('the flow of a real server that was removed, or that answers no more, is rescheduled at once and then stays', async () => {
+test('a flow whose real server is removed or stops answering is rescheduled once, at once', async () => {
   const gone: Resolution = { state: 'unresolved', reason: 'a test' };
   for (const scheduler of ['rr', 'wlc', 'sh', 'maglev'] as const) {
     for (const how of ['removed', 'dead'] as const) {

@@ -13,7 +13,7 @@ import { service } from '../support/models.js';
 const VIP = '10.99.0.10';
 const SMALL = { ipv4: 1 << 12, ipv6: 1 << 12 };
 
-test('the templates of a service that is not persistent any more are forgotten', async () => {
+test('the sweep removes the templates of a service that is no longer persistent', async () => {
   const servers = ['10.99.0.31', '10.99.0.32'];
   const asked = service(VIP, 80, servers, { scheduler: 'rr', persistence: { timeout: 300 } });
   using director = await PacketDirector.with([asked], {}, SMALL);
@@ -27,7 +27,7 @@ test('the templates of a service that is not persistent any more are forgotten',
   assert.deepEqual(await states(), { established: 1 });
 });
 
-test('a summary counts the flows that are asked for alone: by state, by real server, by client', async () => {
+test('a summary counts only the selected flows: by state, by real server, by client', async () => {
   const asked = service(VIP, 80, ['10.99.0.31', '10.99.0.32'], { scheduler: 'rr', persistence: { timeout: 300 } });
   using director = await PacketDirector.with([asked, service(VIP, 81, ['10.99.0.31'], { scheduler: 'rr' })], {}, SMALL);
   const caller = new Caller(director, asked);

@@ -98,7 +98,7 @@ test('IP options and extension headers do not change where a flow goes', async (
   }
 });
 
-test('extension headers without end, a way still to go, and headers that are cut off go up', async () => {
+test('too many extension headers, unfinished routing headers and truncated headers are passed up', async () => {
   using director = await directorFor({ services: SERVICES });
   const plain = frame({ destination: VIP6 });
   const seven = Array.from({ length: 7 }, () => DESTINATION_OPTIONS);
@@ -111,7 +111,7 @@ test('extension headers without end, a way still to go, and headers that are cut
   assertPassed(director, withOptions(frame(), [1, 1, 1, 1]).slice(0, 57), 'truncated');
 });
 
-test('later fragments follow the first, and none of another packet', async () => {
+test('later fragments follow the first fragment of their packet, and of no other', async () => {
   using director = await directorFor({ services: SERVICES });
   const payload = new Uint8Array(64);
   for (let id = 1; id < 30; id += 1) {
@@ -141,7 +141,7 @@ test('a later fragment of the smallest size is rewritten too', async () => {
   assert.equal(assertSent(director, ipv4Fragment(whole, 8, false, 7).slice(0, 34)), home);
 });
 
-test('a first fragment too short for its ports, and fragments that are switched off, go up', async () => {
+test('a first fragment too short for its ports, and all fragments if switched off, are passed up', async () => {
   using director = await directorFor({ services: SERVICES });
   const whole = frame({ protocol: 'udp', destinationPort: 53 });
   assertPassed(director, ipv4Fragment(whole, 0, true, 3).slice(0, 41), 'truncated');
@@ -151,7 +151,7 @@ test('a first fragment too short for its ports, and fragments that are switched 
   assertPassed(without, withExtensions(frame({ destination: VIP6 }), [fragmentHeader(0, true, 3)]), 'fragment');
 });
 
-test("fragments of many packets at once find their ways, beyond the table's size the latest do", async () => {
+test("fragments of many packets at once follow their first; beyond the table's size only the latest do", async () => {
   using director = await directorFor({ services: SERVICES });
   const fragmentOf = (id: number, offset: number): Uint8Array =>
     ipv4Fragment(frame({ sourcePort: 1024 + (id % 60_000), protocol: 'udp', destinationPort: 53 }), offset, true, id);
@@ -163,7 +163,7 @@ test("fragments of many packets at once find their ways, beyond the table's size
   assert.ok(followed.filter(Boolean).length > 2600, String(followed.filter(Boolean).length));
 });
 
-test('an ICMP error goes where the flow goes whose packet it quotes, with eight bytes of the transport header', async () => {
+test('an ICMP error that quotes eight bytes of the transport header goes where that flow goes', async () => {
   using director = await directorFor({ services: SERVICES });
   const macs = { destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC };
   for (let sourcePort = 3000; sourcePort < 3030; sourcePort += 1) {
@@ -181,7 +181,7 @@ test('an ICMP error goes where the flow goes whose packet it quotes, with eight 
   }
 });
 
-test("echo, errors about nothing of a service's, and quotes that are cut off go to the host", async () => {
+test('echo, errors about other flows, and errors with truncated quotes are passed up to the host', async () => {
   using director = await directorFor({ services: SERVICES });
   const error = (type: number, quoted: Uint8Array, vip = VIP): Uint8Array =>
     icmpError({ destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC, router: '10.9.9.9', vip, type, quoted });
@@ -196,7 +196,7 @@ test("echo, errors about nothing of a service's, and quotes that are cut off go 
   assertPassed(director, error(3, replyBeginning(VIP, 22, CLIENT, 40_000, 6)), 'no-service');
 });
 
-test('tags: looked into, pushed, popped, rewritten, priority kept', async () => {
+test('VLAN tags are parsed, pushed, popped and rewritten, and keep their priority', async () => {
   const on = (address: string, vlan?: Destination['vlan']): Destination => ({
     address,
     weight: 1,
@@ -242,7 +242,7 @@ test('tags: looked into, pushed, popped, rewritten, priority kept', async () => 
   }
 });
 
-test('without VLANs in the configuration tagged frames are left to the host', async () => {
+test('without VLANs in the configuration, tagged frames are passed up to the host', async () => {
   using director = await directorFor({ services: SERVICES });
   for (const arrival of [tagged(frame(), 0x8100, 10), tagged(tagged(frame(), 0x8100, 20), 0x88a8, 100)]) {
     const { action, frame: after } = director.send(arrival);
@@ -252,7 +252,7 @@ test('without VLANs in the configuration tagged frames are left to the host', as
   assert.deepEqual(director.verdicts(), {});
 });
 
-test('three tags, and tags that are cut off, are not ours', async () => {
+test('frames with three tags or truncated tags are passed up uncounted', async () => {
   using director = await directorFor({ services: SERVICES, vlans: true });
   const three = tagged(tagged(tagged(frame(), 0x8100, 1), 0x8100, 2), 0x8100, 3);
   for (const arrival of [three, tagged(frame(), 0x8100, 10).slice(0, 16), tagged(frame(), 0x8100, 10).slice(0, 37)]) {
@@ -261,7 +261,7 @@ test('three tags, and tags that are cut off, are not ours', async () => {
   assert.deepEqual(director.verdicts(), {});
 });
 
-test('a service that drops answers nobody, one that rejects leaves the answer to the host', async () => {
+test('with noDestination drop nobody answers, with reject the host does', async () => {
   using director = await directorFor({
     services: [service(VIP, 80, [], { noDestination: 'drop' }), service(VIP, 81, [], { noDestination: 'reject' })],
   });
@@ -270,7 +270,7 @@ test('a service that drops answers nobody, one that rejects leaves the answer to
   assertPassed(director, frame({ destinationPort: 81 }), 'no-destination', 'tcp 192.168.1.100:81');
 });
 
-test('TTL is decremented with its checksum where a service asks for it, and time exceeded is left to the host', async () => {
+test('TTL and checksum are updated if a service asks for it, and the host sends time exceeded', async () => {
   using director = await directorFor({
     services: [
       service(VIP, 80, ['192.168.1.31'], { ttl: 'decrement' }),
@@ -313,7 +313,7 @@ function onesSum(bytes: Uint8Array): number {
   return sum === 0xffff ? 0 : sum;
 }
 
-test('what another director sends here is never scheduled again, so that two cannot play ball', async () => {
+test('frames from another director are never scheduled again, so that no packet goes to and fro', async () => {
   const other = '00:50:00:00:09:00';
   using director = await directorFor({ services: SERVICES, directors: ['00:50:00:00:08:00', other] });
   assertPassed(director, frame({ sourceMac: other }), 'from-director', 'tcp 192.168.1.100:80');
@@ -321,7 +321,7 @@ test('what another director sends here is never scheduled again, so that two can
   assertSent(director, frame({ sourceMac: '00:50:00:00:09:01' }));
 });
 
-test('packets longer than the way out takes go up', async () => {
+test('packets longer than the MTU of the egress interface are passed up', async () => {
   using director = await directorFor({ services: SERVICES });
   const ofLength = (bytes: number): Uint8Array => patched(frame(), [16, bytes >> 8, bytes & 0xff]);
   assertSent(director, ofLength(1500));
@@ -330,7 +330,7 @@ test('packets longer than the way out takes go up', async () => {
   assertPassed(director, long6, 'too-long', 'tcp [fd00::100]:80');
 });
 
-test('a real server behind another interface is redirected to, by the interface that the frame came by', async () => {
+test('packets are redirected to a real server behind another interface, by their ingress interface', async () => {
   // BPF_PROG_RUN's frames come by the loopback interface, which alone surely exists in any network namespace.
   const first: Interface = { name: 'lo', ifindex: 1, mac: '00:50:00:00:04:00', up: true, mtu: 1500, group: 1 };
   const other: Interface = { name: 'ens4', ifindex: 77, mac: '00:50:00:00:04:44', up: true, mtu: 9000, group: 77 };

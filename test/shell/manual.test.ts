@@ -36,15 +36,15 @@ function said(command: string, ...args: string[]): string {
   return stdout + stderr;
 }
 
-test('mandoc has nothing to say about a page', () => {
+test('mandoc has no complaint about any page', () => {
   assert.equal(said('mandoc', '-Tlint', ...pages), '');
 });
 
-test('groff has nothing to say about a page', () => {
+test('groff has no complaint about any page', () => {
   assert.equal(said('groff', '-man', '-ww', '-z', ...pages), '');
 });
 
-test('man has nothing to say about a page, and shows every one of them', () => {
+test('man shows every page without a complaint', () => {
   for (const page of pages) {
     const text = said('man', '--warnings', '--encoding', 'UTF-8', '--local-file', page);
     assert.match(text, /^NAME\n {7}beeline/m, page);
@@ -57,7 +57,7 @@ test('every page has a name and a summary that "apropos" can find', () => {
   assert.equal(found.split('\n').filter((line) => /: "beeline[a-z.-]* - .+"$/.test(line)).length, pages.length);
 });
 
-test('no page needs more than 80 columns, but where a command has to be one line', () => {
+test('no page needs more than 80 columns, except for commands that must be one line', () => {
   for (const page of pages) {
     const text = said('man', '--encoding', 'UTF-8', '--local-file', page);
     const tooLong = text.split('\n').filter((line) => line.length > 80 && !/^ {11}\S/.test(line));
@@ -65,7 +65,7 @@ test('no page needs more than 80 columns, but where a command has to be one line
   }
 });
 
-test('"beeline manual" shows a page on a terminal, and one that is not there is told', async () => {
+test('"beeline manual" shows a page on a terminal, and reports a page that does not exist', async () => {
   const terminal = new Terminal(`${process.execPath} ${MAIN} manual lab up`, { MANPAGER: 'cat' });
   assert.match(await terminal.ended(), /beeline-lab - build a test network/);
   const { status, stderr } = spawnSync(process.execPath, [MAIN, 'manual', 'honey'], { encoding: 'utf8' });

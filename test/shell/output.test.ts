@@ -62,7 +62,7 @@ for (const command of COLOURED) {
   });
 }
 
-test('states have the colours of traffic lights', async () => {
+test('states are green, yellow or red', async () => {
   const text = await onTerminal('list');
   for (const [code, state] of [
     [32, 'up'],
@@ -73,22 +73,22 @@ test('states have the colours of traffic lights', async () => {
   }
 });
 
-test('a terminal that is dumb, and a pipe, get no colours unless they are forced', async () => {
+test('dumb terminals and pipes get no colours unless colours are forced', async () => {
   assert.doesNotMatch(await onTerminal('list', { TERM: 'dumb' }), /\x1b/);
   assert.doesNotMatch((await shell('beeline list')).stdout, /\x1b/);
   assert.match((await shell('beeline list', { FORCE_COLOR: '1' })).stdout, /\x1b\[32mup/);
 });
 
-test('where program and oracle disagree the explanation is printed, and then what to do about it', async () => {
+test('if program and oracle disagree, the explanation is printed, followed by advice', async () => {
   for (const form of ['', ' --json']) {
     const { status, stdout, stderr } = await shell(`beeline ${EXPLAIN} --vlan 5${form}`);
     assert.equal(status, 1);
     assert.match(stdout, form === '' ? /^oracle +DISAGREES/m : /"agrees": false/);
-    assert.match(stderr, /program and oracle do not agree: verdict forwarded, oracle no-flow\n.*please report it/);
+    assert.match(stderr, /program and oracle disagree: verdict forwarded, oracle no-flow\n.*please report it/);
   }
 });
 
-test('JSON is JSON on a terminal too', async () => {
+test('JSON has no colours on a terminal', async () => {
   const text = await onTerminal('list --json');
   assert.equal((JSON.parse(text) as unknown[]).length, 2);
 });
@@ -115,14 +115,14 @@ const READ_BY_NOBODY = [
 ];
 
 for (const command of READ_BY_NOBODY) {
-  test(`"beeline ${command}" ends quietly when nobody reads on`, async () => {
+  test(`"beeline ${command}" ends quietly when the reader stops reading`, async () => {
     const { stdout, stderr } = await shell(`beeline ${command} | true; echo "\${PIPESTATUS[0]}"`);
     assert.match(stdout, command.startsWith('check') ? /^[02]\n$/ : /^(0|141)\n$/);
     assert.equal(stderr, '');
   });
 }
 
-test('a message that nobody reads is no reason for another one', async () => {
+test('a message that nobody reads causes no further message', async () => {
   assert.equal((await shell('beeline nonsense 2> >(true); echo $?')).stdout, '2\n');
   assert.equal((await shell('beeline list --instance none 2>&1 | true; echo "${PIPESTATUS[0]}"')).stdout, '3\n');
 });

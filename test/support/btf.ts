@@ -1,10 +1,10 @@
-/** Types made up by fast-check, as the BTF that a compiler could have written. */
+/** Random types from fast-check, as BTF that a compiler could have written. */
 
 import fc from 'fast-check';
 
 import { Btf, type BtfMember, type BtfType, type BtfTypeId } from '../../src/libbpf/index.js';
 
-/** A type before it has a number. */
+/** A type before it has a BTF id. */
 export type Shape =
   | { readonly kind: 'int'; readonly name: string; readonly size: number; readonly signed: boolean }
   | { readonly kind: 'bool' | 'pointer' }
@@ -16,9 +16,9 @@ export type Shape =
 
 export interface Member {
   readonly of: Shape;
-  /** Only of integers; more than there are, and 0, are cut. */
+  /** Bit field width, for integers only; 0 and widths above the size are clamped. */
   readonly bits?: number | undefined;
-  /** Only structs and unions can do without. */
+  /** Only members that are structs or unions may have no name. */
   readonly anonymous?: boolean | undefined;
 }
 
@@ -52,7 +52,7 @@ const text = fc.nat(8).map((length) => ({
   of: { kind: 'int' as const, name: 'char', size: 1, signed: true },
 }));
 
-/** Any type at all, with everything in it that C can nest. */
+/** Any type, nested as deep as C allows. */
 export const { type: anyShape } = fc.letrec<{ type: Shape; members: readonly Member[] }>((tie) => ({
   type: fc.oneof(
     { depthSize: 'medium', withCrossShrink: true },
@@ -77,7 +77,7 @@ export const { type: anyShape } = fc.letrec<{ type: Shape; members: readonly Mem
   ),
 }));
 
-/** Numbers a shape's types; the last one is the shape itself. */
+/** Gives the types of a shape their BTF ids; the last one is the shape itself. */
 export function btfOf(shape: Shape): { btf: Btf; type: BtfTypeId; size: number } {
   const types: BtfType[] = [{ kind: 'void', name: 'void' }];
   const names = { next: 0 };
@@ -124,7 +124,7 @@ function add(types: BtfType[], names: { next: number }, shape: Shape): Added {
   }
 }
 
-/** Packed: one member after another, bit fields without a gap between them. */
+/** Lays members out packed: one after another, bit fields without a gap. */
 function layOut(
   types: BtfType[],
   names: { next: number },

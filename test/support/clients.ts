@@ -1,11 +1,11 @@
-/** Clients of a director under test: the frames they send, and who answers them. */
+/** Clients of a director under test: the frames that they send, and the real servers that receive them. */
 
 import { familyOf, type IpAddress, type ServiceKey } from '../../src/model/index.js';
 import { buildFrame, summarizeFrame, TCP_FLAG } from '../../src/packet/index.js';
 import type { PacketDirector } from './director.js';
 import { CLIENT_MAC, DIRECTOR, macFor } from './models.js';
 
-/** TCP's flags as ipvs-golden names segments: S, A, F, R, and several letters for several. */
+/** TCP's flags by the letters that ipvs-golden names segments by. */
 const FLAGS: Readonly<Record<string, number>> = { F: TCP_FLAG.fin, S: TCP_FLAG.syn, R: TCP_FLAG.rst, A: TCP_FLAG.ack };
 
 export interface Client {
@@ -14,10 +14,10 @@ export interface Client {
 }
 
 /**
- * A frame of a client to a service.
+ * Builds a client's frame to a service.
  *
  * @param flags TCP's, by their letters
- * @param port the virtual one, for a service that takes all
+ * @param port the destination port, for a service of all ports
  */
 export function frameOf(
   service: ServiceKey,
@@ -39,7 +39,7 @@ export function frameOf(
   });
 }
 
-/** The real server that a frame is sent to, by its MAC; undefined when it is not sent. */
+/** Sends a frame and returns the real server that it is forwarded to; undefined if it is not forwarded. */
 export function serverOf(director: PacketDirector, frame: Uint8Array): IpAddress | undefined {
   const { action, frame: sent } = director.send(frame);
   if (action !== 'tx') {
@@ -50,7 +50,7 @@ export function serverOf(director: PacketDirector, frame: Uint8Array): IpAddress
   return all.find(({ address }) => macFor(address) === mac)!.address;
 }
 
-/** One client of one service: what it sends, and to which real server that goes, by the last part of its address. */
+/** Sends frames of clients to one service, and names the real server of each by the last part of its address. */
 export class Caller {
   readonly #director: PacketDirector;
   readonly #service: ServiceKey;
@@ -60,18 +60,18 @@ export class Caller {
     this.#service = service;
   }
 
-  /** Where a segment, or a datagram, goes; undefined: nowhere. */
+  /** Sends a segment or datagram and returns where it goes; undefined if it is not forwarded. */
   send(client: Client | number, flags = 'S', port?: number): string | undefined {
     const from = typeof client === 'number' ? { port: client } : client;
     return lastPart(serverOf(this.#director, frameOf(this.#service, from, flags, port)));
   }
 
-  /** Sends several segments of one flow; where the last one goes. */
+  /** Sends segments of one flow and returns where the last one goes. */
   segments(client: Client | number, ...segments: string[]): string | undefined {
     return segments.map((flags) => this.send(client, flags)).at(-1);
   }
 
-  /** Opens flows from consecutive ports; where they go, one after another. */
+  /** Opens flows from consecutive ports and returns where they go, one after another. */
   open(firstPort: number, count: number): string {
     return Array.from({ length: count }, (_, i) => this.send(firstPort + i) ?? '-').join(' ');
   }

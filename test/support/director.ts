@@ -1,4 +1,4 @@
-/** A director without an interface: the real program and real maps, fed by BPF_PROG_RUN. */
+/** A director without an interface: the real program and maps, run by BPF_PROG_RUN. */
 
 import { DIRECTOR_OBJECT, MapSet, Publisher } from '../../src/dataplane/index.js';
 import { type Compilable, compile, type Image } from '../../src/image/index.js';
@@ -7,7 +7,8 @@ import type { IpAddress, Model, Resolution, Service, World } from '../../src/mod
 import { type Decision, Oracle } from '../../src/oracle/index.js';
 import { worldOf } from './models.js';
 
-export interface Outcome {
+/** The XDP action for a frame, and the frame as the program left it. */
+export interface SentFrame {
   readonly action: keyof typeof XdpAction;
   readonly frame: Uint8Array;
 }
@@ -16,7 +17,7 @@ export class PacketDirector implements Disposable {
   readonly publisher: Publisher;
   #oracle: Oracle | undefined;
 
-  /** @param install stands for putting a program onto interfaces */
+  /** @param install called where the daemon would attach a program to interfaces */
   constructor(install: () => void = () => undefined) {
     this.publisher = new Publisher({
       create: (geometry, features, before) => MapSet.create(DIRECTOR_OBJECT, geometry, features, before),
@@ -25,7 +26,7 @@ export class PacketDirector implements Disposable {
     });
   }
 
-  /** A director with these services, whose real servers all answer but for what `except` says. */
+  /** Makes a director with services. All real servers are resolved, except as `except` says. */
   static async with(
     services: readonly Service[],
     except: Readonly<Record<IpAddress, Resolution>> = {},
@@ -51,8 +52,8 @@ export class PacketDirector implements Disposable {
     return image;
   }
 
-  /** What the real program does with a frame. */
-  send(frame: Uint8Array): Outcome {
+  /** Runs the program on a frame. */
+  send(frame: Uint8Array): SentFrame {
     const { returnValue, data } = this.publisher.set!.program.run({ data: frame });
     const action = (Object.keys(XdpAction) as (keyof typeof XdpAction)[]).find(
       (name) => XdpAction[name] === returnValue,
@@ -60,12 +61,12 @@ export class PacketDirector implements Disposable {
     return { action: action!, frame: new Uint8Array(data) };
   }
 
-  /** What it should do; it remembers first fragments, so ask once for each frame that is sent. */
+  /** Returns the oracle's decision. The oracle keeps state, so call this once for each frame that is sent. */
   expect(frame: Uint8Array): Decision {
     return this.#oracle!.decide(frame);
   }
 
-  /** Counts of verdicts that were not sending, for a service, or for VIPs' traffic to none. */
+  /** Returns the counts of a service's verdicts; without a name, of VIPs' packets for no service. */
   verdicts(service?: string): Partial<Record<string, number>> {
     const { services, noService } = this.publisher.counters();
     return service === undefined ? noService : services.find(({ name }) => name === service)!.verdicts;

@@ -1,11 +1,11 @@
-/** Many downloads at once, each on a connection of its own, to their ends; prints what became of them. */
+/** Runs many downloads at once, each on a separate connection, and prints their results. */
 
 import { request } from 'node:http';
 
 const [url, count, bytes] = process.argv.slice(2);
 const TIMEOUT_MS = 10_000;
 
-/** Undefined when it came whole, else why not. */
+/** Resolves to undefined if the download was complete, otherwise to the reason. */
 function download(): Promise<string | undefined> {
   return new Promise((resolve) => {
     const call = request(url!, { agent: false, timeout: TIMEOUT_MS }, (response) => {

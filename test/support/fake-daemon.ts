@@ -1,4 +1,4 @@
-/** A daemon that answers commands without a data path: what it says is always the same. */
+/** A daemon without a data path, which always gives the same answers. */
 
 import { type DestinationReport, type ExplainReport, type ServiceReport } from '../../src/control/index.js';
 import { ControlServer } from '../../src/control/server.js';
@@ -29,7 +29,7 @@ export const SERVICES: readonly ServiceReport[] = [
   },
 ];
 
-/** What is said of every packet. */
+/** The report on every packet. */
 export const EXPLAINED: ExplainReport = {
   packet: {
     interface: 'ens3',
@@ -76,7 +76,7 @@ export const EXPLAINED: ExplainReport = {
   oracle: { agrees: true, verdict: 'forwarded', server: '192.168.1.32', differences: [] },
 };
 
-/** The same, and program and oracle do not agree. */
+/** The same, but program and oracle disagree. */
 export const DISAGREEING: ExplainReport = {
   ...EXPLAINED,
   oracle: {
@@ -86,7 +86,7 @@ export const DISAGREEING: ExplainReport = {
   },
 };
 
-/** Listens as the daemon of an instance; needs root, as that does. */
+/** Listens as the daemon of an instance; needs root, as the daemon does. */
 export function fakeDaemon(instance: string): Promise<ControlServer> {
   const unused = (): never => {
     throw new Error('the fake daemon does not know how');
@@ -140,7 +140,7 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
       drain: unused,
       drainState: unused,
       stop: unused,
-      // Of frames with a VLAN tag it says that the two disagree.
+      // For frames with a VLAN tag, program and oracle disagree.
       explain: ({ frames }) =>
         frames.map((frame) => (etherTypeOf(frame) === ETHER_TYPE.vlan ? DISAGREEING : EXPLAINED)),
     },

@@ -1,11 +1,11 @@
-/** What IPVS was recorded doing (test/golden/ipvs): hashing services and their placements, states of flows. */
+/** Recordings of IPVS (test/golden/ipvs): hashing services and their placements, states of flows. */
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { type Destination, type IpAddress, SCHEDULER_FLAGS, SCHEDULERS, type Service } from '../../src/model/index.js';
 
-/** Relative to the repository's root, where tests run. */
+/** Relative to the root of the repository, where tests run. */
 const DIRECTORY = 'test/golden/ipvs';
 
 export interface Placement {
@@ -15,7 +15,7 @@ export interface Placement {
   readonly server: IpAddress;
 }
 
-/** What a client sent from one port, flags by segment ("S", "FA", ...), and the state its entry was then listed in. */
+/** The flags of the segments that a client sent from one port ("S", "FA", …), and the state of its entry afterwards. */
 export interface RecordedFlow {
   readonly port: number;
   readonly segments: readonly string[];
@@ -31,7 +31,7 @@ function endpoint(text: string): { address: IpAddress; port: number } {
   return { address: address!, port: Number(port) };
 }
 
-/** The services of hash-config.txt, destinations in the order in which they were added. */
+/** Reads the services of hash-config.txt, with destinations in the order in which they were added. */
 export function recordedServices(): Service[] {
   const services = new Map<string, Service & { destinations: Destination[] }>();
   for (const line of linesOf('hash-config.txt')) {
@@ -49,7 +49,7 @@ export function recordedServices(): Service[] {
   return [...services.values()];
 }
 
-/** The lines of hash-map.txt: which real server the kernel chose. */
+/** Reads the lines of hash-map.txt: the kernel's choices of real servers. */
 export function recordedPlacements(): Placement[] {
   return linesOf('hash-map.txt')
     .filter((line) => line !== '')
@@ -59,7 +59,7 @@ export function recordedPlacements(): Placement[] {
     });
 }
 
-/** The TCP flows of states.txt, in the order in which their segments were sent. */
+/** Reads the TCP flows of states.txt, in the order in which their segments were sent. */
 export function recordedFlows(): RecordedFlow[] {
   const lines = linesOf('states.txt');
   return lines.flatMap((line, at) => {
@@ -67,7 +67,7 @@ export function recordedFlows(): RecordedFlow[] {
     if (port === undefined) {
       return [];
     }
-    // The first listing after it: in a later one time may have gone on.
+    // The first listing after it, because a later one may show a timeout that has run on.
     const listed = lines.slice(at).find((each) => each.startsWith('TCP') && each.includes(`:${port} `))!;
     return [{ port: Number(port), segments: segments!.trim().split(' '), state: listed.split(/\s+/)[2]! }];
   });

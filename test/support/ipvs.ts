@@ -1,4 +1,4 @@
-/** A lab with two directors of the same services, Beeline and the kernel's IPVS, and a client that may turn to either. */
+/** A lab with two directors of the same services, Beeline and the kernel's IPVS, and a client that can use either. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ const BOOT_TIMEOUT_MS = 60_000;
 
 export const REAL_SERVERS = ['real1', 'real2'] as const;
 
-/** By the names of their ports at the switch. */
+/** The directors, by the names of their ports at the switch. */
 export type Director = 'director' | 'ipvs';
 
 const MACS: Readonly<Record<Director, MacAddress>> = {
@@ -30,31 +30,31 @@ const MACS: Readonly<Record<Director, MacAddress>> = {
   ipvs: '00:50:00:00:05:00',
 };
 const IPVS_ADDRESS = '192.168.1.22';
-/** The client's further addresses: it is a router to itself, so that it may use each of them. */
+/** The network of the client's further addresses. A local route lets the client use each of them. */
 const CLIENTS = '10.1.0.0/16';
 
-/** A TCP service on port 80 of a virtual address of its own, with both real servers. */
+/** A TCP service on port 80 of a separate VIP, with both real servers. */
 export interface SharedService {
   readonly vip: string;
   readonly scheduler: Scheduler;
   readonly flags?: readonly SchedulerFlag[];
-  /** Beeline's alone. */
+  /** Options that only Beeline gets. */
   readonly track?: Tracking;
   readonly persistence?: { readonly timeout: number; readonly mask?: string };
-  /** Of the real servers, in the order in which they are added. */
+  /** Weights of the real servers, in the order in which they are added. */
   readonly weights: readonly [number, number];
-  /** How many flows each real server takes. Default: all. */
+  /** Number of flows that each real server takes. Default: no limit. */
   readonly upperThreshold?: number;
 }
 
-/** The lab of both directors. It goes with the test. */
+/** The lab with both directors. It is removed with the test. */
 export class SharedLab extends TestLab {
   #guest: ProcessIdentity | undefined;
 
   static async with(context: TestContext, name: string, services: readonly SharedService[]): Promise<SharedLab> {
     requireUml();
     const lab = new SharedLab(`test-${name}`);
-    // What a test that was killed left behind.
+    // Remove the leftovers of a test that was killed.
     await lab.down();
     context.after(() => lab.down());
     await lab.up();
@@ -66,7 +66,7 @@ export class SharedLab extends TestLab {
   }
 
   override async down(): Promise<boolean> {
-    // unshare holds gentler signals back.
+    // unshare blocks milder signals.
     if (this.#guest !== undefined && isAlive(this.#guest)) {
       await this.kill(this.#guest);
     }
@@ -84,7 +84,7 @@ export class SharedLab extends TestLab {
     }
   }
 
-  /** Its card is a tap device at the switch, where its process runs; it ends with the lab. */
+  /** Starts IPVS in user-mode Linux. Its NIC is a tap device at the switch. It ends with the lab. */
   async #startIpvs(services: readonly SharedService[]): Promise<void> {
     const ipvs: Director = 'ipvs';
     await run('ip', ['-n', this.namespace('switch'), 'tuntap', 'add', 'dev', ipvs, 'mode', 'tap']);
@@ -95,10 +95,10 @@ export class SharedLab extends TestLab {
       mac: MACS.ipvs,
       schedulers: [...new Set(services.map(({ scheduler }) => scheduler))],
       commands: ipvsCommands(services),
-      // Like Beeline: flows that began elsewhere are taken on.
+      // Like Beeline, IPVS accepts flows that began elsewhere.
       parameters: ['vs/sloppy_tcp'],
     });
-    // A process namespace, since its helpers would outlive it and keep the tap device; it goes with whoever runs the test.
+    // A PID namespace, because its helpers would outlive it and keep the tap device; it ends with the test process.
     const alone = ['setpriv', '--pdeathsig', 'KILL', '--', 'unshare', '--pid', '--mount-proc', '--fork', '--'];
     const guest = this.startProcess('switch', ipvs, [...alone, ...command]);
     this.#guest = guest;
@@ -110,13 +110,13 @@ export class SharedLab extends TestLab {
     }
   }
 
-  /** From now on the client's packets for these services go to this director. No ARP: both answer for the addresses. */
+  /** Sends the client's packets for these services to this director, without ARP, because both directors answer it. */
   async turnTo(director: Director, services: readonly SharedService[]): Promise<void> {
     const lines = services.map(({ vip }) => `neigh replace ${vip} lladdr ${MACS[director]} dev ${NIC} nud permanent`);
     await run('ip', ['-n', this.namespace('client'), '-batch', '-'], { input: `${lines.join('\n')}\n` });
   }
 
-  /** The answers to some visits of the client, in their order. */
+  /** Returns the answers to visits of the client, in order. */
   async answers(visits: Visits): Promise<string[]> {
     const path = join(this.directory, 'visits.json');
     writeFileSync(path, JSON.stringify(visits));
@@ -127,13 +127,13 @@ export class SharedLab extends TestLab {
     return JSON.parse(stdout) as string[];
   }
 
-  /** TCP connections of a host that are established now. */
+  /** Returns the number of established TCP connections of a host. */
   async connections(host: HostName): Promise<number> {
     const lines = await this.exec(host, ['ss', '-Htn', 'state', 'established']);
     return lines.split('\n').filter(Boolean).length;
   }
 
-  /** Frames that each director has been sent. */
+  /** Returns the number of frames that each director has received. */
   async sentTo(): Promise<Readonly<Record<Director, number>>> {
     const links = JSON.parse(await run('ip', ['-n', this.namespace('switch'), '-j', '-s', 'link', 'show'])) as {
       ifname: string;
@@ -153,7 +153,7 @@ function beelineService({ vip, weights, upperThreshold, ...scheduling }: SharedS
   return { address: vip, port: 80, ...scheduling, realServers };
 }
 
-/** ip's and ipvsadm's. */
+/** Returns the commands of ip and ipvsadm that make the services. */
 function ipvsCommands(services: readonly SharedService[]): string[] {
   return [
     `ip addr add ${IPVS_ADDRESS}/24 dev ${CARD}`,
@@ -176,7 +176,7 @@ function ipvsCommands(services: readonly SharedService[]): string[] {
   ];
 }
 
-/** Flows by their numbers, from `first` on, up to 60,000: several of each of some clients, never twice the same. */
+/** Returns distinct flows, numbered from `first` up to 60,000: several from each client. */
 export function flowsTo({ vip }: SharedService, clients: number, count: number, first = 0): Visit[] {
   return Array.from({ length: count }, (_, i) => {
     const client = (first + i) % clients;

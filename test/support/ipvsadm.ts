@@ -1,20 +1,12 @@
-/** ipvsadm over a director that is a model alone, and what real ipvsadm was recorded to answer (test/golden/ipvs). */
+/** ipvsadm on a director that is only a model, and the recorded answers of real ipvsadm (test/golden/ipvs). */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { FlowReport, FlowsReport } from '../../src/control/index.js';
-import {
-  attempt,
-  type Director,
-  execute,
-  type Figures,
-  type Names,
-  OfflineDirector,
-  parseServices,
-  type Surroundings,
-} from '../../src/ipvsadm/index.js';
+import { type Director, type Environment, execute, type Names, parseServices } from '../../src/ipvsadm/index.js';
+import { type Figures, OfflineDirector, toPromise } from '../../src/ipvsadm/offline.js';
 import {
   BeelineError,
   type Destination,
@@ -24,12 +16,12 @@ import {
   type Service,
 } from '../../src/model/index.js';
 
-/** A director without packets: changes go to a model, figures are as given. */
+/** A director without packets: changes go to a model, and statistics are as given. */
 export class FakeDirector extends OfflineDirector {
-  /** By a service's name, or by that and a real server's address: "tcp 10.0.0.1:80", "tcp 10.0.0.1:80 10.0.0.2". */
+  /** Statistics by service ("tcp 10.0.0.1:80"), or by service and real server ("tcp 10.0.0.1:80 10.0.0.2"). */
   figures: Readonly<Record<string, Partial<Figures>>> = {};
   listedFlows: readonly FlowReport[] = [];
-  /** Which services' counters were set to zero. */
+  /** The services whose statistics were reset. */
   readonly zeroed: string[] = [];
 
   constructor() {
@@ -41,7 +33,7 @@ export class FakeDirector extends OfflineDirector {
     return { ...super.figuresOf(service, destination), ...this.figures[name] };
   }
 
-  /** Two pages, where there are several flows. */
+  /** Returns two pages if there are several flows. */
   override flows(from: string | undefined): Promise<FlowsReport> {
     const middle = this.listedFlows.length >> 1;
     return Promise.resolve(
@@ -52,7 +44,7 @@ export class FakeDirector extends OfflineDirector {
   }
 
   override zero(service: EditKey | undefined): Promise<void> {
-    return attempt(() => {
+    return toPromise(() => {
       const { services, markServices = [] } = this.model;
       const all = [...services, ...markServices].map(editKeyName);
       if (service !== undefined && !all.includes(editKeyName(service))) {
@@ -63,7 +55,7 @@ export class FakeDirector extends OfflineDirector {
   }
 }
 
-/** The names on the machine that recordings were made on. */
+/** The names on the machine of the recordings. */
 const HOSTS: Readonly<Record<string, string>> = {
   localhost: '127.0.0.1',
   'director.example': '10.0.0.100',
@@ -99,7 +91,7 @@ export const RECORDED_NAMES: Names = {
 };
 
 export interface Answer {
-  /** Standard output and standard error, without Beeline's warnings. */
+  /** Standard output and standard error without Beeline's warnings. */
   readonly output: string;
   readonly warnings: readonly string[];
   readonly status: number;
@@ -109,7 +101,7 @@ export interface Answer {
 export async function ipvsadm(
   director: Director,
   words: readonly string[],
-  rest: Partial<Surroundings> & { readonly stdin?: string } = {},
+  rest: Partial<Environment> & { readonly stdin?: string } = {},
 ): Promise<Answer> {
   let output = '';
   const warnings: string[] = [];
@@ -131,7 +123,7 @@ export async function ipvsadm(
   return { output, warnings, status };
 }
 
-/** A command of a recording, and what came of it. */
+/** A command of a recording, and its result. */
 export interface Recorded {
   readonly command: string;
   readonly words: readonly string[];
@@ -140,7 +132,7 @@ export interface Recorded {
   readonly status: number;
 }
 
-/** The "$ ipvsadm …" blocks of a file in test/golden/ipvs. */
+/** Reads the "$ ipvsadm …" blocks of a file in test/golden/ipvs. */
 export function recordedCommands(file: string): Recorded[] {
   const text = readFileSync(join('test/golden/ipvs', file), 'utf8');
   const recorded = [...text.matchAll(/^\$ (.*)\n((?:(?!\[exit )(?!\$ ).*\n)*?)\[exit (\d+)\]$/gm)].map(
@@ -148,7 +140,7 @@ export function recordedCommands(file: string): Recorded[] {
       const [first, second] = command.split(' | ') as [string, string | undefined];
       const words = shellWords(second ?? first);
       const stdin = second === undefined ? '' : printf(shellWords(first));
-      // Remarks between commands are not output.
+      // Remarks between commands are not part of the output.
       return {
         command,
         words: words.slice(1),
@@ -162,14 +154,14 @@ export function recordedCommands(file: string): Recorded[] {
   return recorded;
 }
 
-/** A shell's words, quotes taken off. */
+/** Splits a line into words as a shell does, and removes quotes. */
 function shellWords(line: string): string[] {
   return [...line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)].map(([word]) =>
     word.replace(/'([^']*)'|"([^"]*)"/g, (_, single?: string, double?: string) => single ?? double ?? ''),
   );
 }
 
-/** What printf(1) prints of one argument without conversions. */
+/** Returns the output of printf(1) for one argument without conversions. */
 function printf(words: readonly string[]): string {
   const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', v: '\v', f: '\f', '\\': '\\' };
   return words.at(-1)!.replace(/\\(.)/g, (_, letter: string) => escapes[letter] ?? `\\${letter}`);

@@ -1,9 +1,9 @@
-/** Tests that make network interfaces run in a network namespace of their own: nothing they do can reach the host. */
+/** Tests that make network interfaces run in a separate network namespace, so that they cannot affect the host. */
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** Fails unless the process began alone in its network: scripts/test sees to that. */
+/** Fails unless the process started in a separate network namespace, as under scripts/test. */
 export function requireOwnNetwork(): void {
   const interfaces = readFileSync('/proc/self/net/dev', 'utf8').match(/^ *[^ ]+:/gm) ?? [];
   const ours = interfaces.filter((name) => !/^ *(lo|test[0-9a-z]*):/.test(name));
@@ -12,12 +12,12 @@ export function requireOwnNetwork(): void {
   }
 }
 
-/** Runs `ip` in this process's network and returns what it printed. */
+/** Runs `ip` in this process's network and returns its output. */
 export function ip(...args: string[]): string {
   return execFileSync('ip', args, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
 }
 
-/** A cable between two interfaces of this network, both up. Returns their indices. */
+/** Makes a veth pair in this network, with both ends up. Returns their indices. */
 export function makeVeth(name: string, peer: string): { ifindex: number; peerIfindex: number } {
   ip('link', 'add', name, 'type', 'veth', 'peer', 'name', peer);
   ip('link', 'set', name, 'up');

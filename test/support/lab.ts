@@ -1,4 +1,4 @@
-/** A lab for a test, with what tests do in it. */
+/** A lab for a test, with the actions of tests. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,14 +14,14 @@ import { BeelineError } from '../../src/model/index.js';
 const LOAD = fileURLToPath(new URL('./load.js', import.meta.url));
 const BEELINE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
-/** What a program ended with. */
+/** Result of a program. */
 export interface Ended {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs a program on a host of the lab to its end, however it ends. */
+/** Runs a program on a host of the lab to its end, also if it fails. */
 export function execute(lab: Lab, host: HostName, command: readonly string[]): Promise<Ended> {
   const [file, args] = inNamespace(lab.namespace(host), command);
   return collect(file, args);
@@ -39,11 +39,11 @@ async function collect(file: string, args: readonly string[]): Promise<Ended> {
   return { status, ...output };
 }
 
-/** A lab that goes with the test. */
+/** A lab that is removed with the test. */
 export class TestLab extends Lab {
   static async build(context: TestContext, name: string): Promise<TestLab> {
     const lab = new TestLab(`test-${name}`);
-    // What a test that was killed left behind.
+    // Remove the leftovers of a test that was killed.
     await lab.down();
     context.after(() => lab.down());
     await lab.up();
@@ -54,7 +54,7 @@ export class TestLab extends Lab {
     writeFileSync(this.configPath, text);
   }
 
-  /** `beeline ARGS` on the director, to its end, however it ends. */
+  /** Runs `beeline ARGS` on the director to its end, also if it fails. */
   run(...args: string[]): Promise<Ended> {
     return execute(this, 'director', [process.execPath, BEELINE, '--instance', this.name, ...args]);
   }
@@ -67,7 +67,7 @@ export class TestLab extends Lab {
     return JSON.parse(await this.beeline(['list', '--json'])) as ServiceReport[];
   }
 
-  /** Requests a page from the client, each time from another port; throws when one fails. */
+  /** Requests pages from the client, each from another port. Throws if a request fails. */
   async pages(count: number, url = `http://${VIP4}/`): Promise<string[]> {
     const pages: string[] = [];
     for (let i = 0; i < count; i += 1) {
@@ -77,7 +77,7 @@ export class TestLab extends Lab {
     return pages;
   }
 
-  /** Waits until something holds; fails with what is still not so. */
+  /** Waits until a condition holds. Fails with its description. */
   async until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!(await holds())) {
@@ -91,19 +91,19 @@ export class TestLab extends Lab {
   /** Kills a process as a crash would and waits until it is gone. */
   async kill(identity: ProcessIdentity): Promise<void> {
     process.kill(identity.pid, 'SIGKILL');
-    // Its threads hold socket and lock for a moment after it has become a zombie: it is reaped when the last one is gone.
+    // Its threads hold socket and lock for a moment after it has become a zombie. It is reaped when the last one has ended.
     await this.until('the process is gone', () => !existsSync(`/proc/${identity.pid}`));
   }
 }
 
 export interface LoadResult {
   readonly requests: number;
-  /** Requests that did not get their page. */
+  /** Number of requests that did not get their page. */
   readonly failures: readonly string[];
   readonly slowestMs: number;
 }
 
-/** Small requests from the client, each on a connection of its own, one after another, until it is stopped. */
+/** Small requests from the client, each on a separate connection, one after another, until it is stopped. */
 export class Load {
   readonly #result: Promise<Ended>;
   readonly #stop: () => void;
@@ -142,17 +142,18 @@ export class Load {
   }
 }
 
-/** TCP segments on their way through the director, since the hosts exist. */
+/** TCP segments through the director, counted since the hosts exist. */
 export interface Segments {
-  /** By the client, those that it sent again included. */
+  /** Segments that the client sent, retransmissions included. */
   readonly sent: number;
-  /** At the real servers. */
+  /** Segments that the real servers received. */
   readonly arrived: number;
 }
 
 /**
- * Counts what the client's TCP sent and what the real servers' got: the difference is on its way or lost. That a segment
- * was sent again would not say so: on a busy machine TCP's probes do that for acknowledgements that are merely late.
+ * Counts the segments that the client's TCP sent and those that the real servers received; the others are in flight or
+ * lost. A retransmission alone would not prove a loss: on a busy machine TCP's probes also retransmit when
+ * acknowledgements are late.
  */
 export async function segments(lab: Lab): Promise<Segments> {
   const [client, real1, real2] = await Promise.all(

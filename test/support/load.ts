@@ -1,4 +1,4 @@
-/** Requests a URL as fast as it can, a few at a time, each on a connection of its own, until SIGTERM; prints the result. */
+/** Requests a URL as fast as possible, a few at a time, each on a new connection, until SIGTERM. Prints the result. */
 
 import { request } from 'node:http';
 

@@ -22,7 +22,7 @@ export const DIRECTOR: Interface = {
 };
 export const CLIENT_MAC = '00:50:00:00:03:00';
 
-/** A service with real servers of weight 1, or `[address, weight]`. */
+/** Returns a service. Real servers are given as an address (weight 1) or as `[address, weight]`. */
 export function service(
   address: IpAddress,
   port: number,
@@ -35,13 +35,13 @@ export function service(
   return { address, port, protocol: 'tcp', scheduler: 'maglev', destinations, ...rest };
 }
 
-/** A MAC of its own for each address: "02:" and the address's last five bytes. */
+/** Returns a distinct MAC for each address: "02:" and the last five bytes of the address. */
 export function macFor(address: IpAddress): string {
   const text = Buffer.from(address).toString('hex').slice(-10).padStart(10, '0');
   return `02:${text.match(/../g)!.join(':')}`;
 }
 
-/** Surroundings in which every real server answers, but for what `except` says. */
+/** Returns surroundings in which every real server answers, except as `except` says. */
 export function worldOf(services: readonly Service[], except: Readonly<Record<IpAddress, Resolution>> = {}): World {
   const addresses = services.flatMap(({ destinations }) => destinations.map(({ address }) => address));
   const resolved = addresses.map((address): [IpAddress, Resolution] => [
@@ -56,7 +56,7 @@ const ipv6 = fc
   .uint8Array({ minLength: 2, maxLength: 2 })
   .map(([a, b]) => ipFromBytes(Uint8Array.of(0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, a!, b!)));
 
-/** One service of either family. */
+/** One service of either address family. */
 const anyService = fc.constantFrom(4, 6).chain((family) =>
   fc
     .record({
@@ -76,20 +76,20 @@ const anyService = fc.constantFrom(4, 6).chain((family) =>
     .map((rest): Service => ({ ...rest, scheduler: 'maglev' })),
 );
 
-/** Any model's services, each other one of its address, port and protocol. */
+/** The services of any model, each with a unique address, port and protocol. */
 export const anyServices = fc.uniqueArray(anyService, {
   maxLength: 12,
   selector: ({ address, port, protocol }) => `${address} ${port} ${protocol}`,
 });
 
-/** The same list in another order, its services and their destinations anew. */
+/** Returns copies of the services in another order, with copies of their destinations in another order. */
 export function reordered(services: readonly Service[]): Service[] {
   return [...services]
     .reverse()
     .map((each) => ({ ...each, destinations: each.destinations.map((destination) => ({ ...destination })).reverse() }));
 }
 
-/** One of the given services' client addresses. */
+/** Returns a client address of the service's family, one for each index. */
 export function clientFor({ address }: Service, index: number): IpAddress {
   return familyOf(address) === 4 ? `172.16.${(index >> 8) & 0xff}.${index & 0xff}` : `fd77::${index.toString(16)}`;
 }

@@ -5,7 +5,7 @@ import { BpfObject } from '../../src/libbpf/index.js';
 export const BINDING_OBJECT = 'dist/test/bpf/binding.bpf.o';
 export const REFUSED_OBJECT = 'dist/test/bpf/refused.bpf.o';
 
-/** test/bpf/binding.bpf.c, loaded. */
+/** Loads test/bpf/binding.bpf.c. */
 export function loadBinding(configure: (object: BpfObject) => void = () => undefined): BpfObject {
   const object = new BpfObject(BINDING_OBJECT);
   configure(object);

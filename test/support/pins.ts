@@ -1,4 +1,4 @@
-/** A folder of a test's own in the BPF file system. */
+/** A separate folder for each test in the BPF file system. */
 
 import { existsSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -6,13 +6,13 @@ import type { TestContext } from 'node:test';
 
 import { BPF_FS, ensurePinDirectory } from '../../src/dataplane/index.js';
 
-/** Makes it; it goes with the test. */
+/** Makes the folder. It is removed with the test. */
 export function pinFolder(context: TestContext, path: string): string {
   removeFolder(path);
   ensurePinDirectory(path);
   context.after(() => {
     removeFolder(path);
-    // The folder of all instances goes with its last one, as it does for directors.
+    // The parent folder is removed with its last instance, as directors do.
     const parent = dirname(path);
     if (parent !== BPF_FS && readdirSync(parent).length === 0) {
       rmdirSync(parent);

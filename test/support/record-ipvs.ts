@@ -1,4 +1,4 @@
-/** Records what ipvsadm and the kernel's IPVS answer to a list of commands, in user-mode Linux: test/golden/ipvs/README.md. */
+/** Records the answers of ipvsadm and the kernel's IPVS to a list of commands, in user-mode Linux (test/golden/ipvs/README.md). */
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,18 +8,18 @@ import { join } from 'node:path';
 import { initramfs, requireUml } from '../../src/bench/index.js';
 import type { Scheduler } from '../../src/model/index.js';
 
-/** Those that Debian's user-mode Linux has modules of. */
+/** The schedulers that Debian's user-mode Linux has as modules. */
 const SCHEDULERS = 'rr wrr lc wlc sed nq sh mh dh fo ovf lblc lblcr'.split(' ') as Scheduler[];
 const [BEGIN, END] = ['beeline: begin', 'beeline: end'] as const;
-/** Names that are used in recordings. */
+/** Names that recordings use. */
 const HOSTS =
   '127.0.0.1 localhost\\n::1 localhost\\n10.0.0.100 director.example\\n10.0.0.31 real.example real\\n' +
   '10.0.0.32 a-real-server-of-a-rather-long-name.example\\nfd00::31 six.example\\nfd00::33 both.example\\n10.0.0.33 both.example\\n10.9.0.1 client.example\\n10.0.0.101 a-director-of-a-rather-long-name.example\\n';
 const TIMEOUT_MS = 300_000;
 
 /**
- * Of a recording, or of what is to become one: "$ " is a command whose output counts, "! " one that prepares something, "#"
- * a remark. Everything else is made anew.
+ * Translates a line of a recording, or of a draft of one, to shell commands. "$ " is a command whose output is recorded,
+ * "! " a command that prepares something, "#" a remark. All other lines are recorded again.
  */
 function step(line: string): string[] {
   const quoted = `'${line.replaceAll("'", "'\\''")}'`;

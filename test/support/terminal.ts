@@ -1,4 +1,4 @@
-/** Shells at a terminal: types what somebody would type, and gives back what the terminal showed. */
+/** A shell on a terminal: types for the test and returns the text that the terminal showed. */
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,13 +6,13 @@ import { stripVTControlCharacters } from 'node:util';
 
 const TIMEOUT_MS = 20_000;
 
-/** script(1) has a terminal of its own for what it runs. */
+/** A terminal, made by script(1). */
 export class Terminal {
   readonly #script: ChildProcess;
-  /** Everything shown so far, escapes included. */
+  /** All text shown so far, escapes included. */
   shown = '';
 
-  /** @param command for sh */
+  /** @param command a command line for sh */
   constructor(command: string, environment: Readonly<Record<string, string | undefined>> = {}) {
     this.#script = spawn('script', ['--quiet', '--flush', '--command', command, '/dev/null'], {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -27,7 +27,7 @@ export class Terminal {
     this.#script.stdin!.write(keys);
   }
 
-  /** Waits until something is shown that was not there when it was called, or given a place to look from. */
+  /** Waits until a text is shown after this call, or after the position `from`. */
   async until(pattern: RegExp, from = this.shown.length): Promise<string> {
     const deadline = performance.now() + TIMEOUT_MS;
     for (;;) {
@@ -43,7 +43,7 @@ export class Terminal {
     }
   }
 
-  /** Waits until what runs there has ended. */
+  /** Waits until the command has ended. */
   async ended(): Promise<string> {
     if (this.#script.exitCode === null) {
       await new Promise((resolve) => this.#script.once('close', resolve));
@@ -51,7 +51,7 @@ export class Terminal {
     return this.shown;
   }
 
-  /** Leaves a shell. */
+  /** Exits the shell. */
   async close(): Promise<void> {
     this.type('exit\n');
     await this.ended();

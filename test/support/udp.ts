@@ -1,9 +1,9 @@
 /**
  * A UDP server and client for tests.
  *
- *   serve ADDRESS PORT NAME DELAY_MS READY    answers each datagram with its name and how long it was
- *   ask ADDRESS PORT BYTES COUNT              sends, each from a port of its own, and prints the answers
- *   shout ADDRESS PORT BYTES COUNT            sends and does not wait: answers find their ports closed
+ *   serve ADDRESS PORT NAME DELAY_MS READY    answers each datagram with its name and the length of the datagram
+ *   ask ADDRESS PORT BYTES COUNT              sends datagrams, each from another port, and prints the answers
+ *   shout ADDRESS PORT BYTES COUNT            sends datagrams and closes their ports before the answers arrive
  */
 
 import { createSocket } from 'node:dgram';
@@ -22,7 +22,7 @@ if (mode === 'serve') {
       server.send(`${name} ${message.length}`, from.port, from.address);
     }, Number(delayMs));
   });
-  // A closed port on the client's side is an error of the socket's, and no reason to end.
+  // A closed port of a client raises an error on the socket. The server goes on.
   server.on('error', () => undefined);
   server.bind(Number(port), address, () => {
     writeFileSync(ready, '');

@@ -1,6 +1,6 @@
 /**
- * Requests over HTTP from chosen client addresses and ports, each on a connection of its own; argument: a file with the
- * Visits as JSON. Prints what each was answered, as JSON, in their order.
+ * Sends HTTP requests from given client addresses and ports, each on a separate connection. The argument is a file with
+ * the Visits as JSON. Prints the answers as JSON, in order.
  */
 
 import { readFileSync } from 'node:fs';
@@ -11,24 +11,24 @@ export interface Visit {
   readonly client: string;
   readonly clientPort: number;
   readonly vip: string;
-  /** Default: the page. */
+  /** Path of the request. Default: the page. */
   readonly path?: string;
 }
 
 export interface Visits {
   readonly visits: readonly Visit[];
-  /** How many at a time. */
+  /** Number of concurrent requests. */
   readonly concurrency: number;
-  /** Whether the flows stay open until the last is there. */
+  /** Whether the flows stay open until the last one is answered. */
   readonly hold: boolean;
 }
 
-/** TCP asks again after 1 s, 3 s and 7 s: for a director that is slow. */
+/** Long enough for TCP to retransmit after 1 s, 3 s and 7 s, in case the director is slow. */
 const TIMEOUT_MS = 10_000;
 
 const HEADER_END = '\r\n\r\n';
 
-/** How long an answer will be, once its header is there. */
+/** Returns the length of an answer once its header has arrived. */
 function responseBytes(text: string): number | undefined {
   const header = text.slice(0, text.indexOf(HEADER_END) + HEADER_END.length);
   const [, length] = /\r\ncontent-length: (\d+)\r\n/i.exec(header) ?? [];
@@ -37,7 +37,7 @@ function responseBytes(text: string): number | undefined {
 
 type Close = () => void;
 
-/** What was answered, or why nothing was, and what ends the flow. */
+/** Requests a page. Resolves to the answer or an error, and a function that ends the flow. */
 function visit({ client, clientPort, vip, path = '/' }: Visit): Promise<[answer: string, close: Close]> {
   return new Promise((resolve) => {
     const socket = connect({ host: vip, port: 80, localAddress: client, localPort: clientPort });
@@ -45,7 +45,7 @@ function visit({ client, clientPort, vip, path = '/' }: Visit): Promise<[answer:
     let bytes: number | undefined;
     const done = (answer: string): void => {
       socket.setTimeout(0);
-      // With a reset: after it address and port are free at once, at both ends.
+      // A reset frees address and port at once, at both ends.
       resolve([answer, () => socket.resetAndDestroy()]);
     };
     socket.setTimeout(TIMEOUT_MS, () => {
@@ -91,5 +91,5 @@ await Promise.all(Array.from({ length: concurrency }, visitor));
 held.forEach((close) => {
   close();
 });
-// Node 20 may wait for ever for sockets that were reset while they were about to end.
+// Node 20 may wait forever for sockets that were reset while they were about to end.
 process.stdout.write(JSON.stringify(answers), () => process.exit());

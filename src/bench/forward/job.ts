@@ -50,7 +50,7 @@ export interface ForwardRow {
   readonly realServers: readonly number[];
   /** Measurements that other load on the machine disturbed; they were repeated. */
   readonly disturbed: number;
-  /** Where the time went: for native Beeline and the limit, on machines that have perf. */
+  /** Functions that took the time: for native Beeline and the limit, on machines that have perf. */
   readonly hotspots?: readonly Hotspot[] | undefined;
 }
 

@@ -55,7 +55,7 @@ async function work(job: Job): Promise<void> {
     const uml = job.directors.includes('ipvs-uml') ? umlTicks() : undefined;
     const rows = await measure(job, wire, contenders);
     const notes = uml === undefined ? [] : [umlNote(uml, umlTicks())];
-    await tell({ type: 'rows', rows, versions: await versions(job.directors), notes });
+    await send({ type: 'rows', rows, versions: await versions(job.directors), notes });
   } finally {
     for (const { close } of contenders) {
       await close?.();
@@ -107,7 +107,7 @@ async function measure(job: Job, wire: Wire, contenders: readonly Contender[]): 
     },
     rounds: job.rounds,
     onProgress: (done, total) => {
-      void tell({ type: 'progress', done, total });
+      void send({ type: 'progress', done, total });
     },
   });
   const drop = contenders.find(({ director }) => director === 'drop');
@@ -208,7 +208,7 @@ function firstLine(text: string): string {
 }
 
 /** Sends a message to the command and resolves when it is sent. */
-function tell(message: Message): Promise<void> {
+function send(message: Message): Promise<void> {
   return new Promise((resolve) => {
     process.send!(message, () => {
       resolve();
@@ -224,7 +224,7 @@ try {
   if (!(error instanceof BeelineError)) {
     throw error;
   }
-  await tell({ type: 'error', code: error.code, message: error.message, hint: error.hint });
+  await send({ type: 'error', code: error.code, message: error.message, hint: error.hint });
 }
 // The kernel ends all other processes of the PID namespace with its first one.
 process.exit();

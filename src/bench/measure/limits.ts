@@ -5,13 +5,13 @@ import { BeelineError } from '../../model/index.js';
 /** The size of a benchmark. */
 export interface BenchSize {
   readonly services: number;
-  /** Of each service. */
+  /** Real servers of each service. */
   readonly destinations: number;
   /** Different flows among the packets. */
   readonly flows: number;
 }
 
-/** What the machine has. */
+/** Resources of the machine. */
 export interface Resources {
   /** Bytes that can be allocated. */
   readonly bytes: number;

@@ -61,7 +61,7 @@ export async function measureInRounds<Path>(options: RoundsOptions<Path>): Promi
   return new Map(paths.map((path) => [path, judged(path)]));
 }
 
-/** A note for reports: how disturbed measurements are told and repeated. */
+/** A note for reports: how disturbed measurements are recognized and repeated. */
 export const NOISE_NOTE =
   `Each figure is the median of measurements between two of its floor, which both cost at most ` +
   `${Math.round((QUIET - 1) * 100)} % more than the quietest of the run; others were repeated and are counted as disturbed.`;

@@ -60,7 +60,7 @@ export interface Judgement {
  * Separates samples of a quiet machine from disturbed ones by their floors alone. The path's cost never decides whether a
  * sample counts, so that no slow path is discarded because it is slow.
  *
- * Where fewer than half of the `wanted` samples were quiet, that half with the quietest floors counts.
+ * If fewer than half of the `wanted` samples were quiet, the half with the quietest floors counts.
  *
  * @param quietest the lowest floor of the whole run
  */

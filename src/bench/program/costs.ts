@@ -24,7 +24,7 @@ export interface CostRow {
   /** Different flows among the packets. */
   readonly flows: number;
   readonly services: number;
-  /** Of each service. */
+  /** Real servers of each service. */
   readonly destinations: number;
   /** Measurements that other load on the machine disturbed; they were repeated. */
   readonly disturbed: number;

@@ -28,7 +28,7 @@ const FIRST_VIP = [10, 200] as const;
 
 export interface Size {
   readonly services: number;
-  /** Of each service. */
+  /** Real servers of each service. */
   readonly destinations: number;
 }
 

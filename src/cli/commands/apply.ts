@@ -1,21 +1,24 @@
-/** `beeline apply`: go over to another configuration. */
+/** `beeline apply`: switches to another configuration. */
 
 import { resolve } from 'node:path';
 
 import { Argument, Command } from 'commander';
 
 import { completes, exitsWith, withExamples } from '../../usage/index.js';
-import { maxMovedOption } from '../arguments.js';
-import { ask, ExitStatus, jsonOption, printResult, withInstance } from '../context.js';
+import { jsonOption, maxMovedOption } from '../arguments.js';
+import { ask } from '../daemon.js';
+import { ExitStatus } from '../exit-status.js';
+import { withInstance } from '../instance.js';
+import { printResult } from '../terminal/print.js';
 import { formatReload } from './reload.js';
 
 export function applyCommand(): Command {
   const apply = withInstance(new Command('apply'))
-    .summary('go over to another configuration')
+    .summary('switch to another configuration')
     .description(
-      "Have a configuration hold in place of all that is running, what commands changed included. The daemon's own file " +
-        'stays as it is: "beeline save" writes to it, "beeline reload" goes back to it. A restart goes on with what was ' +
-        'applied, unless that file has been changed since.',
+      'Replace the running configuration by that of a file. Changes made by commands are replaced too. The daemon keeps ' +
+        'its own file unchanged: "beeline save" writes to it, "beeline reload" returns to it. The applied configuration ' +
+        'survives a restart, unless the file of the daemon has changed since.',
     )
     .addArgument(completes(new Argument('<file>', 'configuration file'), 'file'))
     .addOption(maxMovedOption())
@@ -28,7 +31,7 @@ export function applyCommand(): Command {
     });
   return withExamples(
     exitsWith(apply, ExitStatus.refused),
-    ['beeline plan new.yaml; beeline apply new.yaml', 'see what it would do, and do it'],
-    ['beeline apply --max-moved 2% new.yaml', 'unless more than 2 % of all slots would move'],
+    ['beeline plan new.yaml; beeline apply new.yaml', 'show what a configuration would change, and switch to it'],
+    ['beeline apply --max-moved 2% new.yaml', 'refuse if more than 2 % of all slots would move'],
   );
 }

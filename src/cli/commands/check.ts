@@ -1,11 +1,12 @@
-/** `beeline check`: is a configuration file right? Needs no daemon and no root. */
+/** `beeline check`: checks a configuration file. Needs no daemon and no root. */
 
 import { Command } from 'commander';
 
 import type { PlacedProblem } from '../../config/index.js';
 import { withExamples } from '../../usage/index.js';
-import { configArgument } from '../arguments.js';
-import { exitStatusOf, jsonOption, printJson, printResult } from '../context.js';
+import { configArgument, jsonOption } from '../arguments.js';
+import { exitStatusOf } from '../exit-status.js';
+import { printJson, printResult } from '../terminal/print.js';
 import { formatQuantity } from '../terminal/format.js';
 
 export function checkCommand(): Command {
@@ -31,12 +32,12 @@ export function checkCommand(): Command {
     });
   return withExamples(
     check,
-    ['beeline check', 'is the file of the default place right?'],
+    ['beeline check', 'check the default configuration file'],
     [
       'beeline check new.yaml && cp new.yaml /etc/beeline/beeline.yaml && beeline reload',
-      'put a changed file in force',
+      'install a changed file and load it',
     ],
-    ['beeline check --json new.yaml | jq .problems', 'every problem, for programs'],
+    ['beeline check --json new.yaml | jq .problems', 'print every problem as JSON'],
   );
 }
 

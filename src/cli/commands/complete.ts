@@ -1,4 +1,4 @@
-/** `beeline __complete`: what the scripts of `beeline completion` ask while somebody types. */
+/** `beeline __complete`: answers the scripts of `beeline completion` while a user types. */
 
 import {
   type Candidate,
@@ -10,10 +10,10 @@ import {
   type Shell,
   SHELLS,
 } from '../../usage/index.js';
-import { print } from '../context.js';
+import { print } from '../terminal/print.js';
 import { beeline } from '../program.js';
 
-/** Somebody waits with a finger on the key: a daemon that does not answer by then is not waited for. */
+/** How long to wait for the daemon: a user is waiting with a finger on the key. */
 const TIMEOUT_MS = 1_000;
 
 /** @param args the shell's name, and what `question` takes */
@@ -26,12 +26,12 @@ export async function answer([name, ...args]: readonly string[]): Promise<void> 
 
 async function answerTo(shell: Shell, args: readonly string[]): Promise<string> {
   const asked = question(shell, args);
-  const completion = complete(define(beeline()), asked.words);
+  const completion = complete(define(await beeline()), asked.words);
   const found = await Promise.race([ask(completion), nothingAfter(TIMEOUT_MS)]);
   return reply(shell, asked, completion, [...completion.candidates, ...found]);
 }
 
-/** A message in the midst of a command line helps nobody: what fails offers nothing. */
+/** Returns nothing on failure: an error message in the middle of a command line would not help. */
 async function ask({ source, given, current }: Completion): Promise<readonly Candidate[]> {
   try {
     return typeof source === 'function' ? await source(given, current) : [];

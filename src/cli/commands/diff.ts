@@ -1,34 +1,37 @@
-/** `beeline diff`: what is running beside what the configuration file says. */
+/** `beeline diff`: compares the running configuration with the configuration file. */
 
 import { Command } from 'commander';
 
 import type { Difference } from '../../model/index.js';
 import { exitsWith, withExamples } from '../../usage/index.js';
-import { fileArgument } from '../arguments.js';
-import { ask, ExitStatus, jsonOption, printResult, withInstance } from '../context.js';
+import { fileArgument, jsonOption } from '../arguments.js';
+import { ask } from '../daemon.js';
+import { ExitStatus } from '../exit-status.js';
+import { withInstance } from '../instance.js';
+import { printResult } from '../terminal/print.js';
 import type { Paint } from '../terminal/colour.js';
 import { formatDifferences, summarize } from '../terminal/differences.js';
 import { formatMoment, formatQuantity } from '../terminal/format.js';
 
 export interface DiffResult {
   readonly file: string;
-  /** From what the file says to what is running. */
+  /** From the file to the running configuration. */
   readonly differences: readonly Difference[];
-  /** Changes that commands made since the daemon's own file was read. */
+  /** How many changes commands made since the daemon read its file. */
   readonly changes: number;
   readonly changedSince?: string;
-  /** Whether the daemon's own file says something else than when it was read. */
+  /** Whether the daemon's own file changed since the daemon read it. */
   readonly fileChanged: boolean;
-  /** Changes that commands made and the file replaced, since the daemon runs: the configuration that they made. */
+  /** The copy of a configuration that commands made and the file replaced, since the daemon started. */
   readonly dropped?: string;
 }
 
 export function diffCommand(): Command {
   const diff = withInstance(new Command('diff'))
-    .summary('compare what is running with the configuration file')
+    .summary('compare the running configuration with the file')
     .description(
-      'Show what is running and the configuration file does not say: "+" is running alone, "-" is in the file alone, "~" ' +
-        'is different, from what the file says to what is running. Changes nothing.',
+      'Compare the running configuration with the configuration file. "+" marks what is only running, "-" what is only in ' +
+        'the file, and "~" what differs, first as in the file and then as running. Changes nothing.',
     )
     .addArgument(fileArgument())
     .addOption(jsonOption())
@@ -53,8 +56,8 @@ export function diffCommand(): Command {
     });
   return withExamples(
     exitsWith(diff, ExitStatus.changes),
-    ['beeline diff', 'what commands changed since the file was read'],
-    ['beeline diff || beeline save', 'keep that in the file'],
+    ['beeline diff', 'show what commands changed since the file was read'],
+    ['beeline diff || beeline save', 'write those changes to the file'],
   );
 }
 
@@ -68,7 +71,7 @@ export function formatDiff(
       ? []
       : [`${formatQuantity(changes, 'change')} by commands since ${formatMoment(changedSince)}`]),
     ...(fileChanged ? ['the file was changed since the daemon read it'] : []),
-    ...(dropped === undefined ? [] : [`what commands had made before the file replaced it: ${dropped}`]),
+    ...(dropped === undefined ? [] : [`the file replaced changes by commands; they are kept in ${dropped}`]),
   ];
   return `${differences.length === 0 ? '' : formatDifferences(differences, paint)}${summary.join('\n  ')}\n`;
 }

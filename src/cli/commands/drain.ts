@@ -1,4 +1,4 @@
-/** `beeline drain`: lets a real server's flows end, and then removes it. */
+/** `beeline drain`: waits until a real server has no flows left, then removes it. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -7,26 +7,28 @@ import { Command } from 'commander';
 import type { DrainReport } from '../../control/index.js';
 import type { IpAddress } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
-import { duration, serverArgument, serviceArgument } from '../arguments.js';
-import { ask, jsonOption, print, printResult, withInstance } from '../context.js';
+import { duration, jsonOption, serverArgument, serviceArgument } from '../arguments.js';
+import { ask } from '../daemon.js';
+import { withInstance } from '../instance.js';
+import { print, printResult } from '../terminal/print.js';
 import { formatDuration, formatQuantity } from '../terminal/format.js';
 
-/** How often to ask how many flows are left. */
+/** How often to ask the daemon how many flows are left. */
 const POLL_MS = 1_000;
 
 export function drainCommand(): Command {
   const drain = withInstance(new Command('drain'))
-    .summary("let a real server's flows end, then remove it")
+    .summary('remove a real server once its flows have ended')
     .description(
-      'Give a real server no new flows, wait for those that it has, and then remove it from its service. Ending this ' +
-        'command does not end the draining. The configuration file stays as it is: take the real server out of it too, or ' +
-        'the next reload brings it back.',
+      'Give a real server no new flows, wait until its flows have ended, and remove it from its service. Draining ' +
+        'continues if this command is interrupted. The configuration file stays unchanged: remove the real server there ' +
+        'too, or the next reload brings it back.',
     )
     .addArgument(serviceArgument())
     .addArgument(serverArgument())
-    .option('--deadline <time>', 'remove it after so long, whatever flows it has: 90s, 10m, 2h', duration)
-    .option('--no-wait', 'begin, and do not wait')
-    .addOption(jsonOption(', when it is over'))
+    .option('--deadline <time>', 'remove it after this time even if it has flows: 90s, 10m, 2h', duration)
+    .option('--no-wait', 'start draining and return at once')
+    .addOption(jsonOption(' at the end'))
     .action(
       async (
         name: string,
@@ -36,12 +38,12 @@ export function drainCommand(): Command {
       ) => {
         const { deadline, wait, json } = options;
         let report = await ask(command, 'drain', { service: name, address: server, deadlineMs: deadline });
-        let said = '';
+        let printed = '';
         while (wait && !report.removed) {
           const line = formatDrain(report, Date.now());
-          if (json !== true && line !== said) {
+          if (json !== true && line !== printed) {
             print(line);
-            said = line;
+            printed = line;
           }
           await sleep(POLL_MS);
           report = await ask(command, 'drainState', { service: name, address: server });
@@ -53,9 +55,9 @@ export function drainCommand(): Command {
     drain,
     [
       'beeline drain 192.168.1.100:80 192.168.1.31 --deadline 10m',
-      'wait ten minutes at the most, then remove the real server',
+      'wait at most ten minutes, then remove the real server',
     ],
-    ['beeline drain udp/[fd00::100]:53 fd00::31 --no-wait', 'begin, and come back at once'],
+    ['beeline drain udp/[fd00::100]:53 fd00::31 --no-wait', 'start draining and return at once'],
   );
 }
 
@@ -64,9 +66,9 @@ export function formatDrain(
   now: number,
 ): string {
   if (removed) {
-    return `${server} is out of ${name}${flows > 0 ? `; ${formatQuantity(flows, 'flow')} went to others` : ''}\n`;
+    return `${server} was removed from ${name}${flows > 0 ? `; ${formatQuantity(flows, 'flow')} moved to other real servers` : ''}\n`;
   }
-  const limit = deadline === undefined ? '' : `, out in ${formatDuration(deadline - now)} at the latest`;
-  const silent = uncertain ? ', and those that have been silent since it began' : '';
+  const limit = deadline === undefined ? '' : `, removed in ${formatDuration(deadline - now)} at the latest`;
+  const silent = uncertain ? ', and those that have been silent since the drain began' : '';
   return `${server} of ${name}: ${formatQuantity(flows, 'flow')} left${silent}${limit}\n`;
 }

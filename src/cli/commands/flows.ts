@@ -1,13 +1,15 @@
-/** `beeline flows`: the flows that are remembered, a page at a time, or what they come to. */
+/** `beeline flows`: lists the flow tables page by page, or sums them up. */
 
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import type { FlowReport, FlowsQuery, FlowsReport, FlowSummary } from '../../control/index.js';
 import type { IpAddress } from '../../model/index.js';
 import { completes, withExamples } from '../../usage/index.js';
-import { address, service } from '../arguments.js';
+import { address, jsonOption, service } from '../arguments.js';
 import { clients, realServers, services } from '../candidates.js';
-import { ask, jsonOption, print, printJsonList, printResult, stdoutPaint, withInstance } from '../context.js';
+import { ask } from '../daemon.js';
+import { withInstance } from '../instance.js';
+import { print, printJsonList, printResult, stdoutPaint } from '../terminal/print.js';
 import { type Paint, plain, type Style } from '../terminal/colour.js';
 import {
   type Column,
@@ -33,28 +35,32 @@ interface Options {
 
 const FLOW_STATES = ['SYN_RECV', 'ESTABLISHED', 'FIN_WAIT', 'TIME_WAIT', 'CLOSE', 'UDP', 'NONE', 'ASSURED'] as const;
 
-/** Flows a page, when all are asked for. */
+/** Flows in a page, with --all. */
 const PAGE = 5_000;
 
 export function flowsCommand(): Command {
   const flows = withInstance(new Command('flows'))
-    .summary('list the flows that are remembered')
+    .summary('list the flows in the flow tables')
     .description(
-      'List the flows that are remembered: who, through which service, to which real server, in which state, and for how ' +
-        'long they will be without a packet. A line of port 0 is no flow: it keeps a client at its real server (persistence).',
+      'List the flows in the flow tables: client, service, real server, state, and the time until the entry expires ' +
+        'without a packet. A line with client port 0 is a persistence template: it keeps a client at its real server.',
     )
     .addOption(
       completes(
-        new Option('--service <service>', 'of one service: "192.168.1.100:80", "udp 192.168.1.100:53"'),
+        new Option('--service <service>', 'only flows of this service: "192.168.1.100:80", "udp 192.168.1.100:53"'),
         services,
       ).argParser(service),
     )
-    .addOption(completes(new Option('--server <address>', 'to one real server'), realServers).argParser(address))
-    .addOption(completes(new Option('--client <address>', 'of one client'), clients).argParser(address))
-    .addOption(completes(new Option('--state <state>', `in one state: ${FLOW_STATES.join(', ')}`), FLOW_STATES))
-    .option('--limit <n>', 'at most so many', count, 100)
-    .option('--all', 'all of them, however many')
-    .option('--summary', 'how many there are in each state, whose are the most, and how full the tables are')
+    .addOption(
+      completes(new Option('--server <address>', 'only flows to this real server'), realServers).argParser(address),
+    )
+    .addOption(completes(new Option('--client <address>', 'only flows of this client'), clients).argParser(address))
+    .addOption(
+      completes(new Option('--state <state>', `only flows in this state: ${FLOW_STATES.join(', ')}`), FLOW_STATES),
+    )
+    .option('--limit <n>', 'list at most this many flows', count, 100)
+    .option('--all', 'list all flows')
+    .option('--summary', 'show the flows in each state, the clients with the most flows, and the use of the tables')
     .addOption(jsonOption())
     .action(async (options: Options, command: Command) => {
       const { summary, json, all, limit, service: name, server, client, state } = options;
@@ -70,16 +76,16 @@ export function flowsCommand(): Command {
     });
   return withExamples(
     flows,
-    ['beeline flows --summary', 'how many flows there are in each state, and whose are the most'],
+    ['beeline flows --summary', 'show how many flows each state has, and which clients have the most'],
     [
       'beeline flows --service 192.168.1.100:80 --state ESTABLISHED',
-      'the first hundred open connections of one service',
+      'list the first hundred open connections of a service',
     ],
-    ['beeline flows --all --json | jq -r ".[].client" | sort | uniq -c', 'count every flow by its client'],
+    ['beeline flows --all --json | jq -r ".[].client" | sort | uniq -c', 'count the flows of each client'],
   );
 }
 
-/** Page after page, so that millions of flows need no memory here; one page alone unless all are asked for. */
+/** Asks for page after page, so that millions of flows need no memory here; for a single page without --all. */
 async function* pages(command: Command, query: FlowsQuery, all: boolean): AsyncGenerator<FlowsReport> {
   let from: string | undefined;
   do {
@@ -107,11 +113,11 @@ async function printFlows(reports: AsyncIterable<FlowsReport>): Promise<void> {
   if (printed === 0) {
     print('no flows\n');
   } else if (more) {
-    process.stderr.write(`the first ${formatCount(printed)}; --limit or --all shows more\n`);
+    process.stderr.write(`only the first ${formatCount(printed)} are shown; --limit or --all shows more\n`);
   }
 }
 
-/** Those that are open stand out, and those that wait for their handshake; what is over does not. */
+/** Open flows and flows in their handshake stand out; ended ones do not. */
 const STATE_STYLES: Readonly<Partial<Record<string, Style>>> = {
   SYN_RECV: 'warning',
   ESTABLISHED: 'good',
@@ -134,7 +140,7 @@ export function formatFlows(flows: readonly FlowReport[], titled: boolean, paint
     ({ protocol, client, clientPort, service: name, mark, vip, port, server, state, expiresSeconds }) => [
       protocol,
       formatEndpoint(client, clientPort),
-      // What keeps a client at a mark's service is for all of its VIPs.
+      // The template of a mark's service is for all of its VIPs.
       mark !== undefined && clientPort === 0 ? name : formatEndpoint(vip, port),
       server,
       state,

@@ -1,4 +1,4 @@
-/** `beeline lab`: the tutorials' network on one machine. */
+/** `beeline lab`: builds the network of the LVS tutorials on one machine. */
 
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
@@ -6,9 +6,12 @@ import { constants } from 'node:os';
 import { Argument, Command, Option } from 'commander';
 
 import type { HostName } from '../../lab/index.js';
+import { BeelineError } from '../../model/index.js';
 import { completes, withExamples, withSection } from '../../usage/index.js';
+import { jsonOption } from '../arguments.js';
 import { labs } from '../candidates.js';
-import { invocation, jsonOption, print, printResult } from '../context.js';
+import { invocation } from '../terminal/invocation.js';
+import { print, printResult } from '../terminal/print.js';
 import { type Paint, plain } from '../terminal/colour.js';
 import { formatTable } from '../terminal/format.js';
 
@@ -19,8 +22,8 @@ export function labCommand(): Command {
   const lab = new Command('lab')
     .summary('build a test network on this machine')
     .description(
-      'Build a network of a client, a director and two real servers from network namespaces, as the LVS tutorials draw ' +
-        'it. It reaches nothing outside.',
+      'Build the network of the LVS tutorials from network namespaces: a client, a director and two real servers. It has ' +
+        'no connection to the outside.',
     )
     .enablePositionalOptions();
   for (const command of [upCommand(), listCommand(), execCommand(), downCommand()]) {
@@ -28,18 +31,18 @@ export function labCommand(): Command {
   }
   return withExamples(
     lab,
-    ['beeline lab up', 'build a lab, and print the commands to begin with'],
-    ['beeline lab exec client curl http://192.168.1.100/', 'ask the VIP as the client does'],
-    ['beeline --instance lab list', "what the lab's director has forwarded"],
-    ['beeline lab down', 'remove it all'],
+    ['beeline lab up', 'build a lab and print the next commands'],
+    ['beeline lab exec client curl http://192.168.1.100/', 'send a request to the VIP from the client'],
+    ['beeline --instance lab list', "list the services of the lab's director"],
+    ['beeline lab down', 'remove the lab'],
   );
 }
 
 function upCommand(): Command {
   return new Command('up')
     .summary('build a lab')
-    .description('Build a lab: switch, client, director, two real servers with a web server each.')
-    .argument('[name]', "the lab's name, and its director's instance", DEFAULT_NAME)
+    .description('Build a lab: a switch, a client, a director, and two real servers with a web server each.')
+    .argument('[name]', 'name of the lab, and of the instance of its director', DEFAULT_NAME)
     .action(async (name: string) => {
       const { Lab, HOSTS, VIP4, VIP6 } = await import('../../lab/index.js');
       const lab = new Lab(name);
@@ -51,7 +54,7 @@ function upCommand(): Command {
       await lab.up(interrupt.signal);
       const option = name === DEFAULT_NAME ? '' : ` --name ${name}`;
       const beeline = invocation();
-      // On the director it runs as who we are.
+      // "lab exec" runs as root already: no sudo.
       const run = `${invocation({ SUDO_USER: undefined })} --instance ${name} run ${lab.configPath}`;
       print(
         [
@@ -61,8 +64,8 @@ function upCommand(): Command {
           `${'VIP'.padEnd(10)}${VIP4.padEnd(15)}${VIP6}`,
           '',
           `start the director:  ${beeline} lab exec${option} director ${run}`,
-          `ask the VIP:         ${beeline} lab exec${option} client curl http://${VIP4}/`,
-          `take it all down:    ${beeline} lab down ${name}`,
+          `send a request:      ${beeline} lab exec${option} client curl http://${VIP4}/`,
+          `remove the lab:      ${beeline} lab down ${name}`,
           '',
         ].join('\n'),
       );
@@ -72,7 +75,7 @@ function upCommand(): Command {
 function listCommand(): Command {
   return new Command('list')
     .summary('list the labs')
-    .description('List the labs that are up, each with the configuration file of its director.')
+    .description('List the labs of this machine, each with the configuration file of its director.')
     .addOption(jsonOption())
     .action(async (options: { json?: true }) => {
       const { Lab, labNames, requireRoot } = await import('../../lab/index.js');
@@ -96,17 +99,13 @@ export function formatLabs(labs: readonly { name: string; config: string }[], pa
 function execCommand(): Command {
   const exec = new Command('exec')
     .summary('run a program on a host of a lab')
-    .description("Run a program on a host of a lab. The files are this machine's, the network is the host's.")
-    .addOption(completes(new Option('--name <name>', 'which lab').default(DEFAULT_NAME), labs))
-    .addArgument(new Argument('<host>', 'where').choices(HOST_NAMES))
-    .addArgument(completes(new Argument('<command...>', 'the program and its arguments'), 'program'))
+    .description('Run a program on a host of a lab: with the network of that host and the files of this machine.')
+    .addOption(completes(new Option('--name <name>', 'name of the lab').default(DEFAULT_NAME), labs))
+    .addArgument(new Argument('<host>', 'host to run the program on').choices(HOST_NAMES))
+    .addArgument(completes(new Argument('<command...>', 'program and its arguments'), 'program'))
     .passThroughOptions()
     .action(async (host: HostName | 'switch', command: string[], { name }: { name: string }) => {
-      const [{ Lab, requireRoot }, { inNamespace }, { BeelineError }] = await Promise.all([
-        import('../../lab/index.js'),
-        import('../../lab/command.js'),
-        import('../../model/index.js'),
-      ]);
+      const { inNamespace, Lab, requireRoot } = await import('../../lab/index.js');
       const lab = new Lab(name);
       requireRoot();
       if (!lab.exists) {
@@ -114,25 +113,29 @@ function execCommand(): Command {
       }
       const [file, args] = inNamespace(lab.namespace(host), command);
       const child = spawn(file, args, { stdio: 'inherit' });
-      // The program gets the terminal's signals itself; its end is ours.
+      // The terminal sends its signals to the program too; this command ends when the program does.
       const ignore = (): void => undefined;
       process.on('SIGINT', ignore).on('SIGTERM', ignore);
       process.exitCode = await new Promise<number>((resolve, reject) => {
         child.once('error', reject);
         child.once('exit', (code, signal) => {
-          // As shells have it.
+          // The exit status that shells use.
           resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
         });
       });
     });
-  return withSection(exec, 'Exit status', 'That of the program, or 128 and the number of the signal that ended it.');
+  return withSection(
+    exec,
+    'Exit status',
+    'The exit status of the program, or 128 plus the number of the signal that ended it.',
+  );
 }
 
 function downCommand(): Command {
   return new Command('down')
     .summary('remove a lab')
-    .description('Remove a lab with everything in it, its director included.')
-    .addArgument(completes(new Argument('[name]', 'which lab').default(DEFAULT_NAME), labs))
+    .description('Remove a lab with everything in it, including its director.')
+    .addArgument(completes(new Argument('[name]', 'name of the lab').default(DEFAULT_NAME), labs))
     .action(async (name: string) => {
       const { Lab } = await import('../../lab/index.js');
       print((await new Lab(name).down()) ? `removed the lab "${name}"\n` : `there is no lab "${name}"\n`);

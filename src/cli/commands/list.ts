@@ -1,11 +1,14 @@
-/** `beeline list`: the virtual services and their real servers. */
+/** `beeline list`: lists the virtual services and their real servers. */
 
 import { Command } from 'commander';
 
 import type { DestinationReport, DestinationState, ServiceReport } from '../../control/index.js';
 import { serviceName } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
-import { ask, jsonOption, printResult, withInstance } from '../context.js';
+import { jsonOption } from '../arguments.js';
+import { ask } from '../daemon.js';
+import { withInstance } from '../instance.js';
+import { printResult } from '../terminal/print.js';
 import { type Paint, plain, type Style } from '../terminal/colour.js';
 import { type Column, formatBytes, formatCount, formatShare, formatTable } from '../terminal/format.js';
 
@@ -13,7 +16,7 @@ export function listCommand(): Command {
   const list = withInstance(new Command('list'))
     .summary('list the virtual services and their real servers')
     .description(
-      'List the virtual services and their real servers: weight, share of the flows, state, and what they got.',
+      'List the virtual services with their real servers: weight, share of the flows, state, flows, packets and bytes.',
     )
     .addOption(jsonOption())
     .action(async (options: { json?: true }, command: Command) => {
@@ -22,10 +25,10 @@ export function listCommand(): Command {
     });
   return withExamples(
     list,
-    ['beeline list', 'all services, with what their real servers got'],
+    ['beeline list', 'list all services'],
     [
       `beeline list --json | jq '.[].destinations[] | select(.state == "unresolved")'`,
-      'the real servers that cannot be reached',
+      'list the real servers whose MAC address is not known',
     ],
   );
 }

@@ -1,4 +1,4 @@
-/** `beeline mark`: which packets get which mark, since netfilter's marks come too late for XDP. */
+/** `beeline mark`: gives packets marks. Netfilter's marks come too late for XDP. */
 
 import { Command, InvalidArgumentError } from 'commander';
 
@@ -11,22 +11,27 @@ import {
   MAX_MARK,
   parseMarkMatch,
 } from '../../model/index.js';
-import { ask, print, printJson, withInstance } from '../context.js';
+import { withExamples } from '../../usage/index.js';
+import { jsonOption } from '../arguments.js';
+import { ask } from '../daemon.js';
+import { withInstance } from '../instance.js';
+import { print, printJson } from '../terminal/print.js';
 import { formatTable } from '../terminal/format.js';
 
 export function markCommand(): Command {
   const command = new Command('mark')
-    .summary('say which packets get which mark')
+    .summary('give packets marks, for services of marked packets')
     .description(
-      'Say which packets get which mark, for services of marked packets ("ipvsadm -A -f MARK"). XDP sees packets before ' +
-        'netfilter could mark them, so rules like "iptables -t mangle … -j MARK" are said here.\n\n' +
-        `A match is ${MARK_MATCH_FORM}; "*" is every port.`,
+      'Give packets marks, for services of marked packets ("ipvsadm -A -f MARK"). XDP sees packets before netfilter can ' +
+        'mark them: write rules like "iptables -t mangle … -j MARK" here.\n\n' +
+        `A match is ${MARK_MATCH_FORM}; "*" stands for every port.`,
     );
   command.addCommand(
     withInstance(new Command('add'))
-      .summary('give packets a mark')
-      .argument('<mark>', `1 to ${MAX_MARK}`, mark)
-      .requiredOption('--match <match>', 'which packets; may be given several times', matches)
+      .summary('add rules: packets that match get the mark')
+      .description('Add rules: packets that match get the mark. The rules of other marks stay.')
+      .argument('<mark>', `mark from 1 to ${MAX_MARK}`, mark)
+      .requiredOption('--match <match>', 'packets that get the mark; may be repeated', matches)
       .action(async (value: number, { match }: { match: readonly MarkMatch[] }, self: Command) => {
         await editAll(
           self,
@@ -36,9 +41,14 @@ export function markCommand(): Command {
   );
   command.addCommand(
     withInstance(new Command('delete'))
-      .summary('take the mark from packets again')
-      .argument('<mark>', `1 to ${MAX_MARK}`, mark)
-      .option('--match <match>', 'which packets; may be given several times (default: all of this mark)', matches)
+      .summary('delete rules of a mark')
+      .description('Delete the rules of a mark, or those of its rules that --match names.')
+      .argument('<mark>', `mark from 1 to ${MAX_MARK}`, mark)
+      .option(
+        '--match <match>',
+        'match of the rule to delete; may be repeated (default: all rules of the mark)',
+        matches,
+      )
       .action(async (value: number, { match }: { match?: readonly MarkMatch[] }, self: Command) => {
         const edits = match?.map((each): Edit => ({ kind: 'delete-mark-rule', rule: { mark: value, match: each } }));
         await editAll(self, edits ?? [{ kind: 'clear-mark-rules', mark: value }]);
@@ -46,8 +56,9 @@ export function markCommand(): Command {
   );
   command.addCommand(
     withInstance(new Command('list'))
-      .summary('list the rules')
-      .option('--json', 'print JSON')
+      .summary('list the mark rules')
+      .description('List the mark rules: marks, and the packets that get them.')
+      .addOption(jsonOption())
       .action(async ({ json }: { json?: true }, self: Command) => {
         const { markRules } = await ask(self, 'table', {});
         if (json === true) {
@@ -57,7 +68,11 @@ export function markCommand(): Command {
         }
       }),
   );
-  return command;
+  return withExamples(
+    command,
+    ['beeline mark add 1 --match tcp:192.168.1.100:80 --match tcp:192.168.1.100:443', 'give two ports one mark'],
+    ['beeline ipvsadm -A -f 1 -s wlc -p 300', 'add a service for that mark'],
+  );
 }
 
 async function editAll(command: Command, edits: readonly Edit[]): Promise<void> {
@@ -89,7 +104,7 @@ function mark(text: string): number {
 function matches(text: string, before: readonly MarkMatch[] | undefined): readonly MarkMatch[] {
   const match = parseMarkMatch(text);
   if (match === undefined) {
-    throw new InvalidArgumentError(`It must be ${MARK_MATCH_FORM}, with no bits of the address beyond the prefix.`);
+    throw new InvalidArgumentError(`It must be ${MARK_MATCH_FORM}; the address must have no bits outside the prefix.`);
   }
   return [...(before ?? []), match];
 }

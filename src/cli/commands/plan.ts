@@ -1,21 +1,24 @@
-/** `beeline plan`: what going over to another configuration would do. */
+/** `beeline plan`: shows what a configuration would change. */
 
 import { Command } from 'commander';
 
 import type { PlanReport } from '../../control/index.js';
 import { exitsWith, withExamples } from '../../usage/index.js';
-import { fileArgument, maxMovedOption } from '../arguments.js';
-import { ask, ExitStatus, jsonOption, printResult, withInstance } from '../context.js';
+import { fileArgument, jsonOption, maxMovedOption } from '../arguments.js';
+import { ask } from '../daemon.js';
+import { ExitStatus } from '../exit-status.js';
+import { withInstance } from '../instance.js';
+import { printResult } from '../terminal/print.js';
 import type { Paint } from '../terminal/colour.js';
 import { formatPlan, summarize, summarizePlan } from '../terminal/differences.js';
 
 export function planCommand(): Command {
   const plan = withInstance(new Command('plan'))
-    .summary('show what another configuration would do')
+    .summary('show what a configuration would change')
     .description(
-      'Show what going over to a configuration would change: services and real servers that come, go or change, which ' +
-        'part of the slots would lead elsewhere, and how many flows would lose their real server. Changes nothing. Real ' +
-        'servers that are new are taken to answer.',
+      'Show what a configuration would change: services and real servers that are added, removed or changed, the share ' +
+        'of slots that would move to another real server, and the flows that would lose theirs. New real servers are ' +
+        'assumed to answer. Changes nothing.',
     )
     .addArgument(fileArgument())
     .addOption(maxMovedOption())
@@ -23,7 +26,7 @@ export function planCommand(): Command {
     .action(async (file: string | undefined, options: { json?: true; maxMoved?: number }, command: Command) => {
       const { readConfigFile } = await import('../../config/index.js');
       const path = file ?? (await ask(command, 'status', {})).configPath;
-      // Problems are told by line without a daemon.
+      // Reports problems of the file with their lines before the daemon is asked.
       const { text } = readConfigFile(path);
       const report = await ask(command, 'plan', { text, fileName: path });
       printResult(report, options, (paint) => formatPlanned(report, paint));
@@ -35,8 +38,8 @@ export function planCommand(): Command {
     });
   return withExamples(
     exitsWith(plan, ExitStatus.changes, ExitStatus.refused),
-    ['beeline plan', 'what "beeline reload" would do'],
-    ['beeline plan --max-moved 2% new.yaml', 'end with 5 where more than 2 % of all slots would move'],
+    ['beeline plan', 'show what "beeline reload" would change'],
+    ['beeline plan --max-moved 2% new.yaml', 'end with exit status 5 if more than 2 % of all slots would move'],
   );
 }
 

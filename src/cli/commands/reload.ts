@@ -1,35 +1,38 @@
-/** `beeline reload`: have the daemon read its configuration file again. */
+/** `beeline reload`: makes the daemon read its configuration file again. */
 
 import { Command } from 'commander';
 
 import type { ReloadReport } from '../../control/index.js';
 import { exitsWith, withExamples } from '../../usage/index.js';
-import { maxMovedOption } from '../arguments.js';
-import { ask, ExitStatus, jsonOption, printResult, withInstance } from '../context.js';
+import { jsonOption, maxMovedOption } from '../arguments.js';
+import { ask } from '../daemon.js';
+import { ExitStatus } from '../exit-status.js';
+import { withInstance } from '../instance.js';
+import { printResult } from '../terminal/print.js';
 import { formatQuantity } from '../terminal/format.js';
 
 export function reloadCommand(): Command {
   const reload = withInstance(new Command('reload'))
-    .summary('have the daemon read its configuration file again')
+    .summary('read the configuration file again')
     .description(
-      'Have the daemon read its configuration file again. Packets see the old configuration or the new one; when there ' +
-        'is a problem with the new one, the old one goes on. What commands changed since the last time is replaced too: ' +
-        '"beeline diff" shows it, "beeline save" keeps it.',
+      'Make the daemon read its configuration file again. Every packet follows either the old configuration or the new ' +
+        'one. If the file has a problem, the old configuration stays. Changes made by commands are replaced: "beeline ' +
+        'diff" shows them beforehand, "beeline save" keeps them.',
     )
     .addOption(maxMovedOption())
     .addOption(jsonOption())
     .action(async (options: { json?: true; maxMoved?: number }, command: Command) => {
-      // Daemons of earlier versions do not tell of settings.
+      // Daemons of earlier versions send no settings.
       const report = { settings: [], ...(await ask(command, 'reload', { maxMoved: options.maxMoved })) };
       printResult(report, options, () => formatReload(report));
     });
   return withExamples(exitsWith(reload, ExitStatus.refused), [
     'beeline check && beeline reload',
-    'reload a file that has no problems',
+    'load the file if it has no problems',
   ]);
 }
 
-/** @param done what was done, where there was something to do */
+/** @param done the word for what was done, if there were changes */
 export function formatReload(report: ReloadReport, done = 'reloaded'): string {
   const { added, removed, changed, services, destinations, settings = [], dropped = 0 } = report;
   const lines = [

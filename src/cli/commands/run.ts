@@ -1,4 +1,4 @@
-/** `beeline run`: the daemon. */
+/** `beeline run`: runs the daemon. */
 
 import { resolve } from 'node:path';
 
@@ -6,7 +6,7 @@ import { Command, Option } from 'commander';
 
 import { withExamples } from '../../usage/index.js';
 import { configArgument } from '../arguments.js';
-import { instanceFor, instanceOption } from '../context.js';
+import { instanceFor, instanceOption } from '../instance.js';
 import { wantsColours } from '../terminal/colour.js';
 
 interface Options {
@@ -17,19 +17,21 @@ interface Options {
 
 export function runCommand(version: string): Command {
   const run = new Command('run')
-    .summary('run the director until it is stopped')
+    .summary('run the director in the foreground')
     .description(
-      'Run the director in the foreground. When it ends, by SIGTERM or by a crash, packets are forwarded as before; ' +
-        '"beeline stop --detach" ends that too. SIGHUP reloads the configuration.',
+      'Run the director in the foreground. Packets are still forwarded after it ends by SIGTERM or by a crash; "beeline ' +
+        'stop --detach" ends forwarding too. SIGHUP reloads the configuration.',
     )
     .addArgument(configArgument())
     .addOption(instanceOption())
-    .option('--replace', 'take the interface over when another XDP program is attached to it')
+    .option('--replace', 'replace another XDP program that is attached to the interface')
     .addOption(
-      new Option('--log-level <level>', 'how much to log').choices(['error', 'warn', 'info', 'debug']).default('info'),
+      new Option('--log-level <level>', 'least severe messages to log')
+        .choices(['error', 'warn', 'info', 'debug'])
+        .default('info'),
     )
     .addOption(
-      new Option('--log-format <format>', 'lines for people or JSON (default: text on a terminal, else json)').choices([
+      new Option('--log-format <format>', 'format of the log (default: text on a terminal, else json)').choices([
         'text',
         'json',
       ]),
@@ -46,10 +48,10 @@ export function runCommand(version: string): Command {
     });
   return withExamples(
     run,
-    ['beeline run', 'run with /etc/beeline/beeline.yaml, in the foreground'],
+    ['beeline run', 'run with /etc/beeline/beeline.yaml'],
     [
       'beeline run --instance test --log-level debug test.yaml',
-      'try another configuration beside it, on another interface',
+      'run a second director, with a configuration for another interface',
     ],
   );
 }

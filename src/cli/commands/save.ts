@@ -1,4 +1,4 @@
-/** `beeline save`: what is running, written to the configuration file. */
+/** `beeline save`: writes the running configuration to the configuration file. */
 
 import { randomUUID } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, readFileSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
@@ -10,14 +10,16 @@ import type { ConfigFile } from '../../config/index.js';
 import type { RunningModel } from '../../control/index.js';
 import { BeelineError, type Difference, diffModels } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
-import { fileArgument } from '../arguments.js';
-import { ask, jsonOption, printResult, withInstance } from '../context.js';
+import { fileArgument, jsonOption } from '../arguments.js';
+import { ask } from '../daemon.js';
+import { withInstance } from '../instance.js';
+import { printResult } from '../terminal/print.js';
 import type { Paint } from '../terminal/colour.js';
 import { formatDifferences, summarize } from '../terminal/differences.js';
 
 export interface SaveResult {
   readonly file: string;
-  /** From what the file said to what it says now. */
+  /** From the old file to the new one. */
   readonly differences: readonly Difference[];
 }
 
@@ -28,18 +30,13 @@ interface Options {
 
 export function saveCommand(): Command {
   const save = withInstance(new Command('save'))
-    .summary('write what is running to the configuration file')
+    .summary('write the running configuration to the file')
     .description(
-      'Write what is running to the configuration file, or to another file. What did not change stays as it is written, ' +
-        'with its comments. The file is replaced as a whole, or not at all.',
+      'Write the running configuration to the configuration file, or to another file. Unchanged parts of the file keep ' +
+        'their text and comments. The file is replaced as a whole, or not at all.',
     )
     .addArgument(fileArgument())
-    .addOption(
-      new Option(
-        '--force',
-        'also where the file has problems, or was changed since the daemon read it: what is running wins',
-      ),
-    )
+    .addOption(new Option('--force', 'overwrite a file that has problems, or that changed since the daemon read it'))
     .addOption(jsonOption())
     .action(async (file: string | undefined, options: Options, command: Command) => {
       const running = await ask(command, 'model', {});
@@ -48,22 +45,22 @@ export function saveCommand(): Command {
     });
   return withExamples(
     save,
-    ['beeline diff; beeline save', 'see what is not in the file, and keep it there'],
-    ['beeline save copy.yaml', 'write it to another file'],
+    ['beeline diff; beeline save', 'show what the file lacks, and write it'],
+    ['beeline save copy.yaml', 'write to another file'],
   );
 }
 
 async function saveTo(file: string, running: RunningModel, options: Options, command: Command): Promise<SaveResult> {
   const { formatConfig, originOf, parseConfig, updateConfig } = await import('../../config/index.js');
-  // Where a link leads is written to, and the link stays.
+  // Writes to the target of a symbolic link, so that the link stays.
   const path = existsSync(file) ? realpathSync(file) : resolve(file);
   const isOwn = existsSync(running.configPath) && path === realpathSync(running.configPath);
   const before = await readBefore(path, options);
   if (isOwn && before !== undefined && options.force !== true) {
     const { text, meaning } = originOf(before);
     if (text !== running.origin.text && meaning !== running.origin.meaning) {
-      throw new BeelineError('CONFIG_CHANGED', `${path} was changed since the daemon read it: nothing was written`, {
-        hint: '"beeline diff" compares; "beeline save --force" writes what is running, "beeline reload" goes over to the file.',
+      throw new BeelineError('CONFIG_CHANGED', `${path} changed since the daemon read it: nothing was written`, {
+        hint: '"beeline diff" compares; "beeline save --force" overwrites the file, "beeline reload" loads it.',
       });
     }
   }
@@ -81,7 +78,7 @@ async function saveTo(file: string, running: RunningModel, options: Options, com
   };
 }
 
-/** The file as it is; undefined where there is none, or where it does not matter what it is. @throws ConfigError */
+/** Reads the file. @returns undefined if there is none, or if it has problems and --force is given @throws ConfigError */
 async function readBefore(path: string, { force }: Options): Promise<ConfigFile | undefined> {
   if (!existsSync(path)) {
     return undefined;
@@ -97,7 +94,7 @@ async function readBefore(path: string, { force }: Options): Promise<ConfigFile 
   }
 }
 
-/** Whoever reads the file reads the old one or the new one; mode and owner stay. @throws BeelineError `CONFIG_CHANGED` */
+/** Replaces the file atomically and keeps its mode and owner. @throws BeelineError `CONFIG_CHANGED` */
 async function replaceFile(path: string, text: string, before: string | undefined): Promise<void> {
   const { writeDurably } = await import('../../store/index.js');
   const next = join(dirname(path), `.beeline-${randomUUID()}`);
@@ -111,7 +108,7 @@ async function replaceFile(path: string, text: string, before: string | undefine
       chmodSync(next, 0o644);
     }
     if (before !== undefined && readFileSync(path, 'utf8') !== before) {
-      throw new BeelineError('CONFIG_CHANGED', `${path} was changed at this moment: nothing was written`);
+      throw new BeelineError('CONFIG_CHANGED', `${path} changed during the save: nothing was written`);
     }
     renameSync(next, path);
   } catch (error) {

@@ -1,22 +1,25 @@
-/** `beeline stats`: what the virtual services' packets came to. */
+/** `beeline stats`: shows how the packets of each virtual service ended. */
 
 import { Command } from 'commander';
 
 import type { StatsReport } from '../../control/index.js';
 import { serviceName } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
-import { ask, jsonOption, printResult, withInstance } from '../context.js';
+import { jsonOption } from '../arguments.js';
+import { ask } from '../daemon.js';
+import { withInstance } from '../instance.js';
+import { printResult } from '../terminal/print.js';
 import { type Paint, plain } from '../terminal/colour.js';
 import { type Column, formatBytes, formatCount, formatTable } from '../terminal/format.js';
 
 export function statsCommand(): Command {
   const stats = withInstance(new Command('stats'))
-    .summary("show what the virtual services' packets came to")
+    .summary('show packets, bytes and verdicts of each virtual service')
     .description(
-      'Show what the packets of each virtual service came to: sent or delivered, and with --reasons why the others were ' +
-        'not. The reasons are those of docs/verdicts.md.',
+      'Show how many packets of each virtual service were sent, and how many were not. --reasons lists why; ' +
+        'docs/verdicts.md explains the reasons.',
     )
-    .option('--reasons', 'why packets were passed up or dropped, a line for each reason')
+    .option('--reasons', 'show why packets were passed up or dropped, a line for each reason')
     .addOption(jsonOption())
     .action(async (options: { json?: true; reasons?: true }, command: Command) => {
       const stats = await ask(command, 'stats', {});
@@ -24,7 +27,7 @@ export function statsCommand(): Command {
         options.reasons === true ? formatReasons(stats, paint) : formatStats(stats, paint),
       );
     });
-  return withExamples(stats, ['beeline stats --reasons', 'why packets for a VIP were not sent']);
+  return withExamples(stats, ['beeline stats --reasons', 'show why packets for a VIP were not sent']);
 }
 
 const STATS_COLUMNS: readonly Column[] = [
@@ -41,7 +44,7 @@ const REASON_COLUMNS: readonly Column[] = [
   { title: 'PACKETS', align: 'right' },
 ];
 
-/** What VIPs' packets are listed under that are for no service. */
+/** The row of packets that are for a VIP but for no service. */
 const NO_SERVICE = '(none)';
 
 export function formatStats({ services, noService }: StatsReport, paint: Paint = plain): string {

@@ -1,17 +1,22 @@
-/** `beeline status`: how the director is. */
+/** `beeline status`: shows the director's status. */
 
 import { Command } from 'commander';
 
 import type { InterfaceReport, StatusReport } from '../../control/index.js';
 import { withExamples } from '../../usage/index.js';
-import { ask, jsonOption, printResult, withInstance } from '../context.js';
+import { jsonOption } from '../arguments.js';
+import { ask } from '../daemon.js';
+import { withInstance } from '../instance.js';
+import { printResult } from '../terminal/print.js';
 import { type Paint, plain } from '../terminal/colour.js';
 import { formatBytes, formatCount, formatDuration, formatMoment, formatQuantity } from '../terminal/format.js';
 
 export function statusCommand(): Command {
   const status = withInstance(new Command('status'))
-    .summary('show how the director is')
-    .description('Show the daemon, its interfaces, and what it forwarded and what not.')
+    .summary("show the director's status")
+    .description(
+      'Show the daemon, its configuration, its interfaces, the packets that it forwarded and did not, and problems.',
+    )
     .addOption(jsonOption())
     .action(async (options: { json?: true }, command: Command) => {
       const status = await ask(command, 'status', {});
@@ -19,8 +24,8 @@ export function statusCommand(): Command {
     });
   return withExamples(
     status,
-    ['beeline status', 'how the director is'],
-    ['beeline status --json | jq -e ".problems == []"', 'ask from a script whether all is well'],
+    ['beeline status', "show the director's status"],
+    ['beeline status --json | jq -e ".problems == []"', 'check from a script that there are no problems'],
   );
 }
 

@@ -1,16 +1,19 @@
-/** `beeline stop`: end the daemon, and the data path if asked. */
+/** `beeline stop`: ends the daemon and, with --detach, the data path. */
 
 import { Command } from 'commander';
 
 import { BeelineError } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
-import { ask, instanceFor, jsonOption, printResult, withInstance } from '../context.js';
+import { jsonOption } from '../arguments.js';
+import { ask } from '../daemon.js';
+import { instanceFor, withInstance } from '../instance.js';
+import { printResult } from '../terminal/print.js';
 
 export function stopCommand(): Command {
   const stop = withInstance(new Command('stop'))
-    .summary('end the daemon; packets are forwarded still')
-    .description('End the daemon. Packets are forwarded as before unless --detach is given.')
-    .option('--detach', 'take the XDP program off its interfaces and remove all maps; works without a daemon too')
+    .summary('stop the daemon; packets are still forwarded')
+    .description('Stop the daemon. Packets are still forwarded unless --detach is given.')
+    .option('--detach', 'also detach the XDP program and remove all maps; works without a daemon too')
     .addOption(jsonOption())
     .action(async (options: { detach?: true; json?: true }, command: Command) => {
       const { detach = false } = options;
@@ -28,15 +31,15 @@ export function stopCommand(): Command {
     });
   return withExamples(
     stop,
-    ['beeline stop', 'end the daemon, for an upgrade for example'],
-    ['beeline stop --detach', 'end forwarding too'],
+    ['beeline stop', 'stop the daemon, for example for an upgrade'],
+    ['beeline stop --detach', 'stop the daemon and forwarding'],
   );
 }
 
-/** @param report without a pid where there was no daemon, and its data path may have been there */
+/** @param report without a pid if no daemon was running */
 export function formatStop({ pid, detached }: { pid?: number; detached: boolean }): string {
   if (pid === undefined) {
     return detached ? 'no daemon is running; detached\n' : 'no daemon is running, and nothing is attached\n';
   }
-  return `stopped the daemon (pid ${pid}); ${detached ? 'detached' : 'packets are forwarded still'}\n`;
+  return `stopped the daemon (pid ${pid}); ${detached ? 'detached' : 'packets are still forwarded'}\n`;
 }

@@ -1,8 +1,8 @@
-/** Whether output is coloured, and what the colours mean. */
+/** Decides whether output is coloured, and which colour each style has. */
 
 import { styleText } from 'node:util';
 
-/** What a piece of text is; which colour that has is decided here alone. */
+/** The meaning of a piece of text. Only this file gives it a colour. */
 export type Style = 'good' | 'warning' | 'bad' | 'name' | 'faint';
 
 /** Gives a piece of text its style. */
@@ -10,21 +10,21 @@ export type Paint = (style: Style | undefined, text: string) => string;
 
 const FORMATS = { good: 'green', warning: 'yellow', bad: 'red', name: 'bold', faint: 'dim' } as const;
 
-/** Leaves text as it is. */
+/** Returns text unchanged. */
 export const plain: Paint = (_style, text) => text;
 
 export const coloured: Paint = (style, text) =>
-  // Whether the stream takes colours has been asked; what Node 20 asks by itself is always standard output.
+  // wantsColours() has checked the stream. Node 20 would check standard output, whichever stream is meant.
   style === undefined ? text : styleText(FORMATS[style], text, { validateStream: false });
 
-/** FORCE_COLOR's values that mean yes, as Node.js has them. */
+/** The values of FORCE_COLOR that mean yes to Node.js. */
 const FORCED = ['', '1', 'true', '2', '3'];
 
 /**
- * Whether a stream is written to in colour: a terminal is, unless the environment says no.
+ * Returns whether a stream gets colours: a terminal does, unless the environment says no.
  *
- * @param environment NO_COLOR (https://no-color.org) says no whatever else is said, FORCE_COLOR yes or no as to Node.js,
- *   TERM=dumb no
+ * @param environment NO_COLOR (https://no-color.org) says no and outranks the others; FORCE_COLOR says yes or no as to
+ *   Node.js; TERM=dumb says no
  */
 export function wantsColours(
   { isTTY }: { readonly isTTY?: boolean },

@@ -1,4 +1,4 @@
-/** How differences between configurations, and what they would do to packets, look on a terminal. Pure. */
+/** Text for `beeline diff` and `plan`: differences between configurations, and the slots and flows that they move. Pure. */
 
 import type { PlanReport, ServicePlan } from '../../control/index.js';
 import type { Difference, Plain } from '../../model/index.js';
@@ -14,12 +14,12 @@ interface Line {
   readonly text: string;
 }
 
-/** A line each, what they are about in one column. */
+/** Prints a line for each difference. */
 export function formatDifferences(differences: readonly Difference[], paint: Paint = plain): string {
   return formatLines(differences.map(lineOf), paint);
 }
 
-/** All that a plan says but for the summary. */
+/** Prints a plan without its summary. */
 export function formatPlan({ differences, services }: PlanReport, paint: Paint = plain): string {
   return formatLines([...differences.map(lineOf), ...services.flatMap(planLines)], paint);
 }
@@ -30,7 +30,7 @@ export function summarize(differences: readonly Difference[]): string {
   const counts = new Map<string, { what: Difference['what']; kind: Difference['kind']; keys: Set<string> }>();
   for (const { what, kind, service = '', address = '', field = '', before, after } of differences) {
     const group = counts.get(`${what} ${kind}`) ?? { what, kind, keys: new Set<string>() };
-    // Of a service or a real server several fields may have changed.
+    // A service or a real server counts once, even if several of its fields changed.
     const key = what === 'setting' || what === 'markRule' ? `${field} ${JSON.stringify(after ?? before)}` : '';
     group.keys.add(`${service} ${address} ${key}`);
     counts.set(`${what} ${kind}`, group);
@@ -78,13 +78,13 @@ function lineOf({ kind, what, service = '', address = '', field = '', before, af
   }
 }
 
-/** Where the slots go, and whose flows. */
+/** The slots that move, and the flows at risk. */
 function planLines({ service, slots, moved, kept, atRisk }: ServicePlan): Line[] {
   const stay = kept === 0 ? '' : `; ${formatQuantity(kept, 'flow')} kept`;
   const moves = moved === 0 ? [] : [`${formatPercent(moved)} of ${formatCount(slots)} slots move${stay}`];
   const risks = atRisk.map(
     ({ address, flows, uncertain }) =>
-      `${address}: ${formatQuantity(flows, 'flow')} at risk${uncertain ? ', and those that are not remembered' : ''}`,
+      `${address}: ${formatQuantity(flows, 'flow')} at risk${uncertain ? ', and those without an entry' : ''}`,
   );
   return [...moves, ...risks].map((text) => ({ subject: service, text }));
 }
@@ -117,7 +117,7 @@ function formatValue(value: Plain | undefined): string {
   return typeof value === 'string' ? value : JSON.stringify(value).replaceAll('"', '');
 }
 
-/** 0.3336 → "33.4 %"; what is more than nothing is never shown as nothing. */
+/** 0.3336 → "33.4 %"; only 0 is shown as "0 %". */
 export function formatPercent(share: number): string {
   const percent = 100 * share;
   return `${percent > 0 && percent < 0.05 ? '< 0.1' : String(Number(percent.toFixed(1)))} %`;

@@ -1,18 +1,18 @@
-/** How numbers, times and tables look on a terminal. Pure. */
+/** Formats numbers, times and tables for a terminal. Pure. */
 
 import { type Paint, plain, type Style } from './colour.js';
 
-/** One column: its title, and whether its cells stand to the right. */
+/** One column of a table. */
 export interface Column {
   readonly title: string;
   readonly align?: 'right';
-  /** At least so many characters: for tables that are printed in pieces. */
+  /** The least width in characters, for tables that are printed in pieces. */
   readonly width?: number;
-  /** How a cell is painted, by what stands in it. */
+  /** Returns the style of a cell by its text. */
   readonly style?: (cell: string) => Style | undefined;
 }
 
-/** Columns as wide as their widest cell, two spaces between them, no space at the ends of lines. */
+/** Prints a table: columns as wide as their widest cell, two spaces between them, no spaces at the end of a line. */
 export function formatTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
@@ -22,7 +22,7 @@ export function formatTable(
   const widths = columns.map(({ title, width = 0 }, i) =>
     rows.reduce((most, row) => Math.max(most, row[i]!.length), Math.max(width, title.length)),
   );
-  // Spaces stand outside of what is painted, so that they can be left away at the end and are never underlined.
+  // The spaces are not painted, so that those at the end of a line can be trimmed.
   const padded = (cell: string, i: number, style: Style | undefined): string => {
     const space = ' '.repeat(widths[i]! - cell.length);
     const painted = cell === '' ? cell : paint(style, cell);
@@ -66,13 +66,13 @@ export function formatEndpoint(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** Minutes and seconds, as ipvsadm shows what is left of a connection: 905 → "15:05". */
+/** Minutes and seconds, as ipvsadm prints the time until a connection expires: 905 → "15:05". */
 export function formatTimer(seconds: number): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   return `${two(Math.floor(seconds / 60))}:${two(seconds % 60)}`;
 }
 
-/** The two largest units of a time span: "3 d 4 h", "12 min 5 s". */
+/** A time span in its two largest units: "3 d 4 h", "12 min 5 s". */
 export function formatDuration(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const parts = [
@@ -90,6 +90,6 @@ export function formatDuration(milliseconds: number): string {
 
 /** A moment in local time: "2026-11-21 10:08:01" */
 export function formatMoment(iso: string): string {
-  // The Swedish way is that of ISO 8601.
+  // The Swedish locale uses the format of ISO 8601.
   return new Date(iso).toLocaleString('sv-SE');
 }

@@ -10,9 +10,8 @@ import { flowNow } from '../flows/flows.js';
 import { readCursor } from '../maps/loads.js';
 import type { MapSet } from '../maps/map-set.js';
 
-/** bpf/fragment.h: for how many units of time a fragment is remembered, and the bits of its time. */
-const FRAGMENT_UNITS = 30;
-const FRAGMENT_TIME_MASK = 0xff;
+/** How many units of time a fragment is remembered, and the bits of its time. */
+const { seconds: FRAGMENT_UNITS, 'time-mask': FRAGMENT_TIME_MASK } = layout.fragmentTable;
 
 /** The memory of one set of maps. Each answer holds for the moment of the question. */
 export class LiveRecall implements Recall {

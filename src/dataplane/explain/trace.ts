@@ -10,7 +10,7 @@ export type TraceStep = keyof typeof layout.traceStep;
 export type TraceEvent = keyof typeof layout.flowEvent;
 
 /** An entry of a flow or template as the program found it, or would leave it. */
-export type TracedEntry = FlowData;
+export type TracedEntry = Omit<FlowData, 'port'>;
 
 /** The steps of one packet: struct trace in bpf/explain.h. */
 export interface Trace {
@@ -91,7 +91,11 @@ export function decodeTrace(bytes: Uint8Array, frame: Uint8Array, now: number): 
 
 function decodeEntry(view: DataView, offset: number, now: number): TracedEntry | undefined {
   const data = view.getBigUint64(offset, true);
-  return data === 0n ? undefined : decodeFlowData(data, now);
+  if (data === 0n) {
+    return undefined;
+  }
+  const { port: _port, ...entry } = decodeFlowData(data, now);
+  return entry;
 }
 
 /** The client's address is at the beginning of the key's words. */

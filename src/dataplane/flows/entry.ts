@@ -21,6 +21,8 @@ export interface FlowEntry {
 
 /** The data word of an entry: flow_data() in bpf/flow_entry.h. */
 export interface FlowData {
+  /** The virtual port. */
+  readonly port: number;
   readonly state: FlowState;
   /** The number of the destination. */
   readonly number: number;
@@ -29,12 +31,13 @@ export interface FlowData {
 
 /** @param now the program's time */
 export function decodeFlowData(data: bigint, now: number): FlowData {
-  const age = (now - Number(data & 0xffffffn)) & 0xffffff;
+  const { port, state, number, age } = layout.flowDataOf(data, now);
+  // The port is in network byte order.
   return {
-    state: flowStateOf(Number((data >> 24n) & 0xfn)),
-    number: Number((data >> 28n) & 0xfffffn),
-    // A packet of this moment can be ahead of `now`.
-    idleSeconds: secondsOf(age > 0x7fffff ? 0 : age),
+    port: ((port & 0xff) << 8) | (port >> 8),
+    state: flowStateOf(state),
+    number,
+    idleSeconds: secondsOf(age),
   };
 }
 
@@ -47,14 +50,12 @@ export function decodeFlow(bytes: Uint8Array, family: Family, now: number): Flow
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const rest = family === 4 ? { port: 4, service: 6 } : { port: 16, service: 18 };
   const data = view.getBigUint64(bytes.byteLength - 8, true);
-  const { state, number, idleSeconds } = decodeFlowData(data, now);
-  // Ports are in network byte order.
-  const dataPort = Number(data >> 48n);
+  const { port, state, number, idleSeconds } = decodeFlowData(data, now);
   return {
     client: ipFromBytes(bytes.subarray(0, family === 4 ? 4 : 16)),
     clientPort: view.getUint16(rest.port),
     service: view.getUint16(rest.service, true),
-    port: ((dataPort & 0xff) << 8) | (dataPort >> 8),
+    port,
     destination: number,
     state,
     idleSeconds,

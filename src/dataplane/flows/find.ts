@@ -1,13 +1,13 @@
-/** Finds one flow in its table, by the arithmetic of bpf/flow_entry.h and bpf/flow.h. */
+/** Finds one flow in its table, by the arithmetic of bpf/hash.h and bpf/flow_lookup.h. */
 
 import { FLOW_WAYS } from '../../image/index.js';
+import * as layout from '../../layout/index.js';
 import type { Mapping } from '../../libbpf/index.js';
 import type { Family } from '../../model/index.js';
 import { decodeFlow, entryBytes, type FlowEntry } from './entry.js';
 
 const WORD = (1n << 64n) - 1n;
-const MULTIPLIER_2 = 0xc2b2ae3d27d4eb4fn;
-const MULTIPLIER_3 = 0x165667b19e3779f9n;
+const { 2: MULTIPLIER_2, 3: MULTIPLIER_3 } = layout.hashMultiplier;
 
 /** A flow table. */
 export interface FlowTable {

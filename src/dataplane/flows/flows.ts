@@ -47,7 +47,7 @@ export function readFlowCounts(
   numbering: Numbering,
 ): ReadonlyMap<string, readonly FlowCounts[]> {
   const words = layout.load.byteLength / 4;
-  const [active, inactive, persistent] = [0, 1, 2].map((i) => layout.load.flows.offset / 4 + i);
+  const [active, inactive, persistent] = Object.values(layout.flowClass).map((i) => layout.load.flows.offset / 4 + i);
   const loads = readLoads(set.memory, highestNumbers(numbering).destination + 1);
   return new Map(
     services.map(({ name, destinations }) => {

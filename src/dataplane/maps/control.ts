@@ -3,8 +3,7 @@
 import * as layout from '../../layout/index.js';
 import type { BpfMap, Mapping } from '../../libbpf/index.js';
 
-/** CONTROL_MAGIC in bpf/layout.h. */
-const CONTROL_MAGIC = 0x4245454c;
+const CONTROL_MAGIC = layout.controlMagic.magic;
 
 /** struct control, in the program's `.data.control`. */
 export class Control {

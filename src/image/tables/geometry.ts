@@ -23,8 +23,8 @@ export interface Geometry {
   readonly flows6: number;
 }
 
-/** FLOW4_WAYS and FLOW6_WAYS in bpf/layout.h: entries of a bucket of flows. */
-export const FLOW_WAYS = { ipv4: 8, ipv6: 4 } as const;
+/** Entries of a bucket of flows. */
+export const FLOW_WAYS = layout.flowWays;
 
 /** The first geometry of a director: 1.5 MB, plus the flow tables. It grows with the configuration. */
 export const SMALLEST_GEOMETRY: Geometry = {
@@ -39,8 +39,8 @@ export const SMALLEST_GEOMETRY: Geometry = {
 
 const GEOMETRY_KEYS = Object.keys(SMALLEST_GEOMETRY) as (keyof Geometry)[];
 
-/** The bits for a destination number in the entry of a flow; 0 is none. */
-const MAX_DESTINATION_NUMBER = (1 << 20) - 1;
+/** The largest number that the entry of a flow has bits for; 0 is none. */
+const MAX_DESTINATION_NUMBER = layout.flowField['number-mask'];
 
 /** 16 bits; 0 is none. */
 const MAX_SERVICE_NUMBER = 0xffff;
@@ -55,7 +55,7 @@ export const EGRESS_BYTES = layout.egress.byteLength;
 export const CANDIDATE_BYTES = layout.candidate.byteLength;
 
 /** The bytes before the first destination of its table. */
-export const DESTINATIONS_HEADER_BYTES = layout.destinations.byteLength;
+export const DESTINATIONS_HEADER_BYTES = layout.destinations.entry.offset;
 
 /**
  * Returns the smallest geometry that an image fits into.

@@ -19,7 +19,7 @@ import { markEntryName } from '../marks.js';
 import type { Numbering, NumberSet, ServiceNumbers } from '../numbering.js';
 
 /** Stands for the protocol in the identity of a mark's service, whose mark is in the address. IANA reserves the number. */
-const MARK_PROTOCOL = 254;
+const MARK_PROTOCOL = layout.entryProtocol.mark;
 
 /** Encodes struct identity of every number in `which`. */
 export function encodeIdentities(

@@ -10,9 +10,6 @@ import { EMPTY_PLACE, type Places } from './places.js';
 import { keysOf, vipsOf } from './service-keys.js';
 import { multiply, type Word64, wordAt, xor } from './word64.js';
 
-/** VIP_MARK in bpf/layout.h: takes the protocol's place in an entry that says "this address is a VIP". */
-const VIP_MARK = 255;
-
 /** The positions of one family's keys in its table. */
 export interface ServicePlacement {
   readonly family: Family;
@@ -37,7 +34,8 @@ export function placeServices(
   }
   const keys = [
     ...services.map(({ address, port, protocol }) => keyBytes(address, port, PROTOCOL_NUMBERS[protocol])),
-    ...vips.map((address) => keyBytes(address, 0, VIP_MARK)),
+    // Such an entry only says that its address is a VIP.
+    ...vips.map((address) => keyBytes(address, 0, layout.entryProtocol.vip)),
   ];
   return { family, names, keys, table: placeKeys(keys, geometry[family === 4 ? 'services4' : 'services6']) };
 }

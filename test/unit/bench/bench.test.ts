@@ -1,4 +1,4 @@
-/** Benchmarks: which measurements count, what is refused before it is begun, and what a reader gets to see. */
+/** Benchmarks: which measurements count, what is refused before it starts, and what reports contain. */
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -34,7 +34,7 @@ function coded(code: ErrorCode, message: RegExp): (error: BeelineError) => boole
   };
 }
 
-test('medians, percentiles and the mean of the middle half are what they are called', () => {
+test('medians, percentiles and the mean of the middle half are right', () => {
   assert.deepEqual(spreadOf([3, 1, 2]), { median: 2, min: 1, max: 3 });
   assert.equal(spreadOf([4, 1, 2, 3]).median, 2.5);
   assert.throws(() => spreadOf([]), RangeError);
@@ -44,12 +44,12 @@ test('medians, percentiles and the mean of the middle half are what they are cal
     [50, 90, 99, 100, 100],
   );
   assert.equal(percentile([7], 0.001), 7);
-  // One wild value of each kind is cut off; whole numbers still give a finer mean.
+  // One outlier of each kind is cut off. The mean of whole numbers is finer than their median.
   assert.equal(midmean([10, 11, 10, 11, 1000, 10, 11, 0]), 10.5);
   assert.equal(midmean([5]), 5);
 });
 
-test('a noisy moment is told by the floors around a measurement, never by the measurement itself', () => {
+test('a disturbed measurement is recognized by the floors around it, never by its own value', () => {
   const slowButQuiet: Sample = { own: 900, before: 20, after: 21 };
   const disturbed: Sample = { own: 30, before: 20, after: 30 };
   const quiet: Sample = { own: 33, before: 21, after: 20 };
@@ -59,7 +59,7 @@ test('a noisy moment is told by the floors around a measurement, never by the me
   });
 });
 
-test('on a machine that is never quiet, the quietest half counts and the rest is owned up to', () => {
+test('on a machine that is never quiet, the quietest half counts and all are reported as disturbed', () => {
   const samples = [50, 30, 40, 60].map((floor) => ({ own: floor + 10, before: floor, after: floor }));
   const { samples: kept, disturbed } = judge(samples, 20, 4);
   assert.deepEqual(
@@ -69,7 +69,7 @@ test('on a machine that is never quiet, the quietest half counts and the rest is
   assert.equal(disturbed, 4);
 });
 
-test('each path is measured once a round between two of its floor, and disturbed ones again, within bounds', async () => {
+test('each path is measured once a round between two of its floor, and again if it was disturbed, within bounds', async () => {
   const calls: string[] = [];
   let slow = true;
   const judgements = await measureInRounds({
@@ -110,7 +110,7 @@ test('progress ends at its total, also when rounds are added', async () => {
   assert.deepEqual(seen.at(-1), [4, 4]);
 });
 
-test('what the machine has no room for is refused with what it would need', () => {
+test('a size that the machine has no memory for is refused with the memory it would need', () => {
   const room = { bytes: 8e9, cpus: 4 };
   requireResources({ services: 1000, destinations: 10, flows: 1 << 20 }, room);
   assert.throws(
@@ -152,7 +152,7 @@ test('flows that no mask can draw, and hours of measuring, are refused', () => {
   );
 });
 
-test('every path has its floor, a name of its own, and a frame that a wire would carry', () => {
+test('every path has a floor, a unique name, and a frame that is long enough for a wire', () => {
   for (const paths of [standardPaths(), pathsOf({ services: 5, destinations: 6, flows: 64 })]) {
     assert.equal(new Set(paths.map(({ path }) => path)).size, paths.length);
     for (const { floor, frame, flows } of paths) {
@@ -168,7 +168,7 @@ test('every path has its floor, a name of its own, and a frame that a wire would
   );
 });
 
-test('requests are compared with those that they followed', () => {
+test('requests are compared with the ones before them', () => {
   const { rows, addedUs, addedMin, addedMax } = summarize(
     [
       { server: 'real1', direct: [10, 100, 10], director: [13, 103, 13] },
@@ -208,7 +208,7 @@ function row(director: ForwardRow['director'], mpps: number, rest: Partial<Forwa
   };
 }
 
-test('a goal that is missed says what bounds it, with perf and without', () => {
+test('a missed goal is reported with its bottleneck, with perf and without', () => {
   const limit = row('mac-rewrite', 5);
   const missing = goalNotes([limit], row('beeline', 4));
   assert.equal(missing.length, 1);
@@ -243,20 +243,20 @@ const REPORT: Report = {
   notes: ['A note & more.'],
 };
 
-test('the page needs nothing from elsewhere, and no name in it becomes markup', () => {
+test('the page needs no other files, and no name in it becomes markup', () => {
   const page = htmlPage(REPORT, new Date(0));
   assert.ok(!/(src|href)=/.test(page));
   assert.ok(!page.includes('@import'));
   assert.ok(page.includes('A &lt;title&gt;'));
   assert.ok(page.includes('<td>&lt;/script&gt;</td>'));
-  // Three scripts begin, and three end.
+  // The names add no scripts to the page's three.
   assert.equal(page.match(/<script/g)!.length, 3);
   assert.equal(page.match(/<\/script>/g)!.length, 3);
   assert.ok(page.includes('uPlot') && page.includes('prefers-color-scheme: dark'));
   assert.equal(escapeHtml('<a href="x">&'), '&lt;a href=&quot;x&quot;&gt;&amp;');
 });
 
-test('the text says whose figures they are', () => {
+test('the text names the machine', () => {
   assert.equal(
     formatReport(REPORT),
     'CPU, 2 processors, Linux 6.1\ndriver: veth\n\npath        ns\n</script>  1.0\n\nA note & more.\n',
@@ -264,7 +264,7 @@ test('the text says whose figures they are', () => {
   assert.equal(wrap('one two three', 7), 'one two\nthree\n');
 });
 
-test("an archive is what the kernel's documentation says", () => {
+test("an archive has the form of the kernel's documentation", () => {
   const archive = Buffer.from(
     cpio([
       { path: 'bin', mode: DIRECTORY },
@@ -278,7 +278,7 @@ test("an archive is what the kernel's documentation says", () => {
   assert.ok(archive.includes('TRAILER!!!'));
 });
 
-test('nftables picks the real server by the client, as the others do', () => {
+test('nftables picks the real server by the client, as the other directors do', () => {
   const end = { name: 'nft-near', ifindex: 1, mac: '02:62:65:65:00:00', up: true, mtu: 1500, group: 1 };
   assert.match(
     nftablesRules({ near: end, far: end }, '10.9.0.102'),
@@ -290,23 +290,23 @@ function beeline(...args: string[]): { status: number | null; stderr: string } {
   return spawnSync(process.execPath, [BEELINE, 'bench', ...args], { encoding: 'utf8' });
 }
 
-test('a wrong command line ends with 2 and says what is wrong, before anything is done', () => {
+test('a wrong command line ends with 2 and a message, before anything is done', () => {
   const cases: [string[], RegExp][] = [
-    [['program', '--rounds', 'many'], /not a whole number above 0/],
-    [['program', '--flows', '0'], /not a whole number above 0/],
+    [['program', '--rounds', 'many'], /must be a whole number above 0/],
+    [['program', '--flows', '0'], /must be a whole number above 0/],
     [['program', '--flows', '4e12'], /4,000,000,000,000 flows need about 64,000 GB of memory; .* GB are available/],
     [
       ['program', '--services', '1e6', '--destinations', '1000'],
       /1,000,000 services of 1,000 destinations .* need about/,
     ],
-    [['program', '--repeat', '4e9'], /--repeat is 2147483647 at the most/],
+    [['program', '--repeat', '4e9'], /--repeat must be at most 2147483647/],
     [['program', '--html', '/no/such/folder/x.html'], /cannot write/],
     [['forward', '--flows', '3'], /3 flows is not a power of two/],
     [['forward', '--flows', '4194304'], /4194304 flows are more than the 1048576/],
     [['forward', '--cpu', '100000'], /there is no CPU 100000/],
     [['forward', '--ipvs', 'mine'], /Allowed choices are auto, uml, none/],
     [['forward', '--device', 'eth9'], /--device needs --director-mac and --vip/],
-    [['forward', '--device', 'eth9', '--director-mac', 'x'], /A MAC is six bytes/],
+    [['forward', '--device', 'eth9', '--director-mac', 'x'], /must be a MAC address/],
     [['latency', '--requests', '1e9'], /about .* minutes; an hour is the most/],
   ];
   for (const [args, message] of cases) {
@@ -316,7 +316,7 @@ test('a wrong command line ends with 2 and says what is wrong, before anything i
   }
 });
 
-test('no frame leaves a device that is not the lab’s, unless it is named twice', () => {
+test('no frame leaves an interface outside the lab unless it is named twice', () => {
   const director = ['--director-mac', '02:00:00:00:00:01', '--vip', '192.0.2.1'];
   for (const confirmation of [[], ['--yes-flood', 'eth8']]) {
     const { status, stderr } = beeline('forward', '--device', 'eth9', ...director, ...confirmation);

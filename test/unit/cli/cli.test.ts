@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { invocation } from '../../../src/cli/context.js';
+import { beeline as program } from '../../../src/cli/program.js';
+import { invocation } from '../../../src/cli/terminal/invocation.js';
 import { readConfig } from '../../../src/config/index.js';
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
@@ -21,7 +22,7 @@ function beeline(args: readonly string[], stdout: number | 'pipe' = 'pipe'): { s
   return { status, stderr };
 }
 
-test('a disk that is full is told in one line', () => {
+test('a full disk is reported in one line', () => {
   const full = openSync('/dev/full', 'w');
   const { status, stderr } = beeline(['schema'], full);
   closeSync(full);
@@ -31,7 +32,7 @@ test('a disk that is full is told in one line', () => {
   );
 });
 
-test("mistakes in a subcommand's command line end as all others do", () => {
+test("mistakes in a subcommand's command line exit with 2 as all others do", () => {
   for (const args of [
     ['lab', 'exec', 'nohost', 'true'],
     ['lab', 'exec', 'client'],
@@ -43,7 +44,7 @@ test("mistakes in a subcommand's command line end as all others do", () => {
   }
 });
 
-test('the hint for a file that cannot be read is about what is wrong with it', (context) => {
+test('the hint for an unreadable file fits the reason', (context) => {
   const directory = mkdtempSync(join(tmpdir(), 'beeline-cli-'));
   context.after(() => {
     rmSync(directory, { recursive: true });
@@ -55,7 +56,19 @@ test('the hint for a file that cannot be read is about what is wrong with it', (
   });
 });
 
-test('commands are printed as they can be pasted', () => {
+test('commands are printed so that they can be pasted', () => {
   assert.equal(invocation({ BEELINE_COMMAND: undefined, SUDO_USER: undefined }), 'beeline');
   assert.equal(invocation({ BEELINE_COMMAND: 'scripts/beeline', SUDO_USER: 'me' }), 'sudo scripts/beeline');
+});
+
+test('a command line that begins with a command loads that command alone', async () => {
+  const namesFor = async (line: string): Promise<string[]> =>
+    (await program(line.split(' '))).commands.map((command) => command.name());
+  const all = await namesFor('--help');
+  for (const name of all) {
+    assert.deepEqual(await namesFor(`--instance edge ${name} --json`), [name]);
+  }
+  for (const line of ['', 'help status', 'constructor', '--version status']) {
+    assert.deepEqual(await namesFor(line), all);
+  }
 });

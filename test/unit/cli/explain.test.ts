@@ -11,14 +11,14 @@ import type { ExplainedFlow, ExplainReport } from '../../../src/control/index.js
 import { VERDICT_WORDS, VERDICTS } from '../../../src/layout/index.js';
 import { DISAGREEING, EXPLAINED } from '../../support/fake-daemon.js';
 
-test('a packet that is forwarded is told in a line for each step', () => {
+test('a forwarded packet is explained in one line for each step', () => {
   assert.equal(
     formatExplanation(EXPLAINED),
     'packet       tcp SYN 192.168.1.12:40000 > 192.168.1.100:80, to 00:50:00:00:04:00 (ens3)\n' +
       'service      tcp 192.168.1.100:80, maglev, 2 real servers\n' +
-      'flow         not known; a SYN is not remembered under maglev\n' +
+      'flow         not known; a SYN is not remembered with maglev\n' +
       'slot         517 of 1024 -> 192.168.1.32\n' +
-      'destination  192.168.1.32, weight 1, at 00:50:00:00:02:00\n' +
+      'real server  192.168.1.32, weight 1, at 00:50:00:00:02:00\n' +
       'frame        00:50:00:00:04:00 > 00:50:00:00:02:00\n' +
       'verdict      forwarded (sent back out of ens3)\n' +
       'oracle       agrees\n',
@@ -38,7 +38,7 @@ const flow = (changes: Partial<ExplainedFlow>): Partial<ExplainReport> => ({
   flow: { ...EXPLAINED.flow!, ...changes },
 });
 
-test('what is known of a flow, and what becomes of it, is said in one line', () => {
+test('the flow that a packet belongs to, and its next state, take one line', () => {
   const known = { state: 'ESTABLISHED', idleSeconds: 3, server: '192.168.1.31' };
   const cases: readonly (readonly [Partial<ExplainReport>, string | undefined])[] = [
     [flow({ known }), 'known: ESTABLISHED, last packet 3 s ago, at 192.168.1.31'],
@@ -49,17 +49,17 @@ test('what is known of a flow, and what becomes of it, is said in one line', () 
     [flow({ event: 'ack', stored: 'ESTABLISHED' }), 'not known; would be remembered as ESTABLISHED'],
     [
       flow({ stored: 'SYN_RECV', displaces: { state: 'SYN_RECV', idleSeconds: 61 } }),
-      'not known; would be remembered as SYN_RECV, in the place of another (SYN_RECV, last packet 1 min 1 s ago)',
+      'not known; would be remembered as SYN_RECV, and would replace another (SYN_RECV, last packet 1 min 1 s ago)',
     ],
-    [flow({ noRoom: true }), 'not known, and there is no room to remember it'],
+    [flow({ noRoom: true }), 'not known, and there is no room for an entry'],
     [flow({ event: 'rst' }), 'not known, and not remembered'],
     [
       { ...flow({ sought: false }), service: { ...EXPLAINED.service!, remembers: 'moved' } },
-      'not looked for: no change touched its slot',
+      'not looked up: no change touched its slot',
     ],
     [
       { ...flow({ sought: false }), service: { ...EXPLAINED.service!, remembers: 'none' } },
-      'not looked for: each packet is scheduled by itself',
+      'not looked up: each packet is scheduled by itself',
     ],
     [{ ...flow({ sought: false }), destination: undefined }, undefined],
   ];
@@ -68,11 +68,11 @@ test('what is known of a flow, and what becomes of it, is said in one line', () 
   }
 });
 
-test('slots say who is full, who comes next, and what a change left', () => {
+test("a slot's line shows a full real server, the next one, and the previous one", () => {
   const slot = EXPLAINED.slot!;
   assert.equal(
     line('slot', { slot: { ...slot, full: true, lookedOn: 2 } }),
-    '517 of 1024 -> 192.168.1.32, which has as many flows as it may have, 2 slots further somebody takes it',
+    '517 of 1024 -> 192.168.1.32, which has reached its upper threshold, the real server 2 slots further takes it',
   );
   assert.equal(
     line('slot', { slot: { ...slot, moved: true, previous: '192.168.1.31' } }),
@@ -84,12 +84,15 @@ test('slots say who is full, who comes next, and what a change left', () => {
   );
 });
 
-test('a way out with tags, through another interface, or to this host is told as such', () => {
+test('delivery with tags, through another interface, or to this host is shown', () => {
   const sent = { ...EXPLAINED.sent!, interface: 'ens4', vlans: [100, 20] };
   assert.equal(line('frame', { sent }), '00:50:00:00:04:00 > 00:50:00:00:02:00, VLAN 100 in 20');
   assert.equal(line('verdict', { sent, verdict: 'redirected' }), 'redirected (sent out of ens4)');
   const local = { ...EXPLAINED.destination!, local: true, mac: undefined, by: 'flow' } as const;
-  assert.equal(line('destination', { destination: local }), '192.168.1.32, weight 1, this host, by the flow');
+  assert.equal(
+    line('real server', { destination: local }),
+    "192.168.1.32, weight 1, this host, as in the flow's entry",
+  );
   assert.equal(line('frame', { sent: undefined }), undefined);
   assert.equal(
     line('verdict', { sent: undefined, verdict: 'ttl', reason: VERDICT_WORDS.ttl }),
@@ -97,7 +100,7 @@ test('a way out with tags, through another interface, or to this host is told as
   );
 });
 
-test('an ICMP error is told with the flow that it is about', () => {
+test('an ICMP error is explained with the flow that it quotes', () => {
   const packet = {
     ...EXPLAINED.packet,
     protocol: 'icmp',
@@ -109,12 +112,12 @@ test('an ICMP error is told with the flow that it is about', () => {
   assert.equal(line('about', { packet }), 'the flow tcp 192.168.1.12:40000, virtual port 80');
 });
 
-test('a disagreement says both, and stands out', () => {
+test('a disagreement shows both results, and is highlighted', () => {
   assert.match(formatExplanation(DISAGREEING), /^oracle +DISAGREES: verdict forwarded, oracle no-flow$/m);
   assert.match(formatExplanation(DISAGREEING, coloured), /\x1b\[31mDISAGREES/);
 });
 
-test("a capture's packets are a line each, the title above the first page alone", () => {
+test('each packet of a capture has one line, and only the first page a title', () => {
   const packets = [
     { number: 1, report: EXPLAINED },
     { number: 12, report: { ...DISAGREEING, destination: undefined } },
@@ -136,7 +139,7 @@ test('every verdict has its words, and its line in docs/verdicts.md', () => {
   }
 });
 
-test('what is no endpoint, no flag and no VLAN is refused before anything is asked', async () => {
+test('wrong endpoints, flags and VLANs are refused before the daemon is asked', async () => {
   for (const args of [
     ['192.168.1.300', '192.168.1.100'],
     ['192.168.1.12:99999', '192.168.1.100'],
@@ -145,7 +148,7 @@ test('what is no endpoint, no flag and no VLAN is refused before anything is ask
     ['192.168.1.12', '192.168.1.100', '--vlan', '4095'],
     ['--limit', '0'],
   ]) {
-    const program = beeline().configureOutput({ writeErr: () => undefined });
+    const program = (await beeline()).configureOutput({ writeErr: () => undefined });
     program.commands.forEach((command) => command.configureOutput({ writeErr: () => undefined }));
     await assert.rejects(
       program.parseAsync(['node', 'beeline', 'explain', ...args]),
@@ -155,7 +158,7 @@ test('what is no endpoint, no flag and no VLAN is refused before anything is ask
   }
   for (const args of [[], ['192.168.1.12'], ['192.168.1.12', 'fd00::100'], ['192.168.1.12', '--pcap', 'x']]) {
     await assert.rejects(
-      beeline().parseAsync(['node', 'beeline', 'explain', ...args]),
+      (await beeline()).parseAsync(['node', 'beeline', 'explain', ...args]),
       { code: 'USAGE' },
       args.join(' '),
     );

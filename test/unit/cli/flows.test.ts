@@ -22,7 +22,7 @@ const FLOW: FlowReport = {
   expiresSeconds: 897,
 };
 
-test('flows are a line each, and the title stands above the first page alone', () => {
+test('each flow has one line, and only the first page a title', () => {
   const flows = [FLOW, { ...FLOW, client: 'fd00::12', vip: 'fd00::100', server: 'fd00::31', expiresSeconds: 0 }];
   const lines = [
     'PROTO  CLIENT                 SERVICE                REAL SERVER      STATE        EXPIRES\n',
@@ -65,16 +65,19 @@ test('a drain says how many flows are left, whether some may be silent, and how 
   assert.equal(formatDrain(report, 0), '192.168.1.31 of tcp 192.168.1.100:80: 2 flows left\n');
   assert.equal(
     formatDrain({ ...report, flows: 1, uncertain: true, deadline: 61_000 }, 1000),
-    '192.168.1.31 of tcp 192.168.1.100:80: 1 flow left, and those that have been silent since it began, out in 1 min 0 s at the latest\n',
+    '192.168.1.31 of tcp 192.168.1.100:80: 1 flow left, and those that have been silent since the drain began, removed in 1 min 0 s at the latest\n',
   );
   assert.equal(
     formatDrain({ ...report, removed: true }, 0),
-    '192.168.1.31 is out of tcp 192.168.1.100:80; 2 flows went to others\n',
+    '192.168.1.31 was removed from tcp 192.168.1.100:80; 2 flows moved to other real servers\n',
   );
-  assert.equal(formatDrain({ ...report, flows: 0, removed: true }, 0), '192.168.1.31 is out of tcp 192.168.1.100:80\n');
+  assert.equal(
+    formatDrain({ ...report, flows: 0, removed: true }, 0),
+    '192.168.1.31 was removed from tcp 192.168.1.100:80\n',
+  );
 });
 
-test('services are read as people write them, and nothing else is taken for one', () => {
+test('services are parsed in every usual spelling, and nothing else is accepted', () => {
   for (const [text, name] of [
     ['192.168.1.100:80', 'tcp 192.168.1.100:80'],
     ['tcp 192.168.1.100:80', 'tcp 192.168.1.100:80'],
@@ -97,7 +100,7 @@ test('services are read as people write them, and nothing else is taken for one'
   }
 });
 
-test('a length of time has a unit, or is in seconds', () => {
+test('a duration has a unit, or is in seconds', () => {
   assert.deepEqual(['90', '90s', '10m', '2h', '500ms'].map(duration), [90_000, 90_000, 600_000, 7_200_000, 500]);
   for (const text of ['', 'm', '-1s', '1d', '1.5h', '10 m']) {
     assert.throws(() => duration(text), { code: 'USAGE' }, text);

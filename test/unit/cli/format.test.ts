@@ -28,7 +28,7 @@ test('columns are as wide as their widest cell, and lines end without spaces', (
   assert.equal(table, '  NAME     N  STATE\n  a        1  up\n  longer  10\n');
 });
 
-test('colours move no column, and stand around what they are for alone', () => {
+test('colours move no column, and surround only their text', () => {
   const columns = [
     { title: 'STATE', style: () => 'good' as const },
     { title: 'N', align: 'right' as const },
@@ -42,7 +42,7 @@ test('colours move no column, and stand around what they are for alone', () => {
   assert.match(table, /\n {2}\x1b\[32mup\x1b\[39m {6}1\n {2} {7}10\n/);
 });
 
-test('colours are for terminals, and the environment has the last word', () => {
+test('only terminals get colours, unless the environment says otherwise', () => {
   const terminal = { isTTY: true };
   for (const [stream, environment, colours] of [
     [terminal, {}, true],
@@ -62,7 +62,7 @@ test('colours are for terminals, and the environment has the last word', () => {
   }
 });
 
-test('bytes keep three digits at the most', () => {
+test('byte counts have at most three digits', () => {
   const cases: [number, string][] = [
     [0, '0 B'],
     [999, '999 B'],
@@ -92,7 +92,7 @@ test('durations show their two largest units', () => {
   }
 });
 
-test('counts and shares', () => {
+test('counts and shares are formatted', () => {
   assert.equal(formatCount(1_234_567), '1,234,567');
   assert.equal(formatShare(1 / 3), '33.3%');
 });
@@ -110,7 +110,7 @@ test('a log line for people quotes what has spaces', () => {
   assert.equal(formatLine(line, false), '10:08:01 warn  careful a=1 b=x c="two words" d={"e":1}\n');
 });
 
-test('what a user can mend is logged once, without a stack; a defect with one', () => {
+test('an error that a user can fix is logged without a stack, and a bug with one', () => {
   const cause = new Error('EBUSY');
   const error = new BeelineError('XDP_REFUSED', 'it is taken', { hint: 'Use --replace.', cause });
   assert.deepEqual(serializeError(error), {
@@ -122,7 +122,7 @@ test('what a user can mend is logged once, without a stack; a defect with one', 
   assert.match((serializeError(cause) as { stack: string }).stack, /format\.test/);
 });
 
-test('one is not many', () => {
+test('a quantity of one is singular', () => {
   assert.equal(formatQuantity(1, 'service'), '1 service');
   assert.equal(formatQuantity(0, 'service'), '0 services');
   assert.equal(formatQuantity(1200, 'real server'), '1,200 real servers');

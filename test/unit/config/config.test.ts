@@ -46,7 +46,7 @@ test('a minimal file gets the defaults', () => {
   });
 });
 
-test('a file without services is a director that forwards nothing yet', () => {
+test('a file without services is valid', () => {
   assert.deepEqual(parseConfig('interfaces: [ens3]', 'f').services, []);
 });
 
@@ -57,7 +57,7 @@ test('addresses come out in their canonical spelling', () => {
   assert.equal(service.destinations[0]?.address, 'fd00::1');
 });
 
-test('every problem is told, in the order of the file, with line and column', () => {
+test('all problems are reported, in the order of the file, with line and column', () => {
   const text = `interfaces: [ens3]
 services:
   - address: 192.168.1.1000
@@ -86,7 +86,7 @@ services:
   });
 });
 
-test('what contradicts itself is refused at the place that comes second', () => {
+test('a contradiction is reported at the later of its two places', () => {
   const service = (rest: string): string => `interfaces: [a]\nservices:\n  - { port: 80, ${rest} }`;
   const cases: [string, RegExp][] = [
     [
@@ -125,14 +125,14 @@ test('what contradicts itself is refused at the place that comes second', () => 
   }
 });
 
-test('a file that is no YAML is told where it stops being one', () => {
+test('a file that is not YAML is reported at the place of its first error', () => {
   assert.match(problemsOf('a: [')[0]!, /^f:1:\d+: /);
   assert.match(problemsOf('interfaces: [a]\ninterfaces: [b]')[0]!, /^f:2:1: Map keys must be unique/);
   assert.match(problemsOf('- 1')[0]!, /^f:1:1: must be a mapping/);
   assert.match(problemsOf('')[0]!, /^f:1:1: interfaces is missing/);
 });
 
-test('an interface that is named twice, and a way that does not fit together, are told where they stand', () => {
+test('a duplicate interface, and a real server whose fields do not fit, are reported at their places', () => {
   const problems = problemsOf(`
 interfaces: [a, b, a]
 services:
@@ -150,7 +150,7 @@ services:
   ]);
 });
 
-test('no MAC of a group, no VLAN beyond 4094, no director that is neither IP nor MAC', () => {
+test('group MACs, VLANs above 4094, and directors that are neither IP nor MAC are refused', () => {
   const problems = problemsOf(`
 interfaces: [a]
 directors: [192.168.1.22, 00-50-00-00-04-00]
@@ -174,7 +174,7 @@ services:
   );
 });
 
-test('what YAML has and a configuration has not is refused at its place, alone', () => {
+test('YAML features that a configuration may not use are reported at their places, without other errors', () => {
   const cases: [string, string][] = [
     ['interfaces: *nope', 'f:1:13: the alias *nope has no anchor &nope before it'],
     ['interfaces: [*later, &later a]', 'f:1:14: the alias *later has no anchor &later before it'],
@@ -189,7 +189,7 @@ test('what YAML has and a configuration has not is refused at its place, alone',
   }
 });
 
-test('an alias bomb does not go off', () => {
+test('an alias bomb is refused without expanding it', () => {
   const levels = 'abcdefghij'.split('');
   const bomb = levels.map(
     (name, i) =>
@@ -206,7 +206,7 @@ test('an alias bomb does not go off', () => {
   assert.ok(performance.now() - started < 10_000);
 });
 
-test('a file that is wrong all over is told of a hundred times, and how often more', () => {
+test('a file with thousands of mistakes gets a hundred reports and the number of the others', () => {
   const problems = problemsOf(`interfaces: [a]\nservices: [${Array<string>(250).fill('x').join()}]`);
   assert.equal(problems.length, 101);
   assert.equal(problems[100], 'f: and 150 more');
@@ -222,7 +222,7 @@ test('one list of real servers may serve a thousand services', () => {
   assert.equal(parsed[999]!.destinations.length, 2);
 });
 
-test('what is wrong by itself and what contradicts the rest are told in one round', () => {
+test('mistakes and contradictions are reported together', () => {
   const problems = problemsOf(`interfaces: [..]
 services:
   - { address: 10.0.0.1, port: 80, realServers: [10.0.0.1] }
@@ -235,7 +235,7 @@ services:
   );
 });
 
-test('where the interfaces are wrong, a real server that names one of them is not', () => {
+test('a mistake in the interfaces causes no second error at a real server that names one', () => {
   const problems = problemsOf(`interfaces: ens3
 services:
   - address: 10.0.0.1
@@ -245,7 +245,7 @@ services:
   assert.deepEqual(problems, ['f:1:13: interfaces must be a list of network interfaces, not "ens3"']);
 });
 
-test('one fault has one message', () => {
+test('one mistake has one message', () => {
   assert.deepEqual(problemsOf('interfaces: ens3'), [
     'f:1:13: interfaces must be a list of network interfaces, not "ens3"',
   ]);
@@ -260,7 +260,7 @@ test('names that no interface can have are refused', () => {
   }
 });
 
-test('bytes that are no UTF-8 are told by their place, not made into other names', (context) => {
+test('bytes that are not UTF-8 are reported at their place, not replaced', (context) => {
   const directory = mkdtempSync(join(tmpdir(), 'beeline-config-'));
   context.after(() => {
     rmSync(directory, { recursive: true });
@@ -322,7 +322,7 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
   ]);
 });
 
-test('what scheduler, tracking, persistence and thresholds ask of each other is told at its place', () => {
+test('contradictions between scheduler, tracking, persistence and thresholds are reported at their places', () => {
   const text = `interfaces: [ens3]
 flows: {ipv4: 10, ipv6: 99999999}
 timeouts: {established: 0, udp: 3000000}
@@ -361,7 +361,7 @@ services:
   );
 });
 
-test('marks: their rules and services are read, and what contradicts itself is refused at its place', () => {
+test('mark rules and services of marks are read, and contradictions reported at their places', () => {
   const file = (...marks: string[]): string =>
     `interfaces: [a]\nmarks:\n${marks.map((each) => `  - ${each}\n`).join('')}`;
   const { markServices, markRules } = parseConfig(

@@ -124,7 +124,7 @@ const model: fc.Arbitrary<Model> = fc
     return { ...defined(settings), services: some, ...marks };
   });
 
-test('any model that is written to a new file is read as the same', () => {
+test('any model that is written to a new file is read back the same', () => {
   fc.assert(
     fc.property(model, (each) => {
       // Rules stand with their marks, in whatever order.
@@ -137,7 +137,7 @@ test('any model that is written to a new file is read as the same', () => {
   );
 });
 
-test('any model that is written into the file of any other is read as the same', () => {
+test('any model that is written into the file of any other model is read back the same', () => {
   fc.assert(
     fc.property(model, model, (before, after) => {
       const text = updateConfig(formatConfig(before), after, 'old');
@@ -181,14 +181,14 @@ function withFirst(change: (service: Service) => Service): (model: Model) => Mod
   return (each) => ({ ...each, services: each.services.map((service, i) => (i === 0 ? change(service) : service)) });
 }
 
-test('nothing is written anew where nothing changed', () => {
+test('an unchanged model leaves the text unchanged', () => {
   assert.equal(
     changed(FILE, (each) => ({ ...each })),
     FILE,
   );
 });
 
-test('a weight that changes is all that changes in the text', () => {
+test('a changed weight changes nothing else in the text', () => {
   const heavier = withFirst((service) => ({
     ...service,
     destinations: service.destinations.map((each) => (each.weight === 3 ? { ...each, weight: 5 } : each)),
@@ -196,7 +196,7 @@ test('a weight that changes is all that changes in the text', () => {
   assert.equal(changed(FILE, heavier), FILE.replace('weight: 3', 'weight: 5'));
 });
 
-test('a scheduler, a real server more, one less: comments stay with what they are about', () => {
+test('comments stay with their lines when a scheduler changes and real servers come and go', () => {
   const text = changed(
     FILE,
     withFirst((service) => ({
@@ -221,7 +221,7 @@ test('a scheduler, a real server more, one less: comments stay with what they ar
   );
 });
 
-test('a service more and one less', () => {
+test('a service is added and another is removed', () => {
   const service: Service = {
     address: '192.168.1.101',
     port: 443,
@@ -250,7 +250,7 @@ test('a service more and one less', () => {
   );
 });
 
-test('a file of interfaces alone takes services, and keeps its comment', () => {
+test('services are added to a file with interfaces only, which keeps its comment', () => {
   for (const text of ['# ours\ninterfaces: [ens3]\n', '# ours\ninterfaces: [ens3]\nservices: []\n']) {
     const next = changed(text, (each) => ({ ...each, services: parseConfig(FILE, 'file').services }));
     assert.ok(
@@ -261,7 +261,7 @@ test('a file of interfaces alone takes services, and keeps its comment', () => {
   }
 });
 
-test('what several places have by an anchor is changed in the one place', () => {
+test('a value that several places share by an anchor is changed at the anchor', () => {
   const text = `interfaces: [ens3]
 services:
   - { address: 10.0.0.1, port: 80, realServers: &all [10.1.0.1, 10.1.0.2] } # first
@@ -282,7 +282,7 @@ services:
   }
 });
 
-test('lists at the margin and lines that end as in other systems stay so', () => {
+test('unindented lists and CRLF line ends stay so', () => {
   const text =
     'interfaces: [ens3]\r\nservices:\r\n- address: 10.0.0.1\r\n  port: 80\r\n  realServers:\r\n  - 10.1.0.1\r\n';
   const next = changed(
@@ -295,7 +295,7 @@ test('lists at the margin and lines that end as in other systems stay so', () =>
   assert.equal(next, `${text}  - 10.1.0.2\r\n`);
 });
 
-test('marks: rules stay where they are with their comments, a service comes and goes', () => {
+test('mark rules keep their places and comments when a service comes and goes', () => {
   const text = `interfaces: [ens3]
 marks:
   - mark: 7 # of the firewall

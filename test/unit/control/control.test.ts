@@ -126,7 +126,7 @@ function frame(method: string, parameters: unknown = {}, version = PROTOCOL_VERS
 /** msgpackr takes no key that would change an object's prototype, and neither has a message of ours one. */
 const anyValue = fc.jsonValue().filter((value) => !JSON.stringify(value).includes('"__proto__"'));
 
-test('values survive framing, however the stream is cut', () => {
+test('values survive framing, however the stream is split', () => {
   fc.assert(
     fc.property(fc.array(anyValue, { maxLength: 5 }), fc.integer({ min: 1, max: 50 }), (values, size) => {
       const stream = Buffer.concat(values.map((value) => encodeFrame(value, MAX_REPLY_BYTES)));
@@ -141,7 +141,7 @@ test('values survive framing, however the stream is cut', () => {
   );
 });
 
-test('a frame that is too long is refused by its length alone', () => {
+test('a frame that is too long is refused before its content is read', () => {
   const decoder = new FrameDecoder(100);
   const length = Buffer.alloc(4);
   length.writeUInt32BE(101);
@@ -175,20 +175,20 @@ test('an error comes back with its code, message and hint', async (context) => {
   assert.deepEqual(errors, []);
 });
 
-test("a defect of the daemon's is reported to the log, and the daemon goes on", async (context) => {
+test('an internal error is logged, and the daemon goes on', async (context) => {
   const { path, errors } = await serve(context);
   await assert.rejects(request(path, 'reload', {}), { code: 'INTERNAL', message: 'a defect' });
   assert.equal((errors[0] as Error).message, 'a defect');
   assert.deepEqual(await request(path, 'list', {}), []);
 });
 
-test('another version is told apart from a wrong request', async (context) => {
+test('another version is distinguished from a wrong request', async (context) => {
   const { path } = await serve(context);
   const [reply] = await exchange(path, [frame('list', {}, 99)], 1);
   assert.equal((reply!['error'] as { code: string }).code, 'CONTROL_VERSION');
 });
 
-test("unknown methods and wrong parameters are refused, also by the names of Object's own", async (context) => {
+test("unknown methods and wrong parameters are refused, also names of Object's properties", async (context) => {
   const { path } = await serve(context);
   for (const bytes of [frame('format'), frame('constructor'), frame('stop', { detach: 1 }), frame('list', { x: 1 })]) {
     const [reply] = await exchange(path, [bytes], 1);
@@ -212,7 +212,7 @@ test('a wrong frame ends the connection with a reason, and the daemon goes on', 
   assert.deepEqual(await request(path, 'list', {}), []);
 });
 
-test('a client that goes away in the middle of a frame harms nobody', async (context) => {
+test('a client that disconnects in the middle of a frame disturbs no other client', async (context) => {
   const { path, errors } = await serve(context);
   await new Promise<void>((resolve) => {
     const socket = connect(path, () => {
@@ -226,7 +226,7 @@ test('a client that goes away in the middle of a frame harms nobody', async (con
   assert.deepEqual(errors, []);
 });
 
-test('a frame that is cut off by the end of the connection is told to the client and to the log', async (context) => {
+test('a frame that the end of the connection truncates is reported to the client and the log', async (context) => {
   const { path, refusals } = await serve(context);
   const socket = await stay(context, path);
   const decoder = new FrameDecoder(MAX_REPLY_BYTES);
@@ -253,7 +253,7 @@ test('clients that sent half a frame, or take no reply, do not keep the daemon f
   assert.ok(performance.now() - started < 2_000);
 });
 
-test('whoever asks faster than he reads is not read further, and gets every reply when he does', async (context) => {
+test('a client that does not read its replies is throttled, and gets every reply once it reads', async (context) => {
   let calls = 0;
   const list = (): ServiceReport[] => {
     calls += 1;
@@ -281,7 +281,7 @@ test('whoever asks faster than he reads is not read further, and gets every repl
   );
 });
 
-test('one connection too many is refused in words', async (context) => {
+test('one connection too many is refused with a message', async (context) => {
   const { path } = await serve(context);
   const sockets = await Promise.all(Array.from({ length: 64 }, () => stay(context, path)));
   await assert.rejects(request(path, 'list', {}), {
@@ -293,7 +293,7 @@ test('one connection too many is refused in words', async (context) => {
   assert.deepEqual(await request(path, 'list', {}), []);
 });
 
-test('several requests on one connection are answered in their order', async (context) => {
+test('requests on one connection are answered in order', async (context) => {
   const { path } = await serve(context);
   const frames = [1, 2, 3].map((id) => frame('list', {}, PROTOCOL_VERSION, id));
   const replies = await exchange(path, [Buffer.concat(frames)], 3);
@@ -303,13 +303,13 @@ test('several requests on one connection are answered in their order', async (co
   );
 });
 
-test('nobody but root may connect', async (context) => {
+test('only root may connect', async (context) => {
   const { path } = await serve(context);
   assert.equal(statSync(path).mode & 0o777, 0o600);
   assert.equal(statSync(join(path, '..')).mode & 0o777, 0o700);
 });
 
-test('a socket that nobody listens on means: not running', async () => {
+test('a socket without a listener is reported as a daemon that is not running', async () => {
   await assert.rejects(request('/nonexistent/beeline.sock', 'list', {}), { code: 'NOT_RUNNING' });
   assert.equal(await isRunning('/nonexistent/beeline.sock'), false);
 });

@@ -14,7 +14,7 @@ const timerList = (seconds: number, hz: number): Buffer => {
   );
 };
 
-test('the list of timers tells the rate at which jiffies went by since boot', () => {
+test('the rate of jiffies follows from the list of timers', () => {
   // As Linux 6.18 with CONFIG_HZ=250 said it.
   const real = 'now at 1563382657242 nsecs\n  .idle_jiffies   : 4295282947\njiffies: 4295283079\n';
   assert.equal(fromTimerList(Buffer.from(real)), 250);
@@ -25,13 +25,13 @@ test('the list of timers tells the rate at which jiffies went by since boot', ()
   }
 });
 
-test('five minutes after boot, and in a list without figures, nothing is told rather than something wrong', () => {
+test('within five minutes of boot, or from a list without figures, no rate is given', () => {
   assert.equal(fromTimerList(timerList(300, 250)), undefined);
   assert.equal(fromTimerList(Buffer.from('')), undefined);
   assert.equal(fromTimerList(Buffer.from('now at 1 nsecs\n')), undefined);
 });
 
-test("the kernel's configuration tells it, compressed or not", () => {
+test("the rate of jiffies follows from the kernel's configuration, compressed or not", () => {
   const text = 'CONFIG_HZ_250=y\n# CONFIG_HZ_1000 is not set\nCONFIG_HZ=250\n';
   assert.equal(fromConfig(Buffer.from(text)), 250);
   assert.equal(fromConfig(gzipSync(text)), 250);

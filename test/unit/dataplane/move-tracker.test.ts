@@ -44,7 +44,7 @@ function ownersOf({ ring, destinations }: CompiledService): string[] {
   return Array.from(ring!, (index) => destinations[index]!.address);
 }
 
-test('where every flow is remembered, nothing is left of a change after its handshakes', () => {
+test('if every flow is remembered, moved slots are forgotten after the time of a handshake', () => {
   const tracker = new MoveTracker(undefined, false);
   one(tracker, [A, B], 0);
   const moved = one(tracker, [A, B, C], 1000);
@@ -55,7 +55,7 @@ test('where every flow is remembered, nothing is left of a change after its hand
   assert.equal(tracker.until, Infinity);
 });
 
-test('services with the same real servers share what stands behind their rings', () => {
+test('services with the same real servers share the moved slots of their ring', () => {
   const tracker = new MoveTracker(undefined, false);
   const asked = (servers: Servers): Service[] => [80, 81].map((port) => serviceOf(VIP, port, servers));
   attach(tracker, asked([A, B]), 0);
@@ -65,7 +65,7 @@ test('services with the same real servers share what stands behind their rings',
   assert.equal(first?.previous, other?.previous);
 });
 
-test('a round in which nothing changed gives the very same services', () => {
+test('a round without a change returns the same service objects', () => {
   const tracker = new MoveTracker(undefined, false);
   const services = [serviceOf(VIP, 80, [A, B], { track: 'moved' })];
   attach(tracker, [serviceOf(VIP, 80, [A], { track: 'moved' })], 0);
@@ -74,7 +74,7 @@ test('a round in which nothing changed gives the very same services', () => {
   assert.equal(attach(tracker, services, 2000).services[0], first);
 });
 
-test('a slot is let go when a sweep that began after its previous owner was forgotten found no flow under it', () => {
+test("a slot's mark goes when a sweep that began after its window found no flow under it", () => {
   const tracker = new MoveTracker(undefined, false);
   const services = [serviceOf(VIP, 80, [A, B], { track: 'moved' })];
   one(tracker, [A], 0, { track: 'moved' });
@@ -88,7 +88,7 @@ test('a slot is let go when a sweep that began after its previous owner was forg
   assert.equal(attach(tracker, services, 2000 + SILENCE).services[0]!.previous, undefined);
 });
 
-test('a few slots without flows are not worth a publication, an eighth of them is', () => {
+test('a few slots without flows cause no publication, but an eighth of all slots does', () => {
   const tracker = new MoveTracker(undefined, false);
   const services = [serviceOf(VIP, 80, [A, B], { track: 'moved' })];
   one(tracker, [A], 0, { track: 'moved' });
@@ -103,7 +103,7 @@ test('a few slots without flows are not worth a publication, an eighth of them i
   assert.equal(tracker.setOccupied(after, freeing(Math.ceil(marked / 8))), true);
 });
 
-test('a service that goes over to "track: moved" goes on finding the flows that it remembers', () => {
+test('a service that switches to "track: moved" still finds the flows that it remembers', () => {
   for (const { before, after } of [
     { before: { track: 'all' }, after: { track: 'moved' } },
     { before: { track: 'all' }, after: { track: 'moved', scheduler: 'mh' } },
@@ -118,7 +118,7 @@ test('a service that goes over to "track: moved" goes on finding the flows that 
   }
 });
 
-test('what a sweep found does not outlive a time in which all flows were remembered', () => {
+test('results of a sweep are discarded when the service switches to "track: all"', () => {
   const tracker = new MoveTracker(undefined, false);
   one(tracker, [A], 0, { track: 'moved' });
   one(tracker, [A, B], 1000, { track: 'moved' });
@@ -129,7 +129,7 @@ test('what a sweep found does not outlive a time in which all flows were remembe
   assert.deepEqual(countOf(again), { marked: again.ring!.length });
 });
 
-test('flows that were not remembered keep their real servers for as long as they may be silent, also under "track: all"', () => {
+test('flows without an entry keep their real servers for the whole window, also after a switch to "track: all"', () => {
   const tracker = new MoveTracker(undefined, false);
   const owners = ownersOf(one(tracker, [A, B], 0, { track: 'moved' }));
   one(tracker, [A, B], 100_000, { track: 'all' });
@@ -152,7 +152,7 @@ function restarted(path: string, now: number, said: string[] = []): CompiledServ
   return one(new MoveTracker(historiesAt(path, said), true), [A, B, C], now, { track: 'moved' });
 }
 
-test('a change that was not published leaves nothing behind', async (context) => {
+test('a change that was not published leaves no moved slot', async (context) => {
   const path = join(folderFor(context), 'history');
   const tracker = new MoveTracker(historiesAt(path), false);
   one(tracker, [A, B], 0, { track: 'moved' });
@@ -168,7 +168,7 @@ test('a change that was not published leaves nothing behind', async (context) =>
   assert.equal(one(tracker, [A, B], 2000, { track: 'moved' }).previous, undefined);
 });
 
-test('a restarted daemon goes on from the file; one that cannot be read as histories is as good as none', async (context) => {
+test('a restarted daemon continues from the history file, and ignores one that is damaged', async (context) => {
   const path = join(folderFor(context), 'history');
   const tracker = new MoveTracker(historiesAt(path), false);
   one(tracker, [A, B], 0, { track: 'moved' });
@@ -217,7 +217,7 @@ test('where no flows are left, their histories are not believed, and neither is 
   assert.equal(restarted(path, 2000).previous, undefined);
 });
 
-test('histories that cannot be kept are told of, tried again, and keep no image from packets', async (context) => {
+test('a history that cannot be written is reported and tried again, and delays no publication', async (context) => {
   const path = join(folderFor(context), 'history');
   const said: string[] = [];
   const store = historiesAt(path, said);

@@ -13,7 +13,7 @@ import { instanceOf, keepUnchanged, type Model } from '../../../src/model/index.
 import { KernelError } from '../../../src/native/index.js';
 import { service, worldOf } from '../../support/models.js';
 
-test('a kernel that is too old is named, with the one that is needed', () => {
+test('a kernel that is too old is reported with the required version', () => {
   for (const release of ['5.15.0-91-generic', '6.0.19', '4.19.0-26-amd64']) {
     assert.throws(
       () => {
@@ -27,7 +27,7 @@ test('a kernel that is too old is named, with the one that is needed', () => {
   }
 });
 
-test('the capabilities that are missing are named', () => {
+test('missing capabilities are named', () => {
   const status = (effective: string): string => `Name:\tnode\nCapEff:\t${effective}\nCapBnd:\t000001ffffffffff\n`;
   assert.throws(
     () => {
@@ -47,7 +47,7 @@ test('the capabilities that are missing are named', () => {
   }
 });
 
-test('a director that is stopping takes no other model', async () => {
+test('a director that is stopping accepts no new model', async () => {
   const director = new Director({
     network: {},
     resolver: {},
@@ -62,14 +62,14 @@ test('a director that is stopping takes no other model', async () => {
   });
 });
 
-test('an instance name that is no file name in a BPF file system is refused', () => {
+test('an instance name that the BPF file system cannot have is refused', () => {
   for (const name of ['', 'a.b', 'a/b', '../x', 'x'.repeat(33), 'a b']) {
     assert.throws(() => instanceOf(name), { code: 'USAGE' }, name);
   }
   assert.equal(instanceOf('lab-1').socketPath, '/run/beeline/lab-1.sock');
 });
 
-test('states: up, drained, local, unresolved with its reason', () => {
+test('a real server is up, drained, local, or unresolved with a reason', () => {
   const services = [service('192.168.1.100', 80, ['10.0.0.1', ['10.0.0.2', 0], '10.0.0.3', '10.0.0.4'])];
   const { services: image } = compile(
     { services },
@@ -91,7 +91,7 @@ test('states: up, drained, local, unresolved with its reason', () => {
   assert.deepEqual(totals.verdicts, { 'no-service': 2 });
 });
 
-test('a reload tells what came, what went and what changed, and nothing else', () => {
+test('a reload reports everything that was added, removed and changed, and nothing else', () => {
   const model = (...services: Model['services']): Model => ({ interfaces: ['ens3'], mode: 'native', services });
   const before = model(service('10.1.0.1', 80, ['10.0.0.1']), service('10.1.0.1', 81, []), service('10.1.0.1', 82, []));
   const after = model(
@@ -113,7 +113,7 @@ test('a reload tells what came, what went and what changed, and nothing else', (
   ]);
 });
 
-test('without systemd, or with a socket that is not there, the daemon goes on', () => {
+test('without systemd, or with a missing socket, the daemon goes on', () => {
   const failures: KernelError[] = [];
   const onError = (error: unknown): void => {
     assert.ok(error instanceof KernelError);

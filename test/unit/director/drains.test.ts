@@ -25,7 +25,7 @@ function drainsAt(path: string, said: string[] = []): Drains {
   return new Drains(storeAt(path, drainsFormat, said));
 }
 
-test('a real server that is drained has no weight, also for a restarted daemon, and is out when its flows have ended', async (context) => {
+test('a drained real server has weight 0, also after a restart, and is removed when its flows have ended', async (context) => {
   const path = join(folderFor(context), 'drains');
   const model = modelOf(A, B);
   const first = drainsAt(path);
@@ -59,7 +59,7 @@ test('a real server that is drained has no weight, also for a restarted daemon, 
   assert.ok(!existsSync(path));
 });
 
-test('a real server that was taken out of the configuration, and comes back after a restart, is not drained any more', async (context) => {
+test('a real server that is removed from the configuration and added again is no longer drained', async (context) => {
   const path = join(folderFor(context), 'drains');
   const first = drainsAt(path);
   first.start(modelOf(A, B), DRAINED, undefined);

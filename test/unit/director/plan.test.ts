@@ -34,7 +34,7 @@ function plan(before: Model, next: Model, flows: Readonly<Record<string, number>
   return planChange({ before, next, image, nextImage, flowCounts });
 }
 
-test('equal models have no differences, and every difference has its opposite', () => {
+test('equal models have no differences, and every difference is reversible', () => {
   const opposite = { added: 'removed', removed: 'added', changed: 'changed' } as const;
   fc.assert(
     fc.property(anyServices, anyServices, (some, others) => {
@@ -66,7 +66,7 @@ test('equal models have no differences, and every difference has its opposite', 
   );
 });
 
-test('what is said to be as it is by default is no difference', () => {
+test('an explicit default is no difference', () => {
   const said = service(VIP, 80, [A], {
     track: 'all',
     ttl: 'keep',
@@ -80,7 +80,7 @@ test('what is said to be as it is by default is no difference', () => {
   );
 });
 
-test('differences are told a line each, what they are about in a column', () => {
+test('each difference has one line, with its subject in a column', () => {
   const before: Model = {
     ...modelOf(service(VIP, 80, [A, B], { scheduler: 'wrr' }), service(VIP, 81, [A])),
     markRules: [{ mark: 1, match: { protocol: 'tcp', address: VIP, prefixLength: 32, firstPort: 443, lastPort: 443 } }],
@@ -118,7 +118,7 @@ test('the order of real servers matters to schedulers, and is a difference', () 
   );
 });
 
-test('no slot moves where nothing changed, whatever the order', () => {
+test('no slot moves without a change, whatever the order', () => {
   fc.assert(
     fc.property(anyServices, (services) => {
       assert.equal(plan(modelOf(...services), modelOf(...reordered(services))).moved, 0);
@@ -126,7 +126,7 @@ test('no slot moves where nothing changed, whatever the order', () => {
   );
 });
 
-test('a real server more takes its part of the slots, and its part alone', () => {
+test('a new real server takes its share of the slots and no more', () => {
   const { moved, services, flowsAtRisk } = plan(
     modelOf(service(VIP, 80, [A, B])),
     modelOf(service(VIP, 80, [A, B, C])),
@@ -137,13 +137,13 @@ test('a real server more takes its part of the slots, and its part alone', () =>
   assert.equal(flowsAtRisk, 0);
 });
 
-test('the share over all is by slots: other services count', () => {
+test('the total share of moved slots counts the slots of all services', () => {
   const other = service(VIP, 81, [A, B]);
   const { moved } = plan(modelOf(service(VIP, 80, [A, B]), other), modelOf(service(VIP, 80, [A, B, C]), other));
   assert.ok(moved > 0.15 && moved < 0.2, `${moved}`);
 });
 
-test('flows of who would be gone are at risk, and are told by real server', () => {
+test('flows of real servers that would be removed are at risk, and listed by real server', () => {
   const before = modelOf(service(VIP, 80, [A, B]), service(VIP, 81, [C], { scheduler: 'wlc' }));
   const report = plan(before, modelOf(service(VIP, 80, [A])), { [A]: 1, [B]: 17, [C]: 3 });
   assert.equal(report.flowsAtRisk, 20);
@@ -160,10 +160,10 @@ test('flows of who would be gone are at risk, and are told by real server', () =
   assert.equal(formatPlanned(plan(before, before)), 'no changes\n');
 });
 
-test('where not all flows are remembered, that is told of those at risk', () => {
+test('flows at risk are marked as uncertain if not all flows are remembered', () => {
   const some = { track: 'moved' } as const;
   const report = plan(modelOf(service(VIP, 80, [A, B], some)), modelOf(service(VIP, 80, [A], some)));
-  assert.match(formatPlanned(report), /10\.0\.0\.2: 0 flows at risk, and those that are not remembered\n/);
+  assert.match(formatPlanned(report), /10\.0\.0\.2: 0 flows at risk, and those without an entry\n/);
 });
 
 test('rings of two sizes are compared slot by slot of the larger one', () => {
@@ -172,7 +172,7 @@ test('rings of two sizes are compared slot by slot of the larger one', () => {
   assert.equal(plan(ring(1024), ring(4)).moved, 0);
 });
 
-test('another way of hashing moves everything; where no hash decides, nothing moves', () => {
+test('another hash moves every slot, and without a hash no slot moves', () => {
   const by = (rest: Partial<Service>): Model => modelOf(service(VIP, 80, [A, B], rest));
   assert.equal(plan(by({}), by({ scheduler: 'sh' })).moved, 1);
   assert.equal(plan(by({ scheduler: 'mh' }), by({ scheduler: 'mh', flags: ['mh-port'] })).moved, 1);
@@ -183,7 +183,7 @@ test('another way of hashing moves everything; where no hash decides, nothing mo
   assert.equal(movedShare(compiled!, undefined), 1);
 });
 
-test('who is new is taken to answer, who does not answer stays out', () => {
+test('a plan assumes that new real servers answer, and leaves out known silent ones', () => {
   const next = modelOf(service(VIP, 80, [A, B]));
   const world = {
     interfaces: [DIRECTOR],

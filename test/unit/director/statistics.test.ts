@@ -35,7 +35,7 @@ const anyStatistics = fc.record(
   { noNullPrototype: true },
 );
 
-test('a constant rate is what the estimate comes to, and never goes beyond', () => {
+test('the estimate approaches a constant rate and never exceeds it', () => {
   fc.assert(
     fc.property(fc.nat({ max: 1e9 }), fc.double({ min: 0.1, max: 10, noNaN: true }), (rate, seconds) => {
       let average: Statistics = NO_STATISTICS;
@@ -50,13 +50,13 @@ test('a constant rate is what the estimate comes to, and never goes beyond', () 
   );
 });
 
-test("IPVS's own figures: a quarter of the difference every two seconds", () => {
+test('the estimate moves by a quarter of the difference every two seconds, as in IPVS', () => {
   const first = estimate(NO_STATISTICS, { connections: 0, packets: 2000, bytes: 0 }, 2);
   assert.equal(first.packets, 250);
   assert.equal(estimate(first, { connections: 0, packets: 2000, bytes: 0 }, 2).packets, 437.5);
 });
 
-test('whatever counters do, growth is never negative', () => {
+test('growth is never negative, whatever the counters do', () => {
   fc.assert(
     fc.property(anyStatistics, anyStatistics, (before, now) => {
       assert.ok(Object.values(growth(before, now)).every((value) => value >= 0));
@@ -81,7 +81,7 @@ test('counters that go back to zero, in larger maps or after an adoption that fa
   );
 });
 
-test('zero is where somebody set it, of one service and of its real servers, also for a restarted daemon', () => {
+test("a service's statistics count from their last reset, also after a restart", () => {
   const collector = new StatisticsCollector();
   collector.observe(counted({ [A]: 100, [B]: 50 }));
   collector.zero(NAME);
@@ -94,7 +94,7 @@ test('zero is where somebody set it, of one service and of its real servers, als
   assert.equal(packets(collector), 3);
 });
 
-test('maps that are new count from nothing, whatever was kept of the old ones', () => {
+test('statistics of new maps count from zero, whatever was saved for the old ones', () => {
   const collector = new StatisticsCollector();
   collector.observe(counted({ [A]: 100 }));
   collector.zero();
@@ -103,7 +103,7 @@ test('maps that are new count from nothing, whatever was kept of the old ones', 
   assert.deepEqual([packets(next), packets(next, A)], [7, 7]);
 });
 
-test('a service keeps what a real server counted that is gone, and one that comes back begins at zero', () => {
+test('a service keeps the counts of a removed real server, and one that is added again starts at zero', () => {
   const collector = new StatisticsCollector();
   collector.observe(counted({ [A]: 100, [B]: 50 }));
   collector.observe(counted({ [A]: 101 }));

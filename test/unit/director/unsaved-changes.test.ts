@@ -37,7 +37,7 @@ function fileOf(text: string): ConfigFile {
 
 const WEB = 'interfaces: [ens3]\nservices: [{ address: 192.168.1.100, port: 80, realServers: [10.0.0.1] }]\n';
 
-test('changes by commands hold for as long as the file says what they were made to', () => {
+test('changes by commands stay while the meaning of the file stays', () => {
   const file = fileOf(WEB);
   const kept = { ...snapshotOf(2), origin: originOf(file) };
   assert.deepEqual(beginWith(file, undefined), { model: file.model, dropped: undefined });
@@ -46,13 +46,13 @@ test('changes by commands hold for as long as the file says what they were made 
   assert.equal(beginWith(fileOf(`# ours\n${WEB}`), kept).model, MODEL);
 });
 
-test('a file that was changed since replaces them, if it says anything of services', () => {
+test('a file that was changed meanwhile replaces changes by commands, if it has services', () => {
   const kept = { ...snapshotOf(2), origin: originOf(fileOf(WEB)) };
   const other = fileOf(WEB.replace('port: 80', 'port: 81'));
   assert.deepEqual(beginWith(other, kept), { model: other.model, dropped: kept });
 });
 
-test('of a file that has no services the settings hold, and services are a matter of commands', () => {
+test('a file without services changes the settings, and keeps the services of commands', () => {
   const kept = {
     ...snapshotOf(2, { ...MODEL, timeouts: { udp: 10 } }),
     origin: originOf(fileOf('interfaces: [ens3]\n')),
@@ -120,7 +120,7 @@ test('the state that daemons before this one wrote is read', () => {
   assert.deepEqual(decode(snapshotFormat, Buffer.from(`beeline-state 1 ${sum}\n${body}`)), snapshotOf(2));
 });
 
-test('what was recorded is there for the next daemon, and gone when a file replaced it', async (context) => {
+test('a recorded change is there for the next daemon, and gone after a file replaced it', async (context) => {
   const folder = folderFor(context);
   const file = fileOf(WEB);
   {
@@ -142,7 +142,7 @@ test('what was recorded is there for the next daemon, and gone when a file repla
   assert.deepEqual(parseConfig(readFileSync(droppedIn(folder), 'utf8'), 'dropped'), MODEL);
 });
 
-test('nothing of a state is removed before the start with another file went well', async (context) => {
+test('a saved state is removed only after a successful start with another file', async (context) => {
   const folder = folderFor(context);
   {
     const unsaved = openIn(folder);
@@ -158,7 +158,7 @@ test('nothing of a state is removed before the start with another file went well
   assert.deepEqual(unsaved.begin(fileOf(WEB)), MODEL);
 });
 
-test('what was saved to the file is no change any more, but for what was changed meanwhile', async (context) => {
+test('changes that were saved to the file no longer count, except for those made meanwhile', async (context) => {
   const folder = folderFor(context);
   const file = fileOf(WEB);
   const unsaved = openIn(folder);
@@ -172,7 +172,7 @@ test('what was saved to the file is no change any more, but for what was changed
   assert.deepEqual([unsaved.count, unsaved.since, existsSync(stateIn(folder))], [0, undefined, false]);
 });
 
-test('another file that was applied is a change to the own one, which may have been changed before', async (context) => {
+test("applying another file counts as one change, also after an edit of the daemon's own file", async (context) => {
   const folder = folderFor(context);
   const edited = fileOf(`${WEB}mode: generic\n`);
   {
@@ -185,7 +185,7 @@ test('another file that was applied is a change to the own one, which may have b
   assert.deepEqual(unsaved.begin(edited), MODEL);
 });
 
-test('a disk that takes nothing is told with every change, and changes hold all the same', async (context) => {
+test('a failing disk is reported with every change, and changes hold all the same', async (context) => {
   const folder = folderFor(context);
   writeFileSync(join(folder, 'file'), '');
   using store = storeAt(join(folder, 'file', 'x.state'), snapshotFormat);
@@ -196,7 +196,7 @@ test('a disk that takes nothing is told with every change, and changes hold all 
   assert.equal(unsaved.count, 1);
 });
 
-test("a file's comments are no other meaning, what it says is", () => {
+test('comments do not change the meaning of a file, and its settings do', () => {
   const meaning = (text: string): string => originOf(fileOf(text)).meaning;
   assert.equal(meaning(WEB), meaning(`${WEB}# more\n`));
   assert.notEqual(meaning(WEB), meaning(WEB.replace('80', '81')));

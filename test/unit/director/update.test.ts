@@ -95,7 +95,7 @@ async function started(context: TestContext): Promise<Fake> {
   return fake;
 }
 
-test('fifty real servers that are added at once are all in, once, and are published and kept together', async (context) => {
+test('fifty concurrent additions are all applied once, and published and saved together', async (context) => {
   const fake = await started(context);
   const wanted = Array.from({ length: 50 }, (_, i) => `10.0.1.${i}`);
   const begun = performance.now();
@@ -109,7 +109,7 @@ test('fifty real servers that are added at once are all in, once, and are publis
   );
 });
 
-test('each sees what the one before left, and is refused alone', async (context) => {
+test('each edit sees the result of the one before, and is refused alone', async (context) => {
   const fake = await started(context);
   const results = await Promise.allSettled([fake.add('10.0.1.1'), fake.add('10.0.1.1'), fake.add('10.0.1.2')]);
   assert.deepEqual(
@@ -119,7 +119,7 @@ test('each sees what the one before left, and is refused alone', async (context)
   assert.deepEqual(fake.addresses, [A, B, '10.0.1.1', '10.0.1.2']);
 });
 
-test('one that the tables have no room for is refused, and those beside it are not', async (context) => {
+test('an edit that the tables have no room for is refused, and concurrent ones are not', async (context) => {
   const fake = await started(context);
   fake.most = 4;
   const results = await Promise.allSettled(['10.0.1.1', '10.0.1.2', '10.0.1.3'].map((address) => fake.add(address)));
@@ -134,13 +134,13 @@ test('one that the tables have no room for is refused, and those beside it are n
   ]);
 });
 
-test('nobody is told before it is kept', async (context) => {
+test('no edit is acknowledged before it is saved', async (context) => {
   const fake = await started(context);
   const model = await fake.add('10.0.1.1');
   assert.deepEqual([model.services[0]?.destinations.length, fake.kept], [3, [[3, 1]]]);
 });
 
-test("a change of one real server ends its draining, and nobody else's", async (context) => {
+test('an edit of a real server ends its drain, and no other drain', async (context) => {
   const fake = await started(context);
   const weights = (): number[] => fake.director.models.effective.services[0]!.destinations.map((each) => each.weight);
   await fake.drain(A);
@@ -157,7 +157,7 @@ test("a change of one real server ends its draining, and nobody else's", async (
   assert.deepEqual(weights(), [7, 1, 1]);
 });
 
-test('who was drained and is out comes back by being added', async (context) => {
+test('a real server that was drained and removed can be added again', async (context) => {
   const fake = await started(context);
   await fake.drain(A);
   fake.drains.advance(() => ({ flows: 0, uncertain: false }), Date.now() + 10_000);
@@ -170,7 +170,7 @@ test('who was drained and is out comes back by being added', async (context) => 
   assert.deepEqual(fake.director.models.effective, fake.director.models.desired);
 });
 
-test('a limit that refuses a configuration leaves all as it was, drains too', async (context) => {
+test('a configuration that --max-moved refuses changes nothing, drains included', async (context) => {
   const fake = await started(context);
   await fake.drain(A);
   const refusal = fake.director.change(

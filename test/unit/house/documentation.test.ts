@@ -14,7 +14,7 @@ function firstCells(page: string): string[] {
   return [...readFileSync(page, 'utf8').matchAll(/^\| `([A-Za-z_-]+)` +\|/gm)].map(([, name]) => name!);
 }
 
-test("the README's configuration is one", () => {
+test("the README's configuration is valid", () => {
   const [, yaml] = /```yaml\n([^]*?)```/.exec(readFileSync('README.md', 'utf8'))!;
   assert.equal(parseConfig(yaml!, 'README.md').services.length, 2);
 });
@@ -27,7 +27,7 @@ test('every error code is explained', () => {
   assert.deepEqual(firstCells('docs/errors.md'), ERROR_CODES);
 });
 
-test('every exit status is explained, and in the same words as in the manual', () => {
+test('every exit status is explained in the same words as in the manual', () => {
   const rows = [...readFileSync('docs/exit-status.md', 'utf8').matchAll(/^\| (\d+) +\| (.*?) +\|$/gm)];
   assert.deepEqual(
     rows.map(([, status, meaning]) => [Number(status), meaning!.replaceAll('`', '"')]),

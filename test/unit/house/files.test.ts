@@ -57,11 +57,8 @@ test('no file imports itself by a detour, which would leave the order of loading
     });
   }
   assert.deepEqual(findCircle(imports), undefined);
-  assert.deepEqual(findCircle(new Map([...imports, ['src/model/error.ts', ['src/model/index.ts']]])), [
-    'src/model/error.ts',
-    'src/model/index.ts',
-    'src/model/error.ts',
-  ]);
+  const circle = findCircle(new Map([...imports, ['src/model/error.ts', ['src/model/index.ts']]]))!;
+  assert.ok(circle.includes('src/model/error.ts') && circle.at(0) === circle.at(-1), circle.join(' > '));
 });
 
 /** The functions of a C or C++ file with how many lines they have: from the line of "{" to that of "}", both unindented. */

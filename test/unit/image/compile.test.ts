@@ -21,7 +21,7 @@ function essence(image: Image): unknown[] {
   }));
 }
 
-test('the order in which services and real servers are written changes nothing', () => {
+test('the order of services and real servers does not change the image', () => {
   fc.assert(
     fc.property(anyServices, (services) => {
       const other = reordered(services);
@@ -34,7 +34,7 @@ test('the order in which services and real servers are written changes nothing',
   );
 });
 
-test('the history of edits changes nothing', () => {
+test('the history of edits does not change the image', () => {
   fc.assert(
     fc.property(fc.array(anyServices, { minLength: 1, maxLength: 4 }), anyServices, (history, last) => {
       // One director has lived through all of the history, with its objects kept; the other starts with the last model.
@@ -51,7 +51,7 @@ test('the history of edits changes nothing', () => {
   );
 });
 
-test('a failure and its end leave the ring as it was', () => {
+test('a failure and a recovery leave the ring unchanged', () => {
   const services = [service('192.168.1.100', 80, ['10.0.0.1', '10.0.0.2', '10.0.0.3'])];
   const before = essence(compile({ services }, worldOf(services)));
   const down = worldOf(services, { '10.0.0.2': { state: 'unresolved', reason: 'down' } });
@@ -59,7 +59,7 @@ test('a failure and its end leave the ring as it was', () => {
   assert.deepEqual(essence(compile({ services }, worldOf(services))), before);
 });
 
-test('what did not change compiles to the very same object', () => {
+test('an unchanged service compiles to the same object', () => {
   const kept = service('192.168.1.100', 80, ['10.0.0.1', '10.0.0.2']);
   const first = compile({ services: [kept] }, worldOf([kept]));
   const second = compile({ services: [kept, service('192.168.1.100', 25, ['10.0.0.1'])] }, worldOf([kept]));
@@ -69,7 +69,7 @@ test('what did not change compiles to the very same object', () => {
   );
 });
 
-test('a real server that is not resolved, or drained, has no slots', () => {
+test('an unresolved or drained real server has no slots', () => {
   const services = [service('192.168.1.100', 80, ['10.0.0.1', ['10.0.0.2', 0], '10.0.0.3'])];
   const world = worldOf(services, { '10.0.0.3': { state: 'unresolved', reason: 'no answer' } });
   const [compiled] = compile({ services }, world).services;
@@ -77,7 +77,7 @@ test('a real server that is not resolved, or drained, has no slots', () => {
   assert.deepEqual(compiled!.routes[2], { action: 'none', reason: 'no answer' });
 });
 
-test('a service without anybody to send to has no ring', () => {
+test('a service without usable real servers has no ring', () => {
   const services = [service('192.168.1.100', 80, [['10.0.0.1', 0]]), service('192.168.1.100', 81, [])];
   for (const { ring } of compile({ services }, worldOf(services)).services) {
     assert.equal(ring, undefined);
@@ -98,7 +98,7 @@ test('packets leave with the MAC of the interface they leave by', () => {
   ]);
 });
 
-test("a real server behind an interface that is not the director's takes nothing", () => {
+test("a real server behind another interface than the director's takes no packets", () => {
   const services = [service('192.168.1.100', 80, ['10.0.0.1'])];
   const elsewhere = worldOf(services, { '10.0.0.1': { state: 'resolved', mac: macFor('10.0.0.1'), ifindex: 99 } });
   const [compiled] = compile({ services }, elsewhere).services;
@@ -111,7 +111,7 @@ test('a ring has a hundred slots for each destination, whatever the number of de
   }
 });
 
-test('health does not change the size of a ring', () => {
+test('an unresolved real server does not change the size of a ring', () => {
   const servers = Array.from({ length: 11 }, (_, i) => `10.0.0.${i + 1}`);
   const services: Service[] = [service('192.168.1.100', 80, servers)];
   const all = compile({ services }, worldOf(services)).services[0]!.ring!.length;
@@ -119,7 +119,7 @@ test('health does not change the size of a ring', () => {
   assert.equal(compile({ services }, worldOf(services, down)).services[0]!.ring!.length, all);
 });
 
-test('services with the same real servers share one ring, also when one comes to resemble another by an edit', () => {
+test('services with the same real servers share one ring, also if an edit made them the same', () => {
   const servers = ['10.0.0.1', '10.0.0.2', '10.0.0.3'];
   const [a, b] = [service('192.0.2.1', 80, servers), service('192.0.2.2', 443, [...servers].reverse())];
   const c = service('192.0.2.0', 80, servers.slice(1));
@@ -133,7 +133,7 @@ test('services with the same real servers share one ring, also when one comes to
   assert.equal(ringOf(after, edited), ringOf(before, a));
 });
 
-test('more real servers than slots can tell apart are refused by name', () => {
+test("more real servers than a slot can number are refused, with the service's name", () => {
   const many = Array.from({ length: 65_536 }, (_, i) => `10.1.${i >> 8}.${i & 255}`);
   const huge = service('192.0.2.1', 80, many);
   assert.throws(() => compile({ services: [huge] }, worldOf([])), {

@@ -73,7 +73,7 @@ test('sh and mh choose the real server that the kernel chose, in every recorded 
   assert.deepEqual([...used].sort(), ['mh  1,1', 'mh  1,3', 'mh mh-port 1,1', 'sh  1,1', 'sh  1,3', 'sh sh-port 1,1']);
 });
 
-test("sh: each destination fills as many slots in a row as its weight, a drained one's single slot leads to nobody", () => {
+test('sh: each destination fills as many slots in a row as its weight, and a drained one has one empty slot', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(40), { minLength: 1, maxLength: 20 }), (weights) => {
       const expected: number[] = [];
@@ -87,11 +87,11 @@ test("sh: each destination fills as many slots in a row as its weight, a drained
   );
 });
 
-test('sh: a weight above the number of slots fills the table, and those after it get none', () => {
+test('sh: a weight above the number of slots fills the table, and later destinations get no slot', () => {
   assert.deepEqual(countEach(buildShTable([1, 2 ** 31 - 1, 1]), 3), [1, 255, 0]);
 });
 
-test('every word falls on a slot, also the largest', () => {
+test('every hash falls on a slot, also the largest', () => {
   fc.assert(
     fc.property(fc.nat(0xffff_ffff), (word) => {
       assert.ok(Number.isInteger(shSlot(word)) && shSlot(word) >= 0 && shSlot(word) < SH_SLOTS);
@@ -102,7 +102,7 @@ test('every word falls on a slot, also the largest', () => {
   );
 });
 
-test('mh: every slot is some member that takes flows, whatever the weights', () => {
+test('mh: every slot leads to a real server that takes flows, whatever the weights', () => {
   const anyWeights = fc
     .array(fc.oneof(fc.nat(4), fc.nat(200), fc.nat(2 ** 31 - 1)), { minLength: 1, maxLength: 30 })
     .filter((weights) => weights.some((weight) => weight > 0));
@@ -119,7 +119,7 @@ test('mh: every slot is some member that takes flows, whatever the weights', () 
   );
 });
 
-test('mh: members take turns by weight, so shares are exact to one round', () => {
+test('mh: real servers take turns by weight, so shares are exact to one round', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 63 }), { minLength: 1, maxLength: 20 }), (weights) => {
       const divisor = divisorOf(weights);
@@ -149,7 +149,7 @@ test('mh: weights above 63 times their divisor lose precision, as in IPVS', () =
   assert.equal(table(2 ** 31 - 1, 2 ** 26), table(63, 2));
 });
 
-test('mh: without a weight there is no table, and a drained member changes nothing for the others', () => {
+test("mh: without weights there is no table, and a drained real server does not change the others' slots", () => {
   assert.equal(buildMhTable(mhMembers([0, 0])), undefined);
   assert.equal(buildMhTable([]), undefined);
   const [one, two, three] = mhMembers([2, 0, 1]);
@@ -157,7 +157,7 @@ test('mh: without a weight there is no table, and a drained member changes nothi
   assert.deepEqual(buildMhTable([one!, two!, three!]), withoutTwo);
 });
 
-test('SipHash-1-3 of a word is what the reference computes', () => {
+test('SipHash-1-3 of a word matches the reference', () => {
   // CPython's hash of these bytes under PYTHONHASHSEED=0, which is the key 0, 0; the lower half.
   const reference: [bytes: number[], lower: number][] = [
     [[0, 0, 0, 0], 2_596_571_888],
@@ -180,7 +180,7 @@ test('addresses are folded as IPVS folds them: IPv4 in network order, the words 
   );
 });
 
-test("dh: a virtual address's bucket goes round robin to the destinations", () => {
+test('dh: the buckets of virtual addresses go to the destinations in turn', () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 4, maxLength: 4 }), fc.integer({ min: 1, max: 300 }), (vip, count) => {
       // As ip_vs_dh_reassign fills its 256 buckets.
@@ -276,7 +276,7 @@ test("wrr picks, flow by flow, what the kernel's algorithm picks", () => {
   );
 });
 
-test('wrr: in a period everybody is picked as often as its weight says', () => {
+test('wrr: in each period every destination is picked as often as its weight', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 500 }), { minLength: 1, maxLength: 30 }), (weights) => {
       const divisor = divisorOf(weights);
@@ -288,7 +288,7 @@ test('wrr: in a period everybody is picked as often as its weight says', () => {
   );
 });
 
-test('wrr: nobody is picked while all are drained', () => {
+test('wrr: no destination is picked while all are drained', () => {
   assert.equal(wrrSequence([]).length, 0);
   assert.equal(wrrSequence([0, 0, 0]).length, 0);
   assert.deepEqual([...wrrSequence([0, 1, 0])], [1]);
@@ -310,7 +310,7 @@ test('wrr: a pattern that would be too long is replaced by a shorter one of near
   );
 });
 
-test('wrr: one heavy destination among thousands of light ones keeps nobody waiting', () => {
+test('wrr: one heavy destination among thousands of light ones does not slow the computation', () => {
   const began = performance.now();
   const sequence = wrrSequence(Array.from({ length: 20_000 }, (_, i) => (i === 0 ? 2 ** 31 - 1 : 1)));
   assert.equal(new Set(sequence).size, 20_000);

@@ -32,7 +32,7 @@ const weightedMembers = fc
   })
   .map((list) => list.map(({ index, weight }) => member(index, weight)));
 
-test("every slot is some member's, and shares are exact to one slot", () => {
+test('every slot has a real server, and shares are exact to one slot', () => {
   fc.assert(
     fc.property(weightedMembers, (members) => {
       const slots = slotsWith(100, members.length);
@@ -46,7 +46,7 @@ test("every slot is some member's, and shares are exact to one slot", () => {
   );
 });
 
-test('with 100 slots for each member and equal weights, shares are within 1 % of each other', () => {
+test('with 100 slots for each real server and equal weights, shares are within 1 % of each other', () => {
   for (const n of [2, 3, 7, 10, 100, 999]) {
     const slots = slotsWith(100, n);
     const ring = buildRing(
@@ -59,12 +59,12 @@ test('with 100 slots for each member and equal weights, shares are within 1 % of
   }
 });
 
-test('a weight too small for a slot gets one nevertheless', () => {
+test('a weight too small for a slot still gets one', () => {
   const members = [member(1, 2 ** 31 - 1), member(2, 1), member(3, 1)];
   assert.deepEqual(countSlots(buildRing(members, 256), 3), [254, 1, 1]);
 });
 
-test('removing one of n moves little more than its own slots', () => {
+test('removing one of n real servers moves little more than its own slots', () => {
   // moved / own: 1 would be perfect. Maglev as published has 1.29, 1.80 and 2.34 here (docs/adr/0004).
   for (const [n, slots, limit] of [
     [10, 1024, 1.3],
@@ -92,7 +92,7 @@ test('changing one weight moves few slots of the others', () => {
   assert.ok(moved / 4096 < 0.1, `${moved} of 4096 slots moved`);
 });
 
-test('a ring depends on keys and weights alone', () => {
+test('a ring depends only on keys and weights', () => {
   const members = [member(1, 3), member(2, 1), member(3, 2)];
   const copies = members.map(({ key, weight }) => ({ key: Uint8Array.from(key), weight }));
   assert.deepEqual(buildRing(members, 1024), buildRing(copies, 1024));
@@ -104,20 +104,20 @@ test('the same ring is built by every version and on every machine', () => {
   assert.equal(ring.join(''), '00111211020102012112112011102112');
 });
 
-test('a heavy member among a thousand light ones takes no time to speak of', () => {
+test('a heavy real server among a thousand light ones does not slow the computation', () => {
   const members = Array.from({ length: 1000 }, (_, i) => member(i, i === 0 ? 1_000_000 : 1));
   const counts = countSlots(buildRing(members, 1 << 17), 1000);
   assert.equal(Math.min(...counts), 1);
   assert.equal(counts[0], (1 << 17) - 999);
 });
 
-test('sizes that are no ring are refused', () => {
+test('sizes that a ring cannot have are refused', () => {
   assert.throws(() => buildRing([], 16), RangeError);
   assert.throws(() => buildRing([member(1), member(2), member(3)], 2), RangeError);
   assert.throws(() => buildRing([member(1)], 100), RangeError);
 });
 
-test('quotas always sum up to the slots', () => {
+test('the sum of the quotas is the number of slots', () => {
   fc.assert(
     fc.property(weightedMembers, fc.constantFrom(64, 256, 1024), (members, slots) => {
       assert.equal(
@@ -128,7 +128,7 @@ test('quotas always sum up to the slots', () => {
   );
 });
 
-test('keys are hashed as MurmurHash3 says', () => {
+test('keys are hashed by MurmurHash3', () => {
   // Test vectors of the 32-bit variant from its reference implementation.
   assert.equal(hashBytes(new Uint8Array(), 0), 0);
   assert.equal(hashBytes(new Uint8Array(), 1), 0x514e28b7);
@@ -136,7 +136,7 @@ test('keys are hashed as MurmurHash3 says', () => {
   assert.equal(hashBytes(Uint8Array.of(0x21, 0x43, 0x65), 0), 0x7e4a8634);
 });
 
-test('weights of all sizes together keep nobody waiting: the work is bounded by slots and members', () => {
+test('the work is bounded by the numbers of slots and real servers, for any mixture of weights', () => {
   const members = (weights: number[]): RingMember[] =>
     weights.map((weight, i) => ({ key: Uint8Array.of(10, i >> 16, (i >> 8) & 255, i & 255), weight }));
   const weights = Array.from({ length: 20_000 }, (_, i) => (i === 0 ? 2 ** 31 - 1 : 1 + (i % 3)));

@@ -21,7 +21,7 @@ function halves(word: bigint): { high: number; low: number } {
   return { high: Number(word >> 32n), low: Number(word & 0xffffffffn) };
 }
 
-test('64-bit multiplication wraps as the processor does', () => {
+test('64-bit multiplication wraps as in the processor', () => {
   fc.assert(
     fc.property(anyWord, anyWord, (a, b) => {
       assert.deepEqual(multiply(halves(a), halves(b)), halves((a * b) & (2n ** 64n - 1n)));
@@ -29,7 +29,7 @@ test('64-bit multiplication wraps as the processor does', () => {
   );
 });
 
-test('every key stands in one of its two entries, and alone', () => {
+test('every key is in one of its two entries, without another key', () => {
   for (const bytes of [8, 20]) {
     fc.assert(
       fc.property(
@@ -51,7 +51,7 @@ test('every key stands in one of its two entries, and alone', () => {
   }
 });
 
-test('keys that differ in little are placed too: a thousand ports of one VIP, one port of a thousand VIPs', () => {
+test('similar keys are placed too: a thousand ports of one VIP, one port of a thousand VIPs', () => {
   const ports = Array.from({ length: 1000 }, (_, i) => Uint8Array.of(192, 168, 1, 100, i >> 8, i & 255, 6, 0));
   const vips = Array.from({ length: 1000 }, (_, i) => Uint8Array.of(10, 0, i >> 8, i & 255, 0, 80, 6, 0));
   for (const keys of [ports, vips]) {
@@ -93,7 +93,7 @@ test('numbers are unique, never 0, and kept for as long as their owner exists', 
   );
 });
 
-test('a number that is given back is not given out in the same change', () => {
+test('a freed number is not reused in the same change', () => {
   const before = [service('192.168.1.1', 80, ['10.0.0.1', '10.0.0.2'])];
   const after = [service('192.168.1.2', 80, ['10.0.0.3', '10.0.0.4'])];
   const { numbering } = renumber(new Map(), compile({ services: before }, worldOf(before)));
@@ -102,7 +102,7 @@ test('a number that is given back is not given out in the same change', () => {
   assert.deepEqual(change.added, { services: [2], destinations: [3, 4] });
 });
 
-test('nothing changed: nothing is numbered anew', () => {
+test('without a change no number changes', () => {
   const services = [service('192.168.1.1', 80, ['10.0.0.1'])];
   const first = renumber(new Map(), compile({ services }, worldOf(services)));
   const again = renumber(first.numbering, compile({ services: [{ ...services[0]! }] }, worldOf(services)));
@@ -110,7 +110,7 @@ test('nothing changed: nothing is numbered anew', () => {
   assert.deepEqual(again.added, { services: [], destinations: [] });
 });
 
-test('tables grow to what is needed and never shrink', () => {
+test('tables grow to the required size and never shrink', () => {
   fc.assert(
     fc.property(anyServices, (services) => {
       const image = compile({ services }, worldOf(services));
@@ -125,20 +125,20 @@ test('tables grow to what is needed and never shrink', () => {
   );
 });
 
-test('counts of all CPUs are added up beyond 32 bits', () => {
+test('the counters of all CPUs are summed in more than 32 bits', () => {
   const row = (...counts: bigint[]): Uint8Array => new Uint8Array(BigUint64Array.from(counts).buffer);
   const rows = [row(1n, 2n ** 40n), row(2n ** 32n - 1n, 2n ** 40n)];
   assert.deepEqual([...sumRows(rows)], [2 ** 32, 2 ** 41]);
   assert.deepEqual(sumToRow(rows), row(2n ** 32n, 2n ** 41n));
 });
 
-test('more services than numbers are refused, not cut to what fits', () => {
+test('more services than numbers are refused, not truncated', () => {
   const numbering: Numbering = new Map([['tcp 10.0.0.1:80', { number: 65_536, destinations: new Map() }]]);
   const image = compile({ services: [] }, worldOf([]));
   assert.throws(() => requiredGeometry(image, numbering), { code: 'TABLE_FULL' });
 });
 
-test('every interface has an entry of its own, whatever their indices', () => {
+test('every interface has a separate entry, whatever the indices', () => {
   fc.assert(
     fc.property(
       fc.uniqueArray(fc.integer({ min: 1, max: 2 ** 31 - 1 }), { minLength: 1, maxLength: 64 }),
@@ -155,7 +155,7 @@ test('every interface has an entry of its own, whatever their indices', () => {
   );
 });
 
-test('tables of flows that would leave the host without memory are refused by their size', () => {
+test('flow tables that would leave the host without memory are refused', () => {
   requireMemory(24e6, 100e6);
   assert.throws(
     () => {
@@ -165,7 +165,7 @@ test('tables of flows that would leave the host without memory are refused by th
   );
 });
 
-test('a netmask and a prefix length are the bits that tell clients apart', () => {
+test('a netmask and a prefix length become the bits that distinguish clients', () => {
   const mask = (address: string, given?: string | number): string => {
     const persistence = { timeout: 1, ...(given !== undefined && { mask: given }) };
     return Buffer.from(persistenceMask(service(address, 80, [], { persistence }))).toString('hex');

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { importRules } from '../../../src/cli/index.js';
 import { configOf, formatConfig, parseConfig } from '../../../src/config/index.js';
+import { importIpvsadm } from '../../../src/import/index.js';
 import { RECORDED_NAMES } from '../../support/ipvsadm.js';
 
-test('what ipvsadm-save printed becomes a configuration of the same services', async () => {
+test('the output of ipvsadm-save becomes a configuration of the same services', async () => {
   const text = `-A -t 192.168.1.100:http -s rr
 -a -t 192.168.1.100:http -r 192.168.1.31:http -g -w 1
 -a -t 192.168.1.100:http -r 192.168.1.32:http -g -w 0
@@ -16,14 +16,14 @@ test('what ipvsadm-save printed becomes a configuration of the same services', a
 -A -u 192.168.1.100:53 -s rr -o
 -A -t [fd00::100]:0 -s wlc -p 60
 `;
-  const { model, remarks } = await importRules(text, 'ens3', RECORDED_NAMES);
+  const { model, remarks } = await importIpvsadm(text, 'ens3', RECORDED_NAMES);
   assert.deepEqual(remarks, []);
   const { mode: _mode, ...read } = parseConfig(formatConfig(model), 'f');
   const { mode: _same, ...expected } = model;
   assert.deepEqual(read, expected);
 });
 
-test('what has no equal is told by its line, and the rest is kept', async () => {
+test('parts without an equivalent are reported by line, and the rest is kept', async () => {
   const text = `# web
 -A -t 192.168.1.100:80 -s rr
 -a -t 192.168.1.100:80 -r 192.168.1.31:8080 -m -w 1
@@ -37,7 +37,7 @@ test('what has no equal is told by its line, and the rest is kept', async () => 
 nonsense
 --set 60 0 30
 `;
-  const { model, remarks } = await importRules(text, 'ens3', RECORDED_NAMES);
+  const { model, remarks } = await importIpvsadm(text, 'ens3', RECORDED_NAMES);
   assert.deepEqual(
     remarks.map(({ line, text: said, lost }) => `${line}${lost ? '!' : ''} ${said.slice(0, 34)}`),
     [
@@ -47,8 +47,8 @@ nonsense
       '6 tcp 192.168.1.100:80: rr gives eve',
       '6 in direct routing packets reach a ',
       '7! left out: Beeline does not balance',
-      '8! a persistence engine (--pe), which',
-      '9! left out: there is no such service',
+      '8! Beeline has no persistence engines',
+      '9! left out: the service does not exi',
       '10! left out: Beeline has no daemon th',
       "11! left out: Try `ipvsadm -h' or 'ipv",
     ],
@@ -63,8 +63,8 @@ nonsense
   );
 });
 
-test('services of marks are listed with what is still to be said of them', async () => {
-  const { model, remarks } = await importRules(
+test('services of marks are listed as incomplete, because their rules are missing', async () => {
+  const { model, remarks } = await importIpvsadm(
     '-A -f 1 -6 -s rr\n-a -f 1 -6 -r [fd00::31]:0 -g -w 2\n',
     'ens3',
     RECORDED_NAMES,

@@ -5,9 +5,9 @@ import test from 'node:test';
 
 import fc from 'fast-check';
 
-import { nearest } from '../../../src/inspect/errors.js';
-import { formOf } from '../../../src/inspect/forms.js';
-import { formatHex, formatValue, parseHex, parseValue, toJson } from '../../../src/inspect/notation.js';
+import { nearest } from '../../../src/inspect/nearest.js';
+import { formOf } from '../../../src/inspect/addresses.js';
+import { formatHex, formatValue, parseHex, parseValue, toJson } from '../../../src/inspect/value-text.js';
 import { hasLong, isNothing, isSummable, outline, sum } from '../../../src/inspect/outline.js';
 import { isZero, pieces, type Region } from '../../../src/inspect/region.js';
 import { type Btf, BtfCodec, type BtfValue, type Place, ValueError } from '../../../src/libbpf/index.js';
@@ -37,7 +37,7 @@ function formed(shape: Shape, name: string, meanings = new Map<string, 'address'
   };
 }
 
-test('addresses and MACs are told by their types and names, and numbers that are none are not', () => {
+test('addresses and MACs are recognised by type and name, and other numbers stay numbers', () => {
   for (const name of ['address', 'saddr', 'src_ip', 'remote_ip4', 'mask', 'vip', '']) {
     assert.equal(formed(BE32, name).decode(192, 168, 1, 100), '192.168.1.100', name);
   }
@@ -57,7 +57,7 @@ test('addresses and MACs are told by their types and names, and numbers that are
   assert.equal(either.decode(10, 0, 0, 1), '10.0.0.1');
 });
 
-test('addresses are typed as addresses or as numbers, and half an address is none', () => {
+test('addresses may be typed as addresses or as numbers, and incomplete ones are refused', () => {
   const { encode } = formed(BE32, 'address');
   assert.deepEqual(encode('10.0.0.1'), [10, 0, 0, 1]);
   assert.deepEqual(encode(0x0a000001), [10, 0, 0, 1]);
@@ -70,7 +70,7 @@ test('addresses are typed as addresses or as numbers, and half an address is non
   assert.throws(() => formed(list(BE32, 4), 'address').encode('10.0.0.1'), ValueError);
 });
 
-test('every address and MAC survives the way there and back', () => {
+test('every address and MAC survives formatting and parsing', () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), (bytes) => {
       for (const [shape, name, meaning] of [
@@ -92,7 +92,7 @@ test('every address and MAC survives the way there and back', () => {
   );
 });
 
-test('what is printed can be typed: any value of any type, in one line or as JSON', () => {
+test('every printed value of any type can be typed again, in one line or as JSON', () => {
   const example = anyShape.chain((shape) => {
     const made = btfOf(shape);
     return fc.record({ made: fc.constant(made), bytes: fc.uint8Array({ minLength: made.size, maxLength: made.size }) });
@@ -112,7 +112,7 @@ test('what is printed can be typed: any value of any type, in one line or as JSO
   );
 });
 
-test('values are typed as YAML or JSON, and what is neither is refused', () => {
+test('values may be typed as YAML or JSON, and anything else is refused', () => {
   assert.deepEqual(parseValue('{ port: 80, mac: 00:50:00:00:01:00, "a b": [1, 0x10, yes] }'), {
     port: '80',
     mac: '00:50:00:00:01:00',
@@ -124,7 +124,7 @@ test('values are typed as YAML or JSON, and what is neither is refused', () => {
   }
 });
 
-test('equal elements are counted for people', () => {
+test('equal neighbouring elements are shown once, with their number', () => {
   assert.equal(formatValue([0, 0, 0, 1, 0, 0, 0, 0, 0], true), '[0, 0, 0, 1, 0 ×5]');
   assert.equal(
     formatValue({ a: 'two words', b: '', c: true, d: 2n ** 63n }),
@@ -133,7 +133,7 @@ test('equal elements are counted for people', () => {
   assert.equal(formatValue({}), '{}');
 });
 
-test('bytes are typed in hexadecimal, all of them and nothing else', () => {
+test('all bytes must be typed, in hexadecimal', () => {
   assert.equal(formatHex(Uint8Array.of(10, 0, 255)), '0a 00 ff');
   for (const text of ['0a 00 ff', '0a00ff', '0a:00:FF', '0x0a00ff']) {
     assert.deepEqual([...parseHex(text, 3, 'a key')], [10, 0, 255], text);
@@ -144,14 +144,14 @@ test('bytes are typed in hexadecimal, all of them and nothing else', () => {
   }
 });
 
-test('names that are near what was typed are offered, and others are not', () => {
+test('names similar to the typed one are suggested, and no others', () => {
   const names = ['services4', 'services6', 'destinations', 'destination_counters', 'flows4'];
   assert.deepEqual(nearest('servces4', names), ['services4', 'services6']);
   assert.deepEqual(nearest('counters', names), ['destination_counters']);
   assert.deepEqual(nearest('xyz', names), []);
 });
 
-test('a table of eight gigabytes is looked at in small pieces, and no further than asked', () => {
+test('a table of eight gigabytes is read in small pieces, and no further than requested', () => {
   let read = 0;
   let largest = 0;
   const region: Region = {
@@ -205,7 +205,7 @@ test('values are outlined: members line by line, long arrays by themselves', () 
   assert.match(places[3]!.path, /^m\d+\.m\d+$/);
 });
 
-test('counters of CPUs are added exactly, and what is no counter is not', () => {
+test('per-CPU counters are summed exactly, and other values are not summed', () => {
   const { btf, type } = btfOf({ kind: 'struct', members: [{ of: U64 }, { of: list(U64, 2) }] });
   const codec = new BtfCodec(btf);
   assert.ok(isSummable(codec, codec.whole(type)));
@@ -218,7 +218,7 @@ test('counters of CPUs are added exactly, and what is no counter is not', () => 
   }
 });
 
-test('nothing is told from something', () => {
+test('values that are all zero are recognised', () => {
   assert.ok(isNothing([0, { a: '', b: '0.0.0.0' }, false, '0x0']));
   assert.ok(!isNothing([0, { a: 'x' }]) && !isNothing('00:00:00:00:00:01'));
 });

@@ -54,24 +54,24 @@ function flowsOf(listing: string): FlowReport[] {
     });
 }
 
-test('an empty table', async () => {
+test('answers for an empty table are those of ipvsadm', async () => {
   await replay(new FakeDirector(), recordedCommands('00-empty.txt'));
   await replay(new FakeDirector(), recordedCommands('00-timeouts.txt'));
 });
 
-test('every listing of a configuration before its first packet', async () => {
+test('all listings of a configuration without packets are those of ipvsadm', async () => {
   const director = new FakeDirector();
   await replay(director, recordedCommands('01-config-commands.txt'));
   await replay(director, recordedCommands('02-config-before-traffic.txt'));
 });
 
-test('refusals and wrong usage', async () => {
+test('refusals and usage errors are those of ipvsadm', async () => {
   const director = new FakeDirector();
   await replay(director, recordedCommands('01-config-commands.txt'));
   await replay(director, recordedCommands('errors.txt'));
 });
 
-test('listings with open connections', async () => {
+test('listings with open connections are those of ipvsadm', async () => {
   const director = new FakeDirector();
   await replay(director, recordedCommands('01-config-commands.txt'));
   director.figures = {
@@ -96,7 +96,7 @@ test('listings with open connections', async () => {
   });
 });
 
-test('states of connections, templates of marks, timeouts that --set changed, statistics', async () => {
+test('states of connections, templates of marks, timeouts and statistics are listed as by ipvsadm', async () => {
   const director = new FakeDirector();
   const counted = (connections: number, packets: number, bytes: number): Partial<Figures> => ({
     counters: { connections, packets, bytes },
@@ -116,24 +116,24 @@ test('states of connections, templates of marks, timeouts that --set changed, st
   });
 });
 
-test('every way of writing a command line', async () => {
+test('all spellings of a command line have the answers of ipvsadm', async () => {
   await replay(new FakeDirector(), recordedCommands('more-usage.txt'));
 });
 
-test('the order of checks, words at the edge of what is a word or a number, the order of lists', async () => {
+test('the order of checks, unusual words and numbers, and the order of lists are those of ipvsadm', async () => {
   await replay(new FakeDirector(), recordedCommands('more-arguments.txt'), { salt: SALTS.arguments });
 });
 
-test('command lines drawn at random', async () => {
+test('random command lines have the answers of ipvsadm', async () => {
   await replay(new FakeDirector(), recordedCommands('more-random.txt'), { salt: SALTS.random });
   await replay(new FakeDirector(), recordedCommands('more-changes.txt'), { salt: SALTS.changes });
 });
 
-test('what -R reads, and how far it gets', async () => {
+test('-R reads the same lines as ipvsadm, and stops at the same line', async () => {
   await replay(new FakeDirector(), recordedCommands('more-restore.txt'));
 });
 
-test('names, widths and connections with names', async () => {
+test('names and column widths are those of ipvsadm', async () => {
   const director = new FakeDirector();
   const commands = recordedCommands('more-listings.txt');
   const numeric = commands.find(({ words }) => words.join(' ') === '-Lnc')!;
@@ -150,7 +150,7 @@ test('names, widths and connections with names', async () => {
   await replay(director, commands.slice(withFlows), { salt: SALTS.listings });
 });
 
-test('services of marks, their connections and templates', async () => {
+test('services of marks, their connections and templates are listed as by ipvsadm', async () => {
   const director = new FakeDirector();
   const commands = recordedCommands('more-marks.txt');
   const figures = { active: 1, persistent: 1 };

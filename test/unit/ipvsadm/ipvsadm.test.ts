@@ -14,7 +14,7 @@ import { ControlServer } from '../../../src/control/server.js';
 import { inetAton } from '../../../src/ipvsadm/address.js';
 import { parseArguments } from '../../../src/ipvsadm/arguments.js';
 import { Failure } from '../../../src/ipvsadm/errors.js';
-import { restoreAnew } from '../../../src/ipvsadm/execute.js';
+import { clearAndRestore } from '../../../src/ipvsadm/execute.js';
 import { formatConnection, largeNumber, NUMBERS } from '../../../src/ipvsadm/listing.js';
 import { parseServices, systemNames } from '../../../src/ipvsadm/names.js';
 import { daemonAt, toolNamed } from '../../../src/ipvsadm/tool.js';
@@ -37,7 +37,7 @@ const WORDS =
     /\s+/,
   );
 
-test('no command line makes the parser throw anything but what ipvsadm would say', async () => {
+test('no command line makes the parser throw anything but an ipvsadm error', async () => {
   const word = fc.oneof({ weight: 8, arbitrary: fc.constantFrom(...WORDS) }, fc.string());
   await fc.assert(
     fc.asyncProperty(fc.array(word, { maxLength: 8 }), async (words) => {
@@ -100,7 +100,7 @@ const anyService = fc.constantFrom(4 as const, 6 as const).chain((family) => {
   });
 });
 
-test('what -S -n prints, -R makes the same table of', async () => {
+test('-R makes the same table from the output of -S -n', async () => {
   const services = fc.uniqueArray(anyService, { selector: ({ key }) => editKeyName(key), maxLength: 8 });
   await fc.assert(
     fc.asyncProperty(services, async (all) => {
@@ -143,7 +143,7 @@ function inIpvsTerms({ services, markServices = [] }: Model): unknown {
     .sort((a, b) => (editKeyName(a) < editKeyName(b) ? -1 : 1));
 }
 
-test('large numbers are cut to eight digits and a letter, unless they are to be exact', () => {
+test('large numbers are shortened to eight digits and a letter, except with --exact', () => {
   const cases: [number | bigint, string, string][] = [
     [0, '        0', '        0'],
     [99_999_999, ' 99999999', ' 99999999'],
@@ -161,7 +161,7 @@ test('large numbers are cut to eight digits and a letter, unless they are to be 
   }
 });
 
-test('figures of packets: what came in, nothing that went out', async () => {
+test('statistics count incoming packets, and outgoing ones as 0', async () => {
   const director = new FakeDirector();
   await ipvsadm(director, ['-A', '-t', '10.0.0.1:80', '-s', 'wrr']);
   await ipvsadm(director, ['-a', '-t', '10.0.0.1:80', '-r', '10.0.0.2', '-w', '7', '-x', '9', '-y', '5']);
@@ -197,7 +197,7 @@ test('figures of packets: what came in, nothing that went out', async () => {
   assert.match((await ipvsadm(director, ['-S', '-n'])).output, /-r 10\.0\.0\.2:80 -g -w 7\n/);
 });
 
-test('a template of a mark shows the mark where others have their VIP', () => {
+test('a template of a mark shows the mark in place of the VIP', () => {
   const template: FlowReport = {
     protocol: 'tcp',
     client: 'fd00::9',
@@ -221,7 +221,7 @@ test('a template of a mark shows the mark where others have their VIP', () => {
   );
 });
 
-test('what Beeline cannot do says so, what to use instead, and changes nothing', async () => {
+test('options that Beeline does not support are refused with an alternative, and change nothing', async () => {
   const director = new FakeDirector();
   await ipvsadm(director, ['-A', '-t', '10.0.0.1:80']);
   const { model } = director;
@@ -245,7 +245,7 @@ test('what Beeline cannot do says so, what to use instead, and changes nothing',
   }
 });
 
-test('traps are warned of once, and change neither output nor status', async () => {
+test('warnings appear once, and change neither output nor status', async () => {
   const director = new FakeDirector();
   const lines = [
     '-A -t 10.0.0.1:80 -s rr',
@@ -270,7 +270,7 @@ test('traps are warned of once, and change neither output nor status', async () 
   assert.deepEqual(single.warnings, []);
 });
 
-test('-d names the port that the table has, or names nothing', async () => {
+test('-d deletes a real server only by the port that the table has', async () => {
   const director = new FakeDirector();
   await ipvsadm(director, ['-A', '-t', '10.0.0.1:80']);
   await ipvsadm(director, ['-a', '-t', '10.0.0.1:80', '-r', '10.0.0.2']);
@@ -281,7 +281,7 @@ test('-d names the port that the table has, or names nothing', async () => {
   assert.equal(await remove('-t', '10.0.0.1:80', '-r', '10.0.0.2:80'), '');
 });
 
-test('-Z says whose counters', async () => {
+test('-Z resets the statistics of the named service, or of all', async () => {
   const director = new FakeDirector();
   await ipvsadm(director, ['-A', '-f', '3', '-6']);
   await ipvsadm(director, ['-Z', '-f', '3', '-6']);
@@ -289,10 +289,10 @@ test('-Z says whose counters', async () => {
   assert.deepEqual(director.zeroed, ['fwm 3 ipv6', 'all']);
 });
 
-test('ipvsadm-restore begins anew, and takes comments', async () => {
+test('ipvsadm-restore clears the table first, and accepts comments', async () => {
   const director = new FakeDirector();
   await ipvsadm(director, ['-A', '-t', '10.0.0.9:80']);
-  const status = await restoreAnew({
+  const status = await clearAndRestore({
     director,
     names: RECORDED_NAMES,
     out: (text) => {
@@ -307,7 +307,7 @@ test('ipvsadm-restore begins anew, and takes comments', async () => {
   assert.deepEqual([status, director.model.services.map(editKeyName)], [0, ['tcp 10.0.0.1:80']]);
 });
 
-test('names of services: aliases, the first of several, a file that is not there', () => {
+test('/etc/services is read with aliases, the first of several entries counts, and the file may be missing', () => {
   const { names, ports } = parseServices('http 80/tcp www # web\nother 80/tcp\nbad line\nhttp 81/tcp\nntp 123/udp\n');
   assert.deepEqual(
     [...names],
@@ -321,7 +321,7 @@ test('names of services: aliases, the first of several, a file that is not there
   assert.equal(systemNames('/nonexistent').portOf('http', 'tcp'), undefined);
 });
 
-test('addresses are read as the C library reads them', () => {
+test('addresses are parsed as by the C library', () => {
   const cases: [string, string | undefined][] = [
     ['10.1', '10.0.0.1'],
     ['010.0.0.1', '8.0.0.1'],
@@ -341,7 +341,7 @@ test('addresses are read as the C library reads them', () => {
   }
 });
 
-test("the command line after ipvsadm's name is ipvsadm's alone", () => {
+test('all options after "ipvsadm" belong to ipvsadm', () => {
   const call = (line: string): unknown => ipvsadmCall(line.split(' '));
   assert.deepEqual(call('ipvsadm --help'), { tool: 'ipvsadm', words: ['--help'], instance: undefined });
   assert.deepEqual(call('--instance edge ipvsadm -Ln'), { tool: 'ipvsadm', words: ['-Ln'], instance: 'edge' });
@@ -412,7 +412,7 @@ test('changes, listings and refusals go through the control socket', async (cont
   }
 });
 
-test('without a daemon it says so, and what starts one', async () => {
+test('without a daemon, the message says how to start one', async () => {
   const { status, output } = await ipvsadm(daemonAt('/nonexistent/socket'), ['-R'], { stdin: '-C\n-C\n' });
   assert.deepEqual([status, output], [3, 'no daemon listens on /nonexistent/socket\nStart it: beeline run FILE.\n']);
   const usage = await ipvsadm(daemonAt('/nonexistent/socket'), ['-A']);

@@ -10,13 +10,13 @@ import * as layout from '../../../src/layout/generated.js';
 import { Btf } from '../../../src/libbpf/index.js';
 import { MAX_DIRECTORS, MAX_INTERFACES } from '../../../src/model/index.js';
 
-test("the generated module is what the object's BTF says now", () => {
+test("the generated module matches the object's BTF", () => {
   const objects = [DIRECTOR_OBJECT, EXPLAIN_OBJECT];
   const fresh = execFileSync(process.execPath, ['scripts/generate-layout.js', ...objects], { encoding: 'utf8' });
   assert.equal(readFileSync('src/layout/generated.ts', 'utf8'), fresh);
 });
 
-test('every offset and size agrees with the BTF, read by the binding', () => {
+test('every offset and size matches the BTF as read by the binding', () => {
   const btf = Btf.parse(DIRECTOR_OBJECT);
   const structs = [
     ['control', layout.control],
@@ -51,7 +51,7 @@ test('every offset and size agrees with the BTF, read by the binding', () => {
   }
 });
 
-test('a configuration may name as many interfaces and directors as there is room for, and no more', () => {
+test('the limits on interfaces and directors match the room in the tables', () => {
   const { directors } = layout.destinations;
   assert.equal(MAX_DIRECTORS, directors.size / directors.stride);
   // A quarter of the entries: then a multiplier under which none collide is soon found.

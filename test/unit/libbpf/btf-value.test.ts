@@ -1,4 +1,4 @@
-/** Values of BTF types: nothing is lost on the way there and back, and what does not fit is refused. */
+/** Values of BTF types: decoding and encoding loses nothing, and values that do not fit are refused. */
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -39,7 +39,7 @@ const hasHoles = (shape: Shape): boolean => {
   }
 };
 
-/** A type, and bytes for it. */
+/** Draws a type and bytes of its size. */
 const example = anyShape.chain((shape) => {
   const made = btfOf(shape);
   const bytes = fc.uint8Array({ minLength: made.size, maxLength: made.size });
@@ -66,7 +66,7 @@ function codecOf(shape: Shape, options: { plain?: boolean } = {}) {
   };
 }
 
-test('bytes of any type that are decoded and encoded are the same bytes', () => {
+test('decoding and encoding the bytes of any type returns the same bytes', () => {
   fc.assert(
     fc.property(example, fc.boolean(), ({ shape, made: { btf, type, size }, bytes, other }, plain) => {
       const codec = new BtfCodec(btf, { plain });
@@ -77,7 +77,7 @@ test('bytes of any type that are decoded and encoded are the same bytes', () => 
       codec.encode(whole, value, same);
       assert.deepEqual(same, bytes);
 
-      // Over anything else that was there.
+      // Encoded over other bytes.
       const over = other.slice();
       codec.encode(whole, value, over);
       assert.deepEqual(codec.decode(whole, over), value);
@@ -95,7 +95,7 @@ test('bytes of any type that are decoded and encoded are the same bytes', () => 
   );
 });
 
-test('any garbage that is encoded is refused as a value or fits, and never touches the bytes around it', () => {
+test('any value is refused or fits its type, and encoding never changes the bytes around it', () => {
   fc.assert(
     fc.property(example, fc.jsonValue(), ({ made: { btf, type, size } }, garbage) => {
       const codec = new BtfCodec(btf);
@@ -111,7 +111,7 @@ test('any garbage that is encoded is refused as a value or fits, and never touch
   );
 });
 
-test('any type is written as C without an end in sight being lost', () => {
+test('any type is formatted as C, definition by definition', () => {
   fc.assert(
     fc.property(anyShape, (shape) => {
       const { btf, type } = btfOf(shape);
@@ -122,7 +122,7 @@ test('any type is written as C without an end in sight being lost', () => {
   );
 });
 
-test('integers are exact up to 128 bits, and what is out of range is refused', () => {
+test('integers are exact up to 128 bits, and values out of range are refused', () => {
   const { decode, encode } = codecOf(U64);
   assert.equal(decode(...Array<number>(8).fill(0xff)), 2n ** 64n - 1n);
   assert.deepEqual(encode('18446744073709551615'), Array<number>(8).fill(0xff));
@@ -135,7 +135,7 @@ test('integers are exact up to 128 bits, and what is out of range is refused', (
   assert.throws(() => codecOf(S32).encode('0x80000000'), /2147483648 is out of range.*-2147483648 and 2147483647/);
 });
 
-test("what is in network order by its type's name is read so, and only then", () => {
+test("values in network order by their type's name are decoded so, and no others", () => {
   const be: Shape = { kind: 'typedef', name: '__be16', of: U16 };
   assert.equal(codecOf({ kind: 'const', name: '', of: be }).decode(0, 80), 80);
   assert.deepEqual(codecOf(be).encode(80), [0, 80]);
@@ -143,7 +143,7 @@ test("what is in network order by its type's name is read so, and only then", ()
   assert.equal(codecOf(be, { plain: true }).decode(0, 80), 80 * 256);
 });
 
-test('bit fields of a byte, of many and of signed integers leave their neighbours alone', () => {
+test('bit fields of one byte, several bytes and signed integers leave neighbouring bits unchanged', () => {
   const { decode, encode, codec, whole } = codecOf({
     kind: 'struct',
     members: [
@@ -161,7 +161,7 @@ test('bit fields of a byte, of many and of signed integers leave their neighbour
   assert.throws(() => encode({ [b!]: 16 }), /-16 and 15/);
 });
 
-test("enums are names, flags are joined, and what has no name is a number's business", () => {
+test('enums are names, flags are joined, and values without a name are numbers', () => {
   const flags = codecOf({ kind: 'enum', size: 1, values: [1, 2, 4] });
   assert.equal(flags.decode(5), 'VALUE_0|VALUE_2');
   assert.equal(flags.decode(0x81), 'VALUE_0|0x80');
@@ -178,7 +178,7 @@ test("enums are names, flags are joined, and what has no name is a number's busi
   assert.equal(codecOf({ kind: 'enum', size: 1, values: [-1, 5] }).decode(255), 'VALUE_0');
 });
 
-test('text is text when all of it is, and bytes otherwise', () => {
+test('arrays of char are text if all of it is printable, and bytes otherwise', () => {
   const { decode, encode } = codecOf({ kind: 'array', length: 4, of: CHAR });
   assert.equal(decode(...Buffer.from('ab')), 'ab');
   assert.equal(decode(...Buffer.from('abcd')), 'abcd');
@@ -189,7 +189,7 @@ test('text is text when all of it is, and bytes otherwise', () => {
   assert.throws(() => encode('a\0b'), /zero byte/);
 });
 
-test('floats keep every bit, also those that JSON has no number for', () => {
+test('floats keep every bit, also if JSON has no number for them', () => {
   const { decode, encode } = codecOf({ kind: 'float', size: 4 });
   assert.equal(decode(0, 0, 0xc0, 0x7f), 'NaN');
   assert.equal(decode(1, 0, 0xc0, 0x7f), '0x7fc00001');
@@ -201,7 +201,7 @@ test('floats keep every bit, also those that JSON has no number for', () => {
   assert.throws(() => encode('one'), ValueError);
 });
 
-test('members of a union say the same or are refused; one of them is enough', () => {
+test('members of a union must agree; one of them is enough', () => {
   const { codec, whole, encode } = codecOf({
     kind: 'union',
     members: [{ of: U32 }, { of: { kind: 'array', length: 4, of: U8 } }],
@@ -213,7 +213,7 @@ test('members of a union say the same or are refused; one of them is enough', ()
   assert.throws(() => encode({ [word!]: 1, [bytes!]: [1, 2, 3, 4] }), /contradicts another member/);
 });
 
-test('members that are not there are refused by name, those that are not given stay', () => {
+test('unknown members are refused by name, and members that are not given stay', () => {
   const { codec, whole, encode } = codecOf({ kind: 'struct', members: [{ of: U8 }, { of: U8 }] });
   const [first, second] = codec.members(whole).map(({ name }) => name);
   assert.deepEqual(encode({ [second!]: 9 }, [7, 7]), [7, 9]);
@@ -222,7 +222,7 @@ test('members that are not there are refused by name, those that are not given s
   assert.throws(() => encode([1, 2]), /a list is not an object/);
 });
 
-test('lists have as many elements as the array; objects name some of them', () => {
+test('lists have as many elements as the array; objects have some of them', () => {
   const { encode } = codecOf({ kind: 'array', length: 3, of: U8 });
   assert.deepEqual(encode([1, 2, 3]), [1, 2, 3]);
   assert.deepEqual(encode({ 2: 9 }, [1, 2, 3]), [1, 2, 9]);
@@ -233,7 +233,7 @@ test('lists have as many elements as the array; objects name some of them', () =
   assert.throws(() => encode([1, 2, 256]), /^ValueError: \[2\]: 256 is out of range/);
 });
 
-test('paths lead to members, elements and into what has no name, and nowhere else', () => {
+test('paths lead to members, elements and members of anonymous structs, and nowhere else', () => {
   const point: Shape = {
     kind: 'struct',
     members: [{ of: U8 }, { of: { kind: 'union', members: [{ of: U16 }] }, anonymous: true }],
@@ -260,7 +260,7 @@ test('paths lead to members, elements and into what has no name, and nowhere els
   }
 });
 
-test('an array without a length gets what room there is; of several, who knows', () => {
+test('an array without a length gets the elements that fit; several at one offset are ambiguous', () => {
   const table = btfOf({ kind: 'struct', members: [{ of: U64 }, { of: { kind: 'array', length: 0, of: U16 } }] });
   const fitted = fit(table.btf, table.type, 8 + 6);
   const codec = new BtfCodec(fitted.btf);

@@ -34,14 +34,14 @@ test('spellings that other programs read differently are refused', () => {
   }
 });
 
-test('one address has one spelling', () => {
+test('one address has one canonical spelling', () => {
   assert.equal(parseIp('192.168.1.100'), '192.168.1.100');
   assert.equal(parseIp('FD00:0:0:0:0:0:0:100'), 'fd00::100');
   assert.equal(parseIp('fd00:0:0:1::'), 'fd00:0:0:1::');
   assert.equal(parseIp('2001:db8:0:0:1:0:0:1'), '2001:db8::1:0:0:1');
 });
 
-test('any bytes survive being written and read again', () => {
+test('any address survives formatting and parsing', () => {
   fc.assert(
     fc.property(fc.constantFrom(4, 16), fc.uint8Array({ minLength: 16, maxLength: 16 }), (length, random) => {
       const bytes = random.subarray(0, length);
@@ -59,6 +59,6 @@ test('addresses sort by their bytes and not by their text', () => {
   assert.deepEqual(sorted, ['9.0.0.0', '10.0.0.9', '10.0.0.10', 'fd00::2', 'fd00::10']);
 });
 
-test('a MAC address survives being written and read again', () => {
+test('a MAC address survives formatting and parsing', () => {
   assert.equal(macFromBytes(macBytes('00:50:00:00:04:0a')), '00:50:00:00:04:0a');
 });

@@ -50,7 +50,7 @@ function rule(mark: number, text: string): MarkRule {
   return { mark, match };
 }
 
-test('a service that is there cannot be added, one that is not there cannot be changed', () => {
+test('an existing service cannot be added, and a missing one cannot be changed', () => {
   const missing = { ...WEB, port: 81 };
   const codes: [Edit, string][] = [
     [{ kind: 'add-service', service: WEB, policy: RR }, 'SERVICE_EXISTS'],
@@ -74,7 +74,7 @@ test('a service that is there cannot be added, one that is not there cannot be c
   }
 });
 
-test('a service without real servers has none to delete', () => {
+test('a real server that the service does not have cannot be deleted', () => {
   const model = edit(EMPTY, { kind: 'add-service', service: WEB, policy: RR });
   const change: Edit = { kind: 'delete-destination', service: WEB, address: '192.168.1.31' };
   assert.equal(
@@ -121,7 +121,7 @@ test('a lower threshold above the upper one is out of range; 0 is no threshold',
   assert.deepEqual(model.services[0]!.destinations[1], { address: '192.168.1.32', weight: 2 });
 });
 
-test('what only Beeline knows outlives an edit, but for what no longer fits', () => {
+test('settings that ipvsadm does not know survive an edit if they still fit', () => {
   const full = parseConfig(
     `interfaces: [ens3]
 services:
@@ -159,7 +159,7 @@ services:
   assert.deepEqual(weighed.services[0]!.destinations, [{ ...destinations[0], weight: 0 }]);
 });
 
-test('what the configuration refuses is refused here too, with what to do', () => {
+test('an edit that would make the configuration invalid is refused, with a hint', () => {
   const udp = { ...WEB, protocol: 'udp' } as const;
   const refused: Edit[] = [
     addServer('192.168.1.100'),
@@ -188,7 +188,7 @@ test('what the configuration refuses is refused here too, with what to do', () =
   }
 });
 
-test('a ring that the configuration made small takes no more real servers than it has slots', () => {
+test('a service takes no more real servers than its ring has slots', () => {
   const small: Model = {
     ...EMPTY,
     services: [service('192.168.1.100', 80, ['192.168.1.31', '192.168.1.32'], { slots: 2 })],
@@ -216,7 +216,7 @@ test('services that an edit does not touch stay the same objects', () => {
   );
 });
 
-test('clearing takes the services and leaves the rules of marks', () => {
+test('clearing removes the services and keeps the mark rules', () => {
   const model = edited(
     ONE,
     { kind: 'add-service', service: MARK, policy: RR },
@@ -226,7 +226,7 @@ test('clearing takes the services and leaves the rules of marks', () => {
   assert.deepEqual([model.services, model.markServices, model.markRules?.length], [[], [], 1]);
 });
 
-test('timeouts change by themselves, and stay within their limits', () => {
+test('timeouts change separately, and stay within their limits', () => {
   const model = edited(
     EMPTY,
     { kind: 'set-timeouts', timeouts: { established: 60 } },
@@ -255,7 +255,7 @@ test('no packet can get two marks', () => {
   }
 });
 
-test('rules of marks that are not there cannot be deleted', () => {
+test('mark rules that do not exist cannot be deleted', () => {
   const web = rule(1, 'tcp:192.168.1.100:80');
   const model = edit(EMPTY, { kind: 'add-mark-rule', rule: web });
   assert.deepEqual(edit(model, { kind: 'delete-mark-rule', rule: web }).markRules, []);
@@ -274,7 +274,7 @@ test('rules of marks that are not there cannot be deleted', () => {
   }
 });
 
-test('traps that IPVS is silent about are named', () => {
+test('mistakes about which IPVS is silent cause warnings', () => {
   const change: Edit = addServer('192.168.1.32', 3);
   assert.match(editWarnings(edit(ONE, change), change).join(), /rr gives every real server the same/);
   const quiesced: Edit = addServer('192.168.1.32', 0);
@@ -287,7 +287,7 @@ test('traps that IPVS is silent about are named', () => {
   assert.equal(editWarnings(edit(fedOther, marked), marked).length, 1);
 });
 
-test('a service whose packets a mark takes says so, whichever of the two came last', () => {
+test('a service whose packets a mark takes causes a warning, whichever of the two is newer', () => {
   const rule = { mark: 7, match: parseMarkMatch('tcp:10.0.0.0/24:80-90')! };
   const service = { protocol: 'tcp', address: '10.0.0.1', port: 80 } as const;
   const edits: Edit[] = [

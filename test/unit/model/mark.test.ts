@@ -33,7 +33,7 @@ const anyMatch: fc.Arbitrary<MarkMatch> = fc
   // IPv4 in IPv6 is no address here.
   .filter(({ address }) => !/^::ffff:.*\./.test(address));
 
-test('what is written is read again', () => {
+test('a written match is read back the same', () => {
   fc.assert(
     fc.property(anyMatch, (match) => {
       assert.deepEqual(parseMarkMatch(markMatchName(match)), match);
@@ -41,7 +41,7 @@ test('what is written is read again', () => {
   );
 });
 
-test('examples of the help and the documentation', () => {
+test('the examples in help and documentation are valid', () => {
   for (const text of [
     'tcp:192.168.1.100:80',
     'udp:192.168.1.0/24:*',
@@ -54,7 +54,7 @@ test('examples of the help and the documentation', () => {
   assert.equal(markMatchName(parseMarkMatch('TCP:192.168.1.100/32:0-65535')!), 'tcp:192.168.1.100:*');
 });
 
-test('what is no match is none, and nothing makes it throw', () => {
+test('text that is not a match is refused, and no text makes the parser throw', () => {
   for (const text of [
     '',
     'tcp',
@@ -80,7 +80,7 @@ test('what is no match is none, and nothing makes it throw', () => {
   );
 });
 
-test('matches overlap where one packet matches both', () => {
+test('matches overlap if one packet matches both', () => {
   const packet = fc.record({ match: anyMatch, other: anyMatch, port: fc.nat(65_535) });
   fc.assert(
     fc.property(packet, ({ match, other }) => {
@@ -98,7 +98,7 @@ test('matches overlap where one packet matches both', () => {
   );
 });
 
-test('the list of rules', () => {
+test('the list of mark rules is a table', () => {
   assert.equal(formatMarkRules([]), 'no mark rules\n');
   const rules = ['tcp:192.168.1.100:80', 'tcp:[fd00::]/64:*'].map((text, i) => ({
     mark: 9 + i,

@@ -1,11 +1,11 @@
-/** The one line of a verifier's log that says why. */
+/** The line of a verifier's log that explains the failure. */
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { summarizeVerifierLog } from '../../../src/native/verifier-log.js';
 
-test('the complaint before the statistics is the summary, with the source line it is about', () => {
+test('the error before the statistics is the summary, with its source line', () => {
   // Kernel 6.18, test/bpf/refused.bpf.c.
   const log = `0: R1=ctx() R10=fp0
 ; return *(__u8 *)(long)context->data; @ refused.bpf.c:13
@@ -21,13 +21,13 @@ processed 2 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
   );
 });
 
-test("libbpf's own messages are all of it", () => {
+test("libbpf's messages are all in the summary", () => {
   assert.equal(
     summarizeVerifierLog("libbpf: elf: 'x' is not a proper ELF object\nlibbpf: more\n"),
     "elf: 'x' is not a proper ELF object; more",
   );
 });
 
-test('no log, no summary', () => {
+test('an empty log has an empty summary', () => {
   assert.equal(summarizeVerifierLog(''), '');
 });

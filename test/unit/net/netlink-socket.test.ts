@@ -1,4 +1,4 @@
-/** Requests on a netlink socket: lists that are not whole are asked for again, and what fails is told, not kept. */
+/** Requests on a netlink socket: incomplete lists are read again, and failures are reported. */
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -28,7 +28,7 @@ const done = (flags = 2, error = 0): Omit<NetlinkMessage, 'sequence'> => ({
 });
 const refusal = (value: number): Answer => [{ type: NLMSG_ERROR, flags: 0, payload: errno(value) }];
 
-/** A kernel that gives these answers, one a request, and then repeats the last. */
+/** Simulates a kernel that gives these answers, one for each request, and then repeats the last. */
 function kernel(...answers: Answer[]): { socket: RequestSocket; requests: () => number } {
   let requests = 0;
   const socket = new RequestSocket((onDatagram) => ({
@@ -53,7 +53,7 @@ function kernel(...answers: Answer[]): { socket: RequestSocket; requests: () => 
 const list = async (socket: RequestSocket): Promise<number[]> =>
   (await socket.dump(RTM_GETLINK, new Uint8Array(16), 'list links')).map(({ payload }) => payload[0]!);
 
-test('a list that changed while it was read is read again, and only the whole one is believed', async () => {
+test('a list that changed while it was read is read again, and only the complete one is returned', async () => {
   const { socket, requests } = kernel(
     [entry(1), { ...entry(2), flags: 2 | DUMP_INTERRUPTED }, done()],
     [entry(1), done(2 | DUMP_INTERRUPTED)],
@@ -63,31 +63,31 @@ test('a list that changed while it was read is read again, and only the whole on
   assert.equal(requests(), 3);
 });
 
-test('a dump that the kernel has no time for is asked for again', async () => {
+test('a dump that the kernel is too busy for is tried again', async () => {
   const { socket, requests } = kernel(refusal(16), refusal(16), [entry(1), done()]);
   assert.deepEqual(await list(socket), [1]);
   assert.equal(requests(), 3);
 });
 
-test('a list that is never whole is told in the end', async () => {
+test('a list that is never complete is an error in the end', async () => {
   const { socket, requests } = kernel([entry(1), done(2 | DUMP_INTERRUPTED)]);
-  await assert.rejects(list(socket), { name: 'NetlinkError', message: 'list links: what is listed changed meanwhile' });
+  await assert.rejects(list(socket), { name: 'NetlinkError', message: 'list links: the list changed meanwhile' });
   assert.ok(requests() > 1);
 });
 
-test('a dump that ends with an error is no empty list', async () => {
+test('a dump that ends with an error is not an empty list', async () => {
   const { socket } = kernel([done(2, 12)]);
   await assert.rejects(list(socket), { name: 'NetlinkError', errno: 12 });
 });
 
-test('what failed once does not fail what is asked next', async () => {
+test('a failed request does not fail the next one', async () => {
   const { socket } = kernel(new Error('ENOBUFS'), refusal(19), [entry(7), done()]);
   await assert.rejects(list(socket), /ENOBUFS/);
   await assert.rejects(list(socket), { errno: 19 });
   assert.deepEqual(await list(socket), [7]);
 });
 
-test('tables that cannot be read are read again, and whoever wants to know is told why', async () => {
+test('tables that cannot be read are read again, and the reason is reported', async () => {
   const { socket, requests } = kernel(new Error('ENOBUFS'), refusal(12), [done()]);
   const troubles: unknown[] = [];
   using _network = await Network.open(() => undefined, {
@@ -98,7 +98,7 @@ test('tables that cannot be read are read again, and whoever wants to know is to
   assert.equal(requests(), 5, 'two that failed, and three tables');
 });
 
-test('a start does not wait for ever for tables that cannot be read', async () => {
+test('a start does not wait forever for tables that cannot be read', async () => {
   const { socket } = kernel(refusal(12));
   await assert.rejects(
     Network.open(() => undefined, { requests: socket }),

@@ -1,4 +1,4 @@
-/** Netlink messages: built and read as the kernel does; what is cut off is not believed. */
+/** Netlink messages: encoded and decoded as in the kernel. Incomplete ones are ignored. */
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -21,7 +21,7 @@ import { decodeLink, decodeNeighbour, decodeRoute, neighbourPayload } from '../.
 const message = (type: number, payload: Uint8Array): NetlinkMessage => ({ type, flags: 0, sequence: 1, payload });
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(/\s/g, ''), 'hex'));
 
-test('attributes survive being written and read again, of whatever length', () => {
+test('attributes of any length are the same after encoding and decoding', () => {
   fc.assert(
     fc.property(fc.dictionary(fc.nat(200).map(String), fc.uint8Array({ maxLength: 20 })), (values) => {
       const attributes = new Map(Object.entries(values).map(([type, value]) => [Number(type), value]));
@@ -35,7 +35,7 @@ test('attributes survive being written and read again, of whatever length', () =
   );
 });
 
-test('a datagram with several messages is taken apart, a message that is cut off is left out', () => {
+test('a datagram with several messages is decoded, and a message that is cut off is left out', () => {
   const parts = [1, 2, 3].map((type) => encodeMessage(message(type, new Uint8Array(4 * type))));
   const datagram = Buffer.concat(parts);
   assert.deepEqual(
@@ -49,7 +49,7 @@ test('a datagram with several messages is taken apart, a message that is cut off
   assert.equal(decodeMessages(datagram.subarray(0, datagram.length - 1)).length, 2);
 });
 
-test('no bytes from the kernel, however wrong, make the decoders fail', () => {
+test('no bytes, however wrong, make the decoders throw', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
       decodeMessages(bytes).forEach(decodeAnswer);
@@ -61,7 +61,7 @@ test('no bytes from the kernel, however wrong, make the decoders fail', () => {
   );
 });
 
-test('an attribute that claims to be longer than the message is not read', () => {
+test('an attribute that is longer than its message is not read', () => {
   assert.equal(decodeAttributes(hex('ff00 0100 41424344'), 0).size, 0);
 });
 
@@ -76,7 +76,7 @@ test("a refusal carries errno and the kernel's explanation", () => {
   });
 });
 
-test('a neighbour as the kernel told of it: reachable and managed', () => {
+test("a neighbour is decoded from the kernel's message: reachable and managed", () => {
   // ip monitor neigh, kernel 6.18: 192.168.1.31 dev ens3 lladdr 00:50:00:00:01:00 managed REACHABLE
   const payload = hex(
     `02000000 02000000 0200 00 01
@@ -94,19 +94,19 @@ test('a neighbour as the kernel told of it: reachable and managed', () => {
   });
 });
 
-test('a neighbour that failed has no MAC, although the kernel still remembers one', () => {
+test('a neighbour that failed has no MAC, although the kernel still has one', () => {
   const payload = hex('02000000 02000000 2000 00 01 0800 0100 c0a8011f 0a00 0200 005000000100 0000');
   const neighbour = decodeNeighbour(message(28, payload));
   assert.deepEqual([neighbour?.mac, neighbour?.failed], [undefined, true]);
 });
 
-test('a neighbour that is being asked for has not failed', () => {
+test('a neighbour that is being resolved has not failed', () => {
   const payload = hex('02000000 02000000 0100 00 01 0800 0100 c0a8011f');
   const neighbour = decodeNeighbour(message(28, payload));
   assert.deepEqual([neighbour?.mac, neighbour?.failed], [undefined, false]);
 });
 
-test("what a bridge says of its ports and its forwarding table is about no interface's or neighbour's existence", () => {
+test('messages of a bridge about its ports and its forwarding table add or remove no interface or neighbour', () => {
   // RTM_DELLINK and RTM_NEWNEIGH of AF_BRIDGE: a port left its bridge; a VXLAN's entry with an address.
   const link = hex('0700 0100 02000000 43100100 00000000 0900 0300 656e7333 00000000');
   assert.equal(decodeLink(message(17, link)), undefined);
@@ -114,7 +114,7 @@ test("what a bridge says of its ports and its forwarding table is about no inter
   assert.equal(decodeNeighbour(message(28, entry)), undefined);
 });
 
-test('asking for a managed neighbour and letting it go again are different messages', () => {
+test('managing and releasing a neighbour are different messages', () => {
   const managed = decodeAttributes(neighbourPayload('10.0.0.1', 3, true), 12);
   assert.equal(numberOf(managed.get(15)), 1);
   const released = neighbourPayload('10.0.0.1', 3, false);
@@ -136,7 +136,7 @@ test('a route through a gateway of the other family is a route through a gateway
   assert.deepEqual(decodeRoute(message(24, payload)), { kind: 'unicast', ifindex: 2, gateway: 'fe80::1' });
 });
 
-test('text ends at its zero', () => {
+test('text ends at its zero byte', () => {
   assert.equal(stringOf(Buffer.from('ens3\0\0garbage')), 'ens3');
   assert.equal(stringOf(undefined), '');
 });

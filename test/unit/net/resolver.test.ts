@@ -1,4 +1,4 @@
-/** The way to real servers over VLAN devices and bonds, which the kernels of test machines may not have. */
+/** Real servers behind VLAN devices and bonds, which the kernels of test machines may not have. */
 
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
@@ -31,7 +31,7 @@ interface FakeLink {
 const text = (value: string): Uint8Array => new Uint8Array(Buffer.from(`${value}\0`));
 const u16 = (value: number): Uint8Array => Uint8Array.of(value & 0xff, value >> 8);
 
-/** RTM_NEWLINK as linux/if_link.h has it. */
+/** Returns RTM_NEWLINK as in linux/if_link.h. */
 function linkMessage({ ifindex, name, kind, master, parent, id, service }: FakeLink): NetlinkMessage {
   const header = new Uint8Array(16);
   new DataView(header.buffer).setInt32(4, ifindex, true);
@@ -67,7 +67,7 @@ function linkMessage({ ifindex, name, kind, master, parent, id, service }: FakeL
   return { type: RTM_NEWLINK, flags: 0, sequence: 1, payload: encodePayload(header, attributes) };
 }
 
-/** A kernel with these links, in which ADDRESS is a neighbour on the device `out`. */
+/** Simulates a kernel with these links, in which ADDRESS is a neighbour on the device `out`. */
 class FakeKernel extends RequestSocket {
   readonly #links: readonly FakeLink[];
   readonly #out: number;
@@ -136,12 +136,12 @@ test('a real server reached through a VLAN device is on that VLAN of the interfa
   assert.deepEqual(await resolutionOf(context, links, 2003, ['ens3']), { ...resolved, vlan: { id: 0, outer: 100 } });
 });
 
-test('where the program is on the VLAN device itself, frames have no tag there', async (context) => {
+test('with the program on the VLAN device, frames have no tag', async (context) => {
   const resolution = await resolutionOf(context, [NIC, VLAN20], 2002, ['ens3.20']);
   assert.deepEqual(resolution, { state: 'resolved', mac, ifindex: 2002 });
 });
 
-test('a real server behind a bond is reached by a member, and the members are one group', async (context) => {
+test('a real server behind a bond is reached by a member of it, and the members are one group', async (context) => {
   const bond: FakeLink = { ifindex: 2010, name: 'bond0', kind: 'bond' };
   const members = [2011, 2012].map((ifindex, i): FakeLink => ({ ifindex, name: `ens${i}`, master: 2010 }));
   const links = [bond, ...members, { ...VLAN20, parent: 2010 }];
@@ -156,7 +156,7 @@ test('a real server behind a bond is reached by a member, and the members are on
   network.close();
 });
 
-test("a port of a bridge is no bond's member", async (context) => {
+test('a port of a bridge is not a member of a bond', async (context) => {
   const links: FakeLink[] = [
     { ifindex: 2020, name: 'br0', kind: 'bridge' },
     { ifindex: 2021, name: 'ens0', master: 2020 },

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 
 import { buildMhTable, buildShTable, wrrSequence } from '../../../src/image/index.js';
 import { SCHEDULERS } from '../../../src/model/index.js';
-import { type Load, schedule, type Scheduled, type SchedulerName } from '../../../src/oracle/schedule.js';
+import { type Load, schedule, type Scheduled, type SchedulerName } from '../../../src/oracle/index.js';
 
 const CLIENT = { address: Uint8Array.of(10, 50, 0, 1), port: 40_000 };
 
@@ -92,7 +92,7 @@ const anyServer = fc.record({
   member: fc.constantFrom(0, 1),
 });
 
-test('weight 0, overloaded, unreachable: no scheduler chooses whom no new flow may go to', () => {
+test('no scheduler chooses a destination with weight 0, or one that is overloaded or unreachable', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...SCHEDULERS),
@@ -118,7 +118,7 @@ test('weight 0, overloaded, unreachable: no scheduler chooses whom no new flow m
   );
 });
 
-test('somebody is chosen as long as somebody takes flows, but by schedulers that wait for their slot alone', () => {
+test('a destination is chosen if any takes flows, except by schedulers that use only their own slot', () => {
   const searching = SCHEDULERS.filter((name) => !['sh', 'mh', 'dh', 'ovf'].includes(name));
   const wanting = { active: 7, inactive: 3, overloaded: true };
   for (const scheduler of searching) {
@@ -145,20 +145,20 @@ test('wlc chooses the least loaded for its weight', () => {
   assert.equal(choose('wlc', { inactive: 128, weight: 1 }, { active: 1, inactive: 127, weight: 3 }), 1);
 });
 
-test('the flow to come counts under sed, so that a light idle one does not get it', () => {
+test('sed counts the new flow, so that a light idle destination does not get it', () => {
   assert.equal(choose('sed', { active: 0, weight: 1 }, { active: 1, weight: 3 }), 1);
   assert.equal(choose('sed', { active: 0, weight: 1 }, { active: 3, weight: 3 }), 0);
   // Inactive flows do not count.
   assert.equal(choose('sed', { active: 1, inactive: 0 }, { active: 0, inactive: 1000 }), 1);
 });
 
-test('nq chooses the first idle one, however light, and else as sed does', () => {
+test('nq chooses the first idle destination, however light, and otherwise as sed', () => {
   assert.equal(choose('nq', { active: 1, weight: 100 }, { active: 0, weight: 1 }, { active: 0, weight: 50 }), 1);
   assert.equal(choose('nq', { active: 1, weight: 1 }, { active: 2, weight: 3 }), 1);
   assert.equal(choose('nq', { active: 0, overloaded: true }, { active: 9 }), 1);
 });
 
-test('ties go to the first: the destination that was added last', () => {
+test('a tie goes to the destination that was added last', () => {
   for (const scheduler of ['lc', 'wlc', 'sed', 'nq', 'fo', 'ovf', 'lblc', 'lblcr'] as const) {
     const alike = { active: 2, inactive: 5, weight: 3 };
     assert.equal(choose(scheduler, alike, alike, alike), 0, scheduler);
@@ -173,19 +173,19 @@ test('ties go to the first: the destination that was added last', () => {
   assert.equal(choose('sed', { active: 0, weight: 1 }, { active: 1, weight: 2 }), 0);
 });
 
-test('fo chooses the heaviest, whatever its load, and the next one only when it takes nothing', () => {
+test('fo chooses the heaviest whatever its load, and the next one only if that takes no flow', () => {
   assert.equal(choose('fo', { weight: 1 }, { weight: 3, active: 1000 }, { weight: 2 }), 1);
   assert.equal(choose('fo', { weight: 1 }, { weight: 3, overloaded: true }, { weight: 2 }), 2);
   assert.equal(choose('fo', { weight: 1 }, { weight: 3, reachable: false }, { weight: 2, reachable: false }), 0);
 });
 
-test('ovf chooses the heaviest until it has more flows than its weight, and nobody when all have', () => {
+test('ovf chooses the heaviest until it has more flows than its weight, and none if all have', () => {
   assert.equal(choose('ovf', { weight: 2 }, { weight: 3, active: 3, inactive: 100 }), 1);
   assert.equal(choose('ovf', { weight: 2 }, { weight: 3, active: 4 }), 0);
   assert.equal(choose('ovf', { weight: 2, active: 3 }, { weight: 3, active: 4 }), undefined);
 });
 
-test('lblc stays with the one in use until it has more flows than its weight while another is half idle', () => {
+test('lblc stays until its destination has more flows than its weight while another is half idle', () => {
   const use = (cached: number, ...servers: Server[]): number | undefined => {
     const trial = new Trial(serviceOf('lblc', servers), servers);
     trial.state.cached = cached;
@@ -201,7 +201,7 @@ test('lblc stays with the one in use until it has more flows than its weight whi
   assert.equal(use(1, { weight: 4, active: 2 }, { overloaded: true }), 0);
 });
 
-test('lblcr: the least loaded of those in use, and one more joins them when that has more flows than its weight', () => {
+test('lblcr chooses the least loaded of its set, and adds one if that has more flows than its weight', () => {
   const servers: Server[] = [
     { weight: 4, active: 0 },
     { weight: 4, active: 5, member: 1 },
@@ -223,7 +223,7 @@ test('lblcr: the least loaded of those in use, and one more joins them when that
   assert.deepEqual([...none.members], [1, 2]);
 });
 
-test("dh waits for its virtual address's destination, who else may be idle", () => {
+test("dh uses only its virtual address's destination, even if others are idle", () => {
   const servers: Server[] = [{}, { active: 100 }, {}];
   assert.equal(new Trial(serviceOf('dh', servers, [], 1), servers).choose(), 1);
   const drained = servers.with(1, { weight: 0 });
@@ -232,7 +232,7 @@ test("dh waits for its virtual address's destination, who else may be idle", () 
   assert.equal(trial.choose(), undefined);
 });
 
-test('rr and wrr pass over whom takes nothing, and those after it keep their turns', () => {
+test('rr and wrr skip a destination that takes no flow, and the others keep their turns', () => {
   const servers: Server[] = [{}, { overloaded: true }, {}];
   const trial = new Trial(serviceOf('rr', servers), servers);
   assert.deepEqual(
@@ -246,7 +246,7 @@ test('rr and wrr pass over whom takes nothing, and those after it keep their tur
   assert.equal(picks.filter((index) => index === 2).length, 200);
 });
 
-test('sh and mh leave a flow without a destination when its own takes nothing, and with fallback find another', () => {
+test('sh and mh refuse a flow if its destination takes none, and with fallback find another', () => {
   for (const scheduler of ['sh', 'mh'] as const) {
     const servers: Server[] = [{}, {}, { overloaded: true }];
     const strict = new Trial(serviceOf(scheduler, servers), servers);
@@ -304,7 +304,7 @@ test('twos draws in proportion to the weights, also when their sum has more than
   }
 });
 
-test('twos: of two draws the less loaded for its weight wins, so the busiest wins only against itself', () => {
+test('twos: the less loaded of two draws wins, so the busiest wins only against itself', () => {
   const servers: Server[] = [{ active: 10 }, { active: 1000 }, { active: 500 }, { active: 900 }];
   const trial = new Trial(serviceOf('twos', servers), servers);
   const counts = [0, 0, 0, 0];

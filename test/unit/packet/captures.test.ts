@@ -60,7 +60,7 @@ function pcapng(frames: readonly Uint8Array[], littleEndian: boolean): Uint8Arra
 
 const FRAMES = [buildFrame(PLAIN), buildFrame({ ...PLAIN, payload: new Uint8Array(41) })];
 
-test('captures of every byte order and either form are read', () => {
+test('captures of both byte orders and formats are read', () => {
   for (const littleEndian of [true, false]) {
     for (const file of [
       pcap(FRAMES, littleEndian),
@@ -80,7 +80,7 @@ test('captures of every byte order and either form are read', () => {
   }
 });
 
-test('captures without Ethernet headers are given some; frames of another kind are not guessed at', () => {
+test('frames without Ethernet headers get one; frames with unknown headers are undefined', () => {
   const macs = FRAMES[0]!.slice(0, 12);
   const [raw] = [...readCapture(pcap([FRAMES[0]!.subarray(14)], true, undefined, 101), macs)];
   assert.deepEqual(Buffer.from(raw!.frame!), Buffer.from(FRAMES[0]!));
@@ -96,7 +96,7 @@ test('captures without Ethernet headers are given some; frames of another kind a
   );
 });
 
-test('a capture that is cut anywhere ends with the last whole packet, and noise is refused', () => {
+test('a capture that is cut anywhere ends with the last whole packet, and other files are refused', () => {
   for (const file of [pcap(FRAMES, true), pcapng(FRAMES, true)]) {
     for (let length = 24; length < file.length; length += 1) {
       const read = [...readCapture(file.subarray(0, length))];
@@ -125,7 +125,7 @@ test('a capture that is written is read back, with its interfaces, times and len
       [2, Buffer.from(FRAMES[1]!.subarray(0, 41))],
     ],
   );
-  // tcpdump's own reader, where there is one.
+  // tcpdump reads it too, where it is installed.
   const { error, status, stdout } = spawnSync('tcpdump', ['-r', '-', '-n', '-tt', '--nano'], {
     input: file,
     encoding: 'utf8',

@@ -21,7 +21,7 @@ import {
 } from '../../../src/packet/index.js';
 import { PLAIN } from '../../support/frames.js';
 
-test('frames are told by their addresses, ports, flags, tags and fragments', () => {
+test('a summary has addresses, ports, flags, tags and fragments', () => {
   const ends = { source: '192.168.1.12', destination: '192.168.1.100' };
   const macs = { destinationMac: PLAIN.destinationMac, sourceMac: PLAIN.sourceMac };
   const ports = { sourcePort: 40_000, destinationPort: 80 };
@@ -42,7 +42,7 @@ test('frames are told by their addresses, ports, flags, tags and fragments', () 
   assert.deepEqual([source, protocol, destinationPort, fragment], ['fd00::12', 'tcp', 80, 'first']);
 });
 
-test('a frame that is cut anywhere, or is no IP packet, is told as far as it goes', () => {
+test('a frame that is cut anywhere, or is no IP packet, is summarized as far as it goes', () => {
   const frame = withExtensions(buildFrame({ ...PLAIN, source: 'fd00::12', destination: 'fd00::100' }), [
     { number: 60, rest: [0, 1, 4, 0, 0, 0, 0] },
   ]);
@@ -75,7 +75,7 @@ test('a TTL or hop limit, IP options and a false length are where a parser looks
   assert.deepEqual(summarizeFrame(options).flags, ['ACK']);
 });
 
-test('frames of other protocols are told from IP packets and tags by their type', () => {
+test('frames of other protocols are distinguished from IP packets and tags', () => {
   const frame = buildFrame(PLAIN);
   assert.ok(mayHoldIp(frame));
   assert.ok(mayHoldIp(tagged(frame, ETHER_TYPE.serviceVlan, 5)));

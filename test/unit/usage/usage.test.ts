@@ -131,7 +131,7 @@ bee fly meadow
   );
 });
 
-test('what a section and an example say stands in the help too', () => {
+test('sections and examples are in the help too', () => {
   let help = '';
   const fly = sample().commands[0]!;
   fly.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
@@ -139,8 +139,8 @@ test('what a section and an example say stands in the help too', () => {
   assert.match(help, /\nExamples:\n {2}go to work:\n {4}bee fly meadow\n$/);
 });
 
-test('every command has a page, with every option and every argument of it', () => {
-  const program = define(beeline());
+test('every command has a page, with every option and every argument of it', async () => {
+  const program = define(await beeline());
   const pages = new Map(pagesOf(program).map(({ file, text }) => [file, text]));
   assert.equal(pages.size, program.commands.length + 1);
   const check = (definition: Definition, text: string): void => {
@@ -157,16 +157,14 @@ test('every command has a page, with every option and every argument of it', () 
   }
 });
 
-test('package.json names every page, so that npm installs it: scripts/build manual sees to that', () => {
+test('package.json lists every page, so that npm installs it', async () => {
   const { man } = JSON.parse(readFileSync('package.json', 'utf8')) as { man: string[] };
-  const commands = pagesOf(define(beeline())).map(({ file }) => file);
-  assert.deepEqual(
-    man,
-    [...commands, 'beeline.yaml.5'].sort().map((file) => `dist/man/${file}`),
-  );
+  const commands = pagesOf(define(await beeline())).map(({ file }) => file);
+  const pages = [...commands, 'beeline.yaml.5'].sort().map((file) => `dist/man/${file}`);
+  assert.deepEqual(man, pages, '"man" in package.json must list the pages of the manual: change it to these');
 });
 
-test('the page of the configuration file has every key, and its example is right', () => {
+test('the page of the configuration file has every key and a valid example', () => {
   const { text } = filePage({ schema: jsonSchema(), path: '/x', example: EXAMPLE, version: '1', date: DATE });
   for (const key of ['interfaces', 'scheduler', 'upperThreshold', 'outer', 'synReceived', 'mask']) {
     assert.match(text, new RegExp(`^\\.TP\n\\\\fB${key}\\\\fR \\(`, 'm'));
@@ -175,7 +173,7 @@ test('the page of the configuration file has every key, and its example is right
   assert.equal(parseConfig(EXAMPLE, 'example').services.length, 3);
 });
 
-test('commands, options and values are offered where they may stand', () => {
+test('commands, options and values are offered where they are valid', () => {
   assert.deepEqual(offered(''), ['fly', 'dance', 'hive', 'help']);
   assert.deepEqual(offered('hive', ''), ['clean', 'help']);
   assert.deepEqual(offered('help', 'hive', ''), ['clean', 'help']);
@@ -188,7 +186,7 @@ test('commands, options and values are offered where they may stand', () => {
   assert.deepEqual(offered('hive', 'clean', 'x', ''), []);
 });
 
-test("an option's value is completed by itself and after a sign of equality", () => {
+test('the value of an option is completed as a separate word and after "="', () => {
   assert.equal(complete(SAMPLE, ['fly', '--output', '']).source, 'file');
   assert.equal(complete(SAMPLE, ['fly', '-o', '']).source, 'file');
   const { source, prefix, current } = complete(SAMPLE, ['fly', '--output=tr']);
@@ -196,7 +194,7 @@ test("an option's value is completed by itself and after a sign of equality", ()
   assert.deepEqual(offered('fly', '--output', 'x', ''), ['meadow', 'hive']);
 });
 
-test('what is given already is told, also before the subcommand', () => {
+test('words that are already typed are passed on, also before the subcommand', () => {
   assert.deepEqual(complete(SAMPLE, ['--instance', 'a', 'fly', 'hive', '--output=x', '']).given, {
     '--instance': 'a',
     '--output': 'x',
@@ -204,7 +202,7 @@ test('what is given already is told, also before the subcommand', () => {
   });
 });
 
-test('a command line within a command line is known by where it begins', () => {
+test('a command line within a command line is found by its start', () => {
   const { source, programAt } = complete(SAMPLE, ['dance', 'ls', '--all', '']);
   assert.deepEqual([source, programAt], ['program', 1]);
   assert.equal(complete(SAMPLE, ['dance', 'ls', '--all', '-']).source, 'program');
@@ -217,7 +215,7 @@ test('a line is read as bash reads it', () => {
   assert.deepEqual(values(''), ['']);
 });
 
-test('what is quoted is read as what it was', () => {
+test('a quoted word is read back the same', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), (value) => {
       for (const [before, quote, behind] of [
@@ -240,7 +238,7 @@ function bashReply(line: string, replaced: string, values: readonly string[]): s
   return reply('bash', asked, complete(SAMPLE, asked.words), candidates).trimEnd().split('\n');
 }
 
-test('bash gets the rest of a word that has colons, quoted as the word is', () => {
+test("bash gets the rest of a word with colons, in the word's quotes", () => {
   const services = ['tcp/10.0.0.1:80', 'tcp/10.0.0.1:443', 'udp/[fd00::1]:53'];
   assert.deepEqual(bashReply('bee fly t', 't', services), ['none', 'tcp/10.0.0.1:80', 'tcp/10.0.0.1:443']);
   assert.deepEqual(bashReply('bee fly tcp/10.0.0.1:8', '8', services), ['none', '80']);
@@ -249,7 +247,7 @@ test('bash gets the rest of a word that has colons, quoted as the word is', () =
   assert.deepEqual(bashReply('bee fly "tcp 1', '"tcp 1', ['tcp 10.0.0.1:80']), ['none', 'tcp\\ 10.0.0.1:80']);
 });
 
-test('other shells get whole words with what they mean, and do the rest', () => {
+test('other shells get whole words with descriptions', () => {
   const candidates = [{ value: 'a b', description: 'both' }, { value: 'c' }];
   const answer = (shell: 'zsh' | 'fish', words: string[]): string =>
     reply(shell, { words }, complete(SAMPLE, words), candidates);

@@ -1,4 +1,4 @@
-/** `beeline explain --pcap`: what becomes of each packet of a capture. */
+/** `beeline explain --pcap`: explains each packet of a capture. */
 
 import { readFileSync } from 'node:fs';
 
@@ -6,11 +6,12 @@ import type { Command } from 'commander';
 
 import { type ExplainReport, MAX_EXPLAINED_BYTES, MAX_EXPLAINED_FRAMES } from '../../../control/index.js';
 import { BeelineError, isMac, type MacAddress, macBytes } from '../../../model/index.js';
-import { ask, print, printJsonList, stdoutPaint } from '../../context.js';
+import { ask } from '../../daemon.js';
+import { print, printJsonList, stdoutPaint } from '../../terminal/print.js';
 import { formatQuantity } from '../../terminal/format.js';
 import { type CapturedReport, differences, formatExplanation, formatPackets } from './text.js';
 
-/** How a capture is to be explained. */
+/** How to explain a capture. */
 export interface CaptureOptions {
   readonly interface?: string;
   readonly limit: number;
@@ -18,11 +19,11 @@ export interface CaptureOptions {
   readonly json?: true;
 }
 
-/** Of nobody: locally administered. */
+/** The sender's MAC in made-up frames: locally administered, so that no device has it. */
 export const CLIENT_MAC = '02:00:00:00:00:01';
 
 export async function explainCapture(self: Command, path: string, options: CaptureOptions): Promise<void> {
-  const left: BrokenOff = { skipped: 0, more: false };
+  const left: LeftOut = { skipped: 0, more: false };
   const disagreeing: ExplainReport[] = [];
   const pages = explainedPages(self, path, options, left, disagreeing);
   if (options.json === true) {
@@ -30,13 +31,15 @@ export async function explainCapture(self: Command, path: string, options: Captu
   } else {
     await printPages(pages, options);
   }
-  tellWhatIsLeft(left, options);
+  printLeftOut(left, options);
   requireAgreement(disagreeing);
 }
 
-/** What of a capture was not explained. */
-interface BrokenOff {
+/** The frames of a capture that were not explained. */
+interface LeftOut {
+  /** Frames that are not IP. */
   skipped: number;
+  /** Whether there are packets beyond the limit. */
   more: boolean;
 }
 
@@ -44,7 +47,7 @@ async function* explainedPages(
   self: Command,
   path: string,
   options: CaptureOptions,
-  left: BrokenOff,
+  left: LeftOut,
   disagreeing: ExplainReport[],
 ): AsyncGenerator<CapturedReport[]> {
   const { name, mac } = await arrival(self, options.interface);
@@ -55,12 +58,12 @@ async function* explainedPages(
   }
 }
 
-/** The capture's IP packets, many at a time, each no longer than is looked at. */
+/** Reads the IP packets of a capture into pages, each packet cut to the length that the daemon takes. */
 async function framesOf(
   path: string,
   mac: MacAddress,
   limit: number,
-  left: BrokenOff,
+  left: LeftOut,
 ): Promise<{ number: number; frame: Uint8Array }[][]> {
   const { mayHoldIp, readCapture } = await import('../../../packet/index.js');
   const pages: { number: number; frame: Uint8Array }[][] = [];
@@ -116,23 +119,25 @@ async function printPages(pages: AsyncIterable<readonly CapturedReport[]>, { ver
   }
 }
 
-function tellWhatIsLeft({ skipped, more }: BrokenOff, { limit }: CaptureOptions): void {
+function printLeftOut({ skipped, more }: LeftOut, { limit }: CaptureOptions): void {
   if (skipped > 0) {
-    process.stderr.write(`${formatQuantity(skipped, 'frame')} left out: no IP packets\n`);
+    process.stderr.write(`${formatQuantity(skipped, 'frame')} left out: not IP\n`);
   }
   if (more) {
-    process.stderr.write(`the first ${formatQuantity(limit, 'packet')}; --limit shows more\n`);
+    process.stderr.write(`only the first ${formatQuantity(limit, 'packet')} are shown; --limit shows more\n`);
   }
 }
 
-/** The interface that a packet comes by. @throws BeelineError `INTERFACE_MISSING` */
+/** Returns the interface where a packet arrives. @throws BeelineError `INTERFACE_MISSING` */
 export async function arrival(self: Command, name: string | undefined): Promise<{ name: string; mac: MacAddress }> {
   const all = (await ask(self, 'status', {})).interfaces;
   const found = name === undefined ? all.find(({ mac }) => mac !== undefined) : all.find((each) => each.name === name);
   if (found?.mac === undefined || !isMac(found.mac)) {
     throw new BeelineError(
       'INTERFACE_MISSING',
-      name === undefined ? 'the director has no interface at the moment' : `${name} is no interface of the director's`,
+      name === undefined
+        ? 'the director has no interface at the moment'
+        : `${name} is not an interface of the director`,
       { hint: `It has ${all.map((each) => each.name).join(', ')}.` },
     );
   }
@@ -146,7 +151,7 @@ export function requireAgreement(disagreeing: readonly ExplainReport[]): void {
     return;
   }
   const more = disagreeing.length > 1 ? `, and of ${formatQuantity(disagreeing.length - 1, 'packet')} more` : '';
-  throw new BeelineError('EXPLAIN_DISAGREES', `program and oracle do not agree: ${differences(first)}${more}`, {
-    hint: 'This is a defect of Beeline: please report it, with what --json prints and the configuration.',
+  throw new BeelineError('EXPLAIN_DISAGREES', `program and oracle disagree: ${differences(first)}${more}`, {
+    hint: 'This is a defect of Beeline: please report it, with the output of --json and the configuration.',
   });
 }

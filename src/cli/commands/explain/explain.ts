@@ -1,11 +1,14 @@
-/** `beeline explain`: what the director would do with a packet, and why, without doing it. */
+/** `beeline explain`: shows what the director would do with a packet, and why, without doing it. */
 
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
 import { BeelineError, familyOf, type IpAddress, parseIp, type Protocol, PROTOCOLS } from '../../../model/index.js';
 import { completes, withExamples, withSection } from '../../../usage/index.js';
+import { jsonOption } from '../../arguments.js';
 import { interfaces, vips } from '../../candidates.js';
-import { ask, jsonOption, printResult, withInstance } from '../../context.js';
+import { ask } from '../../daemon.js';
+import { withInstance } from '../../instance.js';
+import { printResult } from '../../terminal/print.js';
 import { arrival, type CaptureOptions, CLIENT_MAC, explainCapture, requireAgreement } from './capture.js';
 import { formatExplanation } from './text.js';
 
@@ -21,60 +24,71 @@ interface Endpoint {
   readonly port: number | undefined;
 }
 
-/** TCP's flags by name (RFC 9293, 3.1). */
+/** The flags of TCP by name (RFC 9293, 3.1). */
 const FLAGS: Readonly<Record<string, number>> = { fin: 0x01, syn: 0x02, rst: 0x04, psh: 0x08, ack: 0x10, urg: 0x20 };
 const SYN = 0x02;
-/** Always the same, so that asking twice asks the same. */
+/** A fixed port, so that the same command line always explains the same packet. */
 const CLIENT_PORT = 40_000;
 const USUAL_PORT = 80;
 
 export function explainCommand(): Command {
   const command = withInstance(new Command('explain'))
-    .summary('say what becomes of a packet, and why')
+    .summary('show what happens to a packet, and why')
     .description(
-      'Say what the director would do with a packet that came now, step by step: which service it is for, what is known of ' +
-        'its flow, its slot, its real server, how the frame would leave, and the verdict. The packet is made up, or taken ' +
-        'from a capture. It runs through the data path itself, on the tables as they are, and leaves nothing behind: nothing ' +
-        'is sent, counted or remembered, and no scheduler moves on. The same rules, written a second time, judge it too; ' +
-        'should the two ever disagree, that is an error.',
+      'Show step by step what the director would do with a packet that arrived now: its service, flow, slot and real ' +
+        'server, the frame that would leave, and the verdict. The packet is built from the arguments or read from a ' +
+        'capture. It runs through the data path itself, on the current tables, without effect: nothing is sent, counted or ' +
+        'remembered, and no scheduler advances. A second implementation of the same rules, the oracle, judges the packet ' +
+        'too; it is an error if the two disagree.',
     )
     .addArgument(
-      new Argument('[client]', 'who sends it: 192.168.1.12, 192.168.1.12:40000, [fd00::12]:40000').argParser(endpoint),
+      new Argument('[client]', 'sender of the packet: 192.168.1.12, 192.168.1.12:40000, [fd00::12]:40000').argParser(
+        endpoint,
+      ),
     )
     .addArgument(
       completes(
-        new Argument('[vip]', "whom to: 192.168.1.100:80; without a port the VIP's only service's, or 80").argParser(
-          endpoint,
-        ),
+        new Argument(
+          '[vip]',
+          "receiver of the packet: 192.168.1.100:80; the default port is that of the VIP's only service, or 80",
+        ).argParser(endpoint),
         vips,
       ),
     )
-    .addOption(new Option('--proto <protocol>', 'protocol').choices(PROTOCOLS).default('tcp'))
+    .addOption(new Option('--proto <protocol>', 'protocol of the packet').choices(PROTOCOLS).default('tcp'))
     .addOption(
-      new Option('--flags <flags>', "TCP's flags: syn, ack, fin, rst, psh, urg, with commas between; none")
+      new Option('--flags <flags>', 'TCP flags, separated by commas: syn, ack, fin, rst, psh, urg; or none')
         .argParser(flags)
         .default(SYN, 'syn'),
     )
-    .option('--vlan <id>', 'in a VLAN', vlan)
+    .option('--vlan <id>', 'VLAN of the packet', vlan)
     .addOption(
-      completes(new Option('--interface <name>', "by which it comes (default: the director's first)"), interfaces),
+      completes(
+        new Option('--interface <name>', "interface where the packet arrives (default: the director's first)"),
+        interfaces,
+      ),
     )
-    .addOption(completes(new Option('--pcap <file>', 'each IP packet of a capture instead: pcap or pcapng'), 'file'))
-    .option('--limit <n>', 'at most so many packets of the capture', count, 1000)
-    .option('--verbose', 'say all of each packet of the capture')
+    .addOption(
+      completes(new Option('--pcap <file>', 'explain each IP packet of a capture instead: pcap or pcapng'), 'file'),
+    )
+    .option('--limit <n>', 'explain at most this many packets of the capture', count, 1000)
+    .option('--verbose', 'show all steps of each packet of the capture')
     .addOption(jsonOption())
     .action(explain);
   return withSection(
     withExamples(
       command,
-      ['beeline explain 192.168.1.12 192.168.1.100:80', 'where would a new connection of that client go'],
-      ['beeline explain 192.168.1.12:41852 192.168.1.100:80 --flags ack', 'and the next packet of one that is open'],
-      ['beeline explain fd00::12 [fd00::100]:53 --proto udp --json', 'a datagram, for programs'],
-      ['beeline explain --pcap trouble.pcapng', 'each packet of a capture, a line each'],
+      ['beeline explain 192.168.1.12 192.168.1.100:80', 'show where a new connection of a client would go'],
+      [
+        'beeline explain 192.168.1.12:41852 192.168.1.100:80 --flags ack',
+        'show what happens to the next packet of an open connection',
+      ],
+      ['beeline explain fd00::12 [fd00::100]:53 --proto udp --json', 'explain a datagram, as JSON'],
+      ['beeline explain --pcap trouble.pcapng', 'explain each packet of a capture in one line'],
     ),
     'Captures',
-    'Each packet is judged by itself, as if it came now and none of the others had. Frames are taken as they were captured: ' +
-      'those that were not addressed to the director are "other-host".',
+    'Each packet is judged alone, as if it arrived now and the others had not. Frames keep their MAC addresses: those that ' +
+      'were not sent to the director get the verdict "other-host".',
   );
 }
 
@@ -86,13 +100,13 @@ async function explain(
 ): Promise<void> {
   if (options.pcap !== undefined) {
     if (client !== undefined) {
-      throw new BeelineError('USAGE', 'packets come from the capture or from the command line, not both');
+      throw new BeelineError('USAGE', 'use either --pcap or a client and a VIP');
     }
     await explainCapture(self, options.pcap, options);
     return;
   }
   if (client === undefined || vip === undefined) {
-    throw new BeelineError('USAGE', 'a client and a VIP are missing, or --pcap FILE', {
+    throw new BeelineError('USAGE', 'a client and a VIP are needed, or --pcap FILE', {
       hint: 'For example: beeline explain 192.168.1.12 192.168.1.100:80',
     });
   }
@@ -101,7 +115,7 @@ async function explain(
 
 async function explainOne(self: Command, client: Endpoint, vip: Endpoint, options: Options): Promise<void> {
   if (familyOf(client.address) !== familyOf(vip.address)) {
-    throw new BeelineError('USAGE', `${client.address} and ${vip.address} are not of the same family`);
+    throw new BeelineError('USAGE', `${client.address} and ${vip.address} are not of the same address family`);
   }
   const { name, mac } = await arrival(self, options.interface);
   const { buildFrame, ETHER_TYPE, tagged } = await import('../../../packet/index.js');
@@ -122,7 +136,7 @@ async function explainOne(self: Command, client: Endpoint, vip: Endpoint, option
   requireAgreement(report!.oracle.agrees ? [] : [report!]);
 }
 
-/** The port of a VIP's only service; 80 when there are several, or that takes all ports. */
+/** Returns the port of the VIP's only service; 80 if there are several, or if the service has all ports. */
 async function onlyPort(self: Command, vip: IpAddress, protocol: Protocol): Promise<number> {
   const services = (await ask(self, 'list', {})).filter((each) => each.address === vip && each.protocol === protocol);
   const [only, ...others] = services;
@@ -151,7 +165,7 @@ function flags(text: string): number {
   const names = text.toLowerCase() === 'none' ? [] : text.toLowerCase().split(',');
   const unknown = names.find((name) => !Object.hasOwn(FLAGS, name));
   if (unknown !== undefined) {
-    throw new InvalidArgumentError(`"${unknown}" is none of ${Object.keys(FLAGS).join(', ')}.`);
+    throw new InvalidArgumentError(`"${unknown}" is not one of ${Object.keys(FLAGS).join(', ')}.`);
   }
   return names.reduce((bits, name) => bits | FLAGS[name]!, 0);
 }

@@ -1,4 +1,4 @@
-/** An explained packet in plain words, a line for each thing that happens to it. Pure. */
+/** An explained packet as text, a line for each step. Pure. */
 
 import type {
   ExplainedDestination,
@@ -12,12 +12,13 @@ import type {
 import { type Paint, plain, type Style } from '../../terminal/colour.js';
 import { type Column, formatDuration, formatEndpoint, formatQuantity, formatTable } from '../../terminal/format.js';
 
-/** As wide as the longest of them. */
-const LABEL_WIDTH = 'destination'.length + 2;
+/** The longest label and two spaces. */
+const LABEL_WIDTH = 'real server'.length + 2;
 
-/** Verdicts that are what a packet of a service should come to; those of packets that are nobody's; the rest is trouble. */
+/** Verdicts of packets that reach a real server. */
 const GOOD_VERDICTS: readonly string[] = ['forwarded', 'redirected', 'local'];
-const INDIFFERENT_VERDICTS: readonly string[] = ['not-ours', 'icmp', 'other-protocol'];
+/** Verdicts of packets that are for no service. All other verdicts mean trouble. */
+const NEUTRAL_VERDICTS: readonly string[] = ['not-ours', 'icmp', 'other-protocol'];
 
 export function formatExplanation(report: ExplainReport, paint: Paint = plain): string {
   const { packet, service, flow, slot, persistence, destination, oracle } = report;
@@ -28,7 +29,7 @@ export function formatExplanation(report: ExplainReport, paint: Paint = plain): 
     ['flow', flow && service && flowLine(flow, service, destination !== undefined)],
     ['persistence', persistence && (persistence.known ? clientLine(persistence.known) : newClientLine())],
     ['slot', slot && slotLine(slot)],
-    ['destination', destination && destinationLine(destination, slot)],
+    ['real server', destination && destinationLine(destination, slot)],
     ['frame', frameLine(report)],
     ['verdict', verdictLine(report), verdictStyle(report.verdict)],
     ['oracle', oracle.agrees ? 'agrees' : `DISAGREES: ${differences(report)}`, oracle.agrees ? undefined : 'bad'],
@@ -69,7 +70,7 @@ function serviceLine(service: ExplainedService | undefined, { verdict }: Explain
   return `${name}${wildcard ? ' (all other ports)' : ''}, ${scheduler}, ${formatQuantity(servers, 'real server')}`;
 }
 
-/** Of packets that are about another one's flow: ICMP errors, later fragments. */
+/** The flow of a packet that belongs to another packet's flow: an ICMP error, or a later fragment. */
 function quotedLine({ protocol, fragment }: ExplainedPacket, flow: ExplainedFlow): string | undefined {
   return protocol === 'icmp' || fragment === 'later'
     ? `the flow ${flow.protocol} ${formatEndpoint(flow.client, flow.clientPort)}, virtual port ${flow.port}`
@@ -79,30 +80,30 @@ function quotedLine({ protocol, fragment }: ExplainedPacket, flow: ExplainedFlow
 function flowLine(
   flow: ExplainedFlow,
   { scheduler, remembers }: ExplainedService,
-  goesOn: boolean,
+  hasDestination: boolean,
 ): string | undefined {
   const { sought, known, next, stored, displaces, noRoom, event } = flow;
   if (!sought) {
-    // Who is refused before anything is asked of its flow has no use for the line.
-    return !goesOn
+    // A packet that is refused earlier has no flow to speak of.
+    return !hasDestination
       ? undefined
       : remembers === 'none'
-        ? 'not looked for: each packet is scheduled by itself'
+        ? 'not looked up: each packet is scheduled by itself'
         : remembers === 'moved'
-          ? 'not looked for: no change touched its slot'
+          ? 'not looked up: no change touched its slot'
           : undefined;
   }
   if (known !== undefined) {
     return `known: ${entry(known)}${next === undefined ? '' : `; becomes ${next}`}`;
   }
   if (noRoom) {
-    return 'not known, and there is no room to remember it';
+    return 'not known, and there is no room for an entry';
   }
   if (stored !== undefined) {
-    const other = displaces && `, in the place of another (${entry(displaces)})`;
+    const other = displaces && `, and would replace another (${entry(displaces)})`;
     return `not known; would be remembered as ${stored}${other ?? ''}`;
   }
-  return event === 'syn' ? `not known; a SYN is not remembered under ${scheduler}` : 'not known, and not remembered';
+  return event === 'syn' ? `not known; a SYN is not remembered with ${scheduler}` : 'not known, and not remembered';
 }
 
 /** "ESTABLISHED, last packet 3 s ago, at 192.168.1.31" */
@@ -112,18 +113,18 @@ function entry({ state, idleSeconds, server }: ExplainedEntry): string {
 }
 
 function clientLine(known: ExplainedEntry): string {
-  return `known: the client is kept at ${known.server ?? 'a real server that is gone'}`;
+  return `known: the client stays at ${known.server ?? 'a real server that no longer exists'}`;
 }
 
 function newClientLine(): string {
-  return 'not known; the client would be kept where this flow goes';
+  return 'not known; the client would stay at the real server of this flow';
 }
 
-function slotLine({ index, of, server = 'nobody', full, lookedOn, moved, previous }: ExplainedSlot): string {
+function slotLine({ index, of, server = 'no real server', full, lookedOn, moved, previous }: ExplainedSlot): string {
   const parts = [
     `${index} of ${of} -> ${server}`,
-    full && 'which has as many flows as it may have',
-    lookedOn > 0 && `${formatQuantity(lookedOn, 'slot')} further somebody takes it`,
+    full && 'which has reached its upper threshold',
+    lookedOn > 0 && `the real server ${formatQuantity(lookedOn, 'slot')} further takes it`,
     previous !== undefined && `moved from ${previous}`,
     moved && previous === undefined && 'moved by an earlier change',
   ];
@@ -131,11 +132,11 @@ function slotLine({ index, of, server = 'nobody', full, lookedOn, moved, previou
 }
 
 const CHOSEN_BY: Readonly<Record<ExplainedDestination['by'], string>> = {
-  slot: 'by its slot',
-  scheduler: "the scheduler's choice at this moment",
-  flow: 'by the flow',
-  persistence: "with the client's other flows",
-  previous: 'where it was before its slot moved',
+  slot: 'chosen by its slot',
+  scheduler: 'chosen by the scheduler now',
+  flow: "as in the flow's entry",
+  persistence: "like the client's other flows",
+  previous: 'as before its slot moved',
 };
 
 function destinationLine(
@@ -143,7 +144,7 @@ function destinationLine(
   slot: ExplainedSlot | undefined,
 ): string {
   const where = local ? 'this host' : `at ${mac ?? 'no known MAC'}`;
-  // What the line above says need not be said again.
+  // The line above says so already.
   const why = by === 'slot' && slot?.server === address ? '' : `, ${CHOSEN_BY[by]}`;
   return `${address}, weight ${weight}, ${where}${why}`;
 }
@@ -159,7 +160,7 @@ function verdictLine({ verdict, reason, sent, packet }: ExplainReport): string {
 }
 
 function verdictStyle(verdict: string): Style | undefined {
-  return GOOD_VERDICTS.includes(verdict) ? 'good' : INDIFFERENT_VERDICTS.includes(verdict) ? undefined : 'warning';
+  return GOOD_VERDICTS.includes(verdict) ? 'good' : NEUTRAL_VERDICTS.includes(verdict) ? undefined : 'warning';
 }
 
 /** "verdict forwarded, oracle local; …" */
@@ -180,7 +181,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'REAL SERVER', width: 15 },
 ];
 
-/** A line a packet. */
+/** Prints a line for each packet. */
 export function formatPackets(packets: readonly CapturedReport[], titled: boolean, paint: Paint = plain): string {
   const rows = packets.map(({ number, report }) => [
     String(number),

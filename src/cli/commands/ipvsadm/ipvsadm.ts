@@ -1,4 +1,4 @@
-/** `beeline ipvsadm`, `ipvsadm-save`, `ipvsadm-restore`: as "beeline --help" lists them. main.ts runs them before commander. */
+/** `beeline ipvsadm`, `ipvsadm-save` and `ipvsadm-restore` for help and manual; main.ts runs them without commander. */
 
 import { Command } from 'commander';
 
@@ -13,48 +13,47 @@ interface Described {
 
 const TOOLS: Readonly<Record<Tool, Described>> = {
   ipvsadm: {
-    summary: "ipvsadm's commands and listings: beeline ipvsadm -Ln",
+    summary: 'run a command of ipvsadm: beeline ipvsadm -Ln',
     description:
-      "Change and list the running director's services in ipvsadm's language, with its options, listings, messages and exit " +
-      'statuses. "beeline ipvsadm -h" says which options there are.',
+      "List and change the running director's services by ipvsadm's own command lines: with its options, listings, messages " +
+      'and exit statuses. "beeline ipvsadm -h" lists the options.',
     examples: [
       ['beeline ipvsadm -A -t 192.168.1.100:80 -s wrr', 'add a service'],
       ['beeline ipvsadm -a -t 192.168.1.100:80 -r 192.168.1.31 -g -w 3', 'add a real server to it'],
-      ['beeline ipvsadm -Ln --stats', 'list what came for them'],
+      ['beeline ipvsadm -Ln --stats', 'list the services with their statistics'],
     ],
   },
   'ipvsadm-save': {
-    summary: 'print the ipvsadm commands that make the services anew',
-    description: "Print the services as lines that ipvsadm-restore reads, Beeline's or Linux Virtual Server's.",
-    examples: [['beeline ipvsadm-save -n >rules', 'with addresses and ports as numbers']],
+    summary: 'print ipvsadm commands that recreate the services',
+    description: 'Print the services as lines for ipvsadm-restore: that of Beeline, or that of IPVS.',
+    examples: [['beeline ipvsadm-save -n >rules', 'save the services, with addresses and ports as numbers']],
   },
   'ipvsadm-restore': {
-    summary: 'replace all services by those that were saved',
-    description: 'Remove all services, then read lines of ipvsadm-save from standard input.',
-    examples: [['beeline ipvsadm-restore <rules', 'go back to what was saved']],
+    summary: 'replace all services by saved ones',
+    description: 'Remove all services, then add those that ipvsadm-save printed: standard input is read.',
+    examples: [['beeline ipvsadm-restore <rules', 'restore the saved services']],
   },
 };
 
 const EXIT_STATUSES = {
   0: 'Done.',
-  1: 'There is no such service to list.',
+  1: 'The service to list does not exist.',
   2: 'The command line is wrong.',
   3: 'No daemon is running.',
-  255: 'An option is not known, or the change was refused; the message says why.',
+  255: 'An option is unknown, or the change was refused; the message says why.',
 } as const;
 
-export function ipvsadmCommands(): Command[] {
-  return Object.entries(TOOLS).map(([name, { summary, description, examples }]) => {
-    const command = new Command(name)
-      .summary(summary)
-      .description(description)
-      .argument('[arguments...]', "as ipvsadm's own")
-      .helpOption(false)
-      .allowUnknownOption()
-      .action(async (words: string[]) => {
-        const { runTool } = await import('../../../ipvsadm/tool.js');
-        process.exitCode = await runTool(name as Tool, words);
-      });
-    return endsAs(withExamples(command, ...examples), EXIT_STATUSES);
-  });
+export function ipvsadmCommand(tool: Tool): Command {
+  const { summary, description, examples } = TOOLS[tool];
+  const command = new Command(tool)
+    .summary(summary)
+    .description(description)
+    .argument('[arguments...]', 'arguments of ipvsadm')
+    .helpOption(false)
+    .allowUnknownOption()
+    .action(async (words: string[]) => {
+      const { runTool } = await import('../../../ipvsadm/index.js');
+      process.exitCode = await runTool(tool, words);
+    });
+  return endsAs(withExamples(command, ...examples), EXIT_STATUSES);
 }

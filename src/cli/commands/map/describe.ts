@@ -1,4 +1,4 @@
-/** What a map is: for `beeline map list` and `show`, as text and as JSON. */
+/** Describes maps, as text and as JSON, for `beeline map list` and `show`. */
 
 import { definitions, type FoundMap, MapFlag, type Maps, type Typed } from '../../../inspect/index.js';
 import { BeelineError } from '../../../model/index.js';
@@ -12,29 +12,29 @@ export interface DescribedMap {
   readonly key: DescribedType;
   readonly value: DescribedType;
   readonly maxEntries: number;
-  /** Bytes; null where the kernel does not tell. */
+  /** Bytes; null if the kernel does not report them. */
   readonly memory: number | null;
   readonly frozen: boolean;
   readonly perCpu: boolean;
-  /** CPUs that each have a value; 1 of maps that are not per CPU. */
+  /** The number of CPUs that have their own value; 1 for maps that are not per CPU. */
   readonly cpus: number;
   readonly btfId: number | null;
   readonly pinned: string | null;
-  /** The director's instance, of Beeline's own. */
+  /** The instance of the director that owns the map. */
   readonly instance: string | null;
-  /** Arrays in the value whose length nothing tells. */
+  /** Arrays in the value whose length is not known. */
   readonly ambiguous: readonly string[];
 }
 
 export interface DescribedType {
   readonly bytes: number;
-  /** Null when there is no BTF for it. */
+  /** Null without BTF. */
   readonly type: string | null;
-  /** The definitions it consists of, as C. */
+  /** Its definitions as C. */
   readonly layout: readonly string[];
 }
 
-/** Undefined for a map that has gone meanwhile. */
+/** @returns undefined if the map no longer exists */
 export function describe(maps: Maps, found: FoundMap): DescribedMap | undefined {
   try {
     using map = maps.open(found);
@@ -76,8 +76,8 @@ function flagNames(flags: number): string[] {
   return [...words, ...(rest === 0 ? [] : [`0x${(rest >>> 0).toString(16)}`])];
 }
 
-/** @param withIds the machine's maps: several have the same name */
-export function listText(maps: readonly DescribedMap[], withIds: boolean): string {
+/** @param withOwners the maps of the whole machine: say which directors own some */
+export function listText(maps: readonly DescribedMap[], withOwners: boolean): string {
   if (maps.length === 0) {
     return 'no maps\n';
   }
@@ -90,7 +90,7 @@ export function listText(maps: readonly DescribedMap[], withIds: boolean): strin
     formatCount(maxEntries),
     memory === null ? '-' : formatBytes(memory),
     String(id),
-    [...(frozen ? ['frozen'] : []), ...(withIds && instance !== null ? [`beeline ${instance}`] : [])].join(', '),
+    [...(frozen ? ['frozen'] : []), ...(withOwners && instance !== null ? [`beeline ${instance}`] : [])].join(', '),
   ]);
   return formatTable(
     [
@@ -124,16 +124,13 @@ export function showText(map: DescribedMap): string {
     ['value', `${size(value)}${perCpu ? ` for each of ${cpus} CPUs` : ''}`],
     ['entries', `${formatCount(maxEntries)} at most`],
     ['memory', memory === null ? 'not known' : formatBytes(memory)],
-    [
-      'writable',
-      frozen ? 'by programs alone: it is frozen' : flags.includes('read-only') ? 'by programs alone' : 'yes',
-    ],
+    ['writable', frozen ? 'only by programs: it is frozen' : flags.includes('read-only') ? 'only by programs' : 'yes'],
     ['pinned', pinned ?? 'not known'],
     ...(instance === null ? [] : [['director', instance] as [string, string]]),
     ...(map.btfId === null ? [] : [['BTF', `id ${map.btfId}`] as [string, string]]),
     ...(map.ambiguous.length === 0
       ? []
-      : [['note', `${map.ambiguous.join(', ')} stand in the last array's place`] as [string, string]]),
+      : [['note', `${map.ambiguous.join(', ')} share the place of the last array`] as [string, string]]),
   ];
   const layouts = [...new Set([...key.layout, ...value.layout])];
   return [lines.map(([label, text]) => `${label.padEnd(10)}${text}\n`).join(''), ...layouts].join('\n');

@@ -1,4 +1,4 @@
-/** Maps as JSON, written piece by piece. Long arrays are objects by index, of what is not zero, unless all is asked for. */
+/** Maps as JSON, piece by piece. Long arrays are objects of the elements that are not zero, by index; lists with --all. */
 
 import {
   type BtfCodec,
@@ -12,11 +12,9 @@ import {
   sum,
   toJson,
 } from '../../../inspect/index.js';
-import { type Budget, splitIndex, type ViewOptions } from './view.js';
+import { type Budget, splitIndex, type Text, type ViewOptions } from './view.js';
 
-type Text = Generator<string, void, undefined>;
-
-/** A list of `{ "key": …, "value": … }`; where CPUs are shown apart, `"values"` by CPU. */
+/** Prints a list of `{ "key": …, "value": … }`, or `"values"` by CPU if each CPU's value is shown. */
 export function* dumpJson(map: InspectedMap, budget: Budget, options: ViewOptions, from: Uint8Array | undefined): Text {
   const sparse = map.kind.keys === 'index' && !options.all;
   let at = options.at;
@@ -26,7 +24,7 @@ export function* dumpJson(map: InspectedMap, budget: Budget, options: ViewOption
       continue;
     }
     const name = map.formatKey(key);
-    // What is in the value counts; a value of which nothing counts does itself.
+    // The parts of a value count against the limit; a value without such parts counts as one.
     const before = budget.left;
     if (before === 0) {
       budget.take(() => ({ key: name }));
@@ -49,10 +47,10 @@ export function* dumpJson(map: InspectedMap, budget: Budget, options: ViewOption
   yield printed === 0 ? '[]\n' : '\n]\n';
 }
 
-/** Larger values are not looked through just to leave them out. */
+/** Larger values are not searched for a byte that is not zero: that would take too long. */
 const SMALL_BYTES = 1 << 16;
 
-/** One value, or a part of it. */
+/** Prints one value, or a part of it. */
 export function* valueJson(
   map: InspectedMap,
   key: string,
@@ -79,7 +77,7 @@ interface View {
   readonly key: string;
   readonly budget: Budget;
   readonly options: ViewOptions;
-  /** Whether the element to begin with was met. */
+  /** Whether the element of --at was reached. */
   reached: boolean;
 }
 
@@ -107,7 +105,7 @@ function* longJson(codec: BtfCodec, region: Region, array: Place, view: View): T
   const length = type.kind === 'array' ? type.length : 0;
   const element = codec.element(array, 0);
   const [atArray, atIndex] = (options.at === undefined ? undefined : splitIndex(options.at)) ?? [undefined, 0];
-  // A list that does not begin at its beginning would be another one.
+  // A list that began at another element would have wrong indices.
   const list = options.all && options.at === undefined;
   const from = atArray === array.path ? atIndex : 0;
   view.reached ||= atArray === array.path;
@@ -130,7 +128,7 @@ function* longJson(codec: BtfCodec, region: Region, array: Place, view: View): T
   yield list ? ']' : '}';
 }
 
-/** Bytes that are written at once. */
+/** Bytes that are printed at once. */
 const CHUNK_BYTES = 1 << 16;
 
 function* hexJson(map: InspectedMap, region: Region): Text {

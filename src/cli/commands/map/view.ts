@@ -1,40 +1,43 @@
-/** What the text and the JSON of `beeline map` have in common: how much is shown, and from where on. */
+/** How much of a map `beeline map` shows, and from where on: for text and JSON alike. */
 
-/** What of a map is asked for. */
+/** Output that is made piece by piece. */
+export type Text = Generator<string, void, undefined>;
+
+/** Which part of a map to show. */
 export interface ViewOptions {
   /** Rows, lines or elements. */
   readonly limit: number;
-  /** Also what is zero in arrays. */
+  /** Also show array elements that are zero. */
   readonly all: boolean;
-  /** Each CPU's value, rather than their sum. */
+  /** Show each CPU's value, not their sum. */
   readonly perCpu: boolean;
-  /** Path of the first element to show, in the first value. */
+  /** The path of the first element to show, in the first value. */
   readonly at: string | undefined;
 }
 
-/** Where to go on: a key, and a path into its value where that is long. */
+/** Where to continue: a key, and a path into its value if that is long. */
 export interface Position {
   readonly key: string;
   readonly path?: string;
 }
 
-/** Counts what is shown, and remembers where it ended. */
+/** Counts what is shown, up to a limit, and remembers the first that was not. */
 export class Budget {
   #left: number;
   #next: Position | undefined;
-  /** What was left out since it was zero. */
+  /** Elements that were left out because they are zero. */
   skipped = 0;
 
   constructor(limit: number) {
     this.#left = limit;
   }
 
-  /** How many more there is room for. */
+  /** How many more may be shown. */
   get left(): number {
     return this.#left;
   }
 
-  /** True when there is room for one more, which is counted. */
+  /** Counts one more. @returns false if the limit is reached */
   take(position: () => Position): boolean {
     if (this.#left === 0) {
       this.#next ??= position();
@@ -44,7 +47,7 @@ export class Budget {
     return true;
   }
 
-  /** The first that was not shown; undefined when all was. */
+  /** The first that was not shown; undefined: all were. */
   get next(): Position | undefined {
     return this.#next;
   }
@@ -54,4 +57,12 @@ export class Budget {
 export function splitIndex(path: string): [array: string, index: number] | undefined {
   const [, array, index] = /^(.*)\[(\d+)\]$/.exec(path) ?? [];
   return index === undefined ? undefined : [array!, Number(index)];
+}
+
+/** One value that is printed as text. */
+export interface TextView {
+  /** The entry's key, as a user types it. */
+  readonly key: string;
+  readonly budget: Budget;
+  readonly options: ViewOptions;
 }

@@ -1,9 +1,9 @@
-/** What can be done with each type of map from outside: how its keys are found, and whether it is read and written. Pure. */
+/** The kinds of maps: how user space finds their keys, and whether it can read and write them. Pure. */
 
 import { Btf, type BtfTypeId } from '../libbpf/index.js';
 
 export interface MapKind {
-  /** By number from 0 on, one after another as the kernel has them, or without keys: queues and stacks. */
+  /** 'index': numbers from 0 on. 'next': any keys, in the kernel's order. 'none': queues and stacks. */
   readonly keys: 'index' | 'next' | 'none';
   /** Why it cannot be read. */
   readonly unreadable?: string;
@@ -11,22 +11,22 @@ export interface MapKind {
   readonly unwritable?: string;
   /** Why nothing can be deleted. */
   readonly undeletable?: string;
-  /** What its values are, when it has no BTF. */
+  /** The meaning of its values if it has no BTF. */
   readonly values?: 'map' | 'program' | 'interface' | 'cpu';
   readonly perCpu?: true;
   readonly lpm?: true;
 }
 
-const ALWAYS_THERE = 'the elements of an array are always there: set it to zeros instead';
-const HANDLES = 'its values are open files of the process that writes them';
+const ALWAYS_THERE = 'the elements of an array always exist: set it to zeros instead';
+const HANDLES = 'its values are file descriptors of the process that writes them';
 
 const HASH: MapKind = { keys: 'next' };
 const ARRAY: MapKind = { keys: 'index', undeletable: ALWAYS_THERE };
 const OPAQUE: MapKind = {
   keys: 'none',
-  unreadable: 'the kernel lets nobody look into maps of this type',
-  unwritable: 'the kernel lets nobody write into maps of this type',
-  undeletable: 'the kernel lets nobody delete from maps of this type',
+  unreadable: 'the kernel does not allow reading maps of this type',
+  unwritable: 'the kernel does not allow writing maps of this type',
+  undeletable: 'the kernel does not allow deleting from maps of this type',
 };
 const QUEUE: MapKind = { keys: 'none' };
 
@@ -48,12 +48,12 @@ const KINDS: Readonly<Record<string, MapKind>> = {
   'hash-of-maps': { ...HASH, values: 'map', unwritable: HANDLES },
   sockmap: { keys: 'index', unwritable: HANDLES },
   sockhash: { ...HASH, unwritable: HANDLES },
-  'stack-trace': { ...HASH, unwritable: 'the kernel alone writes stacks' },
+  'stack-trace': { ...HASH, unwritable: 'only the kernel writes stacks' },
   'struct-ops': {
     keys: 'index',
     unwritable: 'writing one registers it with the kernel',
   },
-  // Needs its values to be looked up by.
+  // A look-up needs the value.
   'bloom-filter': OPAQUE,
 };
 
@@ -61,7 +61,7 @@ export function kindOf(type: string): MapKind {
   return KINDS[type] ?? OPAQUE;
 }
 
-/** Types for what the kernel defines itself, so that BTF does not tell them. */
+/** Types that the kernel defines itself, so that the map has no BTF for them. */
 const U8 = 1;
 const U32 = 2;
 const PREFIX4 = 5;
@@ -95,13 +95,13 @@ const BUILT_IN = Btf.of([
   { kind: 'struct', name: 'bpf_cpumap_val', size: 8, members: [word('qsize', 0), word('program', 32)] },
 ]);
 
-/** A type and where it is described. */
+/** A type and its BTF. */
 export interface Described {
   readonly btf: Btf;
   readonly type: BtfTypeId;
 }
 
-/** The type of a map's keys where BTF does not tell; undefined when they are mere bytes. */
+/** Returns the type of the keys of a map without BTF; undefined: plain bytes. */
 export function builtInKey({ keys, lpm, values }: MapKind, size: number): Described | undefined {
   if (lpm === true) {
     const type = { 8: PREFIX4, 20: PREFIX6 }[size];
@@ -110,7 +110,7 @@ export function builtInKey({ keys, lpm, values }: MapKind, size: number): Descri
   return (keys === 'index' || values === 'interface') && size === 4 ? { btf: BUILT_IN, type: U32 } : undefined;
 }
 
-/** The same for its values. */
+/** Returns the type of the values of a map without BTF; undefined: plain bytes. */
 export function builtInValue({ values }: MapKind, size: number): Described | undefined {
   if (values === undefined) {
     return undefined;

@@ -1,4 +1,4 @@
-/** Addresses and MACs, which BTF knows as mere numbers: recognised by their types and names, written as people do. Pure. */
+/** Recognises addresses and MACs, which BTF describes as numbers, by types and names, and formats them. Pure. */
 
 import type { Btf, BtfValue, Form, Place } from '../libbpf/index.js';
 import { ipBytes, ipFromBytes, isMac, macBytes, macFromBytes, parseIp } from '../model/index.js';
@@ -11,21 +11,21 @@ const MAC_NAME = /(^|_)([sd]?mac|mac_?addr(ess)?|lladdr|hwaddr|h_dest|h_source|e
 export type Meaning = 'address' | 'mac';
 
 /**
- * How the values of a place are written, where not as numbers.
+ * Returns the form of a place's values; undefined: as BTF describes them.
  *
- * @param meanings what is known of some places, by "struct.member"
+ * @param meanings known meanings of places, by "struct.member"
  */
 export function formOf(place: Place, btf: Btf, meanings: ReadonlyMap<string, Meaning>): Form | undefined {
   const type = btf.resolve(place.type);
   if (type.kind === 'struct' || type.kind === 'union') {
     return type.name === 'in6_addr' && type.size === 16 ? IPV6 : undefined;
   }
-  // Elements have their array's name, and are addresses where the array is none.
+  // Elements have the name of their array: an array of addresses has addresses as its elements.
   const meaning =
     meanings.get(`${place.owner}.${place.name}`) ??
     (ADDRESS_NAME.test(place.name) ? 'address' : MAC_NAME.test(place.name) ? 'mac' : undefined);
   if (type.kind === 'int' && type.size === 4 && isBigEndian(btf, place.type)) {
-    // A key of a map has no name: four bytes in network order are hardly ever anything but an address.
+    // A key of a map has no name, but four bytes in network order are nearly always an address.
     return meaning === 'address' || place.name === '' ? IPV4 : undefined;
   }
   if (type.kind === 'int' && type.size === 8 && !isBigEndian(btf, place.type)) {
@@ -58,7 +58,7 @@ function isBigEndian(btf: Btf, id: number): boolean {
   return false;
 }
 
-/** What "::ffff:10.0.0.1" is to others, model/address.ts takes for no address; in a map it can stand. */
+/** Parses an address. "::ffff:10.0.0.1", which model/address.ts rejects, can be in a map. */
 function addressBytes(value: BtfValue, length: number): Uint8Array | undefined {
   if (typeof value !== 'string') {
     return undefined;
@@ -84,7 +84,7 @@ const IPV6: Form = {
   encode: (value) => addressBytes(value, 16),
 };
 
-/** IPv4 in the first four of sixteen bytes, where all others are zero. */
+/** IPv4 in the first four of sixteen bytes if the others are zero, else IPv6. */
 const EITHER: Form = {
   decode: (bytes) => ipFromBytes(bytes.subarray(4).every((byte) => byte === 0) ? bytes.subarray(0, 4) : bytes),
   encode: (value) => {
@@ -98,7 +98,7 @@ const MAC: Form = {
   encode: macFrom,
 };
 
-/** As it stands in a frame, in the lower six bytes of a word. */
+/** A MAC as in a frame, in the lower six bytes of a word. */
 const MAC_WORD: Form = {
   decode: (bytes) => (bytes[6] === 0 && bytes[7] === 0 ? macFromBytes(bytes.subarray(0, 6)) : undefined),
   encode: (value) => {

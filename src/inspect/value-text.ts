@@ -1,12 +1,12 @@
-/** Values as they are typed and printed: YAML or JSON in, one line of the same out, hexadecimal both ways. Pure. */
+/** Parses values from YAML, JSON or hexadecimal, and prints them in one line. Pure. */
 
 import { parseDocument } from 'yaml';
 
 import { type BtfValue, isList, isRecord, ValueError } from '../libbpf/index.js';
 
 /**
- * What somebody typed: `{ port: 80, mac: 00:50:00:00:01:00 }`, `[1, 2]`, JSON, or one value, quoted or not. All scalars
- * stay text; the type that they are for says what they mean.
+ * Parses a typed value: `{ port: 80, mac: 00:50:00:00:01:00 }`, `[1, 2]`, JSON, or one value, quoted or not. All scalars
+ * stay text: their type decides their meaning later.
  *
  * @throws ValueError
  */
@@ -23,7 +23,7 @@ export function parseValue(text: string): BtfValue {
     throw problem;
   } catch (error) {
     const [reason = ''] = error instanceof Error ? error.message.split('\n') : [];
-    throw new ValueError('', `this cannot be read: ${reason.replace(/:$/, '')}`);
+    throw new ValueError('', `the value cannot be parsed: ${reason.replace(/:$/, '')}`);
   }
 }
 
@@ -34,30 +34,30 @@ function plain(value: unknown): BtfValue {
   return Array.isArray(value) ? value.map(plain) : String(value);
 }
 
-/** Integers that JSON's numbers cannot hold are text there. */
+/** Prints JSON. Integers that JSON's numbers cannot hold become text. */
 export function toJson(value: BtfValue): string {
   return JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? each.toString() : each));
 }
 
-/** What needs no quotes within a list or an object: what YAML reads as one plain word. */
+/** Text that needs no quotes within a list or an object: YAML reads it as one plain word. */
 const BARE = /^([\w./+][\w./:|+-]*(?<!:)|-[\w.]+|[0-9a-f]{2}( [0-9a-f]{2})+)$/;
-/** What needs none by itself. */
+/** Text that needs no quotes outside of lists and objects. */
 const WORDS = /^[^\s"[{][^\x00-\x1f]*(?<!\s)$/;
-/** Larger ones are patterns of bits rather than counts: nobody counts that far. */
+/** Larger numbers are patterns of bits rather than counts, and are printed in hexadecimal. */
 const PATTERN = 2n ** 53n;
-/** Equal elements of a list that are worth a count. */
+/** The least number of equal elements that are printed as a count. */
 const RUN = 4;
 
 /**
- * A value in one line, which `parseValue` reads.
+ * Prints a value in one line that `parseValue` reads.
  *
- * @param brief equal elements of lists are counted, "0 ×12"; then it is for people alone
+ * @param brief count equal elements of lists, "0 ×12"; `parseValue` does not read that
  */
 export function formatValue(value: BtfValue, brief = false): string {
   return typeof value === 'string' && WORDS.test(value) ? value : formatWithin(value, brief);
 }
 
-/** The same within a list or an object. */
+/** Prints a value within a list or an object. */
 function formatWithin(value: BtfValue, brief: boolean): string {
   if (isList(value)) {
     const cells = value.map((each) => formatWithin(each, brief));
@@ -94,14 +94,14 @@ export function formatHex(bytes: Uint8Array): string {
 }
 
 /**
- * Bytes in the order of memory: "0a 00 00 01", "0a000001", "0a:00:00:01".
+ * Parses bytes in memory order: "0a 00 00 01", "0a000001", "0a:00:00:01".
  *
- * @throws ValueError for what is none, or of another length
+ * @throws ValueError for other text, and for another length
  */
 export function parseHex(text: string, length: number, what: string): Uint8Array {
   const digits = text.replace(/^0x/i, '').replaceAll(/[ :]/g, '');
   if (!/^([0-9a-f]{2})*$/i.test(digits)) {
-    throw new ValueError('', `"${text}" is not ${what} in hexadecimal: two digits a byte, as they lie in memory`);
+    throw new ValueError('', `"${text}" is not ${what} in hexadecimal: two digits for each byte, in memory order`);
   }
   if (digits.length !== length * 2) {
     throw new ValueError('', `${what} of this map has ${length} bytes, not ${digits.length / 2}`);

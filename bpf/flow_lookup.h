@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Looks flows up in their tables, one for IPv4 and one for IPv6: exact keys, two buckets for each flow. All CPUs read
+ * and write the tables without a lock. hit_flow(), for the common case, makes no call.
+ */
+#pragma once
+
+#include "delivery.h"
+#include "effect.h"
+#include "flow_entry.h"
+#include "hash.h"
+#include "maps.h"
+#include "state.h"
+
+/* Returns the time in units of about a second: a finer clock would cost 14 to 30 ns. */
+static __always_inline __u32 flow_now(void)
+{
+	return bpf_jiffies64() >> clock_shift & FLOW_TIME_MASK;
+}
+
+/* Words of an entry: those of its key, and its data, the last. */
+#define FLOW4_WORDS (sizeof(struct flow4) / sizeof(__u64))
+#define FLOW6_WORDS (sizeof(struct flow6) / sizeof(__u64))
+
+/* Entries of a bucket. */
+static __always_inline __u32 ways_of(__u32 words)
+{
+	return words == FLOW4_WORDS ? WAYS_IPV4 : WAYS_IPV6;
+}
+
+/* Known when the program is loaded. */
+static __always_inline __u64 buckets_of(__u32 words)
+{
+	return words == FLOW4_WORDS ? geometry.flows4_buckets : geometry.flows6_buckets;
+}
+
+/* Returns the table of either family; NULL, for the verifier, when there is none. */
+static __always_inline volatile __u64 *flow_table(bool is_ipv6)
+{
+	__u32 zero = 0;
+
+	return is_ipv6 ? bpf_map_lookup_elem(&flows6, &zero) : bpf_map_lookup_elem(&flows4, &zero);
+}
+
+/*
+ * Returns the index of the first entry of a hash's bucket. Multiplying and shifting spreads a hash over any number of
+ * buckets in a way that the verifier follows. `words` is a constant here and in all functions that follow.
+ */
+static __always_inline __u64 entry_index(__u64 hash, __u32 words)
+{
+	__u64 bucket = (hash >> 32) * buckets_of(words) >> 32;
+
+	/* Two shifts must not become one: the verifier would take the bucket's end for its beginning. */
+	KEEP_BOUNDS_CHECK(bucket);
+	return bucket * ways_of(words);
+}
+
+static __always_inline volatile __u64 *bucket_of(volatile __u64 *table, __u64 hash, __u32 words)
+{
+	return table + entry_index(hash, words) * words;
+}
+
+/* Zero when an entry has this key. */
+static __always_inline __u64 key_differs(const volatile __u64 *entry, const __u64 *key, __u32 words)
+{
+	__u64 difference = entry[0] ^ key[0];
+
+	if (words == FLOW6_WORDS)
+		difference |= (entry[1] ^ key[1]) | (entry[2] ^ key[2]);
+	return difference;
+}
+
+static __always_inline __u64 flow_hash(const __u64 *key, __u32 words)
+{
+	return words == FLOW4_WORDS ? flow4_hash(key[0], flow_secret) : flow6_hash(key[0], key[1], key[2], flow_secret);
+}
+
+/* Fills in the key of a packet's flow. */
+static __always_inline void fill_flow_key(__u64 words[3], const struct packet *packet, const struct delivery *delivery)
+{
+	const __u64 *address = packet->client;
+	__u16 service = delivery->match->number;
+
+	if (delivery->is_ipv6) {
+		words[0] = address[0];
+		words[1] = address[1];
+		words[2] = flow6_rest(packet->ports->source, service);
+	} else {
+		words[0] = flow4_key(*(const __u32 *)address, packet->ports->source, service);
+	}
+}
+
+/* Returns the state that this packet does not change; FLOW_FREE when it may change any state. */
+static __always_inline __u32 steady_state(const struct packet *packet)
+{
+	if (packet->passive)
+		return FLOW_FREE;
+	if (!packet->tcp)
+		return FLOW_UDP;
+	return (tcp_flags(packet) & TCP_FLAGS_OF_STATE) == TCP_ACK ? FLOW_ESTABLISHED : FLOW_FREE;
+}
+
+/*
+ * Returns the number of the destination of a flow whose entry needs no change: it is in the flow's first bucket, and
+ * has the port, state and time of `steady`. Else 0.
+ *
+ * Reads the data before the key and after it: when it is the same, both are of one flow.
+ */
+static __always_inline __u32 hit_flow(const __u64 *key, __u32 words, __u64 steady)
+{
+	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
+	if (!table)
+		return 0;
+
+	__u64 hash = flow_hash(key, words), data;
+	const volatile __u64 *bucket = bucket_of(table, hash, words);
+	const volatile __u64 *entry = bucket + preferred_way(hash, ways_of(words)) * words;
+
+	data = entry[words - 1];
+	if (unlikely(key_differs(entry, key, words))) {
+		__u32 way = 0;
+
+#pragma unroll
+		for (entry = bucket; way < ways_of(words); way++, entry += words) {
+			data = entry[words - 1];
+			if (key_differs(entry, key, words) == 0)
+				break;
+		}
+		if (way == ways_of(words))
+			return 0;
+	}
+	NOTE(found, ((data ^ steady) & FLOW_STEADY_MASK) == 0 ? data : 0);
+	return ((data ^ steady) & FLOW_STEADY_MASK) == 0 && entry[words - 1] == data ? flow_number(data) : 0;
+}
+
+/* Zero when an entry's data has this port, and is a template or not, as asked. */
+static __always_inline __u64 differs(__u64 data, __u64 port, bool template)
+{
+	return (flow_port(data) ^ port) | (is_template(flow_state(data)) ^ template);
+}
+
+/* Returns the data of the entry with this index; NULL when there is none. */
+static __always_inline volatile __u64 *data_at(__u64 index, __u32 words)
+{
+	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
+
+	KEEP_BOUNDS_CHECK(index);
+	return table && index < buckets_of(words) * ways_of(words) ? table + index * words + words - 1 : NULL;
+}
+
+/*
+ * Returns 1 + the index of a flow's entry, and its data in `found`; 0 when there is none. Inlined, as the functions
+ * that store an entry are: calls were a third of the cost of a new flow.
+ */
+static __always_inline __u32 find_in(volatile __u64 *table, const __u64 *key, __u64 hash, __u32 words, __u64 port,
+				     bool template, __u64 *found)
+{
+#pragma unroll
+	for (__u32 bucket = 0; bucket < 2; bucket++) {
+		volatile __u64 *entry = bucket_of(table, hash, words);
+#pragma unroll
+		for (__u32 way = 0; way < ways_of(words); way++, entry += words) {
+			if (likely(key_differs(entry, key, words)))
+				continue;
+			__u64 data = entry[words - 1];
+
+			/* The data was read before the key and after it: see hit_flow(). */
+			if (is_live(flow_state(data)) && differs(data, port, template) == 0 &&
+			    key_differs(entry, key, words) == 0 && entry[words - 1] == data) {
+				*found = data;
+				NOTE_BY(note_found(data, template));
+				return entry_index(hash, words) + way + 1;
+			}
+		}
+		hash = flow_second_hash(hash);
+	}
+	return 0;
+}

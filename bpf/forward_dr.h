@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Direct routing, in three steps: pick the destination, check that the packet may leave, rewrite the frame and send it.
+ * A check that stops the packet comes before the frame is touched, so that it goes up as it came.
+ */
+#pragma once
+
+#include <linux/if_ether.h>
+
+#include "count.h"
+#include "guard.h"
+#include "pick.h"
+
+/* The bits of a tag that are not the VLAN's id: priority and drop eligibility (IEEE 802.1Q, 9.6). */
+#define TAG_PRIORITY 0xf000
+#define TAG_BYTES 4
+
+/*
+ * The features that only the whole path has (docs/adr/0008). Without them a frame goes back, untagged, by the interface
+ * it came by, and only its MACs change.
+ */
+#define WHOLE_PATH_FEATURES (FEATURE_VLAN | FEATURE_NICS | FEATURE_TTL | FEATURE_DIRECTORS)
+
+/*
+ * Both MACs are the frame's first twelve bytes and the destination's first twelve, so they are copied as one
+ * eight-byte and one four-byte word. IP and everything above stay as they came: that is direct routing.
+ */
+static __always_inline void rewrite_macs(void *start, const struct destination *destination)
+{
+	*(__u64 *)start = *(const __u64 *)destination;
+	*(__u32 *)(start + 8) = *(const __u32 *)((const void *)destination + 8);
+}
+
+/* Whether the real server is this host: its MAC, the lower 48 bits of the first word, is zero. */
+static __always_inline bool is_local(const struct destination *destination)
+{
+	return *(const __u64 *)destination << 16 == 0;
+}
+
+static __always_inline const struct egress *egress_of(__u32 number, __u32 copy)
+{
+	const struct egresses *table = bpf_map_lookup_elem(&egresses, &copy);
+
+	KEEP_BOUNDS_CHECK(number);
+	return table ? &table->entry[number & geometry.destination_mask] : NULL;
+}
+
+static __always_inline bool decrements_ttl(const struct delivery *delivery)
+{
+	return uses(FEATURE_TTL) && delivery->match->flags & SERVICE_TTL;
+}
+
+static __always_inline __u8 ttl_of(const struct packet *packet, const struct delivery *delivery)
+{
+	return delivery->is_ipv6 ? packet->ip6->hop_limit : packet->ip->ttl;
+}
+
+/* Decrements TTL or hop limit as a router does (RFC 1812, 5.3.1); the checksum follows RFC 1624, as in
+ * ip_decrease_ttl(). */
+static __always_inline void decrement_ttl(void *network, bool is_ipv6)
+{
+	if (is_ipv6) {
+		((struct ipv6hdr *)network)->hop_limit--;
+	} else {
+		struct iphdr *ip = network;
+		__u32 check = ip->check + bpf_htons(0x0100);
+
+		ip->check = check + (check >= 0xffff);
+		ip->ttl--;
+	}
+}
+
+/*
+ * Gives the frame the egress's tags, which moves its beginning, and the MACs. Keeps the priority. False, and the frame
+ * untouched, when there is no room.
+ */
+static __always_inline bool rewrite_frame(struct xdp_md *context, const struct frame *frame,
+					  const struct delivery *delivery)
+{
+	void *start = (void *)(long)context->data;
+	__be16 vlan = delivery->egress->vlan, outer = delivery->egress->outer_vlan, priority = 0;
+	__u32 tags = !!vlan + !!outer;
+
+	if (frame->tags) {
+		/* The tag control information is the two bytes after the first EtherType. */
+		const __be16 *tag = start + sizeof(struct ethhdr);
+
+		if ((void *)(tag + 1) > (void *)(long)context->data_end)
+			return false;
+		priority = *tag & bpf_htons(TAG_PRIORITY);
+	}
+	if (tags != frame->tags && bpf_xdp_adjust_head(context, ((int)frame->tags - (int)tags) * TAG_BYTES))
+		return false;
+
+	start = (void *)(long)context->data;
+	/* No frame with an IP header is shorter; what matters is that the verifier sees it checked. */
+	if (start + sizeof(struct ethhdr) + sizeof(struct iphdr) > (void *)(long)context->data_end)
+		return true;
+	__be16 *words = start + offsetof(struct ethhdr, h_proto);
+	if (outer) {
+		*words++ = bpf_htons(ETH_P_8021AD);
+		*words++ = priority | outer;
+	}
+	if (vlan) {
+		*words++ = bpf_htons(ETH_P_8021Q);
+		*words++ = priority | vlan;
+	}
+	*words++ = delivery->is_ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	rewrite_macs(start, delivery->destination);
+	if (decrements_ttl(delivery))
+		decrement_ttl(words, delivery->is_ipv6);
+	return true;
+}
+
+/* Whether the frame leaves by another interface, or with other tags than it came. */
+static __always_inline bool changes_egress(const struct frame *frame, const struct delivery *delivery)
+{
+	return (uses(FEATURE_NICS) && delivery->redirects) ||
+	       (uses(FEATURE_VLAN) && (frame->tags || delivery->egress->vlan || delivery->egress->outer_vlan));
+}
+
+/* Sends by another interface or with other tags. Only VLANs and several interfaces need it. */
+static __always_inline enum verdict send_by_egress(struct xdp_md *context, const struct frame *frame,
+						   const struct packet *packet, const struct delivery *delivery)
+{
+	bool opens = delivery->opens;
+	__u32 ip_bytes = ip_bytes_of(packet, delivery);
+
+	/* The program's return value is what redirects: this call finds out whether that can be done. */
+	if (delivery->redirects && bpf_redirect_map(&devices, delivery->egress->ifindex, XDP_PASS) != XDP_REDIRECT)
+		return count_verdict(delivery->match->number, VERDICT_NO_EGRESS);
+	if (!rewrite_frame(context, frame, delivery))
+		return count_verdict(delivery->match->number, VERDICT_NO_EGRESS);
+	count_packet(delivery->destination->number, opens, ip_bytes);
+	return delivery->redirects ? VERDICT_REDIRECTED : VERDICT_FORWARDED;
+}
+
+/* Checks that a packet may leave for its destination. False when it may not: it is then counted and has its verdict. */
+static __always_inline bool may_leave(const struct xdp_md *context, const struct frame *frame,
+				      const struct packet *packet, struct delivery *delivery, bool lean,
+				      enum verdict *verdict)
+{
+	if (!passes_guard(context, frame, delivery, true, lean, verdict))
+		return false;
+	if (unlikely(is_local(delivery->destination)))
+		return true;
+	if (unlikely(ip_bytes_of(packet, delivery) > delivery->table->mtu) &&
+	    (lean || !delivery->egress || ip_bytes_of(packet, delivery) > delivery->egress->mtu))
+		return stop(delivery, VERDICT_TOO_LONG, verdict);
+	if (!lean && decrements_ttl(delivery) && unlikely(ttl_of(packet, delivery) <= 1))
+		return stop(delivery, VERDICT_TTL, verdict);
+	return true;
+}
+
+/* Counts the packet, rewrites the frame, and sends it; or delivers it, when the real server is this host. */
+static __always_inline enum verdict rewrite_and_send(struct xdp_md *context, const struct frame *frame,
+						     const struct packet *packet, const struct delivery *delivery,
+						     bool lean)
+{
+	if (unlikely(is_local(delivery->destination))) {
+		count_packet(delivery->number, delivery->opens, ip_bytes_of(packet, delivery));
+		return VERDICT_LOCAL;
+	}
+	if (!lean && delivery->egress && changes_egress(frame, delivery))
+		return send_by_egress(context, frame, packet, delivery);
+	count_packet(delivery->number, delivery->opens, ip_bytes_of(packet, delivery));
+	if (!lean && decrements_ttl(delivery))
+		decrement_ttl((void *)packet->ip, delivery->is_ipv6);
+	rewrite_macs(frame->start, delivery->destination);
+	return VERDICT_FORWARDED;
+}
+
+/*
+ * Schedules a packet of a service, and sends it where it may go. `is_ipv6` and `lean` are constants: the lean path has
+ * nothing that only WHOLE_PATH_FEATURES need, which saves 3 ns, in registers that need not be saved.
+ */
+static __always_inline enum verdict forward_dr(struct xdp_md *context, const struct frame *frame,
+					       const struct packet *packet, const struct match *match, __u32 copy,
+					       bool is_ipv6, bool lean)
+{
+	struct delivery delivery = {
+		/* Looked up before anything is computed: values that live across a lookup must be saved. */
+		.table = bpf_map_lookup_elem(&destinations, &copy),
+		.match = match,
+		.copy = &copy,
+		.is_ipv6 = is_ipv6,
+	};
+	enum verdict verdict = VERDICT_NOT_OURS;
+	if (!delivery.table)
+		return verdict;
+
+	NOTE_BY(fill_flow_key(trace.words, packet, &delivery));
+	NOTE(service, match->number);
+	NOTE(client_port, packet->ports->source);
+	NOTE(port, packet->ports->destination);
+	NOTE(protocol, packet->protocol);
+	NOTE(tags, frame->tags);
+	if (!pick(context, frame, packet, &delivery, lean, &verdict))
+		return verdict;
+	NOTE(number, delivery.number);
+	if (!lean && (uses(FEATURE_VLAN) || uses(FEATURE_NICS))) {
+		delivery.egress = egress_of(delivery.number, copy);
+		if (!delivery.egress)
+			return verdict;
+	}
+	if (!may_leave(context, frame, packet, &delivery, lean, &verdict))
+		return verdict;
+	return rewrite_and_send(context, frame, packet, &delivery, lean);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The frames that are never forwarded: frames to another host, and frames that another director sent here.
+ *
+ * A switch floods frames to other hosts, and a NIC in promiscuous mode sees them. The host that such a frame is
+ * addressed to forwards it; forwarded here too, it would reach the real server twice.
+ */
+#pragma once
+
+#include "count.h"
+#include "delivery.h"
+#include "maps.h"
+#include "parse.h"
+
+/* Whether a frame's destination MAC, its first six bytes, is this one. */
+static __always_inline bool addressed_to(const struct frame *frame, const __u8 mac[6])
+{
+	const __u16 *theirs = frame->start;
+	const __u16 *ours = (const __u16 *)mac;
+
+	return ((theirs[0] ^ ours[0]) | (theirs[1] ^ ours[1]) | (theirs[2] ^ ours[2])) == 0;
+}
+
+/*
+ * The same for the MAC that the destination's frames leave with, in half as many instructions: it is the upper 48 bits
+ * of the word that begins two bytes before it, and the frame's destination is the lower 48 bits of its first word.
+ */
+static __always_inline bool addressed_to_egress(const struct frame *frame, const struct destination *destination)
+{
+	__u64 ours = *(const __u64 *)((const void *)destination + offsetof(struct destination, source_mac) - 2);
+
+	return ((*(const __u64 *)frame->start << 16) ^ ours) >> 16 == 0;
+}
+
+/* Whether another director sent the frame: this host is then one of its real servers. */
+static __always_inline bool is_from_director(const struct frame *frame, const struct destinations *table)
+{
+	/* Bytes 6 to 13: the source MAC, and two more that the shift drops. */
+	__u64 source = *(const __u64 *)(frame->start + ETH_ALEN) << 16 >> 16;
+
+#pragma unroll
+	for (__u32 i = 0; i < MAX_DIRECTORS; i++) {
+		if (!table->directors[i])
+			return false;
+		if (table->directors[i] == source)
+			return true;
+	}
+	return false;
+}
+
+/* Returns the interface with this index; NULL when it is not among the director's. */
+static __always_inline const struct nic *nic_of(__u32 ifindex, __u32 copy)
+{
+	const struct nics *table = bpf_map_lookup_elem(&nics, &copy);
+	if (!table)
+		return NULL;
+
+	__u32 index = ifindex * table->multiplier >> (32 - NIC_BITS);
+	KEEP_BOUNDS_CHECK(index);
+	const struct nic *nic = &table->entry[index & ((1 << NIC_BITS) - 1)];
+	return nic->ifindex == ifindex ? nic : NULL;
+}
+
+/* Whether a frame is addressed to the interface that it came by. */
+static __always_inline bool is_addressed_here(const struct xdp_md *context, const struct frame *frame,
+					      const struct delivery *delivery, bool lean)
+{
+	if (!lean && uses(FEATURE_NICS)) {
+		const struct nic *nic = nic_of(context->ingress_ifindex, *delivery->copy);
+
+		return nic && addressed_to(frame, nic->mac);
+	}
+	return (*(const __u64 *)frame->start ^ delivery->table->own_mac) << 16 == 0;
+}
+
+/*
+ * The same once a destination is picked, whose frames mostly leave by the interface that this one came by, with its
+ * MAC. Where they leave by another interface, finds out whether the packet is redirected.
+ */
+static __always_inline bool is_addressed_to_egress(const struct xdp_md *context, const struct frame *frame,
+						   struct delivery *delivery, bool lean)
+{
+	if (lean || !uses(FEATURE_NICS) || likely(delivery->egress->ifindex == context->ingress_ifindex))
+		return addressed_to_egress(frame, delivery->destination);
+	const struct nic *nic = nic_of(context->ingress_ifindex, *delivery->copy);
+
+	if (!nic || !addressed_to(frame, nic->mac))
+		return false;
+	delivery->redirects = nic->group != delivery->egress->group;
+	return true;
+}
+
+/* Counts a packet that does not leave, and gives its verdict. */
+static __always_inline bool stop(const struct delivery *delivery, enum verdict reason, enum verdict *verdict)
+{
+	*verdict = count_verdict(delivery->match->number, reason);
+	return false;
+}
+
+/*
+ * Whether the director forwards a frame; when not, it is counted and has its verdict. `picked`, a constant: a
+ * destination is known. Where a flow is followed, the answer is needed before, so that nothing is remembered of other
+ * hosts' frames.
+ */
+static __always_inline bool passes_guard(const struct xdp_md *context, const struct frame *frame,
+					 struct delivery *delivery, bool picked, bool lean, enum verdict *verdict)
+{
+	bool is_ours = picked ? is_addressed_to_egress(context, frame, delivery, lean)
+			      : is_addressed_here(context, frame, delivery, lean);
+
+	if (unlikely(!is_ours))
+		return stop(delivery, VERDICT_OTHER_HOST, verdict);
+	if (!lean && uses(FEATURE_DIRECTORS) && unlikely(is_from_director(frame, delivery->table)))
+		return stop(delivery, VERDICT_FROM_DIRECTOR, verdict);
+	return true;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Walks over what may stand between the Ethernet header and the transport header: VLAN tags, IPv4 options, IPv6
+ * extension headers.
+ */
+#pragma once
+
+#include "maps.h"
+#include "parse.h"
+
+/*
+ * The longest chain of extension headers: one more than RFC 8200, 4.1 recommends before the transport header without
+ * IPsec (hop-by-hop, destination options, routing, fragment, destination options).
+ */
+#define MAX_EXTENSION_HEADERS 6
+
+/* Next-header values (RFC 8200). */
+#define IPV6_HOP_BY_HOP 0
+#define IPV6_ROUTING 43
+#define IPV6_FRAGMENT 44
+#define IPV6_DESTINATION_OPTIONS 60
+
+/* The offset and a flag in an IPv6 fragment header (RFC 8200, 4.5). */
+#define IPV6_FRAGMENT_OFFSET 0xfff8
+#define IPV6_MORE_FRAGMENTS 1
+
+/* A bound for the verifier on how far into the frame a header may lie: 6 headers of 2 KB, twice, and some more. */
+#define MAX_OFFSET 0x7fff
+
+/* An IPv6 fragment header (RFC 8200, 4.5). */
+struct fragment_header {
+	__u8 next;
+	__u8 reserved;
+	__be16 offset;
+	__be32 id;
+};
+
+/* The first eight bytes of the other extension headers (RFC 8200, 4.2 to 4.6). */
+struct extension_header {
+	__u8 next;
+	__u8 length; /* in units of eight bytes, without the first */
+	__u8 type;
+	__u8 segments_left; /* of a routing header */
+	__u32 rest;
+};
+
+/* The payload of an IP header, behind its options or extension headers. */
+struct payload {
+	__u32 offset; /* from the frame's start */
+	__be32 id;    /* of an IPv6 fragment */
+	__u8 protocol;
+	bool first_fragment; /* with more to come */
+	bool later_fragment;
+};
+
+/* Returns the bytes at an offset, or NULL when the frame ends before `bytes` of them, a constant. */
+static __always_inline void *at(const struct frame *frame, __u32 offset, __u32 bytes)
+{
+	/* The verifier allows only numbers that it knows to be small to be added to a packet's pointer
+	 * (MAX_PACKET_OFF). */
+	KEEP_BOUNDS_CHECK(offset);
+	void *pointer = frame->start + (offset & MAX_OFFSET);
+
+	return pointer + bytes > frame->end ? NULL : pointer;
+}
+
+/* Finds the payload of an IPv4 header. */
+static __always_inline enum parse_result walk_ipv4(const struct iphdr *ip, __u32 offset, struct payload *payload)
+{
+	if (ip->version != 4 || ip->ihl < 5)
+		return PARSE_MALFORMED;
+	payload->offset = offset + ip->ihl * 4;
+	payload->protocol = ip->protocol;
+	payload->later_fragment = ip->frag_off & bpf_htons(IPV4_FRAGMENT_OFFSET);
+	payload->first_fragment = !payload->later_fragment && ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS);
+	return PARSED;
+}
+
+/* Finds the payload of an IPv6 header: the transport header, or the bytes of a later fragment. */
+static __noinline enum parse_result walk_ipv6(const struct frame *frame, __u32 offset, __u8 next,
+					      struct payload *payload)
+{
+	payload->first_fragment = false;
+	payload->later_fragment = false;
+	payload->id = 0;
+	offset += sizeof(struct ipv6hdr);
+	for (__u32 i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
+		payload->offset = offset;
+		payload->protocol = next;
+		if (next == IPV6_FRAGMENT) {
+			const struct fragment_header *fragment = at(frame, offset, sizeof(*fragment));
+			if (!fragment)
+				return PARSE_TRUNCATED;
+			next = fragment->next;
+			payload->id = fragment->id;
+			/* Offset 0 and no more to come is a whole packet (RFC 6946). */
+			payload->first_fragment = fragment->offset == bpf_htons(IPV6_MORE_FRAGMENTS);
+			offset += sizeof(*fragment);
+			if (fragment->offset & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
+				payload->later_fragment = true;
+				return PARSED;
+			}
+			continue;
+		}
+		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING && next != IPV6_DESTINATION_OPTIONS)
+			return PARSED;
+
+		const struct extension_header *header = at(frame, offset, sizeof(*header));
+		if (!header)
+			return PARSE_TRUNCATED;
+		/* The VIP is only a stop on the packet's way (RFC 8200, 4.4). */
+		if (next == IPV6_ROUTING && header->segments_left)
+			return PARSE_EXTENSION;
+		next = header->next;
+		offset += 8 + header->length * 8;
+	}
+	return PARSE_EXTENSION;
+}
+
+/* Finds the payload of an IP header of either family. `is_ipv6` is a constant. */
+static __always_inline enum parse_result walk(const struct frame *frame, const struct packet *packet, __u32 offset,
+					      struct payload *payload, bool is_ipv6)
+{
+	if (!is_ipv6)
+		return walk_ipv4(packet->ip, offset, payload);
+	return packet->ip6->version == 6 ? walk_ipv6(frame, offset, packet->ip6->nexthdr, payload) : PARSE_MALFORMED;
+}
+
+/* Skips up to two VLAN tags and returns the EtherType behind them. */
+static __always_inline __be16 skip_tags(struct frame *frame)
+{
+	__be16 type = ethertype(frame);
+
+#pragma unroll
+	for (__u32 i = 0; i < 2; i++) {
+		if (!uses(FEATURE_VLAN) || (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD)))
+			break;
+		/* A tag is the id and the next EtherType. */
+		const __be16 *tag = at(frame, sizeof(struct ethhdr) + i * 4, 4);
+		if (!tag)
+			return 0;
+		frame->tags++;
+		type = tag[1];
+	}
+	return type;
+}

@@ -1,0 +1,69 @@
+/** Imports the rules that "ipvsadm -S" or "ipvsadm-save" printed, by running them on a director that is only a model. */
+
+import { type Environment, execute, type Names } from '../ipvsadm/index.js';
+import { OfflineDirector, restoreLines } from '../ipvsadm/offline.js';
+import type { Imported, Remark } from './result.js';
+
+/** @param interfaceName the interface of the configuration: rules do not name one */
+export async function importIpvsadm(text: string, interfaceName: string, names: Names): Promise<Imported> {
+  const director = new OfflineDirector({ interfaces: [interfaceName], mode: 'native', services: [] });
+  const remarks: Remark[] = [];
+  for (const [index, content] of text.split('\n').entries()) {
+    const found = await importLine(content, director, names);
+    remarks.push(...found.map((remark) => ({ line: index + 1, ...remark })));
+  }
+  return { model: director.model, remarks };
+}
+
+async function importLine(
+  content: string,
+  director: OfflineDirector,
+  names: Names,
+): Promise<readonly Omit<Remark, 'line'>[]> {
+  if (/^\s*#/.test(content)) {
+    return [{ text: 'a comment, left out', lost: false }];
+  }
+  const [given] = restoreLines(content);
+  if (given === undefined) {
+    return [];
+  }
+  const words = withoutEngine(given);
+  const engine =
+    words === given
+      ? []
+      : [{ text: 'Beeline has no persistence engines (--pe): the service is persistent by address', lost: true }];
+  return [...engine, ...(await runRule(words, director, names))];
+}
+
+/** Runs one rule. Its messages become remarks. */
+async function runRule(
+  words: readonly string[],
+  director: OfflineDirector,
+  names: Names,
+): Promise<readonly Omit<Remark, 'line'>[]> {
+  let printed = '';
+  const environment: Environment = {
+    director,
+    names,
+    out: () => undefined,
+    err: (text) => (printed += text),
+    input: () => Promise.resolve(''),
+    loopback: () => Promise.resolve([]),
+  };
+  const status = await execute(words, environment);
+  const lines = printed.split('\n').filter((line) => line !== '');
+  return status === 0
+    ? lines.map((line) => ({ text: line.replace(/^beeline: warning: /, ''), lost: false }))
+    : [{ text: `left out: ${reason(lines)}`, lost: true }];
+}
+
+function reason(lines: readonly string[]): string {
+  const text = lines.join(' ');
+  return text === 'Service not defined' ? 'the service does not exist, or was left out' : text;
+}
+
+/** Removes "--pe NAME"; returns the same array if there is none. */
+function withoutEngine(words: string[]): string[] {
+  const at = words.findIndex((word) => word === '--pe' || word.startsWith('--pe='));
+  return at < 0 ? words : words.filter((_, i) => i !== at && !(i === at + 1 && words[at] === '--pe'));
+}

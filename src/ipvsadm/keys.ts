@@ -1,0 +1,38 @@
+/** From a service on a command line to a service of the director. Pure. */
+
+import type { ServiceTable } from '../control/index.js';
+import { BeelineError, type EditKey, editKeyName, parseIp } from '../model/index.js';
+import type { ServiceArgument } from './command.js';
+import { failureOf, refusal } from './errors.js';
+
+export function findService({ services, markServices }: ServiceTable, key: EditKey): EditKey | undefined {
+  const name = editKeyName(key);
+  return [...services, ...markServices].find((each) => editKeyName(each) === name);
+}
+
+/** Returns the key of a service to add. @throws Failure if Beeline cannot have the service */
+export function newKey(service: ServiceArgument): EditKey {
+  if ('mark' in service) {
+    return service;
+  }
+  const { protocol, address, port } = service;
+  if (protocol === 'sctp') {
+    throw refusal('Beeline does not balance SCTP.\nIts services are -t (TCP), -u (UDP) and -f (marks).');
+  }
+  if (parseIp(address) === undefined) {
+    throw refusal(`${address} is an IPv4 address in an IPv6 one.\nUse the IPv4 address by itself.`);
+  }
+  return { protocol, address, port };
+}
+
+/** Returns the key of a service that should exist. @throws Failure if it cannot exist */
+export function existingKey(service: ServiceArgument, about: 'service' | 'destination' = 'service'): EditKey {
+  if ('mark' in service) {
+    return service;
+  }
+  const { protocol, address, port } = service;
+  if (protocol === 'sctp' || parseIp(address) === undefined) {
+    throw failureOf(new BeelineError('SERVICE_UNKNOWN', ''), about);
+  }
+  return { protocol, address, port };
+}

@@ -1,0 +1,44 @@
+/** What a flow's entry says, and by which key it is found: the twin of bpf/flow_entry.h. */
+
+import { type CompiledService, flowOwnerName } from '../image/index.js';
+import type { IpAddress } from '../model/index.js';
+import { bytesKey, type Client, type Packet } from './parse.js';
+import type { LiveState } from './state.js';
+
+/** A flow, or a template of persistence, that is remembered. */
+export interface Entry {
+  /** The service's name. */
+  readonly service: string;
+  readonly client: Client;
+  address: IpAddress;
+  state: LiveState;
+  /** The time of the last packet, in seconds. */
+  seen: number;
+}
+
+/** The name under which flows to the packet's VIP have their number. */
+export function ownerOf(service: CompiledService, { protocol, vip = service.service.address }: Packet): string {
+  return flowOwnerName(service, protocol, vip);
+}
+
+export function flowKey(service: CompiledService, packet: Packet): string {
+  const { client, ports } = packet;
+  return `${ownerOf(service, packet)} ${bytesKey(client)} ${ports.source} ${ports.destination}`;
+}
+
+/** What IPVS lists as ActiveConn, InActConn and PersistConn. */
+export type FlowClass = 'active' | 'inactive' | 'persistent';
+
+export function classOf(state: LiveState): FlowClass {
+  switch (state) {
+    case 'syn-recv':
+    case 'unconfirmed':
+    case 'established':
+      return 'active';
+    case 'template':
+    case 'template-new':
+      return 'persistent';
+    default:
+      return 'inactive';
+  }
+}

@@ -1,0 +1,172 @@
+/** Flows from their first packet to their last: the twin of bpf/follow.h. */
+
+import { type CompiledService, SLOT_MARKED, SLOT_UNMOVED } from '../image/index.js';
+import type { VerdictName } from '../layout/index.js';
+import { isHashing } from '../model/index.js';
+import { type Entry, flowKey } from './flow_entry.js';
+import { findFlow } from './flow_lookup.js';
+import { changeEntry, storeFlow } from './flow_store.js';
+import { loadName, loadOf, recallLoads } from './load.js';
+import type { Maps } from './maps.js';
+import { clientOf, type Packet } from './parse.js';
+import { cursorOf, reachableIndex, scheduledOf } from './policy.js';
+import { schedule } from './schedule.js';
+import { hashedSlot, slotOwner } from './schedule_table.js';
+import { nextState } from './state.js';
+import { findTemplate, storeTemplate } from './template.js';
+
+/** Where a packet's flow goes: a destination's index, or why there is none. */
+export interface Followed {
+  readonly index?: number;
+  readonly verdict?: VerdictName;
+  readonly opens: boolean;
+}
+
+/** A packet whose flow is followed, and what is found on the way. */
+interface Query {
+  readonly maps: Maps;
+  readonly service: CompiledService;
+  readonly packet: Packet;
+  /** The destination that the flow's slot leads to is at its threshold. */
+  diverted: boolean;
+}
+
+export function follow(maps: Maps, service: CompiledService, packet: Packet): Followed {
+  const query = { maps, service, packet, diverted: false };
+  const { tracks, service: asked } = service;
+  const previous = previousOf(service, packet);
+  if (asked.onePacket === true || (!tracks && previous === SLOT_UNMOVED)) {
+    const opens = asked.onePacket === true || packet.event === 'syn';
+    return withIndex(choose(query), opens);
+  }
+  const entry = findFlow(maps, service, packet);
+  if (entry !== undefined) {
+    return followKnown(query, entry);
+  }
+  return isHashing(asked.scheduler) ? beginHashed(query, previous) : beginScheduled(query);
+}
+
+/** A packet whose flow has an entry. */
+function followKnown(query: Query, entry: Entry): Followed {
+  const { maps, service, packet } = query;
+  const { state } = entry;
+  const opens = (state === 'time-wait' || state === 'close') && packet.event === 'syn';
+  let index = reachableIndex(service, entry.address);
+  if (opens || index === undefined) {
+    index = assign(query, undefined);
+    if (index === undefined) {
+      return { opens };
+    }
+  }
+  if (packet.event === 'passive') {
+    return { index, opens };
+  }
+  const next = nextState(state, packet.event);
+  changeEntry(maps, service, entry, index, next);
+  const firm = next === 'established' || next === 'udp';
+  if (service.service.persistence !== undefined && next !== state && firm) {
+    const template = findTemplate(maps, service, packet);
+    if (template !== undefined) {
+      template.state = 'template';
+    }
+  }
+  return { index, opens };
+}
+
+/** A packet whose flow has no entry, under a scheduler that finds the slot of every packet by a hash. */
+function beginHashed(query: Query, previous: number): Followed {
+  const { maps, service, packet } = query;
+  const { event } = packet;
+  const before = previous < SLOT_MARKED && service.routes[previous]!.action !== 'none' ? previous : undefined;
+  const begins = event === 'syn' || event === 'initial';
+  const index = event === 'passive' ? (before ?? choose(query)) : assign(query, begins ? undefined : before);
+  const stays = service.tracks || before !== undefined;
+  let opens = event === 'syn';
+  if (index === undefined) {
+    return { opens };
+  }
+  const key = flowKey(service, packet);
+  if (event === 'datagram' || event === 'initial') {
+    opens = stays;
+    if (stays) {
+      storeFlow(maps, service, packet, key, index, 'udp-new');
+    }
+  } else if (event === 'syn' && (before !== undefined || query.diverted)) {
+    storeFlow(maps, service, packet, key, index, 'syn-recv');
+  } else if (event === 'ack' && stays) {
+    storeFlow(maps, service, packet, key, index, 'unconfirmed');
+  }
+  return { index, opens };
+}
+
+/** A packet whose flow has no entry, under the other schedulers. */
+function beginScheduled(query: Query): Followed {
+  const { maps, service, packet } = query;
+  const datagram = packet.event === 'datagram' || packet.event === 'initial';
+  if (!datagram && packet.event !== 'syn') {
+    return { verdict: 'no-flow', opens: false };
+  }
+  const index = assign(query, undefined);
+  if (index === undefined) {
+    return { opens: false };
+  }
+  storeFlow(maps, service, packet, flowKey(service, packet), index, datagram ? 'udp-new' : 'syn-recv');
+  return { index, opens: true };
+}
+
+/** The destination of the client's other flows where a service is persistent; else `otherwise`, or the scheduler's choice. */
+function assign(query: Query, otherwise: number | undefined): number | undefined {
+  const { maps, service, packet } = query;
+  const persistent = service.service.persistence !== undefined;
+  const template = persistent ? findTemplate(maps, service, packet) : undefined;
+  const kept = template && reachableIndex(service, template.address);
+  if (kept !== undefined) {
+    return kept;
+  }
+  const index = otherwise ?? choose(query);
+  if (index !== undefined && template !== undefined) {
+    changeEntry(maps, service, template, index, template.state);
+  } else if (index !== undefined && persistent) {
+    storeTemplate(maps, service, packet, index);
+  }
+  return index;
+}
+
+/** The scheduler's choice. */
+function choose(query: Query): number | undefined {
+  const { maps, service, packet } = query;
+  const { destinations } = service;
+  const { cursors, members } = maps.memory;
+  const begins = packet.event === 'syn' || packet.event === 'datagram' || packet.event === 'initial';
+  const client = clientOf(packet);
+  const nameOf = (index: number): string => loadName(service, destinations[index]!.address);
+  recallLoads(maps, service);
+  const cursor = cursorOf(maps, service);
+  const cached = destinations.findIndex(({ address }) => address === cursor.cached);
+  const state = { count: cursor.count, cached: cached < 0 ? undefined : cached };
+  const owner = isHashing(service.service.scheduler) ? slotOwner(scheduledOf(service), client) : undefined;
+  query.diverted = owner !== undefined && loadOf(maps, nameOf(owner)).overloaded;
+  const index = schedule(
+    scheduledOf(service),
+    client,
+    (each) => loadOf(maps, nameOf(each)),
+    state,
+    (each) => members.set(nameOf(each), members.size + 1),
+    !begins,
+  );
+  cursors.set(service.name, {
+    count: state.count,
+    cached: state.cached === undefined ? undefined : destinations[state.cached]!.address,
+  });
+  return index;
+}
+
+/** The word that a change left of the flow's slot. */
+function previousOf(service: CompiledService, packet: Packet): number {
+  const { previous } = service;
+  return previous?.[hashedSlot(scheduledOf(service), clientOf(packet))] ?? SLOT_UNMOVED;
+}
+
+function withIndex(index: number | undefined, opens: boolean): Followed {
+  return index === undefined ? { opens } : { index, opens };
+}

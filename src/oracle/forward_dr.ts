@@ -1,0 +1,118 @@
+/** Direct routing: whether a packet may leave, and the frame as it leaves. The twin of bpf/forward_dr.h. */
+
+import type { CompiledService, Image, Route } from '../image/index.js';
+import type { VerdictName } from '../layout/index.js';
+import { type Family, type Interface, macBytes } from '../model/index.js';
+import type { Decision } from './delivery.js';
+import { guard } from './guard.js';
+import { type Maps, uses } from './maps.js';
+import { ETHERNET_BYTES, ETHERTYPE, type Frame, type Packet } from './parse.js';
+import { pick } from './pick.js';
+import type { Header } from './walk.js';
+
+const PRIORITY_BITS = 0xf000;
+/** Where an IP header has its TTL or hop limit. */
+const TTL_OFFSET = { 4: 8, 6: 7 } as const;
+
+/**
+ * Schedules a packet of a service, and sends it where it may go.
+ *
+ * @param ingress index of the interface that the frame came by
+ */
+export function forward(
+  maps: Maps,
+  frame: Frame,
+  header: Header,
+  packet: Packet,
+  service: CompiledService,
+  ingress: number | undefined,
+): Decision {
+  const { image } = maps;
+  const refuse = (verdict: VerdictName): Decision => ({ verdict, service, frame: frame.bytes });
+  const { routes, service: asked } = service;
+  const arrival = image.interfaces.find(({ ifindex }) => ifindex === ingress);
+  const guarded = guard(image, frame, arrival);
+  const { index: destination, verdict, opens } = pick(maps, service, packet, guarded);
+  const route = destination === undefined ? undefined : routes[destination]!;
+  if (route === undefined || route.action === 'none') {
+    return refuse(verdict ?? (asked.noDestination === 'drop' ? 'dropped' : 'no-destination'));
+  }
+  if (guarded !== undefined) {
+    return refuse(guarded);
+  }
+  const counted = { service, destination: destination!, bytes: header.bytes, opensFlow: opens };
+  if (route.action === 'local') {
+    return { verdict: 'local', frame: frame.bytes, ...counted };
+  }
+  const egress = image.interfaces.find(({ ifindex }) => ifindex === route.ifindex)!;
+  const decrements = asked.ttl === 'decrement';
+  const stopped = check(image, frame, header, egress, decrements);
+  if (stopped !== undefined) {
+    return refuse(stopped);
+  }
+  const redirects = uses(image, 'nics') && egress.group !== arrival!.group;
+  return {
+    verdict: redirects ? 'redirected' : 'forwarded',
+    frame: rewrite(frame, header, route, uses(image, 'vlan'), decrements),
+    ...counted,
+  };
+}
+
+/** Why a packet may not leave; undefined when it may. */
+function check(
+  image: Image,
+  { bytes }: Frame,
+  header: Header,
+  egress: Interface,
+  decrements: boolean,
+): VerdictName | undefined {
+  const shortest = Math.min(...image.interfaces.map(({ mtu }) => mtu));
+  const known = uses(image, 'vlan') || uses(image, 'nics');
+  if (header.bytes > (known ? Math.max(shortest, Math.min(egress.mtu, 0xffff)) : shortest)) {
+    return 'too-long';
+  }
+  return decrements && bytes[header.offset + TTL_OFFSET[header.family]]! <= 1 ? 'ttl' : undefined;
+}
+
+/** The frame with other MACs, other tags where `retags`, and one less TTL where `decrements`. */
+function rewrite(
+  frame: Frame,
+  { family, offset, tags }: Header,
+  { mac, sourceMac, vlan }: Route & { action: 'forward' },
+  retags: boolean,
+  decrements: boolean,
+): Uint8Array {
+  const { bytes, view: before } = frame;
+  const priority = tags > 0 ? before.getUint16(ETHERNET_BYTES) & PRIORITY_BITS : 0;
+  const wanted = [
+    ...(vlan?.outer === undefined ? [] : [[ETHERTYPE.service, priority | vlan.outer]]),
+    ...(vlan === undefined || vlan.id === 0 ? [] : [[ETHERTYPE.vlan, priority | vlan.id]]),
+  ].flat();
+  const words = retags ? [...wanted, family === 4 ? ETHERTYPE.ipv4 : ETHERTYPE.ipv6] : [before.getUint16(12)];
+  const packet = bytes.subarray(retags ? offset : ETHERNET_BYTES);
+  const start = 12 + words.length * 2;
+  const sent = new Uint8Array(start + packet.length);
+  sent.set(macBytes(mac), 0);
+  sent.set(macBytes(sourceMac), 6);
+  sent.set(
+    words.flatMap((word) => [word >> 8, word & 0xff]),
+    12,
+  );
+  sent.set(packet, start);
+  if (decrements) {
+    decrementTtl(sent.subarray(start), family);
+  }
+  return sent;
+}
+
+/** Decrements TTL or hop limit as a router does; the checksum by RFC 1624, as in the kernel (ip_decrease_ttl). */
+function decrementTtl(packet: Uint8Array, family: Family): void {
+  if (family === 6) {
+    packet[7]! -= 1;
+    return;
+  }
+  const view = new DataView(packet.buffer, packet.byteOffset);
+  const sum = view.getUint16(10, true) + 1;
+  view.setUint16(10, sum + (sum >= 0xffff ? 1 : 0), true);
+  packet[8]! -= 1;
+}

@@ -1,0 +1,30 @@
+/** Fragments, ICMP errors, and everything that cannot be scheduled: the twin of bpf/unusual.h. */
+
+import type { VerdictName } from '../layout/index.js';
+import { findFragment } from './fragment.js';
+import { ICMP_PROTOCOL, quotedFlow } from './icmp.js';
+import { type Maps, uses } from './maps.js';
+import { type Frame, type Packet, parseTransport, protocolOf } from './parse.js';
+import type { Header, Payload } from './walk.js';
+
+/** Reads which flow a packet is of; a verdict when it cannot be scheduled. */
+export function parsePayload(maps: Maps, frame: Frame, header: Header, payload: Payload): Packet | VerdictName {
+  const { protocol: number, offset, fragment } = payload;
+  if (fragment !== undefined && !uses(maps.image, 'fragments')) {
+    return 'fragment';
+  }
+  if (fragment === 'later') {
+    const first = findFragment(maps, header, payload);
+    return first === undefined ? 'fragment' : { ...first, client: header.source, event: 'passive', opens: false };
+  }
+  if (number === ICMP_PROTOCOL[header.family]) {
+    // An error is too short to be fragmented (RFC 1812, 4.3.2.3).
+    const quoted = fragment === undefined ? quotedFlow(frame, header, offset) : undefined;
+    return quoted ?? 'icmp';
+  }
+  const protocol = protocolOf(number);
+  if (protocol === undefined) {
+    return 'other-protocol';
+  }
+  return parseTransport(frame, protocol, header.source, offset) ?? 'truncated';
+}

@@ -1,0 +1,111 @@
+/** Walks over VLAN tags, IPv4 options and IPv6 extension headers: the twin of bpf/walk.h. */
+
+import type { Image } from '../image/index.js';
+import type { VerdictName } from '../layout/index.js';
+import type { Family } from '../model/index.js';
+import { uses } from './maps.js';
+import { addressesAt, type Addresses, ETHERNET_BYTES, ETHERTYPE, type Frame, IP_HEADER } from './parse.js';
+
+export const TAG_BYTES = 4;
+const MAX_TAGS = 2;
+/** Next-header values of extension headers (RFC 8200). */
+const NEXT = { hopByHop: 0, routing: 43, fragment: 44, destinationOptions: 60 } as const;
+const MAX_EXTENSION_HEADERS = 6;
+
+/** The outer IP header: where it is and what it says. */
+export interface Header extends Addresses {
+  readonly family: Family;
+  readonly offset: number;
+  readonly tags: number;
+  /** The length of the IP packet. */
+  readonly bytes: number;
+}
+
+/** What follows an IP header and its options or extension headers. */
+export interface Payload {
+  readonly offset: number;
+  readonly protocol: number;
+  readonly fragment?: 'first' | 'later';
+  /** Tells the fragments of one packet from those of another. IPv4: protocol and id; IPv6: id. */
+  readonly id: string;
+}
+
+/** Finds the IP header behind the tags; undefined when the frame has none that the director looks at. */
+export function parseHeader(image: Image, frame: Frame): Header | undefined {
+  const { bytes, view } = frame;
+  if (bytes.length < ETHERNET_BYTES) {
+    return undefined;
+  }
+  let type = view.getUint16(12);
+  let tags = 0;
+  while (uses(image, 'vlan') && tags < MAX_TAGS && (type === ETHERTYPE.vlan || type === ETHERTYPE.service)) {
+    const at = ETHERNET_BYTES + tags * TAG_BYTES;
+    if (bytes.length < at + TAG_BYTES) {
+      return undefined;
+    }
+    tags += 1;
+    type = view.getUint16(at + 2);
+  }
+  const offset = ETHERNET_BYTES + tags * TAG_BYTES;
+  const family = type === ETHERTYPE.ipv4 ? 4 : type === ETHERTYPE.ipv6 ? 6 : undefined;
+  if (family === undefined || !uses(image, `ipv${family}`) || bytes.length < offset + IP_HEADER[family].bytes) {
+    return undefined;
+  }
+  // IPv4 has the whole packet's length, IPv6 the length of what follows its header.
+  const length = family === 4 ? view.getUint16(offset + 2) : IP_HEADER[6].bytes + view.getUint16(offset + 4);
+  return { family, offset, tags, bytes: length, ...addressesAt(frame, family, offset) };
+}
+
+/** Walks from an IP header to its payload; a verdict when that cannot be reached. */
+export function walk(frame: Frame, family: Family, offset: number): Payload | VerdictName {
+  return family === 4 ? walkIpv4(frame, offset) : walkIpv6(frame, offset);
+}
+
+function walkIpv4({ view }: Frame, offset: number): Payload | VerdictName {
+  const [version, words] = [view.getUint8(offset) >> 4, view.getUint8(offset) & 0xf];
+  if (version !== 4 || words < 5) {
+    return 'malformed';
+  }
+  const bits = view.getUint16(offset + 6);
+  const protocol = view.getUint8(offset + 9);
+  const fragment = (bits & 0x1fff) !== 0 ? 'later' : (bits & 0x2000) !== 0 ? 'first' : undefined;
+  const id = `${protocol} ${view.getUint16(offset + 4)}`;
+  return { offset: offset + words * 4, protocol, id, ...(fragment && { fragment }) };
+}
+
+function walkIpv6({ view }: Frame, start: number): Payload | VerdictName {
+  if (view.getUint8(start) >> 4 !== 6) {
+    return 'malformed';
+  }
+  let next = view.getUint8(start + 6);
+  let offset = start + IP_HEADER[6].bytes;
+  let fragment: 'first' | undefined;
+  let id = '';
+  for (let i = 0; i <= MAX_EXTENSION_HEADERS; i += 1) {
+    if (!(Object.values(NEXT) as number[]).includes(next)) {
+      return { offset, protocol: next, id, ...(fragment && { fragment }) };
+    }
+    if (view.byteLength < offset + 8) {
+      return 'truncated';
+    }
+    if (next === NEXT.fragment) {
+      const bits = view.getUint16(offset + 2);
+      id = String(view.getUint32(offset + 4));
+      // Offset 0 and no more to come is a whole packet (RFC 6946).
+      fragment = bits === 1 ? 'first' : undefined;
+      if ((bits & 0xfff8) !== 0) {
+        return { offset: offset + 8, protocol: next, id, fragment: 'later' };
+      }
+      next = view.getUint8(offset);
+      offset += 8;
+    } else {
+      // The VIP is only a stop on the packet's way (RFC 8200, 4.4).
+      if (next === NEXT.routing && view.getUint8(offset + 3) !== 0) {
+        return 'extension';
+      }
+      next = view.getUint8(offset);
+      offset += 8 + view.getUint8(offset + 1) * 8;
+    }
+  }
+  return 'extension';
+}
