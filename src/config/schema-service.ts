@@ -10,6 +10,7 @@ import {
   MAX_TIMEOUT,
   MAX_WEIGHT,
   NO_DESTINATION,
+  isNetmask,
   parseIp,
   PROTOCOLS,
   SCHEDULER_FLAGS,
@@ -86,18 +87,27 @@ export const timeouts = z.strictObject(
   { error: `must be a mapping of ${Object.keys(TIMEOUT_MEANINGS).join(', ')} to seconds` },
 );
 
+const netmask = z
+  .string({ error: 'must be an IPv4 netmask or the length of an IPv6 prefix' })
+  .transform((text, context) => {
+    const mask = parseIp(text);
+    if (mask === undefined || !isNetmask(mask)) {
+      context.addIssue({
+        code: 'custom',
+        message: 'must be an IPv4 netmask, for example 255.255.255.0, or the length of an IPv6 prefix',
+      });
+      return z.NEVER;
+    }
+    return mask;
+  });
+
 const persistenceMapping = z.strictObject(
   {
     timeout: seconds.meta({
       description: 'Seconds for which a client stays at its real server after its last flow has ended.',
     }),
     mask: z
-      .union([
-        z.string({ error: 'must be an IPv4 netmask or the length of an IPv6 prefix' }).refine(isNetmask, {
-          error: 'must be an IPv4 netmask, for example 255.255.255.0, or the length of an IPv6 prefix',
-        }),
-        wholeNumber(1, 128),
-      ])
+      .union([netmask, wholeNumber(1, 128)])
       .optional()
       .meta({
         description:
@@ -106,10 +116,6 @@ const persistenceMapping = z.strictObject(
   },
   { error: 'must be a number of seconds, or a mapping with "timeout" and "mask"' },
 );
-
-function isNetmask(text: string): boolean {
-  return parseIp(text)?.includes(':') === false && text !== '0.0.0.0';
-}
 
 const persistence = z
   .union([seconds.transform((timeout) => ({ timeout })).meta({ description: 'The timeout.' }), persistenceMapping])

@@ -2,13 +2,13 @@
 
 import { z } from 'zod';
 
-import { isMac, MARK_MATCH_FORM, parseIp, parseMarkMatch } from '../model/index.js';
+import { type IpAddress, isMac, type MacAddress, MARK_MATCH_FORM, parseIp, parseMarkMatch } from '../model/index.js';
 
 /** IFNAMSIZ is 16 with the terminating zero; neither white space nor slashes (net/core/dev.c, dev_valid_name). */
 export const INTERFACE_NAME = /^[^\s/:]{1,15}$/;
 
 /** An IP address, in its canonical spelling. */
-export function ipAddress(description: string): z.ZodPipe<z.ZodString, z.ZodTransform<string, string>> {
+export function ipAddress(description: string): z.ZodPipe<z.ZodString, z.ZodTransform<IpAddress, string>> {
   return z
     .string({ error: 'must be an IP address, for example 192.168.1.100 or fd00::100' })
     .meta({ description, examples: ['192.168.1.100', 'fd00::100'] })
@@ -36,12 +36,19 @@ export const realServerAddress = ipAddress(
 
 export const macAddress = z
   .string({ error: 'must be a MAC address, for example 00:50:00:00:01:00' })
-  .transform((text) => text.toLowerCase())
-  .refine(isUnicastMac, { error: "must be a host's MAC address, for example 00:50:00:00:01:00" })
+  .transform((text, context) => {
+    const address = text.toLowerCase();
+    if (!isUnicastMac(address)) {
+      context.addIssue({ code: 'custom', message: "must be a host's MAC address, for example 00:50:00:00:01:00" });
+      return z.NEVER;
+    }
+    return address;
+  })
   .meta({ examples: ['00:50:00:00:01:00'] });
 
 export const director = z.string({ error: 'must be an IP or MAC address' }).transform((text, context) => {
-  const address = isUnicastMac(text.toLowerCase()) ? text.toLowerCase() : parseIp(text);
+  const lower = text.toLowerCase();
+  const address = isUnicastMac(lower) ? lower : parseIp(text);
   if (address === undefined) {
     context.addIssue({ code: 'custom', message: `must be an IP or MAC address, not "${text}"` });
     return z.NEVER;
@@ -50,7 +57,7 @@ export const director = z.string({ error: 'must be an IP or MAC address' }).tran
 });
 
 /** Returns whether a MAC is a host's: not zero, and not a group's, whose first byte is odd. */
-function isUnicastMac(text: string): boolean {
+function isUnicastMac(text: string): text is MacAddress {
   return isMac(text) && text !== '00:00:00:00:00:00' && (parseInt(text.slice(0, 2), 16) & 1) === 0;
 }
 

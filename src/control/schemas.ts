@@ -6,9 +6,9 @@ import {
   type Edit,
   type EditKey,
   type IpAddress,
+  isIp,
   MAX_MARK,
   MAX_TIMEOUT,
-  parseIp,
   PROTOCOLS,
   SCHEDULER_FLAGS,
   SCHEDULERS,
@@ -25,22 +25,22 @@ export const requestSchema: z.ZodType<Request> = z.object({
 /** The most flows of a page. */
 const MAX_PAGE = 10_000;
 
-const flowsQuery = z.strictObject({
-  service: z.string().optional(),
-  server: z.string().optional(),
-  client: z.string().optional(),
-  state: z.string().optional(),
-  from: z.string().optional(),
-  limit: z.int().min(1).max(MAX_PAGE),
-});
-
 /** In the one spelling by which the daemon compares addresses. */
-const address: z.ZodType<IpAddress> = z.string().refine((text) => parseIp(text) === text);
+const address = z.custom<IpAddress>((value) => typeof value === 'string' && isIp(value), 'must be an IP address');
 const port = z.int().min(0).max(0xffff);
 const protocol = z.enum(PROTOCOLS);
 const mark = z.int().min(1).max(MAX_MARK);
 const family = z.union([z.literal(4), z.literal(6)]);
 const timeout = z.int().min(1).max(MAX_TIMEOUT);
+
+const flowsQuery = z.strictObject({
+  service: z.string().optional(),
+  server: address.optional(),
+  client: address.optional(),
+  state: z.string().optional(),
+  from: z.string().optional(),
+  limit: z.int().min(1).max(MAX_PAGE),
+});
 
 const editKey: z.ZodType<EditKey> = z.union([
   z.strictObject({ address, port, protocol }),
@@ -113,8 +113,8 @@ export const parameterSchemas: { readonly [Name in Method]: z.ZodType<Parameters
   }),
   flows: flowsQuery,
   flowSummary: flowsQuery,
-  drain: z.strictObject({ service: z.string(), address: z.string(), deadlineMs: z.number().min(0).optional() }),
-  drainState: z.strictObject({ service: z.string(), address: z.string() }),
+  drain: z.strictObject({ service: z.string(), address, deadlineMs: z.number().min(0).optional() }),
+  drainState: z.strictObject({ service: z.string(), address }),
   stop: z.strictObject({ detach: z.boolean() }),
   edit: z.strictObject({ edit }),
   zero: z.strictObject({ service: editKey.optional() }),

@@ -11,7 +11,7 @@ import {
   type Model,
   NO_DESTINATION,
   type Overrides,
-  parseIp,
+  isIp,
   isMac,
   PROTOCOLS,
   SCHEDULER_FLAGS,
@@ -23,7 +23,7 @@ import {
 } from '../model/index.js';
 
 /** In the one spelling by which addresses are compared. */
-export const addressSchema = z.custom<IpAddress>((value) => typeof value === 'string' && parseIp(value) === value);
+export const addressSchema = z.custom<IpAddress>((value) => typeof value === 'string' && isIp(value));
 const mac = z.custom<MacAddress>((value) => typeof value === 'string' && isMac(value));
 
 const count = z.int().min(0);
@@ -79,7 +79,7 @@ export const modelSchema: z.ZodType<Model> = z.strictObject({
   mode: z.enum(['native', 'generic', 'auto']),
   fragments: z.boolean().optional(),
   vlans: z.boolean().optional(),
-  directors: z.array(z.string()).optional(),
+  directors: z.array(z.union([addressSchema, mac])).optional(),
   timeouts: timeouts.optional(),
   flows: flows.optional(),
   services: z.array(service),

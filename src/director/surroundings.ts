@@ -11,6 +11,7 @@ import {
   type Model,
   type Resolution,
   type World,
+  mac,
 } from '../model/index.js';
 import { stripsVlanTags } from '../native/index.js';
 import type { Network, Resolver } from '../net/index.js';
@@ -45,7 +46,7 @@ export class Surroundings {
       ...allServices(model).flatMap(({ destinations }) =>
         destinations.flatMap(({ address, mac }) => (mac === undefined ? address : [])),
       ),
-      ...directors.filter((each) => !isMac(each)),
+      ...directors.filter((each): each is IpAddress => !isMac(each)),
     ];
     await this.#resolver.track(addresses, interfaces);
     return { interfaces, resolutions: this.#resolver.resolutions() };
@@ -97,7 +98,7 @@ export function withNewcomers({ interfaces, resolutions }: World, model: Model):
   if (first === undefined) {
     return { interfaces, resolutions };
   }
-  const found: Resolution = { state: 'resolved', mac: '02:00:00:00:00:00', ifindex: first.ifindex };
+  const found: Resolution = { state: 'resolved', mac: mac('02:00:00:00:00:00'), ifindex: first.ifindex };
   const newcomers = allServices(model)
     .flatMap(({ destinations }) => destinations)
     .filter(({ address }) => !resolutions.has(address))

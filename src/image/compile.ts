@@ -8,6 +8,7 @@ import {
   type Destination,
   type Family,
   familyOf,
+  type IpAddress,
   ipBytes,
   isMac,
   type MacAddress,
@@ -138,7 +139,10 @@ function flowsFor(family: Family, services: readonly Service[], { flows }: Compi
   return isNeeded ? withDefaults(DEFAULT_FLOWS, flows)[`ipv${family}`] : 0;
 }
 
-function macOfDirector(director: string, { resolutions }: World): MacAddress | undefined {
+function macOfDirector(director: IpAddress | MacAddress, { resolutions }: World): MacAddress | undefined {
+  if (isMac(director)) {
+    return director;
+  }
   const resolution = resolutions.get(director);
-  return isMac(director) ? director : resolution?.state === 'resolved' ? resolution.mac : undefined;
+  return resolution?.state === 'resolved' ? resolution.mac : undefined;
 }

@@ -14,6 +14,7 @@ import {
   type Model,
   type Protocol,
   type Service,
+  ip,
 } from '../model/index.js';
 
 /**
@@ -56,7 +57,7 @@ export function serviceOfMark(marked: MarkService): Service {
   let service = asServices.get(marked);
   if (service === undefined) {
     const { family, ...rest } = marked;
-    service = { ...rest, address: family === 4 ? '0.0.0.0' : '::', port: 0, protocol: 'tcp' };
+    service = { ...rest, address: family === 4 ? ip('0.0.0.0') : ip('::'), port: 0, protocol: 'tcp' };
     asServices.set(marked, service);
   }
   return service;

@@ -1,6 +1,14 @@
 /** Rings: which table each service's scheduler looks flows up in, and how large it is. */
 
-import { type Destination, type IpAddress, ipBytes, MAX_SLOTS, type Scheduler, type Service } from '../model/index.js';
+import {
+  type Destination,
+  type IpAddress,
+  ipBytes,
+  MAX_SLOTS,
+  type Scheduler,
+  type Service,
+  ip,
+} from '../model/index.js';
 import { buildMhTable, buildShTable, dhIndex, foldAddress } from './ipvs-hash.js';
 import { buildRing, type Ring } from './ring.js';
 import type { Route } from './routes.js';
@@ -82,7 +90,7 @@ export function rebuildRing({
   readonly members: readonly (readonly [address: IpAddress, weight: number])[];
 }): Ring | undefined {
   const all = members.map(([address, weight], index) => ({ destination: { address, weight }, index }));
-  return planRing({ scheduler, port, address: '0.0.0.0' }, all, slots)?.build();
+  return planRing({ scheduler, port, address: ip('0.0.0.0') }, all, slots)?.build();
 }
 
 /** A destination that packets can be sent to, and its index among all of the service's. */

@@ -1,8 +1,6 @@
 /** Parses addresses and numbers as the C library does for ipvsadm: `inet_aton`, `strtol`, `atoi`. Pure. */
 
-import { isIPv6, SocketAddress } from 'node:net';
-
-import type { IpAddress } from '../model/index.js';
+import { type IpAddress, ipFromBytes, parseIpv6 } from '../model/index.js';
 
 /**
  * inet_aton(3): one to four parts, decimal, octal or hexadecimal. The last part fills the remaining bytes; text after
@@ -22,7 +20,7 @@ export function inetAton(text: string): IpAddress | undefined {
     return undefined;
   }
   const value = parts.reduce<number>((sum, part, i) => sum + part! * 256 ** (3 - i), last);
-  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
+  return ipFromBytes(Uint8Array.from([24, 16, 8, 0], (shift) => Math.floor(value / 2 ** shift) % 256));
 }
 
 /** 10, 012, 0xa */
@@ -38,7 +36,7 @@ function cNumber(text: string): number | undefined {
 
 /** inet_pton(3) for IPv6, without zones. The result is spelled as in RFC 5952. */
 export function inetPton6(text: string): IpAddress | undefined {
-  return isIPv6(text) && !text.includes('%') ? new SocketAddress({ address: text, family: 'ipv6' }).address : undefined;
+  return parseIpv6(text);
 }
 
 /** strtol(3) of the whole text in base 10, with leading white space and sign. Undefined outside the limits. */

@@ -1,6 +1,6 @@
 /** The table of options: how each one changes the entry that a command line fills in. */
 
-import { type Family, familyOf, type IpAddress, MAX_THRESHOLD, MAX_WEIGHT } from '../model/index.js';
+import { type Family, familyOf, type IpAddress, MAX_THRESHOLD, MAX_WEIGHT, ip } from '../model/index.js';
 import type { DestinationArgument } from './command.js';
 import { usage } from './errors.js';
 import type { TunnelType } from './legality.js';
@@ -34,7 +34,7 @@ const DEFAULT_PERSISTENCE = 360;
 const values = () => import('./values.js');
 
 /** The mask that tells every client from every other. */
-export const ALL_BITS = '255.255.255.255';
+export const ALL_BITS = ip('255.255.255.255');
 const MAX_PORT = 0xffff;
 /** The longest content of a UDP datagram. */
 const MAX_SYNC_LENGTH = 65_507;

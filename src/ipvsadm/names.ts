@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 
-import { familyOf, type IpAddress } from '../model/index.js';
+import { type IpAddress, parseIp } from '../model/index.js';
 
 /** The protocols of ipvsadm. Beeline does not have SCTP. */
 export type ProtocolName = 'tcp' | 'udp' | 'sctp';
@@ -57,7 +57,7 @@ export function systemNames(path = '/etc/services'): Names {
     addressOf: async (host) => {
       const { lookup } = await import('node:dns/promises');
       try {
-        return (await lookup(host, { family: 4 })).address;
+        return parseIp((await lookup(host, { family: 4 })).address);
       } catch {
         return undefined;
       }
@@ -68,7 +68,7 @@ export function systemNames(path = '/etc/services'): Names {
         [...new Set(addresses)].map(async (address): Promise<[IpAddress, string][]> => {
           try {
             const { hostname } = await lookupService(address, 0);
-            return familyOf(hostname) === 6 || hostname === address ? [] : [[address, hostname]];
+            return hostname.includes(':') || hostname === address ? [] : [[address, hostname]];
           } catch {
             return [];
           }

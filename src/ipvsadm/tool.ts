@@ -1,7 +1,7 @@
 /** Runs ipvsadm's three programs with this host's terminal, daemon, names and addresses. Made to start fast. */
 
 import { request } from '../control/index.js';
-import { DEFAULT_INSTANCE, instanceOf } from '../model/index.js';
+import { DEFAULT_INSTANCE, instanceOf, parseIp } from '../model/index.js';
 import { failureOf } from './errors.js';
 import type { Director, Environment } from './environment.js';
 import { clearAndRestore, execute } from './execute.js';
@@ -71,10 +71,10 @@ function environmentOf(instance: string): Environment {
     },
     loopback: async () => {
       const { networkInterfaces } = await import('node:os');
-      return (networkInterfaces()['lo'] ?? []).map(({ address, cidr }) => ({
-        address,
-        prefixLength: Number(cidr?.split('/')[1] ?? NaN),
-      }));
+      return (networkInterfaces()['lo'] ?? []).flatMap(({ address: text, cidr }) => {
+        const address = parseIp(text);
+        return address === undefined ? [] : [{ address, prefixLength: Number(cidr?.split('/')[1] ?? NaN) }];
+      });
     },
   };
 }

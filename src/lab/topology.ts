@@ -1,6 +1,6 @@
 /** The lab's network, as in LVS tutorials: its hosts, addresses and setup. Pure. */
 
-import type { IpAddress, MacAddress } from '../model/index.js';
+import { type IpAddress, type MacAddress, ip, mac } from '../model/index.js';
 
 export type HostName = 'client' | 'director' | 'real1' | 'real2';
 
@@ -13,14 +13,14 @@ export interface Host {
 
 /** The name of each host's network card. */
 export const NIC = 'ens3';
-export const VIP4 = '192.168.1.100';
+export const VIP4 = ip('192.168.1.100');
 export const VIP6 = 'fd00::100';
 
 export const HOSTS: readonly Host[] = [
-  { name: 'client', mac: '00:50:00:00:03:00', ipv4: '192.168.1.12', ipv6: 'fd00::12' },
-  { name: 'director', mac: '00:50:00:00:04:00', ipv4: '192.168.1.21', ipv6: 'fd00::21' },
-  { name: 'real1', mac: '00:50:00:00:01:00', ipv4: '192.168.1.31', ipv6: 'fd00::31' },
-  { name: 'real2', mac: '00:50:00:00:02:00', ipv4: '192.168.1.32', ipv6: 'fd00::32' },
+  { name: 'client', mac: mac('00:50:00:00:03:00'), ipv4: ip('192.168.1.12'), ipv6: ip('fd00::12') },
+  { name: 'director', mac: mac('00:50:00:00:04:00'), ipv4: ip('192.168.1.21'), ipv6: ip('fd00::21') },
+  { name: 'real1', mac: mac('00:50:00:00:01:00'), ipv4: ip('192.168.1.31'), ipv6: ip('fd00::31') },
+  { name: 'real2', mac: mac('00:50:00:00:02:00'), ipv4: ip('192.168.1.32'), ipv6: ip('fd00::32') },
 ];
 
 /** The web servers' pages. */

@@ -2,11 +2,13 @@
 
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 
-/** An IP address in its canonical spelling: dotted decimal, or RFC 5952. */
-export type IpAddress = string;
+declare const brand: unique symbol;
 
-/** A MAC address as six lower-case bytes with colons. */
-export type MacAddress = string;
+/** An IP address in its canonical spelling: dotted decimal, or RFC 5952. Only the parsers of this file make one. */
+export type IpAddress = string & { readonly [brand]: 'IpAddress' };
+
+/** A MAC address as six lower-case bytes with colons. Only the parsers of this file make one. */
+export type MacAddress = string & { readonly [brand]: 'MacAddress' };
 
 export type Family = 4 | 6;
 
@@ -16,13 +18,34 @@ export type Family = 4 | 6;
  */
 export function parseIp(text: string): IpAddress | undefined {
   if (isIPv4(text)) {
-    return text;
+    return text as IpAddress;
   }
-  if (!isIPv6(text) || text.includes('%')) {
-    return undefined;
+  const address = parseIpv6(text);
+  return address?.startsWith('::ffff:') === true && address.includes('.') ? undefined : address;
+}
+
+/** Returns the canonical spelling as inet_pton(3) reads it, IPv4 in IPv6 included; undefined for all else. */
+export function parseIpv6(text: string): IpAddress | undefined {
+  return isIPv6(text) && !text.includes('%')
+    ? (new SocketAddress({ address: text, family: 'ipv6' }).address as IpAddress)
+    : undefined;
+}
+
+/** Returns whether a text is an IP address in its canonical spelling. */
+export function isIp(text: string): text is IpAddress {
+  return parseIp(text) === text;
+}
+
+/**
+ * Returns the address that a text spells, for texts that a program makes itself.
+ *
+ * @throws RangeError if it is no address in its canonical spelling
+ */
+export function ip(text: string): IpAddress {
+  if (!isIp(text)) {
+    throw new RangeError(`"${text}" is no IP address in its canonical spelling`);
   }
-  const { address } = new SocketAddress({ address: text, family: 'ipv6' });
-  return address.startsWith('::ffff:') && address.includes('.') ? undefined : address;
+  return text;
 }
 
 export function familyOf(address: IpAddress): Family {
@@ -53,10 +76,10 @@ function dottedWords(dotted: string): number[] {
 /** Returns the canonical spelling of 4 or 16 bytes. */
 export function ipFromBytes(bytes: Uint8Array): IpAddress {
   if (bytes.length === 4) {
-    return bytes.join('.');
+    return bytes.join('.') as IpAddress;
   }
   const groups = Array.from({ length: 8 }, (_, i) => ((bytes[i * 2]! << 8) | bytes[i * 2 + 1]!).toString(16));
-  return new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address;
+  return new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address as IpAddress;
 }
 
 /** Orders addresses: IPv4 before IPv6, then by their bytes. */
@@ -74,12 +97,24 @@ function compareBytes(a: Uint8Array, b: Uint8Array): number {
 }
 
 export function macFromBytes(bytes: Uint8Array): MacAddress {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':') as MacAddress;
 }
 
 /** Returns whether a text is a MAC address in the spelling of `macFromBytes`. */
-export function isMac(text: string): boolean {
+export function isMac(text: string): text is MacAddress {
   return /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(text);
+}
+
+/**
+ * Returns the MAC address that a text spells, for texts that a program makes itself.
+ *
+ * @throws RangeError if it is no MAC address in its canonical spelling
+ */
+export function mac(text: string): MacAddress {
+  if (!isMac(text)) {
+    throw new RangeError(`"${text}" is no MAC address in its canonical spelling`);
+  }
+  return text;
 }
 
 export function macBytes(mac: MacAddress): Uint8Array {

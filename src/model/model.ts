@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 
+import type { IpAddress, MacAddress } from './address.js';
 import type { FlowTableSizes, Overrides, Timeouts } from './flow-settings.js';
 import type { MarkRule, MarkService, Service } from './service.js';
 import { markServiceName, serviceName } from './service-name.js';
@@ -19,7 +20,7 @@ export interface Model {
   /** Whether tagged frames are parsed; default: if a real server is on a VLAN. */
   readonly vlans?: boolean | undefined;
   /** Other directors, by address or MAC: their frames are never scheduled a second time. */
-  readonly directors?: readonly string[] | undefined;
+  readonly directors?: readonly (IpAddress | MacAddress)[] | undefined;
   /** Replace DEFAULT_TIMEOUTS. */
   readonly timeouts?: Overrides<Timeouts> | undefined;
   /** Replace DEFAULT_FLOWS. */

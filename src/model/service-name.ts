@@ -1,6 +1,6 @@
 /** The names of services: how people write them, and how maps and messages identify them. */
 
-import { familyOf, parseIp } from './address.js';
+import { familyOf, parseIp, ip } from './address.js';
 import type { MarkKey, Protocol, Service, ServiceKey } from './service.js';
 
 /** Returns the name of a service: "tcp 192.168.1.100:80". */
@@ -30,7 +30,7 @@ export function parseServiceName(text: string): (ServiceKey & Pick<Service, 'mar
   const marked = /^fwm[ /](\d{1,10})([ /]ipv6)?$/i.exec(text.trim());
   if (marked !== null) {
     const mark = Number(marked[1]);
-    return { protocol: 'tcp', address: marked[2] === undefined ? '0.0.0.0' : '::', port: 0, mark };
+    return { protocol: 'tcp', address: marked[2] === undefined ? ip('0.0.0.0') : ip('::'), port: 0, mark };
   }
   const parts = /^(?:(tcp|udp)[ /])?(?:\[([^\]]+)\]|([^[\]:]+)):(\d{1,5})$/i.exec(text.trim());
   const address = parseIp(parts?.[2] ?? parts?.[3] ?? '');

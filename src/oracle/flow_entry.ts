@@ -10,7 +10,8 @@ export interface Entry {
   /** The service's name. */
   readonly service: string;
   readonly client: Client;
-  address: IpAddress;
+  /** Undefined when the service no longer has the destination. */
+  address: IpAddress | undefined;
   state: LiveState;
   /** The time of the last packet, in seconds. */
   seen: number;

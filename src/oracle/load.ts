@@ -7,8 +7,8 @@ import type { Load, Maps } from './maps.js';
 import type { LiveState } from './state.js';
 
 /** A destination's name among the loads. */
-export function loadName({ name }: CompiledService, address: IpAddress): string {
-  return `${name} ${address}`;
+export function loadName({ name }: CompiledService, address: IpAddress | undefined): string {
+  return `${name} ${address ?? ''}`;
 }
 
 export function loadOf({ memory }: Maps, name: string): Load {
@@ -20,7 +20,7 @@ export function loadOf({ memory }: Maps, name: string): Load {
 export function countFlow(
   { memory }: Maps,
   service: CompiledService,
-  address: IpAddress,
+  address: IpAddress | undefined,
   state: LiveState,
   change: number,
 ): void {

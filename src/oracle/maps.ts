@@ -22,8 +22,8 @@ export interface RecalledLoad extends Load {
 /** A flow, or a template, that is remembered already. */
 export interface RecalledFlow {
   readonly state: FlowState;
-  /** '' when no destination of the service has its number any more. */
-  readonly address: IpAddress;
+  /** Undefined when no destination of the service has its number any more. */
+  readonly address: IpAddress | undefined;
 }
 
 /** A first fragment that is remembered already. */

@@ -46,7 +46,10 @@ export function scheduledOf({ service, ring, destinations, routes }: CompiledSer
 }
 
 /** A destination's index when it takes packets. */
-export function reachableIndex({ destinations, routes }: CompiledService, address: IpAddress): number | undefined {
+export function reachableIndex(
+  { destinations, routes }: CompiledService,
+  address: IpAddress | undefined,
+): number | undefined {
   const index = destinations.findIndex((each) => each.address === address);
   return index >= 0 && routes[index]!.action !== 'none' ? index : undefined;
 }

@@ -4,7 +4,7 @@ import { attach, DIRECTOR_OBJECT, MapSet, Publisher } from '../../dataplane/inde
 import { compile } from '../../image/index.js';
 import { run } from '../../lab/index.js';
 import type { XdpMode } from '../../libbpf/index.js';
-import type { Interface, IpAddress, Resolution, Service } from '../../model/index.js';
+import { type Interface, type IpAddress, type Resolution, type Service, ip } from '../../model/index.js';
 import { attachIpvs } from './ipvs.js';
 import { type Cable, stationMac, type Target, type Wire } from './wire.js';
 
@@ -22,7 +22,7 @@ export const DIRECTORS = [
 export type DirectorName = (typeof DIRECTORS)[number];
 
 /** The real servers: stations 1 and 2. */
-export const REAL_SERVERS: readonly IpAddress[] = ['10.9.0.31', '10.9.0.32'];
+export const REAL_SERVERS: readonly IpAddress[] = [ip('10.9.0.31'), ip('10.9.0.32')];
 
 /** A director that is ready for packets. */
 export interface Contender extends Target {
@@ -71,7 +71,7 @@ export const CONTENDERS: Readonly<Record<Exclude<DirectorName, 'ipvs-uml'>, (wir
   nftables: async (wire) => {
     const cable = await wire.cable('nft');
     await behaveAsCard(cable);
-    await run('nft', ['-f', '-'], { input: nftablesRules(cable, '10.9.0.102') });
+    await run('nft', ['-f', '-'], { input: nftablesRules(cable, ip('10.9.0.102')) });
     return contender('nftables', cable, 102);
   },
   // One next hop for the VIP: a router without services, the least that the kernel can do.
@@ -86,13 +86,13 @@ export const CONTENDERS: Readonly<Record<Exclude<DirectorName, 'ipvs-uml'>, (wir
   ipvs: async (wire) => {
     const cable = await wire.cable('ipvs');
     await behaveAsCard(cable);
-    await attachIpvs(cable.near.name, '10.9.0.104', REAL_SERVERS);
+    await attachIpvs(cable.near.name, ip('10.9.0.104'), REAL_SERVERS);
     return contender('ipvs', cable, 104);
   },
 };
 
 function contender(director: DirectorName, { far }: Cable, vip: number, stations = [1, 2]): Contender {
-  return { director, far, mac: stationMac(0), vip: `10.9.0.${vip}`, stations };
+  return { director, far, mac: stationMac(0), vip: ip(`10.9.0.${vip}`), stations };
 }
 
 /** Sets up Beeline's program and tables with one service. */

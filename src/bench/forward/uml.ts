@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { run } from '../../lab/index.js';
-import { BeelineError, type MacAddress, type Scheduler } from '../../model/index.js';
+import { BeelineError, type MacAddress, type Scheduler, ip } from '../../model/index.js';
 import { type Contender, REAL_SERVERS } from './contenders.js';
 import { cpio, DIRECTORY, EXECUTABLE } from './cpio.js';
 import { ipvsCommands } from './ipvs.js';
@@ -16,7 +16,7 @@ const MODULES = '/usr/lib/uml/modules';
 const NEEDED = ['/usr/bin/linux.uml', MODULES, '/bin/busybox', '/usr/sbin/ipvsadm', '/usr/sbin/ip'];
 
 const TAP = 'uml-far';
-const VIP = '10.9.0.105';
+const VIP = ip('10.9.0.105');
 const MEMORY = '512M';
 const BOOT_TIMEOUT_MS = 30_000;
 

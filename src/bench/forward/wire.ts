@@ -5,20 +5,20 @@ import { fileURLToPath } from 'node:url';
 import { attach } from '../../dataplane/index.js';
 import { run } from '../../lab/index.js';
 import { BpfObject, LIVE_FRAMES, type Mapping, type XdpLink } from '../../libbpf/index.js';
-import { BeelineError, type Interface, type IpAddress, type MacAddress, macBytes } from '../../model/index.js';
+import { BeelineError, type Interface, type IpAddress, type MacAddress, macBytes, ip, mac } from '../../model/index.js';
 import { buildFrame, ETHERNET, IPV4 } from '../../packet/index.js';
 
 const WIRE_OBJECT = fileURLToPath(new URL('../../../bpf/wire.bpf.o', import.meta.url));
 
 /** Station n of bpf/wire.bpf.c: 0 is the director, real servers follow. */
 export function stationMac(station: number): MacAddress {
-  return `02:62:65:65:00:0${station}`;
+  return mac(`02:62:65:65:00:0${station}`);
 }
 
 /** The client's MAC: no packet is sent to this station. */
 const CLIENT_MAC = stationMac(7);
 /** The first client's address. Other clients have the addresses after it. */
-const FIRST_CLIENT = '10.1.0.0';
+const FIRST_CLIENT = ip('10.1.0.0');
 /** PORTS_PER_CLIENT × 64 addresses: bpf/wire.bpf.c. */
 export const MOST_FLOWS = 1 << 20;
 
@@ -158,7 +158,7 @@ export async function interfaceNamed(name: string): Promise<Interface> {
   if (link === undefined) {
     throw new BeelineError('INTERFACE_MISSING', `there is no network interface ${name}`, { hint: 'See "ip link".' });
   }
-  return { name, ifindex: link.ifindex, mac: link.address, up: true, mtu: link.mtu, group: link.ifindex };
+  return { name, ifindex: link.ifindex, mac: mac(link.address), up: true, mtu: link.mtu, group: link.ifindex };
 }
 
 interface LinkJson {

@@ -5,7 +5,17 @@ import { fileURLToPath } from 'node:url';
 import { MapSet, Publisher } from '../../dataplane/index.js';
 import { compile } from '../../image/index.js';
 import { feature } from '../../layout/index.js';
-import type { Interface, IpAddress, MacAddress, Resolution, Service, World } from '../../model/index.js';
+import {
+  type Interface,
+  ip,
+  type IpAddress,
+  ipFromBytes,
+  mac,
+  type MacAddress,
+  type Resolution,
+  type Service,
+  type World,
+} from '../../model/index.js';
 
 /** The director's BPF object with the benchmark's programs added. */
 const BENCH_OBJECT = fileURLToPath(new URL('../../../bpf/bench.bpf.o', import.meta.url));
@@ -17,7 +27,7 @@ const BENCH_OBJECT = fileURLToPath(new URL('../../../bpf/bench.bpf.o', import.me
 export const DIRECTOR: Interface = {
   name: 'bench',
   ifindex: 1,
-  mac: '00:50:00:00:04:00',
+  mac: mac('00:50:00:00:04:00'),
   up: true,
   mtu: 1500,
   group: 1,
@@ -42,7 +52,7 @@ export type Variant = 'common' | 'everything' | 'vlan' | 'tracked' | 'wlc';
 export const BENCH_VLAN = 10;
 
 export function vip(index: number): IpAddress {
-  return [...FIRST_VIP, index >> 8, index & 0xff].join('.');
+  return ipFromBytes(Uint8Array.of(...FIRST_VIP, index >> 8, index & 0xff));
 }
 
 /**
@@ -51,14 +61,14 @@ export function vip(index: number): IpAddress {
  */
 export function benchServices({ services, destinations }: Size): Service[] {
   const range = Array.from({ length: destinations }, (_, i) => i);
-  const ipv4 = range.map((i) => ({ address: `10.100.${i >> 8}.${i & 0xff}`, weight: 1 }));
-  const ipv6 = range.map((i) => ({ address: `fd00::1:${(i + 1).toString(16)}`, weight: 1 }));
+  const ipv4 = range.map((i) => ({ address: ip(`10.100.${i >> 8}.${i & 0xff}`), weight: 1 }));
+  const ipv6 = range.map((i) => ({ address: ip(`fd00::1:${(i + 1).toString(16)}`), weight: 1 }));
   const all = Array.from({ length: services }, (_, i) => vip(i));
   return [
     ...all.map((address) => service(address, 'tcp', ipv4)),
     service(vip(0), 'udp', ipv4),
-    service('fd00::100', 'tcp', ipv6),
-    service('fd00::100', 'udp', ipv6),
+    service(ip('fd00::100'), 'tcp', ipv6),
+    service(ip('fd00::100'), 'udp', ipv6),
   ];
 }
 

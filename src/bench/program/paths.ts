@@ -15,6 +15,7 @@ import {
   withOptions,
 } from '../../packet/index.js';
 import { BENCH_VLAN, DIRECTOR, type Size, type Variant, vip } from './director.js';
+import { ip, mac } from '../../model/index.js';
 
 export interface Path {
   readonly path: string;
@@ -37,7 +38,7 @@ export interface Path {
   readonly expect: number;
 }
 
-const CLIENT_MAC = '00:50:00:00:03:00';
+const CLIENT_MAC = mac('00:50:00:00:03:00');
 const SMALL: Size = { services: 1, destinations: 10 };
 const WIDE: Size = { services: 1, destinations: 64 };
 /** Flows of the paths that draw them at random, unless they say otherwise. */
@@ -48,7 +49,7 @@ function frame(options: Partial<FrameOptions> = {}): Uint8Array {
   return buildFrame({
     destinationMac: DIRECTOR.mac,
     sourceMac: CLIENT_MAC,
-    source: ipv6 ? 'fd00::12' : '192.168.1.12',
+    source: ipv6 ? ip('fd00::12') : ip('192.168.1.12'),
     destination: vip(0),
     protocol: 'tcp',
     sourcePort: 40_000,
@@ -76,10 +77,10 @@ export function pathsOf({ services, destinations, flows }: Size & { flows: numbe
     one('mac-swap', 'mac_swap', frame(), { size }),
     one('ipv4-tcp', 'director', frame(), { size }),
     one('ipv4-udp', 'director', frame({ protocol: 'udp' }), { size }),
-    one('ipv6-tcp', 'director', frame({ destination: 'fd00::100' }), { size }),
-    one('ipv6-udp', 'director', frame({ destination: 'fd00::100', protocol: 'udp' }), { size }),
-    one('no-service', 'director', frame({ destination: '192.168.1.21', destinationPort: 22 }), pass),
-    one('no-service-ipv6', 'director', frame({ destination: 'fd00::21', destinationPort: 22 }), pass),
+    one('ipv6-tcp', 'director', frame({ destination: ip('fd00::100') }), { size }),
+    one('ipv6-udp', 'director', frame({ destination: ip('fd00::100'), protocol: 'udp' }), { size }),
+    one('no-service', 'director', frame({ destination: ip('192.168.1.21'), destinationPort: 22 }), pass),
+    one('no-service-ipv6', 'director', frame({ destination: ip('fd00::21'), destinationPort: 22 }), pass),
     one('vip-no-service', 'director', frame({ destinationPort: 22 }), pass),
     many('flows-empty', size, flows, 'flows_empty'),
     many('flows-1', size, 1),
@@ -87,9 +88,9 @@ export function pathsOf({ services, destinations, flows }: Size & { flows: numbe
   ];
 }
 
-const VIP6 = 'fd00::100';
-const CLIENT = '192.168.1.12';
-const CLIENT6 = 'fd00::12';
+const VIP6 = ip('fd00::100');
+const CLIENT = ip('192.168.1.12');
+const CLIENT6 = ip('fd00::12');
 
 /** An IPv6 options header that holds nothing but padding (RFC 8200, 4.2). */
 const PADDING = { number: 60, rest: [0, 1, 4, 0, 0, 0, 0] };
@@ -110,14 +111,14 @@ function unusualPaths(): Path[] {
   const tcp6 = frame({ destination: VIP6 });
   const error = icmpError({
     ...macs,
-    router: '10.9.9.9',
+    router: ip('10.9.9.9'),
     vip: vip(0),
     type: 3,
     quoted: replyBeginning(vip(0), 80, CLIENT, 40_000, 6),
   });
   const error6 = icmpError({
     ...macs,
-    router: 'fd09::9',
+    router: ip('fd09::9'),
     vip: VIP6,
     type: 2,
     quoted: replyBeginning(VIP6, 80, CLIENT6, 40_000, 6),
@@ -152,7 +153,12 @@ function unusualPaths(): Path[] {
     { ...many('new-flow-wlc-64-cached', WIDE, NEW_FLOWS), ...BEGINS, ...CACHED, variant: 'wlc', frame: syn },
     one('everything-ipv4-tcp', 'director', frame(), everything),
     one('everything-ipv6-tcp', 'director', tcp6, everything),
-    one('everything-no-service', 'director', frame({ destination: '192.168.1.21', destinationPort: 22 }), noService),
+    one(
+      'everything-no-service',
+      'director',
+      frame({ destination: ip('192.168.1.21'), destinationPort: 22 }),
+      noService,
+    ),
     { ...many('everything-flows-1048576', SMALL, MANY_FLOWS), ...everything },
   ];
 }

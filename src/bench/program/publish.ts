@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Publisher } from '../../dataplane/index.js';
 import { compile } from '../../image/index.js';
-import { type IpAddress, type MacAddress, macFromBytes, type Service } from '../../model/index.js';
+import { type IpAddress, type MacAddress, macFromBytes, type Service, ip, mac } from '../../model/index.js';
 import { buildFrame, summarizeFrame } from '../../packet/index.js';
 import { spreadOf } from '../measure/statistics.js';
 import { benchServices, benchWorld, DIRECTOR, emptyDirector, type Size, vip } from './director.js';
@@ -66,8 +66,8 @@ function withWeight(service: Service, mac: MacAddress, weight: number): Service 
 function destinationOf(director: Publisher): MacAddress {
   const data = buildFrame({
     destinationMac: DIRECTOR.mac,
-    sourceMac: '00:50:00:00:03:00',
-    source: '192.168.1.12',
+    sourceMac: mac('00:50:00:00:03:00'),
+    source: ip('192.168.1.12'),
     destination: vip(CHANGED),
     protocol: 'tcp',
     sourcePort: 40_000,

@@ -107,9 +107,9 @@ function sequenceBase({ memory, control }: MapSet, service: number): number {
   return memory.load32('policies', control.activeCopy, service * byteLength + base.offset);
 }
 
-/** Returns '', an address that no real server has, for a destination that the service no longer has. */
-function addressOf(destinations: ReadonlyMap<IpAddress, number>, { destination }: FlowEntry): IpAddress {
-  return nameOf(destinations, destination) ?? '';
+/** Returns undefined for a destination that the service no longer has. */
+function addressOf(destinations: ReadonlyMap<IpAddress, number>, { destination }: FlowEntry): IpAddress | undefined {
+  return nameOf(destinations, destination);
 }
 
 function nameOf(destinations: ReadonlyMap<IpAddress, number>, number: number): IpAddress | undefined {

@@ -1,7 +1,7 @@
 /** The tables of destinations, of rings' slots, and of egresses: to which MAC and by which interface a packet leaves. */
 
 import * as layout from '../../layout/index.js';
-import { type Interface, macBytes } from '../../model/index.js';
+import { type Interface, macBytes, mac } from '../../model/index.js';
 import type { CompiledService, Image } from '../image.js';
 import type { ServiceNumbers } from '../numbering.js';
 
@@ -55,7 +55,7 @@ export function encodeDestinationsHeader({ interfaces, directors }: Image): Uint
     bytes.set(macBytes(mac), table.directors.offset + i * table.directors.stride);
   });
   // If there are several interfaces, the program looks in struct nics instead.
-  bytes.set(macBytes(interfaces[0]?.mac ?? '00:00:00:00:00:00'), table.ownMac.offset);
+  bytes.set(macBytes(interfaces[0]?.mac ?? mac('00:00:00:00:00:00')), table.ownMac.offset);
   return bytes;
 }
 

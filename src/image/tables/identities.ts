@@ -13,6 +13,7 @@ import {
   type Service,
   type ServiceKey,
   serviceName,
+  ip,
 } from '../../model/index.js';
 import type { Image } from '../image.js';
 import { markEntryName } from '../marks.js';
@@ -125,7 +126,7 @@ function* identitiesIn({ bytes, stride }: IdentityTable): Generator<Identity> {
     const protocolNumber = bytes[at + identity.protocol.offset];
     if (protocolNumber === MARK_PROTOCOL) {
       const mark = view.getUint32(at + identity.address.offset);
-      yield { number, address: family === 4 ? '0.0.0.0' : '::', port: 0, protocol: 'tcp', mark, service };
+      yield { number, address: family === 4 ? ip('0.0.0.0') : ip('::'), port: 0, protocol: 'tcp', mark, service };
       continue;
     }
     const protocol = PROTOCOLS.find((name) => PROTOCOL_NUMBERS[name] === protocolNumber);

@@ -3,7 +3,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import type { IpvsChoice } from '../../../bench/index.js';
-import { BeelineError, isMac, parseIp } from '../../../model/index.js';
+import { BeelineError, familyOf, type IpAddress, isMac, type MacAddress, parseIp } from '../../../model/index.js';
 import { completes } from '../../../usage/index.js';
 import { interfaces } from '../../candidates.js';
 import { interruptible, output, type OutputOptions, requireWritable, wholeNumber, withOutput } from './output.js';
@@ -15,8 +15,8 @@ interface Options extends OutputOptions {
   readonly ipvs: IpvsChoice;
   readonly cpu?: number;
   readonly device?: string;
-  readonly directorMac?: string;
-  readonly vip?: string;
+  readonly directorMac?: MacAddress;
+  readonly vip?: IpAddress;
   readonly yesFlood?: string;
 }
 
@@ -85,7 +85,7 @@ function externalDirector({
   device,
   directorMac,
   vip,
-}: Options): { device: string; mac: string; vip: string } | undefined {
+}: Options): { device: string; mac: MacAddress; vip: IpAddress } | undefined {
   if (device === undefined) {
     return undefined;
   }
@@ -101,16 +101,17 @@ function cpuNumber(text: string): number {
   return text === '0' ? 0 : wholeNumber(text);
 }
 
-function mac(text: string): string {
+function mac(text: string): MacAddress {
   if (!isMac(text)) {
     throw new InvalidArgumentError('It must be a MAC address, for example 00:50:00:00:04:00.');
   }
   return text;
 }
 
-function ipv4(text: string): string {
-  if (parseIp(text) === undefined || text.includes(':')) {
+function ipv4(text: string): IpAddress {
+  const address = parseIp(text);
+  if (address === undefined || familyOf(address) !== 4) {
     throw new InvalidArgumentError('It must be an IPv4 address.');
   }
-  return text;
+  return address;
 }

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 
 import { type ExplainReport, MAX_EXPLAINED_BYTES, MAX_EXPLAINED_FRAMES } from '../../../control/index.js';
-import { BeelineError, isMac, type MacAddress, macBytes } from '../../../model/index.js';
+import { BeelineError, isMac, type MacAddress, macBytes, mac } from '../../../model/index.js';
 import { ask } from '../../daemon.js';
 import { print, printJsonList, stdoutPaint } from '../../terminal/print.js';
 import { formatQuantity } from '../../terminal/format.js';
@@ -20,7 +20,7 @@ export interface CaptureOptions {
 }
 
 /** The sender's MAC in made-up frames: locally administered, so that no device has it. */
-export const CLIENT_MAC = '02:00:00:00:00:01';
+export const CLIENT_MAC = mac('02:00:00:00:00:01');
 
 export async function explainCapture(self: Command, path: string, options: CaptureOptions): Promise<void> {
   const left: LeftOut = { skipped: 0, more: false };

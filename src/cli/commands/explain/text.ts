@@ -120,9 +120,9 @@ function newClientLine(): string {
   return 'not known; the client would stay at the real server of this flow';
 }
 
-function slotLine({ index, of, server = 'no real server', full, lookedOn, moved, previous }: ExplainedSlot): string {
+function slotLine({ index, of, server, full, lookedOn, moved, previous }: ExplainedSlot): string {
   const parts = [
-    `${index} of ${of} -> ${server}`,
+    `${index} of ${of} -> ${server ?? 'no real server'}`,
     full && 'which has reached its upper threshold',
     lookedOn > 0 && `the real server ${formatQuantity(lookedOn, 'slot')} further takes it`,
     previous !== undefined && `moved from ${previous}`,
