@@ -3,7 +3,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { Resolution } from '../../src/model/index.js';
+import { ip, type Resolution } from '../../src/model/index.js';
 import { fromHex, hex } from './packets.js';
 import type { Scene } from './scenes.js';
 
@@ -52,7 +52,8 @@ export function loadFixtures(): Fixture[] {
       const { what, model, interfaces, resolutions, frames } = JSON.parse(
         readFileSync(join(FIXTURES, file), 'utf8'),
       ) as Written;
-      const scene = { model, world: { interfaces, resolutions: new Map(Object.entries(resolutions)) } };
+      const resolved = Object.entries(resolutions).map(([address, each]) => [ip(address), each] as const);
+      const scene = { model, world: { interfaces, resolutions: new Map(resolved) } };
       return { name: `${file}: ${what}`, scene, frames: frames.map(fromHex) };
     });
 }

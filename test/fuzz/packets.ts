@@ -1,6 +1,6 @@
 /** Random frames for a scene's director: of every shape that it knows, some of them damaged. */
 
-import { familyOf, type Service } from '../../src/model/index.js';
+import { familyOf, ip, type IpAddress, mac, type MacAddress, parseIp, type Service } from '../../src/model/index.js';
 import {
   buildFrame,
   ETHER_TYPE,
@@ -23,7 +23,7 @@ import {
 import type { Random } from './random.js';
 import { OTHER_DIRECTORS, type Scene } from './scenes.js';
 
-const CLIENT_MAC = '00:50:00:00:03:00';
+const CLIENT_MAC = mac('00:50:00:00:03:00');
 /** MAX_FRAME in test/bpf/fuzz.bpf.c, minus room for VLAN tags. */
 const MAX_FRAME = 500;
 
@@ -111,12 +111,12 @@ export class Packets {
     return frame;
   }
 
-  #macs(): { destinationMac: string; sourceMac: string } {
+  #macs(): { destinationMac: MacAddress; sourceMac: MacAddress } {
     const random = this.#random;
     const own = this.#scene.world.interfaces[0]!.mac;
     return {
       destinationMac: random.oneIn(12)
-        ? random.pick([...this.#scene.world.interfaces.map(({ mac }) => mac), 'ff:ff:ff:ff:ff:ff'])
+        ? random.pick([...this.#scene.world.interfaces.map((each) => each.mac), mac('ff:ff:ff:ff:ff:ff')])
         : own,
       sourceMac: random.oneIn(10) ? random.pick([...OTHER_DIRECTORS, own]) : CLIENT_MAC,
     };
@@ -131,7 +131,7 @@ export class Packets {
     const plain = buildFrame({
       ...this.#macs(),
       source: this.#client(service, fragment ? 2 : 5000),
-      destination: random.oneIn(20) ? (ipv4 ? '10.7.0.200' : 'fd07::200') : service.address,
+      destination: random.oneIn(20) ? (ipv4 ? ip('10.7.0.200') : ip('fd07::200')) : service.address,
       protocol,
       sourcePort: random.below(0x10000),
       destinationPort: random.oneIn(6) || service.port === 0 ? random.pick([0, 22, 53, 80, 443]) : service.port,
@@ -167,7 +167,7 @@ export class Packets {
     const vip = service.address;
     const ipv4 = familyOf(vip) === 4;
     const reply = replyBeginning(
-      random.oneIn(10) ? (ipv4 ? '10.7.0.200' : 'fd07::200') : vip,
+      random.oneIn(10) ? (ipv4 ? ip('10.7.0.200') : ip('fd07::200')) : vip,
       service.port === 0 ? 80 : service.port,
       this.#client(service, 5000),
       random.below(0x10000),
@@ -176,16 +176,18 @@ export class Packets {
     );
     return icmpError({
       ...this.#macs(),
-      router: ipv4 ? '10.9.9.9' : 'fd09::9',
+      router: ipv4 ? ip('10.9.9.9') : ip('fd09::9'),
       vip,
       type: random.pick(ipv4 ? [3, 3, 4, 11, 12, 8, 0] : [1, 2, 2, 3, 4, 128, 135]),
       quoted: random.oneIn(8) ? reply.subarray(0, random.below(reply.length)) : reply,
     });
   }
 
-  #client({ address }: Service, many: number): string {
+  #client({ address }: Service, many: number): IpAddress {
     const number = this.#random.below(many);
-    return familyOf(address) === 4 ? `172.16.${number >> 8}.${number & 0xff}` : `fd77::${number.toString(16)}`;
+    return familyOf(address) === 4
+      ? ip(`172.16.${number >> 8}.${number & 0xff}`)
+      : parseIp(`fd77::${number.toString(16)}`)!;
   }
 }
 

@@ -5,7 +5,10 @@ import {
   type Destination,
   familyOf,
   type Interface,
+  ip,
+  type IpAddress,
   isHashing,
+  mac,
   type MarkRule,
   type MarkService,
   overlap,
@@ -26,13 +29,13 @@ export interface Scene {
   readonly previous?: readonly (readonly number[])[];
 }
 
-export const OTHER_DIRECTORS = ['00:50:00:00:08:01', '00:50:00:00:08:02'];
+export const OTHER_DIRECTORS = [mac('00:50:00:00:08:01'), mac('00:50:00:00:08:02')];
 
 /** Entries for all flows of a batch: the oracle does not know which ones a full table replaces. */
 const FLOWS = { ipv4: 1 << 16, ipv6: 1 << 16 };
 
 /** The interface of BPF_PROG_RUN's frames: the loopback interface, index 1. */
-const INGRESS: Interface = { name: 'lo', ifindex: 1, mac: '00:50:00:00:04:00', up: true, mtu: 1500, group: 1 };
+const INGRESS: Interface = { name: 'lo', ifindex: 1, mac: mac('00:50:00:00:04:00'), up: true, mtu: 1500, group: 1 };
 
 /**
  * Makes a random director.
@@ -47,12 +50,12 @@ export function randomScene(random: Random, egress: number): Scene {
         {
           name: 'out',
           ifindex: egress,
-          mac: '00:50:00:00:04:02',
+          mac: mac('00:50:00:00:04:02'),
           up: true,
           mtu: random.pick([900, 1500, 9000]),
           group: egress,
         },
-        { name: 'bond', ifindex: 9999, mac: '00:50:00:00:04:03', up: true, mtu: 1500, group: 1 },
+        { name: 'bond', ifindex: 9999, mac: mac('00:50:00:00:04:03'), up: true, mtu: 1500, group: 1 },
       ]
     : [INGRESS];
   const vlans = random.oneIn(2);
@@ -87,7 +90,7 @@ function randomServices(random: Random, vlans: boolean): Service[] {
   const families = random.pick([[4], [6], [4, 6], [4, 6]]);
   for (let i = 0; i < 1 + random.below(8); i += 1) {
     const family = random.pick(families);
-    const address = family === 4 ? `10.7.0.${1 + random.below(3)}` : `fd07::${1 + random.below(3)}`;
+    const address = family === 4 ? ip(`10.7.0.${1 + random.below(3)}`) : ip(`fd07::${1 + random.below(3)}`);
     const port = random.pick([0, 53, 80, 443]);
     const protocol = random.pick(['tcp', 'udp'] as const);
     services.set(`${address} ${port} ${protocol}`, {
@@ -119,8 +122,14 @@ function randomMarks(random: Random, vlans: boolean): { markServices: MarkServic
       [0, 65_535],
     ] as const);
     const match = random.oneIn(3)
-      ? { protocol, address: family === 4 ? '10.7.0.0' : 'fd07::', prefixLength: whole - 2, firstPort, lastPort }
-      : { protocol, address: `${network}${1 + random.below(3)}`, prefixLength: whole, firstPort, lastPort };
+      ? {
+          protocol,
+          address: family === 4 ? ip('10.7.0.0') : ip('fd07::'),
+          prefixLength: whole - 2,
+          firstPort,
+          lastPort,
+        }
+      : { protocol, address: ip(`${network}${1 + random.below(3)}`), prefixLength: whole, firstPort, lastPort };
     if (!markRules.some((rule) => overlap(rule.match, match))) {
       markRules.push({ mark: 1 + random.below(2), match });
     }
@@ -128,7 +137,7 @@ function randomMarks(random: Random, vlans: boolean): { markServices: MarkServic
   const markServices = ([4, 6] as const).flatMap((family) =>
     [1, 2].map((mark): MarkService => {
       const { track: _track, ...policy } = randomPolicy(random, family, 'udp');
-      const destinations = randomDestinations(random, family === 4 ? '10.7.0.1' : 'fd07::1', vlans);
+      const destinations = randomDestinations(random, family === 4 ? ip('10.7.0.1') : ip('fd07::1'), vlans);
       return {
         mark,
         family,
@@ -158,16 +167,18 @@ function randomPolicy(
     return { scheduler, flags, onePacket: true };
   }
   const mask =
-    family === 4 ? random.pick(['255.255.255.255', '255.255.255.0', '255.0.255.252']) : random.pick([128, 64, 121]);
+    family === 4
+      ? random.pick(['255.255.255.255', '255.255.255.0', '255.0.255.252'].map(ip))
+      : random.pick([128, 64, 121]);
   return { scheduler, flags, ...(random.oneIn(4) && { persistence: { timeout: 300, mask } }) };
 }
 
-function randomDestinations(random: Random, vip: string, vlans: boolean): Destination[] {
+function randomDestinations(random: Random, vip: IpAddress, vlans: boolean): Destination[] {
   return Array.from({ length: random.below(6) }, (_, i) => ({
-    address: familyOf(vip) === 4 ? `10.8.0.${i + 1}` : `fd08::${i + 1}`,
+    address: familyOf(vip) === 4 ? ip(`10.8.0.${i + 1}`) : ip(`fd08::${i + 1}`),
     weight: random.pick([0, 1, 1, 1, 5]),
     ...(random.oneIn(6) && { upperThreshold: random.pick([1, 3, 50]) }),
-    ...(random.oneIn(8) && { mac: `02:aa:00:00:00:0${i}` }),
+    ...(random.oneIn(8) && { mac: mac(`02:aa:00:00:00:0${i}`) }),
     ...(vlans &&
       random.oneIn(2) && {
         vlan: random.pick([{ id: 20 }, { id: 4094 }, { id: 20, outer: 100 }, { id: 0, outer: 100 }]),
@@ -175,7 +186,7 @@ function randomDestinations(random: Random, vip: string, vlans: boolean): Destin
   }));
 }
 
-function randomResolution(random: Random, address: string, interfaces: readonly Interface[]): Resolution {
+function randomResolution(random: Random, address: IpAddress, interfaces: readonly Interface[]): Resolution {
   switch (random.below(8)) {
     case 0:
       return { state: 'local' };

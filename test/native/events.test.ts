@@ -10,6 +10,7 @@ import test, { before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RingBuffer } from '../../src/libbpf/index.js';
+import { ip as address } from '../../src/model/index.js';
 import {
   FileLock,
   KernelError,
@@ -118,21 +119,21 @@ test('neighbours are resolved by the kernel, or set by hand', async (context) =>
   });
   ip('addr', 'add', '10.9.0.1/24', 'dev', 'test6');
   using network = await Network.open(() => undefined);
-  await network.manageNeighbour(ifindex, '10.9.0.2', true);
-  while (network.neighbour(ifindex, '10.9.0.2')?.managed !== true) {
+  await network.manageNeighbour(ifindex, address('10.9.0.2'), true);
+  while (network.neighbour(ifindex, address('10.9.0.2'))?.managed !== true) {
     await sleep(1);
   }
-  assert.equal(network.neighbour(ifindex, '10.9.0.2')?.mac, undefined);
+  assert.equal(network.neighbour(ifindex, address('10.9.0.2'))?.mac, undefined);
   ip('neigh', 'replace', '10.9.0.3', 'dev', 'test6', 'lladdr', '02:00:00:00:00:03');
-  while (network.neighbour(ifindex, '10.9.0.3')?.mac !== '02:00:00:00:00:03') {
+  while (network.neighbour(ifindex, address('10.9.0.3'))?.mac !== '02:00:00:00:00:03') {
     await sleep(1);
   }
-  assert.equal(network.neighbour(ifindex, '10.9.0.3')?.permanent, true);
-  await network.manageNeighbour(ifindex, '10.9.0.2', false);
-  while (network.neighbour(ifindex, '10.9.0.2')?.managed !== false) {
+  assert.equal(network.neighbour(ifindex, address('10.9.0.3'))?.permanent, true);
+  await network.manageNeighbour(ifindex, address('10.9.0.2'), false);
+  while (network.neighbour(ifindex, address('10.9.0.2'))?.managed !== false) {
     await sleep(1);
   }
-  await assert.rejects(network.manageNeighbour(9999, '10.9.0.2', true), { name: 'NetlinkError', errno: 19 });
+  await assert.rejects(network.manageNeighbour(9999, address('10.9.0.2'), true), { name: 'NetlinkError', errno: 19 });
 });
 
 /** Returns lines for "ip -batch" that replace each of `count` neighbours `rounds` times. */
@@ -149,7 +150,9 @@ function replaceNeighbours(device: string, count: number, rounds: number): { inp
 function stale(network: Network, device: string, ifindex: number): string[] {
   const truth = JSON.parse(ip('-j', 'neigh', 'show', 'dev', device)) as { dst: string; lladdr?: string }[];
   assert.ok(truth.length > 0);
-  return truth.filter(({ dst, lladdr }) => network.neighbour(ifindex, dst)?.mac !== lladdr).map(({ dst }) => dst);
+  return truth
+    .filter(({ dst, lladdr }) => network.neighbour(ifindex, address(dst))?.mac !== lladdr)
+    .map(({ dst }) => dst);
 }
 
 test('after more changes at once than the socket holds, all are known in the end, and later ones too', async (context) => {
@@ -165,16 +168,16 @@ test('after more changes at once than the socket holds, all are known in the end
   execFileSync('ip', ['-batch', '-'], { input });
   // The socket was full before this change, so its event is lost.
   ip('neigh', 'replace', '10.1.0.5', 'dev', 'test10', 'lladdr', '02:00:00:00:02:05');
-  while (network.neighbour(ifindex, '10.1.0.5')?.mac !== '02:00:00:00:02:05') {
+  while (network.neighbour(ifindex, address('10.1.0.5'))?.mac !== '02:00:00:00:02:05') {
     await sleep(1);
   }
   assert.match(String(troubles[0]), /more changes at once/, 'the test brought no overrun about');
-  assert.equal(network.neighbour(ifindex, '10.1.0.6')?.mac, last);
+  assert.equal(network.neighbour(ifindex, address('10.1.0.6'))?.mac, last);
   assert.deepEqual(stale(network, 'test10', ifindex), []);
 
   for (const mac of ['02:00:00:00:03:01', '02:00:00:00:03:02']) {
     ip('neigh', 'replace', '10.1.0.7', 'dev', 'test10', 'lladdr', mac);
-    while (network.neighbour(ifindex, '10.1.0.7')?.mac !== mac) {
+    while (network.neighbour(ifindex, address('10.1.0.7'))?.mac !== mac) {
       await sleep(1);
     }
   }
@@ -210,7 +213,7 @@ test('changes while a list is read are not overwritten by the older list', async
     await sleep(50);
   };
   using network = await Network.open(() => undefined, { requests });
-  assert.equal(network.neighbour(ifindex, '10.9.1.2')?.mac, `02:00:00:00:01:0${answers}`);
+  assert.equal(network.neighbour(ifindex, address('10.9.1.2'))?.mac, `02:00:00:00:01:0${answers}`);
   assert.equal(network.link('test13')?.mac, '02:00:00:00:00:13');
 });
 
@@ -241,17 +244,17 @@ test('routes: local, on a connected network, through a gateway, none', async (co
   ip('addr', 'add', '10.8.0.1/24', 'dev', 'test8');
   ip('route', 'add', '10.7.0.0/24', 'via', '10.8.0.254');
   using network = await Network.open(() => undefined);
-  assert.equal((await network.route('10.8.0.1'))?.kind, 'local');
-  assert.deepEqual(await network.route('10.8.0.2'), { kind: 'unicast', ifindex, gateway: undefined });
-  assert.deepEqual(await network.route('10.7.0.2'), { kind: 'unicast', ifindex, gateway: '10.8.0.254' });
-  assert.equal(await network.route('10.6.0.2'), undefined);
-  assert.equal(await network.route('2001:db8::1'), undefined);
+  assert.equal((await network.route(address('10.8.0.1')))?.kind, 'local');
+  assert.deepEqual(await network.route(address('10.8.0.2')), { kind: 'unicast', ifindex, gateway: undefined });
+  assert.deepEqual(await network.route(address('10.7.0.2')), { kind: 'unicast', ifindex, gateway: '10.8.0.254' });
+  assert.equal(await network.route(address('10.6.0.2')), undefined);
+  assert.equal(await network.route(address('2001:db8::1')), undefined);
 });
 
 test('a closed network rejects requests', async () => {
   const network = await Network.open(() => undefined);
   network.close();
-  await assert.rejects(network.route('127.0.0.1'));
+  await assert.rejects(network.route(address('127.0.0.1')));
 });
 
 test('a process cannot take a lock that another one holds', async () => {

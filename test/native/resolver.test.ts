@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import test, { before, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Interface, Resolution } from '../../src/model/index.js';
+import { type Interface, ip as address, type Resolution } from '../../src/model/index.js';
 import { Network, Resolver } from '../../src/net/index.js';
 import { ip, makeVeth, requireOwnNetwork } from '../support/isolation.js';
 
 before(requireOwnNetwork);
 
-const ADDRESS = '10.5.0.2';
+const ADDRESS = address('10.5.0.2');
 const MAC = '02:00:00:00:05:02';
 
 interface Surroundings {

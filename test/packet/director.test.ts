@@ -4,15 +4,15 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { hostNamed } from '../../src/lab/index.js';
-import { macBytes } from '../../src/model/index.js';
+import { ip, type IpAddress, mac, macBytes } from '../../src/model/index.js';
 import { buildFrame, type FrameOptions, patched } from '../../src/packet/index.js';
 import { PacketDirector } from '../support/director.js';
 import { CLIENT_MAC, DIRECTOR, macFor, service } from '../support/models.js';
 
-const VIP = '192.168.1.100';
-const VIP6 = 'fd00::100';
-const SERVER = '192.168.1.31';
-const SERVER6 = 'fd00::31';
+const VIP = ip('192.168.1.100');
+const VIP6 = ip('fd00::100');
+const SERVER = ip('192.168.1.31');
+const SERVER6 = ip('fd00::31');
 const SERVICES = [
   service(VIP, 80, [SERVER]),
   service(VIP, 53, [SERVER], { protocol: 'udp' }),
@@ -25,7 +25,7 @@ function frame(options: Partial<FrameOptions> = {}): Uint8Array {
   return buildFrame({
     destinationMac: DIRECTOR.mac,
     sourceMac: CLIENT_MAC,
-    source: options.destination?.includes(':') === true ? 'fd00::12' : '192.168.1.12',
+    source: options.destination?.includes(':') === true ? ip('fd00::12') : ip('192.168.1.12'),
     destination: VIP,
     protocol: 'tcp',
     sourcePort: 40_000,
@@ -35,11 +35,11 @@ function frame(options: Partial<FrameOptions> = {}): Uint8Array {
 }
 
 /** What a forwarded frame must look like: other MACs, and nothing else. */
-function forwardedTo(server: string, original: Uint8Array): Uint8Array {
+function forwardedTo(server: IpAddress, original: Uint8Array): Uint8Array {
   return patched(original, [0, ...macBytes(macFor(server))], [6, ...macBytes(DIRECTOR.mac)]);
 }
 
-function assertForwarded(director: PacketDirector, original: Uint8Array, server: string): void {
+function assertForwarded(director: PacketDirector, original: Uint8Array, server: IpAddress): void {
   const { action, frame: sent } = director.send(original);
   assert.equal(action, 'tx');
   assert.deepEqual(sent, forwardedTo(server, original));
@@ -126,9 +126,9 @@ test('packets that are not for a VIP are passed up untouched and not counted', a
     frame({ destination: ipv4, destinationPort: 22 }),
     frame({ destination: ipv4, destinationPort: 80 }),
     frame({ destination: ipv6, destinationPort: 22 }),
-    frame({ destination: '0.0.0.0', destinationPort: 0 }),
-    frame({ destination: '255.255.255.255', protocol: 'udp', destinationPort: 67 }),
-    frame({ destination: '::', destinationPort: 0 }),
+    frame({ destination: ip('0.0.0.0'), destinationPort: 0 }),
+    frame({ destination: ip('255.255.255.255'), protocol: 'udp', destinationPort: 67 }),
+    frame({ destination: ip('::'), destinationPort: 0 }),
     // ARP, a VLAN tag, MPLS, LLDP, an 802.3 length instead of a type.
     ...[0x0806, 0x8100, 0x8847, 0x88cc, 0x002e].map((type) => patched(frame(), [12, type >> 8, type & 0xff])),
     // An IPv4 packet that calls itself IPv6, and the other way round.
@@ -169,7 +169,9 @@ test('packets for a VIP without a service are passed up untouched and counted by
 
 test('a frame that is addressed to another host is left alone, although its IP packet is for a service', async () => {
   using director = await PacketDirector.with(SERVICES);
-  for (const destinationMac of ['00:50:00:00:04:01', '00:50:00:00:05:00', 'ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:12']) {
+  for (const destinationMac of ['00:50:00:00:04:01', '00:50:00:00:05:00', 'ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:12'].map(
+    mac,
+  )) {
     assertUntouched(director, frame({ destinationMac }), destinationMac);
     assertUntouched(director, frame({ destinationMac, destination: VIP6 }), destinationMac);
   }
@@ -199,14 +201,14 @@ test('a director without services passes every packet up', async () => {
   for (const original of [
     frame(),
     frame({ destination: VIP6 }),
-    frame({ destination: '0.0.0.0', destinationPort: 0 }),
+    frame({ destination: ip('0.0.0.0'), destinationPort: 0 }),
   ]) {
     assertUntouched(director, original, 'no services');
   }
 });
 
 test('port 0 takes the ports that no other service has, for its protocol only', async () => {
-  const other = '192.168.1.32';
+  const other = ip('192.168.1.32');
   using director = await PacketDirector.with([service(VIP, 0, [SERVER]), service(VIP, 443, [other])]);
   assertForwarded(director, frame({ destinationPort: 8080 }), SERVER);
   assertForwarded(director, frame({ destinationPort: 443 }), other);
@@ -235,7 +237,7 @@ test('packets, IP bytes and connections are counted with the destination they we
 });
 
 test('all packets of a flow go to one real server, and many flows go to all of them', async () => {
-  const servers = ['192.168.1.31', '192.168.1.32', '192.168.1.33'];
+  const servers = [ip('192.168.1.31'), ip('192.168.1.32'), ip('192.168.1.33')];
   using director = await PacketDirector.with([service(VIP, 80, servers)]);
   const serverOf = (options: Partial<FrameOptions>): string =>
     Buffer.from(director.send(frame(options)).frame.subarray(0, 6)).toString('hex');

@@ -15,7 +15,7 @@ import {
   type ExplainContext,
 } from '../../src/dataplane/index.js';
 import { explainFrames } from '../../src/director/index.js';
-import type { Service } from '../../src/model/index.js';
+import { ip, type IpAddress, type Service } from '../../src/model/index.js';
 import { Oracle } from '../../src/oracle/index.js';
 import { buildFrame } from '../../src/packet/index.js';
 import { FuzzDirector } from '../fuzz/director.js';
@@ -105,13 +105,13 @@ test('a packet gets the verdict that was explained, and explaining changes no ma
   assert.ok(verdicts.size > 12, [...verdicts].join());
 });
 
-const VIP = '192.168.1.100';
+const VIP = ip('192.168.1.100');
 
 function frameTo(port: number, flags: number): Uint8Array {
   return buildFrame({
     destinationMac: DIRECTOR.mac,
     sourceMac: CLIENT_MAC,
-    source: '192.168.1.12',
+    source: ip('192.168.1.12'),
     destination: VIP,
     protocol: 'tcp',
     sourcePort: 40_000,
@@ -120,7 +120,7 @@ function frameTo(port: number, flags: number): Uint8Array {
   });
 }
 
-const SERVERS = ['192.168.1.31', '192.168.1.32', '192.168.1.33'];
+const SERVERS = [ip('192.168.1.31'), ip('192.168.1.32'), ip('192.168.1.33')];
 
 for (const scheduler of ['rr', 'wlc', 'lblcr', 'twos', 'maglev'] as const satisfies readonly Service['scheduler'][]) {
   test(`under ${scheduler} a hundred explanations have no effect on the next flow`, async () => {
@@ -142,7 +142,7 @@ for (const scheduler of ['rr', 'wlc', 'lblcr', 'twos', 'maglev'] as const satisf
 
 test('a flow that would be stored is explained so, and is found once it is stored', async () => {
   using director = await PacketDirector.with([
-    service(VIP, 80, SERVERS, { scheduler: 'rr', persistence: { timeout: 300, mask: '255.255.255.0' } }),
+    service(VIP, 80, SERVERS, { scheduler: 'rr', persistence: { timeout: 300, mask: ip('255.255.255.0') } }),
   ]);
   using explainer = await Explainer.load(EXPLAIN_OBJECT, director.publisher.set!);
   const first = explainer.explain(frameTo(80, 0x02)).trace;
@@ -163,20 +163,20 @@ test('a flow that would be stored is explained so, and is found once it is store
 });
 
 test("the printed explanation matches the packet's path", async () => {
-  const servers = ['192.168.1.31', '192.168.1.32'];
+  const [first, second] = [ip('192.168.1.31'), ip('192.168.1.32')] as const;
+  const servers = [first, second];
   using director = new FuzzDirector();
   const services = [
     service(VIP, 80, servers, { track: 'moved' }),
-    service(VIP, 443, servers, { scheduler: 'rr', persistence: { timeout: 300, mask: '255.255.255.0' } }),
+    service(VIP, 443, servers, { scheduler: 'rr', persistence: { timeout: 300, mask: ip('255.255.255.0') } }),
   ];
   await director.publish({ model: { services }, world: worldOf(services) });
   using explainer = await Explainer.load(EXPLAIN_OBJECT, director.set);
   const explained = (frame: Uint8Array): Promise<string> => explainedText(director, explainer, frame);
   const packet = (flags: string, port: number): string =>
     `packet       tcp ${flags} 192.168.1.12:40000 > 192.168.1.100:${port}, to 00:50:00:00:04:00 (ens3)\n`;
-  const sent = (address: string): string =>
+  const sent = (address: IpAddress): string =>
     `frame        00:50:00:00:04:00 > ${macFor(address)}\nverdict      forwarded (sent back out of ens3)\noracle       agrees\n`;
-  const [first, second] = servers as [string, string];
 
   const slot = director.image.services[0]!.ring!;
   const web = await explained(frameTo(80, 0x02));
@@ -188,8 +188,8 @@ test("the printed explanation matches the packet's path", async () => {
       'service      tcp 192.168.1.100:80, maglev, 2 real servers\n' +
       'flow         not looked up: no change touched its slot\n' +
       `slot         ${index!} of 1024 -> ${owner!}\n` +
-      `real server  ${owner!}, weight 1, at ${macFor(owner!)}\n` +
-      sent(owner!),
+      `real server  ${owner!}, weight 1, at ${macFor(ip(owner!))}\n` +
+      sent(ip(owner!)),
   );
 
   const rr = 'service      tcp 192.168.1.100:443, rr, 2 real servers\n';

@@ -5,16 +5,16 @@ import test from 'node:test';
 
 import { compile, type CompiledService, type Image } from '../../src/image/index.js';
 import * as layout from '../../src/layout/index.js';
-import type { FlowTableSizes, Service } from '../../src/model/index.js';
+import { type FlowTableSizes, ip, parseIp, type Service } from '../../src/model/index.js';
 import { Caller, type Client, frameOf, serverOf } from '../support/clients.js';
 import { PacketDirector } from '../support/director.js';
 import { recordedFlows } from '../support/ipvs-golden.js';
 import { service, worldOf } from '../support/models.js';
 
-const VIP = '10.99.0.10';
-const VIP6 = 'fd99::10';
-const [ONE, TWO, THREE] = ['10.99.0.31', '10.99.0.32', '10.99.0.33'] as const;
-const [ONE6, TWO6] = ['fd99::31', 'fd99::32'] as const;
+const VIP = ip('10.99.0.10');
+const VIP6 = ip('fd99::10');
+const [ONE, TWO, THREE] = [ip('10.99.0.31'), ip('10.99.0.32'), ip('10.99.0.33')] as const;
+const [ONE6, TWO6] = [ip('fd99::31'), ip('fd99::32')] as const;
 const SMALL: FlowTableSizes = { ipv4: 1 << 12, ipv6: 1 << 12 };
 
 /** An entry of a table of flows, as it lies there. */
@@ -223,7 +223,7 @@ test('a SYN flood of a million sources against the ring stores nothing and evict
 /** Clients of a network of their own. */
 function clientsOf(count: number, family: 4 | 6 = 4): Client[] {
   return Array.from({ length: count }, (_, i) => ({
-    address: family === 4 ? `10.60.${i >> 8}.${i & 255}` : `fd60::${i.toString(16)}`,
+    address: family === 4 ? ip(`10.60.${i >> 8}.${i & 255}`) : parseIp(`fd60::${i.toString(16)}`)!,
     port: 1024 + (i % 5000),
   }));
 }
@@ -320,7 +320,7 @@ test('a template, and a flow from port 0 to port 0, are not taken for one anothe
     ['established', 'template'],
   );
   assert.equal(caller.segments(0, 'FA'), '32');
-  assert.equal(caller.send({ address: '10.50.0.1', port: 1000 }, 'S', 80), '32');
+  assert.equal(caller.send({ address: ip('10.50.0.1'), port: 1000 }, 'S', 80), '32');
 });
 
 test("flows of two services from one client and port are never taken for one another's", async () => {
@@ -359,7 +359,7 @@ test("flows of two services from one client and port are never taken for one ano
 test("a wildcard service's flows to different ports are never taken for one another's", async () => {
   for (const [vip, servers] of [
     [VIP, [ONE, TWO, THREE]],
-    [VIP6, [ONE6, TWO6, 'fd99::33']],
+    [VIP6, [ONE6, TWO6, ip('fd99::33')]],
   ] as const) {
     const asked = service(vip, 0, servers, { scheduler: 'rr' });
     using director = await PacketDirector.with([asked], {}, SMALL);
@@ -390,8 +390,8 @@ test('clients whose address, port and service give the same bits are never taken
   const services = [80, 81].map((port) => service(VIP, port, [ONE, TWO], { scheduler: 'rr' }));
   using director = await PacketDirector.with(services, {}, SMALL);
   // Address and port with their bytes exchanged, and one bit apart.
-  const clients: Client[] = ['10.0.0.1', '1.0.0.10', '10.1.0.0', '0.0.10.1', '10.0.0.2'].flatMap((address) =>
-    [0x0102, 0x0201, 0x0a00, 0x000a, 1, 2].map((port) => ({ address, port })),
+  const clients: Client[] = [ip('10.0.0.1'), ip('1.0.0.10'), ip('10.1.0.0'), ip('0.0.10.1'), ip('10.0.0.2')].flatMap(
+    (address) => [0x0102, 0x0201, 0x0a00, 0x000a, 1, 2].map((port) => ({ address, port })),
   );
   const opened = services.map((asked) => clients.map((client) => serverOf(director, frameOf(asked, client, 'S'))));
   assert.equal(entriesOf(director).length, clients.length * 2);
@@ -404,7 +404,7 @@ test('a service that gets the number of a removed one does not find the flows of
     service(VIP, 80, [ONE, TWO], { scheduler: 'rr' }),
     service(VIP, 81, [ONE], { scheduler: 'rr' }),
   ];
-  const added = service('10.99.0.20', 80, [THREE], { scheduler: 'rr' });
+  const added = service(ip('10.99.0.20'), 80, [THREE], { scheduler: 'rr' });
   using director = await PacketDirector.with([gone, kept], {}, SMALL);
   const caller = new Caller(director, added);
   assert.equal(new Caller(director, gone).segments(1000, 'S', 'A'), '32');
@@ -451,7 +451,7 @@ test('flows and loads survive when more services need larger tables', async () =
     [1000, 1001, 1002].map((port) => caller.segments(port, 'S', 'A')),
     ['32', '31', '32'],
   );
-  const others = Array.from({ length: 300 }, (_, i) => service('10.99.1.1', 1000 + i, [THREE]));
+  const others = Array.from({ length: 300 }, (_, i) => service(ip('10.99.1.1'), 1000 + i, [THREE]));
   await director.publish([asked, ...others], {}, SMALL);
   assert.deepEqual(
     [1000, 1001, 1002].map((port) => caller.send(port, 'A')),

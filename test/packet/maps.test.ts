@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { ip } from '../../src/model/index.js';
 import { buildFrame } from '../../src/packet/index.js';
 import { PacketDirector } from '../support/director.js';
 import { CLIENT_MAC, DIRECTOR, macFor, service } from '../support/models.js';
@@ -13,7 +14,7 @@ import { pinFolder } from '../support/pins.js';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const INSTANCE = `test-maps-${process.pid}`;
-const VIP = '192.168.1.100';
+const VIP = ip('192.168.1.100');
 
 interface Outcome {
   readonly status: number | null;
@@ -50,8 +51,8 @@ function idOf(name: string): number {
 async function director(context: TestContext): Promise<PacketDirector> {
   const folder = pinFolder(context, `/sys/fs/bpf/beeline/${INSTANCE}`);
   const result = await PacketDirector.with([
-    service(VIP, 80, ['10.0.0.1', ['10.0.0.2', 3]]),
-    service('fd00::100', 443, ['fd00::31']),
+    service(VIP, 80, [ip('10.0.0.1'), [ip('10.0.0.2'), 3]]),
+    service(ip('fd00::100'), 443, [ip('fd00::31')]),
   ]);
   context.after(() => {
     result.close();
@@ -64,7 +65,7 @@ const frame = (sourcePort: number): Uint8Array =>
   buildFrame({
     destinationMac: DIRECTOR.mac,
     sourceMac: CLIENT_MAC,
-    source: '192.168.1.12',
+    source: ip('192.168.1.12'),
     destination: VIP,
     protocol: 'tcp',
     sourcePort,
@@ -111,7 +112,7 @@ test('tables show addresses, MACs, flags, and which copy packets read', async (c
 
 test('three arrays without a length in one table are shown apart', async (context) => {
   await director(context);
-  const macs = [macFor('10.0.0.1'), macFor('10.0.0.2'), macFor('fd00::31')];
+  const macs = [macFor(ip('10.0.0.1')), macFor(ip('10.0.0.2')), macFor(ip('fd00::31'))];
   for (const array of ['entry', 'numbered']) {
     const found = json('get', 'destinations', '0', array) as Record<string, { mac: string; number: number }>;
     assert.deepEqual(
@@ -131,7 +132,7 @@ test('three arrays without a length in one table are shown apart', async (contex
 test('the maps of a director are written only with --force, and packets follow', async (context) => {
   const subject = await director(context);
   const [index] = Object.entries(json('get', 'destinations', '0', 'numbered') as Record<string, { mac: string }>).find(
-    ([, { mac }]) => mac === macFor('10.0.0.2'),
+    ([, { mac }]) => mac === macFor(ip('10.0.0.2')),
   )!;
   const path = `numbered[${index}].mac`;
   const refusal = beeline('set', 'destinations', '0', path, '02:00:00:00:00:99');
@@ -141,7 +142,7 @@ test('the maps of a director are written only with --force, and packets follow',
     new RegExp(`"destinations" belongs to the director "${INSTANCE}": nothing was changed\n`),
   );
   assert.match(refusal.stderr, /next publication overwrites.*half of the change.*--force writes nevertheless/);
-  assert.equal(beeline('get', 'destinations', '0', path).stdout, `${macFor('10.0.0.2')}\n`);
+  assert.equal(beeline('get', 'destinations', '0', path).stdout, `${macFor(ip('10.0.0.2'))}\n`);
 
   // Under whatever name it is reached.
   const id = idOf('devices');
@@ -159,7 +160,7 @@ test('the maps of a director are written only with --force, and packets follow',
 
   const done = beeline('set', 'destinations', '0', path, '02:00:00:00:00:99', '--force');
   assert.equal(done.status, 0, done.stderr);
-  assert.equal(done.stdout, `destinations[0] ${path}: ${macFor('10.0.0.2')} -> 02:00:00:00:00:99\n`);
+  assert.equal(done.stdout, `destinations[0] ${path}: ${macFor(ip('10.0.0.2'))} -> 02:00:00:00:00:99\n`);
   assert.match(done.stderr, /The daemon is the only writer of its tables/);
   const sent = Array.from({ length: 30 }, (_, i) =>
     Buffer.from(subject.send(frame(i)).frame.subarray(0, 6)).toString('hex'),
@@ -167,6 +168,6 @@ test('the maps of a director are written only with --force, and packets follow',
   assert.ok(sent.includes('020000000099'), sent.join());
 
   // The next publications write both copies anew.
-  await subject.publish([service(VIP, 80, ['10.0.0.1', ['10.0.0.2', 3]])]);
-  await subject.publish([service(VIP, 80, ['10.0.0.1', ['10.0.0.2', 4]])]);
+  await subject.publish([service(VIP, 80, [ip('10.0.0.1'), [ip('10.0.0.2'), 3]])]);
+  await subject.publish([service(VIP, 80, [ip('10.0.0.1'), [ip('10.0.0.2'), 4]])]);
 });

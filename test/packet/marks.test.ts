@@ -7,6 +7,8 @@ import test from 'node:test';
 import { readNumbering } from '../../src/dataplane/index.js';
 import { markEntries } from '../../src/image/index.js';
 import {
+  ip,
+  type IpAddress,
   type MarkRule,
   type MarkService,
   type Model,
@@ -18,9 +20,9 @@ import { Caller } from '../support/clients.js';
 import { PacketDirector } from '../support/director.js';
 import { service, worldOf } from '../support/models.js';
 
-const [VIP, OTHER_VIP, VIP6] = ['10.99.0.10', '10.99.0.11', 'fd99::10'] as const;
-const SERVERS = ['10.99.0.31', '10.99.0.32', '10.99.0.33'];
-const SERVERS6 = ['fd99::31', 'fd99::32'];
+const [VIP, OTHER_VIP, VIP6] = [ip('10.99.0.10'), ip('10.99.0.11'), ip('fd99::10')] as const;
+const SERVERS = [ip('10.99.0.31'), ip('10.99.0.32'), ip('10.99.0.33')];
+const SERVERS6 = [ip('fd99::31'), ip('fd99::32')];
 const FLOWS = { ipv4: 1 << 12, ipv6: 1 << 12 };
 
 function rules(mark: number, ...matches: string[]): MarkRule[] {
@@ -46,7 +48,7 @@ async function directorOf(marks: Marks): Promise<PacketDirector> {
   return director;
 }
 
-function at(address: string, port: number, protocol: ServiceKey['protocol'] = 'tcp'): ServiceKey {
+function at(address: IpAddress, port: number, protocol: ServiceKey['protocol'] = 'tcp'): ServiceKey {
   return { address, port, protocol };
 }
 
@@ -64,9 +66,9 @@ test('a client stays at one real server across the ports of a mark', async () =>
   const markRules = rules(1, `tcp:${VIP}:80`, `tcp:${VIP}:443`);
   using director = await directorOf({ markServices: [marked({ persistence: { timeout: 300 } })], markRules });
   const [http, https] = [new Caller(director, at(VIP, 80)), new Caller(director, at(VIP, 443))];
-  const first = http.segments({ address: '10.50.0.7', port: 1000 }, 'S', 'A');
-  assert.equal(https.send({ address: '10.50.0.7', port: 2000 }), first);
-  assert.notEqual(https.send({ address: '10.50.0.8', port: 2000 }), first);
+  const first = http.segments({ address: ip('10.50.0.7'), port: 1000 }, 'S', 'A');
+  assert.equal(https.send({ address: ip('10.50.0.7'), port: 2000 }), first);
+  assert.notEqual(https.send({ address: ip('10.50.0.8'), port: 2000 }), first);
 });
 
 test('flows of one client port to two VIPs, or under two protocols, are never taken for each other', async () => {
@@ -91,8 +93,8 @@ test('a client keeps its real server as long as one of its flows lives, on any p
   using director = await directorOf({ markServices: [marked({ persistence: { timeout: 1 } })], markRules });
   const [http, https] = [new Caller(director, at(VIP, 80)), new Caller(director, at(VIP, 443))];
   const [stays, leaves] = [
-    { address: '10.50.0.7', port: 1000 },
-    { address: '10.50.0.8', port: 1000 },
+    { address: ip('10.50.0.7'), port: 1000 },
+    { address: ip('10.50.0.8'), port: 1000 },
   ];
   const first = https.segments(stays, 'S', 'A');
   http.segments(leaves, 'S', 'A', 'R');
@@ -108,7 +110,7 @@ test('a client keeps its real server as long as one of its flows lives, on any p
 });
 
 test('a mark comes before a service of the same VIP and port, and leaves other packets to it', async () => {
-  const own = service(VIP, 0, ['10.99.0.41']);
+  const own = service(VIP, 0, [ip('10.99.0.41')]);
   const markRules = rules(1, `tcp:${VIP}:8000-8002`);
   using director = await directorOf({ services: [own], markServices: [marked()], markRules });
   const caller = new Caller(director, own);
@@ -121,9 +123,10 @@ test('a mark comes before a service of the same VIP and port, and leaves other p
 test('a mark rule matches a network of VIPs with every port, in both address families', async () => {
   const markRules = [...rules(1, 'tcp:10.99.0.8/30:*'), ...rules(1, 'tcp:[fd99::10]:*')];
   using director = await directorOf({ markServices: [marked(), marked({ family: 6 })], markRules });
-  const to = (address: string, port: number): string | undefined => new Caller(director, at(address, port)).send(1000);
+  const to = (address: IpAddress, port: number): string | undefined =>
+    new Caller(director, at(address, port)).send(1000);
   assert.deepEqual(
-    ['10.99.0.7', '10.99.0.8', '10.99.0.11', '10.99.0.12'].map((address) => to(address, 25)),
+    ['10.99.0.7', '10.99.0.8', '10.99.0.11', '10.99.0.12'].map(ip).map((address) => to(address, 25)),
     [undefined, '33', '32', undefined],
   );
   assert.equal(to(VIP6, 8080), '32');

@@ -5,7 +5,7 @@ import test from 'node:test';
 
 import fc from 'fast-check';
 
-import type { Resolution, Service } from '../../src/model/index.js';
+import { ip, mac, type Resolution, type Service } from '../../src/model/index.js';
 import type { Decision } from '../../src/oracle/index.js';
 import { buildFrame } from '../../src/packet/index.js';
 import { PacketDirector } from '../support/director.js';
@@ -22,14 +22,14 @@ const anyFrame = (services: readonly Service[]): fc.Arbitrary<Uint8Array> =>
       sourcePort: fc.nat(0xffff),
       otherPort: fc.option(fc.constantFrom(0, 22, 25, 80, 443, 8080), { freq: 3 }),
       otherProtocol: fc.boolean(),
-      otherMac: fc.option(fc.constant('00:50:00:00:04:01'), { freq: 8 }),
+      otherMac: fc.option(fc.constant(mac('00:50:00:00:04:01')), { freq: 8 }),
       flags: fc.nat(0xff),
       payload: fc.uint8Array({ maxLength: 64 }),
       cutTo: fc.option(fc.integer({ min: 14, max: 80 }), { freq: 5 }),
       flips: fc.array(fc.tuple(fc.nat(79), fc.nat(255)), { maxLength: 2 }),
     })
     .map(({ service, client, sourcePort, otherPort, otherProtocol, otherMac, flags, payload, cutTo, flips }) => {
-      const { address, port, protocol } = service ?? { address: '10.1.2.3', port: 80, protocol: 'tcp' as const };
+      const { address, port, protocol } = service ?? { address: ip('10.1.2.3'), port: 80, protocol: 'tcp' as const };
       const frame = buildFrame({
         destinationMac: otherMac ?? DIRECTOR.mac,
         sourceMac: CLIENT_MAC,

@@ -3,18 +3,18 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import type { Service } from '../../src/model/index.js';
+import { ip, type IpAddress, type Service } from '../../src/model/index.js';
 import { buildFrame } from '../../src/packet/index.js';
 import { PacketDirector } from '../support/director.js';
 import { CLIENT_MAC, DIRECTOR, macFor, service } from '../support/models.js';
 
-const VIP = '192.168.1.100';
+const VIP = ip('192.168.1.100');
 
 function packet(sourcePort: number, destination = VIP, destinationPort = 80): Uint8Array {
   return buildFrame({
     destinationMac: DIRECTOR.mac,
     sourceMac: CLIENT_MAC,
-    source: '192.168.1.12',
+    source: ip('192.168.1.12'),
     destination,
     protocol: 'tcp',
     sourcePort,
@@ -35,7 +35,7 @@ function serverOf(director: PacketDirector, frame: Uint8Array): string {
 test('packets follow each publication, whichever copy it was written to', async () => {
   using director = new PacketDirector();
   for (let round = 0; round < 6; round += 1) {
-    const server = `192.168.1.${31 + (round % 3)}`;
+    const server = ip(`192.168.1.${31 + (round % 3)}`);
     await director.publish([service(VIP, 80, [server])]);
     assert.equal(serverOf(director, packet(1)), macFor(server));
     assert.equal(director.publisher.set!.control.activeCopy, (round % 2) as 0 | 1);
@@ -44,10 +44,10 @@ test('packets follow each publication, whichever copy it was written to', async 
 
 test('removing a service leaves the other services of its VIP alone', async () => {
   using director = new PacketDirector();
-  await director.publish([service(VIP, 80, ['10.0.0.1']), service(VIP, 81, ['10.0.0.2'])]);
-  await director.publish([service(VIP, 81, ['10.0.0.2'])]);
+  await director.publish([service(VIP, 80, [ip('10.0.0.1')]), service(VIP, 81, [ip('10.0.0.2')])]);
+  await director.publish([service(VIP, 81, [ip('10.0.0.2')])]);
   assert.equal(serverOf(director, packet(1)), 'pass');
-  assert.equal(serverOf(director, packet(1, VIP, 81)), macFor('10.0.0.2'));
+  assert.equal(serverOf(director, packet(1, VIP, 81)), macFor(ip('10.0.0.2')));
 });
 
 test('counters stay with their destination through changes, and no other inherits them', async () => {
@@ -60,20 +60,20 @@ test('counters stay with their destination through changes, and no other inherit
           destinations.map(({ address, packets }) => [`${name} ${address}`, packets]),
         ),
     );
-  await director.publish([service(VIP, 80, ['10.0.0.1'])]);
+  await director.publish([service(VIP, 80, [ip('10.0.0.1')])]);
   director.send(packet(1));
   director.send(packet(2));
-  await director.publish([service(VIP, 80, [['10.0.0.1', 5]]), service(VIP, 81, ['10.0.0.1'])]);
+  await director.publish([service(VIP, 80, [[ip('10.0.0.1'), 5]]), service(VIP, 81, [ip('10.0.0.1')])]);
   director.send(packet(1, VIP, 81));
   assert.deepEqual(counts(), { 'tcp 192.168.1.100:80 10.0.0.1': 2, 'tcp 192.168.1.100:81 10.0.0.1': 1 });
-  await director.publish([service(VIP, 81, ['10.0.0.1'])]);
-  await director.publish([service(VIP, 81, ['10.0.0.1']), service(VIP, 82, ['10.0.0.9'])]);
+  await director.publish([service(VIP, 81, [ip('10.0.0.1')])]);
+  await director.publish([service(VIP, 81, [ip('10.0.0.1')]), service(VIP, 82, [ip('10.0.0.9')])]);
   assert.deepEqual(counts(), { 'tcp 192.168.1.100:81 10.0.0.1': 1, 'tcp 192.168.1.100:82 10.0.0.9': 0 });
 });
 
 test('tables grow under traffic: every packet finds its service, every count is kept', async () => {
   using director = new PacketDirector();
-  const first = service(VIP, 80, ['10.0.0.1', '10.0.0.2']);
+  const first = service(VIP, 80, [ip('10.0.0.1'), ip('10.0.0.2')]);
   await director.publish([first]);
   for (let i = 0; i < 100; i += 1) {
     director.send(packet(i));
@@ -83,7 +83,7 @@ test('tables grow under traffic: every packet finds its service, every count is 
   const geometry = director.publisher.set!.geometry;
 
   const many = Array.from({ length: 700 }, (_, i) =>
-    service(`10.1.${i >> 8}.${i & 255}`, 80, [`10.2.${i >> 8}.${i & 255}`, `10.3.${i >> 8}.${i & 255}`]),
+    service(ip(`10.1.${i >> 8}.${i & 255}`), 80, [ip(`10.2.${i >> 8}.${i & 255}`), ip(`10.3.${i >> 8}.${i & 255}`)]),
   );
   await director.publish([first, ...many]);
   assert.ok(director.publisher.set!.geometry.services4 > geometry.services4);
@@ -94,7 +94,7 @@ test('tables grow under traffic: every packet finds its service, every count is 
   );
   assert.deepEqual(after.noService, { 'no-service': 1 });
   for (let i = 0; i < 700; i += 1) {
-    const frame = packet(i, `10.1.${i >> 8}.${i & 255}`);
+    const frame = packet(i, ip(`10.1.${i >> 8}.${i & 255}`));
     assert.deepEqual(director.send(frame).frame, new Uint8Array(director.expect(frame).frame));
   }
   director.send(packet(1));
@@ -109,9 +109,11 @@ test('tables grow under traffic: every packet finds its service, every count is 
 test('a packet never meets half a change: service, ring and MAC belong together', async () => {
   // Two configurations that share nothing are published in turn while packets run; each must come out of one of them.
   using director = new PacketDirector();
-  const even: Service[] = [service(VIP, 80, ['10.0.0.1', '10.0.0.2', '10.0.0.3'])];
-  const odd: Service[] = [service(VIP, 80, ['10.9.0.1', '10.9.0.2'], { slots: 64 })];
-  const macs = [even, odd].map((services) => new Set(services[0]!.destinations.map(({ address }) => macFor(address))));
+  const even: Service[] = [service(VIP, 80, [ip('10.0.0.1'), ip('10.0.0.2'), ip('10.0.0.3')])];
+  const odd: Service[] = [service(VIP, 80, [ip('10.9.0.1'), ip('10.9.0.2')], { slots: 64 })];
+  const macs = [even, odd].map(
+    (services) => new Set<string>(services[0]!.destinations.map(({ address }) => macFor(address))),
+  );
   await director.publish(even);
   for (let round = 1; round < 40; round += 1) {
     const publication = director.publish(round % 2 === 0 ? even : odd);
@@ -131,55 +133,56 @@ test('a packet never meets half a change: service, ring and MAC belong together'
 
 test('an image that the kernel has no room for leaves the old configuration in place', async () => {
   using director = new PacketDirector();
-  const image = await director.publish([service(VIP, 80, ['10.0.0.1'], { slots: 1 << 20 })]);
+  const image = await director.publish([service(VIP, 80, [ip('10.0.0.1')], { slots: 1 << 20 })]);
   const [large] = image.services;
   // 1,200 rings of a million slots, which are not one only because each is an object of its own.
   const huge = Array.from({ length: 1200 }, (_, i) => {
-    const each = service(`10.1.${i >> 8}.${i & 255}`, 80, ['10.0.0.1']);
+    const each = service(ip(`10.1.${i >> 8}.${i & 255}`), 80, [ip('10.0.0.1')]);
     return { ...large!, service: each, name: `tcp ${each.address}:80`, ring: large!.ring!.subarray() };
   });
   await assert.rejects(director.publisher.publish({ ...image, services: huge }), {
     code: 'TABLE_FULL',
     message: /rings need 4\.3 GB/,
   });
-  assert.equal(serverOf(director, packet(1)), macFor('10.0.0.1'));
-  await director.publish([service(VIP, 80, ['10.0.0.2'])]);
-  assert.equal(serverOf(director, packet(1)), macFor('10.0.0.2'));
+  assert.equal(serverOf(director, packet(1)), macFor(ip('10.0.0.1')));
+  await director.publish([service(VIP, 80, [ip('10.0.0.2')])]);
+  assert.equal(serverOf(director, packet(1)), macFor(ip('10.0.0.2')));
 });
 
 test('if new maps cannot be installed, the old maps and their state stay in use', async () => {
-  const servers = (count: number): string[] => Array.from({ length: count }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
+  const servers = (count: number): IpAddress[] =>
+    Array.from({ length: count }, (_, i) => ip(`10.0.${i >> 8}.${i & 255}`));
   let refuse = false;
   using director = new PacketDirector(() => {
     if (refuse) {
       throw new Error('the link is gone');
     }
   });
-  await director.publish([service(VIP, 80, ['10.9.0.1']), service(VIP, 81, ['10.9.0.2'])]);
+  await director.publish([service(VIP, 80, [ip('10.9.0.1')]), service(VIP, 81, [ip('10.9.0.2')])]);
   refuse = true;
   await assert.rejects(director.publish([service(VIP, 80, servers(3000))]), /the link is gone/);
-  assert.equal(serverOf(director, packet(1)), macFor('10.9.0.1'));
+  assert.equal(serverOf(director, packet(1)), macFor(ip('10.9.0.1')));
   refuse = false;
-  await director.publish([service(VIP, 80, ['10.9.0.3']), service(VIP, 81, ['10.9.0.2'])]);
-  assert.equal(serverOf(director, packet(1)), macFor('10.9.0.3'));
-  assert.equal(serverOf(director, packet(1, VIP, 81)), macFor('10.9.0.2'));
-  await director.publish([service(VIP, 80, ['10.9.0.4', ...servers(3000)])]);
+  await director.publish([service(VIP, 80, [ip('10.9.0.3')]), service(VIP, 81, [ip('10.9.0.2')])]);
+  assert.equal(serverOf(director, packet(1)), macFor(ip('10.9.0.3')));
+  assert.equal(serverOf(director, packet(1, VIP, 81)), macFor(ip('10.9.0.2')));
+  await director.publish([service(VIP, 80, [ip('10.9.0.4'), ...servers(3000)])]);
   assert.notEqual(serverOf(director, packet(1)), 'pass');
 });
 
 test("no destination inherits another's counters when tables grow", async () => {
   using director = new PacketDirector();
-  const many = (count: number): string[] => Array.from({ length: count }, (_, i) => `10.1.${i >> 8}.${i & 255}`);
-  await director.publish([service(VIP, 80, ['10.9.0.1']), service(VIP, 81, ['10.9.0.2'])]);
+  const many = (count: number): IpAddress[] => Array.from({ length: count }, (_, i) => ip(`10.1.${i >> 8}.${i & 255}`));
+  await director.publish([service(VIP, 80, [ip('10.9.0.1')]), service(VIP, 81, [ip('10.9.0.2')])]);
   for (let i = 0; i < 5; i += 1) {
     director.send(packet(i));
     director.send(packet(i, VIP, 82));
   }
   // The first one's number is free from here on, and given away with the next growth.
-  await director.publish([service(VIP, 81, ['10.9.0.2']), service(VIP, 83, many(2000))]);
+  await director.publish([service(VIP, 81, [ip('10.9.0.2')]), service(VIP, 83, many(2000))]);
   await director.publish([
-    service(VIP, 81, ['10.9.0.2']),
-    service(VIP, 83, [...many(2000), '10.9.0.3']),
+    service(VIP, 81, [ip('10.9.0.2')]),
+    service(VIP, 83, [...many(2000), ip('10.9.0.3')]),
     service(VIP, 84, many(5000)),
   ]);
   const { services } = director.publisher.counters();

@@ -5,16 +5,16 @@ import test from 'node:test';
 
 import { readNumbering } from '../../src/dataplane/index.js';
 import * as layout from '../../src/layout/index.js';
-import type { Destination, Resolution, Service } from '../../src/model/index.js';
+import { type Destination, ip, type IpAddress, parseIp, type Resolution, type Service } from '../../src/model/index.js';
 import { Caller, frameOf, serverOf } from '../support/clients.js';
 import { PacketDirector } from '../support/director.js';
 import { recordedPlacements, recordedServices } from '../support/ipvs-golden.js';
 import { service } from '../support/models.js';
 
-const VIP = '10.99.0.10';
-const VIP6 = 'fd99::10';
-const [ONE, TWO, THREE] = ['10.99.0.31', '10.99.0.32', '10.99.0.33'] as const;
-const [ONE6, TWO6, THREE6] = ['fd99::31', 'fd99::32', 'fd99::33'] as const;
+const VIP = ip('10.99.0.10');
+const VIP6 = ip('fd99::10');
+const [ONE, TWO, THREE] = [ip('10.99.0.31'), ip('10.99.0.32'), ip('10.99.0.33')] as const;
+const [ONE6, TWO6, THREE6] = [ip('fd99::31'), ip('fd99::32'), ip('fd99::33')] as const;
 /** Too short to reach the real tables' sizes: tests are about who is chosen, not about room. */
 const FLOWS = { ipv4: 1 << 12, ipv6: 1 << 12 };
 
@@ -190,7 +190,7 @@ test('fo sends everything to the heaviest, ovf until that has more flows than it
 
 test("dh sends all clients' flows to one real server, and to no other when that takes none", async () => {
   using it = await directorOf([ONE, TWO, THREE], { scheduler: 'dh' });
-  const servers = Array.from({ length: 50 }, (_, i) => it.caller.send({ address: `10.50.3.${i}`, port: 1000 + i }));
+  const servers = Array.from({ length: 50 }, (_, i) => it.caller.send({ address: ip(`10.50.3.${i}`), port: 1000 + i }));
   assert.equal(new Set(servers).size, 1);
   const [chosen] = servers;
   const address = [ONE, TWO, THREE].find((each) => each.endsWith(`.${chosen!}`))!;
@@ -274,8 +274,8 @@ test('a destination at its threshold still takes flows of its persistent clients
   using it = await directorOf([ONE, TWO], { scheduler: 'rr', persistence: { timeout: 360 } });
   await republish(it.director, [changed(it.asked, TWO, { upperThreshold: 2 })]);
   assert.equal(it.caller.segments(1000, 'S', 'A'), '32');
-  assert.equal(it.caller.send({ address: '10.50.0.2', port: 1000 }), '31');
-  assert.equal(it.caller.send({ address: '10.50.0.3', port: 1000 }), '31');
+  assert.equal(it.caller.send({ address: ip('10.50.0.2'), port: 1000 }), '31');
+  assert.equal(it.caller.send({ address: ip('10.50.0.3'), port: 1000 }), '31');
   assert.equal(it.caller.send(1001), '32');
 });
 
@@ -370,7 +370,7 @@ test('the program places flows under sh and mh as in the recordings of the kerne
 test("persistence: all of a client's flows reach one real server, other clients take turns", async () => {
   for (const family of [4, 6] as const) {
     const [address, servers] = family === 4 ? [VIP, [ONE, TWO, THREE]] : [VIP6, [ONE6, TWO6, THREE6]];
-    const client = (host: number): string => (family === 4 ? `10.50.0.${host}` : `fd50::${host}`);
+    const client = (host: number): IpAddress => (family === 4 ? ip(`10.50.0.${host}`) : ip(`fd50::${host}`));
     using it = await directorOf(servers, { address, scheduler: 'rr', persistence: { timeout: 360 } });
     const firsts = [1, 2, 3, 4].map((host) => it.caller.send({ address: client(host), port: 1000 }));
     assert.deepEqual(firsts, ['33', '32', '31', '33'], `IPv${family}`);
@@ -383,8 +383,11 @@ test("persistence: all of a client's flows reach one real server, other clients 
 });
 
 test('persistence with a mask: the clients of a network count as one, those of another do not', async () => {
-  using it = await directorOf([ONE, TWO], { scheduler: 'rr', persistence: { timeout: 360, mask: '255.255.255.0' } });
-  const from = (address: string): string | undefined => it.caller.send({ address, port: 1000 });
+  using it = await directorOf([ONE, TWO], {
+    scheduler: 'rr',
+    persistence: { timeout: 360, mask: ip('255.255.255.0') },
+  });
+  const from = (address: string): string | undefined => it.caller.send({ address: ip(address), port: 1000 });
   assert.equal(from('10.50.0.1'), '32');
   assert.equal(from('10.50.0.255'), '32');
   assert.equal(from('10.50.1.1'), '31');
@@ -395,7 +398,7 @@ test('persistence with a mask: the clients of a network count as one, those of a
     scheduler: 'rr',
     persistence: { timeout: 360, mask: 60 },
   });
-  const from6 = (address: string): string | undefined => it6.caller.send({ address, port: 1000 });
+  const from6 = (address: string): string | undefined => it6.caller.send({ address: parseIp(address)!, port: 1000 });
   assert.equal(from6('fd50:0:0:10::1'), '32');
   assert.equal(from6('fd50:0:0:1f:ffff::1'), '32');
   assert.equal(from6('fd50:0:0:20::1'), '31');
@@ -405,7 +408,7 @@ test('persistence with a mask: the clients of a network count as one, those of a
 test('persistent clients stay at a drained real server, and no other client goes there', async () => {
   for (const family of [4, 6] as const) {
     const [address, servers] = family === 4 ? [VIP, [ONE, TWO]] : [VIP6, [ONE6, TWO6]];
-    const client = (host: number): string => (family === 4 ? `10.50.0.${host}` : `fd50::${host}`);
+    const client = (host: number): IpAddress => (family === 4 ? ip(`10.50.0.${host}`) : ip(`fd50::${host}`));
     using it = await directorOf(servers, { address, scheduler: 'rr', persistence: { timeout: 360 } });
     assert.equal(it.caller.segments({ address: client(1), port: 1000 }, 'S', 'A'), '32');
     await republish(it.director, [changed(it.asked, servers[1]!, { weight: 0 })]);
@@ -419,8 +422,8 @@ test('persistence on port 0 keeps flows to different ports together', async () =
   for (const protocol of ['tcp', 'udp'] as const) {
     using it = await directorOf([ONE, TWO], { port: 0, protocol, scheduler: 'rr', persistence: { timeout: 360 } });
     const [one, other] = [
-      { address: '10.50.0.1', port: 1000 },
-      { address: '10.50.0.2', port: 1000 },
+      { address: ip('10.50.0.1'), port: 1000 },
+      { address: ip('10.50.0.2'), port: 1000 },
     ];
     assert.equal(it.caller.send(one, 'S', 80), '32');
     assert.equal(it.caller.send(other, 'S', 80), '31');
@@ -435,16 +438,16 @@ test('persistence of one service does not affect another service', async () => {
   const services = [80, 81].map((port) => service(VIP, port, [ONE, TWO], { scheduler: 'rr', persistence }));
   using director = await PacketDirector.with(services, {}, FLOWS);
   const [one, other] = services.map((each) => new Caller(director, each));
-  assert.equal(one!.send({ address: '10.50.0.1', port: 1000 }), '32');
-  assert.equal(other!.send({ address: '10.50.0.9', port: 1000 }), '32');
-  assert.equal(other!.send({ address: '10.50.0.1', port: 1001 }), '31');
-  assert.equal(one!.send({ address: '10.50.0.1', port: 1002 }), '32');
+  assert.equal(one!.send({ address: ip('10.50.0.1'), port: 1000 }), '32');
+  assert.equal(other!.send({ address: ip('10.50.0.9'), port: 1000 }), '32');
+  assert.equal(other!.send({ address: ip('10.50.0.1'), port: 1001 }), '31');
+  assert.equal(one!.send({ address: ip('10.50.0.1'), port: 1002 }), '32');
 });
 
 test('under hashing schedulers, persistent clients stay when the table changes', async () => {
   for (const scheduler of ['maglev', 'sh', 'mh'] as const) {
     using it = await directorOf([ONE, TWO], { scheduler, persistence: { timeout: 360 } });
-    const clients = Array.from({ length: 60 }, (_, i) => `10.50.1.${i}`);
+    const clients = Array.from({ length: 60 }, (_, i) => ip(`10.50.1.${i}`));
     const before = clients.map((address) => it.caller.segments({ address, port: 1000 }, 'S', 'A'));
     await republish(it.director, [
       { ...it.asked, destinations: [...it.asked.destinations, { address: THREE, weight: 1 }] },
@@ -460,7 +463,7 @@ test('a flow whose real server is removed or stops answering is rescheduled once
     for (const how of ['removed', 'dead'] as const) {
       using it = await directorOf([ONE, TWO, THREE], { scheduler });
       const ports = Array.from({ length: 30 }, (_, i) => 1000 + i);
-      const clients = ports.map((port, i) => ({ address: `10.50.2.${i}`, port }));
+      const clients = ports.map((port, i) => ({ address: ip(`10.50.2.${i}`), port }));
       const before = clients.map((client) => it.caller.segments(client, 'S', 'A'));
       assert.ok(before.includes('32'));
       await (how === 'removed'

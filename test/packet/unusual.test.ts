@@ -4,7 +4,15 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import type { Compilable } from '../../src/image/index.js';
-import { type Destination, type Interface, macBytes, type Service } from '../../src/model/index.js';
+import {
+  type Destination,
+  type Interface,
+  ip,
+  type IpAddress,
+  mac,
+  macBytes,
+  type Service,
+} from '../../src/model/index.js';
 import {
   buildFrame,
   fragmentHeader,
@@ -20,12 +28,12 @@ import {
 import { PacketDirector } from '../support/director.js';
 import { CLIENT_MAC, DIRECTOR, macFor, service, worldOf } from '../support/models.js';
 
-const VIP = '192.168.1.100';
-const VIP6 = 'fd00::100';
-const SERVERS = ['192.168.1.31', '192.168.1.32', '192.168.1.33'];
-const SERVERS6 = ['fd00::31', 'fd00::32', 'fd00::33'];
-const CLIENT = '192.168.1.12';
-const CLIENT6 = 'fd00::12';
+const VIP = ip('192.168.1.100');
+const VIP6 = ip('fd00::100');
+const SERVERS = [ip('192.168.1.31'), ip('192.168.1.32'), ip('192.168.1.33')];
+const SERVERS6 = [ip('fd00::31'), ip('fd00::32'), ip('fd00::33')];
+const CLIENT = ip('192.168.1.12');
+const CLIENT6 = ip('fd00::12');
 const SERVICES = [
   service(VIP, 80, SERVERS),
   service(VIP, 53, SERVERS, { protocol: 'udp' }),
@@ -58,7 +66,7 @@ async function directorFor(model: Compilable, interfaces: readonly Interface[] =
 }
 
 /** Sends it; it must leave as the oracle says, to `server` when one is named, and the MACs say which. */
-function assertSent(director: PacketDirector, original: Uint8Array, server?: string): string {
+function assertSent(director: PacketDirector, original: Uint8Array, server?: IpAddress): string {
   const expected = director.expect(original);
   const { action, frame: sent } = director.send(original);
   assert.equal(action, 'tx', expected.verdict);
@@ -170,12 +178,12 @@ test('an ICMP error that quotes eight bytes of the transport header goes where t
     const home = assertSent(director, frame({ sourcePort }));
     const quoted = replyBeginning(VIP, 80, CLIENT, sourcePort, 6);
     for (const type of [3, 4, 11, 12]) {
-      assert.equal(assertSent(director, icmpError({ ...macs, router: '10.9.9.9', vip: VIP, type, quoted })), home);
+      assert.equal(assertSent(director, icmpError({ ...macs, router: ip('10.9.9.9'), vip: VIP, type, quoted })), home);
     }
     const home6 = assertSent(director, frame({ sourcePort, destination: VIP6, protocol: 'udp', destinationPort: 53 }));
     const quoted6 = replyBeginning(VIP6, 53, CLIENT6, sourcePort, 17);
     for (const type of [1, 2, 3, 4]) {
-      const error = icmpError({ ...macs, router: 'fd09::9', vip: VIP6, type, quoted: quoted6 });
+      const error = icmpError({ ...macs, router: ip('fd09::9'), vip: VIP6, type, quoted: quoted6 });
       assert.equal(assertSent(director, error), home6);
     }
   }
@@ -184,20 +192,20 @@ test('an ICMP error that quotes eight bytes of the transport header goes where t
 test('echo, errors about other flows, and errors with truncated quotes are passed up to the host', async () => {
   using director = await directorFor({ services: SERVICES });
   const error = (type: number, quoted: Uint8Array, vip = VIP): Uint8Array =>
-    icmpError({ destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC, router: '10.9.9.9', vip, type, quoted });
+    icmpError({ destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC, router: ip('10.9.9.9'), vip, type, quoted });
   const quoted = replyBeginning(VIP, 80, CLIENT, 40_000, 6);
   assertPassed(director, error(8, quoted), 'icmp');
   assertPassed(director, error(0, quoted), 'icmp');
   assertPassed(director, error(3, quoted.subarray(0, 27)), 'icmp');
   assertPassed(director, error(3, quoted.subarray(0, 19)), 'icmp');
-  assertPassed(director, error(3, replyBeginning('192.168.1.21', 80, CLIENT, 40_000, 6)), 'icmp');
+  assertPassed(director, error(3, replyBeginning(ip('192.168.1.21'), 80, CLIENT, 40_000, 6)), 'icmp');
   assertPassed(director, error(3, patched(quoted, [9, 47])), 'icmp');
   assertPassed(director, error(3, patched(quoted, [6, 0x00, 0x10])), 'icmp');
   assertPassed(director, error(3, replyBeginning(VIP, 22, CLIENT, 40_000, 6)), 'no-service');
 });
 
 test('VLAN tags are parsed, pushed, popped and rewritten, and keep their priority', async () => {
-  const on = (address: string, vlan?: Destination['vlan']): Destination => ({
+  const on = (address: IpAddress, vlan?: Destination['vlan']): Destination => ({
     address,
     weight: 1,
     ...(vlan && { vlan }),
@@ -226,16 +234,16 @@ test('VLAN tags are parsed, pushed, popped and rewritten, and keep their priorit
     ],
     [{ id: 0, outer: 100 }, [[0x88a8, 100]]],
   ] as const) {
-    using director = await directorFor(model(on('192.168.1.31', vlan)));
+    using director = await directorFor(model(on(ip('192.168.1.31'), vlan)));
     for (const arrival of arrivals) {
-      assertSent(director, arrival, '192.168.1.31');
+      assertSent(director, arrival, ip('192.168.1.31'));
       const priority = arrival === inner ? 0 : (arrival[14]! << 8) & 0xf000;
       const { frame: sent } = director.send(arrival);
       const expected = tags
         .toReversed()
         .reduce<Uint8Array>(
           (rest, [type, id]) => tagged(rest, type, priority | id),
-          patched(inner, [0, ...macBytes(macFor('192.168.1.31'))], [6, ...macBytes(DIRECTOR.mac)]),
+          patched(inner, [0, ...macBytes(macFor(ip('192.168.1.31')))], [6, ...macBytes(DIRECTOR.mac)]),
         );
       assert.deepEqual(sent, expected);
     }
@@ -273,9 +281,9 @@ test('with noDestination drop nobody answers, with reject the host does', async 
 test('TTL and checksum are updated if a service asks for it, and the host sends time exceeded', async () => {
   using director = await directorFor({
     services: [
-      service(VIP, 80, ['192.168.1.31'], { ttl: 'decrement' }),
-      service(VIP, 81, ['192.168.1.31']),
-      service(VIP6, 80, ['fd00::31'], { ttl: 'decrement' }),
+      service(VIP, 80, [ip('192.168.1.31')], { ttl: 'decrement' }),
+      service(VIP, 81, [ip('192.168.1.31')]),
+      service(VIP6, 80, [ip('fd00::31')], { ttl: 'decrement' }),
     ],
   });
   for (const [ttl, check] of [
@@ -314,11 +322,11 @@ function onesSum(bytes: Uint8Array): number {
 }
 
 test('frames from another director are never scheduled again, so that no packet goes to and fro', async () => {
-  const other = '00:50:00:00:09:00';
-  using director = await directorFor({ services: SERVICES, directors: ['00:50:00:00:08:00', other] });
+  const other = mac('00:50:00:00:09:00');
+  using director = await directorFor({ services: SERVICES, directors: [mac('00:50:00:00:08:00'), other] });
   assertPassed(director, frame({ sourceMac: other }), 'from-director', 'tcp 192.168.1.100:80');
   assertPassed(director, frame({ sourceMac: other, destination: VIP6 }), 'from-director', 'tcp [fd00::100]:80');
-  assertSent(director, frame({ sourceMac: '00:50:00:00:09:01' }));
+  assertSent(director, frame({ sourceMac: mac('00:50:00:00:09:01') }));
 });
 
 test('packets longer than the MTU of the egress interface are passed up', async () => {
@@ -332,20 +340,20 @@ test('packets longer than the MTU of the egress interface are passed up', async 
 
 test('packets are redirected to a real server behind another interface, by their ingress interface', async () => {
   // BPF_PROG_RUN's frames come by the loopback interface, which alone surely exists in any network namespace.
-  const first: Interface = { name: 'lo', ifindex: 1, mac: '00:50:00:00:04:00', up: true, mtu: 1500, group: 1 };
-  const other: Interface = { name: 'ens4', ifindex: 77, mac: '00:50:00:00:04:44', up: true, mtu: 9000, group: 77 };
-  const bonded: Interface = { name: 'ens5', ifindex: 78, mac: '00:50:00:00:04:00', up: true, mtu: 1500, group: 1 };
-  const services: Service[] = [service(VIP, 80, ['192.168.1.31']), service(VIP, 81, ['192.168.1.32'])];
+  const first: Interface = { name: 'lo', ifindex: 1, mac: mac('00:50:00:00:04:00'), up: true, mtu: 1500, group: 1 };
+  const other: Interface = { name: 'ens4', ifindex: 77, mac: mac('00:50:00:00:04:44'), up: true, mtu: 9000, group: 77 };
+  const bonded: Interface = { name: 'ens5', ifindex: 78, mac: mac('00:50:00:00:04:00'), up: true, mtu: 1500, group: 1 };
+  const services: Service[] = [service(VIP, 80, [ip('192.168.1.31')]), service(VIP, 81, [ip('192.168.1.32')])];
   const resolutions = new Map([
-    ['192.168.1.31', { state: 'resolved', mac: macFor('192.168.1.31'), ifindex: 77 } as const],
-    ['192.168.1.32', { state: 'resolved', mac: macFor('192.168.1.32'), ifindex: 78 } as const],
+    [ip('192.168.1.31'), { state: 'resolved', mac: macFor(ip('192.168.1.31')), ifindex: 77 } as const],
+    [ip('192.168.1.32'), { state: 'resolved', mac: macFor(ip('192.168.1.32')), ifindex: 78 } as const],
   ]);
   using director = new PacketDirector();
   await director.publishModel({ services }, { interfaces: [other, first, bonded], resolutions });
   // 77 does not exist here, so nothing can be redirected to it: counted, and left as it was.
   assertPassed(director, frame(), 'no-egress', 'tcp 192.168.1.100:80');
   // A member of the same bond: back by the one it came by.
-  assertSent(director, frame({ destinationPort: 81 }), '192.168.1.32');
+  assertSent(director, frame({ destinationPort: 81 }), ip('192.168.1.32'));
   assertPassed(director, frame({ destinationMac: other.mac }), 'other-host', 'tcp 192.168.1.100:80');
   const jumbo = patched(frame(), [16, 8000 >> 8, 8000 & 0xff]);
   assertPassed(director, jumbo, 'no-egress', 'tcp 192.168.1.100:80');

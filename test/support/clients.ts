@@ -1,6 +1,6 @@
 /** Clients of a director under test: the frames that they send, and the real servers that receive them. */
 
-import { familyOf, type IpAddress, type ServiceKey } from '../../src/model/index.js';
+import { familyOf, ip, type IpAddress, type ServiceKey } from '../../src/model/index.js';
 import { buildFrame, summarizeFrame, TCP_FLAG } from '../../src/packet/index.js';
 import type { PacketDirector } from './director.js';
 import { CLIENT_MAC, DIRECTOR, macFor } from './models.js';
@@ -21,7 +21,7 @@ export interface Client {
  */
 export function frameOf(
   service: ServiceKey,
-  { address = familyOf(service.address) === 4 ? '10.50.0.1' : 'fd50::1', port: sourcePort }: Client,
+  { address = familyOf(service.address) === 4 ? ip('10.50.0.1') : ip('fd50::1'), port: sourcePort }: Client,
   flags = 'S',
   port = service.port,
   payload: Uint8Array = new Uint8Array(),

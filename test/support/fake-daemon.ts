@@ -2,10 +2,10 @@
 
 import { type DestinationReport, type ExplainReport, type ServiceReport } from '../../src/control/index.js';
 import { ControlServer } from '../../src/control/server.js';
-import { instanceOf } from '../../src/model/index.js';
+import { instanceOf, ip, type IpAddress, mac } from '../../src/model/index.js';
 import { ETHER_TYPE, etherTypeOf } from '../../src/packet/index.js';
 
-function destination(address: string, state: DestinationReport['state']): DestinationReport {
+function destination(address: IpAddress, state: DestinationReport['state']): DestinationReport {
   const none = { packets: 0, bytes: 0, flows: 0, active: 0, inactive: 0, persistent: 0 };
   return { address, weight: state === 'drained' ? 0 : 1, state, share: 0.5, ...none };
 }
@@ -16,16 +16,16 @@ export const SERVICES: readonly ServiceReport[] = [
   {
     ...common,
     protocol: 'tcp',
-    address: '192.168.1.100',
+    address: ip('192.168.1.100'),
     port: 80,
-    destinations: [destination('192.168.1.31', 'up'), destination('192.168.1.32', 'drained')],
+    destinations: [destination(ip('192.168.1.31'), 'up'), destination(ip('192.168.1.32'), 'drained')],
   },
   {
     ...common,
     protocol: 'udp',
-    address: 'fd00::100',
+    address: ip('fd00::100'),
     port: 53,
-    destinations: [destination('fd00::31', 'unresolved')],
+    destinations: [destination(ip('fd00::31'), 'unresolved')],
   },
 ];
 
@@ -34,11 +34,11 @@ export const EXPLAINED: ExplainReport = {
   packet: {
     interface: 'ens3',
     bytes: 60,
-    destinationMac: '00:50:00:00:04:00',
-    sourceMac: '02:00:00:00:00:01',
+    destinationMac: mac('00:50:00:00:04:00'),
+    sourceMac: mac('02:00:00:00:00:01'),
     vlans: [],
-    source: '192.168.1.12',
-    destination: '192.168.1.100',
+    source: ip('192.168.1.12'),
+    destination: ip('192.168.1.100'),
     protocol: 'tcp',
     sourcePort: 40_000,
     destinationPort: 80,
@@ -48,32 +48,32 @@ export const EXPLAINED: ExplainReport = {
   service: { name: 'tcp 192.168.1.100:80', scheduler: 'maglev', servers: 2, wildcard: false, remembers: 'all' },
   flow: {
     protocol: 'tcp',
-    client: '192.168.1.12',
+    client: ip('192.168.1.12'),
     clientPort: 40_000,
     port: 80,
     event: 'syn',
     sought: true,
     noRoom: false,
   },
-  slot: { index: 517, of: 1024, server: '192.168.1.32', full: false, lookedOn: 0, moved: false },
+  slot: { index: 517, of: 1024, server: ip('192.168.1.32'), full: false, lookedOn: 0, moved: false },
   destination: {
-    address: '192.168.1.32',
+    address: ip('192.168.1.32'),
     number: 2,
     weight: 1,
     local: false,
-    mac: '00:50:00:00:02:00',
+    mac: mac('00:50:00:00:02:00'),
     by: 'slot',
   },
   sent: {
     interface: 'ens3',
-    sourceMac: '00:50:00:00:04:00',
-    destinationMac: '00:50:00:00:02:00',
+    sourceMac: mac('00:50:00:00:04:00'),
+    destinationMac: mac('00:50:00:00:02:00'),
     vlans: [],
   },
   counted: { bytes: 40, opensFlow: true },
   verdict: 'forwarded',
   reason: 'sent back out of the interface it came by',
-  oracle: { agrees: true, verdict: 'forwarded', server: '192.168.1.32', differences: [] },
+  oracle: { agrees: true, verdict: 'forwarded', server: ip('192.168.1.32'), differences: [] },
 };
 
 /** The same, but program and oracle disagree. */
@@ -93,11 +93,17 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
   };
   const flow = {
     protocol: 'tcp',
-    client: '192.168.1.12',
+    client: ip('192.168.1.12'),
     clientPort: 41_852,
     service: 'tcp 192.168.1.100:80',
   } as const;
-  const rest = { vip: '192.168.1.100', port: 80, server: '192.168.1.31', idleSeconds: 3, expiresSeconds: 897 } as const;
+  const rest = {
+    vip: ip('192.168.1.100'),
+    port: 80,
+    server: ip('192.168.1.31'),
+    idleSeconds: 3,
+    expiresSeconds: 897,
+  } as const;
   return ControlServer.listen({
     path: instanceOf(instance).socketPath,
     handlers: {
@@ -111,7 +117,7 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
       }),
       flowSummary: () => ({
         states: { ESTABLISHED: 1 },
-        topClients: [{ client: '192.168.1.12', flows: 1 }],
+        topClients: [{ client: ip('192.168.1.12'), flows: 1 }],
         tables: [],
         stored: 1,
         evicted: 0,
@@ -122,7 +128,7 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
         pid: 1,
         startedAt: '2026-11-21T10:00:00.000Z',
         configPath: '/etc/beeline/beeline.yaml',
-        interfaces: [{ name: 'ens3', state: 'missing', mac: '00:50:00:00:04:00' }],
+        interfaces: [{ name: 'ens3', state: 'missing', mac: mac('00:50:00:00:04:00') }],
         generation: 1,
         services: 2,
         destinations: 3,

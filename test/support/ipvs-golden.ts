@@ -3,7 +3,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { type Destination, type IpAddress, SCHEDULER_FLAGS, SCHEDULERS, type Service } from '../../src/model/index.js';
+import {
+  type Destination,
+  ip,
+  type IpAddress,
+  SCHEDULER_FLAGS,
+  SCHEDULERS,
+  type Service,
+} from '../../src/model/index.js';
 
 /** Relative to the root of the repository, where tests run. */
 const DIRECTORY = 'test/golden/ipvs';
@@ -28,7 +35,7 @@ function linesOf(file: string): string[] {
 
 function endpoint(text: string): { address: IpAddress; port: number } {
   const [address, port] = text.split(':');
-  return { address: address!, port: Number(port) };
+  return { address: ip(address!), port: Number(port) };
 }
 
 /** Reads the services of hash-config.txt, with destinations in the order in which they were added. */

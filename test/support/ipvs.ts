@@ -9,6 +9,7 @@ import { CARD, FAILED, READY, requireUml, umlCommand } from '../../src/bench/ind
 import { type HostName, hostNamed, isAlive, NIC, type ProcessIdentity, run } from '../../src/lab/index.js';
 import {
   BeelineError,
+  mac,
   type MacAddress,
   type Scheduler,
   type SchedulerFlag,
@@ -27,7 +28,7 @@ export type Director = 'director' | 'ipvs';
 
 const MACS: Readonly<Record<Director, MacAddress>> = {
   director: hostNamed('director').mac,
-  ipvs: '00:50:00:00:05:00',
+  ipvs: mac('00:50:00:00:05:00'),
 };
 const IPVS_ADDRESS = '192.168.1.22';
 /** The network of the client's further addresses. A local route lets the client use each of them. */

@@ -8,12 +8,14 @@ import type { FlowReport, FlowsReport } from '../../src/control/index.js';
 import { type Director, type Environment, execute, type Names, parseServices } from '../../src/ipvsadm/index.js';
 import { type Figures, OfflineDirector, toPromise } from '../../src/ipvsadm/offline.js';
 import {
+  type AnyServiceKey,
   BeelineError,
   type Destination,
-  type EditKey,
-  editKeyName,
+  ip,
+  type IpAddress,
   type MarkService,
   type Service,
+  serviceName,
 } from '../../src/model/index.js';
 
 /** A director without packets: changes go to a model, and statistics are as given. */
@@ -29,7 +31,7 @@ export class FakeDirector extends OfflineDirector {
   }
 
   protected override figuresOf(service: Service | MarkService, destination: Destination | undefined): Figures {
-    const name = [editKeyName(service), ...(destination === undefined ? [] : [destination.address])].join(' ');
+    const name = [serviceName(service), ...(destination === undefined ? [] : [destination.address])].join(' ');
     return { ...super.figuresOf(service, destination), ...this.figures[name] };
   }
 
@@ -43,33 +45,33 @@ export class FakeDirector extends OfflineDirector {
     );
   }
 
-  override zero(service: EditKey | undefined): Promise<void> {
+  override zero(service: AnyServiceKey | undefined): Promise<void> {
     return toPromise(() => {
       const { services, markServices = [] } = this.model;
-      const all = [...services, ...markServices].map(editKeyName);
-      if (service !== undefined && !all.includes(editKeyName(service))) {
+      const all = [...services, ...markServices].map(serviceName);
+      if (service !== undefined && !all.includes(serviceName(service))) {
         throw new BeelineError('SERVICE_UNKNOWN', 'there is no such service');
       }
-      this.zeroed.push(service === undefined ? 'all' : editKeyName(service));
+      this.zeroed.push(service === undefined ? 'all' : serviceName(service));
     });
   }
 }
 
 /** The names on the machine of the recordings. */
-const HOSTS: Readonly<Record<string, string>> = {
-  localhost: '127.0.0.1',
-  'director.example': '10.0.0.100',
-  real: '10.0.0.31',
-  'real.example': '10.0.0.31',
-  'a-real-server-of-a-rather-long-name.example': '10.0.0.32',
-  'both.example': '10.0.0.33',
-  'client.example': '10.9.0.1',
-  'a-director-of-a-rather-long-name.example': '10.0.0.101',
+const HOSTS: Readonly<Record<string, IpAddress>> = {
+  localhost: ip('127.0.0.1'),
+  'director.example': ip('10.0.0.100'),
+  real: ip('10.0.0.31'),
+  'real.example': ip('10.0.0.31'),
+  'a-real-server-of-a-rather-long-name.example': ip('10.0.0.32'),
+  'both.example': ip('10.0.0.33'),
+  'client.example': ip('10.9.0.1'),
+  'a-director-of-a-rather-long-name.example': ip('10.0.0.101'),
 };
-const HOSTS_BY_ADDRESS = new Map<string, string>([
-  ...Object.entries(HOSTS).map(([host, address]): [string, string] => [address, host]),
-  ['fd00::31', 'six.example'],
-  ['fd00::33', 'both.example'],
+const HOSTS_BY_ADDRESS = new Map<IpAddress, string>([
+  ...Object.entries(HOSTS).map(([host, address]): [IpAddress, string] => [address, host]),
+  [ip('fd00::31'), 'six.example'],
+  [ip('fd00::33'), 'both.example'],
 ]);
 const SERVICES = parseServices(`tcpmux 1/tcp
 smtp 25/tcp mail

@@ -5,8 +5,12 @@ import fc from 'fast-check';
 import {
   familyOf,
   type Interface,
+  ip,
   type IpAddress,
   ipFromBytes,
+  mac,
+  type MacAddress,
+  parseIp,
   type Resolution,
   type Service,
   type World,
@@ -15,12 +19,12 @@ import {
 export const DIRECTOR: Interface = {
   name: 'ens3',
   ifindex: 7,
-  mac: '00:50:00:00:04:00',
+  mac: mac('00:50:00:00:04:00'),
   up: true,
   mtu: 1500,
   group: 7,
 };
-export const CLIENT_MAC = '00:50:00:00:03:00';
+export const CLIENT_MAC = mac('00:50:00:00:03:00');
 
 /** Returns a service. Real servers are given as an address (weight 1) or as `[address, weight]`. */
 export function service(
@@ -36,13 +40,13 @@ export function service(
 }
 
 /** Returns a distinct MAC for each address: "02:" and the last five bytes of the address. */
-export function macFor(address: IpAddress): string {
+export function macFor(address: IpAddress): MacAddress {
   const text = Buffer.from(address).toString('hex').slice(-10).padStart(10, '0');
-  return `02:${text.match(/../g)!.join(':')}`;
+  return mac(`02:${text.match(/../g)!.join(':')}`);
 }
 
 /** Returns surroundings in which every real server answers, except as `except` says. */
-export function worldOf(services: readonly Service[], except: Readonly<Record<IpAddress, Resolution>> = {}): World {
+export function worldOf(services: readonly Service[], except: Readonly<Record<string, Resolution>> = {}): World {
   const addresses = services.flatMap(({ destinations }) => destinations.map(({ address }) => address));
   const resolved = addresses.map((address): [IpAddress, Resolution] => [
     address,
@@ -51,7 +55,7 @@ export function worldOf(services: readonly Service[], except: Readonly<Record<Ip
   return { interfaces: [DIRECTOR], resolutions: new Map(resolved) };
 }
 
-const ipv4 = fc.uint8Array({ minLength: 2, maxLength: 2 }).map(([a, b]) => `10.0.${a!}.${b!}`);
+const ipv4 = fc.uint8Array({ minLength: 2, maxLength: 2 }).map(([a, b]) => ip(`10.0.${a!}.${b!}`));
 const ipv6 = fc
   .uint8Array({ minLength: 2, maxLength: 2 })
   .map(([a, b]) => ipFromBytes(Uint8Array.of(0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, a!, b!)));
@@ -61,7 +65,7 @@ const anyService = fc.constantFrom(4, 6).chain((family) =>
   fc
     .record({
       address: (family === 4 ? ipv4 : ipv6).map((address) =>
-        address.replace(/^10\.0/, '192.168').replace(/^fd00/, 'fd99'),
+        ip(address.replace(/^10\.0/, '192.168').replace(/^fd00/, 'fd99')),
       ),
       port: fc.constantFrom(0, 25, 53, 80, 443),
       protocol: fc.constantFrom('tcp' as const, 'udp' as const),
@@ -91,5 +95,7 @@ export function reordered(services: readonly Service[]): Service[] {
 
 /** Returns a client address of the service's family, one for each index. */
 export function clientFor({ address }: Service, index: number): IpAddress {
-  return familyOf(address) === 4 ? `172.16.${(index >> 8) & 0xff}.${index & 0xff}` : `fd77::${index.toString(16)}`;
+  return familyOf(address) === 4
+    ? ip(`172.16.${(index >> 8) & 0xff}.${index & 0xff}`)
+    : parseIp(`fd77::${index.toString(16)}`)!;
 }

@@ -22,7 +22,7 @@ import type { Report } from '../../../src/bench/report/report.js';
 import { formatReport, wrap } from '../../../src/bench/report/text.js';
 import { measureInRounds } from '../../../src/bench/measure/rounds.js';
 import { judge, midmean, percentile, type Sample, spreadOf } from '../../../src/bench/measure/statistics.js';
-import type { BeelineError, ErrorCode } from '../../../src/model/index.js';
+import { type BeelineError, type ErrorCode, ip, mac } from '../../../src/model/index.js';
 
 const BEELINE = 'dist/src/cli/main.js';
 
@@ -279,9 +279,9 @@ test("an archive has the form of the kernel's documentation", () => {
 });
 
 test('nftables picks the real server by the client, as the other directors do', () => {
-  const end = { name: 'nft-near', ifindex: 1, mac: '02:62:65:65:00:00', up: true, mtu: 1500, group: 1 };
+  const end = { name: 'nft-near', ifindex: 1, mac: mac('02:62:65:65:00:00'), up: true, mtu: 1500, group: 1 };
   assert.match(
-    nftablesRules({ near: end, far: end }, '10.9.0.102'),
+    nftablesRules({ near: end, far: end }, ip('10.9.0.102')),
     /jhash ip saddr \. udp sport mod 2 map \{ 0 : 02:62:65:65:00:01, 1 : 02:62:65:65:00:02 \} fwd to "nft-near"/,
   );
 });

@@ -9,6 +9,7 @@ import { beeline } from '../../../src/cli/program.js';
 import { coloured } from '../../../src/cli/terminal/colour.js';
 import type { ExplainedFlow, ExplainReport } from '../../../src/control/index.js';
 import { VERDICT_WORDS, VERDICTS } from '../../../src/layout/index.js';
+import { ip } from '../../../src/model/index.js';
 import { DISAGREEING, EXPLAINED } from '../../support/fake-daemon.js';
 
 test('a forwarded packet is explained in one line for each step', () => {
@@ -39,7 +40,7 @@ const flow = (changes: Partial<ExplainedFlow>): Partial<ExplainReport> => ({
 });
 
 test('the flow that a packet belongs to, and its next state, take one line', () => {
-  const known = { state: 'ESTABLISHED', idleSeconds: 3, server: '192.168.1.31' };
+  const known = { state: 'ESTABLISHED', idleSeconds: 3, server: ip('192.168.1.31') };
   const cases: readonly (readonly [Partial<ExplainReport>, string | undefined])[] = [
     [flow({ known }), 'known: ESTABLISHED, last packet 3 s ago, at 192.168.1.31'],
     [
@@ -75,7 +76,7 @@ test("a slot's line shows a full real server, the next one, and the previous one
     '517 of 1024 -> 192.168.1.32, which has reached its upper threshold, the real server 2 slots further takes it',
   );
   assert.equal(
-    line('slot', { slot: { ...slot, moved: true, previous: '192.168.1.31' } }),
+    line('slot', { slot: { ...slot, moved: true, previous: ip('192.168.1.31') } }),
     '517 of 1024 -> 192.168.1.32, moved from 192.168.1.31',
   );
   assert.equal(

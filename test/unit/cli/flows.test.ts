@@ -7,23 +7,26 @@ import { duration } from '../../../src/cli/arguments.js';
 import { formatDrain } from '../../../src/cli/commands/drain.js';
 import { formatFlows, formatSummary } from '../../../src/cli/commands/flows.js';
 import type { FlowReport } from '../../../src/control/index.js';
-import { parseServiceName, serviceName } from '../../../src/model/index.js';
+import { ip, parseServiceName, serviceName } from '../../../src/model/index.js';
 
 const FLOW: FlowReport = {
   protocol: 'tcp',
-  client: '192.168.1.12',
+  client: ip('192.168.1.12'),
   clientPort: 41_852,
   service: 'tcp 192.168.1.100:80',
-  vip: '192.168.1.100',
+  vip: ip('192.168.1.100'),
   port: 80,
-  server: '192.168.1.31',
+  server: ip('192.168.1.31'),
   state: 'ESTABLISHED',
   idleSeconds: 3,
   expiresSeconds: 897,
 };
 
 test('each flow has one line, and only the first page a title', () => {
-  const flows = [FLOW, { ...FLOW, client: 'fd00::12', vip: 'fd00::100', server: 'fd00::31', expiresSeconds: 0 }];
+  const flows = [
+    FLOW,
+    { ...FLOW, client: ip('fd00::12'), vip: ip('fd00::100'), server: ip('fd00::31'), expiresSeconds: 0 },
+  ];
   const lines = [
     'PROTO  CLIENT                 SERVICE                REAL SERVER      STATE        EXPIRES\n',
     'tcp    192.168.1.12:41852     192.168.1.100:80       192.168.1.31     ESTABLISHED    14:57\n',
@@ -38,7 +41,7 @@ test('a summary counts by state, names the busiest, and says how full the tables
   const table = { family: 'IPv4', entries: 1000, used: 250, fullBuckets: 1, bytes: 16_000 } as const;
   const summary = {
     states: { SYN_RECV: 2, ESTABLISHED: 1200 },
-    topClients: [{ client: '192.168.1.12', flows: 1202 }],
+    topClients: [{ client: ip('192.168.1.12'), flows: 1202 }],
     tables: [table],
     stored: 5000,
     evicted: 3,
@@ -57,7 +60,7 @@ test('a summary counts by state, names the busiest, and says how full the tables
 test('a drain says how many flows are left, whether some may be silent, and how long it will take at most', () => {
   const report = {
     service: 'tcp 192.168.1.100:80',
-    address: '192.168.1.31',
+    address: ip('192.168.1.31'),
     flows: 2,
     uncertain: false,
     removed: false,

@@ -10,6 +10,8 @@ import {
   type Destination,
   diffModels,
   familyOf,
+  ip,
+  mac,
   type Model,
   parseMarkMatch,
   type Service,
@@ -80,7 +82,7 @@ const marks: fc.Arbitrary<Pick<Model, 'markServices' | 'markRules'>> = fc
       family: family,
       scheduler: 'wlc',
       destinations: Array.from({ length: servers }, (_, i) => ({
-        address: family === 4 ? `10.7.0.${i + 1}` : `fd77::${i + 1}`,
+        address: family === 4 ? ip(`10.7.0.${i + 1}`) : ip(`fd77::${i + 1}`),
         weight: i,
       })),
     })),
@@ -88,7 +90,7 @@ const marks: fc.Arbitrary<Pick<Model, 'markServices' | 'markRules'>> = fc
       mark,
       match: {
         protocol: 'tcp' as const,
-        address: family === 4 ? '10.8.0.1' : 'fd88::1',
+        address: family === 4 ? ip('10.8.0.1') : ip('fd88::1'),
         prefixLength: family === 4 ? 32 : 128,
         firstPort: port,
         lastPort: port,
@@ -107,7 +109,7 @@ const model: fc.Arbitrary<Model> = fc
         mode: fc.constantFrom('native', 'generic', 'auto'),
         fragments: optional(fc.boolean()),
         vlans: optional(fc.boolean()),
-        directors: optional(fc.constantFrom(['10.9.9.9'], ['10.9.9.9', '02:00:00:00:00:01'])),
+        directors: optional(fc.constantFrom([ip('10.9.9.9')], [ip('10.9.9.9'), mac('02:00:00:00:00:01')])),
         timeouts: optional(timeouts),
         flows: optional(fc.constant({ ipv4: 4096 })),
       },
@@ -203,10 +205,10 @@ test('comments stay with their lines when a scheduler changes and real servers c
       ...service,
       scheduler: 'wlc',
       destinations: [
-        { address: '192.168.1.31', weight: 2 },
-        { address: '192.168.1.32', weight: 3 },
-        { address: '192.168.1.34', weight: 1 },
-        { address: '192.168.1.35', weight: 2, upperThreshold: 100 },
+        { address: ip('192.168.1.31'), weight: 2 },
+        { address: ip('192.168.1.32'), weight: 3 },
+        { address: ip('192.168.1.34'), weight: 1 },
+        { address: ip('192.168.1.35'), weight: 2, upperThreshold: 100 },
       ],
     })),
   );
@@ -223,14 +225,14 @@ test('comments stay with their lines when a scheduler changes and real servers c
 
 test('a service is added and another is removed', () => {
   const service: Service = {
-    address: '192.168.1.101',
+    address: ip('192.168.1.101'),
     port: 443,
     protocol: 'tcp',
     scheduler: 'wlc',
-    persistence: { timeout: 300, mask: '255.255.255.0' },
+    persistence: { timeout: 300, mask: ip('255.255.255.0') },
     destinations: [
-      { address: '192.168.1.31', weight: 1 },
-      { address: '192.168.1.32', weight: 0 },
+      { address: ip('192.168.1.31'), weight: 1 },
+      { address: ip('192.168.1.32'), weight: 0 },
     ],
   };
   const text = changed(FILE, (each) => ({ ...each, services: [each.services[0]!, service] }));
@@ -289,7 +291,7 @@ test('unindented lists and CRLF line ends stay so', () => {
     text,
     withFirst((service) => ({
       ...service,
-      destinations: [...service.destinations, { address: '10.1.0.2', weight: 1 }],
+      destinations: [...service.destinations, { address: ip('10.1.0.2'), weight: 1 }],
     })),
   );
   assert.equal(next, `${text}  - 10.1.0.2\r\n`);

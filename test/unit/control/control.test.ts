@@ -14,7 +14,7 @@ import fc from 'fast-check';
 import { encodeFrame, FrameDecoder, MAX_REPLY_BYTES, MAX_REQUEST_BYTES } from '../../../src/control/frame.js';
 import { type Handlers, isRunning, PROTOCOL_VERSION, request, type ServiceReport } from '../../../src/control/index.js';
 import { ControlServer } from '../../../src/control/server.js';
-import { BeelineError } from '../../../src/model/index.js';
+import { BeelineError, ip } from '../../../src/model/index.js';
 
 const HANDLERS: Handlers = {
   status: () => {
@@ -61,7 +61,7 @@ interface Served {
 /** Some kilobytes. */
 const BIG_LIST: ServiceReport[] = Array.from({ length: 100 }, (_, port) => ({
   protocol: 'tcp',
-  address: '192.168.1.100',
+  address: ip('192.168.1.100'),
   port,
   scheduler: 'maglev',
   slots: 0,

@@ -8,13 +8,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { type Histories, historiesFormat, MoveTracker } from '../../../src/dataplane/move-tracker.js';
 import { compile, type CompiledService, type Image, SLOT_MARKED } from '../../../src/image/index.js';
-import type { Service } from '../../../src/model/index.js';
+import { ip, type Service } from '../../../src/model/index.js';
 import { decode, encode, type Store } from '../../../src/store/index.js';
 import { service as serviceOf, worldOf } from '../../support/models.js';
 import { folderFor, storeAt } from '../../support/store.js';
 
-const VIP = '192.168.1.100';
-const [A, B, C] = ['10.0.0.1', '10.0.0.2', '10.0.0.3'] as const;
+const VIP = ip('192.168.1.100');
+const [A, B, C] = [ip('10.0.0.1'), ip('10.0.0.2'), ip('10.0.0.3')] as const;
 /** In milliseconds: how long flows may be silent, and handshakes take. */
 const [SILENCE, HANDSHAKE] = [900_000, 60_000];
 

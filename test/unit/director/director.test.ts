@@ -9,7 +9,7 @@ import { Overlays } from '../../../src/director/overlays/index.js';
 import { checkCapabilities, checkKernel } from '../../../src/director/preflight.js';
 import { reportReload, reportServices, reportTotals } from '../../../src/director/reports/services.js';
 import { compile } from '../../../src/image/index.js';
-import { instanceOf, keepUnchanged, type Model } from '../../../src/model/index.js';
+import { instanceOf, ip, keepUnchanged, type Model } from '../../../src/model/index.js';
 import { KernelError } from '../../../src/native/index.js';
 import { service, worldOf } from '../../support/models.js';
 
@@ -70,7 +70,9 @@ test('an instance name that the BPF file system cannot have is refused', () => {
 });
 
 test('a real server is up, drained, local, or unresolved with a reason', () => {
-  const services = [service('192.168.1.100', 80, ['10.0.0.1', ['10.0.0.2', 0], '10.0.0.3', '10.0.0.4'])];
+  const services = [
+    service(ip('192.168.1.100'), 80, [ip('10.0.0.1'), [ip('10.0.0.2'), 0], ip('10.0.0.3'), ip('10.0.0.4')]),
+  ];
   const { services: image } = compile(
     { services },
     worldOf(services, { '10.0.0.3': { state: 'local' }, '10.0.0.4': { state: 'unresolved', reason: 'no answer' } }),
@@ -93,11 +95,15 @@ test('a real server is up, drained, local, or unresolved with a reason', () => {
 
 test('a reload reports everything that was added, removed and changed, and nothing else', () => {
   const model = (...services: Model['services']): Model => ({ interfaces: ['ens3'], mode: 'native', services });
-  const before = model(service('10.1.0.1', 80, ['10.0.0.1']), service('10.1.0.1', 81, []), service('10.1.0.1', 82, []));
+  const before = model(
+    service(ip('10.1.0.1'), 80, [ip('10.0.0.1')]),
+    service(ip('10.1.0.1'), 81, []),
+    service(ip('10.1.0.1'), 82, []),
+  );
   const after = model(
-    service('10.1.0.1', 80, ['10.0.0.1']),
-    service('10.1.0.1', 82, ['10.0.0.1']),
-    service('10.1.0.1', 83, []),
+    service(ip('10.1.0.1'), 80, [ip('10.0.0.1')]),
+    service(ip('10.1.0.1'), 82, [ip('10.0.0.1')]),
+    service(ip('10.1.0.1'), 83, []),
   );
   assert.deepEqual(reportReload(before, keepUnchanged(before, after)), {
     services: 3,

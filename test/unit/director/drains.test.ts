@@ -7,17 +7,17 @@ import test from 'node:test';
 
 import { Drains, drainsFormat } from '../../../src/director/overlays/drains.js';
 import type { FlowsLeft } from '../../../src/director/overlays/overlay.js';
-import type { Model } from '../../../src/model/index.js';
+import { ip, type IpAddress, type Model } from '../../../src/model/index.js';
 import { service } from '../../support/models.js';
 import { folderFor, storeAt } from '../../support/store.js';
 
-const [A, B] = ['10.0.0.1', '10.0.0.2'] as const;
+const [A, B] = [ip('10.0.0.1'), ip('10.0.0.2')] as const;
 const NAME = 'tcp 192.168.1.100:80';
 const DRAINED = { service: NAME, address: A };
 const IDLE: FlowsLeft = { flows: 0, uncertain: false };
 
-function modelOf(...servers: string[]): Model {
-  return { interfaces: ['ens3'], mode: 'native', services: [service('192.168.1.100', 80, servers)] };
+function modelOf(...servers: IpAddress[]): Model {
+  return { interfaces: ['ens3'], mode: 'native', services: [service(ip('192.168.1.100'), 80, servers)] };
 }
 
 /** The drains that a daemon finds in a file. */

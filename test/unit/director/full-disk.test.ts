@@ -16,18 +16,18 @@ import { type Snapshot, snapshotFormat, UnsavedChanges } from '../../../src/dire
 import { type Drain, Drains, drainsFormat } from '../../../src/director/overlays/drains.js';
 import { type Baselines, baselinesFormat } from '../../../src/director/reports/statistics.js';
 import { compile } from '../../../src/image/index.js';
-import type { Model } from '../../../src/model/index.js';
+import { ip, type IpAddress, type Model } from '../../../src/model/index.js';
 import type { Format, Store } from '../../../src/store/index.js';
 import { service, worldOf } from '../../support/models.js';
 import { storeAt } from '../../support/store.js';
 
 const log = pino({ level: 'silent' });
 const NAME = 'tcp 192.168.1.100:80';
-const SERVERS = ['10.0.0.1', '10.0.0.2', '10.0.0.3'] as const;
+const SERVERS = [ip('10.0.0.1'), ip('10.0.0.2'), ip('10.0.0.3')] as const;
 const SIZE = 64 << 10;
 
-function modelOf(servers: readonly string[]): Model {
-  return { interfaces: ['ens3'], mode: 'native', services: [service('192.168.1.100', 80, servers)] };
+function modelOf(servers: readonly IpAddress[]): Model {
+  return { interfaces: ['ens3'], mode: 'native', services: [service(ip('192.168.1.100'), 80, servers)] };
 }
 
 /** A small tmpfs in a mount namespace, which is reached by way of the process that holds it. */

@@ -11,12 +11,12 @@ import type { FlowCounts } from '../../../src/dataplane/index.js';
 import { movedShare, planChange } from '../../../src/director/changes/plan.js';
 import { withNewcomers } from '../../../src/director/surroundings.js';
 import { compile } from '../../../src/image/index.js';
-import { diffModels, type Model, type Service } from '../../../src/model/index.js';
+import { diffModels, ip, type Model, type Service } from '../../../src/model/index.js';
 import { anyServices, DIRECTOR, reordered, service, worldOf } from '../../support/models.js';
 
-const VIP = '192.168.1.100';
+const VIP = ip('192.168.1.100');
 const NAME = 'tcp 192.168.1.100:80';
-const [A, B, C, D] = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4'] as const;
+const [A, B, C, D] = [ip('10.0.0.1'), ip('10.0.0.2'), ip('10.0.0.3'), ip('10.0.0.4')] as const;
 
 function modelOf(...services: Service[]): Model {
   return { interfaces: ['ens3'], mode: 'native', services };
@@ -86,7 +86,7 @@ test('each difference has one line, with its subject in a column', () => {
     markRules: [{ mark: 1, match: { protocol: 'tcp', address: VIP, prefixLength: 32, firstPort: 443, lastPort: 443 } }],
   };
   const after: Model = {
-    ...modelOf(service(VIP, 80, [[A, 3], C], { timeouts: { udp: 20 } }), service('192.168.1.101', 80, [A, B])),
+    ...modelOf(service(VIP, 80, [[A, 3], C], { timeouts: { udp: 20 } }), service(ip('192.168.1.101'), 80, [A, B])),
     mode: 'generic',
   };
   const differences = diffModels(before, after);

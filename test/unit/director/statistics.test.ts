@@ -8,17 +8,18 @@ import fc from 'fast-check';
 import type { Statistics } from '../../../src/control/index.js';
 import { estimate, growth, NO_STATISTICS } from '../../../src/director/reports/rates.js';
 import { type Baselines, baselinesFormat, StatisticsCollector } from '../../../src/director/reports/statistics.js';
+import { ip } from '../../../src/model/index.js';
 import { decode } from '../../../src/store/index.js';
 
 const NAME = 'tcp 192.168.1.100:80';
-const [A, B] = ['192.168.1.31', '192.168.1.32'] as const;
+const [A, B] = [ip('192.168.1.31'), ip('192.168.1.32')] as const;
 
 type Counted = Readonly<Record<string, number>>;
 
 /** Counters of one service: as many packets, with ten bytes each. */
 function counted(packets: Counted): Parameters<StatisticsCollector['observe']>[0] {
   const destinations = Object.entries(packets).map(([address, count]) => ({
-    address,
+    address: ip(address),
     packets: count,
     bytes: 10 * count,
     flows: count,

@@ -16,7 +16,7 @@ import {
   snapshotFormat,
   UnsavedChanges,
 } from '../../../src/director/changes/unsaved-changes.js';
-import type { Model } from '../../../src/model/index.js';
+import { ip, mac, type Model } from '../../../src/model/index.js';
 import { decode, encode } from '../../../src/store/index.js';
 import { anyServices, service } from '../../support/models.js';
 import { folderFor, storeAt } from '../../support/store.js';
@@ -24,7 +24,7 @@ import { folderFor, storeAt } from '../../support/store.js';
 const MODEL: Model = {
   interfaces: ['ens3'],
   mode: 'native',
-  services: [service('192.168.1.100', 80, ['10.0.0.1', ['10.0.0.2', 3]])],
+  services: [service(ip('192.168.1.100'), 80, [ip('10.0.0.1'), [ip('10.0.0.2'), 3]])],
 };
 
 function snapshotOf(changes: number, model = MODEL): Snapshot {
@@ -79,17 +79,17 @@ test('any model is kept as it is, and no part of one is believed that has anothe
     ...MODEL,
     fragments: false,
     vlans: true,
-    directors: ['192.168.1.5', '00:50:00:00:04:09'],
+    directors: [ip('192.168.1.5'), mac('00:50:00:00:04:09')],
     timeouts,
     flows: { ipv4: 10, ipv6: 20 },
     services: [
       {
-        ...{ address: '192.168.1.100', port: 53, protocol: 'udp', scheduler: 'wlc', onePacket: true },
+        ...{ address: ip('192.168.1.100'), port: 53, protocol: 'udp', scheduler: 'wlc', onePacket: true },
         ...{ timeouts, slots: 64, ttl: 'decrement', noDestination: 'drop', track: 'all' },
-        persistence: { timeout: 300, mask: '255.255.255.0' },
+        persistence: { timeout: 300, mask: ip('255.255.255.0') },
         destinations: [
           {
-            ...{ address: '10.0.0.1', mac: '00:50:00:00:01:00', interface: 'ens3', vlan: { id: 7, outer: 8 } },
+            ...{ address: ip('10.0.0.1'), mac: mac('00:50:00:00:01:00'), interface: 'ens3', vlan: { id: 7, outer: 8 } },
             ...{ weight: 1, upperThreshold: 100, lowerThreshold: 50 },
           },
         ],
@@ -100,7 +100,7 @@ test('any model is kept as it is, and no part of one is believed that has anothe
       { mark: 2, family: 4, ...policy, persistence: { timeout: 1, mask: 64 } },
     ],
     markRules: [
-      { mark: 1, match: { protocol: 'tcp', address: 'fd00::', prefixLength: 64, firstPort: 1, lastPort: 9 } },
+      { mark: 1, match: { protocol: 'tcp', address: ip('fd00::'), prefixLength: 64, firstPort: 1, lastPort: 9 } },
     ],
   };
   const roundTrip = (model: Model): Model => decode(snapshotFormat, encode(snapshotFormat, snapshotOf(1, model))).model;

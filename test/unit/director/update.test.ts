@@ -11,13 +11,13 @@ import { Director, type DirectorOptions } from '../../../src/director/director.j
 import { Drains, drainsFormat } from '../../../src/director/overlays/drains.js';
 import { Overlays } from '../../../src/director/overlays/index.js';
 import type { Image } from '../../../src/image/index.js';
-import { BeelineError, edit, type Edit, type Model } from '../../../src/model/index.js';
+import { BeelineError, edit, type Edit, ip, type IpAddress, type Model } from '../../../src/model/index.js';
 import { DIRECTOR, service } from '../../support/models.js';
 import { folderFor, storeAt } from '../../support/store.js';
 
-const KEY = { address: '192.168.1.100', port: 80, protocol: 'tcp' } as const;
+const KEY = { address: ip('192.168.1.100'), port: 80, protocol: 'tcp' } as const;
 const NAME = 'tcp 192.168.1.100:80';
-const [A, B] = ['10.0.0.1', '10.0.0.2'] as const;
+const [A, B] = [ip('10.0.0.1'), ip('10.0.0.2')] as const;
 
 const MODEL: Model = { interfaces: ['ens3'], mode: 'native', services: [service(KEY.address, KEY.port, [A, B])] };
 
@@ -69,13 +69,13 @@ class Fake {
     return this.director.update({ apply: (model) => edit(model, change) });
   }
 
-  drain(address: string): Promise<void> {
+  drain(address: IpAddress): Promise<void> {
     return this.director.adjust((model) => {
       this.drains.start(model, { service: NAME, address }, undefined);
     });
   }
 
-  add(address: string): Promise<Model> {
+  add(address: IpAddress): Promise<Model> {
     return this.edit({ kind: 'add-destination', service: KEY, destination: { address, weight: 1 } });
   }
 
@@ -97,7 +97,7 @@ async function started(context: TestContext): Promise<Fake> {
 
 test('fifty concurrent additions are all applied once, and published and saved together', async (context) => {
   const fake = await started(context);
-  const wanted = Array.from({ length: 50 }, (_, i) => `10.0.1.${i}`);
+  const wanted = Array.from({ length: 50 }, (_, i) => ip(`10.0.1.${i}`));
   const begun = performance.now();
   await Promise.all(wanted.map((address) => fake.add(address)));
   assert.ok(performance.now() - begun < 1000, 'nobody waited for ARP');
@@ -111,7 +111,11 @@ test('fifty concurrent additions are all applied once, and published and saved t
 
 test('each edit sees the result of the one before, and is refused alone', async (context) => {
   const fake = await started(context);
-  const results = await Promise.allSettled([fake.add('10.0.1.1'), fake.add('10.0.1.1'), fake.add('10.0.1.2')]);
+  const results = await Promise.allSettled([
+    fake.add(ip('10.0.1.1')),
+    fake.add(ip('10.0.1.1')),
+    fake.add(ip('10.0.1.2')),
+  ]);
   assert.deepEqual(
     results.map((result) => (result.status === 'rejected' ? (result.reason as BeelineError).code : 'done')),
     ['done', 'DESTINATION_EXISTS', 'done'],
@@ -122,7 +126,9 @@ test('each edit sees the result of the one before, and is refused alone', async 
 test('an edit that the tables have no room for is refused, and concurrent ones are not', async (context) => {
   const fake = await started(context);
   fake.most = 4;
-  const results = await Promise.allSettled(['10.0.1.1', '10.0.1.2', '10.0.1.3'].map((address) => fake.add(address)));
+  const results = await Promise.allSettled(
+    ['10.0.1.1', '10.0.1.2', '10.0.1.3'].map(ip).map((address) => fake.add(address)),
+  );
   assert.deepEqual(
     results.map(({ status }) => status),
     ['fulfilled', 'fulfilled', 'rejected'],
@@ -136,7 +142,7 @@ test('an edit that the tables have no room for is refused, and concurrent ones a
 
 test('no edit is acknowledged before it is saved', async (context) => {
   const fake = await started(context);
-  const model = await fake.add('10.0.1.1');
+  const model = await fake.add(ip('10.0.1.1'));
   assert.deepEqual([model.services[0]?.destinations.length, fake.kept], [3, [[3, 1]]]);
 });
 
@@ -145,7 +151,7 @@ test('an edit of a real server ends its drain, and no other drain', async (conte
   const weights = (): number[] => fake.director.models.effective.services[0]!.destinations.map((each) => each.weight);
   await fake.drain(A);
   await fake.drain(B);
-  await fake.add('10.0.1.1');
+  await fake.add(ip('10.0.1.1'));
   assert.deepEqual(weights(), [0, 0, 1]);
   await fake.director.update({
     apply: (model) => edit(model, { kind: 'edit-destination', service: KEY, destination: { address: A, weight: 7 } }),

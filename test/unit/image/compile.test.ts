@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { compile } from '../../../src/image/compile.js';
 import type { Image } from '../../../src/image/image.js';
 import { slotsFor } from '../../../src/image/rings.js';
-import { keepUnchanged, type Model, type Service } from '../../../src/model/index.js';
+import { ip, keepUnchanged, type Model, type Service } from '../../../src/model/index.js';
 import { anyServices, DIRECTOR, macFor, reordered, service, worldOf } from '../../support/models.js';
 
 /** What of an image another director must have too, byte for byte. */
@@ -52,7 +52,7 @@ test('the history of edits does not change the image', () => {
 });
 
 test('a failure and a recovery leave the ring unchanged', () => {
-  const services = [service('192.168.1.100', 80, ['10.0.0.1', '10.0.0.2', '10.0.0.3'])];
+  const services = [service(ip('192.168.1.100'), 80, [ip('10.0.0.1'), ip('10.0.0.2'), ip('10.0.0.3')])];
   const before = essence(compile({ services }, worldOf(services)));
   const down = worldOf(services, { '10.0.0.2': { state: 'unresolved', reason: 'down' } });
   assert.notDeepEqual(essence(compile({ services }, down)), before);
@@ -60,9 +60,9 @@ test('a failure and a recovery leave the ring unchanged', () => {
 });
 
 test('an unchanged service compiles to the same object', () => {
-  const kept = service('192.168.1.100', 80, ['10.0.0.1', '10.0.0.2']);
+  const kept = service(ip('192.168.1.100'), 80, [ip('10.0.0.1'), ip('10.0.0.2')]);
   const first = compile({ services: [kept] }, worldOf([kept]));
-  const second = compile({ services: [kept, service('192.168.1.100', 25, ['10.0.0.1'])] }, worldOf([kept]));
+  const second = compile({ services: [kept, service(ip('192.168.1.100'), 25, [ip('10.0.0.1')])] }, worldOf([kept]));
   assert.equal(
     second.services.find(({ service: each }) => each.port === 80),
     first.services[0],
@@ -70,7 +70,7 @@ test('an unchanged service compiles to the same object', () => {
 });
 
 test('an unresolved or drained real server has no slots', () => {
-  const services = [service('192.168.1.100', 80, ['10.0.0.1', ['10.0.0.2', 0], '10.0.0.3'])];
+  const services = [service(ip('192.168.1.100'), 80, [ip('10.0.0.1'), [ip('10.0.0.2'), 0], ip('10.0.0.3')])];
   const world = worldOf(services, { '10.0.0.3': { state: 'unresolved', reason: 'no answer' } });
   const [compiled] = compile({ services }, world).services;
   assert.deepEqual(new Set(compiled!.ring), new Set([0]));
@@ -78,29 +78,35 @@ test('an unresolved or drained real server has no slots', () => {
 });
 
 test('a service without usable real servers has no ring', () => {
-  const services = [service('192.168.1.100', 80, [['10.0.0.1', 0]]), service('192.168.1.100', 81, [])];
+  const services = [service(ip('192.168.1.100'), 80, [[ip('10.0.0.1'), 0]]), service(ip('192.168.1.100'), 81, [])];
   for (const { ring } of compile({ services }, worldOf(services)).services) {
     assert.equal(ring, undefined);
   }
 });
 
 test('a real server that is this host is delivered locally, for frames to its own MAC', () => {
-  const services = [service('192.168.1.100', 80, ['10.0.0.1'])];
+  const services = [service(ip('192.168.1.100'), 80, [ip('10.0.0.1')])];
   const [compiled] = compile({ services }, worldOf(services, { '10.0.0.1': { state: 'local' } })).services;
   assert.deepEqual(compiled!.routes, [{ action: 'local', sourceMac: DIRECTOR.mac }]);
 });
 
 test('packets leave with the MAC of the interface they leave by', () => {
-  const services = [service('192.168.1.100', 80, ['10.0.0.1'])];
+  const services = [service(ip('192.168.1.100'), 80, [ip('10.0.0.1')])];
   const [compiled] = compile({ services }, worldOf(services)).services;
   assert.deepEqual(compiled!.routes, [
-    { action: 'forward', mac: macFor('10.0.0.1'), sourceMac: DIRECTOR.mac, ifindex: DIRECTOR.ifindex, vlan: undefined },
+    {
+      action: 'forward',
+      mac: macFor(ip('10.0.0.1')),
+      sourceMac: DIRECTOR.mac,
+      ifindex: DIRECTOR.ifindex,
+      vlan: undefined,
+    },
   ]);
 });
 
 test("a real server behind another interface than the director's takes no packets", () => {
-  const services = [service('192.168.1.100', 80, ['10.0.0.1'])];
-  const elsewhere = worldOf(services, { '10.0.0.1': { state: 'resolved', mac: macFor('10.0.0.1'), ifindex: 99 } });
+  const services = [service(ip('192.168.1.100'), 80, [ip('10.0.0.1')])];
+  const elsewhere = worldOf(services, { '10.0.0.1': { state: 'resolved', mac: macFor(ip('10.0.0.1')), ifindex: 99 } });
   const [compiled] = compile({ services }, elsewhere).services;
   assert.equal(compiled!.routes[0]!.action, 'none');
 });
@@ -112,17 +118,17 @@ test('a ring has a hundred slots for each destination, whatever the number of de
 });
 
 test('an unresolved real server does not change the size of a ring', () => {
-  const servers = Array.from({ length: 11 }, (_, i) => `10.0.0.${i + 1}`);
-  const services: Service[] = [service('192.168.1.100', 80, servers)];
+  const servers = Array.from({ length: 11 }, (_, i) => ip(`10.0.0.${i + 1}`));
+  const services: Service[] = [service(ip('192.168.1.100'), 80, servers)];
   const all = compile({ services }, worldOf(services)).services[0]!.ring!.length;
   const down = Object.fromEntries(servers.slice(1).map((each) => [each, { state: 'unresolved', reason: '' } as const]));
   assert.equal(compile({ services }, worldOf(services, down)).services[0]!.ring!.length, all);
 });
 
 test('services with the same real servers share one ring, also if an edit made them the same', () => {
-  const servers = ['10.0.0.1', '10.0.0.2', '10.0.0.3'];
-  const [a, b] = [service('192.0.2.1', 80, servers), service('192.0.2.2', 443, [...servers].reverse())];
-  const c = service('192.0.2.0', 80, servers.slice(1));
+  const servers = [ip('10.0.0.1'), ip('10.0.0.2'), ip('10.0.0.3')];
+  const [a, b] = [service(ip('192.0.2.1'), 80, servers), service(ip('192.0.2.2'), 443, [...servers].reverse())];
+  const c = service(ip('192.0.2.0'), 80, servers.slice(1));
   const before = compile({ services: [a, b, c] }, worldOf([a, b, c]));
   const ringOf = (image: Image, { address }: Service): unknown =>
     image.services.find(({ service: { address: other } }) => other === address)!.ring;
@@ -134,8 +140,8 @@ test('services with the same real servers share one ring, also if an edit made t
 });
 
 test("more real servers than a slot can number are refused, with the service's name", () => {
-  const many = Array.from({ length: 65_536 }, (_, i) => `10.1.${i >> 8}.${i & 255}`);
-  const huge = service('192.0.2.1', 80, many);
+  const many = Array.from({ length: 65_536 }, (_, i) => ip(`10.1.${i >> 8}.${i & 255}`));
+  const huge = service(ip('192.0.2.1'), 80, many);
   assert.throws(() => compile({ services: [huge] }, worldOf([])), {
     code: 'TABLE_FULL',
     message: /65536 real servers, more than 65534/,

@@ -20,7 +20,7 @@ import {
   sipHash13,
 } from '../../../src/image/ipvs-hash.js';
 import { MAX_SEQUENCE, wrrSequence } from '../../../src/image/sequence.js';
-import { ipBytes } from '../../../src/model/index.js';
+import { ip, ipBytes } from '../../../src/model/index.js';
 import { type Load, schedule } from '../../../src/oracle/index.js';
 import { recordedPlacements, recordedServices } from '../../support/ipvs-golden.js';
 import { worldOf } from '../../support/models.js';
@@ -171,11 +171,11 @@ test('SipHash-1-3 of a word matches the reference', () => {
 });
 
 test('addresses are folded as IPVS folds them: IPv4 in network order, the words of IPv6 XORed', () => {
-  assert.equal(foldAddress(ipBytes('10.99.0.1')), 0x0a63_0001);
-  assert.equal(foldAddress(ipBytes('255.255.255.255')), 0xffff_ffff);
-  assert.equal(foldAddress(ipBytes('fd99::1')), 0xfd99_0001);
+  assert.equal(foldAddress(ipBytes(ip('10.99.0.1'))), 0x0a63_0001);
+  assert.equal(foldAddress(ipBytes(ip('255.255.255.255'))), 0xffff_ffff);
+  assert.equal(foldAddress(ipBytes(ip('fd99::1'))), 0xfd99_0001);
   assert.equal(
-    foldAddress(ipBytes('2001:db8:1:2:3:4:5:6')),
+    foldAddress(ipBytes(ip('2001:db8:1:2:3:4:5:6'))),
     (0x2001_0db8 ^ 0x0001_0002 ^ 0x0003_0004 ^ 0x0005_0006) >>> 0,
   );
 });

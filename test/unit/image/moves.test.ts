@@ -6,13 +6,20 @@ import test from 'node:test';
 import { MoveTracker } from '../../../src/dataplane/index.js';
 import { compile } from '../../../src/image/compile.js';
 import type { CompiledService } from '../../../src/image/image.js';
-import type { IpAddress, Resolution, Scheduler, Service, Tracking } from '../../../src/model/index.js';
+import {
+  ip,
+  type IpAddress,
+  type Resolution,
+  type Scheduler,
+  type Service,
+  type Tracking,
+} from '../../../src/model/index.js';
 import { Oracle } from '../../../src/oracle/index.js';
 import { buildFrame } from '../../../src/packet/index.js';
 import { Random } from '../../fuzz/random.js';
 import { CLIENT_MAC, DIRECTOR, service as serviceOf, worldOf } from '../../support/models.js';
 
-const VIP = '192.168.1.100';
+const VIP = ip('192.168.1.100');
 const SYN = 0x02;
 const ACK = 0x10;
 /** Seconds after which flows are forgotten, short so that histories see it happen. */
@@ -51,7 +58,7 @@ class Simulation {
     this.#scheduler = scheduler;
     this.#track = track;
     for (let i = 1; i <= 1 + this.#random.below(5); i += 1) {
-      this.#weights.set(`10.0.0.${i}`, 1 + this.#random.below(4));
+      this.#weights.set(ip(`10.0.0.${i}`), 1 + this.#random.below(4));
     }
     this.#publish();
   }
@@ -124,7 +131,7 @@ class Simulation {
   /** Adds, reweights, drains, or takes out a real server that has no connection left. */
   #changeServers(): void {
     const random = this.#random;
-    const address = `10.0.0.${1 + random.below(8)}`;
+    const address = ip(`10.0.0.${1 + random.below(8)}`);
     const weight = this.#weights.get(address);
     if (weight === undefined) {
       this.#weights.set(address, 1 + random.below(4));
@@ -152,7 +159,7 @@ class Simulation {
 
   #open(count: number): void {
     for (let i = 0; i < count; i += 1) {
-      const source = `172.16.${this.#random.below(256)}.${1 + this.#random.below(250)}`;
+      const source = ip(`172.16.${this.#random.below(256)}.${1 + this.#random.below(250)}`);
       const sourcePort = 1024 + this.#random.below(60_000);
       const server = this.#send(source, sourcePort, SYN);
       if (server === undefined) {

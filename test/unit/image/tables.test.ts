@@ -13,6 +13,7 @@ import { fits, grow, requiredGeometry, requireMemory, SMALLEST_GEOMETRY } from '
 import { encodeNics } from '../../../src/image/tables/nics.js';
 import { persistenceMask } from '../../../src/image/tables/policies.js';
 import { multiply } from '../../../src/image/tables/word64.js';
+import { ip, type IpAddress } from '../../../src/model/index.js';
 import { anyServices, DIRECTOR, service, worldOf } from '../../support/models.js';
 
 const anyWord = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
@@ -94,8 +95,8 @@ test('numbers are unique, never 0, and kept for as long as their owner exists', 
 });
 
 test('a freed number is not reused in the same change', () => {
-  const before = [service('192.168.1.1', 80, ['10.0.0.1', '10.0.0.2'])];
-  const after = [service('192.168.1.2', 80, ['10.0.0.3', '10.0.0.4'])];
+  const before = [service(ip('192.168.1.1'), 80, [ip('10.0.0.1'), ip('10.0.0.2')])];
+  const after = [service(ip('192.168.1.2'), 80, [ip('10.0.0.3'), ip('10.0.0.4')])];
   const { numbering } = renumber(new Map(), compile({ services: before }, worldOf(before)));
   const change = renumber(numbering, compile({ services: after }, worldOf(after)));
   assert.deepEqual(change.removed, { services: [1], destinations: [1, 2] });
@@ -103,7 +104,7 @@ test('a freed number is not reused in the same change', () => {
 });
 
 test('without a change no number changes', () => {
-  const services = [service('192.168.1.1', 80, ['10.0.0.1'])];
+  const services = [service(ip('192.168.1.1'), 80, [ip('10.0.0.1')])];
   const first = renumber(new Map(), compile({ services }, worldOf(services)));
   const again = renumber(first.numbering, compile({ services: [{ ...services[0]! }] }, worldOf(services)));
   assert.equal(again.numbering, first.numbering);
@@ -166,14 +167,14 @@ test('flow tables that would leave the host without memory are refused', () => {
 });
 
 test('a netmask and a prefix length become the bits that distinguish clients', () => {
-  const mask = (address: string, given?: string | number): string => {
+  const mask = (address: IpAddress, given?: IpAddress | number): string => {
     const persistence = { timeout: 1, ...(given !== undefined && { mask: given }) };
     return Buffer.from(persistenceMask(service(address, 80, [], { persistence }))).toString('hex');
   };
-  assert.equal(mask('10.0.0.1'), 'ffffffff');
-  assert.equal(mask('10.0.0.1', '255.255.240.0'), 'fffff000');
-  assert.equal(mask('fd00::1'), 'ff'.repeat(16));
-  assert.equal(mask('fd00::1', 64), 'ff'.repeat(8) + '00'.repeat(8));
-  assert.equal(mask('fd00::1', 61), 'ff'.repeat(7) + 'f8' + '00'.repeat(8));
-  assert.equal(mask('fd00::1', 1), '80' + '00'.repeat(15));
+  assert.equal(mask(ip('10.0.0.1')), 'ffffffff');
+  assert.equal(mask(ip('10.0.0.1'), ip('255.255.240.0')), 'fffff000');
+  assert.equal(mask(ip('fd00::1')), 'ff'.repeat(16));
+  assert.equal(mask(ip('fd00::1'), 64), 'ff'.repeat(8) + '00'.repeat(8));
+  assert.equal(mask(ip('fd00::1'), 61), 'ff'.repeat(7) + 'f8' + '00'.repeat(8));
+  assert.equal(mask(ip('fd00::1'), 1), '80' + '00'.repeat(15));
 });

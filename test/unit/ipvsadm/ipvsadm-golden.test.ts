@@ -5,7 +5,7 @@ import test from 'node:test';
 
 import type { FlowReport } from '../../../src/control/index.js';
 import type { Figures } from '../../../src/ipvsadm/offline.js';
-import { ipBytes } from '../../../src/model/index.js';
+import { ip, type IpAddress, ipBytes } from '../../../src/model/index.js';
 import { FakeDirector, ipvsadm, type Recorded, recordedCommands } from '../../support/ipvsadm.js';
 
 /** Runs a recording's commands in order, each held to what was recorded. */
@@ -25,9 +25,9 @@ async function replay(
 
 /** The rows of a listing of connections, as the daemon would tell of them. */
 function flowsOf(listing: string): FlowReport[] {
-  const endpoint = (text: string): [string, number] => {
+  const endpoint = (text: string): [IpAddress, number] => {
     const [, v6, v4, port] = /^(?:\[(.*)\]|(.*)):(\d+)$/.exec(text)!;
-    return [v6 ?? v4!, Number(port)];
+    return [ip(v6 ?? v4!), Number(port)];
   };
   return listing
     .split('\n')

@@ -19,12 +19,13 @@ import { formatConnection, largeNumber, NUMBERS } from '../../../src/ipvsadm/lis
 import { parseServices, systemNames } from '../../../src/ipvsadm/names.js';
 import { daemonAt, toolNamed } from '../../../src/ipvsadm/tool.js';
 import {
-  type EditKey,
-  editKeyName,
+  type AnyServiceKey,
   HASHING_SCHEDULERS,
+  ip,
   ipFromBytes,
   type Model,
   SCHEDULERS,
+  serviceName,
   type ServicePolicy,
 } from '../../../src/model/index.js';
 import { FakeDirector, ipvsadm, RECORDED_NAMES } from '../../support/ipvsadm.js';
@@ -71,8 +72,8 @@ const anyService = fc.constantFrom(4 as const, 6 as const).chain((family) => {
         family === 4 ? Uint8Array.of(20, ...bytes) : Uint8Array.of(0xfd, 1, ...Array<number>(11).fill(0), ...bytes),
       ),
     );
-  const server = address.map((each) => each.replace(/^20\./, '10.').replace(/^fd01/, 'fd02'));
-  const key: fc.Arbitrary<EditKey> = fc.oneof(
+  const server = address.map((each) => ip(each.replace(/^20\./, '10.').replace(/^fd01/, 'fd02')));
+  const key: fc.Arbitrary<AnyServiceKey> = fc.oneof(
     fc.record({
       address,
       port: fc.integer({ min: 1, max: 65_535 }),
@@ -80,7 +81,7 @@ const anyService = fc.constantFrom(4 as const, 6 as const).chain((family) => {
     }),
     fc.record({ mark: fc.integer({ min: 1, max: 0x7fff_ffff }), family: fc.constant(family) }),
   );
-  const mask = family === 4 ? fc.constantFrom('255.255.255.0', '255.0.0.0') : fc.integer({ min: 1, max: 127 });
+  const mask = family === 4 ? fc.constantFrom(ip('255.255.255.0'), ip('255.0.0.0')) : fc.integer({ min: 1, max: 127 });
   return fc.record({
     key,
     scheduler: fc.constantFrom(...SCHEDULERS),
@@ -101,7 +102,7 @@ const anyService = fc.constantFrom(4 as const, 6 as const).chain((family) => {
 });
 
 test('-R makes the same table from the output of -S -n', async () => {
-  const services = fc.uniqueArray(anyService, { selector: ({ key }) => editKeyName(key), maxLength: 8 });
+  const services = fc.uniqueArray(anyService, { selector: ({ key }) => serviceName(key), maxLength: 8 });
   await fc.assert(
     fc.asyncProperty(services, async (all) => {
       const director = new FakeDirector();
@@ -136,11 +137,11 @@ test('-R makes the same table from the output of -S -n', async () => {
 /** Services and destinations without their order, which -S does not keep. */
 function inIpvsTerms({ services, markServices = [] }: Model): unknown {
   return [...services, ...markServices]
-    .map((each: EditKey & ServicePolicy) => ({
+    .map((each: AnyServiceKey & ServicePolicy) => ({
       ...each,
       destinations: [...each.destinations].sort((a, b) => (a.address < b.address ? -1 : 1)),
     }))
-    .sort((a, b) => (editKeyName(a) < editKeyName(b) ? -1 : 1));
+    .sort((a, b) => (serviceName(a) < serviceName(b) ? -1 : 1));
 }
 
 test('large numbers are shortened to eight digits and a letter, except with --exact', () => {
@@ -200,12 +201,12 @@ test('statistics count incoming packets, and outgoing ones as 0', async () => {
 test('a template of a mark shows the mark in place of the VIP', () => {
   const template: FlowReport = {
     protocol: 'tcp',
-    client: 'fd00::9',
+    client: ip('fd00::9'),
     clientPort: 0,
     service: 'fwm 258 ipv6',
-    vip: 'fd00::100',
+    vip: ip('fd00::100'),
     port: 80,
-    server: 'fd00::31',
+    server: ip('fd00::31'),
     mark: 0x1_0002,
     state: 'ASSURED',
     idleSeconds: 0,
@@ -257,7 +258,7 @@ test('warnings appear once, and change neither output nor status', async () => {
   ];
   const { output, warnings, status } = await ipvsadm(director, ['-R'], {
     stdin: lines.join('\n'),
-    loopback: () => Promise.resolve([{ address: '10.0.0.1', prefixLength: 24 }]),
+    loopback: () => Promise.resolve([{ address: ip('10.0.0.1'), prefixLength: 24 }]),
   });
   assert.deepEqual([output, status], ['', 0]);
   assert.deepEqual(
@@ -265,7 +266,7 @@ test('warnings appear once, and change neither output nor status', async () => {
     ['/24 on lo', 'rr gives', 'port', 'beeline mark add 7', 'flag-3'],
   );
   const single = await ipvsadm(director, ['-A', '-t', '10.0.0.9:80'], {
-    loopback: () => Promise.resolve([{ address: '10.0.0.9', prefixLength: 32 }]),
+    loopback: () => Promise.resolve([{ address: ip('10.0.0.9'), prefixLength: 32 }]),
   });
   assert.deepEqual(single.warnings, []);
 });
@@ -304,7 +305,7 @@ test('ipvsadm-restore clears the table first, and accepts comments', async () =>
     input: () => Promise.resolve('# Saved\n-A -t 10.0.0.1:80 -s wlc\n#\n-a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 1\n'),
     loopback: () => Promise.resolve([]),
   });
-  assert.deepEqual([status, director.model.services.map(editKeyName)], [0, ['tcp 10.0.0.1:80']]);
+  assert.deepEqual([status, director.model.services.map(serviceName)], [0, ['tcp 10.0.0.1:80']]);
 });
 
 test('/etc/services is read with aliases, the first of several entries counts, and the file may be missing', () => {

@@ -10,16 +10,18 @@ import {
   BeelineError,
   edit,
   type Edit,
-  editKeyName,
   type EditPolicy,
   editWarnings,
+  ip,
+  type IpAddress,
   type MarkRule,
   type Model,
   parseMarkMatch,
+  serviceName,
 } from '../../../src/model/index.js';
 import { anyServices, service } from '../../support/models.js';
 
-const WEB = { protocol: 'tcp', address: '192.168.1.100', port: 80 } as const;
+const WEB = { protocol: 'tcp', address: ip('192.168.1.100'), port: 80 } as const;
 const MARK = { mark: 1, family: 4 } as const;
 const EMPTY: Model = { interfaces: ['ens3'], mode: 'native', services: [] };
 const RR: EditPolicy = { scheduler: 'rr' };
@@ -38,11 +40,11 @@ function codeOf(work: () => unknown): string {
   return 'none';
 }
 
-function addServer(address: string, weight = 1): Edit {
+function addServer(address: IpAddress, weight = 1): Edit {
   return { kind: 'add-destination', service: WEB, destination: { address, weight } };
 }
 
-const ONE: Model = edited(EMPTY, { kind: 'add-service', service: WEB, policy: RR }, addServer('192.168.1.31'));
+const ONE: Model = edited(EMPTY, { kind: 'add-service', service: WEB, policy: RR }, addServer(ip('192.168.1.31')));
 
 function rule(mark: number, text: string): MarkRule {
   const match = parseMarkMatch(text);
@@ -57,11 +59,11 @@ test('an existing service cannot be added, and a missing one cannot be changed',
     [{ kind: 'edit-service', service: missing, policy: RR }, 'SERVICE_UNKNOWN'],
     [{ kind: 'delete-service', service: missing }, 'SERVICE_UNKNOWN'],
     [{ kind: 'delete-service', service: MARK }, 'SERVICE_UNKNOWN'],
-    [{ ...addServer('192.168.1.32'), service: missing } as Edit, 'SERVICE_UNKNOWN'],
-    [addServer('192.168.1.31'), 'DESTINATION_EXISTS'],
-    [{ kind: 'delete-destination', service: WEB, address: '192.168.1.32' }, 'DESTINATION_UNKNOWN'],
+    [{ ...addServer(ip('192.168.1.32')), service: missing } as Edit, 'SERVICE_UNKNOWN'],
+    [addServer(ip('192.168.1.31')), 'DESTINATION_EXISTS'],
+    [{ kind: 'delete-destination', service: WEB, address: ip('192.168.1.32') }, 'DESTINATION_UNKNOWN'],
     [
-      { kind: 'edit-destination', service: WEB, destination: { address: '192.168.1.32', weight: 1 } },
+      { kind: 'edit-destination', service: WEB, destination: { address: ip('192.168.1.32'), weight: 1 } },
       'DESTINATION_UNKNOWN',
     ],
   ];
@@ -76,7 +78,7 @@ test('an existing service cannot be added, and a missing one cannot be changed',
 
 test('a real server that the service does not have cannot be deleted', () => {
   const model = edit(EMPTY, { kind: 'add-service', service: WEB, policy: RR });
-  const change: Edit = { kind: 'delete-destination', service: WEB, address: '192.168.1.31' };
+  const change: Edit = { kind: 'delete-destination', service: WEB, address: ip('192.168.1.31') };
   assert.equal(
     codeOf(() => edit(model, change)),
     'DESTINATION_UNKNOWN',
@@ -85,10 +87,10 @@ test('a real server that the service does not have cannot be deleted', () => {
 });
 
 test('new real servers come last, and a changed one stays where it is', () => {
-  const model = edited(ONE, addServer('192.168.1.33'), addServer('192.168.1.32'), {
+  const model = edited(ONE, addServer(ip('192.168.1.33')), addServer(ip('192.168.1.32')), {
     kind: 'edit-destination',
     service: WEB,
-    destination: { address: '192.168.1.33', weight: 5 },
+    destination: { address: ip('192.168.1.33'), weight: 5 },
   });
   assert.deepEqual(model.services[0]!.destinations, [
     { address: '192.168.1.31', weight: 1 },
@@ -101,7 +103,7 @@ test('a lower threshold above the upper one is out of range; 0 is no threshold',
   const withThresholds = (upperThreshold: number, lowerThreshold: number): Edit => ({
     kind: 'add-destination',
     service: WEB,
-    destination: { address: '192.168.1.32', weight: 1, upperThreshold, lowerThreshold },
+    destination: { address: ip('192.168.1.32'), weight: 1, upperThreshold, lowerThreshold },
   });
   assert.equal(
     codeOf(() => edit(ONE, withThresholds(10, 20))),
@@ -116,7 +118,7 @@ test('a lower threshold above the upper one is out of range; 0 is no threshold',
   const model = edited(ONE, withThresholds(20, 10), {
     kind: 'edit-destination',
     service: WEB,
-    destination: { address: '192.168.1.32', weight: 2 },
+    destination: { address: ip('192.168.1.32'), weight: 2 },
   });
   assert.deepEqual(model.services[0]!.destinations[1], { address: '192.168.1.32', weight: 2 });
 });
@@ -154,7 +156,7 @@ services:
   const weighed = edit(full, {
     kind: 'edit-destination',
     service: WEB,
-    destination: { address: '192.168.1.31', weight: 0 },
+    destination: { address: ip('192.168.1.31'), weight: 0 },
   });
   assert.deepEqual(weighed.services[0]!.destinations, [{ ...destinations[0], weight: 0 }]);
 });
@@ -162,19 +164,19 @@ services:
 test('an edit that would make the configuration invalid is refused, with a hint', () => {
   const udp = { ...WEB, protocol: 'udp' } as const;
   const refused: Edit[] = [
-    addServer('192.168.1.100'),
-    addServer('127.0.0.1'),
-    addServer('224.0.0.1'),
-    addServer('fd00::1'),
-    addServer('0.0.0.0'),
-    { kind: 'add-service', service: { ...WEB, address: '192.168.1.31' }, policy: RR },
-    { kind: 'add-service', service: { ...WEB, address: '127.0.0.1' }, policy: RR },
-    { kind: 'add-service', service: { ...WEB, address: '::ffff:10.0.0.1' }, policy: RR },
+    addServer(ip('192.168.1.100')),
+    addServer(ip('127.0.0.1')),
+    addServer(ip('224.0.0.1')),
+    addServer(ip('fd00::1')),
+    addServer(ip('0.0.0.0')),
+    { kind: 'add-service', service: { ...WEB, address: ip('192.168.1.31') }, policy: RR },
+    { kind: 'add-service', service: { ...WEB, address: ip('127.0.0.1') }, policy: RR },
+    { kind: 'add-service', service: { ...WEB, address: ip('::ffff:10.0.0.1') }, policy: RR },
     { kind: 'add-service', service: udp, policy: { ...RR, onePacket: true, persistence: { timeout: 60 } } },
     { kind: 'add-service', service: { ...WEB, port: 81 }, policy: { ...RR, onePacket: true } },
     { kind: 'add-service', service: MARK, policy: { scheduler: 'rr', flags: ['sh-port'] } },
     { kind: 'add-service', service: MARK, policy: { ...RR, persistence: { timeout: 60, mask: 64 } } },
-    { kind: 'add-service', service: MARK, policy: { ...RR, persistence: { timeout: 60, mask: '0.0.0.0' } } },
+    { kind: 'add-service', service: MARK, policy: { ...RR, persistence: { timeout: 60, mask: ip('0.0.0.0') } } },
   ];
   for (const change of refused) {
     assert.throws(
@@ -191,10 +193,10 @@ test('an edit that would make the configuration invalid is refused, with a hint'
 test('a service takes no more real servers than its ring has slots', () => {
   const small: Model = {
     ...EMPTY,
-    services: [service('192.168.1.100', 80, ['192.168.1.31', '192.168.1.32'], { slots: 2 })],
+    services: [service(ip('192.168.1.100'), 80, [ip('192.168.1.31'), ip('192.168.1.32')], { slots: 2 })],
   };
   assert.equal(
-    codeOf(() => edit(small, addServer('192.168.1.33'))),
+    codeOf(() => edit(small, addServer(ip('192.168.1.33')))),
     'EDIT_REFUSED',
   );
 });
@@ -210,7 +212,7 @@ test('services that an edit does not touch stay the same objects', () => {
       assert.equal(next.markServices![0], model.markServices![0]);
       next.services.forEach((each, i) => {
         assert.equal(each === services[i], services[i] !== touched);
-        assert.equal(editKeyName(each), editKeyName(services[i]!));
+        assert.equal(serviceName(each), serviceName(services[i]!));
       });
     }),
   );
@@ -275,9 +277,9 @@ test('mark rules that do not exist cannot be deleted', () => {
 });
 
 test('mistakes about which IPVS is silent cause warnings', () => {
-  const change: Edit = addServer('192.168.1.32', 3);
+  const change: Edit = addServer(ip('192.168.1.32'), 3);
   assert.match(editWarnings(edit(ONE, change), change).join(), /rr gives every real server the same/);
-  const quiesced: Edit = addServer('192.168.1.32', 0);
+  const quiesced: Edit = addServer(ip('192.168.1.32'), 0);
   assert.deepEqual(editWarnings(edit(ONE, quiesced), quiesced), []);
   const marked: Edit = { kind: 'add-service', service: MARK, policy: RR };
   assert.match(editWarnings(edit(EMPTY, marked), marked).join(), /beeline mark add 1/);
@@ -289,7 +291,7 @@ test('mistakes about which IPVS is silent cause warnings', () => {
 
 test('a service whose packets a mark takes causes a warning, whichever of the two is newer', () => {
   const rule = { mark: 7, match: parseMarkMatch('tcp:10.0.0.0/24:80-90')! };
-  const service = { protocol: 'tcp', address: '10.0.0.1', port: 80 } as const;
+  const service = { protocol: 'tcp', address: ip('10.0.0.1'), port: 80 } as const;
   const edits: Edit[] = [
     { kind: 'add-service', service, policy: { scheduler: 'rr' } },
     { kind: 'add-service', service: { mark: 7, family: 4 }, policy: { scheduler: 'rr' } },

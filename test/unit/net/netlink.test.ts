@@ -5,6 +5,7 @@ import test from 'node:test';
 
 import fc from 'fast-check';
 
+import { ip } from '../../../src/model/index.js';
 import {
   decodeAnswer,
   decodeAttributes,
@@ -115,9 +116,9 @@ test('messages of a bridge about its ports and its forwarding table add or remov
 });
 
 test('managing and releasing a neighbour are different messages', () => {
-  const managed = decodeAttributes(neighbourPayload('10.0.0.1', 3, true), 12);
+  const managed = decodeAttributes(neighbourPayload(ip('10.0.0.1'), 3, true), 12);
   assert.equal(numberOf(managed.get(15)), 1);
-  const released = neighbourPayload('10.0.0.1', 3, false);
+  const released = neighbourPayload(ip('10.0.0.1'), 3, false);
   assert.equal(decodeAttributes(released, 12).get(15), undefined);
   assert.equal(released[10], 1);
 });

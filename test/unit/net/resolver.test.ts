@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test, { type TestContext } from 'node:test';
 
-import type { Resolution } from '../../../src/model/index.js';
+import { ip, type Resolution } from '../../../src/model/index.js';
 import { Network, Resolver } from '../../../src/net/index.js';
 import { encodePayload, type NetlinkMessage, u32 } from '../../../src/net/netlink.js';
 import {
@@ -16,7 +16,7 @@ import {
 } from '../../../src/net/rtnetlink.js';
 import { RequestSocket } from '../../../src/net/socket.js';
 
-const ADDRESS = '10.6.0.2';
+const ADDRESS = ip('10.6.0.2');
 
 interface FakeLink {
   readonly ifindex: number;

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
+import { ip } from '../../../src/model/index.js';
 import {
   buildFrame,
   ETHER_TYPE,
@@ -22,7 +23,7 @@ import {
 import { PLAIN } from '../../support/frames.js';
 
 test('a summary has addresses, ports, flags, tags and fragments', () => {
-  const ends = { source: '192.168.1.12', destination: '192.168.1.100' };
+  const ends = { source: ip('192.168.1.12'), destination: ip('192.168.1.100') };
   const macs = { destinationMac: PLAIN.destinationMac, sourceMac: PLAIN.sourceMac };
   const ports = { sourcePort: 40_000, destinationPort: 80 };
   const syn = buildFrame({ ...PLAIN, flags: 0x12 });
@@ -34,16 +35,16 @@ test('a summary has addresses, ports, flags, tags and fragments', () => {
   const later = summarizeFrame(ipv4Fragment(udp, 1480, false, 5));
   assert.deepEqual([later.fragment, later.sourcePort], ['later', undefined]);
   const quoted = replyBeginning(ends.destination, 80, ends.source, 40_000, 6, 8);
-  const icmp = summarizeFrame(icmpError({ ...macs, router: '10.9.9.9', vip: ends.destination, type: 3, quoted }));
+  const icmp = summarizeFrame(icmpError({ ...macs, router: ip('10.9.9.9'), vip: ends.destination, type: 3, quoted }));
   assert.deepEqual([icmp.protocol, icmp.source, icmp.sourcePort], ['icmp', '10.9.9.9', undefined]);
-  const six = buildFrame({ ...PLAIN, source: 'fd00::12', destination: 'fd00::100' });
+  const six = buildFrame({ ...PLAIN, source: ip('fd00::12'), destination: ip('fd00::100') });
   const extended = withExtensions(six, [{ number: 60, rest: [0, 1, 4, 0, 0, 0, 0] }, fragmentHeader(0, true, 7)]);
   const { source, protocol, destinationPort, fragment } = summarizeFrame(extended);
   assert.deepEqual([source, protocol, destinationPort, fragment], ['fd00::12', 'tcp', 80, 'first']);
 });
 
 test('a frame that is cut anywhere, or is no IP packet, is summarized as far as it goes', () => {
-  const frame = withExtensions(buildFrame({ ...PLAIN, source: 'fd00::12', destination: 'fd00::100' }), [
+  const frame = withExtensions(buildFrame({ ...PLAIN, source: ip('fd00::12'), destination: ip('fd00::100') }), [
     { number: 60, rest: [0, 1, 4, 0, 0, 0, 0] },
   ]);
   for (let length = 14; length <= frame.length; length += 1) {
@@ -56,13 +57,13 @@ test('a parsed packet ends where its header says, without the padding of short f
   const udp = buildFrame({ ...PLAIN, protocol: 'udp', payload: Uint8Array.of(1, 2, 3) });
   assert.equal(udp.length, 60);
   assert.equal(parseFrame(udp).ip!.bytes.length, 20 + 8 + 3);
-  const six = buildFrame({ ...PLAIN, source: 'fd00::12', destination: 'fd00::100' });
+  const six = buildFrame({ ...PLAIN, source: ip('fd00::12'), destination: ip('fd00::100') });
   assert.equal(parseFrame(tagged(six, ETHER_TYPE.vlan, 5)).ip!.bytes.length, 40 + 20);
   assert.equal(parseFrame(withLengthField(udp, 65_535)).ip!.bytes.length, 46);
 });
 
 test('a TTL or hop limit, IP options and a false length are where a parser looks for them', () => {
-  for (const ends of [{}, { source: 'fd00::12', destination: 'fd00::100' }]) {
+  for (const ends of [{}, { source: ip('fd00::12'), destination: ip('fd00::100') }]) {
     const frame = buildFrame({ ...PLAIN, ...ends });
     assert.equal(parseFrame(frame).ip!.ttl, 64);
     assert.equal(parseFrame(withTtl(frame, 3)).ip!.ttl, 3);
