@@ -5,7 +5,7 @@ import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 
 import type { Method, Parameters, Results, ServiceReport } from '../control/index.js';
-import { DEFAULT_INSTANCE, instanceOf, parseServiceName, serviceName } from '../model/index.js';
+import { DEFAULT_INSTANCE, instanceOf, isMarkKey, parseServiceName, serviceName } from '../model/index.js';
 import type { Candidate, Given } from '../usage/index.js';
 import { formatEndpoint, formatQuantity } from './terminal/format.js';
 
@@ -32,7 +32,7 @@ export async function services(given: Given, current: string): Promise<Candidate
 function spelling(service: ServiceReport, current: string): string | undefined {
   const name = serviceName(service);
   if (/^[\d[]/.test(current)) {
-    return service.protocol === 'tcp' ? name.replace('tcp ', '') : undefined;
+    return name.startsWith('tcp ') ? name.slice('tcp '.length) : undefined;
   }
   return current.includes(' ') ? name : name.replaceAll(' ', '/');
 }
@@ -40,10 +40,13 @@ function spelling(service: ServiceReport, current: string): string | undefined {
 /** Lists the addresses and ports of the services: "192.168.1.100:80". */
 export async function vips(given: Given): Promise<Candidate[]> {
   const all = await ask(given, 'list', {});
-  const found = all.map(({ address, port, protocol, scheduler }): [string, string] => [
-    port === 0 ? address : formatEndpoint(address, port),
-    `${protocol}, ${scheduler}`,
-  ]);
+  const found = all.flatMap((service): [string, string][] => {
+    if (isMarkKey(service)) {
+      return [];
+    }
+    const { address, port, protocol, scheduler } = service;
+    return [[port === 0 ? address : formatEndpoint(address, port), `${protocol}, ${scheduler}`]];
+  });
   return [...new Map(found)].map(([value, description]) => ({ value, description }));
 }
 

@@ -3,7 +3,7 @@
 import type {
   Difference,
   Edit,
-  EditKey,
+  AnyServiceKey,
   ErrorCode,
   IpAddress,
   MacAddress,
@@ -61,7 +61,7 @@ export interface Parameters {
   stop: { detach: boolean };
   edit: { edit: Edit };
   /** The service whose statistics become zero; default: all services. */
-  zero: { service?: EditKey | undefined };
+  zero: { service?: AnyServiceKey | undefined };
   table: Record<string, never>;
   explain: ExplainQuery;
 }
@@ -228,15 +228,16 @@ export interface FlowsQuery {
 }
 
 export interface FlowReport {
-  readonly protocol: Protocol;
+  /** Undefined, as `vip` and `port` are, for a template of a mark: it keeps the client for all VIPs of the mark. */
+  readonly protocol?: Protocol | undefined;
   readonly client: IpAddress;
   /** 0: a template, which keeps a client at its real server, not a flow. */
   readonly clientPort: number;
   readonly service: string;
-  readonly vip: IpAddress;
-  readonly port: number;
+  readonly vip?: IpAddress | undefined;
+  readonly port?: number | undefined;
   readonly server: IpAddress;
-  /** The mark of its service. If `clientPort` is 0 too, `protocol`, `vip` and `port` have no meaning. */
+  /** The mark of its service. */
   readonly mark?: number | undefined;
   /** IPVS's name: SYN_RECV, ESTABLISHED, … */
   readonly state: string;
@@ -344,12 +345,9 @@ export interface DestinationReport {
   readonly persistent: number;
 }
 
-export interface ServiceReport {
-  readonly protocol: Protocol;
-  readonly address: IpAddress;
-  readonly port: number;
-  /** A mark service: `address` has the family alone, `protocol` and `port` have no meaning. */
-  readonly mark?: number | undefined;
+export type ServiceReport = AnyServiceKey & ServiceDetails;
+
+interface ServiceDetails {
   readonly scheduler: Scheduler;
   readonly slots: number;
   readonly destinations: readonly DestinationReport[];
@@ -358,12 +356,9 @@ export interface ServiceReport {
 }
 
 /** The sums of one service's counters. */
-export interface ServiceStats {
-  readonly protocol: Protocol;
-  readonly address: IpAddress;
-  readonly port: number;
-  /** As in ServiceReport. */
-  readonly mark?: number | undefined;
+export type ServiceStats = AnyServiceKey & ServiceTotals;
+
+interface ServiceTotals {
   /** Sent to real servers, or passed up to a local one. */
   readonly packets: number;
   readonly bytes: number;

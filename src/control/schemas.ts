@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 import {
   type Edit,
-  type EditKey,
+  type AnyServiceKey,
   type IpAddress,
   isIp,
   MAX_MARK,
@@ -42,7 +42,7 @@ const flowsQuery = z.strictObject({
   limit: z.int().min(1).max(MAX_PAGE),
 });
 
-const editKey: z.ZodType<EditKey> = z.union([
+const editKey: z.ZodType<AnyServiceKey> = z.union([
   z.strictObject({ address, port, protocol }),
   z.strictObject({ mark, family }),
 ]);

@@ -12,7 +12,10 @@ import {
   ipBytes,
   isMac,
   type MacAddress,
-  type Service,
+  allServices,
+  type AnyService,
+  familyOfService,
+  isMarkKey,
   serviceName,
   withDefaults,
   type World,
@@ -20,7 +23,7 @@ import {
 import { featuresFor } from './features.js';
 import type { Compilable, CompiledService, Image } from './image.js';
 import { MH_SLOTS } from './ipvs-hash.js';
-import { markEntries, servicesToCompile } from './marks.js';
+import { markEntries } from './marks.js';
 import { MAX_MEMBERS } from './ring.js';
 import { ringFor, type Rings, slotsFor } from './rings.js';
 import { isSameRoute, type Router, routerOf } from './routes.js';
@@ -35,7 +38,7 @@ import { isSameRoute, type Router, routerOf } from './routes.js';
  */
 export function compile(model: Compilable, world: World): Image {
   const interfaces = [...world.interfaces].sort((a, b) => a.ifindex - b.ifindex);
-  const wanted = servicesToCompile(model);
+  const wanted = allServices(model);
   const services = compileServices(wanted, routerOf(world));
   return {
     services,
@@ -48,7 +51,7 @@ export function compile(model: Compilable, world: World): Image {
   };
 }
 
-function compileServices(services: readonly Service[], router: Router): CompiledService[] {
+function compileServices(services: readonly AnyService[], router: Router): CompiledService[] {
   const all = services
     .map((service) => ({ service, prepared: prepare(service) }))
     .sort((a, b) => (a.prepared.sortKey < b.prepared.sortKey ? -1 : 1));
@@ -61,14 +64,14 @@ function compileServices(services: readonly Service[], router: Router): Compiled
   return all.map(({ service, prepared }) => compileService(service, prepared, router, rings));
 }
 
-function compileService(service: Service, prepared: Prepared, router: Router, rings: Rings): CompiledService {
+function compileService(service: AnyService, prepared: Prepared, router: Router, rings: Rings): CompiledService {
   const { name, destinations, slots, last } = prepared;
   const routes = destinations.map(router);
   if (last !== undefined && routes.every((route, i) => isSameRoute(route, last.compiled.routes[i]!))) {
     return last.compiled;
   }
   const signed = ringFor(service, destinations, routes, slots, rings);
-  const tracks = (service.track !== 'moved' || service.mark !== undefined) && service.onePacket !== true;
+  const tracks = (service.track !== 'moved' || isMarkKey(service)) && service.onePacket !== true;
   const compiled = { service, name, destinations, routes, ring: signed?.ring, tracks, slots };
   prepared.last = { compiled, signature: signed?.signature };
   return compiled;
@@ -85,9 +88,9 @@ interface Prepared {
 }
 
 /** Kept with the Service object, so that a service that did not change costs next to nothing. */
-const preparedServices = new WeakMap<Service, Prepared>();
+const preparedServices = new WeakMap<AnyService, Prepared>();
 
-function prepare(service: Service): Prepared {
+function prepare(service: AnyService): Prepared {
   let prepared = preparedServices.get(service);
   if (prepared === undefined) {
     const name = serviceName(service);
@@ -100,7 +103,7 @@ function prepare(service: Service): Prepared {
 }
 
 /** @throws BeelineError `TABLE_FULL` */
-function requireSlots({ scheduler, destinations: { length } }: Service, name: string, slots: number): void {
+function requireSlots({ scheduler, destinations: { length } }: AnyService, name: string, slots: number): void {
   if (length > MAX_MEMBERS) {
     throw new BeelineError('TABLE_FULL', `${name} has ${length} real servers, more than ${MAX_MEMBERS}`, {
       hint: 'Spread them over several services.',
@@ -115,26 +118,27 @@ function requireSlots({ scheduler, destinations: { length } }: Service, name: st
 }
 
 /** By address under maglev; otherwise as IPVS looks at them, the one added last first. */
-function inRingOrder({ scheduler, destinations }: Service): Destination[] {
+function inRingOrder({ scheduler, destinations }: AnyService): Destination[] {
   return scheduler === 'maglev'
     ? [...destinations].sort((a, b) => compareIp(a.address, b.address))
     : destinations.toReversed();
 }
 
 /** A string that sorts as the service does: family, address, port, protocol, each of fixed width. */
-function sortKeyOf({ address, port, protocol, mark }: Service): string {
-  if (mark !== undefined) {
-    return String.fromCharCode(0xff, mark >>> 16, mark & 0xffff, familyOf(address));
+function sortKeyOf(service: AnyService): string {
+  if (isMarkKey(service)) {
+    return String.fromCharCode(0xff, service.mark >>> 16, service.mark & 0xffff, service.family);
   }
+  const { address, port, protocol } = service;
   const parts = [...ipBytes(address), port >> 8, port & 0xff];
   return String.fromCharCode(familyOf(address), ...parts) + protocol;
 }
 
 /** How many flows of a family must be remembered at most. */
-function flowsFor(family: Family, services: readonly Service[], { flows }: Compilable): number {
+function flowsFor(family: Family, services: readonly AnyService[], { flows }: Compilable): number {
   const isNeeded = services.some(
     // Some marked packets may be TCP, whose flows are remembered even with `onePacket`.
-    ({ address, onePacket, mark }) => familyOf(address) === family && (onePacket !== true || mark !== undefined),
+    (service) => familyOfService(service) === family && (service.onePacket !== true || isMarkKey(service)),
   );
   return isNeeded ? withDefaults(DEFAULT_FLOWS, flows)[`ipv${family}`] : 0;
 }

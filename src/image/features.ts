@@ -1,7 +1,7 @@
 /** Features: what the BPF program must be able to do for an image. It is loaded without the rest (ADR 8). */
 
 import { feature } from '../layout/index.js';
-import { familyOf, type Interface } from '../model/index.js';
+import { familyOfService, type Interface } from '../model/index.js';
 import type { Compilable, CompiledService } from './image.js';
 
 /** Returns bits of enum feature. */
@@ -14,8 +14,8 @@ export function featuresFor(
   const hasVlan = ({ routes }: CompiledService): boolean =>
     routes.some((route) => route.action === 'forward' && route.vlan !== undefined);
   const wanted: Record<keyof typeof feature, boolean> = {
-    ipv4: some(({ service }) => familyOf(service.address) === 4),
-    ipv6: some(({ service }) => familyOf(service.address) === 6),
+    ipv4: some(({ service }) => familyOfService(service) === 4),
+    ipv6: some(({ service }) => familyOfService(service) === 6),
     vlan: vlans ?? some(hasVlan),
     nics: interfaces.length > 1,
     fragments,

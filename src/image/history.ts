@@ -1,6 +1,7 @@
 /** Histories: the real servers that a service had over time, and from them which slots of its ring moved, and when. */
 
 import {
+  isMarkKey,
   hashesPort,
   type IpAddress,
   type Scheduler,
@@ -48,7 +49,10 @@ export interface Windows {
 
 export function windowsOf({ service }: CompiledService, common: Timeouts): Windows {
   const { udp, established, synReceived } = withDefaults(common, service.timeouts);
-  return { handshake: 1000 * synReceived, silence: 1000 * (service.protocol === 'udp' ? udp : established) };
+  return {
+    handshake: 1000 * synReceived,
+    silence: 1000 * (!isMarkKey(service) && service.protocol === 'udp' ? udp : established),
+  };
 }
 
 /** Adds a service's present state to its history. Returns the same object if nothing changed. */
@@ -77,7 +81,7 @@ function epochOf({ service, destinations, routes, slots, tracks }: CompiledServi
   const members = destinations.flatMap(({ address, weight }, i) =>
     routes[i]!.action === 'none' ? [] : [[address, weight] as const],
   );
-  const port = scheduler === 'mh' ? service.port : 0;
+  const port = scheduler === 'mh' && !isMarkKey(service) ? service.port : 0;
   return { at, scheduler, port, flags, slots, tracks, marks: false, members, gone: [] };
 }
 

@@ -1,7 +1,15 @@
 /** An image: the result of `compile()`, from which the bytes of all tables follow. */
 
 import { slotMark } from '../layout/index.js';
-import type { Destination, FlowTableSizes, Interface, MacAddress, Model, Service, Timeouts } from '../model/index.js';
+import type {
+  AnyService,
+  Destination,
+  FlowTableSizes,
+  Interface,
+  MacAddress,
+  Model,
+  Timeouts,
+} from '../model/index.js';
 import type { MarkEntry } from './marks.js';
 import type { Ring } from './ring.js';
 import type { Route } from './routes.js';
@@ -30,7 +38,7 @@ export interface Image {
 }
 
 export interface CompiledService {
-  readonly service: Service;
+  readonly service: AnyService;
   readonly name: string;
   /** In the order that the ring counts in: by address under maglev; otherwise IPVS's, the one added last first. */
   readonly destinations: readonly Destination[];

@@ -10,11 +10,12 @@ import {
   type MarkMatch,
   type MarkRule,
   type MarkService,
-  markServiceName,
+  serviceName,
   type Model,
   type Protocol,
   type Service,
-  ip,
+  type AnyService,
+  isMarkKey,
 } from '../model/index.js';
 
 /**
@@ -38,38 +39,17 @@ export function markEntryName(service: string, protocol: Protocol, address: IpAd
 
 /** Returns the name that has the number of a service's flows: for a mark's service, that of the VIP and protocol. */
 export function flowOwnerName(
-  { name, service }: { readonly name: string; readonly service: Pick<Service, 'mark'> },
+  { name, service }: { readonly name: string; readonly service: AnyService },
   protocol: Protocol,
   vip: IpAddress,
 ): string {
-  return service.mark === undefined ? name : markEntryName(name, protocol, vip);
+  return !isMarkKey(service) ? name : markEntryName(name, protocol, vip);
 }
 
 /** The most addresses times ports: the table of services has an entry for each. */
 const MAX_KEYS = 1 << 16;
 const LAST_PORT = 0xffff;
 const NO_RULES: readonly MarkRule[] = [];
-
-const asServices = new WeakMap<MarkService, Service>();
-
-/** Turns a mark service into a service whose address no packet has. Returns the same object each time. */
-export function serviceOfMark(marked: MarkService): Service {
-  let service = asServices.get(marked);
-  if (service === undefined) {
-    const { family, ...rest } = marked;
-    service = { ...rest, address: family === 4 ? ip('0.0.0.0') : ip('::'), port: 0, protocol: 'tcp' };
-    asServices.set(marked, service);
-  }
-  return service;
-}
-
-/** Returns all services, including those of marked packets. */
-export function servicesToCompile({
-  services,
-  markServices = [],
-}: Pick<Model, 'services' | 'markServices'>): Service[] {
-  return [...services, ...markServices.map(serviceOfMark)];
-}
 
 /** The last result: rules change seldom, and images are compiled often. */
 let last: { readonly rules: readonly MarkRule[]; readonly names: string; readonly entries: MarkEntry[] } | undefined;
@@ -83,7 +63,7 @@ export function markEntries({
   markServices = [],
   markRules = NO_RULES,
 }: Pick<Model, 'markServices' | 'markRules'>): MarkEntry[] {
-  const names = markServices.map(markServiceName).sort().join();
+  const names = markServices.map(serviceName).sort().join();
   if (last?.rules !== markRules || last.names !== names) {
     last = { rules: markRules, names, entries: expand(markServices, markRules) };
   }
@@ -91,11 +71,11 @@ export function markEntries({
 }
 
 function expand(services: readonly MarkService[], rules: readonly MarkRule[]): MarkEntry[] {
-  const known = new Set(services.map(markServiceName));
+  const known = new Set(services.map(serviceName));
   const ports = new Map<string, { entry: Omit<MarkEntry, 'ports'>; ports: Set<number> }>();
   let keys = 0;
   for (const { mark, match } of rules) {
-    const service = markServiceName({ mark, family: familyOf(match.address) });
+    const service = serviceName({ mark, family: familyOf(match.address) });
     if (!known.has(service)) {
       continue;
     }

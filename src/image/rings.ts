@@ -6,8 +6,8 @@ import {
   ipBytes,
   MAX_SLOTS,
   type Scheduler,
-  type Service,
-  ip,
+  type AnyService,
+  isMarkKey,
 } from '../model/index.js';
 import { buildMhTable, buildShTable, dhIndex, foldAddress } from './ipvs-hash.js';
 import { buildRing, type Ring } from './ring.js';
@@ -50,7 +50,7 @@ export function slotsFor(destinations: number): number {
  * @returns undefined if no destination takes flows, or the scheduler has no ring
  */
 export function ringFor(
-  service: Service,
+  service: AnyService,
   destinations: readonly Destination[],
   routes: readonly Route[],
   slots: number,
@@ -59,7 +59,7 @@ export function ringFor(
   const members = destinations.flatMap((destination, index) =>
     routes[index]!.action === 'none' ? [] : { destination, index },
   );
-  const plan = planRing(service, members, slots);
+  const plan = planRing(ringServiceOf(service), members, slots);
   if (plan === undefined) {
     return undefined;
   }
@@ -90,7 +90,7 @@ export function rebuildRing({
   readonly members: readonly (readonly [address: IpAddress, weight: number])[];
 }): Ring | undefined {
   const all = members.map(([address, weight], index) => ({ destination: { address, weight }, index }));
-  return planRing({ scheduler, port, address: ip('0.0.0.0') }, all, slots)?.build();
+  return planRing({ scheduler, port, vip: NO_VIP }, all, slots)?.build();
 }
 
 /** A destination that packets can be sent to, and its index among all of the service's. */
@@ -105,9 +105,26 @@ interface RingPlan {
   readonly build: () => Ring;
 }
 
+/** The part of a service that its ring depends on, beside the members. */
+interface RingService {
+  readonly scheduler: Scheduler;
+  /** 0 for a mark's service, as in IPVS. */
+  readonly port: number;
+  /** The bytes of the VIP; all VIPs of a mark are one address (ADR 13). */
+  readonly vip: Uint8Array;
+}
+
+const NO_VIP = new Uint8Array(4);
+
+function ringServiceOf(service: AnyService): RingService {
+  return isMarkKey(service)
+    ? { scheduler: service.scheduler, port: 0, vip: new Uint8Array(service.family === 4 ? 4 : 16) }
+    : { scheduler: service.scheduler, port: service.port, vip: ipBytes(service.address) };
+}
+
 /** Returns how to build a ring. Undefined if no destination takes flows, or the scheduler has no ring. */
 function planRing(
-  { scheduler, port, address }: Pick<Service, 'scheduler' | 'port' | 'address'>,
+  { scheduler, port, vip }: RingService,
   members: readonly Member[],
   slots: number,
 ): RingPlan | undefined {
@@ -138,7 +155,7 @@ function planRing(
         build: () => indicesOf(members, buildShTable(weightsOf(members))),
       };
     case 'dh': {
-      const { index } = members[dhIndex(ipBytes(address), members.length)]!;
+      const { index } = members[dhIndex(vip, members.length)]!;
       return { signature: `dh ${index}`, build: () => Uint16Array.of(index) };
     }
     case 'rr':

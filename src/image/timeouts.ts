@@ -1,7 +1,7 @@
 /** How long flows last without a packet, by their state. */
 
 import type { FlowState } from '../layout/index.js';
-import { type Service, type Timeouts, withDefaults } from '../model/index.js';
+import { type ServicePolicy, type Timeouts, withDefaults } from '../model/index.js';
 
 /** The name of each state's configured timeout; templates have the persistence timeout of their service instead. */
 export const TIMEOUT_OF: Partial<Record<FlowState, keyof Timeouts>> = {
@@ -16,7 +16,11 @@ export const TIMEOUT_OF: Partial<Record<FlowState, keyof Timeouts>> = {
 };
 
 /** Returns after how many seconds without a packet a flow in this state ends. */
-export function timeoutSeconds({ timeouts: own, persistence }: Service, common: Timeouts, state: FlowState): number {
+export function timeoutSeconds(
+  { timeouts: own, persistence }: ServicePolicy,
+  common: Timeouts,
+  state: FlowState,
+): number {
   const name = TIMEOUT_OF[state];
   return name === undefined ? (persistence?.timeout ?? 0) : withDefaults(common, own)[name];
 }

@@ -3,7 +3,7 @@
 import {
   BeelineError,
   type Edit,
-  type EditKey,
+  type AnyServiceKey,
   type EditPolicy,
   type IpAddress,
   isLoopback,
@@ -109,7 +109,7 @@ export class Changes {
   }
 
   /** Returns why a service cannot be added or edited: it exists already, or does not exist. Undefined: it can. */
-  async #mismatch(kind: 'add-service' | 'edit-service', service: EditKey): Promise<Failure | undefined> {
+  async #mismatch(kind: 'add-service' | 'edit-service', service: AnyServiceKey): Promise<Failure | undefined> {
     const exists = findService(await this.#environment.director.table(), service) !== undefined;
     if (exists === (kind === 'edit-service')) {
       return undefined;

@@ -1,7 +1,7 @@
 /** The environment of ipvsadm's commands: a director, names, and a terminal. */
 
 import type { FlowsReport, ServiceTable } from '../control/index.js';
-import type { Edit, EditKey, IpAddress } from '../model/index.js';
+import type { Edit, AnyServiceKey, IpAddress } from '../model/index.js';
 import type { Names } from './names.js';
 
 /** The director whose services are listed and changed. */
@@ -12,7 +12,7 @@ export interface Director {
   /** @param from where the page before ended; undefined: the first page */
   flows(from: string | undefined): Promise<FlowsReport>;
   /** @throws BeelineError `SERVICE_UNKNOWN` */
-  zero(service: EditKey | undefined): Promise<void>;
+  zero(service: AnyServiceKey | undefined): Promise<void>;
 }
 
 export interface Environment {

@@ -1,17 +1,17 @@
 /** From a service on a command line to a service of the director. Pure. */
 
 import type { ServiceTable } from '../control/index.js';
-import { BeelineError, type EditKey, editKeyName, parseIp } from '../model/index.js';
+import { BeelineError, type AnyServiceKey, serviceName, parseIp } from '../model/index.js';
 import type { ServiceArgument } from './command.js';
 import { failureOf, refusal } from './errors.js';
 
-export function findService({ services, markServices }: ServiceTable, key: EditKey): EditKey | undefined {
-  const name = editKeyName(key);
-  return [...services, ...markServices].find((each) => editKeyName(each) === name);
+export function findService({ services, markServices }: ServiceTable, key: AnyServiceKey): AnyServiceKey | undefined {
+  const name = serviceName(key);
+  return [...services, ...markServices].find((each) => serviceName(each) === name);
 }
 
 /** Returns the key of a service to add. @throws Failure if Beeline cannot have the service */
-export function newKey(service: ServiceArgument): EditKey {
+export function newKey(service: ServiceArgument): AnyServiceKey {
   if ('mark' in service) {
     return service;
   }
@@ -26,7 +26,7 @@ export function newKey(service: ServiceArgument): EditKey {
 }
 
 /** Returns the key of a service that should exist. @throws Failure if it cannot exist */
-export function existingKey(service: ServiceArgument, about: 'service' | 'destination' = 'service'): EditKey {
+export function existingKey(service: ServiceArgument, about: 'service' | 'destination' = 'service'): AnyServiceKey {
   if ('mark' in service) {
     return service;
   }

@@ -1,7 +1,7 @@
 /** Carries out the commands that print what the director has: -L, -Lc and -S. */
 
 import type { FlowReport } from '../control/index.js';
-import { BeelineError, type EditKey, editKeyName, type IpAddress, isMarkKey } from '../model/index.js';
+import { BeelineError, type AnyServiceKey, serviceName, type IpAddress, isMarkKey } from '../model/index.js';
 import type { Command, ServiceArgument } from './command.js';
 import type { Environment } from './environment.js';
 import { failureOf } from './errors.js';
@@ -24,7 +24,7 @@ export async function printServices(
 ): Promise<void> {
   const all = listedServices(await director.table(), format.sorted, salt);
   const name = service === undefined ? undefined : nameOf(service);
-  const services = name === undefined ? all : all.filter((each) => editKeyName(each) === name);
+  const services = name === undefined ? all : all.filter((each) => serviceName(each) === name);
   if (name !== undefined && services.length === 0) {
     throw failureOf(new BeelineError('SERVICE_UNKNOWN', ''), 'list');
   }
@@ -70,10 +70,10 @@ async function labelsOf(names: Names, addresses: readonly IpAddress[]): Promise<
 }
 
 function flowAddresses(flows: readonly FlowReport[]): IpAddress[] {
-  return flows.flatMap(({ client, vip, server }) => [client, vip, server]);
+  return flows.flatMap(({ client, vip, server }) => (vip === undefined ? [client, server] : [client, vip, server]));
 }
 
 /** Returns a service's name; '' for a service that no director can have. */
 function nameOf(service: ServiceArgument): string {
-  return 'mark' in service || service.protocol !== 'sctp' ? editKeyName(service as EditKey) : '';
+  return 'mark' in service || service.protocol !== 'sctp' ? serviceName(service as AnyServiceKey) : '';
 }

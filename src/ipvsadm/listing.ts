@@ -234,15 +234,15 @@ export function formatConnection(flow: FlowReport, labels: Labels): string {
   const { protocol, client, clientPort, vip, port, server, state, expiresSeconds, mark } = flow;
   const at = (address: IpAddress, number: number): string =>
     endpoint(address, labels.host(address), labels.port(number, protocol));
-  const isMarkTemplate = mark !== undefined && clientPort === 0;
-  const virtual = isMarkTemplate ? endpoint(client, markAddress(mark, client), '0') : at(vip, port);
+  const virtual =
+    vip === undefined || port === undefined ? endpoint(client, markAddress(mark ?? 0, client), '0') : at(vip, port);
   const columns = [
-    (isMarkTemplate ? 'IP' : protocol.toUpperCase()).padEnd(3),
+    (protocol?.toUpperCase() ?? 'IP').padEnd(3),
     timer(expiresSeconds).padEnd(6),
     state.padEnd(11),
     at(client, clientPort).padEnd(18),
     virtual.padEnd(18),
-    at(server, isMarkTemplate ? 0 : port),
+    at(server, port ?? 0),
   ];
   return `${columns.join(' ')}\n`;
 }

@@ -6,7 +6,7 @@ import {
   type Destination,
   edit,
   type Edit,
-  type EditKey,
+  type AnyServiceKey,
   editWarnings,
   type MarkService,
   type Model,
@@ -62,7 +62,7 @@ export class OfflineDirector implements Director {
     return Promise.resolve({ flows: [] });
   }
 
-  zero(_service: EditKey | undefined): Promise<void> {
+  zero(_service: AnyServiceKey | undefined): Promise<void> {
     return Promise.resolve();
   }
 

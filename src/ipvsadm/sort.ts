@@ -1,6 +1,6 @@
 /** The orders of listings: that of the kernel's hash table, and that of ipvsadm's sorting. Pure. */
 
-import { type EditKey, familyOf, type IpAddress, ipBytes, isMarkKey, PROTOCOL_NUMBERS } from '../model/index.js';
+import { type AnyServiceKey, familyOf, type IpAddress, ipBytes, isMarkKey, PROTOCOL_NUMBERS } from '../model/index.js';
 
 /**
  * Replaces the bits of a kernel pointer that IPVS mixes into its hash. They differ from boot to boot, and are a multiple
@@ -9,7 +9,7 @@ import { type EditKey, familyOf, type IpAddress, ipBytes, isMarkKey, PROTOCOL_NU
 export const HASH_SALT = 0x20;
 
 /** Orders services as the kernel does: address services by bucket, then mark services by bucket; newest first in each. */
-export function inKernelOrder<Each extends EditKey>(services: readonly Each[], salt = HASH_SALT): Each[] {
+export function inKernelOrder<Each extends AnyServiceKey>(services: readonly Each[], salt = HASH_SALT): Each[] {
   // The sort is stable, so that the newest service stays first within its bucket.
   return [...services]
     .reverse()
@@ -19,7 +19,7 @@ export function inKernelOrder<Each extends EditKey>(services: readonly Each[], s
 }
 
 /** ip_vs_svc_hashkey and ip_vs_svc_fwm_hashkey (net/netfilter/ipvs/ip_vs_ctl.c), without the pointer. */
-function bucketOf(key: EditKey): number {
+function bucketOf(key: AnyServiceKey): number {
   if (isMarkKey(key)) {
     return key.mark & 0xff;
   }
@@ -38,7 +38,7 @@ interface SortKey {
 }
 
 /** Sorts services as ipvsadm does, from the kernel's order. */
-export function inSortedOrder<Each extends EditKey>(services: readonly Each[]): Each[] {
+export function inSortedOrder<Each extends AnyServiceKey>(services: readonly Each[]): Each[] {
   return sortedBy(services, sortKey, compareKeys);
 }
 
@@ -47,7 +47,7 @@ export function destinationsSorted<Each extends { readonly address: IpAddress }>
   return sortedBy(newestFirst, ({ address }) => wordsOf(address), compareWords);
 }
 
-function sortKey(key: EditKey): SortKey {
+function sortKey(key: AnyServiceKey): SortKey {
   if (isMarkKey(key)) {
     return { mark: key.mark, family: key.family, protocol: 0, words: [], port: 0 };
   }

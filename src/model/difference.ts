@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 
-import { editKeyName } from './edit/types.js';
+import { serviceName } from './service-name.js';
 import { markMatchName } from './mark.js';
 import { allServices, type AnyService, type Model } from './model.js';
 import type { Destination, ServicePolicy } from './service.js';
@@ -26,8 +26,8 @@ export type Plain = string | number | boolean | readonly Plain[] | { readonly [k
 
 /** Returns all differences: settings, services in the order of `after`, services that are gone, mark rules. */
 export function diffModels(before: Model, after: Model): Difference[] {
-  const old = new Map(allServices(before).map((service) => [editKeyName(service), service]));
-  const now = new Map(allServices(after).map((service) => [editKeyName(service), service]));
+  const old = new Map(allServices(before).map((service) => [serviceName(service), service]));
+  const now = new Map(allServices(after).map((service) => [serviceName(service), service]));
   return [
     ...settings(before, after),
     ...[...now].flatMap(([name, service]) => diffService(name, old.get(name), service)),

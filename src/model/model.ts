@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { IpAddress, MacAddress } from './address.js';
 import type { FlowTableSizes, Overrides, Timeouts } from './flow-settings.js';
 import type { MarkRule, MarkService, Service } from './service.js';
-import { markServiceName, serviceName } from './service-name.js';
+import { serviceName } from './service-name.js';
 
 /** The most interfaces and other directors that the data path has room for (bpf/layout.h; a test compares them). */
 export const MAX_INTERFACES = 64;
@@ -60,6 +60,6 @@ export function keepUnchanged(previous: Model, next: Model): Model {
     services: keep(previous.services, next.services, serviceName),
     ...(next.markServices === undefined
       ? {}
-      : { markServices: keep(previous.markServices, next.markServices, markServiceName) }),
+      : { markServices: keep(previous.markServices, next.markServices, serviceName) }),
   };
 }

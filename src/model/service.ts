@@ -93,10 +93,7 @@ export interface ServicePolicy {
 }
 
 /** A virtual service. Immutable: a change makes a new object, so that equal objects mean no change. */
-export interface Service extends ServiceKey, ServicePolicy {
-  /** Inside the data path: the mark of a mark service. Its address then only tells the family. */
-  readonly mark?: number | undefined;
-}
+export interface Service extends ServiceKey, ServicePolicy {}
 
 /** Identifies a service of marked packets. IPVS calls the mark fwmark. */
 export interface MarkKey {

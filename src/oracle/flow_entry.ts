@@ -18,7 +18,7 @@ export interface Entry {
 }
 
 /** The name under which flows to the packet's VIP have their number. */
-export function ownerOf(service: CompiledService, { protocol, vip = service.service.address }: Packet): string {
+export function ownerOf(service: CompiledService, { protocol, vip }: Packet): string {
   return flowOwnerName(service, protocol, vip);
 }
 

@@ -1,6 +1,6 @@
 /** ICMP errors go where the flow goes whose packet they quote: the twin of bpf/icmp.h. */
 
-import { addressesAt, type Frame, IP_HEADER, type Packet, portsAt, protocolOf } from './parse.js';
+import { addressesAt, type Frame, IP_HEADER, type ParsedPacket, portsAt, protocolOf } from './parse.js';
 import { type Header, walk } from './walk.js';
 
 export const ICMP_PROTOCOL = { 4: 1, 6: 58 } as const;
@@ -11,7 +11,7 @@ const ERROR_TYPES: Record<4 | 6, readonly number[]> = { 4: [3, 4, 11, 12], 6: [1
 const QUOTED_BYTES = 8;
 
 /** The flow that the ICMP error at an offset is about; undefined for all other ICMP. */
-export function quotedFlow(frame: Frame, { family, destination }: Header, offset: number): Packet | undefined {
+export function quotedFlow(frame: Frame, { family, destination }: Header, offset: number): ParsedPacket | undefined {
   const { bytes, view } = frame;
   const inner = offset + ICMP_BYTES;
   if (bytes.length < inner + IP_HEADER[family].bytes) {

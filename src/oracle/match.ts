@@ -1,7 +1,7 @@
 /** Finds the service that a packet is for: the twin of bpf/match.h. */
 
 import type { CompiledService, Image } from '../image/index.js';
-import { type IpAddress, ipBytes, type Protocol } from '../model/index.js';
+import { type IpAddress, ipBytes, isMarkKey, type Protocol } from '../model/index.js';
 import { bytesKey } from './parse.js';
 
 /** The services of one image, by address, port and protocol. */
@@ -14,8 +14,8 @@ export class ServiceTable {
 
   constructor(image: Image) {
     for (const compiled of image.services) {
-      const { address, port, protocol, mark } = compiled.service;
-      if (mark === undefined) {
+      if (!isMarkKey(compiled.service)) {
+        const { address, port, protocol } = compiled.service;
         this.#services.set(`${protocol} ${address} ${port}`, compiled);
         this.#vips.set(bytesKey(ipBytes(address)), address);
       }

@@ -44,7 +44,7 @@ export interface Client {
 }
 
 /** What scheduling needs to know of a packet. */
-export interface Packet {
+export interface ParsedPacket {
   readonly protocol: Protocol;
   /** The client's address. */
   readonly client: Uint8Array;
@@ -54,8 +54,11 @@ export interface Packet {
   readonly event: FlowEvent;
   /** A TCP SYN without ACK. */
   readonly opens: boolean;
-  /** The VIP it is for, because a mark's service has several. */
-  readonly vip?: IpAddress;
+}
+
+/** A packet with the VIP that it is for. */
+export interface Packet extends ParsedPacket {
+  readonly vip: IpAddress;
 }
 
 export function frameOf(bytes: Uint8Array): Frame {
@@ -87,7 +90,7 @@ export function parseTransport(
   protocol: Protocol,
   client: Uint8Array,
   offset: number,
-): Packet | undefined {
+): ParsedPacket | undefined {
   const { bytes, view } = frame;
   if (bytes.length < offset + TRANSPORT_BYTES[protocol]) {
     return undefined;

@@ -4,11 +4,11 @@ import type { VerdictName } from '../layout/index.js';
 import { findFragment } from './fragment.js';
 import { ICMP_PROTOCOL, quotedFlow } from './icmp.js';
 import { type Maps, uses } from './maps.js';
-import { type Frame, type Packet, parseTransport, protocolOf } from './parse.js';
+import { type Frame, type ParsedPacket, parseTransport, protocolOf } from './parse.js';
 import type { Header, Payload } from './walk.js';
 
 /** Reads which flow a packet is of; a verdict when it cannot be scheduled. */
-export function parsePayload(maps: Maps, frame: Frame, header: Header, payload: Payload): Packet | VerdictName {
+export function parsePayload(maps: Maps, frame: Frame, header: Header, payload: Payload): ParsedPacket | VerdictName {
   const { protocol: number, offset, fragment } = payload;
   if (fragment !== undefined && !uses(maps.image, 'fragments')) {
     return 'fragment';

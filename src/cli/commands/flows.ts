@@ -137,11 +137,11 @@ const COLUMNS: readonly Column[] = [
 
 export function formatFlows(flows: readonly FlowReport[], titled: boolean, paint: Paint = plain): string {
   const rows = flows.map(
-    ({ protocol, client, clientPort, service: name, mark, vip, port, server, state, expiresSeconds }) => [
-      protocol,
+    ({ protocol, client, clientPort, service: name, vip, port, server, state, expiresSeconds }) => [
+      protocol ?? 'ip',
       formatEndpoint(client, clientPort),
       // The template of a mark's service is for all of its VIPs.
-      mark !== undefined && clientPort === 0 ? name : formatEndpoint(vip, port),
+      vip === undefined || port === undefined ? name : formatEndpoint(vip, port),
       server,
       state,
       formatTimer(expiresSeconds),

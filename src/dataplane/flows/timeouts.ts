@@ -3,11 +3,11 @@
 import { type Image, TIMEOUT_OF } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
 import { FLOW_STATES, type FlowState } from '../../layout/index.js';
-import { type Service, type Timeouts, withDefaults } from '../../model/index.js';
+import { type ServicePolicy, type Timeouts, withDefaults } from '../../model/index.js';
 import { unitsOf } from './clock.js';
 
 /** Returns the timeouts of a service's flows, by state; 0 if a number is no state of a flow. */
-export function timeoutsOf({ timeouts: own, persistence }: Service, common: Timeouts): Uint32Array<ArrayBuffer> {
+export function timeoutsOf({ timeouts: own, persistence }: ServicePolicy, common: Timeouts): Uint32Array<ArrayBuffer> {
   const timeouts = withDefaults(common, own);
   const units = new Uint32Array(FLOW_STATES);
   for (const [state, name] of Object.entries(TIMEOUT_OF)) {

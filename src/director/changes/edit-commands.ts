@@ -8,8 +8,8 @@ import {
   BeelineError,
   edit,
   type Edit,
-  type EditKey,
-  editKeyName,
+  type AnyServiceKey,
+  serviceName,
   editWarnings,
   type Model,
 } from '../../model/index.js';
@@ -98,8 +98,8 @@ export class EditCommands implements Disposable {
     return { warnings: [...editWarnings(model, change), ...(warnings?.() ?? [])] };
   }
 
-  async #zero(service: EditKey | undefined): Promise<Record<string, never>> {
-    const name = service === undefined ? undefined : editKeyName(service);
+  async #zero(service: AnyServiceKey | undefined): Promise<Record<string, never>> {
+    const name = service === undefined ? undefined : serviceName(service);
     if (name !== undefined && !names(this.#options.director.models.desired).includes(name)) {
       throw new BeelineError('SERVICE_UNKNOWN', `there is no service ${name}`, {
         hint: '"beeline ipvsadm -Ln" lists them.',
@@ -130,7 +130,7 @@ export class EditCommands implements Disposable {
 }
 
 function names(model: Model): string[] {
-  return allServices(model).map((service: AnyService) => editKeyName(service));
+  return allServices(model).map((service: AnyService) => serviceName(service));
 }
 
 /** Returns the real server that an edit names. */
@@ -138,9 +138,9 @@ function realServerOf(change: Edit): RealServerKey | undefined {
   switch (change.kind) {
     case 'add-destination':
     case 'edit-destination':
-      return { service: editKeyName(change.service), address: change.destination.address };
+      return { service: serviceName(change.service), address: change.destination.address };
     case 'delete-destination':
-      return { service: editKeyName(change.service), address: change.address };
+      return { service: serviceName(change.service), address: change.address };
     default:
       return undefined;
   }
@@ -149,7 +149,7 @@ function realServerOf(change: Edit): RealServerKey | undefined {
 /** Returns what an edit names, for the log. */
 function nameOf(change: Edit): Record<string, string> {
   return {
-    ...('service' in change ? { service: editKeyName(change.service) } : {}),
+    ...('service' in change ? { service: serviceName(change.service) } : {}),
     ...('destination' in change ? { realServer: change.destination.address } : {}),
     ...('address' in change ? { realServer: change.address } : {}),
   };

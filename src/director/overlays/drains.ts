@@ -7,7 +7,7 @@ import {
   allServices,
   type AnyService,
   BeelineError,
-  editKeyName,
+  serviceName,
   type IpAddress,
   type Model,
 } from '../../model/index.js';
@@ -64,7 +64,7 @@ export class Drains implements Overlay {
    * @throws BeelineError `NOT_FOUND` if the model has no such service or real server
    */
   start(model: Model, { service, address }: RealServerKey, deadline: number | undefined): void {
-    const found = allServices(model).find((each) => editKeyName(each) === service);
+    const found = allServices(model).find((each) => serviceName(each) === service);
     if (found?.destinations.some((each) => each.address === address) !== true) {
       throw new BeelineError('NOT_FOUND', `${service} has no real server ${address}`, { hint: 'See "beeline list".' });
     }
@@ -87,7 +87,7 @@ export class Drains implements Overlay {
   }
 
   #applyTo<Each extends AnyService>(service: Each): Each {
-    const name = editKeyName(service);
+    const name = serviceName(service);
     const drains = new Map(
       [...this.#drains.values()].filter((drain) => drain.service === name).map((drain) => [drain.address, drain]),
     );
@@ -116,7 +116,7 @@ export class Drains implements Overlay {
     }
     return mapServices(model, (service) => {
       const isIn = ({ address }: { readonly address: IpAddress }): boolean =>
-        !removed.has(keyOf({ service: editKeyName(service), address }));
+        !removed.has(keyOf({ service: serviceName(service), address }));
       const { destinations } = service;
       return destinations.every(isIn) ? service : { ...service, destinations: destinations.filter(isIn) };
     });
@@ -126,7 +126,7 @@ export class Drains implements Overlay {
   keepOnly(model: Model): void {
     const known = new Set(
       allServices(model).flatMap((service) =>
-        service.destinations.map(({ address }) => keyOf({ service: editKeyName(service), address })),
+        service.destinations.map(({ address }) => keyOf({ service: serviceName(service), address })),
       ),
     );
     const stale = [...this.#drains.keys()].filter((key) => !known.has(key));

@@ -14,7 +14,14 @@ import type {
 import type { DataPlane, Explanation, Trace, TracedEntry } from '../../dataplane/index.js';
 import { type CompiledService, featureNames, type Image, SLOT_MARKED, SLOT_UNMOVED } from '../../image/index.js';
 import { VERDICT_WORDS, type VerdictName } from '../../layout/index.js';
-import { BeelineError, type Interface, type IpAddress, isHashing } from '../../model/index.js';
+import {
+  type AnyService,
+  isMarkKey,
+  BeelineError,
+  type Interface,
+  type IpAddress,
+  isHashing,
+} from '../../model/index.js';
 import { type FrameSummary, summarizeFrame } from '../../packet/index.js';
 import { shownState } from './flows.js';
 
@@ -76,7 +83,7 @@ function report(
         name: matched.compiled.name,
         scheduler: matched.compiled.service.scheduler,
         servers: matched.compiled.destinations.length,
-        wildcard: matched.compiled.service.port === 0 && matched.compiled.service.mark === undefined,
+        wildcard: isWildcard(matched.compiled.service),
         remembers: remembers(matched.compiled),
       },
       flow: flowOf(trace, matched),
@@ -90,6 +97,11 @@ function report(
     reason: reasonOf(dataPlane.image, trace.verdict, summary),
     oracle: { agrees: differences.length === 0, verdict: decision.verdict, server: server?.address, differences },
   };
+}
+
+/** Returns whether a service takes the ports that no other service has. */
+function isWildcard(service: AnyService): boolean {
+  return !isMarkKey(service) && service.port === 0;
 }
 
 /** Returns the verdict in words. A VLAN tag that no configuration expects hides the packet behind it. */

@@ -12,7 +12,8 @@ import {
   ipBytes,
   parseIp,
   type Protocol,
-  type Service,
+  type AnyService,
+  isMarkKey,
 } from '../../model/index.js';
 
 /** IPVS's names of the states ("ipvsadm -Lc"). A template is ASSURED once one of its flows was established. */
@@ -45,10 +46,9 @@ const TOP_CLIENTS = 10;
 /** The service that a number in a flow's entry stands for. */
 interface Named {
   readonly name: string;
-  readonly service: Service;
-  /** The VIP of the service, or of the entry that leads to a mark's service. */
-  readonly address: IpAddress;
-  readonly protocol: Protocol;
+  readonly service: AnyService;
+  /** The VIP and protocol of the service, or of the entry that leads to a mark's service; a mark alone has neither. */
+  readonly vip?: { readonly address: IpAddress; readonly protocol: Protocol };
 }
 
 /** Services and destinations by their numbers. */
@@ -64,15 +64,15 @@ function namesOf(dataPlane: DataPlane): Names {
   for (const { name, service } of image?.services ?? []) {
     const numbers = numbering.get(name);
     if (numbers !== undefined) {
-      const { address, protocol } = service;
-      services.set(numbers.number, { name, service, address, protocol });
+      const { number } = numbers;
+      services.set(number, isMarkKey(service) ? { name, service } : { name, service, vip: service });
       numbers.destinations.forEach((number, address) => destinations.set(number, address));
     }
   }
   for (const { name, service, address, protocol } of image?.markEntries ?? []) {
     const [own, marked] = [numbering.get(name)?.number, services.get(numbering.get(service)?.number ?? 0)];
     if (own !== undefined && marked !== undefined) {
-      services.set(own, { ...marked, address, protocol });
+      services.set(own, { ...marked, vip: { address, protocol } });
     }
   }
   return { services, destinations };
@@ -137,27 +137,28 @@ function tableReport(family: FlowTableReport['family'], { tables }: FlowStatisti
 }
 
 /** Returns the name as IPVS shows it: a UDP service's template is never assured (ip_vs_proto_udp.c has no such state). */
-function stateName(state: FlowState, { protocol, mark }: Service): string {
-  return state === 'template' && protocol === 'udp' && mark === undefined ? 'NONE' : STATE_NAMES[state];
+function stateName(state: FlowState, service: AnyService): string {
+  const isUdp = !isMarkKey(service) && service.protocol === 'udp';
+  return state === 'template' && isUdp ? 'NONE' : STATE_NAMES[state];
 }
 
 function reportFlow(entry: FlowEntry, { services, destinations }: Names, dataPlane: DataPlane): FlowReport | undefined {
   const found = services.get(entry.service);
-  const server = destinations.get(entry.destination);
-  if (found === undefined || server === undefined) {
+  const realServer = destinations.get(entry.destination);
+  if (found === undefined || realServer === undefined) {
     return undefined;
   }
-  const { name, service, address, protocol } = found;
+  const { name, service, vip } = found;
+  const servicePort = isMarkKey(service) ? 0 : service.port;
   const timeout = timeoutSeconds(service, dataPlane.image!.timeouts, entry.state);
   return {
-    protocol,
+    ...(vip !== undefined && { protocol: vip.protocol }),
     client: entry.client,
     clientPort: entry.clientPort,
     service: name,
-    vip: address,
-    port: entry.port === 0 ? service.port : entry.port,
-    ...(service.mark !== undefined && { mark: service.mark }),
-    server,
+    ...(isMarkKey(service) && { mark: service.mark }),
+    ...(vip !== undefined && { vip: vip.address, port: entry.port === 0 ? servicePort : entry.port }),
+    realServer,
     state: stateName(entry.state, service),
     idleSeconds: Math.round(entry.idleSeconds),
     expiresSeconds: Math.max(0, Math.round(timeout - entry.idleSeconds)),

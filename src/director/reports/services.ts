@@ -12,11 +12,14 @@ import type { Counters, FlowCounts } from '../../dataplane/index.js';
 import type { CompiledService, Route } from '../../image/index.js';
 import {
   allServices,
+  type AnyService,
+  type AnyServiceKey,
+  isMarkKey,
   compareIp,
   type Destination,
   type Difference,
   diffModels,
-  editKeyName,
+  serviceName,
   isHashing,
   type Model,
 } from '../../model/index.js';
@@ -32,10 +35,7 @@ export function reportServices(
     const counted = byName.get(name);
     const shares = slotShares(compiled);
     return {
-      protocol: service.protocol,
-      address: service.address,
-      port: service.port,
-      ...(service.mark !== undefined && { mark: service.mark }),
+      ...keyOf(service),
       scheduler: service.scheduler,
       slots: isHashing(service.scheduler) ? (compiled.ring?.length ?? 0) : 0,
       destinations: byAddress(destinations).map((i): DestinationReport => {
@@ -48,6 +48,15 @@ export function reportServices(
       verdicts: counted?.verdicts ?? {},
     };
   });
+}
+
+/** Returns what identifies a service. */
+function keyOf(service: AnyService): AnyServiceKey {
+  if (isMarkKey(service)) {
+    return { mark: service.mark, family: service.family };
+  }
+  const { protocol, address, port } = service;
+  return { protocol, address, port };
 }
 
 /** Returns indices in the order of the addresses, which is easier to read than a scheduler's. */
@@ -99,12 +108,11 @@ function slotShares({ ring, destinations, routes }: CompiledService): number[] {
 export function reportStats(services: readonly CompiledService[], counters: Counters): StatsReport {
   const byName = new Map(counters.services.map((service) => [service.name, service]));
   return {
-    services: services.map(({ name, service: { protocol, address, port, mark } }) => {
+    services: services.map(({ name, service }) => {
       const { destinations = [], verdicts = {} } = byName.get(name) ?? {};
       const sum = (what: 'packets' | 'bytes' | 'flows'): number =>
         destinations.reduce((total, counted) => total + counted[what], 0);
-      const key = { protocol, address, port, ...(mark !== undefined && { mark }) };
-      return { ...key, packets: sum('packets'), bytes: sum('bytes'), flows: sum('flows'), verdicts };
+      return { ...keyOf(service), packets: sum('packets'), bytes: sum('bytes'), flows: sum('flows'), verdicts };
     }),
     noService: counters.noService,
   };
@@ -139,10 +147,10 @@ export function reportTotals(
 /** Reports what a new model changes. Services that are the same object in both did not change. */
 export function reportReload(before: Model, after: Model): ReloadReport {
   const services = allServices(after);
-  const old = new Map(allServices(before).map((service) => [editKeyName(service), service]));
-  const names = new Set(services.map(editKeyName));
+  const old = new Map(allServices(before).map((service) => [serviceName(service), service]));
+  const names = new Set(services.map(serviceName));
   const changed = services.filter((service) => {
-    const known = old.get(editKeyName(service));
+    const known = old.get(serviceName(service));
     return known !== undefined && known !== service;
   });
   return {
@@ -150,7 +158,7 @@ export function reportReload(before: Model, after: Model): ReloadReport {
     destinations: services.reduce((sum, { destinations }) => sum + destinations.length, 0),
     added: [...names].filter((name) => !old.has(name)),
     removed: [...old.keys()].filter((name) => !names.has(name)),
-    changed: changed.map(editKeyName),
+    changed: changed.map(serviceName),
     settings: diffModels(before, after).flatMap(describeSetting),
   };
 }

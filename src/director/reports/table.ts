@@ -7,7 +7,7 @@ import {
   type AnyService,
   DEFAULT_TIMEOUTS,
   type Destination,
-  editKeyName,
+  serviceName,
   type Model,
   withDefaults,
 } from '../../model/index.js';
@@ -26,7 +26,7 @@ export function reportTable({ model, image, flowCounts, statistics }: TableSourc
   const compiled = new Map(image.map((each) => [each.name, each]));
   const { services, markServices = [], markRules = [], timeouts } = model;
   const entryOf = (service: AnyService): TableEntry => {
-    const name = editKeyName(service);
+    const name = serviceName(service);
     const placed = placesOf(compiled.get(name));
     const counts = flowCounts.get(name) ?? [];
     const { scheduler, flags, persistence, onePacket, destinations } = service;

@@ -2,18 +2,18 @@
 
 import * as layout from '../../layout/index.js';
 import {
+  type AnyServiceKey,
   type Family,
   familyOf,
   type IpAddress,
   ipBytes,
   ipFromBytes,
-  type Protocol,
+  isMarkKey,
+  type MarkKey,
   PROTOCOL_NUMBERS,
   PROTOCOLS,
-  type Service,
   type ServiceKey,
   serviceName,
-  ip,
 } from '../../model/index.js';
 import type { Image } from '../image.js';
 import { markEntryName } from '../marks.js';
@@ -21,6 +21,9 @@ import type { Numbering, NumberSet, ServiceNumbers } from '../numbering.js';
 
 /** Stands for the protocol in the identity of a mark's service, whose mark is in the address. IANA reserves the number. */
 const MARK_PROTOCOL = layout.entryProtocol.mark;
+
+/** A destination of a mark's service has neither a port nor a protocol; its identity needs some. */
+const NO_PORT = { port: 0, protocol: 'tcp' } as const;
 
 /** Encodes struct identity of every number in `which`. */
 export function encodeIdentities(
@@ -35,11 +38,12 @@ export function encodeIdentities(
   for (const { name, service } of image.services) {
     const numbers = numbering.get(name)!;
     if (newServices.has(numbers.number)) {
-      services.set(numbers.number, encodeIdentity(service, 0));
+      services.set(numbers.number, isMarkKey(service) ? encodeMark(service) : encodeIdentity(service, 0));
     }
     for (const [address, number] of numbers.destinations) {
       if (newDestinations.has(number)) {
-        destinations.set(number, encodeIdentity({ ...service, address }, numbers.number));
+        const { port, protocol } = isMarkKey(service) ? NO_PORT : service;
+        destinations.set(number, encodeIdentity({ address, port, protocol }, numbers.number));
       }
     }
   }
@@ -53,24 +57,26 @@ export function encodeIdentities(
 }
 
 /** @param service the number of the service that it belongs to; 0 for a service itself */
-function encodeIdentity(
-  { address, port, protocol, mark }: ServiceKey & Pick<Service, 'mark'>,
-  service: number,
-): Uint8Array {
+function encodeIdentity({ address, port, protocol }: ServiceKey, service: number): Uint8Array {
   const { identity } = layout;
   const bytes = new Uint8Array(identity.byteLength);
   const view = new DataView(bytes.buffer);
-  // A destination of a mark's service has its own address.
-  const isMark = mark !== undefined && service === 0;
-  if (isMark) {
-    view.setUint32(identity.address.offset, mark);
-  } else {
-    bytes.set(ipBytes(address), identity.address.offset);
-  }
+  bytes.set(ipBytes(address), identity.address.offset);
   view.setUint16(identity.port.offset, port);
-  view.setUint8(identity.protocol.offset, isMark ? MARK_PROTOCOL : PROTOCOL_NUMBERS[protocol]);
+  view.setUint8(identity.protocol.offset, PROTOCOL_NUMBERS[protocol]);
   view.setUint8(identity.family.offset, familyOf(address));
   view.setUint16(identity.service.offset, service, true);
+  return bytes;
+}
+
+/** The mark is in the place of the address. */
+function encodeMark({ mark, family }: MarkKey): Uint8Array {
+  const { identity } = layout;
+  const bytes = new Uint8Array(identity.byteLength);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(identity.address.offset, mark);
+  view.setUint8(identity.protocol.offset, MARK_PROTOCOL);
+  view.setUint8(identity.family.offset, family);
   return bytes;
 }
 
@@ -86,32 +92,32 @@ export function decodeNumbering(ofServices: IdentityTable, ofDestinations: Ident
   const names = new Map<number, string>();
   const result = new Map<string, ServiceNumbers & { destinations: Map<IpAddress, number> }>();
   const services = [...identitiesIn(ofServices)];
-  for (const { number, service, ...key } of services) {
+  for (const { number, service, key } of services) {
     if (service === 0) {
       names.set(number, serviceName(key));
     }
   }
   // The entries of a mark's service are named after it.
-  for (const { number, service, address, protocol } of services) {
-    if (service !== 0) {
-      names.set(number, markEntryName(names.get(service) ?? `${service}`, protocol, address));
+  for (const { number, service, key } of services) {
+    if (service !== 0 && !isMarkKey(key)) {
+      names.set(number, markEntryName(names.get(service) ?? `${service}`, key.protocol, key.address));
     }
   }
   for (const { number } of services) {
     result.set(names.get(number)!, { number, destinations: new Map() });
   }
-  for (const { number, address, service } of identitiesIn(ofDestinations)) {
-    result.get(names.get(service) ?? '')?.destinations.set(address, number);
+  for (const { number, key, service } of identitiesIn(ofDestinations)) {
+    if (!isMarkKey(key)) {
+      result.get(names.get(service) ?? '')?.destinations.set(key.address, number);
+    }
   }
   return result;
 }
 
 interface Identity {
   readonly number: number;
-  readonly address: IpAddress;
-  readonly port: number;
-  readonly protocol: Protocol;
-  readonly mark?: number;
+  /** Of a destination: its own address. */
+  readonly key: AnyServiceKey;
   /** The number of the service that it belongs to; 0 for a service itself. */
   readonly service: number;
 }
@@ -126,14 +132,14 @@ function* identitiesIn({ bytes, stride }: IdentityTable): Generator<Identity> {
     const protocolNumber = bytes[at + identity.protocol.offset];
     if (protocolNumber === MARK_PROTOCOL) {
       const mark = view.getUint32(at + identity.address.offset);
-      yield { number, address: family === 4 ? ip('0.0.0.0') : ip('::'), port: 0, protocol: 'tcp', mark, service };
+      yield { number, key: { mark, family }, service };
       continue;
     }
     const protocol = PROTOCOLS.find((name) => PROTOCOL_NUMBERS[name] === protocolNumber);
     if (protocol !== undefined) {
       const addressAt = at + identity.address.offset;
       const address = ipFromBytes(bytes.subarray(addressAt, addressAt + (family === 4 ? 4 : 16)));
-      yield { number, address, port: view.getUint16(at + identity.port.offset), protocol, service };
+      yield { number, key: { address, port: view.getUint16(at + identity.port.offset), protocol }, service };
     }
   }
 }

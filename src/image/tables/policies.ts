@@ -1,7 +1,7 @@
 /** The table of policies: by a service's number, how its flows are scheduled. And the candidates that schedulers weigh. */
 
 import * as layout from '../../layout/index.js';
-import { familyOf, hashesPort, ipBytes, type Scheduler, type Service } from '../../model/index.js';
+import { familyOfService, hashesPort, ipBytes, type Scheduler, type AnyService } from '../../model/index.js';
 import type { CompiledService } from '../image.js';
 import type { ServiceNumbers } from '../numbering.js';
 
@@ -60,9 +60,9 @@ export function encodePolicy(
 }
 
 /** Returns the bits of a client's address that identify a client under persistence; 4 or 16 bytes. */
-export function persistenceMask({ address, persistence }: Service): Uint8Array {
-  const whole = familyOf(address) === 4 ? 32 : 128;
-  const { mask = whole } = persistence ?? {};
+export function persistenceMask(service: AnyService): Uint8Array {
+  const whole = familyOfService(service) === 4 ? 32 : 128;
+  const { mask = whole } = service.persistence ?? {};
   if (typeof mask === 'string') {
     return ipBytes(mask);
   }

@@ -1,7 +1,7 @@
 /** Service keys: the addresses, ports and protocols by which packets are matched to services. */
 
 import * as layout from '../../layout/index.js';
-import { type Family, familyOf, type IpAddress, type ServiceKey } from '../../model/index.js';
+import { type Family, familyOf, type IpAddress, isMarkKey, type ServiceKey } from '../../model/index.js';
 import type { CompiledService, Image } from '../image.js';
 import { coveredBy } from '../marks.js';
 
@@ -28,12 +28,14 @@ export function keysOf(family: Family, image: Image): readonly Key[] {
 
 function allKeys({ services, markEntries }: Image): Key[] {
   const isCovered = markEntries.length === 0 ? () => false : coveredBy(markEntries);
-  const own = services
-    .filter(({ service }) => service.mark === undefined && !isCovered(service))
-    .map((compiled): Key => {
-      const { address, port, protocol } = compiled.service;
-      return { address, port, protocol, name: compiled.name, compiled };
-    });
+  const own = services.flatMap((compiled): Key[] => {
+    const { service, name } = compiled;
+    if (isMarkKey(service) || isCovered(service)) {
+      return [];
+    }
+    const { address, port, protocol } = service;
+    return [{ address, port, protocol, name, compiled }];
+  });
   if (markEntries.length === 0) {
     return own;
   }

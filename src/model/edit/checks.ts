@@ -1,24 +1,24 @@
 /** Checks of edits: what IPVS or Beeline would refuse, with the reason and what to do. */
 
-import { type Family, familyOf, type IpAddress, parseIp } from '../address.js';
+import { familyOf, type IpAddress, parseIp } from '../address.js';
 import { BeelineError } from '../error.js';
 import { MAX_MARK } from '../mark.js';
 import { allServices, type AnyService, type Model } from '../model.js';
 import { type Breach, isNetmask, policyBreaches, thresholdBreach, unusableAddress } from '../rules.js';
 import { type Destination, MAX_THRESHOLD, MAX_WEIGHT, type ServiceKey } from '../service.js';
-import { serviceName } from '../service-name.js';
-import { type EditDestination, type EditKey, editKeyName, isMarkKey } from './types.js';
+import { type AnyServiceKey, familyOfService, isMarkKey, serviceName } from '../service-name.js';
+import { type EditDestination } from './types.js';
 
-export function isSameKey(a: EditKey, b: EditKey): boolean {
-  return editKeyName(a) === editKeyName(b);
+export function isSameKey(a: AnyServiceKey, b: AnyServiceKey): boolean {
+  return serviceName(a) === serviceName(b);
 }
 
 /** @throws BeelineError `SERVICE_UNKNOWN` */
-export function findService(model: Model, key: EditKey): AnyService {
+export function findService(model: Model, key: AnyServiceKey): AnyService {
   const all: readonly AnyService[] = isMarkKey(key) ? (model.markServices ?? []) : model.services;
   const service = all.find((each) => isSameKey(each, key));
   if (service === undefined) {
-    throw new BeelineError('SERVICE_UNKNOWN', `there is no service ${editKeyName(key)}`, {
+    throw new BeelineError('SERVICE_UNKNOWN', `there is no service ${serviceName(key)}`, {
       hint: '"beeline ipvsadm -Ln" lists them.',
     });
   }
@@ -29,7 +29,7 @@ export function findService(model: Model, key: EditKey): AnyService {
 export function findDestination(service: AnyService, address: IpAddress): Destination {
   const destination = service.destinations.find((each) => each.address === address);
   if (destination === undefined) {
-    throw new BeelineError('DESTINATION_UNKNOWN', `${editKeyName(service)} has no real server ${address}`, {
+    throw new BeelineError('DESTINATION_UNKNOWN', `${serviceName(service)} has no real server ${address}`, {
       hint: '"beeline ipvsadm -Ln" lists them.',
     });
   }
@@ -51,7 +51,7 @@ export function checkVip(model: Model, { address }: ServiceKey): void {
   const user = allServices(model).find(({ destinations }) => destinations.some((each) => each.address === address));
   if (user !== undefined) {
     throw refused(
-      `${address} is a real server's address, of ${editKeyName(user)}: it cannot be a VIP too`,
+      `${address} is a real server's address, of ${serviceName(user)}: it cannot be a VIP too`,
       "Use an address that is no real server's own.",
     );
   }
@@ -66,7 +66,7 @@ export function checkRealServer(model: Model, service: AnyService, address: IpAd
   const family = familyOfService(service);
   if (familyOf(address) !== family) {
     throw refused(
-      `a real server of ${editKeyName(service)} must have an IPv${family} address, not ${address}`,
+      `a real server of ${serviceName(service)} must have an IPv${family} address, not ${address}`,
       'Direct routing changes no address: client, VIP and real server are of one family.',
     );
   }
@@ -116,7 +116,7 @@ export function checkPolicy(service: AnyService): void {
   const mask = service.persistence?.mask;
   if (typeof mask === 'string' && !isNetmask(mask)) {
     throw refused(
-      `${editKeyName(service)}: the mask ${mask} makes all clients one`,
+      `${serviceName(service)}: the mask ${mask} makes all clients one`,
       'Use a netmask of at least one bit, for example 255.255.255.0.',
     );
   }
@@ -127,11 +127,7 @@ export function checkPolicy(service: AnyService): void {
 
 function breachError(service: AnyService, { path, message }: Breach): BeelineError {
   return refused(
-    `${editKeyName(service)}: "${path.join('.')}" ${message}`,
+    `${serviceName(service)}: "${path.join('.')}" ${message}`,
     'Change the one or the other: with "beeline ipvsadm -E" if ipvsadm knows it, or else in the configuration.',
   );
-}
-
-function familyOfService(service: AnyService): Family {
-  return isMarkKey(service) ? service.family : familyOf(service.address);
 }

@@ -4,14 +4,15 @@ import type { IpAddress } from '../address.js';
 import { BeelineError } from '../error.js';
 import type { AnyService, Model } from '../model.js';
 import type { Destination } from '../service.js';
+import { serviceName } from '../service-name.js';
 import { checkRanges, checkRealServer, checkThresholds, findDestination, refused } from './checks.js';
-import { type EditDestination, editKeyName } from './types.js';
+import { type EditDestination } from './types.js';
 
 export function addDestination(model: Model, service: AnyService, asked: EditDestination): AnyService {
   checkRanges(asked);
   const { address } = asked;
   if (service.destinations.some((each) => each.address === address)) {
-    throw new BeelineError('DESTINATION_EXISTS', `${editKeyName(service)} has the real server ${address} already`);
+    throw new BeelineError('DESTINATION_EXISTS', `${serviceName(service)} has the real server ${address} already`);
   }
   checkRealServer(model, service, address);
   const destination = destinationOf(asked);
@@ -19,7 +20,7 @@ export function addDestination(model: Model, service: AnyService, asked: EditDes
   const destinations = [...service.destinations, destination];
   if (service.slots !== undefined && service.slots < destinations.length) {
     throw refused(
-      `${editKeyName(service)} has a ring of ${service.slots} slots, too few for ${destinations.length} real servers`,
+      `${serviceName(service)} has a ring of ${service.slots} slots, too few for ${destinations.length} real servers`,
       'Make "slots" larger in the configuration, or leave it out, and reload.',
     );
   }

@@ -4,13 +4,14 @@ import { BeelineError } from '../error.js';
 import type { AnyService, Model } from '../model.js';
 import { isHashing } from '../scheduler.js';
 import type { MarkService, Service } from '../service.js';
+import { type AnyServiceKey, serviceName, isMarkKey } from '../service-name.js';
 import { checkMark, checkPolicy, checkVip, findService, isSameKey } from './checks.js';
-import { type EditKey, editKeyName, type EditPolicy, isMarkKey } from './types.js';
+import { type EditPolicy } from './types.js';
 
 /** Returns the model with one service changed, or without it if `change` returns undefined. */
 export function withService(
   model: Model,
-  key: EditKey,
+  key: AnyServiceKey,
   change: (service: AnyService) => AnyService | undefined,
 ): Model {
   const before = findService(model, key);
@@ -23,10 +24,10 @@ export function withService(
     : { ...model, services: replace(model.services) };
 }
 
-export function addService(model: Model, key: EditKey, policy: EditPolicy): Model {
+export function addService(model: Model, key: AnyServiceKey, policy: EditPolicy): Model {
   const others: readonly AnyService[] = isMarkKey(key) ? (model.markServices ?? []) : model.services;
   if (others.some((each) => isSameKey(each, key))) {
-    throw new BeelineError('SERVICE_EXISTS', `there is a service ${editKeyName(key)} already`);
+    throw new BeelineError('SERVICE_EXISTS', `there is a service ${serviceName(key)} already`);
   }
   if (isMarkKey(key)) {
     checkMark(key.mark);

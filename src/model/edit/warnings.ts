@@ -4,9 +4,9 @@ import { familyOf } from '../address.js';
 import { isSameRule, markMatchName, overlap } from '../mark.js';
 import type { Model } from '../model.js';
 import type { MarkMatch, MarkRule, Service } from '../service.js';
-import { markServiceName, serviceName } from '../service-name.js';
+import { serviceName, type AnyServiceKey, isMarkKey } from '../service-name.js';
 import { findService, isSameKey } from './checks.js';
-import { type Edit, type EditKey, editKeyName, isMarkKey } from './types.js';
+import { type Edit } from './types.js';
 
 /**
  * Returns warnings about an edit, each a sentence or two.
@@ -40,7 +40,7 @@ export function editWarnings(model: Model, change: Edit): string[] {
 /** Returns whether an edit is about a service and a rule. */
 type IsMeant = (service: Service, rule: MarkRule) => boolean;
 
-function isOfService(key: EditKey): IsMeant {
+function isOfService(key: AnyServiceKey): IsMeant {
   return (service, rule) =>
     isMarkKey(key) ? rule.mark === key.mark && familyOf(rule.match.address) === key.family : isSameKey(service, key);
 }
@@ -57,7 +57,7 @@ function takenWarnings({ services, markServices = [], markRules = [] }: Model, i
       .filter((service) => isMeant(service, rule) && overlap(match, matchOf(service)))
       .map(
         (service) =>
-          `packets of ${markMatchName(match)} go to ${markServiceName({ mark, family })}, not to ${serviceName(service)}: ` +
+          `packets of ${markMatchName(match)} go to ${serviceName({ mark, family })}, not to ${serviceName(service)}: ` +
           'marks come first.',
       );
   });
@@ -68,16 +68,16 @@ function matchOf({ protocol, address, port }: Service): MarkMatch {
   return { protocol, address, prefixLength, firstPort: port, lastPort: port === 0 ? 0xffff : port };
 }
 
-function weightWarnings(model: Model, key: EditKey): string[] {
+function weightWarnings(model: Model, key: AnyServiceKey): string[] {
   const { scheduler, destinations } = findService(model, key);
   return scheduler === 'rr' && destinations.some(({ weight }) => weight > 1)
     ? [
-        `${editKeyName(key)}: rr gives every real server the same number of flows, whatever its weight; wrr goes by weights.`,
+        `${serviceName(key)}: rr gives every real server the same number of flows, whatever its weight; wrr goes by weights.`,
       ]
     : [];
 }
 
-function markWarnings({ markRules = [] }: Model, key: EditKey): string[] {
+function markWarnings({ markRules = [] }: Model, key: AnyServiceKey): string[] {
   if (!isMarkKey(key)) {
     return [];
   }
@@ -87,7 +87,7 @@ function markWarnings({ markRules = [] }: Model, key: EditKey): string[] {
   }
   const example = family === 6 ? 'tcp:[fd00::100]:80' : 'tcp:192.168.1.100:80';
   return [
-    `${markServiceName(key)}: no packet gets this mark yet; netfilter's marks come too late. ` +
+    `${serviceName(key)}: no packet gets this mark yet; netfilter's marks come too late. ` +
       `Add a rule: beeline mark add ${mark} --match '${example}'.`,
   ];
 }

@@ -2,7 +2,15 @@
 
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
-import { BeelineError, familyOf, type IpAddress, parseIp, type Protocol, PROTOCOLS } from '../../../model/index.js';
+import {
+  BeelineError,
+  familyOf,
+  type IpAddress,
+  isMarkKey,
+  parseIp,
+  type Protocol,
+  PROTOCOLS,
+} from '../../../model/index.js';
 import { completes, withExamples, withSection } from '../../../usage/index.js';
 import { jsonOption } from '../../arguments.js';
 import { interfaces, vips } from '../../candidates.js';
@@ -138,7 +146,9 @@ async function explainOne(self: Command, client: Endpoint, vip: Endpoint, option
 
 /** Returns the port of the VIP's only service; 80 if there are several, or if the service has all ports. */
 async function onlyPort(self: Command, vip: IpAddress, protocol: Protocol): Promise<number> {
-  const services = (await ask(self, 'list', {})).filter((each) => each.address === vip && each.protocol === protocol);
+  const services = (await ask(self, 'list', {})).flatMap((each) =>
+    !isMarkKey(each) && each.address === vip && each.protocol === protocol ? [each] : [],
+  );
   const [only, ...others] = services;
   return only === undefined || others.length > 0 || only.port === 0 ? USUAL_PORT : only.port;
 }
