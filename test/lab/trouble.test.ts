@@ -78,7 +78,11 @@ test('starts that must not succeed', async (context) => {
     await lab.exec('director', ['ip', 'link', 'set', 'br7', 'up']);
     const onBridge = CONFIG.replace(NIC, 'br7');
     lab.configure(onBridge);
-    await refused(lab, 1, /the driver of br7 refuses native XDP: .*\(EOPNOTSUPP\)\nThe reason is often the number of queues or an offload/);
+    await refused(
+      lab,
+      1,
+      /the driver of br7 refuses native XDP: .*\(EOPNOTSUPP\)\nThe reason is often the number of queues or an offload/,
+    );
     assert.equal(await xdpOn(lab, 'br7'), false);
 
     lab.configure(`${onBridge}mode: auto\n`);

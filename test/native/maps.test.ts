@@ -319,7 +319,7 @@ test('queues and stacks are filled, read and emptied without keys', (context) =>
   foreign.print('set', 'pile', '{ address: 1.1.1.1 }');
   foreign.print('set', 'pile', '{ address: 2.2.2.2 }');
   assert.match(foreign.print('get', 'pile'), /^address +2\.2\.2\.2\n/);
-  refused(foreign.run('dump', 'pile'), 1, /has no keys to go through/);
+  refused(foreign.run('dump', 'pile'), 1, /"pile" \(stack\) has no keys/);
 });
 
 test('maps without types are read and written as bytes', (context) => {
@@ -356,7 +356,7 @@ test('maps that the kernel does not show are refused with the reason', (context)
   const foreign = new Foreign(context);
   refused(foreign.run('dump', 'events'), 1, /"events" \(ringbuf\) cannot be read/);
   refused(foreign.run('set', 'events', '1'), 1, /cannot be written/);
-  refused(foreign.run('set', 'outer', '0', '1'), 1, /its values are open files/);
+  refused(foreign.run('set', 'outer', '0', '1'), 1, /its values are file descriptors/);
   assert.equal(foreign.print('dump', 'outer'), 'no entries\n');
 });
 
@@ -381,7 +381,7 @@ test("maps are found by their id, by a program's id, and by pins of each kind", 
 
   refused(foreign.run('get', 'thing', '1'), 2, /has no map "thing"\nDid you mean things/);
   refused(beeline('get', '--id', 'map:4294967295', '0'), 2, /there is no map 4294967295/);
-  refused(beeline('get', '--id', 'x', '0'), 2, /"x" is no id/);
+  refused(beeline('get', '--id', 'x', '0'), 2, /"x" is not an id/);
   refused(beeline('list', '--pinned', '/etc/passwd'), 2, /is not in a BPF file system/);
   refused(beeline('list', '--pinned', join(foreign.folder, 'none')), 2, /nothing is pinned at/);
   refused(beeline('list'), 2, /no director "nobody" has maps/);
