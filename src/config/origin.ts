@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 
 import type { Model } from '../model/index.js';
 
-/** What identifies a content. */
+/** Identifies a content. */
 export interface Origin {
   /** SHA-256 of the file's bytes. */
   readonly text: string;

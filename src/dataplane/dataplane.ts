@@ -150,7 +150,7 @@ export class DataPlane implements Disposable {
     return result;
   }
 
-  /** When moved slots will change by themselves, in milliseconds of the wall clock; Infinity for never. */
+  /** When moved slots will change by themselves, in milliseconds of the wall clock; Infinity: never. */
   get movesUntil(): number {
     return this.#moves.until;
   }

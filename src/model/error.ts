@@ -7,7 +7,7 @@
 export class BeelineError extends Error {
   override readonly name = 'BeelineError';
   readonly code: ErrorCode;
-  /** What to do about it: a whole sentence. */
+  /** Says what to do about it, in a whole sentence. */
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {

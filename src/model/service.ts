@@ -29,11 +29,11 @@ export interface ServiceKey {
   readonly protocol: Protocol;
 }
 
-/** What happens to a service's packets if no destination takes them. `reject`: the host answers. */
+/** The fate of a service's packets if no destination takes them. `reject`: the host answers. */
 export const NO_DESTINATION = ['reject', 'drop'] as const;
 export type NoDestination = (typeof NO_DESTINATION)[number];
 
-/** What happens to TTL or hop limit: `decrement` as in a router, `keep` as in a switch. */
+/** The fate of TTL or hop limit: `decrement` as in a router, `keep` as in a switch. */
 export const TTL_POLICIES = ['keep', 'decrement'] as const;
 export type TtlPolicy = (typeof TTL_POLICIES)[number];
 
@@ -71,7 +71,7 @@ export interface Destination {
   readonly lowerThreshold?: number | undefined;
 }
 
-/** What a virtual service does with its packets. */
+/** The behaviour of a virtual service. */
 export interface ServicePolicy {
   readonly scheduler: Scheduler;
   readonly flags?: readonly SchedulerFlag[] | undefined;

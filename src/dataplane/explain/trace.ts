@@ -24,7 +24,7 @@ export interface Trace {
     readonly clientPort: number;
     readonly port: number;
   };
-  /** What the packet means for its flow, if all rules were asked for it. */
+  /** The packet's event for its flow, if the program followed the flow by all rules. */
   readonly event?: TraceEvent;
   readonly slot: number;
   /** The slot's previous owner: SLOT_UNMOVED, SLOT_MARKED, or an index; undefined: the program did not look. */

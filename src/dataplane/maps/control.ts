@@ -41,7 +41,7 @@ export class Control {
     return this.#read64(layout.control.generation.offset);
   }
 
-  /** What the program was loaded for: bits of enum feature. */
+  /** The features that the program was loaded for: bits of enum feature. */
   get features(): number {
     return this.#memory.load32(layout.control.features.offset);
   }

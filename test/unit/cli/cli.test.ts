@@ -52,7 +52,7 @@ test('the hint for an unreadable file fits the reason', (context) => {
   assert.throws(() => readConfig(directory), { code: 'CONFIG_UNREADABLE', hint: /folder/ });
   assert.throws(() => readConfig(join(directory, 'x')), {
     code: 'CONFIG_UNREADABLE',
-    hint: /take another file's name/,
+    hint: /the name of another file/,
   });
 });
 

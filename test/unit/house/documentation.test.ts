@@ -1,8 +1,9 @@
 /** The reference pages name what the code has: each of it, and nothing besides. */
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import test from 'node:test';
+import { pathToFileURL } from 'node:url';
 
 import { EXIT_MEANINGS, ExitStatus } from '../../../src/cli/index.js';
 import { parseConfig } from '../../../src/config/index.js';
@@ -32,5 +33,29 @@ test('every exit status is explained in the same words as in the manual', () => 
   assert.deepEqual(
     rows.map(([, status, meaning]) => [Number(status), meaning!.replaceAll('`', '"')]),
     Object.entries(EXIT_MEANINGS).map(([name, meaning]) => [ExitStatus[name as keyof typeof ExitStatus], meaning]),
+  );
+});
+
+const ARCHITECTURE = readFileSync('docs/architecture.md', 'utf8');
+
+test("the architecture's table of rooms is the one that ESLint enforces", async () => {
+  // Not compiled with the tests: it is JavaScript, at the root.
+  const { ROOMS } = (await import(pathToFileURL('eslint.config.js').href)) as { ROOMS: Record<string, string[]> };
+  const rows = ARCHITECTURE.matchAll(/^\| `([a-z]+)` +\| .*? \| ([a-z, –]+?) +\|$/gm);
+  assert.deepEqual(
+    Object.fromEntries(Array.from(rows, ([, room, allowed]) => [room, allowed === '–' ? [] : allowed!.split(', ')])),
+    ROOMS,
+  );
+});
+
+test('the walks of the architecture lead to files that exist', () => {
+  const walks = ARCHITECTURE.slice(ARCHITECTURE.indexOf('## Five walks'));
+  const steps = walks.split('\n').filter((line) => /^\d\. /.test(line));
+  assert.equal(steps.length, 25);
+  const named = [...walks.matchAll(/`((?:bpf|src|test|docs|scripts)\/[^`]+|package\.json)`/g)].map(([, path]) => path!);
+  assert.ok(named.length >= steps.length);
+  assert.deepEqual(
+    named.filter((path) => !existsSync(path)),
+    [],
   );
 });
