@@ -20,7 +20,7 @@ import {
   sipHash13,
 } from '../../../src/image/ipvs-hash.js';
 import { MAX_SEQUENCE, wrrSequence } from '../../../src/image/sequence.js';
-import { ip, ipBytes } from '../../../src/model/index.js';
+import { ip, ipBytes, isMarkKey } from '../../../src/model/index.js';
 import { type Load, schedule } from '../../../src/oracle/index.js';
 import { recordedPlacements, recordedServices } from '../../support/ipvs-golden.js';
 import { worldOf } from '../../support/models.js';
@@ -50,7 +50,7 @@ test('sh and mh choose the real server that the kernel chose, in every recorded 
   const used = new Set<string>();
   for (const { vip, port, client, server } of placements) {
     const { service, ring, destinations } = image.services.find(
-      (each) => each.service.address === vip && each.service.port === port,
+      (each) => 'address' in each.service && each.service.address === vip && each.service.port === port,
     )!;
     const index = schedule(
       {

@@ -16,6 +16,7 @@ import {
   type IpAddress,
   type MarkRule,
   type Model,
+  parseIpv6,
   parseMarkMatch,
   serviceName,
 } from '../../../src/model/index.js';
@@ -171,7 +172,7 @@ test('an edit that would make the configuration invalid is refused, with a hint'
     addServer(ip('0.0.0.0')),
     { kind: 'add-service', service: { ...WEB, address: ip('192.168.1.31') }, policy: RR },
     { kind: 'add-service', service: { ...WEB, address: ip('127.0.0.1') }, policy: RR },
-    { kind: 'add-service', service: { ...WEB, address: ip('::ffff:10.0.0.1') }, policy: RR },
+    { kind: 'add-service', service: { ...WEB, address: parseIpv6('::ffff:10.0.0.1')! }, policy: RR },
     { kind: 'add-service', service: udp, policy: { ...RR, onePacket: true, persistence: { timeout: 60 } } },
     { kind: 'add-service', service: { ...WEB, port: 81 }, policy: { ...RR, onePacket: true } },
     { kind: 'add-service', service: MARK, policy: { scheduler: 'rr', flags: ['sh-port'] } },
