@@ -24,7 +24,7 @@ export async function services(given: Given, current: string): Promise<Candidate
   const all = await ask(given, 'list', {});
   return all.flatMap((service) => {
     const name = spelling(service, current);
-    const servers = formatQuantity(service.destinations.length, 'real server');
+    const servers = formatQuantity(service.realServers.length, 'real server');
     return name === undefined ? [] : { value: name, description: `${service.scheduler}, ${servers}` };
   });
 }
@@ -56,7 +56,7 @@ export async function realServers(given: Given): Promise<Candidate[]> {
   const key = parseServiceName(given['service'] ?? given['--service'] ?? '');
   const meant = key === undefined ? all : all.filter((service) => serviceName(service) === serviceName(key));
   const found = meant.flatMap((service) =>
-    service.destinations.map(({ address, weight, state }): [string, string] => [
+    service.realServers.map(({ address, weight, state }): [string, string] => [
       address,
       key === undefined ? `of ${serviceName(service)}` : `weight ${weight}, ${state}`,
     ]),

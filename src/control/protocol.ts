@@ -56,8 +56,8 @@ export interface Parameters {
   saved: { revision: number; origin: FileOrigin };
   flows: FlowsQuery;
   flowSummary: FlowsQuery;
-  drain: { service: string; address: IpAddress; deadlineMs?: number | undefined };
-  drainState: { service: string; address: IpAddress };
+  drain: { service: string; realServer: IpAddress; deadlineMs?: number | undefined };
+  drainState: { service: string; realServer: IpAddress };
   stop: { detach: boolean };
   edit: { edit: Edit };
   /** The service whose statistics become zero; default: all services. */
@@ -107,7 +107,7 @@ export interface ExplainReport {
   /** The slot of the scheduler's table; undefined: the table was not looked up. */
   readonly slot?: ExplainedSlot | undefined;
   readonly persistence?: ExplainedPersistence | undefined;
-  readonly destination?: ExplainedDestination | undefined;
+  readonly realServer?: ExplainedRealServer | undefined;
   /** The frame as it leaves; undefined: it is passed up as it came, or dropped. */
   readonly sent?: ExplainedFrame | undefined;
   /** How its real server's counters would grow. */
@@ -128,7 +128,7 @@ export interface ExplainedPacket extends FrameSummary {
 export interface ExplainedService {
   readonly name: string;
   readonly scheduler: Scheduler;
-  readonly servers: number;
+  readonly realServers: number;
   /** Its port is 0: it has every port that no other service of the VIP has. */
   readonly wildcard: boolean;
   /** Which flows it remembers: all, those that a change moved, or none. */
@@ -141,7 +141,7 @@ export interface ExplainedEntry {
   readonly state: string;
   readonly idleSeconds: number;
   /** Undefined: its real server is gone. */
-  readonly server?: IpAddress | undefined;
+  readonly realServer?: IpAddress | undefined;
 }
 
 /** The flow of a packet. For an ICMP error, the flow that the error is about. */
@@ -169,7 +169,7 @@ export interface ExplainedSlot {
   readonly index: number;
   readonly of: number;
   /** The real server that it leads to. */
-  readonly server?: IpAddress | undefined;
+  readonly realServer?: IpAddress | undefined;
   /** That real server is at its upper threshold, and new flows go to others. */
   readonly full: boolean;
   /** How many slots further a real server was found. */
@@ -186,7 +186,7 @@ export interface ExplainedPersistence {
   readonly stored: boolean;
 }
 
-export interface ExplainedDestination {
+export interface ExplainedRealServer {
   readonly address: IpAddress;
   /** Its number in the data path's tables. */
   readonly number: number;
@@ -208,7 +208,7 @@ export interface ExplainedFrame {
 export interface ExplainedOracle {
   readonly agrees: boolean;
   readonly verdict: string;
-  readonly server?: IpAddress | undefined;
+  readonly realServer?: IpAddress | undefined;
   /** How the program and the oracle differ. */
   readonly differences: readonly { readonly what: string; readonly program: string; readonly oracle: string }[];
 }
@@ -218,7 +218,7 @@ export interface FlowsQuery {
   /** "tcp 192.168.1.100:80" */
   readonly service?: string | undefined;
   /** A real server's address. */
-  readonly server?: IpAddress | undefined;
+  readonly realServer?: IpAddress | undefined;
   readonly client?: IpAddress | undefined;
   readonly state?: string | undefined;
   /** Where the page begins: `next` of the page before. */
@@ -236,7 +236,7 @@ export interface FlowReport {
   readonly service: string;
   readonly vip?: IpAddress | undefined;
   readonly port?: number | undefined;
-  readonly server: IpAddress;
+  readonly realServer: IpAddress;
   /** The mark of its service. */
   readonly mark?: number | undefined;
   /** IPVS's name: SYN_RECV, ESTABLISHED, … */
@@ -276,7 +276,7 @@ export interface FlowTableReport {
 /** The progress of a drain. */
 export interface DrainReport {
   readonly service: string;
-  readonly address: IpAddress;
+  readonly realServer: IpAddress;
   readonly flows: number;
   /** There may be more flows, which were silent since the drain began ("track: moved"). */
   readonly uncertain: boolean;
@@ -307,7 +307,7 @@ export interface StatusReport {
   /** The number of the last publication, counted since the maps were made. */
   readonly generation: number;
   readonly services: number;
-  readonly destinations: number;
+  readonly realServers: number;
   /** Real servers that get no packets although their weight is above zero. */
   readonly unresolved: number;
   /** Packets for services that were sent to real servers, or passed up to a local one. */
@@ -324,12 +324,12 @@ export interface StatusReport {
 }
 
 /** `up`: gets packets. `local`: is the director itself. `drained`: weight 0. `unresolved`: its MAC is not known. */
-export type DestinationState = 'up' | 'local' | 'drained' | 'unresolved';
+export type RealServerState = 'up' | 'local' | 'drained' | 'unresolved';
 
-export interface DestinationReport {
+export interface RealServerReport {
   readonly address: IpAddress;
   readonly weight: number;
-  readonly state: DestinationState;
+  readonly state: RealServerState;
   /** Why it is unresolved. */
   readonly reason?: string | undefined;
   readonly mac?: MacAddress | undefined;
@@ -350,7 +350,7 @@ export type ServiceReport = AnyServiceKey & ServiceDetails;
 interface ServiceDetails {
   readonly scheduler: Scheduler;
   readonly slots: number;
-  readonly destinations: readonly DestinationReport[];
+  readonly realServers: readonly RealServerReport[];
   /** The service's packets that were not sent, by verdict. */
   readonly verdicts: Readonly<Record<string, number>>;
 }
@@ -375,7 +375,7 @@ export interface StatsReport {
 
 export interface ReloadReport {
   readonly services: number;
-  readonly destinations: number;
+  readonly realServers: number;
   /** The services that were added, removed or changed. */
   readonly added: readonly string[];
   readonly removed: readonly string[];
@@ -431,7 +431,7 @@ export interface ServicePlan {
 
 export interface FlowsAtRisk {
   /** The real server that would be gone. */
-  readonly address: IpAddress;
+  readonly realServer: IpAddress;
   readonly flows: number;
   /** There may be others, which are not remembered ("track: moved"). */
   readonly uncertain: boolean;

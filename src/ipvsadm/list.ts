@@ -70,7 +70,9 @@ async function labelsOf(names: Names, addresses: readonly IpAddress[]): Promise<
 }
 
 function flowAddresses(flows: readonly FlowReport[]): IpAddress[] {
-  return flows.flatMap(({ client, vip, server }) => (vip === undefined ? [client, server] : [client, vip, server]));
+  return flows.flatMap(({ client, vip, realServer: server }) =>
+    vip === undefined ? [client, server] : [client, vip, server],
+  );
 }
 
 /** Returns a service's name; '' for a service that no director can have. */

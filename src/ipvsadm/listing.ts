@@ -231,7 +231,7 @@ export function connectionTitle(engines: boolean): string {
 }
 
 export function formatConnection(flow: FlowReport, labels: Labels): string {
-  const { protocol, client, clientPort, vip, port, server, state, expiresSeconds, mark } = flow;
+  const { protocol, client, clientPort, vip, port, realServer: server, state, expiresSeconds, mark } = flow;
   const at = (address: IpAddress, number: number): string =>
     endpoint(address, labels.host(address), labels.port(number, protocol));
   const virtual =

@@ -14,7 +14,7 @@ export interface Difference {
   /** "tcp 192.168.1.100:80", "fwm 1"; undefined for settings and mark rules. */
   readonly service?: string;
   /** The real server's. */
-  readonly address?: string;
+  readonly realServer?: string;
   /** The part of the setting, service or real server that changed: "scheduler", "timeouts.udp"; for a rule its mark. */
   readonly field?: string;
   readonly before?: Plain;
@@ -52,7 +52,8 @@ function settings(before: Model, after: Model): Difference[] {
 
 function diffService(service: string, before: AnyService | undefined, after: AnyService | undefined): Difference[] {
   if (before === undefined || after === undefined) {
-    const policy = plain(after ?? before!);
+    const { destinations, ...rest } = after ?? before!;
+    const policy = plain({ ...rest, realServers: destinations });
     return before === undefined
       ? [{ kind: 'added', what: 'service', service, after: policy }]
       : [{ kind: 'removed', what: 'service', service, before: policy }];
@@ -79,17 +80,17 @@ function diffDestinations(
     const { address } = each;
     const known = old.get(address);
     return known === undefined
-      ? [{ ...base, kind: 'added', address, after: plain(each) }]
+      ? [{ ...base, kind: 'added', realServer: address, after: plain(each) }]
       : diffFields(fieldsOf({ ...known }), fieldsOf({ ...each })).map((field) => ({
           ...base,
           kind: 'changed',
-          address,
+          realServer: address,
           ...field,
         }));
   });
   const removed = before
     .filter(({ address }) => !now.has(address))
-    .map((each): Difference => ({ ...base, kind: 'removed', address: each.address, before: plain(each) }));
+    .map((each): Difference => ({ ...base, kind: 'removed', realServer: each.address, before: plain(each) }));
   return [...differences, ...removed, ...diffOrder(service, before, after)];
 }
 

@@ -177,13 +177,15 @@ test('M10, M11 and M12: schedulers, persistence and drains', async (context) => 
     await switchTo('scheduler: rr');
     const running = downloads(lab, 50, 4);
     await lab.until('the downloads run', async () => (await flowsOf(lab, '--state', 'ESTABLISHED')).length >= 50);
-    const before = (await flowsOf(lab, '--state', 'ESTABLISHED')).map(({ client, clientPort, server }) =>
+    const before = (await flowsOf(lab, '--state', 'ESTABLISHED')).map(({ client, clientPort, realServer: server }) =>
       [client, clientPort, server].join(' '),
     );
     await lab.kill(daemon);
     daemon = await lab.startDirector();
     const after = new Set(
-      (await flowsOf(lab, '--all')).map(({ client, clientPort, server }) => [client, clientPort, server].join(' ')),
+      (await flowsOf(lab, '--all')).map(({ client, clientPort, realServer: server }) =>
+        [client, clientPort, server].join(' '),
+      ),
     );
     assert.deepEqual(
       before.filter((flow) => !after.has(flow)),
@@ -202,7 +204,7 @@ test('M10, M11 and M12: schedulers, persistence and drains', async (context) => 
     assert.deepEqual(await running, { completed: 4, failures: [] });
     const [service] = await lab.list();
     assert.deepEqual(
-      service!.destinations.map(({ address }) => address),
+      service!.realServers.map(({ address }) => address),
       [two],
     );
     assert.equal(await numbers(3), '222');
@@ -267,7 +269,7 @@ test('a standby director with the same model takes over open connections without
   const running = downloads(lab, 40, 4);
   await lab.until('the downloads run', async () => {
     const [service] = await lab.list();
-    return service!.destinations.reduce((sum, { flows }) => sum + flows, 0) >= 40;
+    return service!.realServers.reduce((sum, { flows }) => sum + flows, 0) >= 40;
   });
   await sleep(500);
   await lab.exec('client', ['ip', 'neigh', 'replace', VIP4, 'lladdr', mac, 'dev', NIC, 'nud', 'permanent']);
@@ -275,5 +277,5 @@ test('a standby director with the same model takes over open connections without
   const sent = JSON.parse(
     (await execute(lab, 'director', [process.execPath, BEELINE, '--instance', standby, 'list', '--json'])).stdout,
   ) as Awaited<ReturnType<TestLab['list']>>;
-  assert.ok(sent[0]!.destinations.every(({ packets }) => packets > 0));
+  assert.ok(sent[0]!.realServers.every(({ packets }) => packets > 0));
 });

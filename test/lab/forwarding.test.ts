@@ -136,11 +136,11 @@ test('direct routing', async (context) => {
   await context.test('list and status report the packets, the states and no problem', async () => {
     const [web] = await lab.list();
     assert.deepEqual(
-      web!.destinations.map(({ address, state, share, mac }) => [address, state, share, mac]),
+      web!.realServers.map(({ address, state, share, mac }) => [address, state, share, mac]),
       REAL.map((host) => [hostNamed(host).ipv4, 'up', 0.5, hostNamed(host).mac]),
     );
     assert.ok(
-      web!.destinations.every(({ flows, packets, bytes }) => flows > 10 && packets > flows && bytes > packets * 40),
+      web!.realServers.every(({ flows, packets, bytes }) => flows > 10 && packets > flows && bytes > packets * 40),
     );
     const status = await lab.status();
     assert.deepEqual(status.problems, []);
@@ -188,12 +188,12 @@ services:
   for (const url of [`http://${VIP4}/`, `http://[${VIP6}]/`]) {
     assert.deepEqual(new Set(await lab.pages(30, url)), new Set([PAGES.real1, '<h1>Director</h1>']));
   }
-  for (const { destinations } of await lab.list()) {
-    assert.deepEqual(destinations.map(({ state, share }) => [state, share]).sort(), [
+  for (const { realServers } of await lab.list()) {
+    assert.deepEqual(realServers.map(({ state, share }) => [state, share]).sort(), [
       ['local', 0.5],
       ['up', 0.5],
     ]);
-    assert.ok(destinations.every(({ packets }) => packets > 0));
+    assert.ok(realServers.every(({ packets }) => packets > 0));
   }
 });
 

@@ -81,7 +81,7 @@ test('ldirectord takes a real server out when its nginx stops, and back in', asy
   startLdirectord(lab);
   const servers = async (): Promise<string> => {
     const [service] = await lab.list();
-    return service?.destinations.map(({ address, state }) => `${address} ${state}`).join(', ') ?? '';
+    return service?.realServers.map(({ address, state }) => `${address} ${state}`).join(', ') ?? '';
   };
   const pages = async (): Promise<HostName[]> => {
     const all = await lab.pages(4, `http://${VIP4}:${PORT}/`);

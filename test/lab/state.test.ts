@@ -98,10 +98,10 @@ UDP  ${VIP4}:53 wlc persistent 300
       await lab.pages(1);
       return Number(lines(await bench.ipvsadm('-Ln --rate'), /^TCP/)[0]!.split(/\s+/)[3]) > 0;
     });
-    const before = (await lab.list()).flatMap(({ destinations }) => destinations.map(({ packets }) => packets));
+    const before = (await lab.list()).flatMap(({ realServers }) => realServers.map(({ packets }) => packets));
     await bench.ipvsadm('-Z');
     assert.match(await bench.ipvsadm('-Ln --stats'), /:80 +0 +0 +0 +0 +0\n/);
-    const after = (await lab.list()).flatMap(({ destinations }) => destinations.map(({ packets }) => packets));
+    const after = (await lab.list()).flatMap(({ realServers }) => realServers.map(({ packets }) => packets));
     assert.ok(after.every((packets, i) => packets >= before[i]!));
   });
 

@@ -49,7 +49,7 @@ function pinsOf(lab: TestLab): string {
 }
 
 function packetsOf(services: Awaited<ReturnType<TestLab['list']>>): number {
-  return services.flatMap(({ destinations }) => destinations).reduce((sum, { packets }) => sum + packets, 0);
+  return services.flatMap(({ realServers }) => realServers).reduce((sum, { packets }) => sum + packets, 0);
 }
 
 test('under a load of small requests', async (context) => {

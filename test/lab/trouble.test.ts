@@ -19,7 +19,7 @@ import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { hostNamed, NIC, PAGES, VIP4 } from '../../src/lab/index.js';
-import { instanceOf } from '../../src/model/index.js';
+import { instanceOf, serviceName } from '../../src/model/index.js';
 import { execute, Load, TestLab } from '../support/lab.js';
 
 const CONFIG = `interfaces: [${NIC}]
@@ -247,7 +247,7 @@ test('trouble while the director runs', async (context) => {
       assert.match(stderr, /beeline\.yaml:3:37: services\[0\]\.port must be a whole number from 0 to 65535, not 99999/);
       assert.match(log(), /the new configuration was refused; the old one goes on/);
       assert.equal((await lab.pages(4)).length, 4);
-      assert.equal((await lab.list())[0]!.port, 80);
+      assert.equal(serviceName((await lab.list())[0]!), `tcp ${VIP4}:80`);
     },
   );
 
@@ -275,10 +275,10 @@ test('trouble while the director runs', async (context) => {
   await context.test('a reload onto another interface finds the real servers there at once', async () => {
     lab.configure(`${CONFIG.replace(NIC, 'br8')}mode: generic\n`);
     await lab.beeline(['reload']);
-    assert.match((await lab.list())[0]!.destinations[0]!.reason!, /is reached through ens3, which is not an interface/);
+    assert.match((await lab.list())[0]!.realServers[0]!.reason!, /is reached through ens3, which is not an interface/);
     lab.configure(CONFIG);
     await lab.beeline(['reload']);
-    const reasons = (await lab.list())[0]!.destinations.map(({ reason = '' }) => reason);
+    const reasons = (await lab.list())[0]!.realServers.map(({ reason = '' }) => reason);
     assert.doesNotMatch(reasons.join(), /is reached through/);
     await lab.until('they are found', async () => (await lab.status()).unresolved === 0, 2_000);
   });
@@ -286,7 +286,7 @@ test('trouble while the director runs', async (context) => {
   await context.test('a real server that does not answer takes no traffic until it does', async () => {
     await lab.exec('real2', ['ip', 'link', 'set', NIC, 'down']);
     await lab.exec('director', ['ip', 'neigh', 'delete', hostNamed('real2').ipv4, 'dev', NIC]);
-    const stateOfReal2 = async (): Promise<string> => (await lab.list())[0]!.destinations[1]!.state;
+    const stateOfReal2 = async (): Promise<string> => (await lab.list())[0]!.realServers[1]!.state;
     await lab.until('real2 is unresolved', async () => (await stateOfReal2()) === 'unresolved', 15_000);
     assert.deepEqual(new Set(await lab.pages(12)), new Set([PAGES.real1]));
     assert.match(await lab.beeline(['list']), /192\.168\.1\.32 +1 +0\.0% +unresolved/);
@@ -323,7 +323,7 @@ test('trouble while the director runs', async (context) => {
     await lab.exec('director', ['ip', 'route', 'add', '10.20.0.0/24', 'via', hostNamed('client').ipv4]);
     lab.configure(CONFIG.replace('[192.168.1.31, 192.168.1.32]', '[192.168.1.31, 10.20.0.5, 10.99.0.5]'));
     await lab.beeline(['reload']);
-    const reasons = (await lab.list())[0]!.destinations.map(({ reason }) => reason);
+    const reasons = (await lab.list())[0]!.realServers.map(({ reason }) => reason);
     assert.deepEqual(
       [
         (reasons[0] ?? '').includes('behind the router 192.168.1.12'),
@@ -341,7 +341,7 @@ test('trouble while the director runs', async (context) => {
     const mac = '00:50:00:00:02:99';
     await lab.exec('real2', ['ip', 'link', 'set', NIC, 'address', mac]);
     await execute(lab, 'real2', ['arping', '-U', '-c', '1', '-I', NIC, hostNamed('real2').ipv4]);
-    await lab.until('the new MAC is used', async () => (await lab.list())[0]!.destinations[1]!.mac === mac, 45_000);
+    await lab.until('the new MAC is used', async () => (await lab.list())[0]!.realServers[1]!.mac === mac, 45_000);
     assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
   });
 

@@ -1,11 +1,11 @@
 /** A daemon without a data path, which always gives the same answers. */
 
-import { type DestinationReport, type ExplainReport, type ServiceReport } from '../../src/control/index.js';
+import { type RealServerReport, type ExplainReport, type ServiceReport } from '../../src/control/index.js';
 import { ControlServer } from '../../src/control/server.js';
 import { instanceOf, ip, type IpAddress, mac } from '../../src/model/index.js';
 import { ETHER_TYPE, etherTypeOf } from '../../src/packet/index.js';
 
-function destination(address: IpAddress, state: DestinationReport['state']): DestinationReport {
+function destination(address: IpAddress, state: RealServerReport['state']): RealServerReport {
   const none = { packets: 0, bytes: 0, flows: 0, active: 0, inactive: 0, persistent: 0 };
   return { address, weight: state === 'drained' ? 0 : 1, state, share: 0.5, ...none };
 }
@@ -18,14 +18,14 @@ export const SERVICES: readonly ServiceReport[] = [
     protocol: 'tcp',
     address: ip('192.168.1.100'),
     port: 80,
-    destinations: [destination(ip('192.168.1.31'), 'up'), destination(ip('192.168.1.32'), 'drained')],
+    realServers: [destination(ip('192.168.1.31'), 'up'), destination(ip('192.168.1.32'), 'drained')],
   },
   {
     ...common,
     protocol: 'udp',
     address: ip('fd00::100'),
     port: 53,
-    destinations: [destination(ip('fd00::31'), 'unresolved')],
+    realServers: [destination(ip('fd00::31'), 'unresolved')],
   },
 ];
 
@@ -45,7 +45,7 @@ export const EXPLAINED: ExplainReport = {
     flags: ['SYN'],
     plain: true,
   },
-  service: { name: 'tcp 192.168.1.100:80', scheduler: 'maglev', servers: 2, wildcard: false, remembers: 'all' },
+  service: { name: 'tcp 192.168.1.100:80', scheduler: 'maglev', realServers: 2, wildcard: false, remembers: 'all' },
   flow: {
     protocol: 'tcp',
     client: ip('192.168.1.12'),
@@ -55,8 +55,8 @@ export const EXPLAINED: ExplainReport = {
     sought: true,
     noRoom: false,
   },
-  slot: { index: 517, of: 1024, server: ip('192.168.1.32'), full: false, lookedOn: 0, moved: false },
-  destination: {
+  slot: { index: 517, of: 1024, realServer: ip('192.168.1.32'), full: false, lookedOn: 0, moved: false },
+  realServer: {
     address: ip('192.168.1.32'),
     number: 2,
     weight: 1,
@@ -73,7 +73,7 @@ export const EXPLAINED: ExplainReport = {
   counted: { bytes: 40, opensFlow: true },
   verdict: 'forwarded',
   reason: 'sent back out of the interface it came by',
-  oracle: { agrees: true, verdict: 'forwarded', server: ip('192.168.1.32'), differences: [] },
+  oracle: { agrees: true, verdict: 'forwarded', realServer: ip('192.168.1.32'), differences: [] },
 };
 
 /** The same, but program and oracle disagree. */
@@ -100,7 +100,7 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
   const rest = {
     vip: ip('192.168.1.100'),
     port: 80,
-    server: ip('192.168.1.31'),
+    realServer: ip('192.168.1.31'),
     idleSeconds: 3,
     expiresSeconds: 897,
   } as const;
@@ -131,7 +131,7 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
         interfaces: [{ name: 'ens3', state: 'missing', mac: mac('00:50:00:00:04:00') }],
         generation: 1,
         services: 2,
-        destinations: 3,
+        realServers: 3,
         unresolved: 1,
         packets: 0,
         bytes: 0,
@@ -142,7 +142,7 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
       apply: unused,
       model: unused,
       saved: unused,
-      reload: () => ({ services: 2, destinations: 3, added: [], removed: [], changed: [] }),
+      reload: () => ({ services: 2, realServers: 3, added: [], removed: [], changed: [] }),
       drain: unused,
       drainState: unused,
       stop: unused,

@@ -19,8 +19,8 @@ export function checkCommand(): Command {
       const { ConfigError, readConfig } = await import('../../config/index.js');
       try {
         const { services } = readConfig(config);
-        const destinations = services.reduce((sum, service) => sum + service.destinations.length, 0);
-        const report = { config, services: services.length, destinations, problems: [] };
+        const realServers = services.reduce((sum, service) => sum + service.destinations.length, 0);
+        const report = { config, services: services.length, realServers, problems: [] };
         printResult(report, options, () => formatCheck(report));
       } catch (error) {
         if (options.json !== true || !(error instanceof ConfigError)) {
@@ -48,8 +48,8 @@ function placed({ line, column, path, message }: PlacedProblem): PlacedProblem {
 function formatCheck({
   config,
   services,
-  destinations,
-}: Record<'services' | 'destinations', number> & { config: string }): string {
-  const what = `${formatQuantity(services, 'service')}, ${formatQuantity(destinations, 'real server')}`;
+  realServers,
+}: Record<'services' | 'realServers', number> & { config: string }): string {
+  const what = `${formatQuantity(services, 'service')}, ${formatQuantity(realServers, 'real server')}`;
   return `${config}: ${what}: no problems\n`;
 }

@@ -37,7 +37,7 @@ export function drainCommand(): Command {
         command: Command,
       ) => {
         const { deadline, wait, json } = options;
-        let report = await ask(command, 'drain', { service: name, address: server, deadlineMs: deadline });
+        let report = await ask(command, 'drain', { service: name, realServer: server, deadlineMs: deadline });
         let printed = '';
         while (wait && !report.removed) {
           const line = formatDrain(report, Date.now());
@@ -46,7 +46,7 @@ export function drainCommand(): Command {
             printed = line;
           }
           await sleep(POLL_MS);
-          report = await ask(command, 'drainState', { service: name, address: server });
+          report = await ask(command, 'drainState', { service: name, realServer: server });
         }
         printResult(report, options, () => formatDrain(report, Date.now()));
       },
@@ -62,7 +62,7 @@ export function drainCommand(): Command {
 }
 
 export function formatDrain(
-  { service: name, address: server, flows, uncertain, removed, deadline }: DrainReport,
+  { service: name, realServer: server, flows, uncertain, removed, deadline }: DrainReport,
   now: number,
 ): string {
   if (removed) {

@@ -64,7 +64,13 @@ export function flowsCommand(): Command {
     .addOption(jsonOption())
     .action(async (options: Options, command: Command) => {
       const { summary, json, all, limit, service: name, server, client, state } = options;
-      const query: FlowsQuery = { service: name, server, client, state, limit: all === true ? PAGE : limit };
+      const query: FlowsQuery = {
+        service: name,
+        realServer: server,
+        client,
+        state,
+        limit: all === true ? PAGE : limit,
+      };
       if (summary === true) {
         const result = await ask(command, 'flowSummary', query);
         printResult(result, options, (paint) => formatSummary(result, paint));
@@ -137,7 +143,7 @@ const COLUMNS: readonly Column[] = [
 
 export function formatFlows(flows: readonly FlowReport[], titled: boolean, paint: Paint = plain): string {
   const rows = flows.map(
-    ({ protocol, client, clientPort, service: name, vip, port, server, state, expiresSeconds }) => [
+    ({ protocol, client, clientPort, service: name, vip, port, realServer: server, state, expiresSeconds }) => [
       protocol ?? 'ip',
       formatEndpoint(client, clientPort),
       // The template of a mark's service is for all of its VIPs.

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander';
 
-import type { DestinationReport, DestinationState, ServiceReport } from '../../control/index.js';
+import type { RealServerReport, RealServerState, ServiceReport } from '../../control/index.js';
 import { serviceName } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
@@ -27,13 +27,13 @@ export function listCommand(): Command {
     list,
     ['beeline list', 'list all services'],
     [
-      `beeline list --json | jq '.[].destinations[] | select(.state == "unresolved")'`,
+      `beeline list --json | jq '.[].realServers[] | select(.state == "unresolved")'`,
       'list the real servers whose MAC address is not known',
     ],
   );
 }
 
-const STATE_STYLES: Readonly<Record<DestinationState, Style>> = {
+const STATE_STYLES: Readonly<Record<RealServerState, Style>> = {
   up: 'good',
   local: 'good',
   drained: 'warning',
@@ -44,7 +44,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'REAL SERVER' },
   { title: 'WEIGHT', align: 'right' },
   { title: 'SHARE', align: 'right' },
-  { title: 'STATE', style: (state) => STATE_STYLES[state as DestinationState] },
+  { title: 'STATE', style: (state) => STATE_STYLES[state as RealServerState] },
   { title: 'MAC' },
   { title: 'ACTIVE', align: 'right' },
   { title: 'INACTIVE', align: 'right' },
@@ -61,20 +61,20 @@ export function formatServices(services: readonly ServiceReport[], paint: Paint 
 }
 
 function formatService(service: ServiceReport, paint: Paint): string {
-  const { scheduler, slots, destinations, verdicts } = service;
+  const { scheduler, slots, realServers, verdicts } = service;
   const title = `${paint('name', serviceName(service))}  ${scheduler}${slots === 0 ? '' : `, ${slots} slots`}\n`;
-  const reasons = destinations
+  const reasons = realServers
     .filter(({ reason }) => reason !== undefined)
     .map(({ address, reason }) => `  ${address}: ${reason!}\n`);
   const passed = Object.entries(verdicts).map(
     ([name, count]) => `  not sent, ${name}: ${formatCount(count)} packets\n`,
   );
   const table =
-    destinations.length === 0 ? '  no real servers\n' : formatTable(COLUMNS, destinations.map(cells), '  ', paint);
+    realServers.length === 0 ? '  no real servers\n' : formatTable(COLUMNS, realServers.map(cells), '  ', paint);
   return [title, table, ...reasons, ...passed].join('');
 }
 
-function cells(report: DestinationReport): string[] {
+function cells(report: RealServerReport): string[] {
   const { address, weight, share, state, mac, active, inactive, flows, packets, bytes } = report;
   return [
     address,

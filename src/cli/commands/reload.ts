@@ -34,14 +34,14 @@ export function reloadCommand(): Command {
 
 /** @param done the word for what was done, if there were changes */
 export function formatReload(report: ReloadReport, done = 'reloaded'): string {
-  const { added, removed, changed, services, destinations, settings = [], dropped = 0 } = report;
+  const { added, removed, changed, services, realServers, settings = [], dropped = 0 } = report;
   const lines = [
     ...settings.map((setting) => `~ ${setting}\n`),
     ...added.map((name) => `+ ${name}\n`),
     ...removed.map((name) => `- ${name}\n`),
     ...changed.map((name) => `~ ${name}\n`),
   ];
-  const now = `${formatQuantity(services, 'service')}, ${formatQuantity(destinations, 'real server')}`;
+  const now = `${formatQuantity(services, 'service')}, ${formatQuantity(realServers, 'real server')}`;
   const replaced = dropped === 0 ? '' : `; ${formatQuantity(dropped, 'change')} by commands replaced`;
   return `${lines.join('')}${lines.length === 0 ? 'no changes' : done}: ${now}${replaced}\n`;
 }

@@ -32,7 +32,7 @@ export function statusCommand(): Command {
 /** @param now milliseconds since 1970 */
 export function formatStatus(status: StatusReport, now: number, paint: Paint = plain): string {
   const { version, pid, startedAt, configPath, programId, generation } = status;
-  const { services, destinations, unresolved, packets, bytes, verdicts, problems } = status;
+  const { services, realServers, unresolved, packets, bytes, verdicts, problems } = status;
   const passed = Object.entries(verdicts)
     .map(([name, count]) => `${name} ${formatCount(count)}`)
     .join(', ');
@@ -41,7 +41,7 @@ export function formatStatus(status: StatusReport, now: number, paint: Paint = p
     ['configuration', `${configPath}${formatChanges(status)}`],
     ...status.interfaces.map((each): [string, string] => ['interface', formatInterface(each, paint)]),
     ['program', `id ${programId ?? '?'}, configuration ${formatCount(generation)} since its maps were made`],
-    ['services', `${formatCount(services)}, with ${formatQuantity(destinations, 'real server')}`],
+    ['services', `${formatCount(services)}, with ${formatQuantity(realServers, 'real server')}`],
     ['forwarded', `${formatCount(packets)} packets, ${formatBytes(bytes)}`],
     ['not sent', passed === '' ? 'nothing that was for a VIP' : passed],
     ...(unresolved === 0

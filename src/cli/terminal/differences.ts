@@ -28,7 +28,7 @@ export function formatPlan({ differences, services }: PlanReport, paint: Paint =
 export function summarize(differences: readonly Difference[]): string {
   const nouns = { setting: 'setting', service: 'service', realServer: 'real server', markRule: 'mark rule' } as const;
   const counts = new Map<string, { what: Difference['what']; kind: Difference['kind']; keys: Set<string> }>();
-  for (const { what, kind, service = '', address = '', field = '', before, after } of differences) {
+  for (const { what, kind, service = '', realServer: address = '', field = '', before, after } of differences) {
     const group = counts.get(`${what} ${kind}`) ?? { what, kind, keys: new Set<string>() };
     // A service or a real server counts once, even if several of its fields changed.
     const key = what === 'setting' || what === 'markRule' ? `${field} ${JSON.stringify(after ?? before)}` : '';
@@ -56,7 +56,7 @@ function formatLines(lines: readonly Line[], paint: Paint): string {
     .join('');
 }
 
-function lineOf({ kind, what, service = '', address = '', field = '', before, after }: Difference): Line {
+function lineOf({ kind, what, service = '', realServer: address = '', field = '', before, after }: Difference): Line {
   const change = `${formatValue(before)} -> ${formatValue(after)}`;
   switch (what) {
     case 'setting':
@@ -83,7 +83,7 @@ function planLines({ service, slots, moved, kept, atRisk }: ServicePlan): Line[]
   const stay = kept === 0 ? '' : `; ${formatQuantity(kept, 'flow')} kept`;
   const moves = moved === 0 ? [] : [`${formatPercent(moved)} of ${formatCount(slots)} slots move${stay}`];
   const risks = atRisk.map(
-    ({ address, flows, uncertain }) =>
+    ({ realServer: address, flows, uncertain }) =>
       `${address}: ${formatQuantity(flows, 'flow')} at risk${uncertain ? ', and those without an entry' : ''}`,
   );
   return [...moves, ...risks].map((text) => ({ subject: service, text }));
@@ -91,8 +91,8 @@ function planLines({ service, slots, moved, kept, atRisk }: ServicePlan): Line[]
 
 /** "wlc, 2 real servers" */
 function formatService(value: Plain | undefined): string {
-  const { scheduler, destinations } = fieldsOf(value);
-  const count = Array.isArray(destinations) ? destinations.length : 0;
+  const { scheduler, realServers } = fieldsOf(value);
+  const count = Array.isArray(realServers) ? realServers.length : 0;
   return `${formatValue(scheduler)}, ${formatQuantity(count, 'real server')}`;
 }
 

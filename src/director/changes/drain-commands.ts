@@ -25,16 +25,16 @@ export class DrainCommands {
 
   get handlers(): Pick<Handlers, 'drain' | 'drainState'> {
     return {
-      drain: async ({ deadlineMs, ...realServer }) => {
+      drain: async ({ service, realServer: address, deadlineMs }) => {
         const { director, drains, log } = this.#options;
         const deadline = deadlineMs === undefined ? undefined : Date.now() + deadlineMs;
         await director.adjust((model) => {
-          drains.start(model, realServer, deadline);
-          log.info({ service: realServer.service, realServer: realServer.address }, 'draining');
+          drains.start(model, { service, address }, deadline);
+          log.info({ service, realServer: address }, 'draining');
         });
-        return this.#report(realServer);
+        return this.#report({ service, address });
       },
-      drainState: (realServer) => this.#report(realServer),
+      drainState: ({ service, realServer: address }) => this.#report({ service, address }),
     };
   }
 

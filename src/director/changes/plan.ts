@@ -43,7 +43,7 @@ function planService(
   });
   const uncertain = !tracks && service.onePacket !== true;
   const atRisk = destinations.flatMap(({ address }, i): FlowsAtRisk[] =>
-    there.has(address) || (flows[i] === 0 && !uncertain) ? [] : [{ address, flows: flows[i]!, uncertain }],
+    there.has(address) || (flows[i] === 0 && !uncertain) ? [] : [{ realServer: address, flows: flows[i]!, uncertain }],
   );
   const all = flows.reduce((sum, each) => sum + each, 0);
   return {

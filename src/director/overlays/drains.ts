@@ -79,7 +79,7 @@ export class Drains implements Overlay {
       return undefined;
     }
     const { service, address, removed, deadline } = drain;
-    return { service, address, removed, deadline, ...left };
+    return { service, realServer: address, removed, deadline, ...left };
   }
 
   apply(model: Model): Model {

@@ -1,7 +1,7 @@
 /** Turns what the data path noted of a packet into an explanation in the names that people know. */
 
 import type {
-  ExplainedDestination,
+  ExplainedRealServer,
   ExplainedEntry,
   ExplainedFlow,
   ExplainedFrame,
@@ -82,20 +82,20 @@ function report(
       service: {
         name: matched.compiled.name,
         scheduler: matched.compiled.service.scheduler,
-        servers: matched.compiled.destinations.length,
+        realServers: matched.compiled.destinations.length,
         wildcard: isWildcard(matched.compiled.service),
         remembers: remembers(matched.compiled),
       },
       flow: flowOf(trace, matched),
       slot: slotOf(trace, matched),
       persistence: persistenceOf(trace, matched),
-      destination,
+      realServer: destination,
     }),
     sent: sentAs(dataPlane.image, arrival, explained.frame, trace, destination, matched),
     ...(trace.counted !== 0 && { counted: { bytes: trace.ipBytes, opensFlow: trace.opens } }),
     verdict: trace.verdict,
     reason: reasonOf(dataPlane.image, trace.verdict, summary),
-    oracle: { agrees: differences.length === 0, verdict: decision.verdict, server: server?.address, differences },
+    oracle: { agrees: differences.length === 0, verdict: decision.verdict, realServer: server?.address, differences },
   };
 }
 
@@ -136,7 +136,7 @@ function entryOf(entry: TracedEntry | undefined, { addresses }: Matched): Explai
     entry && {
       state: shownState(entry.state),
       idleSeconds: Math.round(entry.idleSeconds),
-      server: addresses.get(entry.number),
+      realServer: addresses.get(entry.number),
     }
   );
 }
@@ -175,7 +175,7 @@ function slotOf(trace: Trace, { compiled }: Matched): ExplainedSlot | undefined 
   return {
     index: slot,
     of: ring.length,
-    server: destinations[ring[slot]!]?.address,
+    realServer: destinations[ring[slot]!]?.address,
     full: steps.has('diverted'),
     lookedOn,
     moved: previous !== SLOT_UNMOVED,
@@ -191,7 +191,7 @@ function persistenceOf(trace: Trace, matched: Matched): ExplainedPersistence | u
   return { known: entryOf(templateFound, matched), stored: templateStored !== undefined };
 }
 
-function destinationOf(trace: Trace, { compiled, addresses }: Matched): ExplainedDestination | undefined {
+function destinationOf(trace: Trace, { compiled, addresses }: Matched): ExplainedRealServer | undefined {
   const address = addresses.get(trace.number);
   const index = compiled.destinations.findIndex((each) => each.address === address);
   if (address === undefined || index < 0) {
@@ -208,7 +208,7 @@ function destinationOf(trace: Trace, { compiled, addresses }: Matched): Explaine
   };
 }
 
-function chosenBy(trace: Trace, { service, ring }: CompiledService): ExplainedDestination['by'] {
+function chosenBy(trace: Trace, { service, ring }: CompiledService): ExplainedRealServer['by'] {
   const { steps, number, found, templateFound } = trace;
   if (steps.has('ring')) {
     return 'slot';
@@ -227,7 +227,7 @@ function sentAs(
   arrival: Interface,
   frame: Uint8Array,
   { verdict }: Trace,
-  destination: ExplainedDestination | undefined,
+  destination: ExplainedRealServer | undefined,
   matched: Matched | undefined,
 ): ExplainedFrame | undefined {
   if (verdict !== 'forwarded' && verdict !== 'redirected') {

@@ -166,7 +166,7 @@ function reportFlow(entry: FlowEntry, { services, destinations }: Names, dataPla
 }
 
 /** Returns the address families that can have the flows of a query. */
-function familiesOf({ client, server }: FlowsQuery): readonly Family[] {
+function familiesOf({ client, realServer: server }: FlowsQuery): readonly Family[] {
   const known = client ?? server;
   return known === undefined ? [4, 6] : [familyOf(known)];
 }
@@ -183,7 +183,7 @@ function placeOf(from: string | undefined, families: readonly Family[]): [Family
 }
 
 /** @throws BeelineError `NOT_FOUND`, `USAGE` */
-function filterOf(dataPlane: DataPlane, { service, server, client, state }: FlowsQuery): FlowFilter {
+function filterOf(dataPlane: DataPlane, { service, realServer: server, client, state }: FlowsQuery): FlowFilter {
   const numbers = service === undefined ? undefined : dataPlane.numbering.get(service);
   if (service !== undefined && numbers === undefined) {
     throw new BeelineError('NOT_FOUND', `there is no service ${service}`, { hint: 'See "beeline list".' });

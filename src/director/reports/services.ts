@@ -1,8 +1,8 @@
 /** Turns images and counters into the reports that commands show. Pure. */
 
 import type {
-  DestinationReport,
-  DestinationState,
+  RealServerReport,
+  RealServerState,
   ReloadReport,
   ServiceReport,
   StatsReport,
@@ -38,7 +38,7 @@ export function reportServices(
       ...keyOf(service),
       scheduler: service.scheduler,
       slots: isHashing(service.scheduler) ? (compiled.ring?.length ?? 0) : 0,
-      destinations: byAddress(destinations).map((i): DestinationReport => {
+      realServers: byAddress(destinations).map((i): RealServerReport => {
         const destination = destinations[i]!;
         const { packets = 0, bytes = 0, flows = 0 } = counted?.destinations[i] ?? {};
         const { active, inactive, persistent } = flowCounts.get(name)?.[i] ?? { active: 0, inactive: 0, persistent: 0 };
@@ -67,7 +67,7 @@ function byAddress(destinations: readonly Destination[]): number[] {
 function describe(
   { address, weight }: Destination,
   route: Route,
-): Pick<DestinationReport, 'address' | 'weight' | 'state' | 'reason' | 'mac'> {
+): Pick<RealServerReport, 'address' | 'weight' | 'state' | 'reason' | 'mac'> {
   const state = stateOf(weight, route);
   return {
     address,
@@ -78,7 +78,7 @@ function describe(
   };
 }
 
-function stateOf(weight: number, route: Route): DestinationState {
+function stateOf(weight: number, route: Route): RealServerState {
   if (route.action === 'none') {
     return 'unresolved';
   }
@@ -122,7 +122,7 @@ export function reportStats(services: readonly CompiledService[], counters: Coun
 export function reportTotals(
   services: readonly CompiledService[],
   counters: Counters,
-): Pick<StatusReport, 'services' | 'destinations' | 'unresolved' | 'packets' | 'bytes' | 'verdicts'> {
+): Pick<StatusReport, 'services' | 'realServers' | 'unresolved' | 'packets' | 'bytes' | 'verdicts'> {
   const destinations = counters.services.flatMap((service) => service.destinations);
   const verdicts: Record<string, number> = {};
   for (const counted of [counters.noService, ...counters.services.map((service) => service.verdicts)]) {
@@ -132,7 +132,7 @@ export function reportTotals(
   }
   return {
     services: services.length,
-    destinations: services.reduce((sum, service) => sum + service.destinations.length, 0),
+    realServers: services.reduce((sum, service) => sum + service.destinations.length, 0),
     unresolved: services.reduce(
       (sum, { destinations: all, routes }) =>
         sum + all.filter(({ weight }, i) => weight > 0 && routes[i]!.action === 'none').length,
@@ -155,7 +155,7 @@ export function reportReload(before: Model, after: Model): ReloadReport {
   });
   return {
     services: services.length,
-    destinations: services.reduce((sum, { destinations }) => sum + destinations.length, 0),
+    realServers: services.reduce((sum, { destinations }) => sum + destinations.length, 0),
     added: [...names].filter((name) => !old.has(name)),
     removed: [...old.keys()].filter((name) => !names.has(name)),
     changed: changed.map(serviceName),

@@ -40,7 +40,7 @@ const flow = (changes: Partial<ExplainedFlow>): Partial<ExplainReport> => ({
 });
 
 test('the flow that a packet belongs to, and its next state, take one line', () => {
-  const known = { state: 'ESTABLISHED', idleSeconds: 3, server: ip('192.168.1.31') };
+  const known = { state: 'ESTABLISHED', idleSeconds: 3, realServer: ip('192.168.1.31') };
   const cases: readonly (readonly [Partial<ExplainReport>, string | undefined])[] = [
     [flow({ known }), 'known: ESTABLISHED, last packet 3 s ago, at 192.168.1.31'],
     [
@@ -62,7 +62,7 @@ test('the flow that a packet belongs to, and its next state, take one line', () 
       { ...flow({ sought: false }), service: { ...EXPLAINED.service!, remembers: 'none' } },
       'not looked up: each packet is scheduled by itself',
     ],
-    [{ ...flow({ sought: false }), destination: undefined }, undefined],
+    [{ ...flow({ sought: false }), realServer: undefined }, undefined],
   ];
   for (const [changes, expected] of cases) {
     assert.equal(line('flow', changes), expected);
@@ -89,11 +89,8 @@ test('delivery with tags, through another interface, or to this host is shown', 
   const sent = { ...EXPLAINED.sent!, interface: 'ens4', vlans: [100, 20] };
   assert.equal(line('frame', { sent }), '00:50:00:00:04:00 > 00:50:00:00:02:00, VLAN 100 in 20');
   assert.equal(line('verdict', { sent, verdict: 'redirected' }), 'redirected (sent out of ens4)');
-  const local = { ...EXPLAINED.destination!, local: true, mac: undefined, by: 'flow' } as const;
-  assert.equal(
-    line('real server', { destination: local }),
-    "192.168.1.32, weight 1, this host, as in the flow's entry",
-  );
+  const local = { ...EXPLAINED.realServer!, local: true, mac: undefined, by: 'flow' } as const;
+  assert.equal(line('real server', { realServer: local }), "192.168.1.32, weight 1, this host, as in the flow's entry");
   assert.equal(line('frame', { sent: undefined }), undefined);
   assert.equal(
     line('verdict', { sent: undefined, verdict: 'ttl', reason: VERDICT_WORDS.ttl }),
@@ -121,7 +118,7 @@ test('a disagreement shows both results, and is highlighted', () => {
 test('each packet of a capture has one line, and only the first page a title', () => {
   const packets = [
     { number: 1, report: EXPLAINED },
-    { number: 12, report: { ...DISAGREEING, destination: undefined } },
+    { number: 12, report: { ...DISAGREEING, realServer: undefined } },
   ];
   const lines = [
     '    #  PACKET                                              VERDICT         REAL SERVER\n',

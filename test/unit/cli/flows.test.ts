@@ -16,7 +16,7 @@ const FLOW: FlowReport = {
   service: 'tcp 192.168.1.100:80',
   vip: ip('192.168.1.100'),
   port: 80,
-  server: ip('192.168.1.31'),
+  realServer: ip('192.168.1.31'),
   state: 'ESTABLISHED',
   idleSeconds: 3,
   expiresSeconds: 897,
@@ -25,7 +25,7 @@ const FLOW: FlowReport = {
 test('each flow has one line, and only the first page a title', () => {
   const flows = [
     FLOW,
-    { ...FLOW, client: ip('fd00::12'), vip: ip('fd00::100'), server: ip('fd00::31'), expiresSeconds: 0 },
+    { ...FLOW, client: ip('fd00::12'), vip: ip('fd00::100'), realServer: ip('fd00::31'), expiresSeconds: 0 },
   ];
   const lines = [
     'PROTO  CLIENT                 SERVICE                REAL SERVER      STATE        EXPIRES\n',
@@ -60,7 +60,7 @@ test('a summary counts by state, names the busiest, and says how full the tables
 test('a drain says how many flows are left, whether some may be silent, and how long it will take at most', () => {
   const report = {
     service: 'tcp 192.168.1.100:80',
-    address: ip('192.168.1.31'),
+    realServer: ip('192.168.1.31'),
     flows: 2,
     uncertain: false,
     removed: false,

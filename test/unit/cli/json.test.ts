@@ -11,7 +11,7 @@ import type { SaveResult } from '../../../src/cli/commands/save.js';
 import { beeline } from '../../../src/cli/program.js';
 import type { PlacedProblem } from '../../../src/config/index.js';
 import type {
-  DestinationReport,
+  RealServerReport,
   DrainReport,
   ExplainedEntry,
   ExplainedFlow,
@@ -25,7 +25,6 @@ import type {
   ReloadReport,
   ServicePlan,
   ServiceReport,
-  ServiceStats,
   StatsReport,
   StatusReport,
   StopReport,
@@ -47,15 +46,18 @@ function shows<Shape extends object>(shown: Shape | undefined, names: Names<Shap
   assert.deepEqual(Object.keys(shown!).sort(), Object.keys(names).sort());
 }
 
-const SERVICE = { protocol: true, address: true, port: true, mark: true } as const;
+const SERVICE = { protocol: true, address: true, port: true } as const;
+const MARK = { mark: true, family: true } as const;
 const FIGURES = { packets: true, bytes: true, flows: true } as const;
 
 test('docs/json.md shows every name in a list of services', () => {
-  const [service] = example('list') as ServiceReport[];
-  shows(service, { ...SERVICE, scheduler: true, slots: true, destinations: true, verdicts: true });
+  const [service, marked] = example('list') as ServiceReport[];
+  const policy = { scheduler: true, slots: true, realServers: true, verdicts: true } as const;
+  shows(service, { ...SERVICE, ...policy });
+  shows(marked, { ...MARK, ...policy });
   const state = { weight: true, state: true, reason: true, mac: true, share: true } as const;
   const now = { active: true, inactive: true, persistent: true } as const;
-  shows<DestinationReport>(service?.destinations[0], { address: true, ...state, ...FIGURES, ...now });
+  shows<RealServerReport>(service?.realServers[0], { address: true, ...state, ...FIGURES, ...now });
 });
 
 test('docs/json.md shows every name in the status and in statistics', () => {
@@ -64,16 +66,18 @@ test('docs/json.md shows every name in the status and in statistics', () => {
   const dataPath = { interfaces: true, programId: true, generation: true, verdicts: true } as const;
   const { flows: _flows, ...sums } = FIGURES;
   const commands = { changes: true, changedSince: true } as const;
-  shows(status, { ...daemon, ...dataPath, ...sums, ...commands, services: true, destinations: true, unresolved: true });
+  shows(status, { ...daemon, ...dataPath, ...sums, ...commands, services: true, realServers: true, unresolved: true });
   const device = { name: true, state: true, mode: true, ifindex: true, mac: true, reason: true } as const;
   shows<InterfaceReport>(status.interfaces[0], device);
   const stats = example('stats') as StatsReport;
   shows(stats, { services: true, noService: true });
-  shows<ServiceStats>(stats.services[0], { ...SERVICE, ...FIGURES, verdicts: true });
+  const [service, marked] = stats.services;
+  shows(service, { ...SERVICE, ...FIGURES, verdicts: true });
+  shows(marked, { ...MARK, ...FIGURES, verdicts: true });
 });
 
 test('docs/json.md shows every name in a list of flows and in its summary', () => {
-  const ends = { protocol: true, client: true, clientPort: true, vip: true, port: true, server: true } as const;
+  const ends = { protocol: true, client: true, clientPort: true, vip: true, port: true, realServer: true } as const;
   const rest = { service: true, state: true, idleSeconds: true, expiresSeconds: true, mark: true } as const;
   shows<FlowReport>((example('flows') as FlowReport[])[0], { ...ends, ...rest });
   const summary = example('flows --summary') as FlowSummary;
@@ -87,42 +91,50 @@ test('docs/json.md shows every name in a list of flows and in its summary', () =
 test('docs/json.md shows every name in an explanation', () => {
   const report = example('explain') as ExplainReport;
   const [captured] = example('explain --pcap FILE') as (ExplainReport & { number: number })[];
-  const steps = { packet: true, service: true, flow: true, slot: true, persistence: true, destination: true } as const;
+  const steps = { packet: true, service: true, flow: true, slot: true, persistence: true, realServer: true } as const;
   const end = { sent: true, counted: true, verdict: true, reason: true, oracle: true } as const;
   shows<ExplainReport>({ ...report, slot: captured!.slot }, { ...steps, ...end });
   const ends = { source: true, destination: true, protocol: true, sourcePort: true, destinationPort: true } as const;
   const rest = { interface: true, bytes: true, vlans: true, flags: true, fragment: true, plain: true } as const;
   const packet = { ...report.packet, ...captured!.packet };
   shows(packet, { destinationMac: true, sourceMac: true, ...ends, ...rest });
-  shows(report.service, { name: true, scheduler: true, servers: true, wildcard: true, remembers: true });
+  shows(report.service, { name: true, scheduler: true, realServers: true, wildcard: true, remembers: true });
   const key = { protocol: true, client: true, clientPort: true, port: true, event: true } as const;
   const fate = { sought: true, known: true, next: true, stored: true, displaces: true, noRoom: true } as const;
   shows<ExplainedFlow>({ ...report.flow!, ...captured!.flow! }, { ...key, ...fate });
-  shows<ExplainedEntry>(captured!.flow?.known, { state: true, idleSeconds: true, server: true });
+  shows<ExplainedEntry>(captured!.flow?.known, { state: true, idleSeconds: true, realServer: true });
   shows({ ...captured!.persistence, ...report.persistence! }, { known: true, stored: true });
-  const slot = { index: true, of: true, server: true, full: true } as const;
+  const slot = { index: true, of: true, realServer: true, full: true } as const;
   shows(captured!.slot, { ...slot, lookedOn: true, moved: true, previous: true });
   const server = { address: true, number: true, weight: true, local: true, mac: true, by: true } as const;
-  shows(report.destination, server);
+  shows(report.realServer, server);
   shows(report.sent, { interface: true, sourceMac: true, destinationMac: true, vlans: true });
   shows(report.counted, { bytes: true, opensFlow: true });
-  shows(report.oracle, { agrees: true, verdict: true, server: true, differences: true });
+  shows(report.oracle, { agrees: true, verdict: true, realServer: true, differences: true });
   shows(captured!.oracle.differences[0], { what: true, program: true, oracle: true });
 });
 
 test('docs/json.md shows every name that a change prints', () => {
-  const draining = { service: true, address: true, flows: true, uncertain: true, removed: true } as const;
+  const draining = { service: true, realServer: true, flows: true, uncertain: true, removed: true } as const;
   shows(example('drain') as DrainReport, { ...draining, deadline: true });
   const changes = { added: true, removed: true, changed: true, settings: true, dropped: true } as const;
-  shows(example('reload') as ReloadReport, { services: true, destinations: true, ...changes });
-  shows(example('apply') as ReloadReport, { services: true, destinations: true, ...changes });
+  shows(example('reload') as ReloadReport, { services: true, realServers: true, ...changes });
+  shows(example('apply') as ReloadReport, { services: true, realServers: true, ...changes });
   shows(example('stop') as StopReport, { pid: true, detached: true });
   const { problems } = example('check') as { problems: Omit<PlacedProblem, 'atKey'>[] };
   shows(problems[0], { line: true, column: true, path: true, message: true });
 });
 
 test('docs/json.md shows every name in differences and in a plan', () => {
-  const one = { kind: true, what: true, service: true, address: true, field: true, before: true, after: true } as const;
+  const one = {
+    kind: true,
+    what: true,
+    service: true,
+    realServer: true,
+    field: true,
+    before: true,
+    after: true,
+  } as const;
   const all = (differences: readonly Difference[]): Difference =>
     differences.reduce((whole, each) => ({ ...whole, ...each }));
   const diff = example('diff') as DiffResult;
@@ -132,7 +144,7 @@ test('docs/json.md shows every name in differences and in a plan', () => {
   const plan = example('plan') as PlanReport;
   shows(plan, { differences: true, moved: true, services: true, flowsAtRisk: true });
   shows<ServicePlan>(plan.services[0], { service: true, slots: true, moved: true, atRisk: true, kept: true });
-  shows<FlowsAtRisk>(plan.services[0]?.atRisk[0], { address: true, flows: true, uncertain: true });
+  shows<FlowsAtRisk>(plan.services[0]?.atRisk[0], { realServer: true, flows: true, uncertain: true });
 });
 
 /** "list", "lab list", …: the commands that do something. */

@@ -65,7 +65,7 @@ const BIG_LIST: ServiceReport[] = Array.from({ length: 100 }, (_, port) => ({
   port,
   scheduler: 'maglev',
   slots: 0,
-  destinations: [],
+  realServers: [],
   verdicts: {},
 }));
 

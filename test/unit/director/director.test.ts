@@ -80,7 +80,7 @@ test('a real server is up, drained, local, or unresolved with a reason', () => {
   const counters = { services: [], noService: { 'no-service': 2 } };
   const [report] = reportServices(image, counters, new Map());
   assert.deepEqual(
-    report!.destinations.map(({ state, reason, share }) => [state, reason, share]),
+    report!.realServers.map(({ state, reason, share }) => [state, reason, share]),
     [
       ['up', undefined, 0.5],
       ['drained', undefined, 0],
@@ -89,7 +89,7 @@ test('a real server is up, drained, local, or unresolved with a reason', () => {
     ],
   );
   const totals = reportTotals(image, counters);
-  assert.deepEqual([totals.services, totals.destinations, totals.unresolved], [1, 4, 1]);
+  assert.deepEqual([totals.services, totals.realServers, totals.unresolved], [1, 4, 1]);
   assert.deepEqual(totals.verdicts, { 'no-service': 2 });
 });
 
@@ -107,7 +107,7 @@ test('a reload reports everything that was added, removed and changed, and nothi
   );
   assert.deepEqual(reportReload(before, keepUnchanged(before, after)), {
     services: 3,
-    destinations: 2,
+    realServers: 2,
     added: ['tcp 10.1.0.1:83'],
     removed: ['tcp 10.1.0.1:81'],
     changed: ['tcp 10.1.0.1:82'],

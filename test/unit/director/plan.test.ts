@@ -43,7 +43,7 @@ test('equal models have no differences, and every difference is reversible', () 
       const there = diffModels(before, after);
       const back = diffModels(after, before);
       const sorted = (list: typeof there): string[] => list.map((each) => JSON.stringify(each)).sort();
-      const turned = back.map(({ kind, what, service: name, address, field, before: old, after: now }) => ({
+      const turned = back.map(({ kind, what, service: name, realServer: address, field, before: old, after: now }) => ({
         kind: opposite[kind],
         what,
         ...(name === undefined ? {} : { service: name }),
@@ -52,15 +52,17 @@ test('equal models have no differences, and every difference is reversible', () 
         ...(now === undefined ? {} : { before: now }),
         ...(old === undefined ? {} : { after: old }),
       }));
-      const inOrder = there.map(({ kind, what, service: name, address, field, before: old, after: now }) => ({
-        kind,
-        what,
-        ...(name === undefined ? {} : { service: name }),
-        ...(address === undefined ? {} : { address }),
-        ...(field === undefined ? {} : { field }),
-        ...(old === undefined ? {} : { before: old }),
-        ...(now === undefined ? {} : { after: now }),
-      }));
+      const inOrder = there.map(
+        ({ kind, what, service: name, realServer: address, field, before: old, after: now }) => ({
+          kind,
+          what,
+          ...(name === undefined ? {} : { service: name }),
+          ...(address === undefined ? {} : { address }),
+          ...(field === undefined ? {} : { field }),
+          ...(old === undefined ? {} : { before: old }),
+          ...(now === undefined ? {} : { after: now }),
+        }),
+      );
       assert.deepEqual(sorted(inOrder), sorted(turned));
     }),
   );

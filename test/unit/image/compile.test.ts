@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { compile } from '../../../src/image/compile.js';
 import type { Image } from '../../../src/image/image.js';
 import { slotsFor } from '../../../src/image/rings.js';
-import { ip, isMarkKey, keepUnchanged, type Model, type Service, serviceName } from '../../../src/model/index.js';
+import { ip, keepUnchanged, type Model, type Service } from '../../../src/model/index.js';
 import { anyServices, DIRECTOR, macFor, reordered, service, worldOf } from '../../support/models.js';
 
 /** What of an image another director must have too, byte for byte. */

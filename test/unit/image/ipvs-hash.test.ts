@@ -20,7 +20,7 @@ import {
   sipHash13,
 } from '../../../src/image/ipvs-hash.js';
 import { MAX_SEQUENCE, wrrSequence } from '../../../src/image/sequence.js';
-import { ip, ipBytes, isMarkKey } from '../../../src/model/index.js';
+import { ip, ipBytes } from '../../../src/model/index.js';
 import { type Load, schedule } from '../../../src/oracle/index.js';
 import { recordedPlacements, recordedServices } from '../../support/ipvs-golden.js';
 import { worldOf } from '../../support/models.js';

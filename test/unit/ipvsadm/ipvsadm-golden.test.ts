@@ -39,14 +39,13 @@ function flowsOf(listing: string): FlowReport[] {
       const [vip, port] = endpoint(virtual!);
       const [minutes, seconds] = expires!.split(':').map(Number);
       return {
-        protocol: protocol === 'UDP' ? 'udp' : 'tcp',
         client,
         clientPort,
         service: '',
-        vip,
-        port,
-        server: endpoint(destination!)[0],
-        ...(protocol === 'IP' ? { mark: new DataView(ipBytes(vip).buffer).getUint32(0) } : {}),
+        realServer: endpoint(destination!)[0],
+        ...(protocol === 'IP'
+          ? { mark: new DataView(ipBytes(vip).buffer).getUint32(0) }
+          : { protocol: protocol === 'UDP' ? 'udp' : 'tcp', vip, port }),
         state: state!,
         idleSeconds: 0,
         expiresSeconds: minutes! * 60 + seconds!,

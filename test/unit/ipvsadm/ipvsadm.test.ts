@@ -200,13 +200,10 @@ test('statistics count incoming packets, and outgoing ones as 0', async () => {
 
 test('a template of a mark shows the mark in place of the VIP', () => {
   const template: FlowReport = {
-    protocol: 'tcp',
     client: ip('fd00::9'),
     clientPort: 0,
     service: 'fwm 258 ipv6',
-    vip: ip('fd00::100'),
-    port: 80,
-    server: ip('fd00::31'),
+    realServer: ip('fd00::31'),
     mark: 0x1_0002,
     state: 'ASSURED',
     idleSeconds: 0,
@@ -217,7 +214,18 @@ test('a template of a mark shows the mark in place of the VIP', () => {
     'IP  120:00 ASSURED     [fd00::9]:0        [1:2::]:0          [fd00::31]:0\n',
   );
   assert.equal(
-    formatConnection({ ...template, clientPort: 1234, state: 'FIN_WAIT', expiresSeconds: 9 }, NUMBERS),
+    formatConnection(
+      {
+        ...template,
+        protocol: 'tcp',
+        clientPort: 1234,
+        vip: ip('fd00::100'),
+        port: 80,
+        state: 'FIN_WAIT',
+        expiresSeconds: 9,
+      },
+      NUMBERS,
+    ),
     'TCP 00:09  FIN_WAIT    [fd00::9]:1234     [fd00::100]:80     [fd00::31]:80\n',
   );
 });

@@ -1,7 +1,7 @@
 /** An explained packet as text, a line for each step. Pure. */
 
 import type {
-  ExplainedDestination,
+  ExplainedRealServer,
   ExplainedEntry,
   ExplainedFlow,
   ExplainedPacket,
@@ -21,7 +21,7 @@ const GOOD_VERDICTS: readonly string[] = ['forwarded', 'redirected', 'local'];
 const NEUTRAL_VERDICTS: readonly string[] = ['not-ours', 'icmp', 'other-protocol'];
 
 export function formatExplanation(report: ExplainReport, paint: Paint = plain): string {
-  const { packet, service, flow, slot, persistence, destination, oracle } = report;
+  const { packet, service, flow, slot, persistence, realServer: destination, oracle } = report;
   const lines: (readonly [label: string, text: string | undefined, style?: Style | undefined])[] = [
     ['packet', `${formatPacket(packet)}, to ${packet.destinationMac}${tags(packet.vlans)} (${packet.interface})`],
     ['service', serviceLine(service, report)],
@@ -66,7 +66,7 @@ function serviceLine(service: ExplainedService | undefined, { verdict }: Explain
   if (service === undefined) {
     return verdict === 'not-ours' ? undefined : 'none';
   }
-  const { name, scheduler, servers, wildcard } = service;
+  const { name, scheduler, realServers: servers, wildcard } = service;
   return `${name}${wildcard ? ' (all other ports)' : ''}, ${scheduler}, ${formatQuantity(servers, 'real server')}`;
 }
 
@@ -107,20 +107,20 @@ function flowLine(
 }
 
 /** "ESTABLISHED, last packet 3 s ago, at 192.168.1.31" */
-function entry({ state, idleSeconds, server }: ExplainedEntry): string {
+function entry({ state, idleSeconds, realServer: server }: ExplainedEntry): string {
   const age = idleSeconds === 0 ? 'just now' : `${formatDuration(idleSeconds * 1000)} ago`;
   return `${state}, last packet ${age}${server === undefined ? '' : `, at ${server}`}`;
 }
 
 function clientLine(known: ExplainedEntry): string {
-  return `known: the client stays at ${known.server ?? 'a real server that no longer exists'}`;
+  return `known: the client stays at ${known.realServer ?? 'a real server that no longer exists'}`;
 }
 
 function newClientLine(): string {
   return 'not known; the client would stay at the real server of this flow';
 }
 
-function slotLine({ index, of, server, full, lookedOn, moved, previous }: ExplainedSlot): string {
+function slotLine({ index, of, realServer: server, full, lookedOn, moved, previous }: ExplainedSlot): string {
   const parts = [
     `${index} of ${of} -> ${server ?? 'no real server'}`,
     full && 'which has reached its upper threshold',
@@ -131,7 +131,7 @@ function slotLine({ index, of, server, full, lookedOn, moved, previous }: Explai
   return parts.filter((part) => part !== false).join(', ');
 }
 
-const CHOSEN_BY: Readonly<Record<ExplainedDestination['by'], string>> = {
+const CHOSEN_BY: Readonly<Record<ExplainedRealServer['by'], string>> = {
   slot: 'chosen by its slot',
   scheduler: 'chosen by the scheduler now',
   flow: "as in the flow's entry",
@@ -140,12 +140,12 @@ const CHOSEN_BY: Readonly<Record<ExplainedDestination['by'], string>> = {
 };
 
 function destinationLine(
-  { address, weight, local, mac, by }: ExplainedDestination,
+  { address, weight, local, mac, by }: ExplainedRealServer,
   slot: ExplainedSlot | undefined,
 ): string {
   const where = local ? 'this host' : `at ${mac ?? 'no known MAC'}`;
   // The line above says so already.
-  const why = by === 'slot' && slot?.server === address ? '' : `, ${CHOSEN_BY[by]}`;
+  const why = by === 'slot' && slot?.realServer === address ? '' : `, ${CHOSEN_BY[by]}`;
   return `${address}, weight ${weight}, ${where}${why}`;
 }
 
@@ -187,7 +187,7 @@ export function formatPackets(packets: readonly CapturedReport[], titled: boolea
     String(number),
     formatPacket(report.packet),
     report.verdict,
-    `${report.destination?.address ?? ''}${report.oracle.agrees ? '' : '  oracle DISAGREES'}`,
+    `${report.realServer?.address ?? ''}${report.oracle.agrees ? '' : '  oracle DISAGREES'}`,
   ]);
   const text = formatTable(COLUMNS, rows, '', paint);
   return titled ? text : text.slice(text.indexOf('\n') + 1);
