@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
  * The init of the old kernel that scripts/check-old-kernel boots. Loads the program as MapSet.create() in
- * src/dataplane/maps/map-set.ts does, for every set of features or for the given ones, and prints the verifier's results.
- * Root can also run it without an emulator, to test the running kernel.
+ * src/dataplane/maps/map-set.ts does, for every set of features or for the given ones, and prints the verifier's
+ * results. Root can also run it without an emulator, to test the running kernel.
  */
 #include <bpf/libbpf.h>
 #include <stddef.h>
