@@ -253,7 +253,7 @@ timeouts: { established: 100, finWait: 20, udp: 30 }
       assert.deepEqual(lines(await bench.listing(), /->.*:80/).length, 1);
       assert.match(bench.log, /replaces what commands had changed/);
       const { droppedPath } = instanceOf(lab.name);
-      assert.match((await lab.run('diff')).stdout, new RegExp(`replaced it: ${droppedPath}\n`));
+      assert.match((await lab.run('diff')).stdout, new RegExp(`kept in ${droppedPath}\n`));
       assert.equal((await lab.run('apply', droppedPath)).status, 0);
       assert.match(await bench.listing(), new RegExp(`${RIP2}:80 `));
     },
