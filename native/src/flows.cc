@@ -52,7 +52,7 @@ struct Table {
   size_t buckets() const { return entries / ways; }
 };
 
-// What an entry says of itself besides its data.
+// The part of an entry that is not its data.
 struct Key {
   uint64_t address[2];  // IPv4 in the first's lower half
   uint16_t port;        // as in the packet

@@ -1,4 +1,4 @@
-// Work on the tables of flows, in a thread of its own: the one part of the addon that knows what stands in a map.
+// Sweeps and lists flow tables in a separate thread: the one part of the addon that knows the layout of a map.
 #pragma once
 
 #include <napi.h>

@@ -35,7 +35,7 @@ const timeout = z.int().min(1).max(MAX_TIMEOUT);
 
 const flowsQuery = z.strictObject({
   service: z.string().optional(),
-  server: address.optional(),
+  realServer: address.optional(),
   client: address.optional(),
   state: z.string().optional(),
   from: z.string().optional(),

@@ -14,7 +14,17 @@ export { advance, type History, type Windows, windowsOf } from './history.js';
 export { canMove, type Moves, movesOf, sameSlots } from './moves.js';
 
 // Numbers in the maps.
-export { highestNumbers, type Numbering, type NumberSet, renumber, type ServiceNumbers } from './numbering.js';
+export {
+  type DestinationNumber,
+  destinationNumber,
+  highestNumbers,
+  type Numbering,
+  type NumberSet,
+  renumber,
+  type ServiceNumber,
+  serviceNumber,
+  type ServiceNumbers,
+} from './numbering.js';
 
 // Sizes and places of tables.
 export {

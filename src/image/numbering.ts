@@ -3,9 +3,27 @@
 import type { Destination, IpAddress } from '../model/index.js';
 import type { Image } from './image.js';
 
+declare const numbered: unique symbol;
+
+/** The number of a service, or of a mark's entry. `renumber` gives it; `serviceNumber` marks one that was read. */
+export type ServiceNumber = number & { readonly [numbered]: 'service' };
+
+/** The number of a destination. `renumber` gives it; `destinationNumber` marks one that was read. */
+export type DestinationNumber = number & { readonly [numbered]: 'destination' };
+
+/** Marks a number that stands for a service in a map. */
+export function serviceNumber(read: number): ServiceNumber {
+  return read as ServiceNumber;
+}
+
+/** Marks a number that stands for a destination in a map. */
+export function destinationNumber(read: number): DestinationNumber {
+  return read as DestinationNumber;
+}
+
 export interface ServiceNumbers {
-  readonly number: number;
-  readonly destinations: ReadonlyMap<IpAddress, number>;
+  readonly number: ServiceNumber;
+  readonly destinations: ReadonlyMap<IpAddress, DestinationNumber>;
 }
 
 /**
@@ -16,8 +34,8 @@ export type Numbering = ReadonlyMap<string, ServiceNumbers>;
 
 /** Some numbers. */
 export interface NumberSet {
-  readonly services: readonly number[];
-  readonly destinations: readonly number[];
+  readonly services: readonly ServiceNumber[];
+  readonly destinations: readonly DestinationNumber[];
 }
 
 export interface Renumbering {
@@ -35,8 +53,8 @@ export interface Renumbering {
  * A service whose destinations are the same keeps its ServiceNumbers object; if all do, the result is `previous` itself.
  */
 export function renumber(previous: Numbering, image: Image): Renumbering {
-  const services = new NumberPool(() => [...previous.values()].map(({ number }) => number));
-  const destinations = new NumberPool(() =>
+  const services = new NumberPool<ServiceNumber>(() => [...previous.values()].map(({ number }) => number));
+  const destinations = new NumberPool<DestinationNumber>(() =>
     [...previous.values()].flatMap((service) => [...service.destinations.values()]),
   );
   const numbering = new Map<string, ServiceNumbers>();
@@ -49,13 +67,13 @@ export function renumber(previous: Numbering, image: Image): Renumbering {
       continue;
     }
     same = false;
-    const numbers = new Map<IpAddress, number>();
+    const numbers = new Map<IpAddress, DestinationNumber>();
     for (const { address } of wanted) {
       numbers.set(address, known?.destinations.get(address) ?? destinations.take());
     }
-    const numbered = { number: known?.number ?? services.take(), destinations: numbers };
-    lists.set(numbered, wanted);
-    numbering.set(name, numbered);
+    const result = { number: known?.number ?? services.take(), destinations: numbers };
+    lists.set(result, wanted);
+    numbering.set(name, result);
   }
   return {
     numbering: same ? previous : numbering,
@@ -83,8 +101,8 @@ function hasExactly(known: ServiceNumbers, wanted: readonly Destination[]): bool
 }
 
 function removedBetween(previous: Numbering, next: Numbering): NumberSet {
-  const services: number[] = [];
-  const destinations: number[] = [];
+  const services: ServiceNumber[] = [];
+  const destinations: DestinationNumber[] = [];
   for (const [name, known] of previous) {
     const kept = next.get(name);
     if (kept === known) {
@@ -121,23 +139,24 @@ export function highestNumbers(numbering: Numbering): { service: number; destina
 }
 
 /** Hands out the lowest unused numbers. It lists the used ones only when the first is asked for. */
-class NumberPool {
-  readonly taken: number[] = [];
-  readonly #listUsed: () => Iterable<number>;
+class NumberPool<Kind extends number> {
+  readonly taken: Kind[] = [];
+  readonly #listUsed: () => Iterable<Kind>;
   #used: Set<number> | undefined;
   #next = 1;
 
-  constructor(listUsed: () => Iterable<number>) {
+  constructor(listUsed: () => Iterable<Kind>) {
     this.#listUsed = listUsed;
   }
 
-  take(): number {
+  take(): Kind {
     this.#used ??= new Set(this.#listUsed());
     while (this.#used.has(this.#next)) {
       this.#next += 1;
     }
-    this.taken.push(this.#next);
+    const number = this.#next as Kind;
+    this.taken.push(number);
     this.#next += 1;
-    return this.#next - 1;
+    return number;
   }
 }

@@ -1,4 +1,4 @@
-/** What becomes of a frame: the twin of bpf/delivery.h. */
+/** The fate of a frame: the twin of bpf/delivery.h. */
 
 import type { CompiledService } from '../image/index.js';
 import type { VerdictName } from '../layout/index.js';

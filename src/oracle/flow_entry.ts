@@ -1,4 +1,4 @@
-/** What a flow's entry says, and by which key it is found: the twin of bpf/flow_entry.h. */
+/** A flow's entry and its key: the twin of bpf/flow_entry.h. */
 
 import { type CompiledService, flowOwnerName } from '../image/index.js';
 import type { IpAddress } from '../model/index.js';
@@ -27,7 +27,7 @@ export function flowKey(service: CompiledService, packet: Packet): string {
   return `${ownerOf(service, packet)} ${bytesKey(client)} ${ports.source} ${ports.destination}`;
 }
 
-/** What IPVS lists as ActiveConn, InActConn and PersistConn. */
+/** The classes that IPVS lists as ActiveConn, InActConn and PersistConn. */
 export type FlowClass = 'active' | 'inactive' | 'persistent';
 
 export function classOf(state: LiveState): FlowClass {

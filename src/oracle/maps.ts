@@ -1,4 +1,4 @@
-/** What the oracle reads and remembers: the twin of bpf/maps.h, without the limits that the program's tables have. */
+/** The oracle's tables and memory: the twin of bpf/maps.h, without the limits that the program's tables have. */
 
 import type { CompiledService, Image } from '../image/index.js';
 import { feature, type FlowState } from '../layout/index.js';
@@ -29,7 +29,7 @@ export interface RecalledFlow {
 /** A first fragment that is remembered already. */
 export type RecalledFragment = Pick<Packet, 'protocol' | 'ports'>;
 
-/** What is remembered where an oracle begins. The oracle asks it for what it has not seen itself. */
+/** The state that an oracle begins with. The oracle asks it for entries that it has not seen itself. */
 export interface Recall {
   /** @param owner the name under which flows to this VIP have their number: see flowOwnerName() */
   flow(service: CompiledService, owner: string, client: Client, port: number): RecalledFlow | undefined;
@@ -47,7 +47,7 @@ export interface Cursor {
   readonly cached: IpAddress | undefined;
 }
 
-/** What an oracle remembers, from packet to packet and from image to image. */
+/** The state that an oracle keeps from packet to packet and from image to image. */
 export interface Memory {
   /** First fragments. */
   readonly fragments: Map<string, RecalledFragment>;

@@ -43,14 +43,14 @@ export interface Client {
   readonly port: number;
 }
 
-/** What scheduling needs to know of a packet. */
+/** The facts of a packet that scheduling needs. */
 export interface ParsedPacket {
   readonly protocol: Protocol;
   /** The client's address. */
   readonly client: Uint8Array;
   /** The client's port, then the service's. */
   readonly ports: Ports;
-  /** What the packet does to its flow's state. */
+  /** The event that changes its flow's state. */
   readonly event: FlowEvent;
   /** A TCP SYN without ACK. */
   readonly opens: boolean;

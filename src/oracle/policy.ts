@@ -1,4 +1,4 @@
-/** What a scheduler knows of its service, and how far it has come: the twin of bpf/policy.h. */
+/** A scheduler's view of its service, and its cursor: the twin of bpf/policy.h. */
 
 import type { CompiledService } from '../image/index.js';
 import type { IpAddress } from '../model/index.js';
@@ -69,12 +69,12 @@ export function cursorOf({ memory, recall }: Maps, service: CompiledService): Cu
   return cursor;
 }
 
-/** What IPVS goes by but for sed and nq (ip_vs_dest_conn_overhead() in include/net/ip_vs.h). */
+/** The load that IPVS compares, except under sed and nq (ip_vs_dest_conn_overhead() in include/net/ip_vs.h). */
 export function overheadOf({ active, inactive }: Load): number {
   return active * 256 + inactive;
 }
 
-/** Of destinations, the first one that is better than all before it. */
+/** Returns the first destination that is better than all before it. */
 export function first(among: readonly number[], better: (a: number, b: number) => boolean): number | undefined {
   let best: number | undefined;
   for (const each of among) {
@@ -85,7 +85,7 @@ export function first(among: readonly number[], better: (a: number, b: number) =
   return best;
 }
 
-/** Of destinations, the one with the least cost for its weight; the first of equals. */
+/** Returns the destination with the least cost for its weight; the first of equals. */
 export function leastForWeight(
   among: readonly number[],
   weights: readonly number[],

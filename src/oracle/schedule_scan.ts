@@ -22,7 +22,7 @@ export function scheduleInUse(
 ): number | undefined {
   const overhead = (index: number): number => overheadOf(load(index));
   const inUse = taking.filter((index) => (scheduler === 'lblc' ? index === state.cached : load(index).member));
-  // Of equals the one that joined last.
+  // Among equals, the one that joined last.
   const kept = leastForWeight(
     inUse.sort((a, b) => load(b).member - load(a).member),
     weights,

@@ -1,6 +1,6 @@
 /** How a packet changes its flow's state, where only the client's half is seen, as in IPVS: the twin of bpf/state.h. */
 
-/** What a packet says of its flow. `passive`: nothing, because it is an ICMP error or a later fragment. */
+/** The event that a packet is for its flow. `passive`: none, because it is an ICMP error or a later fragment. */
 export type FlowEvent = 'syn' | 'fin' | 'ack' | 'rst' | 'none' | 'datagram' | 'initial' | 'passive';
 
 /** The states of enum flow_state in bpf/layout.h that a flow or a template can have. */

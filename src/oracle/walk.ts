@@ -21,7 +21,7 @@ export interface Header extends Addresses {
   readonly bytes: number;
 }
 
-/** What follows an IP header and its options or extension headers. */
+/** The payload behind an IP header and its options or extension headers. */
 export interface Payload {
   readonly offset: number;
   readonly protocol: number;

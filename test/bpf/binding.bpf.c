@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * What the binding's tests load: maps of several kinds and programs that do one visible thing each.
+ * Maps of several kinds, and programs that do one visible thing each, for the binding's tests.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -34,7 +34,7 @@ function frame(options: Partial<FrameOptions> = {}): Uint8Array {
   });
 }
 
-/** What a forwarded frame must look like: other MACs, and nothing else. */
+/** A frame as it must be forwarded: only the MACs differ. */
 function forwardedTo(server: IpAddress, original: Uint8Array): Uint8Array {
   return patched(original, [0, ...macBytes(macFor(server))], [6, ...macBytes(DIRECTOR.mac)]);
 }

@@ -56,7 +56,7 @@ function assertSame(before: ReadonlyMap<string, Buffer>, after: ReadonlyMap<stri
   }
 }
 
-/** What `beeline explain` prints of a frame. */
+/** The output of `beeline explain` for a frame. */
 async function explainedText(
   { set, image, numbering }: ExplainContext,
   explainer: Explainer,

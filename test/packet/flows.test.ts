@@ -29,7 +29,7 @@ interface Entry {
   readonly state: keyof typeof layout.flowState;
 }
 
-/** All entries that are somebody's, of both families; the client in hexadecimal digits. */
+/** All used entries of both families; the client in hexadecimal digits. */
 function entriesOf(director: PacketDirector): Entry[] {
   return [...tableOf(director, 4), ...tableOf(director, 6)];
 }
@@ -220,7 +220,7 @@ test('a SYN flood of a million sources against the ring stores nothing and evict
   assert.equal(caller.send(1000, 'A'), before);
 });
 
-/** Clients of a network of their own. */
+/** Clients in a separate network. */
 function clientsOf(count: number, family: 4 | 6 = 4): Client[] {
   return Array.from({ length: count }, (_, i) => ({
     address: family === 4 ? ip(`10.60.${i >> 8}.${i & 255}`) : parseIp(`fd60::${i.toString(16)}`)!,
@@ -248,7 +248,7 @@ test('a flood of forged packets into a full table evicts no flow that was establ
       }
       accepted.push([client, server]);
     }
-    // Of IPv6 buckets, which have four entries, some are full soon.
+    // IPv6 buckets have four entries: some are soon full.
     assert.ok(accepted.length > 450, `the table was full after ${accepted.length} flows of 1024`);
     assert.equal(flowCounters(director).evicted, 0);
     const firm = (): number =>
@@ -260,7 +260,7 @@ test('a flood of forged packets into a full table evicts no flow that was establ
     const { stored, evicted, refused } = flowCounters(director);
     assert.ok(refused > 0 && evicted > 0, `${refused} refused, ${evicted} evicted`);
     assert.equal(firm(), held, `${protocol}, ${scheduler}`);
-    // What was evicted are single packets' entries: all that were stored and are not there any more.
+    // Only entries of single packets were evicted: those that were stored and are gone.
     assert.equal(stored - evicted, entriesOf(director).length);
     for (const [client, server] of accepted) {
       assert.equal(caller.send(client, 'A'), server, `${protocol}, ${scheduler}, ${client.address!}`);
@@ -543,7 +543,7 @@ test('QUIC on a moved slot: an Initial goes to the new destination, older flows 
           assert.equal(send(other, payload), old, `${track}, ${Buffer.from(payload).toString('hex')}`);
           assert.equal(send(other, QUIC.shortHeader), old);
         }
-        // A client that begins anew from the port of an old connection goes on with it: the entry says where.
+        // A client that uses the port of an old connection again goes on with it: its entry names the real server.
         assert.equal(send(3000 + port, QUIC.shortHeader), send(3000 + port, QUIC.initial));
       }
     }

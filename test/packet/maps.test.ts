@@ -167,7 +167,7 @@ test('the maps of a director are written only with --force, and packets follow',
   );
   assert.ok(sent.includes('020000000099'), sent.join());
 
-  // The next publications write both copies anew.
+  // The next two publications write both copies again.
   await subject.publish([service(VIP, 80, [ip('10.0.0.1'), [ip('10.0.0.2'), 3]])]);
   await subject.publish([service(VIP, 80, [ip('10.0.0.1'), [ip('10.0.0.2'), 4]])]);
 });

@@ -135,7 +135,7 @@ test('an image that the kernel has no room for leaves the old configuration in p
   using director = new PacketDirector();
   const image = await director.publish([service(VIP, 80, [ip('10.0.0.1')], { slots: 1 << 20 })]);
   const [large] = image.services;
-  // 1,200 rings of a million slots, which are not one only because each is an object of its own.
+  // 1,200 rings of a million slots, which are not shared only because each is a separate object.
   const huge = Array.from({ length: 1200 }, (_, i) => {
     const each = service(ip(`10.1.${i >> 8}.${i & 255}`), 80, [ip('10.0.0.1')]);
     return { ...large!, service: each, name: `tcp ${each.address}:80`, ring: large!.ring!.subarray() };

@@ -20,7 +20,7 @@ const FLOWS = { ipv4: 1 << 12, ipv6: 1 << 12 };
 
 type Servers = Parameters<typeof service>[2];
 
-/** A director with one service, and somebody who calls it. */
+/** A director with one service, and a client that calls it. */
 async function directorOf(
   servers: Servers,
   rest: Partial<Service>,
@@ -100,7 +100,7 @@ test('a drained destination takes no new flow, and the flows it has stay', async
     );
     const ports = Array.from({ length: 40 }, (_, i) => 1000 + i);
     const before = ports.map((port) => it.caller.segments(port, 'S', 'A'));
-    // Whoever has flows; under some schedulers that is one alone.
+    // The real servers that have flows; under some schedulers only one has.
     const drained = before[0] === '31' ? ONE : TWO;
     const other = before[0] === '31' ? '32' : '31';
     await republish(it.director, [changed(it.asked, drained, { weight: 0 })]);
@@ -296,7 +296,7 @@ test('sh gives new flows of a destination at its threshold no other, and with sh
     const other = full === '31' ? '32' : '31';
     const address = full === '31' ? ONE : TWO;
     await republish(it.director, [changed(it.asked, address, { upperThreshold: 1 })]);
-    // Its flows count from their second packet on: a flood of SYNs brings nobody to a threshold.
+    // Its flows count from their second packet on: a flood of SYNs brings no real server to its threshold.
     assert.equal(it.caller.send(1000), full);
     assert.equal(it.caller.segments(1001, 'S', 'A'), full);
     assert.equal(it.caller.send(1002), instead === undefined ? undefined : other);

@@ -1,4 +1,4 @@
-/** What a sweep over the real program's tables forgets, and what it leaves. */
+/** Entries that a sweep over the real program's tables removes, and those that it keeps. */
 
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';

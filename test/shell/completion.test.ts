@@ -1,4 +1,4 @@
-/** Completion as somebody at a terminal has it, in each of the shells. */
+/** Completion on a terminal, in each of the shells. */
 
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -52,7 +52,7 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** What is typed, with a tab where a word is to be completed, and what the command then gets. */
+/** A typed line, with a tab where a word is completed, and the words that the command then gets. */
 const CASES: readonly (readonly [typed: string, got: string])[] = [
   ['beeline rel\t', '<reload>'],
   ['beeline lab ex\t', '<lab> <exec>'],

@@ -26,7 +26,7 @@ after(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** What a program says, of all pages together. */
+/** The output of a program for all pages together. */
 function said(command: string, ...args: string[]): string {
   const { stdout, stderr, error } = spawnSync(command, args, {
     encoding: 'utf8',

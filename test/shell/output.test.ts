@@ -1,4 +1,4 @@
-/** What reaches a terminal and what reaches a pipe, also one that nobody reads. */
+/** Output on a terminal and on a pipe, also one that no process reads. */
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

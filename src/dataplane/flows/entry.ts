@@ -1,5 +1,6 @@
 /** An entry of a flow table: its fields and its bytes. */
 
+import { type DestinationNumber, destinationNumber, type ServiceNumber, serviceNumber } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
 import { type FlowState, flowStateOf } from '../../layout/index.js';
 import { type Family, type IpAddress, ipFromBytes } from '../../model/index.js';
@@ -8,8 +9,8 @@ import { secondsOf } from './clock.js';
 /** One flow, or template of persistence. */
 export interface FlowEntry {
   /** The numbers of its service and destination. */
-  readonly service: number;
-  readonly destination: number;
+  readonly service: ServiceNumber;
+  readonly destination: DestinationNumber;
   readonly client: IpAddress;
   readonly clientPort: number;
   /** The virtual port; 0 in a template. */
@@ -25,7 +26,7 @@ export interface FlowData {
   readonly port: number;
   readonly state: FlowState;
   /** The number of the destination. */
-  readonly number: number;
+  readonly number: DestinationNumber;
   readonly idleSeconds: number;
 }
 
@@ -36,7 +37,7 @@ export function decodeFlowData(data: bigint, now: number): FlowData {
   return {
     port: ((port & 0xff) << 8) | (port >> 8),
     state: flowStateOf(state),
-    number,
+    number: destinationNumber(number),
     idleSeconds: secondsOf(age),
   };
 }
@@ -54,7 +55,7 @@ export function decodeFlow(bytes: Uint8Array, family: Family, now: number): Flow
   return {
     client: ipFromBytes(bytes.subarray(0, family === 4 ? 4 : 16)),
     clientPort: view.getUint16(rest.port),
-    service: view.getUint16(rest.service, true),
+    service: serviceNumber(view.getUint16(rest.service, true)),
     port,
     destination: number,
     state,

@@ -1,6 +1,12 @@
 /** Reads the flow tables: pages of flows, sums of flows, and how many flows each destination has. */
 
-import { type CompiledService, highestNumbers, type Numbering } from '../../image/index.js';
+import {
+  type CompiledService,
+  type DestinationNumber,
+  type ServiceNumber,
+  highestNumbers,
+  type Numbering,
+} from '../../image/index.js';
 import * as layout from '../../layout/index.js';
 import { FLOW_STATES, type FlowState } from '../../layout/index.js';
 import { type Family, type IpAddress, ipFromBytes } from '../../model/index.js';
@@ -20,8 +26,8 @@ export interface FlowCounts {
 /** Selects flows. Undefined fields select all. */
 export interface FlowFilter {
   /** The service's number; for a mark's service, also those of its entries. */
-  readonly services?: readonly number[] | undefined;
-  readonly destination?: number | undefined;
+  readonly services?: readonly ServiceNumber[] | undefined;
+  readonly destination?: DestinationNumber | undefined;
   /** 4 or 16 bytes, of the family asked for. */
   readonly client?: Uint8Array | undefined;
   readonly states?: readonly FlowState[] | undefined;

@@ -8,6 +8,7 @@ import {
   type NumberSet,
   persistenceMask,
   PROGRAM_SCHEDULER,
+  type ServiceNumber,
 } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
 import { FLOW_STATES, type FlowState } from '../../layout/index.js';
@@ -40,9 +41,9 @@ export interface TableStatistics {
 /** A number that flows have, and the service that it leads to. */
 interface NumberedService {
   readonly compiled: CompiledService;
-  readonly number: number;
+  readonly number: ServiceNumber;
   /** The service's own number: another than `number` for an entry of a mark. */
-  readonly group: number;
+  readonly group: ServiceNumber;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The state that the program's schedulers keep: each destination's load and thresholds, each service's cursor. */
 
+import type { DestinationNumber, ServiceNumber } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
 import type { MapMemory } from './memory.js';
 
@@ -9,7 +10,7 @@ export function readLoads(memory: MapMemory, count: number): Uint32Array {
 }
 
 /** Sets how many flows a destination may have; 0: no limit. */
-export function setThresholds(memory: MapMemory, number: number, upper: number, lower: number): void {
+export function setThresholds(memory: MapMemory, number: DestinationNumber, upper: number, lower: number): void {
   const loads = memory.mapping('loads');
   const at = number * layout.load.byteLength;
   if (loads.load32(at + layout.load.upper.offset) === upper && loads.load32(at + layout.load.lower.offset) === lower) {
@@ -29,7 +30,7 @@ export interface Cursor {
   readonly cached: number;
 }
 
-export function readCursor(memory: MapMemory, service: number): Cursor {
+export function readCursor(memory: MapMemory, service: ServiceNumber): Cursor {
   const { byteLength, count, cached } = layout.cursor;
   const bytes = memory.read('cursors', 0, service * byteLength, byteLength);
   const view = new DataView(bytes.buffer);
@@ -37,7 +38,7 @@ export function readCursor(memory: MapMemory, service: number): Cursor {
 }
 
 /** Copies the load of a destination from other maps. */
-export function carryLoad(from: MapMemory, to: MapMemory, number: number): void {
+export function carryLoad(from: MapMemory, to: MapMemory, number: DestinationNumber): void {
   const { byteLength, flows, overload, member } = layout.load;
   for (const { offset, size } of [flows, overload, member]) {
     const at = number * byteLength + offset;
@@ -46,7 +47,7 @@ export function carryLoad(from: MapMemory, to: MapMemory, number: number): void 
 }
 
 /** Copies the state of a service's scheduler from other maps. */
-export function carryCursor(from: MapMemory, to: MapMemory, service: number): void {
+export function carryCursor(from: MapMemory, to: MapMemory, service: ServiceNumber): void {
   const { byteLength } = layout.cursor;
   const at = service * byteLength;
   to.write('cursors', 0, at, from.read('cursors', 0, at, byteLength));

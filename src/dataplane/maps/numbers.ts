@@ -1,11 +1,17 @@
 /** Gives numbers in the maps to services and destinations, and reads who has which. */
 
-import { decodeNumbering, type IdentityTable, type Numbering } from '../../image/index.js';
+import {
+  decodeNumbering,
+  type DestinationNumber,
+  type ServiceNumber,
+  type IdentityTable,
+  type Numbering,
+} from '../../image/index.js';
 import * as layout from '../../layout/index.js';
 import type { MapMemory } from './memory.js';
 
 /** Gives a number to the service with an identity, its counters at zero; to none if `identity` is undefined. */
-export function setService(memory: MapMemory, number: number, identity: Uint8Array | undefined): void {
+export function setService(memory: MapMemory, number: ServiceNumber, identity: Uint8Array | undefined): void {
   const { byteLength } = layout.serviceVerdicts;
   setIdentity(memory, 'serviceIdentities', number, identity);
   memory.zero('cursors', 0, number * layout.cursor.byteLength, layout.cursor.byteLength);
@@ -15,7 +21,7 @@ export function setService(memory: MapMemory, number: number, identity: Uint8Arr
 }
 
 /** Gives a number to the destination with an identity; see setService. */
-export function setDestination(memory: MapMemory, number: number, identity: Uint8Array | undefined): void {
+export function setDestination(memory: MapMemory, number: DestinationNumber, identity: Uint8Array | undefined): void {
   const { byteLength } = layout.counter;
   setIdentity(memory, 'destinationIdentities', number, identity);
   memory.zero('loads', 0, number * layout.load.byteLength, layout.load.byteLength);

@@ -1,6 +1,6 @@
 /** Brings over to larger maps what the old ones hold: counters, loads, cursors, flows, and whose numbers were whose. */
 
-import type { Numbering, NumberSet } from '../../image/index.js';
+import { type DestinationNumber, type Numbering, type NumberSet, serviceNumber } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
 import { addon } from '../../native/index.js';
 import { carryCounters } from '../counters.js';
@@ -18,8 +18,8 @@ export function numbersIn(numbering: Numbering): NumberSet {
 
 /** Returns the numbers that belong to the same service or destination in both, and service 0, whose counters go on. */
 export function keptNumbers(before: Numbering, after: Numbering): NumberSet {
-  const services = [0];
-  const destinations: number[] = [];
+  const services = [serviceNumber(0)];
+  const destinations: DestinationNumber[] = [];
   for (const [name, { number, destinations: now }] of after) {
     const then = before.get(name);
     if (then?.number === number) {

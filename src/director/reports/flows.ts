@@ -2,7 +2,7 @@
 
 import type { FlowReport, FlowsQuery, FlowsReport, FlowSummary, FlowTableReport } from '../../control/index.js';
 import type { DataPlane, FlowEntry, FlowFilter, FlowStatistics } from '../../dataplane/index.js';
-import { timeoutSeconds } from '../../image/index.js';
+import { type DestinationNumber, type ServiceNumber, timeoutSeconds } from '../../image/index.js';
 import type { FlowState } from '../../layout/index.js';
 import {
   BeelineError,
@@ -10,7 +10,6 @@ import {
   familyOf,
   type IpAddress,
   ipBytes,
-  parseIp,
   type Protocol,
   type AnyService,
   isMarkKey,
@@ -53,13 +52,13 @@ interface Named {
 
 /** Services and destinations by their numbers. */
 interface Names {
-  readonly services: ReadonlyMap<number, Named>;
-  readonly destinations: ReadonlyMap<number, IpAddress>;
+  readonly services: ReadonlyMap<ServiceNumber, Named>;
+  readonly destinations: ReadonlyMap<DestinationNumber, IpAddress>;
 }
 
 function namesOf(dataPlane: DataPlane): Names {
-  const services = new Map<number, Named>();
-  const destinations = new Map<number, IpAddress>();
+  const services = new Map<ServiceNumber, Named>();
+  const destinations = new Map<DestinationNumber, IpAddress>();
   const { numbering, image } = dataPlane;
   for (const { name, service } of image?.services ?? []) {
     const numbers = numbering.get(name);
@@ -70,7 +69,8 @@ function namesOf(dataPlane: DataPlane): Names {
     }
   }
   for (const { name, service, address, protocol } of image?.markEntries ?? []) {
-    const [own, marked] = [numbering.get(name)?.number, services.get(numbering.get(service)?.number ?? 0)];
+    const [own, group] = [numbering.get(name)?.number, numbering.get(service)?.number];
+    const marked = group === undefined ? undefined : services.get(group);
     if (own !== undefined && marked !== undefined) {
       services.set(own, { ...marked, vip: { address, protocol } });
     }
@@ -188,9 +188,6 @@ function filterOf(dataPlane: DataPlane, { service, realServer: server, client, s
   if (service !== undefined && numbers === undefined) {
     throw new BeelineError('NOT_FOUND', `there is no service ${service}`, { hint: 'See "beeline list".' });
   }
-  if (client !== undefined && parseIp(client) === undefined) {
-    throw new BeelineError('USAGE', `"${client}" is not an IP address`);
-  }
   const states = Object.entries(STATE_NAMES).filter(([, name]) => name === state?.toUpperCase());
   if (state !== undefined && states.length === 0) {
     const known = [...new Set(Object.values(STATE_NAMES))].join(', ');
@@ -206,13 +203,13 @@ function filterOf(dataPlane: DataPlane, { service, realServer: server, client, s
 }
 
 /** Returns the numbers of the entries that lead to a mark's service. */
-function leadingTo({ image, numbering }: DataPlane, service: string): number[] {
+function leadingTo({ image, numbering }: DataPlane, service: string): ServiceNumber[] {
   const entries = image?.markEntries.filter((entry) => entry.service === service) ?? [];
   return entries.flatMap(({ name }) => numbering.get(name)?.number ?? []);
 }
 
 /** Returns the number of a real server within a service. A real server may be in several services. */
-function destinationNumber(dataPlane: DataPlane, service: string | undefined, server: IpAddress): number {
+function destinationNumber(dataPlane: DataPlane, service: string | undefined, server: IpAddress): DestinationNumber {
   const all = [...dataPlane.numbering].filter(
     ([name, { destinations }]) => (service === undefined || name === service) && destinations.has(server),
   );

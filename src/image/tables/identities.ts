@@ -17,7 +17,15 @@ import {
 } from '../../model/index.js';
 import type { Image } from '../image.js';
 import { markEntryName } from '../marks.js';
-import type { Numbering, NumberSet, ServiceNumbers } from '../numbering.js';
+import {
+  type DestinationNumber,
+  destinationNumber,
+  type Numbering,
+  type NumberSet,
+  type ServiceNumber,
+  serviceNumber,
+  type ServiceNumbers,
+} from '../numbering.js';
 
 /** Stands for the protocol in the identity of a mark's service, whose mark is in the address. IANA reserves the number. */
 const MARK_PROTOCOL = layout.entryProtocol.mark;
@@ -30,9 +38,9 @@ export function encodeIdentities(
   image: Image,
   numbering: Numbering,
   which: NumberSet,
-): { services: Map<number, Uint8Array>; destinations: Map<number, Uint8Array> } {
-  const services = new Map<number, Uint8Array>();
-  const destinations = new Map<number, Uint8Array>();
+): { services: Map<ServiceNumber, Uint8Array>; destinations: Map<DestinationNumber, Uint8Array> } {
+  const services = new Map<ServiceNumber, Uint8Array>();
+  const destinations = new Map<DestinationNumber, Uint8Array>();
   const newServices = new Set(which.services);
   const newDestinations = new Set(which.destinations);
   for (const { name, service } of image.services) {
@@ -90,7 +98,7 @@ export interface IdentityTable {
 /** Reads the numbering from both tables. */
 export function decodeNumbering(ofServices: IdentityTable, ofDestinations: IdentityTable): Numbering {
   const names = new Map<number, string>();
-  const result = new Map<string, ServiceNumbers & { destinations: Map<IpAddress, number> }>();
+  const result = new Map<string, ServiceNumbers & { destinations: Map<IpAddress, DestinationNumber> }>();
   const services = [...identitiesIn(ofServices)];
   for (const { number, service, key } of services) {
     if (service === 0) {
@@ -104,11 +112,11 @@ export function decodeNumbering(ofServices: IdentityTable, ofDestinations: Ident
     }
   }
   for (const { number } of services) {
-    result.set(names.get(number)!, { number, destinations: new Map() });
+    result.set(names.get(number)!, { number: serviceNumber(number), destinations: new Map() });
   }
   for (const { number, key, service } of identitiesIn(ofDestinations)) {
     if (!isMarkKey(key)) {
-      result.get(names.get(service) ?? '')?.destinations.set(key.address, number);
+      result.get(names.get(service) ?? '')?.destinations.set(key.address, destinationNumber(number));
     }
   }
   return result;
@@ -116,7 +124,7 @@ export function decodeNumbering(ofServices: IdentityTable, ofDestinations: Ident
 
 interface Identity {
   readonly number: number;
-  /** Of a destination: its own address. */
+  /** The service; for a destination, its own address. */
   readonly key: AnyServiceKey;
   /** The number of the service that it belongs to; 0 for a service itself. */
   readonly service: number;

@@ -1,4 +1,4 @@
-/** What `--json` prints: which commands have it, and that docs/json.md shows every name that they print. */
+/** `--json`: the commands that have it, and docs/json.md, which shows every name that they print. */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

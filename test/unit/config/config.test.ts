@@ -201,7 +201,7 @@ test('an alias bomb is refused without expanding it', () => {
   const [problem, ...more] = problemsOf(`interfaces: [a]\n${bomb.join('\n')}\nservices: *j`);
   assert.match(problem!, /^f:12:11: is too large: with its aliases expanded the file has \d+ values$/);
   assert.deepEqual(more, []);
-  // What is small enough is looked at.
+  // A file that is small enough is read.
   assert.ok(problemsOf(`interfaces: [a]\n${bomb.slice(0, 5).join('\n')}\nservices: *e`).length > 5);
   assert.ok(performance.now() - started < 10_000);
 });

@@ -35,7 +35,7 @@ const timeouts = fc
   .map(defined)
   .filter((values) => Object.keys(values).length > 0);
 
-/** What can stand in any service, whatever the rest of it says. */
+/** Settings that any service can have. */
 const policy = fc
   .record(
     {

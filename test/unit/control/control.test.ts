@@ -54,7 +54,7 @@ interface Served {
   readonly path: string;
   readonly server: ControlServer;
   readonly errors: unknown[];
-  /** What was told of clients that do not keep to the protocol. */
+  /** Reports of clients that break the protocol. */
   readonly refusals: BeelineError[];
 }
 

@@ -1,4 +1,4 @@
-/** What is kept of changes of real servers, and for how long; and what a daemon finds of it. */
+/** Histories of changes of real servers: how long they are kept, and how a restarted daemon uses them. */
 
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
@@ -147,7 +147,7 @@ function historiesAt(path: string, said: string[] = []): Store<Histories> {
   return storeAt(path, historiesFormat, said);
 }
 
-/** What packets see under a daemon that finds a file. */
+/** The compiled service under a daemon that finds a file. */
 function restarted(path: string, now: number, said: string[] = []): CompiledService {
   return one(new MoveTracker(historiesAt(path, said), true), [A, B, C], now, { track: 'moved' });
 }

@@ -1,4 +1,4 @@
-/** Statistics of ipvsadm: rates as IPVS estimates them, and zero where somebody set it. */
+/** Statistics of ipvsadm: rates as IPVS estimates them, and counts since they were set to zero. */
 
 import assert from 'node:assert/strict';
 import test from 'node:test';

@@ -11,7 +11,7 @@ import { slotsFor } from '../../../src/image/rings.js';
 import { ip, keepUnchanged, type Model, type Service } from '../../../src/model/index.js';
 import { anyServices, DIRECTOR, macFor, reordered, service, worldOf } from '../../support/models.js';
 
-/** What of an image another director must have too, byte for byte. */
+/** The part of an image that must be equal on another director, byte for byte. */
 function essence(image: Image): unknown[] {
   return image.services.map(({ name, destinations, routes, ring }) => ({
     name,

@@ -37,14 +37,14 @@ interface Flow {
   established: boolean;
 }
 
-/** A director in a time of its own, and its clients' connections. */
+/** A director with a simulated clock, and its clients' connections. */
 class Simulation {
   now = 0;
   opened = 0;
   readonly #random: Random;
   readonly #scheduler: Scheduler;
   readonly #weights = new Map<IpAddress, number>();
-  /** Of those, the ones that do not answer. */
+  /** The real servers that do not answer. */
   readonly #dead = new Set<IpAddress>();
   #track: Tracking;
   #slots = 64;
@@ -98,7 +98,7 @@ class Simulation {
     );
   }
 
-  /** Whether somebody else would take flows. */
+  /** Whether another real server would take flows. */
   #spares(address: IpAddress): boolean {
     return [...this.#weights].some(([each, weight]) => each !== address && weight > 0 && !this.#dead.has(each));
   }
@@ -192,7 +192,7 @@ class Simulation {
     this.#flows = this.#flows.filter(() => !this.#random.oneIn(6));
   }
 
-  /** What the daemon's sweep does; and a daemon that was restarted goes on from what was kept. */
+  /** Does the work of the daemon's sweep; a restarted daemon goes on from the kept history. */
   #sweep(): void {
     this.#oracle!.expire();
     if (this.#compiled!.previous !== undefined) {
@@ -215,7 +215,7 @@ const HISTORIES = 10_000;
 
 test('over ten thousand random histories of changes no live flow to a live destination ever moves', (context) => {
   const kinds = [
-    // What each begins with: it changes now and then.
+    // The policy at the beginning; it changes now and then.
     { scheduler: 'maglev', track: 'moved', part: 0.7 },
     { scheduler: 'maglev', track: 'all', part: 0.2 },
     { scheduler: 'mh', track: 'moved', part: 0.05 },

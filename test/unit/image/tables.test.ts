@@ -1,4 +1,4 @@
-/** The tables' bytes and numbers: who stands where, and that nobody gets somebody else's. */
+/** The tables' bytes and numbers: each entry is in its place, and no number is given twice. */
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -7,7 +7,7 @@ import fc from 'fast-check';
 
 import { sumRows, sumToRow } from '../../../src/dataplane/index.js';
 import { compile } from '../../../src/image/compile.js';
-import { type Numbering, renumber } from '../../../src/image/numbering.js';
+import { type Numbering, renumber, serviceNumber } from '../../../src/image/numbering.js';
 import { choicesOf, entriesFor, placeKeys } from '../../../src/image/tables/cuckoo.js';
 import { fits, grow, requiredGeometry, requireMemory, SMALLEST_GEOMETRY } from '../../../src/image/tables/geometry.js';
 import { encodeNics } from '../../../src/image/tables/nics.js';
@@ -134,7 +134,9 @@ test('the counters of all CPUs are summed in more than 32 bits', () => {
 });
 
 test('more services than numbers are refused, not truncated', () => {
-  const numbering: Numbering = new Map([['tcp 10.0.0.1:80', { number: 65_536, destinations: new Map() }]]);
+  const numbering: Numbering = new Map([
+    ['tcp 10.0.0.1:80', { number: serviceNumber(65_536), destinations: new Map() }],
+  ]);
   const image = compile({ services: [] }, worldOf([]));
   assert.throws(() => requiredGeometry(image, numbering), { code: 'TABLE_FULL' });
 });

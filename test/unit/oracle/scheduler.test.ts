@@ -103,7 +103,7 @@ test('no scheduler chooses a destination with weight 0, or one that is overloade
       (scheduler, servers, flags, port, vipBucket) => {
         const trial = new Trial(serviceOf(scheduler, servers, flags, vipBucket), servers);
         for (let i = 0; i < 20; i += 1) {
-          // Whoever lblc was using may have been drained since.
+          // The destination that lblc used may have been drained since.
           trial.state.cached = servers.length === 0 ? undefined : (port + i) % servers.length;
           const index = trial.choose({ ...CLIENT, port: (port + i) & 0xffff });
           const chosen = index === undefined ? undefined : servers[index]!;
@@ -190,12 +190,12 @@ test('lblc stays until its destination has more flows than its weight while anot
     const trial = new Trial(serviceOf('lblc', servers), servers);
     trial.state.cached = cached;
     const index = trial.choose();
-    assert.equal(trial.state.cached, index, 'it remembers whom it chose');
+    assert.equal(trial.state.cached, index, 'it remembers its choice');
     return index;
   };
   assert.equal(use(1, { weight: 4 }, { weight: 4, active: 4 }), 1);
   assert.equal(use(1, { weight: 4, active: 1 }, { weight: 4, active: 5 }), 0);
-  // Nobody is below half of its weight: moving would help nobody.
+  // No destination is below half of its weight: a move would not help.
   assert.equal(use(1, { weight: 4, active: 2 }, { weight: 4, active: 5 }), 1);
   assert.equal(use(1, { weight: 4, active: 2 }, { weight: 0 }), 0);
   assert.equal(use(1, { weight: 4, active: 2 }, { overloaded: true }), 0);
@@ -257,7 +257,7 @@ test('sh and mh refuse a flow if its destination takes none, and with fallback f
       const client = { address: Uint8Array.of(10, 50, host >> 8, host & 255), port: 1 };
       const [chosen, instead] = [strict.choose(client), fallback.choose(client)];
       lost += Number(chosen === undefined);
-      // Who has a destination of its own keeps it.
+      // A client that has a destination keeps it.
       assert.ok(instead !== undefined && (chosen === undefined || instead === chosen), scheduler);
       if (chosen === undefined) {
         moved.add(instead);
@@ -311,7 +311,7 @@ test('twos: the less loaded of two draws wins, so the busiest wins only against 
   for (let i = 0; i < 20_000; i += 1) {
     counts[trial.choose()!]! += 1;
   }
-  // Of 25 pairs (from 0 to 4, the first twice), the busiest is drawn twice in one.
+  // In 25 pairs (from 0 to 4, the first twice), the busiest is drawn twice in one.
   const shares = counts.map((count) => Math.round((count / 20_000) * 25));
   assert.deepEqual(shares, [16, 1, 5, 3]);
   // For its weight: a heavy one with more flows is less loaded than a light one.

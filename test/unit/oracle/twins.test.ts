@@ -1,4 +1,4 @@
-/** Whoever changes a header of the BPF program finds its twin in TypeScript under the same name. */
+/** Every header of the BPF program has its twin in TypeScript under the same name. */
 
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';

@@ -231,7 +231,7 @@ test('a quoted word is read back the same', () => {
   );
 });
 
-/** What bash gets for a line when it replaces a piece of its last word. */
+/** The result for a line when bash replaces a piece of its last word. */
 function bashReply(line: string, replaced: string, values: readonly string[]): string[] {
   const asked = question('bash', [line, replaced]);
   const candidates = values.map((value) => ({ value, description: 'x' }));
