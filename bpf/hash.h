@@ -30,9 +30,9 @@ static __always_inline __u64 ring_hash6(__u64 prefix, __u64 host, __u16 port)
 
 /*
  * Two characters of 32 bits, each with a key of 64 bits, in one product, after Multilinear-HM (Lemire and Kaser,
- * "Strongly universal string hashing is fast", 2014). Of sums of such products, those of two different strings have the
- * same upper half under one secret in 2^31: in the difference of the sums, a random key stands with a factor that is not
- * 0 and below 2^32. That the first sum has the second character in its upper half changes nothing, and saves a mask.
+ * "Strongly universal string hashing is fast", 2014). The sums of such products of two different strings have the same
+ * upper half under one secret in 2^31: in their difference, a random key stands with a factor that is not 0 and below
+ * 2^32. The first character is not masked: what the second adds to it does not change that.
  *
  * With characters of 64 bits, bits at the upper end of a character reach only the upper end of the sum: strings that
  * differ there alone have few sums, whatever the secret.
@@ -48,7 +48,7 @@ static __always_inline __u64 spread(__u64 sum)
 	return (sum ^ sum >> 32) * MULTIPLIER_2;
 }
 
-/* The upper bits are a flow's first bucket. The secret is random, so that an attacker cannot fill a bucket on purpose. */
+/* The upper bits are a flow's first bucket. The secret is random: an attacker cannot fill a bucket on purpose. */
 static __always_inline __u64 flow4_hash(__u64 key, const volatile __u64 *secret)
 {
 	return spread(keyed(key, secret));

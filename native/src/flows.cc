@@ -556,8 +556,9 @@ class Copy : public Work {
  private:
   void Place(const __u64* entry, uint64_t data) {
     const size_t key_words = from_.entry_words - 1;
-    const uint64_t hash = to_.is_ipv6() ? flow6_hash(entry[0], entry[1], entry[2], secret_.data())
-                                        : flow4_hash(entry[0], secret_.data());
+    const __u64* secret = secret_.data();
+    const uint64_t hash =
+        to_.is_ipv6() ? flow6_hash(entry[0], entry[1], entry[2], secret) : flow4_hash(entry[0], secret);
     __u64* vacant = nullptr;
     for (const uint64_t each : std::array<uint64_t, 2>{hash, flow_second_hash(hash)}) {
       const size_t first = ((each >> 32) * to_.buckets() >> 32) * to_.ways;

@@ -79,7 +79,11 @@ export function keySets(family: 4 | 6): KeySet[] {
   }
   add('ports', (i) => [0n, 1024 + i]);
   for (const step of [1n, 3n, 255n, 256n, 257n, 65_535n, 65_536n, 65_537n]) {
-    for (let shift = 0n; (step * BigInt(SET_SIZE)) << shift < 1n << BigInt(bits - 4); shift += 12n) {
+    for (
+      let shift = 0n;
+      (step * BigInt(SET_SIZE)) << shift < 1n << BigInt(bits - 4);
+      shift += family === 4 ? 6n : 28n
+    ) {
       add(`addresses ${step << shift} apart`, (i) => [(step << shift) * BigInt(i)]);
     }
   }
