@@ -72,7 +72,7 @@ static __always_inline __u64 key_differs(const volatile __u64 *entry, const __u6
 
 static __always_inline __u64 flow_hash(const __u64 *key, __u32 words)
 {
-	return words == FLOW4_WORDS ? flow4_hash(key[0], flow_secret) : flow6_hash(key[0], key[1], key[2], flow_secret);
+	return words == FLOW4_WORDS ? flow4_hash(key[0], hash_secret) : flow6_hash(key[0], key[1], key[2], hash_secret);
 }
 
 /* Fills in the key of a packet's flow. */

@@ -45,9 +45,9 @@ static __always_inline __u32 fragment_entry(__u32 bucket, __u32 way)
 }
 
 /* Returns the index where a packet's bucket begins. */
-static __always_inline __u32 fragment_bucket(__u64 folded)
+static __always_inline __u32 fragment_bucket(__u64 hash)
 {
-	return (mix(folded) >> (64 - FRAGMENT_BITS)) * FRAGMENT_WAYS;
+	return (hash >> (64 - FRAGMENT_BITS)) * FRAGMENT_WAYS;
 }
 
 /* The lower three bytes of the second word belong to the key: id and protocol. Then the time, then the ports. */
@@ -74,7 +74,7 @@ static __always_inline bool find_fragment4(const struct iphdr *ip, struct ports 
 		return false;
 
 	const struct fragment4_key key = fragment4_key(ip);
-	__u32 bucket = fragment_bucket(key.addresses ^ key.rest * MULTIPLIER_3);
+	__u32 bucket = fragment_bucket(fragment4_hash(key.addresses, key.rest, hash_secret));
 	__u8 now = fragment_time();
 	for (__u32 way = 0; way < FRAGMENT_WAYS; way++) {
 		const volatile struct fragment4 *entry = &table->entry[fragment_entry(bucket, way)];
@@ -98,7 +98,7 @@ static __always_inline void store_fragment4(const struct iphdr *ip, const struct
 		return;
 
 	const struct fragment4_key key = fragment4_key(ip);
-	__u32 bucket = fragment_bucket(key.addresses ^ key.rest * MULTIPLIER_3);
+	__u32 bucket = fragment_bucket(fragment4_hash(key.addresses, key.rest, hash_secret));
 	__u8 now = fragment_time(), oldest = 0;
 	__u32 chosen = 0;
 	for (__u32 way = 0; way < FRAGMENT_WAYS; way++) {
@@ -142,10 +142,7 @@ static __always_inline void fill_fragment6_key(struct fragment6_key *key, const 
 
 static __always_inline __u32 fragment6_bucket(const struct fragment6_key *key)
 {
-	__u64 folded = mix(key->source[0]) ^ key->source[1];
-
-	folded = mix(folded ^ folded >> 32) ^ key->destination[0] ^ key->destination[1];
-	return fragment_bucket((folded ^ folded >> 32) + key->id * MULTIPLIER_3);
+	return fragment_bucket(fragment6_hash(key->source, key->destination, key->id, hash_secret));
 }
 
 /* Whether an entry is whole and of this packet. Puts its words 4 and 5 into `rest`. */

@@ -28,30 +28,55 @@ static __always_inline __u64 ring_hash6(__u64 prefix, __u64 host, __u16 port)
 	return mix(prefix ^ prefix >> 32 ^ (host + port * MULTIPLIER_3));
 }
 
-/* Folds and multiplies once more: with products alone, one secret in a few puts neighbours' flows into few buckets. */
-static __always_inline __u64 spread(__u64 product)
-{
-	return (product ^ product >> 32) * MULTIPLIER_2;
-}
-
 /*
- * The upper bits are a flow's first bucket: multilinear hashing under a random secret (Lemire and Kaser, 2014), so that
- * an attacker cannot fill a bucket on purpose.
+ * Two characters of 32 bits, each with a key of 64 bits, in one product, after Multilinear-HM (Lemire and Kaser,
+ * "Strongly universal string hashing is fast", 2014). The sums of such products of two different strings have the same
+ * upper half under one secret in 2^31: in their difference, a random key stands with a factor that is not 0 and below
+ * 2^32. The first character is not masked: what the second adds to it does not change that.
+ *
+ * With characters of 64 bits, bits at the upper end of a character reach only the upper end of the sum: strings that
+ * differ there alone have few sums, whatever the secret.
  */
-static __always_inline __u64 flow4_hash(__u64 key, __u64 secret)
+static __always_inline __u64 keyed(__u64 characters, const volatile __u64 *keys)
 {
-	return spread(key * secret);
+	return (characters + keys[0]) * ((characters >> 32) + keys[1]);
 }
 
-static __always_inline __u64 flow6_hash(__u64 prefix, __u64 host, __u64 rest, __u64 secret)
+/* Folds and multiplies once more: with sums alone, one secret in a few puts neighbours' flows into few buckets. */
+static __always_inline __u64 spread(__u64 sum)
 {
-	return spread(prefix * secret + host * (secret << 21 | secret >> 43) + rest * (secret << 42 | secret >> 22));
+	return (sum ^ sum >> 32) * MULTIPLIER_2;
+}
+
+/* The upper bits are a flow's first bucket. The secret is random: an attacker cannot fill a bucket on purpose. */
+static __always_inline __u64 flow4_hash(__u64 key, const volatile __u64 *secret)
+{
+	return spread(keyed(key, secret));
+}
+
+/* `rest` is one character. */
+static __always_inline __u64 flow6_hash(__u64 prefix, __u64 host, __u64 rest, const volatile __u64 *secret)
+{
+	return spread(keyed(prefix, secret) + keyed(host, secret + 2) + (rest + secret[4]) * secret[5]);
 }
 
 /* The upper bits are a flow's second bucket. */
 static __always_inline __u64 flow_second_hash(__u64 hash)
 {
 	return (hash ^ hash >> 32) * MULTIPLIER_3;
+}
+
+/* The upper bits are a fragmented packet's bucket. `rest` and `id` are one character each. */
+static __always_inline __u64 fragment4_hash(__u64 addresses, __u64 rest, const volatile __u64 *secret)
+{
+	return spread(keyed(addresses, secret) + (rest + secret[4]) * secret[5]);
+}
+
+static __always_inline __u64 fragment6_hash(const __u64 source[2], const __u64 destination[2], __u64 id,
+					    const volatile __u64 *secret)
+{
+	return spread(keyed(source[0], secret) + keyed(source[1], secret + 2) + (id + secret[4]) * secret[5] +
+		      keyed(destination[0], secret + 6) + keyed(destination[1], secret + 8));
 }
 
 static __always_inline __u64 rotate(__u64 value, __u32 bits)

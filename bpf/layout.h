@@ -24,6 +24,11 @@ enum layout_revision : __u32 {
 	LAYOUT_REVISION = 1,
 };
 
+/* Keys of hash.h. */
+enum hash_secret : __u32 {
+	HASH_SECRET_WORDS = 10,
+};
+
 /* The word that publishes a configuration, and facts about the tables that every program needs. */
 struct control {
 	__u32 active; /* the copy that packets read: 0 or 1 */
@@ -32,7 +37,8 @@ struct control {
 	__u64 generation; /* how often a configuration was published */
 	__u32 features;   /* the features that the program in use was loaded with */
 	enum layout_revision revision;
-	__u64 flow_secret; /* odd and random: spreads flows over their tables, for as long as these exist */
+	/* Random: spreads flows and fragments over their tables, for as long as these exist. */
+	__u64 hash_secret[HASH_SECRET_WORDS];
 	/* By state: the units without a packet after which a flow counts as over; the longest of all services. */
 	__u32 flow_timeouts[16];
 };

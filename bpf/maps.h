@@ -76,7 +76,7 @@ const volatile enum feature features = FEATURE_IPV4 | FEATURE_IPV6;
 const volatile __u32 clock_shift = 8;
 
 /* The same as in `control`. Known when the program is loaded, it costs packets nothing to read. */
-const volatile __u64 flow_secret = 1;
+const volatile __u64 hash_secret[HASH_SECRET_WORDS];
 
 /* Known when the program is loaded, so the verifier drops the code behind a feature that is off. */
 static __always_inline bool uses(enum feature feature)

@@ -47,7 +47,7 @@ static void configure(struct director_bpf* object, const struct size* size, int 
   };
   object->rodata->features = features;
   object->rodata->clock_shift = 8;
-  object->rodata->flow_secret = 0x9e3779b97f4a7c15;
+  for (int i = 0; i < HASH_SECRET_WORDS; i++) object->rodata->hash_secret[i] = MULTIPLIER_1 * (i + 1);
 
 #define SIZE(map, bytes) bpf_map__set_value_size(object->maps.map, bytes)
   SIZE(services4, sizeof(struct services4) + services * sizeof(struct service4));

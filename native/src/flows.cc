@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <random>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -69,6 +70,19 @@ Key ReadKey(const Table& table, size_t index) {
   return {{key & 0xffffffff, 0}, static_cast<uint16_t>(key >> 32), static_cast<uint16_t>(key >> 48)};
 }
 
+using Secret = std::array<__u64, HASH_SECRET_WORDS>;
+
+// Spreads clients over the hash tables of this process: nobody can choose clients that fill one bucket.
+const Secret& OwnSecret() {
+  static const Secret secret = [] {
+    std::random_device device;
+    Secret words;
+    for (auto& word : words) word = static_cast<__u64>(device()) << 32 | device();
+    return words;
+  }();
+  return secret;
+}
+
 // Options of a call: an object's properties, each read once.
 class Options {
  public:
@@ -103,11 +117,15 @@ class Options {
     return elements;
   }
 
-  uint64_t Word(const char* name) const {
-    bool lossless = false;
-    const Napi::Value value = object_.Get(name);
-    if (!value.IsBigInt()) libbpf::ThrowType(env_, std::string(name) + " must be a bigint");
-    return value.As<Napi::BigInt>().Uint64Value(&lossless);
+  // The secret of the program's hashes.
+  Secret HashSecret(const char* name) const {
+    const auto words = Array<uint64_t>(name);
+    Secret secret;
+    if (words.size() != secret.size()) {
+      libbpf::ThrowType(env_, std::string(name) + " must have " + std::to_string(secret.size()) + " words");
+    }
+    std::copy(words.begin(), words.end(), secret.begin());
+    return secret;
   }
 
   Table FlowTable(const char* name, bool ipv6) const {
@@ -243,7 +261,7 @@ class Sweep : public Work {
     const auto mask = masks_.find(key.service);
     if (mask == masks_.end()) return 0;
     const auto& [words, group] = mask->second;
-    return flow6_hash(key.address[0] & words[0], key.address[1] & words[1], group, MULTIPLIER_1);
+    return flow6_hash(key.address[0] & words[0], key.address[1] & words[1], group, OwnSecret().data());
   }
 
   void FindLivingClients() {
@@ -502,7 +520,7 @@ class Summary : public Work {
  private:
   using Client = std::array<uint64_t, 2>;
   struct ClientHash {
-    size_t operator()(const Client& client) const { return flow6_hash(client[0], client[1], 0, MULTIPLIER_1); }
+    size_t operator()(const Client& client) const { return flow6_hash(client[0], client[1], 0, OwnSecret().data()); }
   };
 
   Table table_;
@@ -519,7 +537,7 @@ class Copy : public Work {
       : Work(options.env()),
         from_(options.FlowTable("from", options.Number("family") == 6)),
         to_(options.FlowTable("to", options.Number("family") == 6)),
-        secret_(options.Word("secret")) {}
+        secret_(options.HashSecret("secret")) {}
 
  protected:
   void Execute() override {
@@ -538,8 +556,9 @@ class Copy : public Work {
  private:
   void Place(const __u64* entry, uint64_t data) {
     const size_t key_words = from_.entry_words - 1;
+    const __u64* secret = secret_.data();
     const uint64_t hash =
-        to_.is_ipv6() ? flow6_hash(entry[0], entry[1], entry[2], secret_) : flow4_hash(entry[0], secret_);
+        to_.is_ipv6() ? flow6_hash(entry[0], entry[1], entry[2], secret) : flow4_hash(entry[0], secret);
     __u64* vacant = nullptr;
     for (const uint64_t each : std::array<uint64_t, 2>{hash, flow_second_hash(hash)}) {
       const size_t first = ((each >> 32) * to_.buckets() >> 32) * to_.ways;
@@ -567,7 +586,7 @@ class Copy : public Work {
 
   Table from_;
   Table to_;
-  uint64_t secret_;
+  Secret secret_;
   uint32_t lost_ = 0;
 };
 

@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0xd896d7db907a7a91n;
+export const fingerprint = 0xeef62e319c599bebn;
 
 /** struct services4 */
 export const services4 = {
@@ -361,15 +361,15 @@ export const feature = {
 
 /** struct control */
 export const control = {
-  byteLength: 104,
+  byteLength: 176,
   active: { offset: 0, size: 4 },
   magic: { offset: 4, size: 4 },
   layout: { offset: 8, size: 8 },
   generation: { offset: 16, size: 8 },
   features: { offset: 24, size: 4 },
   revision: { offset: 28, size: 4 },
-  flowSecret: { offset: 32, size: 8 },
-  flowTimeouts: { offset: 40, size: 64, stride: 4 },
+  hashSecret: { offset: 32, size: 80, stride: 8 },
+  flowTimeouts: { offset: 112, size: 64, stride: 4 },
 } as const;
 
 /** enum control_magic */
@@ -490,13 +490,13 @@ export const mh = {
 
 /** The section .rodata */
 export const readOnlyData = {
-  byteLength: 104,
+  byteLength: 168,
   verdictNames: { offset: 0, size: 4 },
   features: { offset: 4, size: 4 },
   clockShift: { offset: 8, size: 4 },
-  flowSecret: { offset: 16, size: 8 },
-  geometry: { offset: 24, size: 28 },
-  constants: { offset: 56, size: 48 },
+  geometry: { offset: 12, size: 28 },
+  constants: { offset: 40, size: 48 },
+  hashSecret: { offset: 88, size: 80 },
 } as const;
 
 /** struct trace */

@@ -234,7 +234,12 @@ export interface NativeAddon {
     /** By state. */
     states: Uint32Array;
   }>;
-  copyFlows(options: { from: NativeMapping; to: NativeMapping; family: 4 | 6; secret: bigint }): Promise<number>;
+  copyFlows(options: {
+    from: NativeMapping;
+    to: NativeMapping;
+    family: 4 | 6;
+    secret: BigUint64Array;
+  }): Promise<number>;
 }
 
 /** The addon that scripts/build made for this platform and processor. */

@@ -32,3 +32,34 @@ export function ringHash(clientAddress: Uint8Array, clientPort: number): bigint 
   const host = littleEndian(clientAddress.subarray(8));
   return mix(prefix ^ (prefix >> 32n) ^ ((host + port * MULTIPLIER_3) & WORD));
 }
+
+/** Two characters of 32 bits, each with its key, in one product: keyed() in bpf/hash.h. */
+function keyed(characters: bigint, first: bigint, second: bigint): bigint {
+  return (characters + first) * ((characters >> 32n) + second);
+}
+
+function spread(sum: bigint): bigint {
+  const word = sum & WORD;
+  return ((word ^ (word >> 32n)) * MULTIPLIER_2) & WORD;
+}
+
+/**
+ * The 64-bit hash of a flow's key: its upper bits are the flow's first bucket.
+ *
+ * @param key the entry without its data, 8 bytes for IPv4 and 24 for IPv6
+ * @param secret HASH_SECRET_WORDS words
+ */
+export function flowHash(key: Uint8Array, secret: BigUint64Array): bigint {
+  const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
+  const sum = keyed(view.getBigUint64(0, true), secret[0]!, secret[1]!);
+  if (key.length === 8) {
+    return spread(sum);
+  }
+  const [host, rest] = [view.getBigUint64(8, true), view.getBigUint64(16, true)];
+  return spread(sum + keyed(host, secret[2]!, secret[3]!) + (rest + secret[4]!) * secret[5]!);
+}
+
+/** Its upper bits are a flow's second bucket: flow_second_hash() in bpf/hash.h. */
+export function secondFlowHash(hash: bigint): bigint {
+  return ((hash ^ (hash >> 32n)) * MULTIPLIER_3) & WORD;
+}

@@ -1,20 +1,17 @@
-/** Finds one flow in its table, by the arithmetic of bpf/hash.h and bpf/flow_lookup.h. */
+/** Finds one flow in its table, by the arithmetic of bpf/flow_lookup.h. */
 
 import { FLOW_WAYS } from '../../image/index.js';
-import * as layout from '../../layout/index.js';
 import type { Mapping } from '../../libbpf/index.js';
 import type { Family } from '../../model/index.js';
+import { flowHash, secondFlowHash } from '../../oracle/index.js';
 import { decodeFlow, entryBytes, type FlowEntry } from './entry.js';
-
-const WORD = (1n << 64n) - 1n;
-const { 2: MULTIPLIER_2, 3: MULTIPLIER_3 } = layout.hashMultiplier;
 
 /** A flow table. */
 export interface FlowTable {
   readonly family: Family;
   readonly memory: Mapping;
   /** Spreads flows over the table. */
-  readonly secret: bigint;
+  readonly secret: BigUint64Array;
   /** The program's time. */
   readonly now: number;
 }
@@ -37,8 +34,8 @@ export function findFlow({ family, memory, secret, now }: FlowTable, key: FlowKe
   const ways = family === 4 ? FLOW_WAYS.ipv4 : FLOW_WAYS.ipv6;
   const wanted = keyBytes(key);
   const buckets = BigInt(memory.byteLength / byteLength / ways);
-  const first = hashOf(wanted, secret);
-  for (const hash of [first, ((first ^ (first >> 32n)) * MULTIPLIER_3) & WORD]) {
+  const first = flowHash(wanted, secret);
+  for (const hash of [first, secondFlowHash(first)]) {
     const bucket = Number(((hash >> 32n) * buckets) >> 32n);
     const entries = memory.read(bucket * ways * byteLength, new Uint8Array(ways * byteLength));
     for (let at = 0; at < entries.length; at += byteLength) {
@@ -65,15 +62,4 @@ function keyBytes({ service, client, clientPort }: FlowKey): Uint8Array {
   view.setUint16(portAt, clientPort);
   view.setUint16(serviceAt, service, true);
   return bytes;
-}
-
-/** flow4_hash() and flow6_hash(). */
-function hashOf(key: Uint8Array, secret: bigint): bigint {
-  const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
-  const rotated = (bits: bigint): bigint => ((secret << bits) | (secret >> (64n - bits))) & WORD;
-  const product = [secret, rotated(21n), rotated(42n)]
-    .slice(0, key.length / 8)
-    .reduce((sum, factor, i) => sum + view.getBigUint64(i * 8, true) * factor, 0n);
-  const sum = product & WORD;
-  return ((sum ^ (sum >> 32n)) * MULTIPLIER_2) & WORD;
 }

@@ -14,13 +14,14 @@ export class Control {
   }
 
   /** Fills the block of new maps. */
-  initialize(features: number, flowSecret: bigint): void {
+  initialize(features: number, hashSecret: BigUint64Array): void {
     const view = new DataView(new ArrayBuffer(layout.control.byteLength));
     view.setUint32(layout.control.magic.offset, CONTROL_MAGIC, true);
     view.setBigUint64(layout.control.layout.offset, layout.fingerprint, true);
     view.setUint32(layout.control.features.offset, features, true);
-    view.setBigUint64(layout.control.flowSecret.offset, flowSecret, true);
-    this.#memory.write(0, new Uint8Array(view.buffer));
+    const bytes = new Uint8Array(view.buffer);
+    bytes.set(bytesOf(hashSecret), layout.control.hashSecret.offset);
+    this.#memory.write(0, bytes);
   }
 
   /** The copy that packets read. */
@@ -50,9 +51,10 @@ export class Control {
     this.#memory.store32(layout.control.features.offset, features);
   }
 
-  /** The secret that spreads flows over their tables. */
-  get flowSecret(): bigint {
-    return this.#read64(layout.control.flowSecret.offset);
+  /** The secret that spreads flows and fragments over their tables: HASH_SECRET_WORDS words. */
+  get hashSecret(): BigUint64Array {
+    const { offset, size } = layout.control.hashSecret;
+    return new BigUint64Array(this.#memory.read(offset, new Uint8Array(size)).buffer);
   }
 
   /** Sets after how long flows of each state may give way to others. */
@@ -64,6 +66,11 @@ export class Control {
     const bytes = this.#memory.read(offset, new Uint8Array(8));
     return new DataView(bytes.buffer).getBigUint64(0, true);
   }
+}
+
+/** Returns the memory of some words. */
+export function bytesOf({ buffer, byteOffset, byteLength }: BigUint64Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** Returns whether a pinned map is a control block of this version's layout. */

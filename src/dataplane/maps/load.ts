@@ -5,13 +5,14 @@ import * as layout from '../../layout/index.js';
 import { BpfObject, KernelError } from '../../libbpf/index.js';
 import { BeelineError } from '../../model/index.js';
 import { clockShift } from '../flows/clock.js';
+import { bytesOf } from './control.js';
 
 /** The constants of a program. */
 export interface Constants {
   readonly geometry: Geometry;
   /** Bits of enum feature. */
   readonly features: number;
-  readonly flowSecret: bigint;
+  readonly hashSecret: BigUint64Array;
 }
 
 /**
@@ -70,7 +71,7 @@ function openObject(path: string): BpfObject {
   }
 }
 
-function setConstants(object: BpfObject, { geometry, features, flowSecret }: Constants): void {
+function setConstants(object: BpfObject, { geometry, features, hashSecret }: Constants): void {
   const view = new DataView(new ArrayBuffer(layout.readOnlyData.byteLength));
   const at = layout.readOnlyData.geometry.offset;
   const set = (field: { offset: number }, value: number): void => {
@@ -85,8 +86,9 @@ function setConstants(object: BpfObject, { geometry, features, flowSecret }: Con
   set(layout.geometry.flows6Buckets, geometry.flows6 / FLOW_WAYS.ipv6);
   view.setUint32(layout.readOnlyData.features.offset, features, true);
   view.setUint32(layout.readOnlyData.clockShift.offset, clockShift(), true);
-  view.setBigUint64(layout.readOnlyData.flowSecret.offset, flowSecret, true);
-  object.section('.rodata').setInitialValue(new Uint8Array(view.buffer));
+  const bytes = new Uint8Array(view.buffer);
+  bytes.set(bytesOf(hashSecret), layout.readOnlyData.hashSecret.offset);
+  object.section('.rodata').setInitialValue(bytes);
 }
 
 function programRefused(error: unknown): unknown {

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from 'node:
 import { join } from 'node:path';
 
 import { type Geometry, requireMemory } from '../../image/index.js';
+import * as layout from '../../layout/index.js';
 import { BpfMap, type BpfObject, BpfProgram, KernelError } from '../../libbpf/index.js';
 import { availableMemory, possibleCpus } from '../../native/index.js';
 import { Control, isOurControl } from './control.js';
@@ -56,8 +57,8 @@ export class MapSet implements Disposable {
     // Tables that stay in use take no more memory.
     const made = FLOW_TABLES.filter((key) => !kept.includes(key)).reduce((sum, key) => sum + sizes[key], 0);
     requireMemory(made, availableMemory());
-    const flowSecret = before === undefined ? newSecret() : before.control.flowSecret;
-    const loaded = loadObject(objectPath, { geometry, features, flowSecret }, (object) => {
+    const hashSecret = before === undefined ? newSecret() : before.control.hashSecret;
+    const loaded = loadObject(objectPath, { geometry, features, hashSecret }, (object) => {
       for (const [key, size] of Object.entries(sizes)) {
         object.map(MAP_NAMES[key as MapKey]).setValueSize(size);
       }
@@ -73,14 +74,14 @@ export class MapSet implements Disposable {
       object.map(MAP_NAMES.destinationIdentities).setMaxEntries(geometry.destinations);
     });
     const set = new MapSet(loaded);
-    set.control.initialize(features, flowSecret);
+    set.control.initialize(features, hashSecret);
     return set;
   }
 
   /** Loads the program again, with the maps of another set. Both sets see the same memory. */
   static reload(objectPath: string, from: MapSet, features: number): MapSet {
-    const { flowSecret } = from.control;
-    const loaded = loadObject(objectPath, { geometry: from.geometry, features, flowSecret }, (object) => {
+    const { hashSecret } = from.control;
+    const loaded = loadObject(objectPath, { geometry: from.geometry, features, hashSecret }, (object) => {
       for (const key of MAP_KEYS) {
         object.map(MAP_NAMES[key]).reuse(from.#maps[key]);
       }
@@ -103,8 +104,8 @@ export class MapSet implements Disposable {
     wanted: readonly string[],
     own: readonly string[],
   ): Promise<Pick<BpfObject, 'programs' | 'maps'>> {
-    const { features, flowSecret } = this.control;
-    return loadObjectAsync(objectPath, wanted, { geometry: this.geometry, features, flowSecret }, (object) => {
+    const { features, hashSecret } = this.control;
+    return loadObjectAsync(objectPath, wanted, { geometry: this.geometry, features, hashSecret }, (object) => {
       for (const [name, map] of this.#namedMaps()) {
         if (own.includes(name)) {
           object.map(name).setMaxEntries(map.info.maxEntries);
@@ -184,9 +185,9 @@ export class MapSet implements Disposable {
   }
 }
 
-/** Returns an odd number: multiplying by it makes no two keys of flows equal. */
-function newSecret(): bigint {
-  return randomBytes(8).readBigUInt64LE() | 1n;
+/** Draws the keys of the hash functions. */
+function newSecret(): BigUint64Array {
+  return new BigUint64Array(new Uint8Array(randomBytes(layout.control.hashSecret.size)).buffer);
 }
 
 /** BPF file systems refuse names with dots. */

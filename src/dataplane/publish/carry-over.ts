@@ -70,7 +70,7 @@ export async function copyFlows(from: MapSet, to: MapSet): Promise<number> {
         from: from.memory.mapping(key).native,
         to: to.memory.mapping(key).native,
         family: key === 'flows4' ? 4 : 6,
-        secret: to.control.flowSecret,
+        secret: to.control.hashSecret,
       });
     }
   }
