@@ -129,6 +129,8 @@ static __always_inline __u32 follow_known(struct flow_query *query, const struct
 	__u32 before = flow_number(data), number = before, state = flow_state(data);
 	__u32 next = next_state(state, query->event);
 	bool syn = query->event == EVENT_SYN, over = state == FLOW_TIME_WAIT || state == FLOW_CLOSE;
+	/* Checked here, where the index is in a register: kernel 6.1 forgets the check of one that was spilled. */
+	volatile __u64 *entry = data_at(found - 1, words);
 
 	query->opens = syn && over;
 	if (query->opens || !takes_packets(number, query->copy) || (syn && turns_away(number, state))) {
@@ -143,7 +145,7 @@ static __always_inline __u32 follow_known(struct flow_query *query, const struct
 	}
 	if (query->event == EVENT_PASSIVE)
 		return number;
-	change_entry(data_at(found - 1, words), data, number, next, query->now);
+	change_entry(entry, data, number, next, query->now);
 	if (policy->flags & POLICY_PERSISTENT && next != state && (next == FLOW_ESTABLISHED || next == FLOW_UDP)) {
 		/* The client's address is not forged, or at least the packet is not one of a flood. */
 		found = find_template(query);
