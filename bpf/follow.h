@@ -104,24 +104,48 @@ static __always_inline __u32 previous_number(const struct flow_query *query, __u
 }
 
 /*
+ * Whether a destination turns away the SYN that finds a flow to it in this state. With weight 0 it turns away every
+ * SYN, a repeated one too, as in IPVS with expire_nodest_conn (ip_vs_in() in net/netfilter/ipvs/ip_vs_core.c):
+ * otherwise clients that use their ports again would keep it in use. At its threshold it turns away only SYNs of other
+ * connections: a flow that waits for its handshake may be the one that reached the threshold.
+ */
+static __always_inline bool turns_away(__u32 number, __u32 state)
+{
+	const struct load *load = load_of(number);
+	if (!load || !(load->quiesced || (load->overload && state != FLOW_SYN_RECV)))
+		return false;
+	NOTE_STEP(TRACE_TURNED_AWAY);
+	return true;
+}
+
+/*
  * Follows a flow that has an entry. A SYN after its end begins another flow (is_new_conn_expected in
- * net/netfilter/ipvs/ip_vs_core.c); a flow whose destination takes no packets any more goes to another at once.
+ * net/netfilter/ipvs/ip_vs_core.c), and so does a SYN that its destination turns away; a flow whose destination takes
+ * no packets any more goes to another at once.
  */
 static __always_inline __u32 follow_known(struct flow_query *query, const struct policy *policy, __u32 found,
 					  __u64 data, __u32 words)
 {
-	__u32 number = flow_number(data), state = flow_state(data), next = next_state(state, query->event);
-	bool over = state == FLOW_TIME_WAIT || state == FLOW_CLOSE;
+	__u32 before = flow_number(data), number = before, state = flow_state(data);
+	__u32 next = next_state(state, query->event);
+	bool syn = query->event == EVENT_SYN, over = state == FLOW_TIME_WAIT || state == FLOW_CLOSE;
+	/* Checked here, where the index is in a register: kernel 6.1 forgets the check of one that was spilled. */
+	volatile __u64 *entry = data_at(found - 1, words);
 
-	query->opens = over && query->event == EVENT_SYN;
-	if (query->opens || !takes_packets(number, query->copy)) {
+	query->opens = syn && over;
+	if (query->opens || !takes_packets(number, query->copy) || (syn && turns_away(number, state))) {
 		number = assign(query, policy, 0);
 		if (!number)
 			return no_destination(query);
+		/* A template may lead it back. */
+		if (syn && number != before) {
+			query->opens = true;
+			next = FLOW_SYN_RECV;
+		}
 	}
 	if (query->event == EVENT_PASSIVE)
 		return number;
-	change_entry(data_at(found - 1, words), data, number, next, query->now);
+	change_entry(entry, data, number, next, query->now);
 	if (policy->flags & POLICY_PERSISTENT && next != state && (next == FLOW_ESTABLISHED || next == FLOW_UDP)) {
 		/* The client's address is not forged, or at least the packet is not one of a flood. */
 		found = find_template(query);

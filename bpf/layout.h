@@ -317,7 +317,7 @@ struct load {
 	__u32 lower;    /* with less than so many flows new ones come again; 0: three quarters of `upper` */
 	__u32 overload; /* 1: it was at `upper`, and not below `lower` since then */
 	__u32 member;   /* lblcr: the turn in which it came into use; 0: it is not in use */
-	__u32 zero;
+	__u32 quiesced; /* 1: its weight is 0 */
 };
 
 struct loads {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * How a packet changes its flow's state. In direct routing only the client's half passes here, so this is the table
- * that IPVS calls input-only (net/netfilter/ipvs/ip_vs_proto_tcp.c).
+ * that IPVS calls input-only (net/netfilter/ipvs/ip_vs_proto_tcp.c), but for one transition: a client that sends an ACK
+ * or a FIN after a reset did not send the reset, or its real server ignored it (RFC 5961, 3.2), and the flow lives.
  */
 #pragma once
 
@@ -87,10 +88,12 @@ static __always_inline __u32 next_state(__u32 state, enum flow_event event)
 		      FROM_CLOSE(FLOW_SYN_RECV);
 		break;
 	case EVENT_FIN:
-		row = ROW(FLOW_TIME_WAIT, FLOW_FIN_WAIT, FLOW_TIME_WAIT, FLOW_FIN_WAIT, FLOW_FIN_WAIT);
+		row = ROW(FLOW_TIME_WAIT, FLOW_FIN_WAIT, FLOW_TIME_WAIT, FLOW_FIN_WAIT, FLOW_FIN_WAIT) |
+		      FROM_CLOSE(FLOW_FIN_WAIT);
 		break;
 	case EVENT_ACK:
-		row = ROW(FLOW_ESTABLISHED, FLOW_ESTABLISHED, FLOW_TIME_WAIT, FLOW_FIN_WAIT, FLOW_ESTABLISHED);
+		row = ROW(FLOW_ESTABLISHED, FLOW_ESTABLISHED, FLOW_TIME_WAIT, FLOW_FIN_WAIT, FLOW_ESTABLISHED) |
+		      FROM_CLOSE(FLOW_ESTABLISHED);
 		break;
 	case EVENT_RST:
 		row = ROW(FLOW_SYN_RECV, FLOW_CLOSE, FLOW_CLOSE, FLOW_CLOSE, FLOW_CLOSE);

@@ -157,6 +157,11 @@ export interface ExplainedFlow {
   readonly known?: ExplainedEntry | undefined;
   /** The state that its entry would change to. */
   readonly next?: string | undefined;
+  /**
+   * Why the known real server does not get the SYN, which begins another flow: its weight is 0, or it is at its upper
+   * threshold.
+   */
+  readonly turnedAwayBy?: 'weight' | 'threshold' | undefined;
   /** The state of the entry that would be stored. */
   readonly stored?: string | undefined;
   /** The entry that it would replace. */

@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0xeef62e319c599bebn;
+export const fingerprint = 0x2e2126e8a7875dacn;
 
 /** struct services4 */
 export const services4 = {
@@ -271,7 +271,7 @@ export const load = {
   lower: { offset: 16, size: 4 },
   overload: { offset: 20, size: 4 },
   member: { offset: 24, size: 4 },
-  zero: { offset: 28, size: 4 },
+  quiesced: { offset: 28, size: 4 },
 } as const;
 
 /** struct cursors */
@@ -541,6 +541,7 @@ export const traceStep = {
   'later-fragment': 128,
   'no-room': 256,
   sought: 512,
+  'turned-away': 1024,
 } as const;
 
 /** enum flow_event */

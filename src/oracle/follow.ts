@@ -46,22 +46,36 @@ export function follow(maps: Maps, service: CompiledService, packet: Packet): Fo
   return isHashing(asked.scheduler) ? beginHashed(query, previous) : beginScheduled(query);
 }
 
+/** Whether a flow's destination turns away the SYN that finds the flow. */
+function turnsAway({ maps, service }: Query, { address, state }: Entry, index: number): boolean {
+  recallLoads(maps, service);
+  const { overloaded } = loadOf(maps, loadName(service, address));
+  return service.destinations[index]!.weight === 0 || (overloaded && state !== 'syn-recv');
+}
+
 /** A packet whose flow has an entry. */
 function followKnown(query: Query, entry: Entry): Followed {
   const { maps, service, packet } = query;
   const { state } = entry;
-  const opens = (state === 'time-wait' || state === 'close') && packet.event === 'syn';
-  let index = reachableIndex(service, entry.address);
-  if (opens || index === undefined) {
+  const syn = packet.event === 'syn';
+  let opens = (state === 'time-wait' || state === 'close') && syn;
+  const before = reachableIndex(service, entry.address);
+  let index = before;
+  let next = nextState(state, packet.event);
+  if (opens || index === undefined || (syn && turnsAway(query, entry, index))) {
     index = assign(query, undefined);
     if (index === undefined) {
       return { opens };
+    }
+    // A template may lead it back.
+    if (syn && index !== before) {
+      opens = true;
+      next = 'syn-recv';
     }
   }
   if (packet.event === 'passive') {
     return { index, opens };
   }
-  const next = nextState(state, packet.event);
   changeEntry(maps, service, entry, index, next);
   const firm = next === 'established' || next === 'udp';
   if (service.service.persistence !== undefined && next !== state && firm) {

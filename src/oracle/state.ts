@@ -52,7 +52,10 @@ export function udpEvent(payload: Uint8Array): FlowEvent {
 
 type TcpState = 'syn-recv' | 'unconfirmed' | 'close' | 'time-wait' | 'fin-wait' | 'established';
 
-/** Event, state, next state (net/netfilter/ipvs/ip_vs_proto_tcp.c, INPUT-ONLY). A state that is missing here becomes `close`. */
+/**
+ * Event, state, next state (net/netfilter/ipvs/ip_vs_proto_tcp.c, INPUT-ONLY; there a flow stays closed). A state that is
+ * missing here becomes `close`.
+ */
 const TCP_TABLE: Partial<Record<FlowEvent, Partial<Record<LiveState, TcpState>>>> = {
   syn: {
     'syn-recv': 'syn-recv',
@@ -65,6 +68,7 @@ const TCP_TABLE: Partial<Record<FlowEvent, Partial<Record<LiveState, TcpState>>>
   fin: {
     'syn-recv': 'time-wait',
     unconfirmed: 'fin-wait',
+    close: 'fin-wait',
     'time-wait': 'time-wait',
     'fin-wait': 'fin-wait',
     established: 'fin-wait',
@@ -72,6 +76,7 @@ const TCP_TABLE: Partial<Record<FlowEvent, Partial<Record<LiveState, TcpState>>>
   ack: {
     'syn-recv': 'established',
     unconfirmed: 'established',
+    close: 'established',
     'time-wait': 'time-wait',
     'fin-wait': 'fin-wait',
     established: 'established',

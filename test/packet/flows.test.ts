@@ -5,7 +5,16 @@ import test from 'node:test';
 
 import { compile, type CompiledService, type Image } from '../../src/image/index.js';
 import * as layout from '../../src/layout/index.js';
-import { type FlowTableSizes, ip, parseIp, type Service } from '../../src/model/index.js';
+import {
+  type Destination,
+  type FlowTableSizes,
+  ip,
+  isHashing,
+  parseIp,
+  type Scheduler,
+  SCHEDULERS,
+  type Service,
+} from '../../src/model/index.js';
 import { Caller, type Client, frameOf, serverOf } from '../support/clients.js';
 import { PacketDirector } from '../support/director.js';
 import { recordedFlows } from '../support/ipvs-golden.js';
@@ -205,6 +214,221 @@ test('a SYN after the end of a flow begins another one, which is scheduled again
     assert.equal(entriesOf(director).length, 1);
     assert.deepEqual(loads(director), [1, 0, 0]);
   }
+});
+
+/** Segments that bring a flow into each state, under a scheduler that stores flows at their SYN. */
+const WAYS: Readonly<Partial<Record<Entry['state'], readonly string[]>>> = {
+  'syn-recv': ['S'],
+  established: ['S', 'A', 'A'],
+  'fin-wait': ['S', 'A', 'FA'],
+  close: ['S', 'A', 'A', 'R'],
+  'time-wait': ['S', 'FA'],
+};
+
+/** The ring schedulers store no SYN: only flows that began again are in SYN_RECV, or in TIME_WAIT. */
+const RING_WAYS: typeof WAYS = {
+  ...WAYS,
+  unconfirmed: ['S', 'A'],
+  'syn-recv': ['S', 'A', 'FA', 'S'],
+  'time-wait': ['S', 'A', 'FA', 'S', 'FA'],
+};
+
+/** Under these a client, or a VIP, has one real server: when that one takes no new flows, they are refused. */
+const REFUSING: Readonly<Record<string, readonly Scheduler[]>> = {
+  drained: ['sh', 'dh'],
+  gone: [],
+  full: ['sh', 'dh', 'mh'],
+};
+
+/** Returns a service for each scheduler, of both families in turn, at ports from 1 on. */
+function oneOfEach(schedulers: readonly Scheduler[], rest: Partial<Service> = {}, firstPort = 1): Service[] {
+  return schedulers.map((scheduler, i) => {
+    const [vip, servers] = i % 2 === 0 ? [VIP, [ONE, TWO]] : [VIP6, [ONE6, TWO6]];
+    return service(vip, firstPort + i, servers, { scheduler, ...rest });
+  });
+}
+
+/** Returns the service with one real server changed, or without it. @param last the last part of its address */
+function withChanged(asked: Service, last: string, change: Partial<Destination> | undefined): Service {
+  const destinations = asked.destinations.flatMap((each) =>
+    !each.address.endsWith(last) ? [each] : change === undefined ? [] : [{ ...each, ...change }],
+  );
+  return { ...asked, destinations };
+}
+
+/** Marks a real server as one that reached its upper threshold. */
+function setOverload(director: PacketDirector, { address, port, protocol }: Service, last: string): void {
+  const name = `${protocol} ${address.includes(':') ? `[${address}]` : address}:${port}`;
+  const { destinations } = director.publisher.numbering.get(name)!;
+  const [, number] = [...destinations].find(([each]) => each.endsWith(last))!;
+  using memory = director.publisher.set!.maps.get('loads')!.mmap('write');
+  memory.store32(number * layout.load.byteLength + layout.load.overload.offset, 1);
+}
+
+for (const [title, change] of [
+  ['drained', { weight: 0 }],
+  ['gone', undefined],
+  ['full', { upperThreshold: 1 }],
+] as const) {
+  test(`a SYN of a known flow begins no other one at a real server that is ${title}, in any state`, async () => {
+    const cases = SCHEDULERS.flatMap((scheduler) =>
+      Object.entries(isHashing(scheduler) ? RING_WAYS : WAYS)
+        // At a full one that may be the SYN that filled it: see the next test.
+        .filter(([state]) => title !== 'full' || state !== 'syn-recv')
+        .map(([state, segments]) => ({ scheduler, state, segments })),
+    );
+    const services = oneOfEach(cases.map(({ scheduler }) => scheduler));
+    using director = await PacketDirector.with(services, {}, SMALL);
+    const callers = services.map((each) => new Caller(director, each));
+    const before = cases.map(({ segments, state }, i) => {
+      const server = callers[i]!.segments(1000 + i, ...segments)!;
+      assert.equal(stateOf(director, 1000 + i), state, cases[i]!.scheduler);
+      return server;
+    });
+    await director.publish(
+      services.map((each, i) => withChanged(each, before[i]!, change)),
+      {},
+      SMALL,
+    );
+    for (const [i, { scheduler, state }] of cases.entries()) {
+      const what = `${scheduler}, ${state}`;
+      const [caller, other] = [callers[i]!, before[i] === '31' ? '32' : '31'];
+      if (title === 'full') {
+        setOverload(director, services[i]!, before[i]!);
+      }
+      const after = caller.send(1000 + i, 'S');
+      if (REFUSING[title]!.includes(scheduler)) {
+        assert.equal(after, undefined, what);
+        assert.equal(stateOf(director, 1000 + i), state, what);
+      } else {
+        assert.equal(after, other, what);
+        assert.equal(stateOf(director, 1000 + i), 'syn-recv', what);
+        assert.equal(caller.segments(1000 + i, 'A', 'A', 'FA'), other, what);
+      }
+    }
+    const entries = entriesOf(director);
+    const active = entries.filter(({ state }) => ['syn-recv', 'unconfirmed', 'established'].includes(state)).length;
+    assert.deepEqual(loads(director), [active, entries.length - active, 0]);
+  });
+}
+
+test('a SYN that is sent again stays at its real server, although the flow brought that to its threshold', async () => {
+  const services = oneOfEach(['rr', 'wrr', 'wlc', 'nq', 'fo', 'lblc', 'lblcr']).map((each) =>
+    ['31', '32'].reduce((all, last) => withChanged(all, last, { upperThreshold: 1 }), each),
+  );
+  using director = await PacketDirector.with(services, {}, SMALL);
+  for (const each of services) {
+    const caller = new Caller(director, each);
+    const first = caller.send(1000, 'S');
+    assert.notEqual(first, undefined);
+    assert.deepEqual([caller.send(1000, 'S'), caller.send(1000, 'S'), caller.send(1000, 'A')], [first, first, first]);
+  }
+  for (const { name, destinations } of director.publisher.counters().services) {
+    assert.equal(
+      destinations.reduce((sum, { flows }) => sum + flows, 0),
+      1,
+      name,
+    );
+  }
+});
+
+test('packets other than a SYN stay at a drained or full real server', async () => {
+  const services = oneOfEach(SCHEDULERS);
+  using director = await PacketDirector.with(services, {}, SMALL);
+  const before = services.map((each) => new Caller(director, each).segments(1000, 'S', 'A', 'A')!);
+  const change = { weight: 0, upperThreshold: 1 };
+  await director.publish(
+    services.map((each, i) => withChanged(each, before[i]!, change)),
+    {},
+    SMALL,
+  );
+  for (const [i, each] of services.entries()) {
+    setOverload(director, each, before[i]!);
+    for (const flags of ['A', 'FA', 'A', 'R', 'A']) {
+      assert.equal(new Caller(director, each).send(1000, flags), before[i], `${each.scheduler}, ${flags}`);
+    }
+  }
+});
+
+test('datagrams stay at a drained real server, and so do flows whose template leads there', async () => {
+  const [datagrams] = oneOfEach(['rr'], { protocol: 'udp' });
+  const [persistent] = oneOfEach(['rr'], { persistence: { timeout: 300 } });
+  using director = await PacketDirector.with([datagrams!, persistent!], {}, SMALL);
+  const [udp, tcp] = [new Caller(director, datagrams!), new Caller(director, persistent!)];
+  const [first, second] = [udp.segments(1000, '', '')!, tcp.segments(2000, 'S', 'A', 'A')!];
+  await director.publish(
+    [withChanged(datagrams!, first, { weight: 0 }), withChanged(persistent!, second, { weight: 0 })],
+    {},
+    SMALL,
+  );
+  assert.equal(udp.send(1000, ''), first);
+  // As in IPVS by default (expire_quiescent_template is off), other flows of the client go there too.
+  assert.equal(tcp.send(2000, 'S'), second);
+  assert.equal(stateOf(director, 2000), 'established');
+  assert.equal(tcp.send(2001, 'S'), second);
+});
+
+test('a SYN of a known flow stays at a real server that was drained and is not any more', async () => {
+  const services = oneOfEach(SCHEDULERS);
+  using director = await PacketDirector.with(services, {}, SMALL);
+  const before = services.map((each) => new Caller(director, each).segments(1000, 'S', 'A', 'FA')!);
+  for (const weight of [0, 2]) {
+    await director.publish(
+      services.map((each, i) => withChanged(each, before[i]!, { weight })),
+      {},
+      SMALL,
+    );
+  }
+  services.forEach((each, i) => {
+    assert.equal(new Caller(director, each).send(1000, 'S'), before[i], each.scheduler);
+  });
+});
+
+test('a flow lives when its client sends an ACK or a FIN after a reset, and begins again when it sends a SYN', async () => {
+  const cases: readonly (readonly [segments: readonly string[], state: Entry['state']])[] = [
+    [['S', 'A', 'R'], 'close'],
+    [['S', 'A', 'R', 'A'], 'established'],
+    [['S', 'A', 'RA', 'A'], 'established'],
+    [['S', 'A', 'R', 'R', 'A', 'R', 'A'], 'established'],
+    [['S', 'A', 'R', 'A', 'R'], 'close'],
+    [['S', 'A', 'R', 'FA'], 'fin-wait'],
+    [['S', 'A', 'R', 'FA', 'A'], 'fin-wait'],
+    [['S', 'A', 'FA', 'R'], 'close'],
+    [['S', 'A', 'FA', 'R', 'A'], 'established'],
+    [['S', 'A', ''], 'close'],
+    [['S', 'A', '', 'A'], 'established'],
+    [['S', 'R'], 'syn-recv'],
+    [['S', 'R', 'A'], 'established'],
+    [['S', 'FA', 'R'], 'close'],
+    [['S', 'FA', 'A'], 'time-wait'],
+    [['S', 'A', 'R', 'S'], 'syn-recv'],
+  ];
+  const services = oneOfEach(['rr', 'rr', 'wlc', 'wlc', 'lblc', 'lblc']);
+  using director = await PacketDirector.with(services, {}, SMALL);
+  for (const [i, each] of services.entries()) {
+    const caller = new Caller(director, each);
+    for (const [j, [segments, state]] of cases.entries()) {
+      const [first, ...rest] = segments;
+      const port = 1000 * (i + 1) + j;
+      const server = caller.send(port, first!);
+      // A SYN after the end may go elsewhere.
+      assert.ok(caller.segments(port, ...rest) === server || segments.at(-1) === 'S');
+      assert.equal(stateOf(director, port), state, `${each.scheduler}, ${each.address}, ${segments.join(' ')}`);
+    }
+  }
+});
+
+test('under a ring scheduler a reset does not end a flow whose client goes on', async () => {
+  const services = oneOfEach(['maglev', 'sh', 'mh', 'mh']);
+  using director = await PacketDirector.with(services, {}, SMALL);
+  using moved = await movedDirector({ ...services[0]!, track: 'moved' });
+  for (const [to, each] of [...services.map((every) => [director, every] as const), [moved, services[0]!] as const]) {
+    const caller = new Caller(to, each);
+    const before = caller.segments(1000, 'S', 'A', 'A');
+    assert.equal(caller.segments(1000, 'R', 'A'), before, each.scheduler);
+  }
+  assert.deepEqual(loads(director), [services.length, 0, 0]);
+  assert.deepEqual(loads(moved), [1, 0, 0]);
 });
 
 test('a SYN flood of a million sources against the ring stores nothing and evicts nothing', async () => {

@@ -9,10 +9,22 @@ export function readLoads(memory: MapMemory, count: number): Uint32Array {
   return new Uint32Array(memory.read('loads', 0, 0, count * layout.load.byteLength).buffer);
 }
 
-/** Sets how many flows a destination may have; 0: no limit. */
-export function setThresholds(memory: MapMemory, number: DestinationNumber, upper: number, lower: number): void {
+/** How many flows a destination may have; 0: no limit. */
+export interface Thresholds {
+  readonly upper: number;
+  readonly lower: number;
+}
+
+/** Sets which new flows a destination takes. @param quiesced none: its weight is 0 */
+export function setLimits(
+  memory: MapMemory,
+  number: DestinationNumber,
+  quiesced: boolean,
+  { upper, lower }: Thresholds,
+): void {
   const loads = memory.mapping('loads');
   const at = number * layout.load.byteLength;
+  loads.store32(at + layout.load.quiesced.offset, Number(quiesced));
   if (loads.load32(at + layout.load.upper.offset) === upper && loads.load32(at + layout.load.lower.offset) === lower) {
     return;
   }

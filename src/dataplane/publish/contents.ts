@@ -30,7 +30,7 @@ import {
 } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
 import { longestTimeouts } from '../flows/timeouts.js';
-import { setThresholds } from '../maps/loads.js';
+import { setLimits } from '../maps/loads.js';
 import type { MapSet } from '../maps/map-set.js';
 import { setDestination, setService } from '../maps/numbers.js';
 import { sequenceBase, type Turn } from './turns.js';
@@ -63,7 +63,7 @@ export class Contents {
   readonly #placements: { 4?: ServicePlacement; 6?: ServicePlacement } = {};
   /** By service name. */
   readonly #turns = new Map<string, Turn>();
-  readonly #thresholds = new Map<string, Pick<WrittenService, 'compiled' | 'numbers'>>();
+  readonly #limits = new Map<string, Pick<WrittenService, 'compiled' | 'numbers'>>();
 
   /**
    * Writes an image into a copy that packets do not read.
@@ -124,21 +124,21 @@ export class Contents {
       set.writeTable('policies', copy, numbering.get(name)!.number * layout.policy.byteLength, policy);
     }
     for (const written of services.values()) {
-      this.#writeThresholds(set, written);
+      this.#writeLimits(set, written);
     }
     this.#copies[copy] = { rings: places.rings, previous: places.previous, services, interfaces };
   }
 
-  /** Thresholds have no copies: they take effect at once. */
-  #writeThresholds({ memory }: MapSet, { compiled, numbers }: WrittenService): void {
+  /** The limits of new flows have no copies: they take effect at once. */
+  #writeLimits({ memory }: MapSet, { compiled, numbers }: WrittenService): void {
     const { name, destinations } = compiled;
-    const before = this.#thresholds.get(name);
+    const before = this.#limits.get(name);
     if (before?.compiled === compiled && before.numbers === numbers) {
       return;
     }
-    this.#thresholds.set(name, { compiled, numbers });
-    for (const { address, upperThreshold = 0, lowerThreshold = 0 } of destinations) {
-      setThresholds(memory, numbers.destinations.get(address)!, upperThreshold, lowerThreshold);
+    this.#limits.set(name, { compiled, numbers });
+    for (const { address, weight, upperThreshold: upper = 0, lowerThreshold: lower = 0 } of destinations) {
+      setLimits(memory, numbers.destinations.get(address)!, weight === 0, { upper, lower });
     }
   }
 }

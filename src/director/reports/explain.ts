@@ -154,11 +154,23 @@ function flowOf(trace: Trace, matched: Matched): ExplainedFlow {
     sought: steps.has('hit') || steps.has('sought'),
     known: entryOf(found, matched),
     next: found && next === shownState(found.state) ? undefined : next,
+    turnedAwayBy: turnedAwayBy(trace, matched),
     stored: stored && shownState(stored.state),
     // It may be another service's flow, so its real server is not among this service's numbers.
     displaces: displaced && { state: shownState(displaced.state), idleSeconds: Math.round(displaced.idleSeconds) },
     noRoom: wanted !== undefined && stored === undefined,
   };
+}
+
+function turnedAwayBy(
+  { steps, found, number }: Trace,
+  { compiled, addresses }: Matched,
+): ExplainedFlow['turnedAwayBy'] {
+  if (found === undefined || !steps.has('turned-away') || found.number === number) {
+    return undefined;
+  }
+  const known = addresses.get(found.number);
+  return compiled.destinations.find(({ address }) => address === known)?.weight === 0 ? 'weight' : 'threshold';
 }
 
 /** Whether the scheduler's table was looked up, so that the slot is known. */

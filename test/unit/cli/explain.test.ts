@@ -47,6 +47,14 @@ test('the flow that a packet belongs to, and its next state, take one line', () 
       flow({ known: { state: 'SYN_RECV', idleSeconds: 0 }, next: 'ESTABLISHED' }),
       'known: SYN_RECV, last packet just now; becomes ESTABLISHED',
     ],
+    [
+      flow({ known, next: 'SYN_RECV', turnedAwayBy: 'weight' }),
+      'known: ESTABLISHED, last packet 3 s ago, at 192.168.1.31, which takes no new flows (weight 0): the SYN begins another flow; becomes SYN_RECV',
+    ],
+    [
+      flow({ known, turnedAwayBy: 'threshold' }),
+      'known: ESTABLISHED, last packet 3 s ago, at 192.168.1.31, which has reached its upper threshold: the SYN begins another flow',
+    ],
     [flow({ event: 'ack', stored: 'ESTABLISHED' }), 'not known; would be remembered as ESTABLISHED'],
     [
       flow({ stored: 'SYN_RECV', displaces: { state: 'SYN_RECV', idleSeconds: 61 } }),

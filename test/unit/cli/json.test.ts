@@ -101,7 +101,7 @@ test('docs/json.md shows every name in an explanation', () => {
   shows(report.service, { name: true, scheduler: true, realServers: true, wildcard: true, remembers: true });
   const key = { protocol: true, client: true, clientPort: true, port: true, event: true } as const;
   const fate = { sought: true, known: true, next: true, stored: true, displaces: true, noRoom: true } as const;
-  shows<ExplainedFlow>({ ...report.flow!, ...captured!.flow! }, { ...key, ...fate });
+  shows<ExplainedFlow>({ ...report.flow!, ...captured!.flow! }, { ...key, ...fate, turnedAwayBy: true });
   shows<ExplainedEntry>(captured!.flow?.known, { state: true, idleSeconds: true, realServer: true });
   shows({ ...captured!.persistence, ...report.persistence! }, { known: true, stored: true });
   const slot = { index: true, of: true, realServer: true, full: true } as const;

@@ -77,12 +77,17 @@ function quotedLine({ protocol, fragment }: ExplainedPacket, flow: ExplainedFlow
     : undefined;
 }
 
+const TURNED_AWAY_BY: Readonly<Record<NonNullable<ExplainedFlow['turnedAwayBy']>, string>> = {
+  weight: 'which takes no new flows (weight 0)',
+  threshold: 'which has reached its upper threshold',
+};
+
 function flowLine(
   flow: ExplainedFlow,
   { scheduler, remembers }: ExplainedService,
   hasDestination: boolean,
 ): string | undefined {
-  const { sought, known, next, stored, displaces, noRoom, event } = flow;
+  const { sought, known, next, turnedAwayBy, stored, displaces, noRoom, event } = flow;
   if (!sought) {
     // A packet that is refused earlier has no flow to speak of.
     return !hasDestination
@@ -94,7 +99,8 @@ function flowLine(
           : undefined;
   }
   if (known !== undefined) {
-    return `known: ${entry(known)}${next === undefined ? '' : `; becomes ${next}`}`;
+    const why = turnedAwayBy && `, ${TURNED_AWAY_BY[turnedAwayBy]}: the SYN begins another flow`;
+    return `known: ${entry(known)}${why ?? ''}${next === undefined ? '' : `; becomes ${next}`}`;
   }
   if (noRoom) {
     return 'not known, and there is no room for an entry';
