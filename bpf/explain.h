@@ -21,8 +21,9 @@ enum trace_step {
 	TRACE_DIVERTED = 32,       /* the destination that its slot leads to is at its threshold */
 	TRACE_FIRST_FRAGMENT = 64, /* its ports would be remembered for the later ones */
 	TRACE_LATER_FRAGMENT = 128,
-	TRACE_NO_ROOM = 256, /* there is no room for an entry that it would store */
-	TRACE_SOUGHT = 512,  /* the rules of follow.h looked its flow's entry up */
+	TRACE_NO_ROOM = 256,     /* there is no room for an entry that it would store */
+	TRACE_SOUGHT = 512,      /* the rules of follow.h looked its flow's entry up */
+	TRACE_FIRST_WENT = 1024, /* a later fragment, which goes where the first one went */
 };
 
 /* The path of one packet. Entries' data is as in the table (flow_data()); 0 for none. */

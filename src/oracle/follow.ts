@@ -36,6 +36,9 @@ export function follow(maps: Maps, service: CompiledService, packet: Packet): Fo
   const { tracks, service: asked } = service;
   const previous = previousOf(service, packet);
   if (asked.onePacket === true || (!tracks && previous === SLOT_UNMOVED)) {
+    if (packet.event === 'passive') {
+      return followPassive(query, undefined);
+    }
     const opens = asked.onePacket === true || packet.event === 'syn';
     return withIndex(choose(query), opens);
   }
@@ -43,7 +46,24 @@ export function follow(maps: Maps, service: CompiledService, packet: Packet): Fo
   if (entry !== undefined) {
     return followKnown(query, entry);
   }
+  if (packet.event === 'passive') {
+    return followPassive(query, previousIndex(service, previous));
+  }
   return isHashing(asked.scheduler) ? beginHashed(query, previous) : beginScheduled(query);
+}
+
+/** A packet that opens nothing, and whose flow has no entry: it is never scheduled by itself. */
+function followPassive(query: Query, otherwise: number | undefined): Followed {
+  const { maps, service, packet } = query;
+  const { persistence, scheduler } = service.service;
+  const template = persistence === undefined ? undefined : findTemplate(maps, service, packet);
+  const hashes = isHashing(scheduler);
+  const index =
+    reachableIndex(service, template?.address) ??
+    reachableIndex(service, packet.firstWent) ??
+    otherwise ??
+    (hashes ? choose(query) : undefined);
+  return index === undefined ? { ...(!hashes && { verdict: 'no-flow' }), opens: false } : { index, opens: false };
 }
 
 /** A packet whose flow has an entry. */
@@ -52,14 +72,14 @@ function followKnown(query: Query, entry: Entry): Followed {
   const { state } = entry;
   const opens = (state === 'time-wait' || state === 'close') && packet.event === 'syn';
   let index = reachableIndex(service, entry.address);
+  if (packet.event === 'passive') {
+    return index === undefined ? followPassive(query, undefined) : { index, opens };
+  }
   if (opens || index === undefined) {
     index = assign(query, undefined);
     if (index === undefined) {
       return { opens };
     }
-  }
-  if (packet.event === 'passive') {
-    return { index, opens };
   }
   const next = nextState(state, packet.event);
   changeEntry(maps, service, entry, index, next);
@@ -77,9 +97,9 @@ function followKnown(query: Query, entry: Entry): Followed {
 function beginHashed(query: Query, previous: number): Followed {
   const { maps, service, packet } = query;
   const { event } = packet;
-  const before = previous < SLOT_MARKED && service.routes[previous]!.action !== 'none' ? previous : undefined;
+  const before = previousIndex(service, previous);
   const begins = event === 'syn' || event === 'initial';
-  const index = event === 'passive' ? (before ?? choose(query)) : assign(query, begins ? undefined : before);
+  const index = assign(query, begins ? undefined : before);
   const stays = service.tracks || before !== undefined;
   let opens = event === 'syn';
   if (index === undefined) {
@@ -91,12 +111,17 @@ function beginHashed(query: Query, previous: number): Followed {
     if (stays) {
       storeFlow(maps, service, packet, key, index, 'udp-new');
     }
-  } else if (event === 'syn' && (before !== undefined || query.diverted)) {
+  } else if (event === 'syn' && (before !== undefined || query.diverted || countsSyns(service))) {
     storeFlow(maps, service, packet, key, index, 'syn-recv');
   } else if (event === 'ack' && stays) {
     storeFlow(maps, service, packet, key, index, 'unconfirmed');
   }
   return { index, opens };
+}
+
+/** Under sh and mh a connection counts from its SYN on, as in IPVS; maglev stores none of a flood of SYNs. */
+function countsSyns({ tracks, service: { scheduler } }: CompiledService): boolean {
+  return tracks && scheduler !== 'maglev';
 }
 
 /** A packet whose flow has no entry, under the other schedulers. */
@@ -165,6 +190,11 @@ function choose(query: Query): number | undefined {
 function previousOf(service: CompiledService, packet: Packet): number {
   const { previous } = service;
   return previous?.[hashedSlot(scheduledOf(service), clientOf(packet))] ?? SLOT_UNMOVED;
+}
+
+/** The slot's previous destination when it still takes packets. */
+function previousIndex({ routes }: CompiledService, previous: number): number | undefined {
+  return previous < SLOT_MARKED && routes[previous]!.action !== 'none' ? previous : undefined;
 }
 
 function withIndex(index: number | undefined, opens: boolean): Followed {
