@@ -124,6 +124,15 @@ static __always_inline __u32 previous_of(const struct flow_query *query, const s
 	return slot_at(table, query->ring + policy->length + hashed_slot(query, policy));
 }
 
+/* Whether that destination still takes new flows. */
+static __always_inline bool takes_new(const struct flow_query *query, __u32 previous)
+{
+	const struct candidate *candidate =
+		previous < SLOT_MARKED ? candidate_at(query->first + previous, query->copy) : NULL;
+
+	return candidate && candidate->weight;
+}
+
 /* Returns the number of that destination when it still takes packets, or 0. */
 static __always_inline __u32 previous_number(const struct flow_query *query, __u32 previous)
 {
@@ -166,13 +175,15 @@ static __always_inline __u32 follow_known(struct flow_query *query, const struct
  * only where every flow has an entry, or the slot would not lead to their destination later. Under maglev a SYN is
  * stored only on a moved slot, and where a threshold diverts it, so that a flood of SYNs does not fill the table; sh
  * and mh count connections as IPVS does, from the SYN on. A packet without an entry on a moved slot that does not begin
- * a flow belongs to one that began before the change. `state` is the state to store the flow with.
+ * a flow belongs to one that began before the change. Nothing tells that of a datagram: where the previous destination
+ * takes no new flows, it begins one. `state` is the state to store the flow with.
  */
 static __always_inline __u32 begin_hashed(struct flow_query *query, const struct policy *policy, __u32 previous,
 					  __u32 *state)
 {
 	__u32 before = previous_number(query, previous), event = query->event, number;
-	bool begins = event == EVENT_SYN || event == EVENT_INITIAL;
+	bool begins = event == EVENT_SYN || event == EVENT_INITIAL ||
+		      (event == EVENT_DATAGRAM && !takes_new(query, previous));
 	bool tracks = query->flags & SERVICE_TRACK, stays = tracks || before;
 
 	number = assign(query, policy, begins ? 0 : before);

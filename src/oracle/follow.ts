@@ -98,7 +98,8 @@ function beginHashed(query: Query, previous: number): Followed {
   const { maps, service, packet } = query;
   const { event } = packet;
   const before = previousIndex(service, previous);
-  const begins = event === 'syn' || event === 'initial';
+  const isDrained = before !== undefined && service.destinations[before]!.weight === 0;
+  const begins = event === 'syn' || event === 'initial' || (event === 'datagram' && isDrained);
   const index = assign(query, begins ? undefined : before);
   const stays = service.tracks || before !== undefined;
   let opens = event === 'syn';

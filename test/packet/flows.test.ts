@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
+import { MoveTracker } from '../../src/dataplane/index.js';
 import { compile, type CompiledService, type Image } from '../../src/image/index.js';
 import * as layout from '../../src/layout/index.js';
 import { type FlowTableSizes, ip, parseIp, type Service } from '../../src/model/index.js';
@@ -591,6 +592,48 @@ test('QUIC on a moved slot: an Initial goes to the new destination, older flows 
         }
         // A client that uses the port of an old connection again goes on with it: its entry names the real server.
         assert.equal(send(3000 + port, QUIC.shortHeader), send(3000 + port, QUIC.initial));
+      }
+    }
+  }
+});
+
+test('no datagram opens a flow at a drained destination, and the flows that it has stay', async () => {
+  for (const [vip, servers] of [
+    [VIP, [ONE, TWO, THREE]],
+    [VIP6, [ONE6, TWO6]],
+  ] as const) {
+    for (const rest of [
+      { track: 'all' },
+      { track: 'moved' },
+      { scheduler: 'sh', flags: ['sh-port', 'sh-fallback'] },
+      { scheduler: 'mh', flags: ['mh-port'] },
+      { scheduler: 'rr' },
+      { scheduler: 'wlc' },
+    ] satisfies Partial<Service>[]) {
+      const asked = service(vip, 53, servers, { protocol: 'udp', slots: 64, ...rest });
+      using director = new PacketDirector();
+      const tracker = new MoveTracker(undefined, false);
+      const publish = async (now: number, weight: number): Promise<void> => {
+        const [first, ...others] = asked.destinations;
+        const services = [{ ...asked, destinations: [{ ...first!, weight }, ...others] }];
+        const image = tracker.attach(compile({ services, flows: SMALL }, worldOf(services)), now);
+        await director.publisher.publish(image);
+      };
+      await publish(0, 1);
+      const caller = new Caller(director, asked);
+      const before = Array.from({ length: 40 }, (_, i) => caller.segments(1000 + i, '', ''));
+      assert.ok(before.includes('31'));
+      await publish(1000, 0);
+      // New flows first: one of the old ones must not be what teaches the program anything.
+      for (let port = 2000; port < 2040; port += 1) {
+        assert.notEqual(caller.send(port), '31', JSON.stringify(rest));
+      }
+      if (rest.track !== 'moved') {
+        assert.deepEqual(
+          before.map((_, i) => caller.send(1000 + i)),
+          before,
+          JSON.stringify(rest),
+        );
       }
     }
   }
