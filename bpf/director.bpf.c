@@ -35,11 +35,11 @@ static __always_inline enum verdict direct_plain_ip(struct xdp_md *context, cons
 	if (!services)
 		return VERDICT_NOT_OURS;
 	if ((match = match_port(services, packet, is_ipv6)))
-		return forward_dr(context, frame, packet, match, copy, is_ipv6, lean);
+		return forward_dr(context, frame, packet, NULL, match, copy, is_ipv6, lean);
 	if (likely(!(vip = match_vip(services, packet, is_ipv6))))
 		return VERDICT_NOT_OURS;
 	if ((match = match_wildcard(services, packet, vip, is_ipv6)))
-		return forward_dr(context, frame, packet, match, copy, is_ipv6, lean);
+		return forward_dr(context, frame, packet, NULL, match, copy, is_ipv6, lean);
 	return count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
 }
 
@@ -103,8 +103,8 @@ static __always_inline enum verdict direct_unusual_ip(struct xdp_md *context, co
 	NOTE_STEP(payload.first_fragment ? TRACE_FIRST_FRAGMENT : 0);
 	NOTE_STEP(payload.later_fragment ? TRACE_LATER_FRAGMENT : 0);
 	if (payload.first_fragment)
-		store_fragment(&packet, &payload, is_ipv6);
-	return forward_dr(context, frame, &packet, match, copy, is_ipv6, false);
+		store_fragment(&packet, &payload, 0, is_ipv6);
+	return forward_dr(context, frame, &packet, &payload, match, copy, is_ipv6, false);
 }
 
 static __always_inline enum verdict direct_unusual(struct xdp_md *context)

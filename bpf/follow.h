@@ -78,6 +78,36 @@ static __always_inline __u32 assign(struct flow_query *query, const struct polic
 	return otherwise ? otherwise : choose(query, policy);
 }
 
+/*
+ * Returns the destination of a packet that opens nothing and whose flow has no entry, as far as that is known: that of
+ * the client's other flows, `otherwise`, or that of its slot. 0 when nothing tells it: the packet is never scheduled by
+ * itself. Changes nothing: for schedulers that hash, choose() only looks, since a packet that goes on diverts no flow.
+ */
+static __always_inline __u32 known_destination(struct flow_query *query, const struct policy *policy, __u32 otherwise)
+{
+	if (policy->flags & POLICY_PERSISTENT && find_template(query)) {
+		__u32 number = flow_number(query->template_data);
+
+		if (takes_packets(number, query->copy))
+			return number;
+	}
+	if (query->first_went && takes_packets(query->first_went, query->copy)) {
+		NOTE_STEP(TRACE_FIRST_WENT);
+		return query->first_went;
+	}
+	return otherwise || !is_hashed(policy) ? otherwise : choose(query, policy);
+}
+
+/* Follows a packet that opens nothing and whose flow has no entry. */
+static __always_inline __u32 follow_passive(struct flow_query *query, const struct policy *policy, __u32 otherwise)
+{
+	__u32 number = known_destination(query, policy, otherwise);
+
+	if (number)
+		return number;
+	return is_hashed(policy) ? no_destination(query) : fail(query, VERDICT_NO_FLOW);
+}
+
 /* Returns what a change left of the flow's slot: an enum slot_mark, or the index of the destination that it led to. */
 static __always_inline __u32 previous_of(const struct flow_query *query, const struct policy *policy)
 {
@@ -92,6 +122,15 @@ static __always_inline __u32 previous_of(const struct flow_query *query, const s
 	NOTE(slot, hashed_slot(query, policy));
 	NOTE(previous, slot_at(table, query->ring + policy->length + hashed_slot(query, policy)) + 1);
 	return slot_at(table, query->ring + policy->length + hashed_slot(query, policy));
+}
+
+/* Whether that destination still takes new flows. */
+static __always_inline bool takes_new(const struct flow_query *query, __u32 previous)
+{
+	const struct candidate *candidate =
+		previous < SLOT_MARKED ? candidate_at(query->first + previous, query->copy) : NULL;
+
+	return candidate && candidate->weight;
 }
 
 /* Returns the number of that destination when it still takes packets, or 0. */
@@ -133,6 +172,8 @@ static __always_inline __u32 follow_known(struct flow_query *query, const struct
 	volatile __u64 *entry = data_at(found - 1, words);
 
 	query->opens = syn && over;
+	if (query->event == EVENT_PASSIVE)
+		return takes_packets(number, query->copy) ? number : follow_passive(query, policy, 0);
 	if (query->opens || !takes_packets(number, query->copy) || (syn && turns_away(number, state))) {
 		number = assign(query, policy, 0);
 		if (!number)
@@ -143,8 +184,6 @@ static __always_inline __u32 follow_known(struct flow_query *query, const struct
 			next = FLOW_SYN_RECV;
 		}
 	}
-	if (query->event == EVENT_PASSIVE)
-		return number;
 	change_entry(entry, data, number, next, query->now);
 	if (policy->flags & POLICY_PERSISTENT && next != state && (next == FLOW_ESTABLISHED || next == FLOW_UDP)) {
 		/* The client's address is not forged, or at least the packet is not one of a flood. */
@@ -157,25 +196,26 @@ static __always_inline __u32 follow_known(struct flow_query *query, const struct
 
 /*
  * Begins a flow that has no entry, under a scheduler that finds the slot of every packet by a hash. Flows are stored
- * only where the slot would not lead to their destination later. A SYN is stored only on a moved slot, and where a
- * threshold diverts it, so that a flood of SYNs does not fill the table. A packet without an entry on a moved slot that
- * does not begin a flow belongs to one that began before the change. `state` is the state to store the flow with.
+ * only where every flow has an entry, or the slot would not lead to their destination later. Under maglev a SYN is
+ * stored only on a moved slot, and where a threshold diverts it, so that a flood of SYNs does not fill the table; sh
+ * and mh count connections as IPVS does, from the SYN on. A packet without an entry on a moved slot that does not begin
+ * a flow belongs to one that began before the change. Nothing tells that of a datagram: where the previous destination
+ * takes no new flows, it begins one. `state` is the state to store the flow with.
  */
 static __always_inline __u32 begin_hashed(struct flow_query *query, const struct policy *policy, __u32 previous,
 					  __u32 *state)
 {
 	__u32 before = previous_number(query, previous), event = query->event, number;
-	bool begins = event == EVENT_SYN || event == EVENT_INITIAL;
-	bool stays = query->flags & SERVICE_TRACK || before;
+	bool begins = event == EVENT_SYN || event == EVENT_INITIAL ||
+		      (event == EVENT_DATAGRAM && !takes_new(query, previous));
+	bool tracks = query->flags & SERVICE_TRACK, stays = tracks || before;
 
-	if (event == EVENT_PASSIVE)
-		number = before ? before : choose(query, policy);
-	else
-		number = assign(query, policy, begins ? 0 : before);
+	number = assign(query, policy, begins ? 0 : before);
 	if (is_datagram(event))
 		*state = stays ? FLOW_UDP_NEW : FLOW_FREE;
 	else if (event == EVENT_SYN)
-		*state = before || query->diverted ? FLOW_SYN_RECV : FLOW_FREE;
+		*state = before || query->diverted || (tracks && policy->scheduler != SCHEDULER_MAGLEV) ? FLOW_SYN_RECV
+													: FLOW_FREE;
 	else
 		*state = event == EVENT_ACK && stays ? FLOW_UNCONFIRMED : FLOW_FREE;
 	return number;
@@ -198,6 +238,8 @@ static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 	bool hashed = is_hashed(policy);
 
 	if (policy->flags & POLICY_ONE_PACKET || (!(query->flags & SERVICE_TRACK) && previous == SLOT_UNMOVED)) {
+		if (query->event == EVENT_PASSIVE)
+			return follow_passive(query, policy, 0);
 		query->opens = query->event == EVENT_SYN || policy->flags & POLICY_ONE_PACKET;
 		number = choose(query, policy);
 		return number ? number : no_destination(query);
@@ -208,6 +250,8 @@ static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 	if (found)
 		return follow_known(query, policy, found, data, words);
 
+	if (query->event == EVENT_PASSIVE)
+		return follow_passive(query, policy, previous_number(query, previous));
 	if (!hashed && !is_datagram(query->event) && query->event != EVENT_SYN)
 		return fail(query, VERDICT_NO_FLOW);
 	number = hashed ? begin_hashed(query, policy, previous, &state) : begin_scheduled(query, policy, &state);
@@ -259,6 +303,7 @@ static __always_inline __u32 follow(const struct frame *frame, const struct pack
 	query->is_ipv6 = delivery->is_ipv6;
 	query->opens = false;
 	query->diverted = false;
+	query->first_went = packet->first_went;
 	query->verdict = VERDICT_NO_DESTINATION;
 
 	__u32 number = delivery->is_ipv6 ? follow_flow6(query) : follow_flow4(query);

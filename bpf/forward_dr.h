@@ -8,6 +8,7 @@
 #include <linux/if_ether.h>
 
 #include "count.h"
+#include "fragment.h"
 #include "guard.h"
 #include "pick.h"
 
@@ -171,12 +172,22 @@ static __always_inline enum verdict rewrite_and_send(struct xdp_md *context, con
 }
 
 /*
- * Schedules a packet of a service, and sends it where it may go. `is_ipv6` and `lean` are constants: the lean path has
- * nothing that only WHOLE_PATH_FEATURES need, which saves 3 ns, in registers that need not be saved.
+ * Whether the later fragments of this packet could go elsewhere: its flow gets no entry, and its slot may not tell the
+ * destination.
+ */
+static __always_inline bool leads_fragments(const struct payload *payload, const struct match *match)
+{
+	return uses(FEATURE_FLOWS) && payload && payload->first_fragment && match->flags & SERVICE_POLICY;
+}
+
+/*
+ * Schedules a packet of a service, and sends it where it may go. `payload`: of an unusual packet, else NULL. `is_ipv6`
+ * and `lean` are constants: the lean path has nothing that only WHOLE_PATH_FEATURES need, which saves 3 ns, in
+ * registers that need not be saved.
  */
 static __always_inline enum verdict forward_dr(struct xdp_md *context, const struct frame *frame,
-					       const struct packet *packet, const struct match *match, __u32 copy,
-					       bool is_ipv6, bool lean)
+					       const struct packet *packet, const struct payload *payload,
+					       const struct match *match, __u32 copy, bool is_ipv6, bool lean)
 {
 	struct delivery delivery = {
 		/* Looked up before anything is computed: values that live across a lookup must be saved. */
@@ -198,6 +209,8 @@ static __always_inline enum verdict forward_dr(struct xdp_md *context, const str
 	if (!pick(context, frame, packet, &delivery, lean, &verdict))
 		return verdict;
 	NOTE(number, delivery.number);
+	if (leads_fragments(payload, match))
+		store_fragment(packet, payload, delivery.number, is_ipv6);
 	if (!lean && (uses(FEATURE_VLAN) || uses(FEATURE_NICS))) {
 		delivery.egress = egress_of(delivery.number, copy);
 		if (!delivery.egress)

@@ -50,7 +50,10 @@ static __always_inline __u32 fragment_bucket(__u64 hash)
 	return (hash >> (64 - FRAGMENT_BITS)) * FRAGMENT_WAYS;
 }
 
-/* The lower three bytes of the second word belong to the key: id and protocol. Then the time, then the ports. */
+/*
+ * The lower three bytes of the second word belong to the key: id and protocol. Then the time, then the ports. The third
+ * word is the number of the first fragment's destination, and the first is XORed with both.
+ */
 #define FRAGMENT4_KEY 0xffffffULL
 
 struct fragment4_key {
@@ -66,7 +69,7 @@ static __always_inline struct fragment4_key fragment4_key(const struct iphdr *ip
 	};
 }
 
-static __always_inline bool find_fragment4(const struct iphdr *ip, struct ports *ports)
+static __always_inline bool find_fragment4(const struct iphdr *ip, struct ports *ports, __u32 *went)
 {
 	__u32 zero = 0;
 	const struct fragments4 *table = bpf_map_lookup_elem(&fragments4, &zero);
@@ -78,11 +81,12 @@ static __always_inline bool find_fragment4(const struct iphdr *ip, struct ports 
 	__u8 now = fragment_time();
 	for (__u32 way = 0; way < FRAGMENT_WAYS; way++) {
 		const volatile struct fragment4 *entry = &table->entry[fragment_entry(bucket, way)];
-		__u64 second = entry->words[1];
+		__u64 second = entry->words[1], third = entry->words[2];
 
-		if ((second & FRAGMENT4_KEY) == key.rest && (entry->words[0] ^ second) == key.addresses &&
+		if ((second & FRAGMENT4_KEY) == key.rest && (entry->words[0] ^ second ^ third) == key.addresses &&
 		    is_recent(second >> 24, now)) {
 			*ports = ports_of(second >> 32);
+			*went = third;
 			return true;
 		}
 	}
@@ -90,7 +94,7 @@ static __always_inline bool find_fragment4(const struct iphdr *ip, struct ports 
 }
 
 /* Remembers a first fragment's ports: in its own entry, in a free one, or in that of the oldest packet. */
-static __always_inline void store_fragment4(const struct iphdr *ip, const struct ports *ports)
+static __noinline void store_fragment4(const struct iphdr *ip, const struct ports *ports, __u32 went)
 {
 	__u32 zero = 0;
 	struct fragments4 *table = bpf_map_lookup_elem(&fragments4, &zero);
@@ -105,7 +109,8 @@ static __always_inline void store_fragment4(const struct iphdr *ip, const struct
 		const volatile struct fragment4 *entry = &table->entry[fragment_entry(bucket, way)];
 		__u64 second = entry->words[1];
 
-		if ((second & FRAGMENT4_KEY) == key.rest && (entry->words[0] ^ second) == key.addresses) {
+		if ((second & FRAGMENT4_KEY) == key.rest &&
+		    (entry->words[0] ^ second ^ entry->words[2]) == key.addresses) {
 			chosen = way;
 			break;
 		}
@@ -118,11 +123,12 @@ static __always_inline void store_fragment4(const struct iphdr *ip, const struct
 	}
 	volatile struct fragment4 *entry = &table->entry[fragment_entry(bucket, chosen)];
 	__u64 second = key.rest | (__u64)now << 24 | (__u64)ports_word(ports) << 32;
-	SET(entry->words[0], key.addresses ^ second);
+	SET(entry->words[0], key.addresses ^ second ^ went);
 	SET(entry->words[1], second);
+	SET(entry->words[2], went);
 }
 
-/* Words 0 to 3: the addresses. 4: id, ports. 5: protocol, time. 6: nothing. 7: the XOR of all others. */
+/* Words 0 to 3: the addresses. 4: id, ports. 5: protocol, time. 6: where the first went. 7: the XOR of all others. */
 struct fragment6_key {
 	__u64 source[2];
 	__u64 destination[2];
@@ -145,21 +151,23 @@ static __always_inline __u32 fragment6_bucket(const struct fragment6_key *key)
 	return fragment_bucket(fragment6_hash(key->source, key->destination, key->id, hash_secret));
 }
 
-/* Whether an entry is whole and of this packet. Puts its words 4 and 5 into `rest`. */
+/* Whether an entry is whole and of this packet. Puts its words 4 to 6 into `rest`. */
 static __always_inline bool is_fragment6(const volatile struct fragment6 *entry, const struct fragment6_key *key,
-					 __u64 rest[2])
+					 __u64 rest[3])
 {
 	__u64 source0 = entry->words[0], source1 = entry->words[1];
 	__u64 destination0 = entry->words[2], destination1 = entry->words[3];
 
 	rest[0] = entry->words[4];
 	rest[1] = entry->words[5];
-	__u64 sum = source0 ^ source1 ^ destination0 ^ destination1 ^ rest[0] ^ rest[1];
+	rest[2] = entry->words[6];
+	__u64 sum = source0 ^ source1 ^ destination0 ^ destination1 ^ rest[0] ^ rest[1] ^ rest[2];
 	return ((source0 ^ key->source[0]) | (source1 ^ key->source[1]) | (destination0 ^ key->destination[0]) |
 		(destination1 ^ key->destination[1]) | ((__u32)rest[0] ^ key->id) | (sum ^ entry->words[7])) == 0;
 }
 
-static __noinline bool find_fragment6(const struct ipv6hdr *ip6, __be32 id, struct ports *ports, __u8 *protocol)
+static __noinline bool find_fragment6(const struct ipv6hdr *ip6, __be32 id, struct ports *ports, __u8 *protocol,
+				      __u32 *went)
 {
 	__u32 zero = 0;
 	const struct fragments6 *table = bpf_map_lookup_elem(&fragments6, &zero);
@@ -171,19 +179,21 @@ static __noinline bool find_fragment6(const struct ipv6hdr *ip6, __be32 id, stru
 	__u32 bucket = fragment6_bucket(&key);
 	__u8 now = fragment_time();
 	for (__u32 way = 0; way < FRAGMENT_WAYS; way++) {
-		__u64 rest[2];
+		__u64 rest[3];
 
 		if (is_fragment6(&table->entry[fragment_entry(bucket, way)], &key, rest) &&
 		    is_recent(rest[1] >> 8, now)) {
 			*ports = ports_of(rest[0] >> 32);
 			*protocol = rest[1];
+			*went = rest[2];
 			return true;
 		}
 	}
 	return false;
 }
 
-static __noinline void store_fragment6(const struct ipv6hdr *ip6, __be32 id, const struct ports *ports, __u8 protocol)
+static __noinline void store_fragment6(const struct ipv6hdr *ip6, __be32 id, const struct ports *ports, __u8 protocol,
+				       __u32 went)
 {
 	__u32 zero = 0;
 	struct fragments6 *table = bpf_map_lookup_elem(&fragments6, &zero);
@@ -196,7 +206,7 @@ static __noinline void store_fragment6(const struct ipv6hdr *ip6, __be32 id, con
 	__u8 now = fragment_time(), oldest = 0;
 	__u32 chosen = 0;
 	for (__u32 way = 0; way < FRAGMENT_WAYS; way++) {
-		__u64 rest[2];
+		__u64 rest[3];
 
 		if (is_fragment6(&table->entry[fragment_entry(bucket, way)], &key, rest)) {
 			chosen = way;
@@ -216,14 +226,17 @@ static __noinline void store_fragment6(const struct ipv6hdr *ip6, __be32 id, con
 	SET(entry->words[3], key.destination[1]);
 	SET(entry->words[4], first);
 	SET(entry->words[5], second);
-	SET(entry->words[7], key.source[0] ^ key.source[1] ^ key.destination[0] ^ key.destination[1] ^ first ^ second);
+	SET(entry->words[6], went);
+	SET(entry->words[7],
+	    key.source[0] ^ key.source[1] ^ key.destination[0] ^ key.destination[1] ^ first ^ second ^ went);
 }
 
-/* Remembers a first fragment's ports. `is_ipv6` is a constant. */
-static __always_inline void store_fragment(const struct packet *packet, const struct payload *payload, bool is_ipv6)
+/* Remembers a first fragment's ports, and the number of its destination, or 0. `is_ipv6` is a constant. */
+static __always_inline void store_fragment(const struct packet *packet, const struct payload *payload, __u32 went,
+					   bool is_ipv6)
 {
 	if (is_ipv6)
-		store_fragment6(packet->ip6, payload->id, packet->ports, packet->protocol);
+		store_fragment6(packet->ip6, payload->id, packet->ports, packet->protocol, went);
 	else
-		store_fragment4(packet->ip, packet->ports);
+		store_fragment4(packet->ip, packet->ports, went);
 }

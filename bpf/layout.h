@@ -411,6 +411,7 @@ struct flow_query {
 	__u8 opens;        /* found out: it began a flow */
 	__u8 verdict;      /* found out: why there is no destination */
 	__u8 diverted;     /* found out: its slot's destination is at its threshold, and it went to another */
+	__u32 first_went;  /* as in struct packet */
 	__u64 reserved[6]; /* no two CPUs' share a cache line, nor the pair of lines that are fetched together */
 };
 
@@ -441,12 +442,13 @@ enum fragment_table {
 };
 
 /*
- * A fragmented IPv4 packet: source and destination address, then id, protocol, time and the first fragment's ports.
- * Any CPU writes it without a lock: the first word is stored XORed with the second, so that an entry of which another
- * CPU wrote one half matches no packet (R. Hyatt's lockless hashing).
+ * A fragmented IPv4 packet: source and destination address; then id, protocol, time and the first fragment's ports;
+ * then the number of the destination that the first fragment went to, where no flow's entry and no slot tells it. Any
+ * CPU writes it without a lock: the first word is stored XORed with the others, so that an entry of which another CPU
+ * wrote a part matches no packet (R. Hyatt's lockless hashing).
  */
 struct fragment4 {
-	__u64 words[2];
+	__u64 words[4];
 };
 
 /* The same for IPv6; the last word is the XOR of all others. */

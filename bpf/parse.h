@@ -90,6 +90,8 @@ struct packet {
 	const struct ports *ports; /* the client's, then the service's */
 	__u8 protocol;             /* IPPROTO_TCP or IPPROTO_UDP */
 	bool passive;              /* does not change its flow's state: an ICMP error, a later fragment */
+	/* A later fragment's: the number of the destination that the first one went to, where it was kept; else 0. */
+	__u32 first_went;
 };
 
 /* Whether this looks like the first packet of a flow: a TCP SYN without ACK. */

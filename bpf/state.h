@@ -18,7 +18,7 @@ enum flow_event {
 	EVENT_NONE,     /* TCP without any of these */
 	EVENT_DATAGRAM, /* UDP */
 	EVENT_INITIAL,  /* UDP that begins a QUIC connection */
-	EVENT_PASSIVE,  /* changes nothing: an ICMP error about the flow, a later fragment */
+	EVENT_PASSIVE, /* changes nothing: an ICMP error about the flow, a later fragment, a TCP header without flags */
 };
 
 /* TCP's flags, the fourteenth byte of its header (RFC 9293, 3.1). */

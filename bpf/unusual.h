@@ -7,18 +7,37 @@
 
 #include "fragment.h"
 #include "icmp.h"
+#include "state.h"
 #include "walk.h"
 
-/* Reads the ports of a TCP or UDP header. */
+/*
+ * Reads what a first fragment has of a TCP header that goes on in the next one: the ports are always there (RFC
+ * 791, 3.2: at least eight bytes), and maybe the flags. Without flags the packet can only be of a flow that is known.
+ * Not in IPv6, whose first fragments have all headers (RFC 7112, 5).
+ */
+static __always_inline bool take_first_bytes(const struct frame *frame, const void *transport, struct packet *packet)
+{
+	packet->ports = transport;
+	if (transport + TCP_FLAGS_OFFSET + 1 <= frame->end)
+		packet->tcp = transport;
+	else
+		packet->passive = true;
+	return true;
+}
+
+/* Reads the ports of a TCP or UDP header. `is_ipv6` is a constant. */
 static __always_inline enum parse_result take_ports(const struct frame *frame, const struct payload *payload,
-						    struct packet *packet)
+						    struct packet *packet, bool is_ipv6)
 {
 	if (payload->protocol != IPPROTO_TCP && payload->protocol != IPPROTO_UDP)
 		return PARSE_OTHER_PROTOCOL;
 	const void *transport = at(frame, payload->offset, sizeof(struct udphdr));
-	if (!transport || !parse_transport(frame, transport, payload->protocol, packet))
+	if (!transport)
 		return PARSE_TRUNCATED;
-	return PARSED;
+	if (parse_transport(frame, transport, payload->protocol, packet))
+		return PARSED;
+	return !is_ipv6 && payload->first_fragment && take_first_bytes(frame, transport, packet) ? PARSED
+												 : PARSE_TRUNCATED;
 }
 
 /* Takes the ports of a later fragment from its first fragment. */
@@ -28,9 +47,11 @@ static __always_inline enum parse_result take_first_ports(const struct payload *
 	packet->ports = room;
 	packet->passive = true;
 	if (is_ipv6)
-		return find_fragment6(packet->ip6, payload->id, room, &packet->protocol) ? PARSED : PARSE_FRAGMENT;
+		return find_fragment6(packet->ip6, payload->id, room, &packet->protocol, &packet->first_went)
+			       ? PARSED
+			       : PARSE_FRAGMENT;
 	packet->protocol = payload->protocol;
-	return find_fragment4(packet->ip, room) ? PARSED : PARSE_FRAGMENT;
+	return find_fragment4(packet->ip, room, &packet->first_went) ? PARSED : PARSE_FRAGMENT;
 }
 
 /*
@@ -47,7 +68,7 @@ static __always_inline enum parse_result parse_payload(const struct frame *frame
 	if (payload->later_fragment)
 		return take_first_ports(payload, packet, room, is_ipv6);
 	if (payload->protocol != (is_ipv6 ? IPPROTO_ICMP6 : IPPROTO_ICMP))
-		return take_ports(frame, payload, packet);
+		return take_ports(frame, payload, packet, is_ipv6);
 	/* An error is too short to be fragmented (RFC 1812, 4.3.2.3). */
 	if (fragment)
 		return PARSE_ICMP;

@@ -199,7 +199,7 @@ export interface ExplainedRealServer {
   readonly local: boolean;
   readonly mac?: MacAddress | undefined;
   /** The rule that chose it. */
-  readonly by: 'slot' | 'scheduler' | 'flow' | 'persistence' | 'previous';
+  readonly by: 'slot' | 'scheduler' | 'flow' | 'persistence' | 'previous' | 'fragment';
 }
 
 export interface ExplainedFrame {

@@ -133,6 +133,7 @@ export class DataPlane implements Disposable {
   async publish(image: Image): Promise<void> {
     try {
       await this.#publisher.publish(image);
+      this.#moves.confirm(Date.now(), () => this.counters());
     } catch (error) {
       this.#moves.revert();
       await this.#moves.keep();
@@ -145,7 +146,10 @@ export class DataPlane implements Disposable {
    * see it.
    */
   async withMoves(image: Image): Promise<Image> {
-    const result = this.#moves.attach(image, Date.now());
+    const { set, image: before } = this.#publisher;
+    // What a set has counted that this process did not publish says nothing of the epochs.
+    const isKnown = set === undefined || before !== undefined;
+    const result = this.#moves.attach(image, Date.now(), isKnown ? () => this.#publisher.counters() : undefined);
     await this.#moves.keep();
     return result;
   }
@@ -236,7 +240,9 @@ export class DataPlane implements Disposable {
   }
 
   counters(): Counters {
-    return this.#publisher.counters();
+    const counters = this.#publisher.counters();
+    this.#moves.note(counters, Date.now());
+    return counters;
   }
 
   /**

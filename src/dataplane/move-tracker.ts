@@ -1,7 +1,5 @@
 /** The histories of all services, kept so that the next daemon goes on where this one was. */
 
-import { z } from 'zod';
-
 import {
   advance,
   canMove,
@@ -16,19 +14,12 @@ import {
   type Windows,
   windowsOf,
 } from '../image/index.js';
-import {
-  type IpAddress,
-  MAX_SLOTS,
-  MAX_WEIGHT,
-  MIN_SLOTS,
-  parseIp,
-  SCHEDULER_FLAGS,
-  SCHEDULERS,
-} from '../model/index.js';
-import type { Format, Store } from '../store/index.js';
+import type { Store } from '../store/index.js';
+import type { Counters } from './counters.js';
+import type { Histories } from './histories.js';
+import { cameBetween, type Reading, Traffic } from './traffic.js';
 
-/** Histories by the name of the service. */
-export type Histories = Readonly<Record<string, History>>;
+export { type Histories, historiesFormat } from './histories.js';
 
 /** A publication follows when at least this part of a service's marked slots has no flows any more. */
 const FREED_SHARE = 1 / 8;
@@ -42,14 +33,28 @@ interface Attached {
   readonly result: CompiledService;
 }
 
+/** The histories, and what their last epochs depend on. */
+interface Known {
+  readonly histories: Map<string, History>;
+  /** The counters of each service just before packets followed its last epoch. */
+  readonly readings: Map<string, Reading>;
+}
+
+/** Reads the counters of all services now. */
+type ReadCounters = () => Counters;
+
 /** Results by ring, then by everything else that they follow from: services with the same real servers share them. */
 type Shared = Map<Ring | undefined, Map<string, Moves>>;
 
 export class MoveTracker {
   readonly #store: Store<Histories> | undefined;
   #histories = new Map<string, History>();
-  /** The histories before the last image. */
-  #before: ReadonlyMap<string, History> = new Map();
+  #readings = new Map<string, Reading>();
+  /** As they were before the last image. */
+  #before: Known = { histories: new Map(), readings: new Map() };
+  readonly #traffic = new Traffic();
+  /** The histories with the epochs that the last image left out because no packet came. */
+  readonly #leftOut = new Map<string, History>();
   /** Those that were written last. */
   #kept: ReadonlyMap<string, History> = new Map();
   /** By slot of a service, whether a flow is remembered that falls on it. */
@@ -78,12 +83,17 @@ export class MoveTracker {
 
   /**
    * Adds to an image the previous owners of moved slots. A service that did not change is the same object as before.
-   * `keep` must follow before packets see the image.
+   * `keep` must follow before packets see the image, and `confirm` when they do.
    *
    * @param now milliseconds of the wall clock
+   * @param read by default it is not known whether packets came
    */
-  attach(image: Image, now: number): Image {
-    this.#before = new Map(this.#histories);
+  attach(image: Image, now: number, read?: ReadCounters): Image {
+    this.#before = { histories: new Map(this.#histories), readings: new Map(this.#readings) };
+    this.#leftOut.clear();
+    const reading = readOnce(read, (counters) => {
+      this.#traffic.note(counters, now);
+    });
     const names = new Set(image.services.map(({ name }) => name));
     for (const name of [...this.#histories.keys()].filter((each) => !names.has(each))) {
       this.#forget(name);
@@ -95,14 +105,39 @@ export class MoveTracker {
         this.#forget(compiled.name);
         return compiled;
       }
-      return this.#attachTo(compiled, windowsOf(compiled, image.timeouts), now, shared);
+      return this.#attachTo(compiled, windowsOf(compiled, image.timeouts), now, shared, reading);
     });
     return { ...image, services };
   }
 
+  /**
+   * Looks again, now that packets follow the last image: an epoch that was left out because no packet had come is put
+   * back, for the next image, if one came after that was read and before packets followed.
+   */
+  confirm(now: number, read: ReadCounters): void {
+    if (this.#leftOut.size === 0) {
+      return;
+    }
+    const after = new Map(read().services.map((each) => [each.name, each]));
+    for (const [name, history] of this.#leftOut) {
+      if (this.#histories.has(name) && cameBetween(this.#readings.get(name), after.get(name))) {
+        this.#histories.set(name, history);
+        this.#until = now;
+      }
+    }
+    this.#leftOut.clear();
+  }
+
+  /** Takes a reading of the counters: the more often, the better it knows when packets came. */
+  note(counters: Counters, now: number): void {
+    this.#traffic.note(counters, now);
+  }
+
   /** Forgets the last image, which was not published. `keep` must follow. */
   revert(): void {
-    this.#histories = new Map(this.#before);
+    this.#histories = new Map(this.#before.histories);
+    this.#readings = new Map(this.#before.readings);
+    this.#leftOut.clear();
     this.#attached.clear();
   }
 
@@ -148,7 +183,13 @@ export class MoveTracker {
     await this.#store?.clear();
   }
 
-  #attachTo(compiled: CompiledService, windows: Windows, now: number, shared: Shared): CompiledService {
+  #attachTo(
+    compiled: CompiledService,
+    windows: Windows,
+    now: number,
+    shared: Shared,
+    reading: (name: string) => Reading | 'unknown',
+  ): CompiledService {
     const { name } = compiled;
     const last = this.#attached.get(name);
     const before = this.#histories.get(name);
@@ -162,7 +203,7 @@ export class MoveTracker {
       this.#until = Math.min(this.#until, last.until);
       return last.result;
     }
-    const advanced = advance(before, compiled, now);
+    const advanced = this.#advance(before, compiled, windows, now, reading);
     if (advanced !== before && advanced.at(-1)!.marks) {
       // Flows may be under any slot now, whatever the last sweep found.
       this.#occupied.delete(name);
@@ -180,11 +221,70 @@ export class MoveTracker {
     return result;
   }
 
+  /**
+   * Adds the service's present state to its history, without the states that no flow can be from: the last one, if no
+   * packet came while it was in force; and all, if every flow is remembered but for handshakes, and none can be under way.
+   */
+  #advance(
+    before: History | undefined,
+    compiled: CompiledService,
+    windows: Windows,
+    now: number,
+    reading: (name: string) => Reading | 'unknown',
+  ): History {
+    const { name } = compiled;
+    const whole = advance(before, compiled, now);
+    if (whole === before) {
+      return whole;
+    }
+    const current = reading(name);
+    const then = this.#readings.get(name);
+    const isKnown = current !== 'unknown' && (before === undefined || this.#readings.has(name));
+    if (current === 'unknown') {
+      this.#readings.delete(name);
+    } else {
+      this.#readings.set(name, current);
+    }
+    if (before === undefined || current === 'unknown') {
+      return whole;
+    }
+    const quietSince = this.#traffic.quietSince(name);
+    const isQuiet = quietSince !== undefined && now - quietSince > windows.handshake;
+    const isUnused = isKnown && !cameBetween(then, current);
+    const rest = isQuiet && before.every(({ tracks }) => tracks) ? [] : isUnused ? before.slice(0, -1) : before;
+    if (rest.length === before.length) {
+      return whole;
+    }
+    this.#leftOut.set(name, whole);
+    return advance(rest.length === 0 ? undefined : rest, compiled, now);
+  }
+
   #forget(name: string): void {
+    this.#readings.delete(name);
+    this.#traffic.forget(name);
     this.#occupied.delete(name);
     this.#attached.delete(name);
     this.#histories.delete(name);
   }
+}
+
+/** Returns the reading of a service; the counters are read when the first is asked for. */
+function readOnce(
+  read: ReadCounters | undefined,
+  onRead: (counters: Counters) => void,
+): (name: string) => Reading | 'unknown' {
+  let readings: Map<string, Reading> | undefined;
+  return (name) => {
+    if (read === undefined) {
+      return 'unknown';
+    }
+    if (readings === undefined) {
+      const counters = read();
+      onRead(counters);
+      readings = new Map(counters.services.map((each) => [each.name, each]));
+    }
+    return readings.get(name);
+  };
 }
 
 /** Marks slots that have a previous owner as occupied. */
@@ -222,36 +322,3 @@ function sharedMoves(
   shared.set(ring, known.set(key, moves));
   return moves;
 }
-
-/** No more than `keep` can have written: a ring of other sizes could not be built. */
-const addressSchema = z.custom<IpAddress>((value) => typeof value === 'string' && parseIp(value) === value);
-
-const epochSchema = z
-  .strictObject({
-    at: z.number(),
-    scheduler: z.enum(SCHEDULERS),
-    port: z.int().min(0).max(0xffff),
-    flags: z.array(z.enum(SCHEDULER_FLAGS)),
-    slots: z
-      .int()
-      .min(MIN_SLOTS)
-      .max(MAX_SLOTS)
-      .refine((slots) => Number.isInteger(Math.log2(slots))),
-    tracks: z.boolean(),
-    marks: z.boolean(),
-    members: z.array(z.tuple([addressSchema, z.int().min(0).max(MAX_WEIGHT)])),
-    gone: z.array(addressSchema),
-  })
-  .refine(({ slots, members }) => members.length <= slots);
-
-/** The content of a file that an older program wrote. */
-const plainSchema = z.object({ version: z.literal(1), services: z.unknown() });
-
-/** Without histories, flows that a change has just moved are not recognised as such: no reason not to start. */
-export const historiesFormat: Format<Histories> = {
-  title: 'beeline-history',
-  version: 1,
-  noun: 'histories of moved slots',
-  schema: z.record(z.string(), z.array(epochSchema).min(1)),
-  fromPlain: (json) => plainSchema.safeParse(json).data?.services,
-};

@@ -41,7 +41,7 @@ const MAX_EPOCHS = 100;
 
 /** For how long after a change a flow without an entry may have begun before it, in milliseconds. */
 export interface Windows {
-  /** If all flows are remembered: the time that a handshake takes. */
+  /** If all flows are remembered: the time that a handshake takes under maglev, which stores no SYN; otherwise 0. */
   readonly handshake: number;
   /** If they are not: the time that a flow may be silent. */
   readonly silence: number;
@@ -49,9 +49,10 @@ export interface Windows {
 
 export function windowsOf({ service }: CompiledService, common: Timeouts): Windows {
   const { udp, established, synReceived } = withDefaults(common, service.timeouts);
+  const isUdp = !isMarkKey(service) && service.protocol === 'udp';
   return {
-    handshake: 1000 * synReceived,
-    silence: 1000 * (!isMarkKey(service) && service.protocol === 'udp' ? udp : established),
+    handshake: service.scheduler === 'maglev' && !isUdp ? 1000 * synReceived : 0,
+    silence: 1000 * (isUdp ? udp : established),
   };
 }
 

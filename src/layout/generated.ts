@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x2e2126e8a7875dacn;
+export const fingerprint = 0x4cc4a08d74f33bc0n;
 
 /** struct services4 */
 export const services4 = {
@@ -227,6 +227,7 @@ export const flowQuery = {
   opens: { offset: 64, size: 1 },
   verdict: { offset: 65, size: 1 },
   diverted: { offset: 66, size: 1 },
+  firstWent: { offset: 68, size: 4 },
   reserved: { offset: 72, size: 48, stride: 8 },
 } as const;
 
@@ -290,14 +291,14 @@ export const cursor = {
 
 /** struct fragments4 */
 export const fragments4 = {
-  byteLength: 65536,
-  entry: { offset: 0, size: 65536, stride: 16 },
+  byteLength: 131072,
+  entry: { offset: 0, size: 131072, stride: 32 },
 } as const;
 
 /** struct fragment4 */
 export const fragment4 = {
-  byteLength: 16,
-  words: { offset: 0, size: 16, stride: 8 },
+  byteLength: 32,
+  words: { offset: 0, size: 32, stride: 8 },
 } as const;
 
 /** struct fragments6 */
@@ -542,6 +543,7 @@ export const traceStep = {
   'no-room': 256,
   sought: 512,
   'turned-away': 1024,
+  'first-went': 2048,
 } as const;
 
 /** enum flow_event */

@@ -36,12 +36,18 @@ export function follow(maps: Maps, service: CompiledService, packet: Packet): Fo
   const { tracks, service: asked } = service;
   const previous = previousOf(service, packet);
   if (asked.onePacket === true || (!tracks && previous === SLOT_UNMOVED)) {
+    if (packet.event === 'passive') {
+      return followPassive(query, undefined);
+    }
     const opens = asked.onePacket === true || packet.event === 'syn';
     return withIndex(choose(query), opens);
   }
   const entry = findFlow(maps, service, packet);
   if (entry !== undefined) {
     return followKnown(query, entry);
+  }
+  if (packet.event === 'passive') {
+    return followPassive(query, previousIndex(service, previous));
   }
   return isHashing(asked.scheduler) ? beginHashed(query, previous) : beginScheduled(query);
 }
@@ -53,6 +59,20 @@ function turnsAway({ maps, service }: Query, { address, state }: Entry, index: n
   return service.destinations[index]!.weight === 0 || (overloaded && state !== 'syn-recv');
 }
 
+/** A packet that opens nothing, and whose flow has no entry: it is never scheduled by itself. */
+function followPassive(query: Query, otherwise: number | undefined): Followed {
+  const { maps, service, packet } = query;
+  const { persistence, scheduler } = service.service;
+  const template = persistence === undefined ? undefined : findTemplate(maps, service, packet);
+  const hashes = isHashing(scheduler);
+  const index =
+    reachableIndex(service, template?.address) ??
+    reachableIndex(service, packet.firstWent) ??
+    otherwise ??
+    (hashes ? choose(query) : undefined);
+  return index === undefined ? { ...(!hashes && { verdict: 'no-flow' }), opens: false } : { index, opens: false };
+}
+
 /** A packet whose flow has an entry. */
 function followKnown(query: Query, entry: Entry): Followed {
   const { maps, service, packet } = query;
@@ -62,6 +82,9 @@ function followKnown(query: Query, entry: Entry): Followed {
   const before = reachableIndex(service, entry.address);
   let index = before;
   let next = nextState(state, packet.event);
+  if (packet.event === 'passive') {
+    return index === undefined ? followPassive(query, undefined) : { index, opens };
+  }
   if (opens || index === undefined || (syn && turnsAway(query, entry, index))) {
     index = assign(query, undefined);
     if (index === undefined) {
@@ -72,9 +95,6 @@ function followKnown(query: Query, entry: Entry): Followed {
       opens = true;
       next = 'syn-recv';
     }
-  }
-  if (packet.event === 'passive') {
-    return { index, opens };
   }
   changeEntry(maps, service, entry, index, next);
   const firm = next === 'established' || next === 'udp';
@@ -91,9 +111,10 @@ function followKnown(query: Query, entry: Entry): Followed {
 function beginHashed(query: Query, previous: number): Followed {
   const { maps, service, packet } = query;
   const { event } = packet;
-  const before = previous < SLOT_MARKED && service.routes[previous]!.action !== 'none' ? previous : undefined;
-  const begins = event === 'syn' || event === 'initial';
-  const index = event === 'passive' ? (before ?? choose(query)) : assign(query, begins ? undefined : before);
+  const before = previousIndex(service, previous);
+  const isDrained = before !== undefined && service.destinations[before]!.weight === 0;
+  const begins = event === 'syn' || event === 'initial' || (event === 'datagram' && isDrained);
+  const index = assign(query, begins ? undefined : before);
   const stays = service.tracks || before !== undefined;
   let opens = event === 'syn';
   if (index === undefined) {
@@ -105,12 +126,17 @@ function beginHashed(query: Query, previous: number): Followed {
     if (stays) {
       storeFlow(maps, service, packet, key, index, 'udp-new');
     }
-  } else if (event === 'syn' && (before !== undefined || query.diverted)) {
+  } else if (event === 'syn' && (before !== undefined || query.diverted || countsSyns(service))) {
     storeFlow(maps, service, packet, key, index, 'syn-recv');
   } else if (event === 'ack' && stays) {
     storeFlow(maps, service, packet, key, index, 'unconfirmed');
   }
   return { index, opens };
+}
+
+/** Under sh and mh a connection counts from its SYN on, as in IPVS; maglev stores none of a flood of SYNs. */
+function countsSyns({ tracks, service: { scheduler } }: CompiledService): boolean {
+  return tracks && scheduler !== 'maglev';
 }
 
 /** A packet whose flow has no entry, under the other schedulers. */
@@ -179,6 +205,11 @@ function choose(query: Query): number | undefined {
 function previousOf(service: CompiledService, packet: Packet): number {
   const { previous } = service;
   return previous?.[hashedSlot(scheduledOf(service), clientOf(packet))] ?? SLOT_UNMOVED;
+}
+
+/** The slot's previous destination when it still takes packets. */
+function previousIndex({ routes }: CompiledService, previous: number): number | undefined {
+  return previous < SLOT_MARKED && routes[previous]!.action !== 'none' ? previous : undefined;
 }
 
 function withIndex(index: number | undefined, opens: boolean): Followed {

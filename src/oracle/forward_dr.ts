@@ -2,7 +2,7 @@
 
 import type { CompiledService, Image, Route } from '../image/index.js';
 import type { VerdictName } from '../layout/index.js';
-import { type Family, type Interface, macBytes } from '../model/index.js';
+import { type Family, type Interface, type IpAddress, macBytes } from '../model/index.js';
 import type { Decision } from './delivery.js';
 import { guard } from './guard.js';
 import { type Maps, uses } from './maps.js';
@@ -18,6 +18,8 @@ const TTL_OFFSET = { 4: 8, 6: 7 } as const;
  * Schedules a packet of a service, and sends it where it may go.
  *
  * @param ingress index of the interface that the frame came by
+ * @param keep called with where a packet goes whose later fragments could go elsewhere: its flow gets no entry, and its
+ *   slot may not tell
  */
 export function forward(
   maps: Maps,
@@ -26,6 +28,7 @@ export function forward(
   packet: Packet,
   service: CompiledService,
   ingress: number | undefined,
+  keep: (firstWent: IpAddress) => void,
 ): Decision {
   const { image } = maps;
   const refuse = (verdict: VerdictName): Decision => ({ verdict, service, frame: frame.bytes });
@@ -39,6 +42,9 @@ export function forward(
   }
   if (guarded !== undefined) {
     return refuse(guarded);
+  }
+  if (!service.tracks && asked.scheduler !== 'maglev') {
+    keep(service.destinations[destination!]!.address);
   }
   const counted = { service, destination: destination!, bytes: header.bytes, opensFlow: opens };
   if (route.action === 'local') {

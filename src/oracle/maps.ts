@@ -4,7 +4,7 @@ import type { CompiledService, Image } from '../image/index.js';
 import { feature, type FlowState } from '../layout/index.js';
 import type { IpAddress } from '../model/index.js';
 import type { Entry } from './flow_entry.js';
-import type { Client, Packet } from './parse.js';
+import type { Client, ParsedPacket } from './parse.js';
 
 /** A destination's flows, and whether it is over its threshold. */
 export interface Load {
@@ -27,7 +27,7 @@ export interface RecalledFlow {
 }
 
 /** A first fragment that is remembered already. */
-export type RecalledFragment = Pick<Packet, 'protocol' | 'ports'>;
+export type RecalledFragment = Pick<ParsedPacket, 'protocol' | 'ports' | 'firstWent'>;
 
 /** The state that an oracle begins with. The oracle asks it for entries that it has not seen itself. */
 export interface Recall {

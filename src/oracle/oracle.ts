@@ -1,6 +1,7 @@
 /** Says what the XDP program must do with a frame: the twin of bpf/director.bpf.c, and what tests compare it to. */
 
 import { type CompiledService, flowOwnerName, forProtocol, type Image } from '../image/index.js';
+import type { IpAddress } from '../model/index.js';
 import type { Decision } from './delivery.js';
 import { forgetExpired } from './flow_store.js';
 import { forward } from './forward_dr.js';
@@ -69,11 +70,15 @@ export class Oracle {
     if (service === undefined) {
       return { verdict: 'no-service', frame: bytes };
     }
-    if (typeof payload === 'object' && payload.fragment === 'first') {
-      storeFragment(this.#maps, header, payload, packet);
-    }
+    const first = typeof payload === 'object' && payload.fragment === 'first' ? payload : undefined;
+    const keep = (firstWent: IpAddress | undefined): void => {
+      if (first !== undefined) {
+        storeFragment(this.#maps, header, first, { protocol: packet.protocol, ports: packet.ports, firstWent });
+      }
+    };
+    keep(undefined);
     return {
-      ...forward(this.#maps, frame, header, { ...packet, vip }, forProtocol(service, packet.protocol), ingress),
+      ...forward(this.#maps, frame, header, { ...packet, vip }, forProtocol(service, packet.protocol), ingress, keep),
       owner: flowOwnerName(service, packet.protocol, vip),
     };
   }

@@ -54,6 +54,8 @@ export interface ParsedPacket {
   readonly event: FlowEvent;
   /** A TCP SYN without ACK. */
   readonly opens: boolean;
+  /** A later fragment's: the real server that the first one went to, where it was kept. */
+  readonly firstWent?: IpAddress | undefined;
 }
 
 /** A packet with the VIP that it is for. */
@@ -84,16 +86,24 @@ export function portsAt({ view }: Frame, offset: number): Ports {
   return { source: view.getUint16(offset), destination: view.getUint16(offset + 2) };
 }
 
-/** Reads the TCP or UDP header at an offset; undefined when the frame ends within it. */
+/**
+ * Reads the TCP or UDP header at an offset; undefined when the frame ends within it.
+ *
+ * @param goesOn whether TCP's header may go on in the next fragment; without its flags it opens nothing
+ */
 export function parseTransport(
   frame: Frame,
   protocol: Protocol,
   client: Uint8Array,
   offset: number,
+  goesOn = false,
 ): ParsedPacket | undefined {
   const { bytes, view } = frame;
-  if (bytes.length < offset + TRANSPORT_BYTES[protocol]) {
+  if (bytes.length < offset + (goesOn ? TRANSPORT_BYTES.udp : TRANSPORT_BYTES[protocol])) {
     return undefined;
+  }
+  if (protocol === 'tcp' && bytes.length <= offset + TCP_FLAGS_OFFSET) {
+    return { protocol, client, ports: portsAt(frame, offset), event: 'passive', opens: false };
   }
   const flags = protocol === 'tcp' ? view.getUint8(offset + TCP_FLAGS_OFFSET) : 0;
   const opens = (flags & (TCP_SYN | TCP_ACK)) === TCP_SYN;

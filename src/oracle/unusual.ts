@@ -26,5 +26,7 @@ export function parsePayload(maps: Maps, frame: Frame, header: Header, payload: 
   if (protocol === undefined) {
     return 'other-protocol';
   }
-  return parseTransport(frame, protocol, header.source, offset) ?? 'truncated';
+  // RFC 791, 3.2: at least eight bytes. IPv6's first fragments have all headers (RFC 7112, 5).
+  const goesOn = fragment === 'first' && header.family === 4;
+  return parseTransport(frame, protocol, header.source, offset, goesOn) ?? 'truncated';
 }

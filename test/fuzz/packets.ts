@@ -146,7 +146,13 @@ export class Packets {
   #ipv4(frame: Uint8Array, fragment: boolean): Uint8Array {
     const random = this.#random;
     const options = random.oneIn(5) ? withOptions(frame, new Array<number>(4 * (1 + random.below(10))).fill(1)) : frame;
-    return fragment ? ipv4Fragment(options, random.pick([0, 0, 8, 1480]), random.oneIn(2), random.below(6)) : options;
+    if (!fragment) {
+      return options;
+    }
+    const cut = ipv4Fragment(options, random.pick([0, 0, 8, 1480]), random.oneIn(2), random.below(6));
+    // A first fragment may end within the TCP header.
+    const header = ETHERNET.bytes + 4 * (cut[ETHERNET.bytes]! & 0x0f);
+    return random.oneIn(3) ? cut.slice(0, header + 6 + random.below(16)) : cut;
   }
 
   #ipv6(frame: Uint8Array, fragment: boolean): Uint8Array {

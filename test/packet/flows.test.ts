@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
+import { MoveTracker } from '../../src/dataplane/index.js';
 import { compile, type CompiledService, type Image } from '../../src/image/index.js';
 import * as layout from '../../src/layout/index.js';
 import {
@@ -161,8 +162,53 @@ test('IPv6 flows have the same states as IPv4 flows', async () => {
   }
 });
 
-test('a flow under a ring scheduler is stored at the packet after its SYN, and confirmed by the next', async () => {
-  for (const scheduler of ['maglev', 'sh', 'mh'] as const) {
+test('under sh and mh a lone SYN is one connection in SYN_RECV, however often it is sent again', async () => {
+  for (const [vip, servers] of [
+    [VIP, [ONE, TWO]],
+    [VIP6, [ONE6, TWO6]],
+  ] as const) {
+    for (const rest of [
+      { scheduler: 'sh' },
+      { scheduler: 'mh' },
+      { scheduler: 'sh', flags: ['sh-port'] },
+      { scheduler: 'mh', flags: ['mh-port', 'mh-fallback'] },
+      { scheduler: 'sh', persistence: { timeout: 300 } },
+    ] satisfies Partial<Service>[]) {
+      const asked = service(vip, 80, servers, rest);
+      using director = await PacketDirector.with([asked], {}, SMALL);
+      const caller = new Caller(director, asked);
+      assert.equal(new Set([1, 2, 3, 4].map(() => caller.send(1000))).size, 1);
+      assert.equal(stateOf(director, 1000), 'syn-recv');
+      const [active, inactive] = loads(director);
+      assert.deepEqual([active, inactive], [1, 0]);
+      const { destinations } = director.publisher.counters().services[0]!;
+      assert.equal(
+        destinations.reduce((sum, { flows }) => sum + flows, 0),
+        1,
+        JSON.stringify(rest),
+      );
+      caller.send(1000, 'A');
+      assert.equal(stateOf(director, 1000), 'established');
+    }
+  }
+});
+
+test('a SYN flood of a full table does not stop sh and mh: a flow without an entry goes by its slot', async () => {
+  for (const scheduler of ['sh', 'mh'] as const) {
+    const asked = service(VIP, 80, [ONE, TWO, THREE], { scheduler });
+    using director = await PacketDirector.with([asked], {}, { ...SMALL, ipv4: 8 });
+    const caller = new Caller(director, asked);
+    const kept = clientsOf(8).map((client) => [client, caller.segments(client, 'S', 'A', 'A')] as const);
+    const seen = flood(director, frameOf(asked, { port: 1 }), 10_000);
+    assert.deepEqual([...seen], [[3, 10_000]]);
+    for (const [client, server] of kept) {
+      assert.equal(caller.send(client, 'A'), server);
+    }
+  }
+});
+
+test('a flow under maglev is stored at the packet after its SYN, and confirmed by the next', async () => {
+  for (const scheduler of ['maglev'] as const) {
     const asked = service(VIP, 80, [ONE, TWO], { scheduler });
     using director = await PacketDirector.with([asked], {}, SMALL);
     const caller = new Caller(director, asked);
@@ -770,6 +816,48 @@ test('QUIC on a moved slot: an Initial goes to the new destination, older flows 
         }
         // A client that uses the port of an old connection again goes on with it: its entry names the real server.
         assert.equal(send(3000 + port, QUIC.shortHeader), send(3000 + port, QUIC.initial));
+      }
+    }
+  }
+});
+
+test('no datagram opens a flow at a drained destination, and the flows that it has stay', async () => {
+  for (const [vip, servers] of [
+    [VIP, [ONE, TWO, THREE]],
+    [VIP6, [ONE6, TWO6]],
+  ] as const) {
+    for (const rest of [
+      { track: 'all' },
+      { track: 'moved' },
+      { scheduler: 'sh', flags: ['sh-port', 'sh-fallback'] },
+      { scheduler: 'mh', flags: ['mh-port'] },
+      { scheduler: 'rr' },
+      { scheduler: 'wlc' },
+    ] satisfies Partial<Service>[]) {
+      const asked = service(vip, 53, servers, { protocol: 'udp', slots: 64, ...rest });
+      using director = new PacketDirector();
+      const tracker = new MoveTracker(undefined, false);
+      const publish = async (now: number, weight: number): Promise<void> => {
+        const [first, ...others] = asked.destinations;
+        const services = [{ ...asked, destinations: [{ ...first!, weight }, ...others] }];
+        const image = tracker.attach(compile({ services, flows: SMALL }, worldOf(services)), now);
+        await director.publisher.publish(image);
+      };
+      await publish(0, 1);
+      const caller = new Caller(director, asked);
+      const before = Array.from({ length: 40 }, (_, i) => caller.segments(1000 + i, '', ''));
+      assert.ok(before.includes('31'));
+      await publish(1000, 0);
+      // New flows first: one of the old ones must not be what teaches the program anything.
+      for (let port = 2000; port < 2040; port += 1) {
+        assert.notEqual(caller.send(port), '31', JSON.stringify(rest));
+      }
+      if (rest.track !== 'moved') {
+        assert.deepEqual(
+          before.map((_, i) => caller.send(1000 + i)),
+          before,
+          JSON.stringify(rest),
+        );
       }
     }
   }

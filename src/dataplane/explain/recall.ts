@@ -94,7 +94,18 @@ export class LiveRecall implements Recall {
         Buffer.compare(each.source, source) === 0 &&
         Buffer.compare(each.destination, destination) === 0
       ) {
-        return each;
+        return { ...each, firstWent: this.#addressOf(each.went) };
+      }
+    }
+    return undefined;
+  }
+
+  /** The address of the destination with a number, of whichever service; undefined for 0. */
+  #addressOf(number: number): IpAddress | undefined {
+    for (const { destinations } of number === 0 ? [] : this.#numbering.values()) {
+      const address = nameOf(destinations, number);
+      if (address !== undefined) {
+        return address;
       }
     }
     return undefined;
@@ -121,6 +132,8 @@ interface StoredFragment extends RecalledFragment {
   readonly destination: Uint8Array;
   readonly id: string;
   readonly time: number;
+  /** The number of the destination that it went to, where it was kept; else 0. */
+  readonly went: number;
 }
 
 function readFragments(set: MapSet, table: 'fragments4' | 'fragments6'): { bytes: Uint8Array; view: DataView } {
@@ -128,12 +141,12 @@ function readFragments(set: MapSet, table: 'fragments4' | 'fragments6'): { bytes
   return { bytes, view: new DataView(bytes.buffer) };
 }
 
-/** Decodes struct fragment4: source and destination, XORed with the second word; then the rest. */
+/** Decodes struct fragment4: source and destination, XORed with the two words that follow; then these. */
 function* fragments4(set: MapSet): Generator<StoredFragment> {
   const { bytes, view } = readFragments(set, 'fragments4');
   for (let at = 0; at < bytes.length; at += layout.fragment4.byteLength) {
-    const second = view.getBigUint64(at + 8, true);
-    view.setBigUint64(at, view.getBigUint64(at, true) ^ second, true);
+    const [second, went] = [view.getBigUint64(at + 8, true), view.getBigUint64(at + 16, true)];
+    view.setBigUint64(at, view.getBigUint64(at, true) ^ second ^ went, true);
     const protocol = PROTOCOLS.find((name) => PROTOCOL_NUMBERS[name] === bytes[at + 10]);
     if (second !== 0n && protocol !== undefined) {
       yield {
@@ -143,16 +156,17 @@ function* fragments4(set: MapSet): Generator<StoredFragment> {
         destination: bytes.subarray(at + 4, at + 8),
         id: `${PROTOCOL_NUMBERS[protocol]} ${view.getUint16(at + 8)}`,
         time: bytes[at + 11]!,
+        went: Number(went),
       };
     }
   }
 }
 
-/** Decodes struct fragment6: addresses; id and ports; protocol and time; the XOR of all, which reveals a torn entry. */
+/** Decodes struct fragment6: addresses; id and ports; protocol and time; where it went; the XOR of all against tearing. */
 function* fragments6(set: MapSet): Generator<StoredFragment> {
   const { bytes, view } = readFragments(set, 'fragments6');
   for (let at = 0; at < bytes.length; at += layout.fragment6.byteLength) {
-    const sum = [0, 1, 2, 3, 4, 5].reduce((xor, i) => xor ^ view.getBigUint64(at + i * 8, true), 0n);
+    const sum = [0, 1, 2, 3, 4, 5, 6].reduce((xor, i) => xor ^ view.getBigUint64(at + i * 8, true), 0n);
     const protocol = PROTOCOLS.find((name) => PROTOCOL_NUMBERS[name] === bytes[at + 40]);
     if (protocol !== undefined && sum === view.getBigUint64(at + 56, true)) {
       yield {
@@ -162,6 +176,7 @@ function* fragments6(set: MapSet): Generator<StoredFragment> {
         destination: bytes.subarray(at + 16, at + 32),
         id: String(view.getUint32(at + 32)),
         time: bytes[at + 41]!,
+        went: Number(view.getBigUint64(at + 48, true)),
       };
     }
   }

@@ -225,6 +225,9 @@ function chosenBy(trace: Trace, { service, ring }: CompiledService): ExplainedRe
   if (steps.has('ring')) {
     return 'slot';
   }
+  if (steps.has('first-went')) {
+    return 'fragment';
+  }
   if (steps.has('scheduled')) {
     return isHashing(service.scheduler) && ring !== undefined && trace.lookedOn === 0 ? 'slot' : 'scheduler';
   }

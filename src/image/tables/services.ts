@@ -1,7 +1,15 @@
 /** The service tables: a packet's address, port and protocol to the service's number, ring and destinations. */
 
 import * as layout from '../../layout/index.js';
-import { type Family, familyOf, type IpAddress, ipBytes, type Protocol, PROTOCOL_NUMBERS } from '../../model/index.js';
+import {
+  type Family,
+  familyOf,
+  type IpAddress,
+  ipBytes,
+  isMarkKey,
+  type Protocol,
+  PROTOCOL_NUMBERS,
+} from '../../model/index.js';
 import type { CompiledService, Image } from '../image.js';
 import type { Numbering } from '../numbering.js';
 import { type CuckooTable, placeKeys } from './cuckoo.js';
@@ -94,11 +102,19 @@ function placeOf(
   return { first: places.destinations.get(name)!, ring: places.rings.get(ring)!, shift };
 }
 
-/** Returns a mark's service as packets of one protocol see it: `onePacket` does not apply to TCP. */
+/**
+ * Returns a mark's service as packets of one protocol see it: `onePacket` does not apply to TCP, and previous owners of
+ * slots not to UDP, whose flows are remembered from the first datagram on.
+ */
 export function forProtocol(compiled: CompiledService, protocol: Protocol): CompiledService {
-  return compiled.service.onePacket === true && protocol === 'tcp'
-    ? { ...compiled, tracks: true, service: { ...compiled.service, onePacket: false } }
-    : compiled;
+  const { service, previous } = compiled;
+  if (!isMarkKey(service)) {
+    return compiled;
+  }
+  if (service.onePacket === true && protocol === 'tcp') {
+    return { ...compiled, tracks: true, service: { ...service, onePacket: false } };
+  }
+  return previous !== undefined && protocol === 'udp' ? { ...compiled, previous: undefined } : compiled;
 }
 
 function flagsOf({ service, tracks, previous }: CompiledService): number {

@@ -7,8 +7,9 @@ import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { type Histories, historiesFormat, MoveTracker } from '../../../src/dataplane/move-tracker.js';
-import { compile, type CompiledService, type Image, SLOT_MARKED } from '../../../src/image/index.js';
-import { ip, type Service } from '../../../src/model/index.js';
+import type { Counters } from '../../../src/dataplane/index.js';
+import { compile, type CompiledService, forProtocol, type Image, SLOT_MARKED } from '../../../src/image/index.js';
+import { ip, type IpAddress, type MarkService, type Service, serviceName } from '../../../src/model/index.js';
 import { decode, encode, type Store } from '../../../src/store/index.js';
 import { service as serviceOf, worldOf } from '../../support/models.js';
 import { folderFor, storeAt } from '../../support/store.js';
@@ -141,6 +142,178 @@ test('flows without an entry keep their real servers for the whole window, also 
     assert.equal(then.destinations[value]?.address, leads === owners[slot] ? undefined : owners[slot]);
   });
   assert.equal(one(tracker, [A, B, C], 100_000 + SILENCE, { track: 'all' }).previous, undefined);
+});
+
+/** Counters that a test moves on by hand: packets of each real server, by service. */
+class Traffic {
+  readonly #packets = new Map<IpAddress, number>();
+  /** Packets that no real server took. */
+  refused = 0;
+
+  send(address: IpAddress, packets = 1): void {
+    this.#packets.set(address, (this.#packets.get(address) ?? 0) + packets);
+  }
+
+  /** The counters as the data path gives them, for the services of an image. */
+  read(services: readonly Service[]): Counters {
+    return {
+      services: services.map((each) => ({
+        name: serviceName(each),
+        destinations: each.destinations.map(({ address }) => ({
+          address,
+          packets: this.#packets.get(address) ?? 0,
+          bytes: 0,
+          flows: 0,
+        })),
+        verdicts: this.refused === 0 ? {} : { 'no-destination': this.refused },
+      })),
+      noService: {},
+    };
+  }
+}
+
+/** A tracker, its counters, and the services that it was given last. */
+class Watched {
+  readonly tracker = new MoveTracker(undefined, false);
+  readonly traffic = new Traffic();
+  readonly #rest: Partial<Service>;
+  #services: readonly Service[] = [];
+
+  constructor(rest: Partial<Service> = {}) {
+    this.#rest = rest;
+  }
+
+  /** Publishes. `meanwhile` happens after the counters were read and before packets follow. */
+  publish(servers: Servers, now: number, meanwhile: () => void = () => undefined): CompiledService {
+    const read = (): Counters => this.traffic.read(this.#services);
+    const services = [serviceOf(VIP, 80, servers, this.#rest)];
+    const image = this.tracker.attach(compile({ services }, worldOf(services)), now, read);
+    meanwhile();
+    this.#services = services;
+    this.tracker.confirm(now, read);
+    return image.services[0]!;
+  }
+
+  /** The daemon looks at the counters now and then. */
+  look(now: number): void {
+    this.tracker.note(this.traffic.read(this.#services), now);
+  }
+}
+
+test('a service that commands build step by step has no moved slots, because no packet came meanwhile', () => {
+  for (const rest of [{}, { track: 'moved' }, { scheduler: 'sh' }, { scheduler: 'mh', track: 'moved' }] as const) {
+    const watched = new Watched(rest);
+    // ipvsadm -A, and -a for each real server; then -e.
+    for (const [i, servers] of [[], [A], [A, B], [A, B, C], [[A, 0] as const, B, C]].entries()) {
+      assert.equal(watched.publish(servers, i * 1000).previous, undefined, JSON.stringify([rest, servers]));
+    }
+  }
+});
+
+test('what a service was between two commands is no history unless packets came then', () => {
+  for (const track of ['all', 'moved'] as const) {
+    const watched = new Watched({ track });
+    const before = ownersOf(watched.publish([A, B], 0));
+    watched.traffic.send(A, 10);
+    watched.publish([B], 1000);
+    const back = watched.publish([A, B], 2000);
+    assert.equal(back.previous, undefined, 'as before the two commands');
+    const moved = watched.publish([A, B, C], 3000);
+    const owners = ownersOf(moved);
+    moved.previous!.forEach((value, slot) => {
+      assert.equal(moved.destinations[value]?.address, owners[slot] === before[slot] ? undefined : before[slot]);
+    });
+    // Packets that no real server took count too.
+    watched.traffic.refused += 1;
+    watched.publish([A, C], 4000);
+    watched.traffic.send(C);
+    assert.notEqual(watched.publish([A, B, C], 5000).previous, undefined);
+  }
+});
+
+test('packets between the reading and the switch put the state before back, for the next round', () => {
+  for (const track of ['all', 'moved'] as const) {
+    const watched = new Watched({ track });
+    const before = ownersOf(watched.publish([A, B], 0));
+    const first = watched.publish([A, B, C], 1000, () => {
+      watched.traffic.send(A);
+    });
+    assert.equal(first.previous, undefined);
+    assert.equal(watched.tracker.until, 1000, 'another round follows at once');
+    const second = watched.publish([A, B, C], 1000);
+    const owners = ownersOf(second);
+    second.previous!.forEach((value, slot) => {
+      assert.equal(second.destinations[value]?.address, owners[slot] === before[slot] ? undefined : before[slot]);
+    });
+  }
+});
+
+test('if every flow is remembered, a change moves no slots when no handshake can be under way', () => {
+  const watched = new Watched();
+  watched.publish([A, B], 0);
+  watched.traffic.send(A, 5);
+  watched.look(2000);
+  watched.look(2000 + HANDSHAKE);
+  assert.notEqual(watched.publish([A, B, C], 2000 + HANDSHAKE).previous, undefined, 'one may just be');
+  watched.look(3000 + HANDSHAKE);
+  watched.look(4000 + 2 * HANDSHAKE);
+  assert.equal(watched.publish([A, C], 4000 + 2 * HANDSHAKE).previous, undefined);
+});
+
+test('a service that does not remember every flow keeps its moved slots, however quiet it is', () => {
+  const watched = new Watched({ track: 'moved' });
+  watched.publish([A, B], 0);
+  watched.traffic.send(A, 5);
+  watched.look(2000);
+  watched.look(4000 + HANDSHAKE);
+  assert.notEqual(watched.publish([A, B, C], 4000 + HANDSHAKE).previous, undefined);
+});
+
+test('a change that was not published is no state that packets can have seen', () => {
+  const watched = new Watched({ track: 'moved' });
+  const before = ownersOf(watched.publish([A, B], 0));
+  watched.traffic.send(A, 5);
+  const services = [serviceOf(VIP, 80, [B], { track: 'moved' })];
+  watched.tracker.attach(compile({ services }, worldOf(services)), 1000, () => watched.traffic.read(services));
+  watched.tracker.revert();
+  const moved = watched.publish([A, B, C], 2000);
+  const owners = ownersOf(moved);
+  moved.previous!.forEach((value, slot) => {
+    assert.equal(moved.destinations[value]?.address, owners[slot] === before[slot] ? undefined : before[slot]);
+  });
+});
+
+test('under sh, mh and UDP every flow has an entry with "track: all", so that no slot has a previous owner', () => {
+  for (const rest of [
+    { scheduler: 'sh' },
+    { scheduler: 'mh', flags: ['mh-port'] },
+    { protocol: 'udp' },
+    { protocol: 'udp', scheduler: 'sh' },
+  ] as const) {
+    const tracker = new MoveTracker(undefined, false);
+    one(tracker, [A, B], 0, rest);
+    assert.equal(one(tracker, [A, B, C], 1000, rest).previous, undefined, JSON.stringify(rest));
+    assert.equal(one(tracker, [[A, 0], B, C], 2000, rest).previous, undefined);
+    assert.equal(tracker.until, Infinity);
+    // Flows of before a switch to it may have none.
+    const switched = new MoveTracker(undefined, false);
+    one(switched, [A, B], 0, { ...rest, track: 'moved' });
+    assert.notEqual(one(switched, [A, B, C], 1000, rest).previous, undefined);
+  }
+});
+
+test('slots of a mark have previous owners for TCP alone: every UDP flow has an entry', () => {
+  const tracker = new MoveTracker(undefined, false);
+  const attachMark = (servers: readonly IpAddress[], now: number): CompiledService => {
+    const destinations = servers.map((address) => ({ address, weight: 1 }));
+    const markServices: MarkService[] = [{ mark: 1, family: 4, scheduler: 'maglev', destinations }];
+    const world = worldOf([serviceOf(VIP, 80, servers)]);
+    return tracker.attach(compile({ services: [], markServices }, world), now).services[0]!;
+  };
+  attachMark([A, B], 0);
+  const moved = attachMark([A, B, C], 1000);
+  assert.notEqual(forProtocol(moved, 'tcp').previous, undefined);
+  assert.equal(forProtocol(moved, 'udp').previous, undefined);
 });
 
 function historiesAt(path: string, said: string[] = []): Store<Histories> {

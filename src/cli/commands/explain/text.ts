@@ -143,6 +143,7 @@ const CHOSEN_BY: Readonly<Record<ExplainedRealServer['by'], string>> = {
   flow: "as in the flow's entry",
   persistence: "like the client's other flows",
   previous: 'as before its slot moved',
+  fragment: 'where the first fragment went',
 };
 
 function destinationLine(

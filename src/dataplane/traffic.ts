@@ -1,0 +1,49 @@
+/** Whether packets came for a service, from readings of its counters. Pure. */
+
+import type { Counters, ServiceCounters } from './counters.js';
+
+/** A reading of one service; undefined: there was none. */
+export type Reading = ServiceCounters | undefined;
+
+/**
+ * Returns whether packets came for a service between two readings. A real server that is missing in one of them was
+ * added or removed meanwhile: an added one has counted from zero.
+ */
+export function cameBetween(before: Reading, after: Reading): boolean {
+  if (after === undefined) {
+    return false;
+  }
+  const then = new Map(before?.destinations.map(({ address, packets }) => [address, packets]));
+  return (
+    after.destinations.some(({ address, packets }) => packets !== (then.get(address) ?? 0)) ||
+    sum(after.verdicts) !== sum(before?.verdicts ?? {})
+  );
+}
+
+function sum(verdicts: ServiceCounters['verdicts']): number {
+  return Object.values(verdicts).reduce((total, count) => total + count, 0);
+}
+
+/** When packets last came for each service, as far as readings tell. */
+export class Traffic {
+  readonly #last = new Map<string, { readonly reading: ServiceCounters; readonly at: number }>();
+
+  /** Takes a reading. The more often, the more exactly it is known when the last packet came. */
+  note({ services }: Counters, now: number): void {
+    for (const reading of services) {
+      const { name } = reading;
+      const last = this.#last.get(name);
+      const isQuiet = last !== undefined && !cameBetween(last.reading, reading);
+      this.#last.set(name, { reading, at: isQuiet ? last.at : now });
+    }
+  }
+
+  /** Returns the time since which no packet came for a service, at the latest; undefined: not known. */
+  quietSince(name: string): number | undefined {
+    return this.#last.get(name)?.at;
+  }
+
+  forget(name: string): void {
+    this.#last.delete(name);
+  }
+}
