@@ -42,6 +42,16 @@ test('packets follow each publication, whichever copy it was written to', async 
   }
 });
 
+test('a service stays whole in a copy that is written again for the sake of another service', async () => {
+  const first = service(VIP, 80, [ip('192.168.1.31'), ip('192.168.1.32')]);
+  using director = new PacketDirector();
+  for (let round = 0; round < 4; round += 1) {
+    await director.publish([first, service(VIP, 81, [ip(`192.168.1.${41 + round}`)])]);
+    const servers = new Set(Array.from({ length: 40 }, (_, i) => serverOf(director, packet(1000 + i))));
+    assert.deepEqual(servers, new Set(first.destinations.map(({ address }) => String(macFor(address)))));
+  }
+});
+
 test('removing a service leaves the other services of its VIP alone', async () => {
   using director = new PacketDirector();
   await director.publish([service(VIP, 80, [ip('10.0.0.1')]), service(VIP, 81, [ip('10.0.0.2')])]);
