@@ -105,7 +105,8 @@ static __always_inline __u32 previous_number(const struct flow_query *query, __u
 
 /*
  * Follows a flow that has an entry. A SYN after its end begins another flow (is_new_conn_expected in
- * net/netfilter/ipvs/ip_vs_core.c); a flow whose destination takes no packets any more goes to another at once.
+ * net/netfilter/ipvs/ip_vs_core.c); a flow whose destination takes no packets any more goes to another at once. Without
+ * its service it goes nowhere, and its entry stays as it is (ip_vs_in(): the destination is not available).
  */
 static __always_inline __u32 follow_known(struct flow_query *query, const struct policy *policy, __u32 found,
 					  __u64 data, __u32 words)
@@ -115,6 +116,8 @@ static __always_inline __u32 follow_known(struct flow_query *query, const struct
 
 	query->opens = over && query->event == EVENT_SYN;
 	if (query->opens || !takes_packets(number, query->copy)) {
+		if (unlikely(policy->flags & POLICY_GHOST))
+			return fail(query, query->opens ? VERDICT_NO_SERVICE : VERDICT_SERVICE_GONE);
 		number = assign(query, policy, 0);
 		if (!number)
 			return no_destination(query);
@@ -183,6 +186,8 @@ static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 	__u32 found = find_in(table, query->words, hash, words, query->port, false, &data);
 	if (found)
 		return follow_known(query, policy, found, data, words);
+	if (unlikely(policy->flags & POLICY_GHOST))
+		return fail(query, VERDICT_NO_SERVICE);
 
 	if (!hashed && !is_datagram(query->event) && query->event != EVENT_SYN)
 		return fail(query, VERDICT_NO_FLOW);

@@ -46,13 +46,16 @@ export function follow(maps: Maps, service: CompiledService, packet: Packet): Fo
   return isHashing(asked.scheduler) ? beginHashed(query, previous) : beginScheduled(query);
 }
 
-/** A packet whose flow has an entry. */
-function followKnown(query: Query, entry: Entry): Followed {
+/** A packet whose flow has an entry. @param isGhost whether its service was removed */
+export function followKnown(query: Query, entry: Entry, isGhost = false): Followed {
   const { maps, service, packet } = query;
   const { state } = entry;
   const opens = (state === 'time-wait' || state === 'close') && packet.event === 'syn';
   let index = reachableIndex(service, entry.address);
   if (opens || index === undefined) {
+    if (isGhost) {
+      return { verdict: opens ? 'no-service' : 'service-gone', opens };
+    }
     index = assign(query, undefined);
     if (index === undefined) {
       return { opens };
