@@ -8,6 +8,9 @@
 #include "effect.h"
 #include "maps.h"
 
+/* VIPs' traffic that is for no service is counted under this number. */
+#define NO_SERVICE 0
+
 static __always_inline void count_packet(__u32 number, bool opens_flow, __u32 ip_bytes)
 {
 	__u32 cpu = bpf_get_smp_processor_id();

@@ -21,9 +21,6 @@
 /* The kernel counts a dual licence with the GPL as GPL-compatible (include/linux/license.h). */
 char _license[] SEC("license") = "Dual MIT/GPL";
 
-/* VIPs' traffic that is for no service is counted under this number. */
-#define NO_SERVICE 0
-
 /* A plain packet: directs it to its service, if it is for one. */
 static __always_inline enum verdict direct_plain_ip(struct xdp_md *context, const struct frame *frame,
 						    const struct packet *packet, bool is_ipv6, bool lean)
@@ -144,6 +141,7 @@ static __always_inline int action_of(enum verdict verdict)
 		return XDP_REDIRECT;
 	case VERDICT_DROPPED:
 	case VERDICT_FLOWS_FULL:
+	case VERDICT_SERVICE_GONE:
 		return XDP_DROP;
 	default:
 		return XDP_PASS;

@@ -160,7 +160,8 @@ static __always_inline bool turns_away(__u32 number, __u32 state)
 /*
  * Follows a flow that has an entry. A SYN after its end begins another flow (is_new_conn_expected in
  * net/netfilter/ipvs/ip_vs_core.c), and so does a SYN that its destination turns away; a flow whose destination takes
- * no packets any more goes to another at once.
+ * no packets any more goes to another at once. Without its service it goes nowhere, and its entry stays as it is
+ * (ip_vs_in(): the destination is not available).
  */
 static __always_inline __u32 follow_known(struct flow_query *query, const struct policy *policy, __u32 found,
 					  __u64 data, __u32 words)
@@ -172,9 +173,12 @@ static __always_inline __u32 follow_known(struct flow_query *query, const struct
 	volatile __u64 *entry = data_at(found - 1, words);
 
 	query->opens = syn && over;
+	bool leaves = query->opens || !takes_packets(number, query->copy) || (syn && turns_away(number, state));
+	if (unlikely(leaves && policy->flags & POLICY_GHOST))
+		return fail(query, query->opens ? VERDICT_NO_SERVICE : VERDICT_SERVICE_GONE);
 	if (query->event == EVENT_PASSIVE)
-		return takes_packets(number, query->copy) ? number : follow_passive(query, policy, 0);
-	if (query->opens || !takes_packets(number, query->copy) || (syn && turns_away(number, state))) {
+		return leaves ? follow_passive(query, policy, 0) : number;
+	if (leaves) {
 		number = assign(query, policy, 0);
 		if (!number)
 			return no_destination(query);
@@ -249,6 +253,8 @@ static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 	__u32 found = find_in(table, query->words, hash, words, query->port, false, &data);
 	if (found)
 		return follow_known(query, policy, found, data, words);
+	if (unlikely(policy->flags & POLICY_GHOST))
+		return fail(query, VERDICT_NO_SERVICE);
 
 	if (query->event == EVENT_PASSIVE)
 		return follow_passive(query, policy, previous_number(query, previous));

@@ -209,7 +209,7 @@ static __always_inline enum verdict forward_dr(struct xdp_md *context, const str
 	if (!pick(context, frame, packet, &delivery, lean, &verdict))
 		return verdict;
 	NOTE(number, delivery.number);
-	if (leads_fragments(payload, match))
+	if (leads_fragments(payload, delivery.match))
 		store_fragment(packet, payload, delivery.number, is_ipv6);
 	if (!lean && (uses(FEATURE_VLAN) || uses(FEATURE_NICS))) {
 		delivery.egress = egress_of(delivery.number, copy);

@@ -89,6 +89,8 @@ enum service_flag : __u8 {
 	SERVICE_TRACK = 16,       /* every flow has an entry */
 	SERVICE_POLICY = 32,      /* not every flow has an entry, but `policies` say where each packet goes */
 	SERVICE_MOVED = 64,       /* the ring has moved slots: as many words behind it say where each led before */
+	/* Of a ghost (POLICY_GHOST) whose flows did not all have entries: TCP in the middle of a flow is taken for one. */
+	SERVICE_LINGERS = 128,
 };
 
 /* One IPv4 service. The first eight bytes are compared as one word; all zero is an empty entry. */
@@ -236,6 +238,7 @@ enum policy_flag : __u8 {
 	POLICY_FALLBACK = 2,   /* sh and mh try other slots when the destination that they find takes no flows */
 	POLICY_PERSISTENT = 4, /* a client's flows stay together */
 	POLICY_ONE_PACKET = 8, /* each packet is scheduled by itself, and nothing is remembered */
+	POLICY_GHOST = 16,     /* the service was removed, and flows of it are remembered: it takes no others */
 };
 
 /* Facts about a service that scheduling a new flow needs; by service number. */

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "follow.h"
+#include "ghost.h"
 #include "guard.h"
 #include "ring.h"
 
@@ -50,7 +51,7 @@ static __always_inline bool pick_by_slot(const struct packet *packet, struct del
 }
 
 /* Picks the destination. False when there is none: the packet is then counted and has its verdict. */
-static __always_inline bool pick(const struct xdp_md *context, const struct frame *frame, const struct packet *packet,
+static __always_inline bool pick(struct xdp_md *context, const struct frame *frame, const struct packet *packet,
 				 struct delivery *delivery, bool lean, enum verdict *verdict)
 {
 	__u8 flags = delivery->match->flags;
@@ -63,6 +64,12 @@ static __always_inline bool pick(const struct xdp_md *context, const struct fram
 		enum verdict reason = VERDICT_NO_DESTINATION;
 
 		delivery->number = follow(frame, packet, delivery, &reason);
+		if (unlikely(reason == VERDICT_NO_SERVICE) && passes_ghost(packet, delivery)) {
+			reason = VERDICT_NO_DESTINATION;
+			delivery->number = follow(frame, packet, delivery, &reason);
+		}
+		if (unlikely(is_of_ghost(reason)))
+			return stop_at_ghost(context, frame, packet, delivery, reason, verdict);
 		if (unlikely(delivery->number == 0))
 			return stop(delivery, reason, verdict);
 		delivery->destination = destination_numbered(delivery->table, delivery->number);

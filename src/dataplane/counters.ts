@@ -1,6 +1,6 @@
 /** Counters: the sums of the CPUs' counters in the BPF maps. Exact up to 2^53, nine petabytes, and rounded above. */
 
-import { highestNumbers, type Image, type Numbering } from '../image/index.js';
+import { highestNumbers, type Image, type Numbering, type ServiceNumbers } from '../image/index.js';
 import * as layout from '../layout/index.js';
 import { type VerdictName, VERDICTS } from '../layout/index.js';
 import type { IpAddress } from '../model/index.js';
@@ -19,6 +19,8 @@ export interface ServiceCounters {
   readonly name: string;
   /** In the image's order. */
   readonly destinations: readonly DestinationCounters[];
+  /** Those of destinations that were removed, as long as their numbers rest: they go on when the destination is back. */
+  readonly resting?: readonly DestinationCounters[];
   /** Packets that were not sent, by the reason; only reasons that occurred. */
   readonly verdicts: Readonly<Partial<Record<VerdictName, number>>>;
 }
@@ -44,16 +46,20 @@ export function readCounters(
   return {
     services: services.map(({ name, destinations: ofService }) => {
       const numbers = numbering.get(name)!;
+      const countersOf = (address: IpAddress): DestinationCounters => {
+        const number = numbers.destinations.get(address)!;
+        return {
+          address,
+          packets: field(number, layout.counter.packets),
+          bytes: field(number, layout.counter.bytes),
+          flows: field(number, layout.counter.flows),
+        };
+      };
       return {
         name,
-        destinations: ofService.map(({ address }) => {
-          const number = numbers.destinations.get(address)!;
-          return {
-            address,
-            packets: field(number, layout.counter.packets),
-            bytes: field(number, layout.counter.bytes),
-            flows: field(number, layout.counter.flows),
-          };
+        destinations: ofService.map(({ address }) => countersOf(address)),
+        ...(numbers.destinations.size > ofService.length && {
+          resting: restingIn(numbers, ofService).map(countersOf),
         }),
         verdicts: verdictsOf(verdicts, [
           numbers.number,
@@ -63,6 +69,11 @@ export function readCounters(
     }),
     noService: verdictsOf(verdicts, [0]),
   };
+}
+
+function restingIn({ destinations }: ServiceNumbers, live: readonly { readonly address: IpAddress }[]): IpAddress[] {
+  const there = new Set(live.map(({ address }) => address));
+  return [...destinations.keys()].filter((address) => !there.has(address));
 }
 
 /** The counters of the flow tables since they were made. */

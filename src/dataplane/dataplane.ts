@@ -36,6 +36,15 @@ export interface DataPlaneOptions {
   readonly onEvent?: (message: string, details: Record<string, unknown>) => void;
 }
 
+/** The result of a sweep, and whether another publication should follow. */
+export interface Swept {
+  readonly flows: FlowStatistics;
+  /** The image changes: slots have no flows any more. */
+  readonly changesMoves: boolean;
+  /** The same image frees numbers that rest. */
+  readonly endsRests: boolean;
+}
+
 /**
  * Everything that packets need is pinned, so that it outlives this process, and is in place before what it replaces is
  * removed: every packet finds a program and a whole set of tables.
@@ -164,7 +173,7 @@ export class DataPlane implements Disposable {
    *
    * @returns the statistics, and whether they change the image; undefined before the first publication
    */
-  async sweep(): Promise<{ readonly flows: FlowStatistics; readonly changesMoves: boolean } | undefined> {
+  async sweep(): Promise<Swept | undefined> {
     const moved = this.image?.services.filter(({ previous, tracks }) => previous !== undefined && !tracks) ?? [];
     const flows = await this.#publisher.sweep(moved);
     if (flows === undefined) {
@@ -175,7 +184,17 @@ export class DataPlane implements Disposable {
       const occupied = flows.occupied.get(compiled.name);
       changesMoves = (occupied !== undefined && this.#moves.setOccupied(compiled, occupied)) || changesMoves;
     }
-    return { flows, changesMoves };
+    return { flows, changesMoves, endsRests: this.#publisher.isDue };
+  }
+
+  /** Whether an image should be published although it is the same: numbers of what is gone can be freed. */
+  get isDue(): boolean {
+    return this.#publisher.isDue;
+  }
+
+  /** Returns how many flows and templates are left of each service that is gone; see Image.ghosts. */
+  get ghostFlows(): ReadonlyMap<string, number> {
+    return this.#publisher.ghostFlows;
   }
 
   /** Returns how many flows each destination has, by service and in the image's order; no system call. */

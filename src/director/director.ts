@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { InterfaceReport } from '../control/index.js';
 import type { DataPlane, FlowStatistics } from '../dataplane/index.js';
-import { compile, type Image } from '../image/index.js';
+import { compile, type Image, withGhosts } from '../image/index.js';
 import { BeelineError, keepUnchanged, type Model } from '../model/index.js';
 import type { Network, Resolver } from '../net/index.js';
 import { Attachments } from './attachments.js';
@@ -275,7 +275,11 @@ export class Director {
 
   async #publish(image: Image): Promise<void> {
     const { dataPlane, log } = this.#options;
-    if (dataPlane.image !== undefined && sameImage(image, dataPlane.image)) {
+    if (
+      dataPlane.image !== undefined &&
+      sameImage(withGhosts(image, dataPlane.image.ghosts), dataPlane.image) &&
+      !dataPlane.isDue
+    ) {
       return;
     }
     const started = performance.now();

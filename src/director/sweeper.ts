@@ -57,7 +57,7 @@ export class Sweeper {
       changed.forEach((each) => {
         log.info(each);
       });
-      if (changed.length > 0 || result.changesMoves || now >= dataPlane.movesUntil) {
+      if (changed.length > 0 || result.changesMoves || result.endsRests || now >= dataPlane.movesUntil) {
         onChange();
       }
     } catch (error) {

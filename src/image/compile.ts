@@ -43,6 +43,7 @@ export function compile(model: Compilable, world: World): Image {
   return {
     services,
     markEntries: markEntries(model),
+    ghosts: [],
     interfaces,
     directors: (model.directors ?? []).flatMap((each) => macOfDirector(each, world) ?? []),
     features: featuresFor(model, services, interfaces),

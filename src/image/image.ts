@@ -4,10 +4,12 @@ import { slotMark } from '../layout/index.js';
 import type {
   AnyService,
   Destination,
+  Family,
   FlowTableSizes,
   Interface,
   MacAddress,
   Model,
+  ServicePolicy,
   Timeouts,
 } from '../model/index.js';
 import type { MarkEntry } from './marks.js';
@@ -26,6 +28,8 @@ export interface Image {
   readonly services: readonly CompiledService[];
   /** The VIPs and protocols that lead to services of marked packets. */
   readonly markEntries: readonly MarkEntry[];
+  /** Services that were removed while flows of them are remembered. compile() knows none: the publisher adds them. */
+  readonly ghosts: readonly Ghost[];
   /** The director's interfaces, by index. */
   readonly interfaces: readonly Interface[];
   /** MACs of other directors. */
@@ -35,6 +39,20 @@ export interface Image {
   /** The least number of entries of each flow table; 0 if no service of the family needs any. */
   readonly flows: FlowTableSizes;
   readonly timeouts: Timeouts;
+}
+
+/** A service, or an entry of a mark's service, that was removed. Its number rests: see renumber(). */
+export interface Ghost {
+  readonly name: string;
+  /** The name of the service: another for an entry of a mark. */
+  readonly service: string;
+  readonly family: Family;
+  /** Where its packets go. Undefined for a mark's service: its entries are ghosts too. */
+  readonly place?: Pick<MarkEntry, 'address' | 'protocol' | 'ports'>;
+  /** The service's rules by which its flows end. */
+  readonly policy: Pick<ServicePolicy, 'timeouts' | 'persistence'>;
+  /** Whether TCP packets in the middle of a flow are taken for its flows, because not all of these have entries. */
+  readonly lingers: boolean;
 }
 
 export interface CompiledService {

@@ -2,8 +2,9 @@
 
 // The pipeline.
 export { compile } from './compile.js';
-export { type Compilable, type CompiledService, type Image, SLOT_MARKED, SLOT_UNMOVED } from './image.js';
+export { type Compilable, type CompiledService, type Ghost, type Image, SLOT_MARKED, SLOT_UNMOVED } from './image.js';
 export { featureNames } from './features.js';
+export { ghostOf, ghostOfEntry, withGhosts } from './ghosts.js';
 export { flowOwnerName, markEntries } from './marks.js';
 export type { Ring } from './ring.js';
 export type { Route } from './routes.js';
@@ -18,6 +19,7 @@ export {
   type DestinationNumber,
   destinationNumber,
   highestNumbers,
+  NO_NUMBERS,
   type Numbering,
   type NumberSet,
   renumber,
@@ -41,13 +43,22 @@ export {
   SLOT_BYTES,
   SMALLEST_GEOMETRY,
 } from './tables/geometry.js';
+export { ghostKeysOf } from './tables/service-keys.js';
 export { type Places, placeTables } from './tables/places.js';
 
 // The bytes of tables.
 export { encodeDestinations, encodeDestinationsHeader, encodeEgresses, encodeSlots } from './tables/destinations.js';
-export { decodeNumbering, encodeIdentities, type IdentityTable } from './tables/identities.js';
+export { decodeGhosts, decodeNumbering, encodeIdentities, type IdentityTable } from './tables/identities.js';
 export { encodeNics } from './tables/nics.js';
-export { encodeCandidates, encodePolicy, isSequence, persistenceMask, PROGRAM_SCHEDULER } from './tables/policies.js';
+export {
+  encodeCandidates,
+  encodeGhostPolicy,
+  encodePolicy,
+  isSequence,
+  maskOf,
+  persistenceMask,
+  PROGRAM_SCHEDULER,
+} from './tables/policies.js';
 export { encodeServices, forProtocol, placeServices, type ServicePlacement } from './tables/services.js';
 
 // The tables of IPVS's schedulers, which the oracle looks flows up in.

@@ -1,4 +1,4 @@
-/** The numbers of services and destinations in the maps, which they keep for as long as they exist. */
+/** The numbers of services and destinations in the maps, which they keep for as long as they or their flows exist. */
 
 import type { Destination, IpAddress } from '../model/index.js';
 import type { Image } from './image.js';
@@ -27,8 +27,9 @@ export interface ServiceNumbers {
 }
 
 /**
- * By the name of a service or of a mark's entry. Numbers start at 1: service 0 counts packets for a VIP that no service
- * takes, and destination 0 is none.
+ * By the name of a service or of a mark's entry. Also those that are not in the image any more, and destinations that
+ * their service has lost, for as long as their numbers rest. Numbers start at 1: service 0 counts packets for a VIP that
+ * no service takes, and destination 0 is none.
  */
 export type Numbering = ReadonlyMap<string, ServiceNumbers>;
 
@@ -48,38 +49,64 @@ export interface Renumbering {
 
 /**
  * Numbers the services and destinations of an image. Each keeps the number that it has; a new one gets the lowest that
- * neither the image nor `previous` uses, so that counters and flows of one destination are never taken for another's.
+ * is not in use, so that counters and flows of one destination are never taken for another's.
+ *
+ * What is not in the image any more keeps its number too, and gets it back with its flows if it returns: the number
+ * rests, until `free` has it. A service is freed with all its destinations.
  *
  * A service whose destinations are the same keeps its ServiceNumbers object; if all do, the result is `previous` itself.
  */
-export function renumber(previous: Numbering, image: Image): Renumbering {
+export function renumber(previous: Numbering, image: Image, free: NumberSet = NO_NUMBERS): Renumbering {
   const services = new NumberPool<ServiceNumber>(() => [...previous.values()].map(({ number }) => number));
   const destinations = new NumberPool<DestinationNumber>(() =>
     [...previous.values()].flatMap((service) => [...service.destinations.values()]),
   );
   const numbering = new Map<string, ServiceNumbers>();
   const all = [...image.services, ...image.markEntries.map(({ name }) => ({ name, destinations: NO_DESTINATIONS }))];
-  let same = previous.size === all.length;
+  const goes = new Set(free.destinations);
   for (const { name, destinations: wanted } of all) {
     const known = previous.get(name);
-    if (known !== undefined && hasExactly(known, wanted)) {
-      numbering.set(name, known);
+    const kept = known && without(known, goes, wanted);
+    if (kept !== undefined && hasAll(kept, wanted)) {
+      numbering.set(name, kept);
       continue;
     }
-    same = false;
-    const numbers = new Map<IpAddress, DestinationNumber>();
+    const numbers = new Map(kept?.destinations);
     for (const { address } of wanted) {
-      numbers.set(address, known?.destinations.get(address) ?? destinations.take());
+      numbers.set(address, numbers.get(address) ?? destinations.take());
     }
-    const result = { number: known?.number ?? services.take(), destinations: numbers };
+    const result = { number: kept?.number ?? services.take(), destinations: numbers };
     lists.set(result, wanted);
     numbering.set(name, result);
   }
+  const gone = new Set(free.services);
+  for (const [name, known] of previous) {
+    if (!numbering.has(name) && !gone.has(known.number)) {
+      numbering.set(name, without(known, goes, NO_DESTINATIONS));
+    }
+  }
+  const same = previous.size === numbering.size && [...numbering].every(([name, each]) => previous.get(name) === each);
   return {
     numbering: same ? previous : numbering,
     added: { services: services.taken, destinations: destinations.taken },
     removed: removedBetween(previous, numbering),
   };
+}
+
+export const NO_NUMBERS: NumberSet = { services: [], destinations: [] };
+
+/** Returns a service without the destinations that are freed and not wanted. */
+function without(
+  known: ServiceNumbers,
+  free: ReadonlySet<DestinationNumber>,
+  wanted: readonly Destination[],
+): ServiceNumbers {
+  if (free.size === 0 || ![...known.destinations.values()].some((number) => free.has(number))) {
+    return known;
+  }
+  const back = new Set(wanted.map(({ address }) => address));
+  const kept = [...known.destinations].filter(([address, number]) => !free.has(number) || back.has(address));
+  return kept.length === known.destinations.size ? known : { number: known.number, destinations: new Map(kept) };
 }
 
 /** A mark's entries have no destinations; their service has. */
@@ -88,12 +115,11 @@ const NO_DESTINATIONS: readonly Destination[] = [];
 /** The list of destinations that was numbered: if a service comes with the same list, nothing changed. */
 const lists = new WeakMap<ServiceNumbers, readonly Destination[]>();
 
-function hasExactly(known: ServiceNumbers, wanted: readonly Destination[]): boolean {
+function hasAll(known: ServiceNumbers, wanted: readonly Destination[]): boolean {
   if (lists.get(known) === wanted) {
     return true;
   }
-  const same =
-    known.destinations.size === wanted.length && wanted.every(({ address }) => known.destinations.has(address));
+  const same = wanted.every(({ address }) => known.destinations.has(address));
   if (same) {
     lists.set(known, wanted);
   }

@@ -17,7 +17,7 @@ export const TIMEOUT_OF: Partial<Record<FlowState, keyof Timeouts>> = {
 
 /** Returns after how many seconds without a packet a flow in this state ends. */
 export function timeoutSeconds(
-  { timeouts: own, persistence }: ServicePolicy,
+  { timeouts: own, persistence }: Pick<ServicePolicy, 'timeouts' | 'persistence'>,
   common: Timeouts,
   state: FlowState,
 ): number {

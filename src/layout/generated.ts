@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x4cc4a08d74f33bc0n;
+export const fingerprint = 0x0f92cbb08cb52ef3n;
 
 /** struct services4 */
 export const services4 = {
@@ -36,6 +36,7 @@ export const serviceFlag = {
   track: 16,
   policy: 32,
   moved: 64,
+  lingers: 128,
 } as const;
 
 /** struct services6 */
@@ -156,6 +157,7 @@ export const policyFlag = {
   fallback: 2,
   persistent: 4,
   'one-packet': 8,
+  ghost: 16,
 } as const;
 
 /** struct candidates */
@@ -190,13 +192,13 @@ export const counter = {
 /** struct verdicts */
 export const verdicts = {
   byteLength: 0,
-  service: { offset: 0, size: 0, stride: 160 },
+  service: { offset: 0, size: 0, stride: 168 },
 } as const;
 
 /** struct service_verdicts */
 export const serviceVerdicts = {
-  byteLength: 160,
-  count: { offset: 0, size: 160, stride: 8 },
+  byteLength: 168,
+  count: { offset: 0, size: 168, stride: 8 },
 } as const;
 
 /** struct flow_counter */
@@ -344,8 +346,9 @@ export const verdict = {
   'no-egress': 15,
   'no-flow': 16,
   'flows-full': 17,
-  truncated: 18,
-  malformed: 19,
+  'service-gone': 18,
+  truncated: 19,
+  malformed: 20,
 } as const;
 
 /** enum feature */

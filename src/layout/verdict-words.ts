@@ -22,6 +22,7 @@ export const VERDICT_WORDS: Readonly<Record<VerdictName, string>> = {
   'no-egress': 'the interface that it would leave by is gone, or there is no room for a VLAN tag: passed up',
   'no-flow': 'in the middle of a connection that is not known: passed up, the host resets it',
   'flows-full': 'a new flow that must be remembered and finds no room: dropped, the client tries again',
+  'service-gone': 'of a known flow whose service was removed: dropped until the flow is over or the service is back',
   truncated: 'the frame ends within a header that is needed: passed up',
   malformed: 'the IP header contradicts itself: passed up',
 };

@@ -16,4 +16,6 @@ export interface Decision {
   /** IP length, as counted, when the packet was sent or delivered. */
   readonly bytes?: number;
   readonly opensFlow?: boolean;
+  /** It is dropped only if the host has no socket for it, which the oracle cannot know. */
+  readonly lingers?: boolean;
 }

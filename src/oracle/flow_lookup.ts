@@ -24,7 +24,7 @@ export function findFlow(maps: Maps, service: CompiledService, packet: Packet): 
 /** Gives the oracle an entry for what was recalled. */
 export function remember(
   { memory, now }: Maps,
-  service: CompiledService,
+  service: Pick<CompiledService, 'name'>,
   packet: Packet,
   key: string,
   found: RecalledFlow | undefined,

@@ -38,10 +38,11 @@ export function forgetExpired(maps: Maps): void {
   const { image, memory, now } = maps;
   for (const [key, { service: name, state, seen, address }] of memory.flows) {
     const compiled = image.services.find((each) => each.name === name);
-    if (compiled === undefined || now() - seen > timeoutSeconds(compiled.service, image.timeouts, state)) {
+    const policy = compiled?.service ?? image.ghosts.find((each) => each.service === name)?.policy;
+    if (policy === undefined || now() - seen > timeoutSeconds(policy, image.timeouts, state)) {
       memory.flows.delete(key);
-      if (compiled !== undefined) {
-        countFlow(maps, compiled, address, state, -1);
+      if (policy !== undefined) {
+        countFlow(maps, compiled ?? { name, destinations: [] }, address, state, -1);
       }
     }
   }

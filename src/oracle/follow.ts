@@ -73,28 +73,29 @@ function followPassive(query: Query, otherwise: number | undefined): Followed {
   return index === undefined ? { ...(!hashes && { verdict: 'no-flow' }), opens: false } : { index, opens: false };
 }
 
-/** A packet whose flow has an entry. */
-function followKnown(query: Query, entry: Entry): Followed {
+/** A packet whose flow has an entry. @param isGhost whether its service was removed */
+export function followKnown(query: Query, entry: Entry, isGhost = false): Followed {
   const { maps, service, packet } = query;
   const { state } = entry;
   const syn = packet.event === 'syn';
   let opens = (state === 'time-wait' || state === 'close') && syn;
   const before = reachableIndex(service, entry.address);
-  let index = before;
   let next = nextState(state, packet.event);
-  if (packet.event === 'passive') {
-    return index === undefined ? followPassive(query, undefined) : { index, opens };
+  const leaves = before === undefined || opens || (syn && turnsAway(query, entry, before));
+  if (leaves && isGhost) {
+    return { verdict: opens ? 'no-service' : 'service-gone', opens };
   }
-  if (opens || index === undefined || (syn && turnsAway(query, entry, index))) {
-    index = assign(query, undefined);
-    if (index === undefined) {
-      return { opens };
-    }
-    // A template may lead it back.
-    if (syn && index !== before) {
-      opens = true;
-      next = 'syn-recv';
-    }
+  if (packet.event === 'passive') {
+    return leaves ? followPassive(query, undefined) : { index: before, opens };
+  }
+  const index = leaves ? assign(query, undefined) : before;
+  if (index === undefined) {
+    return { opens };
+  }
+  // A template may lead it back.
+  if (syn && index !== before) {
+    opens = true;
+    next = 'syn-recv';
   }
   changeEntry(maps, service, entry, index, next);
   const firm = next === 'established' || next === 'udp';

@@ -4,6 +4,7 @@ import type { CompiledService, Image, Route } from '../image/index.js';
 import type { VerdictName } from '../layout/index.js';
 import { type Family, type Interface, type IpAddress, macBytes } from '../model/index.js';
 import type { Decision } from './delivery.js';
+import type { Follower } from './ghost.js';
 import { guard } from './guard.js';
 import { type Maps, uses } from './maps.js';
 import { ETHERNET_BYTES, ETHERTYPE, type Frame, type Packet } from './parse.js';
@@ -20,6 +21,7 @@ const TTL_OFFSET = { 4: 8, 6: 7 } as const;
  * @param ingress index of the interface that the frame came by
  * @param keep called with where a packet goes whose later fragments could go elsewhere: its flow gets no entry, and its
  *   slot may not tell
+ * @param follower picks in place of the service's own rules: for ghosts
  */
 export function forward(
   maps: Maps,
@@ -29,13 +31,14 @@ export function forward(
   service: CompiledService,
   ingress: number | undefined,
   keep: (firstWent: IpAddress) => void,
+  follower?: Follower,
 ): Decision {
   const { image } = maps;
   const refuse = (verdict: VerdictName): Decision => ({ verdict, service, frame: frame.bytes });
   const { routes, service: asked } = service;
   const arrival = image.interfaces.find(({ ifindex }) => ifindex === ingress);
   const guarded = guard(image, frame, arrival);
-  const { index: destination, verdict, opens } = pick(maps, service, packet, guarded);
+  const { index: destination, verdict, opens } = pick(maps, service, packet, guarded, follower);
   const route = destination === undefined ? undefined : routes[destination]!;
   if (route === undefined || route.action === 'none') {
     return refuse(verdict ?? (asked.noDestination === 'drop' ? 'dropped' : 'no-destination'));

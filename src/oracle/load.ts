@@ -7,7 +7,7 @@ import type { Load, Maps } from './maps.js';
 import type { LiveState } from './state.js';
 
 /** A destination's name among the loads. */
-export function loadName({ name }: CompiledService, address: IpAddress | undefined): string {
+export function loadName({ name }: Pick<CompiledService, 'name'>, address: IpAddress | undefined): string {
   return `${name} ${address ?? ''}`;
 }
 
@@ -19,7 +19,7 @@ export function loadOf({ memory }: Maps, name: string): Load {
 /** Counts flows with their destination, or no longer. */
 export function countFlow(
   { memory }: Maps,
-  service: CompiledService,
+  service: Pick<CompiledService, 'name' | 'destinations'>,
   address: IpAddress | undefined,
   state: LiveState,
   change: number,

@@ -32,7 +32,7 @@ export type RecalledFragment = Pick<ParsedPacket, 'protocol' | 'ports' | 'firstW
 /** The state that an oracle begins with. The oracle asks it for entries that it has not seen itself. */
 export interface Recall {
   /** @param owner the name under which flows to this VIP have their number: see flowOwnerName() */
-  flow(service: CompiledService, owner: string, client: Client, port: number): RecalledFlow | undefined;
+  flow(service: Pick<CompiledService, 'name'>, owner: string, client: Client, port: number): RecalledFlow | undefined;
   template(service: CompiledService, client: Client): RecalledFlow | undefined;
   cursor(service: CompiledService): Cursor;
   load(service: CompiledService, address: IpAddress): RecalledLoad;

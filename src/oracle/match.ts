@@ -25,6 +25,11 @@ export class ServiceTable {
       ports.forEach((port) => this.#marked.set(`${protocol} ${address} ${port}`, compiled));
       this.#vips.set(bytesKey(ipBytes(address)), address);
     }
+    for (const { place } of image.ghosts) {
+      if (place !== undefined) {
+        this.#vips.set(bytesKey(ipBytes(place.address)), place.address);
+      }
+    }
   }
 
   /** The VIP with these bytes; undefined when there is none. */

@@ -1,18 +1,27 @@
 /** Says what the XDP program must do with a frame: the twin of bpf/director.bpf.c, and what tests compare it to. */
 
-import { type CompiledService, flowOwnerName, forProtocol, type Image } from '../image/index.js';
-import type { IpAddress } from '../model/index.js';
+import { type CompiledService, flowOwnerName, forProtocol, type Ghost, type Image } from '../image/index.js';
+import type { IpAddress, Protocol } from '../model/index.js';
 import type { Decision } from './delivery.js';
 import { forgetExpired } from './flow_store.js';
+import { follow } from './follow.js';
 import { forward } from './forward_dr.js';
 import { storeFragment } from './fragment.js';
+import { followGhost, GhostTable, isInTheMiddle, serviceOf } from './ghost.js';
 import { emptyMemory, type Maps, type Recall } from './maps.js';
 import { ServiceTable } from './match.js';
-import { frameOf } from './parse.js';
-import { scheduledOf } from './policy.js';
+import { type Frame, frameOf, type Packet } from './parse.js';
+import { forgetSchedule, scheduledOf } from './policy.js';
 import { hashedSlot } from './schedule_table.js';
 import { parsePayload } from './unusual.js';
-import { parseHeader, walk } from './walk.js';
+import { type Header, parseHeader, walk } from './walk.js';
+
+/** The object of a service table's entry. */
+type Match = CompiledService | Ghost;
+
+function isGhost(match: Match): match is Ghost {
+  return 'lingers' in match;
+}
 
 /**
  * Decides about frames by one image: make it once and ask it often. It remembers first fragments and flows as the
@@ -21,6 +30,7 @@ import { parseHeader, walk } from './walk.js';
 export class Oracle {
   readonly #maps: Maps;
   readonly #services: ServiceTable;
+  readonly #ghosts: GhostTable;
 
   /**
    * @param before the oracle whose memory goes on, after a change of the image
@@ -30,6 +40,12 @@ export class Oracle {
   constructor(image: Image, before?: Oracle, now: () => number = () => 0, recall?: Recall) {
     this.#maps = { image, memory: before === undefined ? emptyMemory() : before.#maps.memory, recall, now };
     this.#services = new ServiceTable(image);
+    this.#ghosts = new GhostTable(image);
+    for (const { service } of before === undefined ? [] : before.#maps.image.ghosts) {
+      if (image.services.some(({ name }) => name === service)) {
+        forgetSchedule(this.#maps, service);
+      }
+    }
   }
 
   /** How many flows were stored since the first image. */
@@ -66,20 +82,53 @@ export class Oracle {
     if (typeof packet === 'string') {
       return { verdict: packet, frame: bytes };
     }
-    const service = this.#services.match(packet.protocol, vip, packet.ports.destination);
-    if (service === undefined) {
+    const { protocol, ports } = packet;
+    const matches = this.#matches(protocol, vip, ports.destination);
+    if (matches.length === 0) {
       return { verdict: 'no-service', frame: bytes };
     }
     const first = typeof payload === 'object' && payload.fragment === 'first' ? payload : undefined;
     const keep = (firstWent: IpAddress | undefined): void => {
       if (first !== undefined) {
-        storeFragment(this.#maps, header, first, { protocol: packet.protocol, ports: packet.ports, firstWent });
+        storeFragment(this.#maps, header, first, { protocol, ports, firstWent });
       }
     };
     keep(undefined);
-    return {
-      ...forward(this.#maps, frame, header, { ...packet, vip }, forProtocol(service, packet.protocol), ingress, keep),
-      owner: flowOwnerName(service, packet.protocol, vip),
-    };
+    return this.#direct(frame, header, { ...packet, vip }, matches, ingress, keep);
+  }
+
+  /** The service that a packet is for, or the ghosts that are asked first, and what is behind the last. */
+  #matches(protocol: Protocol, vip: IpAddress, port: number): readonly Match[] {
+    const live = this.#services.match(protocol, vip, port);
+    const [exact, wildcard] = [port, 0].map((each) => this.#ghosts.at(protocol, vip, each));
+    return [exact, live ?? (wildcard === exact ? undefined : wildcard)].filter((each) => each !== undefined);
+  }
+
+  #direct(
+    frame: Frame,
+    header: Header,
+    packet: Packet,
+    matches: readonly Match[],
+    ingress: number | undefined,
+    keep: (firstWent: IpAddress) => void,
+  ): Decision {
+    const { protocol, vip } = packet;
+    let passed: Ghost | undefined;
+    for (const match of matches) {
+      if (!isGhost(match)) {
+        const service = forProtocol(match, protocol);
+        const follower = passed === undefined ? undefined : follow;
+        const decision = forward(this.#maps, frame, header, packet, service, ingress, keep, follower);
+        return { ...decision, owner: flowOwnerName(match, protocol, vip) };
+      }
+      const service = serviceOf(this.#maps.image, match);
+      const decision = forward(this.#maps, frame, header, packet, service, ingress, keep, followGhost(match));
+      if (decision.verdict !== 'no-service') {
+        return { ...decision, owner: match.name };
+      }
+      passed = match;
+    }
+    const lingers = passed!.lingers && isInTheMiddle(packet);
+    return { verdict: lingers ? 'service-gone' : 'no-service', lingers, frame: frame.bytes, owner: passed!.name };
   }
 }

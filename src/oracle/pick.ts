@@ -3,17 +3,24 @@
 import type { CompiledService } from '../image/index.js';
 import type { VerdictName } from '../layout/index.js';
 import { follow, type Followed } from './follow.js';
+import type { Follower } from './ghost.js';
 import { type Maps, uses } from './maps.js';
 import { clientOf, type Packet } from './parse.js';
 import { isMoved, pickByRing } from './ring.js';
 
 /** @param guarded why the frame is not to be forwarded: nothing is remembered of it then */
-export function pick(maps: Maps, service: CompiledService, packet: Packet, guarded: VerdictName | undefined): Followed {
-  if (goesByRing(maps, service, packet)) {
+export function pick(
+  maps: Maps,
+  service: CompiledService,
+  packet: Packet,
+  guarded: VerdictName | undefined,
+  follower?: Follower,
+): Followed {
+  if (follower === undefined && goesByRing(maps, service, packet)) {
     const index = pickByRing(service, clientOf(packet));
     return { opens: packet.opens, ...(index !== undefined && { index }) };
   }
-  return guarded === undefined ? follow(maps, service, packet) : { verdict: guarded, opens: false };
+  return guarded === undefined ? (follower ?? follow)(maps, service, packet) : { verdict: guarded, opens: false };
 }
 
 /** Whether a packet goes where its slot leads, and nothing is asked or remembered of its flow. */

@@ -69,6 +69,14 @@ export function cursorOf({ memory, recall }: Maps, service: CompiledService): Cu
   return cursor;
 }
 
+/** Lets a service's scheduler begin from the start: the service was gone, and is back. */
+export function forgetSchedule({ memory: { cursors, members } }: Maps, service: string): void {
+  cursors.delete(service);
+  for (const name of [...members.keys()].filter((each) => each.startsWith(`${service} `))) {
+    members.delete(name);
+  }
+}
+
 /** The load that IPVS compares, except under sed and nq (ip_vs_dest_conn_overhead() in include/net/ip_vs.h). */
 export function overheadOf({ active, inactive }: Load): number {
   return active * 256 + inactive;

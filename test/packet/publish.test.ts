@@ -4,13 +4,13 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { ip, type IpAddress, type Service } from '../../src/model/index.js';
-import { buildFrame } from '../../src/packet/index.js';
+import { buildFrame, TCP_FLAG } from '../../src/packet/index.js';
 import { PacketDirector } from '../support/director.js';
 import { CLIENT_MAC, DIRECTOR, macFor, service } from '../support/models.js';
 
 const VIP = ip('192.168.1.100');
 
-function packet(sourcePort: number, destination = VIP, destinationPort = 80): Uint8Array {
+function packet(sourcePort: number, destination = VIP, destinationPort = 80, flags = 0): Uint8Array {
   return buildFrame({
     destinationMac: DIRECTOR.mac,
     sourceMac: CLIENT_MAC,
@@ -19,6 +19,7 @@ function packet(sourcePort: number, destination = VIP, destinationPort = 80): Ui
     protocol: 'tcp',
     sourcePort,
     destinationPort,
+    flags,
   });
 }
 
@@ -42,11 +43,21 @@ test('packets follow each publication, whichever copy it was written to', async 
   }
 });
 
+test('a service stays whole in a copy that is written again for the sake of another service', async () => {
+  const first = service(VIP, 80, [ip('192.168.1.31'), ip('192.168.1.32')]);
+  using director = new PacketDirector();
+  for (let round = 0; round < 4; round += 1) {
+    await director.publish([first, service(VIP, 81, [ip(`192.168.1.${41 + round}`)])]);
+    const servers = new Set(Array.from({ length: 40 }, (_, i) => serverOf(director, packet(1000 + i))));
+    assert.deepEqual(servers, new Set(first.destinations.map(({ address }) => String(macFor(address)))));
+  }
+});
+
 test('removing a service leaves the other services of its VIP alone', async () => {
   using director = new PacketDirector();
   await director.publish([service(VIP, 80, [ip('10.0.0.1')]), service(VIP, 81, [ip('10.0.0.2')])]);
   await director.publish([service(VIP, 81, [ip('10.0.0.2')])]);
-  assert.equal(serverOf(director, packet(1)), 'pass');
+  assert.equal(serverOf(director, packet(1, VIP, 80, TCP_FLAG.syn)), 'pass');
   assert.equal(serverOf(director, packet(1, VIP, 81)), macFor(ip('10.0.0.2')));
 });
 

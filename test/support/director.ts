@@ -23,6 +23,7 @@ export class PacketDirector implements Disposable {
       create: (geometry, features, before) => MapSet.create(DIRECTOR_OBJECT, geometry, features, before),
       reload: (from, features) => MapSet.reload(DIRECTOR_OBJECT, from, features),
       install,
+      destinationRestMs: 0,
     });
   }
 
@@ -46,8 +47,8 @@ export class PacketDirector implements Disposable {
   }
 
   async publishModel(model: Compilable, world: World): Promise<Image> {
-    const image = compile(model, world);
-    await this.publisher.publish(image);
+    await this.publisher.publish(compile(model, world));
+    const image = this.publisher.image!;
     this.#oracle = new Oracle(image, this.#oracle);
     return image;
   }

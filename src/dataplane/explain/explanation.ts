@@ -50,7 +50,11 @@ function compare({ trace, frame }: Explained, decision: Decision, numbering: Num
   const counted =
     trace.counted === 0 ? undefined : (nameIn(numbers?.destinations, trace.counted) ?? 'none of the service');
   const pairs: (readonly [what: string, program: string, oracle: string])[] = [
-    ['verdict', trace.verdict, decision.verdict],
+    [
+      'verdict',
+      trace.verdict,
+      decision.lingers === true && trace.verdict === 'no-service' ? trace.verdict : decision.verdict,
+    ],
     ['service', String(trace.match?.service ?? 'none'), String(numbering.get(owner)?.number ?? 'none')],
     ['real server', counted ?? 'none', realServer ?? 'none'],
     ['begins a flow', String(trace.opens), String(opensFlow)],

@@ -26,7 +26,7 @@ export class LiveRecall implements Recall {
   }
 
   flow(
-    service: CompiledService,
+    service: Pick<CompiledService, 'name'>,
     owner: string,
     { address, port: clientPort }: Client,
     port: number,
@@ -41,7 +41,7 @@ export class LiveRecall implements Recall {
   }
 
   #find(
-    service: CompiledService,
+    service: Pick<CompiledService, 'name'>,
     owner: string,
     client: Uint8Array,
     clientPort: number,

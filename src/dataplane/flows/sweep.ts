@@ -2,8 +2,11 @@
 
 import {
   type CompiledService,
+  type DestinationNumber,
+  type Ghost,
   highestNumbers,
   type Image,
+  maskOf,
   type Numbering,
   type NumberSet,
   persistenceMask,
@@ -28,6 +31,13 @@ export interface FlowStatistics {
   readonly expired: number;
   /** By name of a service with moved slots: 1 for each slot that some remembered flow falls on. */
   readonly occupied: ReadonlyMap<string, Uint8Array>;
+  readonly entries: EntryCounts;
+}
+
+/** How many entries, flows and templates, have a number. */
+export interface EntryCounts {
+  readonly ofService: (number: ServiceNumber) => number;
+  readonly ofDestination: (number: DestinationNumber) => number;
 }
 
 export interface TableStatistics {
@@ -54,7 +64,7 @@ interface NumberedService {
  */
 export async function sweep(
   set: MapSet,
-  image: Pick<Image, 'services' | 'markEntries' | 'timeouts'>,
+  image: Pick<Image, 'services' | 'markEntries' | 'ghosts' | 'timeouts'>,
   numbering: Numbering,
   gone: NumberSet,
   moved: readonly CompiledService[],
@@ -64,6 +74,9 @@ export async function sweep(
   const units = new Uint32Array((highestNumbers(numbering).service + 1) * FLOW_STATES);
   for (const { compiled, number } of all) {
     units.set(timeoutsOf(compiled.service, image.timeouts), number * FLOW_STATES);
+  }
+  for (const { name, policy } of image.ghosts) {
+    units.set(timeoutsOf(policy, image.timeouts), numbering.get(name)!.number * FLOW_STATES);
   }
   const looked = moved.filter(({ name }) => numbering.has(name));
   const [flows4, flows6] = [set.memory.mapping('flows4'), set.memory.mapping('flows6')];
@@ -76,9 +89,12 @@ export async function sweep(
     dead: flagsOf(gone.destinations),
     deadServices: flagsOf(gone.services),
     rings: looked.map((compiled) => ringOptions(compiled, numbering.get(compiled.name)!.number)),
-    masks: all
-      .filter(({ compiled }) => compiled.service.persistence !== undefined)
-      .map(({ compiled, group, number }) => ({ service: number, group, mask: persistenceMask(compiled.service) })),
+    masks: [
+      ...all
+        .filter(({ compiled }) => compiled.service.persistence !== undefined)
+        .map(({ compiled, group, number }) => ({ service: number, group, mask: persistenceMask(compiled.service) })),
+      ...ghostMasks(image.ghosts, numbering),
+    ],
   });
   return {
     states: new Map(
@@ -93,6 +109,29 @@ export async function sweep(
     },
     expired: result.expired,
     occupied: new Map(looked.map(({ name }, i) => [name, result.occupied[i]!])),
+    entries: entryCounts(result),
+  };
+}
+
+function ghostMasks(
+  ghosts: readonly Ghost[],
+  numbering: Numbering,
+): { service: number; group: number; mask: Uint8Array }[] {
+  return ghosts.flatMap(({ name, service, family, policy }) => {
+    const [number, group] = [numbering.get(name)!.number, numbering.get(service)?.number];
+    return policy.persistence === undefined || group === undefined
+      ? []
+      : [{ service: number, group, mask: maskOf(policy, family) }];
+  });
+}
+
+function entryCounts({ states, counts }: { states: Uint32Array; counts: Uint32Array }): EntryCounts {
+  const classes = Object.keys(layout.flowClass).length;
+  const sum = (all: Uint32Array, number: number, each: number): number =>
+    all.subarray(number * each, (number + 1) * each).reduce((total, count) => total + count, 0);
+  return {
+    ofService: (number) => sum(states, number, FLOW_STATES),
+    ofDestination: (number) => sum(counts, number, classes),
   };
 }
 

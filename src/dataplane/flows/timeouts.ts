@@ -7,7 +7,10 @@ import { type ServicePolicy, type Timeouts, withDefaults } from '../../model/ind
 import { unitsOf } from './clock.js';
 
 /** Returns the timeouts of a service's flows, by state; 0 if a number is no state of a flow. */
-export function timeoutsOf({ timeouts: own, persistence }: ServicePolicy, common: Timeouts): Uint32Array<ArrayBuffer> {
+export function timeoutsOf(
+  { timeouts: own, persistence }: Pick<ServicePolicy, 'timeouts' | 'persistence'>,
+  common: Timeouts,
+): Uint32Array<ArrayBuffer> {
   const timeouts = withDefaults(common, own);
   const units = new Uint32Array(FLOW_STATES);
   for (const [state, name] of Object.entries(TIMEOUT_OF)) {
@@ -20,12 +23,12 @@ export function timeoutsOf({ timeouts: own, persistence }: ServicePolicy, common
   return units;
 }
 
-/** Returns the longest timeout of all services, by state. */
-export function longestTimeouts({ services, timeouts }: Image): Uint32Array<ArrayBuffer> {
+/** Returns the longest timeout of all services and ghosts, by state. */
+export function longestTimeouts({ services, ghosts, timeouts }: Image): Uint32Array<ArrayBuffer> {
   const longest = new Uint32Array(FLOW_STATES);
   longest[layout.flowState.busy] = 0xffff_ffff;
-  for (const { service } of services) {
-    timeoutsOf(service, timeouts).forEach((units, state) => {
+  for (const policy of [...services.map(({ service }) => service), ...ghosts.map((ghost) => ghost.policy)]) {
+    timeoutsOf(policy, timeouts).forEach((units, state) => {
       longest[state] = Math.max(longest[state]!, units);
     });
   }

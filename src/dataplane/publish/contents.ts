@@ -10,6 +10,7 @@ import {
   encodeDestinations,
   encodeDestinationsHeader,
   encodeEgresses,
+  encodeGhostPolicy,
   encodeIdentities,
   encodeNics,
   encodePolicy,
@@ -78,6 +79,7 @@ export class Contents {
     for (const [number, identity] of identities.destinations) {
       setDestination(set.memory, number, identity);
     }
+    this.#forgetTurns(image);
     set.devices.set(image.interfaces.length > 1 ? image.interfaces.map(({ ifindex }) => ifindex) : []);
     set.writeTable('nics', copy, 0, encodeNics(image.interfaces));
     set.writeTable('destinations', copy, 0, encodeDestinationsHeader(image));
@@ -111,7 +113,7 @@ export class Contents {
       }
       services.set(name, written);
     }
-    // First the destinations that lost a number, since another one may have it now.
+    // First the destinations that are gone, since another one may have a number of theirs now.
     for (const number of numbersGone(before.services, services)) {
       set.writeTable('numbered', copy, number * DESTINATION_BYTES, new Uint8Array(DESTINATION_BYTES));
     }
@@ -123,10 +125,23 @@ export class Contents {
       const policy = encodePolicy(forProtocol(compiled, protocol), base, numbers.number);
       set.writeTable('policies', copy, numbering.get(name)!.number * layout.policy.byteLength, policy);
     }
+    for (const { name, service } of image.ghosts) {
+      const policy = encodeGhostPolicy(numbering.get(service)?.number ?? 0);
+      set.writeTable('policies', copy, numbering.get(name)!.number * layout.policy.byteLength, policy);
+    }
     for (const written of services.values()) {
       this.#writeLimits(set, written);
     }
     this.#copies[copy] = { rings: places.rings, previous: places.previous, services, interfaces };
+  }
+
+  /** A service that comes back begins with the first turn, as a new one in IPVS. */
+  #forgetTurns({ services }: Image): void {
+    const names = new Set(services.map(({ name }) => name));
+    for (const name of [...this.#turns.keys()].filter((each) => !names.has(each))) {
+      this.#turns.delete(name);
+      this.#limits.delete(name);
+    }
   }
 
   /** The limits of new flows have no copies: they take effect at once. */
@@ -194,17 +209,19 @@ function* runsOf(
   }
 }
 
-/** Returns the destination numbers that were in use and no longer are. */
+/** Returns the numbers of the destinations that this copy has, and the next one has not, or under another number. */
 function numbersGone(
   before: ReadonlyMap<string, WrittenService>,
   after: ReadonlyMap<string, WrittenService>,
 ): number[] {
-  return [...before].flatMap(([name, { numbers }]) => {
-    const now = after.get(name)?.numbers;
-    return numbers === now
-      ? []
-      : [...numbers.destinations]
-          .filter(([address, number]) => now?.destinations.get(address) !== number)
-          .map(([, number]) => number);
+  return [...before].flatMap(([name, { compiled, numbers }]) => {
+    const now = after.get(name);
+    if (now?.compiled === compiled && now.numbers === numbers) {
+      return [];
+    }
+    const kept = new Set(now?.compiled.destinations.map(({ address }) => now.numbers.destinations.get(address)!));
+    return compiled.destinations
+      .map(({ address }) => numbers.destinations.get(address)!)
+      .filter((number) => !kept.has(number));
   });
 }

@@ -8,24 +8,32 @@ import {
   type Geometry,
   grow,
   type Image,
+  NO_NUMBERS,
   type Numbering,
   type NumberSet,
   renumber,
   requiredGeometry,
   SMALLEST_GEOMETRY,
+  withGhosts,
 } from '../../image/index.js';
 import { synchronizeRcu } from '../../native/index.js';
 import { type Counters, readCounters } from '../counters.js';
 import { type FlowStatistics, sweep } from '../flows/sweep.js';
 import type { MapSet } from '../maps/map-set.js';
-import { readNumbering, setDestination, setService } from '../maps/numbers.js';
+import {
+  beginDestination,
+  beginService,
+  readGhosts,
+  readNumbering,
+  setDestination,
+  setService,
+} from '../maps/numbers.js';
 import { carryAllCounters, carryIdentities, carryLoads, copyFlows, keptNumbers, numbersIn } from './carry-over.js';
 import { Contents } from './contents.js';
+import { Resting } from './resting.js';
 
 /** How long packets may still read the copy that they began with, if the kernel cannot tell. */
 const GRACE_PERIOD_MS = 10;
-
-const NO_NUMBERS: NumberSet = { services: [], destinations: [] };
 
 export interface PublisherOptions {
   /**
@@ -41,6 +49,8 @@ export interface PublisherOptions {
   readonly install: (set: MapSet) => void;
   /** Maps that packets follow already. */
   readonly adopted?: MapSet;
+  /** How long the number of a destination rests at least after it was removed. Default: as long as in IPVS. */
+  readonly destinationRestMs?: number;
 }
 
 /** Calls of `publish` must not overlap. */
@@ -53,6 +63,7 @@ export class Publisher implements Disposable {
   #retired: NumberSet = NO_NUMBERS;
   /** Loads were copied from other maps while packets still changed them there: a sweep must count them again. */
   #needsRecount = false;
+  #resting: Resting;
   #contents = new Contents();
   #grace: Promise<unknown> = Promise.resolve();
   #sweeps: Promise<unknown> = Promise.resolve();
@@ -60,7 +71,9 @@ export class Publisher implements Disposable {
   constructor(options: PublisherOptions) {
     this.#options = options;
     this.#set = options.adopted;
-    this.#numbering = options.adopted === undefined ? new Map() : readNumbering(options.adopted.memory);
+    const { adopted, destinationRestMs } = options;
+    this.#numbering = adopted === undefined ? new Map() : readNumbering(adopted.memory);
+    this.#resting = new Resting(adopted === undefined ? new Map() : readGhosts(adopted.memory), destinationRestMs);
   }
 
   /** The maps that packets read; undefined before the first publication of a new director. */
@@ -73,9 +86,19 @@ export class Publisher implements Disposable {
     return this.#image;
   }
 
-  /** The numbers of services and destinations in the maps. */
+  /** The numbers of services and destinations in the maps, also of those that are gone and have flows still. */
   get numbering(): Numbering {
     return this.#numbering;
+  }
+
+  /** Whether the same image should be published again: numbers of what is gone can be freed. */
+  get isDue(): boolean {
+    return this.#resting.isDue(this.#image, performance.now());
+  }
+
+  /** How many flows and templates each ghost of the image had at the last sweep. */
+  get ghostFlows(): ReadonlyMap<string, number> {
+    return this.#resting.flows;
   }
 
   /**
@@ -87,14 +110,18 @@ export class Publisher implements Disposable {
    * @throws BeelineError `PROGRAM_REFUSED` or `TABLE_FULL` if larger tables are needed and the kernel refuses them; the
    *   old image then stays
    */
-  async publish(image: Image): Promise<void> {
+  async publish(compiled: Image): Promise<void> {
     const grace = this.#grace;
     this.#grace = Promise.resolve();
     await grace;
     // If the purge failed, it runs again here: until it succeeds, retired numbers must not be given away.
     await this.#purge();
-    const { numbering, added, removed } = renumber(this.#numbering, image);
+    const now = performance.now();
+    const { numbering, added, removed } = renumber(this.#numbering, compiled, this.#resting.free(now));
+    const resting = this.#resting.next(this.#image, compiled, numbering, now);
+    const image = withGhosts(compiled, resting.ghosts(now));
     const need = requiredGeometry(image, numbering);
+    this.#beginReturned(numbering, resting);
     if (this.#set !== undefined && fits(need, this.#set.geometry)) {
       // The program must be able to do what the tables ask for: new features come before them, unneeded ones go after.
       const set = this.#withFeatures(this.#set, this.#set.control.features | image.features);
@@ -108,6 +135,7 @@ export class Publisher implements Disposable {
     }
     this.#image = image;
     this.#numbering = numbering;
+    this.#resting = resting;
     this.#grace = gracePeriod().then(() => this.#purge());
     // If the purge fails, the next publish() awaits the same promise and rejects.
     this.#grace.catch(() => undefined);
@@ -120,9 +148,14 @@ export class Publisher implements Disposable {
    * @param moved the services whose slots are looked at
    */
   sweep(moved: readonly CompiledService[], gone: NumberSet = NO_NUMBERS): Promise<FlowStatistics | undefined> {
-    const result = this.#sweeps.then(() => {
-      const [set, image] = [this.#set, this.#image];
-      return set === undefined || image === undefined ? undefined : sweep(set, image, this.#numbering, gone, moved);
+    const result = this.#sweeps.then(async () => {
+      const [set, image, began] = [this.#set, this.#image, performance.now()];
+      if (set === undefined || image === undefined) {
+        return undefined;
+      }
+      const found = await sweep(set, image, this.#numbering, gone, moved);
+      this.#resting.look(found.entries, began);
+      return found;
     });
     this.#sweeps = result.catch(() => undefined);
     return result;
@@ -141,6 +174,23 @@ export class Publisher implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /**
+   * Sets services that are back to zero before packets see them, but for their flows: as in IPVS, where a service that is
+   * added again is another one.
+   */
+  #beginReturned(numbering: Numbering, resting: Resting): void {
+    const memory = this.#set?.memory;
+    for (const name of this.#resting.returned(resting)) {
+      const back = numbering.get(name);
+      if (memory !== undefined && back !== undefined) {
+        beginService(memory, back.number);
+        back.destinations.forEach((each) => {
+          beginDestination(memory, each);
+        });
+      }
+    }
   }
 
   /** Removes the flows of retired numbers, then frees the numbers: no flow passes to another destination with one. */
@@ -179,7 +229,9 @@ export class Publisher implements Disposable {
       if (old !== undefined) {
         carryAllCounters(old, set, kept);
         carryLoads(old, set, kept);
-        // If this process ends before their flows are gone, the next one must not give the numbers away.
+        // Of numbers at rest too. And if this process ends before the flows of those that are freed are gone, the next
+        // one must not give the numbers away.
+        carryIdentities(old, set, kept);
         carryIdentities(old, set, removed);
         await copyFlows(old, set);
       }

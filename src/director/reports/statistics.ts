@@ -67,7 +67,7 @@ type DestinationCounters = Counters['services'][number]['destinations'][number];
 
 /**
  * Follows the data path's counters, which last as long as their maps. A service keeps the statistics of real servers
- * that are gone, as in IPVS.
+ * that are gone, as in IPVS; and a real server that is back soon, or whose flows live, has its own again.
  */
 export class StatisticsCollector {
   readonly #services = new Map<string, RunningService>();
@@ -80,7 +80,12 @@ export class StatisticsCollector {
 
   /** Adds what was counted since the last call. Services and real servers that are not there any more are forgotten. */
   observe({ services }: Pick<Counters, 'services'>): void {
-    const seen = new Map(services.map(({ name, destinations }) => [name, new Map(destinations.map(countersOf))]));
+    const seen = new Map(
+      services.map(({ name, destinations, resting = [] }) => [
+        name,
+        new Map([...destinations, ...resting].map(countersOf)),
+      ]),
+    );
     for (const [name, destinations] of seen) {
       const known = this.#services.get(name);
       if (known === undefined) {

@@ -47,7 +47,8 @@ export function encodeEgresses({ routes }: CompiledService, interfaces: readonly
 /** Encodes struct destinations without its entries: the header of the table. */
 export function encodeDestinationsHeader({ interfaces, directors }: Image): Uint8Array {
   const table = layout.destinations;
-  const bytes = new Uint8Array(table.byteLength);
+  // Not as long as the struct: that is declared with a destination, whose place an earlier image may have filled.
+  const bytes = new Uint8Array(table.entry.offset);
   const view = new DataView(bytes.buffer);
   // Without interfaces no packet arrives; one that is only tried out must not fail for its length.
   view.setUint32(table.mtu.offset, Math.min(0xffff_ffff, ...interfaces.map(({ mtu }) => mtu)), true);

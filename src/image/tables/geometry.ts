@@ -1,12 +1,12 @@
 /** Geometry: how large the tables are, and how large an image needs them. */
 
 import * as layout from '../../layout/index.js';
-import { BeelineError } from '../../model/index.js';
+import { BeelineError, type Family } from '../../model/index.js';
 import type { Image } from '../image.js';
 import { highestNumbers, type Numbering } from '../numbering.js';
 import { entriesFor } from './cuckoo.js';
 import { poolSlots } from './places.js';
-import { keysOf, vipsOf } from './service-keys.js';
+import { ghostKeysOf, keysOf, vipsOf } from './service-keys.js';
 
 /** Sizes of the tables, fixed when the program is loaded. All but those of flows are powers of two. */
 export interface Geometry {
@@ -78,9 +78,11 @@ export function requiredGeometry(image: Image, numbering: Numbering): Geometry {
       },
     );
   }
+  const entriesOf = (family: Family): number =>
+    entriesFor(keysOf(family, image).length + ghostKeysOf(family, image).length + vipsOf(family, image).size);
   return {
-    services4: entriesFor(keysOf(4, image).length + vipsOf(4, image).size),
-    services6: entriesFor(keysOf(6, image).length + vipsOf(6, image).size),
+    services4: entriesOf(4),
+    services6: entriesOf(6),
     slots: powerOfTwo(poolSlots(image.services)),
     destinations: powerOfTwo(highest.destination + 1),
     services: powerOfTwo(highest.service + 1),

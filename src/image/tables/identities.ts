@@ -15,7 +15,8 @@ import {
   type ServiceKey,
   serviceName,
 } from '../../model/index.js';
-import type { Image } from '../image.js';
+import { ghostOf, ghostOfEntry } from '../ghosts.js';
+import type { Ghost, Image } from '../image.js';
 import { markEntryName } from '../marks.js';
 import {
   type DestinationNumber,
@@ -120,6 +121,28 @@ export function decodeNumbering(ofServices: IdentityTable, ofDestinations: Ident
     }
   }
   return result;
+}
+
+/**
+ * Returns the ghosts that all services would be, by name: the process that removed some of them may have ended since.
+ * The ports of a mark's entry are not known: it takes the VIP's flows by every port.
+ */
+export function decodeGhosts(ofServices: IdentityTable): ReadonlyMap<string, Ghost> {
+  const services = [...identitiesIn(ofServices)];
+  const names = new Map(
+    services.filter(({ service }) => service === 0).map(({ number, key }) => [number, serviceName(key)]),
+  );
+  return new Map(
+    services.map(({ key, service }) => {
+      if (service === 0 || isMarkKey(key)) {
+        const name = serviceName(key);
+        return [name, ghostOf(name, key)];
+      }
+      const group = names.get(service) ?? `${service}`;
+      const name = markEntryName(group, key.protocol, key.address);
+      return [name, ghostOfEntry({ ...key, name, service: group, ports: [0] }, undefined)];
+    }),
+  );
 }
 
 interface Identity {

@@ -1,7 +1,14 @@
 /** The table of policies: by a service's number, how its flows are scheduled. And the candidates that schedulers weigh. */
 
 import * as layout from '../../layout/index.js';
-import { familyOfService, hashesPort, ipBytes, type Scheduler, type AnyService } from '../../model/index.js';
+import {
+  type Family,
+  familyOfService,
+  hashesPort,
+  ipBytes,
+  type Scheduler,
+  type AnyService,
+} from '../../model/index.js';
 import type { CompiledService } from '../image.js';
 import type { ServiceNumbers } from '../numbering.js';
 
@@ -59,10 +66,25 @@ export function encodePolicy(
   return bytes;
 }
 
+/** Encodes struct policy of a ghost. @param group the number of its service */
+export function encodeGhostPolicy(group: number): Uint8Array {
+  const { policy, policyFlag } = layout;
+  const bytes = new Uint8Array(policy.byteLength);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(policy.flags.offset, policyFlag.ghost);
+  view.setUint16(policy.group.offset, group, true);
+  return bytes;
+}
+
 /** Returns the bits of a client's address that identify a client under persistence; 4 or 16 bytes. */
 export function persistenceMask(service: AnyService): Uint8Array {
-  const whole = familyOfService(service) === 4 ? 32 : 128;
-  const { mask = whole } = service.persistence ?? {};
+  return maskOf(service, familyOfService(service));
+}
+
+/** Returns the same for a service of which no more is known. */
+export function maskOf({ persistence }: Pick<AnyService, 'persistence'>, family: Family): Uint8Array {
+  const whole = family === 4 ? 32 : 128;
+  const { mask = whole } = persistence ?? {};
   if (typeof mask === 'string') {
     return ipBytes(mask);
   }

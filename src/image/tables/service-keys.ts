@@ -2,6 +2,7 @@
 
 import * as layout from '../../layout/index.js';
 import { type Family, familyOf, type IpAddress, isMarkKey, type ServiceKey } from '../../model/index.js';
+import { type GhostKey, ghostKeys } from '../ghosts.js';
 import type { CompiledService, Image } from '../image.js';
 import { coveredBy } from '../marks.js';
 
@@ -48,10 +49,20 @@ function allKeys({ services, markEntries }: Image): Key[] {
   ];
 }
 
+const knownGhostKeys = new WeakMap<Image, Partial<Record<Family, readonly GhostKey[]>>>();
+
+/** Returns the entries of a family's ghosts. */
+export function ghostKeysOf(family: Family, image: Image): readonly GhostKey[] {
+  const known = knownGhostKeys.get(image) ?? {};
+  const found = known[family] ?? ghostKeys(family, image.ghosts, keysOf(family, image));
+  knownGhostKeys.set(image, { ...known, [family]: found });
+  return found;
+}
+
 /** Returns the VIPs of a family, and flags that say which protocols have a service for every port. */
 export function vipsOf(family: Family, image: Image): ReadonlyMap<IpAddress, number> {
   const flags = new Map<IpAddress, number>();
-  for (const { address, port, protocol } of keysOf(family, image)) {
+  for (const { address, port, protocol } of [...keysOf(family, image), ...ghostKeysOf(family, image)]) {
     const wildcard = port === 0 ? layout.serviceFlag[`wildcard-${protocol}`] : 0;
     flags.set(address, (flags.get(address) ?? 0) | wildcard);
   }

@@ -15,13 +15,13 @@ import type { Numbering } from '../numbering.js';
 import { type CuckooTable, placeKeys } from './cuckoo.js';
 import type { Geometry } from './geometry.js';
 import { EMPTY_PLACE, type Places } from './places.js';
-import { keysOf, vipsOf } from './service-keys.js';
+import { ghostKeysOf, keysOf, vipsOf } from './service-keys.js';
 import { multiply, type Word64, wordAt, xor } from './word64.js';
 
 /** The positions of one family's keys in its table. */
 export interface ServicePlacement {
   readonly family: Family;
-  /** The keys of services, then of VIPs, as text. If they are equal, the placement still holds. */
+  /** The keys of services, then of ghosts, then of VIPs, as text. If they are equal, the placement still holds. */
   readonly names: readonly string[];
   readonly keys: readonly Uint8Array[];
   readonly table: CuckooTable;
@@ -35,13 +35,20 @@ export function placeServices(
   previous: ServicePlacement | undefined,
 ): ServicePlacement {
   const services = keysOf(family, image);
+  const ghosts = ghostKeysOf(family, image);
   const vips = [...vipsOf(family, image).keys()];
-  const names = [...services.map(({ name, port }) => `${name} ${port}`), ...vips];
+  const names = [
+    ...services.map(({ name, port }) => `${name} ${port}`),
+    ...ghosts.map(({ ghost: { name }, port }) => `ghost ${name} ${port}`),
+    ...vips,
+  ];
   if (previous?.names.length === names.length && names.every((name, i) => name === previous.names[i])) {
     return previous;
   }
   const keys = [
-    ...services.map(({ address, port, protocol }) => keyBytes(address, port, PROTOCOL_NUMBERS[protocol])),
+    ...[...services, ...ghosts].map(({ address, port, protocol }) =>
+      keyBytes(address, port, PROTOCOL_NUMBERS[protocol]),
+    ),
     // Such an entry only says that its address is a VIP.
     ...vips.map((address) => keyBytes(address, 0, layout.entryProtocol.vip)),
   ];
@@ -61,6 +68,7 @@ export function encodeServices(
       ? ([layout.services4, layout.service4, geometry.services4] as const)
       : ([layout.services6, layout.service6, geometry.services6] as const);
   const services = keysOf(family, image);
+  const ghosts = ghostKeysOf(family, image);
   const bytes = new Uint8Array(table.byteLength + entries * entry.byteLength);
   const view = new DataView(bytes.buffer);
   const entryAt = (i: number): number => table.entry.offset + positions[i]! * entry.byteLength;
@@ -71,6 +79,7 @@ export function encodeServices(
   keys.forEach((key, i) => {
     bytes.set(key, entryAt(i));
   });
+  const { serviceFlag } = layout;
   services.forEach(({ name, protocol, compiled }, i) => {
     const at = entryAt(i);
     const place = placeOf(compiled, places);
@@ -80,8 +89,14 @@ export function encodeServices(
     view.setUint16(at + entry.number.offset, numbering.get(name)!.number, true);
     view.setUint8(at + entry.flags.offset, flagsOf(forProtocol(compiled, protocol)));
   });
+  ghosts.forEach(({ ghost: { name, lingers } }, ghost) => {
+    const at = entryAt(services.length + ghost);
+    view.setUint8(at + entry.shift.offset, EMPTY_PLACE.shift);
+    view.setUint16(at + entry.number.offset, numbering.get(name)!.number, true);
+    view.setUint8(at + entry.flags.offset, serviceFlag.track | (lingers ? serviceFlag.lingers : 0));
+  });
   [...vipsOf(family, image).values()].forEach((flags, vip) => {
-    const i = services.length + vip;
+    const i = services.length + ghosts.length + vip;
     view.setUint8(entryAt(i) + entry.flags.offset, flags);
     const bit = vipFilterBit(keys[i]!, multipliers[0]);
     bytes[table.vipFilter.offset + (bit >> 3)]! |= 1 << (bit & 7);

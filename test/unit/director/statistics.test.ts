@@ -36,6 +36,17 @@ const anyStatistics = fc.record(
   { noNullPrototype: true },
 );
 
+test('a real server that is back has its statistics again, and its service counts nothing twice', () => {
+  const collector = new StatisticsCollector();
+  const [service] = counted({ [A]: 5, [B]: 7 }).services;
+  collector.observe({ services: [service!] });
+  const [away, stays] = [service!.destinations[0]!, service!.destinations[1]!];
+  collector.observe({ services: [{ ...service!, destinations: [stays], resting: [away] }] });
+  assert.equal(packets(collector), 12);
+  collector.observe(counted({ [A]: 6, [B]: 7 }));
+  assert.deepEqual([packets(collector), packets(collector, A)], [13, 6]);
+});
+
 test('the estimate approaches a constant rate and never exceeds it', () => {
   fc.assert(
     fc.property(fc.nat({ max: 1e9 }), fc.double({ min: 0.1, max: 10, noNaN: true }), (rate, seconds) => {

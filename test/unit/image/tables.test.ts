@@ -7,13 +7,13 @@ import fc from 'fast-check';
 
 import { sumRows, sumToRow } from '../../../src/dataplane/index.js';
 import { compile } from '../../../src/image/compile.js';
-import { type Numbering, renumber, serviceNumber } from '../../../src/image/numbering.js';
+import { NO_NUMBERS, type Numbering, type NumberSet, renumber, serviceNumber } from '../../../src/image/numbering.js';
 import { choicesOf, entriesFor, placeKeys } from '../../../src/image/tables/cuckoo.js';
 import { fits, grow, requiredGeometry, requireMemory, SMALLEST_GEOMETRY } from '../../../src/image/tables/geometry.js';
 import { encodeNics } from '../../../src/image/tables/nics.js';
 import { persistenceMask } from '../../../src/image/tables/policies.js';
 import { multiply } from '../../../src/image/tables/word64.js';
-import { ip, type IpAddress } from '../../../src/model/index.js';
+import { ip, type IpAddress, type Service } from '../../../src/model/index.js';
 import { anyServices, DIRECTOR, service, worldOf } from '../../support/models.js';
 
 const anyWord = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
@@ -60,7 +60,7 @@ test('similar keys are placed too: a thousand ports of one VIP, one port of a th
   }
 });
 
-function numbersIn(numbering: Numbering): { services: number[]; destinations: number[] } {
+function numbersIn(numbering: Numbering): NumberSet {
   return {
     services: [...numbering.values()].map(({ number }) => number),
     destinations: [...numbering.values()].flatMap(({ destinations }) => [...destinations.values()]),
@@ -76,8 +76,8 @@ test('numbers are unique, never 0, and kept for as long as their owner exists', 
         const next = renumber(numbering, image);
         const { services: used, destinations } = numbersIn(next.numbering);
         for (const numbers of [used, destinations]) {
-          assert.equal(new Set(numbers).size, numbers.length);
-          assert.ok(!numbers.includes(0));
+          assert.equal(new Set<number>(numbers).size, numbers.length);
+          assert.ok(numbers.every((number) => number > 0));
         }
         for (const [name, known] of numbering) {
           const kept = next.numbering.get(name);
@@ -86,7 +86,10 @@ test('numbers are unique, never 0, and kept for as long as their owner exists', 
             assert.ok([undefined, number].includes(kept?.destinations.get(address)));
           }
         }
-        assert.equal(next.numbering.size, image.services.length);
+        // What is gone keeps its number as long as it rests.
+        assert.deepEqual(next.removed, NO_NUMBERS);
+        const names = new Set([...numbering.keys(), ...image.services.map(({ name }) => name)]);
+        assert.deepEqual(new Set(next.numbering.keys()), names);
         numbering = next.numbering;
       }
     }),
@@ -98,9 +101,28 @@ test('a freed number is not reused in the same change', () => {
   const before = [service(ip('192.168.1.1'), 80, [ip('10.0.0.1'), ip('10.0.0.2')])];
   const after = [service(ip('192.168.1.2'), 80, [ip('10.0.0.3'), ip('10.0.0.4')])];
   const { numbering } = renumber(new Map(), compile({ services: before }, worldOf(before)));
-  const change = renumber(numbering, compile({ services: after }, worldOf(after)));
+  const rests = renumber(numbering, compile({ services: after }, worldOf(after)));
+  assert.deepEqual(rests.removed, NO_NUMBERS);
+  const change = renumber(numbering, compile({ services: after }, worldOf(after)), numbersIn(numbering));
   assert.deepEqual(change.removed, { services: [1], destinations: [1, 2] });
   assert.deepEqual(change.added, { services: [2], destinations: [3, 4] });
+});
+
+test('a destination and a service that are back have the numbers of their flows again', () => {
+  const [a, b] = [ip('10.0.0.1'), ip('10.0.0.2')];
+  const vip = ip('192.168.1.1');
+  const other = service(ip('192.168.1.2'), 80, [ip('10.0.0.3')]);
+  const step = (before: Numbering, services: Service[], free?: NumberSet): Numbering =>
+    renumber(before, compile({ services }, worldOf(services)), free).numbering;
+  const numbersOf = (numbering: Numbering): unknown => numbering.get('tcp 192.168.1.1:80');
+  const whole = step(new Map(), [service(vip, 80, [a, b])]);
+  const without = step(step(whole, [service(vip, 80, [b])]), [other]);
+  assert.deepEqual(numbersOf(without), numbersOf(whole));
+  assert.deepEqual(numbersOf(step(without, [other, service(vip, 80, [b, a])])), numbersOf(whole));
+  // What is freed while it comes back is not freed.
+  const all = numbersIn(whole);
+  assert.deepEqual(numbersOf(step(without, [service(vip, 80, [a, b])], all)), numbersOf(whole));
+  assert.equal(numbersOf(step(without, [other], all)), undefined);
 });
 
 test('without a change no number changes', () => {

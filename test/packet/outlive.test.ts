@@ -1,0 +1,182 @@
+/** Flows that outlive their service or real server: the real program, whose configuration goes and comes back. */
+
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import test from 'node:test';
+
+import { familyOf, ip, type IpAddress, type Service } from '../../src/model/index.js';
+import { Caller, frameOf } from '../support/clients.js';
+import { PacketDirector } from '../support/director.js';
+import { service } from '../support/models.js';
+
+const VIP = ip('10.99.0.10');
+const VIP6 = ip('fd99::10');
+const SERVERS = [ip('10.99.0.31'), ip('10.99.0.32'), ip('10.99.0.33')];
+const SERVERS6 = [ip('fd99::31'), ip('fd99::32'), ip('fd99::33')];
+const SMALL = { ipv4: 1 << 12, ipv6: 1 << 12 };
+const PORTS = Array.from({ length: 12 }, (_, i) => 1000 + i);
+
+/** Services whose flows all have entries once they were seen twice. */
+const KINDS: Readonly<Record<string, Service>> = {
+  rr: service(VIP, 80, SERVERS, { scheduler: 'rr' }),
+  wlc: service(VIP, 80, SERVERS, { scheduler: 'wlc' }),
+  mh: service(VIP, 80, SERVERS, { scheduler: 'mh' }),
+  sh: service(VIP, 80, SERVERS, { scheduler: 'sh', flags: ['sh-port'] }),
+  maglev: service(VIP, 80, SERVERS),
+  twos: service(VIP, 80, SERVERS, { scheduler: 'twos' }),
+  'rr, IPv6': service(VIP6, 80, SERVERS6, { scheduler: 'rr' }),
+  'maglev, IPv6': service(VIP6, 80, SERVERS6),
+  'rr, every port': service(VIP, 0, SERVERS, { scheduler: 'rr' }),
+  'rr, UDP': service(VIP, 53, SERVERS, { scheduler: 'rr', protocol: 'udp' }),
+  'maglev, UDP': service(VIP, 53, SERVERS, { protocol: 'udp' }),
+  'rr, persistent': service(VIP, 80, SERVERS, { scheduler: 'rr', persistence: { timeout: 300 } }),
+};
+
+/** Sends a packet of a flow that goes on. */
+function goOn(director: PacketDirector, asked: Service, port: number): string {
+  return director.send(frameOf(asked, { port }, 'A', asked.port === 0 ? 8080 : asked.port)).action;
+}
+
+function portOf(asked: Service): number {
+  return asked.port === 0 ? 8080 : asked.port;
+}
+
+/** Opens flows and returns where they go. */
+function openFlows(director: PacketDirector, asked: Service): (string | undefined)[] {
+  const caller = new Caller(director, asked);
+  return PORTS.map((port) => {
+    caller.send(port, 'S', portOf(asked));
+    return caller.send(port, 'A', portOf(asked));
+  });
+}
+
+/** Returns where the flows go. */
+function follow(director: PacketDirector, asked: Service): (string | undefined)[] {
+  const caller = new Caller(director, asked);
+  return PORTS.map((port) => caller.send(port, 'A', portOf(asked)));
+}
+
+for (const [kind, asked] of Object.entries(KINDS)) {
+  test(`connections live through the removal of their service and its return: ${kind}`, async () => {
+    using director = await PacketDirector.with([asked], {}, SMALL);
+    const before = openFlows(director, asked);
+    assert.ok(before.every((each) => each !== undefined));
+    await director.publish([], {}, SMALL);
+    await director.publisher.sweep([]);
+    assert.deepEqual(
+      PORTS.map((port) => goOn(director, asked, port)),
+      PORTS.map(() => 'drop'),
+    );
+    assert.deepEqual(director.verdicts(), { 'service-gone': PORTS.length });
+    // A new connection to a VIP without a service is the host's.
+    assert.equal(director.send(frameOf(asked, { port: 2000 }, 'S', portOf(asked))).action, 'pass');
+    assert.equal(director.verdicts()['no-service'], 1);
+    // As the commands of a script: each publishes.
+    for (let count = 0; count <= asked.destinations.length; count += 1) {
+      await director.publish([{ ...asked, destinations: asked.destinations.slice(0, count) }], {}, SMALL);
+      await director.publisher.sweep([]);
+    }
+    assert.deepEqual(follow(director, asked), before);
+  });
+}
+
+test('a real server that is removed and back finds its silent flows again', async () => {
+  const asked = KINDS['rr']!;
+  using director = await PacketDirector.with([asked], {}, SMALL);
+  const before = openFlows(director, asked);
+  const [first, ...others] = asked.destinations;
+  await director.publish([{ ...asked, destinations: others }], {}, SMALL);
+  await director.publisher.sweep([]);
+  // One flow sends meanwhile, and goes elsewhere.
+  const moving = before.indexOf('31');
+  const elsewhere = new Caller(director, asked).send(PORTS[moving]!, 'A');
+  assert.match(elsewhere!, /^3[23]$/);
+  await director.publish([{ ...asked, destinations: [...others, first!] }], {}, SMALL);
+  await director.publisher.sweep([]);
+  assert.deepEqual(
+    follow(director, asked),
+    before.map((each, i) => (i === moving ? elsewhere : each)),
+  );
+});
+
+test('numbers are free when no flow refers to them any more, and ghosts vanish with them', async () => {
+  const asked = service(VIP, 80, SERVERS, { scheduler: 'rr', timeouts: { established: 1, synReceived: 1 } });
+  using director = await PacketDirector.with([asked], {}, SMALL);
+  const { publisher } = director;
+  openFlows(director, asked);
+  await director.publish([], {}, SMALL);
+  assert.equal(publisher.image!.ghosts.length, 1);
+  assert.equal(publisher.isDue, false);
+  await sleep(3_500);
+  await publisher.sweep([]);
+  assert.equal(publisher.isDue, true);
+  await director.publish([], {}, SMALL);
+  assert.deepEqual([publisher.image!.ghosts, publisher.numbering.size, publisher.isDue], [[], 0, false]);
+  assert.equal(goOn(director, asked, PORTS[0]!), 'pass');
+});
+
+test('a ghost hides no other service of its VIP', async () => {
+  const asked = KINDS['rr']!;
+  const every = service(VIP, 0, [ip('10.99.0.41')], { scheduler: 'rr' });
+  const other = service(VIP, 443, [ip('10.99.0.42')]);
+  using director = await PacketDirector.with([asked, every, other], {}, SMALL);
+  openFlows(director, asked);
+  await director.publish([every, other], {}, SMALL);
+  assert.equal(goOn(director, asked, PORTS[0]!), 'drop');
+  assert.equal(new Caller(director, asked).segments(5000, 'S', 'A', 'A'), '41');
+  assert.equal(new Caller(director, other).segments(5000, 'S', 'A'), '42');
+  assert.deepEqual(director.verdicts(), { 'service-gone': 1 });
+});
+
+test('a connection that is over begins anew at the host when its service is gone', async () => {
+  const asked = KINDS['rr']!;
+  using director = await PacketDirector.with([asked], {}, SMALL);
+  new Caller(director, asked).segments(1000, 'S', 'A', 'FA', 'R');
+  await director.publish([], {}, SMALL);
+  assert.equal(director.send(frameOf(asked, { port: 1000 }, 'A')).action, 'drop');
+  assert.equal(director.send(frameOf(asked, { port: 1000 }, 'S')).action, 'pass');
+});
+
+test('flows and numbers outlive maps that are replaced by larger ones', async () => {
+  const asked = KINDS['rr']!;
+  const many = Array.from({ length: 300 }, (_, i) =>
+    service(ip(`10.98.${i >> 8}.${i & 255}`), 80, [ip(`10.97.${i >> 8}.${i & 255}`)], { scheduler: 'rr' }),
+  );
+  using director = await PacketDirector.with([asked], {}, SMALL);
+  const before = openFlows(director, asked);
+  await director.publish([], {}, SMALL);
+  await director.publish(many, {}, { ipv4: 1 << 14, ipv6: 1 << 12 });
+  assert.equal(goOn(director, asked, PORTS[0]!), 'drop');
+  await director.publish([...many, asked], {}, { ipv4: 1 << 14, ipv6: 1 << 12 });
+  assert.deepEqual(follow(director, asked), before);
+});
+
+test('a service that is back counts from zero, and its flows count with their real servers', async () => {
+  const asked = KINDS['wlc']!;
+  using director = await PacketDirector.with([asked], {}, SMALL);
+  openFlows(director, asked);
+  await director.publish([], {}, SMALL);
+  await director.publish([asked], {}, SMALL);
+  const [counted] = director.publisher.counters().services;
+  assert.ok(counted!.destinations.every(({ packets, flows }) => packets === 0 && flows === 0));
+  follow(director, asked);
+  const packets = director.publisher.counters().services[0]!.destinations.map((each) => each.packets);
+  assert.equal(
+    packets.reduce((sum, each) => sum + each, 0),
+    PORTS.length,
+  );
+});
+
+test('under "track: moved" the host resets no connection of a service that was removed just now', async () => {
+  for (const vip of [VIP, VIP6] as const) {
+    const servers: readonly IpAddress[] = familyOf(vip) === 4 ? SERVERS : SERVERS6;
+    const asked = service(vip, 80, servers, { track: 'moved' });
+    using director = await PacketDirector.with([asked], {}, SMALL);
+    const before = openFlows(director, asked);
+    await director.publish([], {}, SMALL);
+    assert.equal(goOn(director, asked, PORTS[0]!), 'drop');
+    assert.equal(director.send(frameOf(asked, { port: 2000 }, 'S')).action, 'pass');
+    await director.publish([asked], {}, SMALL);
+    assert.deepEqual(follow(director, asked), before);
+  }
+});
