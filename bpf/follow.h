@@ -146,15 +146,27 @@ static __always_inline __u32 previous_number(const struct flow_query *query, __u
  * Whether a destination turns away the SYN that finds a flow to it in this state. With weight 0 it turns away every
  * SYN, a repeated one too, as in IPVS with expire_nodest_conn (ip_vs_in() in net/netfilter/ipvs/ip_vs_core.c):
  * otherwise clients that use their ports again would keep it in use. At its threshold it turns away only SYNs of other
- * connections: a flow that waits for its handshake may be the one that reached the threshold.
+ * connections: a flow that waits for its handshake may be the one that reached the threshold. A global function, so
+ * that its branches do not multiply those of its caller for the verifier.
  */
-static __always_inline bool turns_away(__u32 number, __u32 state)
+__noinline int turns_away(__u32 number, __u32 state)
 {
 	const struct load *load = load_of(number);
 	if (!load || !(load->quiesced || (load->overload && state != FLOW_SYN_RECV)))
-		return false;
+		return 0;
 	NOTE_STEP(TRACE_TURNED_AWAY);
-	return true;
+	return 1;
+}
+
+/*
+ * Assigns a flow again that has an entry. A global function for the verifier's sake: each of the entries that a flow
+ * can have would multiply its branches.
+ */
+__noinline int assign_again(struct flow_query *query)
+{
+	const struct policy *policy = query ? policy_of(query->service, query->copy) : NULL;
+
+	return policy ? assign(query, policy, 0) : 0;
 }
 
 /*
@@ -169,8 +181,6 @@ static __always_inline __u32 follow_known(struct flow_query *query, const struct
 	__u32 before = flow_number(data), number = before, state = flow_state(data);
 	__u32 next = next_state(state, query->event);
 	bool syn = query->event == EVENT_SYN, over = state == FLOW_TIME_WAIT || state == FLOW_CLOSE;
-	/* Checked here, where the index is in a register: kernel 6.1 forgets the check of one that was spilled. */
-	volatile __u64 *entry = data_at(found - 1, words);
 
 	query->opens = syn && over;
 	bool leaves = query->opens || !takes_packets(number, query->copy) || (syn && turns_away(number, state));
@@ -179,7 +189,7 @@ static __always_inline __u32 follow_known(struct flow_query *query, const struct
 	if (query->event == EVENT_PASSIVE)
 		return leaves ? follow_passive(query, policy, 0) : number;
 	if (leaves) {
-		number = assign(query, policy, 0);
+		number = assign_again(query);
 		if (!number)
 			return no_destination(query);
 		/* A template may lead it back. */
@@ -188,7 +198,7 @@ static __always_inline __u32 follow_known(struct flow_query *query, const struct
 			next = FLOW_SYN_RECV;
 		}
 	}
-	change_entry(entry, data, number, next, query->now);
+	change_entry(data_at(found - 1, words), data, number, next, query->now);
 	if (policy->flags & POLICY_PERSISTENT && next != state && (next == FLOW_ESTABLISHED || next == FLOW_UDP)) {
 		/* The client's address is not forged, or at least the packet is not one of a flood. */
 		found = find_template(query);
