@@ -169,6 +169,14 @@ __noinline int assign_again(struct flow_query *query)
 	return policy ? assign(query, policy, 0) : 0;
 }
 
+/* The same for a packet that opens nothing. */
+__noinline int passive_again(struct flow_query *query)
+{
+	const struct policy *policy = query ? policy_of(query->service, query->copy) : NULL;
+
+	return policy ? follow_passive(query, policy, 0) : 0;
+}
+
 /*
  * Follows a flow that has an entry. A SYN after its end begins another flow (is_new_conn_expected in
  * net/netfilter/ipvs/ip_vs_core.c), and so does a SYN that its destination turns away; a flow whose destination takes
@@ -187,7 +195,7 @@ static __always_inline __u32 follow_known(struct flow_query *query, const struct
 	if (unlikely(leaves && policy->flags & POLICY_GHOST))
 		return fail(query, query->opens ? VERDICT_NO_SERVICE : VERDICT_SERVICE_GONE);
 	if (query->event == EVENT_PASSIVE)
-		return leaves ? follow_passive(query, policy, 0) : number;
+		return leaves ? passive_again(query) : number;
 	if (leaves) {
 		number = assign_again(query);
 		if (!number)
