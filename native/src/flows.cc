@@ -189,6 +189,12 @@ struct Mask {
   uint32_t group;  // the number that its templates stand under
 };
 
+// Timeouts by state that held before a time of the data path.
+struct Period {
+  uint32_t until;
+  std::vector<uint32_t> timeouts;
+};
+
 // One look at all entries: forgets what is over, counts what is not.
 class Sweep : public Work {
  public:
@@ -220,6 +226,14 @@ class Sweep : public Work {
       mask.group = each.Get("group").ToNumber().Uint32Value();
       masks_[each.Get("service").ToNumber().Uint32Value()] = mask;
     }
+    const auto past = options.object().Get("past").As<Napi::Array>();
+    for (uint32_t i = 0; i < past.Length(); ++i) {
+      const auto each = past.Get(i).As<Napi::Object>();
+      const auto number = [&](const char* name) { return each.Get(name).ToNumber().Uint32Value(); };
+      auto timeouts = options.ElementsOf<uint32_t>(each.Get("timeouts"), "timeouts");
+      timeouts.resize(kStates);
+      past_[number("service")].push_back({number("until"), std::move(timeouts)});
+    }
     states_.resize(timeouts_.size());
     counted_.resize(loads_.size() * FLOW_CLASS_COUNT);
   }
@@ -250,7 +264,14 @@ class Sweep : public Work {
   }
 
  private:
-  uint32_t TimeoutOf(uint16_t service, uint32_t state) const {
+  // The timeout that held when a flow's last packet came.
+  uint32_t TimeoutOf(uint16_t service, uint64_t data) const {
+    const uint32_t state = flow_state(data);
+    if (const auto found = past_.find(service); found != past_.end()) {
+      for (const auto& [until, timeouts] : found->second) {
+        if (flow_age(data, until) > 0) return timeouts[state] != 0 ? timeouts[state] : UINT32_MAX;
+      }
+    }
     const size_t index = service * kStates + state;
     // A service that came since the sweep began.
     return index < timeouts_.size() && timeouts_[index] != 0 ? timeouts_[index] : UINT32_MAX;
@@ -271,7 +292,7 @@ class Sweep : public Work {
         const uint32_t state = flow_state(data);
         if (!is_live(state) || is_template(state)) continue;
         const Key key = ReadKey(table, i);
-        if (masks_.contains(key.service) && flow_age(data, now_) <= TimeoutOf(key.service, state)) {
+        if (masks_.contains(key.service) && flow_age(data, now_) <= TimeoutOf(key.service, data)) {
           living_.insert(ClientOf(key));
         }
       }
@@ -295,7 +316,7 @@ class Sweep : public Work {
     const uint32_t state = flow_state(data);
     if (!is_live(state)) return false;
     const Key key = ReadKey(table, index);
-    const uint32_t number = flow_number(data), timeout = TimeoutOf(key.service, state);
+    const uint32_t number = flow_number(data), timeout = TimeoutOf(key.service, data);
     if (Has(dead_services_, key.service)) return !Forget(table, index, data);
     if (Has(dead_, number)) {
       // Whose destination is gone is nobody's until its next packet, and goes to another then. A packet can have
@@ -391,6 +412,7 @@ class Sweep : public Work {
   std::span<load> loads_;
   uint32_t now_;
   std::vector<uint32_t> timeouts_;
+  std::unordered_map<uint32_t, std::vector<Period>> past_;
   std::vector<uint8_t> dead_;
   std::vector<uint8_t> dead_services_;
   std::unordered_map<uint32_t, size_t> rings_;

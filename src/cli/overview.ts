@@ -14,7 +14,7 @@ export const INTRODUCTION: readonly string[] = [
   'Shells complete commands, options and the names of services and real servers: see beeline-completion(1).',
 ];
 
-const { socketPath, historyPath, drainsPath, pinDirectory } = instanceOf('INSTANCE');
+const { socketPath, historyPath, timeoutsPath, drainsPath, pinDirectory } = instanceOf('INSTANCE');
 
 export const SECTIONS: readonly Section[] = [
   {
@@ -38,6 +38,7 @@ export const SECTIONS: readonly Section[] = [
           'the daemon\'s control socket, for root only; INSTANCE is "default" unless --instance names another',
         ],
         [historyPath, 'earlier configurations, for the flows that began under them'],
+        [timeoutsPath, 'earlier timeouts, for the flows whose last packet came under them'],
         [drainsPath, 'drains in progress, for the next daemon to continue'],
         [pinDirectory, 'maps and links of the XDP program; they outlive the daemon'],
       ],

@@ -1,6 +1,6 @@
 /** The data path as the daemon uses it: adopt or create, publish, attach, count, explain, remove. */
 
-import { featureNames, type Geometry, type Image, type Numbering } from '../image/index.js';
+import { type CompiledService, featureNames, type Geometry, type Image, type Numbering } from '../image/index.js';
 import type { BpfProgram, XdpMode } from '../libbpf/index.js';
 import { BeelineError, type Family, type Interface } from '../model/index.js';
 import type { Store } from '../store/index.js';
@@ -8,15 +8,19 @@ import type { AttachOptions } from './attach.js';
 import { type Counters, type FlowTotals, readFlowTotals } from './counters.js';
 import type { Explanation } from './explain/explanation.js';
 import { ExplainerOnDemand } from './explain/on-demand.js';
+import type { FlowEntry } from './flows/entry.js';
 import {
   type FlowCounts,
   type FlowFilter,
   type FlowSums,
+  flowNow,
   listFlows,
   readFlowCounts,
   summarizeFlows,
 } from './flows/flows.js';
+import { type KeptTimeouts, PastTimeouts } from './flows/past-timeouts.js';
 import type { FlowStatistics } from './flows/sweep.js';
+import { lifetimesOf } from './flows/timeouts.js';
 import { type Attachment, Links } from './links.js';
 import { MapSet } from './maps/map-set.js';
 import { type Histories, MoveTracker } from './move-tracker.js';
@@ -32,6 +36,8 @@ export interface DataPlaneOptions {
   readonly pinDirectory: string;
   /** Keeps earlier configurations, as far as flows depend on them; undefined: nothing does. */
   readonly histories?: Store<Histories>;
+  /** Keeps earlier timeouts, which flows have until their next packet; undefined: nothing does. */
+  readonly timeouts?: Store<KeptTimeouts>;
   /** Called with what was found and done, for the log. */
   readonly onEvent?: (message: string, details: Record<string, unknown>) => void;
 }
@@ -55,6 +61,7 @@ export class DataPlane implements Disposable {
   readonly #options: DataPlaneOptions;
   readonly #publisher: Publisher;
   readonly #moves: MoveTracker;
+  readonly #past: PastTimeouts;
   readonly #links: Links;
   readonly #explainer: ExplainerOnDemand;
   /** The numbers of the pinned sets; the last one, if any, is in use. */
@@ -77,6 +84,7 @@ export class DataPlane implements Disposable {
       return set === undefined || image === undefined ? undefined : { set, image, numbering };
     });
     const adopted = this.#adopt();
+    this.#past = new PastTimeouts(options.timeouts, adopted !== undefined);
     this.#publisher = new Publisher({
       create: (geometry, features, before) => {
         this.#event('making new maps', { ...geometry, features: featureNames(features) });
@@ -89,6 +97,7 @@ export class DataPlane implements Disposable {
       install: (set) => {
         this.#install(set);
       },
+      past: this.#past,
       ...(adopted && { adopted }),
     });
     this.#moves = new MoveTracker(options.histories, adopted !== undefined);
@@ -217,6 +226,14 @@ export class DataPlane implements Disposable {
       : listFlows(set, family, filter, from, limit);
   }
 
+  /** Returns after how many seconds without a packet a flow ends: the timeout that held at its last packet. */
+  timeoutOf({ name, service }: Pick<CompiledService, 'name' | 'service'>, { state, time }: FlowEntry): number {
+    const { set, image } = this.#publisher;
+    return set === undefined || image === undefined
+      ? 0
+      : this.#past.timeout(name, lifetimesOf(service, image.timeouts), state, time, flowNow(set));
+  }
+
   /** Returns how many flows each state has, and the clients with the most; see summarizeFlows. */
   async summarizeFlows(family: Family, filter: FlowFilter, limit: number): Promise<FlowSums> {
     const { set } = this.#publisher;
@@ -303,6 +320,7 @@ export class DataPlane implements Disposable {
   async remove(): Promise<void> {
     this.close();
     await this.#moves.remove();
+    await this.#past.remove();
     removePins(this.#options.pinDirectory);
   }
 

@@ -15,7 +15,8 @@ export type { Attachment } from './links.js';
 // Counters and flows.
 export { type Counters, sumRows, sumToRow } from './counters.js';
 export type { FlowEntry } from './flows/entry.js';
-export { type FlowCounts, type FlowFilter, type FlowSums, summarizeFlows } from './flows/flows.js';
+export { type FlowCounts, type FlowFilter, type FlowSums, listFlows, summarizeFlows } from './flows/flows.js';
+export { type KeptTimeouts, PastTimeouts, timeoutsFormat } from './flows/past-timeouts.js';
 export type { FlowStatistics } from './flows/sweep.js';
 export { type Histories, historiesFormat, MoveTracker } from './move-tracker.js';
 

@@ -93,12 +93,13 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   log.info(forwarding ? 'stopped; packets are forwarded still, "beeline stop --detach" ends that' : 'stopped');
 }
 
-function openDataPlane({ instance, log }: DaemonOptions, { histories }: Stores): DataPlane {
+function openDataPlane({ instance, log }: DaemonOptions, { histories, timeouts }: Stores): DataPlane {
   return new DataPlane({
     objectPath: DIRECTOR_OBJECT,
     explainPath: EXPLAIN_OBJECT,
     pinDirectory: instance.pinDirectory,
     histories,
+    timeouts,
     onEvent: (message, details) => {
       log.info(details, message);
     },

@@ -1,6 +1,6 @@
 /** The stores of everything that a daemon keeps for the next one. */
 
-import { type Histories, historiesFormat } from '../dataplane/index.js';
+import { type Histories, historiesFormat, type KeptTimeouts, timeoutsFormat } from '../dataplane/index.js';
 import type { Instance } from '../model/index.js';
 import { type Format, Store } from '../store/index.js';
 import { type Snapshot, snapshotFormat } from './changes/unsaved-changes.js';
@@ -13,6 +13,7 @@ export class Stores implements Disposable {
   readonly drains: Store<readonly Drain[]>;
   readonly baselines: Store<Baselines>;
   readonly histories: Store<Histories>;
+  readonly timeouts: Store<KeptTimeouts>;
 
   constructor(instance: Instance, log: Logger) {
     const open = <Value>(path: string, format: Format<Value>): Store<Value> =>
@@ -27,6 +28,7 @@ export class Stores implements Disposable {
     this.drains = open(instance.drainsPath, drainsFormat);
     this.baselines = open(instance.baselinesPath, baselinesFormat);
     this.histories = open(instance.historyPath, historiesFormat);
+    this.timeouts = open(instance.timeoutsPath, timeoutsFormat);
   }
 
   /** The problems of the stores, as text: a restart at this moment would lose something. */
@@ -41,6 +43,6 @@ export class Stores implements Disposable {
   }
 
   get #all(): readonly Pick<Store<unknown>, 'problem' | typeof Symbol.dispose>[] {
-    return [this.snapshot, this.drains, this.baselines, this.histories];
+    return [this.snapshot, this.drains, this.baselines, this.histories, this.timeouts];
   }
 }

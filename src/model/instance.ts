@@ -8,6 +8,8 @@ export interface Instance {
   readonly lockPath: string;
   /** Histories of moved slots. */
   readonly historyPath: string;
+  /** Timeouts that services had before. */
+  readonly timeoutsPath: string;
   /** Drains. */
   readonly drainsPath: string;
   /** Baselines of statistics. */
@@ -40,6 +42,7 @@ export function instanceOf(name: string): Instance {
     socketPath: `/run/beeline/${name}.sock`,
     lockPath: `/run/beeline/${name}.lock`,
     historyPath: `/run/beeline/${name}.history`,
+    timeoutsPath: `/run/beeline/${name}.timeouts`,
     drainsPath: `/run/beeline/${name}.drains`,
     // The name that older daemons gave it.
     baselinesPath: `/run/beeline/${name}.tallies`,

@@ -152,6 +152,11 @@ export interface NativeSweepOptions {
   now: number;
   /** Timeouts in units of the data path's time; 0: never. */
   timeouts: Uint32Array;
+  /**
+   * Other timeouts of flows whose last packet was before `until`, by state. The first that fits is taken; a service's
+   * come in the order of time.
+   */
+  past: { service: number; until: number; timeouts: Uint32Array }[];
   /** 1 for a removed destination. Its flows have no destination until their next packet. */
   dead: Uint8Array;
   /** 1 for a removed service. Its flows are deleted. */

@@ -15,6 +15,8 @@ export interface Entry {
   state: LiveState;
   /** The time of the last packet, in seconds. */
   seen: number;
+  /** The timeout that held then, in seconds. */
+  timeout: number;
 }
 
 /** The name under which flows to the packet's VIP have their number. */

@@ -32,8 +32,10 @@ export function remember(
   if (found === undefined) {
     return undefined;
   }
-  const { address, state } = found;
-  const entry = { service: service.name, client: clientOf(packet), address, state: state as LiveState, seen: now() };
+  const { address } = found;
+  const state = found.state as LiveState;
+  // What is recalled is decided upon once, and never expires here.
+  const entry = { service: service.name, client: clientOf(packet), address, state, seen: now(), timeout: Infinity };
   memory.flows.set(key, entry);
   return entry;
 }

@@ -17,7 +17,8 @@ export function storeFlow(
   state: LiveState,
 ): void {
   const { address } = service.destinations[index]!;
-  const entry = { service: service.name, client: clientOf(packet), address, state, seen: maps.now() };
+  const timeout = timeoutSeconds(service.service, maps.image.timeouts, state);
+  const entry = { service: service.name, client: clientOf(packet), address, state, seen: maps.now(), timeout };
   maps.memory.flows.set(key, entry);
   maps.memory.stored += 1;
   countFlow(maps, service, address, state, 1);
@@ -30,16 +31,17 @@ export function changeEntry(maps: Maps, service: CompiledService, entry: Entry, 
     countFlow(maps, service, entry.address, entry.state, -1);
     countFlow(maps, service, address, state, 1);
   }
-  Object.assign(entry, { address, state, seen: maps.now() });
+  const timeout = timeoutSeconds(service.service, maps.image.timeouts, state);
+  Object.assign(entry, { address, state, seen: maps.now(), timeout });
 }
 
 /** Forgets the flows whose timeouts have passed, as the control plane's sweep does. */
 export function forgetExpired(maps: Maps): void {
   const { image, memory, now } = maps;
-  for (const [key, { service: name, state, seen, address }] of memory.flows) {
+  for (const [key, { service: name, state, seen, timeout, address }] of memory.flows) {
     const compiled = image.services.find((each) => each.name === name);
     const policy = compiled?.service ?? image.ghosts.find((each) => each.service === name)?.policy;
-    if (policy === undefined || now() - seen > timeoutSeconds(policy, image.timeouts, state)) {
+    if (policy === undefined || now() - seen > timeout) {
       memory.flows.delete(key);
       if (policy !== undefined) {
         countFlow(maps, compiled ?? { name, destinations: [] }, address, state, -1);

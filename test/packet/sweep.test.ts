@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'node:test';
 
-import { type FlowFilter, type FlowSums, summarizeFlows } from '../../src/dataplane/index.js';
-import { ip, ipBytes } from '../../src/model/index.js';
+import { type FlowFilter, type FlowSums, listFlows, summarizeFlows } from '../../src/dataplane/index.js';
+import { ip, ipBytes, type Service, serviceName } from '../../src/model/index.js';
 import { Caller } from '../support/clients.js';
 import { PacketDirector } from '../support/director.js';
-import { service } from '../support/models.js';
+import { service, worldOf } from '../support/models.js';
 
 const VIP = ip('10.99.0.10');
 const SMALL = { ipv4: 1 << 12, ipv6: 1 << 12 };
@@ -25,6 +25,56 @@ test('the sweep removes the templates of a service that is no longer persistent'
   // More than a unit of the data path's time, and a second one that may just have begun.
   await sleep(3_000);
   assert.deepEqual(await states(), { established: 1 });
+});
+
+test('a change of timeouts reaches a flow with its next packet, and not before', async () => {
+  const servers = { 4: [ip('10.99.0.31')], 6: [ip('fd99::31')] };
+  /** Seconds before and after the change, by the common timeouts or the service's. */
+  const SHORTER = [300, 1] as const;
+  const LONGER = [1, 300] as const;
+  const asked = (port: number, family: 4 | 6, rest: Partial<Service>): Service =>
+    service(family === 4 ? VIP : ip('fd99::10'), port, servers[family], { scheduler: 'rr', ...rest });
+  const cases = ([4, 6] as const).flatMap((family) =>
+    (['tcp', 'udp'] as const).flatMap((protocol) =>
+      [SHORTER, LONGER].map((seconds, i) => ({ seconds, own: asked(80 + i, family, { protocol }) })),
+    ),
+  );
+  const common = asked(90, 4, {});
+  const model = (moment: 0 | 1): Parameters<PacketDirector['publishModel']>[0] => ({
+    services: [
+      ...cases.map(({ own, seconds }) => ({
+        ...own,
+        timeouts: { established: seconds[moment], udp: seconds[moment] },
+      })),
+      common,
+    ],
+    flows: SMALL,
+    timeouts: { established: SHORTER[moment] },
+  });
+  using director = new PacketDirector();
+  const world = worldOf(model(0).services);
+  await director.publishModel(model(0), world);
+  const all = [...cases, { seconds: SHORTER, own: common }];
+  const callers = all.map(({ own }) => new Caller(director, own));
+  // Both in their last state: the one is silent from now on, the other goes on after the change.
+  for (const caller of callers) {
+    for (const port of [1000, 2000]) {
+      caller.segments(port, 'S', 'A', 'A');
+    }
+  }
+  await director.publishModel(model(1), world);
+  callers.forEach((caller) => caller.send(2000, 'A'));
+  // More than a unit of the data path's time, and a second one that may just have begun.
+  await sleep(3_000);
+  await director.publisher.sweep([]);
+  const { flows } = await listFlows(director.publisher.set!, 4, {}, 0, 100);
+  const others = await listFlows(director.publisher.set!, 6, {}, 0, 100);
+  const left = [...flows, ...others.flows];
+  for (const { own, seconds } of all) {
+    const { number } = director.publisher.numbering.get(serviceName(own))!;
+    const ports = left.filter(({ service: of }) => of === number).map(({ clientPort }) => clientPort);
+    assert.deepEqual(ports, seconds === SHORTER ? [1000] : [2000], `${serviceName(own)}, ${seconds.join(', then ')} s`);
+  }
 });
 
 test('a summary counts only the selected flows: by state, by real server, by client', async () => {

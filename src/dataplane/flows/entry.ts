@@ -16,7 +16,9 @@ export interface FlowEntry {
   /** The virtual port; 0 in a template. */
   readonly port: number;
   readonly state: FlowState;
-  /** The time since its last packet. */
+  /** The program's time of its last packet. */
+  readonly time: number;
+  /** The time since then. */
   readonly idleSeconds: number;
 }
 
@@ -58,6 +60,7 @@ export function decodeFlow(bytes: Uint8Array, family: Family, now: number): Flow
     service: serviceNumber(view.getUint16(rest.service, true)),
     port,
     destination: number,
+    time: Number(data & BigInt(layout.flowField['time-mask'])),
     state,
     idleSeconds,
   };

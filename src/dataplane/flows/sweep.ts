@@ -20,7 +20,8 @@ import { hashesPort } from '../../model/index.js';
 import { addon } from '../../native/index.js';
 import type { MapSet } from '../maps/map-set.js';
 import { flagsOf, flowNow, statesOf } from './flows.js';
-import { timeoutsOf } from './timeouts.js';
+import type { PastTimeouts } from './past-timeouts.js';
+import { timeoutsOf, unitsIn } from './timeouts.js';
 
 /** The results of a sweep. */
 export interface FlowStatistics {
@@ -61,6 +62,7 @@ interface NumberedService {
  *
  * @param gone numbers that no longer belong to anything: no entry refers to them afterwards
  * @param moved the services whose slots are looked at
+ * @param past what flows have whose last packet was before a change of timeouts
  */
 export async function sweep(
   set: MapSet,
@@ -68,6 +70,7 @@ export async function sweep(
   numbering: Numbering,
   gone: NumberSet,
   moved: readonly CompiledService[],
+  past: PastTimeouts,
 ): Promise<FlowStatistics> {
   const { services, entries } = numberedServices(image, numbering);
   const all = [...services, ...entries];
@@ -80,12 +83,19 @@ export async function sweep(
   }
   const looked = moved.filter(({ name }) => numbering.has(name));
   const [flows4, flows6] = [set.memory.mapping('flows4'), set.memory.mapping('flows6')];
+  const now = flowNow(set);
   const result = await addon.sweepFlows({
     flows4: flows4.native,
     flows6: flows6.native,
     loads: set.memory.mapping('loads').native,
-    now: flowNow(set),
+    now,
     timeouts: units,
+    past: [
+      ...all.map(({ compiled, number }) => ({ name: compiled.name, number })),
+      ...image.ghosts.map(({ name, service }) => ({ name: service, number: numbering.get(name)!.number })),
+    ].flatMap(({ name, number }) =>
+      past.periods(name, now).map((each) => ({ service: number, until: each.until, timeouts: unitsIn(each) })),
+    ),
     dead: flagsOf(gone.destinations),
     deadServices: flagsOf(gone.services),
     rings: looked.map((compiled) => ringOptions(compiled, numbering.get(compiled.name)!.number)),

@@ -1,4 +1,4 @@
-/** The timeouts of flows by state, in the program's units of time. */
+/** The timeouts of flows by state, in seconds and in the program's units of time. */
 
 import { type Image, TIMEOUT_OF } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
@@ -6,29 +6,50 @@ import { FLOW_STATES, type FlowState } from '../../layout/index.js';
 import { type ServicePolicy, type Timeouts, withDefaults } from '../../model/index.js';
 import { unitsOf } from './clock.js';
 
-/** Returns the timeouts of a service's flows, by state; 0 if a number is no state of a flow. */
-export function timeoutsOf(
-  { timeouts: own, persistence }: Pick<ServicePolicy, 'timeouts' | 'persistence'>,
-  common: Timeouts,
-): Uint32Array<ArrayBuffer> {
-  const timeouts = withDefaults(common, own);
+/** The part of a service, or of a ghost, that its timeouts follow from. */
+export type TimedPolicy = Pick<ServicePolicy, 'timeouts' | 'persistence'>;
+
+/** The timeouts of a service's flows, in seconds. */
+export interface Lifetimes {
+  readonly timeouts: Timeouts;
+  /** Of its templates; undefined: it is not persistent. */
+  readonly template?: number | undefined;
+}
+
+export function lifetimesOf({ timeouts, persistence }: TimedPolicy, common: Timeouts): Lifetimes {
+  return { timeouts: withDefaults(common, timeouts), template: persistence?.timeout };
+}
+
+/** Returns a timeout in seconds. */
+export function secondsIn({ timeouts, template }: Lifetimes, state: FlowState): number {
+  const name = TIMEOUT_OF[state];
+  return name === undefined ? (template ?? 0) : timeouts[name];
+}
+
+/** Returns the timeouts by state, in units; 0 if a number is no state of a flow. */
+export function unitsIn({ timeouts, template }: Lifetimes): Uint32Array<ArrayBuffer> {
   const units = new Uint32Array(FLOW_STATES);
   for (const [state, name] of Object.entries(TIMEOUT_OF)) {
     units[layout.flowState[state as FlowState]] = unitsOf(timeouts[name]);
   }
   // Templates from when the service was persistent are over; 0 would mean that they never are.
-  const template = persistence === undefined ? 1 : unitsOf(persistence.timeout);
-  units[layout.flowState.template] = template;
-  units[layout.flowState['template-new']] = template;
+  const ofTemplates = template === undefined ? 1 : unitsOf(template);
+  units[layout.flowState.template] = ofTemplates;
+  units[layout.flowState['template-new']] = ofTemplates;
   return units;
 }
 
-/** Returns the longest timeout of all services and ghosts, by state. */
-export function longestTimeouts({ services, ghosts, timeouts }: Image): Uint32Array<ArrayBuffer> {
+/** Returns the timeouts of a service's flows, by state, in units. */
+export function timeoutsOf(service: TimedPolicy, common: Image['timeouts']): Uint32Array<ArrayBuffer> {
+  return unitsIn(lifetimesOf(service, common));
+}
+
+/** Returns the longest of some timeouts by state, in units. */
+export function longestOf(all: readonly Lifetimes[]): Uint32Array<ArrayBuffer> {
   const longest = new Uint32Array(FLOW_STATES);
   longest[layout.flowState.busy] = 0xffff_ffff;
-  for (const policy of [...services.map(({ service }) => service), ...ghosts.map((ghost) => ghost.policy)]) {
-    timeoutsOf(policy, timeouts).forEach((units, state) => {
+  for (const each of all) {
+    unitsIn(each).forEach((units, state) => {
       longest[state] = Math.max(longest[state]!, units);
     });
   }

@@ -30,7 +30,6 @@ import {
   SLOT_BYTES,
 } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
-import { longestTimeouts } from '../flows/timeouts.js';
 import { setLimits } from '../maps/loads.js';
 import type { MapSet } from '../maps/map-set.js';
 import { setDestination, setService } from '../maps/numbers.js';
@@ -83,7 +82,6 @@ export class Contents {
     set.devices.set(image.interfaces.length > 1 ? image.interfaces.map(({ ifindex }) => ifindex) : []);
     set.writeTable('nics', copy, 0, encodeNics(image.interfaces));
     set.writeTable('destinations', copy, 0, encodeDestinationsHeader(image));
-    set.control.setTimeouts(longestTimeouts(image));
     const places = placeTables(image, numbering);
     this.#writeServices(set, copy, image, numbering, places);
     for (const family of [4, 6] as const) {

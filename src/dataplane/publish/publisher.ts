@@ -18,6 +18,8 @@ import {
 } from '../../image/index.js';
 import { synchronizeRcu } from '../../native/index.js';
 import { type Counters, readCounters } from '../counters.js';
+import { flowNow } from '../flows/flows.js';
+import { PastTimeouts } from '../flows/past-timeouts.js';
 import { type FlowStatistics, sweep } from '../flows/sweep.js';
 import type { MapSet } from '../maps/map-set.js';
 import {
@@ -35,6 +37,9 @@ import { Resting } from './resting.js';
 /** How long packets may still read the copy that they began with, if the kernel cannot tell. */
 const GRACE_PERIOD_MS = 10;
 
+/** How often to look whether a unit of the program's time, about a second, is over. */
+const UNIT_POLL_MS = 20;
+
 export interface PublisherOptions {
   /**
    * Loads a program with empty maps of this size.
@@ -51,11 +56,14 @@ export interface PublisherOptions {
   readonly adopted?: MapSet;
   /** How long the number of a destination rests at least after it was removed. Default: as long as in IPVS. */
   readonly destinationRestMs?: number;
+  /** The timeouts of earlier images; by default none. */
+  readonly past?: PastTimeouts;
 }
 
 /** Calls of `publish` must not overlap. */
 export class Publisher implements Disposable {
   readonly #options: PublisherOptions;
+  readonly #past: PastTimeouts;
   #set: MapSet | undefined;
   #image: Image | undefined;
   #numbering: Numbering = new Map();
@@ -70,6 +78,7 @@ export class Publisher implements Disposable {
 
   constructor(options: PublisherOptions) {
     this.#options = options;
+    this.#past = options.past ?? new PastTimeouts();
     this.#set = options.adopted;
     const { adopted, destinationRestMs } = options;
     this.#numbering = adopted === undefined ? new Map() : readNumbering(adopted.memory);
@@ -127,6 +136,7 @@ export class Publisher implements Disposable {
       const set = this.#withFeatures(this.#set, this.#set.control.features | image.features);
       const copy = set.control.activeCopy === 0 ? 1 : 0;
       this.#contents.write(set, copy, image, numbering, added);
+      set.control.setTimeouts(this.#past.longest(image));
       set.control.activate(copy);
       this.#retired = removed;
       this.#withFeatures(set, image.features);
@@ -139,6 +149,7 @@ export class Publisher implements Disposable {
     this.#grace = gracePeriod().then(() => this.#purge());
     // If the purge fails, the next publish() awaits the same promise and rejects.
     this.#grace.catch(() => undefined);
+    await this.#followTimeouts(image);
   }
 
   /**
@@ -153,7 +164,7 @@ export class Publisher implements Disposable {
       if (set === undefined || image === undefined) {
         return undefined;
       }
-      const found = await sweep(set, image, this.#numbering, gone, moved);
+      const found = await sweep(set, image, this.#numbering, gone, moved, this.#past);
       this.#resting.look(found.entries, began);
       return found;
     });
@@ -193,6 +204,20 @@ export class Publisher implements Disposable {
     }
   }
 
+  /**
+   * Remembers the timeouts that held until now. If some changed, waits for the program's next unit of time, so that every
+   * packet that comes after this call has the new ones.
+   */
+  async #followTimeouts(image: Image): Promise<void> {
+    const set = this.#set!;
+    const now = flowNow(set);
+    const changed = this.#past.follow(image, now);
+    await this.#past.keep();
+    while (changed && flowNow(set) === now) {
+      await sleep(UNIT_POLL_MS);
+    }
+  }
+
   /** Removes the flows of retired numbers, then frees the numbers: no flow passes to another destination with one. */
   async #purge(): Promise<void> {
     if (this.#needsRecount || this.#retired.destinations.length > 0 || this.#retired.services.length > 0) {
@@ -225,6 +250,7 @@ export class Publisher implements Disposable {
     const kept = keptNumbers(this.#numbering, numbering);
     try {
       contents.write(set, 0, image, numbering, numbersIn(numbering));
+      set.control.setTimeouts(this.#past.longest(image));
       set.control.activate(0);
       if (old !== undefined) {
         carryAllCounters(old, set, kept);

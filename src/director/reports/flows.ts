@@ -2,7 +2,7 @@
 
 import type { FlowReport, FlowsQuery, FlowsReport, FlowSummary, FlowTableReport } from '../../control/index.js';
 import type { DataPlane, FlowEntry, FlowFilter, FlowStatistics } from '../../dataplane/index.js';
-import { type DestinationNumber, type ServiceNumber, timeoutSeconds } from '../../image/index.js';
+import type { DestinationNumber, ServiceNumber } from '../../image/index.js';
 import type { FlowState } from '../../layout/index.js';
 import {
   BeelineError,
@@ -150,7 +150,7 @@ function reportFlow(entry: FlowEntry, { services, destinations }: Names, dataPla
   }
   const { name, service, vip } = found;
   const servicePort = isMarkKey(service) ? 0 : service.port;
-  const timeout = timeoutSeconds(service, dataPlane.image!.timeouts, entry.state);
+  const timeout = dataPlane.timeoutOf({ name, service }, entry);
   return {
     ...(vip !== undefined && { protocol: vip.protocol }),
     client: entry.client,
