@@ -73,35 +73,35 @@ static __always_inline enum parse_result direct_plain(struct xdp_md *context, bo
  * An unusual IP packet. Whether it is for a VIP comes first, so that other hosts' traffic passes soon; then whether it
  * can be scheduled; then the service that it is for.
  */
-static __always_inline enum verdict direct_unusual_ip(struct xdp_md *context, const struct frame *frame, bool is_ipv6)
+static __always_inline enum verdict direct_unusual_ip(struct xdp_md *context, const struct frame *frame,
+						      struct packet *packetp, struct payload *payloadp,
+						      struct ports *roomp, bool is_ipv6)
 {
 	__u32 copy = active_copy();
 	const void *services = services_of(copy, is_ipv6);
 	__u32 network = sizeof(struct ethhdr) + frame->tags * TAG_BYTES;
 	const void *header = at(frame, network, is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
-	struct packet packet = {.ip = header};
-	struct payload payload = {};
-	struct ports room = {};
 	const struct match *match, *vip;
 
-	if (!services || !header || likely(!(vip = match_vip(services, &packet, is_ipv6))))
+	packetp->ip = header;
+	if (!services || !header || likely(!(vip = match_vip(services, packetp, is_ipv6))))
 		return VERDICT_NOT_OURS;
 
-	packet.client = is_ipv6 ? (const void *)&packet.ip6->saddr : &packet.ip->saddr;
-	enum parse_result result = walk(frame, &packet, network, &payload, is_ipv6);
+	packetp->client = is_ipv6 ? (const void *)&packetp->ip6->saddr : &packetp->ip->saddr;
+	enum parse_result result = walk(frame, packetp, network, payloadp, is_ipv6);
 	if (result == PARSED)
-		result = parse_payload(frame, &payload, &packet, &room, is_ipv6);
+		result = parse_payload(frame, payloadp, packetp, roomp, is_ipv6);
 	if (result != PARSED)
 		return count_verdict(NO_SERVICE, verdict_of(result));
 
-	if (!(match = match_port(services, &packet, is_ipv6)) &&
-	    !(match = match_wildcard(services, &packet, vip, is_ipv6)))
+	if (!(match = match_port(services, packetp, is_ipv6)) &&
+	    !(match = match_wildcard(services, packetp, vip, is_ipv6)))
 		return count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
-	NOTE_STEP(payload.first_fragment ? TRACE_FIRST_FRAGMENT : 0);
-	NOTE_STEP(payload.later_fragment ? TRACE_LATER_FRAGMENT : 0);
-	if (payload.first_fragment)
-		store_fragment(&packet, &payload, 0, is_ipv6);
-	return forward_dr(context, frame, &packet, &payload, match, copy, is_ipv6, false);
+	NOTE_STEP(payloadp->first_fragment ? TRACE_FIRST_FRAGMENT : 0);
+	NOTE_STEP(payloadp->later_fragment ? TRACE_LATER_FRAGMENT : 0);
+	if (payloadp->first_fragment)
+		store_fragment(packetp, payloadp, 0, is_ipv6);
+	return forward_dr(context, frame, packetp, payloadp, match, copy, is_ipv6, false);
 }
 
 static __always_inline enum verdict direct_unusual(struct xdp_md *context)
@@ -111,14 +111,20 @@ static __always_inline enum verdict direct_unusual(struct xdp_md *context)
 		.end = (void *)(long)context->data_end,
 	};
 
+	struct packet packet = {};
+	struct payload payload = {};
+	struct ports room = {};
+
 	NOTE_STEP(TRACE_UNUSUAL);
 	if (frame.start + sizeof(struct ethhdr) > frame.end)
 		return VERDICT_NOT_OURS;
 	switch (skip_tags(&frame)) {
 	case bpf_htons(ETH_P_IP):
-		return uses(FEATURE_IPV4) ? direct_unusual_ip(context, &frame, false) : VERDICT_NOT_OURS;
+		return uses(FEATURE_IPV4) ? direct_unusual_ip(context, &frame, &packet, &payload, &room, false)
+					  : VERDICT_NOT_OURS;
 	case bpf_htons(ETH_P_IPV6):
-		return uses(FEATURE_IPV6) ? direct_unusual_ip(context, &frame, true) : VERDICT_NOT_OURS;
+		return uses(FEATURE_IPV6) ? direct_unusual_ip(context, &frame, &packet, &payload, &room, true)
+					  : VERDICT_NOT_OURS;
 	default:
 		return VERDICT_NOT_OURS;
 	}

@@ -220,7 +220,7 @@ static __always_inline bool displace_flow_in(const struct flow_query *query, __u
 {
 	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
 
-	return table && store_displacing(table, query->words, flow_hash(query->words, words), words, data, query->now);
+	return table && store_displacing(table, query->words, query->flow_hash, words, data, query->now);
 }
 
 /* Stores the query's flow in the place of another. 0 when none gives way. */

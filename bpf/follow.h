@@ -146,36 +146,40 @@ static __always_inline __u32 previous_number(const struct flow_query *query, __u
  * Whether a destination turns away the SYN that finds a flow to it in this state. With weight 0 it turns away every
  * SYN, a repeated one too, as in IPVS with expire_nodest_conn (ip_vs_in() in net/netfilter/ipvs/ip_vs_core.c):
  * otherwise clients that use their ports again would keep it in use. At its threshold it turns away only SYNs of other
- * connections: a flow that waits for its handshake may be the one that reached the threshold. A global function, so
- * that its branches do not multiply those of its caller for the verifier.
+ * connections: a flow that waits for its handshake may be the one that reached the threshold.
  */
-__noinline int turns_away(__u32 number, __u32 state)
+static __always_inline bool turns_away(__u32 number, __u32 state)
 {
 	const struct load *load = load_of(number);
 	if (!load || !(load->quiesced || (load->overload && state != FLOW_SYN_RECV)))
-		return 0;
+		return false;
 	NOTE_STEP(TRACE_TURNED_AWAY);
-	return 1;
+	return true;
+}
+
+/* Changes the entry of a flow that goes on, or begins again, and its client's template. */
+static __always_inline void go_on(struct flow_query *query, const struct policy *policy, __u32 number, __u32 next,
+				  __u32 words)
+{
+	__u64 data = query->data;
+
+	change_entry(data_at(query->found - 1, words), data, number, next, query->now);
+	if (policy->flags & POLICY_PERSISTENT && next != flow_state(data) &&
+	    (next == FLOW_ESTABLISHED || next == FLOW_UDP)) {
+		/* The client's address is not forged, or at least the packet is not one of a flood. */
+		__u32 found = find_template(query);
+
+		if (found)
+			change_template(query, found, flow_number(query->template_data), FLOW_TEMPLATE);
+	}
 }
 
 /*
- * Assigns a flow again that has an entry. A global function for the verifier's sake: each of the entries that a flow
- * can have would multiply its branches.
+ * Not a verdict: the packet's flow goes to another destination than its entry says, or it is passive and has no entry.
+ * follow_again() decides then. That is rare, and in follow_in() it would take too many of the verifier's instructions,
+ * and below it too much stack.
  */
-__noinline int assign_again(struct flow_query *query)
-{
-	const struct policy *policy = query ? policy_of(query->service, query->copy) : NULL;
-
-	return policy ? assign(query, policy, 0) : 0;
-}
-
-/* The same for a packet that opens nothing. */
-__noinline int passive_again(struct flow_query *query)
-{
-	const struct policy *policy = query ? policy_of(query->service, query->copy) : NULL;
-
-	return policy ? follow_passive(query, policy, 0) : 0;
-}
+#define FOLLOW_AGAIN VERDICT_COUNT
 
 /*
  * Follows a flow that has an entry. A SYN after its end begins another flow (is_new_conn_expected in
@@ -183,36 +187,20 @@ __noinline int passive_again(struct flow_query *query)
  * no packets any more goes to another at once. Without its service it goes nowhere, and its entry stays as it is
  * (ip_vs_in(): the destination is not available).
  */
-static __always_inline __u32 follow_known(struct flow_query *query, const struct policy *policy, __u32 found,
-					  __u64 data, __u32 words)
+static __always_inline __u32 follow_known(struct flow_query *query, const struct policy *policy, __u32 words)
 {
-	__u32 before = flow_number(data), number = before, state = flow_state(data);
-	__u32 next = next_state(state, query->event);
+	__u64 data = query->data;
+	__u32 number = flow_number(data), state = flow_state(data);
 	bool syn = query->event == EVENT_SYN, over = state == FLOW_TIME_WAIT || state == FLOW_CLOSE;
 
 	query->opens = syn && over;
 	bool leaves = query->opens || !takes_packets(number, query->copy) || (syn && turns_away(number, state));
 	if (unlikely(leaves && policy->flags & POLICY_GHOST))
 		return fail(query, query->opens ? VERDICT_NO_SERVICE : VERDICT_SERVICE_GONE);
-	if (query->event == EVENT_PASSIVE)
-		return leaves ? passive_again(query) : number;
-	if (leaves) {
-		number = assign_again(query);
-		if (!number)
-			return no_destination(query);
-		/* A template may lead it back. */
-		if (syn && number != before) {
-			query->opens = true;
-			next = FLOW_SYN_RECV;
-		}
-	}
-	change_entry(data_at(found - 1, words), data, number, next, query->now);
-	if (policy->flags & POLICY_PERSISTENT && next != state && (next == FLOW_ESTABLISHED || next == FLOW_UDP)) {
-		/* The client's address is not forged, or at least the packet is not one of a flood. */
-		found = find_template(query);
-		if (found)
-			change_template(query, found, flow_number(query->template_data), FLOW_TEMPLATE);
-	}
+	if (unlikely(leaves))
+		return fail(query, FOLLOW_AGAIN);
+	if (query->event != EVENT_PASSIVE)
+		go_on(query, policy, number, next_state(state, query->event), words);
 	return number;
 }
 
@@ -261,21 +249,30 @@ static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 
 	if (policy->flags & POLICY_ONE_PACKET || (!(query->flags & SERVICE_TRACK) && previous == SLOT_UNMOVED)) {
 		if (query->event == EVENT_PASSIVE)
-			return follow_passive(query, policy, 0);
+			return fail(query, FOLLOW_AGAIN);
 		query->opens = query->event == EVENT_SYN || policy->flags & POLICY_ONE_PACKET;
 		number = choose(query, policy);
 		return number ? number : no_destination(query);
 	}
 	NOTE_STEP(TRACE_SOUGHT);
 	__u64 hash = flow_hash(query->words, words), data = 0;
-	__u32 found = find_in(table, query->words, hash, words, query->port, false, &data);
-	if (found)
-		return follow_known(query, policy, found, data, words);
+	query->flow_hash = hash;
+	/*
+	 * Into memory and back: so the verifier forgets which of all entries it is, and goes through follow_known()
+	 * once and not once for each.
+	 */
+	query->found = find_in(table, query->words, hash, words, query->port, false, &data);
+	query->data = data;
+	asm volatile("" : : : "memory");
+	if (query->found)
+		return follow_known(query, policy, words);
 	if (unlikely(policy->flags & POLICY_GHOST))
 		return fail(query, VERDICT_NO_SERVICE);
 
-	if (query->event == EVENT_PASSIVE)
-		return follow_passive(query, policy, previous_number(query, previous));
+	if (query->event == EVENT_PASSIVE) {
+		query->previous = previous_number(query, previous);
+		return fail(query, FOLLOW_AGAIN);
+	}
 	if (!hashed && !is_datagram(query->event) && query->event != EVENT_SYN)
 		return fail(query, VERDICT_NO_FLOW);
 	number = hashed ? begin_hashed(query, policy, previous, &state) : begin_scheduled(query, policy, &state);
@@ -299,6 +296,33 @@ __noinline int follow_flow4(struct flow_query *query)
 __noinline int follow_flow6(struct flow_query *query)
 {
 	return query ? follow_in(query, FLOW6_WORDS) : 0;
+}
+
+/* Decides where follow_flow4() and follow_flow6() do not. Returns the same. */
+__noinline int follow_again(struct flow_query *query)
+{
+	const struct policy *policy = query ? policy_of(query->service, query->copy) : NULL;
+	if (!policy)
+		return 0;
+
+	query->verdict = VERDICT_NO_DESTINATION;
+	if (query->event == EVENT_PASSIVE)
+		return follow_passive(query, policy, query->previous);
+	__u32 number = assign(query, policy, 0), state = flow_state(query->data);
+	__u32 next = next_state(state, query->event);
+
+	if (!number)
+		return no_destination(query);
+	/* A template may lead it back. */
+	if (query->event == EVENT_SYN && number != flow_number(query->data)) {
+		query->opens = true;
+		next = FLOW_SYN_RECV;
+	}
+	if (query->is_ipv6)
+		go_on(query, policy, number, next, FLOW6_WORDS);
+	else
+		go_on(query, policy, number, next, FLOW4_WORDS);
+	return number;
 }
 
 /* Follows a packet's flow. Returns the number of its destination; 0 for none, and `reason` says why. */
@@ -325,12 +349,16 @@ static __always_inline __u32 follow(const struct frame *frame, const struct pack
 	NOTE(event, query->event);
 	NOTE_STEP(TRACE_FOLLOWED);
 	query->is_ipv6 = delivery->is_ipv6;
+	query->found = 0;
+	query->previous = 0;
 	query->opens = false;
 	query->diverted = false;
 	query->first_went = packet->first_went;
 	query->verdict = VERDICT_NO_DESTINATION;
 
 	__u32 number = delivery->is_ipv6 ? follow_flow6(query) : follow_flow4(query);
+	if (unlikely(query->verdict == FOLLOW_AGAIN))
+		number = follow_again(query);
 	delivery->opens = query->opens;
 	*reason = query->verdict;
 	return number;

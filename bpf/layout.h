@@ -89,7 +89,8 @@ enum service_flag : __u8 {
 	SERVICE_TRACK = 16,       /* every flow has an entry */
 	SERVICE_POLICY = 32,      /* not every flow has an entry, but `policies` say where each packet goes */
 	SERVICE_MOVED = 64,       /* the ring has moved slots: as many words behind it say where each led before */
-	/* Of a ghost (POLICY_GHOST) whose flows did not all have entries: TCP in the middle of a flow is taken for one. */
+	/* Of a ghost (POLICY_GHOST) whose flows did not all have entries: TCP in the middle of a flow is taken for one.
+	 */
 	SERVICE_LINGERS = 128,
 };
 
@@ -400,6 +401,8 @@ struct flows6 {
 struct flow_query {
 	__u64 words[3];      /* of the flow's key */
 	__u64 hash;          /* for the ring */
+	__u64 flow_hash;     /* for the flow table */
+	__u64 data;          /* of the flow's entry that was found */
 	__u64 template_data; /* of the template's entry that was found */
 	__u32 first;         /* as in struct match */
 	__u32 ring;
@@ -411,11 +414,14 @@ struct flow_query {
 	__u8 flags;
 	__u8 event;
 	__u8 is_ipv6;
-	__u8 opens;        /* found out: it began a flow */
-	__u8 verdict;      /* found out: why there is no destination */
-	__u8 diverted;     /* found out: its slot's destination is at its threshold, and it went to another */
+	__u8 opens;    /* found out: it began a flow */
+	__u8 verdict;  /* found out: why there is no destination */
+	__u8 diverted; /* found out: its slot's destination is at its threshold, and it went to another */
+	__u8 zero;
 	__u32 first_went;  /* as in struct packet */
-	__u64 reserved[6]; /* no two CPUs' share a cache line, nor the pair of lines that are fetched together */
+	__u32 found;       /* found out: 1 + the index of the flow's entry; 0: none */
+	__u32 previous;    /* found out: the number of the destination that the slot led to before; 0: none */
+	__u64 reserved[4]; /* no two CPUs' share a cache line, nor the pair of lines that are fetched together */
 };
 
 /* Counts of what one CPU did to the flow tables. */

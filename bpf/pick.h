@@ -63,10 +63,12 @@ static __always_inline bool pick(struct xdp_md *context, const struct frame *fra
 			return false;
 		enum verdict reason = VERDICT_NO_DESTINATION;
 
-		delivery->number = follow(frame, packet, delivery, &reason);
-		if (unlikely(reason == VERDICT_NO_SERVICE) && passes_ghost(packet, delivery)) {
-			reason = VERDICT_NO_DESTINATION;
+		/* A loop, so that follow() stands here once: twice it would take too much of the stack. */
+#pragma clang loop unroll(disable)
+		for (__u32 i = 0; i < 2; i++) {
 			delivery->number = follow(frame, packet, delivery, &reason);
+			if (likely(reason != VERDICT_NO_SERVICE) || !passes_ghost(packet, delivery))
+				break;
 		}
 		if (unlikely(is_of_ghost(reason)))
 			return stop_at_ghost(context, frame, packet, delivery, reason, verdict);

@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x0f92cbb08cb52ef3n;
+export const fingerprint = 0xb26a8f60dd47cfd1n;
 
 /** struct services4 */
 export const services4 = {
@@ -212,25 +212,30 @@ export const flowCounter = {
 
 /** struct flow_query */
 export const flowQuery = {
-  byteLength: 120,
+  byteLength: 128,
   words: { offset: 0, size: 24, stride: 8 },
   hash: { offset: 24, size: 8 },
-  templateData: { offset: 32, size: 8 },
-  first: { offset: 40, size: 4 },
-  ring: { offset: 44, size: 4 },
-  copy: { offset: 48, size: 4 },
-  now: { offset: 52, size: 4 },
-  port: { offset: 56, size: 2 },
-  service: { offset: 58, size: 2 },
-  shift: { offset: 60, size: 1 },
-  flags: { offset: 61, size: 1 },
-  event: { offset: 62, size: 1 },
-  isIpv6: { offset: 63, size: 1 },
-  opens: { offset: 64, size: 1 },
-  verdict: { offset: 65, size: 1 },
-  diverted: { offset: 66, size: 1 },
-  firstWent: { offset: 68, size: 4 },
-  reserved: { offset: 72, size: 48, stride: 8 },
+  flowHash: { offset: 32, size: 8 },
+  data: { offset: 40, size: 8 },
+  templateData: { offset: 48, size: 8 },
+  first: { offset: 56, size: 4 },
+  ring: { offset: 60, size: 4 },
+  copy: { offset: 64, size: 4 },
+  now: { offset: 68, size: 4 },
+  port: { offset: 72, size: 2 },
+  service: { offset: 74, size: 2 },
+  shift: { offset: 76, size: 1 },
+  flags: { offset: 77, size: 1 },
+  event: { offset: 78, size: 1 },
+  isIpv6: { offset: 79, size: 1 },
+  opens: { offset: 80, size: 1 },
+  verdict: { offset: 81, size: 1 },
+  diverted: { offset: 82, size: 1 },
+  zero: { offset: 83, size: 1 },
+  firstWent: { offset: 84, size: 4 },
+  found: { offset: 88, size: 4 },
+  previous: { offset: 92, size: 4 },
+  reserved: { offset: 96, size: 32, stride: 8 },
 } as const;
 
 /** struct flows4 */
