@@ -69,39 +69,84 @@ static __always_inline enum parse_result direct_plain(struct xdp_md *context, bo
 	}
 }
 
+/* An unusual packet, as it is parsed. Both families share one, which is on the stack once. */
+struct unusual {
+	struct packet packet;
+	struct payload payload;
+	struct ports room; /* for ports that the frame does not have in this order */
+};
+
 /*
- * An unusual IP packet. Whether it is for a VIP comes first, so that other hosts' traffic passes soon; then whether it
- * can be scheduled; then the service that it is for.
+ * Takes out of the frame all that the rest of the path needs: client, ports, TCP's flags. They can be in many places,
+ * and for the verifier the rest of the path would be as many programs.
  */
-static __always_inline enum verdict direct_unusual_ip(struct xdp_md *context, const struct frame *frame,
-						      struct packet *packetp, struct payload *payloadp,
-						      struct ports *roomp, bool is_ipv6)
+static __always_inline bool digest(const struct frame *frame, struct unusual *unusual, bool is_ipv6)
 {
-	__u32 copy = active_copy();
+	struct packet *packet = &unusual->packet;
+	const __u64 *client = packet->client;
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct flow_query *query = bpf_map_lookup_elem(&flow_queries, &cpu);
+	if (!query)
+		return false;
+
+	if (is_ipv6) {
+		query->client[0] = client[0];
+		query->client[1] = client[1];
+	} else {
+		query->client[0] = *(const __be32 *)packet->client;
+	}
+	query->ports = *packet->ports;
+	packet->client = query->client;
+	packet->ports = &query->ports;
+	packet->event = event_of(frame, packet);
+	packet->steady = steady_state(packet);
+	packet->opens = opens_flow(packet);
+	packet->tcp = NULL;
+	packet->udp = NULL;
+	packet->digested = true;
+	return true;
+}
+
+/*
+ * Parses an unusual IP packet and matches its service. Whether it is for a VIP comes first, so that other hosts'
+ * traffic passes soon; then whether it can be scheduled; then the service that it is for. NULL when it is for none: it
+ * is then counted and has its verdict.
+ */
+static __always_inline const struct match *match_unusual(const struct frame *frame, struct unusual *unusual, __u32 copy,
+							 bool is_ipv6, enum verdict *verdict)
+{
 	const void *services = services_of(copy, is_ipv6);
 	__u32 network = sizeof(struct ethhdr) + frame->tags * TAG_BYTES;
 	const void *header = at(frame, network, is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	struct packet *packet = &unusual->packet;
+	struct payload *payload = &unusual->payload;
 	const struct match *match, *vip;
 
-	packetp->ip = header;
-	if (!services || !header || likely(!(vip = match_vip(services, packetp, is_ipv6))))
-		return VERDICT_NOT_OURS;
+	packet->ip = header;
+	if (!services || !header || likely(!(vip = match_vip(services, packet, is_ipv6))))
+		return NULL;
 
-	packetp->client = is_ipv6 ? (const void *)&packetp->ip6->saddr : &packetp->ip->saddr;
-	enum parse_result result = walk(frame, packetp, network, payloadp, is_ipv6);
+	packet->client = is_ipv6 ? (const void *)&packet->ip6->saddr : &packet->ip->saddr;
+	enum parse_result result = walk(frame, packet, network, payload, is_ipv6);
 	if (result == PARSED)
-		result = parse_payload(frame, payloadp, packetp, roomp, is_ipv6);
-	if (result != PARSED)
-		return count_verdict(NO_SERVICE, verdict_of(result));
+		result = parse_payload(frame, payload, packet, &unusual->room, is_ipv6);
+	if (result != PARSED) {
+		*verdict = count_verdict(NO_SERVICE, verdict_of(result));
+		return NULL;
+	}
+	if (!digest(frame, unusual, is_ipv6))
+		return NULL;
 
-	if (!(match = match_port(services, packetp, is_ipv6)) &&
-	    !(match = match_wildcard(services, packetp, vip, is_ipv6)))
-		return count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
-	NOTE_STEP(payloadp->first_fragment ? TRACE_FIRST_FRAGMENT : 0);
-	NOTE_STEP(payloadp->later_fragment ? TRACE_LATER_FRAGMENT : 0);
-	if (payloadp->first_fragment)
-		store_fragment(packetp, payloadp, 0, is_ipv6);
-	return forward_dr(context, frame, packetp, payloadp, match, copy, is_ipv6, false);
+	if (!(match = match_port(services, packet, is_ipv6)) &&
+	    !(match = match_wildcard(services, packet, vip, is_ipv6))) {
+		*verdict = count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
+		return NULL;
+	}
+	NOTE_STEP(payload->first_fragment ? TRACE_FIRST_FRAGMENT : 0);
+	NOTE_STEP(payload->later_fragment ? TRACE_LATER_FRAGMENT : 0);
+	if (payload->first_fragment)
+		store_fragment(packet, payload, 0, is_ipv6);
+	return match;
 }
 
 static __always_inline enum verdict direct_unusual(struct xdp_md *context)
@@ -110,24 +155,29 @@ static __always_inline enum verdict direct_unusual(struct xdp_md *context)
 		.start = (void *)(long)context->data,
 		.end = (void *)(long)context->data_end,
 	};
-
-	struct packet packet = {};
-	struct payload payload = {};
-	struct ports room = {};
+	struct unusual unusual = {};
+	enum verdict verdict = VERDICT_NOT_OURS;
+	const struct match *match = NULL;
+	__u32 copy = active_copy();
+	bool is_ipv6 = false;
 
 	NOTE_STEP(TRACE_UNUSUAL);
 	if (frame.start + sizeof(struct ethhdr) > frame.end)
 		return VERDICT_NOT_OURS;
 	switch (skip_tags(&frame)) {
 	case bpf_htons(ETH_P_IP):
-		return uses(FEATURE_IPV4) ? direct_unusual_ip(context, &frame, &packet, &payload, &room, false)
-					  : VERDICT_NOT_OURS;
+		if (uses(FEATURE_IPV4))
+			match = match_unusual(&frame, &unusual, copy, false, &verdict);
+		break;
 	case bpf_htons(ETH_P_IPV6):
-		return uses(FEATURE_IPV6) ? direct_unusual_ip(context, &frame, &packet, &payload, &room, true)
-					  : VERDICT_NOT_OURS;
-	default:
-		return VERDICT_NOT_OURS;
+		is_ipv6 = true;
+		if (uses(FEATURE_IPV6))
+			match = match_unusual(&frame, &unusual, copy, true, &verdict);
+		break;
 	}
+	/* One rest of the path for both families: for the verifier and on the stack it counts once. */
+	return match ? forward_dr(context, &frame, &unusual.packet, &unusual.payload, match, copy, is_ipv6, false)
+		     : verdict;
 }
 
 static __always_inline enum verdict direct(struct xdp_md *context)

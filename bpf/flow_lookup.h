@@ -93,6 +93,8 @@ static __always_inline void fill_flow_key(__u64 words[3], const struct packet *p
 /* Returns the state that this packet does not change; FLOW_FREE when it may change any state. */
 static __always_inline __u32 steady_state(const struct packet *packet)
 {
+	if (packet->digested)
+		return packet->steady;
 	if (packet->passive)
 		return FLOW_FREE;
 	if (!packet->tcp)

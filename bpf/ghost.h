@@ -66,7 +66,7 @@ static __noinline bool host_takes(struct xdp_md *context, const void *ip, const 
 static __always_inline bool may_be_of_ghost(struct xdp_md *context, const struct frame *frame,
 					    const struct packet *packet, const struct delivery *delivery)
 {
-	return delivery->match->flags & SERVICE_LINGERS && packet->tcp && !packet->passive &&
+	return delivery->match->flags & SERVICE_LINGERS && packet->protocol == IPPROTO_TCP && !packet->passive &&
 	       event_of(frame, packet) != EVENT_SYN &&
 	       !host_takes(context, packet->ip, packet->ports, delivery->is_ipv6);
 }

@@ -394,6 +394,38 @@ struct flows6 {
 	struct flow6 entry[0];
 };
 
+/* Source port, then destination port: the first four bytes of TCP (RFC 9293, 3.1) and of UDP (RFC 768) alike. */
+struct ports {
+	__be16 source;
+	__be16 destination;
+};
+
+/* The search from a slot whose destination takes no flows: see schedule_by_slot(). */
+struct probe {
+	__u32 length; /* slots of the table */
+	__u32 slot;   /* where it began */
+	__u32 word;   /* mh: the word that is hashed */
+	__u32 scheduler;
+	__u32 found; /* out: the number of a destination */
+};
+
+/* A walk over all destinations: see schedule_scan(). */
+struct scan {
+	__u32 scheduler;
+	__u32 cached; /* lblc: the number of the destination in use */
+	__u32 best;   /* the best so far: its number, 0 for none */
+	__u32 member; /* the best so far among those in use */
+	__u32 joined; /* when that joined */
+	__u8 full;    /* whether that has more active flows than its weight */
+	__u8 idle;    /* some destination has less active flows than half its weight */
+	__u16 zero;
+	/* Of both, weight and overhead. */
+	__u64 weight;
+	__u64 overhead;
+	__u64 member_weight;
+	__u64 member_overhead;
+};
+
 /*
  * Facts about a packet that following its flow needs, and what it finds out: one a CPU, in a map because a program and
  * its functions have 512 bytes of stack together.
@@ -418,10 +450,15 @@ struct flow_query {
 	__u8 verdict;  /* found out: why there is no destination */
 	__u8 diverted; /* found out: its slot's destination is at its threshold, and it went to another */
 	__u8 zero;
-	__u32 first_went;  /* as in struct packet */
-	__u32 found;       /* found out: 1 + the index of the flow's entry; 0: none */
-	__u32 previous;    /* found out: the number of the destination that the slot led to before; 0: none */
-	__u64 reserved[4]; /* no two CPUs' share a cache line, nor the pair of lines that are fetched together */
+	__u32 first_went; /* as in struct packet */
+	__u32 found;      /* found out: 1 + the index of the flow's entry; 0: none */
+	__u32 previous;   /* found out: the number of the destination that the slot led to before; 0: none */
+	/* Out of the frame of an unusual packet. */
+	__u64 client[2];
+	struct ports ports;
+	struct probe probe;
+	struct scan scan;
+	__u64 reserved[8]; /* no two CPUs' share a cache line, nor the pair of lines that are fetched together */
 };
 
 /* Counts of what one CPU did to the flow tables. */

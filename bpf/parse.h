@@ -73,12 +73,6 @@ static __always_inline __be16 ethertype(const struct frame *frame)
 	return *(const __be16 *)(frame->start + offsetof(struct ethhdr, h_proto));
 }
 
-/* Source port, then destination port: the first four bytes of TCP (RFC 9293, 3.1) and of UDP (RFC 768) alike. */
-struct ports {
-	__be16 source;
-	__be16 destination;
-};
-
 /* The facts that scheduling needs. Headers stay in the frame and are read when they are needed. */
 struct packet {
 	union {
@@ -87,9 +81,14 @@ struct packet {
 	};
 	const void *client;        /* the client's address, 4 or 16 bytes */
 	const struct tcphdr *tcp;  /* NULL when there is no TCP header */
+	const struct udphdr *udp;  /* NULL when there is no UDP header */
 	const struct ports *ports; /* the client's, then the service's */
 	__u8 protocol;             /* IPPROTO_TCP or IPPROTO_UDP */
 	bool passive;              /* does not change its flow's state: an ICMP error, a later fragment */
+	bool digested;             /* its headers were read already: see digest() */
+	__u8 event;                /* then: enum flow_event */
+	__u8 steady;               /* then: steady_state() */
+	bool opens;                /* then: opens_flow() */
 	/* A later fragment's: the number of the destination that the first one went to, where it was kept; else 0. */
 	__u32 first_went;
 };
@@ -97,6 +96,8 @@ struct packet {
 /* Whether this looks like the first packet of a flow: a TCP SYN without ACK. */
 static __always_inline bool opens_flow(const struct packet *packet)
 {
+	if (packet->digested)
+		return packet->opens;
 	return packet->tcp && packet->tcp->syn && !packet->tcp->ack;
 }
 
@@ -111,6 +112,8 @@ static __always_inline bool parse_transport(const struct frame *frame, const voi
 		packet->tcp = transport;
 	} else if (protocol != IPPROTO_UDP || unlikely(transport + sizeof(struct udphdr) > frame->end)) {
 		return false;
+	} else {
+		packet->udp = transport;
 	}
 	packet->ports = transport;
 	return true;

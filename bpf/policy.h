@@ -44,3 +44,11 @@ static __always_inline __u32 taking(__u32 index, __u32 copy)
 	const struct load *load = load_of(candidate->number);
 	return load && !load->overload ? candidate->number : 0;
 }
+
+/*
+ * The argument of functions that bpf_loop() calls, which must be on the stack. The stack is short, so all else is in
+ * the query.
+ */
+struct walking {
+	struct flow_query *query;
+};

@@ -7,29 +7,11 @@
 #include "policy.h"
 #include "verifier.h"
 
-/* The walk over all destinations. */
-struct scan {
-	__u32 first;
-	__u32 candidates;
-	__u32 copy;
-	__u32 scheduler;
-	__u32 cached; /* lblc: the number of the destination in use */
-	/* The best so far: its number, 0 for none, its weight and its overhead. */
-	__u32 best;
-	__u64 weight;
-	__u64 overhead;
-	/* The same among those in use, and when it joined; and whether it has more active flows than its weight. */
-	__u32 member;
-	__u32 joined;
-	bool member_full;
-	bool idle; /* some destination has less active flows than half its weight */
-	__u64 member_weight;
-	__u64 member_overhead;
-};
-
-static long scan_one(__u32 place, struct scan *scan)
+static long scan_one(__u32 place, struct walking *walking)
 {
-	const struct candidate *candidate = candidate_at(scan->first + place, scan->copy);
+	struct flow_query *query = walking->query;
+	struct scan *scan = &query->scan;
+	const struct candidate *candidate = candidate_at(query->first + place, query->copy);
 	const struct load *load = candidate && candidate->number ? load_of(candidate->number) : NULL;
 	if (!load)
 		return 0;
@@ -61,7 +43,7 @@ static long scan_one(__u32 place, struct scan *scan)
 		scan->joined = load->member;
 		scan->member_weight = weight;
 		scan->member_overhead = overhead;
-		scan->member_full = active > weight;
+		scan->full = active > weight;
 	}
 	return 0;
 }
@@ -73,38 +55,26 @@ __noinline int schedule_scan(struct flow_query *query)
 	if (!policy)
 		return 0;
 
-	__u64 none = unknown_zero(query->hash);
-	struct scan scan = {
-		.first = query->first,
-		.candidates = policy->candidates,
-		.copy = query->copy,
-		.scheduler = policy->scheduler,
-		.best = none,
-		.weight = none,
-		.overhead = none,
-		.member = none,
-		.joined = none,
-		.member_weight = none,
-		.member_overhead = none,
-	};
+	struct walking walking = {.query = query};
+	struct scan *scan = &query->scan;
 	struct cursor *cursor = cursor_of(policy->group);
 
 	if (!cursor)
 		return 0;
-	scan.cached = cursor->cached;
-	bpf_loop(scan.candidates, scan_one, &scan, 0);
+	*scan = (struct scan){.scheduler = policy->scheduler, .cached = cursor->cached};
+	bpf_loop(policy->candidates, scan_one, &walking, 0);
 	if (policy->scheduler == SCHEDULER_FO || policy->scheduler == SCHEDULER_OVF)
-		return scan.best;
+		return scan->best;
 	/* A destination in use stays, unless it is overloaded while another is half idle (ip_vs_lblc.c, ip_vs_lblcr.c).
 	 */
-	if (scan.member && !(scan.member_full && scan.idle))
-		return scan.member;
+	if (scan->member && !(scan->full && scan->idle))
+		return scan->member;
 	if (policy->scheduler == SCHEDULER_LBLC) {
-		SET(cursor->cached, scan.best);
+		SET(cursor->cached, scan->best);
 	} else {
-		struct load *load = load_of(scan.best);
-		if (load && scan.best && !load->member)
+		struct load *load = load_of(scan->best);
+		if (load && scan->best && !load->member)
 			SET(load->member, FETCH_AND_ADD(cursor->count, 1) + 1);
 	}
-	return scan.best;
+	return scan->best;
 }

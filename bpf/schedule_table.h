@@ -60,20 +60,10 @@ static __always_inline __u32 taking_slot(__u32 first, __u32 slot, __u32 copy)
 	return table ? taking(first + slot_at(table, slot), copy) : 0;
 }
 
-/* The search from a slot whose destination takes no flows. */
-struct probe {
-	__u32 first;
-	__u32 ring;
-	__u32 copy;
-	__u32 length;
-	__u32 slot; /* where it began */
-	__u32 word; /* mh: the word that is hashed */
-	__u32 scheduler;
-	__u32 found; /* out: the number of a destination */
-};
-
-static long probe_next(__u32 step, struct probe *probe)
+static long probe_next(__u32 step, struct walking *walking)
 {
+	struct flow_query *query = walking->query;
+	struct probe *probe = &query->probe;
 	__u32 slot;
 
 	switch (probe->scheduler) {
@@ -86,7 +76,7 @@ static long probe_next(__u32 step, struct probe *probe)
 	default:
 		slot = (probe->slot + 1 + step) % probe->length;
 	}
-	probe->found = taking_slot(probe->first, probe->ring + slot, probe->copy);
+	probe->found = taking_slot(query->first, query->ring + slot, query->copy);
 	return probe->found != 0;
 }
 
@@ -107,43 +97,44 @@ __noinline int schedule_by_slot(struct flow_query *query)
 	if (!policy)
 		return 0;
 
-	struct probe probe = {
-		.first = query->first,
-		.ring = query->ring,
-		.copy = query->copy,
-		.length = policy->length,
-		.word = hashed_word(query, policy),
-		.scheduler = policy->scheduler,
-	};
+	struct walking walking = {.query = query};
+	struct probe *probe = &query->probe;
+	__u32 length = policy->length, slot;
 	struct cursor *cursor = NULL;
 	bool looks_on = policy->scheduler == SCHEDULER_MAGLEV;
 
-	if (!probe.length)
+	if (!length)
 		return 0;
 	if (policy->scheduler == SCHEDULER_SEQUENCE) {
 		cursor = cursor_of(policy->group);
 		if (!cursor)
 			return 0;
 		/* One count for all CPUs: that is what makes round robin alternate strictly. */
-		probe.slot = (FETCH_AND_ADD(cursor->count, 1) + policy->base) % probe.length;
+		slot = (FETCH_AND_ADD(cursor->count, 1) + policy->base) % length;
 		looks_on = true;
 	} else {
-		probe.slot = hashed_slot(query, policy);
+		slot = hashed_slot(query, policy);
 		looks_on |= policy->flags & POLICY_FALLBACK;
 	}
-	__u32 owner = owner_of_slot(probe.first, probe.ring + probe.slot, probe.copy);
+	__u32 owner = owner_of_slot(query->first, query->ring + slot, query->copy);
 	const struct load *load = load_of(owner);
 
-	NOTE(slot, probe.slot);
+	NOTE(slot, slot);
 	if (likely(owner && load && (!load->overload || (!cursor && goes_on(query->event)))))
 		return owner;
 	query->diverted = owner != 0;
 	NOTE_STEP(owner ? TRACE_DIVERTED : 0);
 	if (!looks_on)
 		return 0;
-	long steps = bpf_loop(probe.length, probe_next, &probe, 0);
+	*probe = (struct probe){
+		.length = length,
+		.slot = slot,
+		.word = hashed_word(query, policy),
+		.scheduler = policy->scheduler,
+	};
+	long steps = bpf_loop(length, probe_next, &walking, 0);
 	NOTE(looked_on, steps);
-	if (cursor && probe.found)
+	if (cursor && probe->found)
 		FETCH_AND_ADD(cursor->count, steps);
-	return probe.found;
+	return probe->found;
 }

@@ -47,6 +47,9 @@ static __always_inline bool is_quic_initial(const struct frame *frame, const voi
 {
 	const __u8 *payload = udp + sizeof(struct udphdr);
 
+	/* For the verifier, which does not know that a packet without a TCP header has this one. */
+	if (!udp)
+		return false;
 	if ((void *)payload + 5 > frame->end || (payload[0] & QUIC_LONG_HEADER) != QUIC_LONG_HEADER)
 		return false;
 	__u32 version = (__u32)payload[1] << 24 | payload[2] << 16 | payload[3] << 8 | payload[4];
@@ -56,10 +59,12 @@ static __always_inline bool is_quic_initial(const struct frame *frame, const voi
 
 static __always_inline enum flow_event event_of(const struct frame *frame, const struct packet *packet)
 {
+	if (packet->digested)
+		return packet->event;
 	if (packet->passive)
 		return EVENT_PASSIVE;
 	if (!packet->tcp)
-		return is_quic_initial(frame, packet->ports) ? EVENT_INITIAL : EVENT_DATAGRAM;
+		return is_quic_initial(frame, packet->udp) ? EVENT_INITIAL : EVENT_DATAGRAM;
 	__u8 flags = tcp_flags(packet);
 	if (flags & TCP_RST)
 		return EVENT_RST;

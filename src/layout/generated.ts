@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0xb26a8f60dd47cfd1n;
+export const fingerprint = 0x59a9297b9e2f98b1n;
 
 /** struct services4 */
 export const services4 = {
@@ -212,7 +212,7 @@ export const flowCounter = {
 
 /** struct flow_query */
 export const flowQuery = {
-  byteLength: 128,
+  byteLength: 256,
   words: { offset: 0, size: 24, stride: 8 },
   hash: { offset: 24, size: 8 },
   flowHash: { offset: 32, size: 8 },
@@ -235,7 +235,45 @@ export const flowQuery = {
   firstWent: { offset: 84, size: 4 },
   found: { offset: 88, size: 4 },
   previous: { offset: 92, size: 4 },
-  reserved: { offset: 96, size: 32, stride: 8 },
+  client: { offset: 96, size: 16, stride: 8 },
+  ports: { offset: 112, size: 4 },
+  probe: { offset: 116, size: 20 },
+  scan: { offset: 136, size: 56 },
+  reserved: { offset: 192, size: 64, stride: 8 },
+} as const;
+
+/** struct ports */
+export const ports = {
+  byteLength: 4,
+  source: { offset: 0, size: 2 },
+  destination: { offset: 2, size: 2 },
+} as const;
+
+/** struct probe */
+export const probe = {
+  byteLength: 20,
+  length: { offset: 0, size: 4 },
+  slot: { offset: 4, size: 4 },
+  word: { offset: 8, size: 4 },
+  scheduler: { offset: 12, size: 4 },
+  found: { offset: 16, size: 4 },
+} as const;
+
+/** struct scan */
+export const scan = {
+  byteLength: 56,
+  scheduler: { offset: 0, size: 4 },
+  cached: { offset: 4, size: 4 },
+  best: { offset: 8, size: 4 },
+  member: { offset: 12, size: 4 },
+  joined: { offset: 16, size: 4 },
+  full: { offset: 20, size: 1 },
+  idle: { offset: 21, size: 1 },
+  zero: { offset: 22, size: 2 },
+  weight: { offset: 24, size: 8 },
+  overhead: { offset: 32, size: 8 },
+  memberWeight: { offset: 40, size: 8 },
+  memberOverhead: { offset: 48, size: 8 },
 } as const;
 
 /** struct flows4 */
