@@ -322,6 +322,11 @@ test('a handshake completes at its real server even if that reaches or leaves it
       own,
       scheduler,
     );
+    if (scheduler !== 'maglev') {
+      // Their SYNs had entries before there was a threshold: as in IPVS, it is the next flow that brings it there.
+      const next = Array.from({ length: 40 }, (_, i) => it.caller.send(3000 + i));
+      assert.equal(next.filter((server) => server === '31').length, 1, scheduler);
+    }
     const others = ports.map((port) => port + 1000);
     assert.deepEqual(
       others.map((port) => it.caller.send(port)),
