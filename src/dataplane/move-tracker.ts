@@ -6,6 +6,7 @@ import {
   type CompiledService,
   type History,
   type Image,
+  keepsFlows,
   type Moves,
   movesOf,
   type Ring,
@@ -317,7 +318,7 @@ function sharedMoves(
   occupied: Uint8Array | undefined,
   shared: Shared,
 ): Moves {
-  const { ring, destinations, routes, tracks } = compiled;
+  const { ring, destinations, tracks } = compiled;
   const make = (): Moves => {
     const moves = movesOf(history, compiled, windows, now, occupied);
     return moves.previous === undefined ? moves : { ...moves, ring: moves.ring?.slice() };
@@ -325,7 +326,7 @@ function sharedMoves(
   if ((occupied !== undefined && !tracks) || (history.length === 1 && !history[0]!.marks)) {
     return make();
   }
-  const addresses = destinations.map(({ address }, i) => (routes[i]!.action === 'none' ? '' : address));
+  const addresses = destinations.map(({ address }, i) => (keepsFlows(compiled, i) ? address : ''));
   const key = JSON.stringify([history, windows, tracks, addresses]);
   const known = shared.get(ring) ?? new Map<string, Moves>();
   const moves = known.get(key) ?? make();

@@ -462,11 +462,11 @@ test('under hashing schedulers, persistent clients stay when the table changes',
   }
 });
 
-test('a flow whose real server is removed or stops answering is rescheduled once, at once', async () => {
+test('a flow whose real server is removed, or stops answering and holds none, is rescheduled once, at once', async () => {
   const gone: Resolution = { state: 'unresolved', reason: 'a test' };
   for (const scheduler of ['rr', 'wlc', 'sh', 'maglev'] as const) {
     for (const how of ['removed', 'dead'] as const) {
-      using it = await directorOf([ONE, TWO, THREE], { scheduler });
+      using it = await directorOf([ONE, TWO, THREE], { scheduler, unresolved: 'move' });
       const ports = Array.from({ length: 30 }, (_, i) => 1000 + i);
       const clients = ports.map((port, i) => ({ address: ip(`10.50.2.${i}`), port }));
       const before = clients.map((client) => it.caller.segments(client, 'S', 'A'));
