@@ -198,6 +198,7 @@ static __always_inline int action_of(enum verdict verdict)
 	case VERDICT_DROPPED:
 	case VERDICT_FLOWS_FULL:
 	case VERDICT_SERVICE_GONE:
+	case VERDICT_UNRESOLVED:
 		return XDP_DROP;
 	default:
 		return XDP_PASS;

@@ -15,16 +15,33 @@ static __always_inline __u32 fail(struct flow_query *query, enum verdict verdict
 	return 0;
 }
 
-static __always_inline __u32 no_destination(struct flow_query *query)
+/* Returns why a packet is not sent that no destination of a service with these flags takes. */
+static __always_inline enum verdict nobody_takes(__u8 flags)
 {
-	return fail(query, query->flags & SERVICE_DROP ? VERDICT_DROPPED : VERDICT_NO_DESTINATION);
+	if (flags & SERVICE_WAITS)
+		return VERDICT_UNRESOLVED;
+	return flags & SERVICE_DROP ? VERDICT_DROPPED : VERDICT_NO_DESTINATION;
 }
 
+static __always_inline __u32 no_destination(struct flow_query *query)
+{
+	return fail(query, nobody_takes(query->flags));
+}
+
+/* Whether a destination takes packets of the flows that it has: also while it is held. */
 static __always_inline bool takes_packets(__u32 number, __u32 copy)
 {
 	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
 
 	return table && number && destination_numbered(table, number)->number == number;
+}
+
+/* Whether packets can be sent to a destination now, so that a client's next flow may go to it. */
+static __always_inline bool is_reached(__u32 number, __u32 copy)
+{
+	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
+
+	return table && takes_packets(number, copy) && !is_held(destination_numbered(table, number));
 }
 
 static __always_inline bool is_datagram(__u32 event)
@@ -55,7 +72,7 @@ static __always_inline __u32 assign_persistent(struct flow_query *query, const s
 	__u64 template = query->template_data;
 	__u32 number = found ? flow_number(template) : 0;
 
-	if (number && takes_packets(number, query->copy)) {
+	if (number && is_reached(number, query->copy)) {
 		change_template(query, found, number, flow_state(template));
 		return number;
 	}

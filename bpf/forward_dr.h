@@ -32,10 +32,16 @@ static __always_inline void rewrite_macs(void *start, const struct destination *
 	*(__u32 *)(start + 8) = *(const __u32 *)((const void *)destination + 8);
 }
 
-/* Whether the real server is this host: its MAC, the lower 48 bits of the first word, is zero. */
+/* Whether the real server is this host. */
 static __always_inline bool is_local(const struct destination *destination)
 {
-	return *(const __u64 *)destination << 16 == 0;
+	return shifted_mac(destination) == (__u64)NO_MAC_LOCAL << 16;
+}
+
+/* Whether nothing is sent: the real server is this host, or held. One comparison, as for the first alone. */
+static __always_inline bool is_not_sent(const struct destination *destination)
+{
+	return shifted_mac(destination) <= (__u64)NO_MAC_HELD << 16;
 }
 
 static __always_inline const struct egress *egress_of(__u32 number, __u32 copy)
@@ -143,8 +149,8 @@ static __always_inline bool may_leave(const struct xdp_md *context, const struct
 {
 	if (!passes_guard(context, frame, delivery, true, lean, verdict))
 		return false;
-	if (unlikely(is_local(delivery->destination)))
-		return true;
+	if (unlikely(is_not_sent(delivery->destination)))
+		return is_local(delivery->destination) || stop(delivery, VERDICT_UNRESOLVED, verdict);
 	if (unlikely(ip_bytes_of(packet, delivery) > delivery->table->mtu) &&
 	    (lean || !delivery->egress || ip_bytes_of(packet, delivery) > delivery->egress->mtu))
 		return stop(delivery, VERDICT_TOO_LONG, verdict);

@@ -84,6 +84,7 @@ enum entry_protocol {
 enum service_flag : __u8 {
 	SERVICE_WILDCARD_TCP = 1, /* in a VIP's entry: a TCP service takes the ports that no other service has */
 	SERVICE_WILDCARD_UDP = 2, /* the same for UDP */
+	SERVICE_WAITS = 1,        /* in a service's: a destination is held that would take what no other one takes */
 	SERVICE_DROP = 4,         /* packets are dropped while no destination takes them */
 	SERVICE_TTL = 8,          /* TTL or hop limit is decremented, as a router does */
 	SERVICE_TRACK = 16,       /* every flow has an entry */
@@ -126,9 +127,15 @@ struct service6 {
  * stand next to each other in the order that its ring counts in. Destination 0 is none: an empty ring leads to it.
  */
 struct destination {
-	__u8 mac[6];        /* the real server's; all zero when the real server is this host */
+	__u8 mac[6];        /* the real server's; or a number of enum no_mac */
 	__u8 source_mac[6]; /* the egress interface's */
 	__u32 number;       /* counts its packets, for as long as it exists; 0: takes no packets */
+};
+
+/* Stands in place of a MAC, as its 48 bits in memory order: no real server has these. */
+enum no_mac {
+	NO_MAC_LOCAL = 0, /* the real server is this host */
+	NO_MAC_HELD = 1,  /* it is not resolved; its flows wait for it, and their packets are dropped meanwhile */
 };
 
 /*
@@ -537,6 +544,7 @@ struct constants {
 	enum feature feature;
 	enum entry_protocol entry_protocol;
 	enum slot_mark slot_mark;
+	enum no_mac no_mac;
 	enum flow_class flow_class;
 	enum flow_state flow_state;
 	enum flow_field flow_field;

@@ -78,6 +78,6 @@ static __always_inline bool pick(struct xdp_md *context, const struct frame *fra
 		return true;
 	}
 	if (unlikely(delivery->number == 0))
-		return stop(delivery, flags & SERVICE_DROP ? VERDICT_DROPPED : VERDICT_NO_DESTINATION, verdict);
+		return stop(delivery, nobody_takes(flags), verdict);
 	return true;
 }

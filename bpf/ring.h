@@ -56,6 +56,19 @@ static __always_inline const struct destination *destination_numbered(const stru
 	return &numbered[number & geometry.destination_mask];
 }
 
+/* Returns the MAC of a destination's real server, or an enum no_mac: the lower 48 bits of its first word, shifted up.
+ */
+static __always_inline __u64 shifted_mac(const struct destination *destination)
+{
+	return *(const __u64 *)destination << 16;
+}
+
+/* Whether the real server is not resolved, and its flows wait for it. */
+static __always_inline bool is_held(const struct destination *destination)
+{
+	return shifted_mac(destination) == (__u64)NO_MAC_HELD << 16;
+}
+
 /* Returns a word of the pool of slots. */
 static __always_inline __u16 slot_at(const struct destinations *table, __u32 index)
 {

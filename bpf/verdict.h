@@ -31,6 +31,7 @@ enum verdict {
 	VERDICT_SERVICE_GONE, /* of a known flow whose service was removed: dropped, as in IPVS, until it is over */
 	VERDICT_TRUNCATED,    /* a VIP's packet whose headers are cut off: passed up */
 	VERDICT_MALFORMED,    /* a VIP's packet whose IP header contradicts itself: passed up */
+	VERDICT_UNRESOLVED,   /* the real server of its flow, or all that could take it, are not resolved: dropped */
 	VERDICT_COUNT,
 };
 

@@ -18,6 +18,7 @@ import {
   type Timeouts,
   TRACKING,
   TTL_POLICIES,
+  UNRESOLVED,
 } from '../model/index.js';
 import {
   INTERFACE_NAME,
@@ -174,6 +175,15 @@ export const service = z.strictObject(
         description:
           'What happens to packets if no real server takes them. reject (default): the host answers with a reset or an ICMP ' +
           'error. drop: there is no answer.',
+      }),
+    unresolved: z
+      .enum(UNRESOLVED, { error: 'must be hold or move' })
+      .optional()
+      .meta({
+        description:
+          'What happens to the flows of a real server that does not answer ARP or neighbour discovery; new flows go to ' +
+          'others at once. hold (default): they stay, and their packets are dropped until it answers again. move: they go ' +
+          'to others, which reset them.',
       }),
     slots: wholeNumber(2, MAX_SLOTS)
       .refine((slots) => Number.isInteger(Math.log2(slots)), { error: `must be a power of two from 2 to ${MAX_SLOTS}` })

@@ -65,7 +65,7 @@ function keyOf({ mark, family }: MarkKey): string {
 }
 
 function policyOf(policy: ServicePolicy): Record<string, unknown> {
-  const { scheduler, flags, track, persistence, onePacket, timeouts, ttl, noDestination, slots, destinations } = policy;
+  const { scheduler, flags, track, persistence, onePacket, timeouts, ttl, noDestination, unresolved, slots } = policy;
   return {
     scheduler,
     flags,
@@ -78,8 +78,9 @@ function policyOf(policy: ServicePolicy): Record<string, unknown> {
     timeouts: overrides(timeouts),
     ttl,
     noDestination,
+    unresolved,
     slots,
-    realServers: destinations.map(realServerOf),
+    realServers: policy.destinations.map(realServerOf),
   };
 }
 

@@ -34,6 +34,7 @@ const epochSchema = z
     tracks: z.boolean(),
     marks: z.boolean(),
     members: z.array(z.tuple([addressSchema, z.int().min(0).max(MAX_WEIGHT)])),
+    held: z.array(addressSchema).optional(),
     gone: z.array(addressSchema),
   })
   .refine(({ slots, members }) => members.length <= slots);

@@ -6,6 +6,7 @@ import {
   type CompiledService,
   type History,
   type Image,
+  keepsFlows,
   type Moves,
   movesOf,
   type Ring,
@@ -17,7 +18,7 @@ import {
 import type { Store } from '../store/index.js';
 import type { Counters } from './counters.js';
 import type { Histories } from './histories.js';
-import { cameBetween, type Reading, Traffic } from './traffic.js';
+import { cameBetween, completed, type Reading, Traffic } from './traffic.js';
 
 export { type Histories, historiesFormat } from './histories.js';
 
@@ -33,11 +34,19 @@ interface Attached {
   readonly result: CompiledService;
 }
 
-/** The histories, and what their last epochs depend on. */
-interface Known {
-  readonly histories: Map<string, History>;
-  /** The counters of each service just before packets followed its last epoch. */
-  readonly readings: Map<string, Reading>;
+/** The last epoch of a service, as long as it may turn out that no packet came while it was in force. */
+interface LastEpoch {
+  /** The service's counters just before packets followed it. */
+  readonly reading: Reading;
+  /** The history that it was added to, with the epochs that do not matter any more as long as it is there. */
+  readonly prior: History | undefined;
+}
+
+/** A service of which an image begins another epoch. */
+interface Changed {
+  readonly reading: Reading;
+  /** Its history with the epochs that were left out because no packet came; undefined: none were. */
+  readonly whole: History | undefined;
 }
 
 /** Reads the counters of all services now. */
@@ -49,12 +58,12 @@ type Shared = Map<Ring | undefined, Map<string, Moves>>;
 export class MoveTracker {
   readonly #store: Store<Histories> | undefined;
   #histories = new Map<string, History>();
-  #readings = new Map<string, Reading>();
+  #lasts = new Map<string, LastEpoch>();
   /** As they were before the last image. */
-  #before: Known = { histories: new Map(), readings: new Map() };
+  #before = { histories: this.#histories, lasts: this.#lasts };
   readonly #traffic = new Traffic();
-  /** The histories with the epochs that the last image left out because no packet came. */
-  readonly #leftOut = new Map<string, History>();
+  /** By service: what the last image changed. */
+  readonly #changed = new Map<string, Changed>();
   /** Those that were written last. */
   #kept: ReadonlyMap<string, History> = new Map();
   /** By slot of a service, whether a flow is remembered that falls on it. */
@@ -89,8 +98,8 @@ export class MoveTracker {
    * @param read by default it is not known whether packets came
    */
   attach(image: Image, now: number, read?: ReadCounters): Image {
-    this.#before = { histories: new Map(this.#histories), readings: new Map(this.#readings) };
-    this.#leftOut.clear();
+    this.#before = { histories: new Map(this.#histories), lasts: new Map(this.#lasts) };
+    this.#changed.clear();
     const reading = readOnce(read, (counters) => {
       this.#traffic.note(counters, now);
     });
@@ -111,21 +120,26 @@ export class MoveTracker {
   }
 
   /**
-   * Looks again, now that packets follow the last image: an epoch that was left out because no packet had come is put
+   * Looks again, now that packets follow the last image. An epoch that was left out because no packet had come is put
    * back, for the next image, if one came after that was read and before packets followed.
    */
   confirm(now: number, read: ReadCounters): void {
-    if (this.#leftOut.size === 0) {
+    if (this.#changed.size === 0) {
       return;
     }
     const after = new Map(read().services.map((each) => [each.name, each]));
-    for (const [name, history] of this.#leftOut) {
-      if (this.#histories.has(name) && cameBetween(this.#readings.get(name), after.get(name))) {
-        this.#histories.set(name, history);
+    for (const [name, { reading, whole }] of this.#changed) {
+      const last = this.#lasts.get(name);
+      if (last !== undefined) {
+        this.#lasts.set(name, { ...last, reading: completed(reading, after.get(name)) });
+      }
+      if (whole !== undefined && cameBetween(reading, after.get(name))) {
+        this.#histories.set(name, whole);
+        this.#lasts.delete(name);
         this.#until = now;
       }
     }
-    this.#leftOut.clear();
+    this.#changed.clear();
   }
 
   /** Takes a reading of the counters: the more often, the better it knows when packets came. */
@@ -136,8 +150,8 @@ export class MoveTracker {
   /** Forgets the last image, which was not published. `keep` must follow. */
   revert(): void {
     this.#histories = new Map(this.#before.histories);
-    this.#readings = new Map(this.#before.readings);
-    this.#leftOut.clear();
+    this.#lasts = new Map(this.#before.lasts);
+    this.#changed.clear();
     this.#attached.clear();
   }
 
@@ -237,30 +251,27 @@ export class MoveTracker {
     if (whole === before) {
       return whole;
     }
+    const last = this.#lasts.get(name);
     const current = reading(name);
-    const then = this.#readings.get(name);
-    const isKnown = current !== 'unknown' && (before === undefined || this.#readings.has(name));
+    this.#lasts.delete(name);
     if (current === 'unknown') {
-      this.#readings.delete(name);
-    } else {
-      this.#readings.set(name, current);
-    }
-    if (before === undefined || current === 'unknown') {
       return whole;
     }
     const quietSince = this.#traffic.quietSince(name);
     const isQuiet = quietSince !== undefined && now - quietSince > windows.handshake;
-    const isUnused = isKnown && !cameBetween(then, current);
-    const rest = isQuiet && before.every(({ tracks }) => tracks) ? [] : isUnused ? before.slice(0, -1) : before;
-    if (rest.length === before.length) {
-      return whole;
+    const isUnused = last !== undefined && !cameBetween(last.reading, current);
+    const base = isQuiet && before?.every(({ tracks }) => tracks) === true ? undefined : isUnused ? last.prior : before;
+    const advanced = advance(base, compiled, now);
+    this.#changed.set(name, { whole: base === before ? undefined : whole, reading: current });
+    if (advanced !== base) {
+      this.#lasts.set(name, { reading: current, prior: base });
     }
-    this.#leftOut.set(name, whole);
-    return advance(rest.length === 0 ? undefined : rest, compiled, now);
+    // Else the state of before is back. Packets came in it, or it would not have been kept.
+    return advanced;
   }
 
   #forget(name: string): void {
-    this.#readings.delete(name);
+    this.#lasts.delete(name);
     this.#traffic.forget(name);
     this.#occupied.delete(name);
     this.#attached.delete(name);
@@ -307,7 +318,7 @@ function sharedMoves(
   occupied: Uint8Array | undefined,
   shared: Shared,
 ): Moves {
-  const { ring, destinations, routes, tracks } = compiled;
+  const { ring, destinations, tracks } = compiled;
   const make = (): Moves => {
     const moves = movesOf(history, compiled, windows, now, occupied);
     return moves.previous === undefined ? moves : { ...moves, ring: moves.ring?.slice() };
@@ -315,7 +326,7 @@ function sharedMoves(
   if ((occupied !== undefined && !tracks) || (history.length === 1 && !history[0]!.marks)) {
     return make();
   }
-  const addresses = destinations.map(({ address }, i) => (routes[i]!.action === 'none' ? '' : address));
+  const addresses = destinations.map(({ address }, i) => (keepsFlows(compiled, i) ? address : ''));
   const key = JSON.stringify([history, windows, tracks, addresses]);
   const known = shared.get(ring) ?? new Map<string, Moves>();
   const moves = known.get(key) ?? make();

@@ -1,23 +1,37 @@
 /** Whether packets came for a service, from readings of its counters. Pure. */
 
+import type { IpAddress } from '../model/index.js';
 import type { Counters, ServiceCounters } from './counters.js';
 
 /** A reading of one service; undefined: there was none. */
 export type Reading = ServiceCounters | undefined;
 
-/**
- * Returns whether packets came for a service between two readings. A real server that is missing in one of them was
- * added or removed meanwhile: an added one has counted from zero.
- */
+/** Returns whether packets came for a service between two readings, as far as its real servers are in both. */
 export function cameBetween(before: Reading, after: Reading): boolean {
-  if (after === undefined) {
+  if (before === undefined || after === undefined) {
     return false;
   }
-  const then = new Map(before?.destinations.map(({ address, packets }) => [address, packets]));
+  const then = packetsOf(before);
   return (
-    after.destinations.some(({ address, packets }) => packets !== (then.get(address) ?? 0)) ||
-    sum(after.verdicts) !== sum(before?.verdicts ?? {})
+    after.destinations.some(({ address, packets }) => packets !== (then.get(address) ?? packets)) ||
+    sum(after.verdicts) !== sum(before.verdicts)
   );
+}
+
+/** Returns the earlier of two readings, with the real servers that only the later one has. */
+export function completed(before: Reading, after: Reading): Reading {
+  if (before === undefined || after === undefined) {
+    return after;
+  }
+  const then = packetsOf(before);
+  return {
+    ...before,
+    destinations: [...before.destinations, ...after.destinations.filter(({ address }) => !then.has(address))],
+  };
+}
+
+function packetsOf({ destinations }: ServiceCounters): Map<IpAddress, number> {
+  return new Map(destinations.map(({ address, packets }) => [address, packets]));
 }
 
 function sum(verdicts: ServiceCounters['verdicts']): number {

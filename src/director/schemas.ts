@@ -20,6 +20,7 @@ import {
   type Timeouts,
   TRACKING,
   TTL_POLICIES,
+  UNRESOLVED,
 } from '../model/index.js';
 
 /** In the one spelling by which addresses are compared. */
@@ -63,6 +64,7 @@ const policy = {
   slots: count.optional(),
   ttl: z.enum(TTL_POLICIES).optional(),
   noDestination: z.enum(NO_DESTINATION).optional(),
+  unresolved: z.enum(UNRESOLVED).optional(),
   destinations: z.array(destination),
 };
 

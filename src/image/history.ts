@@ -9,6 +9,7 @@ import {
   type Timeouts,
   withDefaults,
 } from '../model/index.js';
+import { isHeld } from './held.js';
 import type { CompiledService } from './image.js';
 import { SH_SLOTS } from './ipvs-hash.js';
 import { rebuildRing } from './rings.js';
@@ -29,7 +30,9 @@ export interface Epoch {
   readonly marks: boolean;
   /** The real servers that packets could be sent to, in the ring's order, and their weights. */
   readonly members: readonly (readonly [address: IpAddress, weight: number])[];
-  /** Real servers that were removed or found dead: their flows go to others at once. */
+  /** Real servers that packets could not be sent to, and whose flows waited for them; undefined: none. */
+  readonly held?: readonly IpAddress[] | undefined;
+  /** Real servers that were removed, or do not resolve under `unresolved: move`: their flows go to others at once. */
   readonly gone: readonly IpAddress[];
 }
 
@@ -70,28 +73,37 @@ export function advance(history: History | undefined, compiled: CompiledService,
   if (isSameEpoch(last, epoch)) {
     return history;
   }
-  const there = new Set(epoch.members.map(([address]) => address));
-  const gone = last.members.map(([address]) => address).filter((address) => !there.has(address));
+  const there = new Set(keepersOf(epoch));
+  const gone = keepersOf(last).filter((address) => !there.has(address));
   const all = [...history, { ...epoch, marks: last.tracks && !epoch.tracks, gone }];
   const [oldest, ...rest] = all.slice(-MAX_EPOCHS);
   return rest.length + 1 === all.length ? all : [{ ...oldest!, marks: !oldest!.tracks }, ...rest];
 }
 
-function epochOf({ service, destinations, routes, slots, tracks }: CompiledService, at: number): Epoch {
+/** The real servers that keep their flows. */
+function keepersOf({ members, held = [] }: Epoch): IpAddress[] {
+  return [...members.map(([address]) => address), ...held];
+}
+
+function epochOf(compiled: CompiledService, at: number): Epoch {
+  const { service, destinations, routes, slots, tracks } = compiled;
   const { scheduler, flags = [] } = service;
   const members = destinations.flatMap(({ address, weight }, i) =>
     routes[i]!.action === 'none' ? [] : [[address, weight] as const],
   );
   const port = scheduler === 'mh' && !isMarkKey(service) ? service.port : 0;
-  return { at, scheduler, port, flags, slots, tracks, marks: false, members, gone: [] };
+  const held = destinations.flatMap(({ address }, i) => (isHeld(compiled, i) ? [address] : []));
+  const base = { at, scheduler, port, flags, slots, tracks, marks: false, members, gone: [] };
+  return held.length === 0 ? base : { ...base, held };
 }
 
 /** Whether two epochs of one scheduler have the same slots. */
-function isSameEpoch(last: Epoch, { slots, tracks, flags, members }: Epoch): boolean {
+function isSameEpoch(last: Epoch, { slots, tracks, flags, members, held = [] }: Epoch): boolean {
   return (
     last.slots === slots &&
     last.tracks === tracks &&
     last.flags.join() === flags.join() &&
+    (last.held ?? []).join() === held.join() &&
     last.members.length === members.length &&
     last.members.every(([address, weight], i) => members[i]![0] === address && members[i]![1] === weight)
   );

@@ -5,6 +5,7 @@ export { compile } from './compile.js';
 export { type Compilable, type CompiledService, type Ghost, type Image, SLOT_MARKED, SLOT_UNMOVED } from './image.js';
 export { featureNames } from './features.js';
 export { ghostOf, ghostOfEntry, withGhosts } from './ghosts.js';
+export { isHeld, keepsFlows, waitsForServers } from './held.js';
 export { flowOwnerName, markEntries } from './marks.js';
 export type { Ring } from './ring.js';
 export type { Route } from './routes.js';

@@ -2,6 +2,7 @@
 
 import { isHashing } from '../model/index.js';
 import { type History, NO_OWNER, replay, type SlotStates, type Windows } from './history.js';
+import { keepsFlows } from './held.js';
 import { type CompiledService, SLOT_MARKED, SLOT_UNMOVED } from './image.js';
 import type { Ring } from './ring.js';
 
@@ -90,12 +91,12 @@ function evaluate(
 /** Returns a function from a slot to the index of its previous owner; undefined if that can get no packets. */
 function previousIndices(
   { addresses, previous }: SlotStates,
-  { destinations, routes }: CompiledService,
+  compiled: CompiledService,
 ): (slot: number) => number | undefined {
-  const indices = new Map(destinations.map(({ address }, i) => [address, i]));
+  const indices = new Map(compiled.destinations.map(({ address }, i) => [address, i]));
   const indexOf = addresses.map((address) => {
     const index = indices.get(address);
-    return index === undefined || routes[index]!.action === 'none' ? undefined : index;
+    return index !== undefined && keepsFlows(compiled, index) ? index : undefined;
   });
   return (slot) => {
     const owner = previous[slot]!;

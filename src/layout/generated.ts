@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x59a9297b9e2f98b1n;
+export const fingerprint = 0x7b479ebed471bf58n;
 
 /** struct services4 */
 export const services4 = {
@@ -31,6 +31,7 @@ export const service4 = {
 export const serviceFlag = {
   'wildcard-tcp': 1,
   'wildcard-udp': 2,
+  waits: 1,
   drop: 4,
   ttl: 8,
   track: 16,
@@ -192,13 +193,13 @@ export const counter = {
 /** struct verdicts */
 export const verdicts = {
   byteLength: 0,
-  service: { offset: 0, size: 0, stride: 168 },
+  service: { offset: 0, size: 0, stride: 176 },
 } as const;
 
 /** struct service_verdicts */
 export const serviceVerdicts = {
-  byteLength: 168,
-  count: { offset: 0, size: 168, stride: 8 },
+  byteLength: 176,
+  count: { offset: 0, size: 176, stride: 8 },
 } as const;
 
 /** struct flow_counter */
@@ -392,6 +393,7 @@ export const verdict = {
   'service-gone': 18,
   truncated: 19,
   malformed: 20,
+  unresolved: 21,
 } as const;
 
 /** enum feature */
@@ -443,18 +445,19 @@ export const geometry = {
 
 /** struct constants */
 export const constants = {
-  byteLength: 48,
+  byteLength: 56,
   feature: { offset: 0, size: 4 },
   entryProtocol: { offset: 4, size: 4 },
   slotMark: { offset: 8, size: 4 },
-  flowClass: { offset: 12, size: 4 },
-  flowState: { offset: 16, size: 4 },
-  flowField: { offset: 20, size: 4 },
-  flowWays: { offset: 24, size: 4 },
-  fragmentTable: { offset: 28, size: 4 },
-  hashMultiplier: { offset: 32, size: 8 },
-  sh: { offset: 40, size: 4 },
-  mh: { offset: 44, size: 4 },
+  noMac: { offset: 12, size: 4 },
+  flowClass: { offset: 16, size: 4 },
+  flowState: { offset: 20, size: 4 },
+  flowField: { offset: 24, size: 4 },
+  flowWays: { offset: 28, size: 4 },
+  fragmentTable: { offset: 32, size: 4 },
+  hashMultiplier: { offset: 40, size: 8 },
+  sh: { offset: 48, size: 4 },
+  mh: { offset: 52, size: 4 },
 } as const;
 
 /** enum entry_protocol */
@@ -467,6 +470,12 @@ export const entryProtocol = {
 export const slotMark = {
   marked: 65534,
   unmoved: 65535,
+} as const;
+
+/** enum no_mac */
+export const noMac = {
+  'mac-local': 0,
+  'mac-held': 1,
 } as const;
 
 /** enum flow_class */
@@ -537,13 +546,13 @@ export const mh = {
 
 /** The section .rodata */
 export const readOnlyData = {
-  byteLength: 168,
+  byteLength: 176,
   verdictNames: { offset: 0, size: 4 },
   features: { offset: 4, size: 4 },
   clockShift: { offset: 8, size: 4 },
   geometry: { offset: 12, size: 28 },
-  constants: { offset: 40, size: 48 },
-  hashSecret: { offset: 88, size: 80 },
+  constants: { offset: 40, size: 56 },
+  hashSecret: { offset: 96, size: 80 },
 } as const;
 
 /** struct trace */

@@ -25,4 +25,5 @@ export const VERDICT_WORDS: Readonly<Record<VerdictName, string>> = {
   'service-gone': 'of a known flow whose service was removed: dropped until the flow is over or the service is back',
   truncated: 'the frame ends within a header that is needed: passed up',
   malformed: 'the IP header contradicts itself: passed up',
+  unresolved: 'its real server, or all that could take it, do not answer ARP or neighbour discovery: dropped',
 };

@@ -147,6 +147,7 @@ function policyFields(service: AnyService): Fields {
     timeouts,
     ttl,
     noDestination,
+    unresolved,
     slots,
   } = service as ServicePolicy;
   return fieldsOf({
@@ -159,6 +160,7 @@ function policyFields(service: AnyService): Fields {
     timeouts,
     ttl: ttl === 'keep' ? undefined : ttl,
     noDestination: noDestination === 'reject' ? undefined : noDestination,
+    unresolved: unresolved === 'hold' ? undefined : unresolved,
     slots,
   });
 }

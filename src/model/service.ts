@@ -33,6 +33,13 @@ export interface ServiceKey {
 export const NO_DESTINATION = ['reject', 'drop'] as const;
 export type NoDestination = (typeof NO_DESTINATION)[number];
 
+/**
+ * The fate of a real server's flows while its MAC address is not known. `hold`: they wait for it, and their packets are
+ * dropped meanwhile. `move`: they go to others at once.
+ */
+export const UNRESOLVED = ['hold', 'move'] as const;
+export type Unresolved = (typeof UNRESOLVED)[number];
+
 /** The fate of TTL or hop limit: `decrement` as in a router, `keep` as in a switch. */
 export const TTL_POLICIES = ['keep', 'decrement'] as const;
 export type TtlPolicy = (typeof TTL_POLICIES)[number];
@@ -88,6 +95,8 @@ export interface ServicePolicy {
   readonly ttl?: TtlPolicy | undefined;
   /** Default: reject. */
   readonly noDestination?: NoDestination | undefined;
+  /** Default: hold. */
+  readonly unresolved?: Unresolved | undefined;
   /** In the order in which they were added: IPVS's schedulers look at the last one first. */
   readonly destinations: readonly Destination[];
 }

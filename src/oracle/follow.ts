@@ -1,6 +1,6 @@
 /** Flows from their first packet to their last: the twin of bpf/follow.h. */
 
-import { type CompiledService, SLOT_MARKED, SLOT_UNMOVED } from '../image/index.js';
+import { type CompiledService, keepsFlows, SLOT_MARKED, SLOT_UNMOVED } from '../image/index.js';
 import type { VerdictName } from '../layout/index.js';
 import { isHashing } from '../model/index.js';
 import { type Entry, flowKey } from './flow_entry.js';
@@ -9,7 +9,7 @@ import { changeEntry, storeFlow } from './flow_store.js';
 import { loadName, loadOf, recallLoads } from './load.js';
 import type { Maps } from './maps.js';
 import { clientOf, type Packet } from './parse.js';
-import { cursorOf, reachableIndex, scheduledOf } from './policy.js';
+import { cursorOf, reachableIndex, scheduledOf, takingIndex } from './policy.js';
 import { schedule } from './schedule.js';
 import { hashedSlot, slotOwner } from './schedule_table.js';
 import { nextState } from './state.js';
@@ -56,7 +56,7 @@ export function follow(maps: Maps, service: CompiledService, packet: Packet): Fo
 function turnsAway({ maps, service }: Query, { address, state }: Entry, index: number): boolean {
   recallLoads(maps, service);
   const { overloaded } = loadOf(maps, loadName(service, address));
-  return service.destinations[index]!.weight === 0 || (overloaded && state !== 'syn-recv');
+  return !takesNew(service, index) || (overloaded && state !== 'syn-recv');
 }
 
 /** A packet that opens nothing, and whose flow has no entry: it is never scheduled by itself. */
@@ -66,8 +66,8 @@ function followPassive(query: Query, otherwise: number | undefined): Followed {
   const template = persistence === undefined ? undefined : findTemplate(maps, service, packet);
   const hashes = isHashing(scheduler);
   const index =
-    reachableIndex(service, template?.address) ??
-    reachableIndex(service, packet.firstWent) ??
+    takingIndex(service, template?.address) ??
+    takingIndex(service, packet.firstWent) ??
     otherwise ??
     (hashes ? choose(query) : undefined);
   return index === undefined ? { ...(!hashes && { verdict: 'no-flow' }), opens: false } : { index, opens: false };
@@ -79,7 +79,7 @@ export function followKnown(query: Query, entry: Entry, isGhost = false): Follow
   const { state } = entry;
   const syn = packet.event === 'syn';
   let opens = (state === 'time-wait' || state === 'close') && syn;
-  const before = reachableIndex(service, entry.address);
+  const before = takingIndex(service, entry.address);
   let next = nextState(state, packet.event);
   const leaves = before === undefined || opens || (syn && turnsAway(query, entry, before));
   if (leaves && isGhost) {
@@ -113,7 +113,7 @@ function beginHashed(query: Query, previous: number): Followed {
   const { maps, service, packet } = query;
   const { event } = packet;
   const before = previousIndex(service, previous);
-  const isDrained = before !== undefined && service.destinations[before]!.weight === 0;
+  const isDrained = before !== undefined && !takesNew(service, before);
   const begins = event === 'syn' || event === 'initial' || (event === 'datagram' && isDrained);
   const index = assign(query, begins ? undefined : before);
   const stays = service.tracks || before !== undefined;
@@ -209,8 +209,13 @@ function previousOf(service: CompiledService, packet: Packet): number {
 }
 
 /** The slot's previous destination when it still takes packets. */
-function previousIndex({ routes }: CompiledService, previous: number): number | undefined {
-  return previous < SLOT_MARKED && routes[previous]!.action !== 'none' ? previous : undefined;
+function previousIndex(service: CompiledService, previous: number): number | undefined {
+  return previous < SLOT_MARKED && keepsFlows(service, previous) ? previous : undefined;
+}
+
+/** Whether a destination still takes new flows. */
+function takesNew({ destinations, routes }: CompiledService, index: number): boolean {
+  return routes[index]!.action !== 'none' && destinations[index]!.weight > 0;
 }
 
 function withIndex(index: number | undefined, opens: boolean): Followed {

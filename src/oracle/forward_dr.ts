@@ -1,6 +1,6 @@
 /** Direct routing: whether a packet may leave, and the frame as it leaves. The twin of bpf/forward_dr.h. */
 
-import type { CompiledService, Image, Route } from '../image/index.js';
+import { type CompiledService, type Image, isHeld, type Route, waitsForServers } from '../image/index.js';
 import type { VerdictName } from '../layout/index.js';
 import { type Family, type Interface, type IpAddress, macBytes } from '../model/index.js';
 import type { Decision } from './delivery.js';
@@ -40,14 +40,17 @@ export function forward(
   const guarded = guard(image, frame, arrival);
   const { index: destination, verdict, opens } = pick(maps, service, packet, guarded, follower);
   const route = destination === undefined ? undefined : routes[destination]!;
-  if (route === undefined || route.action === 'none') {
-    return refuse(verdict ?? (asked.noDestination === 'drop' ? 'dropped' : 'no-destination'));
+  if (route === undefined || (route.action === 'none' && !isHeld(service, destination!))) {
+    return refuse(verdict ?? nobodyTakes(service));
   }
   if (guarded !== undefined) {
     return refuse(guarded);
   }
   if (!service.tracks && asked.scheduler !== 'maglev') {
     keep(service.destinations[destination!]!.address);
+  }
+  if (route.action === 'none') {
+    return refuse('unresolved');
   }
   const counted = { service, destination: destination!, bytes: header.bytes, opensFlow: opens };
   if (route.action === 'local') {
@@ -65,6 +68,14 @@ export function forward(
     frame: rewrite(frame, header, route, uses(image, 'vlan'), decrements),
     ...counted,
   };
+}
+
+/** Why a packet is not sent that no destination takes. */
+function nobodyTakes(service: CompiledService): VerdictName {
+  if (waitsForServers(service)) {
+    return 'unresolved';
+  }
+  return service.service.noDestination === 'drop' ? 'dropped' : 'no-destination';
 }
 
 /** Why a packet may not leave; undefined when it may. */

@@ -1,6 +1,6 @@
 /** A scheduler's view of its service, and its cursor: the twin of bpf/policy.h. */
 
-import type { CompiledService } from '../image/index.js';
+import { type CompiledService, keepsFlows } from '../image/index.js';
 import type { IpAddress } from '../model/index.js';
 import type { Cursor, Load, Maps } from './maps.js';
 
@@ -45,13 +45,16 @@ export function scheduledOf({ service, ring, destinations, routes }: CompiledSer
   };
 }
 
-/** A destination's index when it takes packets. */
-export function reachableIndex(
-  { destinations, routes }: CompiledService,
-  address: IpAddress | undefined,
-): number | undefined {
-  const index = destinations.findIndex((each) => each.address === address);
-  return index >= 0 && routes[index]!.action !== 'none' ? index : undefined;
+/** A destination's index when it takes packets of the flows that it has: also while it is held. */
+export function takingIndex(service: CompiledService, address: IpAddress | undefined): number | undefined {
+  const index = service.destinations.findIndex((each) => each.address === address);
+  return index >= 0 && keepsFlows(service, index) ? index : undefined;
+}
+
+/** A destination's index when packets can be sent to it now. */
+export function reachableIndex(service: CompiledService, address: IpAddress | undefined): number | undefined {
+  const index = takingIndex(service, address);
+  return index !== undefined && service.routes[index]!.action !== 'none' ? index : undefined;
 }
 
 /** Whether a destination takes new flows. */

@@ -101,6 +101,7 @@ function randomServices(random: Random, vlans: boolean): Service[] {
       ...randomPolicy(random, family, protocol),
       ttl: random.pick(['keep', 'keep', 'decrement'] as const),
       noDestination: random.pick(['reject', 'drop'] as const),
+      unresolved: random.pick(['hold', 'move'] as const),
       destinations: randomDestinations(random, address, vlans),
     });
   }
@@ -144,6 +145,7 @@ function randomMarks(random: Random, vlans: boolean): { markServices: MarkServic
         slots: 64,
         ...policy,
         noDestination: random.pick(['reject', 'drop'] as const),
+        unresolved: random.pick(['hold', 'move'] as const),
         destinations,
       };
     }),

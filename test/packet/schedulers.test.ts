@@ -322,6 +322,11 @@ test('a handshake completes at its real server even if that reaches or leaves it
       own,
       scheduler,
     );
+    if (scheduler !== 'maglev') {
+      // Their SYNs had entries before there was a threshold: as in IPVS, it is the next flow that brings it there.
+      const next = Array.from({ length: 40 }, (_, i) => it.caller.send(3000 + i));
+      assert.equal(next.filter((server) => server === '31').length, 1, scheduler);
+    }
     const others = ports.map((port) => port + 1000);
     assert.deepEqual(
       others.map((port) => it.caller.send(port)),
@@ -457,11 +462,11 @@ test('under hashing schedulers, persistent clients stay when the table changes',
   }
 });
 
-test('a flow whose real server is removed or stops answering is rescheduled once, at once', async () => {
+test('a flow whose real server is removed, or stops answering and holds none, is rescheduled once, at once', async () => {
   const gone: Resolution = { state: 'unresolved', reason: 'a test' };
   for (const scheduler of ['rr', 'wlc', 'sh', 'maglev'] as const) {
     for (const how of ['removed', 'dead'] as const) {
-      using it = await directorOf([ONE, TWO, THREE], { scheduler });
+      using it = await directorOf([ONE, TWO, THREE], { scheduler, unresolved: 'move' });
       const ports = Array.from({ length: 30 }, (_, i) => 1000 + i);
       const clients = ports.map((port, i) => ({ address: ip(`10.50.2.${i}`), port }));
       const before = clients.map((client) => it.caller.segments(client, 'S', 'A'));

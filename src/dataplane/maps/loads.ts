@@ -15,7 +15,7 @@ export interface Thresholds {
   readonly lower: number;
 }
 
-/** Sets which new flows a destination takes. @param quiesced none: its weight is 0 */
+/** Sets which new flows a destination takes. @param quiesced none: its weight is 0, or it is held */
 export function setLimits(
   memory: MapMemory,
   number: DestinationNumber,

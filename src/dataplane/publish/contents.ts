@@ -18,6 +18,7 @@ import {
   encodeSlots,
   forProtocol,
   type Image,
+  isHeld,
   isSequence,
   type Numbering,
   type NumberSet,
@@ -150,8 +151,12 @@ export class Contents {
       return;
     }
     this.#limits.set(name, { compiled, numbers });
-    for (const { address, weight, upperThreshold: upper = 0, lowerThreshold: lower = 0 } of destinations) {
-      setLimits(memory, numbers.destinations.get(address)!, weight === 0, { upper, lower });
+    for (const [
+      i,
+      { address, weight, upperThreshold: upper = 0, lowerThreshold: lower = 0 },
+    ] of destinations.entries()) {
+      const quiesced = weight === 0 || isHeld(compiled, i);
+      setLimits(memory, numbers.destinations.get(address)!, quiesced, { upper, lower });
     }
   }
 }
@@ -179,7 +184,7 @@ function writeService(
   { compiled, numbers, first, base }: WrittenService,
   image: Image,
 ): void {
-  const destinations = encodeDestinations(compiled, numbers);
+  const destinations = encodeDestinations(compiled, numbers, image.interfaces);
   const egresses = encodeEgresses(compiled, image.interfaces);
   set.writeTable('destinations', copy, DESTINATIONS_HEADER_BYTES + first * DESTINATION_BYTES, destinations);
   set.writeTable('candidates', copy, first * CANDIDATE_BYTES, encodeCandidates(compiled, numbers));

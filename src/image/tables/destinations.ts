@@ -2,11 +2,17 @@
 
 import * as layout from '../../layout/index.js';
 import { type Interface, macBytes, mac } from '../../model/index.js';
+import { isHeld } from '../held.js';
 import type { CompiledService, Image } from '../image.js';
 import type { ServiceNumbers } from '../numbering.js';
 
 /** Encodes struct destination of all of a service's destinations, in the ring's order. */
-export function encodeDestinations({ destinations, routes }: CompiledService, numbers: ServiceNumbers): Uint8Array {
+export function encodeDestinations(
+  compiled: CompiledService,
+  numbers: ServiceNumbers,
+  interfaces: readonly Interface[] = [],
+): Uint8Array {
+  const { destinations, routes } = compiled;
   const entry = layout.destination;
   const bytes = new Uint8Array(destinations.length * entry.byteLength);
   const view = new DataView(bytes.buffer);
@@ -16,8 +22,16 @@ export function encodeDestinations({ destinations, routes }: CompiledService, nu
     if (route.action === 'forward') {
       bytes.set(macBytes(route.mac), at + entry.mac.offset);
     }
-    if (route.action !== 'none') {
-      bytes.set(macBytes(route.sourceMac), at + entry.sourceMac.offset);
+    const held = isHeld(compiled, i);
+    // Without interfaces no packet arrives.
+    const sourceMac = route.action === 'none' ? interfaces[0]?.mac : route.sourceMac;
+    if (held) {
+      view.setUint8(at + entry.mac.offset, layout.noMac['mac-held']);
+    }
+    if ((held || route.action !== 'none') && sourceMac !== undefined) {
+      bytes.set(macBytes(sourceMac), at + entry.sourceMac.offset);
+    }
+    if (held || route.action !== 'none') {
       view.setUint32(at + entry.number.offset, numbers.destinations.get(address)!, true);
     }
   });

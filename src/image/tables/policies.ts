@@ -9,6 +9,7 @@ import {
   type Scheduler,
   type AnyService,
 } from '../../model/index.js';
+import { keepsFlows } from '../held.js';
 import type { CompiledService } from '../image.js';
 import type { ServiceNumbers } from '../numbering.js';
 
@@ -92,15 +93,15 @@ export function maskOf({ persistence }: Pick<AnyService, 'persistence'>, family:
 }
 
 /** Encodes struct candidate of all of a service's destinations, in the ring's order. */
-export function encodeCandidates({ destinations, routes }: CompiledService, numbers: ServiceNumbers): Uint8Array {
+export function encodeCandidates(compiled: CompiledService, numbers: ServiceNumbers): Uint8Array {
+  const { destinations, routes } = compiled;
   const entry = layout.candidate;
   const bytes = new Uint8Array(destinations.length * entry.byteLength);
   const view = new DataView(bytes.buffer);
   destinations.forEach(({ address, weight }, i) => {
-    const takesPackets = routes[i]!.action !== 'none';
     const at = i * entry.byteLength;
-    view.setUint32(at + entry.number.offset, takesPackets ? numbers.destinations.get(address)! : 0, true);
-    view.setUint32(at + entry.weight.offset, takesPackets ? weight : 0, true);
+    view.setUint32(at + entry.number.offset, keepsFlows(compiled, i) ? numbers.destinations.get(address)! : 0, true);
+    view.setUint32(at + entry.weight.offset, routes[i]!.action === 'none' ? 0 : weight, true);
   });
   return bytes;
 }

@@ -10,6 +10,7 @@ import {
   type Protocol,
   PROTOCOL_NUMBERS,
 } from '../../model/index.js';
+import { waitsForServers } from '../held.js';
 import type { CompiledService, Image } from '../image.js';
 import type { Numbering } from '../numbering.js';
 import { type CuckooTable, placeKeys } from './cuckoo.js';
@@ -132,12 +133,14 @@ export function forProtocol(compiled: CompiledService, protocol: Protocol): Comp
   return previous !== undefined && protocol === 'udp' ? { ...compiled, previous: undefined } : compiled;
 }
 
-function flagsOf({ service, tracks, previous }: CompiledService): number {
+function flagsOf(compiled: CompiledService): number {
+  const { service, tracks, previous } = compiled;
   const { ttl, noDestination, scheduler } = service;
   const flag = layout.serviceFlag;
   return (
     (ttl === 'decrement' ? flag.ttl : 0) |
     (noDestination === 'drop' ? flag.drop : 0) |
+    (waitsForServers(compiled) ? flag.waits : 0) |
     (tracks ? flag.track : scheduler === 'maglev' ? 0 : flag.policy) |
     (previous === undefined ? 0 : flag.moved)
   );

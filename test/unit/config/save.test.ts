@@ -43,6 +43,7 @@ const policy = fc
       timeouts: optional(timeouts),
       ttl: optional(fc.constantFrom('keep', 'decrement')),
       noDestination: optional(fc.constantFrom('reject', 'drop')),
+      unresolved: optional(fc.constantFrom('hold', 'move')),
       persistence: optional(seconds.map((timeout) => ({ timeout }))),
     },
     { noNullPrototype: true },

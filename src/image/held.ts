@@ -1,0 +1,20 @@
+/** Real servers that do not resolve: whether their flows stay with them until they do (`unresolved: hold`). */
+
+import type { CompiledService } from './image.js';
+
+type Routed = Pick<CompiledService, 'service' | 'routes'>;
+
+/** Returns whether a destination keeps its flows although nothing can be sent to it now: their packets are dropped. */
+export function isHeld({ service, routes }: Routed, index: number): boolean {
+  return routes[index]!.action === 'none' && service.unresolved !== 'move';
+}
+
+/** Returns whether packets of a destination's flows go to it, or nowhere, but to no other one. */
+export function keepsFlows(compiled: Routed, index: number): boolean {
+  return compiled.routes[index]!.action !== 'none' || isHeld(compiled, index);
+}
+
+/** Returns whether a service has a destination that would take new flows if it were resolved. */
+export function waitsForServers(compiled: CompiledService): boolean {
+  return compiled.destinations.some(({ weight }, index) => weight > 0 && isHeld(compiled, index));
+}
