@@ -89,7 +89,8 @@ enum service_flag : __u8 {
 	SERVICE_TRACK = 16,       /* every flow has an entry */
 	SERVICE_POLICY = 32,      /* not every flow has an entry, but `policies` say where each packet goes */
 	SERVICE_MOVED = 64,       /* the ring has moved slots: as many words behind it say where each led before */
-	/* Of a ghost (POLICY_GHOST) whose flows did not all have entries: TCP in the middle of a flow is taken for one. */
+	/* Of a ghost (POLICY_GHOST) whose flows did not all have entries: TCP in the middle of a flow is taken for one.
+	 */
 	SERVICE_LINGERS = 128,
 };
 
