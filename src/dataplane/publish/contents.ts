@@ -105,7 +105,8 @@ export class Contents {
   #writeServices(set: MapSet, copy: 0 | 1, image: Image, numbering: Numbering, places: Places): void {
     const before = this.#copies[copy];
     const isFirst = this.#copies.every((each) => each === EMPTY_COPY);
-    const counts = isFirst ? (this.#before ?? set.memory) : set.memory;
+    const countsOf = (name: string): MapMemory =>
+      isFirst && this.#before !== undefined && this.#turns.has(name) ? this.#before : set.memory;
     const interfaces = JSON.stringify(image.interfaces);
     writeRings(set, copy, before, places);
     const services = new Map<string, WrittenService>();
@@ -114,7 +115,7 @@ export class Contents {
       const { name } = compiled;
       const there = before.services.get(name);
       const numbers = numbering.get(name)!;
-      const base = isSequence(compiled) ? sequenceBase(counts, compiled, numbers, this.#turns) : 0;
+      const base = isSequence(compiled) ? sequenceBase(countsOf(name), compiled, numbers, this.#turns) : 0;
       const wanted = { compiled, numbers, first: places.destinations.get(name)!, base };
       const written = there !== undefined && isSameService(there, wanted) ? there : wanted;
       if (written !== there || before.interfaces !== interfaces) {
