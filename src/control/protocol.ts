@@ -320,6 +320,8 @@ export interface StatusReport {
   readonly bytes: number;
   /** The packets for VIPs that were not sent, by verdict, over all services. */
   readonly verdicts: Readonly<Record<string, number>>;
+  /** Services that were removed, and how many flows of each are kept until they end or the service is back. */
+  readonly removed?: readonly { readonly service: string; readonly flows: number }[] | undefined;
   /** How many changes by commands the configuration file does not have. `changedSince` is when the first was made. */
   readonly changes?: number | undefined;
   /** ISO 8601. */

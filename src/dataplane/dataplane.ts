@@ -1,6 +1,6 @@
 /** The data path as the daemon uses it: adopt or create, publish, attach, count, explain, remove. */
 
-import { type CompiledService, featureNames, type Geometry, type Image, type Numbering } from '../image/index.js';
+import { featureNames, type Geometry, type Ghost, type Image, type Numbering } from '../image/index.js';
 import type { BpfProgram, XdpMode } from '../libbpf/index.js';
 import { BeelineError, type Family, type Interface } from '../model/index.js';
 import type { Store } from '../store/index.js';
@@ -227,7 +227,10 @@ export class DataPlane implements Disposable {
   }
 
   /** Returns after how many seconds without a packet a flow ends: the timeout that held at its last packet. */
-  timeoutOf({ name, service }: Pick<CompiledService, 'name' | 'service'>, { state, time }: FlowEntry): number {
+  timeoutOf(
+    { name, service }: { readonly name: string; readonly service: Ghost['policy'] },
+    { state, time }: FlowEntry,
+  ): number {
     const { set, image } = this.#publisher;
     return set === undefined || image === undefined
       ? 0

@@ -53,8 +53,15 @@ function statusOf(options: HandlerOptions, startedAt: string): StatusReport {
     programId: dataPlane.programId,
     generation: dataPlane.generation,
     ...reportTotals(dataPlane.image?.services ?? [], dataPlane.counters()),
+    removed: removedServices(dataPlane),
     changes: unsaved.count,
     changedSince: unsaved.since,
     problems: [...director.problems, ...stores.problems],
   };
+}
+
+/** Returns the services that were removed and have flows still; undefined if there are none. */
+function removedServices({ ghostFlows }: DataPlane): StatusReport['removed'] {
+  const removed = [...ghostFlows].flatMap(([service, flows]) => (flows === 0 ? [] : [{ service, flows }]));
+  return removed.length === 0 ? undefined : removed;
 }

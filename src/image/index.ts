@@ -64,4 +64,4 @@ export { encodeServices, forProtocol, placeServices, type ServicePlacement } fro
 
 // The tables of IPVS's schedulers, which the oracle looks flows up in.
 export { buildMhTable, buildShTable, foldAddress, MH_SLOTS, mhSlot, SH_SLOTS, shSlot } from './ipvs-hash.js';
-export { wrrSequence } from './sequence.js';
+export { askedAdded, askedAfter, askedAt, askedFirst, roundBegin, wrrSequence } from './sequence.js';

@@ -16,21 +16,74 @@ export const MAX_SEQUENCE = 1 << 16;
  * @returns indices into `weights`; empty when all are zero
  */
 export function wrrSequence(weights: readonly number[]): Uint16Array {
+  return Uint16Array.from(roundsOf(weights).flatMap(({ picks }) => picks));
+}
+
+/** One way of IPVS through the list. */
+interface Round {
+  /** The least weight of a destination that is picked: IPVS's `cw`. */
+  readonly asked: number;
+  readonly picks: readonly number[];
+}
+
+/** Returns the rounds of a sequence, in its order. */
+function roundsOf(weights: readonly number[]): readonly Round[] {
   const scaled = scale(weights);
   const { step, highest } = stepsOf(scaled);
   if (highest <= 0) {
-    return new Uint16Array(0);
+    return [];
   }
   // The rounds in reverse, from the lowest weight that is asked for: each further one picks fewer.
-  const rounds: number[][] = [];
+  const rounds: Round[] = [];
   let taken = scaled.map((_, i) => i);
   for (let asked = 1; asked <= highest; asked += step) {
     taken = taken.filter((i) => scaled[i]! >= asked);
-    rounds.push(taken);
+    rounds.push({ asked, picks: taken });
   }
   const begin = (firstAsked(scaled) - 1) / step + 1;
-  const picks = [...rounds.slice(0, begin).reverse(), ...rounds.slice(begin).reverse()].flat();
-  return Uint16Array.from(picks);
+  return [...rounds.slice(0, begin).reverse(), ...rounds.slice(begin).reverse()];
+}
+
+/** Returns the weight that was asked for at a place in the sequence: IPVS's `cw`. */
+export function askedAt(weights: readonly number[], place: number): number {
+  let end = 0;
+  for (const { asked, picks } of roundsOf(weights)) {
+    end += picks.length;
+    if (place < end) {
+      return asked;
+    }
+  }
+  return 0;
+}
+
+/** Returns the place in the sequence where the round begins that asks for a weight; 0 if none does. */
+export function roundBegin(weights: readonly number[], asked: number): number {
+  let begin = 0;
+  for (const round of roundsOf(weights)) {
+    if (round.asked === asked) {
+      return begin;
+    }
+    begin += round.picks.length;
+  }
+  return 0;
+}
+
+/** Returns the weight that IPVS asks for after a change of the destinations. */
+export function askedAfter(asked: number, weights: readonly number[]): number {
+  return changed(asked, stepsOf(scale(weights)));
+}
+
+/** ip_vs_wrr_dest_changed() in net/netfilter/ipvs/ip_vs_wrr.c. */
+function changed(asked: number, { step, highest }: { readonly step: number; readonly highest: number }): number {
+  if (asked > highest || asked === 0) {
+    return Math.max(0, highest);
+  }
+  return step > 1 ? Math.floor(asked / step) * step + 1 : asked;
+}
+
+/** Returns the weight that IPVS asks for first if all destinations are there when the scheduler begins. */
+export function askedFirst(weights: readonly number[]): number {
+  return Math.max(0, stepsOf(scale(weights)).highest);
 }
 
 /** IPVS's `di` and `mw`: the step by which the weight that is asked for falls, and where it begins. */
@@ -46,18 +99,17 @@ function steps(divisor: number, heaviest: number): { step: number; highest: numb
   return { step, highest: heaviest - (step - 1) };
 }
 
-/** IPVS's `cw` after all destinations were added (ip_vs_wrr_dest_changed). */
+/** Returns the same if they were added one by one. */
+export function askedAdded(weights: readonly number[]): number {
+  return firstAsked(scale(weights));
+}
+
 function firstAsked(weights: readonly number[]): number {
   let [asked, divisor, heaviest] = [0, 0, 0];
   for (const weight of weights.toReversed()) {
     divisor = greatestCommonDivisor(divisor, weight);
     heaviest = Math.max(heaviest, weight);
-    const { step, highest } = steps(divisor, heaviest);
-    if (asked > highest || asked === 0) {
-      asked = Math.max(0, highest);
-    } else if (step > 1) {
-      asked = Math.floor(asked / step) * step + 1;
-    }
+    asked = changed(asked, steps(divisor, heaviest));
   }
   return asked;
 }

@@ -37,15 +37,22 @@ export class FuzzDirector implements Disposable {
     install: () => undefined,
   });
   #image: Image | undefined;
+  /** The image without the services that are gone in the second half of each batch. */
+  #reduced: Image | undefined;
   #memory: { forgotten: Mapping[]; loads: Mapping; cases: Mapping; cursor: Mapping } | undefined;
 
-  async publish({ model, world, previous = [] }: Scene): Promise<void> {
+  async publish({ model, world, previous = [], gone = [] }: Scene): Promise<void> {
     const image = compile(model, world);
     this.#image = {
       ...image,
       services: image.services.map((service, i) => withPrevious(service, previous[i] ?? [])),
     };
-    await this.#publisher.publish(this.#image);
+    this.#reduced = gone.length === 0 ? undefined : without(this.#image, gone);
+    await this.#publish(this.#image);
+  }
+
+  async #publish(image: Image): Promise<void> {
+    await this.#publisher.publish(image);
     this.#closeMemory();
     const memoryOf = (name: string): Mapping => this.#publisher.set!.maps.get(name)!.mmap('write');
     this.#memory = {
@@ -71,12 +78,16 @@ export class FuzzDirector implements Disposable {
 
   /** Forgets all fragments and flows, and runs at most BATCH frames in order. */
   run(frames: readonly Uint8Array[]): JudgedFrame[] {
+    this.#forget();
+    return this.runMore(frames);
+  }
+
+  #forget(): void {
     const { forgotten, loads } = this.#memory!;
     for (const memory of forgotten) {
       memory.zero(0, memory.byteLength);
     }
     forgetLoads(loads);
-    return this.runMore(frames);
   }
 
   /** Runs at most BATCH frames in order. Fragments and flows of earlier ones stay. */
@@ -94,14 +105,24 @@ export class FuzzDirector implements Disposable {
    *
    * @param verdicts the verdicts of the frames are counted here
    */
-  compare(frames: readonly Uint8Array[], verdicts?: Map<string, number>): Disagreement | undefined {
-    const oracle = new Oracle(this.#image!);
-    const judged = this.run(frames);
-    for (const [i, frame] of frames.entries()) {
-      const expected = oracle.decide(frame);
+  async compare(frames: readonly Uint8Array[], verdicts?: Map<string, number>): Promise<Disagreement | undefined> {
+    let oracle = new Oracle(this.#image!);
+    const half = this.#reduced === undefined ? frames.length : frames.length >> 1;
+    const judged = this.run(frames.slice(0, half));
+    const expected = frames.slice(0, half).map((frame) => oracle.decide(frame));
+    if (this.#reduced !== undefined) {
+      await this.#publish(this.#reduced);
+      oracle = new Oracle(this.#publisher.image!, oracle);
+      judged.push(...this.runMore(frames.slice(half)));
+      expected.push(...frames.slice(half).map((frame) => oracle.decide(frame)));
+      // The turns of sequences begin where they begin for the oracle.
+      this.#forget();
+      await this.#publish(this.#image!);
+    }
+    for (const [i, wanted] of expected.entries()) {
       const actual = judged[i]!;
-      if (actual.verdict !== expected.verdict || Buffer.compare(actual.frame, expected.frame) !== 0) {
-        return { frames: frames.slice(0, i + 1), expected, actual };
+      if (actual.verdict !== wanted.verdict || Buffer.compare(actual.frame, wanted.frame) !== 0) {
+        return { frames: frames.slice(0, i + 1), expected: wanted, actual };
       }
       verdicts?.set(actual.verdict, (verdicts.get(actual.verdict) ?? 0) + 1);
     }
@@ -121,6 +142,14 @@ export class FuzzDirector implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function without({ services, markEntries, ...image }: Image, gone: readonly string[]): Image {
+  return {
+    ...image,
+    services: services.filter(({ name }) => !gone.includes(name)),
+    markEntries: markEntries.filter(({ name, service }) => !gone.includes(name) && !gone.includes(service)),
+  };
 }
 
 /** Returns a compiled service with slots that a change moved, by a pattern that repeats. */

@@ -31,19 +31,20 @@ function makeInterface(): number {
 }
 
 /** Leaves out the frames without which the last one disagrees too. */
-function shrink(director: FuzzDirector, frames: readonly Uint8Array[]): readonly Uint8Array[] {
+async function shrink(director: FuzzDirector, frames: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
   let needed = frames;
   for (let i = frames.length - 2; i >= 0; i -= 1) {
     const without = needed.toSpliced(i, 1);
-    if (director.compare(without)?.frames.length === without.length) {
+    if ((await director.compare(without))?.frames.length === without.length) {
       needed = without;
     }
   }
   return needed;
 }
 
-function report(scene: Scene, director: FuzzDirector, { frames, expected, actual }: Disagreement): void {
-  const alone = director.compare(frames.slice(-1)) === undefined ? shrink(director, frames) : frames.slice(-1);
+async function report(scene: Scene, director: FuzzDirector, { frames, expected, actual }: Disagreement): Promise<void> {
+  const last = frames.slice(-1);
+  const alone = (await director.compare(last)) === undefined ? await shrink(director, frames) : last;
   const difference = `expected ${expected.verdict}, got ${actual.verdict}`;
   const path = saveFixture('test/fuzz/fixtures', `seed-${seed}`, difference, scene, alone);
   process.stderr.write(`seed ${seed}: ${difference}\n`);
@@ -67,9 +68,9 @@ async function main(): Promise<number> {
     for (let i = 0; i < PACKETS_A_SCENE && done < packets; i += BATCH) {
       source.beginBatch();
       const frames = Array.from({ length: BATCH }, () => source.next());
-      const disagreement = director.compare(frames, verdicts);
+      const disagreement = await director.compare(frames, verdicts);
       if (disagreement !== undefined) {
-        report(scene, director, disagreement);
+        await report(scene, director, disagreement);
         return 1;
       }
       done += BATCH;

@@ -17,6 +17,7 @@ import {
   SCHEDULER_FLAGS,
   SCHEDULERS,
   type Service,
+  serviceName,
   type World,
 } from '../../src/model/index.js';
 import { macFor } from '../support/models.js';
@@ -27,6 +28,8 @@ export interface Scene {
   readonly world: World;
   /** For each service in the order of the image, a pattern of the previous real servers of its slots. It repeats. */
   readonly previous?: readonly (readonly number[])[];
+  /** The names of services that are removed after half of the frames: their flows outlive them. */
+  readonly gone?: readonly string[];
 }
 
 export const OTHER_DIRECTORS = [mac('00:50:00:00:08:01'), mac('00:50:00:00:08:02')];
@@ -76,7 +79,13 @@ export function randomScene(random: Random, egress: number): Scene {
     fragments: !random.oneIn(5),
     ...(vlans && { vlans: true }),
   };
-  return { model, world: { interfaces, resolutions }, previous: services.map(() => randomPrevious(random)) };
+  const gone = random.oneIn(2) ? [...services, ...marked.markServices].filter(() => random.oneIn(2)) : [];
+  return {
+    model,
+    world: { interfaces, resolutions },
+    previous: services.map(() => randomPrevious(random)),
+    gone: gone.map(serviceName),
+  };
 }
 
 /** Returns slots that are unmoved, marked, or moved from one of at most five destinations. Unmoved ones are more frequent. */

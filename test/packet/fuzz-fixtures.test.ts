@@ -10,6 +10,6 @@ for (const { name, scene, frames } of loadFixtures()) {
   test(`program and oracle agree on the fuzzer's finding ${name}`, async () => {
     using director = new FuzzDirector();
     await director.publish(scene);
-    assert.equal(director.compare(frames), undefined);
+    assert.equal(await director.compare(frames), undefined);
   });
 }

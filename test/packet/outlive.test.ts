@@ -68,6 +68,7 @@ for (const [kind, asked] of Object.entries(KINDS)) {
       PORTS.map(() => 'drop'),
     );
     assert.deepEqual(director.verdicts(), { 'service-gone': PORTS.length });
+    assert.ok([...director.publisher.ghostFlows.values()].some((flows) => flows >= PORTS.length));
     // A new connection to a VIP without a service is the host's.
     assert.equal(director.send(frameOf(asked, { port: 2000 }, 'S', portOf(asked))).action, 'pass');
     assert.equal(director.verdicts()['no-service'], 1);

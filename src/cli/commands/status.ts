@@ -32,7 +32,7 @@ export function statusCommand(): Command {
 /** @param now milliseconds since 1970 */
 export function formatStatus(status: StatusReport, now: number, paint: Paint = plain): string {
   const { version, pid, startedAt, configPath, programId, generation } = status;
-  const { services, realServers, unresolved, packets, bytes, verdicts, problems } = status;
+  const { services, realServers, unresolved, packets, bytes, verdicts, removed = [], problems } = status;
   const passed = Object.entries(verdicts)
     .map(([name, count]) => `${name} ${formatCount(count)}`)
     .join(', ');
@@ -44,6 +44,10 @@ export function formatStatus(status: StatusReport, now: number, paint: Paint = p
     ['services', `${formatCount(services)}, with ${formatQuantity(realServers, 'real server')}`],
     ['forwarded', `${formatCount(packets)} packets, ${formatBytes(bytes)}`],
     ['not sent', passed === '' ? 'nothing that was for a VIP' : passed],
+    ...removed.map(({ service, flows }): [string, string] => [
+      'removed',
+      `${service}: ${formatQuantity(flows, 'flow')} ${flows === 1 ? 'is' : 'are'} kept until ${flows === 1 ? 'it ends' : 'they end'} or the service is back`,
+    ]),
     ...(unresolved === 0
       ? []
       : [

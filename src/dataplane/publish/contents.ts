@@ -33,6 +33,7 @@ import {
 import * as layout from '../../layout/index.js';
 import { setLimits } from '../maps/loads.js';
 import type { MapSet } from '../maps/map-set.js';
+import type { MapMemory } from '../maps/memory.js';
 import { setDestination, setService } from '../maps/numbers.js';
 import { sequenceBase, type Turn } from './turns.js';
 
@@ -63,8 +64,16 @@ export class Contents {
   readonly #copies: [WrittenCopy, WrittenCopy] = [EMPTY_COPY, EMPTY_COPY];
   readonly #placements: { 4?: ServicePlacement; 6?: ServicePlacement } = {};
   /** By service name. */
-  readonly #turns = new Map<string, Turn>();
+  readonly #turns: Map<string, Turn>;
   readonly #limits = new Map<string, Pick<WrittenService, 'compiled' | 'numbers'>>();
+  /** The maps whose schedulers go on here, until their counts are carried over. */
+  readonly #before: MapMemory | undefined;
+
+  /** @param before the contents of the maps that these replace, and their memory */
+  constructor(before?: { readonly contents: Contents; readonly memory: MapMemory }) {
+    this.#turns = new Map(before === undefined ? [] : before.contents.#turns);
+    this.#before = before?.memory;
+  }
 
   /**
    * Writes an image into a copy that packets do not read.
@@ -96,6 +105,9 @@ export class Contents {
   /** Writes the rings, destinations and policies that differ in this copy. */
   #writeServices(set: MapSet, copy: 0 | 1, image: Image, numbering: Numbering, places: Places): void {
     const before = this.#copies[copy];
+    const isFirst = this.#copies.every((each) => each === EMPTY_COPY);
+    const countsOf = (name: string): MapMemory =>
+      isFirst && this.#before !== undefined && this.#turns.has(name) ? this.#before : set.memory;
     const interfaces = JSON.stringify(image.interfaces);
     writeRings(set, copy, before, places);
     const services = new Map<string, WrittenService>();
@@ -104,7 +116,7 @@ export class Contents {
       const { name } = compiled;
       const there = before.services.get(name);
       const numbers = numbering.get(name)!;
-      const base = isSequence(compiled) ? sequenceBase(set.memory, compiled, numbers, this.#turns) : 0;
+      const base = isSequence(compiled) ? sequenceBase(countsOf(name), compiled, numbers, this.#turns) : 0;
       const wanted = { compiled, numbers, first: places.destinations.get(name)!, base };
       const written = there !== undefined && isSameService(there, wanted) ? there : wanted;
       if (written !== there || before.interfaces !== interfaces) {

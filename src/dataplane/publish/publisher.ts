@@ -246,7 +246,7 @@ export class Publisher implements Disposable {
   async #replaceSet(image: Image, numbering: Numbering, need: Geometry, removed: NumberSet): Promise<void> {
     const old = this.#set;
     const set = this.#options.create(grow(need, old?.geometry ?? SMALLEST_GEOMETRY), image.features, old);
-    const contents = new Contents();
+    const contents = new Contents(old && { contents: this.#contents, memory: old.memory });
     const kept = keptNumbers(this.#numbering, numbering);
     try {
       contents.write(set, 0, image, numbering, numbersIn(numbering));

@@ -111,7 +111,9 @@ export class Resting {
   look({ ofService, ofDestination }: EntryCounts, began: number): void {
     for (const { number, rest, destinations } of this.#services.values()) {
       if (rest.since <= began) {
-        rest.entries = destinations.reduce((sum, each) => sum + ofDestination(each), ofService(number));
+        // A flow of a mark's entry has the number of that, and a destination of the mark's service.
+        const ofAll = destinations.reduce((sum, each) => sum + ofDestination(each), 0);
+        rest.entries = Math.max(ofService(number), ofAll);
       }
     }
     for (const [number, rest] of this.#destinations) {
@@ -146,9 +148,10 @@ export class Resting {
     return services.length > 0 || destinations.length > 0 || over;
   }
 
-  /** Returns the numbers of entries that rest under each ghost, by its name. */
+  /** Returns how many flows and templates each removed service had when the flows were last looked at. */
   get flows(): ReadonlyMap<string, number> {
-    return new Map([...this.#services].map(([name, { rest }]) => [name, rest.entries ?? 0]));
+    const services = [...this.#services.values()].filter(({ ghost: { name, service } }) => name === service);
+    return new Map(services.map(({ ghost: { name }, rest }) => [name, rest.entries ?? 0]));
   }
 
   /** Whether some of a mark's entries rest, whose flows have destinations of this service. */

@@ -42,10 +42,13 @@ const MAX_PLACE = 0xffff_ffff;
 /** How many of the busiest clients a summary has. */
 const TOP_CLIENTS = 10;
 
-/** The service that a number in a flow's entry stands for. */
+/** The service that a number in a flow's entry stands for; also one that was removed. */
 interface Named {
   readonly name: string;
-  readonly service: AnyService;
+  /** 0: any, or there is none. */
+  readonly port: number;
+  readonly mark?: number;
+  readonly policy: Pick<AnyService, 'timeouts' | 'persistence'>;
   /** The VIP and protocol of the service, or of the entry that leads to a mark's service; a mark alone has neither. */
   readonly vip?: { readonly address: IpAddress; readonly protocol: Protocol };
 }
@@ -64,7 +67,7 @@ function namesOf(dataPlane: DataPlane): Names {
     const numbers = numbering.get(name);
     if (numbers !== undefined) {
       const { number } = numbers;
-      services.set(number, isMarkKey(service) ? { name, service } : { name, service, vip: service });
+      services.set(number, namedOf(name, service));
       numbers.destinations.forEach((number, address) => destinations.set(number, address));
     }
   }
@@ -75,7 +78,25 @@ function namesOf(dataPlane: DataPlane): Names {
       services.set(own, { ...marked, vip: { address, protocol } });
     }
   }
+  for (const { name, service, place, policy } of image?.ghosts ?? []) {
+    const [own, group] = [numbering.get(name)!, numbering.get(service)];
+    const mark = /^fwm (\d+)/.exec(service)?.[1];
+    services.set(own.number, {
+      name: service,
+      port: mark === undefined ? (place?.ports[0] ?? 0) : 0,
+      ...(mark !== undefined && { mark: Number(mark) }),
+      policy,
+      ...(place !== undefined && { vip: place }),
+    });
+    (group ?? own).destinations.forEach((number, address) => destinations.set(number, address));
+  }
   return { services, destinations };
+}
+
+function namedOf(name: string, service: AnyService): Named {
+  return isMarkKey(service)
+    ? { name, port: 0, mark: service.mark, policy: service }
+    : { name, port: service.port, policy: service, vip: service };
 }
 
 /**
@@ -137,8 +158,8 @@ function tableReport(family: FlowTableReport['family'], { tables }: FlowStatisti
 }
 
 /** Returns the name as IPVS shows it: a UDP service's template is never assured (ip_vs_proto_udp.c has no such state). */
-function stateName(state: FlowState, service: AnyService): string {
-  const isUdp = !isMarkKey(service) && service.protocol === 'udp';
+function stateName(state: FlowState, { mark, vip }: Named): string {
+  const isUdp = mark === undefined && vip?.protocol === 'udp';
   return state === 'template' && isUdp ? 'NONE' : STATE_NAMES[state];
 }
 
@@ -148,18 +169,17 @@ function reportFlow(entry: FlowEntry, { services, destinations }: Names, dataPla
   if (found === undefined || realServer === undefined) {
     return undefined;
   }
-  const { name, service, vip } = found;
-  const servicePort = isMarkKey(service) ? 0 : service.port;
-  const timeout = dataPlane.timeoutOf({ name, service }, entry);
+  const { name, port, mark, policy, vip } = found;
+  const timeout = dataPlane.timeoutOf({ name, service: policy }, entry);
   return {
     ...(vip !== undefined && { protocol: vip.protocol }),
     client: entry.client,
     clientPort: entry.clientPort,
     service: name,
-    ...(isMarkKey(service) && { mark: service.mark }),
-    ...(vip !== undefined && { vip: vip.address, port: entry.port === 0 ? servicePort : entry.port }),
+    ...(mark !== undefined && { mark }),
+    ...(vip !== undefined && { vip: vip.address, port: entry.port === 0 ? port : entry.port }),
     realServer,
-    state: stateName(entry.state, service),
+    state: stateName(entry.state, found),
     idleSeconds: Math.round(entry.idleSeconds),
     expiresSeconds: Math.max(0, Math.round(timeout - entry.idleSeconds)),
   };
@@ -204,7 +224,8 @@ function filterOf(dataPlane: DataPlane, { service, realServer: server, client, s
 
 /** Returns the numbers of the entries that lead to a mark's service. */
 function leadingTo({ image, numbering }: DataPlane, service: string): ServiceNumber[] {
-  const entries = image?.markEntries.filter((entry) => entry.service === service) ?? [];
+  const ghosts = image?.ghosts.filter(({ name }) => name !== service) ?? [];
+  const entries = [...(image?.markEntries ?? []), ...ghosts].filter((entry) => entry.service === service);
   return entries.flatMap(({ name }) => numbering.get(name)?.number ?? []);
 }
 

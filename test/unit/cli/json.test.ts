@@ -65,7 +65,7 @@ test('docs/json.md shows every name in the status and in statistics', () => {
   const daemon = { version: true, pid: true, startedAt: true, configPath: true, problems: true } as const;
   const dataPath = { interfaces: true, programId: true, generation: true, verdicts: true } as const;
   const { flows: _flows, ...sums } = FIGURES;
-  const commands = { changes: true, changedSince: true } as const;
+  const commands = { removed: true, changes: true, changedSince: true } as const;
   shows(status, { ...daemon, ...dataPath, ...sums, ...commands, services: true, realServers: true, unresolved: true });
   const device = { name: true, state: true, mode: true, ifindex: true, mac: true, reason: true } as const;
   shows<InterfaceReport>(status.interfaces[0], device);
