@@ -137,6 +137,9 @@ static __always_inline const struct match *match_unusual(const struct frame *fra
 	if (!digest(frame, unusual, is_ipv6))
 		return NULL;
 
+	/* Also without a service: the later ones follow it to the host. */
+	if (payload->first_fragment)
+		store_fragment(packet, payload, 0, is_ipv6);
 	if (!(match = match_port(services, packet, is_ipv6)) &&
 	    !(match = match_wildcard(services, packet, vip, is_ipv6))) {
 		*verdict = count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
@@ -144,8 +147,6 @@ static __always_inline const struct match *match_unusual(const struct frame *fra
 	}
 	NOTE_STEP(payload->first_fragment ? TRACE_FIRST_FRAGMENT : 0);
 	NOTE_STEP(payload->later_fragment ? TRACE_LATER_FRAGMENT : 0);
-	if (payload->first_fragment)
-		store_fragment(packet, payload, 0, is_ipv6);
 	return match;
 }
 
@@ -192,6 +193,10 @@ static __always_inline int action_of(enum verdict verdict)
 {
 	switch (verdict) {
 	case VERDICT_FORWARDED:
+	case VERDICT_NO_DESTINATION:
+	case VERDICT_TOO_LONG:
+	case VERDICT_TTL:
+	case VERDICT_NO_EGRESS:
 		return XDP_TX;
 	case VERDICT_REDIRECTED:
 		return XDP_REDIRECT;
@@ -199,6 +204,11 @@ static __always_inline int action_of(enum verdict verdict)
 	case VERDICT_FLOWS_FULL:
 	case VERDICT_SERVICE_GONE:
 	case VERDICT_UNRESOLVED:
+	case VERDICT_FRAGMENT:
+	case VERDICT_TRUNCATED:
+	case VERDICT_LIMITED:
+	case VERDICT_UNANSWERED:
+	case VERDICT_NOT_FRAGMENTED:
 		return XDP_DROP;
 	default:
 		return XDP_PASS;

@@ -7,6 +7,7 @@
 
 #include <linux/if_ether.h>
 
+#include "answer.h"
 #include "count.h"
 #include "fragment.h"
 #include "guard.h"
@@ -14,7 +15,6 @@
 
 /* The bits of a tag that are not the VLAN's id: priority and drop eligibility (IEEE 802.1Q, 9.6). */
 #define TAG_PRIORITY 0xf000
-#define TAG_BYTES 4
 
 /*
  * The features that only the whole path has (docs/adr/0008). Without them a frame goes back, untagged, by the interface
@@ -134,18 +134,20 @@ static __always_inline enum verdict send_by_egress(struct xdp_md *context, const
 	__u32 ip_bytes = ip_bytes_of(packet, delivery);
 
 	/* The program's return value is what redirects: this call finds out whether that can be done. */
-	if (delivery->redirects && bpf_redirect_map(&devices, delivery->egress->ifindex, XDP_PASS) != XDP_REDIRECT)
-		return count_verdict(delivery->match->number, VERDICT_NO_EGRESS);
-	if (!rewrite_frame(context, frame, delivery))
-		return count_verdict(delivery->match->number, VERDICT_NO_EGRESS);
+	if ((delivery->redirects && bpf_redirect_map(&devices, delivery->egress->ifindex, XDP_PASS) != XDP_REDIRECT) ||
+	    !rewrite_frame(context, frame, delivery)) {
+		enum verdict verdict = VERDICT_NO_EGRESS;
+
+		refuse(context, packet, delivery, verdict, 0, &verdict);
+		return verdict;
+	}
 	count_packet(delivery->destination->number, opens, ip_bytes);
 	return delivery->redirects ? VERDICT_REDIRECTED : VERDICT_FORWARDED;
 }
 
 /* Checks that a packet may leave for its destination. False when it may not: it is then counted and has its verdict. */
-static __always_inline bool may_leave(const struct xdp_md *context, const struct frame *frame,
-				      const struct packet *packet, struct delivery *delivery, bool lean,
-				      enum verdict *verdict)
+static __always_inline bool may_leave(struct xdp_md *context, const struct frame *frame, const struct packet *packet,
+				      struct delivery *delivery, bool lean, enum verdict *verdict)
 {
 	if (!passes_guard(context, frame, delivery, true, lean, verdict))
 		return false;
@@ -153,9 +155,10 @@ static __always_inline bool may_leave(const struct xdp_md *context, const struct
 		return is_local(delivery->destination) || stop(delivery, VERDICT_UNRESOLVED, verdict);
 	if (unlikely(ip_bytes_of(packet, delivery) > delivery->table->mtu) &&
 	    (lean || !delivery->egress || ip_bytes_of(packet, delivery) > delivery->egress->mtu))
-		return stop(delivery, VERDICT_TOO_LONG, verdict);
+		return refuse(context, packet, delivery, VERDICT_TOO_LONG,
+			      lean || !delivery->egress ? delivery->table->mtu : delivery->egress->mtu, verdict);
 	if (!lean && decrements_ttl(delivery) && unlikely(ttl_of(packet, delivery) <= 1))
-		return stop(delivery, VERDICT_TTL, verdict);
+		return refuse(context, packet, delivery, VERDICT_TTL, 0, verdict);
 	return true;
 }
 

@@ -216,12 +216,16 @@ struct egresses {
 	struct egress entry[0];
 };
 
-/* An interface that the program is attached to. */
+/* An interface that the program is attached to. 16 bytes are read of each packet; no two cache lines share them. */
 struct nic {
 	__u32 ifindex;
 	__u32 group;
 	__u8 mac[6];
 	__u16 zero;
+	/* The director's addresses, from which it answers packets that came by this interface. All zero: none. */
+	__be32 address;
+	__u32 reserved[3];
+	__be32 address6[4];
 };
 
 /* How a service's flows find their destination. IPVS's schedulers have the names that they have there. */
@@ -482,8 +486,30 @@ struct flow_counter {
 /* All interfaces, each where its index times the multiplier falls: the control plane finds one without collisions. */
 struct nics {
 	__u32 multiplier;
-	__u32 zero[3];
+	__u32 first; /* the place of the first interface */
+	__u32 zero[2];
 	struct nic entry[1 << NIC_BITS];
+};
+
+/* Buckets that limit the answers to one client each, and how their words are split: a hash of the client, and a time.
+ */
+enum answer_bucket {
+	ANSWER_BITS = 12,      /* log2 of how many buckets there are */
+	ANSWER_TIME_BITS = 40, /* in milliseconds: 34 years */
+	ANSWER_BURST = 6, /* answers at once to one client: the kernel's XRLIM_BURST_FACTOR (net/ipv4/inetpeer.c) */
+};
+
+/*
+ * The limits of the director's ICMP errors, with the meaning of the kernel's settings, and what is left of them: the
+ * time from which on a bucket is full.
+ */
+struct answers {
+	__u32 interval_ms[2];   /* between answers to one client, IPv4 and IPv6; 0: no limit */
+	__u32 limited_types[2]; /* bits of the ICMP types that are limited */
+	__u32 all_interval_us;  /* between answers to all clients; 0: no limit */
+	__u32 all_burst;        /* answers at once to all clients */
+	__u64 all;
+	__u64 client[1 << ANSWER_BITS];
 };
 
 /* The tables of fragmented packets. */
@@ -550,6 +576,7 @@ struct constants {
 	enum flow_field flow_field;
 	enum flow_ways flow_ways;
 	enum fragment_table fragment_table;
+	enum answer_bucket answer_bucket;
 	enum hash_multiplier hash_multiplier;
 	enum sh sh;
 	enum mh mh;

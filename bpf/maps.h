@@ -49,6 +49,7 @@ TABLE(loads, struct loads, 1);
 TABLE(cursors, struct cursors, 1);
 TABLE(fragments4, struct fragments4, 1);
 TABLE(fragments6, struct fragments6, 1);
+TABLE(answers, struct answers, 1);
 
 /* The interfaces that packets can be redirected to, by interface index. */
 struct {

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "answer.h"
 #include "follow.h"
 #include "ghost.h"
 #include "guard.h"
@@ -73,11 +74,18 @@ static __always_inline bool pick(struct xdp_md *context, const struct frame *fra
 		if (unlikely(is_of_ghost(reason)))
 			return stop_at_ghost(context, frame, packet, delivery, reason, verdict);
 		if (unlikely(delivery->number == 0))
-			return stop(delivery, reason, verdict);
+			return reason == VERDICT_NO_DESTINATION ? refuse(context, packet, delivery, reason, 0, verdict)
+								: stop(delivery, reason, verdict);
 		delivery->destination = destination_numbered(delivery->table, delivery->number);
 		return true;
 	}
-	if (unlikely(delivery->number == 0))
-		return stop(delivery, nobody_takes(flags), verdict);
+	if (unlikely(delivery->number == 0)) {
+		enum verdict reason = nobody_takes(flags);
+
+		if (!passes_guard(context, frame, delivery, false, lean, verdict))
+			return false;
+		return reason == VERDICT_NO_DESTINATION ? refuse(context, packet, delivery, reason, 0, verdict)
+							: stop(delivery, reason, verdict);
+	}
 	return true;
 }

@@ -54,6 +54,13 @@ static __always_inline enum parse_result take_first_ports(const struct payload *
 	return find_fragment4(packet->ip, room, &packet->first_went) ? PARSED : PARSE_FRAGMENT;
 }
 
+/* Whether a fragment can be of TCP or UDP: a later one of IPv6 names the header that its first begins with. */
+static __always_inline bool may_be_transport(__u8 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPV6_HOP_BY_HOP ||
+	       protocol == IPV6_ROUTING || protocol == IPV6_DESTINATION_OPTIONS;
+}
+
 /*
  * Reads the ports, and the client of an ICMP error. `room` is for ports that the frame does not have in this order.
  * `is_ipv6` is a constant.
@@ -62,16 +69,19 @@ static __always_inline enum parse_result parse_payload(const struct frame *frame
 						       struct packet *packet, struct ports *room, bool is_ipv6)
 {
 	bool fragment = payload->first_fragment || payload->later_fragment;
+	bool icmp = payload->protocol == (is_ipv6 ? IPPROTO_ICMP6 : IPPROTO_ICMP);
 
+	/* A large echo is the host's. An error is too short to be fragmented (RFC 1812, 4.3.2.3). */
+	if (fragment && icmp)
+		return PARSE_ICMP;
+	if (fragment && !may_be_transport(payload->protocol))
+		return PARSE_OTHER_PROTOCOL;
 	if (fragment && !uses(FEATURE_FRAGMENTS))
 		return PARSE_FRAGMENT;
 	if (payload->later_fragment)
 		return take_first_ports(payload, packet, room, is_ipv6);
-	if (payload->protocol != (is_ipv6 ? IPPROTO_ICMP6 : IPPROTO_ICMP))
+	if (!icmp)
 		return take_ports(frame, payload, packet, is_ipv6);
-	/* An error is too short to be fragmented (RFC 1812, 4.3.2.3). */
-	if (fragment)
-		return PARSE_ICMP;
 	return (is_ipv6 ? parse_icmp6(frame, payload->offset, packet, room)
 			: parse_icmp(frame, payload->offset, packet, room))
 		       ? PARSED

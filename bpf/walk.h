@@ -27,6 +27,9 @@
 /* A bound for the verifier on how far into the frame a header may lie: 6 headers of 2 KB, twice, and some more. */
 #define MAX_OFFSET 0x7fff
 
+/* A VLAN tag (IEEE 802.1Q, 9.3). */
+#define TAG_BYTES 4
+
 /* An IPv6 fragment header (RFC 8200, 4.5). */
 struct fragment_header {
 	__u8 next;
@@ -97,6 +100,7 @@ static __noinline enum parse_result walk_ipv6(const struct frame *frame, __u32 o
 			payload->first_fragment = fragment->offset == bpf_htons(IPV6_MORE_FRAGMENTS);
 			offset += sizeof(*fragment);
 			if (fragment->offset & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
+				payload->protocol = next;
 				payload->later_fragment = true;
 				return PARSED;
 			}

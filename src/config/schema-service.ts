@@ -173,8 +173,8 @@ export const service = z.strictObject(
       .optional()
       .meta({
         description:
-          'What happens to packets if no real server takes them. reject (default): the host answers with a reset or an ICMP ' +
-          'error. drop: there is no answer.',
+          'What happens to packets if no real server takes them. reject (default): the director answers with ICMP port ' +
+          'unreachable. drop: there is no answer.',
       }),
     unresolved: z
       .enum(UNRESOLVED, { error: 'must be hold or move' })

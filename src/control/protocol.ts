@@ -110,12 +110,23 @@ export interface ExplainReport {
   readonly realServer?: ExplainedRealServer | undefined;
   /** The frame as it leaves; undefined: it is passed up as it came, or dropped. */
   readonly sent?: ExplainedFrame | undefined;
+  /** The ICMP error with which the director answers it. */
+  readonly answer?: ExplainedAnswer | undefined;
   /** How its real server's counters would grow. */
   readonly counted?: { readonly bytes: number; readonly opensFlow: boolean } | undefined;
   readonly verdict: string;
   /** The verdict in words. */
   readonly reason: string;
   readonly oracle: ExplainedOracle;
+}
+
+/** An ICMP error to the packet's client. */
+export interface ExplainedAnswer {
+  readonly from: IpAddress;
+  readonly type: number;
+  readonly code: number;
+  /** The longest packet that could go on; undefined: the packet's length is not the reason. */
+  readonly mtu?: number | undefined;
 }
 
 export interface ExplainedPacket extends FrameSummary {

@@ -290,8 +290,8 @@ export class Director {
 }
 
 function sameImage(a: Image, b: Image): boolean {
-  const surroundings = ({ interfaces, directors, features, flows, timeouts }: Image): string =>
-    JSON.stringify([interfaces, directors, features, flows, timeouts]);
+  const surroundings = ({ interfaces, directors, features, flows, timeouts, icmpLimits }: Image): string =>
+    JSON.stringify([interfaces, directors, features, flows, timeouts, icmpLimits]);
   return (
     a.services.length === b.services.length &&
     a.services.every((service, i) => service === b.services[i]) &&

@@ -20,6 +20,7 @@ import {
   withDefaults,
   type World,
 } from '../model/index.js';
+import { answerSourcesOf } from './answers.js';
 import { featuresFor } from './features.js';
 import type { Compilable, CompiledService, Image } from './image.js';
 import { MH_SLOTS } from './ipvs-hash.js';
@@ -40,11 +41,14 @@ export function compile(model: Compilable, world: World): Image {
   const interfaces = [...world.interfaces].sort((a, b) => a.ifindex - b.ifindex);
   const wanted = allServices(model);
   const services = compileServices(wanted, routerOf(world));
+  const marks = markEntries(model);
   return {
     services,
-    markEntries: markEntries(model),
+    markEntries: marks,
     ghosts: [],
     interfaces,
+    answerSources: answerSourcesOf(interfaces, wanted, marks),
+    icmpLimits: world.icmpLimits,
     directors: (model.directors ?? []).flatMap((each) => macOfDirector(each, world) ?? []),
     features: featuresFor(model, services, interfaces),
     flows: { ipv4: flowsFor(4, wanted, model), ipv6: flowsFor(6, wanted, model) },

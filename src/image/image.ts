@@ -6,12 +6,14 @@ import type {
   Destination,
   Family,
   FlowTableSizes,
+  IcmpLimits,
   Interface,
   MacAddress,
   Model,
   ServicePolicy,
   Timeouts,
 } from '../model/index.js';
+import type { AnswerSource } from './answers.js';
 import type { MarkEntry } from './marks.js';
 import type { Ring } from './ring.js';
 import type { Route } from './routes.js';
@@ -36,6 +38,10 @@ export interface Image {
   readonly directors: readonly MacAddress[];
   /** Bits of enum feature: what the program must be able to do. */
   readonly features: number;
+  /** By an interface's index, the addresses from which the director answers what comes by it. */
+  readonly answerSources: ReadonlyMap<number, AnswerSource>;
+  /** The limits of its answers. Undefined: none. */
+  readonly icmpLimits: IcmpLimits | undefined;
   /** The least number of entries of each flow table; 0 if no service of the family needs any. */
   readonly flows: FlowTableSizes;
   readonly timeouts: Timeouts;

@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x7b479ebed471bf58n;
+export const fingerprint = 0x01aed4e89f2dda5bn;
 
 /** struct services4 */
 export const services4 = {
@@ -102,19 +102,23 @@ export const egress = {
 
 /** struct nics */
 export const nics = {
-  byteLength: 4112,
+  byteLength: 12304,
   multiplier: { offset: 0, size: 4 },
-  zero: { offset: 4, size: 12, stride: 4 },
-  entry: { offset: 16, size: 4096, stride: 16 },
+  first: { offset: 4, size: 4 },
+  zero: { offset: 8, size: 8, stride: 4 },
+  entry: { offset: 16, size: 12288, stride: 48 },
 } as const;
 
 /** struct nic */
 export const nic = {
-  byteLength: 16,
+  byteLength: 48,
   ifindex: { offset: 0, size: 4 },
   group: { offset: 4, size: 4 },
   mac: { offset: 8, size: 6, stride: 1 },
   zero: { offset: 14, size: 2 },
+  address: { offset: 16, size: 4 },
+  reserved: { offset: 20, size: 12, stride: 4 },
+  address6: { offset: 32, size: 16, stride: 4 },
 } as const;
 
 /** struct policies */
@@ -193,13 +197,13 @@ export const counter = {
 /** struct verdicts */
 export const verdicts = {
   byteLength: 0,
-  service: { offset: 0, size: 0, stride: 176 },
+  service: { offset: 0, size: 0, stride: 200 },
 } as const;
 
 /** struct service_verdicts */
 export const serviceVerdicts = {
-  byteLength: 176,
-  count: { offset: 0, size: 176, stride: 8 },
+  byteLength: 200,
+  count: { offset: 0, size: 200, stride: 8 },
 } as const;
 
 /** struct flow_counter */
@@ -359,6 +363,17 @@ export const fragment6 = {
   words: { offset: 0, size: 64, stride: 8 },
 } as const;
 
+/** struct answers */
+export const answers = {
+  byteLength: 32800,
+  intervalMs: { offset: 0, size: 8, stride: 4 },
+  limitedTypes: { offset: 8, size: 8, stride: 4 },
+  allIntervalUs: { offset: 16, size: 4 },
+  allBurst: { offset: 20, size: 4 },
+  all: { offset: 24, size: 8 },
+  client: { offset: 32, size: 32768, stride: 8 },
+} as const;
+
 /** struct identity */
 export const identity = {
   byteLength: 24,
@@ -394,6 +409,9 @@ export const verdict = {
   truncated: 19,
   malformed: 20,
   unresolved: 21,
+  limited: 22,
+  unanswered: 23,
+  'not-fragmented': 24,
 } as const;
 
 /** enum feature */
@@ -455,6 +473,7 @@ export const constants = {
   flowField: { offset: 24, size: 4 },
   flowWays: { offset: 28, size: 4 },
   fragmentTable: { offset: 32, size: 4 },
+  answerBucket: { offset: 36, size: 4 },
   hashMultiplier: { offset: 40, size: 8 },
   sh: { offset: 48, size: 4 },
   mh: { offset: 52, size: 4 },
@@ -523,6 +542,13 @@ export const fragmentTable = {
   ways: 4,
   seconds: 30,
   'time-mask': 255,
+} as const;
+
+/** enum answer_bucket */
+export const answerBucket = {
+  bits: 12,
+  'time-bits': 40,
+  burst: 6,
 } as const;
 
 /** enum hash_multiplier */

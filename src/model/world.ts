@@ -1,6 +1,6 @@
 /** The world around the director: its interfaces, and where its real servers are. */
 
-import type { IpAddress, MacAddress } from './address.js';
+import type { Family, IpAddress, MacAddress } from './address.js';
 import type { Vlan } from './service.js';
 
 /** A network interface of this host. */
@@ -13,6 +13,19 @@ export interface Interface {
   readonly mtu: number;
   /** The index of its bond, or its own if it has none: packets leave by any interface of a group. */
   readonly group: number;
+  /** The addresses of this host from which to answer what comes by this interface, the best first. VIPs may be among them. */
+  readonly addresses?: readonly IpAddress[];
+}
+
+/** The limits of this host's ICMP errors, by the kernel's settings (Documentation/networking/ip-sysctl.rst). */
+export interface IcmpLimits {
+  /** Milliseconds between errors to one client, by family: `icmp_ratelimit`; 0: no limit. */
+  readonly intervalMs: Readonly<Record<Family, number>>;
+  /** Bits of the types that are limited, below 32, by family: `icmp_ratemask`. */
+  readonly limitedTypes: Readonly<Record<Family, number>>;
+  /** Errors to all clients: `icmp_msgs_per_sec` and `icmp_msgs_burst`. */
+  readonly perSecond: number;
+  readonly burst: number;
 }
 
 /** How packets reach a real server. */
@@ -28,4 +41,6 @@ export interface World {
   /** The interfaces that the director works on and that exist. */
   readonly interfaces: readonly Interface[];
   readonly resolutions: ReadonlyMap<IpAddress, Resolution>;
+  /** The limits of the director's ICMP errors. Undefined: none. */
+  readonly icmpLimits?: IcmpLimits;
 }

@@ -1,5 +1,6 @@
 /** The host's links, addresses, neighbours and routes, by netlink. */
 
+export { readIcmpLimits } from './icmp-limits.js';
 export { Network, type NetworkChange } from './network.js';
 export { Resolver } from './resolver.js';
 export { type NetlinkMessage } from './netlink.js';

@@ -230,7 +230,21 @@ export class Network implements Disposable {
     }
     const { ifindex, mac, up, mtu, master } = link;
     const bonded = master !== undefined && BONDS.includes(this.#links.get(master)?.kind ?? '');
-    return { name, ifindex, mac, up, mtu, group: bonded ? master : ifindex };
+    const addresses = this.#answeringFrom(ifindex, master);
+    return { name, ifindex, mac, up, mtu, group: bonded ? master : ifindex, addresses };
+  }
+
+  /**
+   * Returns the addresses from which to answer what comes by an interface, in the order of the kernel's choice
+   * (inet_select_addr(), ipv6_dev_get_saddr()): of the interface, of the bond or bridge over it, of any other interface;
+   * last the interface's link-local ones.
+   */
+  #answeringFrom(ifindex: number, master: number | undefined): IpAddress[] {
+    const preferred = [...this.#addresses.values()].filter((each) => each.preferred);
+    const rank = (each: Address): number => (each.ifindex === ifindex ? 0 : each.ifindex === master ? 1 : 2);
+    const global = preferred.filter(({ scope }) => scope === 'global').sort((a, b) => rank(a) - rank(b));
+    const local = preferred.filter(({ scope, ifindex: index }) => scope === 'link' && index === ifindex);
+    return [...global, ...local].map(({ address }) => address);
   }
 
   linkByIndex(ifindex: number): Link | undefined {

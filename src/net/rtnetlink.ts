@@ -31,7 +31,11 @@ const ROUTE_HEADER_BYTES = 12;
 const IFLA = { address: 1, name: 3, mtu: 4, link: 5, master: 10, linkInfo: 18 } as const;
 const IFLA_INFO = { kind: 1, data: 2 } as const;
 const IFLA_VLAN = { id: 1, protocol: 5 } as const;
-const IFA = { address: 1, local: 2 } as const;
+const IFA = { address: 1, local: 2, flags: 8 } as const;
+/** Secondary or temporary, failed, deprecated, tentative (IFA_F_... in linux/if_addr.h): not the ones to answer from. */
+const IFA_NOT_PREFERRED = 0x01 | 0x08 | 0x20 | 0x40;
+/** RT_SCOPE_LINK (linux/rtnetlink.h). Wider scopes have smaller numbers. */
+const SCOPE_LINK = 253;
 const NDA = { destination: 1, linkLayerAddress: 2, flagsExt: 15 } as const;
 const RTA = { destination: 1, outputInterface: 4, gateway: 5, via: 18 } as const;
 
@@ -67,6 +71,10 @@ export interface Link {
 export interface Address {
   readonly ifindex: number;
   readonly address: IpAddress;
+  /** How far the address is known; host: nowhere else. */
+  readonly scope: 'global' | 'link' | 'host';
+  /** A primary address that is in use and stays so. */
+  readonly preferred: boolean;
 }
 
 export interface Neighbour {
@@ -128,7 +136,17 @@ export function decodeAddress({ payload }: NetlinkMessage): Address | undefined 
   const attributes = decodeAttributes(payload, ADDRESS_HEADER_BYTES);
   // On a point-to-point link IFA_ADDRESS is the peer's; IFA_LOCAL, where it exists, is always ours.
   const address = ipOf(attributes.get(IFA.local) ?? attributes.get(IFA.address));
-  return address === undefined ? undefined : { ifindex: view.getUint32(4, true), address };
+  if (address === undefined) {
+    return undefined;
+  }
+  const flags = attributes.has(IFA.flags) ? numberOf(attributes.get(IFA.flags)) : payload[2]!;
+  const scope = payload[3]!;
+  return {
+    ifindex: view.getUint32(4, true),
+    address,
+    scope: scope < SCOPE_LINK ? 'global' : scope === SCOPE_LINK ? 'link' : 'host',
+    preferred: (flags & IFA_NOT_PREFERRED) === 0,
+  };
 }
 
 export function decodeNeighbour({ payload }: NetlinkMessage): Neighbour | undefined {

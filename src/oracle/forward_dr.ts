@@ -3,6 +3,7 @@
 import { type CompiledService, type Image, isHeld, type Route, waitsForServers } from '../image/index.js';
 import type { VerdictName } from '../layout/index.js';
 import { type Family, type Interface, type IpAddress, macBytes } from '../model/index.js';
+import { answer, type Answered } from './answer.js';
 import type { Decision } from './delivery.js';
 import type { Follower } from './ghost.js';
 import { guard } from './guard.js';
@@ -40,11 +41,16 @@ export function forward(
   const guarded = guard(image, frame, arrival);
   const { index: destination, verdict, opens } = pick(maps, service, packet, guarded, follower);
   const route = destination === undefined ? undefined : routes[destination]!;
-  if (route === undefined || (route.action === 'none' && !isHeld(service, destination!))) {
-    return refuse(verdict ?? nobodyTakes(service));
-  }
   if (guarded !== undefined) {
     return refuse(guarded);
+  }
+  const answered = (reason: Answered, mtu?: number): Decision => ({
+    ...answer(maps, frame, header, packet, reason, { ingress, ...(mtu !== undefined && { mtu }) }),
+    service,
+  });
+  if (route === undefined || (route.action === 'none' && !isHeld(service, destination!))) {
+    const reason = verdict ?? nobodyTakes(service);
+    return reason === 'no-destination' ? answered(reason) : refuse(reason);
   }
   if (!service.tracks && asked.scheduler !== 'maglev') {
     keep(service.destinations[destination!]!.address);
@@ -58,9 +64,12 @@ export function forward(
   }
   const egress = image.interfaces.find(({ ifindex }) => ifindex === route.ifindex)!;
   const decrements = asked.ttl === 'decrement';
-  const stopped = check(image, frame, header, egress, decrements);
-  if (stopped !== undefined) {
-    return refuse(stopped);
+  const mtu = mtuOf(image, egress);
+  if (header.bytes > mtu.most) {
+    return answered('too-long', mtu.told);
+  }
+  if (decrements && frame.bytes[header.offset + TTL_OFFSET[header.family]]! <= 1) {
+    return answered('ttl');
   }
   const redirects = uses(image, 'nics') && egress.group !== arrival!.group;
   return {
@@ -78,20 +87,12 @@ function nobodyTakes(service: CompiledService): VerdictName {
   return service.service.noDestination === 'drop' ? 'dropped' : 'no-destination';
 }
 
-/** Why a packet may not leave; undefined when it may. */
-function check(
-  image: Image,
-  { bytes }: Frame,
-  header: Header,
-  egress: Interface,
-  decrements: boolean,
-): VerdictName | undefined {
+/** The longest packet that may leave, and the MTU that the client of a longer one is told. */
+function mtuOf(image: Image, egress: Interface): { readonly most: number; readonly told: number } {
   const shortest = Math.min(...image.interfaces.map(({ mtu }) => mtu));
   const known = uses(image, 'vlan') || uses(image, 'nics');
-  if (header.bytes > (known ? Math.max(shortest, Math.min(egress.mtu, 0xffff)) : shortest)) {
-    return 'too-long';
-  }
-  return decrements && bytes[header.offset + TTL_OFFSET[header.family]]! <= 1 ? 'ttl' : undefined;
+  const told = known ? Math.min(egress.mtu, 0xffff) : shortest;
+  return { most: Math.max(shortest, told), told };
 }
 
 /** The frame with other MACs, other tags where `retags`, and one less TTL where `decrements`. */

@@ -4,7 +4,7 @@ import { addressesAt, type Frame, IP_HEADER, type ParsedPacket, portsAt, protoco
 import { type Header, walk } from './walk.js';
 
 export const ICMP_PROTOCOL = { 4: 1, 6: 58 } as const;
-const ICMP_BYTES = 8;
+export const ICMP_BYTES = 8;
 /** RFC 792; RFC 4443, 3. */
 const ERROR_TYPES: Record<4 | 6, readonly number[]> = { 4: [3, 4, 11, 12], 6: [1, 2, 3, 4] };
 /** An error quotes at least so much of the transport header (RFC 792). */

@@ -51,6 +51,8 @@ export interface Cursor {
 export interface Memory {
   /** First fragments. */
   readonly fragments: Map<string, RecalledFragment>;
+  /** When a client's bucket of ICMP errors is full again, in seconds; by '', that of all clients. */
+  readonly answers: Map<string, number>;
   /** Flows by flowKey(), templates by templateKey(). */
   readonly flows: Map<string, Entry>;
   /** By service. */
@@ -76,6 +78,7 @@ export interface Maps {
 export function emptyMemory(): Memory {
   return {
     fragments: new Map(),
+    answers: new Map(),
     flows: new Map(),
     cursors: new Map(),
     members: new Map(),

@@ -83,17 +83,18 @@ export class Oracle {
       return { verdict: packet, frame: bytes };
     }
     const { protocol, ports } = packet;
-    const matches = this.#matches(protocol, vip, ports.destination);
-    if (matches.length === 0) {
-      return { verdict: 'no-service', frame: bytes };
-    }
     const first = typeof payload === 'object' && payload.fragment === 'first' ? payload : undefined;
     const keep = (firstWent: IpAddress | undefined): void => {
       if (first !== undefined) {
         storeFragment(this.#maps, header, first, { protocol, ports, firstWent });
       }
     };
+    // Also without a service: the later ones follow it to the host.
     keep(undefined);
+    const matches = this.#matches(protocol, vip, ports.destination);
+    if (matches.length === 0) {
+      return { verdict: 'no-service', frame: bytes };
+    }
     return this.#direct(frame, header, { ...packet, vip }, matches, ingress, keep);
   }
 

@@ -7,9 +7,20 @@ import { type Maps, uses } from './maps.js';
 import { type Frame, type ParsedPacket, parseTransport, protocolOf } from './parse.js';
 import type { Header, Payload } from './walk.js';
 
+/** Headers that a later fragment of IPv6 names when its first begins with one. */
+const EXTENSIONS: readonly number[] = [0, 43, 60];
+
 /** Reads which flow a packet is of; a verdict when it cannot be scheduled. */
 export function parsePayload(maps: Maps, frame: Frame, header: Header, payload: Payload): ParsedPacket | VerdictName {
   const { protocol: number, offset, fragment } = payload;
+  const isIcmp = number === ICMP_PROTOCOL[header.family];
+  // A large echo is the host's. An error is too short to be fragmented (RFC 1812, 4.3.2.3).
+  if (fragment !== undefined && isIcmp) {
+    return 'icmp';
+  }
+  if (fragment !== undefined && protocolOf(number) === undefined && !EXTENSIONS.includes(number)) {
+    return 'other-protocol';
+  }
   if (fragment !== undefined && !uses(maps.image, 'fragments')) {
     return 'fragment';
   }
@@ -17,10 +28,8 @@ export function parsePayload(maps: Maps, frame: Frame, header: Header, payload: 
     const first = findFragment(maps, header, payload);
     return first === undefined ? 'fragment' : { ...first, client: header.source, event: 'passive', opens: false };
   }
-  if (number === ICMP_PROTOCOL[header.family]) {
-    // An error is too short to be fragmented (RFC 1812, 4.3.2.3).
-    const quoted = fragment === undefined ? quotedFlow(frame, header, offset) : undefined;
-    return quoted ?? 'icmp';
+  if (isIcmp) {
+    return quotedFlow(frame, header, offset) ?? 'icmp';
   }
   const protocol = protocolOf(number);
   if (protocol === undefined) {

@@ -94,7 +94,7 @@ function walkIpv6({ view }: Frame, start: number): Payload | VerdictName {
       // Offset 0 and no more to come is a whole packet (RFC 6946).
       fragment = bits === 1 ? 'first' : undefined;
       if ((bits & 0xfff8) !== 0) {
-        return { offset: offset + 8, protocol: next, id, fragment: 'later' };
+        return { offset: offset + 8, protocol: view.getUint8(offset), id, fragment: 'later' };
       }
       next = view.getUint8(offset);
       offset += 8;

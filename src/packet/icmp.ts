@@ -2,7 +2,8 @@
 
 import { familyOf, type IpAddress, ipBytes, type MacAddress, macBytes } from '../model/index.js';
 import { word } from './change.js';
-import { ETHER_TYPE, ICMP, IPV4 } from './constants.js';
+import { ETHER_TYPE, ETHERNET, ICMP, IPV4, IPV6, MAC_BYTES, TAG_BYTES } from './constants.js';
+import { parseFrame } from './parse.js';
 
 /**
  * Builds a router's ICMP error to the VIP, about a packet that a real server sent to a client.
@@ -50,4 +51,63 @@ export function replyBeginning(
       ? [0x45, 0, ...word(1500), 0, 1, 0x40, 0, 60, protocol, 0, 0, ...addresses]
       : [0x60, 0, 0, 0, ...word(1460), protocol, 60, ...addresses];
   return Uint8Array.from([...header, ...transport]);
+}
+
+/** The longest errors that routers send (RFC 1812, 4.3.2.3; RFC 4443, 2.4). */
+const LONGEST = { 4: 576, 6: 1280 } as const;
+
+/**
+ * Builds the ICMP error with which a router answers a frame: back to where it came from, with the frame's tags.
+ *
+ * @param rest the second word of the ICMP header: an MTU, or 0
+ */
+export function icmpAnswer(
+  frame: Uint8Array,
+  {
+    router,
+    type,
+    code,
+    rest = 0,
+  }: {
+    readonly router: IpAddress;
+    readonly type: number;
+    readonly code: number;
+    readonly rest?: number;
+  },
+): Uint8Array {
+  const { vlans, ip } = parseFrame(frame);
+  const start = ETHERNET.bytes + vlans.length * TAG_BYTES;
+  const link = [
+    ...frame.subarray(ETHERNET.sourceMac, ETHERNET.sourceMac + MAC_BYTES),
+    ...frame.subarray(ETHERNET.destinationMac, ETHERNET.destinationMac + MAC_BYTES),
+    ...frame.subarray(ETHERNET.type, start),
+  ];
+  const family = familyOf(router);
+  const fields = family === 4 ? IPV4 : IPV6;
+  const client = frame.subarray(start + fields.source, start + fields.source + fields.addressBytes);
+  const most = LONGEST[family] - fields.bytes - ICMP.headerBytes;
+  const quoted = ip!.bytes.subarray(0, most);
+  const message = [type, code, 0, 0, 0, 0, ...word(rest), ...quoted];
+  const addresses = [...ipBytes(router), ...client];
+  const pseudo = family === 4 ? [] : [...addresses, 0, 0, ...word(message.length), 0, 0, 0, ICMP.ipv6];
+  message.splice(2, 2, ...checksum([...pseudo, ...message]));
+  const service = 0xc0 | (frame[start + 1]! & 0x1e);
+  const before = [0x45, service, ...word(IPV4.bytes + message.length), 0, 0, 0x40, 0, 64, ICMP.ipv4];
+  const header =
+    family === 4
+      ? [...before, ...checksum([...before, ...addresses]), ...addresses]
+      : [0x60, 0, 0, 0, ...word(message.length), ICMP.ipv6, 64, ...addresses];
+  return Uint8Array.from([...link, ...header, ...message]);
+}
+
+/** The checksum of IP and ICMP (RFC 1071), as its two bytes. */
+function checksum(bytes: readonly number[]): [number, number] {
+  let sum = 0;
+  for (let i = 0; i < bytes.length; i += 2) {
+    sum += bytes[i]! * 256 + (bytes[i + 1] ?? 0);
+  }
+  // The carries, added until there are none.
+  sum = (sum % 0x10000) + Math.floor(sum / 0x10000);
+  sum = (sum % 0x10000) + Math.floor(sum / 0x10000);
+  return word(0xffff - sum);
 }

@@ -15,7 +15,7 @@ export {
 } from './change.js';
 export { ETHER_TYPE, ETHERNET, IPV4, IPV6, TCP, TCP_FLAG } from './constants.js';
 export { type FrameSummary, summarizeFrame } from './describe.js';
-export { icmpError, replyBeginning } from './icmp.js';
+export { icmpAnswer, icmpError, replyBeginning } from './icmp.js';
 export {
   etherTypeOf,
   isTcp,

@@ -5,7 +5,7 @@
  */
 #include "director.bpf.c"
 
-#define MAX_FRAME 512
+#define MAX_FRAME 640
 #define CASES 4096
 
 struct fuzz_case {
@@ -22,12 +22,15 @@ struct {
 	__type(value, struct fuzz_case);
 } fuzz_cases SEC(".maps");
 
-/* Which case is next. */
+/* Which case is next; and where its frame began before and after, as numbers, which the verifier lets one subtract. */
 struct fuzz_cursor {
 	__u32 next;
+	__u32 zero;
+	__u64 before;
+	__u64 after;
 };
 
-struct fuzz_cursor fuzz_cursor SEC(".data.fuzz");
+volatile struct fuzz_cursor fuzz_cursor SEC(".data.fuzz");
 
 /* Not inlined: what the director keeps on the stack and what fuzz() does would be more than there is. */
 static __noinline enum verdict direct_apart(struct xdp_md *context)
@@ -52,7 +55,9 @@ int fuzz(struct xdp_md *context)
 	if (length < 1 || length > MAX_FRAME || bpf_xdp_store_bytes(context, 0, each->bytes, length))
 		return XDP_ABORTED;
 
+	fuzz_cursor.before = (unsigned long)context->data;
 	each->verdict = direct_apart(context);
+	fuzz_cursor.after = (unsigned long)context->data;
 
 	__u32 after = bpf_xdp_get_buff_len(context);
 	if (after < 1 || after > MAX_FRAME)
@@ -60,8 +65,10 @@ int fuzz(struct xdp_md *context)
 	each->length = after;
 	if (bpf_xdp_load_bytes(context, 0, each->bytes, after))
 		return XDP_ABORTED;
-	/* Tags that came or went moved the frame's beginning: back. */
-	if (after != length && bpf_xdp_adjust_head(context, (int)after - (int)length))
+	/* Tags that came or went, and the headers of an answer, moved the frame's beginning: back. */
+	int moved = fuzz_cursor.before - fuzz_cursor.after;
+
+	if (moved && bpf_xdp_adjust_head(context, moved))
 		return XDP_ABORTED;
 	return XDP_PASS;
 }

@@ -12,7 +12,7 @@ import type { Scene } from './scenes.js';
 const FUZZ_OBJECT = 'dist/test/bpf/fuzz.bpf.o';
 
 /** struct fuzz_case and CASES in test/bpf/fuzz.bpf.c. */
-const CASE_BYTES = 520;
+const CASE_BYTES = 648;
 const HEADER_BYTES = 8;
 export const BATCH = 4096;
 

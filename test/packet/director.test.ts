@@ -5,7 +5,7 @@ import test from 'node:test';
 
 import { hostNamed } from '../../src/lab/index.js';
 import { ip, type IpAddress, mac, macBytes } from '../../src/model/index.js';
-import { buildFrame, type FrameOptions, patched } from '../../src/packet/index.js';
+import { buildFrame, type FrameOptions, patched, icmpAnswer } from '../../src/packet/index.js';
 import { PacketDirector } from '../support/director.js';
 import { CLIENT_MAC, DIRECTOR, macFor, service } from '../support/models.js';
 
@@ -93,7 +93,7 @@ test('IPv6 flow label and traffic class change nothing', async () => {
   assertForwarded(director, patched(frame({ destination: VIP6 }), [14, 0x6f, 0xff, 0xff, 0xff]), SERVER6);
 });
 
-test('the shortest complete packets are scheduled, and those with one byte less are not', async () => {
+test('the shortest complete packets are scheduled, and those with one byte less are dropped', async () => {
   using director = await PacketDirector.with(SERVICES);
   const lengths = [
     [frame(), 54],
@@ -103,7 +103,7 @@ test('the shortest complete packets are scheduled, and those with one byte less 
   ] as const;
   for (const [original, length] of lengths) {
     assert.equal(director.send(original.slice(0, length)).action, 'tx');
-    assertUntouched(director, original.slice(0, length - 1), `${length - 1} bytes`);
+    assert.equal(director.send(original.slice(0, length - 1)).action, 'drop', `${length - 1} bytes`);
   }
   assert.equal(director.verdicts()['truncated'], 4);
 });
@@ -140,7 +140,10 @@ test('packets that are not for a VIP are passed up untouched and not counted', a
   assert.deepEqual(director.verdicts(), {});
 });
 
-test('packets for a VIP without a service are passed up untouched and counted by reason', async () => {
+/** Of these the host would see only a part, and answer as if it were the server. */
+const DROPPED = ['fragment', 'truncated'];
+
+test('packets for a VIP without a service are passed up untouched, damaged ones dropped, all counted by reason', async () => {
   using director = await PacketDirector.with(SERVICES);
   const cases: [reason: string, Uint8Array][] = [
     ['no-service', frame({ destinationPort: 81 })],
@@ -153,7 +156,7 @@ test('packets for a VIP without a service are passed up untouched and counted by
     ['icmp', patched(frame({ destination: VIP6 }), [20, 58])],
     ['other-protocol', patched(frame({ destination: VIP6 }), [20, 0])],
     ['fragment', patched(frame(), [20, 0x00, 0xb9])],
-    ['fragment', patched(frame({ destination: VIP6 }), [20, 44])],
+    ['fragment', patched(frame({ destination: VIP6 }), [20, 44], [54, 6])],
     ['truncated', patched(frame(), [14, 0x4f])],
     ['malformed', patched(frame(), [14, 0x44])],
     ['malformed', patched(frame(), [14, 0x65])],
@@ -161,10 +164,20 @@ test('packets for a VIP without a service are passed up untouched and counted by
   ];
   const expected: Record<string, number> = {};
   for (const [reason, original] of cases) {
-    assertUntouched(director, original, reason);
+    if (DROPPED.includes(reason)) {
+      assert.equal(director.send(original).action, 'drop', reason);
+    } else {
+      assertUntouched(director, original, reason);
+    }
     expected[reason] = (expected[reason] ?? 0) + 1;
     assert.deepEqual(director.verdicts(), expected, reason);
   }
+});
+
+test('a frame to another host is not answered, although its service has no real server', async () => {
+  using director = await PacketDirector.with([service(VIP, 80, [])]);
+  assertUntouched(director, frame({ destinationMac: mac('ff:ff:ff:ff:ff:ff') }), 'broadcast');
+  assert.deepEqual(director.verdicts('tcp 192.168.1.100:80'), { 'other-host': 1 });
 });
 
 test('a frame that is addressed to another host is left alone, although its IP packet is for a service', async () => {
@@ -188,10 +201,14 @@ test('a real server that is this host gets the packet untouched, and counted', a
   assert.deepEqual([counted?.packets, counted?.flows], [1, 1]);
 });
 
-test('a service without real servers, or with drained ones only, passes packets up to the host', async () => {
+test('a service without real servers, or with drained ones only, answers that its port is unreachable', async () => {
   using director = await PacketDirector.with([service(VIP, 80, []), service(VIP, 81, [[SERVER, 0]])]);
-  assertUntouched(director, frame({ destinationPort: 80 }), 'no real servers');
-  assertUntouched(director, frame({ destinationPort: 81 }), 'drained');
+  for (const destinationPort of [80, 81]) {
+    const asked = frame({ destinationPort });
+    const { action, frame: answer } = director.send(asked);
+    assert.equal(action, 'tx');
+    assert.deepEqual(answer, icmpAnswer(asked, { router: ip('192.0.0.8'), type: 3, code: 3 }));
+  }
   assert.deepEqual(director.verdicts('tcp 192.168.1.100:80'), { 'no-destination': 1 });
   assert.deepEqual(director.verdicts('tcp 192.168.1.100:81'), { 'no-destination': 1 });
 });

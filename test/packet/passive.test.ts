@@ -114,10 +114,10 @@ test('a later fragment whose first went nowhere is not scheduled, and neither is
   ] as const) {
     const asked = service(vip, 53, servers, { scheduler: 'rr', ...ONE_PACKET });
     using director = await PacketDirector.with([asked], {}, SMALL);
-    assert.equal(director.send(fragmentOf(asked, { port: 1000 }, 7, 'last')).action, 'pass');
+    assert.equal(director.send(fragmentOf(asked, { port: 1000 }, 7, 'last')).action, 'drop');
     assert.deepEqual(director.verdicts(), { fragment: 1 });
     assert.equal(last(serverOf(director, fragmentOf(asked, { port: 1000 }, 7, 'first'))), '33');
-    assert.equal(director.send(fragmentOf(asked, { port: 1000 }, 8, 'last')).action, 'pass');
+    assert.equal(director.send(fragmentOf(asked, { port: 1000 }, 8, 'last')).action, 'drop');
     // The server is gone meanwhile: the rest of the datagram is of no use to another.
     const left = { ...asked, destinations: asked.destinations.slice(0, 2) };
     await director.publish([left], {}, SMALL);
@@ -208,7 +208,7 @@ test('a first TCP fragment of eight bytes or more follows its flow (RFC 791)', a
     }
   }
   for (let bytes = 0; bytes < 8; bytes += 1) {
-    assert.equal(director.send(cut(services[0]!, 1020, 'A', bytes)).action, 'pass');
+    assert.equal(director.send(cut(services[0]!, 1020, 'A', bytes)).action, 'drop');
   }
   assert.deepEqual(director.verdicts(), { truncated: 8 });
 });
@@ -231,11 +231,11 @@ test("a fragment's TCP header without flags neither ends a flow nor goes on with
   assert.ok(before.equals(memoryOf(director)));
 });
 
-test("IPv6's first fragments have the whole TCP header, or are passed up (RFC 7112)", async () => {
+test("IPv6's first fragments have the whole TCP header, or are dropped (RFC 7112)", async () => {
   const asked = service(VIP6, 80, SERVERS6, { scheduler: 'rr' });
   using director = await PacketDirector.with([asked], {}, SMALL);
   const first = withExtensions(frameOf(asked, { port: 1000 }), [fragmentHeader(0, true, 9)]);
-  assert.equal(director.send(first.slice(0, -1)).action, 'pass');
+  assert.equal(director.send(first.slice(0, -1)).action, 'drop');
   assert.deepEqual(director.verdicts(), { truncated: 1 });
   assert.equal(last(serverOf(director, first)), '33');
 });

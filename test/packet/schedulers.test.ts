@@ -279,7 +279,7 @@ test('a destination at its threshold still takes flows of its persistent clients
   assert.equal(it.caller.send(1001), '32');
 });
 
-test('if all destinations are at their thresholds, a new flow is passed up and the host refuses it', async () => {
+test('if all destinations are at their thresholds, a new flow is refused', async () => {
   using it = await directorOf([ONE], { scheduler: 'wlc' });
   await republish(it.director, [changed(it.asked, ONE, { upperThreshold: 1 })]);
   assert.equal(it.caller.open(1000, 3), '31 - -');

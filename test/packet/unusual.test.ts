@@ -17,6 +17,7 @@ import {
   buildFrame,
   fragmentHeader,
   type FrameOptions,
+  icmpAnswer,
   icmpError,
   ipv4Fragment,
   patched,
@@ -34,6 +35,9 @@ const SERVERS = [ip('192.168.1.31'), ip('192.168.1.32'), ip('192.168.1.33')];
 const SERVERS6 = [ip('fd00::31'), ip('fd00::32'), ip('fd00::33')];
 const CLIENT = ip('192.168.1.12');
 const CLIENT6 = ip('fd00::12');
+/** The source of errors of a host that has no IPv4 address (RFC 7600). */
+const NO_ADDRESS = ip('192.0.0.8');
+const ROUTER6 = ip('fd00::11');
 const SERVICES = [
   service(VIP, 80, SERVERS),
   service(VIP, 53, SERVERS, { protocol: 'udp' }),
@@ -61,8 +65,37 @@ function frame(options: Partial<FrameOptions> = {}): Uint8Array {
 /** A director for a model in surroundings where everybody answers. */
 async function directorFor(model: Compilable, interfaces: readonly Interface[] = [DIRECTOR]): Promise<PacketDirector> {
   const director = new PacketDirector();
-  await director.publishModel(model, { ...worldOf(model.services), interfaces });
+  const addressed = interfaces.map((each) => ({ ...each, addresses: [ROUTER6] }));
+  await director.publishModel(model, { ...worldOf(model.services), interfaces: addressed });
   return director;
+}
+
+/** Sends it; it must neither leave nor go up, and is counted by reason. */
+function assertDropped(director: PacketDirector, original: Uint8Array, verdict: string, name?: string): void {
+  const before = director.verdicts(name)[verdict] ?? 0;
+  assert.equal(director.send(original).action, 'drop', verdict);
+  assert.equal(director.expect(original).verdict, verdict);
+  assert.equal(director.verdicts(name)[verdict], before + 1, verdict);
+}
+
+/** Sends it; the client must get an ICMP error of this type and code, and it is counted by reason. */
+function assertAnswered(
+  director: PacketDirector,
+  original: Uint8Array,
+  verdict: string,
+  [type, code, rest = 0]: readonly [type: number, code: number, rest?: number],
+  name: string,
+  asOracle = true,
+): void {
+  const before = director.verdicts(name)[verdict] ?? 0;
+  const { action, frame: answer } = director.send(original);
+  const router = original[12] === 0x08 ? NO_ADDRESS : ROUTER6;
+  assert.equal(action, 'tx', verdict);
+  assert.deepEqual(answer, icmpAnswer(original, { router, type, code, rest }), verdict);
+  if (asOracle) {
+    assert.deepEqual(answer, new Uint8Array(director.expect(original).frame), verdict);
+  }
+  assert.equal(director.verdicts(name)[verdict], before + 1, verdict);
 }
 
 /** Sends it; it must leave as the oracle says, to `server` when one is named, and the MACs say which. */
@@ -106,17 +139,17 @@ test('IP options and extension headers do not change where a flow goes', async (
   }
 });
 
-test('too many extension headers, unfinished routing headers and truncated headers are passed up', async () => {
+test('too many extension headers and unfinished routing headers are passed up, truncated ones are dropped', async () => {
   using director = await directorFor({ services: SERVICES });
   const plain = frame({ destination: VIP6 });
   const seven = Array.from({ length: 7 }, () => DESTINATION_OPTIONS);
   assertPassed(director, withExtensions(plain, seven), 'extension');
   assertPassed(director, withExtensions(plain, [ROUTING_AHEAD]), 'extension');
-  assertPassed(director, withExtensions(plain, [HOP_BY_HOP]).slice(0, 60), 'truncated');
-  assertPassed(director, withExtensions(plain, [HOP_BY_HOP]).slice(0, 81), 'truncated');
+  assertDropped(director, withExtensions(plain, [HOP_BY_HOP]).slice(0, 60), 'truncated');
+  assertDropped(director, withExtensions(plain, [HOP_BY_HOP]).slice(0, 81), 'truncated');
   // The length of an extension header leads out of the frame.
-  assertPassed(director, patched(withExtensions(plain, [HOP_BY_HOP]), [55, 255]), 'truncated');
-  assertPassed(director, withOptions(frame(), [1, 1, 1, 1]).slice(0, 57), 'truncated');
+  assertDropped(director, patched(withExtensions(plain, [HOP_BY_HOP]), [55, 255]), 'truncated');
+  assertDropped(director, withOptions(frame(), [1, 1, 1, 1]).slice(0, 57), 'truncated');
 });
 
 test('later fragments follow the first fragment of their packet, and of no other', async () => {
@@ -125,20 +158,20 @@ test('later fragments follow the first fragment of their packet, and of no other
   for (let id = 1; id < 30; id += 1) {
     const whole = frame({ sourcePort: 2000 + id, protocol: 'udp', destinationPort: 53, payload });
     const home = assertSent(director, whole);
-    assertPassed(director, ipv4Fragment(whole, 1480, true, id), 'fragment');
+    assertDropped(director, ipv4Fragment(whole, 1480, true, id), 'fragment');
     assert.equal(assertSent(director, ipv4Fragment(whole, 0, true, id)), home);
     assert.equal(assertSent(director, ipv4Fragment(whole, 1480, true, id)), home);
     assert.equal(assertSent(director, ipv4Fragment(whole, 2960, false, id)), home);
-    assertPassed(director, patched(ipv4Fragment(whole, 1480, true, id), [23, 6]), 'fragment');
-    assertPassed(director, patched(ipv4Fragment(whole, 1480, true, id), [29, 99]), 'fragment');
+    assertDropped(director, patched(ipv4Fragment(whole, 1480, true, id), [23, 6]), 'fragment');
+    assertDropped(director, patched(ipv4Fragment(whole, 1480, true, id), [29, 99]), 'fragment');
 
     const whole6 = frame({ sourcePort: 2000 + id, destination: VIP6, payload });
     const home6 = assertSent(director, whole6);
     const later = withExtensions(whole6, [HOP_BY_HOP, fragmentHeader(1448, false, id)]);
-    assertPassed(director, later, 'fragment');
+    assertDropped(director, later, 'fragment');
     assert.equal(assertSent(director, withExtensions(whole6, [HOP_BY_HOP, fragmentHeader(0, true, id)])), home6);
     assert.equal(assertSent(director, later), home6);
-    assertPassed(director, withExtensions(whole6, [fragmentHeader(1448, false, id + 1000)]), 'fragment');
+    assertDropped(director, withExtensions(whole6, [fragmentHeader(1448, false, id + 1000)]), 'fragment');
   }
 });
 
@@ -149,14 +182,14 @@ test('a later fragment of the smallest size is rewritten too', async () => {
   assert.equal(assertSent(director, ipv4Fragment(whole, 8, false, 7).slice(0, 34)), home);
 });
 
-test('a first fragment too short for its ports, and all fragments if switched off, are passed up', async () => {
+test('a first fragment too short for its ports, and all fragments if switched off, are dropped', async () => {
   using director = await directorFor({ services: SERVICES });
   const whole = frame({ protocol: 'udp', destinationPort: 53 });
-  assertPassed(director, ipv4Fragment(whole, 0, true, 3).slice(0, 41), 'truncated');
+  assertDropped(director, ipv4Fragment(whole, 0, true, 3).slice(0, 41), 'truncated');
   using without = await directorFor({ services: SERVICES, fragments: false });
-  assertPassed(without, ipv4Fragment(whole, 0, true, 3), 'fragment');
-  assertPassed(without, ipv4Fragment(whole, 8, false, 3), 'fragment');
-  assertPassed(without, withExtensions(frame({ destination: VIP6 }), [fragmentHeader(0, true, 3)]), 'fragment');
+  assertDropped(without, ipv4Fragment(whole, 0, true, 3), 'fragment');
+  assertDropped(without, ipv4Fragment(whole, 8, false, 3), 'fragment');
+  assertDropped(without, withExtensions(frame({ destination: VIP6 }), [fragmentHeader(0, true, 3)]), 'fragment');
 });
 
 test("fragments of many packets at once follow their first; beyond the table's size only the latest do", async () => {
@@ -269,16 +302,16 @@ test('frames with three tags or truncated tags are passed up uncounted', async (
   assert.deepEqual(director.verdicts(), {});
 });
 
-test('with noDestination drop nobody answers, with reject the host does', async () => {
+test('with noDestination drop nobody answers, with reject the director does', async () => {
   using director = await directorFor({
     services: [service(VIP, 80, [], { noDestination: 'drop' }), service(VIP, 81, [], { noDestination: 'reject' })],
   });
   assert.equal(director.send(frame()).action, 'drop');
   assert.deepEqual(director.verdicts('tcp 192.168.1.100:80'), { dropped: 1 });
-  assertPassed(director, frame({ destinationPort: 81 }), 'no-destination', 'tcp 192.168.1.100:81');
+  assertAnswered(director, frame({ destinationPort: 81 }), 'no-destination', [3, 3], 'tcp 192.168.1.100:81');
 });
 
-test('TTL and checksum are updated if a service asks for it, and the host sends time exceeded', async () => {
+test('TTL and checksum are updated if a service asks for it, and the director sends time exceeded', async () => {
   using director = await directorFor({
     services: [
       service(VIP, 80, [ip('192.168.1.31')], { ttl: 'decrement' }),
@@ -303,8 +336,9 @@ test('TTL and checksum are updated if a service asks for it, and the host sends 
   assert.equal(director.send(frame({ destination: VIP6 })).frame[21], 63);
   assert.equal(director.send(frame({ destinationPort: 81 })).frame[22], 64);
   for (const ttl of [0, 1]) {
-    assertPassed(director, patched(frame(), [22, ttl]), 'ttl', 'tcp 192.168.1.100:80');
-    assertPassed(director, patched(frame({ destination: VIP6 }), [21, ttl]), 'ttl', 'tcp [fd00::100]:80');
+    assertAnswered(director, patched(frame(), [22, ttl]), 'ttl', [11, 0], 'tcp 192.168.1.100:80');
+    const ended6 = patched(frame({ destination: VIP6 }), [21, ttl]);
+    assertAnswered(director, ended6, 'ttl', [3, 0], 'tcp [fd00::100]:80');
     assertSent(director, patched(frame({ destinationPort: 81 }), [22, ttl]));
   }
 });
@@ -329,13 +363,14 @@ test('frames from another director are never scheduled again, so that no packet 
   assertSent(director, frame({ sourceMac: mac('00:50:00:00:09:01') }));
 });
 
-test('packets longer than the MTU of the egress interface are passed up', async () => {
+test('packets longer than the MTU of the egress interface are answered with it, or dropped if they may be fragmented', async () => {
   using director = await directorFor({ services: SERVICES });
   const ofLength = (bytes: number): Uint8Array => patched(frame(), [16, bytes >> 8, bytes & 0xff]);
   assertSent(director, ofLength(1500));
-  assertPassed(director, ofLength(1501), 'too-long', 'tcp 192.168.1.100:80');
+  assertAnswered(director, ofLength(1501), 'too-long', [3, 4, 1500], 'tcp 192.168.1.100:80');
+  assertDropped(director, patched(ofLength(1501), [20, 0, 0]), 'not-fragmented', 'tcp 192.168.1.100:80');
   const long6 = patched(frame({ destination: VIP6 }), [18, 1461 >> 8, 1461 & 0xff]);
-  assertPassed(director, long6, 'too-long', 'tcp [fd00::100]:80');
+  assertAnswered(director, long6, 'too-long', [2, 0, 1500], 'tcp [fd00::100]:80');
 });
 
 test('packets are redirected to a real server behind another interface, by their ingress interface', async () => {
@@ -350,12 +385,12 @@ test('packets are redirected to a real server behind another interface, by their
   ]);
   using director = new PacketDirector();
   await director.publishModel({ services }, { interfaces: [other, first, bonded], resolutions });
-  // 77 does not exist here, so nothing can be redirected to it: counted, and left as it was.
-  assertPassed(director, frame(), 'no-egress', 'tcp 192.168.1.100:80');
+  // 77 does not exist here, so nothing can be redirected to it: counted, and answered.
+  assertAnswered(director, frame(), 'no-egress', [3, 1], 'tcp 192.168.1.100:80', false);
   // A member of the same bond: back by the one it came by.
   assertSent(director, frame({ destinationPort: 81 }), ip('192.168.1.32'));
   assertPassed(director, frame({ destinationMac: other.mac }), 'other-host', 'tcp 192.168.1.100:80');
   const jumbo = patched(frame(), [16, 8000 >> 8, 8000 & 0xff]);
-  assertPassed(director, jumbo, 'no-egress', 'tcp 192.168.1.100:80');
-  assertPassed(director, patched(jumbo, [36, 0, 81]), 'too-long', 'tcp 192.168.1.100:81');
+  assertAnswered(director, jumbo, 'no-egress', [3, 1], 'tcp 192.168.1.100:80', false);
+  assertAnswered(director, patched(jumbo, [36, 0, 81]), 'too-long', [3, 4, 1500], 'tcp 192.168.1.100:81', false);
 });

@@ -46,6 +46,10 @@ export function serverOf(director: PacketDirector, frame: Uint8Array): IpAddress
     return undefined;
   }
   const mac = summarizeFrame(sent).destinationMac;
+  // The director's own answer, back to where the frame came from.
+  if (mac === summarizeFrame(frame).sourceMac) {
+    return undefined;
+  }
   const all = director.publisher.image!.services.flatMap(({ destinations }) => destinations);
   return all.find(({ address }) => macFor(address) === mac)!.address;
 }

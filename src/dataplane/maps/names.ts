@@ -17,6 +17,7 @@ export const MAP_NAMES = {
   cursors: 'cursors',
   fragments4: 'fragments4',
   fragments6: 'fragments6',
+  answers: 'answers',
   destinationCounters: 'destination_counters',
   serviceVerdicts: 'service_verdicts',
   serviceIdentities: 'service_identities',

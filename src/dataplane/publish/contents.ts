@@ -31,6 +31,7 @@ import {
   SLOT_BYTES,
 } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
+import { setAnswerLimits } from '../maps/answers.js';
 import { setLimits } from '../maps/loads.js';
 import type { MapSet } from '../maps/map-set.js';
 import type { MapMemory } from '../maps/memory.js';
@@ -90,8 +91,9 @@ export class Contents {
     }
     this.#forgetTurns(image);
     set.devices.set(image.interfaces.length > 1 ? image.interfaces.map(({ ifindex }) => ifindex) : []);
-    set.writeTable('nics', copy, 0, encodeNics(image.interfaces));
+    set.writeTable('nics', copy, 0, encodeNics(image));
     set.writeTable('destinations', copy, 0, encodeDestinationsHeader(image));
+    setAnswerLimits(set.memory, image.icmpLimits);
     const places = placeTables(image, numbering);
     this.#writeServices(set, copy, image, numbering, places);
     for (const family of [4, 6] as const) {

@@ -1,6 +1,7 @@
 /** Turns what the data path noted of a packet into an explanation in the names that people know. */
 
 import type {
+  ExplainedAnswer,
   ExplainedRealServer,
   ExplainedEntry,
   ExplainedFlow,
@@ -22,7 +23,7 @@ import {
   type IpAddress,
   isHashing,
 } from '../../model/index.js';
-import { type FrameSummary, summarizeFrame } from '../../packet/index.js';
+import { type FrameSummary, parseFrame, summarizeFrame } from '../../packet/index.js';
 import { shownState } from './flows.js';
 
 /** The parts of the data path that an explanation needs. */
@@ -92,6 +93,7 @@ function report(
       realServer: destination,
     }),
     sent: sentAs(dataPlane.image, arrival, explained.frame, trace, destination, matched),
+    answer: answerOf(explained.frame, trace),
     ...(trace.counted !== 0 && { counted: { bytes: trace.ipBytes, opensFlow: trace.opens } }),
     verdict: trace.verdict,
     reason: reasonOf(dataPlane.image, trace.verdict, summary),
@@ -235,6 +237,19 @@ function chosenBy(trace: Trace, { service, ring }: CompiledService): ExplainedRe
     return 'flow';
   }
   return templateFound?.number === number ? 'persistence' : 'previous';
+}
+
+/** Verdicts of packets that the program turned into an ICMP error. */
+const ANSWERED: readonly VerdictName[] = ['no-destination', 'too-long', 'ttl', 'no-egress'];
+
+/** Reads the ICMP error that the program made of the frame. Both ICMPs have the MTU in bytes 6 and 7. */
+function answerOf(frame: Uint8Array, { verdict }: Trace): ExplainedAnswer | undefined {
+  const { ip } = parseFrame(frame);
+  if (!ANSWERED.includes(verdict) || ip === undefined) {
+    return undefined;
+  }
+  const [type = 0, code = 0, , , , , high = 0, low = 0] = frame.subarray(ip.transport);
+  return { from: ip.source, type, code, ...(verdict === 'too-long' && { mtu: (high << 8) | low }) };
 }
 
 function sentAs(

@@ -1,10 +1,11 @@
 /** The table of the director's interfaces, which the program uses if there are several. */
 
 import * as layout from '../../layout/index.js';
-import { type Interface, macBytes } from '../../model/index.js';
+import { ipBytes, macBytes } from '../../model/index.js';
+import type { Image } from '../image.js';
 
 /** Encodes struct nics: each interface has the entry that its index, multiplied, falls on, and shares it with none. */
-export function encodeNics(interfaces: readonly Interface[]): Uint8Array {
+export function encodeNics({ interfaces, answerSources }: Pick<Image, 'interfaces' | 'answerSources'>): Uint8Array {
   const table = layout.nics;
   const entry = layout.nic;
   const bits = Math.log2(table.entry.size / table.entry.stride);
@@ -18,12 +19,17 @@ export function encodeNics(interfaces: readonly Interface[]): Uint8Array {
     multiplier = (multiplier + 0x3c6ef362) >>> 0;
   }
   view.setUint32(table.multiplier.offset, multiplier, true);
-  placeUnder(multiplier).forEach((place, i) => {
+  const places = placeUnder(multiplier);
+  view.setUint32(table.first.offset, places[0] ?? 0, true);
+  places.forEach((place, i) => {
     const { ifindex, group, mac } = interfaces[i]!;
     const at = table.entry.offset + place * entry.byteLength;
     view.setUint32(at + entry.ifindex.offset, ifindex, true);
     view.setUint32(at + entry.group.offset, group, true);
     bytes.set(macBytes(mac), at + entry.mac.offset);
+    const source = answerSources.get(ifindex);
+    bytes.set(source === undefined ? [] : ipBytes(source[4]), at + entry.address.offset);
+    bytes.set(source?.[6] === undefined ? [] : ipBytes(source[6]), at + entry.address6.offset);
   });
   return bytes;
 }

@@ -106,6 +106,19 @@ test('delivery with tags, through another interface, or to this host is shown', 
   );
 });
 
+test("the director's own answer is shown with its source, and the MTU where it tells one", () => {
+  const answer = { from: ip('192.0.2.1'), type: 11, code: 0 };
+  const rest = { sent: undefined, reason: VERDICT_WORDS.ttl };
+  assert.equal(
+    line('verdict', { ...rest, verdict: 'ttl', answer }),
+    'ttl (answered with ICMP time exceeded from 192.0.2.1)',
+  );
+  assert.equal(
+    line('verdict', { ...rest, verdict: 'too-long', answer: { ...answer, type: 3, code: 4, mtu: 1400 } }),
+    'too-long (answered with ICMP too big, MTU 1400 from 192.0.2.1)',
+  );
+});
+
 test('an ICMP error is explained with the flow that it quotes', () => {
   const packet = {
     ...EXPLAINED.packet,

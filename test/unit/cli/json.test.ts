@@ -92,8 +92,8 @@ test('docs/json.md shows every name in an explanation', () => {
   const report = example('explain') as ExplainReport;
   const [captured] = example('explain --pcap FILE') as (ExplainReport & { number: number })[];
   const steps = { packet: true, service: true, flow: true, slot: true, persistence: true, realServer: true } as const;
-  const end = { sent: true, counted: true, verdict: true, reason: true, oracle: true } as const;
-  shows<ExplainReport>({ ...report, slot: captured!.slot }, { ...steps, ...end });
+  const end = { sent: true, answer: true, counted: true, verdict: true, reason: true, oracle: true } as const;
+  shows<ExplainReport>({ ...report, slot: captured!.slot, answer: captured!.answer }, { ...steps, ...end });
   const ends = { source: true, destination: true, protocol: true, sourcePort: true, destinationPort: true } as const;
   const rest = { interface: true, bytes: true, vlans: true, flags: true, fragment: true, plain: true } as const;
   const packet = { ...report.packet, ...captured!.packet };

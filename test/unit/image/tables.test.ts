@@ -13,6 +13,7 @@ import { fits, grow, requiredGeometry, requireMemory, SMALLEST_GEOMETRY } from '
 import { encodeNics } from '../../../src/image/tables/nics.js';
 import { persistenceMask } from '../../../src/image/tables/policies.js';
 import { multiply } from '../../../src/image/tables/word64.js';
+import * as layout from '../../../src/layout/index.js';
 import { ip, type IpAddress, type Service } from '../../../src/model/index.js';
 import { anyServices, DIRECTOR, service, worldOf } from '../../support/models.js';
 
@@ -168,11 +169,14 @@ test('every interface has a separate entry, whatever the indices', () => {
     fc.property(
       fc.uniqueArray(fc.integer({ min: 1, max: 2 ** 31 - 1 }), { minLength: 1, maxLength: 64 }),
       (indices) => {
-        const bytes = encodeNics(indices.map((ifindex) => ({ ...DIRECTOR, ifindex, group: ifindex })));
+        const bytes = encodeNics({
+          interfaces: indices.map((ifindex) => ({ ...DIRECTOR, ifindex, group: ifindex })),
+          answerSources: new Map(),
+        });
         const view = new DataView(bytes.buffer);
         const multiplier = view.getUint32(0, true);
         for (const ifindex of indices) {
-          const entry = 16 + (Math.imul(ifindex, multiplier) >>> 24) * 16;
+          const entry = layout.nics.entry.offset + (Math.imul(ifindex, multiplier) >>> 24) * layout.nic.byteLength;
           assert.equal(view.getUint32(entry, true), ifindex);
         }
       },

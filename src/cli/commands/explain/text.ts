@@ -160,7 +160,19 @@ function frameLine({ sent }: ExplainReport): string | undefined {
   return sent && `${sent.sourceMac} > ${sent.destinationMac}${tags(sent.vlans)}`;
 }
 
-function verdictLine({ verdict, reason, sent, packet }: ExplainReport): string {
+/** The names of ICMP errors by verdict. */
+const ANSWER_NAMES: Readonly<Partial<Record<string, string>>> = {
+  'no-destination': 'port unreachable',
+  'no-egress': 'host unreachable',
+  'too-long': 'too big',
+  ttl: 'time exceeded',
+};
+
+function verdictLine({ verdict, reason, sent, answer, packet }: ExplainReport): string {
+  if (answer !== undefined) {
+    const mtu = answer.mtu === undefined ? '' : `, MTU ${answer.mtu}`;
+    return `${verdict} (answered with ICMP ${ANSWER_NAMES[verdict] ?? `type ${answer.type}`}${mtu} from ${answer.from})`;
+  }
   const way =
     sent === undefined ? reason : `sent ${sent.interface === packet.interface ? 'back ' : ''}out of ${sent.interface}`;
   return `${verdict} (${way})`;
