@@ -177,6 +177,18 @@ static __always_inline enum verdict rewrite_and_send(struct xdp_md *context, con
 	return VERDICT_FORWARDED;
 }
 
+/* For explain: which service the packet is for, and which flow it belongs to. */
+static __always_inline void note_match(const struct frame *frame, const struct packet *packet,
+				       const struct delivery *delivery)
+{
+	NOTE_BY(fill_flow_key(trace.words, packet, delivery));
+	NOTE(service, delivery->match->number);
+	NOTE(client_port, packet->ports->source);
+	NOTE(port, packet->ports->destination);
+	NOTE(protocol, packet->protocol);
+	NOTE(tags, frame->tags);
+}
+
 /*
  * Whether the later fragments of this packet could go elsewhere: its flow gets no entry, and its slot may not tell the
  * destination.
@@ -206,12 +218,7 @@ static __always_inline enum verdict forward_dr(struct xdp_md *context, const str
 	if (!delivery.table)
 		return verdict;
 
-	NOTE_BY(fill_flow_key(trace.words, packet, &delivery));
-	NOTE(service, match->number);
-	NOTE(client_port, packet->ports->source);
-	NOTE(port, packet->ports->destination);
-	NOTE(protocol, packet->protocol);
-	NOTE(tags, frame->tags);
+	note_match(frame, packet, &delivery);
 	if (!pick(context, frame, packet, &delivery, lean, &verdict))
 		return verdict;
 	NOTE(number, delivery.number);
