@@ -151,6 +151,8 @@ static __always_inline bool may_leave(const struct xdp_md *context, const struct
 		return false;
 	if (unlikely(is_not_sent(delivery->destination)))
 		return is_local(delivery->destination) || stop(delivery, VERDICT_UNRESOLVED, verdict);
+	if (unlikely(is_from_destination(frame, delivery->destination)))
+		return stop(delivery, VERDICT_FROM_REAL_SERVER, verdict);
 	if (unlikely(ip_bytes_of(packet, delivery) > delivery->table->mtu) &&
 	    (lean || !delivery->egress || ip_bytes_of(packet, delivery) > delivery->egress->mtu))
 		return stop(delivery, VERDICT_TOO_LONG, verdict);

@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x7d9ad377a7d91512n;
+export const fingerprint = 0x88fd8ef72bd6017an;
 
 /** struct services4 */
 export const services4 = {
@@ -195,13 +195,13 @@ export const counter = {
 /** struct verdicts */
 export const verdicts = {
   byteLength: 0,
-  service: { offset: 0, size: 0, stride: 184 },
+  service: { offset: 0, size: 0, stride: 192 },
 } as const;
 
 /** struct service_verdicts */
 export const serviceVerdicts = {
-  byteLength: 184,
-  count: { offset: 0, size: 184, stride: 8 },
+  byteLength: 192,
+  count: { offset: 0, size: 192, stride: 8 },
 } as const;
 
 /** struct flow_counter */
@@ -383,20 +383,21 @@ export const verdict = {
   dropped: 6,
   'other-host': 7,
   'from-director': 8,
-  martian: 9,
-  icmp: 10,
-  'other-protocol': 11,
-  fragment: 12,
-  extension: 13,
-  'too-long': 14,
-  ttl: 15,
-  'no-egress': 16,
-  'no-flow': 17,
-  'flows-full': 18,
-  'service-gone': 19,
-  truncated: 20,
-  malformed: 21,
-  unresolved: 22,
+  'from-real-server': 9,
+  martian: 10,
+  icmp: 11,
+  'other-protocol': 12,
+  fragment: 13,
+  extension: 14,
+  'too-long': 15,
+  ttl: 16,
+  'no-egress': 17,
+  'no-flow': 18,
+  'flows-full': 19,
+  'service-gone': 20,
+  truncated: 21,
+  malformed: 22,
+  unresolved: 23,
 } as const;
 
 /** enum feature */

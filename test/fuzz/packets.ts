@@ -74,12 +74,16 @@ const TELLING_BYTES = [0, 1, 2, 6, 8, 17, 43, 44, 45, 58, 60, 69, 255] as const;
 export class Packets {
   readonly #random: Random;
   readonly #scene: Scene;
+  readonly #realServers: readonly MacAddress[];
   #fragmented: readonly Service[] = [];
   #made: Uint8Array[] = [];
 
   constructor(random: Random, scene: Scene) {
     this.#random = random;
     this.#scene = scene;
+    this.#realServers = [...scene.world.resolutions.values()].flatMap((each) =>
+      each.state === 'resolved' ? each.mac : [],
+    );
     this.beginBatch();
   }
 
@@ -134,7 +138,7 @@ export class Packets {
       destinationMac: random.oneIn(12)
         ? random.pick([...this.#scene.world.interfaces.map((each) => each.mac), mac('ff:ff:ff:ff:ff:ff')])
         : own,
-      sourceMac: random.oneIn(10) ? random.pick([...OTHER_DIRECTORS, own]) : CLIENT_MAC,
+      sourceMac: random.oneIn(10) ? random.pick([...OTHER_DIRECTORS, own, ...this.#realServers]) : CLIENT_MAC,
     };
   }
 
