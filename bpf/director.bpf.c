@@ -13,6 +13,7 @@
 #include "forward_dr.h"
 #include "layout.h"
 #include "maps.h"
+#include "martian.h"
 #include "match.h"
 #include "parse.h"
 #include "unusual.h"
@@ -126,7 +127,8 @@ static __always_inline const struct match *match_unusual(const struct frame *fra
 	if (!services || !header || likely(!(vip = match_vip(services, packet, is_ipv6))))
 		return NULL;
 
-	packet->client = is_ipv6 ? (const void *)&packet->ip6->saddr : &packet->ip->saddr;
+	const void *source = is_ipv6 ? (const void *)&packet->ip6->saddr : &packet->ip->saddr;
+	packet->client = source;
 	enum parse_result result = walk(frame, packet, network, payload, is_ipv6);
 	if (result == PARSED)
 		result = parse_payload(frame, payload, packet, &unusual->room, is_ipv6);
@@ -134,6 +136,10 @@ static __always_inline const struct match *match_unusual(const struct frame *fra
 		*verdict = count_verdict(NO_SERVICE, verdict_of(result));
 		return NULL;
 	}
+	/* An ICMP error from a martian is as one about it: pick() looks only at the client. */
+	bool martian = is_martian(source, copy, is_ipv6);
+	if (unlikely(martian))
+		packet->client = source;
 	if (!digest(frame, unusual, is_ipv6))
 		return NULL;
 
@@ -144,7 +150,7 @@ static __always_inline const struct match *match_unusual(const struct frame *fra
 	}
 	NOTE_STEP(payload->first_fragment ? TRACE_FIRST_FRAGMENT : 0);
 	NOTE_STEP(payload->later_fragment ? TRACE_LATER_FRAGMENT : 0);
-	if (payload->first_fragment)
+	if (payload->first_fragment && !martian)
 		store_fragment(packet, payload, 0, is_ipv6);
 	return match;
 }
@@ -196,6 +202,7 @@ static __always_inline int action_of(enum verdict verdict)
 	case VERDICT_REDIRECTED:
 		return XDP_REDIRECT;
 	case VERDICT_DROPPED:
+	case VERDICT_MARTIAN:
 	case VERDICT_FLOWS_FULL:
 	case VERDICT_SERVICE_GONE:
 	case VERDICT_UNRESOLVED:

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "delivery.h"
+#include "martian.h"
 #include "schedule.h"
 #include "template.h"
 
@@ -255,6 +256,17 @@ static __always_inline __u32 begin_scheduled(struct flow_query *query, const str
 	return assign(query, policy, 0);
 }
 
+/* Whether the client cannot be one. */
+static __always_inline bool has_martian(const struct flow_query *query, __u32 words)
+{
+	/* As in policy_of(): kernel 6.1 wants the key on the stack. */
+	__u32 copy = query->copy;
+	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
+	bool is_ipv6 = words == FLOW6_WORDS;
+
+	return table && may_be_martian(query->words, table, is_ipv6) && is_martian(query->words, copy, is_ipv6);
+}
+
 static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 {
 	const struct policy *policy = policy_of(query->service, query->copy);
@@ -264,6 +276,8 @@ static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 	__u32 previous = previous_of(query, policy), number, state = FLOW_FREE;
 	bool hashed = is_hashed(policy);
 
+	if (unlikely(has_martian(query, words)))
+		return fail(query, VERDICT_MARTIAN);
 	if (policy->flags & POLICY_ONE_PACKET || (!(query->flags & SERVICE_TRACK) && previous == SLOT_UNMOVED)) {
 		if (query->event == EVENT_PASSIVE)
 			return fail(query, FOLLOW_AGAIN);

@@ -78,6 +78,8 @@ enum entry_protocol {
 	 * traffic from traffic that is not ours at all.
 	 */
 	PROTOCOL_VIP = 255,
+	/* The same for the host's own addresses that are no VIPs: no packet from the network has them as its source. */
+	PROTOCOL_OWN = 253,
 };
 
 /* Properties of a service, beside its ring. */
@@ -99,7 +101,7 @@ enum service_flag : __u8 {
 struct service4 {
 	__be32 address;
 	__be16 port;
-	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP or PROTOCOL_VIP; 0 in an empty entry */
+	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP, PROTOCOL_VIP or PROTOCOL_OWN; 0 in an empty entry */
 	__u8 zero;
 	__u32 first;  /* index of the service's first destination */
 	__u32 ring;   /* index of the ring's first slot */
@@ -165,6 +167,9 @@ struct services6 {
 /* Other directors, whose frames are recognized by their source MAC. */
 #define MAX_DIRECTORS 6
 
+/* Words of a bitmap that says which clients may be martians: one for each value of a byte. */
+#define MARTIAN_WORDS 256
+
 /* How many destinations and slots struct destinations is declared with. */
 #define DECLARED_DESTINATIONS 1
 #define DECLARED_SLOTS 2
@@ -180,7 +185,9 @@ struct destinations {
 	__u32 mtu; /* the smallest of all egress interfaces: packets up to that length need no second look */
 	__u32 zero;
 	__u64 directors[MAX_DIRECTORS]; /* MACs as they stand in a frame, in the lower 48 bits; 0 ends the list */
-	__u64 own_mac; /* of the only interface, in the lower 48 bits; entries begin with a cache line */
+	__u64 own_mac;                  /* of the only interface, in the lower 48 bits */
+	__u64 martians4[MARTIAN_WORDS]; /* which clients may be martians (martian.h) */
+	__u64 martians6[MARTIAN_WORDS]; /* entries begin with a cache line */
 	struct destination entry[DECLARED_DESTINATIONS];
 	/*
 	 * The same entries by their numbers, where flows find them although a change may give them other indices. 0: no

@@ -19,6 +19,9 @@ enum verdict {
 	VERDICT_DROPPED,        /* no destination of the service takes it, and the service is configured to drop then */
 	VERDICT_OTHER_HOST,     /* the frame is addressed to another host's MAC, or to many: passed up */
 	VERDICT_FROM_DIRECTOR,  /* another director sent it here, to a real server: passed up, never scheduled again */
+	/* It came from the real server that it would go to: passed up, it is for this host. */
+	VERDICT_FROM_REAL_SERVER,
+	VERDICT_MARTIAN,        /* its source, or the client of an ICMP error, cannot be: dropped, as Linux does */
 	VERDICT_ICMP,           /* ICMP to a VIP other than errors about a flow, echo for example: passed up */
 	VERDICT_OTHER_PROTOCOL, /* to a VIP, neither TCP nor UDP nor ICMP: passed up */
 	VERDICT_FRAGMENT,       /* a fragment whose first was not seen, or fragments are off: passed up */

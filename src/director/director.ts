@@ -290,8 +290,8 @@ export class Director {
 }
 
 function sameImage(a: Image, b: Image): boolean {
-  const surroundings = ({ interfaces, directors, features, flows, timeouts }: Image): string =>
-    JSON.stringify([interfaces, directors, features, flows, timeouts]);
+  const surroundings = ({ interfaces, own, directors, features, flows, timeouts }: Image): string =>
+    JSON.stringify([interfaces, own, directors, features, flows, timeouts]);
   return (
     a.services.length === b.services.length &&
     a.services.every((service, i) => service === b.services[i]) &&

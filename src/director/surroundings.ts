@@ -49,13 +49,14 @@ export class Surroundings {
       ...directors.filter((each): each is IpAddress => !isMac(each)),
     ];
     await this.#resolver.track(addresses, interfaces);
-    return { interfaces, resolutions: this.#resolver.resolutions() };
+    return { interfaces, resolutions: this.#resolver.resolutions(), own: this.#network.ownAddresses() };
   }
 
   /** Returns the surroundings of another model, in which real servers that are new answer. */
   expectedFor(model: Model): World {
     const interfaces = model.interfaces.flatMap((name) => this.#network.interface(name) ?? []);
-    return withNewcomers({ interfaces, resolutions: this.#resolver.resolutions() }, model);
+    const [resolutions, own] = [this.#resolver.resolutions(), this.#network.ownAddresses()];
+    return withNewcomers({ interfaces, resolutions, own }, model);
   }
 
   /** The addresses that were looked for until now. */
@@ -93,15 +94,16 @@ export class Surroundings {
 }
 
 /** Adds the real servers of a model that were not looked for yet to the surroundings, as if they answered. */
-export function withNewcomers({ interfaces, resolutions }: World, model: Model): World {
+export function withNewcomers(world: World, model: Model): World {
+  const { interfaces, resolutions } = world;
   const [first] = interfaces;
   if (first === undefined) {
-    return { interfaces, resolutions };
+    return world;
   }
   const found: Resolution = { state: 'resolved', mac: mac('02:00:00:00:00:00'), ifindex: first.ifindex };
   const newcomers = allServices(model)
     .flatMap(({ destinations }) => destinations)
     .filter(({ address }) => !resolutions.has(address))
     .map(({ address }): [IpAddress, Resolution] => [address, found]);
-  return { interfaces, resolutions: new Map([...resolutions, ...newcomers]) };
+  return { ...world, resolutions: new Map([...resolutions, ...newcomers]) };
 }

@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x7b479ebed471bf58n;
+export const fingerprint = 0x88fd8ef72bd6017an;
 
 /** struct services4 */
 export const services4 = {
@@ -65,14 +65,16 @@ export const service6 = {
 
 /** struct destinations */
 export const destinations = {
-  byteLength: 104,
+  byteLength: 4200,
   mtu: { offset: 0, size: 4 },
   zero: { offset: 4, size: 4 },
   directors: { offset: 8, size: 48, stride: 8 },
   ownMac: { offset: 56, size: 8 },
-  entry: { offset: 64, size: 16, stride: 16 },
-  numbered: { offset: 80, size: 16, stride: 16 },
-  slot: { offset: 96, size: 4, stride: 2 },
+  martians4: { offset: 64, size: 2048, stride: 8 },
+  martians6: { offset: 2112, size: 2048, stride: 8 },
+  entry: { offset: 4160, size: 16, stride: 16 },
+  numbered: { offset: 4176, size: 16, stride: 16 },
+  slot: { offset: 4192, size: 4, stride: 2 },
 } as const;
 
 /** struct destination */
@@ -193,13 +195,13 @@ export const counter = {
 /** struct verdicts */
 export const verdicts = {
   byteLength: 0,
-  service: { offset: 0, size: 0, stride: 176 },
+  service: { offset: 0, size: 0, stride: 192 },
 } as const;
 
 /** struct service_verdicts */
 export const serviceVerdicts = {
-  byteLength: 176,
-  count: { offset: 0, size: 176, stride: 8 },
+  byteLength: 192,
+  count: { offset: 0, size: 192, stride: 8 },
 } as const;
 
 /** struct flow_counter */
@@ -381,19 +383,21 @@ export const verdict = {
   dropped: 6,
   'other-host': 7,
   'from-director': 8,
-  icmp: 9,
-  'other-protocol': 10,
-  fragment: 11,
-  extension: 12,
-  'too-long': 13,
-  ttl: 14,
-  'no-egress': 15,
-  'no-flow': 16,
-  'flows-full': 17,
-  'service-gone': 18,
-  truncated: 19,
-  malformed: 20,
-  unresolved: 21,
+  'from-real-server': 9,
+  martian: 10,
+  icmp: 11,
+  'other-protocol': 12,
+  fragment: 13,
+  extension: 14,
+  'too-long': 15,
+  ttl: 16,
+  'no-egress': 17,
+  'no-flow': 18,
+  'flows-full': 19,
+  'service-gone': 20,
+  truncated: 21,
+  malformed: 22,
+  unresolved: 23,
 } as const;
 
 /** enum feature */
@@ -464,6 +468,7 @@ export const constants = {
 export const entryProtocol = {
   mark: 254,
   vip: 255,
+  own: 253,
 } as const;
 
 /** enum slot_mark */

@@ -13,6 +13,9 @@ export const VERDICT_WORDS: Readonly<Record<VerdictName, string>> = {
   dropped: 'the service has no real server that takes packets, and is configured to drop then',
   'other-host': "the frame's destination MAC is not the director's: passed up",
   'from-director': 'another director sent it here as to a real server: passed up, never scheduled again',
+  'from-real-server':
+    'the real server that it would go to sent it here, so it is for this host: passed up, not sent back',
+  martian: 'its source, or the client of an ICMP error, is an address that no client can have: dropped',
   icmp: "ICMP that is not an error about a service's flow: passed up, the host answers",
   'other-protocol': 'for a VIP, but neither TCP nor UDP nor ICMP: passed up',
   fragment: 'a fragment whose first was not seen within 30 seconds, or fragments are off: passed up',

@@ -28,4 +28,6 @@ export interface World {
   /** The interfaces that the director works on and that exist. */
   readonly interfaces: readonly Interface[];
   readonly resolutions: ReadonlyMap<IpAddress, Resolution>;
+  /** This host's addresses, those of its networks' broadcasts included: no packet from the network has them as its source. */
+  readonly own?: readonly IpAddress[];
 }

@@ -31,7 +31,7 @@ const ROUTE_HEADER_BYTES = 12;
 const IFLA = { address: 1, name: 3, mtu: 4, link: 5, master: 10, linkInfo: 18 } as const;
 const IFLA_INFO = { kind: 1, data: 2 } as const;
 const IFLA_VLAN = { id: 1, protocol: 5 } as const;
-const IFA = { address: 1, local: 2 } as const;
+const IFA = { address: 1, local: 2, broadcast: 4 } as const;
 const NDA = { destination: 1, linkLayerAddress: 2, flagsExt: 15 } as const;
 const RTA = { destination: 1, outputInterface: 4, gateway: 5, via: 18 } as const;
 
@@ -67,6 +67,8 @@ export interface Link {
 export interface Address {
   readonly ifindex: number;
   readonly address: IpAddress;
+  /** Of its network, IPv4 alone: the one that is configured, and the highest address (fib_add_ifaddr() in the kernel). */
+  readonly broadcasts: readonly IpAddress[];
 }
 
 export interface Neighbour {
@@ -128,7 +130,22 @@ export function decodeAddress({ payload }: NetlinkMessage): Address | undefined 
   const attributes = decodeAttributes(payload, ADDRESS_HEADER_BYTES);
   // On a point-to-point link IFA_ADDRESS is the peer's; IFA_LOCAL, where it exists, is always ours.
   const address = ipOf(attributes.get(IFA.local) ?? attributes.get(IFA.address));
-  return address === undefined ? undefined : { ifindex: view.getUint32(4, true), address };
+  if (address === undefined) {
+    return undefined;
+  }
+  const configured = ipOf(attributes.get(IFA.broadcast));
+  const highest = highestOf(attributes.get(IFA.address), payload[1]!);
+  const broadcasts = new Set([configured, highest].filter((each) => each !== undefined));
+  return { ifindex: view.getUint32(4, true), address, broadcasts: [...broadcasts] };
+}
+
+/** Returns the highest address of an IPv4 network with more than two addresses. */
+function highestOf(bytes: Uint8Array | undefined, prefixLength: number): IpAddress | undefined {
+  if (bytes?.length !== 4 || prefixLength > 30) {
+    return undefined;
+  }
+  const bitsIn = (i: number): number => Math.min(8, Math.max(0, prefixLength - i * 8));
+  return ipFromBytes(bytes.map((byte, i) => byte | (0xff >> bitsIn(i))));
 }
 
 export function decodeNeighbour({ payload }: NetlinkMessage): Neighbour | undefined {
