@@ -63,7 +63,8 @@ function tableOf(director: PacketDirector, family: 4 | 6): Entry[] {
       service: bytes.readUInt16LE(at + key.service),
       port: bytes.readUInt16BE(at + data.offset + 6),
       number: Number((word >> 28n) & 0xf_ffffn),
-      state: (Object.keys(layout.flowState) as Entry['state'][]).find((name) => layout.flowState[name] === state)!,
+      // Whether a flow lasts depends on how fast the test runs; floods.test.ts looks at that.
+      state: layout.flowStateOf(state).replace('-lasting', '') as Entry['state'],
     });
   }
   return entries;
@@ -186,7 +187,7 @@ test('under sh and mh a lone SYN is one connection in SYN_RECV, however often it
         1,
         JSON.stringify(rest),
       );
-      caller.send(1000, 'A');
+      caller.segments(1000, 'A', 'A');
       assert.equal(stateOf(director, 1000), 'established');
     }
   }
@@ -443,7 +444,7 @@ test('a flow lives when its client sends an ACK or a FIN after a reset, and begi
     [['S', 'A', ''], 'close'],
     [['S', 'A', '', 'A'], 'established'],
     [['S', 'R'], 'syn-recv'],
-    [['S', 'R', 'A'], 'established'],
+    [['S', 'R', 'A'], 'unconfirmed'],
     [['S', 'FA', 'R'], 'close'],
     [['S', 'FA', 'A'], 'time-wait'],
     [['S', 'A', 'R', 'S'], 'syn-recv'],
@@ -528,7 +529,7 @@ test('a flood of forged packets into a full table evicts no flow that was establ
     }
     // The destinations' loads, by which wlc goes, are those of the entries.
     const entries = entriesOf(director);
-    const active = entries.filter(({ state }) => /^(syn-recv|unconfirmed|established)/.test(state)).length;
+    const active = entries.filter(({ state }) => ['syn-recv', 'unconfirmed', 'established'].includes(state)).length;
     assert.deepEqual(loads(director), [active, entries.length - active, 0], `${protocol}, ${scheduler}`);
   }
 });
@@ -547,9 +548,9 @@ test('a flood of single packets evicts no template whose client has a flow that 
     const entries = entriesOf(director);
     const count = (...states: Entry['state'][]): number => entries.filter(({ state }) => states.includes(state)).length;
     assert.deepEqual(loads(director), [
-      count('syn-recv', 'unconfirmed', 'established', 'established-lasting'),
-      count('udp-new', 'udp', 'udp-lasting'),
-      count('template', 'template-new', 'template-lasting'),
+      count('syn-recv', 'unconfirmed', 'established'),
+      count('udp-new', 'udp'),
+      count('template', 'template-new'),
     ]);
   }
 });

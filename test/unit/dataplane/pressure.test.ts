@@ -22,7 +22,7 @@ test('a table is full from nine tenths on, and remains so until less than seven 
 });
 
 test('under pressure flows that sent little end sooner, in that table alone, and those that last keep their time', () => {
-  const units = timeoutsOf({ scheduler: 'rr', persistence: { timeout: 360 }, destinations: [] }, DEFAULT_TIMEOUTS);
+  const units = timeoutsOf({ persistence: { timeout: 360 } }, DEFAULT_TIMEOUTS);
   const pressure = new Pressure();
   assert.deepEqual(pressure.shorten(units, 'ipv4', 'ipv6'), units);
   pressure.update({ ipv4: { entries: 1000, used: 990 }, ipv6: EMPTY });
