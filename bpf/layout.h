@@ -345,8 +345,7 @@ struct loads {
 enum flow_state {
 	FLOW_FREE,
 	FLOW_SYN_RECV,
-	FLOW_UNCONFIRMED,  /* an established TCP flow, of which one packet was seen since: its handshake's last, or any
-			    */
+	FLOW_UNCONFIRMED,  /* established TCP, one packet of it so far: its handshake's last, or one in its middle */
 	FLOW_UDP_NEW,      /* one packet so far */
 	FLOW_TEMPLATE_NEW, /* a template none of whose flows was seen twice yet */
 	FLOW_UDP,
@@ -461,10 +460,10 @@ struct flow_query {
 	__u8 flags;
 	__u8 event;
 	__u8 is_ipv6;
-	__u8 opens;    /* found out: it began a flow */
-	__u8 verdict;  /* found out: why there is no destination */
-	__u8 diverted; /* found out: its slot's destination is at its threshold, and it went to another */
-	__u8 crowded;  /* found out: no entry that its flow could have is free, so its hash schedules it */
+	__u8 opens;       /* found out: it began a flow */
+	__u8 verdict;     /* found out: why there is no destination */
+	__u8 diverted;    /* found out: its slot's destination is at its threshold, and it went to another */
+	__u8 crowded;     /* found out: no entry that its flow could have is free, so its hash schedules it */
 	__u32 first_went; /* as in struct packet */
 	__u32 found;      /* found out: 1 + the index of the flow's entry; 0: none */
 	__u32 previous;   /* found out: the number of the destination that the slot led to before; 0: none */
