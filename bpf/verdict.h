@@ -30,11 +30,11 @@ enum verdict {
 	VERDICT_TTL,            /* TTL or hop limit is at its end, and the service decrements it: passed up */
 	VERDICT_NO_EGRESS,      /* the interface it would leave by is gone, or there is no room for a tag: passed up */
 	VERDICT_NO_FLOW,        /* a TCP packet in the middle of a flow that is not known: passed up, the host resets */
-	VERDICT_FLOWS_FULL, /* a new flow that could not be remembered, and must be: dropped, the client tries again */
-	VERDICT_SERVICE_GONE, /* of a known flow whose service was removed: dropped, as in IPVS, until it is over */
-	VERDICT_TRUNCATED,    /* a VIP's packet whose headers are cut off: passed up */
-	VERDICT_MALFORMED,    /* a VIP's packet whose IP header contradicts itself: passed up */
-	VERDICT_UNRESOLVED,   /* the real server of its flow, or all that could take it, are not resolved: dropped */
+	VERDICT_FLOWS_FULL,     /* a new flow that lost its entry to another CPU's: dropped, the client tries again */
+	VERDICT_SERVICE_GONE,   /* of a known flow whose service was removed: dropped, as in IPVS, until it is over */
+	VERDICT_TRUNCATED,      /* a VIP's packet whose headers are cut off: passed up */
+	VERDICT_MALFORMED,      /* a VIP's packet whose IP header contradicts itself: passed up */
+	VERDICT_UNRESOLVED,     /* the real server of its flow, or all that could take it, are not resolved: dropped */
 	VERDICT_COUNT,
 };
 

@@ -90,6 +90,11 @@ export class Director {
     ];
   }
 
+  /** The flow tables that are full, as text: that begins and ends between rounds, and has log lines of its own. */
+  get fullTables(): readonly string[] {
+    return this.#sweeper.problems;
+  }
+
   interfaces(): InterfaceReport[] {
     return this.#attachments.report(this.#desired.interfaces);
   }

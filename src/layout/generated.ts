@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x88fd8ef72bd6017an;
+export const fingerprint = 0x8942b712da2adb79n;
 
 /** struct services4 */
 export const services4 = {
@@ -234,15 +234,17 @@ export const flowQuery = {
   opens: { offset: 80, size: 1 },
   verdict: { offset: 81, size: 1 },
   diverted: { offset: 82, size: 1 },
-  zero: { offset: 83, size: 1 },
+  crowded: { offset: 83, size: 1 },
   firstWent: { offset: 84, size: 4 },
   found: { offset: 88, size: 4 },
   previous: { offset: 92, size: 4 },
-  client: { offset: 96, size: 16, stride: 8 },
-  ports: { offset: 112, size: 4 },
-  probe: { offset: 116, size: 20 },
-  scan: { offset: 136, size: 56 },
-  reserved: { offset: 192, size: 64, stride: 8 },
+  scheduler: { offset: 96, size: 4 },
+  zero: { offset: 100, size: 4 },
+  client: { offset: 104, size: 16, stride: 8 },
+  ports: { offset: 120, size: 4 },
+  probe: { offset: 124, size: 20 },
+  scan: { offset: 144, size: 56 },
+  reserved: { offset: 200, size: 56, stride: 8 },
 } as const;
 
 /** struct ports */
@@ -497,13 +499,16 @@ export const flowState = {
   unconfirmed: 2,
   'udp-new': 3,
   'template-new': 4,
-  close: 5,
-  'time-wait': 6,
-  'fin-wait': 7,
-  udp: 8,
-  established: 9,
-  template: 10,
-  busy: 15,
+  udp: 5,
+  established: 6,
+  template: 7,
+  busy: 8,
+  close: 9,
+  'time-wait': 10,
+  'fin-wait': 11,
+  'udp-lasting': 13,
+  'established-lasting': 14,
+  'template-lasting': 15,
 } as const;
 
 /** enum flow_field */
@@ -513,6 +518,7 @@ export const flowField = {
   'state-shift': 24,
   'number-mask': 1048575,
   'state-mask': 15,
+  lasting: 8,
   'time-mask': 16777215,
 } as const;
 
@@ -603,6 +609,7 @@ export const traceStep = {
   'no-room': 256,
   sought: 512,
   'turned-away': 1024,
+  crowded: 4096,
   'first-went': 2048,
 } as const;
 

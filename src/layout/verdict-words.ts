@@ -24,7 +24,7 @@ export const VERDICT_WORDS: Readonly<Record<VerdictName, string>> = {
   ttl: 'TTL or hop limit is at its end, and the service decrements it: passed up, the host says so',
   'no-egress': 'the interface that it would leave by is gone, or there is no room for a VLAN tag: passed up',
   'no-flow': 'in the middle of a connection that is not known: passed up, the host resets it',
-  'flows-full': 'a new flow that must be remembered and finds no room: dropped, the client tries again',
+  'flows-full': 'a new flow that must be remembered lost its entry to another: dropped, the client tries again',
   'service-gone': 'of a known flow whose service was removed: dropped until the flow is over or the service is back',
   truncated: 'the frame ends within a header that is needed: passed up',
   malformed: 'the IP header contradicts itself: passed up',
