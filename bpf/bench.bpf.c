@@ -4,6 +4,7 @@
  *
  * BPF_PROG_RUN repeats one packet; to have many flows and services, `flows_*` rewrite the packet's addresses and source
  * port before each run. The floor of a measured program is the same rewriting followed by nothing.
+ * Likewise all programs but mac_swap restore the client's MAC, which the run before replaced by the director's.
  */
 #include "director.bpf.c"
 
@@ -18,6 +19,22 @@ struct bench bench SEC(".data.bench");
 
 /* 10.200.0.0: the VIPs of the benchmark's services. */
 #define FIRST_VIP 0x0ac80000
+
+/* The lower four and the upper two bytes of the client's MAC, as they lie in a frame: 00:50:00:00:03:00. */
+#define CLIENT_MAC_FIRST 0x00005000
+#define CLIENT_MAC_LAST 0x0003
+
+/* Makes the frame come from the client again: a frame from the real server that it would go to is not sent there. */
+static __always_inline bool from_client(struct xdp_md *context)
+{
+	void *data = (void *)(long)context->data;
+
+	if (data + sizeof(struct ethhdr) > (void *)(long)context->data_end)
+		return false;
+	*(__u32 *)(data + ETH_ALEN) = CLIENT_MAC_FIRST;
+	*(__u16 *)(data + ETH_ALEN + 4) = CLIENT_MAC_LAST;
+	return true;
+}
 
 /* Knuth's MMIX generator; its upper bits are good enough to pick flows with. */
 static __always_inline __u64 draw(void)
@@ -35,6 +52,7 @@ static __always_inline void randomize(struct xdp_md *context)
 
 	if ((void *)(ports + 1) > (void *)(long)context->data_end)
 		return;
+	from_client(context);
 	__u64 random = draw();
 	__u32 flow = random & bench.flow_mask;
 	/* Neighbouring flow numbers become far-away clients, as on a real network. */
@@ -47,7 +65,7 @@ static __always_inline void randomize(struct xdp_md *context)
 SEC("xdp.frags")
 int empty(struct xdp_md *context)
 {
-	return XDP_TX;
+	return from_client(context) ? XDP_TX : XDP_PASS;
 }
 
 /* The least that a direct-routing director could do. */
@@ -64,6 +82,12 @@ int mac_swap(struct xdp_md *context)
 	*(__u64 *)data = source | destination << 48;
 	*(__u32 *)(data + 8) = destination >> 16;
 	return XDP_TX;
+}
+
+SEC("xdp.frags")
+int from_client_director(struct xdp_md *context)
+{
+	return from_client(context) ? action_of(direct(context)) : XDP_PASS;
 }
 
 SEC("xdp.frags")

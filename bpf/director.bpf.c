@@ -13,6 +13,7 @@
 #include "forward_dr.h"
 #include "layout.h"
 #include "maps.h"
+#include "martian.h"
 #include "match.h"
 #include "parse.h"
 #include "unusual.h"
@@ -126,7 +127,8 @@ static __always_inline const struct match *match_unusual(const struct frame *fra
 	if (!services || !header || likely(!(vip = match_vip(services, packet, is_ipv6))))
 		return NULL;
 
-	packet->client = is_ipv6 ? (const void *)&packet->ip6->saddr : &packet->ip->saddr;
+	const void *source = is_ipv6 ? (const void *)&packet->ip6->saddr : &packet->ip->saddr;
+	packet->client = source;
 	enum parse_result result = walk(frame, packet, network, payload, is_ipv6);
 	if (result == PARSED)
 		result = parse_payload(frame, payload, packet, &unusual->room, is_ipv6);
@@ -134,11 +136,15 @@ static __always_inline const struct match *match_unusual(const struct frame *fra
 		*verdict = count_verdict(NO_SERVICE, verdict_of(result));
 		return NULL;
 	}
+	/* An ICMP error from a martian is as one about it: pick() looks only at the client. */
+	bool martian = is_martian(source, copy, is_ipv6);
+	if (unlikely(martian))
+		packet->client = source;
 	if (!digest(frame, unusual, is_ipv6))
 		return NULL;
 
 	/* Also without a service: the later ones follow it to the host. */
-	if (payload->first_fragment)
+	if (payload->first_fragment && !martian)
 		store_fragment(packet, payload, 0, is_ipv6);
 	if (!(match = match_port(services, packet, is_ipv6)) &&
 	    !(match = match_wildcard(services, packet, vip, is_ipv6))) {
@@ -201,6 +207,7 @@ static __always_inline int action_of(enum verdict verdict)
 	case VERDICT_REDIRECTED:
 		return XDP_REDIRECT;
 	case VERDICT_DROPPED:
+	case VERDICT_MARTIAN:
 	case VERDICT_FLOWS_FULL:
 	case VERDICT_SERVICE_GONE:
 	case VERDICT_UNRESOLVED:

@@ -9,8 +9,11 @@
 
 #include "layout.h"
 
-/* The fields that a packet finds unchanged when it has nothing to write: port, state and time. */
-#define FLOW_STEADY_MASK (0xffffULL << FLOW_PORT_SHIFT | 0xfffffffULL)
+/*
+ * The fields that a packet finds unchanged when it has nothing to write: port, state and time. Whether the flow lasts
+ * makes no difference.
+ */
+#define FLOW_STEADY_MASK (0xffffULL << FLOW_PORT_SHIFT | (0xfffffffULL & ~((__u64)FLOW_LASTING << FLOW_STATE_SHIFT)))
 #define FLOW_DATA_BUSY ((__u64)FLOW_BUSY << FLOW_STATE_SHIFT)
 
 static __always_inline __u64 flow_data(__u16 port, __u32 number, __u32 state, __u32 time)
@@ -45,7 +48,31 @@ static __always_inline __u32 flow_age(__u64 data, __u32 now)
 
 static __always_inline bool is_template(__u32 state)
 {
-	return (1U << FLOW_TEMPLATE | 1U << FLOW_TEMPLATE_NEW) >> state & 1;
+	return (1U << FLOW_TEMPLATE | 1U << FLOW_TEMPLATE_NEW | 1U << FLOW_TEMPLATE_LASTING) >> state & 1;
+}
+
+/* 1 when a flow, or a template, sent in more than one unit of time; else 0. */
+static __always_inline __u32 lasts(__u32 state)
+{
+	return (1U << FLOW_UDP_LASTING | 1U << FLOW_ESTABLISHED_LASTING | 1U << FLOW_TEMPLATE_LASTING) >> state & 1;
+}
+
+/* 1 when a flow, or a template, in this state lasts with its next packet in another unit of time; else 0. */
+static __always_inline __u32 is_young(__u32 state)
+{
+	return (1U << FLOW_UDP | 1U << FLOW_ESTABLISHED | 1U << FLOW_TEMPLATE) >> state & 1;
+}
+
+/* 1 when a number is not 0, else 0; without a branch for the verifier's sake. */
+static __always_inline __u32 is_set(__u32 number)
+{
+	return -(__u64)number >> 63;
+}
+
+/* Returns the state of a flow, or a template, that was in a state and met its next packet there after `age`. */
+static __always_inline __u32 grown(__u32 state, __u32 age)
+{
+	return state | (is_young(state) & is_set(age)) * FLOW_LASTING;
 }
 
 /* Whether an entry holds a flow, or a template, and is whole. */
@@ -57,7 +84,9 @@ static __always_inline bool is_live(__u32 state)
 /* Returns whether IPVS counts the state as ActiveConn, InActConn or PersistConn. */
 static __always_inline enum flow_class flow_class(__u32 state)
 {
-	if (state == FLOW_SYN_RECV || state == FLOW_ESTABLISHED || state == FLOW_UNCONFIRMED)
+	if ((1U << FLOW_SYN_RECV | 1U << FLOW_UNCONFIRMED | 1U << FLOW_ESTABLISHED | 1U << FLOW_ESTABLISHED_LASTING) >>
+		    state &
+	    1)
 		return FLOW_ACTIVE;
 	return is_template(state) ? FLOW_PERSISTENT : FLOW_INACTIVE;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Stores flows: in a free entry, or in the place of a flow that is over or was seen only once. Changes entries.
+ * Stores flows: in a free entry, or in the place of the flow for which the least speaks. Changes entries.
  */
 #pragma once
 
@@ -15,25 +15,31 @@ static __always_inline struct flow_counter *flow_counter(void)
 }
 
 /*
- * The order in which entries give way to a new flow: never used, over, seen once; among equals the oldest first. A flow
- * that was seen twice, and is not over, does not give way: single packets under forged addresses displace no such flow.
+ * The order in which entries give way to a new flow; among equals the one first whose last packet is the longest ago.
+ * A flood's flows stand below those of real clients, so that the flood displaces itself: it would have to send several
+ * packets for each of its flows, and some of them later. A flow that lasts and sent a short time ago never gives way.
  */
 enum standing {
 	STANDING_FREE,
 	STANDING_OVER,
-	STANDING_SEEN_ONCE,
-	STANDING_FIRM,
+	STANDING_BARE,  /* a TCP flow's handshake and no more, one datagram, one packet of a flow met in its middle */
+	STANDING_YOUNG, /* two datagrams */
+	STANDING_USED,  /* TCP went on after the handshake */
+	STANDING_LASTING,
+	STANDING_TAKEN, /* a CPU is writing the entry */
 };
 
 #define STANDING_SHIFT 32
-#define STANDING_OF(state, standing) ((__u64)(standing) << 2 * (state))
-#define STANDINGS                                                                                             \
-	(STANDING_OF(FLOW_SYN_RECV, STANDING_SEEN_ONCE) | STANDING_OF(FLOW_UNCONFIRMED, STANDING_SEEN_ONCE) | \
-	 STANDING_OF(FLOW_UDP_NEW, STANDING_SEEN_ONCE) | STANDING_OF(FLOW_TEMPLATE_NEW, STANDING_SEEN_ONCE) | \
-	 STANDING_OF(FLOW_CLOSE, STANDING_OVER) | STANDING_OF(FLOW_TIME_WAIT, STANDING_OVER) |                \
-	 STANDING_OF(FLOW_FIN_WAIT, STANDING_FIRM) | STANDING_OF(FLOW_UDP, STANDING_FIRM) |                   \
-	 STANDING_OF(FLOW_ESTABLISHED, STANDING_FIRM) | STANDING_OF(FLOW_TEMPLATE, STANDING_FIRM) |           \
-	 STANDING_OF(FLOW_BUSY, STANDING_FIRM))
+#define STANDING_OF(state, standing) ((__u64)(standing) << 4 * (state))
+#define STANDINGS                                                                                    \
+	(STANDING_OF(FLOW_SYN_RECV, STANDING_BARE) | STANDING_OF(FLOW_UNCONFIRMED, STANDING_BARE) |  \
+	 STANDING_OF(FLOW_UDP_NEW, STANDING_BARE) | STANDING_OF(FLOW_TEMPLATE_NEW, STANDING_BARE) |  \
+	 STANDING_OF(FLOW_CLOSE, STANDING_OVER) | STANDING_OF(FLOW_TIME_WAIT, STANDING_OVER) |       \
+	 STANDING_OF(FLOW_FIN_WAIT, STANDING_USED) | STANDING_OF(FLOW_UDP, STANDING_YOUNG) |         \
+	 STANDING_OF(FLOW_ESTABLISHED, STANDING_USED) | STANDING_OF(FLOW_TEMPLATE, STANDING_YOUNG) | \
+	 STANDING_OF(FLOW_BUSY, STANDING_TAKEN) | STANDING_OF(FLOW_UDP_LASTING, STANDING_LASTING) |  \
+	 STANDING_OF(FLOW_ESTABLISHED_LASTING, STANDING_LASTING) |                                   \
+	 STANDING_OF(FLOW_TEMPLATE_LASTING, STANDING_LASTING))
 
 /*
  * Returns an entry's standing and then its youth as one number, without a branch: with branches for each entry of two
@@ -43,11 +49,20 @@ static __always_inline __u64 rank_of(__u64 data, __u32 now)
 {
 	__u32 state = flow_state(data);
 	__s64 age = flow_age(data, now);
-	/* Past its time, firm becomes over and seen once becomes free. */
+	/* Past its time, each becomes over or free. */
 	__u64 expired = ((__s64)control.flow_timeouts[state] - age) >> 63;
-	__u64 standing = (STANDINGS >> 2 * state & 3) & ~(expired & 2);
+	__u64 standing = (STANDINGS >> 4 * state & 15) & ~(expired & ~(__u64)STANDING_OVER);
 
 	return standing << STANDING_SHIFT | (FLOW_TIME_MASK - age);
+}
+
+/* A flow that lasts keeps its entry for so many units after its last packet, also where all others last. */
+#define FIRM_UNITS 60
+
+/* Whether the entry with this rank does not give way. */
+static __always_inline bool is_firm(__u64 rank)
+{
+	return rank > ((__u64)STANDING_LASTING << STANDING_SHIFT | (FLOW_TIME_MASK - FIRM_UNITS));
 }
 
 static __always_inline __u32 standing_of(__u64 rank)
@@ -130,19 +145,47 @@ static __always_inline volatile __u64 *vacant_entry(volatile __u64 *table, __u64
 	return bucket_of(table, hash, words) + (place & (ways_of(words) - 1)) * words;
 }
 
-/* Returns which of the entries that a flow can have gives way first, and its standing. */
-static __always_inline __u32 pick_occupied(volatile __u64 *table, __u64 hash, __u32 words, __u32 now, __u32 *standing)
+/* Whether the entry that a flow gets first is free: while the table has room, true for most flows. */
+static __always_inline bool is_preferred_free(volatile __u64 *table, __u64 hash, __u32 words)
 {
-	__u64 best = ~0ULL >> 1;
+	const volatile __u64 *entry = bucket_of(table, hash, words) + preferred_way(hash, ways_of(words)) * words;
+
+	return flow_state(entry[words - 1]) == FLOW_FREE;
+}
+
+/* Whether some entry that a flow can have is free or holds an ended flow. */
+static __always_inline bool has_room(volatile __u64 *table, __u64 hash, __u32 words)
+{
+	const volatile __u64 *bucket = bucket_of(table, hash, words);
+	__u32 vacant = 0;
+
+#pragma unroll
+	for (__u32 place = 0; place < 2 * ways_of(words); place++) {
+		if (place == ways_of(words))
+			bucket = bucket_of(table, flow_second_hash(hash), words);
+		__u32 state = flow_state(bucket[(place & (ways_of(words) - 1)) * words + words - 1]);
+
+		vacant |= (1U << FLOW_FREE | 1U << FLOW_CLOSE | 1U << FLOW_TIME_WAIT) >> state;
+	}
+	return vacant & 1;
+}
+
+/*
+ * Returns which of the entries that a flow can have gives way first, and its rank. Among entries of the same second,
+ * which a flood makes thousands of, bits of the hash draw: in a fixed order the newest would always go.
+ */
+static __always_inline __u32 pick_occupied(volatile __u64 *table, __u64 hash, __u32 words, __u32 now, __u64 *rank)
+{
+	__u64 best = ~0ULL >> 1, draw = hash >> 24 & (2 * ways_of(words) - 1);
 
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < 2 * ways_of(words); i++) {
 		__u64 data = entry_in(table, hash, i, words)[words - 1];
 
-		best = lower(best, rank_of(data, now) << RANK_WAY_BITS | i);
+		best = lower(best, rank_of(data, now) << RANK_WAY_BITS | (i ^ draw));
 	}
-	*standing = standing_of(best >> RANK_WAY_BITS);
-	return best & ((1U << RANK_WAY_BITS) - 1);
+	*rank = best >> RANK_WAY_BITS;
+	return (best & ((1U << RANK_WAY_BITS) - 1)) ^ draw;
 }
 
 /*
@@ -152,14 +195,14 @@ static __always_inline __u32 pick_occupied(volatile __u64 *table, __u64 hash, __
 static __always_inline volatile __u64 *displace_in(volatile __u64 *table, __u64 hash, __u32 words, __u32 now,
 						   __u64 *before)
 {
-	__u32 standing = STANDING_FREE;
-	volatile __u64 *entry = entry_in(table, hash, pick_occupied(table, hash, words, now, &standing), words);
+	__u64 rank = 0;
+	volatile __u64 *entry = entry_in(table, hash, pick_occupied(table, hash, words, now, &rank), words);
 
-	if (standing >= STANDING_FIRM)
+	if (is_firm(rank))
 		return NULL;
 	*before = entry[words - 1];
 	/* Another CPU may have changed it meanwhile. */
-	if (flow_state(*before) == FLOW_BUSY || standing_of(rank_of(*before, now)) > standing)
+	if (flow_state(*before) == FLOW_BUSY || rank_of(*before, now) > rank)
 		return NULL;
 	return exchange(&entry[words - 1], *before, FLOW_DATA_BUSY) ? entry : NULL;
 }
@@ -210,7 +253,7 @@ static __always_inline bool store_displacing(volatile __u64 *table, const __u64 
 	if (flow_state(before) != FLOW_FREE) {
 		NOTE(displaced, before);
 		count_flow(flow_number(before), flow_state(before), -1);
-		COUNT(counter->evicted, standing_of(rank_of(before, now)) >= STANDING_SEEN_ONCE);
+		COUNT(counter->evicted, standing_of(rank_of(before, now)) >= STANDING_BARE);
 	}
 	count_flow(flow_number(data), flow_state(data), 1);
 	return true;
@@ -233,7 +276,7 @@ __noinline int displace_flow(struct flow_query *query, __u64 data)
 
 /*
  * Stores the query's flow, which has no entry. False when there is no room: all entries that it could have hold flows
- * that were seen twice and are not over.
+ * that last and sent a short time ago.
  */
 static __always_inline bool store_flow(struct flow_query *query, volatile __u64 *table, __u64 hash, __u32 words,
 				       __u32 number, __u32 state)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "delivery.h"
+#include "martian.h"
 #include "schedule.h"
 #include "template.h"
 
@@ -65,6 +66,12 @@ static __always_inline __u32 choose(struct flow_query *query, const struct polic
 	return schedule_flow(query, policy);
 }
 
+/* Returns the state of a template whose client begins another flow. */
+static __always_inline __u32 template_after(const struct flow_query *query)
+{
+	return grown(flow_state(query->template_data), flow_age(query->template_data, query->now));
+}
+
 /* Assigns the flow of a persistent client: to the destination of its other flows, or as assign() does. */
 static __always_inline __u32 assign_persistent(struct flow_query *query, const struct policy *policy, __u32 otherwise)
 {
@@ -73,12 +80,12 @@ static __always_inline __u32 assign_persistent(struct flow_query *query, const s
 	__u32 number = found ? flow_number(template) : 0;
 
 	if (number && is_reached(number, query->copy)) {
-		change_template(query, found, number, flow_state(template));
+		change_template(query, found, number, template_after(query), query->now);
 		return number;
 	}
 	number = otherwise ? otherwise : choose(query, policy);
 	if (number && found)
-		change_template(query, found, number, flow_state(template));
+		change_template(query, found, number, template_after(query), query->now);
 	else if (number)
 		store_template(query, number);
 	return number;
@@ -174,6 +181,26 @@ static __always_inline bool turns_away(__u32 number, __u32 state)
 	return true;
 }
 
+/*
+ * What a flow's next state says about its client's template: two packets, that the address is not forged, or at least
+ * that the packet is not one of a flood; a flow that lasts, that the client does.
+ */
+static __always_inline void promote_template(struct flow_query *query, __u32 state)
+{
+	__u32 found = find_template(query);
+	__u64 data = query->template_data;
+	__u32 lasting = lasts(state) | lasts(flow_state(data));
+
+	if (found)
+		change_template(query, found, flow_number(data), FLOW_TEMPLATE | lasting * FLOW_LASTING,
+				lasting ? data : query->now);
+}
+
+/* The states of flows whose templates are promoted. */
+#define KNOWN_STATES                                                                                 \
+	(1U << FLOW_UNCONFIRMED | 1U << FLOW_UDP | 1U << FLOW_ESTABLISHED | 1U << FLOW_UDP_LASTING | \
+	 1U << FLOW_ESTABLISHED_LASTING)
+
 /* Changes the entry of a flow that goes on, or begins again, and its client's template. */
 static __always_inline void go_on(struct flow_query *query, const struct policy *policy, __u32 number, __u32 next,
 				  __u32 words)
@@ -181,14 +208,8 @@ static __always_inline void go_on(struct flow_query *query, const struct policy 
 	__u64 data = query->data;
 
 	change_entry(data_at(query->found - 1, words), data, number, next, query->now);
-	if (policy->flags & POLICY_PERSISTENT && next != flow_state(data) &&
-	    (next == FLOW_ESTABLISHED || next == FLOW_UDP)) {
-		/* The client's address is not forged, or at least the packet is not one of a flood. */
-		__u32 found = find_template(query);
-
-		if (found)
-			change_template(query, found, flow_number(query->template_data), FLOW_TEMPLATE);
-	}
+	if (policy->flags & POLICY_PERSISTENT && next != flow_state(data) && KNOWN_STATES >> next & 1)
+		promote_template(query, next);
 }
 
 /*
@@ -217,7 +238,7 @@ static __always_inline __u32 follow_known(struct flow_query *query, const struct
 	if (unlikely(leaves))
 		return fail(query, FOLLOW_AGAIN);
 	if (query->event != EVENT_PASSIVE)
-		go_on(query, policy, number, next_state(state, query->event), words);
+		go_on(query, policy, number, state_after(data, query->event, query->now), words);
 	return number;
 }
 
@@ -248,11 +269,36 @@ static __always_inline __u32 begin_hashed(struct flow_query *query, const struct
 	return number;
 }
 
-/* Begins a flow that has no entry, under the other schedulers. */
+/* By event, the state that a flow begins with under a scheduler that is not hashed. */
+#define BEGUN_STATES                                                                                               \
+	(FLOW_SYN_RECV << 4 * EVENT_SYN | FLOW_UNCONFIRMED << 4 * EVENT_ACK | FLOW_UDP_NEW << 4 * EVENT_DATAGRAM | \
+	 FLOW_UDP_NEW << 4 * EVENT_INITIAL)
+
+/*
+ * Begins a flow that has no entry, under the other schedulers; or goes on with one that a flood displaced, where
+ * entries are crowded. `state` is the state to store the flow with.
+ */
 static __always_inline __u32 begin_scheduled(struct flow_query *query, const struct policy *policy, __u32 *state)
 {
-	*state = is_datagram(query->event) ? FLOW_UDP_NEW : FLOW_SYN_RECV;
+	*state = BEGUN_STATES >> 4 * (query->event & 7) & 15;
 	return assign(query, policy, 0);
+}
+
+/* Whether the client cannot be one. */
+static __always_inline bool has_martian(const struct flow_query *query, __u32 words)
+{
+	/* As in policy_of(): kernel 6.1 wants the key on the stack. */
+	__u32 copy = query->copy;
+	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
+	bool is_ipv6 = words == FLOW6_WORDS;
+
+	return table && may_be_martian(query->words, table, is_ipv6) && is_martian(query->words, copy, is_ipv6);
+}
+
+/* Whether a packet opens a flow under a scheduler that is not hashed. */
+static __always_inline bool is_opening(__u32 event)
+{
+	return event == EVENT_SYN || is_datagram(event);
 }
 
 static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
@@ -263,7 +309,10 @@ static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 		return 0;
 	__u32 previous = previous_of(query, policy), number, state = FLOW_FREE;
 	bool hashed = is_hashed(policy);
+	query->scheduler = policy->scheduler;
 
+	if (unlikely(has_martian(query, words)))
+		return fail(query, VERDICT_MARTIAN);
 	if (policy->flags & POLICY_ONE_PACKET || (!(query->flags & SERVICE_TRACK) && previous == SLOT_UNMOVED)) {
 		if (query->event == EVENT_PASSIVE)
 			return fail(query, FOLLOW_AGAIN);
@@ -290,15 +339,16 @@ static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 		query->previous = previous_number(query, previous);
 		return fail(query, FOLLOW_AGAIN);
 	}
-	if (!hashed && !is_datagram(query->event) && query->event != EVENT_SYN)
+	query->crowded = !hashed && is_crowded(query);
+	if (!hashed && !is_opening(query->event) && !query->crowded)
 		return fail(query, VERDICT_NO_FLOW);
 	number = hashed ? begin_hashed(query, policy, previous, &state) : begin_scheduled(query, policy, &state);
 	if (!number)
 		return no_destination(query);
 	NOTE(state, state);
 	bool stored = state != FLOW_FREE && store_flow(query, table, hash, words, number, state);
-	/* Without its entry, later packets of the flow would not find its destination. */
-	if (!hashed && !stored)
+	/* Without its entry, later packets of the flow would not find its destination, unless its hash leads there. */
+	if (!hashed && !stored && !query->crowded)
 		return fail(query, VERDICT_FLOWS_FULL);
 	query->opens = query->event == EVENT_SYN || (stored && is_datagram(query->event));
 	return number;
@@ -325,8 +375,8 @@ __noinline int follow_again(struct flow_query *query)
 	query->verdict = VERDICT_NO_DESTINATION;
 	if (query->event == EVENT_PASSIVE)
 		return follow_passive(query, policy, query->previous);
-	__u32 number = assign(query, policy, 0), state = flow_state(query->data);
-	__u32 next = next_state(state, query->event);
+	__u32 number = assign(query, policy, 0);
+	__u32 next = state_after(query->data, query->event, query->now);
 
 	if (!number)
 		return no_destination(query);
@@ -371,6 +421,7 @@ static __always_inline __u32 follow(const struct frame *frame, const struct pack
 	query->opens = false;
 	query->diverted = false;
 	query->first_went = packet->first_went;
+	query->crowded = false;
 	query->verdict = VERDICT_NO_DESTINATION;
 
 	__u32 number = delivery->is_ipv6 ? follow_flow6(query) : follow_flow4(query);

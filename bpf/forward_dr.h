@@ -153,6 +153,8 @@ static __always_inline bool may_leave(struct xdp_md *context, const struct frame
 		return false;
 	if (unlikely(is_not_sent(delivery->destination)))
 		return is_local(delivery->destination) || stop(delivery, VERDICT_UNRESOLVED, verdict);
+	if (unlikely(is_from_destination(frame, delivery->destination)))
+		return stop(delivery, VERDICT_FROM_REAL_SERVER, verdict);
 	if (unlikely(ip_bytes_of(packet, delivery) > delivery->table->mtu) &&
 	    (lean || !delivery->egress || ip_bytes_of(packet, delivery) > delivery->egress->mtu))
 		return refuse(context, packet, delivery, VERDICT_TOO_LONG,
@@ -178,6 +180,18 @@ static __always_inline enum verdict rewrite_and_send(struct xdp_md *context, con
 		decrement_ttl((void *)packet->ip, delivery->is_ipv6);
 	rewrite_macs(frame->start, delivery->destination);
 	return VERDICT_FORWARDED;
+}
+
+/* For explain: which service the packet is for, and which flow it belongs to. */
+static __always_inline void note_match(const struct frame *frame, const struct packet *packet,
+				       const struct delivery *delivery)
+{
+	NOTE_BY(fill_flow_key(trace.words, packet, delivery));
+	NOTE(service, delivery->match->number);
+	NOTE(client_port, packet->ports->source);
+	NOTE(port, packet->ports->destination);
+	NOTE(protocol, packet->protocol);
+	NOTE(tags, frame->tags);
 }
 
 /*
@@ -209,12 +223,7 @@ static __always_inline enum verdict forward_dr(struct xdp_md *context, const str
 	if (!delivery.table)
 		return verdict;
 
-	NOTE_BY(fill_flow_key(trace.words, packet, &delivery));
-	NOTE(service, match->number);
-	NOTE(client_port, packet->ports->source);
-	NOTE(port, packet->ports->destination);
-	NOTE(protocol, packet->protocol);
-	NOTE(tags, frame->tags);
+	note_match(frame, packet, &delivery);
 	if (!pick(context, frame, packet, &delivery, lean, &verdict))
 		return verdict;
 	NOTE(number, delivery.number);

@@ -48,6 +48,16 @@ static __always_inline bool is_from_director(const struct frame *frame, const st
 	return false;
 }
 
+/*
+ * Whether the frame came from the destination that it would go to: that one is a director too and sent it here as to a
+ * real server, or has no VIP. Sent back, it could go to and fro forever.
+ */
+static __always_inline bool is_from_destination(const struct frame *frame, const struct destination *destination)
+{
+	/* Bytes 6 to 13 and 0 to 7: a MAC each, and two more bytes that the shift drops. */
+	return (*(const __u64 *)(frame->start + ETH_ALEN) ^ *(const __u64 *)destination) << 16 == 0;
+}
+
 /* Returns the interface with this index; NULL when it is not among the director's. */
 static __always_inline const struct nic *nic_of(__u32 ifindex, __u32 copy)
 {

@@ -78,6 +78,8 @@ enum entry_protocol {
 	 * traffic from traffic that is not ours at all.
 	 */
 	PROTOCOL_VIP = 255,
+	/* The same for the host's own addresses that are no VIPs: no packet from the network has them as its source. */
+	PROTOCOL_OWN = 253,
 };
 
 /* Properties of a service, beside its ring. */
@@ -99,7 +101,7 @@ enum service_flag : __u8 {
 struct service4 {
 	__be32 address;
 	__be16 port;
-	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP or PROTOCOL_VIP; 0 in an empty entry */
+	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP, PROTOCOL_VIP or PROTOCOL_OWN; 0 in an empty entry */
 	__u8 zero;
 	__u32 first;  /* index of the service's first destination */
 	__u32 ring;   /* index of the ring's first slot */
@@ -165,6 +167,9 @@ struct services6 {
 /* Other directors, whose frames are recognized by their source MAC. */
 #define MAX_DIRECTORS 6
 
+/* Words of a bitmap that says which clients may be martians: one for each value of a byte. */
+#define MARTIAN_WORDS 256
+
 /* How many destinations and slots struct destinations is declared with. */
 #define DECLARED_DESTINATIONS 1
 #define DECLARED_SLOTS 2
@@ -180,7 +185,9 @@ struct destinations {
 	__u32 mtu; /* the smallest of all egress interfaces: packets up to that length need no second look */
 	__u32 zero;
 	__u64 directors[MAX_DIRECTORS]; /* MACs as they stand in a frame, in the lower 48 bits; 0 ends the list */
-	__u64 own_mac; /* of the only interface, in the lower 48 bits; entries begin with a cache line */
+	__u64 own_mac;                  /* of the only interface, in the lower 48 bits */
+	__u64 martians4[MARTIAN_WORDS]; /* which clients may be martians (martian.h) */
+	__u64 martians6[MARTIAN_WORDS]; /* entries begin with a cache line */
 	struct destination entry[DECLARED_DESTINATIONS];
 	/*
 	 * The same entries by their numbers, where flows find them although a change may give them other indices. 0: no
@@ -341,21 +348,27 @@ struct loads {
 
 /*
  * States of flows, as IPVS has them where only the client's half is seen. At most 16: entries have four bits for them.
- * A flow that was seen once could be forged: it gives way to others, a flow that was seen twice does not.
+ *
+ * In direct routing no answer is seen, so a few packets may all be forged. The states keep apart how much speaks for a
+ * flow: the less, the sooner it gives way to others (enum standing). A flow lasts once it sent in more than one unit of
+ * time: its state then is that of a young flow with FLOW_LASTING added. Listings show both under one name.
  */
 enum flow_state {
 	FLOW_FREE,
 	FLOW_SYN_RECV,
-	FLOW_UNCONFIRMED,  /* a TCP flow met in its middle, one packet so far; listed as established */
+	FLOW_UNCONFIRMED,  /* established TCP, one packet of it so far: its handshake's last, or one in its middle */
 	FLOW_UDP_NEW,      /* one packet so far */
 	FLOW_TEMPLATE_NEW, /* a template none of whose flows was seen twice yet */
-	FLOW_CLOSE,
-	FLOW_TIME_WAIT,
-	FLOW_FIN_WAIT,
 	FLOW_UDP,
 	FLOW_ESTABLISHED,
 	FLOW_TEMPLATE,
-	FLOW_BUSY = 15, /* a CPU is writing the entry */
+	FLOW_BUSY, /* a CPU is writing the entry */
+	FLOW_CLOSE,
+	FLOW_TIME_WAIT,
+	FLOW_FIN_WAIT,
+	FLOW_UDP_LASTING = 13,
+	FLOW_ESTABLISHED_LASTING,
+	FLOW_TEMPLATE_LASTING, /* one of its flows lasts, or its client came back */
 };
 
 /*
@@ -369,6 +382,7 @@ enum flow_field {
 	FLOW_STATE_SHIFT = 24,
 	FLOW_NUMBER_MASK = 0xfffff,
 	FLOW_STATE_MASK = 0xf,
+	FLOW_LASTING = 8, /* the bit of a state by which a flow that lasts differs from a young one */
 	FLOW_TIME_MASK = 0xffffff,
 };
 
@@ -457,26 +471,28 @@ struct flow_query {
 	__u8 flags;
 	__u8 event;
 	__u8 is_ipv6;
-	__u8 opens;    /* found out: it began a flow */
-	__u8 verdict;  /* found out: why there is no destination */
-	__u8 diverted; /* found out: its slot's destination is at its threshold, and it went to another */
-	__u8 zero;
+	__u8 opens;       /* found out: it began a flow */
+	__u8 verdict;     /* found out: why there is no destination */
+	__u8 diverted;    /* found out: its slot's destination is at its threshold, and it went to another */
+	__u8 crowded;     /* found out: no entry that its flow could have is free, so its hash schedules it */
 	__u32 first_went; /* as in struct packet */
 	__u32 found;      /* found out: 1 + the index of the flow's entry; 0: none */
 	__u32 previous;   /* found out: the number of the destination that the slot led to before; 0: none */
+	__u32 scheduler;  /* an enum scheduler: the service's, or where its flow is crowded, the one in its place */
+	__u32 zero;
 	/* Out of the frame of an unusual packet. */
 	__u64 client[2];
 	struct ports ports;
 	struct probe probe;
 	struct scan scan;
-	__u64 reserved[8]; /* no two CPUs' share a cache line, nor the pair of lines that are fetched together */
+	__u64 reserved[7]; /* no two CPUs' share a cache line, nor the pair of lines that are fetched together */
 };
 
 /* Counts of what one CPU did to the flow tables. */
 struct flow_counter {
 	__u64 stored;
 	__u64 evicted; /* flows whose entries others took before they were over */
-	__u64 refused; /* flows that found no room, because all others were seen twice */
+	__u64 refused; /* flows that found no room, because all others last and sent a short time ago */
 	__u64 zero;
 };
 

@@ -33,12 +33,18 @@ static __always_inline bool pick_by_entry(const struct packet *packet, struct de
 	return delivery->number != 0;
 }
 
-/* Picks by the slot of the ring, maybe no destination (number 0). False when the flow must be followed. */
+/*
+ * Picks by the slot of the ring, maybe no destination (number 0). False when the flow must be followed, which also
+ * finds the verdict of a martian.
+ */
 static __always_inline bool pick_by_slot(const struct packet *packet, struct delivery *delivery)
 {
 	__u8 flags = delivery->match->flags;
 	__u32 slot = slot_of(packet, delivery);
 
+	if (unlikely(may_be_martian(packet->client, delivery->table, delivery->is_ipv6)) &&
+	    is_martian(packet->client, *delivery->copy, delivery->is_ipv6))
+		return false;
 	if (uses(FEATURE_FLOWS) && flags & (SERVICE_POLICY | SERVICE_MOVED) &&
 	    (flags & SERVICE_POLICY || is_moved(delivery->table, delivery->match, slot)))
 		return false;

@@ -17,9 +17,11 @@
 /* Returns the number of the destination for a new flow; 0 when none takes it. */
 static __always_inline __u32 schedule_flow(struct flow_query *query, const struct policy *policy)
 {
-	if (policy->scheduler < SCHEDULER_LC)
+	__u32 scheduler = query->scheduler;
+
+	if (scheduler < SCHEDULER_LC)
 		return schedule_by_slot(query);
-	if (policy->scheduler <= SCHEDULER_NQ)
+	if (scheduler <= SCHEDULER_NQ)
 		return schedule_least(query);
-	return policy->scheduler == SCHEDULER_TWOS ? schedule_twos(query) : schedule_scan(query);
+	return scheduler == SCHEDULER_TWOS ? schedule_twos(query) : schedule_scan(query);
 }

@@ -61,7 +61,7 @@ __noinline int schedule_scan(struct flow_query *query)
 
 	if (!cursor)
 		return 0;
-	*scan = (struct scan){.scheduler = policy->scheduler, .cached = cursor->cached};
+	*scan = (struct scan){.scheduler = query->scheduler, .cached = cursor->cached};
 	bpf_loop(policy->candidates, scan_one, &walking, 0);
 	if (policy->scheduler == SCHEDULER_FO || policy->scheduler == SCHEDULER_OVF)
 		return scan->best;

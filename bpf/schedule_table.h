@@ -110,7 +110,8 @@ __noinline int schedule_by_slot(struct flow_query *query)
 		if (!cursor)
 			return 0;
 		/* One count for all CPUs: that is what makes round robin alternate strictly. */
-		slot = (FETCH_AND_ADD(cursor->count, 1) + policy->base) % length;
+		slot = query->crowded ? (query->hash >> 32) * length >> 32
+				      : (FETCH_AND_ADD(cursor->count, 1) + policy->base) % length;
 		looks_on = true;
 	} else {
 		slot = hashed_slot(query, policy);
@@ -134,7 +135,7 @@ __noinline int schedule_by_slot(struct flow_query *query)
 	};
 	long steps = bpf_loop(length, probe_next, &walking, 0);
 	NOTE(looked_on, steps);
-	if (cursor && probe->found)
+	if (cursor && probe->found && !query->crowded)
 		FETCH_AND_ADD(cursor->count, steps);
 	return probe->found;
 }

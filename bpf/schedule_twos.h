@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The scheduler twos: two weighted draws, of which the less loaded destination wins.
+ * Weighted draws: two for the scheduler twos, of which the less loaded destination wins; one by a flow's hash where a
+ * flood may displace its entry.
  */
 #pragma once
 
@@ -72,6 +73,13 @@ __noinline int schedule_twos(struct flow_query *query)
 	bpf_loop(policy->candidates, sum_one, &draw, 0);
 	if (!draw.number)
 		return 0;
+	/*
+	 * A flow whose entry a flood may displace at any time is scheduled by its hash and the weights alone, so that
+	 * each of its packets finds the same destination with an entry or without. Most flows that count are the
+	 * flood's then.
+	 */
+	if (query->crowded)
+		return draw_by(&draw, query->hash, policy->candidates);
 	__u64 random = mix(FETCH_AND_ADD(cursor->count, 1) + 1);
 	__u32 one = draw_by(&draw, random, policy->candidates);
 	__u64 weight = draw.weight;

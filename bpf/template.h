@@ -69,12 +69,45 @@ __noinline int store_template(struct flow_query *query, __u32 number)
 			      : store_template_in(query, key, FLOW4_WORDS, data);
 }
 
-/* Gives the template that was found another destination, state, or the present time. */
-__noinline int change_template(struct flow_query *query, __u32 found, __u32 number, __u32 state)
+/* Gives the template that was found another destination, state, or time. */
+__noinline int change_template(struct flow_query *query, __u32 found, __u32 number, __u32 state, __u32 time)
 {
 	if (!query)
 		return 0;
 	change_entry(query->is_ipv6 ? data_at(found - 1, FLOW6_WORDS) : data_at(found - 1, FLOW4_WORDS),
-		     query->template_data, number, state, query->now);
+		     query->template_data, number, state, time);
+	return 1;
+}
+
+static __always_inline bool is_crowded_in(const struct flow_query *query, __u32 words)
+{
+	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
+	__u64 hash = query->flow_hash;
+
+	return table && !is_preferred_free(table, hash, words) && !has_room(table, hash, words);
+}
+
+/*
+ * Returns 1 when no entry that the query's flow can have is free or holds an ended flow. Then a flood may displace the
+ * flow at any time, so its hash schedules it (schedule_flow()): its own, or where the service is persistent its
+ * client's, so that the client's flows stay together also when their template is lost.
+ */
+__noinline int is_crowded(struct flow_query *query)
+{
+	const struct policy *policy = query ? policy_of(query->service, query->copy) : NULL;
+	__u64 key[3] = {};
+
+	if (!policy || !(query->is_ipv6 ? is_crowded_in(query, FLOW6_WORDS) : is_crowded_in(query, FLOW4_WORDS)))
+		return 0;
+	NOTE_STEP(TRACE_CROWDED);
+	/* How many flows each destination has says little then: they are mostly a flood's. */
+	if (query->scheduler == SCHEDULER_FO || query->scheduler == SCHEDULER_OVF)
+		query->scheduler = SCHEDULER_FO;
+	else if (query->scheduler >= SCHEDULER_LC)
+		query->scheduler = SCHEDULER_TWOS;
+	if (policy->flags & POLICY_PERSISTENT) {
+		fill_template_key(key, query);
+		query->hash = query->is_ipv6 ? ring_hash6(key[0], key[1], 0) : ring_hash4(key[0], 0);
+	}
 	return 1;
 }

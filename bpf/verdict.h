@@ -19,15 +19,18 @@ enum verdict {
 	VERDICT_DROPPED,        /* no destination of the service takes it, and the service is configured to drop then */
 	VERDICT_OTHER_HOST,     /* the frame is addressed to another host's MAC, or to many: passed up */
 	VERDICT_FROM_DIRECTOR,  /* another director sent it here, to a real server: passed up, never scheduled again */
+	/* It came from the real server that it would go to: passed up, it is for this host. */
+	VERDICT_FROM_REAL_SERVER,
+	VERDICT_MARTIAN,        /* its source, or the client of an ICMP error, cannot be: dropped, as Linux does */
 	VERDICT_ICMP,           /* ICMP to a VIP other than errors about a flow, echo for example: passed up */
 	VERDICT_OTHER_PROTOCOL, /* to a VIP, neither TCP nor UDP nor ICMP: passed up */
 	VERDICT_FRAGMENT,       /* a fragment whose first was not seen, or fragments are off: dropped */
 	VERDICT_EXTENSION,      /* too many IPv6 extension headers, or a routing header with segments left: passed up */
 	VERDICT_TOO_LONG,       /* longer than the MTU of the interface it would leave by: answered with that MTU */
 	VERDICT_TTL, /* TTL or hop limit is at its end, and the service decrements it: answered with time exceeded */
-	VERDICT_NO_EGRESS,  /* no interface to leave by, or no room for a tag: answered with host unreachable */
-	VERDICT_NO_FLOW,    /* a TCP packet in the middle of a flow that is not known: passed up, the host resets */
-	VERDICT_FLOWS_FULL, /* a new flow that could not be remembered, and must be: dropped, the client tries again */
+	VERDICT_NO_EGRESS,      /* no interface to leave by, or no room for a tag: answered with host unreachable */
+	VERDICT_NO_FLOW,        /* a TCP packet in the middle of a flow that is not known: passed up, the host resets */
+	VERDICT_FLOWS_FULL,     /* a new flow that lost its entry to another CPU's: dropped, the client tries again */
 	VERDICT_SERVICE_GONE,   /* of a known flow whose service was removed: dropped, as in IPVS, until it is over */
 	VERDICT_TRUNCATED,      /* a VIP's packet whose headers are cut off: dropped */
 	VERDICT_MALFORMED,      /* a VIP's packet whose IP header contradicts itself: passed up */

@@ -189,10 +189,10 @@ struct Mask {
   uint32_t group;  // the number that its templates stand under
 };
 
-// Timeouts by state that held before a time of the data path.
+// Timeouts by table and state that held before a time of the data path.
 struct Period {
   uint32_t until;
-  std::vector<uint32_t> timeouts;
+  std::array<std::vector<uint32_t>, 2> timeouts;
 };
 
 // One look at all entries: forgets what is over, counts what is not.
@@ -202,7 +202,7 @@ class Sweep : public Work {
       : Work(options.env()),
         tables_{options.FlowTable("flows4", false), options.FlowTable("flows6", true)},
         now_(options.Number("now")),
-        timeouts_(options.Array<uint32_t>("timeouts")),
+        timeouts_{options.Array<uint32_t>("timeouts4"), options.Array<uint32_t>("timeouts6")},
         dead_(options.Array<uint8_t>("dead")),
         dead_services_(options.Array<uint8_t>("deadServices")) {
     const auto& loads = Mapping::WritableArgument(options.env(), options.object().Get("loads"), "loads");
@@ -230,11 +230,14 @@ class Sweep : public Work {
     for (uint32_t i = 0; i < past.Length(); ++i) {
       const auto each = past.Get(i).As<Napi::Object>();
       const auto number = [&](const char* name) { return each.Get(name).ToNumber().Uint32Value(); };
-      auto timeouts = options.ElementsOf<uint32_t>(each.Get("timeouts"), "timeouts");
-      timeouts.resize(kStates);
-      past_[number("service")].push_back({number("until"), std::move(timeouts)});
+      const auto row = [&](const char* name) {
+        auto timeouts = options.ElementsOf<uint32_t>(each.Get(name), name);
+        timeouts.resize(kStates);
+        return timeouts;
+      };
+      past_[number("service")].push_back({number("until"), {row("timeouts4"), row("timeouts6")}});
     }
-    states_.resize(timeouts_.size());
+    states_.resize(timeouts_[0].size());
     counted_.resize(loads_.size() * FLOW_CLASS_COUNT);
   }
 
@@ -265,16 +268,18 @@ class Sweep : public Work {
 
  private:
   // The timeout that held when a flow's last packet came.
-  uint32_t TimeoutOf(uint16_t service, uint64_t data) const {
+  uint32_t TimeoutOf(const Table& table, uint16_t service, uint64_t data) const {
+    const auto& timeouts = timeouts_[table.is_ipv6()];
     const uint32_t state = flow_state(data);
     if (const auto found = past_.find(service); found != past_.end()) {
-      for (const auto& [until, timeouts] : found->second) {
-        if (flow_age(data, until) > 0) return timeouts[state] != 0 ? timeouts[state] : UINT32_MAX;
+      for (const auto& [until, tables] : found->second) {
+        const auto& past = tables[table.is_ipv6()];
+        if (flow_age(data, until) > 0) return past[state] != 0 ? past[state] : UINT32_MAX;
       }
     }
     const size_t index = service * kStates + state;
     // A service that came since the sweep began.
-    return index < timeouts_.size() && timeouts_[index] != 0 ? timeouts_[index] : UINT32_MAX;
+    return index < timeouts.size() && timeouts[index] != 0 ? timeouts[index] : UINT32_MAX;
   }
 
   // A client, or its network, as one number: what its template has in common with its flows.
@@ -292,7 +297,7 @@ class Sweep : public Work {
         const uint32_t state = flow_state(data);
         if (!is_live(state) || is_template(state)) continue;
         const Key key = ReadKey(table, i);
-        if (masks_.contains(key.service) && flow_age(data, now_) <= TimeoutOf(key.service, data)) {
+        if (masks_.contains(key.service) && flow_age(data, now_) <= TimeoutOf(table, key.service, data)) {
           living_.insert(ClientOf(key));
         }
       }
@@ -316,7 +321,7 @@ class Sweep : public Work {
     const uint32_t state = flow_state(data);
     if (!is_live(state)) return false;
     const Key key = ReadKey(table, index);
-    const uint32_t number = flow_number(data), timeout = TimeoutOf(key.service, data);
+    const uint32_t number = flow_number(data), timeout = TimeoutOf(table, key.service, data);
     if (Has(dead_services_, key.service)) return !Forget(table, index, data);
     if (Has(dead_, number)) {
       // Whose destination is gone is nobody's until its next packet, and goes to another then. A packet can have
@@ -411,7 +416,7 @@ class Sweep : public Work {
   std::shared_ptr<Mapping::Region> loads_region_;
   std::span<load> loads_;
   uint32_t now_;
-  std::vector<uint32_t> timeouts_;
+  std::array<std::vector<uint32_t>, 2> timeouts_;
   std::unordered_map<uint32_t, std::vector<Period>> past_;
   std::vector<uint8_t> dead_;
   std::vector<uint8_t> dead_services_;

@@ -179,6 +179,8 @@ export interface ExplainedFlow {
   readonly displaces?: ExplainedEntry | undefined;
   /** It would be stored if the table had room. */
   readonly noRoom: boolean;
+  /** No entry that it could have is free, so that its hash chooses its real server. */
+  readonly crowded: boolean;
 }
 
 export interface ExplainedSlot {
@@ -284,6 +286,8 @@ export interface FlowTableReport {
   readonly family: 'IPv4' | 'IPv6';
   readonly entries: number;
   readonly used: number;
+  /** New flows displace others, and flows that sent little end sooner, until it is emptier again. */
+  readonly full: boolean;
   /** Buckets without a free entry: flows that belong there go to their second bucket. */
   readonly fullBuckets: number;
   readonly bytes: number;

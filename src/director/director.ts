@@ -90,6 +90,11 @@ export class Director {
     ];
   }
 
+  /** The flow tables that are full, as text: that begins and ends between rounds, and has log lines of its own. */
+  get fullTables(): readonly string[] {
+    return this.#sweeper.problems;
+  }
+
   interfaces(): InterfaceReport[] {
     return this.#attachments.report(this.#desired.interfaces);
   }
@@ -290,8 +295,8 @@ export class Director {
 }
 
 function sameImage(a: Image, b: Image): boolean {
-  const surroundings = ({ interfaces, directors, features, flows, timeouts, icmpLimits }: Image): string =>
-    JSON.stringify([interfaces, directors, features, flows, timeouts, icmpLimits]);
+  const surroundings = ({ interfaces, own, directors, features, flows, timeouts, icmpLimits }: Image): string =>
+    JSON.stringify([interfaces, own, directors, features, flows, timeouts, icmpLimits]);
   return (
     a.services.length === b.services.length &&
     a.services.every((service, i) => service === b.services[i]) &&

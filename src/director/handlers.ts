@@ -56,7 +56,7 @@ function statusOf(options: HandlerOptions, startedAt: string): StatusReport {
     removed: removedServices(dataPlane),
     changes: unsaved.count,
     changedSince: unsaved.since,
-    problems: [...director.problems, ...stores.problems],
+    problems: [...director.problems, ...director.fullTables, ...stores.problems],
   };
 }
 

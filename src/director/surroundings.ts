@@ -49,14 +49,19 @@ export class Surroundings {
       ...directors.filter((each): each is IpAddress => !isMac(each)),
     ];
     await this.#resolver.track(addresses, interfaces);
-    return { interfaces, resolutions: this.#resolver.resolutions(), icmpLimits: readIcmpLimits() };
+    return {
+      interfaces,
+      resolutions: this.#resolver.resolutions(),
+      own: this.#network.ownAddresses(),
+      icmpLimits: readIcmpLimits(),
+    };
   }
 
   /** Returns the surroundings of another model, in which real servers that are new answer. */
   expectedFor(model: Model): World {
     const interfaces = model.interfaces.flatMap((name) => this.#network.interface(name) ?? []);
-    const resolutions = this.#resolver.resolutions();
-    return withNewcomers({ interfaces, resolutions, icmpLimits: readIcmpLimits() }, model);
+    const [resolutions, own] = [this.#resolver.resolutions(), this.#network.ownAddresses()];
+    return withNewcomers({ interfaces, resolutions, own, icmpLimits: readIcmpLimits() }, model);
   }
 
   /** The addresses that were looked for until now. */

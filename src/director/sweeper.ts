@@ -1,6 +1,7 @@
 /** Looks at all flows every two seconds, and starts a round if something follows from that. */
 
 import type { DataPlane, FlowStatistics } from '../dataplane/index.js';
+import { Fill } from './fill.js';
 import type { Logger } from './log.js';
 import type { Overlays } from './overlays/index.js';
 import { flowsLeft } from './reports/flows-left.js';
@@ -20,13 +21,20 @@ export class Sweeper {
   readonly #options: SweeperOptions;
   readonly #timer: NodeJS.Timeout;
   #sweeping: Promise<void> | undefined;
+  readonly #fill: Fill;
   #flows: FlowStatistics | undefined;
 
   constructor(options: SweeperOptions) {
     this.#options = options;
+    this.#fill = new Fill(options.log);
     this.#timer = setInterval(() => {
       void this.sweep();
     }, SWEEP_MS);
+  }
+
+  /** The flow tables that are full, as text. */
+  get problems(): readonly string[] {
+    return this.#fill.problems;
   }
 
   /** Looks at all flows, and returns the result; undefined before the first publication. Calls share one sweep. */
@@ -52,6 +60,7 @@ export class Sweeper {
         return;
       }
       this.#flows = result.flows;
+      this.#fill.update(result.flows.tables, dataPlane.flowTotals());
       const now = Date.now();
       const changed = overlays.advance((service, address) => flowsLeft(dataPlane, service, address), now);
       changed.forEach((each) => {

@@ -24,7 +24,7 @@ import { answerSourcesOf } from './answers.js';
 import { featuresFor } from './features.js';
 import type { Compilable, CompiledService, Image } from './image.js';
 import { MH_SLOTS } from './ipvs-hash.js';
-import { markEntries } from './marks.js';
+import { type MarkEntry, markEntries } from './marks.js';
 import { MAX_MEMBERS } from './ring.js';
 import { ringFor, type Rings, slotsFor } from './rings.js';
 import { isSameRoute, type Router, routerOf } from './routes.js';
@@ -41,19 +41,33 @@ export function compile(model: Compilable, world: World): Image {
   const interfaces = [...world.interfaces].sort((a, b) => a.ifindex - b.ifindex);
   const wanted = allServices(model);
   const services = compileServices(wanted, routerOf(world));
-  const marks = markEntries(model);
+  const entries = markEntries(model);
   return {
     services,
-    markEntries: marks,
+    markEntries: entries,
     ghosts: [],
     interfaces,
-    answerSources: answerSourcesOf(interfaces, wanted, marks),
+    own: ownAddresses(services, entries, world),
+    answerSources: answerSourcesOf(interfaces, wanted, entries),
     icmpLimits: world.icmpLimits,
     directors: (model.directors ?? []).flatMap((each) => macOfDirector(each, world) ?? []),
     features: featuresFor(model, services, interfaces),
     flows: { ipv4: flowsFor(4, wanted, model), ipv6: flowsFor(6, wanted, model) },
     timeouts: withDefaults(DEFAULT_TIMEOUTS, model.timeouts),
   };
+}
+
+/** Returns the host's addresses that are no VIPs: whether the host has a VIP changes nothing. */
+function ownAddresses(
+  services: readonly CompiledService[],
+  entries: readonly MarkEntry[],
+  { own = [] }: World,
+): IpAddress[] {
+  const vips = new Set([
+    ...services.flatMap(({ service }) => (isMarkKey(service) ? [] : service.address)),
+    ...entries.map(({ address }) => address),
+  ]);
+  return [...new Set(own)].filter((address) => !vips.has(address)).sort(compareIp);
 }
 
 function compileServices(services: readonly AnyService[], router: Router): CompiledService[] {

@@ -8,6 +8,7 @@ import type {
   FlowTableSizes,
   IcmpLimits,
   Interface,
+  IpAddress,
   MacAddress,
   Model,
   ServicePolicy,
@@ -34,6 +35,8 @@ export interface Image {
   readonly ghosts: readonly Ghost[];
   /** The director's interfaces, by index. */
   readonly interfaces: readonly Interface[];
+  /** Addresses that no client can have: this host's, without VIPs, in order. */
+  readonly own: readonly IpAddress[];
   /** MACs of other directors. */
   readonly directors: readonly MacAddress[];
   /** Bits of enum feature: what the program must be able to do. */

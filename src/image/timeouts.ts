@@ -13,6 +13,8 @@ export const TIMEOUT_OF: Partial<Record<FlowState, keyof Timeouts>> = {
   close: 'close',
   'udp-new': 'udp',
   udp: 'udp',
+  'udp-lasting': 'udp',
+  'established-lasting': 'established',
 };
 
 /** Returns after how many seconds without a packet a flow in this state ends. */

@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x01aed4e89f2dda5bn;
+export const fingerprint = 0x93dc85529f6f1e6fn;
 
 /** struct services4 */
 export const services4 = {
@@ -65,14 +65,16 @@ export const service6 = {
 
 /** struct destinations */
 export const destinations = {
-  byteLength: 104,
+  byteLength: 4200,
   mtu: { offset: 0, size: 4 },
   zero: { offset: 4, size: 4 },
   directors: { offset: 8, size: 48, stride: 8 },
   ownMac: { offset: 56, size: 8 },
-  entry: { offset: 64, size: 16, stride: 16 },
-  numbered: { offset: 80, size: 16, stride: 16 },
-  slot: { offset: 96, size: 4, stride: 2 },
+  martians4: { offset: 64, size: 2048, stride: 8 },
+  martians6: { offset: 2112, size: 2048, stride: 8 },
+  entry: { offset: 4160, size: 16, stride: 16 },
+  numbered: { offset: 4176, size: 16, stride: 16 },
+  slot: { offset: 4192, size: 4, stride: 2 },
 } as const;
 
 /** struct destination */
@@ -197,13 +199,13 @@ export const counter = {
 /** struct verdicts */
 export const verdicts = {
   byteLength: 0,
-  service: { offset: 0, size: 0, stride: 200 },
+  service: { offset: 0, size: 0, stride: 216 },
 } as const;
 
 /** struct service_verdicts */
 export const serviceVerdicts = {
-  byteLength: 200,
-  count: { offset: 0, size: 200, stride: 8 },
+  byteLength: 216,
+  count: { offset: 0, size: 216, stride: 8 },
 } as const;
 
 /** struct flow_counter */
@@ -236,15 +238,17 @@ export const flowQuery = {
   opens: { offset: 80, size: 1 },
   verdict: { offset: 81, size: 1 },
   diverted: { offset: 82, size: 1 },
-  zero: { offset: 83, size: 1 },
+  crowded: { offset: 83, size: 1 },
   firstWent: { offset: 84, size: 4 },
   found: { offset: 88, size: 4 },
   previous: { offset: 92, size: 4 },
-  client: { offset: 96, size: 16, stride: 8 },
-  ports: { offset: 112, size: 4 },
-  probe: { offset: 116, size: 20 },
-  scan: { offset: 136, size: 56 },
-  reserved: { offset: 192, size: 64, stride: 8 },
+  scheduler: { offset: 96, size: 4 },
+  zero: { offset: 100, size: 4 },
+  client: { offset: 104, size: 16, stride: 8 },
+  ports: { offset: 120, size: 4 },
+  probe: { offset: 124, size: 20 },
+  scan: { offset: 144, size: 56 },
+  reserved: { offset: 200, size: 56, stride: 8 },
 } as const;
 
 /** struct ports */
@@ -396,22 +400,24 @@ export const verdict = {
   dropped: 6,
   'other-host': 7,
   'from-director': 8,
-  icmp: 9,
-  'other-protocol': 10,
-  fragment: 11,
-  extension: 12,
-  'too-long': 13,
-  ttl: 14,
-  'no-egress': 15,
-  'no-flow': 16,
-  'flows-full': 17,
-  'service-gone': 18,
-  truncated: 19,
-  malformed: 20,
-  unresolved: 21,
-  limited: 22,
-  unanswered: 23,
-  'not-fragmented': 24,
+  'from-real-server': 9,
+  martian: 10,
+  icmp: 11,
+  'other-protocol': 12,
+  fragment: 13,
+  extension: 14,
+  'too-long': 15,
+  ttl: 16,
+  'no-egress': 17,
+  'no-flow': 18,
+  'flows-full': 19,
+  'service-gone': 20,
+  truncated: 21,
+  malformed: 22,
+  unresolved: 23,
+  limited: 24,
+  unanswered: 25,
+  'not-fragmented': 26,
 } as const;
 
 /** enum feature */
@@ -483,6 +489,7 @@ export const constants = {
 export const entryProtocol = {
   mark: 254,
   vip: 255,
+  own: 253,
 } as const;
 
 /** enum slot_mark */
@@ -511,13 +518,16 @@ export const flowState = {
   unconfirmed: 2,
   'udp-new': 3,
   'template-new': 4,
-  close: 5,
-  'time-wait': 6,
-  'fin-wait': 7,
-  udp: 8,
-  established: 9,
-  template: 10,
-  busy: 15,
+  udp: 5,
+  established: 6,
+  template: 7,
+  busy: 8,
+  close: 9,
+  'time-wait': 10,
+  'fin-wait': 11,
+  'udp-lasting': 13,
+  'established-lasting': 14,
+  'template-lasting': 15,
 } as const;
 
 /** enum flow_field */
@@ -527,6 +537,7 @@ export const flowField = {
   'state-shift': 24,
   'number-mask': 1048575,
   'state-mask': 15,
+  lasting: 8,
   'time-mask': 16777215,
 } as const;
 
@@ -624,6 +635,7 @@ export const traceStep = {
   'no-room': 256,
   sought: 512,
   'turned-away': 1024,
+  crowded: 4096,
   'first-went': 2048,
 } as const;
 

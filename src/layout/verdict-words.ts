@@ -13,6 +13,9 @@ export const VERDICT_WORDS: Readonly<Record<VerdictName, string>> = {
   dropped: 'the service has no real server that takes packets, and is configured to drop then',
   'other-host': "the frame's destination MAC is not the director's: passed up",
   'from-director': 'another director sent it here as to a real server: passed up, never scheduled again',
+  'from-real-server':
+    'the real server that it would go to sent it here, so it is for this host: passed up, not sent back',
+  martian: 'its source, or the client of an ICMP error, is an address that no client can have: dropped',
   icmp: "ICMP that is not an error about a service's flow: passed up, the host answers",
   'other-protocol': 'for a VIP, but neither TCP nor UDP nor ICMP: passed up',
   fragment: 'a fragment whose first was not seen within 30 seconds, or fragments are off: dropped',
@@ -22,7 +25,7 @@ export const VERDICT_WORDS: Readonly<Record<VerdictName, string>> = {
   'no-egress':
     'the interface that it would leave by is gone, or there is no room for a VLAN tag: answered with ICMP host unreachable',
   'no-flow': 'in the middle of a connection that is not known: passed up, the host resets it',
-  'flows-full': 'a new flow that must be remembered and finds no room: dropped, the client tries again',
+  'flows-full': 'a new flow that must be remembered lost its entry to another: dropped, the client tries again',
   'service-gone': 'of a known flow whose service was removed: dropped until the flow is over or the service is back',
   truncated: 'the frame ends within a header that is needed: dropped',
   malformed: 'the IP header contradicts itself: passed up',

@@ -43,4 +43,6 @@ export interface World {
   readonly resolutions: ReadonlyMap<IpAddress, Resolution>;
   /** The limits of the director's ICMP errors. Undefined: none. */
   readonly icmpLimits?: IcmpLimits;
+  /** This host's addresses, those of its networks' broadcasts included: no packet from the network has them as its source. */
+  readonly own?: readonly IpAddress[];
 }

@@ -143,7 +143,7 @@ export interface NativeNetlinkSocket extends NativeReferenced {
   send(datagram: Uint8Array): void;
 }
 
-/** Arguments of `sweepFlows`. `timeouts` is indexed by service number times 16 plus state, `dead` by destination number. */
+/** Arguments of `sweepFlows`. `timeouts4` and `timeouts6` are indexed by service number times 16 plus state, `dead` by destination number. */
 export interface NativeSweepOptions {
   flows4: NativeMapping;
   flows6: NativeMapping;
@@ -151,12 +151,13 @@ export interface NativeSweepOptions {
   /** The data path's time. */
   now: number;
   /** Timeouts in units of the data path's time; 0: never. */
-  timeouts: Uint32Array;
+  timeouts4: Uint32Array;
+  timeouts6: Uint32Array;
   /**
    * Other timeouts of flows whose last packet was before `until`, by state. The first that fits is taken; a service's
    * come in the order of time.
    */
-  past: { service: number; until: number; timeouts: Uint32Array }[];
+  past: { service: number; until: number; timeouts4: Uint32Array; timeouts6: Uint32Array }[];
   /** 1 for a removed destination. Its flows have no destination until their next packet. */
   dead: Uint8Array;
   /** 1 for a removed service. Its flows are deleted. */

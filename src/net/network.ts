@@ -255,6 +255,11 @@ export class Network implements Disposable {
     return [...this.#addresses.values()].some((each) => each.address === address);
   }
 
+  /** The addresses that no packet from the network has as its source: this host's, and its networks' broadcasts. */
+  ownAddresses(): IpAddress[] {
+    return [...this.#addresses.values()].flatMap(({ address, broadcasts }) => [address, ...broadcasts]);
+  }
+
   neighbour(ifindex: number, address: IpAddress): Neighbour | undefined {
     return this.#neighbours.get(neighbourKey(ifindex, address));
   }

@@ -31,7 +31,7 @@ const ROUTE_HEADER_BYTES = 12;
 const IFLA = { address: 1, name: 3, mtu: 4, link: 5, master: 10, linkInfo: 18 } as const;
 const IFLA_INFO = { kind: 1, data: 2 } as const;
 const IFLA_VLAN = { id: 1, protocol: 5 } as const;
-const IFA = { address: 1, local: 2, flags: 8 } as const;
+const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 } as const;
 /** Secondary or temporary, failed, deprecated, tentative (IFA_F_... in linux/if_addr.h): not the ones to answer from. */
 const IFA_NOT_PREFERRED = 0x01 | 0x08 | 0x20 | 0x40;
 /** RT_SCOPE_LINK (linux/rtnetlink.h). Wider scopes have smaller numbers. */
@@ -75,6 +75,8 @@ export interface Address {
   readonly scope: 'global' | 'link' | 'host';
   /** A primary address that is in use and stays so. */
   readonly preferred: boolean;
+  /** Of its network, IPv4 alone: the one that is configured, and the highest address (fib_add_ifaddr() in the kernel). */
+  readonly broadcasts: readonly IpAddress[];
 }
 
 export interface Neighbour {
@@ -141,12 +143,25 @@ export function decodeAddress({ payload }: NetlinkMessage): Address | undefined 
   }
   const flags = attributes.has(IFA.flags) ? numberOf(attributes.get(IFA.flags)) : payload[2]!;
   const scope = payload[3]!;
+  const configured = ipOf(attributes.get(IFA.broadcast));
+  const highest = highestOf(attributes.get(IFA.address), payload[1]!);
+  const broadcasts = new Set([configured, highest].filter((each) => each !== undefined));
   return {
     ifindex: view.getUint32(4, true),
     address,
     scope: scope < SCOPE_LINK ? 'global' : scope === SCOPE_LINK ? 'link' : 'host',
     preferred: (flags & IFA_NOT_PREFERRED) === 0,
+    broadcasts: [...broadcasts],
   };
+}
+
+/** Returns the highest address of an IPv4 network with more than two addresses. */
+function highestOf(bytes: Uint8Array | undefined, prefixLength: number): IpAddress | undefined {
+  if (bytes?.length !== 4 || prefixLength > 30) {
+    return undefined;
+  }
+  const bitsIn = (i: number): number => Math.min(8, Math.max(0, prefixLength - i * 8));
+  return ipFromBytes(bytes.map((byte, i) => byte | (0xff >> bitsIn(i))));
 }
 
 export function decodeNeighbour({ payload }: NetlinkMessage): Neighbour | undefined {

@@ -37,9 +37,11 @@ export function classOf(state: LiveState): FlowClass {
     case 'syn-recv':
     case 'unconfirmed':
     case 'established':
+    case 'established-lasting':
       return 'active';
     case 'template':
     case 'template-new':
+    case 'template-lasting':
       return 'persistent';
     default:
       return 'inactive';

@@ -12,7 +12,7 @@ import { clientOf, type Packet } from './parse.js';
 import { cursorOf, reachableIndex, scheduledOf, takingIndex } from './policy.js';
 import { schedule } from './schedule.js';
 import { hashedSlot, slotOwner } from './schedule_table.js';
-import { nextState } from './state.js';
+import { isLasting, isYoung, type LiveState, stateAfter } from './state.js';
 import { findTemplate, storeTemplate } from './template.js';
 
 /** Where a packet's flow goes: a destination's index, or why there is none. */
@@ -80,7 +80,7 @@ export function followKnown(query: Query, entry: Entry, isGhost = false): Follow
   const syn = packet.event === 'syn';
   let opens = (state === 'time-wait' || state === 'close') && syn;
   const before = takingIndex(service, entry.address);
-  let next = nextState(state, packet.event);
+  let next = stateAfter(state, packet.event, maps.now() - entry.seen);
   const leaves = before === undefined || opens || (syn && turnsAway(query, entry, before));
   if (leaves && isGhost) {
     return { verdict: opens ? 'no-service' : 'service-gone', opens };
@@ -98,14 +98,24 @@ export function followKnown(query: Query, entry: Entry, isGhost = false): Follow
     next = 'syn-recv';
   }
   changeEntry(maps, service, entry, index, next);
-  const firm = next === 'established' || next === 'udp';
-  if (service.service.persistence !== undefined && next !== state && firm) {
-    const template = findTemplate(maps, service, packet);
-    if (template !== undefined) {
-      template.state = 'template';
-    }
+  const known = next === 'unconfirmed' || isYoung(next) || isLasting(next);
+  if (service.service.persistence !== undefined && next !== state && known) {
+    promoteTemplate(maps, findTemplate(maps, service, packet), next);
   }
   return { index, opens };
+}
+
+/** What a flow's next state says about its client's template. */
+function promoteTemplate(maps: Maps, template: Entry | undefined, state: LiveState): void {
+  if (template === undefined) {
+    return;
+  }
+  if (isLasting(state) || isLasting(template.state)) {
+    template.state = 'template-lasting';
+  } else {
+    template.state = 'template';
+    template.seen = maps.now();
+  }
 }
 
 /** A packet whose flow has no entry, under a scheduler that finds the slot of every packet by a hash. */
@@ -155,18 +165,24 @@ function beginScheduled(query: Query): Followed {
   return { index, opens: true };
 }
 
+/** The state of a template whose client begins another flow. */
+function templateAfter(maps: Maps, { state, seen }: Entry): LiveState {
+  return state === 'template' && maps.now() > seen ? 'template-lasting' : state;
+}
+
 /** The destination of the client's other flows where a service is persistent; else `otherwise`, or the scheduler's choice. */
 function assign(query: Query, otherwise: number | undefined): number | undefined {
   const { maps, service, packet } = query;
   const persistent = service.service.persistence !== undefined;
   const template = persistent ? findTemplate(maps, service, packet) : undefined;
   const kept = template && reachableIndex(service, template.address);
-  if (kept !== undefined) {
+  if (template !== undefined && kept !== undefined) {
+    changeEntry(maps, service, template, kept, templateAfter(maps, template));
     return kept;
   }
   const index = otherwise ?? choose(query);
   if (index !== undefined && template !== undefined) {
-    changeEntry(maps, service, template, index, template.state);
+    changeEntry(maps, service, template, index, templateAfter(maps, template));
   } else if (index !== undefined && persistent) {
     storeTemplate(maps, service, packet, index);
   }

@@ -2,7 +2,7 @@
 
 import { type CompiledService, type Image, isHeld, type Route, waitsForServers } from '../image/index.js';
 import type { VerdictName } from '../layout/index.js';
-import { type Family, type Interface, type IpAddress, macBytes } from '../model/index.js';
+import { type Family, type Interface, type IpAddress, macBytes, macFromBytes } from '../model/index.js';
 import { answer, type Answered } from './answer.js';
 import type { Decision } from './delivery.js';
 import type { Follower } from './ghost.js';
@@ -61,6 +61,9 @@ export function forward(
   const counted = { service, destination: destination!, bytes: header.bytes, opensFlow: opens };
   if (route.action === 'local') {
     return { verdict: 'local', frame: frame.bytes, ...counted };
+  }
+  if (macFromBytes(frame.bytes.subarray(6, 12)) === route.mac) {
+    return refuse('from-real-server');
   }
   const egress = image.interfaces.find(({ ifindex }) => ifindex === route.ifindex)!;
   const decrements = asked.ttl === 'decrement';

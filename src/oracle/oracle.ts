@@ -9,6 +9,7 @@ import { forward } from './forward_dr.js';
 import { storeFragment } from './fragment.js';
 import { followGhost, GhostTable, isInTheMiddle, serviceOf } from './ghost.js';
 import { emptyMemory, type Maps, type Recall } from './maps.js';
+import { isMartian } from './martian.js';
 import { ServiceTable } from './match.js';
 import { type Frame, frameOf, type Packet } from './parse.js';
 import { forgetSchedule, scheduledOf } from './policy.js';
@@ -83,7 +84,10 @@ export class Oracle {
       return { verdict: packet, frame: bytes };
     }
     const { protocol, ports } = packet;
-    const first = typeof payload === 'object' && payload.fragment === 'first' ? payload : undefined;
+    // Of an ICMP error the sender is looked at too, beside the client that it quotes.
+    const martian = isMartian(this.#maps.image, header.source);
+    const client = martian ? header.source : packet.client;
+    const first = typeof payload === 'object' && payload.fragment === 'first' && !martian ? payload : undefined;
     const keep = (firstWent: IpAddress | undefined): void => {
       if (first !== undefined) {
         storeFragment(this.#maps, header, first, { protocol, ports, firstWent });
@@ -95,7 +99,7 @@ export class Oracle {
     if (matches.length === 0) {
       return { verdict: 'no-service', frame: bytes };
     }
-    return this.#direct(frame, header, { ...packet, vip }, matches, ingress, keep);
+    return this.#direct(frame, header, { ...packet, client, vip }, matches, ingress, keep);
   }
 
   /** The service that a packet is for, or the ghosts that are asked first, and what is behind the last. */

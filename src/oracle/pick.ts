@@ -5,6 +5,7 @@ import type { VerdictName } from '../layout/index.js';
 import { follow, type Followed } from './follow.js';
 import type { Follower } from './ghost.js';
 import { type Maps, uses } from './maps.js';
+import { isMartian } from './martian.js';
 import { clientOf, type Packet } from './parse.js';
 import { isMoved, pickByRing } from './ring.js';
 
@@ -16,6 +17,9 @@ export function pick(
   guarded: VerdictName | undefined,
   follower?: Follower,
 ): Followed {
+  if (isMartian(maps.image, packet.client)) {
+    return { verdict: guarded ?? 'martian', opens: false };
+  }
   if (follower === undefined && goesByRing(maps, service, packet)) {
     const index = pickByRing(service, clientOf(packet));
     return { opens: packet.opens, ...(index !== undefined && { index }) };

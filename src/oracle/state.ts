@@ -14,7 +14,10 @@ export type LiveState =
   | 'fin-wait'
   | 'udp'
   | 'established'
-  | 'template';
+  | 'template'
+  | 'udp-lasting'
+  | 'established-lasting'
+  | 'template-lasting';
 
 const TCP_FIN = 0x01;
 const TCP_SYN = 0x02;
@@ -74,7 +77,7 @@ const TCP_TABLE: Partial<Record<FlowEvent, Partial<Record<LiveState, TcpState>>>
     established: 'fin-wait',
   },
   ack: {
-    'syn-recv': 'established',
+    'syn-recv': 'unconfirmed',
     unconfirmed: 'established',
     close: 'established',
     'time-wait': 'time-wait',
@@ -94,4 +97,29 @@ export function nextState(state: LiveState, event: FlowEvent): LiveState {
     default:
       return TCP_TABLE[event]?.[state] ?? 'close';
   }
+}
+
+/** The state that each young state becomes once the flow sent in more than one unit of time. */
+const LASTING: Partial<Record<LiveState, LiveState>> = {
+  udp: 'udp-lasting',
+  established: 'established-lasting',
+  template: 'template-lasting',
+};
+
+const YOUNG = new Map(Object.entries(LASTING).map(([young, lasting]) => [lasting, young as LiveState]));
+
+export function isLasting(state: LiveState): boolean {
+  return YOUNG.has(state);
+}
+
+/** Whether a flow in this state lasts with its next packet in another unit of time. */
+export function isYoung(state: LiveState): boolean {
+  return LASTING[state] !== undefined;
+}
+
+/** @param age since the packet before, in seconds */
+export function stateAfter(state: LiveState, event: FlowEvent, age: number): LiveState {
+  const young = YOUNG.get(state) ?? state;
+  const next = nextState(young, event);
+  return next === young && (state !== young || age > 0) ? (LASTING[next] ?? next) : next;
 }

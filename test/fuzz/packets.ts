@@ -1,6 +1,15 @@
 /** Random frames for a scene's director: of every shape that it knows, some of them damaged. */
 
-import { familyOf, ip, type IpAddress, mac, type MacAddress, parseIp, type Service } from '../../src/model/index.js';
+import {
+  familyOf,
+  ip,
+  type IpAddress,
+  mac,
+  type MacAddress,
+  parseIp,
+  parseIpv6,
+  type Service,
+} from '../../src/model/index.js';
 import {
   buildFrame,
   ETHER_TYPE,
@@ -21,7 +30,7 @@ import {
   withTtl,
 } from '../../src/packet/index.js';
 import type { Random } from './random.js';
-import { OTHER_DIRECTORS, type Scene } from './scenes.js';
+import { OTHER_DIRECTORS, OWN_ADDRESSES, type Scene } from './scenes.js';
 
 const CLIENT_MAC = mac('00:50:00:00:03:00');
 /** MAX_FRAME in test/bpf/fuzz.bpf.c, minus room for VLAN tags. */
@@ -48,6 +57,13 @@ const QUIC_BEGINNINGS = [
   [0x40, 1, 2, 3, 4, 5],
 ].map((bytes) => Uint8Array.from(bytes));
 
+/** Clients that cannot be, and some that can but are near to those. */
+const ODD_CLIENTS = [
+  ...['0.0.0.0', '0.255.0.1', '1.0.0.0', '126.255.255.255', '127.0.0.1', '128.0.0.1', '223.255.255.255'],
+  ...['224.0.0.1', '239.255.255.255', '240.0.0.1', '255.255.255.254', '255.255.255.255', '255.1.1.191'],
+  ...['::', '::1', '::2', '::fffe:1.2.3.4', '::ffff:1.2.3.4', '64:ff9b::1.2.3.4', 'fe80::2', 'fe00::1', 'ff02::1'],
+].map((each) => parseIpv6(each) ?? ip(each));
+
 /** Bytes that have a meaning as protocol number, type or flags. */
 const TELLING_BYTES = [0, 1, 2, 6, 8, 17, 43, 44, 45, 58, 60, 69, 255] as const;
 
@@ -58,12 +74,16 @@ const TELLING_BYTES = [0, 1, 2, 6, 8, 17, 43, 44, 45, 58, 60, 69, 255] as const;
 export class Packets {
   readonly #random: Random;
   readonly #scene: Scene;
+  readonly #realServers: readonly MacAddress[];
   #fragmented: readonly Service[] = [];
   #made: Uint8Array[] = [];
 
   constructor(random: Random, scene: Scene) {
     this.#random = random;
     this.#scene = scene;
+    this.#realServers = [...scene.world.resolutions.values()].flatMap((each) =>
+      each.state === 'resolved' ? each.mac : [],
+    );
     this.beginBatch();
   }
 
@@ -118,7 +138,7 @@ export class Packets {
       destinationMac: random.oneIn(12)
         ? random.pick([...this.#scene.world.interfaces.map((each) => each.mac), mac('ff:ff:ff:ff:ff:ff')])
         : own,
-      sourceMac: random.oneIn(10) ? random.pick([...OTHER_DIRECTORS, own]) : CLIENT_MAC,
+      sourceMac: random.oneIn(10) ? random.pick([...OTHER_DIRECTORS, own, ...this.#realServers]) : CLIENT_MAC,
     };
   }
 
@@ -182,7 +202,7 @@ export class Packets {
     );
     return icmpError({
       ...this.#macs(),
-      router: ipv4 ? ip('10.9.9.9') : ip('fd09::9'),
+      router: random.oneIn(10) ? this.#client(service, 5000) : ipv4 ? ip('10.9.9.9') : ip('fd09::9'),
       vip,
       type: random.pick(ipv4 ? [3, 3, 4, 11, 12, 8, 0] : [1, 2, 2, 3, 4, 128, 135]),
       quoted: random.oneIn(8) ? reply.subarray(0, random.below(reply.length)) : reply,
@@ -190,6 +210,10 @@ export class Packets {
   }
 
   #client({ address }: Service, many: number): IpAddress {
+    if (this.#random.oneIn(20)) {
+      const odd = [...ODD_CLIENTS, ...OWN_ADDRESSES, ...this.#scene.model.services.map((each) => each.address)];
+      return this.#random.pick(odd.filter((each) => familyOf(each) === familyOf(address)));
+    }
     const number = this.#random.below(many);
     return familyOf(address) === 4
       ? ip(`172.16.${number >> 8}.${number & 0xff}`)

@@ -34,6 +34,9 @@ export interface Scene {
 
 export const OTHER_DIRECTORS = [mac('00:50:00:00:08:01'), mac('00:50:00:00:08:02')];
 
+/** Addresses of the director that are no VIPs; clients have the first two. */
+export const OWN_ADDRESSES = [ip('172.16.0.1'), ip('fd77::1'), ip('10.7.0.254'), ip('10.7.0.255'), ip('fe80::1')];
+
 /** Entries for all flows of a batch: the oracle does not know which ones a full table replaces. */
 const FLOWS = { ipv4: 1 << 16, ipv6: 1 << 16 };
 
@@ -82,7 +85,7 @@ export function randomScene(random: Random, egress: number): Scene {
   const gone = random.oneIn(2) ? [...services, ...marked.markServices].filter(() => random.oneIn(2)) : [];
   return {
     model,
-    world: { interfaces, resolutions },
+    world: { interfaces, resolutions, own: random.oneIn(2) ? OWN_ADDRESSES : [] },
     previous: services.map(() => randomPrevious(random)),
     gone: gone.map(serviceName),
   };

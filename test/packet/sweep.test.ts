@@ -20,11 +20,11 @@ test('the sweep removes the templates of a service that is no longer persistent'
   const { publisher } = director;
   new Caller(director, asked).segments(1000, 'S', 'A');
   const states = async (): Promise<unknown> => (await publisher.sweep([]))?.states.get('tcp 10.99.0.10:80');
-  assert.deepEqual(await states(), { established: 1, template: 1 });
+  assert.deepEqual(await states(), { unconfirmed: 1, template: 1 });
   await director.publish([{ ...asked, persistence: undefined }], {}, SMALL);
   // More than a unit of the data path's time, and a second one that may just have begun.
   await sleep(3_000);
-  assert.deepEqual(await states(), { established: 1 });
+  assert.deepEqual(await states(), { unconfirmed: 1 });
 });
 
 test('a change of timeouts reaches a flow with its next packet, and not before', async () => {
@@ -88,15 +88,15 @@ test('a summary counts only the selected flows: by state, by real server, by cli
     SMALL,
   );
   const caller = new Caller(director, asked);
-  caller.segments({ address: ip('10.50.0.1'), port: 1000 }, 'S', 'A');
   caller.segments({ address: ip('10.50.0.1'), port: 1001 }, 'S');
+  caller.segments({ address: ip('10.50.0.1'), port: 1000 }, 'S', 'A');
   caller.segments({ address: ip('10.50.0.2'), port: 1000 }, 'S', 'A', 'FA');
   new Caller(director, { ...asked, port: 81 }).send({ address: ip('10.50.0.2'), port: 1000 });
   const { set, numbering } = director.publisher;
   const { number, destinations } = numbering.get('tcp 10.99.0.10:80')!;
   const summary = (filter: FlowFilter): Promise<FlowSums> => summarizeFlows(set!, 4, filter, 10);
   assert.deepEqual(await summary({}), {
-    states: { 'syn-recv': 2, established: 1, 'fin-wait': 1, template: 2 },
+    states: { 'syn-recv': 2, unconfirmed: 1, 'fin-wait': 1, template: 2 },
     topClients: [
       { client: '10.50.0.1', flows: 2 },
       { client: '10.50.0.2', flows: 2 },

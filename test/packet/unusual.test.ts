@@ -23,6 +23,7 @@ import {
   patched,
   replyBeginning,
   tagged,
+  TCP_FLAG,
   withExtensions,
   withOptions,
 } from '../../src/packet/index.js';
@@ -393,4 +394,51 @@ test('packets are redirected to a real server behind another interface, by their
   const jumbo = patched(frame(), [16, 8000 >> 8, 8000 & 0xff]);
   assertAnswered(director, jumbo, 'no-egress', [3, 1], 'tcp 192.168.1.100:80', false);
   assertAnswered(director, patched(jumbo, [36, 0, 81]), 'too-long', [3, 4, 1500], 'tcp 192.168.1.100:81', false);
+});
+
+test('a packet that came from the real server that it would go to is not sent back: two directors would never stop', async () => {
+  const vlanOf = (servers: readonly IpAddress[]): Destination[] =>
+    servers.map((address) => ({ address, weight: 1, vlan: { id: 20 } }));
+  const policies: readonly Partial<Service>[] = [
+    { track: 'moved' },
+    { track: 'all' },
+    { scheduler: 'rr' },
+    { scheduler: 'wlc', persistence: { timeout: 300 } },
+    { ttl: 'decrement' },
+  ];
+  for (const policy of policies) {
+    for (const vlans of [false, true]) {
+      const services = [VIP, VIP6].flatMap((vip) =>
+        (['tcp', 'udp'] as const).map((protocol) => {
+          const [server] = vip === VIP ? SERVERS : SERVERS6;
+          return {
+            ...service(vip, 80, [server!], { ...policy, protocol }),
+            ...(vlans && { destinations: vlanOf([server!]) }),
+          };
+        }),
+      );
+      using director = await directorFor({ services });
+      for (const { address, protocol, destinations } of services) {
+        const owner = `${protocol} ${address === VIP ? VIP : `[${VIP6}]`}:80`;
+        const options = { destination: address, protocol, flags: TCP_FLAG.syn };
+        const sourceMac = macFor(destinations[0]!.address);
+        assertPassed(director, frame({ ...options, sourceMac }), 'from-real-server', owner);
+        // A flow that has an entry, and one that has none.
+        assertSent(director, frame(options));
+        assertPassed(director, frame({ ...options, flags: TCP_FLAG.ack, sourceMac }), 'from-real-server', owner);
+        assertSent(director, frame({ ...options, sourceMac: macFor(SERVERS[2]!) }));
+      }
+    }
+  }
+});
+
+test('a real server that is this host gets its packets, whoever sent them', async () => {
+  const services = [service(VIP, 80, [SERVERS[0]!], { track: 'moved' })];
+  using director = new PacketDirector();
+  await director.publishModel({ services }, worldOf(services, { [SERVERS[0]!]: { state: 'local' } }));
+  for (const sourceMac of [CLIENT_MAC, DIRECTOR.mac, mac('00:00:00:00:00:00')]) {
+    const packet = frame({ sourceMac });
+    assert.equal(director.expect(packet).verdict, 'local');
+    assert.equal(director.send(packet).action, 'pass');
+  }
 });

@@ -54,6 +54,7 @@ export const EXPLAINED: ExplainReport = {
     event: 'syn',
     sought: true,
     noRoom: false,
+    crowded: false,
   },
   slot: { index: 517, of: 1024, realServer: ip('192.168.1.32'), full: false, lookedOn: 0, moved: false },
   realServer: {

@@ -21,7 +21,7 @@ export interface Path {
   readonly path: string;
   readonly size: Size;
   readonly flows: number;
-  readonly program: 'empty' | 'mac_swap' | 'director' | 'flows_empty' | 'flows_read' | 'flows_director';
+  readonly program: 'empty' | 'mac_swap' | 'from_client_director' | 'flows_empty' | 'flows_read' | 'flows_director';
   readonly floor: 'empty' | 'flows_empty';
   readonly frame: Uint8Array;
   /** Default: common. */
@@ -75,13 +75,13 @@ export function pathsOf({ services, destinations, flows }: Size & { flows: numbe
   return [
     one('empty', 'empty', frame(), { size }),
     one('mac-swap', 'mac_swap', frame(), { size }),
-    one('ipv4-tcp', 'director', frame(), { size }),
-    one('ipv4-udp', 'director', frame({ protocol: 'udp' }), { size }),
-    one('ipv6-tcp', 'director', frame({ destination: ip('fd00::100') }), { size }),
-    one('ipv6-udp', 'director', frame({ destination: ip('fd00::100'), protocol: 'udp' }), { size }),
-    one('no-service', 'director', frame({ destination: ip('192.168.1.21'), destinationPort: 22 }), pass),
-    one('no-service-ipv6', 'director', frame({ destination: ip('fd00::21'), destinationPort: 22 }), pass),
-    one('vip-no-service', 'director', frame({ destinationPort: 22 }), pass),
+    one('ipv4-tcp', 'from_client_director', frame(), { size }),
+    one('ipv4-udp', 'from_client_director', frame({ protocol: 'udp' }), { size }),
+    one('ipv6-tcp', 'from_client_director', frame({ destination: ip('fd00::100') }), { size }),
+    one('ipv6-udp', 'from_client_director', frame({ destination: ip('fd00::100'), protocol: 'udp' }), { size }),
+    one('no-service', 'from_client_director', frame({ destination: ip('192.168.1.21'), destinationPort: 22 }), pass),
+    one('no-service-ipv6', 'from_client_director', frame({ destination: ip('fd00::21'), destinationPort: 22 }), pass),
+    one('vip-no-service', 'from_client_director', frame({ destinationPort: 22 }), pass),
     many('flows-empty', size, flows, 'flows_empty'),
     many('flows-1', size, 1),
     many(`flows-${flows}`, size, flows),
@@ -130,19 +130,21 @@ function unusualPaths(): Path[] {
   const syn = frame({ flags: TCP_FLAG.syn });
   const noService = { ...everything, expect: XdpAction.pass };
   return [
-    one('first-packet', 'director', frame({ flags: TCP_FLAG.syn })),
-    one('ipv4-options', 'director', withOptions(frame(), [1, 1, 1, 1])),
-    one('ipv6-extension', 'director', withExtensions(tcp6, [PADDING])),
-    one('first-fragment', 'director', ipv4Fragment(udp, 0, true, 1)),
-    one('later-fragment', 'director', ipv4Fragment(udp, 1480, false, 1), { after: ipv4Fragment(udp, 0, true, 1) }),
-    one('first-fragment-ipv6', 'director', first6!),
-    one('later-fragment-ipv6', 'director', later6!, { after: first6! }),
-    one('icmp-error', 'director', error),
-    one('icmp-error-ipv6', 'director', error6),
-    one('vlan', 'director', tagged(frame(), ETHER_TYPE.vlan, BENCH_VLAN), { variant: 'vlan' }),
-    one('tracked-ipv4-tcp', 'director', frame(), TRACKED),
-    one('tracked-ipv4-udp', 'director', frame({ protocol: 'udp' }), TRACKED),
-    one('tracked-ipv6-tcp', 'director', tcp6, TRACKED),
+    one('first-packet', 'from_client_director', frame({ flags: TCP_FLAG.syn })),
+    one('ipv4-options', 'from_client_director', withOptions(frame(), [1, 1, 1, 1])),
+    one('ipv6-extension', 'from_client_director', withExtensions(tcp6, [PADDING])),
+    one('first-fragment', 'from_client_director', ipv4Fragment(udp, 0, true, 1)),
+    one('later-fragment', 'from_client_director', ipv4Fragment(udp, 1480, false, 1), {
+      after: ipv4Fragment(udp, 0, true, 1),
+    }),
+    one('first-fragment-ipv6', 'from_client_director', first6!),
+    one('later-fragment-ipv6', 'from_client_director', later6!, { after: first6! }),
+    one('icmp-error', 'from_client_director', error),
+    one('icmp-error-ipv6', 'from_client_director', error6),
+    one('vlan', 'from_client_director', tagged(frame(), ETHER_TYPE.vlan, BENCH_VLAN), { variant: 'vlan' }),
+    one('tracked-ipv4-tcp', 'from_client_director', frame(), TRACKED),
+    one('tracked-ipv4-udp', 'from_client_director', frame({ protocol: 'udp' }), TRACKED),
+    one('tracked-ipv6-tcp', 'from_client_director', tcp6, TRACKED),
     { ...many('tracked-flows-4096', SMALL, 4096), ...TRACKED },
     { ...many('tracked-flows-65536', SMALL, 65_536), ...TRACKED },
     { ...many('tracked-flows-1048576', SMALL, MANY_FLOWS), ...TRACKED },
@@ -151,11 +153,11 @@ function unusualPaths(): Path[] {
     { ...many('new-flow-cached', SMALL, NEW_FLOWS), ...BEGINS, ...CACHED },
     { ...many('new-flow-wlc-64', WIDE, NEW_FLOWS), ...BEGINS, variant: 'wlc', frame: syn },
     { ...many('new-flow-wlc-64-cached', WIDE, NEW_FLOWS), ...BEGINS, ...CACHED, variant: 'wlc', frame: syn },
-    one('everything-ipv4-tcp', 'director', frame(), everything),
-    one('everything-ipv6-tcp', 'director', tcp6, everything),
+    one('everything-ipv4-tcp', 'from_client_director', frame(), everything),
+    one('everything-ipv6-tcp', 'from_client_director', tcp6, everything),
     one(
       'everything-no-service',
-      'director',
+      'from_client_director',
       frame({ destination: ip('192.168.1.21'), destinationPort: 22 }),
       noService,
     ),
@@ -170,8 +172,8 @@ export function standardPaths(): Path[] {
     ...unusualPaths(),
     many('flows-4096', SMALL, 4096),
     many('flows-65536', SMALL, 65_536),
-    one('services-1', 'director', frame()),
-    one('services-1000', 'director', frame(), { size: { services: 1000, destinations: 10 } }),
+    one('services-1', 'from_client_director', frame()),
+    one('services-1000', 'from_client_director', frame(), { size: { services: 1000, destinations: 10 } }),
     many('services-1000-random', { services: 1000, destinations: 10 }, MANY_FLOWS),
     many('destinations-10', SMALL, MANY_FLOWS),
     many('destinations-1000', { services: 1, destinations: 1000 }, MANY_FLOWS),

@@ -1,10 +1,13 @@
 /** Finds one flow in its table, by the arithmetic of bpf/flow_lookup.h. */
 
 import { FLOW_WAYS } from '../../image/index.js';
+import type { FlowState } from '../../layout/index.js';
 import type { Mapping } from '../../libbpf/index.js';
 import type { Family } from '../../model/index.js';
 import { flowHash, secondFlowHash } from '../../oracle/index.js';
 import { decodeFlow, entryBytes, type FlowEntry } from './entry.js';
+
+const TEMPLATE_STATES: ReadonlySet<FlowState> = new Set(['template-new', 'template', 'template-lasting']);
 
 /** A flow table. */
 export interface FlowTable {
@@ -42,7 +45,7 @@ export function findFlow({ family, memory, secret, now }: FlowTable, key: FlowKe
       const bytes = entries.subarray(at, at + byteLength);
       if (Buffer.compare(bytes.subarray(0, wanted.length), wanted) === 0) {
         const entry = decodeFlow(bytes, family, now);
-        const isTemplate = entry.state === 'template' || entry.state === 'template-new';
+        const isTemplate = TEMPLATE_STATES.has(entry.state);
         const isLive = entry.state !== 'free' && entry.state !== 'busy';
         if (isLive && entry.port === key.port && isTemplate === key.template) {
           return entry;

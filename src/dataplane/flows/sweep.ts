@@ -21,6 +21,7 @@ import { addon } from '../../native/index.js';
 import type { MapSet } from '../maps/map-set.js';
 import { flagsOf, flowNow, statesOf } from './flows.js';
 import type { PastTimeouts } from './past-timeouts.js';
+import type { Pressure } from './pressure.js';
 import { timeoutsOf, unitsIn } from './timeouts.js';
 
 /** The results of a sweep. */
@@ -47,6 +48,8 @@ export interface TableStatistics {
   /** The number of full buckets. */
   readonly fullBuckets: number;
   readonly bytes: number;
+  /** It was nearly full at the last sweep that found it so, and has not been relieved since: see Pressure. */
+  readonly full: boolean;
 }
 
 /** A number that flows have, and the service that it leads to. */
@@ -63,6 +66,7 @@ interface NumberedService {
  * @param gone numbers that no longer belong to anything: no entry refers to them afterwards
  * @param moved the services whose slots are looked at
  * @param past what flows have whose last packet was before a change of timeouts
+ * @param pressure shortens timeouts, and learns how full the tables are
  */
 export async function sweep(
   set: MapSet,
@@ -71,6 +75,7 @@ export async function sweep(
   gone: NumberSet,
   moved: readonly CompiledService[],
   past: PastTimeouts,
+  pressure: Pressure,
 ): Promise<FlowStatistics> {
   const { services, entries } = numberedServices(image, numbering);
   const all = [...services, ...entries];
@@ -84,17 +89,21 @@ export async function sweep(
   const looked = moved.filter(({ name }) => numbering.has(name));
   const [flows4, flows6] = [set.memory.mapping('flows4'), set.memory.mapping('flows6')];
   const now = flowNow(set);
+  const shortened = (all: Uint32Array<ArrayBuffer>): { timeouts4: Uint32Array; timeouts6: Uint32Array } => ({
+    timeouts4: pressure.shorten(all, 'ipv4'),
+    timeouts6: pressure.shorten(all, 'ipv6'),
+  });
   const result = await addon.sweepFlows({
     flows4: flows4.native,
     flows6: flows6.native,
     loads: set.memory.mapping('loads').native,
     now,
-    timeouts: units,
+    ...shortened(units),
     past: [
       ...all.map(({ compiled, number }) => ({ name: compiled.name, number })),
       ...image.ghosts.map(({ name, service }) => ({ name: service, number: numbering.get(name)!.number })),
     ].flatMap(({ name, number }) =>
-      past.periods(name, now).map((each) => ({ service: number, until: each.until, timeouts: unitsIn(each) })),
+      past.periods(name, now).map((each) => ({ service: number, until: each.until, ...shortened(unitsIn(each)) })),
     ),
     dead: flagsOf(gone.destinations),
     deadServices: flagsOf(gone.services),
@@ -106,6 +115,8 @@ export async function sweep(
       ...ghostMasks(image.ghosts, numbering),
     ],
   });
+  const [ipv4, ipv6] = [tableStatistics(result.fill4, flows4), tableStatistics(result.fill6, flows6)];
+  pressure.update({ ipv4, ipv6 });
   return {
     states: new Map(
       services.map(({ compiled, group }) => {
@@ -114,8 +125,8 @@ export async function sweep(
       }),
     ),
     tables: {
-      ipv4: tableStatistics(result.fill4, flows4),
-      ipv6: tableStatistics(result.fill6, flows6),
+      ipv4: { ...ipv4, full: pressure.isFull('ipv4') },
+      ipv6: { ...ipv6, full: pressure.isFull('ipv6') },
     },
     expired: result.expired,
     occupied: new Map(looked.map(({ name }, i) => [name, result.occupied[i]!])),
@@ -171,7 +182,7 @@ function ringOptions(
 }
 
 /** @param fill by number of used entries, how many buckets have so many */
-function tableStatistics(fill: Uint32Array, { byteLength }: Mapping): TableStatistics {
+function tableStatistics(fill: Uint32Array, { byteLength }: Mapping): Omit<TableStatistics, 'full'> {
   const ways = fill.length - 1;
   const buckets = fill.reduce((sum, count) => sum + count, 0);
   const used = fill.reduce((sum, count, entries) => sum + count * entries, 0);

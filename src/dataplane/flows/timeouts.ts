@@ -36,6 +36,7 @@ export function unitsIn({ timeouts, template }: Lifetimes): Uint32Array<ArrayBuf
   const ofTemplates = template === undefined ? 1 : unitsOf(template);
   units[layout.flowState.template] = ofTemplates;
   units[layout.flowState['template-new']] = ofTemplates;
+  units[layout.flowState['template-lasting']] = ofTemplates;
   return units;
 }
 

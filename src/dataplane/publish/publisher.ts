@@ -20,6 +20,7 @@ import { synchronizeRcu } from '../../native/index.js';
 import { type Counters, readCounters } from '../counters.js';
 import { flowNow } from '../flows/flows.js';
 import { PastTimeouts } from '../flows/past-timeouts.js';
+import { Pressure } from '../flows/pressure.js';
 import { type FlowStatistics, sweep } from '../flows/sweep.js';
 import type { MapSet } from '../maps/map-set.js';
 import {
@@ -74,6 +75,7 @@ export class Publisher implements Disposable {
   #resting: Resting;
   #contents = new Contents();
   #grace: Promise<unknown> = Promise.resolve();
+  readonly #pressure = new Pressure();
   #sweeps: Promise<unknown> = Promise.resolve();
 
   constructor(options: PublisherOptions) {
@@ -136,7 +138,7 @@ export class Publisher implements Disposable {
       const set = this.#withFeatures(this.#set, this.#set.control.features | image.features);
       const copy = set.control.activeCopy === 0 ? 1 : 0;
       this.#contents.write(set, copy, image, numbering, added);
-      set.control.setTimeouts(this.#past.longest(image));
+      set.control.setTimeouts(this.#longestTimeouts(image));
       set.control.activate(copy);
       this.#retired = removed;
       this.#withFeatures(set, image.features);
@@ -164,7 +166,8 @@ export class Publisher implements Disposable {
       if (set === undefined || image === undefined) {
         return undefined;
       }
-      const found = await sweep(set, image, this.#numbering, gone, moved, this.#past);
+      const found = await sweep(set, image, this.#numbering, gone, moved, this.#past, this.#pressure);
+      this.#set?.control.setTimeouts(this.#longestTimeouts(this.#image ?? image));
       this.#resting.look(found.entries, began);
       return found;
     });
@@ -218,6 +221,11 @@ export class Publisher implements Disposable {
     }
   }
 
+  /** Packets look at the timeouts only where they find no free entry, so one row does for both tables. */
+  #longestTimeouts(image: Image): Uint32Array<ArrayBuffer> {
+    return this.#pressure.shorten(this.#past.longest(image), 'ipv4', 'ipv6');
+  }
+
   /** Removes the flows of retired numbers, then frees the numbers: no flow passes to another destination with one. */
   async #purge(): Promise<void> {
     if (this.#needsRecount || this.#retired.destinations.length > 0 || this.#retired.services.length > 0) {
@@ -250,7 +258,7 @@ export class Publisher implements Disposable {
     const kept = keptNumbers(this.#numbering, numbering);
     try {
       contents.write(set, 0, image, numbering, numbersIn(numbering));
-      set.control.setTimeouts(this.#past.longest(image));
+      set.control.setTimeouts(this.#longestTimeouts(image));
       set.control.activate(0);
       if (old !== undefined) {
         carryAllCounters(old, set, kept);

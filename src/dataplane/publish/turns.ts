@@ -47,7 +47,7 @@ export function sequenceBase(
   }
   const length = compiled.ring?.length ?? 0;
   const { count } = readCursor(memory, number);
-  const { next, last, asked } = nextTurn(before, compiled, count, known !== undefined);
+  const { next, last, asked } = nextTurn(before, compiled, count, known?.compiled);
   const base = length === 0 ? 0 : Number((BigInt(next) - count) % BigInt(length)) + length;
   turns.set(compiled.name, { compiled, base, count, last, asked });
   return base;
@@ -66,8 +66,13 @@ function isSameSequence(a: CompiledService, b: CompiledService): boolean {
 
 type NextTurn = Pick<Turn, 'last' | 'asked'> & { readonly next: number };
 
-/** @param isOther whether the service had another scheduler before */
-function nextTurn(before: Turn | undefined, compiled: CompiledService, count: bigint, isOther: boolean): NextTurn {
+/** @param other the service as it was, if it had another scheduler: that ends before the real servers change */
+function nextTurn(
+  before: Turn | undefined,
+  compiled: CompiledService,
+  count: bigint,
+  other: CompiledService | undefined,
+): NextTurn {
   switch (compiled.service.scheduler) {
     case 'rr': {
       const last = before && lastIn(before, compiled, count);
@@ -76,11 +81,11 @@ function nextTurn(before: Turn | undefined, compiled: CompiledService, count: bi
     case 'wrr': {
       const weights = weightsIn(compiled);
       const asked =
-        before === undefined
-          ? isOther
-            ? askedFirst(weights)
-            : askedAdded(weights)
-          : askedAfter(lastAsked(before, count), weights);
+        before !== undefined
+          ? askedAfter(lastAsked(before, count), weights)
+          : other !== undefined
+            ? askedAfter(askedFirst(weightsIn(other)), weights)
+            : askedAdded(weights);
       return { next: roundBegin(weights, asked), last: undefined, asked };
     }
     default:

@@ -161,6 +161,7 @@ function flowOf(trace: Trace, matched: Matched): ExplainedFlow {
     // It may be another service's flow, so its real server is not among this service's numbers.
     displaces: displaced && { state: shownState(displaced.state), idleSeconds: Math.round(displaced.idleSeconds) },
     noRoom: wanted !== undefined && stored === undefined,
+    crowded: steps.has('crowded'),
   };
 }
 

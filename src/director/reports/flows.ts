@@ -29,6 +29,9 @@ const STATE_NAMES: Readonly<Record<FlowState, string>> = {
   established: 'ESTABLISHED',
   template: 'ASSURED',
   busy: 'NONE',
+  'udp-lasting': 'UDP',
+  'established-lasting': 'ESTABLISHED',
+  'template-lasting': 'ASSURED',
 };
 
 /** Returns IPVS's name of a state. */
@@ -153,14 +156,14 @@ export async function summarizeFlows(
 }
 
 function tableReport(family: FlowTableReport['family'], { tables }: FlowStatistics): FlowTableReport {
-  const { entries, used, fullBuckets, bytes } = tables[family === 'IPv4' ? 'ipv4' : 'ipv6'];
-  return { family, entries, used, fullBuckets, bytes };
+  const { entries, used, full, fullBuckets, bytes } = tables[family === 'IPv4' ? 'ipv4' : 'ipv6'];
+  return { family, entries, used, full, fullBuckets, bytes };
 }
 
 /** Returns the name as IPVS shows it: a UDP service's template is never assured (ip_vs_proto_udp.c has no such state). */
 function stateName(state: FlowState, { mark, vip }: Named): string {
   const isUdp = mark === undefined && vip?.protocol === 'udp';
-  return state === 'template' && isUdp ? 'NONE' : STATE_NAMES[state];
+  return isUdp && STATE_NAMES[state] === 'ASSURED' ? 'NONE' : STATE_NAMES[state];
 }
 
 function reportFlow(entry: FlowEntry, { services, destinations }: Names, dataPlane: DataPlane): FlowReport | undefined {

@@ -1,10 +1,14 @@
 /** The tables of destinations, of rings' slots, and of egresses: to which MAC and by which interface a packet leaves. */
 
 import * as layout from '../../layout/index.js';
-import { type Interface, macBytes, mac } from '../../model/index.js';
+import { type Interface, ipBytes, macBytes, mac } from '../../model/index.js';
 import { isHeld } from '../held.js';
 import type { CompiledService, Image } from '../image.js';
 import type { ServiceNumbers } from '../numbering.js';
+import { ownOf, vipsOf } from './service-keys.js';
+
+/** The first bytes of IPv4 networks that no client is in: "this network", loopback, multicast. */
+const NOBODYS_NETWORKS = [0, 127, ...Array.from({ length: 16 }, (_, i) => 224 + i)] as const;
 
 /** Encodes struct destination of all of a service's destinations, in the ring's order. */
 export function encodeDestinations(
@@ -59,7 +63,8 @@ export function encodeEgresses({ routes }: CompiledService, interfaces: readonly
 }
 
 /** Encodes struct destinations without its entries: the header of the table. */
-export function encodeDestinationsHeader({ interfaces, directors }: Image): Uint8Array {
+export function encodeDestinationsHeader(image: Image): Uint8Array {
+  const { interfaces, directors } = image;
   const table = layout.destinations;
   // Not as long as the struct: that is declared with a destination, whose place an earlier image may have filled.
   const bytes = new Uint8Array(table.entry.offset);
@@ -71,7 +76,29 @@ export function encodeDestinationsHeader({ interfaces, directors }: Image): Uint
   });
   // If there are several interfaces, the program looks in struct nics instead.
   bytes.set(macBytes(interfaces[0]?.mac ?? mac('00:00:00:00:00:00')), table.ownMac.offset);
+  encodeMartians(image, bytes);
   return bytes;
+}
+
+/** Sets the bits of the clients that may be martians: may_be_martian() in bpf/martian.h. */
+function encodeMartians(image: Image, bytes: Uint8Array): void {
+  const { martians4, martians6 } = layout.destinations;
+  const set = (offset: number, word: number, bit: number): void => {
+    bytes[offset + word * 8 + (bit >> 3)]! |= 1 << (bit & 7);
+  };
+  for (const word of NOBODYS_NETWORKS) {
+    bytes.fill(0xff, martians4.offset + word * 8, martians4.offset + word * 8 + 8);
+  }
+  // 255.255.255.255.
+  set(martians4.offset, 255, 255 & 63);
+  for (const address of [...vipsOf(4, image).keys(), ...ownOf(4, image)]) {
+    const [first, , , last] = ipBytes(address);
+    set(martians4.offset, first!, last! & 63);
+  }
+  for (const address of [...vipsOf(6, image).keys(), ...ownOf(6, image)]) {
+    const [beforeLast, last] = ipBytes(address).subarray(14);
+    set(martians6.offset, last!, beforeLast! & 63);
+  }
 }
 
 /** Returns slots as they are in the map. */

@@ -6,7 +6,7 @@ import type { Image } from '../image.js';
 import { highestNumbers, type Numbering } from '../numbering.js';
 import { entriesFor } from './cuckoo.js';
 import { poolSlots } from './places.js';
-import { ghostKeysOf, keysOf, vipsOf } from './service-keys.js';
+import { ghostKeysOf, keysOf, ownOf, vipsOf } from './service-keys.js';
 
 /** Sizes of the tables, fixed when the program is loaded. All but those of flows are powers of two. */
 export interface Geometry {
@@ -79,7 +79,12 @@ export function requiredGeometry(image: Image, numbering: Numbering): Geometry {
     );
   }
   const entriesOf = (family: Family): number =>
-    entriesFor(keysOf(family, image).length + ghostKeysOf(family, image).length + vipsOf(family, image).size);
+    entriesFor(
+      keysOf(family, image).length +
+        ghostKeysOf(family, image).length +
+        vipsOf(family, image).size +
+        ownOf(family, image).length,
+    );
   return {
     services4: entriesOf(4),
     services6: entriesOf(6),

@@ -68,3 +68,8 @@ export function vipsOf(family: Family, image: Image): ReadonlyMap<IpAddress, num
   }
   return flags;
 }
+
+/** Returns the host's own addresses of a family, without VIPs; none if no service could get their packets, and no ghost. */
+export function ownOf(family: Family, image: Image): readonly IpAddress[] {
+  return vipsOf(family, image).size === 0 ? [] : image.own.filter((address) => familyOf(address) === family);
+}

@@ -16,13 +16,16 @@ import type { Numbering } from '../numbering.js';
 import { type CuckooTable, placeKeys } from './cuckoo.js';
 import type { Geometry } from './geometry.js';
 import { EMPTY_PLACE, type Places } from './places.js';
-import { ghostKeysOf, keysOf, vipsOf } from './service-keys.js';
+import { ghostKeysOf, keysOf, ownOf, vipsOf } from './service-keys.js';
 import { multiply, type Word64, wordAt, xor } from './word64.js';
 
 /** The positions of one family's keys in its table. */
 export interface ServicePlacement {
   readonly family: Family;
-  /** The keys of services, then of ghosts, then of VIPs, as text. If they are equal, the placement still holds. */
+  /**
+   * The keys of services, then of ghosts, then of VIPs, then of the host's other addresses, as text. If they are equal,
+   * the placement still holds.
+   */
   readonly names: readonly string[];
   readonly keys: readonly Uint8Array[];
   readonly table: CuckooTable;
@@ -38,10 +41,12 @@ export function placeServices(
   const services = keysOf(family, image);
   const ghosts = ghostKeysOf(family, image);
   const vips = [...vipsOf(family, image).keys()];
+  const own = ownOf(family, image);
   const names = [
     ...services.map(({ name, port }) => `${name} ${port}`),
     ...ghosts.map(({ ghost: { name }, port }) => `ghost ${name} ${port}`),
     ...vips,
+    ...own.map((each) => `own ${each}`),
   ];
   if (previous?.names.length === names.length && names.every((name, i) => name === previous.names[i])) {
     return previous;
@@ -52,6 +57,7 @@ export function placeServices(
     ),
     // Such an entry only says that its address is a VIP.
     ...vips.map((address) => keyBytes(address, 0, layout.entryProtocol.vip)),
+    ...own.map((address) => keyBytes(address, 0, layout.entryProtocol.own)),
   ];
   return { family, names, keys, table: placeKeys(keys, geometry[family === 4 ? 'services4' : 'services6']) };
 }

@@ -61,6 +61,8 @@ test('the flow that a packet belongs to, and its next state, take one line', () 
       'not known; would be remembered as SYN_RECV, and would replace another (SYN_RECV, last packet 1 min 1 s ago)',
     ],
     [flow({ noRoom: true }), 'not known, and there is no room for an entry'],
+    [flow({ noRoom: true, crowded: true }), 'not known, and there is no room for an entry; its hash chooses'],
+    [flow({ stored: 'SYN_RECV', crowded: true }), 'not known; would be remembered as SYN_RECV; its hash chooses'],
     [flow({ event: 'rst' }), 'not known, and not remembered'],
     [
       { ...flow({ sought: false }), service: { ...EXPLAINED.service!, remembers: 'moved' } },

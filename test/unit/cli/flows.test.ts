@@ -38,7 +38,7 @@ test('each flow has one line, and only the first page a title', () => {
 });
 
 test('a summary counts by state, names the busiest, and says how full the tables are', () => {
-  const table = { family: 'IPv4', entries: 1000, used: 250, fullBuckets: 1, bytes: 16_000 } as const;
+  const table = { family: 'IPv4', entries: 1000, used: 250, full: false, fullBuckets: 1, bytes: 16_000 } as const;
   const summary = {
     states: { SYN_RECV: 2, ESTABLISHED: 1200 },
     topClients: [{ client: ip('192.168.1.12'), flows: 1202 }],
@@ -55,6 +55,10 @@ test('a summary counts by state, names the busiest, and says how full the tables
       'stored 5,000, evicted 3, found no room 0\n',
   );
   assert.match(formatSummary({ ...summary, states: {}, topClients: [], tables: [] }), /^no flows\n/);
+  assert.match(
+    formatSummary({ ...summary, tables: [{ ...table, used: 950, full: true }] }),
+    /^IPv4: full: 950 of 1,000 entries in use/m,
+  );
 });
 
 test('a drain says how many flows are left, whether some may be silent, and how long it will take at most', () => {

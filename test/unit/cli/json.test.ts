@@ -84,7 +84,7 @@ test('docs/json.md shows every name in a list of flows and in its summary', () =
   const totals = { stored: true, evicted: true, refused: true } as const;
   shows(summary, { states: true, topClients: true, tables: true, ...totals });
   shows(summary.topClients[0], { client: true, flows: true });
-  const table = { family: true, entries: true, used: true, fullBuckets: true, bytes: true } as const;
+  const table = { family: true, entries: true, used: true, full: true, fullBuckets: true, bytes: true } as const;
   shows<FlowTableReport>(summary.tables[0], table);
 });
 
@@ -100,7 +100,15 @@ test('docs/json.md shows every name in an explanation', () => {
   shows(packet, { destinationMac: true, sourceMac: true, ...ends, ...rest });
   shows(report.service, { name: true, scheduler: true, realServers: true, wildcard: true, remembers: true });
   const key = { protocol: true, client: true, clientPort: true, port: true, event: true } as const;
-  const fate = { sought: true, known: true, next: true, stored: true, displaces: true, noRoom: true } as const;
+  const fate = {
+    sought: true,
+    known: true,
+    next: true,
+    stored: true,
+    displaces: true,
+    noRoom: true,
+    crowded: true,
+  } as const;
   shows<ExplainedFlow>({ ...report.flow!, ...captured!.flow! }, { ...key, ...fate, turnedAwayBy: true });
   shows<ExplainedEntry>(captured!.flow?.known, { state: true, idleSeconds: true, realServer: true });
   shows({ ...captured!.persistence, ...report.persistence! }, { known: true, stored: true });

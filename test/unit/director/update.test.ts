@@ -51,7 +51,7 @@ class Fake {
       sweep: () => Promise.resolve(undefined),
     };
     this.director = new Director({
-      network: { link: () => DIRECTOR, interface: () => DIRECTOR },
+      network: { link: () => DIRECTOR, interface: () => DIRECTOR, ownAddresses: () => [] },
       resolver: { track: () => Promise.resolve(), resolutions: () => new Map(), pending: this.pending },
       dataPlane,
       overlays: new Overlays([this.drains]),

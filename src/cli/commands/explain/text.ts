@@ -87,7 +87,7 @@ function flowLine(
   { scheduler, remembers }: ExplainedService,
   hasDestination: boolean,
 ): string | undefined {
-  const { sought, known, next, turnedAwayBy, stored, displaces, noRoom, event } = flow;
+  const { sought, known, next, turnedAwayBy, stored, displaces, noRoom, crowded, event } = flow;
   if (!sought) {
     // A packet that is refused earlier has no flow to speak of.
     return !hasDestination
@@ -103,11 +103,11 @@ function flowLine(
     return `known: ${entry(known)}${why ?? ''}${next === undefined ? '' : `; becomes ${next}`}`;
   }
   if (noRoom) {
-    return 'not known, and there is no room for an entry';
+    return `not known, and there is no room for an entry${crowded ? '; its hash chooses' : ''}`;
   }
   if (stored !== undefined) {
     const other = displaces && `, and would replace another (${entry(displaces)})`;
-    return `not known; would be remembered as ${stored}${other ?? ''}`;
+    return `not known; would be remembered as ${stored}${other ?? ''}${crowded ? '; its hash chooses' : ''}`;
   }
   return event === 'syn' ? `not known; a SYN is not remembered with ${scheduler}` : 'not known, and not remembered';
 }
