@@ -243,7 +243,7 @@ export class Lab {
     }
     rmSync(this.#passPin, { force: true });
     rmSync(this.directory, { recursive: true, force: true });
-    for (const suffix of ['sock', 'lock', ...['history', 'drains', 'tallies'].flatMap(storedAs)]) {
+    for (const suffix of ['sock', 'lock', ...['history', 'timeouts', 'drains', 'tallies'].flatMap(storedAs)]) {
       rmSync(`/run/beeline/${this.name}.${suffix}`, { force: true });
     }
     for (const suffix of [...storedAs('state'), 'dropped.yaml']) {
