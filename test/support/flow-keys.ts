@@ -23,7 +23,7 @@ export const SET_SIZE = 4096;
 const SIDE = 64;
 
 /** One client of each family; neither it nor those around it are addresses that cannot be a client's. */
-const CLIENT = { 4: 0x0a32_0001n, 6: 0x2001_0db8_0000_0000_0000_0000_0000_0001n } as const;
+const CLIENT = { 4: 0x2d32_0001n, 6: 0x2001_0db8_0000_0000_0000_0000_0000_0001n } as const;
 
 /** Returns an entry without its data: flow4_key(), or the words of a flow6. */
 export function keyBytes({ client, port, service }: FlowKey): Uint8Array {
