@@ -125,7 +125,7 @@ test('three arrays without a length in one table are shown apart', async (contex
   assert.match(beeline('get', 'destinations', '0', 'slot', '--limit', '1').stdout, /^ +\d+ ( [01]){16}\n$/);
   // Also by its id, beside nothing that would tell: the instance's pins do.
   const id = idOf('destinations');
-  const { stderr, stdout } = beeline('dump', '--id', `map:${id}`, '--limit', '5');
+  const { stderr, stdout } = beeline('dump', '--id', `map:${id}`, '--limit', '20');
   assert.match(stdout, /numbered: 1,024 elements/, stderr);
 });
 

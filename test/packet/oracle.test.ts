@@ -11,7 +11,16 @@ import { buildFrame } from '../../src/packet/index.js';
 import { PacketDirector } from '../support/director.js';
 import { anyServices, CLIENT_MAC, clientFor, DIRECTOR } from '../support/models.js';
 
-const XDP_ACTIONS: Partial<Record<Decision['verdict'], string>> = { forwarded: 'tx', unresolved: 'drop' };
+const XDP_ACTIONS: Partial<Record<Decision['verdict'], string>> = {
+  forwarded: 'tx',
+  // Answered.
+  'no-destination': 'tx',
+  unresolved: 'drop',
+  martian: 'drop',
+  truncated: 'drop',
+  fragment: 'drop',
+  unanswered: 'drop',
+};
 
 /** A frame for one of the services, or nearly. */
 const anyFrame = (services: readonly Service[]): fc.Arbitrary<Uint8Array> =>
