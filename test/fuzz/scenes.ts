@@ -82,7 +82,10 @@ export function randomScene(random: Random, egress: number): Scene {
     fragments: !random.oneIn(5),
     ...(vlans && { vlans: true }),
   };
-  const gone = random.oneIn(2) ? [...services, ...marked.markServices].filter(() => random.oneIn(2)) : [];
+  const all = [...services, ...marked.markServices];
+  // A sweep follows a removal, at a time that the oracle does not know, and ends that destinations count as full.
+  const canRemove = !all.some(({ destinations }) => destinations.some(({ upperThreshold = 0 }) => upperThreshold > 0));
+  const gone = canRemove && random.oneIn(2) ? all.filter(() => random.oneIn(2)) : [];
   return {
     model,
     world: { interfaces, resolutions, own: random.oneIn(2) ? OWN_ADDRESSES : [] },

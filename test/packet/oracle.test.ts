@@ -15,6 +15,9 @@ const XDP_ACTIONS: Partial<Record<Decision['verdict'], string>> = {
   forwarded: 'tx',
   // Answered.
   'no-destination': 'tx',
+  dropped: 'drop',
+  'flows-full': 'drop',
+  'service-gone': 'drop',
   unresolved: 'drop',
   martian: 'drop',
   truncated: 'drop',
