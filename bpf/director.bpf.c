@@ -137,7 +137,8 @@ static __always_inline const struct match *match_unusual(const struct frame *fra
 		return NULL;
 	}
 	/* An ICMP error from a martian is as one about it: pick() looks only at the client. */
-	bool martian = is_martian(source, copy, is_ipv6);
+	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
+	bool martian = table && is_martian(source, table, copy, is_ipv6);
 	if (unlikely(martian))
 		packet->client = source;
 	if (!digest(frame, unusual, is_ipv6))

@@ -24,8 +24,8 @@ enum trace_step {
 	TRACE_NO_ROOM = 256,      /* there is no room for an entry that it would store */
 	TRACE_SOUGHT = 512,       /* the rules of follow.h looked its flow's entry up */
 	TRACE_TURNED_AWAY = 1024, /* it is a SYN, and its flow's destination takes no new flows */
-	TRACE_CROWDED = 4096,     /* no entry that its flow could have is free: its hash schedules it */
 	TRACE_FIRST_WENT = 2048,  /* a later fragment, which goes where the first one went */
+	TRACE_CROWDED = 4096,     /* no entry that its flow could have is free: its hash schedules it */
 };
 
 /* The path of one packet. Entries' data is as in the table (flow_data()); 0 for none. */

@@ -148,11 +148,16 @@ static __always_inline __u32 previous_of(const struct flow_query *query, const s
 	return slot_at(table, query->ring + policy->length + hashed_slot(query, policy));
 }
 
+/* Returns that destination, or NULL when a change left none. */
+static __always_inline const struct candidate *previous_candidate(const struct flow_query *query, __u32 previous)
+{
+	return previous < SLOT_MARKED ? candidate_at(query->first + previous, query->copy) : NULL;
+}
+
 /* Whether that destination still takes new flows. */
 static __always_inline bool takes_new(const struct flow_query *query, __u32 previous)
 {
-	const struct candidate *candidate =
-		previous < SLOT_MARKED ? candidate_at(query->first + previous, query->copy) : NULL;
+	const struct candidate *candidate = previous_candidate(query, previous);
 
 	return candidate && candidate->weight;
 }
@@ -160,8 +165,7 @@ static __always_inline bool takes_new(const struct flow_query *query, __u32 prev
 /* Returns the number of that destination when it still takes packets, or 0. */
 static __always_inline __u32 previous_number(const struct flow_query *query, __u32 previous)
 {
-	const struct candidate *candidate =
-		previous < SLOT_MARKED ? candidate_at(query->first + previous, query->copy) : NULL;
+	const struct candidate *candidate = previous_candidate(query, previous);
 
 	return candidate ? candidate->number : 0;
 }
@@ -290,9 +294,8 @@ static __always_inline bool has_martian(const struct flow_query *query, __u32 wo
 	/* As in policy_of(): kernel 6.1 wants the key on the stack. */
 	__u32 copy = query->copy;
 	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
-	bool is_ipv6 = words == FLOW6_WORDS;
 
-	return table && may_be_martian(query->words, table, is_ipv6) && is_martian(query->words, copy, is_ipv6);
+	return table && is_martian(query->words, table, copy, words == FLOW6_WORDS);
 }
 
 /* Whether a packet opens a flow under a scheduler that is not hashed. */

@@ -66,10 +66,12 @@ __noinline int is_martian6(__u64 prefix, __u64 host, __u32 copy)
 	       (services && is_own(services, &key, true));
 }
 
-/* Whether the packet's client cannot be. `is_ipv6` is a constant. */
-static __always_inline bool is_martian(const void *client, __u32 copy, bool is_ipv6)
+/* Whether a client cannot be: most are told by the bitmap alone. */
+static __always_inline bool is_martian(const void *client, const struct destinations *table, __u32 copy, bool is_ipv6)
 {
 	const __u64 *words = client;
 
+	if (likely(!may_be_martian(client, table, is_ipv6)))
+		return false;
 	return is_ipv6 ? is_martian6(words[0], words[1], copy) : is_martian4(*(const __be32 *)client, copy);
 }

@@ -42,8 +42,7 @@ static __always_inline bool pick_by_slot(const struct packet *packet, struct del
 	__u8 flags = delivery->match->flags;
 	__u32 slot = slot_of(packet, delivery);
 
-	if (unlikely(may_be_martian(packet->client, delivery->table, delivery->is_ipv6)) &&
-	    is_martian(packet->client, *delivery->copy, delivery->is_ipv6))
+	if (unlikely(is_martian(packet->client, delivery->table, *delivery->copy, delivery->is_ipv6)))
 		return false;
 	if (uses(FEATURE_FLOWS) && flags & (SERVICE_POLICY | SERVICE_MOVED) &&
 	    (flags & SERVICE_POLICY || is_moved(delivery->table, delivery->match, slot)))
@@ -55,6 +54,15 @@ static __always_inline bool pick_by_slot(const struct packet *packet, struct del
 	delivery->number = delivery->destination->number;
 	delivery->opens = opens_flow(packet);
 	return true;
+}
+
+/* Ends a packet that no destination takes: answers it, or counts why it is not sent. */
+static __always_inline bool end_without_destination(struct xdp_md *context, const struct packet *packet,
+						    const struct delivery *delivery, enum verdict reason,
+						    enum verdict *verdict)
+{
+	return reason == VERDICT_NO_DESTINATION ? refuse(context, packet, delivery, reason, 0, verdict)
+						: stop(delivery, reason, verdict);
 }
 
 /* Picks the destination. False when there is none: the packet is then counted and has its verdict. */
@@ -80,18 +88,14 @@ static __always_inline bool pick(struct xdp_md *context, const struct frame *fra
 		if (unlikely(is_of_ghost(reason)))
 			return stop_at_ghost(context, frame, packet, delivery, reason, verdict);
 		if (unlikely(delivery->number == 0))
-			return reason == VERDICT_NO_DESTINATION ? refuse(context, packet, delivery, reason, 0, verdict)
-								: stop(delivery, reason, verdict);
+			return end_without_destination(context, packet, delivery, reason, verdict);
 		delivery->destination = destination_numbered(delivery->table, delivery->number);
 		return true;
 	}
 	if (unlikely(delivery->number == 0)) {
-		enum verdict reason = nobody_takes(flags);
-
 		if (!passes_guard(context, frame, delivery, false, lean, verdict))
 			return false;
-		return reason == VERDICT_NO_DESTINATION ? refuse(context, packet, delivery, reason, 0, verdict)
-							: stop(delivery, reason, verdict);
+		return end_without_destination(context, packet, delivery, nobody_takes(flags), verdict);
 	}
 	return true;
 }

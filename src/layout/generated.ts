@@ -635,8 +635,8 @@ export const traceStep = {
   'no-room': 256,
   sought: 512,
   'turned-away': 1024,
-  crowded: 4096,
   'first-went': 2048,
+  crowded: 4096,
 } as const;
 
 /** enum flow_event */
