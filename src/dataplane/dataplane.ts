@@ -21,9 +21,10 @@ import {
 import { type KeptTimeouts, PastTimeouts } from './flows/past-timeouts.js';
 import type { FlowStatistics } from './flows/sweep.js';
 import { lifetimesOf } from './flows/timeouts.js';
+import type { Histories } from './histories.js';
 import { type Attachment, Links } from './links.js';
 import { MapSet } from './maps/map-set.js';
-import { type Histories, MoveTracker } from './move-tracker.js';
+import { MoveTracker } from './move-tracker.js';
 import { ensurePinDirectory, listSets, removePins, setPath } from './pins.js';
 import { Publisher } from './publish/publisher.js';
 

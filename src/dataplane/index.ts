@@ -18,7 +18,8 @@ export type { FlowEntry } from './flows/entry.js';
 export { type FlowCounts, type FlowFilter, type FlowSums, listFlows, summarizeFlows } from './flows/flows.js';
 export { type KeptTimeouts, PastTimeouts, timeoutsFormat } from './flows/past-timeouts.js';
 export type { FlowStatistics } from './flows/sweep.js';
-export { type Histories, historiesFormat, MoveTracker } from './move-tracker.js';
+export { type Histories, historiesFormat } from './histories.js';
+export { MoveTracker } from './move-tracker.js';
 
 // Explanations.
 export { Explainer } from './explain/explainer.js';

@@ -20,8 +20,6 @@ import type { Counters } from './counters.js';
 import type { Histories } from './histories.js';
 import { cameBetween, completed, type Reading, Traffic } from './traffic.js';
 
-export { type Histories, historiesFormat } from './histories.js';
-
 /** A publication follows when at least this part of a service's marked slots has no flows any more. */
 const FREED_SHARE = 1 / 8;
 
@@ -51,6 +49,9 @@ interface Changed {
 
 /** Reads the counters of all services now. */
 type ReadCounters = () => Counters;
+
+/** Returns the reading of a service by its name; unknown: the counters cannot be read. */
+type ReadingOf = (name: string) => Reading | 'unknown';
 
 /** Results by ring, then by everything else that they follow from: services with the same real servers share them. */
 type Shared = Map<Ring | undefined, Map<string, Moves>>;
@@ -202,7 +203,7 @@ export class MoveTracker {
     windows: Windows,
     now: number,
     shared: Shared,
-    reading: (name: string) => Reading | 'unknown',
+    reading: ReadingOf,
   ): CompiledService {
     const { name } = compiled;
     const last = this.#attached.get(name);
@@ -244,7 +245,7 @@ export class MoveTracker {
     compiled: CompiledService,
     windows: Windows,
     now: number,
-    reading: (name: string) => Reading | 'unknown',
+    reading: ReadingOf,
   ): History {
     const { name } = compiled;
     const whole = advance(before, compiled, now);
@@ -280,10 +281,7 @@ export class MoveTracker {
 }
 
 /** Returns the reading of a service; the counters are read when the first is asked for. */
-function readOnce(
-  read: ReadCounters | undefined,
-  onRead: (counters: Counters) => void,
-): (name: string) => Reading | 'unknown' {
+function readOnce(read: ReadCounters | undefined, onRead: (counters: Counters) => void): ReadingOf {
   let readings: Map<string, Reading> | undefined;
   return (name) => {
     if (read === undefined) {

@@ -2,7 +2,7 @@
 
 import * as layout from '../../layout/index.js';
 import { type Interface, ipBytes, macBytes, mac } from '../../model/index.js';
-import { isHeld } from '../held.js';
+import { isHeld, keepsFlows } from '../held.js';
 import type { CompiledService, Image } from '../image.js';
 import type { ServiceNumbers } from '../numbering.js';
 import { ownOf, vipsOf } from './service-keys.js';
@@ -26,17 +26,17 @@ export function encodeDestinations(
     if (route.action === 'forward') {
       bytes.set(macBytes(route.mac), at + entry.mac.offset);
     }
-    const held = isHeld(compiled, i);
-    // Without interfaces no packet arrives.
-    const sourceMac = route.action === 'none' ? interfaces[0]?.mac : route.sourceMac;
-    if (held) {
+    if (isHeld(compiled, i)) {
       view.setUint8(at + entry.mac.offset, layout.noMac['mac-held']);
     }
-    if ((held || route.action !== 'none') && sourceMac !== undefined) {
-      bytes.set(macBytes(sourceMac), at + entry.sourceMac.offset);
+    if (!keepsFlows(compiled, i)) {
+      return;
     }
-    if (held || route.action !== 'none') {
-      view.setUint32(at + entry.number.offset, numbers.destinations.get(address)!, true);
+    view.setUint32(at + entry.number.offset, numbers.destinations.get(address)!, true);
+    // Without interfaces no packet arrives.
+    const sourceMac = route.action === 'none' ? interfaces[0]?.mac : route.sourceMac;
+    if (sourceMac !== undefined) {
+      bytes.set(macBytes(sourceMac), at + entry.sourceMac.offset);
     }
   });
   return bytes;

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { type Histories, historiesFormat, MoveTracker } from '../../../src/dataplane/move-tracker.js';
+import { type Histories, historiesFormat } from '../../../src/dataplane/histories.js';
+import { MoveTracker } from '../../../src/dataplane/move-tracker.js';
 import type { Counters } from '../../../src/dataplane/index.js';
 import { compile, type CompiledService, forProtocol, type Image, SLOT_MARKED } from '../../../src/image/index.js';
 import { ip, type IpAddress, type MarkService, type Service, serviceName } from '../../../src/model/index.js';
