@@ -77,8 +77,11 @@ export class TestLab extends Lab {
     return pages;
   }
 
-  /** Waits until a condition holds. Fails with its description. */
-  async until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+  /**
+   * Waits until a condition holds. Fails with its description. The default is long, because it costs nothing when the
+   * condition comes to hold: ldirectord alone needs 8 s to begin, on a machine that does nothing else.
+   */
+  async until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 60_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!(await holds())) {
       if (performance.now() > deadline) {
