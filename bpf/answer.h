@@ -365,9 +365,9 @@ __noinline int answer(struct xdp_md *context, __u32 reason, __u32 mtu, __u32 pas
 	}
 }
 
-/* Stops a packet that passed the guard, and answers it. */
-static __always_inline bool refuse(struct xdp_md *context, const struct packet *packet, const struct delivery *delivery,
-				   enum verdict reason, __u32 mtu, enum verdict *verdict)
+/* Whether a packet that ends so is answered. */
+static __always_inline bool is_answered(enum verdict reason)
 {
-	return stop(delivery, answer(context, reason, mtu, packet->passive), verdict);
+	return reason == VERDICT_NO_DESTINATION || reason == VERDICT_TOO_LONG || reason == VERDICT_TTL ||
+	       reason == VERDICT_NO_EGRESS;
 }

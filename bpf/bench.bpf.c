@@ -4,7 +4,8 @@
  *
  * BPF_PROG_RUN repeats one packet; to have many flows and services, `flows_*` rewrite the packet's addresses and source
  * port before each run. The floor of a measured program is the same rewriting followed by nothing.
- * Likewise all programs but mac_swap restore the client's MAC, which the run before replaced by the director's.
+ * Likewise all programs but mac_swap restore the client's MAC, which the run before replaced by the director's: a frame
+ * from the real server that it would go to is not sent there.
  */
 #include "director.bpf.c"
 
@@ -13,6 +14,7 @@ struct bench {
 	__u64 state;     /* of the generator */
 	__u32 flow_mask; /* flows - 1, a power of two less one */
 	__u32 services;  /* the packet goes to 10.200.0.0 + [0, services) */
+	__u64 source;    /* bytes 6 to 13 of the frame: the client's MAC and the EtherType */
 };
 
 struct bench bench SEC(".data.bench");
@@ -20,21 +22,23 @@ struct bench bench SEC(".data.bench");
 /* 10.200.0.0: the VIPs of the benchmark's services. */
 #define FIRST_VIP 0x0ac80000
 
-/* The lower four and the upper two bytes of the client's MAC, as they lie in a frame: 00:50:00:00:03:00. */
-#define CLIENT_MAC_FIRST 0x00005000
-#define CLIENT_MAC_LAST 0x0003
-
-/* Makes the frame come from the client again: a frame from the real server that it would go to is not sent there. */
+/*
+ * Makes the frame come from the client again. One store, as wide as the director's read of the MAC: the processor
+ * forwards it to that read, and the floor pays for the store as the director does.
+ */
 static __always_inline bool from_client(struct xdp_md *context)
 {
 	void *data = (void *)(long)context->data;
 
 	if (data + sizeof(struct ethhdr) > (void *)(long)context->data_end)
 		return false;
-	*(__u32 *)(data + ETH_ALEN) = CLIENT_MAC_FIRST;
-	*(__u16 *)(data + ETH_ALEN + 4) = CLIENT_MAC_LAST;
+	*(__u64 *)(data + ETH_ALEN) = bench.source;
 	return true;
 }
+
+/* The first bytes of the clients' addresses: none of them has martians, or the benchmark's VIPs. */
+#define FIRST_NETWORK 11
+#define NETWORKS 100
 
 /* Knuth's MMIX generator; its upper bits are good enough to pick flows with. */
 static __always_inline __u64 draw(void)
@@ -57,7 +61,8 @@ static __always_inline void randomize(struct xdp_md *context)
 	__u32 flow = random & bench.flow_mask;
 	/* Neighbouring flow numbers become far-away clients, as on a real network. */
 	__u64 client = (flow + 1) * MULTIPLIER_3;
-	ip->saddr = client >> 32;
+	__be32 address = client >> 32;
+	ip->saddr = (address & ~0xff) | (FIRST_NETWORK + ((address & 0xff) * NETWORKS >> 8));
 	ports->source = client >> 16;
 	ip->daddr = bpf_htonl(FIRST_VIP + (__u32)((random * bench.services) >> 32));
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
  * The director's data path, in the order in which a packet meets it: parse, match the service, pick the destination,
- * rewrite the MACs, count, send. A packet that is not for a service goes up to the host as it came.
+ * rewrite the MACs, count, send. A packet that is not for a service goes up to the host as it came. Packets that are not
+ * plain go on in programs of their own (docs/adr/0022).
  *
  * `is_ipv6` and `lean` are constants wherever they are passed: each function is compiled for every value of them.
  */
@@ -157,7 +158,8 @@ static __always_inline const struct match *match_unusual(const struct frame *fra
 	return match;
 }
 
-static __always_inline enum verdict direct_unusual(struct xdp_md *context)
+/* An unusual packet. `is_ipv6` is a constant. */
+static __always_inline enum verdict direct_unusual(struct xdp_md *context, bool is_ipv6)
 {
 	struct frame frame = {
 		.start = (void *)(long)context->data,
@@ -165,27 +167,41 @@ static __always_inline enum verdict direct_unusual(struct xdp_md *context)
 	};
 	struct unusual unusual = {};
 	enum verdict verdict = VERDICT_NOT_OURS;
-	const struct match *match = NULL;
 	__u32 copy = active_copy();
-	bool is_ipv6 = false;
 
-	NOTE_STEP(TRACE_UNUSUAL);
+	if (frame.start + sizeof(struct ethhdr) > frame.end)
+		return VERDICT_NOT_OURS;
+	skip_tags(&frame);
+	const struct match *match = match_unusual(&frame, &unusual, copy, is_ipv6, &verdict);
+
+	return match ? forward_dr(context, &frame, &unusual.packet, &unusual.payload, match, copy, is_ipv6, false)
+		     : verdict;
+}
+
+/*
+ * Leads an unusual packet to its program, from which it does not come back. Only while programs are exchanged it may
+ * miss it, for some microseconds, and then goes up.
+ */
+static __always_inline enum verdict go_on_unusual(struct xdp_md *context)
+{
+	struct frame frame = {
+		.start = (void *)(long)context->data,
+		.end = (void *)(long)context->data_end,
+	};
+
 	if (frame.start + sizeof(struct ethhdr) > frame.end)
 		return VERDICT_NOT_OURS;
 	switch (skip_tags(&frame)) {
 	case bpf_htons(ETH_P_IP):
 		if (uses(FEATURE_IPV4))
-			match = match_unusual(&frame, &unusual, copy, false, &verdict);
+			bpf_tail_call_static(context, &programs, PROGRAM_UNUSUAL4);
 		break;
 	case bpf_htons(ETH_P_IPV6):
-		is_ipv6 = true;
 		if (uses(FEATURE_IPV6))
-			match = match_unusual(&frame, &unusual, copy, true, &verdict);
+			bpf_tail_call_static(context, &programs, PROGRAM_UNUSUAL6);
 		break;
 	}
-	/* One rest of the path for both families: for the verifier and on the stack it counts once. */
-	return match ? forward_dr(context, &frame, &unusual.packet, &unusual.payload, match, copy, is_ipv6, false)
-		     : verdict;
+	return VERDICT_NOT_OURS;
 }
 
 static __always_inline enum verdict direct(struct xdp_md *context)
@@ -193,11 +209,13 @@ static __always_inline enum verdict direct(struct xdp_md *context)
 	enum parse_result result =
 		uses(WHOLE_PATH_FEATURES) ? direct_plain(context, false) : direct_plain(context, true);
 
-	return likely(result != PARSE_NOT_PLAIN) ? verdict_of(result) : direct_unusual(context);
+	NOTE_STEP(result == PARSE_NOT_PLAIN ? TRACE_UNUSUAL : 0);
+	return likely(result < PARSE_NOT_PLAIN) ? verdict_of(result) : go_on_unusual(context);
 }
 
 static __always_inline int action_of(enum verdict verdict)
 {
+	NOTE(verdict, verdict);
 	switch (verdict) {
 	case VERDICT_FORWARDED:
 	case VERDICT_NO_DESTINATION:
@@ -231,6 +249,23 @@ SEC("xdp.frags")
 int director(struct xdp_md *context)
 {
 	return action_of(direct(context));
+}
+
+/* What the programs of unusual packets return. The fuzzer's, which are called as functions, return the verdict. */
+#ifndef END_UNUSUAL
+#define END_UNUSUAL(verdict) action_of(verdict)
+#endif
+
+SEC("xdp.frags")
+int unusual4(struct xdp_md *context)
+{
+	return END_UNUSUAL(uses(FEATURE_IPV4) ? direct_unusual(context, false) : VERDICT_NOT_OURS);
+}
+
+SEC("xdp.frags")
+int unusual6(struct xdp_md *context)
+{
+	return END_UNUSUAL(uses(FEATURE_IPV6) ? direct_unusual(context, true) : VERDICT_NOT_OURS);
 }
 
 /* Tells the control plane the time of the flow tables. */

@@ -9,8 +9,5 @@
 SEC("xdp.frags")
 int explain(struct xdp_md *context)
 {
-	enum verdict verdict = direct(context);
-
-	NOTE(verdict, verdict);
-	return action_of(verdict);
+	return action_of(direct(context));
 }

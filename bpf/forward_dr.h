@@ -126,60 +126,80 @@ static __always_inline bool changes_egress(const struct frame *frame, const stru
 	       (uses(FEATURE_VLAN) && (frame->tags || delivery->egress->vlan || delivery->egress->outer_vlan));
 }
 
-/* Sends by another interface or with other tags. Only VLANs and several interfaces need it. */
-static __always_inline enum verdict send_by_egress(struct xdp_md *context, const struct frame *frame,
-						   const struct packet *packet, const struct delivery *delivery)
+/* Sends by another interface or with other tags. False when it cannot. Only VLANs and several interfaces need it. */
+static __always_inline bool send_by_egress(struct xdp_md *context, const struct frame *frame,
+					   const struct packet *packet, const struct delivery *delivery,
+					   enum verdict *verdict)
 {
 	bool opens = delivery->opens;
 	__u32 ip_bytes = ip_bytes_of(packet, delivery);
 
 	/* The program's return value is what redirects: this call finds out whether that can be done. */
 	if ((delivery->redirects && bpf_redirect_map(&devices, delivery->egress->ifindex, XDP_PASS) != XDP_REDIRECT) ||
-	    !rewrite_frame(context, frame, delivery)) {
-		enum verdict verdict = VERDICT_NO_EGRESS;
-
-		refuse(context, packet, delivery, verdict, 0, &verdict);
-		return verdict;
-	}
+	    !rewrite_frame(context, frame, delivery))
+		return stop(VERDICT_NO_EGRESS, verdict);
 	count_packet(delivery->destination->number, opens, ip_bytes);
-	return delivery->redirects ? VERDICT_REDIRECTED : VERDICT_FORWARDED;
+	*verdict = delivery->redirects ? VERDICT_REDIRECTED : VERDICT_FORWARDED;
+	return true;
 }
 
-/* Checks that a packet may leave for its destination. False when it may not: it is then counted and has its verdict. */
+/* Returns the longest packet that may leave for the destination. */
+static __always_inline __u32 mtu_of(const struct delivery *delivery, bool lean)
+{
+	return lean || !delivery->egress ? delivery->table->mtu : delivery->egress->mtu;
+}
+
+/* Checks that a packet may leave for its destination. False when it may not: it then has its verdict. */
 static __always_inline bool may_leave(struct xdp_md *context, const struct frame *frame, const struct packet *packet,
 				      struct delivery *delivery, bool lean, enum verdict *verdict)
 {
 	if (!passes_guard(context, frame, delivery, true, lean, verdict))
 		return false;
 	if (unlikely(is_not_sent(delivery->destination)))
-		return is_local(delivery->destination) || stop(delivery, VERDICT_UNRESOLVED, verdict);
+		return is_local(delivery->destination) || stop(VERDICT_UNRESOLVED, verdict);
 	if (unlikely(is_from_destination(frame, delivery->destination)))
-		return stop(delivery, VERDICT_FROM_REAL_SERVER, verdict);
+		return stop(VERDICT_FROM_REAL_SERVER, verdict);
 	if (unlikely(ip_bytes_of(packet, delivery) > delivery->table->mtu) &&
-	    (lean || !delivery->egress || ip_bytes_of(packet, delivery) > delivery->egress->mtu))
-		return refuse(context, packet, delivery, VERDICT_TOO_LONG,
-			      lean || !delivery->egress ? delivery->table->mtu : delivery->egress->mtu, verdict);
+	    ip_bytes_of(packet, delivery) > mtu_of(delivery, lean))
+		return stop(VERDICT_TOO_LONG, verdict);
 	if (!lean && decrements_ttl(delivery) && unlikely(ttl_of(packet, delivery) <= 1))
-		return refuse(context, packet, delivery, VERDICT_TTL, 0, verdict);
+		return stop(VERDICT_TTL, verdict);
 	return true;
 }
 
-/* Counts the packet, rewrites the frame, and sends it; or delivers it, when the real server is this host. */
-static __always_inline enum verdict rewrite_and_send(struct xdp_md *context, const struct frame *frame,
-						     const struct packet *packet, const struct delivery *delivery,
-						     bool lean)
+/*
+ * Counts the packet, rewrites the frame, and sends it; or delivers it, when the real server is this host. False when it
+ * cannot be sent.
+ */
+static __always_inline bool rewrite_and_send(struct xdp_md *context, const struct frame *frame,
+					     const struct packet *packet, const struct delivery *delivery, bool lean,
+					     enum verdict *verdict)
 {
 	if (unlikely(is_local(delivery->destination))) {
 		count_packet(delivery->number, delivery->opens, ip_bytes_of(packet, delivery));
-		return VERDICT_LOCAL;
+		*verdict = VERDICT_LOCAL;
+		return true;
 	}
 	if (!lean && delivery->egress && changes_egress(frame, delivery))
-		return send_by_egress(context, frame, packet, delivery);
+		return send_by_egress(context, frame, packet, delivery, verdict);
 	count_packet(delivery->number, delivery->opens, ip_bytes_of(packet, delivery));
 	if (!lean && decrements_ttl(delivery))
 		decrement_ttl((void *)packet->ip, delivery->is_ipv6);
 	rewrite_macs(frame->start, delivery->destination);
-	return VERDICT_FORWARDED;
+	*verdict = VERDICT_FORWARDED;
+	return true;
+}
+
+/*
+ * Ends a packet that does not leave: answers it where that is due, and counts it. Returns its verdict. Global, and so
+ * verified once and not for every way to get here; `mtu` and `passive` are answer()'s.
+ */
+__noinline int end(struct xdp_md *context, __u32 reason, __u32 mtu, __u32 passive, __u32 service)
+{
+	if (is_answered(reason))
+		reason = answer(context, reason, mtu, passive);
+	/* Nobody asks for the counters of a ghost. */
+	return count_verdict(is_of_ghost(reason) ? NO_SERVICE : service, reason);
 }
 
 /* For explain: which service the packet is for, and which flow it belongs to. */
@@ -224,8 +244,9 @@ static __always_inline enum verdict forward_dr(struct xdp_md *context, const str
 		return verdict;
 
 	note_match(frame, packet, &delivery);
-	if (!pick(context, frame, packet, &delivery, lean, &verdict))
-		return verdict;
+	if (!pick(context, frame, packet, &delivery, lean, !payload, &verdict))
+		return verdict == NOT_PLAIN ? verdict
+					    : end(context, verdict, 0, packet->passive, delivery.match->number);
 	NOTE(number, delivery.number);
 	if (leads_fragments(payload, delivery.match))
 		store_fragment(packet, payload, delivery.number, is_ipv6);
@@ -234,7 +255,9 @@ static __always_inline enum verdict forward_dr(struct xdp_md *context, const str
 		if (!delivery.egress)
 			return verdict;
 	}
-	if (!may_leave(context, frame, packet, &delivery, lean, &verdict))
+	if (may_leave(context, frame, packet, &delivery, lean, &verdict) &&
+	    rewrite_and_send(context, frame, packet, &delivery, lean, &verdict))
 		return verdict;
-	return rewrite_and_send(context, frame, packet, &delivery, lean);
+	return end(context, verdict, verdict == VERDICT_TOO_LONG ? mtu_of(&delivery, lean) : 0, packet->passive,
+		   delivery.match->number);
 }

@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "count.h"
 #include "delivery.h"
 #include "state.h"
 
@@ -71,13 +70,11 @@ static __always_inline bool may_be_of_ghost(struct xdp_md *context, const struct
 	       !host_takes(context, packet->ip, packet->ports, delivery->is_ipv6);
 }
 
-/* Counts a packet for a service that is gone, and gives its verdict: nobody asks for the counters of a ghost. */
-static __always_inline bool stop_at_ghost(struct xdp_md *context, const struct frame *frame,
-					  const struct packet *packet, const struct delivery *delivery,
-					  enum verdict reason, enum verdict *verdict)
+/* Returns the verdict of a packet for a service that is gone. */
+static __always_inline enum verdict verdict_at_ghost(struct xdp_md *context, const struct frame *frame,
+						     const struct packet *packet, const struct delivery *delivery,
+						     enum verdict reason)
 {
-	if (reason == VERDICT_NO_SERVICE && may_be_of_ghost(context, frame, packet, delivery))
-		reason = VERDICT_SERVICE_GONE;
-	*verdict = count_verdict(NO_SERVICE, reason);
-	return false;
+	return reason == VERDICT_NO_SERVICE && may_be_of_ghost(context, frame, packet, delivery) ? VERDICT_SERVICE_GONE
+												 : reason;
 }

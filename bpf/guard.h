@@ -7,7 +7,6 @@
  */
 #pragma once
 
-#include "count.h"
 #include "delivery.h"
 #include "maps.h"
 #include "parse.h"
@@ -100,17 +99,16 @@ static __always_inline bool is_addressed_to_egress(const struct xdp_md *context,
 	return true;
 }
 
-/* Counts a packet that does not leave, and gives its verdict. */
-static __always_inline bool stop(const struct delivery *delivery, enum verdict reason, enum verdict *verdict)
+/* Says why a packet does not leave. It is counted and answered at one place, the end of forward_dr(). */
+static __always_inline bool stop(enum verdict reason, enum verdict *verdict)
 {
-	*verdict = count_verdict(delivery->match->number, reason);
+	*verdict = reason;
 	return false;
 }
 
 /*
- * Whether the director forwards a frame; when not, it is counted and has its verdict. `picked`, a constant: a
- * destination is known. Where a flow is followed, the answer is needed before, so that nothing is remembered of other
- * hosts' frames.
+ * Whether the director forwards a frame; when not, it has its verdict. `picked`, a constant: a destination is known.
+ * Where a flow is followed, the answer is needed before, so that nothing is remembered of other hosts' frames.
  */
 static __always_inline bool passes_guard(const struct xdp_md *context, const struct frame *frame,
 					 struct delivery *delivery, bool picked, bool lean, enum verdict *verdict)
@@ -119,8 +117,8 @@ static __always_inline bool passes_guard(const struct xdp_md *context, const str
 			      : is_addressed_here(context, frame, delivery, lean);
 
 	if (unlikely(!is_ours))
-		return stop(delivery, VERDICT_OTHER_HOST, verdict);
+		return stop(VERDICT_OTHER_HOST, verdict);
 	if (!lean && uses(FEATURE_DIRECTORS) && unlikely(is_from_director(frame, delivery->table)))
-		return stop(delivery, VERDICT_FROM_DIRECTOR, verdict);
+		return stop(VERDICT_FROM_DIRECTOR, verdict);
 	return true;
 }

@@ -59,6 +59,30 @@ struct {
 	__type(value, __u32);
 } devices SEC(".maps");
 
+/*
+ * Where unusual packets go on: in programs of their own, by a tail call, which costs a jump. So they take no registers
+ * from plain packets, and have a stack and the verifier's instructions for themselves. libbpf fills the array when it
+ * loads the object; each loaded object has its own, and needs it pinned or open: without a reference from user space
+ * the kernel empties it (docs/adr/0022).
+ */
+enum program {
+	PROGRAM_UNUSUAL4,
+	PROGRAM_UNUSUAL6,
+	PROGRAM_COUNT,
+};
+
+int unusual4(struct xdp_md *context);
+int unusual6(struct xdp_md *context);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, PROGRAM_COUNT);
+	__type(key, __u32);
+	__array(values, int(struct xdp_md *));
+} programs SEC(".maps") = {
+	.values = {[PROGRAM_UNUSUAL4] = (void *)&unusual4, [PROGRAM_UNUSUAL6] = (void *)&unusual6},
+};
+
 /* Read and written by the control plane alone. */
 TABLE(service_identities, struct identity, 1);
 TABLE(destination_identities, struct identity, 1);

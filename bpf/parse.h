@@ -43,7 +43,11 @@ enum parse_result {
 	/* No verdicts: */
 	PARSED = VERDICT_COUNT,
 	PARSE_NOT_PLAIN, /* unusual.h parses the packet */
+	PARSE_AGAIN,     /* the packet is plain, and starts again as an unusual one */
 };
+
+/* The same among verdicts. */
+#define NOT_PLAIN ((enum verdict)PARSE_AGAIN)
 
 /* Returns the verdict of a packet that needs no more parsing. */
 static __always_inline enum verdict verdict_of(enum parse_result result)

@@ -167,10 +167,11 @@ function programOf(set: MapSet, name: string): BpfProgram {
 }
 
 /** Writes struct bench of bpf/bench.bpf.c, from which the flows_* programs draw flows and services. */
-function setDraws(set: MapSet, { flows, size }: Path): void {
-  const view = new DataView(new ArrayBuffer(16));
+function setDraws(set: MapSet, { flows, size, frame }: Path): void {
+  const view = new DataView(new ArrayBuffer(24));
   view.setBigUint64(0, 1n, true);
   view.setUint32(8, flows - 1, true);
   view.setUint32(12, size.services, true);
+  new Uint8Array(view.buffer).set(frame.subarray(6, 14), 16);
   set.maps.get('.data.bench')!.update(new Uint8Array(4), new Uint8Array(view.buffer));
 }

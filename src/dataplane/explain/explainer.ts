@@ -9,6 +9,9 @@ import { decodeTrace, type Trace } from './trace.js';
 /** Maps that are not the director's: a trace, and scratch memory, which packets must not share. */
 const OWN_MAPS = ['.data.trace', 'flow_queries'] as const;
 
+/** The program, and those that its tail calls lead to. */
+const PROGRAMS = ['explain', 'unusual4', 'unusual6'] as const;
+
 export interface Explained {
   readonly trace: Trace;
   /** An XdpAction. */
@@ -40,7 +43,7 @@ export class Explainer implements Disposable {
    * @throws BeelineError `PROGRAM_REFUSED`, `NOT_BUILT`
    */
   static async load(objectPath: string, set: MapSet): Promise<Explainer> {
-    return new Explainer(set, await set.loadBeside(objectPath, ['explain'], OWN_MAPS));
+    return new Explainer(set, await set.loadBeside(objectPath, PROGRAMS, OWN_MAPS));
   }
 
   /**

@@ -12,7 +12,7 @@ import { Control, isOurControl } from './control.js';
 import { Devices } from './devices.js';
 import { loadObject, loadObjectAsync } from './load.js';
 import { MapMemory } from './memory.js';
-import { COUNTER_MAPS, DEVICES_NAME, FLOW_TABLES, MAP_KEYS, MAP_NAMES, type MapKey, mapValues } from './names.js';
+import { COUNTER_MAPS, DEVICES_NAME, FLOW_TABLES, MAP_KEYS, MAP_NAMES, type MapKey, mapValues, PROGRAMS_NAME } from './names.js';
 import { type CopiedTable, geometryOf, placeOfTable, valueSizesFor } from './sizes.js';
 
 const PROGRAM_NAME = 'director';
@@ -136,10 +136,13 @@ export class MapSet implements Disposable {
     }
   }
 
-  /** Pins the program and all maps into a new directory. */
+  /**
+   * Pins the program and all maps into a new directory. The kernel empties an array of programs that user space has
+   * neither open nor pinned.
+   */
   pin(directory: string): void {
     mkdirSync(directory, { mode: 0o700 });
-    for (const [name, map] of this.#namedMaps()) {
+    for (const [name, map] of [...this.#namedMaps(), [PROGRAMS_NAME, this.maps.get(PROGRAMS_NAME)!] as const]) {
       map.pin(join(directory, pinName(name)));
     }
     this.program.pin(join(directory, 'program'));
