@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
  * The director's data path, in the order in which a packet meets it: parse, match the service, pick the destination,
- * rewrite the MACs, count, send. A packet that is not for a service goes up to the host as it came. Packets that are not
- * plain go on in programs of their own (docs/adr/0022).
+ * rewrite the MACs, count, send. A packet that is not for a service goes up to the host as it came. Packets that are
+ * not plain go on in programs of their own (docs/adr/0022).
  *
  * `is_ipv6` and `lean` are constants wherever they are passed: each function is compiled for every value of them.
  */

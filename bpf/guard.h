@@ -70,6 +70,27 @@ static __always_inline const struct nic *nic_of(__u32 ifindex, __u32 copy)
 	return nic->ifindex == ifindex ? nic : NULL;
 }
 
+/*
+ * Whether a frame is addressed to a device above the interface that it came by. Global, and so verified once; most
+ * packets never get here.
+ */
+__noinline int is_addressed_above(struct xdp_md *context, __u32 copy)
+{
+	const struct nics *table = bpf_map_lookup_elem(&nics, &copy);
+	const void *data = (void *)(long)context->data;
+
+	if (!table || data + sizeof(struct ethhdr) > (void *)(long)context->data_end)
+		return false;
+	__u64 mac = *(const __u64 *)data << 16 >> 16;
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < MAX_MACS_ABOVE && table->above[i].mac; i++) {
+		if (table->above[i].mac == mac && table->above[i].ifindex == context->ingress_ifindex)
+			return true;
+	}
+	return false;
+}
+
 /* Whether a frame is addressed to the interface that it came by. */
 static __always_inline bool is_addressed_here(const struct xdp_md *context, const struct frame *frame,
 					      const struct delivery *delivery, bool lean)
@@ -99,6 +120,22 @@ static __always_inline bool is_addressed_to_egress(const struct xdp_md *context,
 	return true;
 }
 
+/*
+ * The same as the two above for a frame that is not addressed to an interface: whether it is to a device above this
+ * one.
+ */
+static __always_inline bool is_ours_above(struct xdp_md *context, struct delivery *delivery, bool picked, bool lean)
+{
+	if (!is_addressed_above(context, *delivery->copy))
+		return false;
+	if (picked && !lean && uses(FEATURE_NICS)) {
+		const struct nic *nic = nic_of(context->ingress_ifindex, *delivery->copy);
+
+		delivery->redirects = nic && nic->group != delivery->egress->group;
+	}
+	return true;
+}
+
 /* Says why a packet does not leave. It is counted and answered at one place, the end of forward_dr(). */
 static __always_inline bool stop(enum verdict reason, enum verdict *verdict)
 {
@@ -110,13 +147,13 @@ static __always_inline bool stop(enum verdict reason, enum verdict *verdict)
  * Whether the director forwards a frame; when not, it has its verdict. `picked`, a constant: a destination is known.
  * Where a flow is followed, the answer is needed before, so that nothing is remembered of other hosts' frames.
  */
-static __always_inline bool passes_guard(const struct xdp_md *context, const struct frame *frame,
-					 struct delivery *delivery, bool picked, bool lean, enum verdict *verdict)
+static __always_inline bool passes_guard(struct xdp_md *context, const struct frame *frame, struct delivery *delivery,
+					 bool picked, bool lean, enum verdict *verdict)
 {
 	bool is_ours = picked ? is_addressed_to_egress(context, frame, delivery, lean)
 			      : is_addressed_here(context, frame, delivery, lean);
 
-	if (unlikely(!is_ours))
+	if (unlikely(!is_ours) && !is_ours_above(context, delivery, picked, lean))
 		return stop(VERDICT_OTHER_HOST, verdict);
 	if (!lean && uses(FEATURE_DIRECTORS) && unlikely(is_from_director(frame, delivery->table)))
 		return stop(VERDICT_FROM_DIRECTOR, verdict);

@@ -499,12 +499,23 @@ struct flow_counter {
 /* log2 of how many entries the table of interfaces has. */
 #define NIC_BITS 8
 
+/* The MAC of a device above an interface, a macvlan or bridge for example, that has a VIP. */
+struct mac_above {
+	__u64 mac;     /* as it stands in a frame, in the lower 48 bits; 0 ends the list */
+	__u32 ifindex; /* of the interface that its frames come by */
+	__u32 zero;
+};
+
+/* VRRP has 255 virtual MACs of each family in a network. */
+#define MAX_MACS_ABOVE 512
+
 /* All interfaces, each where its index times the multiplier falls: the control plane finds one without collisions. */
 struct nics {
 	__u32 multiplier;
 	__u32 first; /* the place of the first interface */
 	__u32 zero[2];
 	struct nic entry[1 << NIC_BITS];
+	struct mac_above above[MAX_MACS_ABOVE];
 };
 
 /* Buckets that limit the answers to one client each, and how their words are split: a hash of the client, and a time.

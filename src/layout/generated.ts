@@ -1,7 +1,37 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x93dc85529f6f1e6fn;
+export const fingerprint = 0x3de4d52bf62ce0ebn;
+
+/** struct nics */
+export const nics = {
+  byteLength: 20496,
+  multiplier: { offset: 0, size: 4 },
+  first: { offset: 4, size: 4 },
+  zero: { offset: 8, size: 8, stride: 4 },
+  entry: { offset: 16, size: 12288, stride: 48 },
+  above: { offset: 12304, size: 8192, stride: 16 },
+} as const;
+
+/** struct nic */
+export const nic = {
+  byteLength: 48,
+  ifindex: { offset: 0, size: 4 },
+  group: { offset: 4, size: 4 },
+  mac: { offset: 8, size: 6, stride: 1 },
+  zero: { offset: 14, size: 2 },
+  address: { offset: 16, size: 4 },
+  reserved: { offset: 20, size: 12, stride: 4 },
+  address6: { offset: 32, size: 16, stride: 4 },
+} as const;
+
+/** struct mac_above */
+export const macAbove = {
+  byteLength: 16,
+  mac: { offset: 0, size: 8 },
+  ifindex: { offset: 8, size: 4 },
+  zero: { offset: 12, size: 4 },
+} as const;
 
 /** struct services4 */
 export const services4 = {
@@ -100,27 +130,6 @@ export const egress = {
   vlan: { offset: 10, size: 2 },
   outerVlan: { offset: 12, size: 2 },
   zero: { offset: 14, size: 2 },
-} as const;
-
-/** struct nics */
-export const nics = {
-  byteLength: 12304,
-  multiplier: { offset: 0, size: 4 },
-  first: { offset: 4, size: 4 },
-  zero: { offset: 8, size: 8, stride: 4 },
-  entry: { offset: 16, size: 12288, stride: 48 },
-} as const;
-
-/** struct nic */
-export const nic = {
-  byteLength: 48,
-  ifindex: { offset: 0, size: 4 },
-  group: { offset: 4, size: 4 },
-  mac: { offset: 8, size: 6, stride: 1 },
-  zero: { offset: 14, size: 2 },
-  address: { offset: 16, size: 4 },
-  reserved: { offset: 20, size: 12, stride: 4 },
-  address6: { offset: 32, size: 16, stride: 4 },
 } as const;
 
 /** struct policies */

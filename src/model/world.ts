@@ -3,6 +3,13 @@
 import type { Family, IpAddress, MacAddress } from './address.js';
 import type { Vlan } from './service.js';
 
+/** A device of this host above an interface: a macvlan or VLAN device on it, the bond or bridge that it is a member of. */
+export interface DeviceAbove {
+  readonly name: string;
+  readonly mac: MacAddress;
+  readonly addresses: readonly IpAddress[];
+}
+
 /** A network interface of this host. */
 export interface Interface {
   readonly name: string;
@@ -15,6 +22,8 @@ export interface Interface {
   readonly group: number;
   /** The addresses of this host from which to answer what comes by this interface, the best first. VIPs may be among them. */
   readonly addresses?: readonly IpAddress[];
+  /** The devices above it that are up and have addresses. Those that have a VIP make their MAC the director's. */
+  readonly above?: readonly DeviceAbove[];
 }
 
 /** The limits of this host's ICMP errors, by the kernel's settings (Documentation/networking/ip-sysctl.rst). */

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Interface, IpAddress } from '../model/index.js';
+import { compareIp, type DeviceAbove, type Interface, type IpAddress } from '../model/index.js';
 import { type NetlinkMessage, NLM_F_CREATE, NLM_F_REPLACE } from './netlink.js';
 import {
   type Address,
@@ -231,7 +231,40 @@ export class Network implements Disposable {
     const { ifindex, mac, up, mtu, master } = link;
     const bonded = master !== undefined && BONDS.includes(this.#links.get(master)?.kind ?? '');
     const addresses = this.#answeringFrom(ifindex, master);
-    return { name, ifindex, mac, up, mtu, group: bonded ? master : ifindex, addresses };
+    const above = this.#above(link);
+    return {
+      name,
+      ifindex,
+      mac,
+      up,
+      mtu,
+      group: bonded ? master : ifindex,
+      addresses,
+      ...(above.length > 0 && { above }),
+    };
+  }
+
+  /** Returns the devices above a link, directly or through others, that are up and have addresses. */
+  #above(link: Link): DeviceAbove[] {
+    const links = [...this.#links.values()];
+    const above = new Set<Link>();
+    const climb = (from: Link): void => {
+      for (const next of links) {
+        if ((next.lower === from.ifindex || next.ifindex === from.master) && !above.has(next) && next !== link) {
+          above.add(next);
+          climb(next);
+        }
+      }
+    };
+    climb(link);
+    return [...above]
+      .filter(({ up }) => up)
+      .sort((a, b) => a.ifindex - b.ifindex)
+      .flatMap(({ name, mac, ifindex }) => {
+        const here = [...this.#addresses.values()].filter((each) => each.ifindex === ifindex);
+        const addresses = here.map(({ address }) => address).sort(compareIp);
+        return addresses.length === 0 ? [] : [{ name, mac, addresses }];
+      });
   }
 
   /**

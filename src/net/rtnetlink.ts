@@ -28,7 +28,7 @@ const ADDRESS_HEADER_BYTES = 8;
 const NEIGHBOUR_HEADER_BYTES = 12;
 const ROUTE_HEADER_BYTES = 12;
 
-const IFLA = { address: 1, name: 3, mtu: 4, link: 5, master: 10, linkInfo: 18 } as const;
+const IFLA = { address: 1, name: 3, mtu: 4, link: 5, master: 10, linkInfo: 18, linkNamespace: 37 } as const;
 const IFLA_INFO = { kind: 1, data: 2 } as const;
 const IFLA_VLAN = { id: 1, protocol: 5 } as const;
 const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 } as const;
@@ -38,6 +38,9 @@ const IFA_NOT_PREFERRED = 0x01 | 0x08 | 0x20 | 0x40;
 const SCOPE_LINK = 253;
 const NDA = { destination: 1, linkLayerAddress: 2, flagsExt: 15 } as const;
 const RTA = { destination: 1, outputInterface: 4, gateway: 5, via: 18 } as const;
+
+/** Kinds of devices whose IFLA_LINK is the interface under them; a veth's, for example, is its peer. */
+const STACKED = ['macvlan', 'macvtap', 'ipvlan', 'vlan'];
 
 const IFF_UP = 0x1;
 const RTN_LOCAL = 2;
@@ -64,6 +67,8 @@ export interface Link {
   readonly kind: string;
   /** The index of the bond or bridge that it is a member of. */
   readonly master: number | undefined;
+  /** For a macvlan or VLAN device: the index of the interface under it, if that is in the same network namespace. */
+  readonly lower: number | undefined;
   /** For a VLAN device: the interface under it, and its tag. */
   readonly vlan: { readonly parent: number; readonly id: number; readonly service: boolean } | undefined;
 }
@@ -107,8 +112,10 @@ export function decodeLink({ payload }: NetlinkMessage): Link | undefined {
   const kind = stringOf(info.get(IFLA_INFO.kind));
   const master = numberOf(attributes.get(IFLA.master));
   const parent = numberOf(attributes.get(IFLA.link));
+  const isHere = parent !== 0 && !attributes.has(IFLA.linkNamespace);
   return {
     kind,
+    lower: isHere && STACKED.includes(kind) ? parent : undefined,
     master: master === 0 ? undefined : master,
     vlan: kind === 'vlan' && parent !== 0 ? { parent, ...decodeVlan(info.get(IFLA_INFO.data)) } : undefined,
     ifindex: view.getInt32(4, true),

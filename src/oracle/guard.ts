@@ -1,6 +1,6 @@
 /** The frames that are never forwarded: the twin of bpf/guard.h. */
 
-import type { Image } from '../image/index.js';
+import { type Image, macsAbove } from '../image/index.js';
 import type { VerdictName } from '../layout/index.js';
 import { type Interface, macFromBytes } from '../model/index.js';
 import { uses } from './maps.js';
@@ -9,7 +9,8 @@ import type { Frame } from './parse.js';
 /** Why a frame is not for the director to forward; undefined when it is. */
 export function guard(image: Image, { bytes }: Frame, arrival: Interface | undefined): VerdictName | undefined {
   const own = uses(image, 'nics') ? arrival?.mac : image.interfaces[0]?.mac;
-  if (macFromBytes(bytes.subarray(0, 6)) !== own) {
+  const to = macFromBytes(bytes.subarray(0, 6));
+  if (to !== own && !macsAbove(image).some(({ mac, ifindex }) => mac === to && ifindex === arrival?.ifindex)) {
     return 'other-host';
   }
   const isFromDirector = uses(image, 'directors') && image.directors.includes(macFromBytes(bytes.subarray(6, 12)));

@@ -30,7 +30,7 @@ import {
   withTtl,
 } from '../../src/packet/index.js';
 import type { Random } from './random.js';
-import { OTHER_DIRECTORS, OWN_ADDRESSES, type Scene } from './scenes.js';
+import { MACS_ABOVE, OTHER_DIRECTORS, OWN_ADDRESSES, type Scene } from './scenes.js';
 
 const CLIENT_MAC = mac('00:50:00:00:03:00');
 /** MAX_FRAME in test/bpf/fuzz.bpf.c, minus room for VLAN tags. */
@@ -136,7 +136,11 @@ export class Packets {
     const own = this.#scene.world.interfaces[0]!.mac;
     return {
       destinationMac: random.oneIn(12)
-        ? random.pick([...this.#scene.world.interfaces.map((each) => each.mac), mac('ff:ff:ff:ff:ff:ff')])
+        ? random.pick([
+            ...this.#scene.world.interfaces.map((each) => each.mac),
+            ...MACS_ABOVE,
+            mac('ff:ff:ff:ff:ff:ff'),
+          ])
         : own,
       sourceMac: random.oneIn(10) ? random.pick([...OTHER_DIRECTORS, own, ...this.#realServers]) : CLIENT_MAC,
     };

@@ -4,6 +4,7 @@ import { type Compilable, SLOT_MARKED, SLOT_UNMOVED } from '../../src/image/inde
 import {
   type Destination,
   familyOf,
+  type DeviceAbove,
   type Interface,
   ip,
   type IpAddress,
@@ -43,6 +44,14 @@ const FLOWS = { ipv4: 1 << 16, ipv6: 1 << 16 };
 /** The interface of BPF_PROG_RUN's frames: the loopback interface, index 1. */
 const INGRESS: Interface = { name: 'lo', ifindex: 1, mac: mac('00:50:00:00:04:00'), up: true, mtu: 1500, group: 1 };
 
+/** Devices above it: with a VIP of most scenes, with a VIP of the other family, and a standby's. */
+const ABOVE: readonly DeviceAbove[] = [
+  { name: 'vrrp4', mac: mac('00:00:5e:00:01:07'), addresses: [ip('10.7.0.1'), ip('10.9.0.1')] },
+  { name: 'vrrp6', mac: mac('00:00:5e:00:02:07'), addresses: [ip('fd07::2')] },
+  { name: 'standby', mac: mac('00:00:5e:00:01:08'), addresses: [ip('fe80::200:5eff:fe00:108')] },
+];
+export const MACS_ABOVE = ABOVE.map((each) => each.mac);
+
 /**
  * Makes a random director.
  *
@@ -50,9 +59,10 @@ const INGRESS: Interface = { name: 'lo', ifindex: 1, mac: mac('00:50:00:00:04:00
  */
 export function randomScene(random: Random, egress: number): Scene {
   const several = random.oneIn(2);
+  const ingress = random.oneIn(2) ? { ...INGRESS, above: ABOVE } : INGRESS;
   const interfaces: Interface[] = several
     ? [
-        INGRESS,
+        ingress,
         {
           name: 'out',
           ifindex: egress,
@@ -63,7 +73,7 @@ export function randomScene(random: Random, egress: number): Scene {
         },
         { name: 'bond', ifindex: 9999, mac: mac('00:50:00:00:04:03'), up: true, mtu: 1500, group: 1 },
       ]
-    : [INGRESS];
+    : [ingress];
   const vlans = random.oneIn(2);
   const services = randomServices(random, vlans);
   const marked = random.oneIn(3) ? randomMarks(random, vlans) : { markServices: [], markRules: [] };

@@ -197,6 +197,38 @@ services:
   }
 });
 
+test("VRRP's virtual MAC is the director's while the VIP is on its macvlan (keepalived's use_vmac)", async (context) => {
+  const lab = await TestLab.build(context, 'vmac');
+  await lab.startDirector();
+  const director = (...command: string[]): Promise<string> => lab.exec('director', ['ip', ...command]);
+  const virtual = '00:00:5e:00:01:33';
+  const packets = async (): Promise<number> =>
+    (await lab.list()).flatMap(({ realServers }) => realServers).reduce((sum, each) => sum + each.packets, 0);
+  const vips = [
+    { vip: VIP4, url: `http://${VIP4}/`, prefix: 32 },
+    { vip: VIP6, url: `http://[${VIP6}]/`, prefix: 128 },
+  ];
+  await director('link', 'add', 'link', NIC, 'name', 'vrrp', 'address', virtual, 'type', 'macvlan', 'mode', 'private');
+  await director('link', 'set', 'vrrp', 'up');
+  for (const { vip, url, prefix } of vips) {
+    // As with a switch that learned the virtual MAC, whoever has the VIP.
+    await lab.exec('client', ['ip', 'neigh', 'replace', vip, 'dev', NIC, 'lladdr', virtual, 'nud', 'permanent']);
+    const before = await packets();
+    const standby = await execute(lab, 'client', ['curl', '-sS', '--max-time', '1', url]);
+    assert.notEqual(standby.status, 0, 'a standby forwards nothing');
+    assert.equal(await packets(), before);
+
+    await director('addr', 'add', `${vip}/${prefix}`, 'dev', 'vrrp');
+    await lab.until('pages come', async () => {
+      const { status } = await execute(lab, 'client', ['curl', '-sS', '--max-time', '1', url]);
+      return status === 0;
+    });
+    assert.deepEqual(new Set(await lab.pages(12, url)), new Set([PAGES.real1, PAGES.real2]));
+    assert.ok((await packets()) > before, 'in the program, not in the host');
+    await director('addr', 'delete', `${vip}/${prefix}`, 'dev', 'vrrp');
+  }
+});
+
 test('generic mode forwards too', async (context) => {
   const lab = await TestLab.build(context, 'generic');
   lab.configure(`interfaces: [${NIC}]

@@ -2,10 +2,15 @@
 
 import * as layout from '../../layout/index.js';
 import { ipBytes, macBytes } from '../../model/index.js';
+import { macsAbove } from '../above.js';
 import type { Image } from '../image.js';
 
+/** How many MACs above interfaces there is room for. VRRP has 255 of each family in a network. */
+const MAX_MACS_ABOVE = layout.nics.above.size / layout.nics.above.stride;
+
 /** Encodes struct nics: each interface has the entry that its index, multiplied, falls on, and shares it with none. */
-export function encodeNics({ interfaces, answerSources }: Pick<Image, 'interfaces' | 'answerSources'>): Uint8Array {
+export function encodeNics(image: Image): Uint8Array {
+  const { interfaces, answerSources } = image;
   const table = layout.nics;
   const entry = layout.nic;
   const bits = Math.log2(table.entry.size / table.entry.stride);
@@ -31,5 +36,12 @@ export function encodeNics({ interfaces, answerSources }: Pick<Image, 'interface
     bytes.set(source === undefined ? [] : ipBytes(source[4]), at + entry.address.offset);
     bytes.set(source?.[6] === undefined ? [] : ipBytes(source[6]), at + entry.address6.offset);
   });
+  macsAbove(image)
+    .slice(0, MAX_MACS_ABOVE)
+    .forEach(({ mac, ifindex }, i) => {
+      const at = table.above.offset + i * table.above.stride;
+      bytes.set(macBytes(mac), at + layout.macAbove.mac.offset);
+      view.setUint32(at + layout.macAbove.ifindex.offset, ifindex, true);
+    });
   return bytes;
 }

@@ -169,10 +169,8 @@ test('every interface has a separate entry, whatever the indices', () => {
     fc.property(
       fc.uniqueArray(fc.integer({ min: 1, max: 2 ** 31 - 1 }), { minLength: 1, maxLength: 64 }),
       (indices) => {
-        const bytes = encodeNics({
-          interfaces: indices.map((ifindex) => ({ ...DIRECTOR, ifindex, group: ifindex })),
-          answerSources: new Map(),
-        });
+        const interfaces = indices.map((ifindex) => ({ ...DIRECTOR, ifindex, group: ifindex }));
+        const bytes = encodeNics(compile({ services: [] }, { interfaces, resolutions: new Map() }));
         const view = new DataView(bytes.buffer);
         const multiplier = view.getUint32(0, true);
         for (const ifindex of indices) {
