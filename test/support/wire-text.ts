@@ -3,14 +3,24 @@
  * checksums, and says what a frame is.
  */
 
-import { familyOf, ip, type IpAddress, ipBytes, ipFromBytes, mac, type MacAddress, macBytes, parseIpv6 } from '../../src/model/index.js';
+import {
+  familyOf,
+  ip,
+  type IpAddress,
+  ipBytes,
+  ipFromBytes,
+  mac,
+  type MacAddress,
+  macBytes,
+  parseIpv6,
+} from '../../src/model/index.js';
 import { summarizeFrame } from '../../src/packet/index.js';
 
 /** The hosts on the recordings' LAN, by their names in lines. Clients are behind a router. */
 export const WIRE: Readonly<Record<string, MacAddress>> = {
   client: mac('00:50:00:00:03:00'),
   director: mac('00:50:00:00:05:00'),
-  ...Object.fromEntries([31, 32, 33, 34].map((last) => [`real${last}`, mac(`02:00:00:00:00:${last}`)])),
+  ...Object.fromEntries([31, 32, 33, 34, 35].map((last) => [`real${last}`, mac(`02:00:00:00:00:${last}`)])),
 };
 
 const PROTOCOLS: Readonly<Record<string, number>> = { tcp: 6, udp: 17, esp: 50, ah: 51 };
@@ -62,7 +72,7 @@ class Options {
   }
   get flags(): number {
     const letters = this.#words.find((each) => /^[FSRPA]+$/.test(each)) ?? '';
-    return [...letters].reduce((bits, letter) => bits | FLAGS[letter]!, 0);
+    return Object.entries(FLAGS).reduce((bits, [letter, bit]) => (letters.includes(letter) ? bits | bit : bits), 0);
   }
 }
 
@@ -83,7 +93,7 @@ function transport(protocol: number, from: Endpoint, to: Endpoint, options: Opti
 function icmp(from: Endpoint, to: Endpoint, message: string, options: Options): number[] {
   const [type = 0, code = 0] = message.split('/').map(Number);
   const isIpv4 = familyOf(to.address) === 4;
-  const rest = options.number(isIpv4 ? 'mtu' : 'mtu', 0);
+  const rest = options.number('mtu', 0);
   const head = isIpv4 ? [0, 0, ...word(rest)] : [...word(rest >> 16), ...word(rest)];
   const bytes = [type, code, 0, 0, ...head, ...quoted(options)];
   const pseudo = isIpv4 ? [] : [...ipBytes(from.address), ...ipBytes(to.address), ...word(bytes.length), 0, 58];
@@ -134,7 +144,15 @@ function ipPacket(line: string): number[] {
   const bits = (options.has('df') ? 0x4000 : 0) | (more ? 0x2000 : 0) | (offset >> 3);
   const nops = options.has('nops') ? [1, 1, 1, 1] : [];
   const length = 20 + nops.length + body.length;
-  const head = [0x45 + nops.length / 4, options.number('tos', 0), ...word(length), ...word(id), ...word(bits), ttl, protocol];
+  const head = [
+    0x45 + nops.length / 4,
+    options.number('tos', 0),
+    ...word(length),
+    ...word(id),
+    ...word(bits),
+    ttl,
+    protocol,
+  ];
   return [...head, ...checksum([...head, ...addresses, ...nops]), ...addresses, ...nops, ...body];
 }
 
@@ -148,7 +166,7 @@ export function frameFrom(line: string): Uint8Array {
     ...macBytes(address(options.text('to') ?? 'director')),
     ...macBytes(address(options.text('from') ?? 'client')),
     ...(vlan === undefined ? [] : [0x81, 0, ...word(Number(vlan))]),
-    ...word((packet[0]! >> 4) === 4 ? 0x0800 : 0x86dd),
+    ...word(packet[0]! >> 4 === 4 ? 0x0800 : 0x86dd),
     ...packet,
   ];
   return Uint8Array.from([...bytes, ...new Array<number>(Math.max(0, MINIMUM - bytes.length)).fill(0)]);
@@ -180,7 +198,8 @@ interface Heading {
 }
 
 function headingOf(packet: readonly number[]): Heading {
-  const addressAt = (at: number, bytes: number): IpAddress => ipFromBytes(Uint8Array.from(packet.slice(at, at + bytes)));
+  const addressAt = (at: number, bytes: number): IpAddress =>
+    ipFromBytes(Uint8Array.from(packet.slice(at, at + bytes)));
   if (packet[0]! >> 4 === 4) {
     const bytes = (packet[0]! & 15) * 4;
     const bits = at16(packet, 6);
@@ -236,7 +255,12 @@ function protocolName(protocol: number): string {
   return names[protocol] ?? String(protocol);
 }
 
-function transportWords(source: IpAddress, destination: IpAddress, protocol: number, body: readonly number[]): string[] {
+function transportWords(
+  source: IpAddress,
+  destination: IpAddress,
+  protocol: number,
+  body: readonly number[],
+): string[] {
   const name = protocolName(protocol);
   if (body.length < 4 || !['tcp', 'udp'].includes(name)) {
     return [name, source, destination];
@@ -247,11 +271,21 @@ function transportWords(source: IpAddress, destination: IpAddress, protocol: num
   }
   const flags = Object.entries(FLAGS).filter(([, bit]) => ((body[13] ?? 0) & bit) !== 0);
   const letters = flags.map(([letter]) => letter).join('');
-  return [name, ...ends, ...(letters === '' ? [] : [letters]), ...(body.length > 20 ? [`len=${body.length - 20}`] : [])];
+  return [
+    name,
+    ...ends,
+    ...(letters === '' ? [] : [letters]),
+    ...(body.length > 20 ? [`len=${body.length - 20}`] : []),
+  ];
 }
 
 /** The ids of what the director itself sends are left out, because they are random. */
-function icmpWords(source: IpAddress, destination: IpAddress, body: readonly number[], words: readonly string[]): string[] {
+function icmpWords(
+  source: IpAddress,
+  destination: IpAddress,
+  body: readonly number[],
+  words: readonly string[],
+): string[] {
   const [type = 0, code = 0] = body;
   const isIpv4 = familyOf(source) === 4;
   const isError = isIpv4 ? type !== 8 && type !== 0 : type < 128;
