@@ -126,13 +126,15 @@ function booted(child: ChildProcess): Promise<void> {
  *
  * @param init returns the script for modules in the order in which they load
  * @param copies further files of this machine
+ * @param further modules to load after IPVS's
  */
 export async function initramfs(
   schedulers: readonly Scheduler[],
   init: (modules: readonly string[]) => string,
   copies: readonly string[] = [],
+  further: readonly string[] = [],
 ): Promise<Uint8Array> {
-  const modules = ipvsModules(schedulers);
+  const modules = kernelModules(['ip_vs', ...schedulers.map((name) => `ip_vs_${name}`), ...further]);
   const programs = ['/bin/busybox', '/usr/sbin/ip', '/usr/sbin/ipvsadm'];
   const libraries = new Set((await Promise.all(programs.map(librariesOf))).flat());
   const copied = [...programs, ...libraries, ...modules, ...copies];
@@ -156,10 +158,10 @@ async function librariesOf(program: string): Promise<string[]> {
 }
 
 /**
- * Returns IPVS's modules and those that they depend on, in the order in which they load. modules.dep lists a module's
+ * Returns modules and those that they depend on, in the order in which they load. modules.dep lists a module's
  * dependencies in the reverse order.
  */
-function ipvsModules(schedulers: readonly Scheduler[]): string[] {
+function kernelModules(names: readonly string[]): string[] {
   const folder = join(MODULES, readdirSync(MODULES)[0]!);
   const loadOrders = new Map(
     readFileSync(join(folder, 'modules.dep'), 'utf8')
@@ -173,9 +175,7 @@ function ipvsModules(schedulers: readonly Scheduler[]): string[] {
         ];
       }),
   );
-  const all = ['ip_vs', ...schedulers.map((name) => `ip_vs_${name}`)].flatMap(
-    (name) => loadOrders.get(`${name}.ko`) ?? [],
-  );
+  const all = names.flatMap((name) => loadOrders.get(`${name}.ko`) ?? []);
   return [...new Set(all)].map((path) => join(folder, path));
 }
 
