@@ -32,7 +32,7 @@ export async function serversOf(
   lab: TestLab,
   address: string,
   port: number,
-  { count = 4, seconds = 20 }: { count?: number; seconds?: number } = {},
+  { count = 4, seconds = 15 }: { count?: number; seconds?: number } = {},
 ): Promise<string[]> {
   const numbers = [port, count, seconds].map(String);
   return JSON.parse(await lab.exec('client', [process.execPath, TALK, 'ask', address, ...numbers])) as string[];
