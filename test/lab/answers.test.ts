@@ -5,7 +5,7 @@ import test from 'node:test';
 
 import { hostNamed, NIC, run, VIP4, VIP6 } from '../../src/lab/index.js';
 import { execute, TestLab } from '../support/lab.js';
-import { serversOf, startTalkServers, Talkers, uploading } from '../support/talkers.js';
+import { serversOf, startTalkServers, Talkers, type Target, uploading } from '../support/talkers.js';
 
 const DIRECTOR = hostNamed('director');
 const SERVERS = { 4: ['192.168.1.31', '192.168.1.32'], 6: ['fd00::31', 'fd00::32'] } as const;
@@ -182,7 +182,7 @@ test('the director answers as a router: what is too long, too old, or for nobody
       assert.match(stderr, /Connection refused/);
       assert.equal(status, 7);
       // None was removed: all are drained.
-      assert.deepEqual(await serversOf(lab, VIPS[family], 82, { count: 1 }), ['ECONNREFUSED']);
+      assert.deepEqual(await serversOf(lab, [{ address: VIPS[family], port: 82 }], { count: 1 }), [['ECONNREFUSED']]);
       // If the limit of answers delays it, another datagram is answered.
       const refused = async (): Promise<string> => python(lab, SEND_REFUSED, VIPS[family], 81, 1, 1);
       await lab.until('a datagram is refused', async () => (await refused()) === '1');
@@ -229,14 +229,14 @@ test('the director answers as a router: what is too long, too old, or for nobody
       ),
     );
     await lab.beeline(['reload']);
-    for (const family of FAMILIES) {
-      assert.deepEqual(await serversOf(lab, VIPS[family], TALK_PORT, { count: 1 }), ['ECONNREFUSED']);
-      assert.deepEqual(await serversOf(lab, VIPS[family], TALK_PORT + 1, { count: 1, seconds: 0.5 }), ['timeout']);
-    }
+    const to = (port: number): Target[] => FAMILIES.map((family) => ({ address: VIPS[family], port }));
+    assert.deepEqual(await serversOf(lab, to(TALK_PORT), { count: 1 }), [['ECONNREFUSED'], ['ECONNREFUSED']]);
+    const silence = await serversOf(lab, to(TALK_PORT + 1), { count: 1, seconds: 0.5 });
+    assert.deepEqual(silence, [['timeout'], ['timeout']]);
     lab.configure(config(services));
     await lab.beeline(['reload']);
-    for (const family of FAMILIES) {
-      assert.match((await serversOf(lab, VIPS[family], TALK_PORT, { count: 1 }))[0]!, /^real/);
+    for (const servers of await serversOf(lab, to(TALK_PORT), { count: 1 })) {
+      assert.match(servers[0]!, /^real/);
     }
   });
 

@@ -94,8 +94,8 @@ async function connections(lab: TestLab): Promise<Talkers> {
 
 /** Returns the real servers of new connections to each service, by both families. */
 async function servers(lab: TestLab, ports: readonly number[], seconds = 15): Promise<Set<string>> {
-  const asked = ports.flatMap((port) => VIPS.map((vip) => serversOf(lab, vip, port, { seconds })));
-  return new Set((await Promise.all(asked)).flat());
+  const targets = VIPS.flatMap((address) => ports.map((port) => ({ address, port })));
+  return new Set((await serversOf(lab, targets, { seconds })).flat());
 }
 
 test('connections outlive that cables are out', async (context) => {

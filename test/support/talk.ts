@@ -4,7 +4,7 @@
  *   serve NAME PORTS READY            listens on ports; sends each connection its name and then back all that it gets
  *   talk TALKS PATH                   opens connections, and writes PATH.begun when each has its server's name. On
  *                                     SIGTERM, each sends once more and ends; PATH.ended then has what became of them
- *   ask ADDRESS PORT COUNT SECONDS    connects, and prints the servers' names, or why there is none
+ *   ask TARGETS COUNT SECONDS         connects to each so often, and prints the servers' names, or why there is none
  *   upload ADDRESS PORT BYTES         sends so many bytes, ends, and prints the number that came back
  */
 
@@ -12,10 +12,13 @@ import { once } from 'node:events';
 import { renameSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 
-/** Connections to one address and port. */
-export interface Talk {
+export interface Target {
   readonly address: string;
   readonly port: number;
+}
+
+/** Connections to one address and port. */
+export interface Talk extends Target {
   /** The number of those that send all the time. */
   readonly sending: number;
   /** The number of those that send when they begin and when they end. */
@@ -23,9 +26,7 @@ export interface Talk {
 }
 
 /** One connection. */
-export interface Talked {
-  readonly address: string;
-  readonly port: number;
+export interface Talked extends Target {
   readonly isSending: boolean;
   /** The server's name. */
   server?: string;
@@ -152,7 +153,7 @@ async function talk(talks: readonly Talk[], path: string): Promise<void> {
 }
 
 /** Connects and resolves to the server's name, or to why there is none. */
-async function ask(address: string, port: number, seconds: number): Promise<string> {
+async function ask({ address, port }: Target, seconds: number): Promise<string> {
   const socket = connect({ host: address, port });
   socket.setTimeout(seconds * 1000, () => socket.destroy(new Error('timeout')));
   try {
@@ -181,7 +182,7 @@ async function upload(address: string, port: number, bytes: number): Promise<voi
 }
 
 const [mode, ...rest] = process.argv.slice(2) as [string, ...string[]];
-const [first, second, third, fourth] = rest as [string, string, string, string];
+const [first, second, third] = rest as [string, string, string];
 switch (mode) {
   case 'serve':
     serve(first, second.split(',').map(Number), third);
@@ -190,7 +191,10 @@ switch (mode) {
     await talk(JSON.parse(first) as Talk[], second);
     break;
   case 'ask': {
-    const asking = Array.from({ length: Number(third) }, () => ask(first, Number(second), Number(fourth)));
+    const targets = JSON.parse(first) as Target[];
+    const asking = targets.map((target) =>
+      Promise.all(Array.from({ length: Number(second) }, () => ask(target, Number(third)))),
+    );
     process.stdout.write(JSON.stringify(await Promise.all(asking)), () => process.exit());
     break;
   }

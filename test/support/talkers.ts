@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 
 import { isAlive, type ProcessIdentity } from '../../src/lab/index.js';
 import type { TestLab } from './lab.js';
-import type { Talk, Talked } from './talk.js';
+import type { Talk, Talked, Target } from './talk.js';
 
-export type { Talk, Talked } from './talk.js';
+export type { Talk, Talked, Target } from './talk.js';
 
 const TALK = fileURLToPath(new URL('./talk.js', import.meta.url));
 
@@ -27,15 +27,17 @@ export async function startTalkServers(lab: TestLab, ports: readonly number[]): 
   }
 }
 
-/** Opens connections at once, and returns the real servers' names; where there is none, "timeout" or the code of an error. */
+/**
+ * Opens connections at once, so many to each target, and returns the real servers' names; where there is none, "timeout" or
+ * the code of an error.
+ */
 export async function serversOf(
   lab: TestLab,
-  address: string,
-  port: number,
+  targets: readonly Target[],
   { count = 4, seconds = 15 }: { count?: number; seconds?: number } = {},
-): Promise<string[]> {
-  const numbers = [port, count, seconds].map(String);
-  return JSON.parse(await lab.exec('client', [process.execPath, TALK, 'ask', address, ...numbers])) as string[];
+): Promise<string[][]> {
+  const args = [JSON.stringify(targets), String(count), String(seconds)];
+  return JSON.parse(await lab.exec('client', [process.execPath, TALK, 'ask', ...args])) as string[][];
 }
 
 /** Connections that are open. They end with the lab. */
