@@ -28,7 +28,7 @@ const PATTERNS: Readonly<Record<string, Pattern>> = {
   datagrams: ['U'],
 };
 
-const SECONDS = 1.5;
+const SECONDS = 1;
 /** How many requests each scheduler gets at once. */
 const REQUESTS = 20;
 

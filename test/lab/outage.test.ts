@@ -22,8 +22,8 @@ const POLICIES: Readonly<Record<keyof typeof PORTS, string>> = {
 };
 /** A service whose flows leave a real server that does not resolve. */
 const MOVING_PORT = 7005;
-/** How long cables are out at least. */
-const OUT_MS = 2_000;
+/** How long cables are out at least after the director knows it: TCP waits as long again before it tries once more. */
+const OUT_MS = 1_000;
 
 function config(): string {
   const services = VIPS.flatMap((vip) => {
