@@ -35,6 +35,20 @@ export function countFlow(
   }
 }
 
+/** Lets destinations take new flows again that are below their threshold, as a sweep does (native/src/flows.cc). */
+export function endOverloads({ image, memory }: Maps): void {
+  for (const service of image.services) {
+    for (const { address, upperThreshold = 0, lowerThreshold = 0 } of service.destinations) {
+      const name = loadName(service, address);
+      const { active, inactive, persistent } = memory.loads.get(name) ?? { active: 0, inactive: 0, persistent: 0 };
+      const total = active + inactive + persistent;
+      if (lowerThreshold > 0 ? total < lowerThreshold : total * 4 < upperThreshold * 3) {
+        memory.overloaded.delete(name);
+      }
+    }
+  }
+}
+
 /** Recalls how loaded a service's destinations are. A scheduler needs it before it compares them. */
 export function recallLoads({ memory, recall }: Maps, service: CompiledService): void {
   const { loads, members, overloaded } = memory;

@@ -8,6 +8,7 @@ import { follow } from './follow.js';
 import { forward } from './forward_dr.js';
 import { storeFragment } from './fragment.js';
 import { followGhost, GhostTable, isInTheMiddle, serviceOf } from './ghost.js';
+import { endOverloads } from './load.js';
 import { emptyMemory, type Maps, type Recall } from './maps.js';
 import { isMartian } from './martian.js';
 import { ServiceTable } from './match.js';
@@ -54,9 +55,10 @@ export class Oracle {
     return this.#maps.memory.stored;
   }
 
-  /** Forgets the flows whose timeouts have passed, as a sweep does. */
-  expire(): void {
+  /** Forgets the flows whose timeouts have passed, and ends overloads, as a sweep does. */
+  sweep(): void {
     forgetExpired(this.#maps);
+    endOverloads(this.#maps);
   }
 
   /** By slot of a service under a hashing scheduler, whether a flow is remembered that falls on it. */

@@ -38,6 +38,13 @@ int pop20(struct __sk_buff *skb)
 	return pop(skb, 20);
 }
 
+/* Takes off the tag of what has it. */
+SEC("tc")
+int maybe10(struct __sk_buff *skb)
+{
+	return skb->vlan_present ? pop(skb, 10) : TC_ACT_OK;
+}
+
 SEC("tc")
 int untagged(struct __sk_buff *skb)
 {

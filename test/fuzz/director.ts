@@ -113,11 +113,16 @@ export class FuzzDirector implements Disposable {
     if (this.#reduced !== undefined) {
       await this.#publish(this.#reduced);
       oracle = new Oracle(this.#publisher.image!, oracle);
+      // A publication may be followed by a sweep, at a time that the oracle does not know: so one always comes here.
+      await this.#publisher.settle();
+      await this.#publisher.sweep([]);
+      oracle.sweep();
       judged.push(...this.runMore(frames.slice(half)));
       expected.push(...frames.slice(half).map((frame) => oracle.decide(frame)));
       // The turns of sequences begin where they begin for the oracle.
       this.#forget();
       await this.#publish(this.#image!);
+      await this.#publisher.settle();
     }
     for (const [i, wanted] of expected.entries()) {
       const actual = judged[i]!;

@@ -20,6 +20,9 @@ interface Written {
   readonly model: Scene['model'];
   readonly interfaces: Scene['world']['interfaces'];
   readonly resolutions: Readonly<Record<string, Resolution>>;
+  readonly own?: Scene['world']['own'];
+  readonly previous?: Scene['previous'];
+  readonly gone?: Scene['gone'];
   readonly frames: readonly string[];
 }
 
@@ -31,12 +34,15 @@ export function saveFixture(
   scene: Scene,
   frames: readonly Uint8Array[],
 ): string {
-  const { model, world } = scene;
+  const { model, world, previous, gone } = scene;
   const written: Written = {
     what,
     model,
     interfaces: world.interfaces,
     resolutions: Object.fromEntries(world.resolutions),
+    own: world.own,
+    previous,
+    gone,
     frames: frames.map(hex),
   };
   mkdirSync(directory, { recursive: true });
@@ -49,11 +55,12 @@ export function loadFixtures(): Fixture[] {
   return readdirSync(FIXTURES)
     .filter((file) => file.endsWith('.json'))
     .map((file) => {
-      const { what, model, interfaces, resolutions, frames } = JSON.parse(
+      const { what, model, interfaces, resolutions, own, previous, gone, frames } = JSON.parse(
         readFileSync(join(FIXTURES, file), 'utf8'),
       ) as Written;
       const resolved = Object.entries(resolutions).map(([address, each]) => [ip(address), each] as const);
-      const scene = { model, world: { interfaces, resolutions: new Map(resolved) } };
+      const world = { interfaces, resolutions: new Map(resolved), ...(own && { own }) };
+      const scene = { model, world, ...(previous && { previous }), ...(gone && { gone }) };
       return { name: `${file}: ${what}`, scene, frames: frames.map(fromHex) };
     });
 }

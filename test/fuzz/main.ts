@@ -43,11 +43,12 @@ async function shrink(director: FuzzDirector, frames: readonly Uint8Array[]): Pr
 }
 
 async function report(scene: Scene, director: FuzzDirector, { frames, expected, actual }: Disagreement): Promise<void> {
+  const difference = `expected ${expected.verdict}, got ${actual.verdict}`;
+  // Before the search for the frames that are needed, which takes minutes where each try publishes.
+  process.stderr.write(`seed ${seed}: ${difference}\n`);
   const last = frames.slice(-1);
   const alone = (await director.compare(last)) === undefined ? await shrink(director, frames) : last;
-  const difference = `expected ${expected.verdict}, got ${actual.verdict}`;
   const path = saveFixture('test/fuzz/fixtures', `seed-${seed}`, difference, scene, alone);
-  process.stderr.write(`seed ${seed}: ${difference}\n`);
   alone.forEach((frame) => process.stderr.write(`  frame     ${hex(frame)}\n`));
   process.stderr.write(`  expected  ${hex(expected.frame)}\n  actual    ${hex(actual.frame)}\nsaved as ${path}\n`);
 }

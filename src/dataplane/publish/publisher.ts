@@ -154,6 +154,11 @@ export class Publisher implements Disposable {
     await this.#followTimeouts(image);
   }
 
+  /** Resolves when the last publication has done what follows it, of which a sweep may be part. */
+  async settle(): Promise<void> {
+    await this.#grace;
+  }
+
   /**
    * Looks at all flows: ends those that are over, corrects the destinations' loads, counts. Undefined before the first
    * publication. Sweeps run one after another.

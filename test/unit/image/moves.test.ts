@@ -194,7 +194,7 @@ class Simulation {
 
   /** Does the work of the daemon's sweep; a restarted daemon goes on from the kept history. */
   #sweep(): void {
-    this.#oracle!.expire();
+    this.#oracle!.sweep();
     if (this.#compiled!.previous !== undefined) {
       this.#tracker.setOccupied(this.#compiled!, this.#oracle!.occupied(this.#compiled!));
     }

@@ -1,0 +1,351 @@
+/** The director's own ICMP answers, as real TCP stacks, curl, traceroute and tracepath take them (RFC 1191, RFC 8201). */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { hostNamed, NIC, run, VIP4, VIP6 } from '../../src/lab/index.js';
+import { execute, TestLab } from '../support/lab.js';
+import { serversOf, startTalkServers, Talkers, type Target, uploading } from '../support/talkers.js';
+
+const DIRECTOR = hostNamed('director');
+const SERVERS = { 4: ['192.168.1.31', '192.168.1.32'], 6: ['fd00::31', 'fd00::32'] } as const;
+const NOBODY = { 4: [], 6: [] } as const;
+const VIPS = { 4: VIP4, 6: VIP6 } as const;
+const FAMILIES = [4, 6] as const;
+
+/** The port of the servers of test/support/talk.ts. */
+const TALK_PORT = 7;
+const UPLOAD_BYTES = 2_000_000;
+
+/** The payload of a datagram that makes a packet of so many bytes. */
+function payloadOf(bytes: number, family: 4 | 6): number {
+  return bytes - (family === 4 ? 20 : 40) - 8;
+}
+
+/** The kernel's settings for how often one client gets an answer, by family. */
+const LIMITS = ['net/ipv4/icmp_ratelimit', 'net/ipv6/icmp/ratelimit'] as const;
+
+/** Sends datagrams that must not be fragmented until the kernel refuses them. Prints the reason, or "sent". */
+const SEND_WHOLE = `
+import errno, socket, sys, time
+address, port, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+six = ":" in address
+s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
+# IP_MTU_DISCOVER or IPV6_MTU_DISCOVER: PMTUDISC_DO.
+s.setsockopt(socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP, 23 if six else 10, 2)
+s.connect((address, port))
+for _ in range(300):
+    try:
+        s.send(b"x" * size)
+    except OSError as error:
+        if error.errno != errno.ECONNREFUSED:
+            print(errno.errorcode[error.errno])
+            sys.exit()
+    time.sleep(0.02)
+print("sent")
+`;
+
+/** Sends a datagram from each of many sockets. Prints how many were refused within a time. */
+const SEND_REFUSED = `
+import select, socket, sys, time
+address, port, count, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+family = socket.AF_INET6 if ":" in address else socket.AF_INET
+sockets = [socket.socket(family, socket.SOCK_DGRAM) for _ in range(count)]
+for s in sockets:
+    s.connect((address, port))
+    s.send(b"x")
+refused, end = 0, time.monotonic() + seconds
+while refused < count and time.monotonic() < end:
+    for s in select.select(sockets, [], [], 0.1)[0]:
+        try:
+            s.recv(1)
+        except ConnectionRefusedError:
+            refused += 1
+            sockets.remove(s)
+print(refused)
+`;
+
+/** One service for each family. */
+function both(port: number, rest: string, servers: Readonly<Record<4 | 6, readonly string[]>> = SERVERS): string {
+  return FAMILIES.map((family) => {
+    const list = servers[family].map((address) => (address.startsWith('{') ? address : `"${address}"`)).join(', ');
+    return `  - { address: "${VIPS[family]}", port: ${port}, ${rest}, realServers: [${list}] }\n`;
+  }).join('');
+}
+
+async function python(lab: TestLab, script: string, ...args: (string | number)[]): Promise<string> {
+  return (await lab.exec('client', ['python3', '-c', script, ...args.map(String)])).trim();
+}
+
+async function upload(lab: TestLab, address: string, port = TALK_PORT): Promise<void> {
+  assert.equal(await lab.exec('client', uploading(address, port, UPLOAD_BYTES)), String(UPLOAD_BYTES));
+}
+
+/** The MTU of the way to an address that the client has learnt. */
+async function learntMtu(lab: TestLab, address: string): Promise<number | undefined> {
+  const route = await lab.exec('client', ['ip', 'route', 'get', address]);
+  const [, mtu] = / mtu (\d+)/.exec(route) ?? [];
+  return mtu === undefined ? undefined : Number(mtu);
+}
+
+/** The client forgets what it has learnt about MTUs. Connections that go on may learn it again at once. */
+async function forgetMtus(lab: TestLab): Promise<void> {
+  for (const family of FAMILIES) {
+    await lab.exec('client', ['ip', `-${family}`, 'route', 'flush', 'cache']);
+  }
+}
+
+/** How many packets had a verdict, over all services. */
+async function countOf(lab: TestLab, verdict: string): Promise<number> {
+  return (await lab.status()).verdicts[verdict] ?? 0;
+}
+
+test('the director answers as a router: what is too long, too old, or for nobody', async (context) => {
+  const lab = await TestLab.build(context, 'answers');
+  // The card takes in the client's frames of 1,500 bytes, since there is room for a tag, and sends packets of 1,496.
+  const mtu = 1496;
+  const services =
+    both(TALK_PORT, 'scheduler: rr') +
+    both(TALK_PORT + 1, 'scheduler: rr') +
+    both(80, 'ttl: decrement') +
+    both(9, 'protocol: udp') +
+    both(53, 'protocol: udp, ttl: decrement') +
+    both(81, 'scheduler: rr', NOBODY) +
+    both(82, 'scheduler: maglev', {
+      4: SERVERS[4].map((address) => `{ address: ${address}, weight: 0 }`),
+      6: SERVERS[6].map((address) => `{ address: "${address}", weight: 0 }`),
+    }) +
+    both(83, 'noDestination: drop', NOBODY) +
+    both(81, 'protocol: udp', NOBODY) +
+    both(83, 'protocol: udp, noDestination: drop', NOBODY);
+  const config = (text: string): string => `interfaces: [${NIC}]\nservices:\n${text}`;
+  lab.configure(config(services));
+  await startTalkServers(lab, [TALK_PORT, TALK_PORT + 1]);
+  for (const name of LIMITS) {
+    await lab.sysctl('director', name, '0');
+  }
+  await lab.startDirector();
+  const talkers = await Talkers.start(
+    lab,
+    FAMILIES.flatMap((family) =>
+      [TALK_PORT, TALK_PORT + 1].map((port) => ({ address: VIPS[family], port, sending: 2, silent: 2 })),
+    ),
+  );
+  await lab.exec('director', ['ip', 'link', 'set', NIC, 'mtu', String(mtu)]);
+  // Each family is tried: a packet in flight may have been too long already.
+  for (const family of FAMILIES) {
+    await lab.until('the director knows its MTU', async () => {
+      await python(lab, SEND_WHOLE, VIPS[family], 9, payloadOf(1500, family));
+      return (await learntMtu(lab, VIPS[family])) === mtu;
+    });
+  }
+
+  for (const family of FAMILIES) {
+    await context.test(`IPv${family}: an upload learns the MTU of the director's way out and completes`, async () => {
+      const before = await countOf(lab, 'too-long');
+      await forgetMtus(lab);
+      await upload(lab, VIPS[family]);
+      assert.equal(await learntMtu(lab, VIPS[family]), mtu);
+      assert.ok((await countOf(lab, 'too-long')) > before);
+    });
+
+    await context.test(
+      `IPv${family}: a datagram that must not be fragmented is refused by the client's kernel`,
+      async () => {
+        await forgetMtus(lab);
+        const longest = payloadOf(mtu, family);
+        assert.equal(await python(lab, SEND_WHOLE, VIPS[family], 9, longest + 1), 'EMSGSIZE');
+        await lab.exec('client', ['python3', '-c', SEND_WHOLE.replace('300', '1'), VIPS[family], '9', String(longest)]);
+        assert.equal(await learntMtu(lab, VIPS[family]), mtu);
+      },
+    );
+
+    const own = family === 4 ? DIRECTOR.ipv4 : DIRECTOR.ipv6;
+    for (const [name, method] of [
+      ['SYNs', ['-T', '-p', '80']],
+      ['datagrams', ['-U', '-p', '53']],
+    ] as const) {
+      await context.test(`IPv${family}: traceroute by ${name} shows the director, by its own address`, async () => {
+        const trace = await lab.exec('client', [
+          'traceroute',
+          `-${family}`,
+          '-n',
+          ...['-q', '1', '-N', '1', '-m', '4', '-w', '5'],
+          ...method,
+          VIPS[family],
+        ]);
+        const hops = [...trace.matchAll(/^ *(\d+) +(\S+)/gm)].map(([, hop, address]) => `${hop!} ${address!}`);
+        assert.deepEqual(hops, [`1 ${own}`, `2 ${VIPS[family]}`], trace);
+      });
+    }
+
+    await context.test(`IPv${family}: tracepath shows the director and the MTU behind it`, async () => {
+      await forgetMtus(lab);
+      const trace = await lab.exec('client', ['tracepath', `-${family}`, '-n', '-m', '3', '-p', '53', VIPS[family]]);
+      assert.match(trace, new RegExp(`^ 1: +${own} `, 'm'), trace);
+      assert.match(trace, new RegExp(`pmtu ${mtu}$`, 'm'), trace);
+    });
+
+    await context.test(`IPv${family}: without real servers, clients are refused`, async () => {
+      const { status, stderr } = await execute(lab, 'client', curl(family, 81));
+      assert.match(stderr, /Connection refused/);
+      assert.equal(status, 7);
+      // None was removed: all are drained.
+      assert.deepEqual(await serversOf(lab, [{ address: VIPS[family], port: 82 }], { count: 1 }), [['ECONNREFUSED']]);
+      assert.equal(await python(lab, SEND_REFUSED, VIPS[family], 81, 1, 15), '1');
+    });
+  }
+
+  await context.test('with noDestination: drop, nobody says anything', async () => {
+    const before = await countOf(lab, 'dropped');
+    await Promise.all(
+      FAMILIES.map(async (family) => {
+        const { status, stderr } = await execute(lab, 'client', curl(family, 83, 1));
+        // Exit status 28: the time is over.
+        assert.equal(status, 28, stderr);
+        assert.equal(await python(lab, SEND_REFUSED, VIPS[family], 83, 3, 0.2), '0');
+      }),
+    );
+    assert.ok((await countOf(lab, 'dropped')) >= before + 8);
+  });
+
+  await context.test('connections outlive that all their real servers are removed and back', async () => {
+    lab.configure(
+      config(
+        both(TALK_PORT, 'scheduler: rr', NOBODY) + both(TALK_PORT + 1, 'scheduler: rr, noDestination: drop', NOBODY),
+      ),
+    );
+    await lab.beeline(['reload']);
+    const to = (port: number): Target[] => FAMILIES.map((family) => ({ address: VIPS[family], port }));
+    assert.deepEqual(await serversOf(lab, to(TALK_PORT), { count: 1 }), [['ECONNREFUSED'], ['ECONNREFUSED']]);
+    const silence = await serversOf(lab, to(TALK_PORT + 1), { count: 1, seconds: 0.5 });
+    assert.deepEqual(silence, [['timeout'], ['timeout']]);
+    lab.configure(config(services));
+    await lab.beeline(['reload']);
+    for (const servers of await serversOf(lab, to(TALK_PORT), { count: 1 })) {
+      assert.match(servers[0]!, /^real/);
+    }
+  });
+
+  await context.test("the kernel's icmp_ratelimit is the director's, from its next publication on", async () => {
+    const refused = (seconds: number): Promise<number[]> =>
+      Promise.all(
+        FAMILIES.map(async (family) => Number(await python(lab, SEND_REFUSED, VIPS[family], 81, 15, seconds))),
+      );
+    assert.deepEqual(await refused(15), [15, 15]);
+    assert.equal(await countOf(lab, 'limited'), 0);
+    for (const name of LIMITS) {
+      await lab.sysctl('director', name, '600000');
+    }
+    await lab.beeline(['reload']);
+    // Six at once, and the next one after ten minutes.
+    assert.deepEqual(await refused(0.3), [6, 6]);
+    assert.equal(await countOf(lab, 'limited'), 18);
+  });
+
+  await context.test('connections from before the MTU changed have gone on all the time', async () => {
+    assert.deepEqual(await talkers.failures(), []);
+  });
+});
+
+test('the MTU that counts is that of the interface by which a packet leaves, with and without VLAN tags', async (context) => {
+  const lab = await TestLab.build(context, 'mtus');
+  const [director, real2] = [lab.namespace('director'), lab.namespace('real2')];
+  const mtu = 1400;
+  // real2 has a second cable, to a card of the director's that sends shorter packets.
+  await run('ip', ['-n', director, 'link', 'add', 'ens4', 'type', 'veth', 'peer', 'name', 'ens4', 'netns', real2]);
+  for (const [namespace, host, ...mac] of [
+    [director, '21'],
+    [real2, '32', 'address', '00:50:00:00:02:01'],
+  ] as const) {
+    await run('ip', ['-n', namespace, 'addr', 'add', `192.168.2.${host}/24`, 'dev', 'ens4']);
+    await run('ip', ['-n', namespace, 'addr', 'add', `fd01::${host}/64`, 'dev', 'ens4', 'nodad']);
+    await run('ip', ['-n', namespace, 'link', 'set', 'ens4', ...mac, 'up']);
+  }
+  await run('ip', ['-n', director, 'link', 'set', 'ens4', 'mtu', String(mtu)]);
+  await lab.attachPass('real2', 'ens4');
+  // Requests arrive through one card, and answers leave through the other.
+  await lab.sysctl('real2', 'net/ipv4/conf/all/rp_filter', '0');
+  await lab.sysctl('real2', 'net/ipv4/conf/ens4/rp_filter', '0');
+  for (const [host, device] of [
+    ['client', NIC],
+    ['director', NIC],
+    ['director', 'ens4'],
+    ['real2', 'ens4'],
+    ['switch', 'client'],
+    ['switch', 'director'],
+  ] as const) {
+    await lab.exec(host, ['ethtool', '-K', device, 'rxvlan', 'off', 'txvlan', 'off']);
+  }
+  const config = (behind: (address: string) => string): string =>
+    `interfaces: [${NIC}, ens4]\nservices:\n` +
+    both(TALK_PORT, 'scheduler: rr', { 4: ['192.168.1.31'], 6: ['fd00::31'] }) +
+    both(TALK_PORT + 1, 'scheduler: rr', { 4: [behind('192.168.2.32')], 6: [behind('fd01::32')] });
+  await startTalkServers(lab, [TALK_PORT, TALK_PORT + 1]);
+  lab.configure(config((address) => address));
+  await lab.startDirector();
+  await lab.until('all real servers resolve', async () => (await lab.status()).unresolved === 0);
+
+  for (const family of FAMILIES) {
+    await context.test(`IPv${family}: packets for the same interface may be longer`, async () => {
+      await upload(lab, VIPS[family]);
+      assert.equal(await learntMtu(lab, VIPS[family]), undefined);
+    });
+
+    await context.test(`IPv${family}: an upload through another interface learns its MTU and completes`, async () => {
+      await upload(lab, VIPS[family], TALK_PORT + 1);
+      assert.equal(await learntMtu(lab, VIPS[family]), mtu);
+    });
+  }
+
+  await lab.exec('real2', ['tc', 'qdisc', 'add', 'dev', 'ens4', 'clsact']);
+  await filter(lab, 'real2', 'ens4', 'ingress', 'pop20');
+  // The programs let only ARP through without a tag, and no neighbour discovery.
+  lab.configure(config((address) => `{ address: "${address}", vlan: 20, mac: "00:50:00:00:02:01", interface: ens4 }`));
+  await lab.beeline(['reload']);
+  for (const family of FAMILIES) {
+    await context.test(`IPv${family}: a tag does not count as a part of the packet`, async () => {
+      await forgetMtus(lab);
+      await upload(lab, VIPS[family], TALK_PORT + 1);
+      assert.equal(await learntMtu(lab, VIPS[family]), mtu);
+    });
+  }
+
+  await context.test('a client in a VLAN gets its answers there', async () => {
+    await lab.exec('client', ['tc', 'qdisc', 'add', 'dev', NIC, 'clsact']);
+    await lab.exec('client', ['ip', 'neigh', 'replace', VIP4, 'lladdr', DIRECTOR.mac, 'dev', NIC]);
+    await filter(lab, 'client', NIC, 'egress', 'push10');
+    await filter(lab, 'client', NIC, 'ingress', 'maybe10');
+    // real2 answers without a tag, and sees what the director sends to it.
+    await lab.exec('real2', [
+      'ip',
+      'neigh',
+      'replace',
+      hostNamed('client').ipv4,
+      'lladdr',
+      hostNamed('client').mac,
+      'dev',
+      NIC,
+    ]);
+    await forgetMtus(lab);
+    await upload(lab, VIP4, TALK_PORT + 1);
+    assert.equal(await learntMtu(lab, VIP4), mtu);
+  });
+});
+
+/** Attaches one of the programs of test/bpf/vlan.bpf.c to a host's interface. */
+async function filter(
+  lab: TestLab,
+  host: 'client' | 'real2',
+  device: string,
+  direction: 'ingress' | 'egress',
+  program: string,
+): Promise<void> {
+  const rule = ['bpf', 'direct-action', 'object-file', 'dist/test/bpf/vlan.bpf.o', 'program', program];
+  await lab.exec(host, ['tc', 'filter', 'add', 'dev', device, direction, ...rule]);
+}
+
+function curl(family: 4 | 6, port: number, seconds = 20): string[] {
+  const host = family === 4 ? VIP4 : `[${VIP6}]`;
+  return ['curl', '-sv', '--max-time', String(seconds), `http://${host}:${port}/`];
+}
