@@ -1,6 +1,14 @@
 /** The data path as the daemon uses it: adopt or create, publish, attach, count, explain, remove. */
 
-import { featureNames, type Geometry, type Ghost, type Image, type Numbering } from '../image/index.js';
+import {
+  type CompiledService,
+  featureNames,
+  type Geometry,
+  type Ghost,
+  type Image,
+  type Numbering,
+  withoutLeaving,
+} from '../image/index.js';
 import type { BpfProgram, XdpMode } from '../libbpf/index.js';
 import { BeelineError, type Family, type Interface } from '../model/index.js';
 import type { Store } from '../store/index.js';
@@ -22,6 +30,7 @@ import { type KeptTimeouts, PastTimeouts } from './flows/past-timeouts.js';
 import type { FlowStatistics } from './flows/sweep.js';
 import { lifetimesOf } from './flows/timeouts.js';
 import type { Histories } from './histories.js';
+import { Leaving } from './leaving.js';
 import { type Attachment, Links } from './links.js';
 import { MapSet } from './maps/map-set.js';
 import { MoveTracker } from './move-tracker.js';
@@ -62,6 +71,7 @@ export class DataPlane implements Disposable {
   readonly #options: DataPlaneOptions;
   readonly #publisher: Publisher;
   readonly #moves: MoveTracker;
+  readonly #leaving = new Leaving();
   readonly #past: PastTimeouts;
   readonly #links: Links;
   readonly #explainer: ExplainerOnDemand;
@@ -152,6 +162,7 @@ export class DataPlane implements Disposable {
   async publish(image: Image): Promise<void> {
     try {
       await this.#publisher.publish(image);
+      this.#leaving.confirm();
       this.#moves.confirm(Date.now(), () => this.counters());
     } catch (error) {
       this.#moves.revert();
@@ -161,16 +172,16 @@ export class DataPlane implements Disposable {
   }
 
   /**
-   * Adds to an image the previous owners of moved slots. Resolves when that would survive a crash, so that packets may
-   * see it.
+   * Adds to an image what flows of before need: the previous owners of moved slots, and the destinations that left a moment
+   * ago. Resolves when the former would survive a crash, so that packets may see it.
    */
-  async withMoves(image: Image): Promise<Image> {
+  async withPast(image: Image): Promise<Image> {
     const { set, image: before } = this.#publisher;
     // What a set has counted that this process did not publish says nothing of the epochs.
     const isKnown = set === undefined || before !== undefined;
     const result = this.#moves.attach(image, Date.now(), isKnown ? () => this.#publisher.counters() : undefined);
     await this.#moves.keep();
-    return result;
+    return this.#leaving.apply(result, this.#publisher.numbering, performance.now());
   }
 
   /** When moved slots will change by themselves, in milliseconds of the wall clock; Infinity: never. */
@@ -194,12 +205,12 @@ export class DataPlane implements Disposable {
       const occupied = flows.occupied.get(compiled.name);
       changesMoves = (occupied !== undefined && this.#moves.setOccupied(compiled, occupied)) || changesMoves;
     }
-    return { flows, changesMoves, endsRests: this.#publisher.isDue };
+    return { flows, changesMoves, endsRests: this.isDue };
   }
 
-  /** Whether an image should be published although it is the same: numbers of what is gone can be freed. */
+  /** Whether an image should be published although it is the same: numbers of what is gone can be freed, or flows of it go on. */
   get isDue(): boolean {
-    return this.#publisher.isDue;
+    return this.#publisher.isDue || this.#leaving.isDue(performance.now());
   }
 
   /** Returns how many flows and templates are left of each service that is gone; see Image.ghosts. */
@@ -263,6 +274,11 @@ export class DataPlane implements Disposable {
   /** The image that this process published last; undefined before the first time. */
   get image(): Image | undefined {
     return this.#publisher.image;
+  }
+
+  /** The services of that image, without destinations that left them. */
+  get services(): readonly CompiledService[] {
+    return (this.image?.services ?? []).map(withoutLeaving);
   }
 
   get geometry(): Geometry | undefined {

@@ -36,3 +36,4 @@ export { Publisher } from './publish/publisher.js';
 // Pins in the BPF file system.
 export { pinnedDestinations } from './leftovers.js';
 export { BPF_FS, BPF_FS_MAGIC, ensurePinDirectory, listSets, removePins, setPath } from './pins.js';
+export { Leaving } from './leaving.js';

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { InterfaceReport } from '../control/index.js';
 import type { DataPlane, FlowStatistics } from '../dataplane/index.js';
-import { compile, type Image, withGhosts } from '../image/index.js';
+import { compile, type Image, withGhosts, withoutLeaving } from '../image/index.js';
 import { BeelineError, keepUnchanged, type Model } from '../model/index.js';
 import type { Network, Resolver } from '../net/index.js';
 import { Attachments } from './attachments.js';
@@ -267,10 +267,10 @@ export class Director {
     const models = overlays.modelsOf(this.#desired);
     // Before packets follow, so that the next daemon knows why they do.
     await overlays.keep();
-    const image = await dataPlane.withMoves(compile(models.effective, world));
+    const image = await dataPlane.withPast(compile(models.effective, world));
     const { interfaces, mode } = models.effective;
     const presence = new Map(interfaces.map((name) => [name, network.link(name) !== undefined]));
-    this.#transitions.logStates(presence, image);
+    this.#transitions.logStates(presence, { ...image, services: image.services.map(withoutLeaving) });
     await this.#publish(image);
     this.#models = models;
     this.#attachments.follow(world.interfaces, mode);

@@ -30,8 +30,8 @@ export function handlersOf(options: HandlerOptions): Handlers {
   const startedAt = new Date().toISOString();
   return {
     status: () => statusOf(options, startedAt),
-    list: () => reportServices(dataPlane.image?.services ?? [], dataPlane.counters(), dataPlane.flowCounts()),
-    stats: () => reportStats(dataPlane.image?.services ?? [], dataPlane.counters()),
+    list: () => reportServices(dataPlane.services, dataPlane.counters(), dataPlane.flowCounts()),
+    stats: () => reportStats(dataPlane.services, dataPlane.counters()),
     flows: (query) => reportFlows(dataPlane, query),
     flowSummary: async (query) => summarizeFlows(dataPlane, await director.sweep(), query),
     explain: (query) => explainFrames(dataPlane, query),
@@ -52,7 +52,7 @@ function statusOf(options: HandlerOptions, startedAt: string): StatusReport {
     interfaces: director.interfaces(),
     programId: dataPlane.programId,
     generation: dataPlane.generation,
-    ...reportTotals(dataPlane.image?.services ?? [], dataPlane.counters()),
+    ...reportTotals(dataPlane.services, dataPlane.counters()),
     removed: removedServices(dataPlane),
     changes: unsaved.count,
     changedSince: unsaved.since,

@@ -82,6 +82,8 @@ export interface CompiledService {
   readonly tracks: boolean;
   /** The size that was asked for the ring. */
   readonly slots: number;
+  /** How many of the destinations, the last ones, left the service a moment ago; undefined: none. See withLeaving(). */
+  readonly leaving?: number;
 }
 
 /** In `previous`, a slot that no change touched. */

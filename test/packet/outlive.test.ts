@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'node:test';
 
+import { Leaving } from '../../src/dataplane/index.js';
 import { familyOf, ip, type IpAddress, type Service } from '../../src/model/index.js';
 import { Caller, frameOf } from '../support/clients.js';
 import { PacketDirector } from '../support/director.js';
@@ -80,6 +81,81 @@ for (const [kind, asked] of Object.entries(KINDS)) {
     assert.deepEqual(follow(director, asked), before);
   });
 }
+
+/** Lets flows wait for real servers that left, by a clock of the test's. */
+function waiting(director: PacketDirector): { now: number } {
+  const [leaving, clock] = [new Leaving(), { now: 0 }];
+  director.past = (image) => {
+    const result = leaving.apply(image, director.publisher.numbering, clock.now);
+    leaving.confirm();
+    return result;
+  };
+  return clock;
+}
+
+for (const [kind, asked] of Object.entries(KINDS)) {
+  test(`connections that send while a script rebuilds their service live: ${kind}`, async () => {
+    using director = new PacketDirector();
+    const clock = waiting(director);
+    const publish = (destinations: Service['destinations']): Promise<unknown> =>
+      director.publish([{ ...asked, destinations }], {}, SMALL);
+    await publish(asked.destinations);
+    const before = openFlows(director, asked);
+    const [first] = asked.destinations;
+    const waits = (there: readonly string[]): (string | undefined)[] =>
+      before.map((each) => (there.includes(each!) ? each : undefined));
+    const numberOf = ({ address }: { readonly address: IpAddress }): string => address.slice(-2);
+
+    await director.publish([], {}, SMALL);
+    assert.deepEqual(follow(director, asked), waits([]));
+    for (let count = 0; count <= asked.destinations.length; count += 1) {
+      clock.now += 300;
+      await publish(asked.destinations.slice(0, count));
+      assert.deepEqual(follow(director, asked), waits(asked.destinations.slice(0, count).map(numberOf)), `${count}`);
+      await director.publisher.sweep([]);
+    }
+    assert.deepEqual(follow(director, asked), before);
+
+    // The same for one real server that a script removes and adds again.
+    await publish(asked.destinations.slice(1));
+    assert.deepEqual(follow(director, asked), waits(asked.destinations.slice(1).map(numberOf)));
+    await publish([...asked.destinations.slice(1), first!]);
+    assert.deepEqual(follow(director, asked), before);
+
+    // One that stays away loses its flows, once.
+    await publish(asked.destinations.slice(1));
+    clock.now += 2_000;
+    await publish(asked.destinations.slice(1));
+    const moved = follow(director, asked);
+    assert.ok(moved.every((each) => each !== undefined && each !== numberOf(first!)));
+    assert.deepEqual(follow(director, asked), moved);
+  });
+}
+
+test('a real server that left takes no new connection, nor one that begins again', async () => {
+  const asked = KINDS['rr']!;
+  using director = new PacketDirector();
+  waiting(director);
+  await director.publish([asked], {}, SMALL);
+  const before = openFlows(director, asked);
+  await director.publish([{ ...asked, destinations: asked.destinations.slice(1) }], {}, SMALL);
+  const caller = new Caller(director, asked);
+  const again = PORTS[before.indexOf('31')]!;
+  assert.match(caller.send(again, 'S')!, /^3[23]$/);
+  for (let port = 3000; port < 3010; port += 1) {
+    assert.match(caller.send(port, 'S')!, /^3[23]$/);
+  }
+});
+
+test('with "unresolved: move" the flows of a real server that left go to others at once', async () => {
+  const asked: Service = { ...KINDS['rr']!, unresolved: 'move' };
+  using director = new PacketDirector();
+  waiting(director);
+  await director.publish([asked], {}, SMALL);
+  openFlows(director, asked);
+  await director.publish([{ ...asked, destinations: asked.destinations.slice(1) }], {}, SMALL);
+  assert.ok(follow(director, asked).every((each) => each === '32' || each === '33'));
+});
 
 test('a real server that is removed and back finds its silent flows again', async () => {
   const asked = KINDS['rr']!;

@@ -15,6 +15,8 @@ export interface SentFrame {
 
 export class PacketDirector implements Disposable {
   readonly publisher: Publisher;
+  /** Adds to each image what flows of before need, as the data path does. */
+  past: (image: Image) => Image = (image) => image;
   #oracle: Oracle | undefined;
 
   /** @param install called where the daemon would attach a program to interfaces */
@@ -47,7 +49,7 @@ export class PacketDirector implements Disposable {
   }
 
   async publishModel(model: Compilable, world: World): Promise<Image> {
-    await this.publisher.publish(compile(model, world));
+    await this.publisher.publish(this.past(compile(model, world)));
     const image = this.publisher.image!;
     this.#oracle = new Oracle(image, this.#oracle);
     return image;

@@ -105,7 +105,7 @@ export class ConfigurationCommands {
     return planChange({
       before: lasting,
       next,
-      image: dataPlane.image ?? { services: [] },
+      image: { ...dataPlane.image, services: dataPlane.services },
       nextImage: director.imageOf(next),
       flowCounts: dataPlane.flowCounts(),
     });

@@ -55,7 +55,7 @@ export class EditCommands implements Disposable {
         this.#observe();
         return reportTable({
           model: director.models.effective,
-          image: dataPlane.image?.services ?? [],
+          image: dataPlane.services,
           flowCounts: dataPlane.flowCounts(),
           statistics: this.#statistics,
         });

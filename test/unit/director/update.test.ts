@@ -38,7 +38,7 @@ class Fake {
       generation: 0,
       movesUntil: Infinity,
       attachedTo: [DIRECTOR.ifindex],
-      withMoves: (image: Image) => Promise.resolve(image),
+      withPast: (image: Image) => Promise.resolve(image),
       publish: async (image: Image): Promise<void> => {
         await sleep(5);
         if (image.services.some(({ destinations }) => destinations.length > this.most)) {
