@@ -6,6 +6,7 @@
         "src/addon.cc",
         "src/btf.cc",
         "src/error.cc",
+        "src/ethtool.cc",
         "src/flows.cc",
         "src/link.cc",
         "src/map.cc",

@@ -3,6 +3,7 @@
 
 #include "btf.h"
 #include "error.h"
+#include "ethtool.h"
 #include "flows.h"
 #include "link.h"
 #include "map.h"
@@ -34,6 +35,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   libbpf::RegisterXdp(env, exports);
   libbpf::RegisterBtf(env, exports);
   libbpf::RegisterSystem(env, exports);
+  libbpf::RegisterEthtool(env, exports);
   beeline::RegisterFlows(env, exports);
   return exports;
 }

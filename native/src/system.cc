@@ -2,12 +2,8 @@
 #include "system.h"
 
 #include <bpf/libbpf.h>
-#include <linux/ethtool.h>
 #include <linux/membarrier.h>
-#include <linux/sockios.h>
-#include <net/if.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -78,26 +74,6 @@ Napi::Value PossibleCpus(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), count);
 }
 
-// Returns whether an interface removes VLAN tags from frames before programs see them: ethtool's rx-vlan-offload.
-Napi::Value StripsVlanTags(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const std::string name = StringArgument(info, 0, "name");
-  ethtool_value request = {};
-  request.cmd = ETHTOOL_GFLAGS;
-  ifreq interface = {};
-  if (name.size() >= sizeof interface.ifr_name) ThrowErrno(env, ENODEV, "SIOCETHTOOL", name);
-  std::memcpy(interface.ifr_name, name.data(), name.size());
-  interface.ifr_data = reinterpret_cast<char*>(&request);
-  UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!fd) ThrowErrno(env, errno, "socket", name);
-  // Interfaces without ethtool operations do not remove tags.
-  if (ioctl(fd.get(), SIOCETHTOOL, &interface) != 0) {
-    if (errno == EOPNOTSUPP) return Napi::Boolean::New(env, false);
-    ThrowErrno(env, errno, "SIOCETHTOOL", name);
-  }
-  return Napi::Boolean::New(env, (request.data & ETH_FLAG_RXVLAN) != 0);
-}
-
 // Returns "bpf-map", "bpf-prog" or "bpf-link".
 Napi::Value PinnedKind(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), OpenPinnedObject(info.Env(), StringArgument(info, 0, "path")).kind);
@@ -127,7 +103,6 @@ void RegisterSystem(Napi::Env env, Napi::Object exports) {
   exports["sendDatagram"] = Napi::Function::New<SendDatagram>(env, "sendDatagram");
   exports["synchronizeRcu"] = Napi::Function::New<SynchronizeRcu>(env, "synchronizeRcu");
   exports["possibleCpus"] = Napi::Function::New<PossibleCpus>(env, "possibleCpus");
-  exports["stripsVlanTags"] = Napi::Function::New<StripsVlanTags>(env, "stripsVlanTags");
   exports["pinnedKind"] = Napi::Function::New<PinnedKind>(env, "pinnedKind");
   exports["libbpfVersion"] = Napi::Function::New<LibbpfVersion>(env, "libbpfVersion");
 }

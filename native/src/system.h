@@ -20,8 +20,7 @@ class FileLock : public Napi::ObjectWrap<FileLock> {
   UniqueFd fd_;
 };
 
-// Registers mountBpffs(path), sendDatagram(path, text), synchronizeRcu(): Promise, possibleCpus(),
-// stripsVlanTags(name), libbpfVersion().
+// Registers mountBpffs(path), sendDatagram(path, text), synchronizeRcu(): Promise, possibleCpus(), libbpfVersion().
 void RegisterSystem(Napi::Env env, Napi::Object exports);
 
 }  // namespace libbpf

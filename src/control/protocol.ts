@@ -14,6 +14,7 @@ import type {
   Scheduler,
   ServiceKey,
   ServicePolicy,
+  Warning,
 } from '../model/index.js';
 import type { FrameSummary } from '../packet/index.js';
 
@@ -343,6 +344,8 @@ export interface StatusReport {
   readonly changedSince?: string | undefined;
   /** The problems at this moment, as text. */
   readonly problems: readonly string[];
+  /** What forwards packets wrongly, or may, by code. Those that are problems are among these too. */
+  readonly warnings?: readonly Warning[] | undefined;
 }
 
 /** `up`: gets packets. `local`: is the director itself. `drained`: weight 0. `unresolved`: its MAC is not known. */

@@ -13,7 +13,7 @@ export { DataPlane } from './dataplane.js';
 export type { Attachment } from './links.js';
 
 // Counters and flows.
-export { type Counters, sumRows, sumToRow } from './counters.js';
+export { type Counters, type ServiceCounters, sumRows, sumToRow } from './counters.js';
 export type { FlowEntry } from './flows/entry.js';
 export { type FlowCounts, type FlowFilter, type FlowSums, listFlows, summarizeFlows } from './flows/flows.js';
 export { type KeptTimeouts, PastTimeouts, timeoutsFormat } from './flows/past-timeouts.js';

@@ -5,6 +5,7 @@ import type { Attachment, DataPlane } from '../dataplane/index.js';
 import type { Interface, Model } from '../model/index.js';
 import type { Network } from '../net/index.js';
 import type { Logger } from './log.js';
+import type { InUse } from './reports/offloads.js';
 
 export interface AttachmentsOptions {
   readonly network: Network;
@@ -30,6 +31,11 @@ export class Attachments {
       this.#attach(target, mode);
     }
     this.#detachAllBut(new Set(wanted.map(({ ifindex }) => ifindex)));
+  }
+
+  /** The interfaces that the program is attached to, and the mode of each. */
+  get inUse(): InUse[] {
+    return [...this.#attached].map(([name, { mode }]) => ({ name, mode }));
   }
 
   report(names: readonly string[]): InterfaceReport[] {

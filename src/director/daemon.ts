@@ -17,10 +17,12 @@ import { handlersOf } from './handlers.js';
 import { lockInstance } from './lock.js';
 import type { Logger } from './log.js';
 import { type ServiceManager, serviceManager } from './notify.js';
+import { Offloads } from './offloads.js';
 import { Drains } from './overlays/drains.js';
 import { Overlays } from './overlays/index.js';
 import { preflight } from './preflight.js';
 import { Stores } from './stores.js';
+import { Watch } from './watch.js';
 
 /** Links and addresses change in bursts. Routes are looked up once after each burst. */
 const RELOCATE_DELAY_MS = 100;
@@ -30,6 +32,8 @@ export interface DaemonOptions {
   readonly configPath: string;
   /** Take interfaces over from other XDP programs. */
   readonly replace: boolean;
+  /** Switch off what network cards do to frames that hurts the director. */
+  readonly setOffloads: boolean;
   /** The version of Beeline. */
   readonly version: string;
   readonly log: Logger;
@@ -81,6 +85,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     overlays: new Overlays([drains]),
     log,
     replace: options.replace,
+    watch: new Watch({ dataPlane, offloads: new Offloads({ network, log, setOffloads: options.setOffloads }) }),
     keep: (model, changes) => unsaved.record(model, changes),
   });
   const parts = { network, resolver, dataPlane, stores, unsaved, drains, director };

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { InterfaceReport } from '../control/index.js';
 import type { DataPlane, FlowStatistics } from '../dataplane/index.js';
 import { compile, type Image, withGhosts, withoutLeaving } from '../image/index.js';
-import { BeelineError, keepUnchanged, type Model } from '../model/index.js';
+import { BeelineError, keepUnchanged, type Model, type Warning } from '../model/index.js';
 import type { Network, Resolver } from '../net/index.js';
 import { Attachments } from './attachments.js';
 import { type ModelChange, type Prepare, UpdateQueue } from './changes/update-queue.js';
@@ -14,6 +14,7 @@ import type { Models, Overlays } from './overlays/index.js';
 import { Surroundings } from './surroundings.js';
 import { Sweeper } from './sweeper.js';
 import { Transitions } from './transitions.js';
+import type { Watch } from './watch.js';
 
 /** After a round failed that no request waits for, how long until the next attempt. */
 const RETRY_MS = 5_000;
@@ -30,6 +31,8 @@ export interface DirectorOptions {
   readonly log: Logger;
   /** Take interfaces over from other XDP programs. */
   readonly replace: boolean;
+  /** Looks for what goes wrong beside the tables; undefined: nobody does. */
+  readonly watch?: Watch;
   /** Keeps the changed model. A change is not acknowledged before that. */
   readonly keep: (model: Model, changes: number) => Promise<void>;
 }
@@ -83,16 +86,17 @@ export class Director {
 
   /** The problems at this moment, as text. */
   get problems(): readonly string[] {
-    return [
-      ...this.#surroundings.missing(this.#desired),
-      ...this.#strippedTags(),
-      ...(this.#failure === undefined ? [] : [this.#failure]),
-    ];
+    return [...this.#surroundings.missing(this.#desired), ...(this.#failure === undefined ? [] : [this.#failure])];
   }
 
   /** The flow tables that are full, as text: that begins and ends between rounds, and has log lines of its own. */
   get fullTables(): readonly string[] {
     return this.#sweeper.problems;
+  }
+
+  /** Returns what forwards packets wrongly, or may, at this moment. */
+  async warnings(): Promise<Warning[]> {
+    return (await this.#options.watch?.warnings(this.#attachments.inUse, this.#desired)) ?? [];
   }
 
   interfaces(): InterfaceReport[] {
@@ -112,11 +116,12 @@ export class Director {
   /**
    * Runs the first round. All interfaces of the model must be there.
    *
-   * @throws BeelineError `INTERFACE_MISSING`, and what publishing and attaching throw
+   * @throws BeelineError `INTERFACE_MISSING`, `VLAN_TAGS_HIDDEN`, and what publishing and attaching throw
    */
   start(model: Model): Promise<void> {
     return this.#enqueue(async () => {
       this.#surroundings.requireInterfaces(model);
+      this.#options.watch?.requireTags(model.interfaces, model.mode);
       this.#desired = model;
       this.#options.overlays.keepOnly(model);
       await this.#surroundings.survey(model);
@@ -137,6 +142,8 @@ export class Director {
       const [before, modelsBefore] = [this.#desired, this.#models];
       // An interface that was there before may be missing for now: it is used when it is back.
       this.#surroundings.requireInterfaces(next, before.interfaces);
+      const newcomers = next.interfaces.filter((name) => !before.interfaces.includes(name));
+      this.#options.watch?.requireTags(newcomers, next.mode);
       check?.();
       let ended: readonly string[] = [];
       await this.#commit(async () => {
@@ -240,10 +247,6 @@ export class Director {
     }
   }
 
-  #strippedTags(): string[] {
-    return this.#surroundings.strippedTags(this.#desired, this.#options.dataPlane.image);
-  }
-
   async #roundOrRetry(): Promise<void> {
     if (this.#stopped) {
       return;
@@ -275,7 +278,8 @@ export class Director {
     this.#models = models;
     this.#attachments.follow(world.interfaces, mode);
     this.#failure = undefined;
-    this.#transitions.logProblems(this.#strippedTags());
+    const warnings = await this.#options.watch?.settle(this.#attachments.inUse, this.#desired);
+    this.#transitions.logWarnings(warnings ?? []);
   }
 
   async #publish(image: Image): Promise<void> {

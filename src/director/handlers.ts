@@ -2,6 +2,7 @@
 
 import type { Handlers, StatusReport } from '../control/index.js';
 import type { DataPlane } from '../dataplane/index.js';
+import { isProblem, warningText } from '../model/index.js';
 import type { ConfigurationCommands } from './changes/configuration-commands.js';
 import type { DrainCommands } from './changes/drain-commands.js';
 import type { EditCommands } from './changes/edit-commands.js';
@@ -42,8 +43,9 @@ export function handlersOf(options: HandlerOptions): Handlers {
   };
 }
 
-function statusOf(options: HandlerOptions, startedAt: string): StatusReport {
+async function statusOf(options: HandlerOptions, startedAt: string): Promise<StatusReport> {
   const { version, configPath, director, dataPlane, stores, unsaved } = options;
+  const warnings = await director.warnings();
   return {
     version,
     pid: process.pid,
@@ -56,7 +58,13 @@ function statusOf(options: HandlerOptions, startedAt: string): StatusReport {
     removed: removedServices(dataPlane),
     changes: unsaved.count,
     changedSince: unsaved.since,
-    problems: [...director.problems, ...director.fullTables, ...stores.problems],
+    problems: [
+      ...director.problems,
+      ...warnings.filter(isProblem).map(warningText),
+      ...director.fullTables,
+      ...stores.problems,
+    ],
+    warnings,
   };
 }
 

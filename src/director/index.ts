@@ -1,5 +1,7 @@
 /** The daemon: one director, its control socket and its signals. */
 
 export { type DaemonOptions, runDaemon } from './daemon.js';
+export { hostWarnings } from './host-warnings.js';
+export { Offloads, type OffloadsOptions } from './offloads.js';
 export { createLog, formatLine, serializeError } from './log.js';
 export { explainFrames } from './reports/explain.js';

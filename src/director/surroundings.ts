@@ -2,7 +2,6 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { featureNames, type Image } from '../image/index.js';
 import {
   allServices,
   BeelineError,
@@ -13,7 +12,6 @@ import {
   type World,
   mac,
 } from '../model/index.js';
-import { stripsVlanTags } from '../native/index.js';
 import { type Network, readIcmpLimits, type Resolver } from '../net/index.js';
 
 /** How long a start waits for real servers to answer ARP: more than a probe and its first repetition. */
@@ -82,19 +80,6 @@ export class Surroundings {
     return interfaces
       .filter((name) => this.#network.link(name) === undefined)
       .map((name) => `interface ${name} is missing`);
-  }
-
-  /**
-   * Returns a problem for each interface that takes VLAN tags out of frames before the program sees them: the program
-   * would treat tagged frames as untagged ones.
-   */
-  strippedTags({ interfaces }: Model, image: Image | undefined): string[] {
-    if (image === undefined || !featureNames(image.features).includes('vlan')) {
-      return [];
-    }
-    return interfaces
-      .filter((name) => this.#network.link(name) !== undefined && stripsVlanTags(name))
-      .map((name) => `${name} hides VLAN tags from XDP: turn that off, "ethtool -K ${name} rxvlan off"`);
   }
 }
 

@@ -1,13 +1,13 @@
-/** Logs what changed from one round to the next: interfaces, real servers, problems. */
+/** Logs what changed from one round to the next: interfaces, real servers, warnings. */
 
 import type { Image } from '../image/index.js';
-import type { IpAddress } from '../model/index.js';
+import { type IpAddress, type Warning, warningText } from '../model/index.js';
 import type { Logger } from './log.js';
 
 export class Transitions {
   readonly #log: Logger;
   #states: ReadonlyMap<string, string> = new Map();
-  #problems: ReadonlySet<string> = new Set();
+  #warnings: ReadonlySet<string> = new Set();
 
   constructor(log: Logger) {
     this.#log = log;
@@ -28,14 +28,15 @@ export class Transitions {
     this.#states = states;
   }
 
-  /** Logs the problems that the last round did not have. */
-  logProblems(problems: readonly string[]): void {
-    for (const problem of problems) {
-      if (!this.#problems.has(problem)) {
-        this.#log.warn(problem);
+  /** Logs the warnings that the last round did not have. */
+  logWarnings(warnings: readonly Warning[]): void {
+    for (const warning of warnings) {
+      if (!this.#warnings.has(warningText(warning))) {
+        const { code, interface: name, service, realServer } = warning;
+        this.#log.warn({ code, interface: name, service, realServer }, warningText(warning));
       }
     }
-    this.#problems = new Set(problems);
+    this.#warnings = new Set(warnings.map(warningText));
   }
 }
 

@@ -114,7 +114,9 @@ export class Lab {
       await this.#apply(host.name, hostSetup(host), signal);
     }
     // XDP_TX does not fill in checksums: frames that leave theirs to the network card would reach the real server without.
+    // The switch's end of the director's cable sees to that whatever the senders do, and puts VLAN tags into the frames.
     await this.exec('client', ['ethtool', '-K', NIC, 'tx', 'off'], signal);
+    await this.exec('switch', ['ethtool', '-K', 'director', 'tx', 'off', 'txvlan', 'off'], signal);
     await this.attachPass('switch', 'director', signal);
     for (const [host, page] of Object.entries(PAGES) as [HostName, string][]) {
       await this.startWebServer(host, 80, page, signal);

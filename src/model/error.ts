@@ -63,6 +63,7 @@ export const ERROR_CODES = [
   'SERVICE_UNKNOWN',
   'TABLE_FULL',
   'USAGE',
+  'VLAN_TAGS_HIDDEN',
   'XDP_NATIVE_REFUSED',
   'XDP_REFUSED',
 ] as const;

@@ -230,7 +230,7 @@ export interface NativeAddon {
   sendDatagram(path: string, text: string): void;
   synchronizeRcu(): Promise<boolean>;
   possibleCpus(): number;
-  stripsVlanTags(name: string): boolean;
+  ethtoolValue(name: string, command: number, value?: number, namespace?: string): number;
   pinnedKind(path: string): string;
   libbpfVersion(): string;
   sweepFlows(options: NativeSweepOptions): Promise<NativeSweepResult>;

@@ -15,11 +15,11 @@ export {
 export { KernelError } from './error.js';
 export {
   availableMemory,
+  ethtoolValue,
   FileLock,
   libbpfVersion,
   mountBpffs,
   possibleCpus,
   sendDatagram,
-  stripsVlanTags,
   synchronizeRcu,
 } from './system.js';

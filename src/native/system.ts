@@ -60,12 +60,13 @@ export function availableMemory(): number {
 }
 
 /**
- * Returns whether an interface removes VLAN tags from frames before XDP programs see them (ethtool: rx-vlan-offload).
+ * Calls one of ethtool's commands that take and return one number (linux/ethtool.h, struct ethtool_value).
  *
- * @throws KernelError `ENODEV` when there is no such interface
+ * @param namespace path of the network namespace that the interface is in, if it is another one: needs CAP_SYS_ADMIN
+ * @throws KernelError `ENODEV` when there is no such interface; `EOPNOTSUPP` when its driver does not know the command
  */
-export function stripsVlanTags(name: string): boolean {
-  return addon.stripsVlanTags(name);
+export function ethtoolValue(name: string, command: number, value?: number, namespace?: string): number {
+  return addon.ethtoolValue(name, command, value, namespace);
 }
 
 /** Returns the version of libbpf in use: "v1.1". */

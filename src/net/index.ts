@@ -2,6 +2,9 @@
 
 export { readIcmpLimits } from './icmp-limits.js';
 export { Network, type NetworkChange } from './network.js';
+export { isOffloadOn, type Offload, switchOffloadOff } from './offloads.js';
+export type { Peer } from './peers.js';
+export type { Link } from './rtnetlink.js';
 export { Resolver } from './resolver.js';
 export { type NetlinkMessage } from './netlink.js';
 export { RequestSocket } from './socket.js';

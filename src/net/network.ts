@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { compareIp, type DeviceAbove, type Interface, type IpAddress } from '../model/index.js';
 import { type NetlinkMessage, NLM_F_CREATE, NLM_F_REPLACE } from './netlink.js';
+import { type Peer, Peers } from './peers.js';
 import {
   type Address,
   decodeAddress,
@@ -30,6 +31,7 @@ import {
   RTNLGRP,
 } from './rtnetlink.js';
 import { EventSocket, NetlinkError, RequestSocket } from './socket.js';
+import { leavesUnder } from './stack.js';
 
 /** The table that changed. */
 export type NetworkChange = 'links' | 'addresses' | 'neighbours';
@@ -74,9 +76,11 @@ export class Network implements Disposable {
   #overruns = 0;
   #loading: Promise<void> | undefined;
   readonly #end = new AbortController();
+  readonly #peers: Peers;
 
   private constructor(onChange: (change: NetworkChange) => void, { onTrouble, requests }: NetworkOptions) {
     this.#requests = requests ?? new RequestSocket();
+    this.#peers = new Peers(this.#requests);
     this.#onChange = onChange;
     this.#onTrouble = onTrouble ?? (() => undefined);
     this.#events = new EventSocket(
@@ -282,6 +286,16 @@ export class Network implements Disposable {
 
   linkByIndex(ifindex: number): Link | undefined {
     return this.#links.get(ifindex);
+  }
+
+  /** Returns the interfaces at the bottom of a bond, bridge or VLAN device: where its packets come in. Of others: none. */
+  leavesUnder(ifindex: number): Link[] {
+    return leavesUnder(ifindex, [...this.#links.values()]);
+  }
+
+  /** Returns the other end of a veth; undefined if it cannot be seen, or the link is no veth. */
+  peerOf(link: Link): Promise<Peer | undefined> {
+    return this.#peers.of(link, this.#links);
   }
 
   hasAddress(address: IpAddress): boolean {

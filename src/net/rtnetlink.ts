@@ -28,7 +28,16 @@ const ADDRESS_HEADER_BYTES = 8;
 const NEIGHBOUR_HEADER_BYTES = 12;
 const ROUTE_HEADER_BYTES = 12;
 
-const IFLA = { address: 1, name: 3, mtu: 4, link: 5, master: 10, linkInfo: 18, linkNamespace: 37 } as const;
+const IFLA = {
+  address: 1,
+  name: 3,
+  mtu: 4,
+  link: 5,
+  master: 10,
+  linkInfo: 18,
+  linkNamespace: 37,
+  targetNamespace: 46,
+} as const;
 const IFLA_INFO = { kind: 1, data: 2 } as const;
 const IFLA_VLAN = { id: 1, protocol: 5 } as const;
 const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 } as const;
@@ -71,6 +80,8 @@ export interface Link {
   readonly lower: number | undefined;
   /** For a VLAN device: the interface under it, and its tag. */
   readonly vlan: { readonly parent: number; readonly id: number; readonly service: boolean } | undefined;
+  /** For a veth: its other end. `nsid`: that is in the network namespace with this number. */
+  readonly peer: { readonly ifindex: number; readonly nsid: number | undefined } | undefined;
 }
 
 export interface Address {
@@ -112,12 +123,14 @@ export function decodeLink({ payload }: NetlinkMessage): Link | undefined {
   const kind = stringOf(info.get(IFLA_INFO.kind));
   const master = numberOf(attributes.get(IFLA.master));
   const parent = numberOf(attributes.get(IFLA.link));
-  const isHere = parent !== 0 && !attributes.has(IFLA.linkNamespace);
+  const nsid = attributes.get(IFLA.linkNamespace);
+  const isHere = parent !== 0 && nsid === undefined;
   return {
     kind,
     lower: isHere && STACKED.includes(kind) ? parent : undefined,
     master: master === 0 ? undefined : master,
     vlan: kind === 'vlan' && parent !== 0 ? { parent, ...decodeVlan(info.get(IFLA_INFO.data)) } : undefined,
+    peer: kind === 'veth' && parent !== 0 ? { ifindex: parent, nsid: nsid && numberOf(nsid) } : undefined,
     ifindex: view.getInt32(4, true),
     name: stringOf(attributes.get(IFLA.name)),
     mac: macFromBytes(attributes.get(IFLA.address) ?? new Uint8Array(6)),
@@ -219,6 +232,13 @@ export function dumpPayload(type: number): Uint8Array {
     [RTM_GETNEIGH]: NEIGHBOUR_HEADER_BYTES,
   };
   return new Uint8Array(headers[type]!);
+}
+
+/** Returns the payload of RTM_GETLINK for one link of another network namespace. Minimum kernel version: 4.20. */
+export function linkPayload(ifindex: number, nsid: number): Uint8Array {
+  const header = new Uint8Array(LINK_HEADER_BYTES);
+  new DataView(header.buffer).setInt32(4, ifindex, true);
+  return encodePayload(header, new Map([[IFLA.targetNamespace, u32(nsid)]]));
 }
 
 /** Returns the payload of RTM_GETROUTE that asks for the route to an address. */

@@ -41,7 +41,9 @@ function makeInterface(): number {
 
 /** Every byte of every map that can be mapped. */
 function snapshot(set: MapSet): ReadonlyMap<string, Buffer> {
-  const mappable = [...set.maps].filter(([name]) => !['devices', 'programs'].includes(name) && !name.endsWith('.rodata'));
+  const mappable = [...set.maps].filter(
+    ([name]) => !['devices', 'programs'].includes(name) && !name.endsWith('.rodata'),
+  );
   return new Map(
     mappable.map(([name, map]) => {
       using memory = map.mmap('read');

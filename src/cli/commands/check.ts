@@ -1,35 +1,44 @@
 /** `beeline check`: checks a configuration file. Needs no daemon and no root. */
 
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 
 import type { PlacedProblem } from '../../config/index.js';
-import { withExamples } from '../../usage/index.js';
+import { type Warning, warningText } from '../../model/index.js';
+import { completes, withExamples } from '../../usage/index.js';
 import { configArgument, jsonOption } from '../arguments.js';
 import { exitStatusOf } from '../exit-status.js';
+import { instanceFor, instanceOption } from '../instance.js';
+import { type Paint } from '../terminal/colour.js';
 import { printJson, printResult } from '../terminal/print.js';
 import { formatQuantity } from '../terminal/format.js';
+import { warningsAbout } from '../warnings.js';
+
+interface Options {
+  json?: true;
+  beside: readonly string[];
+}
+
+interface Report {
+  readonly config: string;
+  readonly services: number;
+  readonly realServers: number;
+  readonly problems: readonly [];
+  readonly warnings: readonly Warning[];
+}
 
 export function checkCommand(): Command {
   const check = new Command('check')
     .summary('check a configuration file')
-    .description('Check a configuration file and print every problem with its line and column. Changes nothing.')
+    .description(
+      'Check a configuration file and print every problem with its line and column. If there is none, warn of real servers ' +
+        'that are other directors, and of network cards that change frames before XDP sees them, as far as this host and ' +
+        'its daemon know. Changes nothing.',
+    )
     .addArgument(configArgument())
+    .addOption(besideOption())
+    .addOption(instanceOption())
     .addOption(jsonOption(', with all problems'))
-    .action(async (config: string, options: { json?: true }) => {
-      const { ConfigError, readConfig } = await import('../../config/index.js');
-      try {
-        const { services } = readConfig(config);
-        const realServers = services.reduce((sum, service) => sum + service.destinations.length, 0);
-        const report = { config, services: services.length, realServers, problems: [] };
-        printResult(report, options, () => formatCheck(report));
-      } catch (error) {
-        if (options.json !== true || !(error instanceof ConfigError)) {
-          throw error;
-        }
-        printJson({ config, problems: error.problems.map(placed) });
-        process.exitCode = exitStatusOf(error.code);
-      }
-    });
+    .action(checkFile);
   return withExamples(
     check,
     ['beeline check', 'check the default configuration file'],
@@ -37,19 +46,48 @@ export function checkCommand(): Command {
       'beeline check new.yaml && cp new.yaml /etc/beeline/beeline.yaml && beeline reload',
       'install a changed file and load it',
     ],
+    [
+      'beeline check --beside other.yaml',
+      'check the default configuration file, and warn of real servers that the other director names as directors',
+    ],
     ['beeline check --json new.yaml | jq .problems', 'print every problem as JSON'],
   );
+}
+
+function besideOption(): Option {
+  const option = new Option(
+    '--beside <file>',
+    'configuration of another director on the same networks: its "directors" count too; may be repeated',
+  );
+  const collect = (file: string, before: readonly string[]): string[] => [...before, file];
+  return completes(option.argParser(collect).default([], 'none'), 'file');
+}
+
+async function checkFile(config: string, options: Options, command: Command): Promise<void> {
+  const { ConfigError, readConfig } = await import('../../config/index.js');
+  try {
+    const model = readConfig(config);
+    const others = options.beside.map((file) => readConfig(file));
+    const { services } = model;
+    const realServers = services.reduce((sum, service) => sum + service.destinations.length, 0);
+    const warnings = await warningsAbout(model, others, instanceFor(command).socketPath);
+    const report: Report = { config, services: services.length, realServers, problems: [], warnings };
+    printResult(report, options, (paint) => formatCheck(report, paint));
+  } catch (error) {
+    if (options.json !== true || !(error instanceof ConfigError)) {
+      throw error;
+    }
+    printJson({ config, problems: error.problems.map(placed) });
+    process.exitCode = exitStatusOf(error.code);
+  }
 }
 
 function placed({ line, column, path, message }: PlacedProblem): PlacedProblem {
   return { line, column, path, message };
 }
 
-function formatCheck({
-  config,
-  services,
-  realServers,
-}: Record<'services' | 'realServers', number> & { config: string }): string {
+function formatCheck({ config, services, realServers, warnings }: Report, paint: Paint): string {
   const what = `${formatQuantity(services, 'service')}, ${formatQuantity(realServers, 'real server')}`;
-  return `${config}: ${what}: no problems\n`;
+  const lines = warnings.map((each) => `${paint('warning', 'warning')}  ${warningText(each)}\n`);
+  return `${config}: ${what}: no problems\n${lines.join('')}`;
 }

@@ -11,6 +11,7 @@ import { wantsColours } from '../terminal/colour.js';
 
 interface Options {
   replace?: true;
+  setOffloads?: true;
   logLevel: string;
   logFormat?: 'text' | 'json';
 }
@@ -25,6 +26,10 @@ export function runCommand(version: string): Command {
     .addArgument(configArgument())
     .addOption(instanceOption())
     .option('--replace', 'replace another XDP program that is attached to the interface')
+    .option(
+      '--set-offloads',
+      'switch off what network cards do that hurts the director (rxvlan, and in generic mode gro and lro), and leave it off',
+    )
     .addOption(
       new Option('--log-level <level>', 'least severe messages to log')
         .choices(['error', 'warn', 'info', 'debug'])
@@ -36,12 +41,13 @@ export function runCommand(version: string): Command {
         'json',
       ]),
     )
-    .action(async (config: string, { replace, logLevel, logFormat }: Options, command: Command) => {
+    .action(async (config: string, { replace, setOffloads, logLevel, logFormat }: Options, command: Command) => {
       const { createLog, runDaemon } = await import('../../director/index.js');
       await runDaemon({
         instance: instanceFor(command),
         configPath: resolve(config),
         replace: replace === true,
+        setOffloads: setOffloads === true,
         version,
         log: createLog(logLevel, logFormat ?? (process.stderr.isTTY ? 'text' : 'json'), wantsColours(process.stderr)),
       });

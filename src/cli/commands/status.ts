@@ -3,13 +3,17 @@
 import { Command } from 'commander';
 
 import type { InterfaceReport, StatusReport } from '../../control/index.js';
+import { isProblem, warningText } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
 import { ask } from '../daemon.js';
 import { withInstance } from '../instance.js';
 import { printResult } from '../terminal/print.js';
-import { type Paint, plain } from '../terminal/colour.js';
+import { type Paint, plain, type Style } from '../terminal/colour.js';
 import { formatBytes, formatCount, formatDuration, formatMoment, formatQuantity } from '../terminal/format.js';
+
+/** The styles of labels that should catch the eye. */
+const STYLES: Readonly<Record<string, Style>> = { problem: 'bad', warning: 'warning' };
 
 export function statusCommand(): Command {
   const status = withInstance(new Command('status'))
@@ -32,7 +36,7 @@ export function statusCommand(): Command {
 /** @param now milliseconds since 1970 */
 export function formatStatus(status: StatusReport, now: number, paint: Paint = plain): string {
   const { version, pid, startedAt, configPath, programId, generation } = status;
-  const { services, realServers, unresolved, packets, bytes, verdicts, removed = [], problems } = status;
+  const { services, realServers, unresolved, packets, bytes, verdicts, removed = [], problems, warnings = [] } = status;
   const passed = Object.entries(verdicts)
     .map(([name, count]) => `${name} ${formatCount(count)}`)
     .join(', ');
@@ -57,12 +61,10 @@ export function formatStatus(status: StatusReport, now: number, paint: Paint = p
           ] as [string, string],
         ]),
     ...problems.map((problem): [string, string] => ['problem', problem]),
+    ...warnings.filter((each) => !isProblem(each)).map((each): [string, string] => ['warning', warningText(each)]),
   ];
   return lines
-    .map(
-      ([label, text]) =>
-        `${paint(label === 'problem' ? 'bad' : 'faint', label)}${' '.repeat(15 - label.length)}${text}\n`,
-    )
+    .map(([label, text]) => `${paint(STYLES[label] ?? 'faint', label)}${' '.repeat(15 - label.length)}${text}\n`)
     .join('');
 }
 

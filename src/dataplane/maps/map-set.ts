@@ -12,7 +12,16 @@ import { Control, isOurControl } from './control.js';
 import { Devices } from './devices.js';
 import { loadObject, loadObjectAsync } from './load.js';
 import { MapMemory } from './memory.js';
-import { COUNTER_MAPS, DEVICES_NAME, FLOW_TABLES, MAP_KEYS, MAP_NAMES, type MapKey, mapValues, PROGRAMS_NAME } from './names.js';
+import {
+  COUNTER_MAPS,
+  DEVICES_NAME,
+  FLOW_TABLES,
+  MAP_KEYS,
+  MAP_NAMES,
+  type MapKey,
+  mapValues,
+  PROGRAMS_NAME,
+} from './names.js';
 import { type CopiedTable, geometryOf, placeOfTable, valueSizesFor } from './sizes.js';
 
 const PROGRAM_NAME = 'director';

@@ -119,7 +119,9 @@ export class Contents {
       const { name } = compiled;
       const there = before.services.get(name);
       const numbers = numbering.get(name)!;
-      const base = isSequence(compiled) ? sequenceBase(countsOf(name), withoutLeaving(compiled), numbers, this.#turns) : 0;
+      const base = isSequence(compiled)
+        ? sequenceBase(countsOf(name), withoutLeaving(compiled), numbers, this.#turns)
+        : 0;
       const wanted = { compiled, numbers, first: places.destinations.get(name)!, base };
       const written = there !== undefined && isSameService(there, wanted) ? there : wanted;
       if (written !== there || before.interfaces !== interfaces) {

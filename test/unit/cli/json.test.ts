@@ -29,7 +29,7 @@ import type {
   StatusReport,
   StopReport,
 } from '../../../src/control/index.js';
-import type { Difference } from '../../../src/model/index.js';
+import type { Difference, Warning } from '../../../src/model/index.js';
 
 const PAGE = readFileSync('docs/json.md', 'utf8');
 
@@ -62,11 +62,21 @@ test('docs/json.md shows every name in a list of services', () => {
 
 test('docs/json.md shows every name in the status and in statistics', () => {
   const status = example('status') as StatusReport;
-  const daemon = { version: true, pid: true, startedAt: true, configPath: true, problems: true } as const;
+  const daemon = {
+    version: true,
+    pid: true,
+    startedAt: true,
+    configPath: true,
+    problems: true,
+    warnings: true,
+  } as const;
   const dataPath = { interfaces: true, programId: true, generation: true, verdicts: true } as const;
   const { flows: _flows, ...sums } = FIGURES;
   const commands = { removed: true, changes: true, changedSince: true } as const;
   shows(status, { ...daemon, ...dataPath, ...sums, ...commands, services: true, realServers: true, unresolved: true });
+  const places = { interface: true, peer: true, service: true, realServer: true } as const;
+  const warning = Object.assign({}, ...status.warnings!) as Warning;
+  shows<Warning>(warning, { code: true, message: true, remedy: true, ...places });
   const device = { name: true, state: true, mode: true, ifindex: true, mac: true, reason: true } as const;
   shows<InterfaceReport>(status.interfaces[0], device);
   const stats = example('stats') as StatsReport;

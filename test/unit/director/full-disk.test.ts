@@ -101,6 +101,7 @@ const baselines: Keeper<Baselines> = {
     const destinations = [{ address: SERVERS[0], packets: 0, bytes: 0, flows: 0 }];
     const dataPlane = {
       image: undefined,
+      services: [],
       counters: () => ({ services: [{ name: NAME, destinations, verdicts: {} }], noService: {} }),
       flowCounts: () => new Map(),
     };

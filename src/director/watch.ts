@@ -1,0 +1,48 @@
+/** Watches for what forwards packets wrongly, or may: offloads of network cards, and real servers that are directors. */
+
+import type { DataPlane } from '../dataplane/index.js';
+import type { Model, Warning } from '../model/index.js';
+import { Circles, otherDirectors } from './circles.js';
+import type { Offloads } from './offloads.js';
+import type { InUse } from './reports/offloads.js';
+
+export interface WatchOptions {
+  readonly dataPlane: DataPlane;
+  readonly offloads: Offloads;
+}
+
+export class Watch {
+  readonly #options: WatchOptions;
+  readonly #circles = new Circles();
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+  }
+
+  /** Called before the program is attached. @throws BeelineError `VLAN_TAGS_HIDDEN` */
+  requireTags(interfaces: readonly string[], mode: Model['mode']): void {
+    this.#options.offloads.requireTags(interfaces, mode);
+  }
+
+  /** Mends what may be mended without asking, and returns what else there is to say. */
+  async settle(inUse: readonly InUse[], desired: Model): Promise<Warning[]> {
+    this.#options.offloads.settle(inUse);
+    return this.warnings(inUse, desired);
+  }
+
+  /** Returns what there is to say at this moment. */
+  async warnings(inUse: readonly InUse[], desired: Model): Promise<Warning[]> {
+    const { dataPlane, offloads } = this.#options;
+    const { image } = dataPlane;
+    if (image === undefined) {
+      return [];
+    }
+    const now = performance.now();
+    this.#circles.update(dataPlane.counters().services, now);
+    return [
+      ...(await offloads.warnings(inUse)),
+      ...otherDirectors(image, desired),
+      ...this.#circles.warnings(image, now),
+    ];
+  }
+}

@@ -1,0 +1,50 @@
+/** Warnings: what forwards packets wrongly, or may. They refuse nothing. */
+
+import type { IpAddress } from './address.js';
+
+/** All codes. docs/errors.md says what each means. They never change. */
+export const WARNING_CODES = [
+  'CHECKSUMS_UNFINISHED',
+  'DIRECTOR_AS_REAL_SERVER',
+  'FROM_DIRECTOR',
+  'FROM_REAL_SERVER',
+  'SEGMENTS_MERGED',
+  'VLAN_TAGS_HIDDEN',
+] as const;
+
+export type WarningCode = (typeof WARNING_CODES)[number];
+
+export interface Warning {
+  readonly code: WarningCode;
+  /** Says what happens, for people. */
+  readonly message: string;
+  /** Says what mends it: a command, or a setting. */
+  readonly remedy: string;
+  /** One of the director's interfaces. */
+  readonly interface?: string | undefined;
+  /** The interface at the other end of its cable, where the reason is. */
+  readonly peer?: string | undefined;
+  /** The name of a service. */
+  readonly service?: string | undefined;
+  readonly realServer?: IpAddress | undefined;
+}
+
+/** Returns a warning as one line. */
+export function warningText({ message, remedy }: Warning): string {
+  return `${message}: ${remedy}`;
+}
+
+/** Whether something goes wrong now that this host or its real servers can mend; the others may be as they should be. */
+export function isProblem({ code, peer }: Warning): boolean {
+  switch (code) {
+    case 'FROM_REAL_SERVER':
+      return true;
+    case 'SEGMENTS_MERGED':
+    case 'VLAN_TAGS_HIDDEN':
+      return peer === undefined;
+    case 'CHECKSUMS_UNFINISHED':
+    case 'DIRECTOR_AS_REAL_SERVER':
+    case 'FROM_DIRECTOR':
+      return false;
+  }
+}

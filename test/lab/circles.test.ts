@@ -1,0 +1,73 @@
+/** Real servers that send the VIP's packets back, because they are directors or have no VIP: found, named, and not sent on. */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+
+import type { Warning } from '../../src/model/index.js';
+import { hostNamed, NIC, PAGES, VIP4 } from '../../src/lab/index.js';
+import { TestLab } from '../support/lab.js';
+
+const { ipv4: REAL1, mac: REAL1_MAC } = hostNamed('real1');
+
+function config(servers: readonly string[], rest = ''): string {
+  return `interfaces: [${NIC}]
+${rest}services:
+  - { address: ${VIP4}, port: 80, realServers: [${servers.join(', ')}] }
+`;
+}
+
+async function checked(lab: TestLab, ...args: string[]): Promise<[string, string | undefined, string | undefined][]> {
+  const { stdout, stderr } = await lab.run('check', '--json', ...args, lab.configPath);
+  assert.equal(stderr, '');
+  const { warnings } = JSON.parse(stdout) as { warnings: Warning[] };
+  return warnings.map(({ code, service, realServer }) => [code, service, realServer]);
+}
+
+test('a real server without the VIP that forwards is a problem of status, log and check, and is mended by the VIP', async (context) => {
+  const lab = await TestLab.build(context, 'circle');
+  const log = (): string => readFileSync(join(lab.directory, 'director.log'), 'utf8');
+  lab.configure(config([REAL1]));
+  await lab.startDirector();
+  assert.equal((await lab.pages(2)).length, 2);
+  assert.deepEqual((await lab.status()).problems, []);
+
+  await lab.exec('real1', ['ip', 'addr', 'delete', `${VIP4}/32`, 'dev', 'lo']);
+  await lab.sysctl('real1', 'net/ipv4/ip_forward', '1');
+  await assert.rejects(lab.pages(1));
+  const found = ['FROM_REAL_SERVER', `tcp ${VIP4}:80`, REAL1];
+  const { warnings = [], problems } = await lab.status();
+  assert.deepEqual(
+    warnings.map(({ code, service, realServer }) => [code, service, realServer]),
+    [found],
+  );
+  assert.equal(problems.length, 1);
+  const remedy = `ip addr add ${VIP4}/32 dev lo`;
+  assert.ok(problems[0]!.endsWith(`"${remedy}"`), problems[0]);
+  assert.deepEqual(await checked(lab), [found]);
+  await lab.until('it is logged', () => log().includes('sends packets for the VIP back here'));
+
+  await lab.exec('real1', remedy.split(' '));
+  assert.deepEqual(new Set(await lab.pages(4)), new Set([PAGES.real1]));
+  assert.equal(log().split('sends packets for the VIP back here').length, 2, 'once');
+});
+
+test('a real server that is one of the directors is warned of by its address, and by its MAC where a daemon knows that', async (context) => {
+  const lab = await TestLab.build(context, 'mutual');
+  const found = ['DIRECTOR_AS_REAL_SERVER', `tcp ${VIP4}:80`, REAL1];
+  lab.configure(config([REAL1, hostNamed('real2').ipv4], `directors: ['${REAL1_MAC}']\n`));
+  assert.deepEqual(await checked(lab), []);
+  await lab.startDirector();
+  const { warnings = [], problems } = await lab.status();
+  assert.deepEqual(
+    warnings.map(({ code, service, realServer }) => [code, service, realServer]),
+    [found],
+  );
+  assert.deepEqual(problems, []);
+  assert.deepEqual(await checked(lab), [found]);
+  assert.match(
+    await lab.beeline(['check', lab.configPath]),
+    /no problems\nwarning {2}tcp 192\.168\.1\.100:80: real server/,
+  );
+});
