@@ -146,15 +146,28 @@ test('fragments and ICMP errors reach the real server of their flow', async (con
   );
   await startUdpServers(lab, 53, 0);
   await startUdpServers(lab, 54, 200);
-  await lab.startDirector();
-
-  await context.test('datagrams of three fragments arrive whole', async () => {
+  const daemon = await lab.startDirector();
+  const ask = async (): Promise<void> => {
     const answers = await lab.exec('client', [process.execPath, UDP, 'ask', VIP4, '53', '4000', '20']);
     const lines = answers.trim().split('\n');
     assert.deepEqual(new Set(lines), new Set(['real1 4000', 'real2 4000']));
     assert.equal(lines.length, 20);
+  };
+
+  await context.test('datagrams of three fragments arrive whole', async () => {
+    await ask();
     const { services } = await stats(lab);
     assert.equal(services[0]!.packets, 60);
+  });
+
+  // They have programs of their own, which are there as long as the array of programs is pinned.
+  await context.test('so they do without a daemon, and under the next one', async () => {
+    await lab.kill(daemon);
+    await ask();
+    await lab.startDirector();
+    await ask();
+    const { services } = await stats(lab);
+    assert.equal(services[0]!.packets, 180);
   });
 
   await context.test('"port unreachable" reaches only the real server that had answered', async () => {
