@@ -28,9 +28,8 @@ static __always_inline void count_flow(__u32 number, __u32 state, __s32 change)
 	if (!load || !number || class >= FLOW_CLASS_COUNT)
 		return;
 	FETCH_AND_ADD(load->flows[class], change);
-	/* As in ip_vs_bind_dest(), net/netfilter/ipvs/ip_vs_conn.c. The sweep resets it. */
-	if (change > 0 && unlikely(load->upper) &&
-	    load->flows[FLOW_ACTIVE] + load->flows[FLOW_INACTIVE] + load->flows[FLOW_PERSISTENT] >= load->upper)
+	/* As in ip_vs_bind_dest(), net/netfilter/ipvs/ip_vs_conn.c: templates do not count. The sweep resets it. */
+	if (change > 0 && unlikely(load->upper) && load->flows[FLOW_ACTIVE] + load->flows[FLOW_INACTIVE] >= load->upper)
 		SET(load->overload, 1);
 }
 

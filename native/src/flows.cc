@@ -405,8 +405,7 @@ class Sweep : public Work {
       }
     }
     for (auto& each : loads_) {
-      const uint64_t total =
-          static_cast<uint64_t>(each.flows[FLOW_ACTIVE]) + each.flows[FLOW_INACTIVE] + each.flows[FLOW_PERSISTENT];
+      const uint64_t total = static_cast<uint64_t>(each.flows[FLOW_ACTIVE]) + each.flows[FLOW_INACTIVE];
       const bool below = each.lower ? total < each.lower : total * 4 < static_cast<uint64_t>(each.upper) * 3;
       if (each.overload && (!each.upper || below)) __atomic_store_n(&each.overload, 0, __ATOMIC_RELAXED);
     }

@@ -30,7 +30,7 @@ export function countFlow(
   loads.set(name, load);
   load[classOf(state)] += change;
   const upper = service.destinations.find((each) => each.address === address)?.upperThreshold ?? 0;
-  if (change > 0 && upper > 0 && load.active + load.inactive + load.persistent >= upper) {
+  if (change > 0 && upper > 0 && load.active + load.inactive >= upper) {
     overloaded.add(name);
   }
 }
@@ -40,8 +40,8 @@ export function endOverloads({ image, memory }: Maps): void {
   for (const service of image.services) {
     for (const { address, upperThreshold = 0, lowerThreshold = 0 } of service.destinations) {
       const name = loadName(service, address);
-      const { active, inactive, persistent } = memory.loads.get(name) ?? { active: 0, inactive: 0, persistent: 0 };
-      const total = active + inactive + persistent;
+      const { active, inactive } = memory.loads.get(name) ?? { active: 0, inactive: 0 };
+      const total = active + inactive;
       if (lowerThreshold > 0 ? total < lowerThreshold : total * 4 < upperThreshold * 3) {
         memory.overloaded.delete(name);
       }

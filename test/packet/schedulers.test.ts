@@ -2,10 +2,19 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { readNumbering } from '../../src/dataplane/index.js';
 import * as layout from '../../src/layout/index.js';
-import { type Destination, ip, type IpAddress, parseIp, type Resolution, type Service } from '../../src/model/index.js';
+import {
+  type Destination,
+  ip,
+  type IpAddress,
+  parseIp,
+  PROTOCOLS,
+  type Resolution,
+  type Service,
+} from '../../src/model/index.js';
 import { Caller, frameOf, serverOf } from '../support/clients.js';
 import { PacketDirector } from '../support/director.js';
 import { recordedPlacements, recordedServices } from '../support/ipvs-golden.js';
@@ -272,11 +281,45 @@ test('after a threshold is lifted new flows come at once, even if the program wa
 
 test('a destination at its threshold still takes flows of its persistent clients', async () => {
   using it = await directorOf([ONE, TWO], { scheduler: 'rr', persistence: { timeout: 360 } });
-  await republish(it.director, [changed(it.asked, TWO, { upperThreshold: 2 })]);
+  await republish(it.director, [changed(it.asked, TWO, { upperThreshold: 1 })]);
   assert.equal(it.caller.segments(1000, 'S', 'A'), '32');
   assert.equal(it.caller.send({ address: ip('10.50.0.2'), port: 1000 }), '31');
   assert.equal(it.caller.send({ address: ip('10.50.0.3'), port: 1000 }), '31');
   assert.equal(it.caller.send(1001), '32');
+});
+
+test('a threshold counts flows, and no templates: when they are too many, and when they are few again', async () => {
+  const cases = ([4, 6] as const).flatMap((family) =>
+    PROTOCOLS.flatMap((protocol) =>
+      [undefined, { timeout: 300 }].flatMap((persistence) =>
+        [undefined, 4].map((lowerThreshold) => ({ family, protocol, persistence, lowerThreshold })),
+      ),
+    ),
+  );
+  const services = cases.map(({ family, protocol, persistence, lowerThreshold }, i) => {
+    const [vip, server] = family === 4 ? [VIP, ONE] : [VIP6, ONE6];
+    const rest = { protocol, persistence, scheduler: 'rr', timeouts: { established: 1, udp: 1 } } as const;
+    return changed(service(vip, 80 + i, [server], rest), server, { upperThreshold: 4, lowerThreshold });
+  });
+  using director = await PacketDirector.with(services, {}, FLOWS);
+  const callers = services.map((asked) => new Caller(director, asked));
+  const opened = (client: number): string[] =>
+    callers.map((caller, i) => {
+      const address = ip(cases[i]!.family === 4 ? `10.50.0.${client}` : `fd50::${client}`);
+      return caller.segments({ address, port: 1000 }, 'S', 'A', 'A') ?? '-';
+    });
+  const clients = [1, 2, 3, 4, 5];
+  assert.deepEqual(
+    clients.map(opened),
+    clients.map((client) => cases.map(() => (client < 5 ? '31' : '-'))),
+  );
+  // More than a unit of the data path's time, and a second one that may just have begun: the flows are over.
+  await sleep(3_000);
+  await director.publisher.sweep([]);
+  assert.deepEqual(
+    opened(6),
+    cases.map(() => '31'),
+  );
 });
 
 test('if all destinations are at their thresholds, a new flow is refused', async () => {
