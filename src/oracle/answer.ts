@@ -1,5 +1,6 @@
 /** The ICMP errors that the director sends about packets that cannot go on: the twin of bpf/answer.h. */
 
+import type { Image } from '../image/index.js';
 import type { VerdictName } from '../layout/index.js';
 import { type Family, ipBytes } from '../model/index.js';
 import { ICMP_BYTES, ICMP_PROTOCOL } from './icmp.js';
@@ -27,6 +28,8 @@ const DONT_FRAGMENT = 0x40;
 const TTL = 64;
 /** Answers at once to one client (XRLIM_BURST_FACTOR in net/ipv4/inetpeer.c). */
 const CLIENT_BURST = 6;
+/** Seconds until the next answer where there are none: as setAnswerLimits() says it. */
+const NEVER = 4295;
 
 export interface Answer {
   readonly verdict: VerdictName;
@@ -146,7 +149,7 @@ function isWithinLimits(maps: Maps, { family, source }: Header, type: number, ex
   const interval = limits.intervalMs[family] / 1000;
   return (
     (interval === 0 || take(maps, bytesKey(source), interval, CLIENT_BURST)) &&
-    take(maps, '', limits.perSecond === 0 ? Infinity : 1 / limits.perSecond, limits.burst)
+    take(maps, '', limits.perSecond === 0 ? NEVER : 1 / limits.perSecond, limits.burst)
   );
 }
 
@@ -158,4 +161,19 @@ function take({ memory, now }: Maps, bucket: string, interval: number, burst: nu
   }
   memory.answers.set(bucket, full);
   return true;
+}
+
+/** Forgets what was taken at a slower pace, or of more: the twin of setAnswerLimits() in src/dataplane/maps/answers.ts. */
+export function forgetAnswers({ answers }: Maps['memory'], { icmpLimits: before }: Image, { icmpLimits }: Image): void {
+  if (before === undefined || icmpLimits === undefined) {
+    return;
+  }
+  const { intervalMs, perSecond, burst } = icmpLimits;
+  const isShorter = ([4, 6] as const).some((family) => intervalMs[family] < before.intervalMs[family]);
+  const isFaster = perSecond > before.perSecond || burst < before.burst;
+  for (const bucket of answers.keys()) {
+    if (bucket === '' ? isFaster : isShorter) {
+      answers.delete(bucket);
+    }
+  }
 }

@@ -2,6 +2,7 @@
 
 import { type CompiledService, flowOwnerName, forProtocol, type Ghost, type Image } from '../image/index.js';
 import type { IpAddress, Protocol } from '../model/index.js';
+import { forgetAnswers } from './answer.js';
 import type { Decision } from './delivery.js';
 import { forgetExpired } from './flow_store.js';
 import { follow } from './follow.js';
@@ -43,6 +44,9 @@ export class Oracle {
     this.#maps = { image, memory: before === undefined ? emptyMemory() : before.#maps.memory, recall, now };
     this.#services = new ServiceTable(image);
     this.#ghosts = new GhostTable(image);
+    if (before !== undefined) {
+      forgetAnswers(this.#maps.memory, before.#maps.image, image);
+    }
     for (const { service } of before === undefined ? [] : before.#maps.image.ghosts) {
       if (image.services.some(({ name }) => name === service)) {
         forgetSchedule(this.#maps, service);

@@ -283,6 +283,35 @@ test('a flood from forged clients gets no more answers than the kernel would sen
   assert.equal(director.verdicts(`udp ${VIPS[4]}:${EMPTY}`)['limited'], 500 - answered);
 });
 
+test('clients that had all their answers get more as soon as the limits are eased, and by no other publication', async () => {
+  const never: IcmpLimits = { ...HOUR, perSecond: 0, burst: 3 };
+  const cases: readonly [name: string, at: IcmpLimits, then: IcmpLimits, answers: number, more: boolean][] = [
+    ['a shorter interval', HOUR, { ...HOUR, intervalMs: { 4: 60_000, 6: 60_000 } }, 6, true],
+    ['none', HOUR, { ...HOUR, intervalMs: { 4: 0, 6: 0 } }, 6, true],
+    ['the same interval', HOUR, HOUR, 6, false],
+    ['more answers to all', HOUR, { ...HOUR, perSecond: 10_000, burst: 100 }, 6, false],
+    ['the same answers to all', never, never, 3, false],
+    ['answers to all', never, { ...never, perSecond: 1000 }, 3, true],
+    ['fewer to all at once', never, { ...never, burst: 2 }, 3, true],
+  ];
+  for (const [name, at, then, answers, more] of cases) {
+    for (const family of FAMILIES) {
+      using director = await directorWith({}, { icmpLimits: at });
+      const packet = packetFor('ttl', family, 'tcp');
+      for (let i = 0; i < answers; i += 1) {
+        assertAnswered(director, packet, family, 'ttl');
+      }
+      assertDropped(director, packet, 'limited');
+      const all = services();
+      const interfaces: Interface[] = [{ ...DIRECTOR, addresses: Object.values(ROUTERS), mtu: 1500 }];
+      await director.publishModel({ services: all }, { ...worldOf(all), interfaces, icmpLimits: then });
+      const { action } = director.send(packet);
+      assert.equal(action, more ? 'tx' : 'drop', `${name}, IPv${family}`);
+      assert.equal(director.expect(packet).verdict, more ? 'ttl' : 'limited', `${name}, IPv${family}`);
+    }
+  }
+});
+
 test('types that the kernel does not limit are not limited', async () => {
   using director = await directorWith({}, { icmpLimits: { ...HOUR, limitedTypes: { 4: 1 << 11, 6: 1 << 3 } } });
   for (const family of FAMILIES) {

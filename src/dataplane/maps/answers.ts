@@ -1,4 +1,4 @@
-/** The limits of the director's ICMP errors: the settings in struct answers. What is left of them is the program's. */
+/** The limits of the director's ICMP errors: the settings in struct answers. What is left of them the program counts. */
 
 import * as layout from '../../layout/index.js';
 import type { IcmpLimits } from '../../model/index.js';
@@ -10,15 +10,28 @@ const US_PER_SECOND = 1_000_000;
 const NEVER_US = 0xffff_ffff;
 
 export function setAnswerLimits(memory: MapMemory, limits: IcmpLimits = NO_LIMITS): void {
-  const { intervalMs, limitedTypes, allIntervalUs, allBurst } = layout.answers;
+  const { intervalMs, limitedTypes, allIntervalUs, allBurst, all, client } = layout.answers;
   const words = memory.mapping('answers');
-  [limits.intervalMs[4], limits.intervalMs[6]].forEach((interval, i) => {
-    words.store32(intervalMs.offset + i * intervalMs.stride, interval);
-  });
+  /** Returns whether the setting is lower now. */
+  const set = (offset: number, value: number): boolean => {
+    const before = words.load32(offset);
+    words.store32(offset, value);
+    return value < before;
+  };
+  const intervals = [limits.intervalMs[4], limits.intervalMs[6]];
+  const isShorter = intervals.map((interval, i) => set(intervalMs.offset + i * intervalMs.stride, interval));
   [limits.limitedTypes[4], limits.limitedTypes[6]].forEach((types, i) => {
     words.store32(limitedTypes.offset + i * limitedTypes.stride, types);
   });
   const { perSecond } = limits;
-  words.store32(allIntervalUs.offset, perSecond === 0 ? NEVER_US : Math.ceil(US_PER_SECOND / perSecond));
-  words.store32(allBurst.offset, limits.burst);
+  const isFaster = set(allIntervalUs.offset, perSecond === 0 ? NEVER_US : Math.ceil(US_PER_SECOND / perSecond));
+  const isSmaller = set(allBurst.offset, limits.burst);
+  // A bucket says when it is full: at the old pace, that may be hours from now. The program cannot look for such times,
+  // since in a flood another CPU may have stored one that is a little later than this CPU's clock allows, too.
+  if (isShorter.includes(true)) {
+    memory.zero('answers', 0, client.offset, client.size);
+  }
+  if (isFaster || isSmaller) {
+    memory.zero('answers', 0, all.offset, all.size);
+  }
 }
