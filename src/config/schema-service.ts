@@ -183,7 +183,7 @@ export const service = z.strictObject(
         description:
           'What happens to the flows of a real server that does not answer ARP or neighbour discovery; new flows go to ' +
           'others at once. hold (default): they stay, and their packets are dropped until it answers again. move: they go ' +
-          'to others, which reset them.',
+          'to others, which reset them. While none answers, packets are dropped in either case.',
       }),
     slots: wholeNumber(2, MAX_SLOTS)
       .refine((slots) => Number.isInteger(Math.log2(slots)), { error: `must be a power of two from 2 to ${MAX_SLOTS}` })

@@ -14,7 +14,10 @@ export function keepsFlows(compiled: Routed, index: number): boolean {
   return compiled.routes[index]!.action !== 'none' || isHeld(compiled, index);
 }
 
-/** Returns whether a service has a destination that would take new flows if it were resolved. */
-export function waitsForServers(compiled: CompiledService): boolean {
-  return compiled.destinations.some(({ weight }, index) => weight > 0 && isHeld(compiled, index));
+/**
+ * Returns whether a service has a destination that would take new flows if it were resolved. Where nobody takes a packet,
+ * it is then dropped, with `unresolved: move` too: a client that is refused gives up, one without an answer tries again.
+ */
+export function waitsForServers({ destinations, routes }: CompiledService): boolean {
+  return destinations.some(({ weight }, index) => weight > 0 && routes[index]!.action === 'none');
 }

@@ -100,7 +100,13 @@ test('flows wait for their real server while it does not answer, and new flows g
 });
 
 test('while no real server answers, nothing is refused by the host, and every flow goes on afterwards', async () => {
-  const services = servicesFor(...POLICIES, { persistence: { timeout: 300 } });
+  const services = servicesFor(
+    ...POLICIES,
+    { persistence: { timeout: 300 } },
+    { unresolved: 'move' },
+    { unresolved: 'move', protocol: 'udp', noDestination: 'drop' },
+    { unresolved: 'move', persistence: { timeout: 300 } },
+  );
   using it = new Moving();
   await it.publish(services);
   const callers = services.map((asked) => new Caller(it.director, asked));
