@@ -109,10 +109,10 @@ export class Lab {
       const cable = ['type', 'veth', 'peer', 'name', NIC, 'netns', this.namespace(name)];
       await run('ip', ['-n', this.namespace('switch'), 'link', 'add', name, ...cable], { signal });
     }
-    await this.#apply('switch', switchSetup(), signal);
-    for (const host of HOSTS) {
-      await this.#apply(host.name, hostSetup(host), signal);
-    }
+    await Promise.all([
+      this.#apply('switch', switchSetup(), signal),
+      ...HOSTS.map((host) => this.#apply(host.name, hostSetup(host), signal)),
+    ]);
     // XDP_TX does not fill in checksums: frames that leave theirs to the network card would reach the real server without.
     // The switch's end of the director's cable sees to that whatever the senders do, and puts VLAN tags into the frames.
     await this.exec('client', ['ethtool', '-K', NIC, 'tx', 'off'], signal);
@@ -139,15 +139,23 @@ export class Lab {
   }
 
   async #apply(host: HostName | 'switch', { ip, sysctls }: Setup, signal?: AbortSignal): Promise<void> {
-    for (const [name, value] of Object.entries(sysctls)) {
-      await this.sysctl(host, name, value, signal);
-    }
+    await this.sysctls(host, sysctls, signal);
     await run('ip', ['-n', this.namespace(host), '-batch', '-'], { input: `${ip.join('\n')}\n`, signal });
   }
 
   /** Sets a kernel parameter of a host's network, `net/ipv4/ip_forward`. /proc/sys/net belongs to the namespace. */
-  async sysctl(host: HostName | 'switch', name: string, value: string, signal?: AbortSignal): Promise<void> {
-    await this.exec(host, ['sh', '-c', 'printf %s "$2" > "/proc/sys/$1"', 'sh', name, value], signal);
+  async sysctl(host: HostName | 'switch', name: string, value: string): Promise<void> {
+    await this.sysctls(host, { [name]: value });
+  }
+
+  /** Sets several of them by one program: to start one takes longer than all the rest. */
+  async sysctls(
+    host: HostName | 'switch',
+    values: Readonly<Record<string, string>>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const script = 'set -e; while [ $# -gt 0 ]; do printf %s "$2" > "/proc/sys/$1"; shift 2; done';
+    await this.exec(host, ['sh', '-c', script, 'sh', ...Object.entries(values).flat()], signal);
   }
 
   /** Runs a program on a host to its end and returns what it printed. @throws BeelineError `LAB` when it fails */

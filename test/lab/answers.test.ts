@@ -25,44 +25,54 @@ function payloadOf(bytes: number, family: 4 | 6): number {
 /** The kernel's settings for how often one client gets an answer, by family. */
 const LIMITS = ['net/ipv4/icmp_ratelimit', 'net/ipv6/icmp/ratelimit'] as const;
 
-/** Sends datagrams that must not be fragmented until the kernel refuses them. Prints the reason, or "sent". */
+/**
+ * Sends datagrams that must not be fragmented until the kernel refuses them, then a shorter one. Prints the reason for
+ * each address, or "sent". One process for all: to start one takes longer than all that it does.
+ */
 const SEND_WHOLE = `
 import errno, socket, sys, time
-address, port, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-six = ":" in address
-s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
-# IP_MTU_DISCOVER or IPV6_MTU_DISCOVER: PMTUDISC_DO.
-s.setsockopt(socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP, 23 if six else 10, 2)
-s.connect((address, port))
-for _ in range(300):
+port = int(sys.argv[1])
+for address, size in zip(sys.argv[2::2], map(int, sys.argv[3::2])):
+    six = ":" in address
+    s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
+    # IP_MTU_DISCOVER or IPV6_MTU_DISCOVER: PMTUDISC_DO.
+    s.setsockopt(socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP, 23 if six else 10, 2)
+    s.connect((address, port))
+    reason = "sent"
+    for _ in range(300):
+        try:
+            s.send(b"x" * size)
+        except OSError as error:
+            if error.errno != errno.ECONNREFUSED:
+                reason = errno.errorcode[error.errno]
+                break
+        time.sleep(0.02)
+    print(reason)
     try:
-        s.send(b"x" * size)
+        s.send(b"x" * (size - 1))
     except OSError as error:
-        if error.errno != errno.ECONNREFUSED:
-            print(errno.errorcode[error.errno])
-            sys.exit()
-    time.sleep(0.02)
-print("sent")
+        print("shorter:", errno.errorcode[error.errno])
 `;
 
-/** Sends a datagram from each of many sockets. Prints how many were refused within a time. */
+/** Sends a datagram from each of many sockets to each address. Prints how many were refused within a time. */
 const SEND_REFUSED = `
 import select, socket, sys, time
-address, port, count, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
-family = socket.AF_INET6 if ":" in address else socket.AF_INET
-sockets = [socket.socket(family, socket.SOCK_DGRAM) for _ in range(count)]
-for s in sockets:
-    s.connect((address, port))
-    s.send(b"x")
-refused, end = 0, time.monotonic() + seconds
-while refused < count and time.monotonic() < end:
-    for s in select.select(sockets, [], [], 0.1)[0]:
+port, count, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+sockets, refused = {}, {address: 0 for address in sys.argv[4:]}
+for address in refused:
+    for _ in range(count):
+        s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        s.connect((address, port))
+        s.send(b"x")
+        sockets[s] = address
+end = time.monotonic() + seconds
+while sockets and time.monotonic() < end:
+    for s in select.select(list(sockets), [], [], 0.1)[0]:
         try:
             s.recv(1)
         except ConnectionRefusedError:
-            refused += 1
-            sockets.remove(s)
-print(refused)
+            refused[sockets.pop(s)] += 1
+print(*refused.values(), sep="\\n")
 `;
 
 /** One service for each family. */
@@ -73,8 +83,9 @@ function both(port: number, rest: string, servers: Readonly<Record<4 | 6, readon
   }).join('');
 }
 
-async function python(lab: TestLab, script: string, ...args: (string | number)[]): Promise<string> {
-  return (await lab.exec('client', ['python3', '-c', script, ...args.map(String)])).trim();
+/** Runs a script on the client, and returns the lines that it printed. */
+async function python(lab: TestLab, script: string, ...args: (string | number)[]): Promise<string[]> {
+  return (await lab.exec('client', ['python3', '-c', script, ...args.map(String)])).trim().split('\n');
 }
 
 async function upload(lab: TestLab, address: string, port = TALK_PORT): Promise<void> {
@@ -95,6 +106,11 @@ async function forgetMtus(lab: TestLab): Promise<void> {
   }
 }
 
+/** Does it for both families at once: most of the time is waiting. */
+async function together(work: (family: 4 | 6) => Promise<void>): Promise<void> {
+  await Promise.all(FAMILIES.map(work));
+}
+
 /** How many packets had a verdict, over all services. */
 async function countOf(lab: TestLab, verdict: string): Promise<number> {
   return (await lab.status()).verdicts[verdict] ?? 0;
@@ -104,9 +120,7 @@ test('the director answers as a router: what is too long, too old, or for nobody
   const lab = await TestLab.build(context, 'answers');
   // The card takes in the client's frames of 1,500 bytes, since there is room for a tag, and sends packets of 1,496.
   const mtu = 1496;
-  const services =
-    both(TALK_PORT, 'scheduler: rr') +
-    both(TALK_PORT + 1, 'scheduler: rr') +
+  const others =
     both(80, 'ttl: decrement') +
     both(9, 'protocol: udp') +
     both(53, 'protocol: udp, ttl: decrement') +
@@ -118,8 +132,9 @@ test('the director answers as a router: what is too long, too old, or for nobody
     both(83, 'noDestination: drop', NOBODY) +
     both(81, 'protocol: udp', NOBODY) +
     both(83, 'protocol: udp, noDestination: drop', NOBODY);
-  const config = (text: string): string => `interfaces: [${NIC}]\nservices:\n${text}`;
-  lab.configure(config(services));
+  const config = (talk: string): string => `interfaces: [${NIC}]\nservices:\n${talk}${others}`;
+  const talk = both(TALK_PORT, 'scheduler: rr') + both(TALK_PORT + 1, 'scheduler: rr');
+  lab.configure(config(talk));
   await startTalkServers(lab, [TALK_PORT, TALK_PORT + 1]);
   for (const name of LIMITS) {
     await lab.sysctl('director', name, '0');
@@ -133,33 +148,34 @@ test('the director answers as a router: what is too long, too old, or for nobody
   );
   await lab.exec('director', ['ip', 'link', 'set', NIC, 'mtu', String(mtu)]);
   // Each family is tried: a packet in flight may have been too long already.
-  for (const family of FAMILIES) {
-    await lab.until('the director knows its MTU', async () => {
-      await python(lab, SEND_WHOLE, VIPS[family], 9, payloadOf(1500, family));
-      return (await learntMtu(lab, VIPS[family])) === mtu;
-    });
-  }
+  await lab.until('the director knows its MTU', async () => {
+    await python(lab, SEND_WHOLE, 9, ...FAMILIES.flatMap((family) => [VIPS[family], payloadOf(1500, family)]));
+    return (await Promise.all(FAMILIES.map((family) => learntMtu(lab, VIPS[family])))).every(
+      (learnt) => learnt === mtu,
+    );
+  });
 
-  for (const family of FAMILIES) {
-    await context.test(`IPv${family}: an upload learns the MTU of the director's way out and completes`, async () => {
-      const before = await countOf(lab, 'too-long');
-      await forgetMtus(lab);
+  await context.test("an upload learns the MTU of the director's way out and completes", async () => {
+    const before = await countOf(lab, 'too-long');
+    await forgetMtus(lab);
+    await together(async (family) => {
       await upload(lab, VIPS[family]);
       assert.equal(await learntMtu(lab, VIPS[family]), mtu);
-      assert.ok((await countOf(lab, 'too-long')) > before);
     });
+    assert.ok((await countOf(lab, 'too-long')) > before);
+  });
 
-    await context.test(
-      `IPv${family}: a datagram that must not be fragmented is refused by the client's kernel`,
-      async () => {
-        await forgetMtus(lab);
-        const longest = payloadOf(mtu, family);
-        assert.equal(await python(lab, SEND_WHOLE, VIPS[family], 9, longest + 1), 'EMSGSIZE');
-        await lab.exec('client', ['python3', '-c', SEND_WHOLE.replace('300', '1'), VIPS[family], '9', String(longest)]);
-        assert.equal(await learntMtu(lab, VIPS[family]), mtu);
-      },
-    );
+  await context.test("a datagram that must not be fragmented is refused by the client's kernel", async () => {
+    await forgetMtus(lab);
+    const tooLong = FAMILIES.flatMap((family) => [VIPS[family], payloadOf(mtu, family) + 1]);
+    // And not the longest one that is not too long.
+    assert.deepEqual(await python(lab, SEND_WHOLE, 9, ...tooLong), ['EMSGSIZE', 'EMSGSIZE']);
+    for (const family of FAMILIES) {
+      assert.equal(await learntMtu(lab, VIPS[family]), mtu);
+    }
+  });
 
+  for (const family of FAMILIES) {
     const own = family === 4 ? DIRECTOR.ipv4 : DIRECTOR.ipv6;
     for (const [name, method] of [
       ['SYNs', ['-T', '-p', '80']],
@@ -185,27 +201,35 @@ test('the director answers as a router: what is too long, too old, or for nobody
       assert.match(trace, new RegExp(`^ 1: +${own} `, 'm'), trace);
       assert.match(trace, new RegExp(`pmtu ${mtu}$`, 'm'), trace);
     });
-
-    await context.test(`IPv${family}: without real servers, clients are refused`, async () => {
-      const { status, stderr } = await execute(lab, 'client', curl(family, 81));
-      assert.match(stderr, /Connection refused/);
-      assert.equal(status, 7);
-      // None was removed: all are drained.
-      assert.deepEqual(await serversOf(lab, [{ address: VIPS[family], port: 82 }], { count: 1 }), [['ECONNREFUSED']]);
-      assert.equal(await python(lab, SEND_REFUSED, VIPS[family], 81, 1, 15), '1');
-    });
   }
+
+  await context.test('without real servers, clients are refused', async () => {
+    // All of them were removed, or are drained.
+    const drained = FAMILIES.map((family) => ({ address: VIPS[family], port: 82 }));
+    const [refused, servers] = await Promise.all([
+      python(lab, SEND_REFUSED, 81, 1, 15, ...FAMILIES.map((family) => VIPS[family])),
+      serversOf(lab, drained, { count: 1 }),
+      together(async (family) => {
+        const { status, stderr } = await execute(lab, 'client', curl(family, 81));
+        assert.match(stderr, /Connection refused/);
+        assert.equal(status, 7);
+      }),
+    ]);
+    assert.deepEqual(refused, ['1', '1']);
+    assert.deepEqual(servers, [['ECONNREFUSED'], ['ECONNREFUSED']]);
+  });
 
   await context.test('with noDestination: drop, nobody says anything', async () => {
     const before = await countOf(lab, 'dropped');
-    await Promise.all(
-      FAMILIES.map(async (family) => {
+    const [refused] = await Promise.all([
+      python(lab, SEND_REFUSED, 83, 3, 0.2, ...FAMILIES.map((family) => VIPS[family])),
+      together(async (family) => {
         const { status, stderr } = await execute(lab, 'client', curl(family, 83, 1));
         // Exit status 28: the time is over.
         assert.equal(status, 28, stderr);
-        assert.equal(await python(lab, SEND_REFUSED, VIPS[family], 83, 3, 0.2), '0');
       }),
-    );
+    ]);
+    assert.deepEqual(refused, ['0', '0']);
     assert.ok((await countOf(lab, 'dropped')) >= before + 8);
   });
 
@@ -217,10 +241,13 @@ test('the director answers as a router: what is too long, too old, or for nobody
     );
     await lab.beeline(['reload']);
     const to = (port: number): Target[] => FAMILIES.map((family) => ({ address: VIPS[family], port }));
-    assert.deepEqual(await serversOf(lab, to(TALK_PORT), { count: 1 }), [['ECONNREFUSED'], ['ECONNREFUSED']]);
-    const silence = await serversOf(lab, to(TALK_PORT + 1), { count: 1, seconds: 0.5 });
+    const [refusal, silence] = await Promise.all([
+      serversOf(lab, to(TALK_PORT), { count: 1 }),
+      serversOf(lab, to(TALK_PORT + 1), { count: 1, seconds: 0.5 }),
+    ]);
+    assert.deepEqual(refusal, [['ECONNREFUSED'], ['ECONNREFUSED']]);
     assert.deepEqual(silence, [['timeout'], ['timeout']]);
-    lab.configure(config(services));
+    lab.configure(config(talk));
     await lab.beeline(['reload']);
     for (const servers of await serversOf(lab, to(TALK_PORT), { count: 1 })) {
       assert.match(servers[0]!, /^real/);
@@ -228,18 +255,15 @@ test('the director answers as a router: what is too long, too old, or for nobody
   });
 
   await context.test("the kernel's icmp_ratelimit is the director's, from its next publication on", async () => {
-    const refused = (seconds: number): Promise<number[]> =>
-      Promise.all(
-        FAMILIES.map(async (family) => Number(await python(lab, SEND_REFUSED, VIPS[family], 81, 15, seconds))),
-      );
-    assert.deepEqual(await refused(15), [15, 15]);
-    assert.equal(await countOf(lab, 'limited'), 0);
+    const refused = (seconds: number): Promise<string[]> =>
+      python(lab, SEND_REFUSED, 81, 15, seconds, ...FAMILIES.map((family) => VIPS[family]));
+    assert.deepEqual(await refused(15), ['15', '15']);
     for (const name of LIMITS) {
       await lab.sysctl('director', name, '600000');
     }
     await lab.beeline(['reload']);
     // Six at once, and the next one after ten minutes.
-    assert.deepEqual(await refused(0.3), [6, 6]);
+    assert.deepEqual(await refused(0.3), ['6', '6']);
     assert.equal(await countOf(lab, 'limited'), 18);
   });
 
@@ -286,30 +310,32 @@ test('the MTU that counts is that of the interface by which a packet leaves, wit
   await lab.startDirector();
   await lab.until('all real servers resolve', async () => (await lab.status()).unresolved === 0);
 
-  for (const family of FAMILIES) {
-    await context.test(`IPv${family}: packets for the same interface may be longer`, async () => {
+  await context.test('packets for the same interface may be longer', async () => {
+    await together(async (family) => {
       await upload(lab, VIPS[family]);
       assert.equal(await learntMtu(lab, VIPS[family]), undefined);
     });
+  });
 
-    await context.test(`IPv${family}: an upload through another interface learns its MTU and completes`, async () => {
+  await context.test('an upload through another interface learns its MTU and completes', async () => {
+    await together(async (family) => {
       await upload(lab, VIPS[family], TALK_PORT + 1);
       assert.equal(await learntMtu(lab, VIPS[family]), mtu);
     });
-  }
+  });
 
   await lab.exec('real2', ['tc', 'qdisc', 'add', 'dev', 'ens4', 'clsact']);
   await filter(lab, 'real2', 'ens4', 'ingress', 'pop20');
   // The programs let only ARP through without a tag, and no neighbour discovery.
   lab.configure(config((address) => `{ address: "${address}", vlan: 20, mac: "00:50:00:00:02:01", interface: ens4 }`));
   await lab.beeline(['reload']);
-  for (const family of FAMILIES) {
-    await context.test(`IPv${family}: a tag does not count as a part of the packet`, async () => {
-      await forgetMtus(lab);
+  await context.test('a tag does not count as a part of the packet', async () => {
+    await forgetMtus(lab);
+    await together(async (family) => {
       await upload(lab, VIPS[family], TALK_PORT + 1);
       assert.equal(await learntMtu(lab, VIPS[family]), mtu);
     });
-  }
+  });
 
   await context.test('a client in a VLAN gets its answers there', async () => {
     await lab.exec('client', ['tc', 'qdisc', 'add', 'dev', NIC, 'clsact']);

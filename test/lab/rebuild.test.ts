@@ -88,10 +88,13 @@ test('connections live while scripts rebuild what runs, by IPv4 and IPv6', async
     [
       '-d and -a of one real server',
       async () => {
-        for (const { servers } of COMMANDS) {
-          await ipvsadm(servers[0]!.replace('-a', '-d').replace(' -g', ''));
-          await ipvsadm(servers[0]!);
-        }
+        // Each service's real server at its own time.
+        await Promise.all(
+          COMMANDS.map(async ({ servers }) => {
+            await ipvsadm(servers[0]!.replace('-a', '-d').replace(' -g', ''));
+            await ipvsadm(servers[0]!);
+          }),
+        );
       },
     ],
   ] as const) {
