@@ -191,7 +191,14 @@ static __always_inline enum verdict go_on_unusual(struct xdp_md *context)
 
 	if (frame.start + sizeof(struct ethhdr) > frame.end)
 		return VERDICT_NOT_OURS;
-	switch (skip_tags(&frame)) {
+	__be16 type = skip_tags(&frame);
+	if (frame.tags) {
+		enum verdict verdict = end_in_other_vlan(context);
+
+		if (verdict != VERDICT_COUNT)
+			return verdict;
+	}
+	switch (type) {
 	case bpf_htons(ETH_P_IP):
 		if (uses(FEATURE_IPV4))
 			bpf_tail_call_static(context, &programs, PROGRAM_UNUSUAL4);

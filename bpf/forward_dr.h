@@ -85,7 +85,8 @@ static __always_inline bool rewrite_frame(struct xdp_md *context, const struct f
 					  const struct delivery *delivery)
 {
 	void *start = (void *)(long)context->data;
-	__be16 vlan = delivery->egress->vlan, outer = delivery->egress->outer_vlan, priority = 0;
+	__be16 vlan = uses(FEATURE_VLAN) ? delivery->egress->vlan : 0, priority = 0;
+	__be16 outer = uses(FEATURE_VLAN) ? delivery->egress->outer_vlan : 0;
 	__u32 tags = !!vlan + !!outer;
 
 	if (frame->tags) {
@@ -122,8 +123,8 @@ static __always_inline bool rewrite_frame(struct xdp_md *context, const struct f
 /* Whether the frame leaves by another interface, or with other tags than it came. */
 static __always_inline bool changes_egress(const struct frame *frame, const struct delivery *delivery)
 {
-	return (uses(FEATURE_NICS) && delivery->redirects) ||
-	       (uses(FEATURE_VLAN) && (frame->tags || delivery->egress->vlan || delivery->egress->outer_vlan));
+	return frame->tags || (uses(FEATURE_NICS) && delivery->redirects) ||
+	       (uses(FEATURE_VLAN) && (delivery->egress->vlan || delivery->egress->outer_vlan));
 }
 
 /* Sends by another interface or with other tags. False when it cannot. Only VLANs and several interfaces need it. */
@@ -135,7 +136,8 @@ static __always_inline bool send_by_egress(struct xdp_md *context, const struct 
 	__u32 ip_bytes = ip_bytes_of(packet, delivery);
 
 	/* The program's return value is what redirects: this call finds out whether that can be done. */
-	if ((delivery->redirects && bpf_redirect_map(&devices, delivery->egress->ifindex, XDP_PASS) != XDP_REDIRECT) ||
+	if ((uses(FEATURE_NICS) && delivery->redirects &&
+	     bpf_redirect_map(&devices, delivery->egress->ifindex, XDP_PASS) != XDP_REDIRECT) ||
 	    !rewrite_frame(context, frame, delivery))
 		return stop(VERDICT_NO_EGRESS, verdict);
 	count_packet(delivery->destination->number, opens, ip_bytes);
@@ -180,7 +182,7 @@ static __always_inline bool rewrite_and_send(struct xdp_md *context, const struc
 		*verdict = VERDICT_LOCAL;
 		return true;
 	}
-	if (!lean && delivery->egress && changes_egress(frame, delivery))
+	if (!lean && changes_egress(frame, delivery))
 		return send_by_egress(context, frame, packet, delivery, verdict);
 	count_packet(delivery->number, delivery->opens, ip_bytes_of(packet, delivery));
 	if (!lean && decrements_ttl(delivery))

@@ -29,6 +29,7 @@
 
 /* A VLAN tag (IEEE 802.1Q, 9.3). */
 #define TAG_BYTES 4
+#define TAG_ID 0x0fff
 
 /* An IPv6 fragment header (RFC 8200, 4.5). */
 struct fragment_header {
@@ -130,6 +131,11 @@ static __always_inline enum parse_result walk(const struct frame *frame, const s
 	return packet->ip6->version == 6 ? walk_ipv6(frame, offset, packet->ip6->nexthdr, payload) : PARSE_MALFORMED;
 }
 
+static __always_inline bool is_tag(__be16 type)
+{
+	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
+}
+
 /* Skips up to two VLAN tags and returns the EtherType behind them. */
 static __always_inline __be16 skip_tags(struct frame *frame)
 {
@@ -137,7 +143,7 @@ static __always_inline __be16 skip_tags(struct frame *frame)
 
 #pragma unroll
 	for (__u32 i = 0; i < 2; i++) {
-		if (!uses(FEATURE_VLAN) || (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD)))
+		if (!is_tag(type))
 			break;
 		/* A tag is the id and the next EtherType. */
 		const __be16 *tag = at(frame, sizeof(struct ethhdr) + i * 4, 4);
@@ -147,4 +153,27 @@ static __always_inline __be16 skip_tags(struct frame *frame)
 		type = tag[1];
 	}
 	return type;
+}
+
+/*
+ * Returns the VLAN that a frame's tags name, as in struct nics; 0: the untagged LAN. A tag with id 0 has only a
+ * priority (IEEE 802.1Q, 6.8): it names no VLAN.
+ */
+static __always_inline __u32 vlan_of(const struct frame *frame)
+{
+	__be16 type = ethertype(frame);
+	__u32 vlan = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < 2 && is_tag(type); i++) {
+		const __be16 *tag = at(frame, sizeof(struct ethhdr) + i * 4, 4);
+		if (!tag)
+			break;
+		__u32 id = bpf_ntohs(tag[0]) & TAG_ID;
+
+		if (id)
+			vlan = vlan << 16 | id | (type == bpf_htons(ETH_P_8021AD) ? VLAN_SERVICE_TAG : 0);
+		type = tag[1];
+	}
+	return vlan;
 }

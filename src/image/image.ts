@@ -18,6 +18,7 @@ import type { AnswerSource } from './answers.js';
 import type { MarkEntry } from './marks.js';
 import type { Ring } from './ring.js';
 import type { Route } from './routes.js';
+import type { Vlans } from './vlans.js';
 
 /** The part of a model that the data path depends on. */
 export type Compilable = Pick<
@@ -37,6 +38,8 @@ export interface Image {
   readonly interfaces: readonly Interface[];
   /** Addresses that no client can have: this host's, without VIPs, in order. */
   readonly own: readonly IpAddress[];
+  /** The VLANs whose frames are the director's. */
+  readonly vlans: Vlans;
   /** MACs of other directors. */
   readonly directors: readonly MacAddress[];
   /** Bits of enum feature: what the program must be able to do. */

@@ -98,22 +98,22 @@ function mtuOf(image: Image, egress: Interface): { readonly most: number; readon
   return { most: Math.max(shortest, told), told };
 }
 
-/** The frame with other MACs, other tags where `retags`, and one less TTL where `decrements`. */
+/** The frame with other MACs, the tags of its egress with `vlans`, and one less TTL where `decrements`. */
 function rewrite(
   frame: Frame,
   { family, offset, tags }: Header,
   { mac, sourceMac, vlan }: Route & { action: 'forward' },
-  retags: boolean,
+  vlans: boolean,
   decrements: boolean,
 ): Uint8Array {
   const { bytes, view: before } = frame;
   const priority = tags > 0 ? before.getUint16(ETHERNET_BYTES) & PRIORITY_BITS : 0;
   const wanted = [
-    ...(vlan?.outer === undefined ? [] : [[ETHERTYPE.service, priority | vlan.outer]]),
-    ...(vlan === undefined || vlan.id === 0 ? [] : [[ETHERTYPE.vlan, priority | vlan.id]]),
+    ...(!vlans || vlan?.outer === undefined ? [] : [[ETHERTYPE.service, priority | vlan.outer]]),
+    ...(!vlans || vlan === undefined || vlan.id === 0 ? [] : [[ETHERTYPE.vlan, priority | vlan.id]]),
   ].flat();
-  const words = retags ? [...wanted, family === 4 ? ETHERTYPE.ipv4 : ETHERTYPE.ipv6] : [before.getUint16(12)];
-  const packet = bytes.subarray(retags ? offset : ETHERNET_BYTES);
+  const words = [...wanted, family === 4 ? ETHERTYPE.ipv4 : ETHERTYPE.ipv6];
+  const packet = bytes.subarray(offset);
   const start = 12 + words.length * 2;
   const sent = new Uint8Array(start + packet.length);
   sent.set(macBytes(mac), 0);

@@ -8,6 +8,7 @@ import { follow } from './follow.js';
 import { forward } from './forward_dr.js';
 import { storeFragment } from './fragment.js';
 import { followGhost, GhostTable, isInTheMiddle, serviceOf } from './ghost.js';
+import { isOwnVlan } from './guard.js';
 import { endOverloads } from './load.js';
 import { emptyMemory, type Maps, type Recall } from './maps.js';
 import { isMartian } from './martian.js';
@@ -79,6 +80,9 @@ export class Oracle {
     const vip = header && this.#services.vip(header.destination);
     if (header === undefined || vip === undefined) {
       return { verdict: 'not-ours', frame: bytes };
+    }
+    if (!isOwnVlan(this.#maps.image, header.vlan)) {
+      return { verdict: 'other-vlan', frame: bytes };
     }
     const payload = walk(frame, header.family, header.offset);
     const packet = typeof payload === 'string' ? payload : parsePayload(this.#maps, frame, header, payload);

@@ -2,12 +2,14 @@
 
 import type { Image } from '../image/index.js';
 import type { VerdictName } from '../layout/index.js';
-import type { Family } from '../model/index.js';
+import type { Family, VlanTag } from '../model/index.js';
 import { uses } from './maps.js';
 import { addressesAt, type Addresses, ETHERNET_BYTES, ETHERTYPE, type Frame, IP_HEADER } from './parse.js';
 
 export const TAG_BYTES = 4;
 const MAX_TAGS = 2;
+/** The id in a tag (IEEE 802.1Q, 9.6). */
+const TAG_ID = 0xfff;
 /** Next-header values of extension headers (RFC 8200). */
 const NEXT = { hopByHop: 0, routing: 43, fragment: 44, destinationOptions: 60 } as const;
 const MAX_EXTENSION_HEADERS = 6;
@@ -17,6 +19,8 @@ export interface Header extends Addresses {
   readonly family: Family;
   readonly offset: number;
   readonly tags: number;
+  /** Its VLAN's tags, the outermost first; none on the untagged LAN. Tags with id 0 name no VLAN (IEEE 802.1Q, 6.8). */
+  readonly vlan: readonly VlanTag[];
   /** The length of the IP packet. */
   readonly bytes: number;
 }
@@ -38,10 +42,15 @@ export function parseHeader(image: Image, frame: Frame): Header | undefined {
   }
   let type = view.getUint16(12);
   let tags = 0;
-  while (uses(image, 'vlan') && tags < MAX_TAGS && (type === ETHERTYPE.vlan || type === ETHERTYPE.service)) {
+  const vlan: VlanTag[] = [];
+  while (tags < MAX_TAGS && (type === ETHERTYPE.vlan || type === ETHERTYPE.service)) {
     const at = ETHERNET_BYTES + tags * TAG_BYTES;
     if (bytes.length < at + TAG_BYTES) {
       return undefined;
+    }
+    const id = view.getUint16(at) & TAG_ID;
+    if (id !== 0) {
+      vlan.push({ id, service: type === ETHERTYPE.service });
     }
     tags += 1;
     type = view.getUint16(at + 2);
@@ -53,7 +62,7 @@ export function parseHeader(image: Image, frame: Frame): Header | undefined {
   }
   // IPv4 has the whole packet's length, IPv6 the length of what follows its header.
   const length = family === 4 ? view.getUint16(offset + 2) : IP_HEADER[6].bytes + view.getUint16(offset + 4);
-  return { family, offset, tags, bytes: length, ...addressesAt(frame, family, offset) };
+  return { family, offset, tags, vlan, bytes: length, ...addressesAt(frame, family, offset) };
 }
 
 /** Walks from an IP header to its payload; a verdict when that cannot be reached. */

@@ -30,7 +30,7 @@ import {
   withTtl,
 } from '../../src/packet/index.js';
 import type { Random } from './random.js';
-import { MACS_ABOVE, OTHER_DIRECTORS, OWN_ADDRESSES, type Scene } from './scenes.js';
+import { MACS_ABOVE, OTHER_DIRECTORS, OWN_ADDRESSES, type Scene, VLAN_IDS } from './scenes.js';
 
 const CLIENT_MAC = mac('00:50:00:00:03:00');
 /** MAX_FRAME in test/bpf/fuzz.bpf.c, minus room for VLAN tags. */
@@ -103,7 +103,7 @@ export class Packets {
     }
     let frame = random.oneIn(8) ? this.#icmp() : this.#packet();
     while (random.oneIn(4)) {
-      frame = tagged(frame, random.pick([ETHER_TYPE.vlan, ETHER_TYPE.serviceVlan] as const), random.below(0x10000));
+      frame = tagged(frame, random.pick([ETHER_TYPE.vlan, ETHER_TYPE.serviceVlan] as const), this.#tag());
     }
     frame = frame.length > MAX_FRAME ? frame.slice(0, MAX_FRAME) : frame;
     this.#made.push(frame);
@@ -115,6 +115,13 @@ export class Packets {
     const header = etherTypeOf(original) === ETHER_TYPE.ipv6 ? IPV6.bytes : IPV4.bytes;
     const offset = ETHERNET.bytes + header + TCP.flags;
     return offset < original.length ? patched(original, [offset, this.#random.pick(TCP_FLAGS)]) : original;
+  }
+
+  /** A VLAN's id, and now and then a priority. */
+  #tag(): number {
+    const random = this.#random;
+    const id = random.oneIn(8) ? random.below(0x1000) : random.pick(VLAN_IDS);
+    return id | (random.oneIn(2) ? random.below(16) << 12 : 0);
   }
 
   #mutated(original: Uint8Array): Uint8Array {

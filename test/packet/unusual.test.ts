@@ -10,8 +10,10 @@ import {
   ip,
   type IpAddress,
   mac,
+  familyOf,
   macBytes,
   type Service,
+  type VlanTag,
 } from '../../src/model/index.js';
 import {
   buildFrame,
@@ -284,14 +286,120 @@ test('VLAN tags are parsed, pushed, popped and rewritten, and keep their priorit
   }
 });
 
-test('without VLANs in the configuration, tagged frames are passed up to the host', async () => {
-  using director = await directorFor({ services: SERVICES });
-  for (const arrival of [tagged(frame(), 0x8100, 10), tagged(tagged(frame(), 0x8100, 20), 0x88a8, 100)]) {
-    const { action, frame: after } = director.send(arrival);
-    assert.equal(action, 'pass');
-    assert.deepEqual(after, arrival);
+const [VLAN20, STACKED] = [
+  [{ id: 20, service: false }],
+  [
+    { id: 100, service: true },
+    { id: 20, service: false },
+  ],
+] as const;
+
+/** Packets of the shapes that reach the program of unusual packets, and plain ones, of both families. */
+function shapes(): Uint8Array[] {
+  const error = (vip: IpAddress, client: IpAddress, type: number): Uint8Array =>
+    icmpError({
+      destinationMac: DIRECTOR.mac,
+      sourceMac: CLIENT_MAC,
+      router: familyOf(vip) === 4 ? ip('10.9.9.9') : ip('fd09::9'),
+      vip,
+      type,
+      quoted: replyBeginning(vip, 80, client, 40_000, 6),
+    });
+  return [
+    frame(),
+    frame({ destination: VIP6 }),
+    withOptions(frame(), [1, 1, 1, 1]),
+    ipv4Fragment(frame(), 0, true, 7),
+    error(VIP, CLIENT, 3),
+    error(VIP6, CLIENT6, 2),
+  ];
+}
+
+test("a frame of a VLAN that nobody configured never leaves untagged into the servers' network", async () => {
+  const services = [VIP, VIP6].flatMap((vip) => service(vip, 80, vip === VIP ? SERVERS : SERVERS6));
+  const on20 = services.map((each) => ({
+    ...each,
+    destinations: each.destinations.map((one) => ({ ...one, vlan: { id: 20 } })),
+  }));
+  const foreign = [
+    [0x8100, 10],
+    [0x8100, 0xe00a],
+    // The ids of the VLANs that are known, in tags of another kind.
+    [0x88a8, 20],
+    [0x8100, 100],
+  ] as const;
+  for (const [what, model] of [
+    ['no VLANs at all', { services }],
+    ['VLANs switched off', { services, vlans: false }],
+    ['real servers in another', { services: on20 }],
+  ] as const) {
+    using director = await directorFor(model);
+    for (const [type, tag] of foreign) {
+      for (const each of [...shapes(), frame({ destinationPort: 9 })]) {
+        assertPassed(director, tagged(each, type, tag), 'other-vlan');
+      }
+      assertPassed(director, tagged(tagged(frame(), 0x8100, 20), type, tag), 'other-vlan');
+    }
+    // For no VIP: not counted.
+    const before = director.verdicts();
+    assert.equal(director.send(tagged(frame({ destination: ip('192.168.1.50') }), 0x8100, 10)).action, 'pass', what);
+    assert.deepEqual(director.verdicts(), before);
   }
-  assert.deepEqual(director.verdicts(), {});
+});
+
+test('a tag with id 0 names no VLAN: its frame is as one without it, whatever its priority', async () => {
+  const services = [VIP, VIP6].flatMap((vip) => service(vip, 80, vip === VIP ? SERVERS : SERVERS6));
+  const on20 = services.map((each) => ({
+    ...each,
+    destinations: each.destinations.map((one) => ({ ...one, vlan: { id: 20 } })),
+  }));
+  for (const model of [{ services }, { services, vlans: false }, { services: on20 }]) {
+    using director = await directorFor(model);
+    const isTagged = model.services === on20;
+    for (const each of shapes()) {
+      const { frame: plain } = director.send(each);
+      for (const arrival of [
+        tagged(each, 0x8100, 0),
+        tagged(each, 0x8100, 0xe000),
+        tagged(each, 0x88a8, 0xe000),
+        tagged(tagged(each, 0x8100, 0), 0x88a8, 0xe000),
+        ...(isTagged ? [tagged(tagged(each, 0x8100, 20), 0x8100, 0xe000)] : []),
+      ]) {
+        assert.equal(director.expect(arrival).verdict, 'forwarded');
+        const { frame: sent } = director.send(arrival);
+        const priority = (arrival[14]! << 8) & 0xf000;
+        assert.deepEqual(sent, isTagged ? patched(plain, [14, priority >> 8, 20]) : plain);
+      }
+    }
+    assertPassed(director, tagged(frame({ destinationPort: 9 }), 0x8100, 0), 'no-service');
+  }
+});
+
+test("a VLAN is the director's while a device of the host for it is above an interface", async () => {
+  using director = new PacketDirector();
+  const services = [service(VIP, 80, SERVERS), service(VIP6, 80, SERVERS6)];
+  const publish = async (...vlans: readonly (readonly VlanTag[])[]): Promise<void> => {
+    const above = vlans.map((vlan) => ({ name: 'device', mac: DIRECTOR.mac, addresses: [], vlan }));
+    await director.publishModel({ services }, { ...worldOf(services), interfaces: [{ ...DIRECTOR, above }] });
+  };
+  const once = tagged(frame(), 0x8100, 20);
+  const twice = tagged(once, 0x88a8, 100);
+  await publish(VLAN20);
+  assertSent(director, once);
+  assertSent(director, tagged(frame({ destination: VIP6 }), 0x8100, 0x6014));
+  assertPassed(director, twice, 'other-vlan');
+  await publish(STACKED);
+  assertPassed(director, once, 'other-vlan');
+  assertSent(director, twice);
+  // The most that there are, so that none is missed by the search.
+  await publish(...Array.from({ length: 4094 }, (_, i) => [{ id: i + 1, service: false }]), STACKED);
+  for (const id of [1, 2, 20, 2047, 2048, 2049, 4093, 4094]) {
+    assertSent(director, tagged(frame(), 0x8100, id));
+  }
+  assertSent(director, twice);
+  assertPassed(director, tagged(frame(), 0x88a8, 4094), 'other-vlan');
+  await publish();
+  assertPassed(director, once, 'other-vlan');
 });
 
 test('frames with three tags or truncated tags are passed up uncounted', async () => {
