@@ -218,11 +218,13 @@ static __always_inline void note_match(const struct frame *frame, const struct p
 
 /*
  * Whether the later fragments of this packet could go elsewhere: its flow gets no entry, and its slot may not tell the
- * destination.
+ * destination. Or they do not tell their flow, as those of an ICMP error that leaves.
  */
-static __always_inline bool leads_fragments(const struct payload *payload, const struct match *match)
+static __always_inline bool leads_fragments(const struct payload *payload, const struct match *match, bool leaves,
+					    bool is_ipv6)
 {
-	return uses(FEATURE_FLOWS) && payload && payload->first_fragment && match->flags & SERVICE_POLICY;
+	return payload && payload->first_fragment &&
+	       ((uses(FEATURE_FLOWS) && match->flags & SERVICE_POLICY) || (leaves && is_icmp(payload, is_ipv6)));
 }
 
 /*
@@ -250,15 +252,15 @@ static __always_inline enum verdict forward_dr(struct xdp_md *context, const str
 		return verdict == NOT_PLAIN ? verdict
 					    : end(context, verdict, 0, packet->passive, delivery.match->number);
 	NOTE(number, delivery.number);
-	if (leads_fragments(payload, delivery.match))
-		store_fragment(packet, payload, delivery.number, is_ipv6);
 	if (!lean && (uses(FEATURE_VLAN) || uses(FEATURE_NICS))) {
 		delivery.egress = egress_of(delivery.number, copy);
 		if (!delivery.egress)
 			return verdict;
 	}
-	if (may_leave(context, frame, packet, &delivery, lean, &verdict) &&
-	    rewrite_and_send(context, frame, packet, &delivery, lean, &verdict))
+	bool leaves = may_leave(context, frame, packet, &delivery, lean, &verdict);
+	if (leads_fragments(payload, delivery.match, leaves, is_ipv6))
+		store_fragment(packet, payload, delivery.number, is_ipv6);
+	if (leaves && rewrite_and_send(context, frame, packet, &delivery, lean, &verdict))
 		return verdict;
 	return end(context, verdict, verdict == VERDICT_TOO_LONG ? mtu_of(&delivery, lean) : 0, packet->passive,
 		   delivery.match->number);

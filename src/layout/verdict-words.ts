@@ -18,7 +18,7 @@ export const VERDICT_WORDS: Readonly<Record<VerdictName, string>> = {
     'the real server that it would go to sent it here, so it is for this host: passed up, not sent back',
   martian: 'its source, or the client of an ICMP error, is an address that no client can have: dropped',
   icmp: "ICMP that is not an error about a service's flow: passed up, the host answers",
-  'other-protocol': 'for a VIP, but neither TCP nor UDP nor ICMP: passed up',
+  'other-protocol': 'for a VIP, but neither TCP nor UDP nor ICMP, or IPsec without a service for IKE: passed up',
   fragment: 'a fragment whose first was not seen within 30 seconds, or fragments are off: dropped',
   extension: 'too many IPv6 extension headers, or a routing header with a way still to go: passed up',
   'too-long': 'longer than the MTU of the interface that it would leave by: answered with that MTU',

@@ -11,7 +11,9 @@ const MAX_TAGS = 2;
 /** The id in a tag (IEEE 802.1Q, 9.6). */
 const TAG_ID = 0xfff;
 /** Next-header values of extension headers (RFC 8200). */
-const NEXT = { hopByHop: 0, routing: 43, fragment: 44, destinationOptions: 60 } as const;
+const NEXT = { hopByHop: 0, routing: 43, fragment: 44, authentication: 51, destinationOptions: 60 } as const;
+/** Protocols of IPsec: ESP and AH. In IPv6, AH is an extension header. */
+const IPSEC: readonly number[] = [50, 51];
 const MAX_EXTENSION_HEADERS = 6;
 
 /** The outer IP header: where it is and what it says. */
@@ -77,7 +79,14 @@ function walkIpv4({ view }: Frame, offset: number): Payload | VerdictName {
   }
   const bits = view.getUint16(offset + 6);
   const protocol = view.getUint8(offset + 9);
-  const fragment = (bits & 0x1fff) !== 0 ? 'later' : (bits & 0x2000) !== 0 ? 'first' : undefined;
+  // Each fragment of IPsec finds its way by itself.
+  const fragment = isIpsec(4, protocol)
+    ? undefined
+    : (bits & 0x1fff) !== 0
+      ? 'later'
+      : (bits & 0x2000) !== 0
+        ? 'first'
+        : undefined;
   const id = `${protocol} ${view.getUint16(offset + 4)}`;
   return { offset: offset + words * 4, protocol, id, ...(fragment && { fragment }) };
 }
@@ -112,9 +121,16 @@ function walkIpv6({ view }: Frame, start: number): Payload | VerdictName {
       if (next === NEXT.routing && view.getUint8(offset + 3) !== 0) {
         return 'extension';
       }
+      const length = view.getUint8(offset + 1);
+      const bytes = next === NEXT.authentication ? (length + 2) * 4 : (length + 1) * 8;
       next = view.getUint8(offset);
-      offset += 8 + view.getUint8(offset + 1) * 8;
+      offset += bytes;
     }
   }
   return 'extension';
+}
+
+/** Whether a packet goes where the client's IKE goes, as in IPVS. */
+export function isIpsec(family: Family, protocol: number): boolean {
+  return family === 4 && IPSEC.includes(protocol);
 }

@@ -139,7 +139,7 @@ function randomServices(random: Random, vlans: boolean): Service[] {
   for (let i = 0; i < 1 + random.below(8); i += 1) {
     const family = random.pick(families);
     const address = family === 4 ? ip(`10.7.0.${1 + random.below(3)}`) : ip(`fd07::${1 + random.below(3)}`);
-    const port = random.pick([0, 53, 80, 443]);
+    const port = random.pick([0, 53, 80, 500]);
     const protocol = random.pick(['tcp', 'udp'] as const);
     services.set(`${address} ${port} ${protocol}`, {
       address,

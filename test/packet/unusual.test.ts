@@ -17,10 +17,12 @@ import {
 } from '../../src/model/index.js';
 import {
   buildFrame,
+  ETHERNET,
   fragmentHeader,
   type FrameOptions,
   icmpAnswer,
   icmpError,
+  IPV4,
   ipv4Fragment,
   patched,
   replyBeginning,
@@ -549,4 +551,75 @@ test('a real server that is this host gets its packets, whoever sent them', asyn
     assert.equal(director.expect(packet).verdict, 'local');
     assert.equal(director.send(packet).action, 'pass');
   }
+});
+
+const AH = { number: 51, rest: [4, ...new Array<number>(22).fill(0)] };
+
+test("IPsec goes where the client's IKE goes and begins nothing; without IKE the host gets it", async () => {
+  const ipsec = (source: IpAddress, protocol: number): Uint8Array =>
+    patched(frame({ source, protocol: 'udp', payload: new Uint8Array(40) }), [
+      ETHERNET.bytes + IPV4.protocol,
+      protocol,
+    ]);
+  for (const policy of [
+    { scheduler: 'rr' },
+    { track: 'all' },
+    { scheduler: 'wlc', persistence: { timeout: 300 } },
+  ] as const) {
+    using director = await directorFor({ services: [service(VIP, 500, SERVERS, { ...policy, protocol: 'udp' })] });
+    const owner = 'udp 192.168.1.100:500';
+    const hashes = 'track' in policy;
+    for (const last of [51, 52, 53]) {
+      const source = ip(`192.168.1.${last}`);
+      if (!hashes) {
+        assertPassed(director, ipsec(source, 50), 'no-flow', owner);
+      }
+      const went = assertSent(
+        director,
+        frame({ source, protocol: 'udp', sourcePort: 500, destinationPort: 500, payload: new Uint8Array(20) }),
+      );
+      for (const protocol of [50, 51]) {
+        const whole = ipsec(source, protocol);
+        for (const each of [whole, ipv4Fragment(whole, 0, true, 9), ipv4Fragment(whole, 1480, false, 9)]) {
+          assert.equal(assertSent(director, each), went);
+        }
+        const quoted = replyBeginning(VIP, 1, source, 2, protocol as 50 | 51);
+        const router = ip('10.9.9.9');
+        const error = icmpError({
+          destinationMac: DIRECTOR.mac,
+          sourceMac: CLIENT_MAC,
+          router,
+          vip: VIP,
+          type: 3,
+          quoted,
+        });
+        assert.equal(assertSent(director, error), went);
+      }
+    }
+  }
+  using director = await directorFor({ services: SERVICES });
+  for (const protocol of [50, 51]) {
+    assertPassed(director, ipsec(CLIENT, protocol), 'other-protocol');
+    assertPassed(director, ipv4Fragment(ipsec(CLIENT, protocol), 1480, false, 9), 'other-protocol');
+  }
+});
+
+test('in IPv6, AH is skipped as an extension header: what is behind it is scheduled and followed', async () => {
+  using director = await directorFor({
+    services: [service(VIP6, 80, SERVERS6, { scheduler: 'rr' }), service(VIP6, 53, SERVERS6, { protocol: 'udp' })],
+  });
+  for (const sourcePort of [1, 2, 3]) {
+    const went = assertSent(
+      director,
+      withExtensions(frame({ destination: VIP6, sourcePort, flags: TCP_FLAG.syn }), [AH]),
+    );
+    const ack = frame({ destination: VIP6, sourcePort, flags: TCP_FLAG.ack });
+    assert.equal(assertSent(director, ack), went);
+    assert.equal(assertSent(director, withExtensions(ack, [DESTINATION_OPTIONS, AH])), went);
+    assert.equal(assertSent(director, withExtensions(ack, [fragmentHeader(0, true, sourcePort), AH])), went);
+    assert.equal(assertSent(director, withExtensions(ack, [fragmentHeader(1448, false, sourcePort), AH])), went);
+  }
+  const datagram = frame({ destination: VIP6, protocol: 'udp', destinationPort: 53 });
+  assertSent(director, withExtensions(datagram, [AH]));
+  assertDropped(director, withExtensions(datagram, [AH]).slice(0, ETHERNET.bytes + 40 + 20), 'truncated');
 });
