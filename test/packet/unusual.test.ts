@@ -623,3 +623,58 @@ test('in IPv6, AH is skipped as an extension header: what is behind it is schedu
   assertSent(director, withExtensions(datagram, [AH]));
   assertDropped(director, withExtensions(datagram, [AH]).slice(0, ETHERNET.bytes + 40 + 20), 'truncated');
 });
+
+test("an ICMP error that is fragmented goes to its flow's real server whole; a large echo goes to the host", async () => {
+  const policies: readonly Partial<Service>[] = [
+    { track: 'moved' },
+    { track: 'all' },
+    { scheduler: 'rr' },
+    { scheduler: 'sh', track: 'moved' },
+    { scheduler: 'wlc', persistence: { timeout: 300 } },
+  ];
+  for (const policy of policies) {
+    const services = [service(VIP, 80, SERVERS, policy), service(VIP6, 80, SERVERS6, policy)];
+    using director = await directorFor({ services });
+    for (const [vip, client, type, echo] of [
+      [VIP, CLIENT, 3, 8],
+      [VIP6, CLIENT6, 2, 128],
+    ] as const) {
+      const part = (whole: Uint8Array, offset: number, more: boolean, id: number): Uint8Array =>
+        vip === VIP ? ipv4Fragment(whole, offset, more, id) : withExtensions(whole, [fragmentHeader(offset, more, id)]);
+      const error = (of: number, port: number): Uint8Array =>
+        icmpError({
+          destinationMac: DIRECTOR.mac,
+          sourceMac: CLIENT_MAC,
+          router: vip === VIP ? ip('10.9.9.9') : ip('fd09::9'),
+          vip,
+          type: of,
+          quoted: replyBeginning(vip, 80, client, port, 6),
+        });
+      // Several flows and ids, so that no server is met by chance.
+      for (let port = 1; port <= 6; port += 1) {
+        const flow = { source: client, destination: vip, sourcePort: port };
+        const went = assertSent(director, frame({ ...flow, flags: TCP_FLAG.syn }));
+        const message = error(type, port);
+        assertPassed(director, part(message, 480, true, port), 'icmp');
+        assert.equal(assertSent(director, part(message, 0, true, port)), went, JSON.stringify(policy));
+        assert.equal(assertSent(director, part(message, 480, true, port)), went, JSON.stringify(policy));
+        assert.equal(assertSent(director, part(message, 960, false, port)), went, JSON.stringify(policy));
+        // Of another packet, and of an echo.
+        assertPassed(director, part(message, 480, false, port + 100), 'icmp');
+        assertPassed(director, part(error(echo, port), 0, true, port + 200), 'icmp');
+        assertPassed(director, part(error(echo, port), 480, false, port + 200), 'icmp');
+      }
+      // The service of the quote does not exist: the host gets all of it.
+      const quoted = replyBeginning(vip, 81, client, 1, 6);
+      const router = vip === VIP ? ip('10.9.9.9') : ip('fd09::9');
+      const other = icmpError({ destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC, router, vip, type, quoted });
+      assertPassed(director, part(other, 0, true, 300), 'no-service');
+      assertPassed(director, part(other, 480, false, 300), 'no-service');
+    }
+  }
+  using director = await directorFor({ services: SERVICES, fragments: false });
+  const quoted = replyBeginning(VIP, 80, CLIENT, 40_000, 6);
+  const router = ip('10.9.9.9');
+  const error = icmpError({ destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC, router, vip: VIP, type: 3, quoted });
+  assertPassed(director, ipv4Fragment(error, 0, true, 1), 'icmp');
+});
