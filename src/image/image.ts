@@ -13,18 +13,21 @@ import type {
   Model,
   ServicePolicy,
   Timeouts,
+  VlanTag,
 } from '../model/index.js';
 import type { AnswerSource } from './answers.js';
 import type { MarkEntry } from './marks.js';
 import type { Ring } from './ring.js';
 import type { Route } from './routes.js';
-import type { Vlans } from './vlans.js';
 
 /** The part of a model that the data path depends on. */
 export type Compilable = Pick<
   Model,
   'services' | 'markServices' | 'markRules' | 'fragments' | 'vlans' | 'directors' | 'timeouts' | 'flows'
 >;
+
+/** VLANs, each by its tags, the outermost first; or every one. */
+export type Vlans = readonly (readonly VlanTag[])[] | 'all';
 
 /** Everything that packets depend on. */
 export interface Image {

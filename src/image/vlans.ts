@@ -1,10 +1,7 @@
 /** The VLANs whose frames are the director's: those of its real servers, and those for which the host has devices. */
 
 import type { Interface, Vlan, VlanTag } from '../model/index.js';
-import type { Compilable, CompiledService } from './image.js';
-
-/** VLANs, each by its tags, the outermost first; or every one. */
-export type Vlans = readonly (readonly VlanTag[])[] | 'all';
+import type { Compilable, CompiledService, Vlans } from './image.js';
 
 /**
  * Returns the VLANs whose frames the director forwards. As in Linux, which takes them by its VLAN devices for any VIP of
