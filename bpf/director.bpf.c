@@ -114,8 +114,9 @@ static __always_inline bool digest(const struct frame *frame, struct unusual *un
  * traffic passes soon; then whether it can be scheduled; then the service that it is for. NULL when it is for none: it
  * is then counted and has its verdict.
  */
-static __always_inline const struct match *match_unusual(const struct frame *frame, struct unusual *unusual, __u32 copy,
-							 bool is_ipv6, enum verdict *verdict)
+static __always_inline const struct match *match_unusual(struct xdp_md *context, const struct frame *frame,
+							 struct unusual *unusual, __u32 copy, bool is_ipv6,
+							 enum verdict *verdict)
 {
 	const void *services = services_of(copy, is_ipv6);
 	__u32 network = sizeof(struct ethhdr) + frame->tags * TAG_BYTES;
@@ -130,9 +131,9 @@ static __always_inline const struct match *match_unusual(const struct frame *fra
 
 	const void *source = is_ipv6 ? (const void *)&packet->ip6->saddr : &packet->ip->saddr;
 	packet->client = source;
-	enum parse_result result = walk(frame, packet, network, payload, is_ipv6);
+	enum parse_result result = walk(context, packet, network, payload, is_ipv6);
 	if (result == PARSED)
-		result = parse_payload(frame, payload, packet, &unusual->room, is_ipv6);
+		result = parse_payload(context, frame, payload, packet, &unusual->room, is_ipv6);
 	if (result != PARSED) {
 		*verdict = count_verdict(NO_SERVICE, verdict_of(result));
 		return NULL;
@@ -140,8 +141,10 @@ static __always_inline const struct match *match_unusual(const struct frame *fra
 	/* An ICMP error from a martian is as one about it: pick() looks only at the client. */
 	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
 	bool martian = table && is_martian(source, table, copy, is_ipv6);
-	if (unlikely(martian))
+	if (unlikely(martian)) {
 		packet->client = source;
+		packet->by_first = false;
+	}
 	if (!digest(frame, unusual, is_ipv6))
 		return NULL;
 
@@ -150,7 +153,8 @@ static __always_inline const struct match *match_unusual(const struct frame *fra
 		store_fragment(packet, payload, 0, is_ipv6);
 	if (!(match = match_port(services, packet, is_ipv6)) &&
 	    !(match = match_wildcard(services, packet, vip, is_ipv6))) {
-		*verdict = count_verdict(NO_SERVICE, VERDICT_NO_SERVICE);
+		*verdict = count_verdict(NO_SERVICE, is_ipsec(payload->protocol, is_ipv6) ? VERDICT_OTHER_PROTOCOL
+											  : VERDICT_NO_SERVICE);
 		return NULL;
 	}
 	NOTE_STEP(payload->first_fragment ? TRACE_FIRST_FRAGMENT : 0);
@@ -172,7 +176,7 @@ static __always_inline enum verdict direct_unusual(struct xdp_md *context, bool 
 	if (frame.start + sizeof(struct ethhdr) > frame.end)
 		return VERDICT_NOT_OURS;
 	skip_tags(&frame);
-	const struct match *match = match_unusual(&frame, &unusual, copy, is_ipv6, &verdict);
+	const struct match *match = match_unusual(context, &frame, &unusual, copy, is_ipv6, &verdict);
 
 	return match ? forward_dr(context, &frame, &unusual.packet, &unusual.payload, match, copy, is_ipv6, false)
 		     : verdict;
@@ -191,7 +195,14 @@ static __always_inline enum verdict go_on_unusual(struct xdp_md *context)
 
 	if (frame.start + sizeof(struct ethhdr) > frame.end)
 		return VERDICT_NOT_OURS;
-	switch (skip_tags(&frame)) {
+	__be16 type = skip_tags(&frame);
+	if (frame.tags) {
+		enum verdict verdict = end_in_other_vlan(context);
+
+		if (verdict != VERDICT_COUNT)
+			return verdict;
+	}
+	switch (type) {
 	case bpf_htons(ETH_P_IP):
 		if (uses(FEATURE_IPV4))
 			bpf_tail_call_static(context, &programs, PROGRAM_UNUSUAL4);

@@ -85,7 +85,8 @@ static __always_inline bool rewrite_frame(struct xdp_md *context, const struct f
 					  const struct delivery *delivery)
 {
 	void *start = (void *)(long)context->data;
-	__be16 vlan = delivery->egress->vlan, outer = delivery->egress->outer_vlan, priority = 0;
+	__be16 vlan = uses(FEATURE_VLAN) ? delivery->egress->vlan : 0, priority = 0;
+	__be16 outer = uses(FEATURE_VLAN) ? delivery->egress->outer_vlan : 0;
 	__u32 tags = !!vlan + !!outer;
 
 	if (frame->tags) {
@@ -122,8 +123,8 @@ static __always_inline bool rewrite_frame(struct xdp_md *context, const struct f
 /* Whether the frame leaves by another interface, or with other tags than it came. */
 static __always_inline bool changes_egress(const struct frame *frame, const struct delivery *delivery)
 {
-	return (uses(FEATURE_NICS) && delivery->redirects) ||
-	       (uses(FEATURE_VLAN) && (frame->tags || delivery->egress->vlan || delivery->egress->outer_vlan));
+	return frame->tags || (uses(FEATURE_NICS) && delivery->redirects) ||
+	       (uses(FEATURE_VLAN) && (delivery->egress->vlan || delivery->egress->outer_vlan));
 }
 
 /* Sends by another interface or with other tags. False when it cannot. Only VLANs and several interfaces need it. */
@@ -135,7 +136,8 @@ static __always_inline bool send_by_egress(struct xdp_md *context, const struct 
 	__u32 ip_bytes = ip_bytes_of(packet, delivery);
 
 	/* The program's return value is what redirects: this call finds out whether that can be done. */
-	if ((delivery->redirects && bpf_redirect_map(&devices, delivery->egress->ifindex, XDP_PASS) != XDP_REDIRECT) ||
+	if ((uses(FEATURE_NICS) && delivery->redirects &&
+	     bpf_redirect_map(&devices, delivery->egress->ifindex, XDP_PASS) != XDP_REDIRECT) ||
 	    !rewrite_frame(context, frame, delivery))
 		return stop(VERDICT_NO_EGRESS, verdict);
 	count_packet(delivery->destination->number, opens, ip_bytes);
@@ -180,7 +182,7 @@ static __always_inline bool rewrite_and_send(struct xdp_md *context, const struc
 		*verdict = VERDICT_LOCAL;
 		return true;
 	}
-	if (!lean && delivery->egress && changes_egress(frame, delivery))
+	if (!lean && changes_egress(frame, delivery))
 		return send_by_egress(context, frame, packet, delivery, verdict);
 	count_packet(delivery->number, delivery->opens, ip_bytes_of(packet, delivery));
 	if (!lean && decrements_ttl(delivery))
@@ -216,11 +218,13 @@ static __always_inline void note_match(const struct frame *frame, const struct p
 
 /*
  * Whether the later fragments of this packet could go elsewhere: its flow gets no entry, and its slot may not tell the
- * destination.
+ * destination. Or they do not tell their flow, as those of an ICMP error that leaves.
  */
-static __always_inline bool leads_fragments(const struct payload *payload, const struct match *match)
+static __always_inline bool leads_fragments(const struct payload *payload, const struct match *match, bool leaves,
+					    bool is_ipv6)
 {
-	return uses(FEATURE_FLOWS) && payload && payload->first_fragment && match->flags & SERVICE_POLICY;
+	return payload && payload->first_fragment &&
+	       ((uses(FEATURE_FLOWS) && match->flags & SERVICE_POLICY) || (leaves && is_icmp(payload, is_ipv6)));
 }
 
 /*
@@ -248,15 +252,15 @@ static __always_inline enum verdict forward_dr(struct xdp_md *context, const str
 		return verdict == NOT_PLAIN ? verdict
 					    : end(context, verdict, 0, packet->passive, delivery.match->number);
 	NOTE(number, delivery.number);
-	if (leads_fragments(payload, delivery.match))
-		store_fragment(packet, payload, delivery.number, is_ipv6);
 	if (!lean && (uses(FEATURE_VLAN) || uses(FEATURE_NICS))) {
 		delivery.egress = egress_of(delivery.number, copy);
 		if (!delivery.egress)
 			return verdict;
 	}
-	if (may_leave(context, frame, packet, &delivery, lean, &verdict) &&
-	    rewrite_and_send(context, frame, packet, &delivery, lean, &verdict))
+	bool leaves = may_leave(context, frame, packet, &delivery, lean, &verdict);
+	if (leads_fragments(payload, delivery.match, leaves, is_ipv6))
+		store_fragment(packet, payload, delivery.number, is_ipv6);
+	if (leaves && rewrite_and_send(context, frame, packet, &delivery, lean, &verdict))
 		return verdict;
 	return end(context, verdict, verdict == VERDICT_TOO_LONG ? mtu_of(&delivery, lean) : 0, packet->passive,
 		   delivery.match->number);

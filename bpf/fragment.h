@@ -44,6 +44,18 @@ static __always_inline __u32 fragment_entry(__u32 bucket, __u32 way)
 	return index & ((FRAGMENT_WAYS << FRAGMENT_BITS) - 1);
 }
 
+/*
+ * A packet's kind: the protocol of its flow, and the bit of an ICMP error, whose later fragments go where the first one
+ * went and nowhere else: they do not have the client of the quoted packet.
+ */
+#define FRAGMENT_OF_ERROR 0x10000
+
+static __always_inline void take_kind(struct packet *packet, __u32 kind)
+{
+	packet->protocol = kind;
+	packet->by_first = kind & FRAGMENT_OF_ERROR;
+}
+
 /* Returns the index where a packet's bucket begins. */
 static __always_inline __u32 fragment_bucket(__u64 hash)
 {
@@ -52,7 +64,7 @@ static __always_inline __u32 fragment_bucket(__u64 hash)
 
 /*
  * The lower three bytes of the second word belong to the key: id and protocol. Then the time, then the ports. The third
- * word is the number of the first fragment's destination, and the first is XORed with both.
+ * word is the number of the first fragment's destination, and its kind; the first is XORed with both.
  */
 #define FRAGMENT4_KEY 0xffffffULL
 
@@ -69,7 +81,7 @@ static __always_inline struct fragment4_key fragment4_key(const struct iphdr *ip
 	};
 }
 
-static __always_inline bool find_fragment4(const struct iphdr *ip, struct ports *ports, __u32 *went)
+static __always_inline bool find_fragment4(const struct iphdr *ip, struct ports *ports, __u32 *kind, __u32 *went)
 {
 	__u32 zero = 0;
 	const struct fragments4 *table = bpf_map_lookup_elem(&fragments4, &zero);
@@ -87,6 +99,7 @@ static __always_inline bool find_fragment4(const struct iphdr *ip, struct ports 
 		    is_recent(second >> 24, now)) {
 			*ports = ports_of(second >> 32);
 			*went = third;
+			*kind = third >> 32;
 			return true;
 		}
 	}
@@ -94,7 +107,7 @@ static __always_inline bool find_fragment4(const struct iphdr *ip, struct ports 
 }
 
 /* Remembers a first fragment's ports: in its own entry, in a free one, or in that of the oldest packet. */
-static __noinline void store_fragment4(const struct iphdr *ip, const struct ports *ports, __u32 went)
+static __noinline void store_fragment4(const struct iphdr *ip, const struct ports *ports, __u64 third)
 {
 	__u32 zero = 0;
 	struct fragments4 *table = bpf_map_lookup_elem(&fragments4, &zero);
@@ -123,12 +136,13 @@ static __noinline void store_fragment4(const struct iphdr *ip, const struct port
 	}
 	volatile struct fragment4 *entry = &table->entry[fragment_entry(bucket, chosen)];
 	__u64 second = key.rest | (__u64)now << 24 | (__u64)ports_word(ports) << 32;
-	SET(entry->words[0], key.addresses ^ second ^ went);
+	SET(entry->words[0], key.addresses ^ second ^ third);
 	SET(entry->words[1], second);
-	SET(entry->words[2], went);
+	SET(entry->words[2], third);
 }
 
-/* Words 0 to 3: the addresses. 4: id, ports. 5: protocol, time. 6: where the first went. 7: the XOR of all others. */
+/* Words 0 to 3: the addresses. 4: id, ports. 5: protocol, time, the rest of the kind. 6: where the first went. 7: the
+ * XOR of all others. */
 struct fragment6_key {
 	__u64 source[2];
 	__u64 destination[2];
@@ -166,7 +180,7 @@ static __always_inline bool is_fragment6(const volatile struct fragment6 *entry,
 		(destination1 ^ key->destination[1]) | ((__u32)rest[0] ^ key->id) | (sum ^ entry->words[7])) == 0;
 }
 
-static __noinline bool find_fragment6(const struct ipv6hdr *ip6, __be32 id, struct ports *ports, __u8 *protocol,
+static __noinline bool find_fragment6(const struct ipv6hdr *ip6, __be32 id, struct ports *ports, __u32 *kind,
 				      __u32 *went)
 {
 	__u32 zero = 0;
@@ -184,7 +198,7 @@ static __noinline bool find_fragment6(const struct ipv6hdr *ip6, __be32 id, stru
 		if (is_fragment6(&table->entry[fragment_entry(bucket, way)], &key, rest) &&
 		    is_recent(rest[1] >> 8, now)) {
 			*ports = ports_of(rest[0] >> 32);
-			*protocol = rest[1];
+			*kind = rest[1] & ~0xff00U;
 			*went = rest[2];
 			return true;
 		}
@@ -192,7 +206,7 @@ static __noinline bool find_fragment6(const struct ipv6hdr *ip6, __be32 id, stru
 	return false;
 }
 
-static __noinline void store_fragment6(const struct ipv6hdr *ip6, __be32 id, const struct ports *ports, __u8 protocol,
+static __noinline void store_fragment6(const struct ipv6hdr *ip6, __be32 id, const struct ports *ports, __u32 kind,
 				       __u32 went)
 {
 	__u32 zero = 0;
@@ -219,7 +233,7 @@ static __noinline void store_fragment6(const struct ipv6hdr *ip6, __be32 id, con
 		}
 	}
 	volatile struct fragment6 *entry = &table->entry[fragment_entry(bucket, chosen)];
-	__u64 first = (__u64)ports_word(ports) << 32 | key.id, second = (__u64)now << 8 | protocol;
+	__u64 first = (__u64)ports_word(ports) << 32 | key.id, second = (__u64)now << 8 | kind;
 	SET(entry->words[0], key.source[0]);
 	SET(entry->words[1], key.source[1]);
 	SET(entry->words[2], key.destination[0]);
@@ -231,12 +245,20 @@ static __noinline void store_fragment6(const struct ipv6hdr *ip6, __be32 id, con
 	    key.source[0] ^ key.source[1] ^ key.destination[0] ^ key.destination[1] ^ first ^ second ^ went);
 }
 
+/* Whether a payload is ICMP of its family. */
+static __always_inline bool is_icmp(const struct payload *payload, bool is_ipv6)
+{
+	return payload->protocol == (is_ipv6 ? IPPROTO_ICMP6 : IPPROTO_ICMP);
+}
+
 /* Remembers a first fragment's ports, and the number of its destination, or 0. `is_ipv6` is a constant. */
 static __always_inline void store_fragment(const struct packet *packet, const struct payload *payload, __u32 went,
 					   bool is_ipv6)
 {
+	__u32 kind = packet->protocol | is_icmp(payload, is_ipv6) * FRAGMENT_OF_ERROR;
+
 	if (is_ipv6)
-		store_fragment6(packet->ip6, payload->id, packet->ports, packet->protocol, went);
+		store_fragment6(packet->ip6, payload->id, packet->ports, kind, went);
 	else
-		store_fragment4(packet->ip, packet->ports, went);
+		store_fragment4(packet->ip, packet->ports, went | (__u64)kind << 32);
 }

@@ -6,8 +6,6 @@
 
 #include "walk.h"
 
-#define IPPROTO_ICMP6 58 /* RFC 4443 */
-
 /* The first eight bytes of ICMP and of ICMPv6; in errors the quoted packet follows (RFC 792, RFC 4443). */
 struct icmp {
 	__u8 type;
@@ -25,13 +23,26 @@ struct icmp {
 #define ICMP6_UNREACHABLE 1
 #define ICMP6_PARAMETER_PROBLEM 4
 
+/* Makes a packet of IPsec one of the client's IKE, which it does not change. */
+static __always_inline void take_ike_ports(struct packet *packet, struct ports *room)
+{
+	*room = (struct ports){.source = bpf_htons(IKE_PORT), .destination = bpf_htons(IKE_PORT)};
+	packet->ports = room;
+	packet->protocol = IPPROTO_UDP;
+	packet->passive = true;
+}
+
 /* Reads the ports of the packet that an error quotes, and swaps them: the real server sent it, against the flow. */
 static __always_inline bool take_quoted_ports(const struct frame *frame, const struct payload *quoted,
-					      struct packet *packet, struct ports *turned)
+					      struct packet *packet, struct ports *turned, bool is_ipv6)
 {
 	/* An error quotes at least eight bytes of the transport header (RFC 792), and no more are needed. */
 	const struct ports *ports = at(frame, quoted->offset, 8);
 
+	if (ports && is_ipsec(quoted->protocol, is_ipv6)) {
+		take_ike_ports(packet, turned);
+		return true;
+	}
 	if (!ports || quoted->later_fragment || (quoted->protocol != IPPROTO_TCP && quoted->protocol != IPPROTO_UDP))
 		return false;
 	packet->protocol = quoted->protocol;
@@ -60,7 +71,7 @@ static __always_inline bool parse_icmp(const struct frame *frame, __u32 offset, 
 	if (walk_ipv4(quoted, offset + sizeof(struct icmp), &payload) != PARSED)
 		return false;
 	packet->client = &quoted->daddr;
-	return take_quoted_ports(frame, &payload, packet, turned);
+	return take_quoted_ports(frame, &payload, packet, turned, false);
 }
 
 static __always_inline bool is_icmp6_error(__u8 type)
@@ -75,8 +86,8 @@ static __always_inline bool same_ipv6(const struct in6_addr *a, const struct in6
 	return ((left[0] ^ right[0]) | (left[1] ^ right[1])) == 0;
 }
 
-static __always_inline bool parse_icmp6(const struct frame *frame, __u32 offset, struct packet *packet,
-					struct ports *turned)
+static __always_inline bool parse_icmp6(struct xdp_md *context, const struct frame *frame, __u32 offset,
+					struct packet *packet, struct ports *turned)
 {
 	const struct icmp *icmp = at(frame, offset, sizeof(*icmp));
 	const struct ipv6hdr *quoted = at(frame, offset + sizeof(struct icmp), sizeof(*quoted));
@@ -85,8 +96,8 @@ static __always_inline bool parse_icmp6(const struct frame *frame, __u32 offset,
 	if (!icmp || !quoted || !is_icmp6_error(icmp->type) || quoted->version != 6 ||
 	    !same_ipv6(&quoted->saddr, &packet->ip6->daddr))
 		return false;
-	if (walk_ipv6(frame, offset + sizeof(struct icmp), quoted->nexthdr, &payload) != PARSED)
+	if (walk_ipv6(context, offset + sizeof(struct icmp), quoted->nexthdr, &payload) != PARSED)
 		return false;
 	packet->client = &quoted->daddr;
-	return take_quoted_ports(frame, &payload, packet, turned);
+	return take_quoted_ports(frame, &payload, packet, turned, true);
 }

@@ -509,13 +509,22 @@ struct mac_above {
 /* VRRP has 255 virtual MACs of each family in a network. */
 #define MAX_MACS_ABOVE 512
 
+/*
+ * How many VLANs there is room for; a power of two. A VLAN is a word: the tag's id with the bit of an 802.1ad tag, and
+ * of two tags the outer one's in the upper half.
+ */
+#define MAX_VLANS 4096
+#define VLAN_SERVICE_TAG 0x1000
+
 /* All interfaces, each where its index times the multiplier falls: the control plane finds one without collisions. */
 struct nics {
 	__u32 multiplier;
-	__u32 first; /* the place of the first interface */
-	__u32 zero[2];
+	__u32 first;      /* the place of the first interface */
+	__u32 every_vlan; /* 1: frames of every VLAN are the director's */
+	__u32 zero;
 	struct nic entry[1 << NIC_BITS];
 	struct mac_above above[MAX_MACS_ABOVE];
+	__u32 vlans[MAX_VLANS]; /* the director's, in order; behind the last one words that are greater than all */
 };
 
 /* Buckets that limit the answers to one client each, and how their words are split: a hash of the client, and a time.

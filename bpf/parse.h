@@ -93,6 +93,7 @@ struct packet {
 	__u8 event;                /* then: enum flow_event */
 	__u8 steady;               /* then: steady_state() */
 	bool opens;                /* then: opens_flow() */
+	bool by_first; /* a later fragment of an ICMP error: goes where the first one went, or to the host */
 	/* A later fragment's: the number of the destination that the first one went to, where it was kept; else 0. */
 	__u32 first_went;
 };

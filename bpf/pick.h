@@ -72,6 +72,18 @@ static __always_inline void follow_past_ghosts(const struct frame *frame, const 
 }
 
 /*
+ * Picks the destination that the first fragment of an ICMP error went to. False when it went to none, or that takes no
+ * packets any more.
+ */
+static __always_inline bool pick_by_first(const struct packet *packet, struct delivery *delivery)
+{
+	delivery->destination = destination_numbered(delivery->table, packet->first_went);
+	delivery->number = delivery->destination->number;
+	NOTE_STEP(TRACE_FIRST_WENT);
+	return delivery->number && delivery->number == packet->first_went;
+}
+
+/*
  * Picks the destination. False when there is none: the packet then has its verdict. `plain`, a constant: a plain packet
  * whose client may be a martian, or that meets a ghost, starts again as an unusual one. Both are rare, and their calls
  * here would cost each packet 1 to 2 ns, in registers.
@@ -82,6 +94,8 @@ static __always_inline bool pick(struct xdp_md *context, const struct frame *fra
 	__u8 flags = delivery->match->flags;
 	bool picked;
 
+	if (!plain && packet->by_first)
+		return pick_by_first(packet, delivery) || stop(VERDICT_ICMP, verdict);
 	if (uses(FEATURE_FLOWS) && flags & SERVICE_TRACK) {
 		picked = pick_by_entry(packet, delivery);
 	} else {

@@ -27,8 +27,12 @@ static __always_inline bool take_first_bytes(const struct frame *frame, const vo
 
 /* Reads the ports of a TCP or UDP header. `is_ipv6` is a constant. */
 static __always_inline enum parse_result take_ports(const struct frame *frame, const struct payload *payload,
-						    struct packet *packet, bool is_ipv6)
+						    struct packet *packet, struct ports *room, bool is_ipv6)
 {
+	if (is_ipsec(payload->protocol, is_ipv6)) {
+		take_ike_ports(packet, room);
+		return PARSED;
+	}
 	if (payload->protocol != IPPROTO_TCP && payload->protocol != IPPROTO_UDP)
 		return PARSE_OTHER_PROTOCOL;
 	const void *transport = at(frame, payload->offset, sizeof(struct udphdr));
@@ -44,45 +48,46 @@ static __always_inline enum parse_result take_ports(const struct frame *frame, c
 static __always_inline enum parse_result take_first_ports(const struct payload *payload, struct packet *packet,
 							  struct ports *room, bool is_ipv6)
 {
+	__u32 kind = 0;
+	bool found = is_ipv6 ? find_fragment6(packet->ip6, payload->id, room, &kind, &packet->first_went)
+			     : find_fragment4(packet->ip, room, &kind, &packet->first_went);
+
 	packet->ports = room;
 	packet->passive = true;
-	if (is_ipv6)
-		return find_fragment6(packet->ip6, payload->id, room, &packet->protocol, &packet->first_went)
-			       ? PARSED
-			       : PARSE_FRAGMENT;
-	packet->protocol = payload->protocol;
-	return find_fragment4(packet->ip, room, &packet->first_went) ? PARSED : PARSE_FRAGMENT;
+	take_kind(packet, kind);
+	if (found)
+		return PARSED;
+	return is_icmp(payload, is_ipv6) ? PARSE_ICMP : PARSE_FRAGMENT;
 }
 
 /* Whether a fragment can be of TCP or UDP: a later one of IPv6 names the header that its first begins with. */
 static __always_inline bool may_be_transport(__u8 protocol)
 {
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPV6_HOP_BY_HOP ||
-	       protocol == IPV6_ROUTING || protocol == IPV6_DESTINATION_OPTIONS;
+	       protocol == IPV6_ROUTING || protocol == IPV6_DESTINATION_OPTIONS || protocol == IPV6_AUTHENTICATION;
 }
 
 /*
  * Reads the ports, and the client of an ICMP error. `room` is for ports that the frame does not have in this order.
  * `is_ipv6` is a constant.
  */
-static __always_inline enum parse_result parse_payload(const struct frame *frame, const struct payload *payload,
-						       struct packet *packet, struct ports *room, bool is_ipv6)
+static __always_inline enum parse_result parse_payload(struct xdp_md *context, const struct frame *frame,
+						       const struct payload *payload, struct packet *packet,
+						       struct ports *room, bool is_ipv6)
 {
 	bool fragment = payload->first_fragment || payload->later_fragment;
-	bool icmp = payload->protocol == (is_ipv6 ? IPPROTO_ICMP6 : IPPROTO_ICMP);
+	bool icmp = is_icmp(payload, is_ipv6);
 
-	/* A large echo is the host's. An error is too short to be fragmented (RFC 1812, 4.3.2.3). */
-	if (fragment && icmp)
-		return PARSE_ICMP;
-	if (fragment && !may_be_transport(payload->protocol))
+	if (fragment && !icmp && !may_be_transport(payload->protocol))
 		return PARSE_OTHER_PROTOCOL;
+	/* Without their first, fragments of ICMP are the host's, as a large echo is. */
 	if (fragment && !uses(FEATURE_FRAGMENTS))
-		return PARSE_FRAGMENT;
+		return icmp ? PARSE_ICMP : PARSE_FRAGMENT;
 	if (payload->later_fragment)
 		return take_first_ports(payload, packet, room, is_ipv6);
 	if (!icmp)
-		return take_ports(frame, payload, packet, is_ipv6);
-	return (is_ipv6 ? parse_icmp6(frame, payload->offset, packet, room)
+		return take_ports(frame, payload, packet, room, is_ipv6);
+	return (is_ipv6 ? parse_icmp6(context, frame, payload->offset, packet, room)
 			: parse_icmp(frame, payload->offset, packet, room))
 		       ? PARSED
 		       : PARSE_ICMP;

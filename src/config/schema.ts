@@ -36,7 +36,8 @@ export const configSchema = z
         description: 'Whether later fragments of a packet follow the first one (default) or go to the host.',
       }),
       vlans: z.boolean({ error: 'must be true or false' }).optional().meta({
-        description: 'Whether packets in VLAN-tagged frames are scheduled. Default: if a real server is on a VLAN.',
+        description:
+          'Whether packets in VLAN-tagged frames are scheduled, of whatever VLAN. Default: those of the VLANs of real servers, and of the VLAN devices of this host.',
       }),
       directors: z
         .array(director, { error: 'must be a list of IP or MAC addresses' })

@@ -28,6 +28,7 @@ import { type MarkEntry, markEntries } from './marks.js';
 import { MAX_MEMBERS } from './ring.js';
 import { ringFor, type Rings, slotsFor } from './rings.js';
 import { isSameRoute, type Router, routerOf } from './routes.js';
+import { ownVlans } from './vlans.js';
 
 /**
  * Compiles a model for the world that it is in.
@@ -50,6 +51,7 @@ export function compile(model: Compilable, world: World): Image {
     own: ownAddresses(services, entries, world),
     answerSources: answerSourcesOf(interfaces, wanted, entries),
     icmpLimits: world.icmpLimits,
+    vlans: ownVlans(model, services, interfaces),
     directors: (model.directors ?? []).flatMap((each) => macOfDirector(each, world) ?? []),
     features: featuresFor(model, services, interfaces),
     flows: { ipv4: flowsFor(4, wanted, model), ipv6: flowsFor(6, wanted, model) },

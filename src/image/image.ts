@@ -13,6 +13,7 @@ import type {
   Model,
   ServicePolicy,
   Timeouts,
+  VlanTag,
 } from '../model/index.js';
 import type { AnswerSource } from './answers.js';
 import type { MarkEntry } from './marks.js';
@@ -24,6 +25,9 @@ export type Compilable = Pick<
   Model,
   'services' | 'markServices' | 'markRules' | 'fragments' | 'vlans' | 'directors' | 'timeouts' | 'flows'
 >;
+
+/** VLANs, each by its tags, the outermost first; or every one. */
+export type Vlans = readonly (readonly VlanTag[])[] | 'all';
 
 /** Everything that packets depend on. */
 export interface Image {
@@ -37,6 +41,8 @@ export interface Image {
   readonly interfaces: readonly Interface[];
   /** Addresses that no client can have: this host's, without VIPs, in order. */
   readonly own: readonly IpAddress[];
+  /** The VLANs whose frames are the director's. */
+  readonly vlans: Vlans;
   /** MACs of other directors. */
   readonly directors: readonly MacAddress[];
   /** Bits of enum feature: what the program must be able to do. */

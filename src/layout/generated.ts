@@ -1,16 +1,18 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x3de4d52bf62ce0ebn;
+export const fingerprint = 0x3681f88699e65508n;
 
 /** struct nics */
 export const nics = {
-  byteLength: 20496,
+  byteLength: 36880,
   multiplier: { offset: 0, size: 4 },
   first: { offset: 4, size: 4 },
-  zero: { offset: 8, size: 8, stride: 4 },
+  everyVlan: { offset: 8, size: 4 },
+  zero: { offset: 12, size: 4 },
   entry: { offset: 16, size: 12288, stride: 48 },
   above: { offset: 12304, size: 8192, stride: 16 },
+  vlans: { offset: 20496, size: 16384, stride: 4 },
 } as const;
 
 /** struct nic */
@@ -208,13 +210,13 @@ export const counter = {
 /** struct verdicts */
 export const verdicts = {
   byteLength: 0,
-  service: { offset: 0, size: 0, stride: 216 },
+  service: { offset: 0, size: 0, stride: 224 },
 } as const;
 
 /** struct service_verdicts */
 export const serviceVerdicts = {
-  byteLength: 216,
-  count: { offset: 0, size: 216, stride: 8 },
+  byteLength: 224,
+  count: { offset: 0, size: 224, stride: 8 },
 } as const;
 
 /** struct flow_counter */
@@ -408,25 +410,26 @@ export const verdict = {
   'no-destination': 5,
   dropped: 6,
   'other-host': 7,
-  'from-director': 8,
-  'from-real-server': 9,
-  martian: 10,
-  icmp: 11,
-  'other-protocol': 12,
-  fragment: 13,
-  extension: 14,
-  'too-long': 15,
-  ttl: 16,
-  'no-egress': 17,
-  'no-flow': 18,
-  'flows-full': 19,
-  'service-gone': 20,
-  truncated: 21,
-  malformed: 22,
-  unresolved: 23,
-  limited: 24,
-  unanswered: 25,
-  'not-fragmented': 26,
+  'other-vlan': 8,
+  'from-director': 9,
+  'from-real-server': 10,
+  martian: 11,
+  icmp: 12,
+  'other-protocol': 13,
+  fragment: 14,
+  extension: 15,
+  'too-long': 16,
+  ttl: 17,
+  'no-egress': 18,
+  'no-flow': 19,
+  'flows-full': 20,
+  'service-gone': 21,
+  truncated: 22,
+  malformed: 23,
+  unresolved: 24,
+  limited: 25,
+  unanswered: 26,
+  'not-fragmented': 27,
 } as const;
 
 /** enum feature */

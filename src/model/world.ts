@@ -3,11 +3,19 @@
 import type { Family, IpAddress, MacAddress } from './address.js';
 import type { Vlan } from './service.js';
 
+/** A VLAN tag of 802.1Q, or of 802.1ad: a service tag. */
+export interface VlanTag {
+  readonly id: number;
+  readonly service: boolean;
+}
+
 /** A device of this host above an interface: a macvlan or VLAN device on it, the bond or bridge that it is a member of. */
 export interface DeviceAbove {
   readonly name: string;
   readonly mac: MacAddress;
   readonly addresses: readonly IpAddress[];
+  /** The tags of the frames that a VLAN device takes, the outermost first. */
+  readonly vlan?: readonly VlanTag[];
 }
 
 /** A network interface of this host. */
@@ -22,7 +30,7 @@ export interface Interface {
   readonly group: number;
   /** The addresses of this host from which to answer what comes by this interface, the best first. VIPs may be among them. */
   readonly addresses?: readonly IpAddress[];
-  /** The devices above it that are up and have addresses. Those that have a VIP make their MAC the director's. */
+  /** The devices above it that are up, and have addresses or are VLAN devices. Those with a VIP make their MAC the director's. */
   readonly above?: readonly DeviceAbove[];
 }
 

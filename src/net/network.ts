@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { compareIp, type DeviceAbove, type Interface, type IpAddress } from '../model/index.js';
+import { compareIp, type DeviceAbove, type Interface, type IpAddress, type VlanTag } from '../model/index.js';
 import { type NetlinkMessage, NLM_F_CREATE, NLM_F_REPLACE } from './netlink.js';
 import { type Peer, Peers } from './peers.js';
 import {
@@ -248,26 +248,29 @@ export class Network implements Disposable {
     };
   }
 
-  /** Returns the devices above a link, directly or through others, that are up and have addresses. */
+  /** Returns the devices above a link, directly or through others, that are up, and have addresses or are VLAN devices. */
   #above(link: Link): DeviceAbove[] {
     const links = [...this.#links.values()];
-    const above = new Set<Link>();
-    const climb = (from: Link): void => {
+    // With the tags that their frames have on the link.
+    const above = new Map<Link, readonly VlanTag[]>();
+    const climb = (from: Link, tags: readonly VlanTag[]): void => {
       for (const next of links) {
         if ((next.lower === from.ifindex || next.ifindex === from.master) && !above.has(next) && next !== link) {
-          above.add(next);
-          climb(next);
+          const own = next.vlan === undefined ? [] : [{ id: next.vlan.id, service: next.vlan.service }];
+          above.set(next, [...tags, ...own]);
+          climb(next, [...tags, ...own]);
         }
       }
     };
-    climb(link);
+    climb(link, []);
     return [...above]
-      .filter(({ up }) => up)
-      .sort((a, b) => a.ifindex - b.ifindex)
-      .flatMap(({ name, mac, ifindex }) => {
+      .filter(([{ up }]) => up)
+      .sort(([a], [b]) => a.ifindex - b.ifindex)
+      .flatMap(([{ name, mac, ifindex, vlan }, tags]) => {
         const here = [...this.#addresses.values()].filter((each) => each.ifindex === ifindex);
         const addresses = here.map(({ address }) => address).sort(compareIp);
-        return addresses.length === 0 ? [] : [{ name, mac, addresses }];
+        const isVlan = vlan !== undefined;
+        return isVlan || addresses.length > 0 ? [{ name, mac, addresses, ...(isVlan && { vlan: tags }) }] : [];
       });
   }
 

@@ -10,6 +10,7 @@ import { guard } from './guard.js';
 import { type Maps, uses } from './maps.js';
 import { ETHERNET_BYTES, ETHERTYPE, type Frame, type Packet } from './parse.js';
 import { pick } from './pick.js';
+import { takingIndex } from './policy.js';
 import type { Header } from './walk.js';
 
 const PRIORITY_BITS = 0xf000;
@@ -31,7 +32,7 @@ export function forward(
   packet: Packet,
   service: CompiledService,
   ingress: number | undefined,
-  keep: (firstWent: IpAddress) => void,
+  keep: (firstWent: IpAddress, firstService: string) => void,
   follower?: Follower,
 ): Decision {
   const { image } = maps;
@@ -39,7 +40,17 @@ export function forward(
   const { routes, service: asked } = service;
   const arrival = image.interfaces.find(({ ifindex }) => ifindex === ingress);
   const guarded = guard(image, frame, arrival);
-  const { index: destination, verdict, opens } = pick(maps, service, packet, guarded, follower);
+  const byFirst = packet.byFirst === true ? firstIndex(service, packet) : undefined;
+  if (packet.byFirst === true && byFirst === undefined) {
+    return refuse('icmp');
+  }
+  const {
+    index: destination,
+    verdict,
+    opens,
+  } = byFirst !== undefined
+    ? { index: byFirst, verdict: undefined, opens: false }
+    : pick(maps, service, packet, guarded, follower);
   const route = destination === undefined ? undefined : routes[destination]!;
   if (guarded !== undefined) {
     return refuse(guarded);
@@ -52,14 +63,20 @@ export function forward(
     const reason = verdict ?? nobodyTakes(service);
     return reason === 'no-destination' ? answered(reason) : refuse(reason);
   }
+  const led = (): void => {
+    keep(service.destinations[destination!]!.address, service.name);
+  };
   if (!service.tracks && asked.scheduler !== 'maglev') {
-    keep(service.destinations[destination!]!.address);
+    led();
   }
   if (route.action === 'none') {
     return refuse('unresolved');
   }
   const counted = { service, destination: destination!, bytes: header.bytes, opensFlow: opens };
   if (route.action === 'local') {
+    if (packet.ofError) {
+      led();
+    }
     return { verdict: 'local', frame: frame.bytes, ...counted };
   }
   if (macFromBytes(frame.bytes.subarray(6, 12)) === route.mac) {
@@ -74,12 +91,20 @@ export function forward(
   if (decrements && frame.bytes[header.offset + TTL_OFFSET[header.family]]! <= 1) {
     return answered('ttl');
   }
+  if (packet.ofError) {
+    led();
+  }
   const redirects = uses(image, 'nics') && egress.group !== arrival!.group;
   return {
     verdict: redirects ? 'redirected' : 'forwarded',
     frame: rewrite(frame, header, route, uses(image, 'vlan'), decrements),
     ...counted,
   };
+}
+
+/** The destination that the first fragment went to, if it takes packets. */
+function firstIndex(service: CompiledService, { firstWent, firstService }: Packet): number | undefined {
+  return firstService === service.name ? takingIndex(service, firstWent) : undefined;
 }
 
 /** Why a packet is not sent that no destination takes. */
@@ -98,22 +123,22 @@ function mtuOf(image: Image, egress: Interface): { readonly most: number; readon
   return { most: Math.max(shortest, told), told };
 }
 
-/** The frame with other MACs, other tags where `retags`, and one less TTL where `decrements`. */
+/** The frame with other MACs, the tags of its egress with `vlans`, and one less TTL where `decrements`. */
 function rewrite(
   frame: Frame,
   { family, offset, tags }: Header,
   { mac, sourceMac, vlan }: Route & { action: 'forward' },
-  retags: boolean,
+  vlans: boolean,
   decrements: boolean,
 ): Uint8Array {
   const { bytes, view: before } = frame;
   const priority = tags > 0 ? before.getUint16(ETHERNET_BYTES) & PRIORITY_BITS : 0;
   const wanted = [
-    ...(vlan?.outer === undefined ? [] : [[ETHERTYPE.service, priority | vlan.outer]]),
-    ...(vlan === undefined || vlan.id === 0 ? [] : [[ETHERTYPE.vlan, priority | vlan.id]]),
+    ...(!vlans || vlan?.outer === undefined ? [] : [[ETHERTYPE.service, priority | vlan.outer]]),
+    ...(!vlans || vlan === undefined || vlan.id === 0 ? [] : [[ETHERTYPE.vlan, priority | vlan.id]]),
   ].flat();
-  const words = retags ? [...wanted, family === 4 ? ETHERTYPE.ipv4 : ETHERTYPE.ipv6] : [before.getUint16(12)];
-  const packet = bytes.subarray(retags ? offset : ETHERNET_BYTES);
+  const words = [...wanted, family === 4 ? ETHERTYPE.ipv4 : ETHERTYPE.ipv6];
+  const packet = bytes.subarray(offset);
   const start = 12 + words.length * 2;
   const sent = new Uint8Array(start + packet.length);
   sent.set(macBytes(mac), 0);

@@ -2,7 +2,7 @@
 
 import { type Image, macsAbove } from '../image/index.js';
 import type { VerdictName } from '../layout/index.js';
-import { type Interface, macFromBytes } from '../model/index.js';
+import { type Interface, macFromBytes, type VlanTag } from '../model/index.js';
 import { uses } from './maps.js';
 import type { Frame } from './parse.js';
 
@@ -15,4 +15,17 @@ export function guard(image: Image, { bytes }: Frame, arrival: Interface | undef
   }
   const isFromDirector = uses(image, 'directors') && image.directors.includes(macFromBytes(bytes.subarray(6, 12)));
   return isFromDirector ? 'from-director' : undefined;
+}
+
+/** Whether a VLAN is the director's; the untagged LAN always is. */
+export function isOwnVlan({ vlans }: Image, tags: readonly VlanTag[]): boolean {
+  return (
+    tags.length === 0 ||
+    vlans === 'all' ||
+    vlans.some((own) => own.length === tags.length && own.every((tag, i) => isSameTag(tag, tags[i]!)))
+  );
+}
+
+function isSameTag(a: VlanTag, b: VlanTag): boolean {
+  return a.id === b.id && a.service === b.service;
 }

@@ -1,7 +1,7 @@
 /** ICMP errors go where the flow goes whose packet they quote: the twin of bpf/icmp.h. */
 
 import { addressesAt, type Frame, IP_HEADER, type ParsedPacket, portsAt, protocolOf } from './parse.js';
-import { type Header, walk } from './walk.js';
+import { type Header, isIpsec, walk } from './walk.js';
 
 export const ICMP_PROTOCOL = { 4: 1, 6: 58 } as const;
 export const ICMP_BYTES = 8;
@@ -9,6 +9,8 @@ export const ICMP_BYTES = 8;
 const ERROR_TYPES: Record<4 | 6, readonly number[]> = { 4: [3, 4, 11, 12], 6: [1, 2, 3, 4] };
 /** An error quotes at least so much of the transport header (RFC 792). */
 const QUOTED_BYTES = 8;
+/** RFC 7296. */
+const IKE_PORT = 500;
 
 /** The flow that the ICMP error at an offset is about; undefined for all other ICMP. */
 export function quotedFlow(frame: Frame, { family, destination }: Header, offset: number): ParsedPacket | undefined {
@@ -24,6 +26,9 @@ export function quotedFlow(frame: Frame, { family, destination }: Header, offset
   if (typeof payload !== 'object' || payload.fragment === 'later' || bytes.length < payload.offset + QUOTED_BYTES) {
     return undefined;
   }
+  if (isIpsec(family, payload.protocol)) {
+    return ikeOf(quoted.destination);
+  }
   const protocol = protocolOf(payload.protocol);
   // The real server sent it: the flow's other direction.
   const { source: service, destination: client } = portsAt(frame, payload.offset);
@@ -36,4 +41,15 @@ export function quotedFlow(frame: Frame, { family, destination }: Header, offset
       opens: false,
     }
   );
+}
+
+/** The packet of a client's IKE as which one of IPsec counts. It changes nothing. */
+export function ikeOf(client: Uint8Array): ParsedPacket {
+  return {
+    protocol: 'udp',
+    client,
+    ports: { source: IKE_PORT, destination: IKE_PORT },
+    event: 'passive',
+    opens: false,
+  };
 }

@@ -27,7 +27,7 @@ export interface RecalledFlow {
 }
 
 /** A first fragment that is remembered already. */
-export type RecalledFragment = Pick<ParsedPacket, 'protocol' | 'ports' | 'firstWent'>;
+export type RecalledFragment = Pick<ParsedPacket, 'protocol' | 'ports' | 'firstWent' | 'byFirst' | 'firstService'>;
 
 /** The state that an oracle begins with. The oracle asks it for entries that it has not seen itself. */
 export interface Recall {

@@ -9,6 +9,8 @@ import { follow } from './follow.js';
 import { forward } from './forward_dr.js';
 import { storeFragment } from './fragment.js';
 import { followGhost, GhostTable, isInTheMiddle, serviceOf } from './ghost.js';
+import { isOwnVlan } from './guard.js';
+import { ICMP_PROTOCOL } from './icmp.js';
 import { endOverloads } from './load.js';
 import { emptyMemory, type Maps, type Recall } from './maps.js';
 import { isMartian } from './martian.js';
@@ -17,7 +19,7 @@ import { type Frame, frameOf, type Packet } from './parse.js';
 import { forgetSchedule, scheduledOf } from './policy.js';
 import { hashedSlot } from './schedule_table.js';
 import { parsePayload } from './unusual.js';
-import { type Header, parseHeader, walk } from './walk.js';
+import { type Header, isIpsec, parseHeader, walk } from './walk.js';
 
 /** The object of a service table's entry. */
 type Match = CompiledService | Ghost;
@@ -84,6 +86,9 @@ export class Oracle {
     if (header === undefined || vip === undefined) {
       return { verdict: 'not-ours', frame: bytes };
     }
+    if (!isOwnVlan(this.#maps.image, header.vlan)) {
+      return { verdict: 'other-vlan', frame: bytes };
+    }
     const payload = walk(frame, header.family, header.offset);
     const packet = typeof payload === 'string' ? payload : parsePayload(this.#maps, frame, header, payload);
     if (typeof packet === 'string') {
@@ -94,18 +99,27 @@ export class Oracle {
     const martian = isMartian(this.#maps.image, header.source);
     const client = martian ? header.source : packet.client;
     const first = typeof payload === 'object' && payload.fragment === 'first' && !martian ? payload : undefined;
-    const keep = (firstWent: IpAddress | undefined): void => {
+    const byFirst = first?.protocol === ICMP_PROTOCOL[header.family];
+    const keep = (firstWent?: IpAddress, firstService?: string): void => {
       if (first !== undefined) {
-        storeFragment(this.#maps, header, first, { protocol, ports, firstWent });
+        storeFragment(this.#maps, header, first, { protocol, ports, firstWent, byFirst, firstService });
       }
     };
     // Also without a service: the later ones follow it to the host.
-    keep(undefined);
+    keep();
     const matches = this.#matches(protocol, vip, ports.destination);
     if (matches.length === 0) {
-      return { verdict: 'no-service', frame: bytes };
+      const ipsec = typeof payload === 'object' && isIpsec(header.family, payload.protocol);
+      return { verdict: ipsec ? 'other-protocol' : 'no-service', frame: bytes };
     }
-    return this.#direct(frame, header, { ...packet, client, vip }, matches, ingress, keep);
+    return this.#direct(
+      frame,
+      header,
+      { ...packet, client, vip, byFirst: packet.byFirst === true && !martian, ofError: byFirst },
+      matches,
+      ingress,
+      keep,
+    );
   }
 
   /** The service that a packet is for, or the ghosts that are asked first, and what is behind the last. */
@@ -121,7 +135,7 @@ export class Oracle {
     packet: Packet,
     matches: readonly Match[],
     ingress: number | undefined,
-    keep: (firstWent: IpAddress) => void,
+    keep: (firstWent: IpAddress, firstService: string) => void,
   ): Decision {
     const { protocol, vip } = packet;
     let passed: Ghost | undefined;

@@ -56,11 +56,16 @@ export interface ParsedPacket {
   readonly opens: boolean;
   /** A later fragment's: the real server that the first one went to, where it was kept. */
   readonly firstWent?: IpAddress | undefined;
+  /** Whether it is one of an ICMP error: it goes there, to a real server of `firstService`, or to the host. */
+  readonly byFirst?: boolean;
+  readonly firstService?: string | undefined;
 }
 
 /** A packet with the VIP that it is for. */
 export interface Packet extends ParsedPacket {
   readonly vip: IpAddress;
+  /** Whether it is the first fragment of an ICMP error. */
+  readonly ofError: boolean;
 }
 
 export function frameOf(bytes: Uint8Array): Frame {

@@ -2,34 +2,35 @@
 
 import type { VerdictName } from '../layout/index.js';
 import { findFragment } from './fragment.js';
-import { ICMP_PROTOCOL, quotedFlow } from './icmp.js';
+import { ICMP_PROTOCOL, ikeOf, quotedFlow } from './icmp.js';
 import { type Maps, uses } from './maps.js';
 import { type Frame, type ParsedPacket, parseTransport, protocolOf } from './parse.js';
-import type { Header, Payload } from './walk.js';
+import { type Header, isIpsec, type Payload } from './walk.js';
 
 /** Headers that a later fragment of IPv6 names when its first begins with one. */
-const EXTENSIONS: readonly number[] = [0, 43, 60];
+const EXTENSIONS: readonly number[] = [0, 43, 51, 60];
 
 /** Reads which flow a packet is of; a verdict when it cannot be scheduled. */
 export function parsePayload(maps: Maps, frame: Frame, header: Header, payload: Payload): ParsedPacket | VerdictName {
   const { protocol: number, offset, fragment } = payload;
   const isIcmp = number === ICMP_PROTOCOL[header.family];
-  // A large echo is the host's. An error is too short to be fragmented (RFC 1812, 4.3.2.3).
-  if (fragment !== undefined && isIcmp) {
-    return 'icmp';
-  }
-  if (fragment !== undefined && protocolOf(number) === undefined && !EXTENSIONS.includes(number)) {
+  if (fragment !== undefined && !isIcmp && protocolOf(number) === undefined && !EXTENSIONS.includes(number)) {
     return 'other-protocol';
   }
   if (fragment !== undefined && !uses(maps.image, 'fragments')) {
-    return 'fragment';
+    return isIcmp ? 'icmp' : 'fragment';
   }
   if (fragment === 'later') {
     const first = findFragment(maps, header, payload);
-    return first === undefined ? 'fragment' : { ...first, client: header.source, event: 'passive', opens: false };
+    // Without their first, fragments of ICMP are the host's, as a large echo is.
+    const missing = isIcmp ? 'icmp' : 'fragment';
+    return first === undefined ? missing : { ...first, client: header.source, event: 'passive', opens: false };
   }
   if (isIcmp) {
     return quotedFlow(frame, header, offset) ?? 'icmp';
+  }
+  if (isIpsec(header.family, number)) {
+    return ikeOf(header.source);
   }
   const protocol = protocolOf(number);
   if (protocol === undefined) {

@@ -2,14 +2,18 @@
 
 import type { Image } from '../image/index.js';
 import type { VerdictName } from '../layout/index.js';
-import type { Family } from '../model/index.js';
+import type { Family, VlanTag } from '../model/index.js';
 import { uses } from './maps.js';
 import { addressesAt, type Addresses, ETHERNET_BYTES, ETHERTYPE, type Frame, IP_HEADER } from './parse.js';
 
 export const TAG_BYTES = 4;
 const MAX_TAGS = 2;
+/** The id in a tag (IEEE 802.1Q, 9.6). */
+const TAG_ID = 0xfff;
 /** Next-header values of extension headers (RFC 8200). */
-const NEXT = { hopByHop: 0, routing: 43, fragment: 44, destinationOptions: 60 } as const;
+const NEXT = { hopByHop: 0, routing: 43, fragment: 44, authentication: 51, destinationOptions: 60 } as const;
+/** Protocols of IPsec: ESP and AH. In IPv6, AH is an extension header. */
+const IPSEC: readonly number[] = [50, 51];
 const MAX_EXTENSION_HEADERS = 6;
 
 /** The outer IP header: where it is and what it says. */
@@ -17,6 +21,8 @@ export interface Header extends Addresses {
   readonly family: Family;
   readonly offset: number;
   readonly tags: number;
+  /** Its VLAN's tags, the outermost first; none on the untagged LAN. Tags with id 0 name no VLAN (IEEE 802.1Q, 6.8). */
+  readonly vlan: readonly VlanTag[];
   /** The length of the IP packet. */
   readonly bytes: number;
 }
@@ -38,10 +44,15 @@ export function parseHeader(image: Image, frame: Frame): Header | undefined {
   }
   let type = view.getUint16(12);
   let tags = 0;
-  while (uses(image, 'vlan') && tags < MAX_TAGS && (type === ETHERTYPE.vlan || type === ETHERTYPE.service)) {
+  const vlan: VlanTag[] = [];
+  while (tags < MAX_TAGS && (type === ETHERTYPE.vlan || type === ETHERTYPE.service)) {
     const at = ETHERNET_BYTES + tags * TAG_BYTES;
     if (bytes.length < at + TAG_BYTES) {
       return undefined;
+    }
+    const id = view.getUint16(at) & TAG_ID;
+    if (id !== 0) {
+      vlan.push({ id, service: type === ETHERTYPE.service });
     }
     tags += 1;
     type = view.getUint16(at + 2);
@@ -53,7 +64,7 @@ export function parseHeader(image: Image, frame: Frame): Header | undefined {
   }
   // IPv4 has the whole packet's length, IPv6 the length of what follows its header.
   const length = family === 4 ? view.getUint16(offset + 2) : IP_HEADER[6].bytes + view.getUint16(offset + 4);
-  return { family, offset, tags, bytes: length, ...addressesAt(frame, family, offset) };
+  return { family, offset, tags, vlan, bytes: length, ...addressesAt(frame, family, offset) };
 }
 
 /** Walks from an IP header to its payload; a verdict when that cannot be reached. */
@@ -68,7 +79,14 @@ function walkIpv4({ view }: Frame, offset: number): Payload | VerdictName {
   }
   const bits = view.getUint16(offset + 6);
   const protocol = view.getUint8(offset + 9);
-  const fragment = (bits & 0x1fff) !== 0 ? 'later' : (bits & 0x2000) !== 0 ? 'first' : undefined;
+  // Each fragment of IPsec finds its way by itself.
+  const fragment = isIpsec(4, protocol)
+    ? undefined
+    : (bits & 0x1fff) !== 0
+      ? 'later'
+      : (bits & 0x2000) !== 0
+        ? 'first'
+        : undefined;
   const id = `${protocol} ${view.getUint16(offset + 4)}`;
   return { offset: offset + words * 4, protocol, id, ...(fragment && { fragment }) };
 }
@@ -103,9 +121,16 @@ function walkIpv6({ view }: Frame, start: number): Payload | VerdictName {
       if (next === NEXT.routing && view.getUint8(offset + 3) !== 0) {
         return 'extension';
       }
+      const length = view.getUint8(offset + 1);
+      const bytes = next === NEXT.authentication ? (length + 2) * 4 : (length + 1) * 8;
       next = view.getUint8(offset);
-      offset += 8 + view.getUint8(offset + 1) * 8;
+      offset += bytes;
     }
   }
   return 'extension';
+}
+
+/** Whether a packet goes where the client's IKE goes, as in IPVS. */
+export function isIpsec(family: Family, protocol: number): boolean {
+  return family === 4 && IPSEC.includes(protocol);
 }

@@ -39,7 +39,7 @@ export function replyBeginning(
   port: number,
   client: IpAddress,
   clientPort: number,
-  protocol: 6 | 17,
+  protocol: 6 | 17 | 50 | 51,
   bytes = 8,
 ): Uint8Array {
   const transport = new Uint8Array(bytes);

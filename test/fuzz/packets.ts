@@ -30,7 +30,7 @@ import {
   withTtl,
 } from '../../src/packet/index.js';
 import type { Random } from './random.js';
-import { MACS_ABOVE, OTHER_DIRECTORS, OWN_ADDRESSES, type Scene } from './scenes.js';
+import { MACS_ABOVE, OTHER_DIRECTORS, OWN_ADDRESSES, type Scene, VLAN_IDS } from './scenes.js';
 
 const CLIENT_MAC = mac('00:50:00:00:03:00');
 /** MAX_FRAME in test/bpf/fuzz.bpf.c, minus room for VLAN tags. */
@@ -41,6 +41,9 @@ const EXTENSIONS = [
   { number: 60, rest: [0, 1, 4, 0, 0, 0, 0] },
   { number: 60, rest: [1, 1, 12, ...new Array<number>(12).fill(0)] },
   { number: 43, rest: [2, 4, 0, ...new Array<number>(20).fill(0)] },
+  // AH, of 24 and of 16 bytes.
+  { number: 51, rest: [4, ...new Array<number>(22).fill(0)] },
+  { number: 51, rest: [2, ...new Array<number>(14).fill(0)] },
 ] as const;
 
 /** Lengths around the interfaces' MTUs. Only the header has them, not the frame. */
@@ -65,7 +68,7 @@ const ODD_CLIENTS = [
 ].map((each) => parseIpv6(each) ?? ip(each));
 
 /** Bytes that have a meaning as protocol number, type or flags. */
-const TELLING_BYTES = [0, 1, 2, 6, 8, 17, 43, 44, 45, 58, 60, 69, 255] as const;
+const TELLING_BYTES = [0, 1, 2, 6, 8, 17, 43, 44, 45, 50, 51, 58, 60, 69, 255] as const;
 
 /**
  * Makes random frames for a scene. Only few packets of a batch are fragmented, so that the program's bounded table holds all
@@ -103,7 +106,7 @@ export class Packets {
     }
     let frame = random.oneIn(8) ? this.#icmp() : this.#packet();
     while (random.oneIn(4)) {
-      frame = tagged(frame, random.pick([ETHER_TYPE.vlan, ETHER_TYPE.serviceVlan] as const), random.below(0x10000));
+      frame = tagged(frame, random.pick([ETHER_TYPE.vlan, ETHER_TYPE.serviceVlan] as const), this.#tag());
     }
     frame = frame.length > MAX_FRAME ? frame.slice(0, MAX_FRAME) : frame;
     this.#made.push(frame);
@@ -115,6 +118,13 @@ export class Packets {
     const header = etherTypeOf(original) === ETHER_TYPE.ipv6 ? IPV6.bytes : IPV4.bytes;
     const offset = ETHERNET.bytes + header + TCP.flags;
     return offset < original.length ? patched(original, [offset, this.#random.pick(TCP_FLAGS)]) : original;
+  }
+
+  /** A VLAN's id, and now and then a priority. */
+  #tag(): number {
+    const random = this.#random;
+    const id = random.oneIn(8) ? random.below(0x1000) : random.pick(VLAN_IDS);
+    return id | (random.oneIn(2) ? random.below(16) << 12 : 0);
   }
 
   #mutated(original: Uint8Array): Uint8Array {
@@ -157,7 +167,7 @@ export class Packets {
       source: this.#client(service, fragment ? 2 : 5000),
       destination: random.oneIn(20) ? (ipv4 ? ip('10.7.0.200') : ip('fd07::200')) : service.address,
       protocol,
-      sourcePort: random.below(0x10000),
+      sourcePort: random.oneIn(10) ? 500 : random.below(0x10000),
       destinationPort: random.oneIn(6) || service.port === 0 ? random.pick([0, 22, 53, 80, 443]) : service.port,
       flags: random.oneIn(6) ? random.below(256) : random.pick(TCP_FLAGS),
       payload: random.oneIn(6) ? random.pick(QUIC_BEGINNINGS) : random.bytes(random.pick([0, 0, 0, 5, 60])),
@@ -168,6 +178,12 @@ export class Packets {
   }
 
   #ipv4(frame: Uint8Array, fragment: boolean): Uint8Array {
+    const random = this.#random;
+    const ipsec = random.oneIn(25) ? patched(frame, [ETHERNET.bytes + IPV4.protocol, random.pick([50, 51])]) : frame;
+    return this.#ipv4Part(ipsec, fragment);
+  }
+
+  #ipv4Part(frame: Uint8Array, fragment: boolean): Uint8Array {
     const random = this.#random;
     const options = random.oneIn(5) ? withOptions(frame, new Array<number>(4 * (1 + random.below(10))).fill(1)) : frame;
     if (!fragment) {
@@ -201,16 +217,24 @@ export class Packets {
       service.port === 0 ? 80 : service.port,
       this.#client(service, 5000),
       random.below(0x10000),
-      random.oneIn(4) ? random.pick([6, 17]) : service.protocol === 'tcp' ? 6 : 17,
+      random.oneIn(4) ? random.pick([6, 17, 50, 51] as const) : service.protocol === 'tcp' ? 6 : 17,
       random.pick([8, 8, 8, 20, 4]),
     );
-    return icmpError({
+    const isPart = random.oneIn(4);
+    const error = icmpError({
       ...this.#macs(),
-      router: random.oneIn(10) ? this.#client(service, 5000) : ipv4 ? ip('10.9.9.9') : ip('fd09::9'),
+      router: !isPart && random.oneIn(10) ? this.#client(service, 5000) : ipv4 ? ip('10.9.9.9') : ip('fd09::9'),
       vip,
       type: random.pick(ipv4 ? [3, 3, 4, 11, 12, 8, 0] : [1, 2, 2, 3, 4, 128, 135]),
       quoted: random.oneIn(8) ? reply.subarray(0, random.below(reply.length)) : reply,
     });
+    return isPart ? this.#part(error, ipv4) : error;
+  }
+
+  /** Makes a fragment of an ICMP message, all of whose packets are of one router. */
+  #part(frame: Uint8Array, ipv4: boolean): Uint8Array {
+    const [offset, more, id] = [this.#random.pick([0, 0, 480]), this.#random.oneIn(2), this.#random.below(3)];
+    return ipv4 ? ipv4Fragment(frame, offset, more, id) : withExtensions(frame, [fragmentHeader(offset, more, id)]);
   }
 
   #client({ address }: Service, many: number): IpAddress {

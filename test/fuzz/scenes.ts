@@ -52,13 +52,25 @@ const INTERFACE_ADDRESSES: readonly Interface['addresses'][] = [
 /** The interface of BPF_PROG_RUN's frames: the loopback interface, index 1. */
 const INGRESS: Interface = { name: 'lo', ifindex: 1, mac: mac('00:50:00:00:04:00'), up: true, mtu: 1500, group: 1 };
 
-/** Devices above it: with a VIP of most scenes, with a VIP of the other family, and a standby's. */
+/** Devices above it: with a VIP of most scenes, with a VIP of the other family, a standby's, and VLAN devices. */
 const ABOVE: readonly DeviceAbove[] = [
   { name: 'vrrp4', mac: mac('00:00:5e:00:01:07'), addresses: [ip('10.7.0.1'), ip('10.9.0.1')] },
   { name: 'vrrp6', mac: mac('00:00:5e:00:02:07'), addresses: [ip('fd07::2')] },
   { name: 'standby', mac: mac('00:00:5e:00:01:08'), addresses: [ip('fe80::200:5eff:fe00:108')] },
+  { name: 'vlan5', mac: INGRESS.mac, addresses: [], vlan: [{ id: 5, service: false }] },
+  {
+    name: 'inner5',
+    mac: INGRESS.mac,
+    addresses: [],
+    vlan: [
+      { id: 5, service: true },
+      { id: 5, service: false },
+    ],
+  },
 ];
 export const MACS_ABOVE = ABOVE.map((each) => each.mac);
+/** The ids of the VLANs of a scene's real servers and devices, of none, and one that names none. */
+export const VLAN_IDS = [0, 0, 5, 5, 20, 20, 100, 100, 4094, 6];
 
 /**
  * Makes a random director.
@@ -103,7 +115,7 @@ export function randomScene(random: Random, egress: number): Scene {
     directors,
     flows: FLOWS,
     fragments: !random.oneIn(5),
-    ...(vlans && { vlans: true }),
+    ...(random.oneIn(4) && { vlans: random.oneIn(2) }),
   };
   const all = [...services, ...marked.markServices];
   const gone = random.oneIn(2) ? all.filter(() => random.oneIn(2)) : [];
@@ -127,7 +139,7 @@ function randomServices(random: Random, vlans: boolean): Service[] {
   for (let i = 0; i < 1 + random.below(8); i += 1) {
     const family = random.pick(families);
     const address = family === 4 ? ip(`10.7.0.${1 + random.below(3)}`) : ip(`fd07::${1 + random.below(3)}`);
-    const port = random.pick([0, 53, 80, 443]);
+    const port = random.pick([0, 53, 80, 500]);
     const protocol = random.pick(['tcp', 'udp'] as const);
     services.set(`${address} ${port} ${protocol}`, {
       address,

@@ -327,7 +327,10 @@ test('the MTU that counts is that of the interface by which a packet leaves, wit
   await lab.exec('real2', ['tc', 'qdisc', 'add', 'dev', 'ens4', 'clsact']);
   await filter(lab, 'real2', 'ens4', 'ingress', 'pop20');
   // The programs let only ARP through without a tag, and no neighbour discovery.
-  lab.configure(config((address) => `{ address: "${address}", vlan: 20, mac: "00:50:00:00:02:01", interface: ens4 }`));
+  // The client's VLAN, which comes below, is neither a real server's nor that of a device.
+  lab.configure(
+    `vlans: true\n${config((address) => `{ address: "${address}", vlan: 20, mac: "00:50:00:00:02:01", interface: ens4 }`)}`,
+  );
   await lab.beeline(['reload']);
   await context.test('a tag does not count as a part of the packet', async () => {
     await forgetMtus(lab);

@@ -43,7 +43,9 @@ test('M23: tagged frames for the VIP reach real servers on another VLAN and on n
   await filter(lab, 'real1', 'ingress', 'pop20');
   await filter(lab, 'real2', 'ingress', 'untagged');
   lab.configure(
-    config(`services:
+    // The client's VLAN is neither a real server's nor that of a device.
+    config(`vlans: true
+services:
   - address: ${VIP4}
     port: 80
     realServers:

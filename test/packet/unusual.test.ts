@@ -10,15 +10,19 @@ import {
   ip,
   type IpAddress,
   mac,
+  familyOf,
   macBytes,
   type Service,
+  type VlanTag,
 } from '../../src/model/index.js';
 import {
   buildFrame,
+  ETHERNET,
   fragmentHeader,
   type FrameOptions,
   icmpAnswer,
   icmpError,
+  IPV4,
   ipv4Fragment,
   patched,
   replyBeginning,
@@ -284,14 +288,120 @@ test('VLAN tags are parsed, pushed, popped and rewritten, and keep their priorit
   }
 });
 
-test('without VLANs in the configuration, tagged frames are passed up to the host', async () => {
-  using director = await directorFor({ services: SERVICES });
-  for (const arrival of [tagged(frame(), 0x8100, 10), tagged(tagged(frame(), 0x8100, 20), 0x88a8, 100)]) {
-    const { action, frame: after } = director.send(arrival);
-    assert.equal(action, 'pass');
-    assert.deepEqual(after, arrival);
+const [VLAN20, STACKED] = [
+  [{ id: 20, service: false }],
+  [
+    { id: 100, service: true },
+    { id: 20, service: false },
+  ],
+] as const;
+
+/** Packets of the shapes that reach the program of unusual packets, and plain ones, of both families. */
+function shapes(): Uint8Array[] {
+  const error = (vip: IpAddress, client: IpAddress, type: number): Uint8Array =>
+    icmpError({
+      destinationMac: DIRECTOR.mac,
+      sourceMac: CLIENT_MAC,
+      router: familyOf(vip) === 4 ? ip('10.9.9.9') : ip('fd09::9'),
+      vip,
+      type,
+      quoted: replyBeginning(vip, 80, client, 40_000, 6),
+    });
+  return [
+    frame(),
+    frame({ destination: VIP6 }),
+    withOptions(frame(), [1, 1, 1, 1]),
+    ipv4Fragment(frame(), 0, true, 7),
+    error(VIP, CLIENT, 3),
+    error(VIP6, CLIENT6, 2),
+  ];
+}
+
+test("a frame of a VLAN that nobody configured never leaves untagged into the servers' network", async () => {
+  const services = [VIP, VIP6].flatMap((vip) => service(vip, 80, vip === VIP ? SERVERS : SERVERS6));
+  const on20 = services.map((each) => ({
+    ...each,
+    destinations: each.destinations.map((one) => ({ ...one, vlan: { id: 20 } })),
+  }));
+  const foreign = [
+    [0x8100, 10],
+    [0x8100, 0xe00a],
+    // The ids of the VLANs that are known, in tags of another kind.
+    [0x88a8, 20],
+    [0x8100, 100],
+  ] as const;
+  for (const [what, model] of [
+    ['no VLANs at all', { services }],
+    ['VLANs switched off', { services, vlans: false }],
+    ['real servers in another', { services: on20 }],
+  ] as const) {
+    using director = await directorFor(model);
+    for (const [type, tag] of foreign) {
+      for (const each of [...shapes(), frame({ destinationPort: 9 })]) {
+        assertPassed(director, tagged(each, type, tag), 'other-vlan');
+      }
+      assertPassed(director, tagged(tagged(frame(), 0x8100, 20), type, tag), 'other-vlan');
+    }
+    // For no VIP: not counted.
+    const before = director.verdicts();
+    assert.equal(director.send(tagged(frame({ destination: ip('192.168.1.50') }), 0x8100, 10)).action, 'pass', what);
+    assert.deepEqual(director.verdicts(), before);
   }
-  assert.deepEqual(director.verdicts(), {});
+});
+
+test('a tag with id 0 names no VLAN: its frame is as one without it, whatever its priority', async () => {
+  const services = [VIP, VIP6].flatMap((vip) => service(vip, 80, vip === VIP ? SERVERS : SERVERS6));
+  const on20 = services.map((each) => ({
+    ...each,
+    destinations: each.destinations.map((one) => ({ ...one, vlan: { id: 20 } })),
+  }));
+  for (const model of [{ services }, { services, vlans: false }, { services: on20 }]) {
+    using director = await directorFor(model);
+    const isTagged = model.services === on20;
+    for (const each of shapes()) {
+      const { frame: plain } = director.send(each);
+      for (const arrival of [
+        tagged(each, 0x8100, 0),
+        tagged(each, 0x8100, 0xe000),
+        tagged(each, 0x88a8, 0xe000),
+        tagged(tagged(each, 0x8100, 0), 0x88a8, 0xe000),
+        ...(isTagged ? [tagged(tagged(each, 0x8100, 20), 0x8100, 0xe000)] : []),
+      ]) {
+        assert.equal(director.expect(arrival).verdict, 'forwarded');
+        const { frame: sent } = director.send(arrival);
+        const priority = (arrival[14]! << 8) & 0xf000;
+        assert.deepEqual(sent, isTagged ? patched(plain, [14, priority >> 8, 20]) : plain);
+      }
+    }
+    assertPassed(director, tagged(frame({ destinationPort: 9 }), 0x8100, 0), 'no-service');
+  }
+});
+
+test("a VLAN is the director's while a device of the host for it is above an interface", async () => {
+  using director = new PacketDirector();
+  const services = [service(VIP, 80, SERVERS), service(VIP6, 80, SERVERS6)];
+  const publish = async (...vlans: readonly (readonly VlanTag[])[]): Promise<void> => {
+    const above = vlans.map((vlan) => ({ name: 'device', mac: DIRECTOR.mac, addresses: [], vlan }));
+    await director.publishModel({ services }, { ...worldOf(services), interfaces: [{ ...DIRECTOR, above }] });
+  };
+  const once = tagged(frame(), 0x8100, 20);
+  const twice = tagged(once, 0x88a8, 100);
+  await publish(VLAN20);
+  assertSent(director, once);
+  assertSent(director, tagged(frame({ destination: VIP6 }), 0x8100, 0x6014));
+  assertPassed(director, twice, 'other-vlan');
+  await publish(STACKED);
+  assertPassed(director, once, 'other-vlan');
+  assertSent(director, twice);
+  // The most that there are, so that none is missed by the search.
+  await publish(...Array.from({ length: 4094 }, (_, i) => [{ id: i + 1, service: false }]), STACKED);
+  for (const id of [1, 2, 20, 2047, 2048, 2049, 4093, 4094]) {
+    assertSent(director, tagged(frame(), 0x8100, id));
+  }
+  assertSent(director, twice);
+  assertPassed(director, tagged(frame(), 0x88a8, 4094), 'other-vlan');
+  await publish();
+  assertPassed(director, once, 'other-vlan');
 });
 
 test('frames with three tags or truncated tags are passed up uncounted', async () => {
@@ -441,4 +551,130 @@ test('a real server that is this host gets its packets, whoever sent them', asyn
     assert.equal(director.expect(packet).verdict, 'local');
     assert.equal(director.send(packet).action, 'pass');
   }
+});
+
+const AH = { number: 51, rest: [4, ...new Array<number>(22).fill(0)] };
+
+test("IPsec goes where the client's IKE goes and begins nothing; without IKE the host gets it", async () => {
+  const ipsec = (source: IpAddress, protocol: number): Uint8Array =>
+    patched(frame({ source, protocol: 'udp', payload: new Uint8Array(40) }), [
+      ETHERNET.bytes + IPV4.protocol,
+      protocol,
+    ]);
+  for (const policy of [
+    { scheduler: 'rr' },
+    { track: 'all' },
+    { scheduler: 'wlc', persistence: { timeout: 300 } },
+  ] as const) {
+    using director = await directorFor({ services: [service(VIP, 500, SERVERS, { ...policy, protocol: 'udp' })] });
+    const owner = 'udp 192.168.1.100:500';
+    const hashes = 'track' in policy;
+    for (const last of [51, 52, 53]) {
+      const source = ip(`192.168.1.${last}`);
+      if (!hashes) {
+        assertPassed(director, ipsec(source, 50), 'no-flow', owner);
+      }
+      const went = assertSent(
+        director,
+        frame({ source, protocol: 'udp', sourcePort: 500, destinationPort: 500, payload: new Uint8Array(20) }),
+      );
+      for (const protocol of [50, 51]) {
+        const whole = ipsec(source, protocol);
+        for (const each of [whole, ipv4Fragment(whole, 0, true, 9), ipv4Fragment(whole, 1480, false, 9)]) {
+          assert.equal(assertSent(director, each), went);
+        }
+        const quoted = replyBeginning(VIP, 1, source, 2, protocol as 50 | 51);
+        const router = ip('10.9.9.9');
+        const error = icmpError({
+          destinationMac: DIRECTOR.mac,
+          sourceMac: CLIENT_MAC,
+          router,
+          vip: VIP,
+          type: 3,
+          quoted,
+        });
+        assert.equal(assertSent(director, error), went);
+      }
+    }
+  }
+  using director = await directorFor({ services: SERVICES });
+  for (const protocol of [50, 51]) {
+    assertPassed(director, ipsec(CLIENT, protocol), 'other-protocol');
+    assertPassed(director, ipv4Fragment(ipsec(CLIENT, protocol), 1480, false, 9), 'other-protocol');
+  }
+});
+
+test('in IPv6, AH is skipped as an extension header: what is behind it is scheduled and followed', async () => {
+  using director = await directorFor({
+    services: [service(VIP6, 80, SERVERS6, { scheduler: 'rr' }), service(VIP6, 53, SERVERS6, { protocol: 'udp' })],
+  });
+  for (const sourcePort of [1, 2, 3]) {
+    const went = assertSent(
+      director,
+      withExtensions(frame({ destination: VIP6, sourcePort, flags: TCP_FLAG.syn }), [AH]),
+    );
+    const ack = frame({ destination: VIP6, sourcePort, flags: TCP_FLAG.ack });
+    assert.equal(assertSent(director, ack), went);
+    assert.equal(assertSent(director, withExtensions(ack, [DESTINATION_OPTIONS, AH])), went);
+    assert.equal(assertSent(director, withExtensions(ack, [fragmentHeader(0, true, sourcePort), AH])), went);
+    assert.equal(assertSent(director, withExtensions(ack, [fragmentHeader(1448, false, sourcePort), AH])), went);
+  }
+  const datagram = frame({ destination: VIP6, protocol: 'udp', destinationPort: 53 });
+  assertSent(director, withExtensions(datagram, [AH]));
+  assertDropped(director, withExtensions(datagram, [AH]).slice(0, ETHERNET.bytes + 40 + 20), 'truncated');
+});
+
+test("an ICMP error that is fragmented goes to its flow's real server whole; a large echo goes to the host", async () => {
+  const policies: readonly Partial<Service>[] = [
+    { track: 'moved' },
+    { track: 'all' },
+    { scheduler: 'rr' },
+    { scheduler: 'sh', track: 'moved' },
+    { scheduler: 'wlc', persistence: { timeout: 300 } },
+  ];
+  for (const policy of policies) {
+    const services = [service(VIP, 80, SERVERS, policy), service(VIP6, 80, SERVERS6, policy)];
+    using director = await directorFor({ services });
+    for (const [vip, client, type, echo] of [
+      [VIP, CLIENT, 3, 8],
+      [VIP6, CLIENT6, 2, 128],
+    ] as const) {
+      const part = (whole: Uint8Array, offset: number, more: boolean, id: number): Uint8Array =>
+        vip === VIP ? ipv4Fragment(whole, offset, more, id) : withExtensions(whole, [fragmentHeader(offset, more, id)]);
+      const error = (of: number, port: number): Uint8Array =>
+        icmpError({
+          destinationMac: DIRECTOR.mac,
+          sourceMac: CLIENT_MAC,
+          router: vip === VIP ? ip('10.9.9.9') : ip('fd09::9'),
+          vip,
+          type: of,
+          quoted: replyBeginning(vip, 80, client, port, 6),
+        });
+      // Several flows and ids, so that no server is met by chance.
+      for (let port = 1; port <= 6; port += 1) {
+        const flow = { source: client, destination: vip, sourcePort: port };
+        const went = assertSent(director, frame({ ...flow, flags: TCP_FLAG.syn }));
+        const message = error(type, port);
+        assertPassed(director, part(message, 480, true, port), 'icmp');
+        assert.equal(assertSent(director, part(message, 0, true, port)), went, JSON.stringify(policy));
+        assert.equal(assertSent(director, part(message, 480, true, port)), went, JSON.stringify(policy));
+        assert.equal(assertSent(director, part(message, 960, false, port)), went, JSON.stringify(policy));
+        // Of another packet, and of an echo.
+        assertPassed(director, part(message, 480, false, port + 100), 'icmp');
+        assertPassed(director, part(error(echo, port), 0, true, port + 200), 'icmp');
+        assertPassed(director, part(error(echo, port), 480, false, port + 200), 'icmp');
+      }
+      // The service of the quote does not exist: the host gets all of it.
+      const quoted = replyBeginning(vip, 81, client, 1, 6);
+      const router = vip === VIP ? ip('10.9.9.9') : ip('fd09::9');
+      const other = icmpError({ destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC, router, vip, type, quoted });
+      assertPassed(director, part(other, 0, true, 300), 'no-service');
+      assertPassed(director, part(other, 480, false, 300), 'no-service');
+    }
+  }
+  using director = await directorFor({ services: SERVICES, fragments: false });
+  const quoted = replyBeginning(VIP, 80, CLIENT, 40_000, 6);
+  const router = ip('10.9.9.9');
+  const error = icmpError({ destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC, router, vip: VIP, type: 3, quoted });
+  assertPassed(director, ipv4Fragment(error, 0, true, 1), 'icmp');
 });

@@ -33,16 +33,24 @@ class Replay implements Disposable {
   readonly #packets = new PacketDirector();
   readonly #director = new FakeDirector();
   #mtu = 1500;
+  /** The ids of VLAN devices on the card, by name. */
+  readonly #vlans = new Map<string, number>();
 
-  /** Takes a command that prepared something. Those that are neither ipvsadm's nor set the MTU are no matter of the program. */
+  /** Takes a command that prepared something. Those that are neither ipvsadm's nor about MTU and VLANs are no matter of the program. */
   async command(line: string): Promise<void> {
     const mtu = /ip link set vec0 mtu (\d+)/.exec(line)?.[1];
     this.#mtu = Number(mtu ?? this.#mtu);
+    const [, name = '', id] = /ip link add link vec0 name (\S+) type vlan id (\d+)/.exec(line) ?? [];
+    const deleted = /ip link del (\S+)/.exec(line)?.[1] ?? '';
+    if (id !== undefined) {
+      this.#vlans.set(name, Number(id));
+    }
+    const changed = id !== undefined || this.#vlans.delete(deleted);
     const commands = line.split('; ').filter((each) => each.startsWith('ipvsadm '));
     for (const each of commands) {
       await ipvsadm(this.#director, each.trim().split(' ').slice(1));
     }
-    if (mtu !== undefined || commands.length > 0) {
+    if (changed || mtu !== undefined || commands.length > 0) {
       await this.#publish();
     }
   }
@@ -59,6 +67,12 @@ class Replay implements Disposable {
       mtu: this.#mtu,
       group: 7,
       addresses,
+      above: [...this.#vlans].map(([name, id]) => ({
+        name,
+        mac: WIRE['director']!,
+        addresses: [],
+        vlan: [{ id, service: false }],
+      })),
     };
     const servers = services.flatMap(({ destinations }) => destinations.map(({ address }) => address));
     const resolutions = new Map(

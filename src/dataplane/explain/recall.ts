@@ -94,21 +94,21 @@ export class LiveRecall implements Recall {
         Buffer.compare(each.source, source) === 0 &&
         Buffer.compare(each.destination, destination) === 0
       ) {
-        return { ...each, firstWent: this.#addressOf(each.went) };
+        return { ...each, ...this.#placeOf(each.went) };
       }
     }
     return undefined;
   }
 
-  /** The address of the destination with a number, of whichever service; undefined for 0. */
-  #addressOf(number: number): IpAddress | undefined {
-    for (const { destinations } of number === 0 ? [] : this.#numbering.values()) {
-      const address = nameOf(destinations, number);
-      if (address !== undefined) {
-        return address;
+  /** The destination with a number, of whichever service; nothing for 0. */
+  #placeOf(number: number): Pick<RecalledFragment, 'firstWent' | 'firstService'> {
+    for (const [firstService, { destinations }] of number === 0 ? [] : this.#numbering) {
+      const firstWent = nameOf(destinations, number);
+      if (firstWent !== undefined) {
+        return { firstWent, firstService };
       }
     }
-    return undefined;
+    return {};
   }
 }
 
@@ -145,24 +145,25 @@ function readFragments(set: MapSet, table: 'fragments4' | 'fragments6'): { bytes
 function* fragments4(set: MapSet): Generator<StoredFragment> {
   const { bytes, view } = readFragments(set, 'fragments4');
   for (let at = 0; at < bytes.length; at += layout.fragment4.byteLength) {
-    const [second, went] = [view.getBigUint64(at + 8, true), view.getBigUint64(at + 16, true)];
-    view.setBigUint64(at, view.getBigUint64(at, true) ^ second ^ went, true);
-    const protocol = PROTOCOLS.find((name) => PROTOCOL_NUMBERS[name] === bytes[at + 10]);
+    const [second, third] = [view.getBigUint64(at + 8, true), view.getBigUint64(at + 16, true)];
+    view.setBigUint64(at, view.getBigUint64(at, true) ^ second ^ third, true);
+    const protocol = PROTOCOLS.find((name) => PROTOCOL_NUMBERS[name] === bytes[at + 20]);
     if (second !== 0n && protocol !== undefined) {
       yield {
         protocol,
         ports: { source: view.getUint16(at + 12), destination: view.getUint16(at + 14) },
         source: bytes.subarray(at, at + 4),
         destination: bytes.subarray(at + 4, at + 8),
-        id: `${PROTOCOL_NUMBERS[protocol]} ${view.getUint16(at + 8)}`,
+        id: `${bytes[at + 10]!} ${view.getUint16(at + 8)}`,
         time: bytes[at + 11]!,
-        went: Number(went),
+        byFirst: bytes[at + 22] === 1,
+        went: view.getUint32(at + 16, true),
       };
     }
   }
 }
 
-/** Decodes struct fragment6: addresses; id and ports; protocol and time; where it went; the XOR of all against tearing. */
+/** Decodes struct fragment6: addresses; id and ports; protocol, time and kind; where it went; the XOR of all against tearing. */
 function* fragments6(set: MapSet): Generator<StoredFragment> {
   const { bytes, view } = readFragments(set, 'fragments6');
   for (let at = 0; at < bytes.length; at += layout.fragment6.byteLength) {
@@ -176,6 +177,7 @@ function* fragments6(set: MapSet): Generator<StoredFragment> {
         destination: bytes.subarray(at + 16, at + 32),
         id: String(view.getUint32(at + 32)),
         time: bytes[at + 41]!,
+        byFirst: bytes[at + 42] === 1,
         went: Number(view.getBigUint64(at + 48, true)),
       };
     }

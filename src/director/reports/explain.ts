@@ -13,7 +13,7 @@ import type {
   ExplainReport,
 } from '../../control/index.js';
 import type { DataPlane, Explanation, Trace, TracedEntry } from '../../dataplane/index.js';
-import { type CompiledService, featureNames, type Image, SLOT_MARKED, SLOT_UNMOVED } from '../../image/index.js';
+import { type CompiledService, type Image, SLOT_MARKED, SLOT_UNMOVED } from '../../image/index.js';
 import { VERDICT_WORDS, type VerdictName } from '../../layout/index.js';
 import {
   type AnyService,
@@ -23,7 +23,7 @@ import {
   type IpAddress,
   isHashing,
 } from '../../model/index.js';
-import { type FrameSummary, parseFrame, summarizeFrame } from '../../packet/index.js';
+import { parseFrame, summarizeFrame } from '../../packet/index.js';
 import { shownState } from './flows.js';
 
 /** The parts of the data path that an explanation needs. */
@@ -96,7 +96,7 @@ function report(
     answer: answerOf(explained.frame, trace),
     ...(trace.counted !== 0 && { counted: { bytes: trace.ipBytes, opensFlow: trace.opens } }),
     verdict: trace.verdict,
-    reason: reasonOf(dataPlane.image, trace.verdict, summary),
+    reason: VERDICT_WORDS[trace.verdict],
     oracle: { agrees: differences.length === 0, verdict: decision.verdict, realServer: server?.address, differences },
   };
 }
@@ -104,14 +104,6 @@ function report(
 /** Returns whether a service takes the ports that no other service has. */
 function isWildcard(service: AnyService): boolean {
   return !isMarkKey(service) && service.port === 0;
-}
-
-/** Returns the verdict in words. A VLAN tag that no configuration expects hides the packet behind it. */
-function reasonOf(image: Image | undefined, verdict: VerdictName, { vlans }: FrameSummary): string {
-  const hidden = vlans.length > 0 && !featureNames(image?.features ?? 0).includes('vlan');
-  return verdict === 'not-ours' && hidden
-    ? 'it has a VLAN tag, and the configuration has no VLANs: passed up untouched, and not counted'
-    : VERDICT_WORDS[verdict];
 }
 
 function remembers({ tracks, service }: CompiledService): ExplainedService['remembers'] {

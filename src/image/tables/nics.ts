@@ -5,6 +5,9 @@ import { ipBytes, macBytes } from '../../model/index.js';
 import { macsAbove } from '../above.js';
 import type { Image } from '../image.js';
 
+/** VLAN_SERVICE_TAG in bpf/layout.h. */
+const SERVICE_TAG = 0x1000;
+
 /** How many MACs above interfaces there is room for. VRRP has 255 of each family in a network. */
 const MAX_MACS_ABOVE = layout.nics.above.size / layout.nics.above.stride;
 
@@ -43,5 +46,21 @@ export function encodeNics(image: Image): Uint8Array {
       bytes.set(macBytes(mac), at + layout.macAbove.mac.offset);
       view.setUint32(at + layout.macAbove.ifindex.offset, ifindex, true);
     });
+  encodeVlans(image, view);
   return bytes;
+}
+
+/** Writes the VLANs as the program searches them: in order, and greater words behind the last one. */
+function encodeVlans({ vlans }: Image, view: DataView): void {
+  const table = layout.nics;
+  view.setUint32(table.everyVlan.offset, vlans === 'all' ? 1 : 0, true);
+  // The program reads no more than two tags.
+  const words = (vlans === 'all' ? [] : vlans)
+    .filter((tags) => tags.length <= 2)
+    .map((tags) => tags.reduce((word, { id, service }) => word * 0x10000 + id + (service ? SERVICE_TAG : 0), 0))
+    .sort((a, b) => a - b);
+  const { offset, size, stride } = table.vlans;
+  for (let i = 0; i < size / stride; i += 1) {
+    view.setUint32(offset + i * stride, words[i] ?? 0xffff_ffff, true);
+  }
 }

@@ -136,6 +136,22 @@ test('a real server reached through a VLAN device is on that VLAN of the interfa
   assert.deepEqual(await resolutionOf(context, links, 2003, ['ens3']), { ...resolved, vlan: { id: 0, outer: 100 } });
 });
 
+test('VLAN devices above an interface tell the VLANs of its frames, with or without an address', async () => {
+  const network = await Network.open(() => undefined, {
+    requests: new FakeKernel([NIC, VLAN20, SERVICE100, IN_SERVICE], 2001),
+  });
+  const of = (name: string): unknown => network.interface(name)!.above?.map(({ name: device, vlan }) => [device, vlan]);
+  const outer = { id: 100, service: true };
+  assert.deepEqual(of('ens3'), [
+    ['ens3.20', [{ id: 20, service: false }]],
+    ['ens3.100', [outer]],
+    ['ens3.100.30', [outer, { id: 30, service: false }]],
+  ]);
+  assert.deepEqual(of('ens3.100'), [['ens3.100.30', [{ id: 30, service: false }]]]);
+  assert.equal(of('ens3.20'), undefined);
+  network.close();
+});
+
 test('with the program on the VLAN device, frames have no tag', async (context) => {
   const resolution = await resolutionOf(context, [NIC, VLAN20], 2002, ['ens3.20']);
   assert.deepEqual(resolution, { state: 'resolved', mac, ifindex: 2002 });

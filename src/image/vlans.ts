@@ -1,0 +1,32 @@
+/** The VLANs whose frames are the director's: those of its real servers, and those for which the host has devices. */
+
+import type { Interface, Vlan, VlanTag } from '../model/index.js';
+import type { Compilable, CompiledService, Vlans } from './image.js';
+
+/**
+ * Returns the VLANs whose frames the director forwards. As in Linux, which takes them by its VLAN devices for any VIP of
+ * the host; without a device nobody here is in a VLAN, unless the configuration says so.
+ */
+export function ownVlans(
+  { vlans }: Compilable,
+  services: readonly CompiledService[],
+  interfaces: readonly Interface[],
+): Vlans {
+  if (vlans !== undefined) {
+    return vlans ? 'all' : [];
+  }
+  const configured = services.flatMap(({ destinations, routes }) => [
+    ...destinations.map((destination) => destination.vlan),
+    ...routes.map((route) => (route.action === 'forward' ? route.vlan : undefined)),
+  ]);
+  const devices = interfaces.flatMap(({ above = [] }) => above.flatMap(({ vlan }) => (vlan ? [vlan] : [])));
+  const all = [...configured.flatMap((vlan) => (vlan === undefined ? [] : [tagsOf(vlan)])), ...devices];
+  return [...new Map(all.map((tags) => [JSON.stringify(tags), tags])).values()];
+}
+
+function tagsOf({ id, outer }: Vlan): readonly VlanTag[] {
+  return [
+    ...(outer === undefined ? [] : [{ id: outer, service: true }]),
+    ...(id === 0 ? [] : [{ id, service: false }]),
+  ];
+}
