@@ -9,6 +9,7 @@ import type { Follower } from './ghost.js';
 import { guard } from './guard.js';
 import { type Maps, uses } from './maps.js';
 import { ETHERNET_BYTES, ETHERTYPE, type Frame, type Packet } from './parse.js';
+import type { Followed } from './follow.js';
 import { pick } from './pick.js';
 import { takingIndex } from './policy.js';
 import type { Header } from './walk.js';
@@ -40,17 +41,12 @@ export function forward(
   const { routes, service: asked } = service;
   const arrival = image.interfaces.find(({ ifindex }) => ifindex === ingress);
   const guarded = guard(image, frame, arrival);
-  const byFirst = packet.byFirst === true ? firstIndex(service, packet) : undefined;
-  if (packet.byFirst === true && byFirst === undefined) {
+  const picked =
+    packet.byFirst === true ? pickByFirst(service, packet) : pick(maps, service, packet, guarded, follower);
+  if (picked === undefined) {
     return refuse('icmp');
   }
-  const {
-    index: destination,
-    verdict,
-    opens,
-  } = byFirst !== undefined
-    ? { index: byFirst, verdict: undefined, opens: false }
-    : pick(maps, service, packet, guarded, follower);
+  const { index: destination, verdict, opens } = picked;
   const route = destination === undefined ? undefined : routes[destination]!;
   if (guarded !== undefined) {
     return refuse(guarded);
@@ -102,9 +98,10 @@ export function forward(
   };
 }
 
-/** The destination that the first fragment went to, if it takes packets. */
-function firstIndex(service: CompiledService, { firstWent, firstService }: Packet): number | undefined {
-  return firstService === service.name ? takingIndex(service, firstWent) : undefined;
+/** Picks the destination that the first fragment went to; undefined if it takes no packets. */
+function pickByFirst(service: CompiledService, { firstWent, firstService }: Packet): Followed | undefined {
+  const index = firstService === service.name ? takingIndex(service, firstWent) : undefined;
+  return index === undefined ? undefined : { index, opens: false };
 }
 
 /** Why a packet is not sent that no destination takes. */
