@@ -80,9 +80,9 @@ export function forward(
   }
   const egress = image.interfaces.find(({ ifindex }) => ifindex === route.ifindex)!;
   const decrements = asked.ttl === 'decrement';
-  const mtu = mtuOf(image, egress);
-  if (header.bytes > mtu.most) {
-    return answered('too-long', mtu.told);
+  const { most, told } = mtuOf(image, egress);
+  if (header.bytes > most) {
+    return answered('too-long', told);
   }
   if (decrements && frame.bytes[header.offset + TTL_OFFSET[header.family]]! <= 1) {
     return answered('ttl');
@@ -90,9 +90,8 @@ export function forward(
   if (packet.ofError) {
     led();
   }
-  const redirects = uses(image, 'nics') && egress.group !== arrival!.group;
   return {
-    verdict: redirects ? 'redirected' : 'forwarded',
+    verdict: uses(image, 'nics') && egress.group !== arrival!.group ? 'redirected' : 'forwarded',
     frame: rewrite(frame, header, route, uses(image, 'vlan'), decrements),
     ...counted,
   };
