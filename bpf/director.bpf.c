@@ -11,6 +11,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "early.h"
 #include "forward_dr.h"
 #include "layout.h"
 #include "maps.h"
@@ -178,6 +179,8 @@ static __always_inline enum verdict direct_unusual(struct xdp_md *context, bool 
 	skip_tags(&frame);
 	const struct match *match = match_unusual(context, &frame, &unusual, copy, is_ipv6, &verdict);
 
+	if (uses(FEATURE_FRAGMENTS) && verdict == VERDICT_EARLY)
+		keep_early(context);
 	return match ? forward_dr(context, &frame, &unusual.packet, &unusual.payload, match, copy, is_ipv6, false)
 		     : verdict;
 }
@@ -246,6 +249,7 @@ static __always_inline int action_of(enum verdict verdict)
 	case VERDICT_LIMITED:
 	case VERDICT_UNANSWERED:
 	case VERDICT_NOT_FRAGMENTED:
+	case VERDICT_EARLY:
 		return XDP_DROP;
 	default:
 		return XDP_PASS;

@@ -579,6 +579,20 @@ struct fragments6 {
 	struct fragment6 entry[FRAGMENT_WAYS << FRAGMENT_BITS];
 };
 
+/* The ring buffer of fragments that came before their first one. */
+enum early {
+	EARLY_RING_BYTES = 1 << 21,
+	EARLY_FRAME_BYTES = 9216, /* an MTU of 9,000 and all that can stand before the packet */
+};
+
+/* A record of that ring buffer; it ends where the frame ends. */
+struct early_fragment {
+	__u64 time_ns; /* when it came: bpf_ktime_get_coarse_ns(), CLOCK_MONOTONIC */
+	__u32 ifindex; /* the interface that it came by */
+	__u32 zero;
+	__u8 frame[EARLY_FRAME_BYTES];
+};
+
 /* The owner of a service number or a destination number: with it a restarted control plane finds them again. */
 struct identity {
 	__u8 address[16]; /* IPv4 in the first four bytes */
@@ -612,6 +626,7 @@ struct constants {
 	enum flow_field flow_field;
 	enum flow_ways flow_ways;
 	enum fragment_table fragment_table;
+	enum early early;
 	enum answer_bucket answer_bucket;
 	enum hash_multiplier hash_multiplier;
 	enum sh sh;

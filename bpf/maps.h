@@ -2,7 +2,7 @@
 /*
  * The maps: their kinds and how packets reach them. layout.h and verdict.h declare their contents.
  *
- * All maps but `devices` are arrays. The JIT inlines an array's lookup, while a hash map's is a call; and the control
+ * All maps that forwarding reads but `devices` are arrays. The JIT inlines an array's lookup, while a hash map's is a call; and the control
  * plane maps arrays into its memory, so that publishing and reading counters cost no system call.
  */
 #pragma once
@@ -50,6 +50,19 @@ TABLE(cursors, struct cursors, 1);
 TABLE(fragments4, struct fragments4, 1);
 TABLE(fragments6, struct fragments6, 1);
 TABLE(answers, struct answers, 1);
+
+/* Fragments that came before their first one, for the daemon, and where each CPU puts one together. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, EARLY_RING_BYTES);
+} early_ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct early_fragment);
+} early_room SEC(".maps");
 
 /* The interfaces that packets can be redirected to, by interface index. */
 struct {

@@ -57,7 +57,7 @@ static __always_inline enum parse_result take_first_ports(const struct payload *
 	take_kind(packet, kind);
 	if (found)
 		return PARSED;
-	return is_icmp(payload, is_ipv6) ? PARSE_ICMP : PARSE_FRAGMENT;
+	return is_icmp(payload, is_ipv6) ? PARSE_ICMP : PARSE_EARLY;
 }
 
 /* Whether a fragment can be of TCP or UDP: a later one of IPv6 names the header that its first begins with. */

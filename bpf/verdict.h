@@ -25,7 +25,7 @@ enum verdict {
 	VERDICT_MARTIAN,        /* its source, or the client of an ICMP error, cannot be: dropped, as Linux does */
 	VERDICT_ICMP,           /* ICMP to a VIP other than errors about a flow, echo for example: passed up */
 	VERDICT_OTHER_PROTOCOL, /* to a VIP, neither TCP nor UDP nor ICMP: passed up */
-	VERDICT_FRAGMENT,       /* a fragment whose first was not seen, or fragments are off: dropped */
+	VERDICT_FRAGMENT,       /* any fragment while fragments are off: dropped */
 	VERDICT_EXTENSION,      /* too many IPv6 extension headers, or a routing header with segments left: passed up */
 	VERDICT_TOO_LONG,       /* longer than the MTU of the interface it would leave by: answered with that MTU */
 	VERDICT_TTL, /* TTL or hop limit is at its end, and the service decrements it: answered with time exceeded */
@@ -39,6 +39,7 @@ enum verdict {
 	VERDICT_LIMITED,        /* an answer is due, but the rate of answers is limited, as the kernel's is: dropped */
 	VERDICT_UNANSWERED,     /* cannot go on, and there must or can be no answer (answer.h): dropped */
 	VERDICT_NOT_FRAGMENTED, /* too long, and may be fragmented, which the director does not do: dropped */
+	VERDICT_EARLY,          /* a fragment before its first one: dropped, but the daemon sends it after that (early.h) */
 	VERDICT_COUNT,
 };
 

@@ -32,6 +32,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   libbpf::RingBuffer::Register(env, exports);
   libbpf::NetlinkSocket::Register(env, exports);
   libbpf::FileLock::Register(env, exports);
+  libbpf::PacketSocket::Register(env, exports);
   libbpf::RegisterXdp(env, exports);
   libbpf::RegisterBtf(env, exports);
   libbpf::RegisterSystem(env, exports);

@@ -2,6 +2,8 @@
 #include "system.h"
 
 #include <bpf/libbpf.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/membarrier.h>
 #include <sys/file.h>
 #include <sys/mount.h>
@@ -19,6 +21,8 @@
 namespace libbpf {
 
 namespace {
+
+constexpr char kPacketSocket[] = "packet socket";
 
 void MountBpffs(const Napi::CallbackInfo& info) {
   const std::string path = StringArgument(info, 0, "path");
@@ -97,6 +101,41 @@ FileLock::FileLock(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FileLock>(
 }
 
 void FileLock::Close(const Napi::CallbackInfo&) { fd_.Reset(); }
+
+void PacketSocket::Register(Napi::Env env, Napi::Object exports) {
+  exports["PacketSocket"] = DefineClass(env, "PacketSocket",
+                                        {
+                                            InstanceMethod<&PacketSocket::Send>("send"),
+                                            InstanceMethod<&PacketSocket::Close>("close"),
+                                        });
+}
+
+PacketSocket::PacketSocket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PacketSocket>(info) {
+  // Protocol 0: it receives nothing.
+  fd_ = UniqueFd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd_) ThrowErrno(info.Env(), errno, "socket", kPacketSocket);
+}
+
+void PacketSocket::Send(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!fd_) ThrowClosed(env, "sendto", kPacketSocket);
+  const uint32_t ifindex = Uint32Argument(info, 0, "ifindex");
+  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    ThrowType(env, "frame must be a Uint8Array");
+  }
+  const auto frame = info[1].As<Napi::Uint8Array>();
+  if (frame.ByteLength() < ETH_HLEN) ThrowErrno(env, EINVAL, "sendto", kPacketSocket);
+  sockaddr_ll address = {};
+  address.sll_family = AF_PACKET;
+  address.sll_ifindex = static_cast<int>(ifindex);
+  std::memcpy(&address.sll_protocol, frame.Data() + 2 * ETH_ALEN, sizeof address.sll_protocol);
+  if (sendto(fd_.get(), frame.Data(), frame.ByteLength(), 0, reinterpret_cast<sockaddr*>(&address), sizeof address) <
+      0) {
+    ThrowErrno(env, errno, "sendto", kPacketSocket);
+  }
+}
+
+void PacketSocket::Close(const Napi::CallbackInfo&) { fd_.Reset(); }
 
 void RegisterSystem(Napi::Env env, Napi::Object exports) {
   exports["mountBpffs"] = Napi::Function::New<MountBpffs>(env, "mountBpffs");

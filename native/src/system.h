@@ -20,6 +20,21 @@ class FileLock : public Napi::ObjectWrap<FileLock> {
   UniqueFd fd_;
 };
 
+// Sends frames as they are, through any interface (packet(7)).
+class PacketSocket : public Napi::ObjectWrap<PacketSocket> {
+ public:
+  static void Register(Napi::Env env, Napi::Object exports);
+  // Needs CAP_NET_RAW.
+  explicit PacketSocket(const Napi::CallbackInfo& info);
+
+ private:
+  // (ifindex: number, frame: Uint8Array). Does not wait: throws EAGAIN or ENOBUFS if a queue is full.
+  void Send(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info);
+
+  UniqueFd fd_;
+};
+
 // Registers mountBpffs(path), sendDatagram(path, text), synchronizeRcu(): Promise, possibleCpus(), libbpfVersion().
 void RegisterSystem(Napi::Env env, Napi::Object exports);
 

@@ -29,6 +29,7 @@ import {
 import { type KeptTimeouts, PastTimeouts } from './flows/past-timeouts.js';
 import type { FlowStatistics } from './flows/sweep.js';
 import { lifetimesOf } from './flows/timeouts.js';
+import { EarlyFragments } from './fragments/early.js';
 import type { Histories } from './histories.js';
 import { Leaving } from './leaving.js';
 import { type Attachment, Links } from './links.js';
@@ -75,6 +76,7 @@ export class DataPlane implements Disposable {
   readonly #past: PastTimeouts;
   readonly #links: Links;
   readonly #explainer: ExplainerOnDemand;
+  readonly #early: EarlyFragments;
   /** The numbers of the pinned sets; the last one, if any, is in use. */
   #pinnedSets: number[];
 
@@ -93,6 +95,12 @@ export class DataPlane implements Disposable {
     this.#explainer = new ExplainerOnDemand(options.explainPath, () => {
       const { set, image, numbering } = this.#publisher;
       return set === undefined || image === undefined ? undefined : { set, image, numbering };
+    });
+    this.#early = new EarlyFragments({
+      image: () => this.image,
+      onEvent: (message, details) => {
+        this.#event(message, details);
+      },
     });
     const adopted = this.#adopt();
     this.#past = new PastTimeouts(options.timeouts, adopted !== undefined);
@@ -156,6 +164,7 @@ export class DataPlane implements Disposable {
     }
     this.#pinnedSets = [number];
     this.#explainer.close();
+    this.#early.follow(set);
   }
 
   /** Publishes an image; see Publisher. */
@@ -348,6 +357,7 @@ export class DataPlane implements Disposable {
   close(): void {
     this.#links.close();
     this.#explainer.close();
+    this.#early.close();
     this.#publisher.close();
   }
 

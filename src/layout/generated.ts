@@ -389,6 +389,15 @@ export const answers = {
   client: { offset: 32, size: 32768, stride: 8 },
 } as const;
 
+/** struct early_fragment */
+export const earlyFragment = {
+  byteLength: 9232,
+  timeNs: { offset: 0, size: 8 },
+  ifindex: { offset: 8, size: 4 },
+  zero: { offset: 12, size: 4 },
+  frame: { offset: 16, size: 9216, stride: 1 },
+} as const;
+
 /** struct identity */
 export const identity = {
   byteLength: 24,
@@ -481,7 +490,7 @@ export const geometry = {
 
 /** struct constants */
 export const constants = {
-  byteLength: 56,
+  byteLength: 64,
   feature: { offset: 0, size: 4 },
   entryProtocol: { offset: 4, size: 4 },
   slotMark: { offset: 8, size: 4 },
@@ -491,10 +500,11 @@ export const constants = {
   flowField: { offset: 24, size: 4 },
   flowWays: { offset: 28, size: 4 },
   fragmentTable: { offset: 32, size: 4 },
-  answerBucket: { offset: 36, size: 4 },
-  hashMultiplier: { offset: 40, size: 8 },
-  sh: { offset: 48, size: 4 },
-  mh: { offset: 52, size: 4 },
+  early: { offset: 36, size: 4 },
+  answerBucket: { offset: 40, size: 4 },
+  hashMultiplier: { offset: 48, size: 8 },
+  sh: { offset: 56, size: 4 },
+  mh: { offset: 60, size: 4 },
 } as const;
 
 /** enum entry_protocol */
@@ -567,6 +577,12 @@ export const fragmentTable = {
   'time-mask': 255,
 } as const;
 
+/** enum early */
+export const early = {
+  'ring-bytes': 2097152,
+  'frame-bytes': 9216,
+} as const;
+
 /** enum answer_bucket */
 export const answerBucket = {
   bits: 12,
@@ -595,13 +611,13 @@ export const mh = {
 
 /** The section .rodata */
 export const readOnlyData = {
-  byteLength: 176,
+  byteLength: 184,
   verdictNames: { offset: 0, size: 4 },
   features: { offset: 4, size: 4 },
   clockShift: { offset: 8, size: 4 },
   geometry: { offset: 12, size: 28 },
-  constants: { offset: 40, size: 56 },
-  hashSecret: { offset: 96, size: 80 },
+  constants: { offset: 40, size: 64 },
+  hashSecret: { offset: 104, size: 80 },
 } as const;
 
 /** struct trace */

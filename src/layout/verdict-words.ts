@@ -19,7 +19,7 @@ export const VERDICT_WORDS: Readonly<Record<VerdictName, string>> = {
   martian: 'its source, or the client of an ICMP error, is an address that no client can have: dropped',
   icmp: "ICMP that is not an error about a service's flow: passed up, the host answers",
   'other-protocol': 'for a VIP, but neither TCP nor UDP nor ICMP, or IPsec without a service for IKE: passed up',
-  fragment: 'a fragment whose first was not seen within 30 seconds, or fragments are off: dropped',
+  fragment: 'a fragment, and fragments are off: dropped',
   extension: 'too many IPv6 extension headers, or a routing header with a way still to go: passed up',
   'too-long': 'longer than the MTU of the interface that it would leave by: answered with that MTU',
   ttl: 'TTL or hop limit is at its end, and the service decrements it: answered with ICMP time exceeded',
@@ -34,4 +34,6 @@ export const VERDICT_WORDS: Readonly<Record<VerdictName, string>> = {
   limited: 'an ICMP error is due, but as many as the kernel allows were sent: dropped',
   unanswered: 'it cannot go on, and no ICMP error may or can be sent about it: dropped',
   'not-fragmented': 'longer than the MTU of the interface that it would leave by, without "do not fragment": dropped',
+  early:
+    'a fragment that came before its first one: kept for a moment by the daemon, which sends it after that, or dropped',
 };

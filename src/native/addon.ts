@@ -131,6 +131,10 @@ export interface NativeClosable {
   close(): void;
 }
 
+export interface NativePacketSocket extends NativeClosable {
+  send(ifindex: number, frame: Uint8Array): void;
+}
+
 export interface NativeReferenced extends NativeClosable {
   setReferenced(referenced: boolean): void;
 }
@@ -222,6 +226,7 @@ export interface NativeAddon {
     onDatagram: (error: Error | undefined, datagram?: Uint8Array) => void,
   ) => NativeNetlinkSocket;
   FileLock: new (path: string) => NativeClosable;
+  PacketSocket: new () => NativePacketSocket;
   xdpQuery(ifindex: number): { native: number; generic: number; offload: number };
   xdpDetach(ifindex: number, flags: number): void;
   btfParse(bytes: Uint8Array): unknown[];

@@ -19,6 +19,7 @@ export {
   FileLock,
   libbpfVersion,
   mountBpffs,
+  PacketSocket,
   possibleCpus,
   sendDatagram,
   synchronizeRcu,

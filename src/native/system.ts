@@ -2,7 +2,7 @@
 
 import { freemem } from 'node:os';
 
-import { addon, type NativeClosable } from './addon.js';
+import { addon, type NativeClosable, type NativePacketSocket } from './addon.js';
 import './error.js';
 
 /** An exclusive lock on a file. `close`, the end of the process and garbage collection of the handle release it. */
@@ -16,6 +16,34 @@ export class FileLock implements Disposable {
    */
   constructor(path: string) {
     this.#native = new addon.FileLock(path);
+  }
+
+  close(): void {
+    this.#native.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** A socket that sends frames as they are, through any interface of the process's network namespace. It receives none. */
+export class PacketSocket implements Disposable {
+  readonly #native: NativePacketSocket;
+
+  /** @throws KernelError `EPERM` without CAP_NET_RAW */
+  constructor() {
+    this.#native = new addon.PacketSocket();
+  }
+
+  /**
+   * Sends a frame, from its Ethernet header on, without waiting.
+   *
+   * @throws KernelError `ENXIO` or `ENETDOWN` when there is no such interface or it is down, `EMSGSIZE` when the frame is too
+   *   long for it, `EAGAIN` or `ENOBUFS` when a queue is full
+   */
+  send(ifindex: number, frame: Uint8Array): void {
+    this.#native.send(ifindex, frame);
   }
 
   close(): void {

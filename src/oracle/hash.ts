@@ -63,3 +63,21 @@ export function flowHash(key: Uint8Array, secret: BigUint64Array): bigint {
 export function secondFlowHash(hash: bigint): bigint {
   return ((hash ^ (hash >> 32n)) * MULTIPLIER_3) & WORD;
 }
+
+/**
+ * The hash of a fragmented packet: its upper bits are the packet's bucket. fragment4_hash() and fragment6_hash() in
+ * bpf/hash.h.
+ *
+ * @param addresses source and destination, 4 or 16 bytes each
+ * @param rest IPv4: id and protocol, 3 bytes; IPv6: id, 4 bytes
+ */
+export function fragmentHash(addresses: Uint8Array, rest: Uint8Array, secret: BigUint64Array): bigint {
+  const view = new DataView(addresses.buffer, addresses.byteOffset, addresses.byteLength);
+  const character = rest.reduceRight((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+  let sum = (character + secret[4]!) * secret[5]!;
+  // The fifth and sixth word of the secret are the rest's.
+  for (let at = 0, key = 0; at < addresses.length; at += 8, key = key === 2 ? 6 : key + 2) {
+    sum += keyed(view.getBigUint64(at, true), secret[key]!, secret[key + 1]!);
+  }
+  return spread(sum);
+}

@@ -23,7 +23,7 @@ export function parsePayload(maps: Maps, frame: Frame, header: Header, payload: 
   if (fragment === 'later') {
     const first = findFragment(maps, header, payload);
     // Without their first, fragments of ICMP are the host's, as a large echo is.
-    const missing = isIcmp ? 'icmp' : 'fragment';
+    const missing = isIcmp ? 'icmp' : 'early';
     return first === undefined ? missing : { ...first, client: header.source, event: 'passive', opens: false };
   }
   if (isIcmp) {

@@ -141,7 +141,7 @@ test('packets that are not for a VIP are passed up untouched and not counted', a
 });
 
 /** Of these the host would see only a part, and answer as if it were the server. */
-const DROPPED = ['fragment', 'truncated'];
+const DROPPED = ['early', 'truncated'];
 
 test('packets for a VIP without a service are passed up untouched, damaged ones dropped, all counted by reason', async () => {
   using director = await PacketDirector.with(SERVICES);
@@ -155,8 +155,8 @@ test('packets for a VIP without a service are passed up untouched, damaged ones 
     ['other-protocol', patched(frame(), [23, 47])],
     ['icmp', patched(frame({ destination: VIP6 }), [20, 58])],
     ['other-protocol', patched(frame({ destination: VIP6 }), [20, 0])],
-    ['fragment', patched(frame(), [20, 0x00, 0xb9])],
-    ['fragment', patched(frame({ destination: VIP6 }), [20, 44], [54, 6])],
+    ['early', patched(frame(), [20, 0x00, 0xb9])],
+    ['early', patched(frame({ destination: VIP6 }), [20, 44], [54, 6])],
     ['truncated', patched(frame(), [14, 0x4f])],
     ['malformed', patched(frame(), [14, 0x44])],
     ['malformed', patched(frame(), [14, 0x65])],

@@ -163,20 +163,20 @@ test('later fragments follow the first fragment of their packet, and of no other
   for (let id = 1; id < 30; id += 1) {
     const whole = frame({ sourcePort: 2000 + id, protocol: 'udp', destinationPort: 53, payload });
     const home = assertSent(director, whole);
-    assertDropped(director, ipv4Fragment(whole, 1480, true, id), 'fragment');
+    assertDropped(director, ipv4Fragment(whole, 1480, true, id), 'early');
     assert.equal(assertSent(director, ipv4Fragment(whole, 0, true, id)), home);
     assert.equal(assertSent(director, ipv4Fragment(whole, 1480, true, id)), home);
     assert.equal(assertSent(director, ipv4Fragment(whole, 2960, false, id)), home);
-    assertDropped(director, patched(ipv4Fragment(whole, 1480, true, id), [23, 6]), 'fragment');
-    assertDropped(director, patched(ipv4Fragment(whole, 1480, true, id), [29, 99]), 'fragment');
+    assertDropped(director, patched(ipv4Fragment(whole, 1480, true, id), [23, 6]), 'early');
+    assertDropped(director, patched(ipv4Fragment(whole, 1480, true, id), [29, 99]), 'early');
 
     const whole6 = frame({ sourcePort: 2000 + id, destination: VIP6, payload });
     const home6 = assertSent(director, whole6);
     const later = withExtensions(whole6, [HOP_BY_HOP, fragmentHeader(1448, false, id)]);
-    assertDropped(director, later, 'fragment');
+    assertDropped(director, later, 'early');
     assert.equal(assertSent(director, withExtensions(whole6, [HOP_BY_HOP, fragmentHeader(0, true, id)])), home6);
     assert.equal(assertSent(director, later), home6);
-    assertDropped(director, withExtensions(whole6, [fragmentHeader(1448, false, id + 1000)]), 'fragment');
+    assertDropped(director, withExtensions(whole6, [fragmentHeader(1448, false, id + 1000)]), 'early');
   }
 });
 

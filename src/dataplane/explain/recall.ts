@@ -2,16 +2,14 @@
 
 import { type CompiledService, isSequence, type Numbering, persistenceMask } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
-import { type IpAddress, PROTOCOL_NUMBERS, PROTOCOLS } from '../../model/index.js';
+import type { IpAddress } from '../../model/index.js';
 import type { Client, Recall, RecalledFragment, RecalledLoad } from '../../oracle/index.js';
 import type { FlowEntry } from '../flows/entry.js';
 import { findFlow } from '../flows/find.js';
 import { flowNow } from '../flows/flows.js';
+import { findFirst, storedFragments } from '../fragments/table.js';
 import { readCursor } from '../maps/loads.js';
 import type { MapSet } from '../maps/map-set.js';
-
-/** How many units of time a fragment is remembered, and the bits of its time. */
-const { seconds: FRAGMENT_UNITS, 'time-mask': FRAGMENT_TIME_MASK } = layout.fragmentTable;
 
 /** The memory of one set of maps. Each answer holds for the moment of the question. */
 export class LiveRecall implements Recall {
@@ -85,19 +83,12 @@ export class LiveRecall implements Recall {
   }
 
   fragment(source: Uint8Array, destination: Uint8Array, id: string): RecalledFragment | undefined {
-    const found = source.length === 4 ? fragments4(this.#set) : fragments6(this.#set);
-    const now = this.#now & FRAGMENT_TIME_MASK;
-    for (const each of found) {
-      if (
-        each.id === id &&
-        ((now - each.time) & FRAGMENT_TIME_MASK) <= FRAGMENT_UNITS &&
-        Buffer.compare(each.source, source) === 0 &&
-        Buffer.compare(each.destination, destination) === 0
-      ) {
-        return { ...each, ...this.#placeOf(each.went) };
-      }
-    }
-    return undefined;
+    const found = findFirst(storedFragments(this.#set, source.length === 4 ? 4 : 6), this.#now, {
+      source,
+      destination,
+      id,
+    });
+    return found && { ...found, ...this.#placeOf(found.went) };
   }
 
   /** The destination with a number, of whichever service; nothing for 0. */
@@ -125,61 +116,4 @@ function addressOf(destinations: ReadonlyMap<IpAddress, number>, { destination }
 
 function nameOf(destinations: ReadonlyMap<IpAddress, number>, number: number): IpAddress | undefined {
   return [...destinations].find(([, each]) => each === number && number !== 0)?.[0];
-}
-
-interface StoredFragment extends RecalledFragment {
-  readonly source: Uint8Array;
-  readonly destination: Uint8Array;
-  readonly id: string;
-  readonly time: number;
-  /** The number of the destination that it went to, where it was kept; else 0. */
-  readonly went: number;
-}
-
-function readFragments(set: MapSet, table: 'fragments4' | 'fragments6'): { bytes: Uint8Array; view: DataView } {
-  const bytes = set.memory.read(table, 0, 0, layout[table].byteLength);
-  return { bytes, view: new DataView(bytes.buffer) };
-}
-
-/** Decodes struct fragment4: source and destination, XORed with the two words that follow; then these. */
-function* fragments4(set: MapSet): Generator<StoredFragment> {
-  const { bytes, view } = readFragments(set, 'fragments4');
-  for (let at = 0; at < bytes.length; at += layout.fragment4.byteLength) {
-    const [second, third] = [view.getBigUint64(at + 8, true), view.getBigUint64(at + 16, true)];
-    view.setBigUint64(at, view.getBigUint64(at, true) ^ second ^ third, true);
-    const protocol = PROTOCOLS.find((name) => PROTOCOL_NUMBERS[name] === bytes[at + 20]);
-    if (second !== 0n && protocol !== undefined) {
-      yield {
-        protocol,
-        ports: { source: view.getUint16(at + 12), destination: view.getUint16(at + 14) },
-        source: bytes.subarray(at, at + 4),
-        destination: bytes.subarray(at + 4, at + 8),
-        id: `${bytes[at + 10]!} ${view.getUint16(at + 8)}`,
-        time: bytes[at + 11]!,
-        byFirst: bytes[at + 22] === 1,
-        went: view.getUint32(at + 16, true),
-      };
-    }
-  }
-}
-
-/** Decodes struct fragment6: addresses; id and ports; protocol, time and kind; where it went; the XOR of all against tearing. */
-function* fragments6(set: MapSet): Generator<StoredFragment> {
-  const { bytes, view } = readFragments(set, 'fragments6');
-  for (let at = 0; at < bytes.length; at += layout.fragment6.byteLength) {
-    const sum = [0, 1, 2, 3, 4, 5, 6].reduce((xor, i) => xor ^ view.getBigUint64(at + i * 8, true), 0n);
-    const protocol = PROTOCOLS.find((name) => PROTOCOL_NUMBERS[name] === bytes[at + 40]);
-    if (protocol !== undefined && sum === view.getBigUint64(at + 56, true)) {
-      yield {
-        protocol,
-        ports: { source: view.getUint16(at + 36), destination: view.getUint16(at + 38) },
-        source: bytes.subarray(at, at + 16),
-        destination: bytes.subarray(at + 16, at + 32),
-        id: String(view.getUint32(at + 32)),
-        time: bytes[at + 41]!,
-        byFirst: bytes[at + 42] === 1,
-        went: Number(view.getBigUint64(at + 48, true)),
-      };
-    }
-  }
 }

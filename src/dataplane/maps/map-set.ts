@@ -15,6 +15,7 @@ import { MapMemory } from './memory.js';
 import {
   COUNTER_MAPS,
   DEVICES_NAME,
+  EARLY_NAME,
   FLOW_TABLES,
   MAP_KEYS,
   MAP_NAMES,
@@ -40,6 +41,8 @@ export class MapSet implements Disposable {
   readonly memory: MapMemory;
   readonly control: Control;
   readonly devices: Devices;
+  /** The ring buffer of fragments that came before their first one. */
+  readonly early: BpfMap;
   readonly #maps: Readonly<Record<MapKey, BpfMap>>;
 
   private constructor({ programs, maps }: Pick<BpfObject, 'programs' | 'maps'>, from?: MapSet) {
@@ -50,6 +53,7 @@ export class MapSet implements Disposable {
     this.memory = new MapMemory(this.#maps);
     this.control = new Control(this.memory.mapping('control'));
     this.devices = new Devices(maps.get(DEVICES_NAME)!, from?.devices);
+    this.early = maps.get(EARLY_NAME)!;
     this.geometry = geometryOf((key) => this.#maps[key].info.valueSize);
   }
 
@@ -74,6 +78,9 @@ export class MapSet implements Disposable {
       for (const key of kept) {
         object.map(MAP_NAMES[key]).reuse(before!.#maps[key]);
       }
+      if (before !== undefined) {
+        object.map(EARLY_NAME).reuse(before.early);
+      }
       for (const key of COUNTER_MAPS) {
         // One row for each CPU, and one for the counters of maps that were replaced by larger ones.
         object.map(MAP_NAMES[key]).setMaxEntries(possibleCpus() + 1);
@@ -95,6 +102,7 @@ export class MapSet implements Disposable {
         object.map(MAP_NAMES[key]).reuse(from.#maps[key]);
       }
       object.map(DEVICES_NAME).reuse(from.devices.map);
+      object.map(EARLY_NAME).reuse(from.early);
     });
     const set = new MapSet(loaded, from);
     set.control.features = features;
@@ -129,7 +137,7 @@ export class MapSet implements Disposable {
   static open(directory: string): MapSet | Unadoptable {
     try {
       const program = BpfProgram.openPinned(join(directory, 'program'));
-      const names = [...MAP_KEYS.map((key) => MAP_NAMES[key]), DEVICES_NAME];
+      const names = [...MAP_KEYS.map((key) => MAP_NAMES[key]), DEVICES_NAME, EARLY_NAME];
       const maps = new Map(names.map((name) => [name, BpfMap.openPinned(join(directory, pinName(name)))] as const));
       if (!isOurControl(maps.get(MAP_NAMES.control)!)) {
         return 'other-version';
@@ -193,6 +201,7 @@ export class MapSet implements Disposable {
     return [
       ...MAP_KEYS.map((key) => [MAP_NAMES[key], this.#maps[key]] as const),
       [DEVICES_NAME, this.devices.map] as const,
+      [EARLY_NAME, this.early] as const,
     ];
   }
 }

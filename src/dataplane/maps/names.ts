@@ -31,6 +31,9 @@ export const MAP_KEYS = Object.keys(MAP_NAMES) as MapKey[];
 /** The map of interfaces to redirect to, of a type that cannot be mapped into memory. */
 export const DEVICES_NAME = 'devices';
 
+/** The ring buffer of fragments that came before their first one. */
+export const EARLY_NAME = 'early_ring';
+
 /** The array of the programs in which unusual packets go on; each loaded object has its own. */
 export const PROGRAMS_NAME = 'programs';
 

@@ -1,0 +1,188 @@
+/**
+ * Fragments that came before their first one (docs/adr/0024): kept for a second, and sent through the program as soon as
+ * that has come.
+ */
+
+import type { Image } from '../../image/index.js';
+import * as layout from '../../layout/index.js';
+import { type BpfProgram, KernelError, RingBuffer, XdpAction } from '../../libbpf/index.js';
+import { macBytes } from '../../model/index.js';
+import { PacketSocket } from '../../native/index.js';
+import { flowNow } from '../flows/flows.js';
+import type { MapSet } from '../maps/map-set.js';
+import { KEPT_MS, type KeptFragment, KeptFragments } from './kept.js';
+import { type LaterFragment, laterFragment } from './later.js';
+import { bucketOf, findFirst, storedFragments } from './table.js';
+
+/** How often to look for first fragments while any fragment waits. */
+const LOOK_MS = 2;
+
+/** A flood: after so many records at once, the ring buffer is left alone for a while, and what it cannot take is lost. */
+const FLOOD_RECORDS = 256;
+const FLOOD_PAUSE_MS = 20;
+
+export interface EarlyOptions {
+  /** Returns the image that packets follow, which tells where redirected frames leave. */
+  readonly image: () => Image | undefined;
+  readonly onEvent: (message: string, details: Record<string, unknown>) => void;
+}
+
+interface Waiting extends LaterFragment {
+  readonly bucket: number;
+}
+
+export class EarlyFragments implements Disposable {
+  readonly #options: EarlyOptions;
+  readonly #kept = new KeptFragments<Waiting>();
+  #set: MapSet | undefined;
+  #ring: RingBuffer | undefined;
+  #socket: PacketSocket | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #pause: NodeJS.Timeout | undefined;
+  #complained = false;
+
+  constructor(options: EarlyOptions) {
+    this.#options = options;
+  }
+
+  /** Takes the fragments of a set of maps from now on, in place of another's. */
+  follow(set: MapSet): void {
+    this.#leave();
+    try {
+      this.#socket ??= new PacketSocket();
+    } catch (error) {
+      this.#complain('fragments that come before their first one are lost: no packet socket', error);
+      return;
+    }
+    this.#set = set;
+    this.#listen();
+  }
+
+  #listen(): void {
+    this.#ring = new RingBuffer(this.#set!.early, (records) => {
+      this.#receive(records);
+    });
+    this.#ring.unref();
+  }
+
+  #receive(records: readonly Uint8Array[]): void {
+    for (const record of records) {
+      this.#keep(record);
+    }
+    this.#look();
+    if (records.length >= FLOOD_RECORDS && this.#set !== undefined) {
+      this.#ring?.close();
+      this.#pause = setTimeout(() => {
+        this.#listen();
+      }, FLOOD_PAUSE_MS).unref();
+    }
+  }
+
+  /** Keeps a record's frame: struct early_fragment. */
+  #keep(record: Uint8Array): void {
+    const { timeNs, ifindex, frame } = layout.earlyFragment;
+    const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
+    const now = performance.now();
+    const age = Number(process.hrtime.bigint() - view.getBigUint64(timeNs.offset, true)) / 1e6;
+    // Without a daemon the ring buffer keeps what came first, however old it is.
+    if (age > KEPT_MS) {
+      return;
+    }
+    const bytes = record.subarray(frame.offset);
+    const later = laterFragment(bytes);
+    if (later === undefined) {
+      return;
+    }
+    const bucket = bucketOf(later.addresses, later.rest, this.#set!.control.hashSecret);
+    const key = `${Buffer.from(later.addresses).toString('latin1')} ${later.id}`;
+    const kept = { ifindex: view.getUint32(ifindex.offset, true), frame: bytes, offset: later.offset };
+    this.#kept.add(key, { ...later, bucket }, kept, now);
+  }
+
+  /** Sends what has its first fragment now, forgets what waited too long, and looks again as long as anything is kept. */
+  #look(): void {
+    const set = this.#set;
+    if (set === undefined) {
+      return;
+    }
+    const now = performance.now();
+    const unit = flowNow(set);
+    this.#kept.expire(now);
+    const ready = this.#kept.take(
+      now,
+      (packet) => findFirst(storedFragments(set, packet.family, packet.bucket), unit, packet) !== undefined,
+    );
+    for (const fragment of ready) {
+      this.#send(set.program, fragment);
+    }
+    clearTimeout(this.#timer);
+    this.#timer = this.#kept.isIdle
+      ? undefined
+      : setTimeout(() => {
+          this.#look();
+        }, LOOK_MS).unref();
+  }
+
+  /** Lets the program direct a fragment, and sends what it made of it. What it passes up or drops is lost. */
+  #send(program: BpfProgram, { frame, ifindex }: KeptFragment): void {
+    try {
+      const { returnValue, data } = program.run({ data: frame, origin: { ifindex } });
+      const egress =
+        returnValue === XdpAction.tx
+          ? ifindex
+          : returnValue === XdpAction.redirect
+            ? egressOf(this.#options.image(), data)
+            : undefined;
+      if (egress !== undefined) {
+        this.#socket!.send(egress, data);
+      }
+    } catch (error) {
+      if (!(error instanceof KernelError)) {
+        throw error;
+      }
+      this.#complain('cannot send a fragment that came before its first one', error);
+    }
+  }
+
+  /** Once: a flood of packets is none of the log. */
+  #complain(message: string, error: unknown): void {
+    if (!this.#complained) {
+      this.#complained = true;
+      this.#options.onEvent(message, { err: error });
+    }
+  }
+
+  #leave(): void {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#pause);
+    this.#ring?.close();
+    this.#ring = undefined;
+    this.#set = undefined;
+  }
+
+  close(): void {
+    this.#leave();
+    this.#socket?.close();
+    this.#socket = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Returns by which interface a frame leaves: BPF_PROG_RUN does not tell, but its MACs are those of a route. */
+function egressOf(image: Image | undefined, frame: Uint8Array): number | undefined {
+  for (const { routes } of image?.services ?? []) {
+    for (const route of routes) {
+      if (
+        route.action === 'forward' &&
+        Buffer.compare(macBytes(route.mac), frame.subarray(0, 6)) === 0 &&
+        Buffer.compare(macBytes(route.sourceMac), frame.subarray(6, 12)) === 0
+      ) {
+        return route.ifindex;
+      }
+    }
+  }
+  return undefined;
+}
