@@ -35,6 +35,7 @@ class Replay implements Disposable {
   #mtu = 1500;
   /** The ids of VLAN devices on the card, by name. */
   readonly #vlans = new Map<string, number>();
+  #waiting: { readonly line: string; readonly offset: number }[] = [];
 
   /** Takes a command that prepared something. Those that are neither ipvsadm's nor about MTU and VLANs are no matter of the program. */
   async command(line: string): Promise<void> {
@@ -85,10 +86,42 @@ class Replay implements Disposable {
     await this.#packets.publishModel({ services }, { interfaces: [card], resolutions, own });
   }
 
-  /** Returns what the director sends for a frame; "host" if its host gets it. */
+  /**
+   * Returns what the director sends for a frame; "host" if its host gets it. As the daemon does, it sends fragments that
+   * came before their first one after that, in the order of their bytes.
+   */
   send(line: string): string[] {
-    const { action, frame } = this.#packets.send(frameFrom(line));
-    return action === 'tx' ? [describeFrame(frame)] : action === 'pass' ? ['host'] : [];
+    const before = this.#early;
+    const { action, frame } = this.#send(line);
+    if (before !== this.#early) {
+      this.#waiting.push({ line, offset: Number(/ part=(\d+)/.exec(line)?.[1]) });
+    }
+    const sent = action === 'tx' ? [describeFrame(frame)] : action === 'pass' ? ['host'] : [];
+    return action === 'tx' && line.includes(' part=0-') ? [...sent, ...this.#sendWaiting()] : sent;
+  }
+
+  #sendWaiting(): string[] {
+    const sent: string[] = [];
+    const waiting = this.#waiting.toSorted((a, b) => a.offset - b.offset);
+    this.#waiting = [];
+    for (const each of waiting) {
+      const { action, frame } = this.#send(each.line);
+      if (action === 'tx') {
+        sent.push(describeFrame(frame));
+      } else {
+        this.#waiting.push(each);
+      }
+    }
+    return sent;
+  }
+
+  #send(line: string): ReturnType<PacketDirector['send']> {
+    return this.#packets.send(frameFrom(line));
+  }
+
+  /** How many fragments came before their first one. */
+  get #early(): number {
+    return this.#packets.verdicts()['early'] ?? 0;
   }
 
   [Symbol.dispose](): void {
