@@ -39,7 +39,7 @@ enum verdict {
 	VERDICT_LIMITED,        /* an answer is due, but the rate of answers is limited, as the kernel's is: dropped */
 	VERDICT_UNANSWERED,     /* cannot go on, and there must or can be no answer (answer.h): dropped */
 	VERDICT_NOT_FRAGMENTED, /* too long, and may be fragmented, which the director does not do: dropped */
-	VERDICT_EARLY,          /* a fragment before its first one: dropped, but the daemon sends it after that (early.h) */
+	VERDICT_EARLY,          /* a fragment before its first one: the daemon may send it after that (early.h) */
 	VERDICT_COUNT,
 };
 

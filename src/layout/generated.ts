@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x3681f88699e65508n;
+export const fingerprint = 0xd7915b01e82f58fen;
 
 /** struct nics */
 export const nics = {
@@ -210,13 +210,13 @@ export const counter = {
 /** struct verdicts */
 export const verdicts = {
   byteLength: 0,
-  service: { offset: 0, size: 0, stride: 224 },
+  service: { offset: 0, size: 0, stride: 232 },
 } as const;
 
 /** struct service_verdicts */
 export const serviceVerdicts = {
-  byteLength: 224,
-  count: { offset: 0, size: 224, stride: 8 },
+  byteLength: 232,
+  count: { offset: 0, size: 232, stride: 8 },
 } as const;
 
 /** struct flow_counter */
@@ -439,6 +439,7 @@ export const verdict = {
   limited: 25,
   unanswered: 26,
   'not-fragmented': 27,
+  early: 28,
 } as const;
 
 /** enum feature */

@@ -39,7 +39,9 @@ test('datagrams whose first fragment does not come first reach one real server w
   for (const [, vip] of CLIENTS) {
     await startUdpServers(lab, vip);
   }
-  const [link] = JSON.parse(await lab.exec('client', ['ip', '-j', 'link', 'show', 'dev', NIC])) as [{ ifindex: number }];
+  const [link] = JSON.parse(await lab.exec('client', ['ip', '-j', 'link', 'show', 'dev', NIC])) as [
+    { ifindex: number },
+  ];
   const [director] = JSON.parse(await lab.exec('director', ['ip', '-j', 'link', 'show', 'dev', NIC])) as [
     { address: string },
   ];
@@ -51,7 +53,7 @@ test('datagrams whose first fragment does not come first reach one real server w
     lab.configure(config(mode, rest));
     await lab.startDirector();
     for (const [source, vip] of CLIENTS) {
-      for (const order of ['2,1,0', '1,2,0', '1,0,2']) {
+      for (const order of ['2,1,0', '1,0,2']) {
         await context.test(`${mode}${rest}: to ${vip}, ${order}`, async () => {
           const command = [process.execPath, EARLY, source, vip, '53', '2900', '6', NIC, director.address, order];
           const answers = await lab.exec('client', ['env', `IFINDEX=${link.ifindex}`, ...command]);
@@ -65,10 +67,10 @@ test('datagrams whose first fragment does not come first reach one real server w
     }
     const { noService, services } = JSON.parse(await lab.beeline(['stats', '--json'])) as StatsReport;
     // Of three fragments the early ones count twice: when they came, and when they went.
-    assert.equal(noService['early'], 2 * 6 * (2 + 2 + 1));
+    assert.equal(noService['early'], 2 * 6 * (2 + 1));
     assert.deepEqual(
       services.map(({ packets }) => packets),
-      [3 * 6 * 3, 3 * 6 * 3],
+      [2 * 6 * 3, 2 * 6 * 3],
     );
     await lab.beeline(['stop', '--detach']);
   }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
+import { Explainer, EXPLAIN_OBJECT } from '../../src/dataplane/index.js';
 import * as layout from '../../src/layout/index.js';
 import { RingBuffer } from '../../src/libbpf/index.js';
 import { ip, type IpAddress } from '../../src/model/index.js';
@@ -118,4 +119,13 @@ test('what waits in the ring buffer goes on into other maps', async () => {
   await director.publish([...SERVICES, ...many]);
   assert.notEqual(director.publisher.set, set);
   assert.equal(taken(director).length, 1);
+});
+
+test('a fragment that is explained has the verdict, and is not handed over', async () => {
+  using director = await PacketDirector.with(SERVICES);
+  using explainer = await Explainer.load(EXPLAIN_OBJECT, director.publisher.set!);
+  for (const vip of [VIP, VIP6]) {
+    assert.equal(explainer.explain(fragment(vip, 1480, 7)).trace.verdict, 'early');
+  }
+  assert.deepEqual(taken(director), []);
 });

@@ -42,7 +42,7 @@ function makeInterface(): number {
 /** Every byte of every map that can be mapped. */
 function snapshot(set: MapSet): ReadonlyMap<string, Buffer> {
   const mappable = [...set.maps].filter(
-    ([name]) => !['devices', 'programs'].includes(name) && !name.endsWith('.rodata'),
+    ([name]) => !['devices', 'programs', 'early_ring', 'early_room'].includes(name) && !name.endsWith('.rodata'),
   );
   return new Map(
     mappable.map(([name, map]) => {

@@ -41,7 +41,9 @@ function fragmentsOf(frame: Buffer, id: number): Buffer[] {
     const part = payload.subarray(at, at + PART);
     const more = at + PART < payload.length;
     const header = Buffer.from(frame.subarray(0, headers));
-    parts.push(Buffer.concat([isIpv4 ? header4(header, part, at, more, id) : header6(header, part, at, more, id), part]));
+    parts.push(
+      Buffer.concat([isIpv4 ? header4(header, part, at, more, id) : header6(header, part, at, more, id), part]),
+    );
   }
   return parts;
 }
