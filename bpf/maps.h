@@ -2,8 +2,8 @@
 /*
  * The maps: their kinds and how packets reach them. layout.h and verdict.h declare their contents.
  *
- * All maps that forwarding reads but `devices` are arrays. The JIT inlines an array's lookup, while a hash map's is a call; and the control
- * plane maps arrays into its memory, so that publishing and reading counters cost no system call.
+ * All maps that forwarding reads but `devices` are arrays. The JIT inlines an array's lookup, while a hash map's is a
+ * call; and the control plane maps arrays into its memory, so that publishing and reading counters cost no system call.
  */
 #pragma once
 
