@@ -22,6 +22,7 @@ const XDP_ACTIONS: Partial<Record<Decision['verdict'], string>> = {
   martian: 'drop',
   truncated: 'drop',
   fragment: 'drop',
+  early: 'drop',
   unanswered: 'drop',
 };
 

@@ -115,7 +115,7 @@ test('a later fragment whose first went nowhere is not scheduled, and neither is
     const asked = service(vip, 53, servers, { scheduler: 'rr', ...ONE_PACKET });
     using director = await PacketDirector.with([asked], {}, SMALL);
     assert.equal(director.send(fragmentOf(asked, { port: 1000 }, 7, 'last')).action, 'drop');
-    assert.deepEqual(director.verdicts(), { fragment: 1 });
+    assert.deepEqual(director.verdicts(), { early: 1 });
     assert.equal(last(serverOf(director, fragmentOf(asked, { port: 1000 }, 7, 'first'))), '33');
     assert.equal(director.send(fragmentOf(asked, { port: 1000 }, 8, 'last')).action, 'drop');
     // The server is gone meanwhile: the rest of the datagram is of no use to another.
