@@ -72,7 +72,7 @@ static __always_inline enum parse_result direct_plain(struct xdp_md *context, bo
 	}
 }
 
-/* An unusual packet, as it is parsed. Both families share one, which is on the stack once. */
+/* An unusual packet, as it is parsed. */
 struct unusual {
 	struct packet packet;
 	struct payload payload;
@@ -199,12 +199,8 @@ static __always_inline enum verdict go_on_unusual(struct xdp_md *context)
 	if (frame.start + sizeof(struct ethhdr) > frame.end)
 		return VERDICT_NOT_OURS;
 	__be16 type = skip_tags(&frame);
-	if (frame.tags) {
-		enum verdict verdict = end_in_other_vlan(context);
-
-		if (verdict != VERDICT_COUNT)
-			return verdict;
-	}
+	if (frame.tags && !is_own_vlan(vlan_of(&frame), active_copy()))
+		return end_in_other_vlan(context);
 	switch (type) {
 	case bpf_htons(ETH_P_IP):
 		if (uses(FEATURE_IPV4))

@@ -299,8 +299,8 @@ export class Director {
 }
 
 function sameImage(a: Image, b: Image): boolean {
-  const surroundings = ({ interfaces, own, directors, features, flows, timeouts, icmpLimits }: Image): string =>
-    JSON.stringify([interfaces, own, directors, features, flows, timeouts, icmpLimits]);
+  const surroundings = ({ interfaces, own, directors, features, flows, timeouts, icmpLimits, vlans }: Image): string =>
+    JSON.stringify([interfaces, own, directors, features, flows, timeouts, icmpLimits, vlans]);
   return (
     a.services.length === b.services.length &&
     a.services.every((service, i) => service === b.services[i]) &&

@@ -8,3 +8,4 @@ export type { Link } from './rtnetlink.js';
 export { Resolver } from './resolver.js';
 export { type NetlinkMessage } from './netlink.js';
 export { RequestSocket } from './socket.js';
+export { BONDS } from './stack.js';

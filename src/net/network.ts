@@ -31,7 +31,7 @@ import {
   RTNLGRP,
 } from './rtnetlink.js';
 import { EventSocket, NetlinkError, RequestSocket } from './socket.js';
-import { leavesUnder } from './stack.js';
+import { BONDS, leavesUnder } from './stack.js';
 
 /** The table that changed. */
 export type NetworkChange = 'links' | 'addresses' | 'neighbours';
@@ -39,8 +39,6 @@ export type NetworkChange = 'links' | 'addresses' | 'neighbours';
 /** Answers to a request for a route when there is none: ENETUNREACH and EHOSTUNREACH (errno.h). */
 const NO_ROUTE = [101, 113];
 
-/** Kinds of devices that send through any of their members. */
-const BONDS = ['bond', 'team'];
 /** The tables, and the requests that list their entries. */
 const KINDS = [
   { change: 'links', type: RTM_GETLINK, what: 'list links' },

@@ -2,6 +2,9 @@
 
 import type { Link } from './rtnetlink.js';
 
+/** Kinds of devices that send through any of their members. */
+export const BONDS: readonly string[] = ['bond', 'team'];
+
 /** Returns the lowest interfaces under a link; none if nothing is under it. */
 export function leavesUnder(ifindex: number, links: readonly Link[], seen = new Set([ifindex])): Link[] {
   return under(ifindex, links)

@@ -13,7 +13,19 @@ export {
   withOptions,
   withTtl,
 } from './change.js';
-export { ETHER_TYPE, ETHERNET, IPV4, IPV6, TCP, TCP_FLAG } from './constants.js';
+export {
+  ETHER_TYPE,
+  ETHERNET,
+  IPV4,
+  IPV4_FRAGMENT,
+  IPV6,
+  IPV6_EXTENSIONS,
+  IPV6_FRAGMENT,
+  TAG_BYTES,
+  TAG_TYPES,
+  TCP,
+  TCP_FLAG,
+} from './constants.js';
 export { type FrameSummary, summarizeFrame } from './describe.js';
 export { icmpAnswer, icmpError, replyBeginning } from './icmp.js';
 export {

@@ -1,7 +1,7 @@
 /** Which offloads of network cards hurt, and what to say about them. Pure. */
 
 import type { Warning } from '../../model/index.js';
-import type { Offload, Peer } from '../../net/index.js';
+import { BONDS, type Offload, type Peer } from '../../net/index.js';
 
 /** An interface of the director, and the mode in which the program is attached to it, or will be. */
 export interface InUse {
@@ -23,9 +23,6 @@ export interface Card {
   /** The other end of a veth, if it can be seen. */
   readonly peer?: (Peer & { readonly on: ReadonlySet<Offload> }) | undefined;
 }
-
-/** Kinds of devices whose native mode is that of their members. */
-const BONDS = ['bond', 'team'];
 
 /** In generic mode the kernel itself takes the tag out before any device on top of the card sees the frame. */
 function seesOwnTags({ over, mode }: Card): boolean {

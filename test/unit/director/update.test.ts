@@ -95,6 +95,19 @@ async function started(context: TestContext): Promise<Fake> {
   return fake;
 }
 
+test('a change of the VLANs alone is published', async (context) => {
+  const fake = new Fake(context);
+  const [asked] = MODEL.services;
+  const destinations = asked!.destinations.map((each) => ({ ...each, vlan: { id: 10 } }));
+  const tagged: Model = { ...MODEL, services: [{ ...asked!, destinations }] };
+  await fake.director.start(tagged);
+  await fake.director.change({ ...tagged, vlans: true });
+  assert.deepEqual(
+    fake.published.map(({ vlans }) => vlans),
+    [[[{ id: 10, service: false }]], 'all'],
+  );
+});
+
 test('fifty concurrent additions are all applied once, and published and saved together', async (context) => {
   const fake = await started(context);
   const wanted = Array.from({ length: 50 }, (_, i) => ip(`10.0.1.${i}`));
