@@ -12,7 +12,7 @@ import { Drains, drainsFormat } from '../../../src/director/overlays/drains.js';
 import { Overlays } from '../../../src/director/overlays/index.js';
 import type { Image } from '../../../src/image/index.js';
 import { BeelineError, edit, type Edit, ip, type IpAddress, type Model } from '../../../src/model/index.js';
-import { DIRECTOR, service } from '../../support/models.js';
+import { DIRECTOR, macFor, service } from '../../support/models.js';
 import { folderFor, storeAt } from '../../support/store.js';
 
 const KEY = { address: ip('192.168.1.100'), port: 80, protocol: 'tcp' } as const;
@@ -98,7 +98,8 @@ async function started(context: TestContext): Promise<Fake> {
 test('a change of the VLANs alone is published', async (context) => {
   const fake = new Fake(context);
   const [asked] = MODEL.services;
-  const destinations = asked!.destinations.map((each) => ({ ...each, vlan: { id: 10 } }));
+  // With a MAC they need not be found, and the program can tag frames before and after.
+  const destinations = asked!.destinations.map((each) => ({ ...each, mac: macFor(each.address), vlan: { id: 10 } }));
   const tagged: Model = { ...MODEL, services: [{ ...asked!, destinations }] };
   await fake.director.start(tagged);
   await fake.director.change({ ...tagged, vlans: true });
