@@ -510,10 +510,11 @@ struct mac_above {
 #define MAX_MACS_ABOVE 512
 
 /*
- * How many VLANs there is room for; a power of two. A VLAN is a word: the tag's id with the bit of an 802.1ad tag, and
- * of two tags the outer one's in the upper half.
+ * How many VLANs there is room for: two to the power of so many steps of a search. A VLAN is a word: the tag's id with
+ * the bit of an 802.1ad tag, and of two tags the outer one's in the upper half.
  */
-#define MAX_VLANS 4096
+#define VLAN_STEPS 12
+#define MAX_VLANS (1 << VLAN_STEPS)
 #define VLAN_SERVICE_TAG 0x1000
 
 /* All interfaces, each where its index times the multiplier falls: the control plane finds one without collisions. */
@@ -521,7 +522,7 @@ struct nics {
 	__u32 multiplier;
 	__u32 first;      /* the place of the first interface */
 	__u32 every_vlan; /* 1: frames of every VLAN are the director's */
-	__u32 zero;
+	__u32 vlan_step;  /* the search's first: half of the power of two that all VLANs fit in; 0: one VLAN or none */
 	struct nic entry[1 << NIC_BITS];
 	struct mac_above above[MAX_MACS_ABOVE];
 	__u32 vlans[MAX_VLANS]; /* the director's, in order; behind the last one words that are greater than all */

@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0xd7915b01e82f58fen;
+export const fingerprint = 0x517c015d16f925b7n;
 
 /** struct nics */
 export const nics = {
@@ -9,7 +9,7 @@ export const nics = {
   multiplier: { offset: 0, size: 4 },
   first: { offset: 4, size: 4 },
   everyVlan: { offset: 8, size: 4 },
-  zero: { offset: 12, size: 4 },
+  vlanStep: { offset: 12, size: 4 },
   entry: { offset: 16, size: 12288, stride: 48 },
   above: { offset: 12304, size: 8192, stride: 16 },
   vlans: { offset: 20496, size: 16384, stride: 4 },

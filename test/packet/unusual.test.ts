@@ -393,7 +393,16 @@ test("a VLAN is the director's while a device of the host for it is above an int
   await publish(STACKED);
   assertPassed(director, once, 'other-vlan');
   assertSent(director, twice);
-  // The most that there are, so that none is missed by the search.
+  // However many there are, the search misses none.
+  for (let many = 1; many <= 9; many += 1) {
+    const ids = Array.from({ length: many }, (_, i) => 20 + i * 2);
+    await publish(...ids.map((id) => [{ id, service: false }]));
+    for (const id of ids) {
+      assertSent(director, tagged(frame(), 0x8100, id));
+      assertPassed(director, tagged(frame(), 0x8100, id - 1), 'other-vlan');
+      assertPassed(director, tagged(frame(), 0x8100, id + 1), 'other-vlan');
+    }
+  }
   await publish(...Array.from({ length: 4094 }, (_, i) => [{ id: i + 1, service: false }]), STACKED);
   for (const id of [1, 2, 20, 2047, 2048, 2049, 4093, 4094]) {
     assertSent(director, tagged(frame(), 0x8100, id));

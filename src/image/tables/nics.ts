@@ -59,6 +59,7 @@ function encodeVlans({ vlans }: Image, view: DataView): void {
     .filter((tags) => tags.length <= 2)
     .map((tags) => tags.reduce((word, { id, service }) => word * 0x10000 + id + (service ? SERVICE_TAG : 0), 0))
     .sort((a, b) => a - b);
+  view.setUint32(table.vlanStep.offset, words.length < 2 ? 0 : 1 << (Math.ceil(Math.log2(words.length)) - 1), true);
   const { offset, size, stride } = table.vlans;
   for (let i = 0; i < size / stride; i += 1) {
     view.setUint32(offset + i * stride, words[i] ?? 0xffff_ffff, true);
