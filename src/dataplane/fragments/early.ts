@@ -10,16 +10,9 @@ import { macBytes } from '../../model/index.js';
 import { PacketSocket } from '../../native/index.js';
 import { flowNow } from '../flows/flows.js';
 import type { MapSet } from '../maps/map-set.js';
-import { KEPT_MS, type KeptFragment, KeptFragments } from './kept.js';
+import { KEPT_MS, type KeptFragment, KeptFragments, lookAfter, pauseAfter } from './kept.js';
 import { type LaterFragment, laterFragment } from './later.js';
 import { bucketOf, findFirst, storedFragments } from './table.js';
-
-/** How often to look for first fragments while any fragment waits. */
-const LOOK_MS = 2;
-
-/** A flood: after so many records at once, the ring buffer is left alone for a while, and what it cannot take is lost. */
-const FLOOD_RECORDS = 256;
-const FLOOD_PAUSE_MS = 20;
 
 export interface EarlyOptions {
   /** Returns the image that packets follow, which tells where redirected frames leave. */
@@ -56,6 +49,7 @@ export class EarlyFragments implements Disposable {
     }
     this.#set = set;
     this.#listen();
+    this.#look();
   }
 
   #listen(): void {
@@ -66,15 +60,17 @@ export class EarlyFragments implements Disposable {
   }
 
   #receive(records: readonly Uint8Array[]): void {
+    const began = performance.now();
     for (const record of records) {
       this.#keep(record);
     }
     this.#look();
-    if (records.length >= FLOOD_RECORDS && this.#set !== undefined) {
+    const pause = pauseAfter(records.length, performance.now() - began);
+    if (pause > 0 && this.#set !== undefined) {
       this.#ring?.close();
       this.#pause = setTimeout(() => {
         this.#listen();
-      }, FLOOD_PAUSE_MS).unref();
+      }, pause).unref();
     }
   }
 
@@ -118,9 +114,12 @@ export class EarlyFragments implements Disposable {
     clearTimeout(this.#timer);
     this.#timer = this.#kept.isIdle
       ? undefined
-      : setTimeout(() => {
-          this.#look();
-        }, LOOK_MS).unref();
+      : setTimeout(
+          () => {
+            this.#look();
+          },
+          lookAfter(performance.now() - now),
+        ).unref();
   }
 
   /** Lets the program direct a fragment, and sends what it made of it. What it passes up or drops is lost. */

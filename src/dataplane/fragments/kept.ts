@@ -5,6 +5,16 @@ export const KEPT_MS = 1000;
 const MAX_FRAGMENTS = 4096;
 const MAX_BYTES = 2 ** 21;
 
+/**
+ * How many fragments of one packet: 64 KB in the 576 bytes that every network carries (RFC 791) are 119. Each new one is
+ * compared with those that are kept, so that more would be a way to keep the daemon busy.
+ */
+const MAX_FRAGMENTS_OF_PACKET = 128;
+
+/** A flood: so many records at once. */
+const FLOOD_RECORDS = 256;
+const FLOOD_PAUSE_MS = 20;
+
 /** The first look for the first fragment; then whenever a packet has waited twice as long, so that a flood costs little. */
 const FIRST_LOOK_MS = 2;
 
@@ -26,6 +36,24 @@ export interface KeptPacket<Detail> {
   nextLook: number;
 }
 
+/**
+ * Returns for how long to leave the ring buffer alone after so many records took so many milliseconds: what it cannot take
+ * meanwhile is lost.
+ */
+export function pauseAfter(records: number, spentMs: number): number {
+  return records < FLOOD_RECORDS ? 0 : Math.max(FLOOD_PAUSE_MS, restAfter(spentMs));
+}
+
+/** The daemon has other things to do: it rests four times as long as it worked. */
+function restAfter(spentMs: number): number {
+  return 4 * spentMs;
+}
+
+/** Returns when to look for first fragments again after a look that took so many milliseconds. */
+export function lookAfter(spentMs: number): number {
+  return Math.max(FIRST_LOOK_MS, restAfter(spentMs));
+}
+
 /** Times are milliseconds of any clock that does not go back. */
 export class KeptFragments<Detail> {
   readonly #packets = new Map<string, KeptPacket<Detail>>();
@@ -45,14 +73,20 @@ export class KeptFragments<Detail> {
     return this.#bytes;
   }
 
-  /** Keeps a fragment, unless the same was sent already. @param key tells its packet from others */
+  /**
+   * Keeps a fragment, unless the same is kept or was sent already, or too many of its packet.
+   *
+   * @param key tells its packet from others
+   */
   add(key: string, detail: Detail, fragment: KeptFragment, now: number): void {
     const packet = this.#packets.get(key) ?? { detail, waiting: [], sent: [], since: now, nextLook: now };
-    if ([...packet.sent, ...packet.waiting].some(({ frame }) => Buffer.compare(frame, fragment.frame) === 0)) {
+    const { sent, waiting } = packet;
+    const isSame = ({ frame }: KeptFragment): boolean => Buffer.compare(frame, fragment.frame) === 0;
+    if (sent.length + waiting.length >= MAX_FRAGMENTS_OF_PACKET || sent.some(isSame) || waiting.some(isSame)) {
       return;
     }
     this.#packets.set(key, packet);
-    packet.waiting.push(fragment);
+    waiting.push(fragment);
     // An old packet's new fragment is looked at at once: its first one may be there.
     packet.nextLook = now;
     this.#fragments += 1;

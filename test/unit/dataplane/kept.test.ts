@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { type KeptFragment, KeptFragments } from '../../../src/dataplane/fragments/kept.js';
+import { type KeptFragment, KeptFragments, lookAfter, pauseAfter } from '../../../src/dataplane/fragments/kept.js';
 import { laterFragment } from '../../../src/dataplane/fragments/later.js';
 
 function fragment(offset: number, bytes = 100, mark = offset): KeptFragment {
@@ -80,6 +80,28 @@ test('a flood of fragments of one packet is bounded too', () => {
     kept.add('a', 'a', fragment(i, 9000, i % 256), 0);
   }
   assert.ok(kept.bytes <= 2 ** 21);
+});
+
+test('of a packet no more is kept than fragments of 64 KB, so that a flood of one packet does not keep the daemon busy', () => {
+  const kept = new KeptFragments<string>();
+  for (let i = 0; i < 10_000; i += 1) {
+    kept.add('a', 'a', { ifindex: 3, frame: Buffer.from(`fragment ${i}`), offset: i % 8000 }, 0);
+    kept.add('b', 'b', fragment(i % 100, 552), 0);
+    if (i === 100) {
+      // Those that were sent count too: more of them may come.
+      assert.equal(kept.take(0, (packet) => packet === 'a').length, 101);
+    }
+  }
+  assert.equal(kept.fragments, 128 + 100);
+});
+
+test("a flood has a fifth of the daemon's time at most, and single fragments wait for nothing", () => {
+  assert.deepEqual(
+    [1, 255, 256, 1024].map((records) => pauseAfter(records, 1)),
+    [0, 0, 20, 20],
+  );
+  assert.equal(pauseAfter(1024, 30), 120);
+  assert.deepEqual([0, 0.1, 5].map(lookAfter), [2, 2, 20]);
 });
 
 test('a frame that ends within its headers is no fragment, and no error', () => {
