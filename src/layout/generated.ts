@@ -678,4 +678,5 @@ export const flowEvent = {
   datagram: 5,
   initial: 6,
   passive: 7,
+  ipsec: 8,
 } as const;
