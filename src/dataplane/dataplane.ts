@@ -188,9 +188,11 @@ export class DataPlane implements Disposable {
     const { set, image: before } = this.#publisher;
     // What a set has counted that this process did not publish says nothing of the epochs.
     const isKnown = set === undefined || before !== undefined;
-    const result = this.#moves.attach(image, Date.now(), isKnown ? () => this.#publisher.counters() : undefined);
+    // First those that left: their slots' flows wait for them too, where flows have no entries.
+    const all = this.#leaving.apply(image, this.#publisher.numbering, performance.now());
+    const result = this.#moves.attach(all, Date.now(), isKnown ? () => this.#publisher.counters() : undefined);
     await this.#moves.keep();
-    return this.#leaving.apply(result, this.#publisher.numbering, performance.now());
+    return result;
   }
 
   /** When moved slots will change by themselves, in milliseconds of the wall clock; Infinity: never. */

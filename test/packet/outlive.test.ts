@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'node:test';
 
-import { Leaving } from '../../src/dataplane/index.js';
+import { type Counters, Leaving, MoveTracker } from '../../src/dataplane/index.js';
 import { familyOf, ip, type IpAddress, type Service } from '../../src/model/index.js';
 import { Caller, frameOf } from '../support/clients.js';
 import { PacketDirector } from '../support/director.js';
@@ -82,11 +82,14 @@ for (const [kind, asked] of Object.entries(KINDS)) {
   });
 }
 
-/** Lets flows wait for real servers that left, by a clock of the test's. */
+/** Lets flows wait for real servers that left, and moved slots remember theirs, as the data path does, by a clock of the test's. */
 function waiting(director: PacketDirector): { now: number } {
-  const [leaving, clock] = [new Leaving(), { now: 0 }];
+  const [leaving, moves, clock] = [new Leaving(), new MoveTracker(undefined, false), { now: 0 }];
+  const read = (): Counters => director.publisher.counters();
   director.past = (image) => {
-    const result = leaving.apply(image, director.publisher.numbering, clock.now);
+    const all = leaving.apply(image, director.publisher.numbering, clock.now);
+    const isKnown = director.publisher.image !== undefined;
+    const result = moves.attach(all, clock.now, isKnown ? read : undefined);
     leaving.confirm();
     return result;
   };
@@ -130,6 +133,40 @@ for (const [kind, asked] of Object.entries(KINDS)) {
     assert.ok(moved.every((each) => each !== undefined && each !== numberOf(first!)));
     assert.deepEqual(follow(director, asked), moved);
   });
+}
+
+for (const scheduler of ['maglev', 'mh', 'sh'] as const) {
+  for (const vip of [VIP, VIP6] as const) {
+    test(`under "track: moved" connections wait for a real server that is removed and back: ${scheduler}, ${vip}`, async () => {
+      const flags = scheduler === 'maglev' ? {} : { flags: [`${scheduler}-port`] as const };
+      const servers: readonly IpAddress[] = familyOf(vip) === 4 ? SERVERS : SERVERS6;
+      const asked = service(vip, 80, servers, { scheduler, track: 'moved', ...flags });
+      using director = new PacketDirector();
+      const clock = waiting(director);
+      const publish = (destinations: Service['destinations']): Promise<unknown> =>
+        director.publish([{ ...asked, destinations }], {}, SMALL);
+      await publish(asked.destinations);
+      const before = openFlows(director, asked);
+      // Whose flows there are.
+      const gone = asked.destinations.find(({ address }) => address.endsWith(before[0]!))!;
+      const rest = asked.destinations.filter((each) => each !== gone);
+      const waits = before.map((each) => (gone.address.endsWith(each!) ? undefined : each));
+      for (const back of [gone, { ...gone, weight: 0 }, gone]) {
+        await publish(rest);
+        assert.deepEqual(follow(director, asked), waits);
+        assert.match(new Caller(director, asked).send(2000, 'S')!, /^3[123]$/);
+        await publish([...rest, back]);
+        assert.deepEqual(follow(director, asked), before);
+      }
+      // One that stays away loses its flows, once.
+      await publish(rest);
+      clock.now += 2_000;
+      await publish(rest);
+      const moved = follow(director, asked);
+      assert.ok(moved.every((each) => each !== undefined && !gone.address.endsWith(each)));
+      assert.deepEqual(follow(director, asked), moved);
+    });
+  }
 }
 
 test('a real server that left takes no new connection, nor one that begins again', async () => {
