@@ -162,7 +162,7 @@ export interface ExplainedFlow {
   readonly client: IpAddress;
   readonly clientPort: number;
   readonly port: number;
-  /** The event that the packet is for the flow's state: syn, fin, ack, rst, none, datagram, initial, passive; undefined: that did not matter. */
+  /** The event that the packet is for the flow's state: syn, fin, ack, rst, none, datagram, initial, passive, ipsec; undefined: that did not matter. */
   readonly event?: string | undefined;
   /** Whether the flow table was looked up. */
   readonly sought: boolean;
@@ -212,6 +212,8 @@ export interface ExplainedRealServer {
   readonly weight: number;
   readonly local: boolean;
   readonly mac?: MacAddress | undefined;
+  /** Why nothing can be sent to it now. */
+  readonly waits?: string | undefined;
   /** The rule that chose it. */
   readonly by: 'slot' | 'scheduler' | 'flow' | 'persistence' | 'previous' | 'fragment';
 }

@@ -10,7 +10,7 @@ import {
   withoutLeaving,
 } from '../image/index.js';
 import type { BpfProgram, XdpMode } from '../libbpf/index.js';
-import { BeelineError, type Family, type Interface } from '../model/index.js';
+import { BeelineError, type Family, familyOf, type Interface } from '../model/index.js';
 import type { Store } from '../store/index.js';
 import type { AttachOptions } from './attach.js';
 import { type Counters, type FlowTotals, readFlowTotals } from './counters.js';
@@ -249,15 +249,20 @@ export class DataPlane implements Disposable {
       : listFlows(set, family, filter, from, limit);
   }
 
-  /** Returns after how many seconds without a packet a flow ends: the timeout that held at its last packet. */
+  /**
+   * Returns after how many seconds without a packet a flow ends: the timeout that held at its last packet, or a shorter one
+   * while the table is full.
+   */
   timeoutOf(
     { name, service }: { readonly name: string; readonly service: Ghost['policy'] },
-    { state, time }: FlowEntry,
+    { state, time, client }: FlowEntry,
   ): number {
     const { set, image } = this.#publisher;
-    return set === undefined || image === undefined
-      ? 0
-      : this.#past.timeout(name, lifetimesOf(service, image.timeouts), state, time, flowNow(set));
+    if (set === undefined || image === undefined) {
+      return 0;
+    }
+    const own = this.#past.timeout(name, lifetimesOf(service, image.timeouts), state, time, flowNow(set));
+    return this.#publisher.pressure.shortenOne(own, state, familyOf(client) === 4 ? 'ipv4' : 'ipv6');
   }
 
   /** Returns how many flows each state has, and the clients with the most; see summarizeFlows. */

@@ -9,6 +9,7 @@ import {
   EXPLAIN_OBJECT,
   Explainer,
   explainOnce,
+  Leaving,
   type Explanation,
   LiveRecall,
   type MapSet,
@@ -165,6 +166,26 @@ test('a flow that would be stored is explained so, and is found once it is store
   const fourth = explainer.explain(frameTo(80, 0x10)).trace;
   assert.ok(fourth.steps.has('hit'));
   assert.equal(fourth.found?.state, 'established');
+});
+
+test('a flow that waits for a real server that was removed is explained so, and no other counts that one', async () => {
+  const asked = service(VIP, 80, SERVERS, { scheduler: 'rr' });
+  using director = new PacketDirector();
+  const leaving = new Leaving();
+  director.past = (image) => {
+    const result = leaving.apply(image, director.publisher.numbering, 0);
+    leaving.confirm();
+    return result;
+  };
+  await director.publish([asked]);
+  director.send(frameTo(80, 0x02));
+  await director.publish([{ ...asked, destinations: asked.destinations.slice(0, 2) }]);
+  const { set, image, numbering } = director.publisher;
+  using explainer = await Explainer.load(EXPLAIN_OBJECT, set!);
+  const text = await explainedText({ set: set!, image: image!, numbering }, explainer, frameTo(80, 0x10));
+  assert.match(text, /rr, 2 real servers/);
+  assert.match(text, /192\.168\.1\.33, weight 0, at no known MAC \(was removed a moment ago: its flows wait/);
+  assert.match(text, /verdict +unresolved/);
 });
 
 test("the printed explanation matches the packet's path", async () => {

@@ -41,6 +41,11 @@ export class Pressure {
     return this.#full[name];
   }
 
+  /** Returns the timeout in seconds that holds at present for a flow of a table. */
+  shortenOne(seconds: number, state: FlowState, name: TableName): number {
+    return this.#full[name] ? Math.min(seconds, SHORTENED[state] ?? Infinity) : seconds;
+  }
+
   /**
    * Returns the timeouts that hold at present.
    *

@@ -75,7 +75,8 @@ export class Publisher implements Disposable {
   #resting: Resting;
   #contents = new Contents();
   #grace: Promise<unknown> = Promise.resolve();
-  readonly #pressure = new Pressure();
+  /** How full the flow tables are, and what follows for timeouts. */
+  readonly pressure = new Pressure();
   #sweeps: Promise<unknown> = Promise.resolve();
 
   constructor(options: PublisherOptions) {
@@ -171,7 +172,7 @@ export class Publisher implements Disposable {
       if (set === undefined || image === undefined) {
         return undefined;
       }
-      const found = await sweep(set, image, this.#numbering, gone, moved, this.#past, this.#pressure);
+      const found = await sweep(set, image, this.#numbering, gone, moved, this.#past, this.pressure);
       this.#set?.control.setTimeouts(this.#longestTimeouts(this.#image ?? image));
       this.#resting.look(found.entries, began);
       return found;
@@ -228,7 +229,7 @@ export class Publisher implements Disposable {
 
   /** Packets look at the timeouts only where they find no free entry, so one row does for both tables. */
   #longestTimeouts(image: Image): Uint32Array<ArrayBuffer> {
-    return this.#pressure.shorten(this.#past.longest(image), 'ipv4', 'ipv6');
+    return this.pressure.shorten(this.#past.longest(image), 'ipv4', 'ipv6');
   }
 
   /** Removes the flows of retired numbers, then frees the numbers: no flow passes to another destination with one. */

@@ -13,7 +13,7 @@ import type {
   ExplainReport,
 } from '../../control/index.js';
 import type { DataPlane, Explanation, Trace, TracedEntry } from '../../dataplane/index.js';
-import { type CompiledService, type Image, SLOT_MARKED, SLOT_UNMOVED } from '../../image/index.js';
+import { type CompiledService, type Image, SLOT_MARKED, SLOT_UNMOVED, withoutLeaving } from '../../image/index.js';
 import { VERDICT_WORDS, type VerdictName } from '../../layout/index.js';
 import {
   type AnyService,
@@ -83,7 +83,7 @@ function report(
       service: {
         name: matched.compiled.name,
         scheduler: matched.compiled.service.scheduler,
-        realServers: matched.compiled.destinations.length,
+        realServers: withoutLeaving(matched.compiled).destinations.length,
         wildcard: isWildcard(matched.compiled.service),
         remembers: remembers(matched.compiled),
       },
@@ -211,6 +211,7 @@ function destinationOf(trace: Trace, { compiled, addresses }: Matched): Explaine
     weight: compiled.destinations[index]!.weight,
     local: route.action === 'local',
     mac: route.action === 'forward' ? route.mac : undefined,
+    waits: route.action === 'none' ? route.reason : undefined,
     by: chosenBy(trace, compiled),
   };
 }

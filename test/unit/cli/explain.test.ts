@@ -101,6 +101,11 @@ test('delivery with tags, through another interface, or to this host is shown', 
   assert.equal(line('verdict', { sent, verdict: 'redirected' }), 'redirected (sent out of ens4)');
   const local = { ...EXPLAINED.realServer!, local: true, mac: undefined, by: 'flow' } as const;
   assert.equal(line('real server', { realServer: local }), "192.168.1.32, weight 1, this host, as in the flow's entry");
+  const silent = { ...local, local: false, waits: 'does not answer ARP or neighbour discovery' };
+  assert.equal(
+    line('real server', { realServer: silent }),
+    "192.168.1.32, weight 1, at no known MAC (does not answer ARP or neighbour discovery), as in the flow's entry",
+  );
   assert.equal(line('frame', { sent: undefined }), undefined);
   assert.equal(
     line('verdict', { sent: undefined, verdict: 'ttl', reason: VERDICT_WORDS.ttl }),

@@ -125,7 +125,9 @@ test('docs/json.md shows every name in an explanation', () => {
   const slot = { index: true, of: true, realServer: true, full: true } as const;
   shows(captured!.slot, { ...slot, lookedOn: true, moved: true, previous: true });
   const server = { address: true, number: true, weight: true, local: true, mac: true, by: true } as const;
-  shows(report.realServer, server);
+  // Only of one that nothing can be sent to, which has no MAC.
+  assert.match(PAGE, /`waits`: why/);
+  shows({ ...report.realServer!, waits: '' }, { ...server, waits: true });
   shows(report.sent, { interface: true, sourceMac: true, destinationMac: true, vlans: true });
   shows(report.counted, { bytes: true, opensFlow: true });
   shows(report.oracle, { agrees: true, verdict: true, realServer: true, differences: true });

@@ -43,6 +43,12 @@ test('under pressure flows that sent little end sooner, in that table alone, and
   for (const state of ['established-lasting', 'udp-lasting', 'template-lasting', 'close'] as const) {
     assert.equal(shortened[layout.flowState[state]], units[layout.flowState[state]], state);
   }
+  // What is told about a flow is what will happen to it.
+  for (const state of ['syn-recv', 'established', 'established-lasting', 'template-new'] as const) {
+    const own = Math.floor(secondsOf(units[layout.flowState[state]]!));
+    assert.ok(Math.abs(pressure.shortenOne(own, state, 'ipv4') - seconds(state)) <= 1, state);
+    assert.equal(pressure.shortenOne(own, state, 'ipv6'), own);
+  }
   // A state that no service has a timeout for still has none.
   assert.equal(shortened[layout.flowState.free], 0);
 });

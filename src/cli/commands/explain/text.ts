@@ -147,10 +147,10 @@ const CHOSEN_BY: Readonly<Record<ExplainedRealServer['by'], string>> = {
 };
 
 function destinationLine(
-  { address, weight, local, mac, by }: ExplainedRealServer,
+  { address, weight, local, mac, waits, by }: ExplainedRealServer,
   slot: ExplainedSlot | undefined,
 ): string {
-  const where = local ? 'this host' : `at ${mac ?? 'no known MAC'}`;
+  const where = local ? 'this host' : `at ${mac ?? `no known MAC${waits === undefined ? '' : ` (${waits})`}`}`;
   // The line above says so already.
   const why = by === 'slot' && slot?.realServer === address ? '' : `, ${CHOSEN_BY[by]}`;
   return `${address}, weight ${weight}, ${where}${why}`;
