@@ -20,6 +20,12 @@ import type { Counters } from './counters.js';
 import type { Histories } from './histories.js';
 import { cameBetween, completed, type Reading, Traffic } from './traffic.js';
 
+/**
+ * How long the history of a service that was removed is kept, in milliseconds: as long as its flows without an entry wait
+ * for it (ADR 21).
+ */
+const REMOVED_MS = 60_000;
+
 /** A publication follows when at least this part of a service's marked slots has no flows any more. */
 const FREED_SHARE = 1 / 8;
 
@@ -70,6 +76,8 @@ export class MoveTracker {
   /** By slot of a service, whether a flow is remembered that falls on it. */
   readonly #occupied = new Map<string, Uint8Array>();
   readonly #attached = new Map<string, Attached>();
+  /** Since when services are gone whose histories are kept. */
+  readonly #removed = new Map<string, number>();
   #until = Infinity;
 
   /**
@@ -105,9 +113,7 @@ export class MoveTracker {
       this.#traffic.note(counters, now);
     });
     const names = new Set(image.services.map(({ name }) => name));
-    for (const name of [...this.#histories.keys()].filter((each) => !names.has(each))) {
-      this.#forget(name);
-    }
+    this.#forgetRemoved(names, now);
     this.#until = Infinity;
     const shared: Shared = new Map();
     const services = image.services.map((compiled) => {
@@ -271,7 +277,23 @@ export class MoveTracker {
     return advanced;
   }
 
+  /** Forgets the services that have been gone for a while. Of those that left now, only the history is kept. */
+  #forgetRemoved(names: ReadonlySet<string>, now: number): void {
+    for (const name of names) {
+      this.#removed.delete(name);
+    }
+    for (const [name, history] of [...this.#histories].filter(([each]) => !names.has(each))) {
+      const since = this.#removed.get(name) ?? now;
+      this.#forget(name);
+      if (now - since < REMOVED_MS) {
+        this.#removed.set(name, since);
+        this.#histories.set(name, history);
+      }
+    }
+  }
+
   #forget(name: string): void {
+    this.#removed.delete(name);
     this.#lasts.delete(name);
     this.#traffic.forget(name);
     this.#occupied.delete(name);

@@ -30,7 +30,8 @@ export const VERDICT_WORDS: Readonly<Record<VerdictName, string>> = {
   'service-gone': 'of a known flow whose service was removed: dropped until the flow is over or the service is back',
   truncated: 'the frame ends within a header that is needed: dropped',
   malformed: 'the IP header contradicts itself: passed up',
-  unresolved: 'its real server, or all that could take it, do not answer ARP or neighbour discovery: dropped',
+  unresolved:
+    'its real server, or all that could take it, do not answer ARP or neighbour discovery, or were removed a moment ago: dropped',
   limited: 'an ICMP error is due, but as many as the kernel allows were sent: dropped',
   unanswered: 'it cannot go on, and no ICMP error may or can be sent about it: dropped',
   'not-fragmented': 'longer than the MTU of the interface that it would leave by, without "do not fragment": dropped',

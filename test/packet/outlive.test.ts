@@ -169,6 +169,41 @@ for (const scheduler of ['maglev', 'mh', 'sh'] as const) {
   }
 }
 
+for (const scheduler of ['maglev', 'mh', 'sh'] as const) {
+  test(`connections without entries live while a script rebuilds their service: ${scheduler}`, async () => {
+    const flags = scheduler === 'maglev' ? {} : { flags: [`${scheduler}-port`] as const };
+    const asked = service(VIP, 80, SERVERS, { scheduler, track: 'moved', ...flags });
+    // As ipvsadm's commands make it.
+    const commanded: Service = { ...asked, track: 'all' };
+    for (const [back, pause] of [
+      [asked, 300],
+      [commanded, 300],
+      [asked, 70_000],
+    ] as const) {
+      using director = new PacketDirector();
+      const clock = waiting(director);
+      await director.publish([asked], {}, SMALL);
+      const before = openFlows(director, asked);
+      await director.publish([], {}, SMALL);
+      clock.now += pause;
+      await director.publish([], {}, SMALL);
+      const there = (count: number): readonly string[] => SERVERS.slice(0, count).map((each) => each.slice(-2));
+      for (let count = 0; count <= SERVERS.length; count += 1) {
+        clock.now += 300;
+        await director.publish([{ ...back, destinations: back.destinations.slice(0, count) }], {}, SMALL);
+        const sent = follow(director, back);
+        if (pause < 60_000) {
+          const waits = before.map((each) => (there(count).includes(each!) ? each : undefined));
+          assert.deepEqual(sent, waits, `${count} real servers`);
+        } else if (count === 1) {
+          // Nobody waits for ever: what was before is forgotten.
+          assert.deepEqual(new Set(sent), new Set(there(1)));
+        }
+      }
+    }
+  });
+}
+
 test('a real server that left takes no new connection, nor one that begins again', async () => {
   const asked = KINDS['rr']!;
   using director = new PacketDirector();
