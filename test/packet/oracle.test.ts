@@ -15,6 +15,8 @@ const XDP_ACTIONS: Partial<Record<Decision['verdict'], string>> = {
   forwarded: 'tx',
   // Answered.
   'no-destination': 'tx',
+  'too-long': 'tx',
+  'not-fragmented': 'drop',
   dropped: 'drop',
   'flows-full': 'drop',
   'service-gone': 'drop',
