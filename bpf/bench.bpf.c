@@ -114,7 +114,7 @@ int flows_read(struct xdp_md *context)
 	randomize(context);
 	if (!table)
 		return XDP_PASS;
-	return *bucket_of(table, mix(bench.state), FLOW4_WORDS) == 1 ? XDP_PASS : XDP_TX;
+	return *bucket_of(table, mix(bench.state), extent_of(FLOW4_WORDS), FLOW4_WORDS) == 1 ? XDP_PASS : XDP_TX;
 }
 
 SEC("xdp.frags")

@@ -33,6 +33,9 @@ static __always_inline bool exchange(volatile __u64 *data, __u64 before, __u64 a
 /* Whether the rate of answers is limited. */
 #define LIMITS_ANSWERS true
 
+/* Whether what was changed reads as before. */
+#define EXPLAINS false
+
 /* For explain: notes a figure of the packet's path, or a step that it took, or runs a statement. */
 #define NOTE(figure, value) ((void)0)
 #define NOTE_STEP(step) ((void)0)

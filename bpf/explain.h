@@ -72,6 +72,8 @@ struct trace trace SEC(".data.trace");
 /* An explanation is about the packet, not about those before it. */
 #define LIMITS_ANSWERS false
 
+#define EXPLAINS true
+
 static __always_inline bool exchange(volatile __u64 *data, __u64 before, __u64 after)
 {
 	return *data == before;

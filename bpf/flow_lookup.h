@@ -28,10 +28,25 @@ static __always_inline __u32 ways_of(__u32 words)
 	return words == FLOW4_WORDS ? WAYS_IPV4 : WAYS_IPV6;
 }
 
-/* Known when the program is loaded. */
-static __always_inline __u64 buckets_of(__u32 words)
+/* The buckets of the whole table - 1. Known when the program is loaded. */
+static __always_inline __u32 largest_extent(__u32 words)
 {
-	return words == FLOW4_WORDS ? geometry.flows4_buckets : geometry.flows6_buckets;
+	return words == FLOW4_WORDS ? geometry.flows4_mask : geometry.flows6_mask;
+}
+
+/*
+ * Returns the extent of a table, and in the upper half the one before it: see struct control. It is as small as its
+ * flows allow: a table that fits into the processor's cache costs a fifth of one that does not.
+ */
+static __always_inline __u64 extents_of(__u32 words)
+{
+	return *(volatile __u64 *)&control.flow_extents[words == FLOW6_WORDS];
+}
+
+/* The same without the one before. */
+static __always_inline __u32 extent_of(__u32 words)
+{
+	return *(volatile __u32 *)&control.flow_extents[words == FLOW6_WORDS];
 }
 
 /* Returns the table of either family; NULL, for the verifier, when there is none. */
@@ -43,21 +58,18 @@ static __always_inline volatile __u64 *flow_table(bool is_ipv6)
 }
 
 /*
- * Returns the index of the first entry of a hash's bucket. Multiplying and shifting spreads a hash over any number of
- * buckets in a way that the verifier follows. `words` is a constant here and in all functions that follow.
+ * Returns the index of the first entry of a hash's bucket in an extent. `words` is a constant here and in all functions
+ * that follow.
  */
-static __always_inline __u64 entry_index(__u64 hash, __u32 words)
+static __always_inline __u64 entry_index(__u64 hash, __u32 extent, __u32 words)
 {
-	__u64 bucket = (hash >> 32) * buckets_of(words) >> 32;
-
-	/* Two shifts must not become one: the verifier would take the bucket's end for its beginning. */
-	KEEP_BOUNDS_CHECK(bucket);
-	return bucket * ways_of(words);
+	/* The second mask is for the verifier. */
+	return (hash >> 32 & extent & largest_extent(words)) * ways_of(words);
 }
 
-static __always_inline volatile __u64 *bucket_of(volatile __u64 *table, __u64 hash, __u32 words)
+static __always_inline volatile __u64 *bucket_of(volatile __u64 *table, __u64 hash, __u32 extent, __u32 words)
 {
-	return table + entry_index(hash, words) * words;
+	return table + entry_index(hash, extent, words) * words;
 }
 
 /* Zero when an entry has this key. */
@@ -103,8 +115,8 @@ static __always_inline __u32 steady_state(const struct packet *packet)
 }
 
 /*
- * Returns the number of the destination of a flow whose entry needs no change: it is in the flow's first bucket, and
- * has the port, state and time of `steady`. Else 0.
+ * Returns the number of the destination of a flow whose entry needs no change: it is in the flow's first bucket of the
+ * present extent, and has the port, state and time of `steady`. Else 0.
  *
  * Reads the data before the key and after it: when it is the same, both are of one flow.
  */
@@ -115,7 +127,7 @@ static __always_inline __u32 hit_flow(const __u64 *key, __u32 words, __u64 stead
 		return 0;
 
 	__u64 hash = flow_hash(key, words), data;
-	const volatile __u64 *bucket = bucket_of(table, hash, words);
+	const volatile __u64 *bucket = bucket_of(table, hash, extent_of(words), words);
 	const volatile __u64 *entry = bucket + preferred_way(hash, ways_of(words)) * words;
 
 	data = entry[words - 1];
@@ -147,19 +159,37 @@ static __always_inline volatile __u64 *data_at(__u64 index, __u32 words)
 	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
 
 	KEEP_BOUNDS_CHECK(index);
-	return table && index < buckets_of(words) * ways_of(words) ? table + index * words + words - 1 : NULL;
+	return table && index <= (__u64)largest_extent(words) * ways_of(words) + ways_of(words) - 1
+		       ? table + index * words + words - 1
+		       : NULL;
+}
+
+/* The bits of a hash that stand for the upper half of an extent: an extent before it ends below that. */
+static __always_inline __u64 upper_half(__u32 extent)
+{
+	return (__u64)(extent - (extent >> 1)) << 32;
 }
 
 /*
- * Returns 1 + the index of a flow's entry, and its data in `found`; 0 when there is none. Inlined, as the functions
- * that store an entry are: calls were a third of the cost of a new flow.
+ * Returns a hash that takes the place of a flow's first one while other flows are moved to the present extent, from
+ * buckets that are full till then. Its two buckets are in the upper half of the extent, with `forced` bits.
  */
-static __always_inline __u32 find_in(volatile __u64 *table, const __u64 *key, __u64 hash, __u32 words, __u64 port,
-				     bool template, __u64 *found)
+static __always_inline __u64 spare_hash(__u64 hash, __u64 forced)
+{
+	return flow_second_hash(flow_second_hash(hash)) | forced;
+}
+
+/*
+ * Returns 1 + the index of a flow's entry in an extent, and its data in `found`; 0 when there is none. Both buckets
+ * have the forced bits. Inlined, as the functions that store an entry are: calls were a third of the cost of a new
+ * flow.
+ */
+static __always_inline __u32 find_within(volatile __u64 *table, const __u64 *key, __u64 hash, __u64 forced,
+					 __u32 extent, __u32 words, __u64 port, bool template, __u64 *found)
 {
 #pragma unroll
 	for (__u32 bucket = 0; bucket < 2; bucket++) {
-		volatile __u64 *entry = bucket_of(table, hash, words);
+		volatile __u64 *entry = bucket_of(table, hash, extent, words);
 #pragma unroll
 		for (__u32 way = 0; way < ways_of(words); way++, entry += words) {
 			if (likely(key_differs(entry, key, words)))
@@ -171,10 +201,35 @@ static __always_inline __u32 find_in(volatile __u64 *table, const __u64 *key, __
 			    key_differs(entry, key, words) == 0 && entry[words - 1] == data) {
 				*found = data;
 				NOTE_BY(note_found(data, template));
-				return entry_index(hash, words) + way + 1;
+				return entry_index(hash, extent, words) + way + 1;
 			}
 		}
-		hash = flow_second_hash(hash);
+		hash = flow_second_hash(hash) | forced;
 	}
 	return 0;
+}
+
+/* Whether flows stand where they have to be moved from. */
+static __always_inline bool are_moving(__u64 extents)
+{
+	return (__u32)extents != extents >> 32;
+}
+
+/*
+ * The same while flows are moved: looks first where they are moved from. They stand in their own buckets before they
+ * leave others.
+ */
+static __always_inline __u32 find_moving_in(const __u64 *key, __u32 words, __u64 port, bool template, __u64 *found)
+{
+	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
+	__u64 hash = flow_hash(key, words), extents = extents_of(words), forced = upper_half(extents);
+	__u32 index = 0;
+	if (!table)
+		return 0;
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < 3 && !index; i++)
+		index = find_within(table, key, i == 1 ? spare_hash(hash, forced) : hash, i == 1 ? forced : 0,
+				    i ? extents : extents >> 32, words, port, template, found);
+	return index;
 }

@@ -112,24 +112,26 @@ static __always_inline __u32 vacancies(const volatile __u64 *bucket, __u32 words
 }
 
 /* Returns one of the entries that a flow can have: those of its first bucket, then of its second. */
-static __always_inline volatile __u64 *entry_in(volatile __u64 *table, __u64 hash, __u32 place, __u32 words)
+static __always_inline volatile __u64 *entry_in(volatile __u64 *table, __u64 hash, __u32 extent, __u32 place,
+						__u32 words)
 {
 	if (place & ways_of(words))
 		hash = flow_second_hash(hash);
-	return bucket_of(table, hash, words) + (place & (ways_of(words) - 1)) * words;
+	return bucket_of(table, hash, extent, words) + (place & (ways_of(words) - 1)) * words;
 }
 
 /*
  * Returns a free entry of the first bucket while that has several, then of the emptier one: so few flows stand in their
  * second bucket, and those leave room where it is scarce. NULL when none is free.
  */
-static __always_inline volatile __u64 *vacant_entry(volatile __u64 *table, __u64 hash, __u32 words)
+static __always_inline volatile __u64 *vacant_entry(volatile __u64 *table, __u64 hash, __u64 forced, __u32 words)
 {
-	__u32 vacant = vacancies(bucket_of(table, hash, words), words), free = count_bits(vacant);
+	__u32 extent = extent_of(words);
+	__u32 vacant = vacancies(bucket_of(table, hash, extent, words), words), free = count_bits(vacant);
 
 	if (unlikely(free <= ways_of(words) / 4)) {
-		__u64 second = flow_second_hash(hash);
-		__u32 others = vacancies(bucket_of(table, second, words), words);
+		__u64 second = flow_second_hash(hash) | forced;
+		__u32 others = vacancies(bucket_of(table, second, extent, words), words);
 
 		if (count_bits(others) > free) {
 			vacant = others;
@@ -142,13 +144,14 @@ static __always_inline volatile __u64 *vacant_entry(volatile __u64 *table, __u64
 	__u32 preferred = preferred_way(hash, ways_of(words)), place = lowest_bit(vacant);
 
 	place += (preferred - place) & -(vacant >> preferred & 1);
-	return bucket_of(table, hash, words) + (place & (ways_of(words) - 1)) * words;
+	return bucket_of(table, hash, extent, words) + (place & (ways_of(words) - 1)) * words;
 }
 
 /* Whether the entry that a flow gets first is free: while the table has room, true for most flows. */
 static __always_inline bool is_preferred_free(volatile __u64 *table, __u64 hash, __u32 words)
 {
-	const volatile __u64 *entry = bucket_of(table, hash, words) + preferred_way(hash, ways_of(words)) * words;
+	const volatile __u64 *bucket = bucket_of(table, hash, extent_of(words), words);
+	const volatile __u64 *entry = bucket + preferred_way(hash, ways_of(words)) * words;
 
 	return flow_state(entry[words - 1]) == FLOW_FREE;
 }
@@ -156,13 +159,14 @@ static __always_inline bool is_preferred_free(volatile __u64 *table, __u64 hash,
 /* Whether some entry that a flow can have is free or holds an ended flow. */
 static __always_inline bool has_room(volatile __u64 *table, __u64 hash, __u32 words)
 {
-	const volatile __u64 *bucket = bucket_of(table, hash, words);
+	__u32 extent = extent_of(words);
+	const volatile __u64 *bucket = bucket_of(table, hash, extent, words);
 	__u32 vacant = 0;
 
 #pragma unroll
 	for (__u32 place = 0; place < 2 * ways_of(words); place++) {
 		if (place == ways_of(words))
-			bucket = bucket_of(table, flow_second_hash(hash), words);
+			bucket = bucket_of(table, flow_second_hash(hash), extent, words);
 		__u32 state = flow_state(bucket[(place & (ways_of(words) - 1)) * words + words - 1]);
 
 		vacant |= (1U << FLOW_FREE | 1U << FLOW_CLOSE | 1U << FLOW_TIME_WAIT) >> state;
@@ -174,13 +178,14 @@ static __always_inline bool has_room(volatile __u64 *table, __u64 hash, __u32 wo
  * Returns which of the entries that a flow can have gives way first, and its rank. Among entries of the same second,
  * which a flood makes thousands of, bits of the hash draw: in a fixed order the newest would always go.
  */
-static __always_inline __u32 pick_occupied(volatile __u64 *table, __u64 hash, __u32 words, __u32 now, __u64 *rank)
+static __always_inline __u32 pick_occupied(volatile __u64 *table, __u64 hash, __u32 extent, __u32 words, __u32 now,
+					   __u64 *rank)
 {
 	__u64 best = ~0ULL >> 1, draw = hash >> 24 & (2 * ways_of(words) - 1);
 
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < 2 * ways_of(words); i++) {
-		__u64 data = entry_in(table, hash, i, words)[words - 1];
+		__u64 data = entry_in(table, hash, extent, i, words)[words - 1];
 
 		best = lower(best, rank_of(data, now) << RANK_WAY_BITS | (i ^ draw));
 	}
@@ -195,8 +200,10 @@ static __always_inline __u32 pick_occupied(volatile __u64 *table, __u64 hash, __
 static __always_inline volatile __u64 *displace_in(volatile __u64 *table, __u64 hash, __u32 words, __u32 now,
 						   __u64 *before)
 {
+	__u32 extent = extent_of(words);
 	__u64 rank = 0;
-	volatile __u64 *entry = entry_in(table, hash, pick_occupied(table, hash, words, now, &rank), words);
+	__u32 place = pick_occupied(table, hash, extent, words, now, &rank);
+	volatile __u64 *entry = entry_in(table, hash, extent, place, words);
 
 	if (is_firm(rank))
 		return NULL;
@@ -218,11 +225,35 @@ static __always_inline void write_entry(volatile __u64 *entry, const __u64 *key,
 	NOTE_BY(note_stored(data));
 }
 
-/* Stores a flow in a free entry. False when there is none, or another CPU was faster. */
-static __always_inline bool store_free(volatile __u64 *table, const __u64 *key, __u64 hash, __u32 words, __u64 data)
+/* Whether flows that find no room have their spare buckets: see spare_hash(). */
+static __always_inline bool is_growing(__u32 words)
+{
+	__u64 extents = extents_of(words);
+
+	return extents >> 32 < (__u32)extents;
+}
+
+/*
+ * Gives the table its largest extent, where flows find no room before the control plane made it larger; or turns back
+ * where it is about to make it smaller. False when the table is as large as it can be, or flows of a smaller extent are
+ * moved at present. The control plane moves them when it sees what happened here.
+ */
+static __always_inline bool enlarge(__u32 words)
+{
+	__u64 extents = extents_of(words), former = extents >> 32, present = (__u32)extents;
+	__u64 next = former > present ? former : largest_extent(words);
+
+	if (control.flows_held || former < present || next == present)
+		return false;
+	return exchange((volatile __u64 *)&control.flow_extents[words == FLOW6_WORDS], extents, present << 32 | next);
+}
+
+/* Stores a flow in a free entry of two buckets. False when there is none, or another CPU was faster. */
+static __always_inline bool store_in(volatile __u64 *table, const __u64 *key, __u64 hash, __u64 forced, __u32 words,
+				     __u64 data)
 {
 	struct flow_counter *counter = flow_counter();
-	volatile __u64 *entry = vacant_entry(table, hash, words);
+	volatile __u64 *entry = vacant_entry(table, hash, forced, words);
 
 	/* A free entry is all zero. */
 	if (!entry || !counter || !exchange(&entry[words - 1], 0, FLOW_DATA_BUSY))
@@ -233,7 +264,13 @@ static __always_inline bool store_free(volatile __u64 *table, const __u64 *key, 
 	return true;
 }
 
-/* Stores a flow in the place of another. False when none gives way. */
+static __always_inline bool store_free(volatile __u64 *table, const __u64 *key, __u64 hash, __u32 words, __u64 data)
+{
+	return store_in(table, key, hash, 0, words, data);
+}
+
+/* Stores a flow in a free entry, or in the place of another where the table cannot be larger. False if none gives way.
+ */
 static __always_inline bool store_displacing(volatile __u64 *table, const __u64 *key, __u64 hash, __u32 words,
 					     __u64 data, __u32 now)
 {
@@ -241,6 +278,18 @@ static __always_inline bool store_displacing(volatile __u64 *table, const __u64 
 	__u64 before = 0;
 	if (!counter)
 		return false;
+	if (enlarge(words) || is_growing(words)) {
+		if (EXPLAINS) {
+			NOTE_BY(note_stored(data));
+			return true;
+		}
+		for (__u32 i = 0; i < 2; i++) {
+			__u64 forced = i ? upper_half(extent_of(words)) : 0;
+
+			if (store_in(table, key, i ? spare_hash(hash, forced) : hash, forced, words, data))
+				return true;
+		}
+	}
 
 	volatile __u64 *entry = displace_in(table, hash, words, now, &before);
 	if (!entry) {

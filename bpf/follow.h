@@ -330,8 +330,13 @@ static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 	 * Into memory and back: so the verifier forgets which of all entries it is, and goes through follow_known()
 	 * once and not once for each.
 	 */
-	query->found = find_in(table, query->words, hash, words, query->port, false, &data);
-	query->data = data;
+	__u64 extents = extents_of(words);
+	if (unlikely(are_moving(extents))) {
+		query->found = find_moving(query, false);
+	} else {
+		query->found = find_within(table, query->words, hash, 0, extents, words, query->port, false, &data);
+		query->data = data;
+	}
 	asm volatile("" : : : "memory");
 	if (query->found)
 		return follow_known(query, policy, words);

@@ -37,10 +37,18 @@ struct control {
 	__u64 generation; /* how often a configuration was published */
 	__u32 features;   /* the features that the program in use was loaded with */
 	enum layout_revision revision;
+	/*
+	 * The part of the IPv4 and of the IPv6 flow table that is in use: its buckets - 1, and in the upper half the
+	 * same of the part before, while some flows may still stand where they had their places in that. A flow is in
+	 * one of the two.
+	 */
+	__u64 flow_extents[2];
 	/* Random: spreads flows and fragments over their tables, for as long as these exist. */
 	__u64 hash_secret[HASH_SECRET_WORDS];
 	/* By state: the units without a packet after which a flow counts as over; the longest of all services. */
 	__u32 flow_timeouts[16];
+	__u32 flows_held; /* 1: no packet changes the extents */
+	__u32 zero;
 };
 
 /*
@@ -65,8 +73,8 @@ struct geometry {
 	__u32 slot_mask;        /* slots - 1 */
 	__u32 destination_mask; /* destinations - 1 */
 	__u32 service_mask;     /* service numbers - 1 */
-	__u32 flows4_buckets;
-	__u32 flows6_buckets;
+	__u32 flows4_mask;      /* buckets - 1 */
+	__u32 flows6_mask;
 };
 
 /* Numbers that stand in place of a protocol. No packet is scheduled under them (IANA: reserved and experimental). */

@@ -24,27 +24,61 @@ static __always_inline void fill_template_key(__u64 key[3], const struct flow_qu
 	}
 }
 
-static __always_inline __u32 find_template_in(struct flow_query *query, const __u64 *key, __u32 words)
+static __always_inline __u32 find_template_in(struct flow_query *query, const __u64 *key, __u32 extent, __u32 words)
 {
 	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
 	__u64 data = 0;
 	if (!table)
 		return 0;
 
-	__u32 found = find_in(table, key, flow_hash(key, words), words, 0, true, &data);
+	__u32 found = find_within(table, key, flow_hash(key, words), 0, extent, words, 0, true, &data);
 	query->template_data = data;
 	return found;
 }
 
-/* Finds the template. Returns 1 + the index of its entry, and leaves its data in the query; 0 when there is none. */
-__noinline int find_template(struct flow_query *query)
+/* See find_template(). */
+__noinline int find_template_within(struct flow_query *query, __u32 extent)
 {
 	__u64 key[3] = {};
 
 	if (!query)
 		return 0;
 	fill_template_key(key, query);
-	return query->is_ipv6 ? find_template_in(query, key, FLOW6_WORDS) : find_template_in(query, key, FLOW4_WORDS);
+	return query->is_ipv6 ? find_template_in(query, key, extent, FLOW6_WORDS)
+			      : find_template_in(query, key, extent, FLOW4_WORDS);
+}
+
+/*
+ * Finds the query's flow or its template while flows are moved. A function of its own: it would take the stack of those
+ * that call it.
+ */
+__noinline int find_moving(struct flow_query *query, bool template)
+{
+	__u64 key[3] = {}, data = 0;
+	if (!query)
+		return 0;
+
+	if (template)
+		fill_template_key(key, query);
+	else
+		__builtin_memcpy(key, query->words, sizeof(key));
+	__u64 port = template ? 0 : query->port;
+	__u32 found = query->is_ipv6 ? find_moving_in(key, FLOW6_WORDS, port, template, &data)
+				     : find_moving_in(key, FLOW4_WORDS, port, template, &data);
+
+	if (template)
+		query->template_data = data;
+	else
+		query->data = data;
+	return found;
+}
+
+/* Finds the template. Returns 1 + the index of its entry, and leaves its data in the query; 0 when there is none. */
+static __always_inline __u32 find_template(struct flow_query *query)
+{
+	__u64 extents = extents_of(query->is_ipv6 ? FLOW6_WORDS : FLOW4_WORDS);
+
+	return unlikely(are_moving(extents)) ? find_moving(query, true) : find_template_within(query, extents);
 }
 
 static __always_inline bool store_template_in(const struct flow_query *query, const __u64 *key, __u32 words, __u64 data)
@@ -84,7 +118,8 @@ static __always_inline bool is_crowded_in(const struct flow_query *query, __u32 
 	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
 	__u64 hash = query->flow_hash;
 
-	return table && !is_preferred_free(table, hash, words) && !has_room(table, hash, words);
+	return table && !is_preferred_free(table, hash, words) && !has_room(table, hash, words) && !enlarge(words) &&
+	       !is_growing(words);
 }
 
 /*

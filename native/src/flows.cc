@@ -128,8 +128,17 @@ class Options {
     return secret;
   }
 
-  Table FlowTable(const char* name, bool ipv6) const {
-    const auto& payload = Mapping::WritableArgument(env_, object_.Get(name), name);
+  // The table of a name, as far as it is in use: its first entries, as many as its option says.
+  Table FlowTable(const std::string& name, bool ipv6) const {
+    Table table = WholeTable(name, ipv6);
+    const size_t entries = Number((name + "Entries").c_str());
+    if (entries > table.entries) libbpf::ThrowRange(env_, name + " has no " + std::to_string(entries) + " entries");
+    table.entries = entries;
+    return table;
+  }
+
+  Table WholeTable(const std::string& name, bool ipv6) const {
+    const auto& payload = Mapping::WritableArgument(env_, object_.Get(name), name.c_str());
     const size_t bytes = ipv6 ? sizeof(flow6) : sizeof(flow4);
     return {payload.region, reinterpret_cast<__u64*>(payload.region->address), payload.visible_bytes / bytes,
             bytes / sizeof(__u64), static_cast<size_t>(ipv6 ? WAYS_IPV6 : WAYS_IPV4)};
@@ -556,64 +565,244 @@ class Summary : public Work {
   std::vector<std::pair<Client, uint32_t>> top_;
 };
 
-// Brings flows from one table into another of another size. What is there already stays as it is.
+// A hash's two buckets in an extent, as the program finds them (bpf/flow_lookup.h).
+class Places {
+ public:
+  Places(const Table& table, const __u64* key, const Secret& secret)
+      : hashes_{table.is_ipv6() ? flow6_hash(key[0], key[1], key[2], secret.data()) : flow4_hash(key[0], secret.data()),
+                0},
+        ways_(table.ways) {
+    hashes_[1] = flow_second_hash(hashes_[0]);
+  }
+
+  // The index of a bucket's first entry.
+  size_t Bucket(size_t place, uint64_t extent) const { return (hashes_[place] >> 32 & extent) * ways_; }
+
+  // An entry of it; the first of all is the preferred one.
+  size_t Entry(size_t place, uint64_t extent, size_t i) const {
+    return Bucket(place, extent) + (preferred_way(hashes_[place], ways_) + i) % ways_;
+  }
+
+ private:
+  std::array<uint64_t, 2> hashes_;
+  size_t ways_;
+};
+
+using Entry = std::array<__u64, sizeof(flow6) / sizeof(__u64)>;
+
+// Reads an entry whole: its data was the same before its key was read and after. False when a packet changed it.
+bool ReadEntry(const Table& table, size_t index, Entry& entry, uint64_t data) {
+  std::copy_n(table.entry(index), table.entry_words - 1, entry.data());
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  return Load(table.data(index)) == data;
+}
+
+enum class Placed { kPlaced, kThere, kNoRoom };
+
+// Where flows belong in an extent of a table, and how they come there while packets use it.
+class Placer {
+ public:
+  Placer(Table table, const Secret& secret) : table_(std::move(table)), secret_(secret) {}
+
+  // Whether a bucket, by the index of its first entry, is one of the two of an entry.
+  bool Belongs(const Entry& entry, uint64_t extent, size_t bucket) const {
+    const Places places(table_, entry.data(), secret_);
+    return places.Bucket(0, extent) == bucket || places.Bucket(1, extent) == bucket;
+  }
+
+  // Stores an entry in one of its buckets, unless its flow is there. `at` is its index.
+  Placed Place(const Entry& entry, uint64_t extent, uint64_t data, size_t* at) const {
+    const Places places(table_, entry.data(), secret_);
+    for (size_t place = 0; place < 2; ++place) {
+      for (size_t i = 0; i < table_.ways; ++i) {
+        *at = places.Entry(place, extent, i);
+        if (IsSame(entry, data, *at)) return Placed::kThere;
+      }
+    }
+    // As vacant_entry() in bpf/flow_store.h chooses: the first bucket while that has several free entries.
+    const size_t first = Free(places, 0, extent), second = Free(places, 1, extent);
+    if (StoreIn(places, first <= table_.ways / 4 && second > first ? 1 : 0, extent, entry, data, at)) {
+      return Placed::kPlaced;
+    }
+    for (size_t place = 0; place < 2; ++place) {
+      if (MakeRoom(places.Bucket(place, extent), extent) && StoreIn(places, place, extent, entry, data, at)) {
+        return Placed::kPlaced;
+      }
+    }
+    return Placed::kNoRoom;
+  }
+
+  // Frees the entry of a flow that stands in another one too, both with this data. A packet that found the flow before
+  // it was there changes it here: it is changed there too, unless a later packet was faster.
+  void Leave(size_t from, size_t to, uint64_t data) const {
+    while (!Exchange(table_.data(from), data, 0)) {
+      const uint64_t now = Load(table_.data(from));
+      Exchange(table_.data(to), data, now);
+      data = now;
+    }
+  }
+
+  const Table& table() const { return table_; }
+
+ private:
+  bool IsSame(const Entry& entry, uint64_t data, size_t index) const {
+    const uint64_t there = Load(table_.data(index));
+    return is_live(flow_state(there)) &&
+           std::equal(entry.data(), entry.data() + table_.entry_words - 1, table_.entry(index)) &&
+           flow_port(there) == flow_port(data) && is_template(flow_state(there)) == is_template(flow_state(data));
+  }
+
+  size_t Free(const Places& places, size_t place, uint64_t extent) const {
+    size_t free = 0;
+    for (size_t i = 0; i < table_.ways; ++i) {
+      free += flow_state(Load(table_.data(places.Entry(place, extent, i)))) == FLOW_FREE;
+    }
+    return free;
+  }
+
+  // False when the bucket has no free entry.
+  bool StoreIn(const Places& places, size_t place, uint64_t extent, const Entry& entry, uint64_t data,
+               size_t* at) const {
+    for (size_t i = 0; i < table_.ways; ++i) {
+      *at = places.Entry(place, extent, i);
+      if (!Exchange(table_.data(*at), 0, FLOW_DATA_BUSY)) continue;
+      std::copy_n(entry.data(), table_.entry_words - 1, table_.entry(*at));
+      __atomic_store_n(table_.data(*at), data, __ATOMIC_RELEASE);
+      return true;
+    }
+    return false;
+  }
+
+  // Moves one flow from a bucket that is its first to its second: packets look in that order.
+  bool MakeRoom(size_t bucket, uint64_t extent) const {
+    Entry entry;
+    for (size_t from = bucket; from < bucket + table_.ways; ++from) {
+      const uint64_t data = Load(table_.data(from));
+      if (!is_live(flow_state(data)) || !ReadEntry(table_, from, entry, data)) continue;
+      const Places places(table_, entry.data(), secret_);
+      size_t to;
+      if (places.Bucket(0, extent) != bucket || places.Bucket(1, extent) == bucket ||
+          !StoreIn(places, 1, extent, entry, data, &to)) {
+        continue;
+      }
+      Leave(from, to, data);
+      return true;
+    }
+    return false;
+  }
+
+  Table table_;
+  Secret secret_;
+};
+
+// Brings flows from one table into another. What is there already stays as it is.
 class Copy : public Work {
  public:
   explicit Copy(const Options& options)
       : Work(options.env()),
         from_(options.FlowTable("from", options.Number("family") == 6)),
-        to_(options.FlowTable("to", options.Number("family") == 6)),
-        secret_(options.HashSecret("secret")) {}
+        to_(options.FlowTable("to", options.Number("family") == 6), options.HashSecret("secret")) {}
 
  protected:
   void Execute() override {
-    std::array<__u64, sizeof(flow6) / sizeof(__u64)> entry;
-    for (size_t i = 0; i < from_.entries; ++i) {
+    const uint64_t extent = to_.table().buckets() - 1;
+    Entry entry;
+    for (size_t i = 0, at = 0; i < from_.entries; ++i) {
       const uint64_t data = Load(from_.data(i));
-      if (!is_live(flow_state(data))) continue;
-      std::copy_n(from_.entry(i), from_.entry_words, entry.data());
       // Packets go on changing it: a key and another flow's data must not come together.
-      if (Load(from_.data(i)) == data) Place(entry.data(), data);
+      if (!is_live(flow_state(data)) || !ReadEntry(from_, i, entry, data)) continue;
+      if (to_.Place(entry, extent, data, &at) == Placed::kNoRoom) lost_++;
     }
   }
 
   Napi::Value Result(Napi::Env env) override { return Napi::Number::New(env, lost_); }
 
  private:
-  void Place(const __u64* entry, uint64_t data) {
-    const size_t key_words = from_.entry_words - 1;
-    const __u64* secret = secret_.data();
-    const uint64_t hash =
-        to_.is_ipv6() ? flow6_hash(entry[0], entry[1], entry[2], secret) : flow4_hash(entry[0], secret);
-    __u64* vacant = nullptr;
-    for (const uint64_t each : std::array<uint64_t, 2>{hash, flow_second_hash(hash)}) {
-      const size_t first = ((each >> 32) * to_.buckets() >> 32) * to_.ways;
-      const size_t preferred = preferred_way(each, to_.ways);
-      for (size_t i = 0; i < to_.ways; ++i) {
-        const size_t way = (preferred + i) % to_.ways;
-        __u64* there = to_.entry(first + way);
-        const uint64_t its_data = Load(to_.data(first + way));
-        if (is_live(flow_state(its_data)) && std::equal(entry, entry + key_words, there) &&
-            flow_port(its_data) == flow_port(data) &&
-            is_template(flow_state(its_data)) == is_template(flow_state(data))) {
-          return;
-        }
-        if (vacant == nullptr && flow_state(its_data) == FLOW_FREE) vacant = there;
-      }
+  Table from_;
+  Placer to_;
+  uint32_t lost_ = 0;
+};
+
+// Moves the flows of a table to the buckets that they have in its present extent (struct control, bpf/layout.h), from
+// those of the former one and from spare ones, where packets look first. So a flow stands in its new entry before it
+// leaves the old one, and no packet misses it.
+class Move : public Work {
+ public:
+  explicit Move(const Options& options)
+      : Work(options.env()),
+        placer_(options.WholeTable("flows", options.Number("family") == 6), options.HashSecret("secret")) {
+    const auto& control = Mapping::WritableArgument(options.env(), options.object().Get("control"), "control");
+    const size_t offset = options.Number("offset");
+    if (offset % sizeof(__u64) != 0 || offset + sizeof(__u64) > control.visible_bytes) {
+      libbpf::ThrowRange(options.env(), "offset is not that of a word of control");
     }
-    const uint64_t before = vacant == nullptr ? FLOW_DATA_BUSY : Load(vacant + key_words);
-    if (flow_state(before) != FLOW_FREE || !Exchange(vacant + key_words, before, FLOW_DATA_BUSY)) {
-      lost_++;
-      return;
-    }
-    std::copy(entry, entry + key_words, vacant);
-    __atomic_store_n(vacant + key_words, data, __ATOMIC_RELEASE);
+    control_region_ = control.region;
+    extents_ = reinterpret_cast<__u64*>(control.region->address + offset);
   }
 
-  Table from_;
-  Table to_;
-  Secret secret_;
-  uint32_t lost_ = 0;
+ protected:
+  void Execute() override {
+    before_ = Load(extents_);
+    present_ = before_ & UINT32_MAX;
+    const uint64_t former = before_ >> 32;
+    const size_t buckets = std::max(former, present_) + 1;
+    if (former == present_) return;
+    if (buckets > placer_.table().buckets()) {
+      SetError("the extents are larger than the table");
+      return;
+    }
+    // Flows in their spare buckets may find room when those that were to be moved from their own are gone.
+    for (uint32_t left = UINT32_MAX;; left = left_) {
+      left_ = MoveAll(buckets * placer_.table().ways);
+      if (left_ == 0 || left_ >= left) break;
+    }
+    if (left_ == 0) Exchange(extents_, before_, present_ << 32 | present_);
+  }
+
+  Napi::Value Result(Napi::Env env) override { return Napi::Number::New(env, left_); }
+
+ private:
+  // Returns how many flows stay where they do not belong. Ends when a packet changed the extents.
+  uint32_t MoveAll(size_t entries) const {
+    uint32_t left = 0;
+    for (size_t i = 0; i < entries; ++i) {
+      if (Load(extents_) != before_) return left + 1;
+      left += MoveEntry(i) ? 0 : 1;
+    }
+    return left;
+  }
+
+  // False when the entry's flow stays where it does not belong.
+  bool MoveEntry(size_t from) const {
+    const Table& table = placer_.table();
+    Entry entry;
+    uint64_t data;
+    // Packets that change an entry do so in nanoseconds.
+    for (int tries = 0;; ++tries) {
+      data = Load(table.data(from));
+      if (flow_state(data) == FLOW_FREE) return true;
+      if (is_live(flow_state(data)) && ReadEntry(table, from, entry, data)) break;
+      if (tries == kTries) return false;
+    }
+    if (placer_.Belongs(entry, present_, from / table.ways * table.ways)) return true;
+    size_t to = 0;
+    const Placed placed = placer_.Place(entry, present_, data, &to);
+    if (placed == Placed::kNoRoom) return false;
+    // A packet that turned the extents round since (enlarge() in bpf/flow_store.h) may have looked for the flow in its
+    // new entry before it was there. Then the flow stays.
+    if (placed == Placed::kPlaced && Load(extents_) != before_ && Exchange(table.data(to), data, 0)) return false;
+    placer_.Leave(from, to, data);
+    return true;
+  }
+
+  static constexpr int kTries = 1000;
+
+  Placer placer_;
+  std::shared_ptr<Mapping::Region> control_region_;
+  __u64* extents_ = nullptr;
+  uint64_t before_ = 0;
+  uint64_t present_ = 0;
+  uint32_t left_ = 0;
 };
 
 template <typename Kind>
@@ -627,6 +816,7 @@ void RegisterFlows(Napi::Env env, Napi::Object exports) {
   exports["sweepFlows"] = Napi::Function::New<Start<Sweep>>(env, "sweepFlows");
   exports["listFlows"] = Napi::Function::New<Start<List>>(env, "listFlows");
   exports["summarizeFlows"] = Napi::Function::New<Start<Summary>>(env, "summarizeFlows");
+  exports["moveFlows"] = Napi::Function::New<Start<Move>>(env, "moveFlows");
   exports["copyFlows"] = Napi::Function::New<Start<Copy>>(env, "copyFlows");
 }
 

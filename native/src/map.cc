@@ -389,6 +389,7 @@ void Mapping::Register(Napi::Env env, Napi::Object exports) {
                                            InstanceMethod<&Mapping::Zero>("zero"),
                                            InstanceMethod<&Mapping::Load32>("load32"),
                                            InstanceMethod<&Mapping::Store32>("store32"),
+                                           InstanceMethod<&Mapping::Exchange64>("exchange64"),
                                            InstanceMethod<&Mapping::Close>("close"),
                                        });
   env.GetInstanceData<AddonData>()->mapping = Napi::Persistent(constructor);
@@ -466,6 +467,17 @@ void Mapping::Store32(const Napi::CallbackInfo& info) {
   auto* word = reinterpret_cast<uint32_t*>(At(info.Env(), offset, 4, "store32"));
   // Release: a reader of the new value sees everything that was written before it.
   __atomic_store_n(word, Uint32Argument(info, 1, "value"), __ATOMIC_RELEASE);
+}
+
+Napi::Value Mapping::Exchange64(const Napi::CallbackInfo& info) {
+  RequireWritable(info.Env(), "exchange64");
+  const int64_t offset = OffsetArgument(info);
+  if (offset % 8 != 0) ThrowRange(info.Env(), "offset must be a multiple of 8");
+  auto* word = reinterpret_cast<uint64_t*>(At(info.Env(), offset, 8, "exchange64"));
+  uint64_t expected = Uint64Argument(info, 1, "before");
+  const uint64_t after = Uint64Argument(info, 2, "after");
+  return Napi::Boolean::New(
+      info.Env(), __atomic_compare_exchange_n(word, &expected, after, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
 }
 
 void Mapping::Close(const Napi::CallbackInfo&) { map_->region.reset(); }

@@ -112,6 +112,7 @@ class Mapping : public Napi::ObjectWrap<Mapping> {
   void Zero(const Napi::CallbackInfo& info);
   Napi::Value Load32(const Napi::CallbackInfo& info);
   void Store32(const Napi::CallbackInfo& info);
+  Napi::Value Exchange64(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
 
   // Returns the address of [offset, offset + length). Throws if it is out of bounds.

@@ -88,6 +88,13 @@ inline uint32_t Uint32Argument(const Napi::CallbackInfo& info, size_t index, con
   return info[index].IsUndefined() ? fallback : Uint32Argument(info, index, name);
 }
 
+inline uint64_t Uint64Argument(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  bool lossless = false;
+  const uint64_t number = info[index].IsBigInt() ? info[index].As<Napi::BigInt>().Uint64Value(&lossless) : 0;
+  if (!lossless) ThrowType(info.Env(), std::string(name) + " must be a BigInt of 64 bits, and not negative");
+  return number;
+}
+
 // Returns the bytes of a Uint8Array or Buffer. They are valid until JavaScript runs again.
 inline std::span<uint8_t> BytesArgument(const Napi::CallbackInfo& info, size_t index, const char* name) {
   if (!info[index].IsTypedArray() || info[index].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {

@@ -287,12 +287,16 @@ export interface FlowSummary {
 
 export interface FlowTableReport {
   readonly family: 'IPv4' | 'IPv6';
+  /** The entries that flows can have at present; twice as many when more than half are in use. */
   readonly entries: number;
+  /** The most entries that they can have: `flows` in the configuration, rounded up to a power of two. */
+  readonly most: number;
   readonly used: number;
   /** New flows displace others, and flows that sent little end sooner, until it is emptier again. */
   readonly full: boolean;
   /** Buckets without a free entry: flows that belong there go to their second bucket. */
   readonly fullBuckets: number;
+  /** The memory of the largest table. */
   readonly bytes: number;
 }
 

@@ -219,6 +219,11 @@ export class DataPlane implements Disposable {
     return { flows, changesMoves, endsRests: this.isDue };
   }
 
+  /** Whether flows should be looked at soon, since tables fill: see Extents. */
+  get isSweepDue(): boolean {
+    return this.#publisher.isSweepDue;
+  }
+
   /** Whether an image should be published although it is the same: numbers of what is gone can be freed, or flows of it go on. */
   get isDue(): boolean {
     return this.#publisher.isDue || this.#leaving.isDue(performance.now());

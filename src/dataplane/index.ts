@@ -15,6 +15,8 @@ export type { Attachment } from './links.js';
 // Counters and flows.
 export { type Counters, type ServiceCounters, sumRows, sumToRow } from './counters.js';
 export type { FlowEntry } from './flows/entry.js';
+export { moveFlows, wantedExtent } from './flows/extent.js';
+export { FIRST_EXTENT } from './maps/control.js';
 export { type FlowCounts, type FlowFilter, type FlowSums, listFlows, summarizeFlows } from './flows/flows.js';
 export { type KeptTimeouts, PastTimeouts, timeoutsFormat } from './flows/past-timeouts.js';
 export type { FlowStatistics } from './flows/sweep.js';

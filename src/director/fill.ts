@@ -31,7 +31,7 @@ export class Fill {
   update(tables: FlowStatistics['tables'], totals: Totals): void {
     const names = Object.keys(FAMILIES) as TableName[];
     this.#problems = names.flatMap((name) => {
-      const { entries, used, full } = tables[name];
+      const { most: entries, used, full } = tables[name];
       const family = FAMILIES[name];
       const before = this.#since.get(name);
       if (!full) {

@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x517c015d16f925b7n;
+export const fingerprint = 0x5c78958f01fb3032n;
 
 /** struct nics */
 export const nics = {
@@ -456,15 +456,18 @@ export const feature = {
 
 /** struct control */
 export const control = {
-  byteLength: 176,
+  byteLength: 200,
   active: { offset: 0, size: 4 },
   magic: { offset: 4, size: 4 },
   layout: { offset: 8, size: 8 },
   generation: { offset: 16, size: 8 },
   features: { offset: 24, size: 4 },
   revision: { offset: 28, size: 4 },
-  hashSecret: { offset: 32, size: 80, stride: 8 },
-  flowTimeouts: { offset: 112, size: 64, stride: 4 },
+  flowExtents: { offset: 32, size: 16, stride: 8 },
+  hashSecret: { offset: 48, size: 80, stride: 8 },
+  flowTimeouts: { offset: 128, size: 64, stride: 4 },
+  flowsHeld: { offset: 192, size: 4 },
+  zero: { offset: 196, size: 4 },
 } as const;
 
 /** enum control_magic */
@@ -485,8 +488,8 @@ export const geometry = {
   slotMask: { offset: 8, size: 4 },
   destinationMask: { offset: 12, size: 4 },
   serviceMask: { offset: 16, size: 4 },
-  flows4Buckets: { offset: 20, size: 4 },
-  flows6Buckets: { offset: 24, size: 4 },
+  flows4Mask: { offset: 20, size: 4 },
+  flows6Mask: { offset: 24, size: 4 },
 } as const;
 
 /** struct constants */

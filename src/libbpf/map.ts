@@ -355,6 +355,11 @@ export class Mapping implements Disposable {
     this.native.store32(offset, value);
   }
 
+  /** Replaces an aligned word of 64 bits atomically, if it is `before`. Returns whether it was. */
+  exchange64(offset: number, before: bigint, after: bigint): boolean {
+    return this.native.exchange64(offset, before, after);
+  }
+
   close(): void {
     this.native.close();
   }

@@ -65,6 +65,7 @@ export interface NativeMapping {
   zero(offset: number, length: number): void;
   load32(offset: number): number;
   store32(offset: number, value: number): void;
+  exchange64(offset: number, before: bigint, after: bigint): boolean;
   close(): void;
 }
 
@@ -151,6 +152,9 @@ export interface NativeNetlinkSocket extends NativeReferenced {
 export interface NativeSweepOptions {
   flows4: NativeMapping;
   flows6: NativeMapping;
+  /** The entries that flows can have at present: the first so many. */
+  flows4Entries: number;
+  flows6Entries: number;
   loads: NativeMapping;
   /** The data path's time. */
   now: number;
@@ -191,6 +195,8 @@ export interface NativeSweepResult {
 /** A filter of flows. 0 and undefined mean all. */
 export interface NativeFlowFilter {
   flows: NativeMapping;
+  /** The entries that flows can have at present: the first so many. */
+  flowsEntries: number;
   family: 4 | 6;
   services?: Uint8Array;
   destination?: number;
@@ -247,9 +253,20 @@ export interface NativeAddon {
   }>;
   copyFlows(options: {
     from: NativeMapping;
+    fromEntries: number;
     to: NativeMapping;
+    toEntries: number;
     family: 4 | 6;
     secret: BigUint64Array;
+  }): Promise<number>;
+  /** Resolves to how many flows found no room, or were left because the extents changed meanwhile. */
+  moveFlows(options: {
+    flows: NativeMapping;
+    family: 4 | 6;
+    secret: BigUint64Array;
+    control: NativeMapping;
+    /** Where the extents are in it. */
+    offset: number;
   }): Promise<number>;
 }
 

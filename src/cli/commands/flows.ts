@@ -181,8 +181,8 @@ export function formatSummary(summary: FlowSummary, paint: Paint = plain): strin
     );
   }
   const used = tables.map(
-    ({ family, entries, used: inUse, full, fullBuckets, bytes }) =>
-      `${family}: ${full ? 'full: ' : ''}${formatCount(inUse)} of ${formatCount(entries)} entries in use (${formatShare(inUse / entries)}), ${formatQuantity(fullBuckets, 'bucket')} full, ${formatBytes(bytes)}\n`,
+    ({ family, entries, most, used: inUse, full, fullBuckets, bytes }) =>
+      `${family}: ${full ? 'full: ' : ''}${formatCount(inUse)} of ${formatCount(entries)} entries in use (${formatShare(inUse / entries)}), ${formatQuantity(fullBuckets, 'bucket')} full; at most ${formatCount(most)} entries, ${formatBytes(bytes)}\n`,
   );
   const totals = `stored ${formatCount(stored)}, evicted ${formatCount(evicted)}, found no room ${formatCount(refused)}\n`;
   return [...parts, used.join('') + totals].join('\n');

@@ -53,7 +53,9 @@ export class LiveRecall implements Recall {
     }
     const family = client.length === 4 ? 4 : 6;
     const memory = this.#set.memory.mapping(`flows${family}`);
-    const table = { family, memory, secret: this.#set.control.hashSecret, now: this.#now } as const;
+    const { control } = this.#set;
+    const extents = control.flowExtents(family);
+    const table = { family, memory, extents, secret: control.hashSecret, now: this.#now } as const;
     const entry = findFlow(table, { service: number, client, clientPort, port, template });
     return entry && { ...entry, address: addressOf(numbers.destinations, entry) };
   }

@@ -5,6 +5,7 @@ import type { FlowState } from '../../layout/index.js';
 import type { Mapping } from '../../libbpf/index.js';
 import type { Family } from '../../model/index.js';
 import { flowHash, secondFlowHash } from '../../oracle/index.js';
+import type { FlowExtents } from '../maps/control.js';
 import { decodeFlow, entryBytes, type FlowEntry } from './entry.js';
 
 const TEMPLATE_STATES: ReadonlySet<FlowState> = new Set(['template-new', 'template', 'template-lasting']);
@@ -13,6 +14,7 @@ const TEMPLATE_STATES: ReadonlySet<FlowState> = new Set(['template-new', 'templa
 export interface FlowTable {
   readonly family: Family;
   readonly memory: Mapping;
+  readonly extents: FlowExtents;
   /** Spreads flows over the table. */
   readonly secret: BigUint64Array;
   /** The program's time. */
@@ -32,14 +34,12 @@ export interface FlowKey {
 }
 
 /** Returns the entry of a flow or of a template of persistence. */
-export function findFlow({ family, memory, secret, now }: FlowTable, key: FlowKey): FlowEntry | undefined {
+export function findFlow({ family, memory, extents, secret, now }: FlowTable, key: FlowKey): FlowEntry | undefined {
   const byteLength = entryBytes(family);
   const ways = family === 4 ? FLOW_WAYS.ipv4 : FLOW_WAYS.ipv6;
   const wanted = keyBytes(key);
-  const buckets = BigInt(memory.byteLength / byteLength / ways);
   const first = flowHash(wanted, secret);
-  for (const hash of [first, secondFlowHash(first)]) {
-    const bucket = Number(((hash >> 32n) * buckets) >> 32n);
+  for (const bucket of bucketsOf(first, extents, ways)) {
     const entries = memory.read(bucket * ways * byteLength, new Uint8Array(ways * byteLength));
     for (let at = 0; at < entries.length; at += byteLength) {
       const bytes = entries.subarray(at, at + byteLength);
@@ -54,6 +54,26 @@ export function findFlow({ family, memory, secret, now }: FlowTable, key: FlowKe
     }
   }
   return undefined;
+}
+
+/** Returns the buckets that a flow can stand in, in the order in which the program looks. */
+function* bucketsOf(hash: bigint, { present, former }: FlowExtents, ways: number): Generator<number> {
+  const second = secondFlowHash(hash);
+  const upperHalf = BigInt(Math.floor(present / ways / 2)) << 32n;
+  const spare = secondFlowHash(second) | upperHalf;
+  const moving: readonly (readonly [bigint, number])[] = [
+    [hash, former],
+    [second, former],
+    [spare, present],
+    [secondFlowHash(spare) | upperHalf, present],
+  ];
+  for (const [each, entries] of [
+    ...(present === former ? [] : moving),
+    [hash, present] as const,
+    [second, present] as const,
+  ]) {
+    yield Number((each >> 32n) & BigInt(entries / ways - 1));
+  }
 }
 
 /** Encodes an entry without its data: 8 bytes for IPv4, 24 for IPv6. */

@@ -103,12 +103,13 @@ export async function summarizeFlows(
 }
 
 function nativeFilter(
-  { memory }: MapSet,
+  set: MapSet,
   family: Family,
   { services, destination, client, states }: FlowFilter,
 ): Omit<Parameters<typeof addon.listFlows>[0], 'from' | 'limit'> {
   return {
-    flows: memory.mapping(`flows${family}`).native,
+    flows: set.memory.mapping(`flows${family}`).native,
+    flowsEntries: set.flowEntries(family),
     family,
     ...(services !== undefined && { services: flagsOf(services) }),
     ...(destination !== undefined && { destination }),

@@ -6,7 +6,7 @@ import { unitsOf } from './clock.js';
 
 export type TableName = 'ipv4' | 'ipv6';
 
-/** A table counts as full from this share of used entries on, until the share is below the other. */
+/** A table that cannot grow counts as full from this share of used entries on, until the share is below the other. */
 const FULL = 0.9;
 const RELIEVED = 0.7;
 
@@ -30,10 +30,10 @@ export class Pressure {
   readonly #full: Record<TableName, boolean> = { ipv4: false, ipv6: false };
 
   /** Notes how full the tables are. */
-  update(tables: Readonly<Record<TableName, { readonly entries: number; readonly used: number }>>): void {
+  update(tables: Readonly<Record<TableName, { readonly most: number; readonly used: number }>>): void {
     for (const name of ['ipv4', 'ipv6'] as const) {
-      const { entries, used } = tables[name];
-      this.#full[name] = used >= entries * (this.#full[name] ? RELIEVED : FULL);
+      const { most, used } = tables[name];
+      this.#full[name] = used >= most * (this.#full[name] ? RELIEVED : FULL);
     }
   }
 

@@ -43,7 +43,10 @@ export interface EntryCounts {
 }
 
 export interface TableStatistics {
+  /** The entries that flows can have at present; more when there are more flows. */
   readonly entries: number;
+  /** The most entries that they can have. */
+  readonly most: number;
   readonly used: number;
   /** The number of full buckets. */
   readonly fullBuckets: number;
@@ -96,6 +99,8 @@ export async function sweep(
   const result = await addon.sweepFlows({
     flows4: flows4.native,
     flows6: flows6.native,
+    flows4Entries: set.flowEntries(4),
+    flows6Entries: set.flowEntries(6),
     loads: set.memory.mapping('loads').native,
     now,
     ...shortened(units),
@@ -115,7 +120,10 @@ export async function sweep(
       ...ghostMasks(image.ghosts, numbering),
     ],
   });
-  const [ipv4, ipv6] = [tableStatistics(result.fill4, flows4), tableStatistics(result.fill6, flows6)];
+  const [ipv4, ipv6] = [
+    tableStatistics(result.fill4, flows4, set.geometry.flows4),
+    tableStatistics(result.fill6, flows6, set.geometry.flows6),
+  ];
   pressure.update({ ipv4, ipv6 });
   return {
     states: new Map(
@@ -182,9 +190,9 @@ function ringOptions(
 }
 
 /** @param fill by number of used entries, how many buckets have so many */
-function tableStatistics(fill: Uint32Array, { byteLength }: Mapping): Omit<TableStatistics, 'full'> {
+function tableStatistics(fill: Uint32Array, { byteLength }: Mapping, most: number): Omit<TableStatistics, 'full'> {
   const ways = fill.length - 1;
   const buckets = fill.reduce((sum, count) => sum + count, 0);
   const used = fill.reduce((sum, count, entries) => sum + count * entries, 0);
-  return { entries: buckets * ways, used, fullBuckets: fill[ways] ?? 0, bytes: byteLength };
+  return { entries: buckets * ways, most, used, fullBuckets: fill[ways] ?? 0, bytes: byteLength };
 }

@@ -82,8 +82,8 @@ function setConstants(object: BpfObject, { geometry, features, hashSecret }: Con
   set(layout.geometry.slotMask, geometry.slots - 1);
   set(layout.geometry.destinationMask, geometry.destinations - 1);
   set(layout.geometry.serviceMask, geometry.services - 1);
-  set(layout.geometry.flows4Buckets, geometry.flows4 / FLOW_WAYS.ipv4);
-  set(layout.geometry.flows6Buckets, geometry.flows6 / FLOW_WAYS.ipv6);
+  set(layout.geometry.flows4Mask, geometry.flows4 / FLOW_WAYS.ipv4 - 1);
+  set(layout.geometry.flows6Mask, geometry.flows6 / FLOW_WAYS.ipv6 - 1);
   view.setUint32(layout.readOnlyData.features.offset, features, true);
   view.setUint32(layout.readOnlyData.clockShift.offset, clockShift(), true);
   const bytes = new Uint8Array(view.buffer);

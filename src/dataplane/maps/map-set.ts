@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { type Geometry, requireMemory } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
 import { BpfMap, type BpfObject, BpfProgram, KernelError } from '../../libbpf/index.js';
+import type { Family } from '../../model/index.js';
 import { availableMemory, possibleCpus } from '../../native/index.js';
-import { Control, isOurControl } from './control.js';
+import { Control, FIRST_EXTENT, type FlowExtents, isOurControl } from './control.js';
 import { Devices } from './devices.js';
 import { loadObject, loadObjectAsync } from './load.js';
 import { MapMemory } from './memory.js';
@@ -90,7 +91,10 @@ export class MapSet implements Disposable {
       object.map(MAP_NAMES.destinationIdentities).setMaxEntries(geometry.destinations);
     });
     const set = new MapSet(loaded);
-    set.control.initialize(features, hashSecret);
+    set.control.initialize(features, hashSecret, {
+      4: firstExtents(4, geometry.flows4, before),
+      6: firstExtents(6, geometry.flows6, before),
+    });
     return set;
   }
 
@@ -176,6 +180,12 @@ export class MapSet implements Disposable {
     rmdirSync(directory);
   }
 
+  /** Returns how many of a flow table's entries flows can have at present: the first ones. */
+  flowEntries(family: Family): number {
+    const { present, former } = this.control.flowExtents(family);
+    return Math.max(present, former);
+  }
+
   /** Writes into one copy of a table. */
   writeTable(table: CopiedTable, copy: 0 | 1, offset: number, bytes: Uint8Array): void {
     const place = placeOfTable(table, this.geometry);
@@ -204,6 +214,16 @@ export class MapSet implements Disposable {
       [EARLY_NAME, this.early] as const,
     ];
   }
+}
+
+/** Returns the extents that a flow table of so many entries begins with: those that its flows have, if there are any. */
+function firstExtents(family: Family, most: number, before: MapSet | undefined): FlowExtents {
+  const extents = before?.control.flowExtents(family);
+  if (before?.geometry[`flows${family}`] === most && extents !== undefined) {
+    return extents;
+  }
+  const present = Math.min(Math.max(FIRST_EXTENT, extents?.present ?? 0), most);
+  return { present, former: present };
 }
 
 /** Draws the keys of the hash functions. */

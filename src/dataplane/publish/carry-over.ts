@@ -65,11 +65,14 @@ export function carryIdentities(from: MapSet, to: MapSet, { services, destinatio
 export async function copyFlows(from: MapSet, to: MapSet): Promise<number> {
   let lost = 0;
   for (const key of FLOW_TABLES) {
+    const family = key === 'flows4' ? 4 : 6;
     if (from.geometry[key] !== to.geometry[key]) {
       lost += await addon.copyFlows({
         from: from.memory.mapping(key).native,
+        fromEntries: from.flowEntries(family),
         to: to.memory.mapping(key).native,
-        family: key === 'flows4' ? 4 : 6,
+        toEntries: to.control.flowExtents(family).present,
+        family,
         secret: to.control.hashSecret,
       });
     }

@@ -17,7 +17,8 @@ import {
   withGhosts,
 } from '../../image/index.js';
 import { synchronizeRcu } from '../../native/index.js';
-import { type Counters, readCounters } from '../counters.js';
+import { type Counters, readCounters, readFlowTotals } from '../counters.js';
+import { Extents } from '../flows/extent.js';
 import { flowNow } from '../flows/flows.js';
 import { PastTimeouts } from '../flows/past-timeouts.js';
 import { Pressure } from '../flows/pressure.js';
@@ -77,6 +78,7 @@ export class Publisher implements Disposable {
   #grace: Promise<unknown> = Promise.resolve();
   /** How full the flow tables are, and what follows for timeouts. */
   readonly pressure = new Pressure();
+  readonly #extents = new Extents();
   #sweeps: Promise<unknown> = Promise.resolve();
 
   constructor(options: PublisherOptions) {
@@ -84,6 +86,8 @@ export class Publisher implements Disposable {
     this.#past = options.past ?? new PastTimeouts();
     this.#set = options.adopted;
     const { adopted, destinationRestMs } = options;
+    // A process that ended while it replaced these maps may have left them held.
+    adopted?.control.holdFlows(false);
     this.#numbering = adopted === undefined ? new Map() : readNumbering(adopted.memory);
     this.#resting = new Resting(adopted === undefined ? new Map() : readGhosts(adopted.memory), destinationRestMs);
   }
@@ -106,6 +110,11 @@ export class Publisher implements Disposable {
   /** Whether the same image should be published again: numbers of what is gone can be freed. */
   get isDue(): boolean {
     return this.#resting.isDue(this.#image, performance.now());
+  }
+
+  /** Whether flows should be looked at soon: a table may be more than half full, or flows are to be moved. */
+  get isSweepDue(): boolean {
+    return this.#set !== undefined && this.#extents.isDue(this.#set, readFlowTotals(this.#set.memory).stored);
   }
 
   /** How many flows and templates each ghost of the image had at the last sweep. */
@@ -161,8 +170,8 @@ export class Publisher implements Disposable {
   }
 
   /**
-   * Looks at all flows: ends those that are over, corrects the destinations' loads, counts. Undefined before the first
-   * publication. Sweeps run one after another.
+   * Looks at all flows: ends those that are over, corrects the destinations' loads, counts, and gives the tables the
+   * extents that they need. Undefined before the first publication. Sweeps run one after another.
    *
    * @param moved the services whose slots are looked at
    */
@@ -172,9 +181,11 @@ export class Publisher implements Disposable {
       if (set === undefined || image === undefined) {
         return undefined;
       }
+      const { stored } = readFlowTotals(set.memory);
       const found = await sweep(set, image, this.#numbering, gone, moved, this.#past, this.pressure);
       this.#set?.control.setTimeouts(this.#longestTimeouts(this.#image ?? image));
       this.#resting.look(found.entries, began);
+      await this.#extents.follow(() => this.#set, found.tables, stored, gracePeriod);
       return found;
     });
     this.#sweeps = result.catch(() => undefined);
@@ -259,6 +270,24 @@ export class Publisher implements Disposable {
   /** Makes larger maps, fills them, carries the counters over, and switches packets to them. */
   async #replaceSet(image: Image, numbering: Numbering, need: Geometry, removed: NumberSet): Promise<void> {
     const old = this.#set;
+    // The program before and the next one read the extents of their flow tables each in its own control block.
+    old?.control.holdFlows(true);
+    try {
+      await (old && gracePeriod());
+      await this.#replace(old, image, numbering, need, removed);
+    } catch (error) {
+      old?.control.holdFlows(false);
+      throw error;
+    }
+  }
+
+  async #replace(
+    old: MapSet | undefined,
+    image: Image,
+    numbering: Numbering,
+    need: Geometry,
+    removed: NumberSet,
+  ): Promise<void> {
     const set = this.#options.create(grow(need, old?.geometry ?? SMALLEST_GEOMETRY), image.features, old);
     const contents = new Contents(old && { contents: this.#contents, memory: old.memory });
     const kept = keptNumbers(this.#numbering, numbering);

@@ -156,8 +156,8 @@ export async function summarizeFlows(
 }
 
 function tableReport(family: FlowTableReport['family'], { tables }: FlowStatistics): FlowTableReport {
-  const { entries, used, full, fullBuckets, bytes } = tables[family === 'IPv4' ? 'ipv4' : 'ipv6'];
-  return { family, entries, used, full, fullBuckets, bytes };
+  const { entries, most, used, full, fullBuckets, bytes } = tables[family === 'IPv4' ? 'ipv4' : 'ipv6'];
+  return { family, entries, most, used, full, fullBuckets, bytes };
 }
 
 /** Returns the name as IPVS shows it: a UDP service's template is never assured (ip_vs_proto_udp.c has no such state). */

@@ -8,7 +8,7 @@ import { entriesFor } from './cuckoo.js';
 import { poolSlots } from './places.js';
 import { ghostKeysOf, keysOf, ownOf, vipsOf } from './service-keys.js';
 
-/** Sizes of the tables, fixed when the program is loaded. All but those of flows are powers of two. */
+/** Sizes of the tables, fixed when the program is loaded: powers of two. */
 export interface Geometry {
   /** Entries of the IPv4 and of the IPv6 service table. */
   readonly services4: number;
@@ -18,7 +18,7 @@ export interface Geometry {
   /** Destination numbers, service numbers. */
   readonly destinations: number;
   readonly services: number;
-  /** Entries of the IPv4 and of the IPv6 flow table. */
+  /** Entries of the IPv4 and of the IPv6 flow table at most: flows use a part of it that grows with them. */
   readonly flows4: number;
   readonly flows6: number;
 }
@@ -126,7 +126,7 @@ export function requireMemory(bytes: number, available: number): void {
 }
 
 function wholeBuckets(entries: number, ways: number): number {
-  return Math.max(1, Math.ceil(entries / ways)) * ways;
+  return powerOfTwo(Math.max(1, Math.ceil(entries / ways))) * ways;
 }
 
 function powerOfTwo(least: number): number {

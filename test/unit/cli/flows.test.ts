@@ -38,7 +38,15 @@ test('each flow has one line, and only the first page a title', () => {
 });
 
 test('a summary counts by state, names the busiest, and says how full the tables are', () => {
-  const table = { family: 'IPv4', entries: 1000, used: 250, full: false, fullBuckets: 1, bytes: 16_000 } as const;
+  const table = {
+    family: 'IPv4',
+    entries: 1000,
+    most: 4000,
+    used: 250,
+    full: false,
+    fullBuckets: 1,
+    bytes: 16_000,
+  } as const;
   const summary = {
     states: { SYN_RECV: 2, ESTABLISHED: 1200 },
     topClients: [{ client: ip('192.168.1.12'), flows: 1202 }],
@@ -51,7 +59,7 @@ test('a summary counts by state, names the busiest, and says how full the tables
     formatSummary(summary),
     'STATE        FLOWS\nESTABLISHED  1,200\nSYN_RECV         2\n\n' +
       'CLIENT        FLOWS\n192.168.1.12  1,202\n\n' +
-      'IPv4: 250 of 1,000 entries in use (25.0%), 1 bucket full, 16.0 kB\n' +
+      'IPv4: 250 of 1,000 entries in use (25.0%), 1 bucket full; at most 4,000 entries, 16.0 kB\n' +
       'stored 5,000, evicted 3, found no room 0\n',
   );
   assert.match(formatSummary({ ...summary, states: {}, topClients: [], tables: [] }), /^no flows\n/);

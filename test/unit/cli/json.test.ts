@@ -94,7 +94,15 @@ test('docs/json.md shows every name in a list of flows and in its summary', () =
   const totals = { stored: true, evicted: true, refused: true } as const;
   shows(summary, { states: true, topClients: true, tables: true, ...totals });
   shows(summary.topClients[0], { client: true, flows: true });
-  const table = { family: true, entries: true, used: true, full: true, fullBuckets: true, bytes: true } as const;
+  const table = {
+    family: true,
+    entries: true,
+    most: true,
+    used: true,
+    full: true,
+    fullBuckets: true,
+    bytes: true,
+  } as const;
   shows<FlowTableReport>(summary.tables[0], table);
 });
 

@@ -9,12 +9,12 @@ import { timeoutsOf } from '../../../src/dataplane/flows/timeouts.js';
 import * as layout from '../../../src/layout/index.js';
 import { DEFAULT_TIMEOUTS } from '../../../src/model/index.js';
 
-const EMPTY = { entries: 1000, used: 0 };
+const EMPTY = { most: 1000, used: 0 };
 
 test('a table is full from nine tenths on, and remains so until less than seven tenths are in use', () => {
   const pressure = new Pressure();
   const states = [899, 900, 899, 700, 699, 899].map((used) => {
-    pressure.update({ ipv4: { entries: 1000, used }, ipv6: EMPTY });
+    pressure.update({ ipv4: { most: 1000, used }, ipv6: EMPTY });
     return pressure.isFull('ipv4');
   });
   assert.deepEqual(states, [false, true, true, true, false, false]);
@@ -25,7 +25,7 @@ test('under pressure flows that sent little end sooner, in that table alone, and
   const units = timeoutsOf({ persistence: { timeout: 360 } }, DEFAULT_TIMEOUTS);
   const pressure = new Pressure();
   assert.deepEqual(pressure.shorten(units, 'ipv4', 'ipv6'), units);
-  pressure.update({ ipv4: { entries: 1000, used: 990 }, ipv6: EMPTY });
+  pressure.update({ ipv4: { most: 1000, used: 990 }, ipv6: EMPTY });
   assert.deepEqual(pressure.shorten(units, 'ipv6'), units);
   const shortened = pressure.shorten(units, 'ipv4');
   const seconds = (state: keyof typeof layout.flowState): number =>

@@ -21,8 +21,9 @@ test('a table that fills is logged once, is a problem of the status with its fig
   const table = (
     used: number,
     full: boolean,
-  ): { entries: number; used: number; full: boolean; fullBuckets: number; bytes: number } => ({
+  ): { entries: number; most: number; used: number; full: boolean; fullBuckets: number; bytes: number } => ({
     entries: 4096,
+    most: 4096,
     used,
     full,
     fullBuckets: 0,
