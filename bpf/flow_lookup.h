@@ -170,8 +170,11 @@ static __always_inline __u64 upper_half(__u32 extent)
 	return (__u64)(extent - (extent >> 1)) << 32;
 }
 
+/* How many hashes take the place of a flow's own: then some of their buckets have room, also IPv6's of four entries. */
+#define SPARE_HASHES 3
+
 /*
- * Returns a hash that takes the place of a flow's first one while other flows are moved to the present extent, from
+ * Returns the next hash that takes the place of a flow's own, while other flows are moved to the present extent from
  * buckets that are full till then. Its two buckets are in the upper half of the extent, with `forced` bits.
  */
 static __always_inline __u64 spare_hash(__u64 hash, __u64 forced)
@@ -222,14 +225,17 @@ static __always_inline bool are_moving(__u64 extents)
 static __always_inline __u32 find_moving_in(const __u64 *key, __u32 words, __u64 port, bool template, __u64 *found)
 {
 	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
-	__u64 hash = flow_hash(key, words), extents = extents_of(words), forced = upper_half(extents);
-	__u32 index = 0;
+	__u64 hash = flow_hash(key, words), extents = extents_of(words), spare = hash;
 	if (!table)
 		return 0;
 
+	__u32 index = find_within(table, key, hash, 0, extents >> 32, words, port, template, found);
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < 3 && !index; i++)
-		index = find_within(table, key, i == 1 ? spare_hash(hash, forced) : hash, i == 1 ? forced : 0,
-				    i ? extents : extents >> 32, words, port, template, found);
+	for (__u32 i = 0; i <= SPARE_HASHES && !index; i++) {
+		__u64 forced = i < SPARE_HASHES ? upper_half(extents) : 0;
+
+		spare = i < SPARE_HASHES ? spare_hash(spare, forced) : hash;
+		index = find_within(table, key, spare, forced, extents, words, port, template, found);
+	}
 	return index;
 }

@@ -283,11 +283,14 @@ static __always_inline bool store_displacing(volatile __u64 *table, const __u64 
 			NOTE_BY(note_stored(data));
 			return true;
 		}
-		for (__u32 i = 0; i < 2; i++) {
-			__u64 forced = i ? upper_half(extent_of(words)) : 0;
+		__u64 forced = 0, spare = hash;
 
-			if (store_in(table, key, i ? spare_hash(hash, forced) : hash, forced, words, data))
+#pragma clang loop unroll(disable)
+		for (__u32 i = 0; i <= SPARE_HASHES; i++) {
+			if (store_in(table, key, spare, forced, words, data))
 				return true;
+			forced = upper_half(extent_of(words));
+			spare = spare_hash(spare, forced);
 		}
 	}
 

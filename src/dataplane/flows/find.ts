@@ -56,24 +56,25 @@ export function findFlow({ family, memory, extents, secret, now }: FlowTable, ke
   return undefined;
 }
 
+/** SPARE_HASHES in bpf/flow_lookup.h. */
+const SPARE_HASHES = 3;
+
 /** Returns the buckets that a flow can stand in, in the order in which the program looks. */
 function* bucketsOf(hash: bigint, { present, former }: FlowExtents, ways: number): Generator<number> {
+  const bucketIn = (each: bigint, entries: number): number => Number((each >> 32n) & BigInt(entries / ways - 1));
   const second = secondFlowHash(hash);
-  const upperHalf = BigInt(Math.floor(present / ways / 2)) << 32n;
-  const spare = secondFlowHash(second) | upperHalf;
-  const moving: readonly (readonly [bigint, number])[] = [
-    [hash, former],
-    [second, former],
-    [spare, present],
-    [secondFlowHash(spare) | upperHalf, present],
-  ];
-  for (const [each, entries] of [
-    ...(present === former ? [] : moving),
-    [hash, present] as const,
-    [second, present] as const,
-  ]) {
-    yield Number((each >> 32n) & BigInt(entries / ways - 1));
+  if (present !== former) {
+    yield bucketIn(hash, former);
+    yield bucketIn(second, former);
+    const forced = BigInt(Math.floor(present / ways / 2)) << 32n;
+    for (let i = 0, spare = hash; i < SPARE_HASHES; i += 1) {
+      spare = secondFlowHash(secondFlowHash(spare)) | forced;
+      yield bucketIn(spare, present);
+      yield bucketIn(secondFlowHash(spare) | forced, present);
+    }
   }
+  yield bucketIn(hash, present);
+  yield bucketIn(second, present);
 }
 
 /** Encodes an entry without its data: 8 bytes for IPv4, 24 for IPv6. */
