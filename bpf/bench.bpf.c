@@ -117,6 +117,30 @@ int flows_read(struct xdp_md *context)
 	return *bucket_of(table, mix(bench.state), extent_of(FLOW4_WORDS), FLOW4_WORDS) == 1 ? XDP_PASS : XDP_TX;
 }
 
+/* DEPENDENT_READS in src/bench/program/paths.ts. */
+#define DEPENDENT_READS 16
+
+/*
+ * A chain of reads of the table at random: each address depends on what the read before returned. What a packet costs
+ * that waits for one read of memory.
+ */
+SEC("xdp.frags")
+int dependent_read(struct xdp_md *context)
+{
+	volatile __u64 *table = flow_table(false);
+	__u64 state = bench.state;
+
+	if (!table || !from_client(context))
+		return XDP_PASS;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < DEPENDENT_READS; i++) {
+		/* A table without flows is all zero, which neither clang nor the processor knows. */
+		state += *bucket_of(table, mix(state), extent_of(FLOW4_WORDS), FLOW4_WORDS) + 1;
+	}
+	bench.state = state;
+	return XDP_TX;
+}
+
 SEC("xdp.frags")
 int flows_director(struct xdp_md *context)
 {

@@ -50,17 +50,17 @@ export const configSchema = z
           {
             ipv4: flowTable('ipv4')
               .optional()
-              .meta({ description: `Entries for IPv4 flows, 16 bytes each. Default: ${DEFAULT_FLOWS.ipv4}.` }),
+              .meta({ description: `Entries for IPv4 flows at most, 16 bytes each. Default: ${DEFAULT_FLOWS.ipv4}.` }),
             ipv6: flowTable('ipv6')
               .optional()
-              .meta({ description: `Entries for IPv6 flows, 32 bytes each. Default: ${DEFAULT_FLOWS.ipv6}.` }),
+              .meta({ description: `Entries for IPv6 flows at most, 32 bytes each. Default: ${DEFAULT_FLOWS.ipv6}.` }),
           },
           { error: 'must be a mapping of ipv4 and ipv6 to numbers of flows' },
         )
         .optional()
         .meta({
           description:
-            'The most flows that are remembered. A table works best if no more than three quarters of it are in use.',
+            'The most entries of the flow tables, which grow with their flows up to that. A table works best if no more than half of these are in use.',
         }),
       services: z
         .array(service, { error: 'must be a list of virtual services' })

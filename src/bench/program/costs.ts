@@ -93,11 +93,11 @@ function toRow({ path, flows, size }: Path, { samples, disturbed }: Judgement): 
   const ratio = midmean(samples.map(({ own, before, after }) => (2 * own) / (before + after)));
   return {
     path,
-    ns: median,
+    ns: round(median, 1),
     aboveEmptyNs: round(above, 1),
     ratioToEmpty: round(ratio, 2),
-    min,
-    max,
+    min: round(min, 1),
+    max: round(max, 1),
     flows,
     ...size,
     disturbed,
@@ -151,11 +151,13 @@ function measureOnce(director: Publisher, path: Path, repeat: number): number {
   if (path.after !== undefined) {
     programOf(set, 'director').run({ data: path.after });
   }
-  const { returnValue, durationNs } = programOf(set, path.program).run({ data: path.frame, repeat });
+  const times = path.times ?? 1;
+  const run = { data: path.frame, repeat: Math.ceil(repeat / times) };
+  const { returnValue, durationNs } = programOf(set, path.program).run(run);
   if (returnValue !== path.expect) {
     throw new BeelineError('BENCH_FAILED', `${path.path}: the program returned ${returnValue}, not ${path.expect}`);
   }
-  return durationNs;
+  return durationNs / times;
 }
 
 function programOf(set: MapSet, name: string): BpfProgram {

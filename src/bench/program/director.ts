@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 
-import { MapSet, Publisher } from '../../dataplane/index.js';
+import { FIRST_EXTENT, MapSet, moveFlows, Publisher } from '../../dataplane/index.js';
 import { compile } from '../../image/index.js';
 import { feature } from '../../layout/index.js';
 import {
@@ -103,26 +103,29 @@ export function emptyDirector(): Publisher {
   });
 }
 
+/** The entries of a table of flows before it grows. */
+export const SMALL_TABLE = FIRST_EXTENT;
+
 /**
  * Makes a director with the benchmark's programs and publishes its tables.
  *
- * @param entries of the flow table for IPv4
+ * @param entries of the flow table for IPv4, all of which are in use: a director's tables are as large as their flows need
  */
 export async function benchDirector(
   size: Size,
   variant: Variant = 'common',
-  entries = TRACKED_FLOWS,
+  entries = SMALL_TABLE,
 ): Promise<Publisher> {
   const publisher = emptyDirector();
   const services = benchServices(size).map((each) => asVariant(each, variant));
   const image = compile({ services, flows: { ipv4: entries } }, benchWorld(services));
   const everything = variant === 'everything' || variant === 'vlan';
   await publisher.publish(everything ? { ...image, features: EVERY_FEATURE } : image);
+  await publisher.settle();
+  publisher.set!.control.resizeFlows(4, publisher.set!.geometry.flows4);
+  await moveFlows(() => publisher.set);
   return publisher;
 }
-
-/** Entries for a million flows: a table that is three quarters full finds a place for nearly all of them. */
-export const TRACKED_FLOWS = Math.ceil((1 << 20) / 0.75);
 
 function asVariant(service: Service, variant: Variant): Service {
   switch (variant) {

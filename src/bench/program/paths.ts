@@ -14,14 +14,16 @@ import {
   withExtensions,
   withOptions,
 } from '../../packet/index.js';
-import { BENCH_VLAN, DIRECTOR, type Size, type Variant, vip } from './director.js';
+import * as layout from '../../layout/index.js';
+import { BENCH_VLAN, DIRECTOR, type Size, SMALL_TABLE, type Variant, vip } from './director.js';
 import { ip, mac } from '../../model/index.js';
 
 export interface Path {
   readonly path: string;
   readonly size: Size;
   readonly flows: number;
-  readonly program: 'empty' | 'mac_swap' | 'from_client_director' | 'flows_empty' | 'flows_read' | 'flows_director';
+  readonly program:
+    'empty' | 'mac_swap' | 'from_client_director' | 'flows_empty' | 'flows_read' | 'dependent_read' | 'flows_director';
   readonly floor: 'empty' | 'flows_empty';
   readonly frame: Uint8Array;
   /** Default: common. */
@@ -32,8 +34,10 @@ export interface Path {
   readonly warmUp?: number;
   /** The flow table is cleared each time after so many packets, so that each packet begins a flow. */
   readonly forgetsAfter?: number;
-  /** Entries of the flow table. Default: TRACKED_FLOWS. */
+  /** Entries of the flow table: a power of two, all of them in use. Default: SMALL_TABLE. */
   readonly entries?: number;
+  /** The program does so many times in one run what is measured. */
+  readonly times?: number;
   /** The XdpAction that the program must return. Another one would mean that another path was measured. */
   readonly expect: number;
 }
@@ -98,11 +102,25 @@ const PADDING = { number: 60, rest: [0, 1, 4, 0, 0, 0, 0] };
 /** Every flow has an entry. Nearly each of a million flows has sent two packets before the measurement. */
 const TRACKED = { variant: 'tracked', warmUp: 8 * MANY_FLOWS } as const;
 
-/** More flows than packets, so that nearly each packet begins a flow, in a table that is at most three quarters full. */
+/** More flows than packets, so that nearly each packet begins a flow, in a table that is at most half full. */
 const NEW_FLOWS = 1 << 26;
-const BEGINS = { variant: 'tracked', forgetsAfter: MANY_FLOWS } as const;
+const BEGINS = { variant: 'tracked', forgetsAfter: MANY_FLOWS, entries: 2 * MANY_FLOWS } as const;
 /** The same in a table that fits in the processor's caches, so that only instructions cost time. */
-const CACHED = { entries: 1 << 13, forgetsAfter: 1 << 12 } as const;
+const CACHED = { entries: SMALL_TABLE, forgetsAfter: SMALL_TABLE / 2 } as const;
+
+/** Returns the path of so many flows that all have an entry. */
+function trackedFlows(flows: number): Path {
+  return { ...many(`tracked-flows-${flows}`, SMALL, flows), ...TRACKED, entries: Math.max(SMALL_TABLE, 2 * flows) };
+}
+
+/** DEPENDENT_READS in bpf/bench.bpf.c. */
+const DEPENDENT_READS = 16;
+
+/** Returns the path of reads of a table of so many MB, each at an address that the read before gave. */
+function dependentRead(megabytes: number): Path {
+  const entries = (megabytes << 20) / layout.flow4.byteLength;
+  return { ...one(`dependent-read-${megabytes}mb`, 'dependent_read', frame()), entries, times: DEPENDENT_READS };
+}
 
 /** Returns paths of unusual packets, and of plain packets with every feature on. */
 function unusualPaths(): Path[] {
@@ -145,10 +163,10 @@ function unusualPaths(): Path[] {
     one('tracked-ipv4-tcp', 'from_client_director', frame(), TRACKED),
     one('tracked-ipv4-udp', 'from_client_director', frame({ protocol: 'udp' }), TRACKED),
     one('tracked-ipv6-tcp', 'from_client_director', tcp6, TRACKED),
-    { ...many('tracked-flows-4096', SMALL, 4096), ...TRACKED },
-    { ...many('tracked-flows-65536', SMALL, 65_536), ...TRACKED },
-    { ...many('tracked-flows-1048576', SMALL, MANY_FLOWS), ...TRACKED },
-    { ...many('random-read', SMALL, MANY_FLOWS, 'flows_read'), ...TRACKED },
+    // In tables that are half full: a director's grow at that.
+    ...[1, 4096, 65_536, 262_144, MANY_FLOWS].map(trackedFlows),
+    ...[2, 8, 32].map(dependentRead),
+    { ...many('random-read', SMALL, MANY_FLOWS, 'flows_read'), ...TRACKED, entries: 2 * MANY_FLOWS },
     { ...many('new-flow', SMALL, NEW_FLOWS), ...BEGINS },
     { ...many('new-flow-cached', SMALL, NEW_FLOWS), ...BEGINS, ...CACHED },
     { ...many('new-flow-wlc-64', WIDE, NEW_FLOWS), ...BEGINS, variant: 'wlc', frame: syn },

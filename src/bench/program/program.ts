@@ -3,6 +3,7 @@
 import { machine, type Machine } from '../measure/machine.js';
 import { benchCosts, type CostOptions, type CostRow } from './costs.js';
 import { benchCounters, type CountersReport } from './counters.js';
+import { type Goal, goalsOf } from './goals.js';
 import { benchPublish, type PublishReport } from './publish.js';
 import { benchSweep, type SweepReport } from './sweep.js';
 
@@ -11,6 +12,7 @@ export interface ProgramReport {
   readonly rounds: number;
   readonly repeat: number;
   readonly rows: readonly CostRow[];
+  readonly goals: readonly Goal[];
   readonly publish: PublishReport;
   readonly counters: CountersReport;
   readonly sweep: SweepReport;
@@ -27,5 +29,5 @@ export async function benchProgram(options: CostOptions): Promise<ProgramReport>
   const publish = await benchPublish(rounds);
   const counters = await benchCounters();
   const sweep = await benchSweep();
-  return { machine: machine(), rounds, repeat, rows, publish, counters, sweep };
+  return { machine: machine(), rounds, repeat, rows, goals: goalsOf(rows), publish, counters, sweep };
 }

@@ -5,7 +5,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { round, spreadOf } from '../measure/statistics.js';
 import { standardPaths } from './paths.js';
 import { warmUp } from './costs.js';
-import { benchDirector, TRACKED_FLOWS } from './director.js';
+import { benchDirector } from './director.js';
 
 export interface SweepReport {
   /** Entries of the table. */
@@ -27,7 +27,7 @@ const SWEEPS = 50;
 /** Fills a table with a million flows and sweeps it repeatedly. */
 export async function benchSweep(): Promise<SweepReport> {
   const path = standardPaths().find(({ path: name }) => name === 'tracked-flows-1048576')!;
-  using director = await benchDirector(path.size, path.variant);
+  using director = await benchDirector(path.size, path.variant, path.entries);
   warmUp(director, path);
   await director.sweep([]);
 
@@ -44,7 +44,7 @@ export async function benchSweep(): Promise<SweepReport> {
   delay.disable();
   const { median, min, max } = spreadOf(times);
   return {
-    entries: TRACKED_FLOWS,
+    entries: path.entries!,
     flows: used,
     bytes: director.set!.memory.mapping('flows4').byteLength,
     ms: round(median, 2),

@@ -1,16 +1,17 @@
 /** The report of `beeline bench program`. Pure. */
 
 import { NOISE_NOTE } from '../measure/rounds.js';
+import type { Goal } from '../program/goals.js';
 import type { ProgramReport } from '../program/program.js';
 import { type Chart, count, type Report, type Table } from './report.js';
 
 export function programReport(report: ProgramReport): Report {
-  const { machine, rounds, repeat, rows } = report;
+  const { machine, rounds, repeat, rows, goals } = report;
   return {
     title: 'What a packet costs',
     machine,
     facts: { measured: `${rounds} rounds of ${count(repeat)} packets each, by BPF_PROG_RUN` },
-    tables: [costTable(rows), timeTable(report)],
+    tables: [costTable(rows), ...(goals.length === 0 ? [] : [goalTable(goals)]), timeTable(report)],
     charts: costCharts(rows),
     notes: [NOISE_NOTE, 'Compare figures of one run only: machines differ, and from minute to minute.'],
   };
@@ -42,6 +43,13 @@ function costTable(rows: ProgramReport['rows']): Table {
       count(row.destinations),
       count(row.disturbed),
     ]),
+  };
+}
+
+function goalTable(goals: readonly Goal[]): Table {
+  return {
+    columns: ['nanoseconds above empty', 'measured', 'goal', ''],
+    rows: goals.map(({ goal, ns, most, met }) => [goal, ns.toFixed(1), most.toFixed(1), met ? 'met' : 'missed']),
   };
 }
 
