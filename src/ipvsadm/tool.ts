@@ -1,7 +1,7 @@
 /** Runs ipvsadm's three programs with this host's terminal, daemon, names and addresses. Made to start fast. */
 
 import { request } from '../control/index.js';
-import { DEFAULT_INSTANCE, instanceOf, parseIp } from '../model/index.js';
+import { DEFAULT_INSTANCE, instanceOf, parseIp, printableText } from '../model/index.js';
 import { failureOf } from './errors.js';
 import type { Director, Environment } from './environment.js';
 import { clearAndRestore, execute } from './execute.js';
@@ -37,7 +37,7 @@ export async function runTool(tool: Tool, words: readonly string[], instance?: s
     return await run(tool, words, environment);
   } catch (error) {
     const { text, status } = failureOf(error, 'service');
-    process.stderr.write(`${text}\n`);
+    process.stderr.write(`${printableText(text)}\n`);
     return status;
   }
 }
@@ -63,8 +63,8 @@ function environmentOf(instance: string): Environment {
   return {
     director: daemonAt(instanceOf(instance).socketPath),
     names: systemNames(),
-    out: (text) => process.stdout.write(text),
-    err: (text) => process.stderr.write(text),
+    out: (text) => process.stdout.write(printableText(text)),
+    err: (text) => process.stderr.write(printableText(text)),
     input: async () => {
       const { text } = await import('node:stream/consumers');
       return text(process.stdin);

@@ -9,7 +9,7 @@ import { address, jsonOption, service } from '../arguments.js';
 import { clients, realServers, services } from '../candidates.js';
 import { ask } from '../daemon.js';
 import { withInstance } from '../instance.js';
-import { print, printJsonList, printResult, stdoutPaint } from '../terminal/print.js';
+import { print, printJsonList, printNote, printResult, stdoutPaint } from '../terminal/print.js';
 import { type Paint, plain, type Style } from '../terminal/colour.js';
 import {
   type Column,
@@ -119,7 +119,7 @@ async function printFlows(reports: AsyncIterable<FlowsReport>): Promise<void> {
   if (printed === 0) {
     print('no flows\n');
   } else if (more) {
-    process.stderr.write(`only the first ${formatCount(printed)} are shown; --limit or --all shows more\n`);
+    printNote(`only the first ${formatCount(printed)} are shown; --limit or --all shows more\n`);
   }
 }
 

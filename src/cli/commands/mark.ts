@@ -15,7 +15,7 @@ import { withExamples } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
 import { ask } from '../daemon.js';
 import { withInstance } from '../instance.js';
-import { print, printJson } from '../terminal/print.js';
+import { print, printJson, printNote } from '../terminal/print.js';
 import { formatTable } from '../terminal/format.js';
 
 export function markCommand(): Command {
@@ -78,7 +78,7 @@ export function markCommand(): Command {
 async function editAll(command: Command, edits: readonly Edit[]): Promise<void> {
   for (const edit of edits) {
     const { warnings } = await ask(command, 'edit', { edit });
-    warnings.forEach((warning) => process.stderr.write(`beeline: warning: ${warning}\n`));
+    warnings.forEach((warning) => printNote(`beeline: warning: ${warning}\n`));
   }
 }
 
