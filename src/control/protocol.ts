@@ -409,6 +409,8 @@ export interface ReloadReport {
   readonly changed: readonly string[];
   /** Other changes, as text: "mode native -> generic". Undefined: an older daemon. */
   readonly settings?: readonly string[];
+  /** All changes, one by one, as a plan of the same configuration has them. Undefined: an older daemon. */
+  readonly differences?: readonly Difference[];
   /** How many changes by commands were replaced. */
   readonly dropped?: number;
 }

@@ -137,7 +137,14 @@ test('docs/json.md shows every name in an explanation', () => {
 test('docs/json.md shows every name that a change prints', () => {
   const draining = { service: true, realServer: true, flows: true, uncertain: true, removed: true } as const;
   shows(example('drain') as DrainReport, { ...draining, deadline: true });
-  const changes = { added: true, removed: true, changed: true, settings: true, dropped: true } as const;
+  const changes = {
+    added: true,
+    removed: true,
+    changed: true,
+    settings: true,
+    dropped: true,
+    differences: true,
+  } as const;
   shows(example('reload') as ReloadReport, { services: true, realServers: true, ...changes });
   shows(example('apply') as ReloadReport, { services: true, realServers: true, ...changes });
   shows(example('stop') as StopReport, { pid: true, detached: true });
