@@ -72,7 +72,7 @@ export function nearest(word: string, names: readonly string[]): string | undefi
   const bare = (text: string): string => text.replace(/^--/, '');
   const most = bare(word).length >= 7 ? 2 : 1;
   const [best] = names
-    .filter((name) => bare(name).length > 1 && bare(name)[0] === bare(word)[0])
+    .filter((name) => bare(name).length > 1 && bare(name).startsWith(bare(word).slice(0, 1)))
     .map((name) => ({ name, slips: slipsBetween(bare(word), bare(name)) }))
     .filter(({ slips }) => slips <= most)
     .sort((a, b) => a.slips - b.slips);
