@@ -43,21 +43,34 @@ export async function runTool(tool: Tool, words: readonly string[], instance?: s
 }
 
 async function run(tool: Tool, words: readonly string[], environment: Environment): Promise<number> {
+  const usage = USAGES[tool];
+  const wrong = usage === undefined ? undefined : words.find((word) => tool === 'ipvsadm-restore' || word !== '-n');
+  if (usage !== undefined && wrong !== undefined) {
+    // Before anything is removed or read: "--help" must not clear the services.
+    const isAsked = wrong === '-h' || wrong === '--help';
+    environment[isAsked ? 'out' : 'err'](usage);
+    return isAsked ? 0 : 1;
+  }
   switch (tool) {
     case 'ipvsadm':
       return execute(words, environment);
     case 'ipvsadm-restore':
       return clearAndRestore(environment);
     case 'ipvsadm-save':
-      if (words.some((word) => word.startsWith('-') && word !== '-n')) {
-        environment.err(
-          'ipvsadm-save: prints commands that recreate the services.\n   With -n, addresses and ports as numbers.\n',
-        );
-        return 1;
-      }
       return execute(words.includes('-n') ? ['-S', '-n'] : ['-S'], environment);
   }
 }
+
+/** The help of the programs that have less to say than ipvsadm itself. */
+const USAGES: Readonly<Partial<Record<Tool, string>>> = {
+  'ipvsadm-save':
+    'Usage: ipvsadm-save [-n] >FILE\n' +
+    'Prints commands that recreate the services: for ipvsadm-restore.\n' +
+    '  -n   addresses and ports as numbers\n',
+  'ipvsadm-restore':
+    'Usage: ipvsadm-restore <FILE\n' +
+    'Removes all services, then adds those that ipvsadm-save printed. It takes no options.\n',
+};
 
 function environmentOf(instance: string): Environment {
   return {

@@ -21,9 +21,8 @@ export function addCommand(): Command {
   const add = withInstance(new Command('add'))
     .summary('add a service, or real servers to one')
     .description(
-      'Add real servers to a service, and the service first if there is none yet. A new service remembers every flow; ' +
-        '"beeline ipvsadm -E" and the configuration file know more about it. The change holds at once and survives a ' +
-        'restart; "beeline save" writes it to the file.',
+      'Add real servers to a service, and the service first if it does not exist yet. The change survives a restart; ' +
+        '"beeline save" writes it to the file. A service has more settings in the file: see beeline.yaml(5).',
     )
     .usage('[options] <service> [servers...]')
     .addArgument(serviceArgument())

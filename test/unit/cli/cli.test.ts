@@ -68,6 +68,20 @@ test('no guess leads from a slip, or from a command of another program, to one t
   }
 });
 
+test('ipvsadm-restore with a word on its command line prints its help, and neither reads nor clears anything', () => {
+  for (const [words, status] of [
+    [['ipvsadm-restore', '--help'], 0],
+    [['ipvsadm-restore', '-h'], 0],
+    [['ipvsadm-restore', '-n'], 1],
+    [['ipvsadm-restore', 'rules'], 1],
+    [['ipvsadm-save', '--help'], 0],
+    [['ipvsadm-save', '-n', '-x'], 1],
+  ] as const) {
+    // Without a daemon, whatever asks one ends with 3.
+    assert.equal(beeline(['--instance', 'nobody', ...words]).status, status, words.join(' '));
+  }
+});
+
 test('the hint for an unreadable file fits the reason', (context) => {
   const directory = mkdtempSync(join(tmpdir(), 'beeline-cli-'));
   context.after(() => {
