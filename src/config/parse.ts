@@ -67,6 +67,19 @@ export function decodeText(bytes: Uint8Array, fileName: string): string {
  * @throws ConfigError with all problems, in the order of the file
  */
 export function parseConfig(text: string, fileName: string): Model {
+  try {
+    return parse(text, fileName);
+  } catch (error) {
+    // The YAML library calls itself for each level, and so does everything that looks at what it read.
+    if (error instanceof RangeError) {
+      const message = 'is nested too deeply for a configuration';
+      throw new ConfigError(fileName, [{ path: [], message, line: 1, column: 1 }]);
+    }
+    throw error;
+  }
+}
+
+function parse(text: string, fileName: string): Model {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true });
   const at = (offset: number): { line: number; column: number } => {

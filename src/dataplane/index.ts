@@ -31,6 +31,7 @@ export type { Trace, TracedEntry } from './explain/trace.js';
 export { attach } from './attach.js';
 export { MapSet } from './maps/map-set.js';
 export { readNumbering } from './maps/numbers.js';
+export { valueSizesFor } from './maps/sizes.js';
 export { Publisher } from './publish/publisher.js';
 
 // Pins in the BPF file system.
