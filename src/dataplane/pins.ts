@@ -90,6 +90,25 @@ export function openLink(directory: string, ifindex: number): XdpLink {
   }
 }
 
+/** Returns the programs that pinned links keep on interfaces, by the interfaces' indices. Pins of others are passed over. */
+export function pinnedPrograms(directory: string): ReadonlyMap<number, number> {
+  const programs = new Map<number, number>();
+  for (const ifindex of listLinks(directory)) {
+    try {
+      using link = openLink(directory, ifindex);
+      const { ifindex: actual, programId } = link.info;
+      if (actual === ifindex) {
+        programs.set(ifindex, programId);
+      }
+    } catch (error) {
+      if (!(error instanceof BeelineError)) {
+        throw error;
+      }
+    }
+  }
+  return programs;
+}
+
 /** Detaches every program and removes every pin of a director. Returns whether there was one. */
 export function removePins(directory: string): boolean {
   const sets = listSets(directory);

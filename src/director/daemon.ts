@@ -17,6 +17,7 @@ import { handlersOf } from './handlers.js';
 import { lockInstance } from './lock.js';
 import type { Logger } from './log.js';
 import { type ServiceManager, serviceManager } from './notify.js';
+import { requireFree } from './occupied.js';
 import { Offloads } from './offloads.js';
 import { Drains } from './overlays/drains.js';
 import { Overlays } from './overlays/index.js';
@@ -59,8 +60,6 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { instance, configPath, log } = options;
   preflight();
   const file = readConfigFile(configPath);
-  using _lock = lockInstance(instance);
-  using stores = new Stores(instance, log);
   let onNetworkChange: (change: NetworkChange) => void = () => undefined;
   using network = await Network.open(
     (change) => {
@@ -72,6 +71,9 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       },
     },
   );
+  await requireFree(file.model, instance, network, options.replace);
+  using _lock = lockInstance(instance);
+  using stores = new Stores(instance, log);
   using dataPlane = openDataPlane(options, stores);
   using resolver = new Resolver(network, () => {
     director.touch();

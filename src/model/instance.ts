@@ -30,9 +30,13 @@ export const DEFAULT_INSTANCE = 'default';
 /** BPF file systems refuse dots in names. */
 const NAME = /^[A-Za-z0-9_-]{1,32}$/;
 
+export function isInstanceName(name: string): boolean {
+  return NAME.test(name);
+}
+
 /** @throws BeelineError `USAGE` if the name cannot be part of a file's name */
 export function instanceOf(name: string): Instance {
-  if (!NAME.test(name)) {
+  if (!isInstanceName(name)) {
     throw new BeelineError('USAGE', `"${name}" cannot be the name of an instance`, {
       hint: 'Use 1 to 32 letters, digits, dashes and underscores.',
     });

@@ -419,7 +419,6 @@ test('control characters of keys and of file names are escaped in messages', () 
   assert.throws(
     () => parseConfig(text, 'a\u001b[31m\nb.yaml'),
     ({ message }: Error) => {
-      // eslint-disable-next-line no-control-regex -- that is what is looked for
       assert.doesNotMatch(message, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
       assert.deepEqual(message.split('\n').length, 3);
       assert.match(message, /^a\\u001b\[31m\\u000ab\.yaml:2:1: \\u001b\]0;x\\u0007 is not known here/);
