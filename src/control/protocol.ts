@@ -350,6 +350,26 @@ export interface StatusReport {
   readonly warnings?: readonly Warning[] | undefined;
 }
 
+/** The status without a daemon, from the pinned maps. No method's result: nobody answers. */
+export interface UnattendedReport extends Pick<
+  StatusReport,
+  | 'interfaces'
+  | 'programId'
+  | 'generation'
+  | 'services'
+  | 'realServers'
+  | 'unresolved'
+  | 'packets'
+  | 'bytes'
+  | 'verdicts'
+  | 'problems'
+> {
+  /** Whether the program is on an interface. */
+  readonly forwarding: boolean;
+  /** When a daemon was last there, ISO 8601. */
+  readonly unattendedSince: string;
+}
+
 /** `up`: gets packets. `local`: is the director itself. `drained`: weight 0. `unresolved`: its MAC is not known. */
 export type RealServerState = 'up' | 'local' | 'drained' | 'unresolved';
 

@@ -38,6 +38,6 @@ export { valueSizesFor } from './maps/sizes.js';
 export { Publisher } from './publish/publisher.js';
 
 // Pins in the BPF file system.
-export { pinnedDestinations } from './leftovers.js';
+export { type LeftLink, Leftovers, pinnedDestinations } from './leftovers.js';
 export { BPF_FS, BPF_FS_MAGIC, ensurePinDirectory, listSets, pinnedPrograms, removePins, setPath } from './pins.js';
 export { Leaving } from './leaving.js';

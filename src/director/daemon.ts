@@ -22,6 +22,7 @@ import { Offloads } from './offloads.js';
 import { Drains } from './overlays/drains.js';
 import { Overlays } from './overlays/index.js';
 import { preflight } from './preflight.js';
+import { RunningFile } from './running-file.js';
 import { Stores } from './stores.js';
 import { Watch } from './watch.js';
 
@@ -148,10 +149,12 @@ async function serve(options: DaemonOptions, parts: Parts): Promise<void> {
     log,
     warnings: () => stores.problems,
   });
+  using running = new RunningFile({ instance, director, dataPlane, configPath, log });
+  await running.follow();
   const handlers = handlersOf({
     ...{ version, configPath, director, dataPlane, stores, unsaved, configurations, edits },
     drains: new DrainCommands({ director, drains, dataPlane, log }),
-    stop: stopHandler(parts, edits, stopRequest),
+    stop: stopHandler(parts, edits, running, stopRequest),
   });
   const server = await listen(instance, handlers, log);
   const manager = serviceManager(process.env, (error) => {
@@ -167,19 +170,28 @@ async function serve(options: DaemonOptions, parts: Parts): Promise<void> {
   manager.notify({ STOPPING: '1' });
   await director.stop();
   await edits.stop();
+  if (dataPlane.attachedTo.length > 0) {
+    await running.stop();
+  }
   await server.close();
   manager.stop();
   ignoreSignals();
 }
 
 /** Ends the director, and forwarding if the command asks for that. */
-function stopHandler(parts: Parts, edits: EditCommands, stopRequest: AbortController): Handlers['stop'] {
+function stopHandler(
+  parts: Parts,
+  edits: EditCommands,
+  running: RunningFile,
+  stopRequest: AbortController,
+): Handlers['stop'] {
   return async ({ detach }) => {
     await parts.director.stop();
     await edits.stop();
     if (detach) {
       await removeDataPath(parts);
       await parts.stores.baselines.clear();
+      await running.clear();
     }
     // The reply goes out first.
     setImmediate(() => {

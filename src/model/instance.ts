@@ -14,6 +14,8 @@ export interface Instance {
   readonly drainsPath: string;
   /** Baselines of statistics. */
   readonly baselinesPath: string;
+  /** What packets follow; its time of change is when the daemon was last there. */
+  readonly runningPath: string;
   /** Unsaved changes, which survive a boot. */
   readonly statePath: string;
   /** The last unsaved changes that a configuration file replaced, as a configuration. */
@@ -50,6 +52,7 @@ export function instanceOf(name: string): Instance {
     drainsPath: `/run/beeline/${name}.drains`,
     // The name that older daemons gave it.
     baselinesPath: `/run/beeline/${name}.tallies`,
+    runningPath: `/run/beeline/${name}.running`,
     statePath: `/var/lib/beeline/${name}.state`,
     droppedPath: `/var/lib/beeline/${name}.dropped.yaml`,
     pinDirectory: `/sys/fs/bpf/beeline/${name}`,
