@@ -353,6 +353,7 @@ export interface StatusReport {
 /** The status without a daemon, from the pinned maps. No method's result: nobody answers. */
 export interface UnattendedReport extends Pick<
   StatusReport,
+  | 'configPath'
   | 'interfaces'
   | 'programId'
   | 'generation'

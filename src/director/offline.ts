@@ -20,7 +20,7 @@ import { Store } from '../store/index.js';
 import { reportServices, reportStats, reportTotals } from './reports/services.js';
 import { baselinesFormat, StatisticsCollector } from './reports/statistics.js';
 import { reportTable } from './reports/table.js';
-import { runningFormat } from './running-file.js';
+import { type Running, runningFormat } from './running-file.js';
 
 /** The only interface of the image: by which one packets leave is in the maps, and in no report. */
 const INTERFACE = { name: '', ifindex: 1, mac: mac('00:00:00:00:00:00'), up: true, mtu: 1500, group: 1 };
@@ -35,12 +35,14 @@ export class Unattended implements Disposable {
   readonly since: Date;
   readonly #left: Leftovers;
   readonly #instance: Instance;
+  readonly #configPath: string;
   readonly #model: Model;
   readonly #image: Pick<Image, 'services' | 'markEntries'>;
   readonly #counters: Counters;
 
-  private constructor(left: Leftovers, instance: Instance, since: Date, model: Model) {
+  private constructor(left: Leftovers, instance: Instance, since: Date, { configPath, model }: Running) {
     this.since = since;
+    this.#configPath = configPath;
     this.#left = left;
     this.#instance = instance;
     this.#model = model;
@@ -57,7 +59,7 @@ export class Unattended implements Disposable {
       left?.[Symbol.dispose]();
       return undefined;
     }
-    return new Unattended(left, instance, since, inMaps(running.model, left));
+    return new Unattended(left, instance, since, { ...running, model: inMaps(running.model, left) });
   }
 
   list(): ServiceReport[] {
@@ -87,6 +89,7 @@ export class Unattended implements Disposable {
     return {
       forwarding,
       unattendedSince: this.since.toISOString(),
+      configPath: this.#configPath,
       interfaces,
       programId: this.#left.programId,
       generation: this.#left.generation,

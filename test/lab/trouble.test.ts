@@ -173,7 +173,7 @@ test('starts that must not succeed', async (context) => {
     ]) {
       const { status, stderr } = await lab.run(...args);
       assert.equal(status, 2, stderr);
-      assert.match(stderr, /error: |cannot be the name/);
+      assert.match(stderr, /^beeline: [^\n]+\n[^\n]+\n$/);
     }
   });
 });

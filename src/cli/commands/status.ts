@@ -62,11 +62,12 @@ export function formatStatus(status: StatusReport, now: number, paint: Paint = p
 
 /** The status while no daemon listens. @param now milliseconds since 1970 */
 export function formatUnattended(status: UnattendedReport, now: number, paint: Paint = plain): string {
-  const { forwarding, unattendedSince: since, problems } = status;
+  const { configPath, forwarding, unattendedSince: since, problems } = status;
   const age = formatDuration(now - Date.parse(since));
   return formatLines(
     [
-      ['beeline', `no daemon since ${formatMoment(since)}, ${age} ago: start it, "beeline run"`],
+      ['beeline', `no daemon since ${formatMoment(since)}, ${age} ago`],
+      ['configuration', `${configPath}: "beeline run ${configPath}" goes on with it`],
       ['forwarding', forwarding ? 'goes on, as the daemon left it' : paint('bad', 'has ended')],
       ...dataPathLines(status, paint),
       ...unresolvedLines(status),
