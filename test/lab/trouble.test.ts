@@ -430,7 +430,9 @@ test('a link that somebody else detached is not reported as attached, and is soo
   ]);
   const { id } = JSON.parse(pinned) as { id: number };
   await lab.exec('director', ['bpftool', 'link', 'detach', 'id', String(id)]);
-  assert.equal((await lab.status()).interfaces[0]!.state, 'failed');
+  const { interfaces, problems } = await lab.status();
+  assert.equal(interfaces[0]!.state, 'failed');
+  assert.deepEqual(problems, [`${NIC}: the XDP program is not attached, and packets are not forwarded`]);
   await lab.until('attached again', async () => (await lab.status()).interfaces[0]!.state === 'attached');
   assert.equal((await lab.pages(4)).length, 4);
 });
