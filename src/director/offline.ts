@@ -4,7 +4,7 @@ import { statSync } from 'node:fs';
 
 import type { InterfaceReport, ServiceReport, ServiceTable, StatsReport, UnattendedReport } from '../control/index.js';
 import { type Counters, Leftovers } from '../dataplane/index.js';
-import { compile, type CompiledService, type Image } from '../image/index.js';
+import { compile, type Image } from '../image/index.js';
 import {
   type AnyService,
   type Instance,
@@ -151,7 +151,7 @@ function imageOf(model: Model, left: Leftovers): Pick<Image, 'services' | 'markE
   // The MAC in the maps is the one that packets get, whoever configured it.
   const { services, markEntries } = compile(withoutRoutes(model), { interfaces: [INTERFACE], resolutions });
   return {
-    services: services as readonly CompiledService[],
+    services: services,
     markEntries: markEntries.filter(({ name }) => left.numbering.has(name)),
   };
 }
