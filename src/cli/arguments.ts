@@ -1,17 +1,9 @@
-/** Arguments and options that several commands take: services, addresses, lengths of time. */
+/** Arguments and options that several commands take: files, addresses, lengths of time. */
 
 import { Argument, InvalidArgumentError, Option } from 'commander';
 
-import {
-  BeelineError,
-  DEFAULT_CONFIG_PATH,
-  type IpAddress,
-  parseIp,
-  parseServiceName,
-  serviceName,
-} from '../model/index.js';
+import { BeelineError, DEFAULT_CONFIG_PATH } from '../model/index.js';
 import { completes } from '../usage/index.js';
-import { realServers, services } from './candidates.js';
 
 export function configArgument(): Argument {
   return completes(new Argument('[config]', 'configuration file').default(DEFAULT_CONFIG_PATH), 'file');
@@ -41,33 +33,6 @@ export function percentage(text: string): number {
     throw new InvalidArgumentError('It must be a share from 0% to 100%, for example 2%.');
   }
   return value;
-}
-
-export function serviceArgument(): Argument {
-  const argument = new Argument('<service>', 'virtual service, for example 192.168.1.100:80 or "udp [fd00::100]:53"');
-  return completes(argument.argParser(service), services);
-}
-
-export function serverArgument(): Argument {
-  return completes(new Argument('<server>', 'address of the real server').argParser(address), realServers);
-}
-
-/** @throws InvalidArgumentError */
-export function service(text: string): string {
-  const key = parseServiceName(text);
-  if (key === undefined) {
-    throw new InvalidArgumentError('It must be a service, for example 192.168.1.100:80 or "udp [fd00::100]:53".');
-  }
-  return serviceName(key);
-}
-
-/** @throws InvalidArgumentError */
-export function address(text: string): IpAddress {
-  const ip = parseIp(text);
-  if (ip === undefined) {
-    throw new InvalidArgumentError('It must be an IP address.');
-  }
-  return ip;
 }
 
 /** Parses "90", "90s", "10m" or "2h". @returns milliseconds @throws BeelineError `USAGE` */

@@ -53,7 +53,10 @@ export async function vips(given: Given): Promise<Candidate[]> {
 /** Lists the real servers of the service on the command line, or of all services. */
 export async function realServers(given: Given): Promise<Candidate[]> {
   const all = await ask(given, 'list', {});
-  const key = parseServiceName(given['service'] ?? given['--service'] ?? '');
+  const { '--tcp-service': tcp, '--udp-service': udp, '--service': named } = given;
+  const asked =
+    tcp === undefined ? (udp === undefined ? (named ?? given['service'] ?? '') : `udp/${udp}`) : `tcp/${tcp}`;
+  const key = parseServiceName(asked);
   const meant = key === undefined ? all : all.filter((service) => serviceName(service) === serviceName(key));
   const found = meant.flatMap((service) =>
     service.realServers.map(({ address, weight, state }): [string, string] => [

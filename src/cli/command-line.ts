@@ -2,7 +2,7 @@
 
 import { CommanderError } from 'commander';
 
-import { BeelineError } from '../model/index.js';
+import { BeelineError, printableText } from '../model/index.js';
 import { ExitStatus, exitStatusOf } from './exit-status.js';
 
 async function run(words: readonly string[]): Promise<void> {
@@ -24,7 +24,8 @@ function report(error: unknown): number {
     return error.exitCode === 0 ? ExitStatus.ok : ExitStatus.usage;
   }
   if (error instanceof BeelineError) {
-    process.stderr.write(`beeline: ${error.message}\n${error.hint === undefined ? '' : `${error.hint}\n`}`);
+    const lines = [`beeline: ${error.message}`, ...(error.hint === undefined ? [] : [error.hint])];
+    process.stderr.write(printableText(lines.map((line) => `${line}\n`).join('')));
     return exitStatusOf(error.code);
   }
   throw error;

@@ -5,8 +5,12 @@ import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 
 import type { Method, Parameters, Results } from '../control/index.js';
+import type { Unattended } from '../director/offline.js';
 import { BeelineError } from '../model/index.js';
+import { ExitStatus } from './exit-status.js';
 import { instanceFor } from './instance.js';
+import { formatDuration, formatMoment } from './terminal/format.js';
+import { printNote } from './terminal/print.js';
 
 /**
  * Asks the daemon of the command's director.
@@ -30,4 +34,39 @@ export async function ask<Name extends Method>(
     }
     throw error;
   }
+}
+
+/**
+ * Asks the daemon, or, while none listens, reads from the pinned maps what packets follow. The exit status is that of a
+ * missing daemon then.
+ *
+ * @throws BeelineError what `ask` throws, also if there are no such maps
+ */
+export async function askOrRead<Result, Left>(
+  command: Command,
+  asked: () => Promise<Result>,
+  read: (left: Unattended) => Left | Promise<Left>,
+): Promise<Result | Left> {
+  try {
+    return await asked();
+  } catch (error) {
+    if (!(error instanceof BeelineError) || error.code !== 'NOT_RUNNING') {
+      throw error;
+    }
+    const { Unattended: Reader } = await import('../director/offline.js');
+    using left = Reader.open(instanceFor(command));
+    if (left === undefined) {
+      throw error;
+    }
+    process.exitCode = ExitStatus.notRunning;
+    return await read(left);
+  }
+}
+
+/** Says on standard error that what follows comes from the pinned maps. */
+export function noteUnattended({ since }: Unattended): void {
+  const age = formatDuration(Date.now() - since.getTime());
+  printNote(
+    `beeline: no daemon since ${formatMoment(since.toISOString())}, ${age} ago: this is what packets follow now, by the pinned maps\n`,
+  );
 }

@@ -6,6 +6,7 @@ import { Command } from 'commander';
 
 import { firstWord } from './commands/ipvsadm/call.js';
 import { withInstance } from './instance.js';
+import { wordsFor } from './mistakes.js';
 
 /**
  * Every command by its name, in the order of help. A command's file is loaded only when it is needed: loading all of them
@@ -24,6 +25,9 @@ const COMMANDS: Readonly<Record<string, (version: string) => Promise<Command>>> 
   stats: async () => (await import('./commands/stats.js')).statsCommand(),
   flows: async () => (await import('./commands/flows.js')).flowsCommand(),
   explain: async () => (await import('./commands/explain/explain.js')).explainCommand(),
+  add: async () => (await import('./commands/add.js')).addCommand(),
+  remove: async () => (await import('./commands/remove.js')).removeCommand(),
+  weight: async () => (await import('./commands/weight.js')).weightCommand(),
   drain: async () => (await import('./commands/drain.js')).drainCommand(),
   mark: async () => (await import('./commands/mark.js')).markCommand(),
   map: async () => (await import('./commands/map/map.js')).mapCommand(),
@@ -54,18 +58,26 @@ export async function beeline(words: readonly string[] = []): Promise<Command> {
     .helpOption('-h, --help', 'show this help')
     .helpCommand(...HELP_COMMAND)
     .enablePositionalOptions()
-    .exitOverride()
-    .showHelpAfterError('See "beeline --help".');
+    .exitOverride();
   const name = firstWord(words).word ?? '';
   const makers = Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]!] : Object.values(COMMANDS);
   for (const command of await Promise.all(makers.map((make) => make(version)))) {
     program.addCommand(inherit(command, program));
   }
-  return program;
+  return speak(program);
 }
 
 /** Commander's own command, in the words of the others. */
 const HELP_COMMAND = ['help [command]', 'show help for a command'] as const;
+
+/** Makes a command report mistakes in Beeline's words, and name its own help. */
+function speak(command: Command): Command {
+  return command.showSuggestionAfterError(false).configureOutput({
+    outputError: (message, write) => {
+      write(wordsFor(message, command));
+    },
+  });
+}
 
 /** Copies the parent's error handling to a command and its subcommands: commander does so only for those it creates. */
 function inherit(command: Command, parent: Command): Command {
@@ -74,5 +86,5 @@ function inherit(command: Command, parent: Command): Command {
     command.helpCommand(...HELP_COMMAND);
   }
   command.commands.forEach((each) => inherit(each, command));
-  return command;
+  return speak(command);
 }

@@ -99,12 +99,9 @@ function markPolicyProblems(mark: ConfigMark, path: Path, family: Family): Probl
     : problems;
 }
 
-/** Finds names that the kernel refuses (net/core/dev.c, dev_valid_name), and names that are there twice. */
+/** Finds names that are there twice. */
 function interfaceProblems(name: string, i: number, all: readonly string[]): Problem[] {
   const path = ['interfaces', i];
-  if (name === '.' || name === '..') {
-    return [{ path, message: `must be the name of a network interface, not "${name}"` }];
-  }
   const first = all.indexOf(name);
   return first === i ? [] : [{ path, message: `is ${name}, the same as interfaces[${first}]` }];
 }

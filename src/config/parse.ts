@@ -3,7 +3,7 @@
 import { isMap, isNode, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
 
-import { BeelineError, type Model } from '../model/index.js';
+import { BeelineError, type Model, printableName } from '../model/index.js';
 import { findContradictions } from './contradictions.js';
 import type { Path, Problem } from './problem.js';
 import { type Config, configSchema, knownKeys } from './schema.js';
@@ -23,13 +23,14 @@ export class ConfigError extends BeelineError {
   readonly problems: readonly PlacedProblem[];
 
   constructor(fileName: string, problems: readonly PlacedProblem[]) {
+    const name = printableName(fileName);
     const lines = problems
       .slice(0, MAX_LINES)
       .map(({ line, column, path, message }) =>
-        [`${fileName}:${line}:${column}:`, formatPath(path), message].filter((part) => part !== '').join(' '),
+        [`${name}:${line}:${column}:`, formatPath(path), message].filter((part) => part !== '').join(' '),
       );
     if (problems.length > MAX_LINES) {
-      lines.push(`${fileName}: and ${problems.length - MAX_LINES} more`);
+      lines.push(`${name}: and ${problems.length - MAX_LINES} more`);
     }
     super('CONFIG_INVALID', lines.join('\n'));
     this.problems = problems;
@@ -66,6 +67,19 @@ export function decodeText(bytes: Uint8Array, fileName: string): string {
  * @throws ConfigError with all problems, in the order of the file
  */
 export function parseConfig(text: string, fileName: string): Model {
+  try {
+    return parse(text, fileName);
+  } catch (error) {
+    // The YAML library calls itself for each level, and so does everything that looks at what it read.
+    if (error instanceof RangeError) {
+      const message = 'is nested too deeply for a configuration';
+      throw new ConfigError(fileName, [{ path: [], message, line: 1, column: 1 }]);
+    }
+    throw error;
+  }
+}
+
+function parse(text: string, fileName: string): Model {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true });
   const at = (offset: number): { line: number; column: number } => {
@@ -144,7 +158,8 @@ function firstOfEachPlace(problems: readonly Problem[]): Problem[] {
 
 /** Returns "services[0].realServers[1].address". */
 function formatPath(path: Path): string {
-  return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? key : `.${key}`)).join('');
+  const text = path.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? key : `.${key}`)).join('');
+  return printableName(text);
 }
 
 function problemsOf(issue: z.core.$ZodIssue, content: unknown): Problem[] {

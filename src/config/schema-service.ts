@@ -20,8 +20,9 @@ import {
   TTL_POLICIES,
   UNRESOLVED,
 } from '../model/index.js';
+import { PATTERNS } from './patterns.js';
 import {
-  INTERFACE_NAME,
+  interfaceName,
   ipAddress,
   macAddress,
   markMatch,
@@ -39,13 +40,9 @@ export const realServerMapping = z.strictObject(
     mac: macAddress
       .optional()
       .meta({ description: 'MAC address, if the host cannot find it by ARP or neighbour discovery.' }),
-    interface: z
-      .string({ error: 'must be the name of a network interface' })
-      .regex(INTERFACE_NAME, { error: 'must be the name of a network interface' })
-      .optional()
-      .meta({
-        description: 'The interface that leads to the real server; only with "mac". Default: the first interface.',
-      }),
+    interface: interfaceName.optional().meta({
+      description: 'The interface that leads to the real server; only with "mac". Default: the first interface.',
+    }),
     vlan: vlan.optional(),
     upperThreshold: wholeNumber(1, MAX_THRESHOLD)
       .optional()
@@ -90,6 +87,7 @@ export const timeouts = z.strictObject(
 
 const netmask = z
   .string({ error: 'must be an IPv4 netmask or the length of an IPv6 prefix' })
+  .meta({ pattern: PATTERNS.netmask })
   .transform((text, context) => {
     const mask = parseIp(text);
     if (mask === undefined || !isNetmask(mask)) {

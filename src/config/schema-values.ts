@@ -3,15 +3,34 @@
 import { z } from 'zod';
 
 import { type IpAddress, isMac, type MacAddress, MARK_MATCH_FORM, parseIp, parseMarkMatch } from '../model/index.js';
+import { PATTERNS } from './patterns.js';
 
-/** IFNAMSIZ is 16 with the terminating zero; neither white space nor slashes (net/core/dev.c, dev_valid_name). */
-export const INTERFACE_NAME = /^[^\s/:]{1,15}$/;
+/**
+ * The name of a network interface, as far as the kernel takes it (dev_valid_name in net/core/dev.c): its limits count
+ * bytes, and its white space is that of Latin-1.
+ */
+export const interfaceName = z
+  .string({ error: 'must be the name of a network interface' })
+  .refine(isInterfaceName, {
+    error: 'must be the name of a network interface: 1 to 15 bytes, without white space, slashes and colons',
+  })
+  .meta({ pattern: PATTERNS.interface });
+
+/** IFNAMSIZ is 16 with the terminating zero. */
+const MAX_NAME_BYTES = 15;
+const NOT_IN_NAMES: readonly number[] = [0, 9, 10, 11, 12, 13, 0x20, 0xa0, '/'.charCodeAt(0), ':'.charCodeAt(0)];
+
+export function isInterfaceName(text: string): boolean {
+  const bytes = Buffer.from(text);
+  const fits = bytes.length >= 1 && bytes.length <= MAX_NAME_BYTES;
+  return fits && text !== '.' && text !== '..' && !bytes.some((byte) => NOT_IN_NAMES.includes(byte));
+}
 
 /** An IP address, in its canonical spelling. */
 export function ipAddress(description: string): z.ZodPipe<z.ZodString, z.ZodTransform<IpAddress, string>> {
   return z
     .string({ error: 'must be an IP address, for example 192.168.1.100 or fd00::100' })
-    .meta({ description, examples: ['192.168.1.100', 'fd00::100'] })
+    .meta({ description, examples: ['192.168.1.100', 'fd00::100'], pattern: PATTERNS.address })
     .transform((text, context) => {
       const address = parseIp(text);
       if (address === undefined) {
@@ -36,6 +55,7 @@ export const realServerAddress = ipAddress(
 
 export const macAddress = z
   .string({ error: 'must be a MAC address, for example 00:50:00:00:01:00' })
+  .meta({ pattern: PATTERNS.mac })
   .transform((text, context) => {
     const address = text.toLowerCase();
     if (!isUnicastMac(address)) {
@@ -46,15 +66,18 @@ export const macAddress = z
   })
   .meta({ examples: ['00:50:00:00:01:00'] });
 
-export const director = z.string({ error: 'must be an IP or MAC address' }).transform((text, context) => {
-  const lower = text.toLowerCase();
-  const address = isUnicastMac(lower) ? lower : parseIp(text);
-  if (address === undefined) {
-    context.addIssue({ code: 'custom', message: `must be an IP or MAC address, not "${text}"` });
-    return z.NEVER;
-  }
-  return address;
-});
+export const director = z
+  .string({ error: 'must be an IP or MAC address' })
+  .meta({ pattern: PATTERNS.director })
+  .transform((text, context) => {
+    const lower = text.toLowerCase();
+    const address = isUnicastMac(lower) ? lower : parseIp(text);
+    if (address === undefined) {
+      context.addIssue({ code: 'custom', message: `must be an IP or MAC address, not "${text}"` });
+      return z.NEVER;
+    }
+    return address;
+  });
 
 /** Returns whether a MAC is a host's: not zero, and not a group's, whose first byte is odd. */
 function isUnicastMac(text: string): text is MacAddress {
@@ -80,6 +103,7 @@ export const vlan = z
 
 export const markMatch = z
   .string({ error: `must be ${MARK_MATCH_FORM}` })
+  .meta({ pattern: PATTERNS.match })
   .transform((text, context) => {
     const match = parseMarkMatch(text);
     if (match === undefined) {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 import { DEFAULT_FLOWS, MAX_DIRECTORS, MAX_FLOWS, MAX_INTERFACES } from '../model/index.js';
 import { mark, realServerMapping, service, TIMEOUT_MEANINGS, timeouts } from './schema-service.js';
-import { director, INTERFACE_NAME, wholeNumber } from './schema-values.js';
+import { director, interfaceName, wholeNumber } from './schema-values.js';
 
 const flowTable = (family: 'ipv4' | 'ipv6'): z.ZodNumber => wholeNumber(1024, MAX_FLOWS[family]);
 
@@ -12,12 +12,7 @@ export const configSchema = z
   .strictObject(
     {
       interfaces: z
-        .array(
-          z.string({ error: 'must be the name of a network interface' }).regex(INTERFACE_NAME, {
-            error: 'must be the name of a network interface',
-          }),
-          { error: 'must be a list of network interfaces' },
-        )
+        .array(interfaceName, { error: 'must be a list of network interfaces' })
         .min(1, { error: 'must name a network interface' })
         .max(MAX_INTERFACES, { error: `must name at most ${MAX_INTERFACES} network interfaces` })
         .meta({

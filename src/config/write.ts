@@ -1,21 +1,12 @@
 /** Writes a model as the text of a configuration file: a new one, or an old one with its comments. Pure. */
 
-import {
-  Document,
-  isAlias,
-  isCollection,
-  isMap,
-  isScalar,
-  type Node,
-  parseDocument,
-  type Scalar,
-  visit,
-  type YAMLMap,
-} from 'yaml';
+import { Document, isMap, parseDocument, type YAMLMap } from 'yaml';
 
 import { BeelineError, diffModels, type Model } from '../model/index.js';
+import { expandAliases, moveAnchors, targetsOf } from './anchors.js';
+import { keepForm } from './keep-form.js';
 import { mergeMap, shorten } from './merge.js';
-import { parseConfig } from './parse.js';
+import { ConfigError, parseConfig } from './parse.js';
 import { configOf, type Mapping, mapping, type Value } from './to-config.js';
 
 /** Returns the text of a new file. */
@@ -36,14 +27,30 @@ export function updateConfig(text: string, model: Model, fileName: string): stri
   if (diffModels(before, model).length === 0) {
     return text;
   }
+  const means = (updated: string): boolean => diffModels(parseConfig(updated, fileName), model).length === 0;
   // If a value with an anchor changes in one place and not in another, each place gets a copy.
   for (const expand of [false, true]) {
     const updated = attempt(text, before, model, expand);
-    if (updated !== undefined && diffModels(parseConfig(updated, fileName), model).length === 0) {
-      return updated;
+    if (updated !== undefined && means(updated)) {
+      const kept = keepForm(text, textOf(parseDocument(text, { stringKeys: true }), text), updated);
+      return isReadable(kept, fileName) && means(kept) ? kept : updated;
     }
   }
-  throw new BeelineError('INTERNAL', `the text for ${fileName} does not mean what is running`);
+  throw new BeelineError('INTERNAL', `the text for ${fileName} does not mean what is running`, {
+    hint: '"beeline save OTHER-FILE" writes a new file.',
+  });
+}
+
+function isReadable(text: string, fileName: string): boolean {
+  try {
+    parseConfig(text, fileName);
+    return true;
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      return false;
+    }
+    throw error;
+  }
 }
 
 function attempt(text: string, before: Model, model: Model, expand: boolean): string | undefined {
@@ -54,12 +61,14 @@ function attempt(text: string, before: Model, model: Model, expand: boolean): st
   if (!isMap(document.contents)) {
     document.contents = document.createNode({});
   }
+  const targets = targetsOf(document);
   try {
     mergeMap(document, document.contents as YAMLMap, fullOf(before), fullOf(model));
+    moveAnchors(document, targets);
     return textOf(document, text);
   } catch (error) {
-    // An alias of a value that is gone.
-    if (error instanceof ReferenceError && !expand) {
+    // An alias of a value that is gone: the library throws both kinds of errors.
+    if (!expand && error instanceof Error && /alias/i.test(error.message)) {
       return undefined;
     }
     throw error;
@@ -79,25 +88,6 @@ function fullOf(model: Model): Mapping {
     );
   const config = configOf(model);
   return mapping({ ...config, services: full(config['services']), marks: full(config['marks']) });
-}
-
-function expandAliases(document: Document): void {
-  visit(document, {
-    Alias: (_key, alias) => {
-      const copy = alias.resolve(document)?.clone() as Node | undefined;
-      if (isScalar(copy) || isCollection(copy)) {
-        delete copy.anchor;
-      }
-      return copy;
-    },
-  });
-  visit(document, {
-    Node: (_key, node) => {
-      if (!isAlias(node)) {
-        delete (node as Scalar).anchor;
-      }
-    },
-  });
 }
 
 function textOf(document: Document, like: string): string {

@@ -354,6 +354,27 @@ export interface StatusReport {
   readonly warnings?: readonly Warning[] | undefined;
 }
 
+/** The status without a daemon, from the pinned maps. No method's result: nobody answers. */
+export interface UnattendedReport extends Pick<
+  StatusReport,
+  | 'configPath'
+  | 'interfaces'
+  | 'programId'
+  | 'generation'
+  | 'services'
+  | 'realServers'
+  | 'unresolved'
+  | 'packets'
+  | 'bytes'
+  | 'verdicts'
+  | 'problems'
+> {
+  /** Whether the program is on an interface. */
+  readonly forwarding: boolean;
+  /** When a daemon was last there, ISO 8601. */
+  readonly unattendedSince: string;
+}
+
 /** `up`: gets packets. `local`: is the director itself. `drained`: weight 0. `unresolved`: its MAC is not known. */
 export type RealServerState = 'up' | 'local' | 'drained' | 'unresolved';
 
@@ -413,6 +434,8 @@ export interface ReloadReport {
   readonly changed: readonly string[];
   /** Other changes, as text: "mode native -> generic". Undefined: an older daemon. */
   readonly settings?: readonly string[];
+  /** All changes, one by one, as a plan of the same configuration has them. Undefined: an older daemon. */
+  readonly differences?: readonly Difference[];
   /** How many changes by commands were replaced. */
   readonly dropped?: number;
 }

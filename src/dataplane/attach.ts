@@ -52,7 +52,7 @@ function attachIn(program: BpfProgram, { name, ifindex }: Interface, mode: XdpMo
     }
     if (error.code === 'EBUSY' || error.code === 'EEXIST') {
       throw new BeelineError('XDP_REFUSED', `another XDP program took ${name} just now (${error.code})`, {
-        hint: 'Use --replace to take the interface over.',
+        hint: `"ip -details link show dev ${name}" and "bpftool net" name it.`,
         cause: error,
       });
     }
@@ -68,23 +68,40 @@ function attachIn(program: BpfProgram, { name, ifindex }: Interface, mode: XdpMo
   }
 }
 
+/** A program that is on an interface before the director's. */
+export interface Occupant {
+  readonly id: number;
+  readonly mode: 'native' | 'generic' | 'offload';
+  /** "XDP program "xdp_pass", id 12 (native mode)" */
+  readonly text: string;
+}
+
+/** Returns the programs that are on an interface. @throws KernelError `ENODEV` or `ENXIO` if there is no such interface */
+export function occupantsOf(ifindex: number): Occupant[] {
+  const attached = queryXdp(ifindex);
+  return (['native', 'generic', 'offload'] as const).flatMap((mode) => {
+    const id = attached[mode];
+    return id === 0 ? [] : [{ id, mode, text: `${programName(id)} (${mode} mode)` }];
+  });
+}
+
 /** Detaches other programs from an interface, or refuses. */
 function clearInterface(target: Interface, replace: boolean): void {
-  const attached = queryXdp(target.ifindex);
-  if (attached.native === 0 && attached.generic === 0 && attached.offload === 0) {
+  const occupants = occupantsOf(target.ifindex);
+  if (occupants.length === 0) {
     return;
   }
   if (!replace) {
-    const others = (['native', 'generic', 'offload'] as const)
-      .filter((mode) => attached[mode] !== 0)
-      .map((mode) => `${programName(attached[mode])} (${mode} mode)`);
-    throw new BeelineError('XDP_REFUSED', `${target.name} already runs ${others.join(' and ')}`, {
-      hint: 'Use --replace to take the interface over.',
-    });
+    throw new BeelineError(
+      'XDP_REFUSED',
+      `${target.name} already runs ${occupants.map(({ text }) => text).join(' and ')}`,
+      // A daemon that runs has no --replace to offer: "beeline run" looks before it comes here.
+      { hint: 'Detach that program by the means of whoever attached it; the director takes the interface then.' },
+    );
   }
-  for (const mode of ['native', 'generic'] as const) {
-    if (attached[mode] !== 0) {
-      clear(target, mode, attached[mode]);
+  for (const { mode, id } of occupants) {
+    if (mode !== 'offload') {
+      clear(target, mode, id);
     }
   }
 }

@@ -29,13 +29,17 @@ export { type ExplainContext, explainOnce, type Explanation } from './explain/ex
 export { LiveRecall } from './explain/recall.js';
 export type { Trace, TracedEntry } from './explain/trace.js';
 
+// Programs on interfaces.
+export { type Occupant, occupantsOf } from './attach.js';
+
 // Parts, for tests and benchmarks.
 export { attach } from './attach.js';
 export { MapSet } from './maps/map-set.js';
 export { readNumbering } from './maps/numbers.js';
+export { valueSizesFor } from './maps/sizes.js';
 export { Publisher } from './publish/publisher.js';
 
 // Pins in the BPF file system.
-export { pinnedDestinations } from './leftovers.js';
-export { BPF_FS, BPF_FS_MAGIC, ensurePinDirectory, listSets, removePins, setPath } from './pins.js';
+export { type LeftLink, Leftovers, pinnedDestinations } from './leftovers.js';
+export { BPF_FS, BPF_FS_MAGIC, ensurePinDirectory, listSets, pinnedPrograms, removePins, setPath } from './pins.js';
 export { Leaving } from './leaving.js';

@@ -1,6 +1,16 @@
 /** The director's folder in the BPF file system: sets of maps, and the links that keep the program on interfaces. */
 
-import { existsSync, mkdirSync, readdirSync, rmdirSync, statfsSync, statSync, unlinkSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  statfsSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { KernelError, XdpLink } from '../libbpf/index.js';
@@ -87,6 +97,35 @@ export function openLink(directory: string, ifindex: number): XdpLink {
       });
     }
     throw unusable(path, error);
+  }
+}
+
+/** Returns the programs that pinned links keep on interfaces, by the interfaces' indices. Pins of others are passed over. */
+export function pinnedPrograms(directory: string): ReadonlyMap<number, number> {
+  const programs = new Map<number, number>();
+  for (const ifindex of readable(directory) ? listLinks(directory) : []) {
+    try {
+      using link = openLink(directory, ifindex);
+      const { ifindex: actual, programId } = link.info;
+      if (actual === ifindex) {
+        programs.set(ifindex, programId);
+      }
+    } catch (error) {
+      if (!(error instanceof BeelineError)) {
+        throw error;
+      }
+    }
+  }
+  return programs;
+}
+
+/** Whether this user may look into a folder that is there. */
+function readable(directory: string): boolean {
+  try {
+    accessSync(directory, constants.R_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 

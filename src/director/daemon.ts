@@ -17,10 +17,12 @@ import { handlersOf } from './handlers.js';
 import { lockInstance } from './lock.js';
 import type { Logger } from './log.js';
 import { type ServiceManager, serviceManager } from './notify.js';
+import { requireFree } from './occupied.js';
 import { Offloads } from './offloads.js';
 import { Drains } from './overlays/drains.js';
 import { Overlays } from './overlays/index.js';
 import { preflight } from './preflight.js';
+import { RunningFile } from './running-file.js';
 import { Stores } from './stores.js';
 import { Watch } from './watch.js';
 
@@ -59,8 +61,6 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { instance, configPath, log } = options;
   preflight();
   const file = readConfigFile(configPath);
-  using _lock = lockInstance(instance);
-  using stores = new Stores(instance, log);
   let onNetworkChange: (change: NetworkChange) => void = () => undefined;
   using network = await Network.open(
     (change) => {
@@ -72,6 +72,9 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       },
     },
   );
+  await requireFree(file.model, instance, network, options.replace);
+  using _lock = lockInstance(instance);
+  using stores = new Stores(instance, log);
   using dataPlane = openDataPlane(options, stores);
   using resolver = new Resolver(network, () => {
     director.touch();
@@ -146,10 +149,12 @@ async function serve(options: DaemonOptions, parts: Parts): Promise<void> {
     log,
     warnings: () => stores.problems,
   });
+  using running = new RunningFile({ instance, director, dataPlane, configPath, log });
+  await running.follow();
   const handlers = handlersOf({
     ...{ version, configPath, director, dataPlane, stores, unsaved, configurations, edits },
     drains: new DrainCommands({ director, drains, dataPlane, log }),
-    stop: stopHandler(parts, edits, stopRequest),
+    stop: stopHandler(parts, edits, running, stopRequest),
   });
   const server = await listen(instance, handlers, log);
   const manager = serviceManager(process.env, (error) => {
@@ -165,19 +170,28 @@ async function serve(options: DaemonOptions, parts: Parts): Promise<void> {
   manager.notify({ STOPPING: '1' });
   await director.stop();
   await edits.stop();
+  if (dataPlane.attachedTo.length > 0) {
+    await running.stop();
+  }
   await server.close();
   manager.stop();
   ignoreSignals();
 }
 
 /** Ends the director, and forwarding if the command asks for that. */
-function stopHandler(parts: Parts, edits: EditCommands, stopRequest: AbortController): Handlers['stop'] {
+function stopHandler(
+  parts: Parts,
+  edits: EditCommands,
+  running: RunningFile,
+  stopRequest: AbortController,
+): Handlers['stop'] {
   return async ({ detach }) => {
     await parts.director.stop();
     await edits.stop();
     if (detach) {
       await removeDataPath(parts);
       await parts.stores.baselines.clear();
+      await running.clear();
     }
     // The reply goes out first.
     setImmediate(() => {

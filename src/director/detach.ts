@@ -3,6 +3,7 @@
 import { pinnedDestinations, removePins } from '../dataplane/index.js';
 import type { Instance, IpAddress } from '../model/index.js';
 import { Network } from '../net/index.js';
+import { removeFile } from '../store/index.js';
 import { lockInstance } from './lock.js';
 import { preflight } from './preflight.js';
 
@@ -17,6 +18,7 @@ export async function detachDataPath(instance: Instance): Promise<boolean> {
   using _lock = lockInstance(instance);
   const realServers = pinnedDestinations(instance.pinDirectory);
   const removed = removePins(instance.pinDirectory);
+  await removeFile(instance.runningPath);
   await stopResolving(realServers);
   return removed;
 }

@@ -1,6 +1,6 @@
 /** The table of the daemon's methods: each request of the control socket, and what answers it. */
 
-import type { Handlers, StatusReport } from '../control/index.js';
+import type { Handlers, InterfaceReport, StatusReport } from '../control/index.js';
 import type { DataPlane } from '../dataplane/index.js';
 import { isProblem, warningText } from '../model/index.js';
 import type { ConfigurationCommands } from './changes/configuration-commands.js';
@@ -46,12 +46,13 @@ export function handlersOf(options: HandlerOptions): Handlers {
 async function statusOf(options: HandlerOptions, startedAt: string): Promise<StatusReport> {
   const { version, configPath, director, dataPlane, stores, unsaved } = options;
   const warnings = await director.warnings();
+  const interfaces = director.interfaces();
   return {
     version,
     pid: process.pid,
     startedAt,
     configPath,
-    interfaces: director.interfaces(),
+    interfaces,
     programId: dataPlane.programId,
     generation: dataPlane.generation,
     ...reportTotals(dataPlane.services, dataPlane.counters()),
@@ -60,12 +61,18 @@ async function statusOf(options: HandlerOptions, startedAt: string): Promise<Sta
     changedSince: unsaved.since,
     problems: [
       ...director.problems,
+      ...interfaces.flatMap(problemOf),
       ...warnings.filter(isProblem).map(warningText),
       ...director.fullTables,
       ...stores.problems,
     ],
     warnings,
   };
+}
+
+/** Another program may have taken an interface since the last round; the next one tries to get it back, or fails. */
+function problemOf({ name, state }: InterfaceReport): string[] {
+  return state === 'failed' ? [`${name}: the XDP program is not attached, and packets are not forwarded`] : [];
 }
 
 /** Returns the services that were removed and have flows still; undefined if there are none. */

@@ -4,7 +4,7 @@ import { styleText } from 'node:util';
 
 import { pino, type Logger } from 'pino';
 
-import { BeelineError } from '../model/index.js';
+import { BeelineError, printableName } from '../model/index.js';
 
 export type { Logger } from 'pino';
 
@@ -51,7 +51,8 @@ export function formatLine({ level, time, msg, ...fields }: LogLine, colours: bo
   const label = name.padEnd(5);
   const rest = Object.entries(fields).map(([key, value]) => `${key}=${formatValue(value)}`);
   const clock = time.slice(11, 19);
-  return `${[clock, colours ? styleText(COLOURS[name], label, { validateStream: false }) : label, msg, ...rest].join(' ')}\n`;
+  const painted = colours ? styleText(COLOURS[name], label, { validateStream: false }) : label;
+  return `${clock} ${painted} ${printableName([msg, ...rest].join(' '))}\n`;
 }
 
 function formatValue(value: unknown): string {

@@ -30,7 +30,7 @@ const SERVER_OPTIONS = {
 } as const;
 
 /** The options that each command allows (ipvsadm.c, commands_v_options). */
-const LEGAL: Readonly<Record<CommandName, Partial<Record<OptionName, Legality>>>> = {
+export const LEGAL: Readonly<Record<CommandName, Partial<Record<OptionName, Legality>>>> = {
   'add-service': POLICY_OPTIONS,
   'edit-service': POLICY_OPTIONS,
   'delete-service': { 'service-address': '+' },

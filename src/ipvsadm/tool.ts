@@ -1,8 +1,8 @@
 /** Runs ipvsadm's three programs with this host's terminal, daemon, names and addresses. Made to start fast. */
 
 import { request } from '../control/index.js';
-import { DEFAULT_INSTANCE, instanceOf, parseIp } from '../model/index.js';
-import { failureOf } from './errors.js';
+import { BeelineError, DEFAULT_INSTANCE, type Instance, instanceOf, parseIp, printableText } from '../model/index.js';
+import { ExitStatus, failureOf } from './errors.js';
 import type { Director, Environment } from './environment.js';
 import { clearAndRestore, execute } from './execute.js';
 import { systemNames } from './names.js';
@@ -33,38 +33,53 @@ export async function runTool(tool: Tool, words: readonly string[], instance?: s
     process.exit(error.code === 'EPIPE' ? 0 : 1);
   });
   try {
-    const environment = environmentOf(instance ?? process.env['BEELINE_INSTANCE'] ?? DEFAULT_INSTANCE);
-    return await run(tool, words, environment);
+    const named = instanceOf(instance ?? process.env['BEELINE_INSTANCE'] ?? DEFAULT_INSTANCE);
+    const director = new UnattendedDirector(named);
+    const status = await run(tool, words, environmentOf(director));
+    return status === ExitStatus.ok && director.isUnattended ? ExitStatus.notRunning : status;
   } catch (error) {
     const { text, status } = failureOf(error, 'service');
-    process.stderr.write(`${text}\n`);
+    process.stderr.write(`${printableText(text)}\n`);
     return status;
   }
 }
 
 async function run(tool: Tool, words: readonly string[], environment: Environment): Promise<number> {
+  const usage = USAGES[tool];
+  const wrong = usage === undefined ? undefined : words.find((word) => tool === 'ipvsadm-restore' || word !== '-n');
+  if (usage !== undefined && wrong !== undefined) {
+    // Before anything is removed or read: "--help" must not clear the services.
+    const isAsked = wrong === '-h' || wrong === '--help';
+    environment[isAsked ? 'out' : 'err'](usage);
+    return isAsked ? 0 : 1;
+  }
   switch (tool) {
     case 'ipvsadm':
       return execute(words, environment);
     case 'ipvsadm-restore':
       return clearAndRestore(environment);
     case 'ipvsadm-save':
-      if (words.some((word) => word.startsWith('-') && word !== '-n')) {
-        environment.err(
-          'ipvsadm-save: prints commands that recreate the services.\n   With -n, addresses and ports as numbers.\n',
-        );
-        return 1;
-      }
       return execute(words.includes('-n') ? ['-S', '-n'] : ['-S'], environment);
   }
 }
 
-function environmentOf(instance: string): Environment {
+/** The help of the programs that have less to say than ipvsadm itself. */
+const USAGES: Readonly<Partial<Record<Tool, string>>> = {
+  'ipvsadm-save':
+    'Usage: ipvsadm-save [-n] >FILE\n' +
+    'Prints commands that recreate the services: for ipvsadm-restore.\n' +
+    '  -n   addresses and ports as numbers\n',
+  'ipvsadm-restore':
+    'Usage: ipvsadm-restore <FILE\n' +
+    'Removes all services, then adds those that ipvsadm-save printed. It takes no options.\n',
+};
+
+function environmentOf(director: Director): Environment {
   return {
-    director: daemonAt(instanceOf(instance).socketPath),
+    director,
     names: systemNames(),
-    out: (text) => process.stdout.write(text),
-    err: (text) => process.stderr.write(text),
+    out: (text) => process.stdout.write(printableText(text)),
+    err: (text) => process.stderr.write(printableText(text)),
     input: async () => {
       const { text } = await import('node:stream/consumers');
       return text(process.stdin);
@@ -89,4 +104,41 @@ export function daemonAt(socketPath: string): Director {
       await request(socketPath, 'zero', { service });
     },
   };
+}
+
+/** The director whose daemon listens, or, for listings while none does, what it left in the pinned maps. */
+class UnattendedDirector implements Director {
+  readonly #instance: Instance;
+  readonly #daemon: Director;
+  /** Whether a listing came from the maps. */
+  isUnattended = false;
+
+  constructor(instance: Instance) {
+    this.#instance = instance;
+    this.#daemon = daemonAt(instance.socketPath);
+  }
+
+  edit: Director['edit'] = (change) => this.#daemon.edit(change);
+  flows: Director['flows'] = (from) => this.#daemon.flows(from);
+  zero: Director['zero'] = (service) => this.#daemon.zero(service);
+
+  async table(): ReturnType<Director['table']> {
+    try {
+      return await this.#daemon.table();
+    } catch (error) {
+      if (!(error instanceof BeelineError) || error.code !== 'NOT_RUNNING') {
+        throw error;
+      }
+      const { Unattended } = await import('../director/offline.js');
+      using left = Unattended.open(this.#instance);
+      if (left === undefined) {
+        throw error;
+      }
+      if (!this.isUnattended) {
+        this.isUnattended = true;
+        process.stderr.write(`beeline: no daemon since ${left.since.toISOString()}: this is what packets follow now\n`);
+      }
+      return left.table();
+    }
+  }
 }

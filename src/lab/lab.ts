@@ -253,7 +253,11 @@ export class Lab {
     }
     rmSync(this.#passPin, { force: true });
     rmSync(this.directory, { recursive: true, force: true });
-    for (const suffix of ['sock', 'lock', ...['history', 'timeouts', 'drains', 'tallies'].flatMap(storedAs)]) {
+    for (const suffix of [
+      'sock',
+      'lock',
+      ...['history', 'timeouts', 'drains', 'tallies', 'running'].flatMap(storedAs),
+    ]) {
       rmSync(`/run/beeline/${this.name}.${suffix}`, { force: true });
     }
     for (const suffix of [...storedAs('state'), 'dropped.yaml']) {

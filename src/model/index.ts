@@ -11,6 +11,7 @@ export * from './instance.js';
 export * from './mark.js';
 export * from './model.js';
 export * from './other-directors.js';
+export * from './printable.js';
 export * from './rules.js';
 export * from './scheduler.js';
 export * from './service.js';

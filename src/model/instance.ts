@@ -14,6 +14,8 @@ export interface Instance {
   readonly drainsPath: string;
   /** Baselines of statistics. */
   readonly baselinesPath: string;
+  /** What packets follow; its time of change is when the daemon was last there. */
+  readonly runningPath: string;
   /** Unsaved changes, which survive a boot. */
   readonly statePath: string;
   /** The last unsaved changes that a configuration file replaced, as a configuration. */
@@ -30,9 +32,13 @@ export const DEFAULT_INSTANCE = 'default';
 /** BPF file systems refuse dots in names. */
 const NAME = /^[A-Za-z0-9_-]{1,32}$/;
 
+export function isInstanceName(name: string): boolean {
+  return NAME.test(name);
+}
+
 /** @throws BeelineError `USAGE` if the name cannot be part of a file's name */
 export function instanceOf(name: string): Instance {
-  if (!NAME.test(name)) {
+  if (!isInstanceName(name)) {
     throw new BeelineError('USAGE', `"${name}" cannot be the name of an instance`, {
       hint: 'Use 1 to 32 letters, digits, dashes and underscores.',
     });
@@ -46,6 +52,7 @@ export function instanceOf(name: string): Instance {
     drainsPath: `/run/beeline/${name}.drains`,
     // The name that older daemons gave it.
     baselinesPath: `/run/beeline/${name}.tallies`,
+    runningPath: `/run/beeline/${name}.running`,
     statePath: `/var/lib/beeline/${name}.state`,
     droppedPath: `/var/lib/beeline/${name}.dropped.yaml`,
     pinDirectory: `/sys/fs/bpf/beeline/${name}`,

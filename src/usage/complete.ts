@@ -10,6 +10,8 @@ export interface Completion {
   readonly source: Source | undefined;
   /** The rest of the command line, for the source. */
   readonly given: Given;
+  /** The words that the argument to complete has taken already. */
+  readonly before: readonly string[];
   /** The part of the word that is typed already, without `prefix`. */
   readonly current: string;
   /** The part of the word before the candidates: "--server=". */
@@ -24,8 +26,8 @@ const HELP = { value: 'help', description: 'show help for a command' } as const;
 /** How far a command line has been read. */
 interface State {
   readonly command: Definition;
-  /** The number of arguments that were read. */
-  readonly count: number;
+  /** The arguments that were read. */
+  readonly words: readonly string[];
   readonly given: Given;
   /** The option that takes the next word as its value. */
   readonly pending: OptionDefinition | undefined;
@@ -35,13 +37,14 @@ interface State {
 
 /** @param words the words after the program's name; the last one is to be completed, and may be empty */
 export function complete(program: Definition, words: readonly string[]): Completion {
-  const before = words.slice(0, -1);
+  const earlier = words.slice(0, -1);
   const current = words.at(-1) ?? '';
-  const start: State = { command: program, count: 0, given: {}, pending: undefined, operandsOnly: false };
-  const state = before.reduce(read, start);
+  const start: State = { command: program, words: [], given: {}, pending: undefined, operandsOnly: false };
+  const state = earlier.reduce(read, start);
   const { command, pending, operandsOnly, given } = state;
-  const none = { candidates: [], source: undefined, given, current, prefix: '', programAt: 0 };
-  if (command.commands.length > 0 && state.count > 0) {
+  const count = state.words.length;
+  const none = { candidates: [], source: undefined, given, before: [], current, prefix: '', programAt: 0 };
+  if (command.commands.length > 0 && count > 0) {
     // The word before is not a command.
     return none;
   }
@@ -55,16 +58,24 @@ export function complete(program: Definition, words: readonly string[]): Complet
       ? { ...none, candidates: optionCandidates(command, given) }
       : { ...none, ...valuesOf(option), current: value, prefix: `${flag}=` };
   }
-  if (command.commands.length > 0 && state.count === 0) {
+  if (command.commands.length > 0 && count === 0) {
     return { ...none, candidates: [...command.commands.map(commandCandidate), HELP] };
   }
-  const index = argumentIndex(command, state.count);
+  const index = argumentIndex(command, count);
   const place = command.arguments[index];
-  return place === undefined ? none : { ...none, ...valuesOf(place), programAt: before.length - (state.count - index) };
+  return place === undefined
+    ? none
+    : {
+        ...none,
+        ...valuesOf(place),
+        before: state.words.slice(index),
+        programAt: earlier.length - (count - index),
+      };
 }
 
 function read(state: State, word: string): State {
-  const { command, count, given, pending, operandsOnly } = state;
+  const { command, given, pending, operandsOnly } = state;
+  const count = state.words.length;
   if (pending !== undefined) {
     return { ...state, given: { ...given, [keyOf(pending)]: word }, pending: undefined };
   }
@@ -79,12 +90,12 @@ function read(state: State, word: string): State {
   }
   const below = count === 0 ? command.commands.find((each) => namesOf(each).includes(word)) : undefined;
   if (below !== undefined) {
-    return { ...state, command: below };
+    return { ...state, command: below, operandsOnly: operandsOnly || below.isForeign };
   }
   const place = command.arguments[argumentIndex(command, count)];
   return {
     ...state,
-    count: count + 1,
+    words: [...state.words, word],
     given: place === undefined ? given : { ...given, [place.name]: word },
     operandsOnly: operandsOnly || command.passesThrough,
   };

@@ -13,14 +13,19 @@ export type Given = Readonly<Partial<Record<string, string>>>;
 
 /**
  * Where a shell finds the words for an argument or an option: among files, folders or programs, in a list, or from a
- * function. `current` is the part of the word that is typed already; the function may ignore it.
+ * function. `current` is the part of the word that is typed already, `before` the words that the same argument has taken
+ * already; the function may ignore both.
  */
 export type Source =
   | 'file'
   | 'directory'
   | 'program'
   | readonly string[]
-  | ((given: Given, current: string) => readonly Candidate[] | Promise<readonly Candidate[]>);
+  | ((
+      given: Given,
+      current: string,
+      before: readonly string[],
+    ) => readonly Candidate[] | Promise<readonly Candidate[]>);
 
 export interface Example {
   /** A command line. */
@@ -70,6 +75,8 @@ export interface Definition {
   readonly commands: readonly Definition[];
   /** Whether the words after the first argument, options included, belong to another program. */
   readonly passesThrough: boolean;
+  /** Whether all words after the command's name belong to another program, options included. */
+  readonly isForeign: boolean;
   readonly sections: readonly Section[];
   readonly examples: readonly Example[];
   /** Exit statuses beside those that every command may have. */
@@ -177,6 +184,7 @@ export function define(command: Command, above: readonly string[] = []): Definit
     commands: command.commands.filter((each) => shown.has(each)).map((each) => define(each, path)),
     // Commander has no accessor for it.
     passesThrough: Reflect.get(command, '_passThroughOptions') === true,
+    isForeign: Reflect.get(command, '_allowUnknownOption') === true,
     ...extrasOf(command),
   };
 }

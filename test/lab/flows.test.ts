@@ -243,7 +243,8 @@ test('a standby director with the same model takes over open connections without
   // Also if the lab is down already: a director's pins and files are the machine's.
   context.after(() => {
     execFileSync(process.execPath, [BEELINE, '--instance', standby, 'stop', '--detach']);
-    for (const suffix of ['sock', 'lock', 'history', 'history.previous', 'timeouts', 'drains']) {
+    const stored = ['history', 'timeouts', 'drains', 'running'].flatMap((each) => [each, `${each}.previous`]);
+    for (const suffix of ['sock', 'lock', ...stored]) {
       rmSync(`/run/beeline/${standby}.${suffix}`, { force: true });
     }
   });

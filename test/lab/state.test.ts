@@ -225,8 +225,10 @@ timeouts: { established: 100, finWait: 20, udp: 30 }
       const plan = await lab.run('plan', file);
       assert.equal(plan.status, 4);
       assert.match(plan.stdout, /^~ tcp 192\.168\.1\.100:80 {3}scheduler wrr -> maglev\n/m);
-      assert.equal((await lab.run('apply', file)).status, 0);
+      const applied = await lab.run('apply', file);
+      assert.match(applied.stdout, /^~ tcp 192\.168\.1\.100:80 {3}scheduler wrr -> maglev\n/m);
       assert.equal((await lab.run('plan', file)).status, 0);
+      assert.match((await lab.run('apply', file)).stdout, /^no changes: .*servers\n$/);
       const before = await lab.list();
       writeFileSync(file, maglev.replace(`, ${RIP2}`, ''));
       const refused = await lab.run('apply', '--max-moved', '2%', file);

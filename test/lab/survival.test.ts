@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import type { ServiceReport, UnattendedReport } from '../../src/control/index.js';
 import { hostNamed, NIC, VIP4, VIP6 } from '../../src/lab/index.js';
 import * as layout from '../../src/layout/index.js';
 import { BpfMap, BpfProgram } from '../../src/libbpf/index.js';
@@ -48,6 +49,15 @@ function pinsOf(lab: TestLab): string {
   return `/sys/fs/bpf/beeline/${lab.name}`;
 }
 
+/** What a list says of services and real servers beside figures. */
+function settingsOf(services: readonly ServiceReport[]): unknown {
+  return services.map(({ scheduler, slots, realServers }) => ({
+    scheduler,
+    slots,
+    realServers: realServers.map(({ address, weight, state, mac, share }) => ({ address, weight, state, mac, share })),
+  }));
+}
+
 function packetsOf(services: Awaited<ReturnType<TestLab['list']>>): number {
   return services.flatMap(({ realServers }) => realServers).reduce((sum, { packets }) => sum + packets, 0);
 }
@@ -75,12 +85,27 @@ test('under a load of small requests', async (context) => {
   });
 
   await context.test('no packet is lost when the daemon is killed', async () => {
-    countedBefore = packetsOf(await lab.list());
+    const listed = await lab.list();
+    countedBefore = packetsOf(listed);
+    const before = await lab.beeline(['ipvsadm', '-Ln']);
     await underLoad(lab, async () => {
       await lab.kill(daemon);
       await sleep(1000);
     });
-    await assert.rejects(lab.status(), /no daemon listens/);
+    const { status, stdout } = await lab.run('status', '--json');
+    const { forwarding, packets, unattendedSince, services } = JSON.parse(stdout) as UnattendedReport;
+    assert.deepEqual([status, forwarding, services], [3, true, listed.length]);
+    assert.ok(packets > countedBefore, `${countedBefore} packets, then ${packets}`);
+    const silent = Date.now() - Date.parse(unattendedSince);
+    assert.ok(silent > 500 && silent < 60_000, `${silent} ms`);
+    const { stdout: list, stderr, status: ended } = await lab.run('list', '--json');
+    assert.deepEqual([ended, settingsOf(JSON.parse(list) as ServiceReport[])], [3, settingsOf(listed)]);
+    assert.match(stderr, /^beeline: no daemon since /);
+    const table = await lab.run('ipvsadm', '-Ln');
+    assert.deepEqual(
+      [table.status, table.stdout.replace(/(?:\d+ +){2}$/gm, '')],
+      [3, before.replace(/(?:\d+ +){2}$/gm, '')],
+    );
   });
 
   await context.test('the next daemon adopts maps and links, counters included', async () => {

@@ -173,7 +173,7 @@ test('starts that must not succeed', async (context) => {
     ]) {
       const { status, stderr } = await lab.run(...args);
       assert.equal(status, 2, stderr);
-      assert.match(stderr, /error: |cannot be the name/);
+      assert.match(stderr, /^beeline: [^\n]+\n[^\n]+\n$/);
     }
   });
 });
@@ -204,20 +204,19 @@ test('an interface with another XDP program', async (context) => {
     await lab.beeline(['stop', '--detach']);
   });
 
-  await context.test("--replace replaces another director's program, too", async () => {
+  await context.test("a running director's interface is not taken, and nothing is made or logged first", async () => {
     await lab.startDirector();
-    const other = await execute(lab, 'director', [
-      process.execPath,
-      'dist/src/cli/main.js',
-      '--instance',
-      `${lab.name}-2`,
-      'run',
-      lab.configPath,
-    ]);
-    assert.equal(other.status, 1);
-    assert.match(other.stderr, /ens3 already runs XDP program "director", id \d+/);
-    assert.equal(existsSync(`${pinsOf(lab)}-2`), false);
-    rmSync(`/run/beeline/${lab.name}-2.lock`);
+    for (const options of [[], ['--replace']]) {
+      const beeline = [process.execPath, 'dist/src/cli/main.js', '--instance', `${lab.name}-2`];
+      const other = await execute(lab, 'director', [...beeline, 'run', ...options, lab.configPath]);
+      assert.equal(other.status, 1);
+      assert.match(
+        other.stderr,
+        /^beeline: ens3 already runs the director "test-taken": XDP program "director", id \d+/,
+      );
+      assert.match(other.stderr, /\nEnd that one first: beeline --instance test-taken stop --detach\n$/);
+      assert.deepEqual([existsSync(`${pinsOf(lab)}-2`), existsSync(`/run/beeline/${lab.name}-2.lock`)], [false, false]);
+    }
     assert.equal((await lab.pages(4)).length, 4);
   });
 
@@ -431,7 +430,9 @@ test('a link that somebody else detached is not reported as attached, and is soo
   ]);
   const { id } = JSON.parse(pinned) as { id: number };
   await lab.exec('director', ['bpftool', 'link', 'detach', 'id', String(id)]);
-  assert.equal((await lab.status()).interfaces[0]!.state, 'failed');
+  const { interfaces, problems } = await lab.status();
+  assert.equal(interfaces[0]!.state, 'failed');
+  assert.deepEqual(problems, [`${NIC}: the XDP program is not attached, and packets are not forwarded`]);
   await lab.until('attached again', async () => (await lab.status()).interfaces[0]!.state === 'attached');
   assert.equal((await lab.pages(4)).length, 4);
 });

@@ -16,6 +16,7 @@ import {
   type ExplainContext,
 } from '../../src/dataplane/index.js';
 import { explainFrames } from '../../src/director/index.js';
+import * as layout from '../../src/layout/index.js';
 import { ip, type IpAddress, type Service } from '../../src/model/index.js';
 import { Oracle } from '../../src/oracle/index.js';
 import { buildFrame } from '../../src/packet/index.js';
@@ -24,6 +25,7 @@ import { Packets } from '../fuzz/packets.js';
 import { Random } from '../fuzz/random.js';
 import { randomScene } from '../fuzz/scenes.js';
 import { PacketDirector } from '../support/director.js';
+import { frameOf } from '../support/clients.js';
 import { CLIENT_MAC, DIRECTOR, macFor, service, worldOf } from '../support/models.js';
 
 /** To load the programs takes longer than to run them: few scenes, and many packets in each. */
@@ -188,6 +190,53 @@ test('a flow that waits for a real server that was removed is explained so, and 
   assert.match(text, /verdict +unresolved/);
 });
 
+/** Makes all flows such as give way to no other. */
+function makeLasting(set: MapSet): void {
+  const memory = set.memory.mapping('flows4');
+  const bytes = memory.read(0, Buffer.alloc(memory.byteLength));
+  const state = BigInt(layout.flowState['established-lasting']) << 24n;
+  for (let at = layout.flow4.data.offset; at < bytes.length; at += layout.flow4.byteLength) {
+    const word = bytes.readBigUInt64LE(at);
+    if (word !== 0n) {
+      bytes.writeBigUInt64LE((word & ~(15n << 24n)) | state, at);
+    }
+  }
+  memory.write(0, bytes);
+}
+
+test('a full table is no disagreement of program and oracle, under any scheduler and for any packet', async () => {
+  const tracked = ['rr', 'wlc', 'lblc', 'sh', 'ovf', 'twos'] as const;
+  const services = [
+    ...tracked.map((scheduler, i) => service(VIP, 8000 + i, SERVERS, { scheduler })),
+    service(VIP, 8100, SERVERS, { track: 'all' }),
+    service(VIP, 8101, SERVERS, { scheduler: 'wlc', persistence: { timeout: 300 } }),
+    service(VIP, 53, SERVERS, { scheduler: 'rr', protocol: 'udp' }),
+  ];
+  using director = await PacketDirector.with(services, {}, { ipv4: 4096, ipv6: 4096 });
+  const { set, image, numbering } = director.publisher;
+  using explainer = await Explainer.load(EXPLAIN_OBJECT, set!);
+  const steps = new Set<string>();
+  for (let port = 1; port <= 16_000; port += 1) {
+    director.send(frameOf(services[0]!, { port }));
+  }
+  for (const lasting of [false, true]) {
+    if (lasting) {
+      makeLasting(set!);
+    }
+    for (const each of services) {
+      for (const flags of ['S', 'A', 'FA', 'R']) {
+        for (let port = 50_000; port < 50_050; port += 1) {
+          const context = { set: set!, image: image!, numbering };
+          const { explained, differences } = explainOnce(explainer, context, frameOf(each, { port }, flags), undefined);
+          assert.deepEqual(differences, [], `${each.port} ${flags}`);
+          explained.trace.steps.forEach((step) => steps.add(step));
+        }
+      }
+    }
+  }
+  assert.ok(steps.has('crowded') && steps.has('no-room'), [...steps].join());
+});
+
 test("the printed explanation matches the packet's path", async () => {
   const [first, second] = [ip('192.168.1.31'), ip('192.168.1.32')] as const;
   const servers = [first, second];
@@ -202,7 +251,7 @@ test("the printed explanation matches the packet's path", async () => {
   const packet = (flags: string, port: number): string =>
     `packet       tcp ${flags} 192.168.1.12:40000 > 192.168.1.100:${port}, to 00:50:00:00:04:00 (ens3)\n`;
   const sent = (address: IpAddress): string =>
-    `frame        00:50:00:00:04:00 > ${macFor(address)}\nverdict      forwarded (sent back out of ens3)\noracle       agrees\n`;
+    `frame        00:50:00:00:04:00 > ${macFor(address)}\nverdict      forwarded (sent back out of ens3)\n`;
 
   const slot = director.image.services[0]!.ring!;
   const web = await explained(frameTo(80, 0x02));

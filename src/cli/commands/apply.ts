@@ -27,7 +27,7 @@ export function applyCommand(): Command {
       const { readConfigFile } = await import('../../config/index.js');
       const { text } = readConfigFile(file);
       const report = await ask(command, 'apply', { text, fileName: resolve(file), maxMoved: options.maxMoved });
-      printResult(report, options, () => formatReload(report, 'applied'));
+      printResult(report, options, (paint) => formatReload(report, 'applied', paint));
     });
   return withExamples(
     exitsWith(apply, ExitStatus.refused),

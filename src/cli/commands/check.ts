@@ -3,7 +3,7 @@
 import { Command, Option } from 'commander';
 
 import type { PlacedProblem } from '../../config/index.js';
-import { type Warning, warningText } from '../../model/index.js';
+import { allServices, type Model, type Warning, warningText } from '../../model/index.js';
 import { completes, withExamples } from '../../usage/index.js';
 import { configArgument, jsonOption } from '../arguments.js';
 import { exitStatusOf } from '../exit-status.js';
@@ -67,6 +67,7 @@ async function checkFile(config: string, options: Options, command: Command): Pr
   const { ConfigError, readConfig } = await import('../../config/index.js');
   try {
     const model = readConfig(config);
+    await requireRoom(model, config);
     const others = options.beside.map((file) => readConfig(file));
     const { services } = model;
     const realServers = services.reduce((sum, service) => sum + service.destinations.length, 0);
@@ -79,6 +80,25 @@ async function checkFile(config: string, options: Options, command: Command): Pr
     }
     printJson({ config, problems: error.problems.map(placed) });
     process.exitCode = exitStatusOf(error.code);
+  }
+}
+
+/** More values than this may reach a limit of the data path's tables; fewer cannot, and need not wait for its code. */
+const FAR_FROM_LIMITS = 1024;
+
+/** @throws ConfigError */
+async function requireRoom(model: Model, config: string): Promise<void> {
+  const services = allServices(model);
+  const sizes = services.map(({ destinations, slots = 0 }) => 1 + destinations.length + slots);
+  if (model.markRules === undefined && sizes.reduce((sum, each) => sum + each, 0) <= FAR_FROM_LIMITS) {
+    return;
+  }
+  const { limitProblem } = await import('../../director/index.js');
+  const problem = limitProblem(model);
+  if (problem !== undefined) {
+    const { ConfigError } = await import('../../config/index.js');
+    const message = [problem.message, problem.hint].filter((text) => text !== undefined).join('. ');
+    throw new ConfigError(config, [{ line: 1, column: 1, path: [], message }]);
   }
 }
 

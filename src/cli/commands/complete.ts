@@ -32,9 +32,9 @@ async function answerTo(shell: Shell, args: readonly string[]): Promise<string> 
 }
 
 /** Returns nothing on failure: an error message in the middle of a command line would not help. */
-async function ask({ source, given, current }: Completion): Promise<readonly Candidate[]> {
+async function ask({ source, given, current, before }: Completion): Promise<readonly Candidate[]> {
   try {
-    return typeof source === 'function' ? await source(given, current) : [];
+    return typeof source === 'function' ? await source(given, current, before) : [];
   } catch {
     return [];
   }

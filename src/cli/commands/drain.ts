@@ -5,16 +5,31 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 
 import type { DrainReport } from '../../control/index.js';
-import type { IpAddress } from '../../model/index.js';
+import { type IpAddress, serviceName } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
-import { duration, jsonOption, serverArgument, serviceArgument } from '../arguments.js';
+import { duration, jsonOption } from '../arguments.js';
 import { ask } from '../daemon.js';
 import { withInstance } from '../instance.js';
+import {
+  existingService,
+  requireWords,
+  serverArgument,
+  serversIn,
+  serviceArgument,
+  type ServiceOptions,
+  withServiceOptions,
+} from '../services.js';
 import { print, printResult } from '../terminal/print.js';
 import { formatDuration, formatQuantity } from '../terminal/format.js';
 
 /** How often to ask the daemon how many flows are left. */
 const POLL_MS = 1_000;
+
+interface Options extends ServiceOptions {
+  readonly deadline?: number;
+  readonly wait: boolean;
+  readonly json?: true;
+}
 
 export function drainCommand(): Command {
   const drain = withInstance(new Command('drain'))
@@ -24,41 +39,45 @@ export function drainCommand(): Command {
         'continues if this command is interrupted. The configuration file stays unchanged: remove the real server there ' +
         'too, or the next reload brings it back.',
     )
+    .usage('[options] <service> <server>')
     .addArgument(serviceArgument())
     .addArgument(serverArgument())
     .option('--deadline <time>', 'remove it after this time even if it has flows: 90s, 10m, 2h', duration)
     .option('--no-wait', 'start draining and return at once')
     .addOption(jsonOption(' at the end'))
-    .action(
-      async (
-        name: string,
-        server: IpAddress,
-        options: { deadline?: number; wait: boolean; json?: true },
-        command: Command,
-      ) => {
-        const { deadline, wait, json } = options;
-        let report = await ask(command, 'drain', { service: name, realServer: server, deadlineMs: deadline });
-        let printed = '';
-        while (wait && !report.removed) {
-          const line = formatDrain(report, Date.now());
-          if (json !== true && line !== printed) {
-            print(line);
-            printed = line;
-          }
-          await sleep(POLL_MS);
-          report = await ask(command, 'drainState', { service: name, realServer: server });
-        }
-        printResult(report, options, () => formatDrain(report, Date.now()));
-      },
-    );
+    .action(async (first: string | undefined, second: string | undefined, options: Options, command: Command) => {
+      const { service, rest } = requireWords([first, second], options, command, 1);
+      const [realServer] = serversIn(rest);
+      const key = await existingService(command, service);
+      await drainUntilRemoved({ service: serviceName(key), realServer: realServer! }, options, command);
+    });
   return withExamples(
-    drain,
+    withServiceOptions(drain),
     [
       'beeline drain 192.168.1.100:80 192.168.1.31 --deadline 10m',
       'wait at most ten minutes, then remove the real server',
     ],
-    ['beeline drain udp/[fd00::100]:53 fd00::31 --no-wait', 'start draining and return at once'],
+    ['beeline drain -u [fd00::100]:53 fd00::31 --no-wait', 'start draining and return at once'],
   );
+}
+
+async function drainUntilRemoved(
+  place: { readonly service: string; readonly realServer: IpAddress },
+  { deadline, wait, json }: Options,
+  command: Command,
+): Promise<void> {
+  let report = await ask(command, 'drain', { ...place, deadlineMs: deadline });
+  let printed = '';
+  while (wait && !report.removed) {
+    const line = formatDrain(report, Date.now());
+    if (json !== true && line !== printed) {
+      print(line);
+      printed = line;
+    }
+    await sleep(POLL_MS);
+    report = await ask(command, 'drainState', place);
+  }
+  printResult(report, { ...(json && { json }) }, () => formatDrain(report, Date.now()));
 }
 
 export function formatDrain(

@@ -3,13 +3,15 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import type { FlowReport, FlowsQuery, FlowsReport, FlowSummary } from '../../control/index.js';
-import type { IpAddress } from '../../model/index.js';
+import { type IpAddress, serviceName } from '../../model/index.js';
 import { completes, withExamples } from '../../usage/index.js';
-import { address, jsonOption, service } from '../arguments.js';
+import { jsonOption } from '../arguments.js';
 import { clients, realServers, services } from '../candidates.js';
 import { ask } from '../daemon.js';
 import { withInstance } from '../instance.js';
-import { print, printJsonList, printResult, stdoutPaint } from '../terminal/print.js';
+import { address, existingService, type ServiceOptions, takeService, withServiceOptions } from '../services.js';
+import { wanted, type Wanted } from '../wanted.js';
+import { print, printJsonList, printNote, printResult, stdoutPaint } from '../terminal/print.js';
 import { type Paint, plain, type Style } from '../terminal/colour.js';
 import {
   type Column,
@@ -22,8 +24,8 @@ import {
   formatTimer,
 } from '../terminal/format.js';
 
-interface Options {
-  readonly service?: string;
+interface Options extends ServiceOptions {
+  readonly service?: Wanted;
   readonly server?: IpAddress;
   readonly client?: IpAddress;
   readonly state?: string;
@@ -49,7 +51,7 @@ export function flowsCommand(): Command {
       completes(
         new Option('--service <service>', 'only flows of this service: "192.168.1.100:80", "udp 192.168.1.100:53"'),
         services,
-      ).argParser(service),
+      ).argParser(wanted),
     )
     .addOption(
       completes(new Option('--server <address>', 'only flows to this real server'), realServers).argParser(address),
@@ -63,9 +65,10 @@ export function flowsCommand(): Command {
     .option('--summary', 'show the flows in each state, the clients with the most flows, and the use of the tables')
     .addOption(jsonOption())
     .action(async (options: Options, command: Command) => {
-      const { summary, json, all, limit, service: name, server, client, state } = options;
+      const { summary, json, all, limit, server, client, state } = options;
+      const service = options.service ?? takeService([], options).service;
       const query: FlowsQuery = {
-        service: name,
+        service: service === undefined ? undefined : serviceName(await existingService(command, service)),
         realServer: server,
         client,
         state,
@@ -81,12 +84,9 @@ export function flowsCommand(): Command {
       }
     });
   return withExamples(
-    flows,
+    withServiceOptions(flows),
     ['beeline flows --summary', 'show how many flows each state has, and which clients have the most'],
-    [
-      'beeline flows --service 192.168.1.100:80 --state ESTABLISHED',
-      'list the first hundred open connections of a service',
-    ],
+    ['beeline flows -t 192.168.1.100:80 --state ESTABLISHED', 'list the first hundred open connections of a service'],
     ['beeline flows --all --json | jq -r ".[].client" | sort | uniq -c', 'count the flows of each client'],
   );
 }
@@ -119,7 +119,7 @@ async function printFlows(reports: AsyncIterable<FlowsReport>): Promise<void> {
   if (printed === 0) {
     print('no flows\n');
   } else if (more) {
-    process.stderr.write(`only the first ${formatCount(printed)} are shown; --limit or --all shows more\n`);
+    printNote(`only the first ${formatCount(printed)} are shown; --limit or --all shows more\n`);
   }
 }
 

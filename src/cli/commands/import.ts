@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs';
 
 import { Argument, Command } from 'commander';
 
-import { BeelineError } from '../../model/index.js';
+import { BeelineError, printableName } from '../../model/index.js';
 import { completes, withExamples } from '../../usage/index.js';
 import { ExitStatus } from '../exit-status.js';
-import { print } from '../terminal/print.js';
+import { print, printNote } from '../terminal/print.js';
 
 export function importCommand(): Command {
   return new Command('import')
@@ -35,10 +35,10 @@ function ipvsadmCommand(): Command {
         import('../../ipvsadm/index.js'),
       ]);
       const { model, remarks } = await importIpvsadm(readInput(file), name, systemNames());
-      print(`# Made from ${file === '-' ? 'standard input' : file} by "beeline import ipvsadm".\n`);
+      print(`# Made from ${file === '-' ? 'standard input' : printableName(file)} by "beeline import ipvsadm".\n`);
       print(formatConfig(model));
       remarks.forEach(({ line, text }) => {
-        process.stderr.write(`${file === '-' ? 'stdin' : file}:${line}: ${text}\n`);
+        printNote(`${file === '-' ? 'stdin' : file}:${line}: ${text}\n`);
       });
       process.exitCode = remarks.some(({ lost }) => lost) ? ExitStatus.failed : ExitStatus.ok;
     });

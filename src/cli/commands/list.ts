@@ -3,32 +3,70 @@
 import { Command } from 'commander';
 
 import type { RealServerReport, RealServerState, ServiceReport } from '../../control/index.js';
-import { serviceName } from '../../model/index.js';
-import { withExamples } from '../../usage/index.js';
+import { BeelineError, serviceName } from '../../model/index.js';
+import { withExamples, withSection } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
-import { ask } from '../daemon.js';
+import { ask, askOrRead, noteUnattended } from '../daemon.js';
 import { withInstance } from '../instance.js';
+import { serviceArgument, type ServiceOptions, takeService, withServiceOptions } from '../services.js';
+import { matching, noService } from '../wanted.js';
 import { printResult } from '../terminal/print.js';
 import { type Paint, plain, type Style } from '../terminal/colour.js';
 import { type Column, formatBytes, formatCount, formatShare, formatTable } from '../terminal/format.js';
+
+interface Options extends ServiceOptions {
+  readonly json?: true;
+}
 
 export function listCommand(): Command {
   const list = withInstance(new Command('list'))
     .summary('list the virtual services and their real servers')
     .description(
-      'List the virtual services with their real servers: weight, share of the flows, state, flows, packets and bytes.',
+      'List the virtual services with their real servers, or one service, or those of one address: weight, share of the ' +
+        'flows, state, flows, packets and bytes.',
     )
+    .addArgument(serviceArgument())
     .addOption(jsonOption())
-    .action(async (options: { json?: true }, command: Command) => {
-      const services = await ask(command, 'list', {});
-      printResult(services, options, (paint) => formatServices(services, paint));
+    .action(async (name: string | undefined, options: Options, command: Command) => {
+      const { service, rest } = takeService([name], options);
+      if (rest.length > 0) {
+        throw new BeelineError('USAGE', `either -t, -u or ${rest[0]!} names the service`);
+      }
+      const all = await askOrRead(
+        command,
+        () => ask(command, 'list', {}),
+        (left) => {
+          noteUnattended(left);
+          return left.list();
+        },
+      );
+      const found = service === undefined ? all : matching(service, all);
+      if (service !== undefined && found.length === 0) {
+        throw noService(service, all);
+      }
+      printResult(found, options, (paint) => formatServices(found, paint));
     });
-  return withExamples(
-    list,
-    ['beeline list', 'list all services'],
+  return withSection(
+    withExamples(
+      withServiceOptions(list),
+      ['beeline list', 'list all services'],
+      ['beeline list 192.168.1.100', 'list the services of one address'],
+      [
+        `beeline list --json | jq '.[].realServers[] | select(.state == "unresolved")'`,
+        'list the real servers whose MAC address is not known',
+      ],
+    ),
+    'Columns',
     [
-      `beeline list --json | jq '.[].realServers[] | select(.state == "unresolved")'`,
-      'list the real servers whose MAC address is not known',
+      ['WEIGHT', 'its part of the new flows, beside the weights of the others; 0: it takes none'],
+      ['SHARE', 'that part in percent: of the slots of the ring, or of the weights'],
+      ['STATE', 'up; local: the director itself; drained: weight 0; unresolved: it does not answer ARP or ND'],
+      ['MAC', 'the address that frames to it get'],
+      ['ACTIVE', 'open flows that are remembered now; of UDP none, as in IPVS'],
+      ['INACTIVE', 'all other flows that are remembered now'],
+      ['FLOWS', "flows that began since the director's maps were made"],
+      ['PACKETS, BYTES', 'what was sent to it since then'],
+      ['not sent', 'packets of the service that were passed up or dropped, by verdict: see docs/verdicts.md'],
     ],
   );
 }

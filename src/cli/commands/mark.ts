@@ -14,6 +14,7 @@ import {
 import { withExamples } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
 import { ask } from '../daemon.js';
+import { makeEdit } from '../edits.js';
 import { withInstance } from '../instance.js';
 import { print, printJson } from '../terminal/print.js';
 import { formatTable } from '../terminal/format.js';
@@ -77,8 +78,7 @@ export function markCommand(): Command {
 
 async function editAll(command: Command, edits: readonly Edit[]): Promise<void> {
   for (const edit of edits) {
-    const { warnings } = await ask(command, 'edit', { edit });
-    warnings.forEach((warning) => process.stderr.write(`beeline: warning: ${warning}\n`));
+    await makeEdit(command, edit);
   }
 }
 

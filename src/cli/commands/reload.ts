@@ -9,6 +9,8 @@ import { ask } from '../daemon.js';
 import { ExitStatus } from '../exit-status.js';
 import { withInstance } from '../instance.js';
 import { printResult } from '../terminal/print.js';
+import type { Paint } from '../terminal/colour.js';
+import { formatDifferences, summarize } from '../terminal/differences.js';
 import { formatQuantity } from '../terminal/format.js';
 
 export function reloadCommand(): Command {
@@ -24,7 +26,7 @@ export function reloadCommand(): Command {
     .action(async (options: { json?: true; maxMoved?: number }, command: Command) => {
       // Daemons of earlier versions send no settings.
       const report = { settings: [], ...(await ask(command, 'reload', { maxMoved: options.maxMoved })) };
-      printResult(report, options, () => formatReload(report));
+      printResult(report, options, (paint) => formatReload(report, 'reloaded', paint));
     });
   return withExamples(exitsWith(reload, ExitStatus.refused), [
     'beeline check && beeline reload',
@@ -33,15 +35,21 @@ export function reloadCommand(): Command {
 }
 
 /** @param done the word for what was done, if there were changes */
-export function formatReload(report: ReloadReport, done = 'reloaded'): string {
-  const { added, removed, changed, services, realServers, settings = [], dropped = 0 } = report;
-  const lines = [
+export function formatReload(report: ReloadReport, done = 'reloaded', paint?: Paint): string {
+  const { services, realServers, differences = [], dropped = 0 } = report;
+  const lines = report.differences === undefined ? namesOf(report) : formatDifferences(differences, paint);
+  const now = `${formatQuantity(services, 'service')}, ${formatQuantity(realServers, 'real server')}`;
+  const what = differences.length === 0 ? '' : `, ${summarize(differences)}`;
+  const replaced = dropped === 0 ? '' : `; ${formatQuantity(dropped, 'change')} by commands replaced`;
+  return lines === '' ? `no changes: ${now}${replaced}\n` : `${lines}${done}${what}: now ${now}${replaced}\n`;
+}
+
+/** The services and settings that changed: daemons of earlier versions send no more. */
+function namesOf({ added, removed, changed, settings = [] }: ReloadReport): string {
+  return [
     ...settings.map((setting) => `~ ${setting}\n`),
     ...added.map((name) => `+ ${name}\n`),
     ...removed.map((name) => `- ${name}\n`),
     ...changed.map((name) => `~ ${name}\n`),
-  ];
-  const now = `${formatQuantity(services, 'service')}, ${formatQuantity(realServers, 'real server')}`;
-  const replaced = dropped === 0 ? '' : `; ${formatQuantity(dropped, 'change')} by commands replaced`;
-  return `${lines.join('')}${lines.length === 0 ? 'no changes' : done}: ${now}${replaced}\n`;
+  ].join('');
 }

@@ -1,7 +1,18 @@
 /** `beeline save`: writes the running configuration to the configuration file. */
 
 import { randomUUID } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, readFileSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 import { Command, Option } from 'commander';
@@ -52,8 +63,7 @@ export function saveCommand(): Command {
 
 async function saveTo(file: string, running: RunningModel, options: Options, command: Command): Promise<SaveResult> {
   const { formatConfig, originOf, parseConfig, updateConfig } = await import('../../config/index.js');
-  // Writes to the target of a symbolic link, so that the link stays.
-  const path = existsSync(file) ? realpathSync(file) : resolve(file);
+  const path = targetOf(file);
   const isOwn = existsSync(running.configPath) && path === realpathSync(running.configPath);
   const before = await readBefore(path, options);
   if (isOwn && before !== undefined && options.force !== true) {
@@ -76,6 +86,25 @@ async function saveTo(file: string, running: RunningModel, options: Options, com
     file: path,
     differences: diffModels(before?.model ?? { ...model, services: [], markServices: [], markRules: [] }, model),
   };
+}
+
+/** The most links that Linux follows (path_resolution(7)). */
+const MAX_LINKS = 40;
+
+/** Returns the file that a symbolic link leads to, also if it does not exist yet: the link stays. @throws BeelineError `USAGE` */
+function targetOf(file: string): string {
+  let path = resolve(file);
+  for (let links = 0; links < MAX_LINKS; links += 1) {
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found === undefined || found.isFile()) {
+      return found === undefined ? path : realpathSync(path);
+    }
+    if (!found.isSymbolicLink()) {
+      throw new BeelineError('USAGE', `${path} is not a regular file`, { hint: 'Name another file.' });
+    }
+    path = resolve(realpathSync(dirname(path)), readlinkSync(path));
+  }
+  throw new BeelineError('USAGE', `${file} is a link that leads nowhere`, { hint: 'Name another file.' });
 }
 
 /** Reads the file. @returns undefined if there is none, or if it has problems and --force is given @throws ConfigError */
@@ -113,8 +142,31 @@ async function replaceFile(path: string, text: string, before: string | undefine
     renameSync(next, path);
   } catch (error) {
     rmSync(next, { force: true });
-    throw error;
+    throw isSystemError(error) ? unwritable(path, error) : error;
   }
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
+}
+
+/** What to do about an error of the system, by its code. */
+const REMEDIES: Readonly<Partial<Record<string, string>>> = {
+  ENOSPC: 'The disk is full: make room, or save to another file. The file is as it was.',
+  EDQUOT: 'The quota is used up: make room, or save to another file. The file is as it was.',
+  EROFS: 'The file system is read-only: save to another file, for example "beeline save /tmp/beeline.yaml".',
+  ENOENT: 'Its folder does not exist: make it, or name another file.',
+  EACCES: 'Use sudo, or name another file.',
+  EPERM: 'Use sudo, or name another file.',
+};
+
+function unwritable(path: string, error: NodeJS.ErrnoException): BeelineError {
+  // Without the call, which names a file that nobody knows.
+  const reason = error.message.replace(/^[A-Z0-9]+: |, \w+(?: '.*)?$/gs, '');
+  return new BeelineError('CONFIG_UNWRITABLE', `cannot write ${path}: ${reason}`, {
+    hint: REMEDIES[error.code ?? ''] ?? 'The file is as it was. Name another file.',
+    cause: error,
+  });
 }
 
 function formatSaved({ file, differences }: SaveResult, paint?: Paint): string {

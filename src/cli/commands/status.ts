@@ -2,11 +2,11 @@
 
 import { Command } from 'commander';
 
-import type { InterfaceReport, StatusReport } from '../../control/index.js';
+import type { InterfaceReport, StatusReport, UnattendedReport } from '../../control/index.js';
 import { isProblem, warningText } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
-import { ask } from '../daemon.js';
+import { ask, askOrRead } from '../daemon.js';
 import { withInstance } from '../instance.js';
 import { printResult } from '../terminal/print.js';
 import { type Paint, plain, type Style } from '../terminal/colour.js';
@@ -19,12 +19,19 @@ export function statusCommand(): Command {
   const status = withInstance(new Command('status'))
     .summary("show the director's status")
     .description(
-      'Show the daemon, its configuration, its interfaces, the packets that it forwarded and did not, and problems.',
+      'Show the daemon, its configuration, its interfaces, the packets that it forwarded and did not, and problems. While no ' +
+        'daemon runs, show since when, whether packets are forwarded all the same, and what the pinned maps counted.',
     )
     .addOption(jsonOption())
     .action(async (options: { json?: true }, command: Command) => {
-      const status = await ask(command, 'status', {});
-      printResult(status, options, (paint) => formatStatus(status, Date.now(), paint));
+      const status = await askOrRead(
+        command,
+        () => ask(command, 'status', {}),
+        (left) => left.status(),
+      );
+      printResult(status, options, (paint) =>
+        'forwarding' in status ? formatUnattended(status, Date.now(), paint) : formatStatus(status, Date.now(), paint),
+      );
     });
   return withExamples(
     status,
@@ -35,37 +42,66 @@ export function statusCommand(): Command {
 
 /** @param now milliseconds since 1970 */
 export function formatStatus(status: StatusReport, now: number, paint: Paint = plain): string {
-  const { version, pid, startedAt, configPath, programId, generation } = status;
-  const { services, realServers, unresolved, packets, bytes, verdicts, removed = [], problems, warnings = [] } = status;
+  const { version, pid, startedAt, configPath, removed = [], problems, warnings = [] } = status;
+  return formatLines(
+    [
+      ['beeline', `${version}, pid ${pid}, up ${formatDuration(now - Date.parse(startedAt))}`],
+      ['configuration', `${configPath}${formatChanges(status)}`],
+      ...dataPathLines(status, paint),
+      ...removed.map(({ service, flows }): Line => [
+        'removed',
+        `${service}: ${formatQuantity(flows, 'flow')} ${flows === 1 ? 'is' : 'are'} kept until ${flows === 1 ? 'it ends' : 'they end'} or the service is back`,
+      ]),
+      ...unresolvedLines(status),
+      ...problems.map((problem): Line => ['problem', problem]),
+      ...warnings.filter((each) => !isProblem(each)).map((each): Line => ['warning', warningText(each)]),
+    ],
+    paint,
+  );
+}
+
+/** The status while no daemon listens. @param now milliseconds since 1970 */
+export function formatUnattended(status: UnattendedReport, now: number, paint: Paint = plain): string {
+  const { configPath, forwarding, unattendedSince: since, problems } = status;
+  const age = formatDuration(now - Date.parse(since));
+  return formatLines(
+    [
+      ['beeline', `no daemon since ${formatMoment(since)}, ${age} ago`],
+      ['configuration', `${configPath}: "beeline run ${configPath}" goes on with it`],
+      ['forwarding', forwarding ? 'goes on, as the daemon left it' : paint('bad', 'has ended')],
+      ...dataPathLines(status, paint),
+      ...unresolvedLines(status),
+      ...problems.map((problem): Line => ['problem', problem]),
+    ],
+    paint,
+  );
+}
+
+type Line = readonly [label: string, text: string];
+
+function formatLines(lines: readonly Line[], paint: Paint): string {
+  return lines
+    .map(([label, text]) => `${paint(STYLES[label] ?? 'faint', label)}${' '.repeat(15 - label.length)}${text}\n`)
+    .join('');
+}
+
+function dataPathLines(status: StatusReport | UnattendedReport, paint: Paint): Line[] {
+  const { interfaces, programId, generation, services, realServers, packets, bytes, verdicts } = status;
   const passed = Object.entries(verdicts)
     .map(([name, count]) => `${name} ${formatCount(count)}`)
     .join(', ');
-  const lines: [string, string][] = [
-    ['beeline', `${version}, pid ${pid}, up ${formatDuration(now - Date.parse(startedAt))}`],
-    ['configuration', `${configPath}${formatChanges(status)}`],
-    ...status.interfaces.map((each): [string, string] => ['interface', formatInterface(each, paint)]),
+  return [
+    ...interfaces.map((each): Line => ['interface', formatInterface(each, paint)]),
     ['program', `id ${programId ?? '?'}, configuration ${formatCount(generation)} since its maps were made`],
     ['services', `${formatCount(services)}, with ${formatQuantity(realServers, 'real server')}`],
     ['forwarded', `${formatCount(packets)} packets, ${formatBytes(bytes)}`],
     ['not sent', passed === '' ? 'nothing that was for a VIP' : passed],
-    ...removed.map(({ service, flows }): [string, string] => [
-      'removed',
-      `${service}: ${formatQuantity(flows, 'flow')} ${flows === 1 ? 'is' : 'are'} kept until ${flows === 1 ? 'it ends' : 'they end'} or the service is back`,
-    ]),
-    ...(unresolved === 0
-      ? []
-      : [
-          [
-            'problem',
-            `${formatQuantity(unresolved, 'real server')} ${unresolved === 1 ? 'is' : 'are'} unresolved: see "beeline list"`,
-          ] as [string, string],
-        ]),
-    ...problems.map((problem): [string, string] => ['problem', problem]),
-    ...warnings.filter((each) => !isProblem(each)).map((each): [string, string] => ['warning', warningText(each)]),
   ];
-  return lines
-    .map(([label, text]) => `${paint(STYLES[label] ?? 'faint', label)}${' '.repeat(15 - label.length)}${text}\n`)
-    .join('');
+}
+
+function unresolvedLines({ unresolved }: Pick<StatusReport, 'unresolved'>): Line[] {
+  const text = `${formatQuantity(unresolved, 'real server')} ${unresolved === 1 ? 'is' : 'are'} unresolved: see "beeline list"`;
+  return unresolved === 0 ? [] : [['problem', text]];
 }
 
 /** ", and 3 changes by commands since …: see "beeline diff"" */

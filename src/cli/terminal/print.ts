@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 
+import { printableText } from '../../model/index.js';
 import { coloured, type Paint, plain, wantsColours } from './colour.js';
 
 /** Returns the paint for standard output: plain unless it takes colours. */
@@ -10,8 +11,14 @@ export function stdoutPaint(): Paint {
   return wantsColours(process.stdout) ? coloured : plain;
 }
 
+/** Prints to standard output. Control characters are escaped: they come from names and files. */
 export function print(text: string): void {
-  process.stdout.write(text);
+  process.stdout.write(printableText(text, wantsColours(process.stdout)));
+}
+
+/** Prints to standard error, for notes and warnings beside a result. */
+export function printNote(text: string): void {
+  process.stderr.write(printableText(text));
 }
 
 export function printJson(value: unknown): void {
@@ -46,7 +53,7 @@ const CHUNK = 1 << 16;
 export async function printPieces(pieces: Iterable<string>): Promise<void> {
   let text = '';
   const flush = async (): Promise<void> => {
-    if (!process.stdout.write(text)) {
+    if (!process.stdout.write(printableText(text, wantsColours(process.stdout)))) {
       await once(process.stdout, 'drain');
     }
     text = '';

@@ -49,19 +49,25 @@ function compare({ trace, frame }: Explained, decision: Decision, numbering: Num
   const realServer = destination === undefined ? undefined : service?.destinations[destination]?.address;
   const counted =
     trace.counted === 0 ? undefined : (nameIn(numbers?.destinations, trace.counted) ?? 'none of the service');
-  const pairs: (readonly [what: string, program: string, oracle: string])[] = [
+  const matched = [
+    'service',
+    String(trace.match?.service ?? 'none'),
+    String(numbering.get(owner)?.number ?? 'none'),
+  ] as const;
+  const decided: (readonly [what: string, program: string, oracle: string])[] = [
     [
       'verdict',
       trace.verdict,
       decision.lingers === true && trace.verdict === 'no-service' ? trace.verdict : decision.verdict,
     ],
-    ['service', String(trace.match?.service ?? 'none'), String(numbering.get(owner)?.number ?? 'none')],
     ['real server', counted ?? 'none', realServer ?? 'none'],
     ['begins a flow', String(trace.opens), String(opensFlow)],
     ['bytes', String(trace.ipBytes), String(bytes)],
     ['frame', hex(frame), hex(decision.frame)],
   ];
-  return pairs
+  // The oracle's tables are never full, so that it says nothing of what the program decides for want of room.
+  const wantsRoom = trace.steps.has('no-room') || trace.steps.has('crowded');
+  return [matched, ...(wantsRoom ? [] : decided)]
     .filter(([, program, oracle]) => program !== oracle)
     .map(([what, program, oracle]) => ({ what, program, oracle }));
 }

@@ -10,7 +10,7 @@ import {
   type RunningModel,
 } from '../../control/index.js';
 import type { DataPlane } from '../../dataplane/index.js';
-import { keepUnchanged, type Model } from '../../model/index.js';
+import { diffModels, type Difference, keepUnchanged, type Model } from '../../model/index.js';
 import type { Director } from '../director.js';
 import type { Logger } from '../log.js';
 import { reportReload } from '../reports/services.js';
@@ -53,7 +53,7 @@ export class ConfigurationCommands {
     try {
       const file = readConfigFile(configPath);
       const report = await this.#replace(file.model, maxMoved, (before) => unsaved.replace(file, before));
-      log.info(report, 'reloaded');
+      log.info(forLog(report), 'reloaded');
       return report;
     } catch (error) {
       log.error({ err: error }, 'the new configuration was refused; the old one goes on');
@@ -71,7 +71,7 @@ export class ConfigurationCommands {
         ? unsaved.replace({ text, model }, before)
         : unsaved.replaceByOther(this.#options.director.models.desired, own, before),
     );
-    log.info({ file: fileName, ...report }, 'applied');
+    log.info({ file: fileName, ...forLog(report) }, 'applied');
     return report;
   }
 
@@ -82,6 +82,7 @@ export class ConfigurationCommands {
   ): Promise<ReloadReport> {
     const { director, log } = this.#options;
     let dropped = 0;
+    let differences: readonly Difference[] = [];
     const before = await director.change(next, {
       check: () => {
         if (maxMoved !== undefined) {
@@ -89,13 +90,15 @@ export class ConfigurationCommands {
         }
       },
       done: async ({ lasting }) => {
+        // The same as of "beeline plan".
+        differences = diffModels(lasting, next);
         dropped = await keep(lasting);
       },
     });
     if (dropped > 0) {
       log.warn({ changes: dropped }, 'what commands had changed was replaced');
     }
-    return { ...reportReload(before, director.models.desired), dropped };
+    return { ...reportReload(before, director.models.desired), differences, dropped };
   }
 
   #plan(model: Model): PlanReport {
@@ -133,4 +136,9 @@ export class ConfigurationCommands {
       return undefined;
     }
   }
+}
+
+/** Leaves out the differences, which may be many. */
+function forLog({ differences: _differences, ...rest }: ReloadReport): Omit<ReloadReport, 'differences'> {
+  return rest;
 }

@@ -102,7 +102,7 @@ export class EditCommands implements Disposable {
     const name = service === undefined ? undefined : serviceName(service);
     if (name !== undefined && !names(this.#options.director.models.desired).includes(name)) {
       throw new BeelineError('SERVICE_UNKNOWN', `there is no service ${name}`, {
-        hint: '"beeline ipvsadm -Ln" lists them.',
+        hint: '"beeline list" lists them.',
       });
     }
     this.#observe();

@@ -5,7 +5,7 @@ import { rename } from 'node:fs/promises';
 import { z } from 'zod';
 
 import { type ConfigFile, formatConfig, type Origin, originOf } from '../../config/index.js';
-import { allServices, type Model } from '../../model/index.js';
+import { allServices, diffModels, type Model } from '../../model/index.js';
 import { type Format, type Store, writeDurably } from '../../store/index.js';
 import type { Logger } from '../log.js';
 import { modelSchema } from '../schemas.js';
@@ -162,19 +162,21 @@ export class UnsavedChanges {
    * @returns how many changes the file replaced
    */
   async replace(file: Pick<ConfigFile, 'text' | 'model'>, before: Model): Promise<number> {
-    const dropped = await this.#drop(before);
+    const dropped = await this.#drop(before, file.model);
     this.#origin = originOf(file);
     await this.#options.store.clear();
     return dropped;
   }
 
-  /** The same for a file other than the daemon's own: that counts as one change. */
+  /** The same for a file other than the daemon's own: that counts as one change, if it changes anything. */
   async replaceByOther(model: Model, own: ConfigFile | undefined, before: Model): Promise<number> {
-    const dropped = await this.#drop(before);
-    if (own !== undefined) {
-      // The other file was applied although the own one said this already.
-      this.#origin = originOf(own);
+    // The other file was applied although the own one said this already.
+    const origin = own === undefined ? this.#origin : originOf(own);
+    if (origin.meaning === this.#origin.meaning && diffModels(before, model).length === 0) {
+      return 0;
     }
+    const dropped = await this.#drop(before, model);
+    this.#origin = origin;
     await this.record(model, 1);
     return dropped;
   }
@@ -196,8 +198,9 @@ export class UnsavedChanges {
     return this.#options.store.save({ origin: this.#origin, changes: this.#changes, since: this.#since, model });
   }
 
-  async #drop(before: Model): Promise<number> {
-    const dropped = this.#changes;
+  /** Forgets the changes, and puts them aside where the model that follows lacks them. */
+  async #drop(before: Model, after: Model): Promise<number> {
+    const dropped = diffModels(before, after).length === 0 ? 0 : this.#changes;
     if (dropped > 0) {
       await this.#keepDropped(before);
     }

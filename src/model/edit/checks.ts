@@ -19,7 +19,7 @@ export function findService(model: Model, key: AnyServiceKey): AnyService {
   const service = all.find((each) => isSameKey(each, key));
   if (service === undefined) {
     throw new BeelineError('SERVICE_UNKNOWN', `there is no service ${serviceName(key)}`, {
-      hint: '"beeline ipvsadm -Ln" lists them.',
+      hint: '"beeline list" lists them.',
     });
   }
   return service;
@@ -30,7 +30,7 @@ export function findDestination(service: AnyService, address: IpAddress): Destin
   const destination = service.destinations.find((each) => each.address === address);
   if (destination === undefined) {
     throw new BeelineError('DESTINATION_UNKNOWN', `${serviceName(service)} has no real server ${address}`, {
-      hint: '"beeline ipvsadm -Ln" lists them.',
+      hint: '"beeline list" lists them.',
     });
   }
   return destination;

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { nearest } from '../../../src/cli/mistakes.js';
 import { beeline as program } from '../../../src/cli/program.js';
 import { invocation } from '../../../src/cli/terminal/invocation.js';
 import { readConfig } from '../../../src/config/index.js';
@@ -32,15 +33,52 @@ test('a full disk is reported in one line', () => {
   );
 });
 
-test("mistakes in a subcommand's command line exit with 2 as all others do", () => {
-  for (const args of [
-    ['lab', 'exec', 'nohost', 'true'],
-    ['lab', 'exec', 'client'],
-    ['lab', 'up', '--fast'],
-    ['lab', 'dance'],
-  ]) {
-    const { status, stderr } = beeline(args);
-    assert.deepEqual([status, stderr.endsWith('See "beeline --help".\n')], [2, true], `${args.join(' ')}: ${stderr}`);
+test("mistakes in a command line exit with 2, in Beeline's words, and name the help of their command", () => {
+  const cases: readonly (readonly [line: string, message: string, help: string])[] = [
+    [
+      'lab exec nohost true',
+      '"nohost" cannot be <host>: choose one of client, director, real1, real2, switch',
+      ' lab exec',
+    ],
+    ['lab exec client', '<command> is missing', ' lab exec'],
+    ['lab up --fast', 'there is no option --fast', ' lab up'],
+    ['lab dance', 'there is no command "dance"', ' lab'],
+    ['list --jsno', 'there is no option --jsno; did you mean --json?', ' list'],
+    ['flows --limit 0', '"0" cannot be the value of --limit: it must be a whole number from 1 to 10000', ' flows'],
+    ['flows --limit', 'the value is missing: --limit <n>', ' flows'],
+    ['mark add 1', 'the option --match <match> is missing', ' mark add'],
+    ['reload now', 'too many arguments: 1, and there may be none', ' reload'],
+    ['statsu', 'there is no command "statsu"; did you mean status?', ''],
+    ['\u001b]0;owned\u0007', 'there is no command "\\u001b]0;owned\\u0007"', ''],
+  ];
+  for (const [line, message, help] of cases) {
+    const { status, stderr } = beeline(line.split(' '));
+    assert.deepEqual([status, stderr], [2, `beeline: ${message}\nSee "beeline${help} --help".\n`], line);
+  }
+});
+
+test('no guess leads from a slip, or from a command of another program, to one that changes what is running', () => {
+  const names = ['run', 'stop', 'status', 'stats', 'list', 'apply', 'reload', 'drain', 'remove', 'add', '--json'];
+  for (const word of ['top', 'step-up', 'start', 'restart', 'up', 'rm', 'reap', 'a', 's', 'train', '']) {
+    assert.equal(nearest(word, names), undefined, word);
+  }
+  const slips = { statu: 'status', sttaus: 'status', relaod: 'reload', lis: 'list', stpo: 'stop', '--jsn': '--json' };
+  for (const [word, name] of Object.entries(slips)) {
+    assert.equal(nearest(word, names), name, word);
+  }
+});
+
+test('ipvsadm-restore with a word on its command line prints its help, and neither reads nor clears anything', () => {
+  for (const [words, status] of [
+    [['ipvsadm-restore', '--help'], 0],
+    [['ipvsadm-restore', '-h'], 0],
+    [['ipvsadm-restore', '-n'], 1],
+    [['ipvsadm-restore', 'rules'], 1],
+    [['ipvsadm-save', '--help'], 0],
+    [['ipvsadm-save', '-n', '-x'], 1],
+  ] as const) {
+    // Without a daemon, whatever asks one ends with 3.
+    assert.equal(beeline(['--instance', 'nobody', ...words]).status, status, words.join(' '));
   }
 });
 

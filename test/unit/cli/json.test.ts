@@ -28,6 +28,7 @@ import type {
   StatsReport,
   StatusReport,
   StopReport,
+  UnattendedReport,
 } from '../../../src/control/index.js';
 import type { Difference, Warning } from '../../../src/model/index.js';
 
@@ -79,6 +80,12 @@ test('docs/json.md shows every name in the status and in statistics', () => {
   shows<Warning>(warning, { code: true, message: true, remedy: true, ...places });
   const device = { name: true, state: true, mode: true, ifindex: true, mac: true, reason: true } as const;
   shows<InterfaceReport>(status.interfaces[0], device);
+  const unattended = PAGE.slice(PAGE.indexOf('### Without a daemon'));
+  const left = JSON.parse(/```json\n([^]*?)```/.exec(unattended)![1]!) as UnattendedReport;
+  shows<UnattendedReport>(left, {
+    ...{ forwarding: true, unattendedSince: true, configPath: true, problems: true, unresolved: true },
+    ...{ ...dataPath, ...sums, services: true, realServers: true },
+  });
   const stats = example('stats') as StatsReport;
   shows(stats, { services: true, noService: true });
   const [service, marked] = stats.services;
@@ -145,7 +152,14 @@ test('docs/json.md shows every name in an explanation', () => {
 test('docs/json.md shows every name that a change prints', () => {
   const draining = { service: true, realServer: true, flows: true, uncertain: true, removed: true } as const;
   shows(example('drain') as DrainReport, { ...draining, deadline: true });
-  const changes = { added: true, removed: true, changed: true, settings: true, dropped: true } as const;
+  const changes = {
+    added: true,
+    removed: true,
+    changed: true,
+    settings: true,
+    dropped: true,
+    differences: true,
+  } as const;
   shows(example('reload') as ReloadReport, { services: true, realServers: true, ...changes });
   shows(example('apply') as ReloadReport, { services: true, realServers: true, ...changes });
   shows(example('stop') as StopReport, { pid: true, detached: true });

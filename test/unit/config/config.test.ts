@@ -400,3 +400,29 @@ test('mark rules and services of marks are read, and contradictions reported at 
     assert.match(problems[0]!, pattern);
   }
 });
+
+test('YAML that is nested without end is refused in a sentence', () => {
+  for (const text of [
+    `${'['.repeat(20_000)}${']'.repeat(20_000)}`,
+    `${'{a: '.repeat(20_000)}1${'}'.repeat(20_000)}`,
+    `interfaces: ${'['.repeat(3000)}${']'.repeat(3000)}`,
+    Array.from({ length: 5000 }, (_, i) => `${' '.repeat(i)}a:`).join('\n'),
+    `${'- '.repeat(20_000)}a`,
+    '['.repeat(20_000),
+  ]) {
+    assert.throws(() => parseConfig(text, 'deep.yaml'), { code: 'CONFIG_INVALID', message: /^deep\.yaml:\d+:\d+: / });
+  }
+});
+
+test('control characters of keys and of file names are escaped in messages', () => {
+  const text = 'interfaces: [ens3]\n"\\e]0;x\\a": 1\n"a\\nb": 2\nservices: ["\\e[2J"]\n';
+  assert.throws(
+    () => parseConfig(text, 'a\u001b[31m\nb.yaml'),
+    ({ message }: Error) => {
+      assert.doesNotMatch(message, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+      assert.deepEqual(message.split('\n').length, 3);
+      assert.match(message, /^a\\u001b\[31m\\u000ab\.yaml:2:1: \\u001b\]0;x\\u0007 is not known here/);
+      return true;
+    },
+  );
+});

@@ -322,3 +322,100 @@ marks:
     text.replace(", realServers: ['fd00::31']", ''),
   );
 });
+
+/** Returns the file after services, or real servers of the first one, are left out. */
+function without(text: string, change: (services: readonly Service[]) => readonly Service[]): string {
+  const model = parseConfig(text, 'file');
+  const next = { ...model, services: change(model.services) };
+  const updated = updateConfig(text, next, 'file');
+  assert.deepEqual(diffModels(parseConfig(updated, 'file'), next), []);
+  return updated;
+}
+
+const WEB = 'interfaces: [ens3]\nservices:\n';
+
+test('an anchor moves to the first place that needs it when its own place goes', () => {
+  const two = (first: string, second: string): string =>
+    `${WEB}  - ${first}\n  - { address: 192.168.1.100, port: 443, realServers: ${second} }\n  - { address: 192.168.1.100, port: 444, realServers: ${second} }\n`;
+  const tail = (services: readonly Service[]): readonly Service[] => services.slice(1);
+  assert.equal(
+    without(two('{ address: 192.168.1.100, port: 80, realServers: &rs [192.168.1.31] }', '*rs'), tail),
+    `${WEB}  - { address: 192.168.1.100, port: 443, realServers: &rs [192.168.1.31] }\n  - { address: 192.168.1.100, port: 444, realServers: *rs }\n`,
+  );
+  assert.equal(
+    without(two('{ address: 192.168.1.100, port: 80, realServers: [&a 192.168.1.31, 192.168.1.32] }', '[*a]'), tail),
+    `${WEB}  - { address: 192.168.1.100, port: 443, realServers: [&a 192.168.1.31] }\n  - { address: 192.168.1.100, port: 444, realServers: [*a] }\n`,
+  );
+  // A name that stands for two values, one after another, and anchors within anchors.
+  const named = `${WEB}  - { address: &x 192.168.1.100, port: 80, realServers: [&x 192.168.1.31] }\n  - { address: 192.168.1.100, port: 81, realServers: [*x] }\n`;
+  assert.match(without(named, tail), /port: 81, realServers: \[&x 192\.168\.1\.31\]/);
+  const within = `${WEB}  - { address: 192.168.1.100, port: 80, realServers: &rs [&a 192.168.1.31, 192.168.1.32] }\n  - { address: 192.168.1.100, port: 81, realServers: *rs }\n  - { address: 192.168.1.100, port: 82, realServers: [*a] }\n`;
+  assert.match(without(within, tail), /81, realServers: &rs \[&a 192.*\n.*82, realServers: \[\*a\] \}/);
+  assert.match(
+    without(within, ([first, ...rest]) => [{ ...first!, destinations: first!.destinations.slice(1) }, ...rest]),
+    /80, .*\n.*81, .*192\.168\.1\.31.*\n.*82, .*192\.168\.1\.31/,
+  );
+});
+
+const SPACED = `# Top
+
+interfaces:   [ ens3 ]   # the NIC
+mode:  'native'
+
+
+services:
+
+  # web
+  - address:   192.168.1.100
+    port:      80
+    scheduler: wrr       # by weight
+    realServers:
+      - { address: 192.168.1.31, weight: 1 }   # first
+      - {address: 192.168.1.32,   weight: 2}
+
+
+  # dns
+  -   address: 192.168.1.100
+      port: 53
+      protocol: udp
+      realServers: [192.168.1.31,   192.168.1.32]
+
+timeouts: {udp: 60}
+
+`;
+
+test('what does not change keeps its spaces, blank lines and quotes', () => {
+  const [web, dns] = parseConfig(SPACED, 'file').services as [Service, Service];
+  const [first, second] = web.destinations as [Destination, Destination];
+  const changed = without(SPACED, () => [{ ...web, destinations: [first, { ...second, weight: 5 }] }, dns]);
+  assert.equal(changed, SPACED.replace('{address: 192.168.1.32,   weight: 2}', '{ address: 192.168.1.32, weight: 5 }'));
+  assert.equal(
+    without(SPACED, () => [dns]),
+    // A comment above the first entry is about the list.
+    SPACED.replace(/ {2}- address: {3}[^]*?(?=\n\n {2}# dns)/, ''),
+  );
+  assert.equal(
+    without(SPACED, () => [{ ...web, scheduler: 'rr' }, dns]),
+    SPACED.replace('scheduler: wrr       #', 'scheduler: rr #'),
+  );
+  const added = without(SPACED, () =>
+    [web, { ...dns, destinations: [...dns.destinations, first] }].slice(0, 1).concat({ ...dns, port: 54 }),
+  );
+  assert.match(added, /^timeouts: \{udp: 60\}\n\n$/m);
+  const crlf = SPACED.replaceAll('\n', '\r\n');
+  assert.equal(
+    without(crlf, () => [{ ...web, scheduler: 'rr' }, dns]),
+    crlf.replace('scheduler: wrr       #', 'scheduler: rr #'),
+  );
+});
+
+test('a large file is saved in little time, wherever it changes', () => {
+  const services = Array.from({ length: 300 }, (_, i) => {
+    const servers = Array.from({ length: 30 }, (__, j) => `      - 10.1.${j}.${(i % 250) + 1}\n`).join('');
+    return `  - address: 10.${100 + (i >> 8)}.${i & 255}.1\n    port:   80\n    realServers:\n${servers}`;
+  });
+  const text = `${WEB}${services.join('\n')}`;
+  const changed = without(text, (all) => all.filter((_, i) => i % 7 !== 3));
+  assert.equal(changed.split('\n').length, text.split('\n').length - 43 * 34);
+  assert.match(changed, /port: {3}80/);
+});

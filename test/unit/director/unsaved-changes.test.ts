@@ -185,6 +185,19 @@ test("applying another file counts as one change, also after an edit of the daem
   assert.deepEqual(unsaved.begin(edited), MODEL);
 });
 
+test('a file that says what is running replaces no change, and counts as none', async (context) => {
+  const folder = folderFor(context);
+  const unsaved = openIn(folder);
+  const own = fileOf(WEB);
+  unsaved.begin(own);
+  await unsaved.replaceByOther(MODEL, own, own.model);
+  const before = [unsaved.count, unsaved.since, unsaved.revision];
+  assert.equal(await unsaved.replaceByOther(MODEL, own, MODEL), 0);
+  assert.deepEqual([unsaved.count, unsaved.since, unsaved.revision], before);
+  assert.equal(await unsaved.replace({ text: 'the same', model: MODEL }, MODEL), 0);
+  assert.deepEqual([unsaved.count, unsaved.dropped], [0, undefined]);
+});
+
 test('a failing disk is reported with every change, and changes hold all the same', async (context) => {
   const folder = folderFor(context);
   writeFileSync(join(folder, 'file'), '');

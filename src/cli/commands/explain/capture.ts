@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import { type ExplainReport, MAX_EXPLAINED_BYTES, MAX_EXPLAINED_FRAMES } from '../../../control/index.js';
 import { BeelineError, isMac, type MacAddress, macBytes, mac } from '../../../model/index.js';
 import { ask } from '../../daemon.js';
-import { print, printJsonList, stdoutPaint } from '../../terminal/print.js';
+import { print, printJsonList, printNote, stdoutPaint } from '../../terminal/print.js';
 import { formatQuantity } from '../../terminal/format.js';
 import { type CapturedReport, differences, formatExplanation, formatPackets } from './text.js';
 
@@ -121,10 +121,10 @@ async function printPages(pages: AsyncIterable<readonly CapturedReport[]>, { ver
 
 function printLeftOut({ skipped, more }: LeftOut, { limit }: CaptureOptions): void {
   if (skipped > 0) {
-    process.stderr.write(`${formatQuantity(skipped, 'frame')} left out: not IP\n`);
+    printNote(`${formatQuantity(skipped, 'frame')} left out: not IP\n`);
   }
   if (more) {
-    process.stderr.write(`only the first ${formatQuantity(limit, 'packet')} are shown; --limit shows more\n`);
+    printNote(`only the first ${formatQuantity(limit, 'packet')} are shown; --limit shows more\n`);
   }
 }
 

@@ -10,12 +10,15 @@ import {
   parseIp,
   type Protocol,
   PROTOCOLS,
+  serviceName,
 } from '../../../model/index.js';
+import type { ExplainReport } from '../../../control/index.js';
 import { completes, withExamples, withSection } from '../../../usage/index.js';
 import { jsonOption } from '../../arguments.js';
 import { interfaces, vips } from '../../candidates.js';
 import { ask } from '../../daemon.js';
 import { withInstance } from '../../instance.js';
+import { formatEndpoint } from '../../terminal/format.js';
 import { printResult } from '../../terminal/print.js';
 import { arrival, type CaptureOptions, CLIENT_MAC, explainCapture, requireAgreement } from './capture.js';
 import { formatExplanation } from './text.js';
@@ -38,6 +41,8 @@ const SYN = 0x02;
 /** A fixed port, so that the same command line always explains the same packet. */
 const CLIENT_PORT = 40_000;
 const USUAL_PORT = 80;
+/** How many services a hint names. */
+const NAMED_SERVICES = 8;
 
 export function explainCommand(): Command {
   const command = withInstance(new Command('explain'))
@@ -47,7 +52,8 @@ export function explainCommand(): Command {
         'server, the frame that would leave, and the verdict. The packet is built from the arguments or read from a ' +
         'capture. It runs through the data path itself, on the current tables, without effect: nothing is sent, counted or ' +
         'remembered, and no scheduler advances. A second implementation of the same rules, the oracle, judges the packet ' +
-        'too; it is an error if the two disagree.',
+        'too; only if the two disagree, the output says so, and that is an error. A packet for no service gets a hint ' +
+        'at the services of its VIP.',
     )
     .addArgument(
       new Argument('[client]', 'sender of the packet: 192.168.1.12, 192.168.1.12:40000, [fd00::12]:40000').argParser(
@@ -140,8 +146,34 @@ async function explainOne(self: Command, client: Endpoint, vip: Endpoint, option
   const { vlan: id } = options;
   const whole = id === undefined ? frame : tagged(frame, ETHER_TYPE.vlan, id);
   const [report] = await ask(self, 'explain', { interface: name, frames: [whole] });
-  printResult(report, options, (paint) => formatExplanation(report!, paint));
+  const hint = options.json === true ? undefined : await otherService(self, report!, client);
+  printResult(report, options, (paint) => formatExplanation(report!, paint, hint));
   requireAgreement(report!.oracle.agrees ? [] : [report!]);
+}
+
+/** Names the services of the VIP when a packet is for none of them: most often it is of the other protocol. */
+async function otherService(
+  self: Command,
+  { verdict, packet }: ExplainReport,
+  client: Endpoint,
+): Promise<string | undefined> {
+  if (verdict !== 'no-service') {
+    return undefined;
+  }
+  const services = (await ask(self, 'list', {})).flatMap((each) =>
+    !isMarkKey(each) && each.address === packet.destination ? [each] : [],
+  );
+  const other = services.find(
+    ({ protocol, port }) => protocol !== packet.protocol && (port === packet.destinationPort || port === 0),
+  );
+  if (other !== undefined) {
+    const { address, protocol } = other;
+    const line = `beeline explain ${client.address} ${formatEndpoint(address, packet.destinationPort!)} --proto ${protocol}`;
+    return `${serviceName(other)} is a service: ${line}`;
+  }
+  const names = services.slice(0, NAMED_SERVICES).map(serviceName);
+  const more = services.length > NAMED_SERVICES ? ', …' : '';
+  return names.length === 0 ? undefined : `the VIP's services are ${names.join(', ')}${more}`;
 }
 
 /** Returns the port of the VIP's only service; 80 if there are several, or if the service has all ports. */

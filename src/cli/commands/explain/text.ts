@@ -20,7 +20,8 @@ const GOOD_VERDICTS: readonly string[] = ['forwarded', 'redirected', 'local'];
 /** Verdicts of packets that are for no service. All other verdicts mean trouble. */
 const NEUTRAL_VERDICTS: readonly string[] = ['not-ours', 'icmp', 'other-protocol'];
 
-export function formatExplanation(report: ExplainReport, paint: Paint = plain): string {
+/** @param hint what to ask instead; undefined: nothing */
+export function formatExplanation(report: ExplainReport, paint: Paint = plain, hint?: string): string {
   const { packet, service, flow, slot, persistence, realServer: destination, oracle } = report;
   const lines: (readonly [label: string, text: string | undefined, style?: Style | undefined])[] = [
     ['packet', `${formatPacket(packet)}, to ${packet.destinationMac}${tags(packet.vlans)} (${packet.interface})`],
@@ -32,7 +33,8 @@ export function formatExplanation(report: ExplainReport, paint: Paint = plain): 
     ['real server', destination && destinationLine(destination, slot)],
     ['frame', frameLine(report)],
     ['verdict', verdictLine(report), verdictStyle(report.verdict)],
-    ['oracle', oracle.agrees ? 'agrees' : `DISAGREES: ${differences(report)}`, oracle.agrees ? undefined : 'bad'],
+    ['hint', hint],
+    ['oracle', oracle.agrees ? undefined : `DISAGREES: ${differences(report)}`, 'bad'],
   ];
   return lines
     .flatMap(([label, text, style]) =>

@@ -1,9 +1,10 @@
 /** `beeline ipvsadm`, `ipvsadm-save` and `ipvsadm-restore` for help and manual; main.ts runs them without commander. */
 
-import { Command } from 'commander';
+import { Argument, Command } from 'commander';
 
 import type { Tool } from '../../../ipvsadm/index.js';
-import { endsAs, withExamples } from '../../../usage/index.js';
+import { type Candidate, completes, endsAs, type Given, type Source, withExamples } from '../../../usage/index.js';
+import { realServers, services } from '../../candidates.js';
 
 interface Described {
   readonly summary: string;
@@ -48,7 +49,7 @@ export function ipvsadmCommand(tool: Tool): Command {
   const command = new Command(tool)
     .summary(summary)
     .description(description)
-    .argument('[arguments...]', 'arguments of ipvsadm')
+    .addArgument(completes(new Argument('[arguments...]', 'arguments of ipvsadm'), SOURCES[tool]))
     .helpOption(false)
     .allowUnknownOption()
     .action(async (words: string[]) => {
@@ -56,4 +57,28 @@ export function ipvsadmCommand(tool: Tool): Command {
       process.exitCode = await runTool(tool, words);
     });
   return endsAs(withExamples(command, ...examples), EXIT_STATUSES);
+}
+
+const SOURCES: Readonly<Record<Tool, Source>> = {
+  ipvsadm: candidates,
+  'ipvsadm-save': ['-n'],
+  'ipvsadm-restore': [],
+};
+
+/** Offers what may come next on ipvsadm's command line. */
+async function candidates(given: Given, current: string, before: readonly string[]): Promise<readonly Candidate[]> {
+  const { nextWord } = await import('../../../ipvsadm/completion.js');
+  const next = nextWord(before, current);
+  switch (next.kind) {
+    case 'words':
+      return next.words;
+    case 'real-server':
+      return realServers({ ...given, ...(next.service !== undefined && { service: next.service }) });
+    case 'service': {
+      const prefix = next.of === 'mark' ? 'fwm/' : `${next.of}/`;
+      return (await services(given, '')).flatMap(({ value, description }) =>
+        value.startsWith(prefix) ? [{ value: value.slice(prefix.length).split('/')[0]!, description }] : [],
+      );
+    }
+  }
 }

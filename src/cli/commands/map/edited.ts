@@ -1,7 +1,7 @@
 /** Prints what a change of a map did. */
 
 import type { Edited, FoundMap, InspectedMap } from '../../../inspect/index.js';
-import { print, printJson } from '../../terminal/print.js';
+import { print, printJson, printNote } from '../../terminal/print.js';
 import type { EditFlags } from './options.js';
 
 /** @param path the part of the value that was written */
@@ -29,7 +29,7 @@ export async function printEdited(
 export async function warnOfBypass({ owner }: FoundMap): Promise<void> {
   if (owner !== undefined) {
     const { BYPASSED } = await import('../../../inspect/index.js');
-    process.stderr.write(`${BYPASSED}\n`);
+    printNote(`${BYPASSED}\n`);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { InspectedMap } from '../../../inspect/index.js';
 import { formatCount } from '../../terminal/format.js';
+import { printNote } from '../../terminal/print.js';
 import type { ViewFlags } from './options.js';
 import type { Budget } from './view.js';
 
@@ -20,7 +21,7 @@ export function printNotes(map: InspectedMap, budget: Budget, { limit, json }: V
     const at = next.path === undefined ? '' : ` --at ${quoted(next.path)}`;
     notes.push(`only the first ${formatCount(limit)} are shown; continue with${from}${at}, or raise --limit`);
   }
-  process.stderr.write(notes.map((note) => `${note}\n`).join(''));
+  printNote(notes.map((note) => `${note}\n`).join(''));
 }
 
 /** Quotes a word for a shell. */
