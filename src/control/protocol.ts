@@ -468,6 +468,8 @@ export interface StopReport {
   readonly pid: number;
   /** The program was detached from its interfaces, and all pins were removed. */
   readonly detached: boolean;
+  /** Forwarding ends with the daemon's mount namespace, which has the BPF file system with the pins; undefined: it goes on. */
+  readonly endsWithNamespace?: true | undefined;
 }
 
 export interface EditReport {

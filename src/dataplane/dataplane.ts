@@ -36,6 +36,7 @@ import { type Attachment, Links } from './links.js';
 import { MapSet } from './maps/map-set.js';
 import { MoveTracker } from './move-tracker.js';
 import { ensurePinDirectory, listSets, removePins, setPath } from './pins.js';
+import { endsWithNamespace } from './private-mount.js';
 import { Publisher } from './publish/publisher.js';
 
 export interface DataPlaneOptions {
@@ -79,6 +80,7 @@ export class DataPlane implements Disposable {
   readonly #early: EarlyFragments;
   /** The numbers of the pinned sets; the last one, if any, is in use. */
   #pinnedSets: number[];
+  #endsWithNamespace: boolean;
 
   /**
    * Adopts what an earlier process left, maps, numbers and counters, under a program that it loads again. Maps of another
@@ -90,6 +92,7 @@ export class DataPlane implements Disposable {
     this.#options = options;
     const { objectPath, pinDirectory } = options;
     ensurePinDirectory(pinDirectory);
+    this.#endsWithNamespace = endsWithNamespace(pinDirectory);
     this.#pinnedSets = listSets(pinDirectory);
     this.#links = new Links(pinDirectory);
     this.#explainer = new ExplainerOnDemand(options.explainPath, () => {
@@ -350,6 +353,33 @@ export class DataPlane implements Disposable {
   /** Detaches the program from an interface, also if that is gone. */
   detach(ifindex: number): void {
     this.#links.detach(ifindex);
+  }
+
+  /**
+   * Pins again what was removed by hand: without its pins, forwarding would end with this process. Returns the names of the pins.
+   *
+   * @throws BeelineError `PINS_UNUSABLE`; KernelError
+   */
+  mendPins(): string[] {
+    const { pinDirectory } = this.#options;
+    const [number] = this.#pinnedSets;
+    const { set } = this.#publisher;
+    if (set === undefined || number === undefined) {
+      return [];
+    }
+    ensurePinDirectory(pinDirectory);
+    const [links, maps] = [this.#links.mendPins(), set.mendPins(setPath(pinDirectory, number))];
+    const mended = [...links, ...maps.map((name) => `set-${number}/${name}`)];
+    if (mended.length > 0) {
+      // It may be another file system.
+      this.#endsWithNamespace = endsWithNamespace(pinDirectory);
+    }
+    return mended;
+  }
+
+  /** Whether pins, and forwarding with them, end with the mount namespace of this process. */
+  get endsWithNamespace(): boolean {
+    return this.#endsWithNamespace;
   }
 
   /** Detaches the program from all interfaces and removes all pins: nothing of the director stays on the host. */

@@ -63,6 +63,7 @@ async function statusOf(options: HandlerOptions, startedAt: string): Promise<Sta
       ...warnings.filter(isProblem).map(warningText),
       ...director.fullTables,
       ...stores.problems,
+      ...stores.damage,
     ],
     warnings,
   };

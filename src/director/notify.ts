@@ -3,8 +3,12 @@
 import { sendDatagram } from '../native/index.js';
 
 export interface ServiceManager {
-  /** For example `{ READY: '1', STATUS: '…' }`. */
+  /** Whether there is one. */
+  readonly listens: boolean;
+  /** For example `{ READY: '1' }`. */
   notify(state: Readonly<Record<string, string>>): void;
+  /** Tells what is, as one line. The line of before is not told again. */
+  status(text: string): void;
   stop(): void;
 }
 
@@ -17,8 +21,9 @@ export function serviceManager(
   onError: (error: unknown) => void,
 ): ServiceManager {
   const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: watchdogUs } = environment;
+  const listens = socket !== undefined && socket !== '';
   const notify = (state: Readonly<Record<string, string>>): void => {
-    if (socket === undefined || socket === '') {
+    if (!listens) {
       return;
     }
     const text = Object.entries(state)
@@ -40,8 +45,17 @@ export function serviceManager(
           },
           Number(watchdogUs) / 1000 / 2,
         ).unref();
+  let told = '';
   return {
+    listens,
     notify,
+    status: (text) => {
+      const line = text.replace(/\s+/g, ' ');
+      if (line !== told) {
+        told = line;
+        notify({ STATUS: line });
+      }
+    },
     stop: () => {
       clearInterval(watchdog);
     },

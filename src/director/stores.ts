@@ -36,13 +36,18 @@ export class Stores implements Disposable {
     return this.#all.flatMap(({ problem }) => problem ?? []);
   }
 
+  /** What the last restart lost, as text. */
+  get damage(): readonly string[] {
+    return this.#all.flatMap(({ damage }) => damage);
+  }
+
   [Symbol.dispose](): void {
     this.#all.forEach((store) => {
       store[Symbol.dispose]();
     });
   }
 
-  get #all(): readonly Pick<Store<unknown>, 'problem' | typeof Symbol.dispose>[] {
+  get #all(): readonly Pick<Store<unknown>, 'problem' | 'damage' | typeof Symbol.dispose>[] {
     return [this.snapshot, this.drains, this.baselines, this.histories, this.timeouts];
   }
 }

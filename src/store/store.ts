@@ -1,8 +1,8 @@
 /** One value in one file, kept across restarts of the daemon. */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 
-import { removeFile, replaceFile, spareOf } from './files.js';
+import { damagedOf, removeFile, replaceFile, spareOf } from './files.js';
 import { decode, encode, type Format } from './format.js';
 
 /** After a failure to write, how long until the next attempt. */
@@ -31,6 +31,8 @@ export class Store<Value> implements Disposable {
   /** The last value that was saved; undefined: there is none to keep. */
   #latest: Value | undefined;
   #problem: string | undefined;
+  /** Where the files are that could not be used. */
+  readonly #aside: string[] = [];
   #writing: Promise<void> = Promise.resolve();
   /** A write that has not begun yet: it will take the latest value. */
   #next: Promise<void> | undefined;
@@ -46,7 +48,18 @@ export class Store<Value> implements Disposable {
     return this.#problem;
   }
 
-  /** Reads the value, or the one before it if the file is damaged, and reports damage; undefined: there is none. */
+  /** The files that could not be used, as text, as long as nobody removed what was kept of them. */
+  get damage(): readonly string[] {
+    const { noun } = this.#options.format;
+    return this.#aside
+      .filter((path) => existsSync(path))
+      .map((path) => `a file of ${noun} could not be used and is kept as ${path}: remove it when it is not needed`);
+  }
+
+  /**
+   * Reads the value, or the one before it if the file is damaged; undefined: there is none. Damage is reported, and the file
+   * kept aside, since the next value takes its place.
+   */
   load(): Value | undefined {
     const { path, format, report } = this.#options;
     const troubles: string[] = [];
@@ -63,7 +76,7 @@ export class Store<Value> implements Disposable {
         return value;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-          troubles.push(`${candidate} cannot be used: ${messageOf(error)}`);
+          troubles.push(`${candidate} cannot be used: ${messageOf(error)}${this.#setAside(candidate)}`);
         }
       }
     }
@@ -71,6 +84,18 @@ export class Store<Value> implements Disposable {
       report('error', `${trouble}; the ${format.noun} in it are lost`, {});
     });
     return undefined;
+  }
+
+  /** Returns where a file is now, as the end of a sentence. */
+  #setAside(path: string): string {
+    const aside = damagedOf(path);
+    try {
+      renameSync(path, aside);
+    } catch (error) {
+      return `, and cannot be kept aside: ${messageOf(error)}`;
+    }
+    this.#aside.push(aside);
+    return `; it is kept as ${aside}`;
   }
 
   /** Writes a value. Resolves when it, or a later one, would survive a loss of power, or when the attempt failed. */

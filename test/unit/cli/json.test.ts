@@ -140,7 +140,7 @@ test('docs/json.md shows every name that a change prints', () => {
   const changes = { added: true, removed: true, changed: true, settings: true, dropped: true } as const;
   shows(example('reload') as ReloadReport, { services: true, realServers: true, ...changes });
   shows(example('apply') as ReloadReport, { services: true, realServers: true, ...changes });
-  shows(example('stop') as StopReport, { pid: true, detached: true });
+  shows(example('stop') as StopReport, { pid: true, detached: true, endsWithNamespace: true });
   const { problems } = example('check') as { problems: Omit<PlacedProblem, 'atKey'>[] };
   shows(problems[0], { line: true, column: true, path: true, message: true });
 });

@@ -74,11 +74,17 @@ test('if the file is damaged the one before is used, and the damaged one never r
   const second = storeAt(path, FORMAT, said);
   assert.deepEqual(second.load(), { count: 2 });
   assert.deepEqual(said.splice(0), [
-    `warn: ${path} cannot be used: it was damaged or cut off; the state before the last change is used`,
+    `warn: ${path} cannot be used: it was damaged or cut off; it is kept as ${path}.damaged; the state before the last change is used`,
   ]);
+  assert.equal(statSync(`${path}.damaged`).size, 90);
+  assert.match(second.damage.join(), /^a file of counts could not be used and is kept as .*counts\.damaged: remove it/);
   await second.save({ count: 4 });
   writeFileSync(path, '');
   assert.deepEqual(storeAt(path, FORMAT).load(), { count: 2 });
+  assert.equal(statSync(`${path}.damaged`).size, 0);
+  rmSync(`${path}.damaged`);
+  assert.deepEqual(second.damage, []);
+  writeFileSync(path, '');
   writeFileSync(`${path}.previous`, 'beeline');
   assert.equal(storeAt(path, FORMAT, said).load(), undefined);
   assert.deepEqual(
