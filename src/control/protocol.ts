@@ -324,6 +324,8 @@ export interface StatusReport {
   readonly pid: number;
   /** ISO 8601. */
   readonly startedAt: string;
+  /** How long the daemon has run, whatever was done to the wall clock. */
+  readonly uptimeMs?: number | undefined;
   readonly configPath: string;
   readonly interfaces: readonly InterfaceReport[];
   readonly programId?: number | undefined;

@@ -11,6 +11,7 @@ import {
 } from '../image/index.js';
 import type { BpfProgram, XdpMode } from '../libbpf/index.js';
 import { BeelineError, type Family, familyOf, type Interface } from '../model/index.js';
+import { bootTimeMs } from '../native/index.js';
 import type { Store } from '../store/index.js';
 import type { AttachOptions } from './attach.js';
 import { type Counters, type FlowTotals, readFlowTotals } from './counters.js';
@@ -175,7 +176,7 @@ export class DataPlane implements Disposable {
     try {
       await this.#publisher.publish(image);
       this.#leaving.confirm();
-      this.#moves.confirm(Date.now(), () => this.counters());
+      this.#moves.confirm(bootTimeMs(), () => this.counters());
     } catch (error) {
       this.#moves.revert();
       await this.#moves.keep();
@@ -193,12 +194,12 @@ export class DataPlane implements Disposable {
     const isKnown = set === undefined || before !== undefined;
     // First those that left: their slots' flows wait for them too, where flows have no entries.
     const all = this.#leaving.apply(image, this.#publisher.numbering, performance.now());
-    const result = this.#moves.attach(all, Date.now(), isKnown ? () => this.#publisher.counters() : undefined);
+    const result = this.#moves.attach(all, bootTimeMs(), isKnown ? () => this.#publisher.counters() : undefined);
     await this.#moves.keep();
     return result;
   }
 
-  /** When moved slots will change by themselves, in milliseconds of the wall clock; Infinity: never. */
+  /** When moved slots will change by themselves, in milliseconds since the machine started; Infinity: never. */
   get movesUntil(): number {
     return this.#moves.until;
   }
@@ -316,7 +317,7 @@ export class DataPlane implements Disposable {
 
   counters(): Counters {
     const counters = this.#publisher.counters();
-    this.#moves.note(counters, Date.now());
+    this.#moves.note(counters, bootTimeMs());
     return counters;
   }
 

@@ -1,6 +1,7 @@
 /** Looks at all flows every two seconds, and starts a round if something follows from that. */
 
 import type { DataPlane, FlowStatistics } from '../dataplane/index.js';
+import { bootTimeMs } from '../native/index.js';
 import { Fill } from './fill.js';
 import type { Logger } from './log.js';
 import type { Overlays } from './overlays/index.js';
@@ -61,7 +62,7 @@ export class Sweeper {
       }
       this.#flows = result.flows;
       this.#fill.update(result.flows.tables, dataPlane.flowTotals());
-      const now = Date.now();
+      const now = bootTimeMs();
       const changed = overlays.advance((service, address) => flowsLeft(dataPlane, service, address), now);
       changed.forEach((each) => {
         log.info(each);

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, renameSync } from 'node:fs';
 
 import { damagedOf, removeFile, replaceFile, spareOf } from './files.js';
 import { decode, encode, type Format } from './format.js';
+import type { Moment } from './moment.js';
 
 /** After a failure to write, how long until the next attempt. */
 const RETRY_MS = 5_000;
@@ -15,6 +16,8 @@ export interface StoreOptions<Value> {
   readonly path: string;
   readonly format: Format<Value>;
   readonly report: Report;
+  /** Tells the moment, for formats with times. */
+  readonly clock: () => Moment;
   readonly retryMs?: number;
 }
 
@@ -61,11 +64,11 @@ export class Store<Value> implements Disposable {
    * kept aside, since the next value takes its place.
    */
   load(): Value | undefined {
-    const { path, format, report } = this.#options;
+    const { path, format, report, clock } = this.#options;
     const troubles: string[] = [];
     for (const candidate of [path, spareOf(path)]) {
       try {
-        const value = decode(format, readFileSync(candidate));
+        const value = decode(format, readFileSync(candidate), clock());
         this.#isWhole = candidate === path;
         if (!this.#isWhole && troubles.length === 0) {
           troubles.push(`${path} is missing`);
@@ -127,14 +130,14 @@ export class Store<Value> implements Disposable {
   }
 
   async #writeLatest(): Promise<void> {
-    const { path, format, report } = this.#options;
+    const { path, format, report, clock } = this.#options;
     clearTimeout(this.#retry);
     try {
       if (this.#latest === undefined) {
         await removeFile(path);
         this.#isWhole = false;
       } else {
-        await replaceFile(path, encode(format, this.#latest), this.#isWhole);
+        await replaceFile(path, encode(format, this.#latest, clock()), this.#isWhole);
         this.#isWhole = true;
       }
       if (this.#problem !== undefined) {

@@ -36,12 +36,13 @@ export function statusCommand(): Command {
 /** @param now milliseconds since 1970 */
 export function formatStatus(status: StatusReport, now: number, paint: Paint = plain): string {
   const { version, pid, startedAt, configPath, programId, generation } = status;
+  const { uptimeMs = now - Date.parse(startedAt) } = status;
   const { services, realServers, unresolved, packets, bytes, verdicts, removed = [], problems, warnings = [] } = status;
   const passed = Object.entries(verdicts)
     .map(([name, count]) => `${name} ${formatCount(count)}`)
     .join(', ');
   const lines: [string, string][] = [
-    ['beeline', `${version}, pid ${pid}, up ${formatDuration(now - Date.parse(startedAt))}`],
+    ['beeline', `${version}, pid ${pid}, up ${formatDuration(uptimeMs)}`],
     ['configuration', `${configPath}${formatChanges(status)}`],
     ...status.interfaces.map((each): [string, string] => ['interface', formatInterface(each, paint)]),
     ['program', `id ${programId ?? '?'}, configuration ${formatCount(generation)} since its maps were made`],

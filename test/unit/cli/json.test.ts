@@ -66,6 +66,7 @@ test('docs/json.md shows every name in the status and in statistics', () => {
     version: true,
     pid: true,
     startedAt: true,
+    uptimeMs: true,
     configPath: true,
     problems: true,
     warnings: true,
