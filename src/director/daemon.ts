@@ -15,9 +15,10 @@ import { EditCommands } from './changes/edit-commands.js';
 import { UnsavedChanges } from './changes/unsaved-changes.js';
 import { Director } from './director.js';
 import { handlersOf } from './handlers.js';
+import { Lasting } from './lasting.js';
 import { InstanceLock } from './lock.js';
 import type { Logger } from './log.js';
-import { serviceManager } from './notify.js';
+import { type ServiceManager, serviceManager } from './notify.js';
 import { Offloads } from './offloads.js';
 import { Drains } from './overlays/drains.js';
 import { Overlays } from './overlays/index.js';
@@ -41,6 +42,8 @@ export interface DaemonOptions {
   /** The version of Beeline. */
   readonly version: string;
   readonly log: Logger;
+  /** Returns why the log cannot be written at this moment, as text. */
+  readonly logProblem: () => string | undefined;
 }
 
 /** The parts of a daemon, from its start to its end. */
@@ -160,7 +163,7 @@ async function serve(
   parts: Parts,
   followRounds: (listener: () => void) => void,
 ): Promise<void> {
-  const { instance, configPath, version, log } = options;
+  const { instance, configPath, version, log, logProblem } = options;
   const { director, dataPlane, drains, stores, unsaved } = parts;
   const stopRequest = new AbortController();
   const configurations = new ConfigurationCommands({ director, dataPlane, unsaved, configPath, log });
@@ -172,14 +175,12 @@ async function serve(
     warnings: () => stores.problems,
   });
   const handlers = handlersOf({
-    ...{ version, configPath, director, dataPlane, stores, unsaved, configurations, edits },
+    ...{ version, configPath, director, dataPlane, stores, unsaved, configurations, edits, logProblem },
     drains: new DrainCommands({ director, drains, dataPlane, log }),
     stop: stopHandler(parts, edits, stopRequest),
   });
   const server = await listen(instance, handlers, log);
-  const manager = serviceManager(process.env, (error) => {
-    log.warn({ err: error }, 'cannot notify the service manager');
-  });
+  const manager = serviceManagerFor(log);
   const announcer = new Announcer({ director, dataPlane, stores, manager });
   followRounds(() => {
     announcer.update();
@@ -209,6 +210,19 @@ async function serve(
   await server.close();
   manager.stop();
   ignoreSignals();
+}
+
+function serviceManagerFor(log: Logger): ServiceManager {
+  const telling = new Lasting(log, 'the service manager can be notified again');
+  return serviceManager(
+    process.env,
+    (error) => {
+      telling.fail(error, 'cannot notify the service manager', 'warn');
+    },
+    () => {
+      telling.succeed();
+    },
+  );
 }
 
 /** Ends the director, and forwarding if the command asks for that. */

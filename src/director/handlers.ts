@@ -24,6 +24,8 @@ export interface HandlerOptions {
   readonly configurations: ConfigurationCommands;
   readonly drains: DrainCommands;
   readonly edits: EditCommands;
+  /** Returns why the log cannot be written, as text. */
+  readonly logProblem: () => string | undefined;
   readonly stop: Handlers['stop'];
 }
 
@@ -51,6 +53,7 @@ async function statusOf(
 ): Promise<StatusReport> {
   const { version, configPath, director, dataPlane, stores, unsaved } = options;
   const warnings = await director.warnings();
+  const logProblem = options.logProblem();
   return {
     version,
     pid: process.pid,
@@ -69,6 +72,7 @@ async function statusOf(
       ...director.fullTables,
       ...stores.problems,
       ...stores.damage,
+      ...(logProblem === undefined ? [] : [logProblem]),
     ],
     warnings,
   };

@@ -15,10 +15,12 @@ export interface ServiceManager {
 /**
  * @param environment with NOTIFY_SOCKET, and WATCHDOG_USEC if the unit has WatchdogSec
  * @param onError called if the socket cannot be written to; the daemon goes on
+ * @param onSent called if it can
  */
 export function serviceManager(
   environment: Readonly<Record<string, string | undefined>>,
   onError: (error: unknown) => void,
+  onSent: () => void = () => undefined,
 ): ServiceManager {
   const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: watchdogUs } = environment;
   const listens = socket !== undefined && socket !== '';
@@ -31,6 +33,7 @@ export function serviceManager(
       .join('');
     try {
       sendDatagram(socket, text);
+      onSent();
     } catch (error) {
       onError(error);
     }

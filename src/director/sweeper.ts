@@ -3,6 +3,7 @@
 import type { DataPlane, FlowStatistics } from '../dataplane/index.js';
 import { bootTimeMs } from '../native/index.js';
 import { Fill } from './fill.js';
+import { Lasting } from './lasting.js';
 import type { Logger } from './log.js';
 import type { Overlays } from './overlays/index.js';
 import { flowsLeft } from './reports/flows-left.js';
@@ -23,11 +24,13 @@ export class Sweeper {
   readonly #timer: NodeJS.Timeout;
   #sweeping: Promise<void> | undefined;
   readonly #fill: Fill;
+  readonly #failure: Lasting;
   #flows: FlowStatistics | undefined;
 
   constructor(options: SweeperOptions) {
     this.#options = options;
     this.#fill = new Fill(options.log);
+    this.#failure = new Lasting(options.log, 'the flows can be looked at again');
     this.#timer = setInterval(() => {
       void this.sweep();
     }, SWEEP_MS);
@@ -60,6 +63,7 @@ export class Sweeper {
       if (result === undefined) {
         return;
       }
+      this.#failure.succeed();
       this.#flows = result.flows;
       this.#fill.update(result.flows.tables, dataPlane.flowTotals());
       const now = bootTimeMs();
@@ -71,7 +75,7 @@ export class Sweeper {
         onChange();
       }
     } catch (error) {
-      log.error({ err: error }, 'could not look at the flows; trying again');
+      this.#failure.fail(error, 'could not look at the flows; trying again');
     }
   }
 }

@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { hostNamed, NIC, PAGES, type ProcessIdentity, VIP4 } from '../../src/lab/index.js';
 import { instanceOf } from '../../src/model/index.js';
@@ -325,4 +326,87 @@ test('pins in a BPF file system that ends with the daemon are told of at the sta
 
   await lab.startDirector();
   assert.deepEqual((await lab.status()).warnings, []);
+});
+
+test('the log', async (context) => {
+  const lab = await build(context, 'log');
+  const run = `exec "$0" ${MAIN} --instance ${lab.name} run --log-level debug ${lab.configPath}`;
+  const starting = (script: string): ProcessIdentity =>
+    lab.startProcess('director', 'director', ['sh', '-c', script, process.execPath]);
+  const answers = async (): Promise<boolean> => (await lab.run('status')).status === 0;
+
+  await context.test('on a full disk: the daemon starts, runs and ends, and the status says so', async () => {
+    const { pid } = starting(`${run} 2>/dev/full`);
+    await lab.until('it answers', answers);
+    assert.match((await lab.status()).problems.join(), /^the log cannot be written: ENOSPC/);
+    assert.deepEqual(new Set(await lab.pages(8)), new Set([PAGES.real1, PAGES.real2]));
+    await lab.beeline(['stop']);
+    await lab.until('it is gone', () => !existsSync(`/proc/${pid}/exe`));
+  });
+
+  await context.test(
+    'in a pipe that nobody reads: the daemon goes on, and the lines come when somebody does',
+    async () => {
+      const pipe = join(lab.directory, 'pipe');
+      execFileSync('mkfifo', [pipe]);
+      // The daemon has the other end, so that there is one.
+      const { pid } = starting(`exec 3<>${pipe}; ${run} 2>${pipe}`);
+      await lab.until('it answers', answers);
+      await lab.until(
+        'the pipe is full',
+        async () => {
+          process.kill(pid, 'SIGUSR1');
+          return (await lab.status()).problems.some((each) => each.startsWith("the log cannot be written: nobody reads it"));
+        },
+        120_000,
+      );
+      lab.configure(CONFIG.replace('port: 80', 'port: 81'));
+      await lab.beeline(['reload']);
+      lab.startProcess('director', 'reader', ['cat', pipe]);
+      const read = (): string => readFileSync(join(lab.directory, 'reader.log'), 'utf8');
+      await lab.until('the last line is read', () => read().includes('"msg":"reloaded"'));
+      for (const line of read().trimEnd().split('\n')) {
+        JSON.parse(line);
+      }
+      assert.deepEqual((await lab.status()).problems, []);
+      await lab.beeline(['stop']);
+    },
+  );
+
+  await context.test("in systemd's journal: text with priorities; JSON if that is asked for", async () => {
+    const journal = join(lab.directory, 'journal');
+    const connected = `exec 2>${journal}; export JOURNAL_STREAM=$(stat -Lc %d:%i /proc/$$/fd/2);`;
+    const said = (): string => readFileSync(journal, 'utf8');
+    starting(`${connected} ${run}`);
+    await lab.until('it is ready', () => existsSync(journal) && said().includes('<6>ready pid='));
+    await lab.beeline(['stop']);
+    await lab.until('it has ended', () => said().includes('<6>stopped; packets are forwarded still'));
+    assert.ok(
+      said()
+        .trimEnd()
+        .split('\n')
+        .every((line) => /^<[3467]>/.test(line)),
+    );
+    starting(`${connected} ${run.replace(' run ', ' run --log-format json ')}`);
+    await lab.until('it is ready', () => said().includes('"msg":"ready"}'));
+  });
+});
+
+test('an error that lasts is logged once, and its end', async (context) => {
+  const lab = await build(context, 'lasting');
+  const { pinDirectory } = instanceOf(lab.name);
+  await lab.startDirector();
+  const link = readdirSync(pinDirectory).find((name) => name.startsWith('link-'))!;
+  const count = (text: string): number => logOf(lab).split(text).length - 1;
+  await lab.exec('director', ['bpftool', 'link', 'detach', 'pinned', join(pinDirectory, link)]);
+  await lab.attachPass('director', NIC);
+  await lab.until('it is noticed', () => count('could not bring the data path up to date') > 0);
+  assert.match((await lab.status()).problems.join(), /^ens3 already runs XDP program "pass"/);
+  // It is tried again every few seconds.
+  await sleep(11_000);
+  assert.equal(count('could not bring the data path up to date'), 1);
+  await lab.exec('director', ['ip', 'link', 'set', NIC, 'xdpdrv', 'off']);
+  await lab.until('it is over', () => count('the data path is up to date again') > 0);
+  assert.equal(count('could not bring the data path up to date'), 1);
+  assert.deepEqual((await lab.status()).problems, []);
 });

@@ -38,17 +38,18 @@ export function runCommand(version: string): Command {
         .default('info'),
     )
     .addOption(
-      new Option('--log-format <format>', 'format of the log (default: text on a terminal, else json)').choices([
-        'text',
-        'json',
-      ]),
+      new Option(
+        '--log-format <format>',
+        "format of the log (default: text on a terminal and in systemd's journal, else json)",
+      ).choices(['text', 'json']),
     )
     .action(async (config: string, { replace, setOffloads, logLevel, logFormat }: Options, command: Command) => {
-      const { createLog, runDaemon } = await import('../../director/index.js');
-      const log = createLog(
+      const { createLog, leadsToJournal, runDaemon } = await import('../../director/index.js');
+      const toJournal = leadsToJournal(process.env);
+      const { logger: log, sink } = createLog(
         logLevel,
-        logFormat ?? (process.stderr.isTTY ? 'text' : 'json'),
-        wantsColours(process.stderr),
+        logFormat ?? (process.stderr.isTTY || toJournal ? 'text' : 'json'),
+        toJournal ? 'journal' : wantsColours(process.stderr) ? 'coloured' : 'plain',
       );
       if (inspectorWasOpen) {
         log.warn(
@@ -62,6 +63,7 @@ export function runCommand(version: string): Command {
         setOffloads: setOffloads === true,
         version,
         log,
+        logProblem: () => sink.problem,
       });
     });
   return withExamples(
