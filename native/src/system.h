@@ -9,7 +9,7 @@
 
 namespace libbpf {
 
-// An exclusive lock on a file or folder. It is released by close, by the garbage collector and by any end of the process.
+// An exclusive lock on a file or folder. Close, the garbage collector and any end of the process release it.
 class FileLock : public Napi::ObjectWrap<FileLock> {
  public:
   static void Register(Napi::Env env, Napi::Object exports);
