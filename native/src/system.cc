@@ -8,12 +8,14 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <ctime>
 #include <string>
 
 #include "error.h"
@@ -26,7 +28,8 @@ constexpr char kPacketSocket[] = "packet socket";
 
 void MountBpffs(const Napi::CallbackInfo& info) {
   const std::string path = StringArgument(info, 0, "path");
-  if (mount("bpffs", path.c_str(), "bpf", 0, "mode=0700") != 0) ThrowErrno(info.Env(), errno, "mount", path);
+  // The source tells later processes who mounted it.
+  if (mount("beeline", path.c_str(), "bpf", 0, "mode=0700") != 0) ThrowErrno(info.Env(), errno, "mount", path);
 }
 
 // Sends a datagram to a unix socket, as sd_notify(3) does. A leading @ means the abstract namespace.
@@ -83,6 +86,12 @@ Napi::Value PinnedKind(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), OpenPinnedObject(info.Env(), StringArgument(info, 0, "path")).kind);
 }
 
+Napi::Value BootTimeMs(const Napi::CallbackInfo& info) {
+  timespec time = {};
+  if (clock_gettime(CLOCK_BOOTTIME, &time) != 0) ThrowErrno(info.Env(), errno, "clock_gettime", "CLOCK_BOOTTIME");
+  return Napi::Number::New(info.Env(), static_cast<double>(time.tv_sec * 1000 + time.tv_nsec / 1000000));
+}
+
 Napi::Value LibbpfVersion(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), libbpf_version_string());
 }
@@ -90,14 +99,31 @@ Napi::Value LibbpfVersion(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void FileLock::Register(Napi::Env env, Napi::Object exports) {
-  exports["FileLock"] = DefineClass(env, "FileLock", {InstanceMethod<&FileLock::Close>("close")});
+  exports["FileLock"] = DefineClass(
+      env, "FileLock", {InstanceMethod<&FileLock::IsAt>("isAt"), InstanceMethod<&FileLock::Close>("close")});
 }
 
 FileLock::FileLock(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FileLock>(info) {
   const std::string path = StringArgument(info, 0, "path");
-  fd_ = UniqueFd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd_) ThrowErrno(info.Env(), errno, "open", path);
-  if (flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) ThrowErrno(info.Env(), errno, "flock", path);
+  const bool is_folder = info[1].ToBoolean();
+  const int flags = is_folder ? O_RDONLY | O_DIRECTORY : O_RDWR | O_CREAT;
+  do {
+    fd_ = UniqueFd(open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd_) ThrowErrno(info.Env(), errno, "open", path);
+    if (flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) ThrowErrno(info.Env(), errno, "flock", path);
+    // If the file was removed in between, the lock of another process may be on the next one of that name.
+  } while (!IsAtPath(path));
+}
+
+bool FileLock::IsAtPath(const std::string& path) const {
+  struct stat ours = {};
+  struct stat there = {};
+  return fd_ && fstat(fd_.get(), &ours) == 0 && lstat(path.c_str(), &there) == 0 && ours.st_dev == there.st_dev &&
+         ours.st_ino == there.st_ino;
+}
+
+Napi::Value FileLock::IsAt(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), IsAtPath(StringArgument(info, 0, "path")));
 }
 
 void FileLock::Close(const Napi::CallbackInfo&) { fd_.Reset(); }
@@ -142,6 +168,7 @@ void RegisterSystem(Napi::Env env, Napi::Object exports) {
   exports["sendDatagram"] = Napi::Function::New<SendDatagram>(env, "sendDatagram");
   exports["synchronizeRcu"] = Napi::Function::New<SynchronizeRcu>(env, "synchronizeRcu");
   exports["possibleCpus"] = Napi::Function::New<PossibleCpus>(env, "possibleCpus");
+  exports["bootTimeMs"] = Napi::Function::New<BootTimeMs>(env, "bootTimeMs");
   exports["pinnedKind"] = Napi::Function::New<PinnedKind>(env, "pinnedKind");
   exports["libbpfVersion"] = Napi::Function::New<LibbpfVersion>(env, "libbpfVersion");
 }

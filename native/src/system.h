@@ -3,19 +3,25 @@
 
 #include <napi.h>
 
+#include <string>
+
 #include "util.h"
 
 namespace libbpf {
 
-// An exclusive lock on a file. It is released by close, by the garbage collector and by any end of the process.
+// An exclusive lock on a file or folder. Close, the garbage collector and any end of the process release it.
 class FileLock : public Napi::ObjectWrap<FileLock> {
  public:
   static void Register(Napi::Env env, Napi::Object exports);
-  // (path: string). Throws EWOULDBLOCK if another process holds the lock.
+  // (path: string, isFolder?: boolean). Makes a file that does not exist. Throws EWOULDBLOCK if another process has it.
   explicit FileLock(const Napi::CallbackInfo& info);
 
  private:
+  // (path: string). Returns whether the path leads to the file that is locked.
+  Napi::Value IsAt(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
+
+  bool IsAtPath(const std::string& path) const;
 
   UniqueFd fd_;
 };
@@ -35,7 +41,8 @@ class PacketSocket : public Napi::ObjectWrap<PacketSocket> {
   UniqueFd fd_;
 };
 
-// Registers mountBpffs(path), sendDatagram(path, text), synchronizeRcu(): Promise, possibleCpus(), libbpfVersion().
+// Registers mountBpffs(path), sendDatagram(path, text), synchronizeRcu(): Promise, possibleCpus(), bootTimeMs(),
+// libbpfVersion().
 void RegisterSystem(Napi::Env env, Napi::Object exports);
 
 }  // namespace libbpf

@@ -1,5 +1,7 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S -u NODE_OPTIONS node
 /** The command `beeline`. ipvsadm's command lines bypass commander: it would change them, and take time to load. */
+
+import './no-inspector.js';
 
 import { ipvsadmCall } from './commands/ipvsadm/call.js';
 

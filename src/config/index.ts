@@ -1,6 +1,6 @@
 /** Configuration files: YAML to model and back, with errors that name line and column. */
 
-import { readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 
 import { BeelineError, type Model } from '../model/index.js';
 import { decodeText, parseConfig } from './parse.js';
@@ -24,12 +24,19 @@ export function readConfig(path: string): Model {
   return readConfigFile(path).model;
 }
 
-/** @throws BeelineError `CONFIG_UNREADABLE`; ConfigError */
-export function readConfigFile(path: string): ConfigFile {
+/**
+ * @param kind `regular`: refuses what is no regular file. A daemon would wait for a FIFO's other end, and find it empty at the
+ *   next reload; commands read what is piped into them.
+ * @throws BeelineError `CONFIG_UNREADABLE`; ConfigError
+ */
+export function readConfigFile(path: string, kind: 'any' | 'regular' = 'any'): ConfigFile {
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(path);
+    bytes = kind === 'any' ? readFileSync(path) : readRegularFile(path);
   } catch (error) {
+    if (error instanceof BeelineError) {
+      throw error;
+    }
     const { code, message } = error as NodeJS.ErrnoException;
     throw new BeelineError(
       'CONFIG_UNREADABLE',
@@ -39,6 +46,29 @@ export function readConfigFile(path: string): ConfigFile {
   }
   const text = decodeText(bytes, path);
   return { path, text, model: parseConfig(text, path) };
+}
+
+/** @throws BeelineError `CONFIG_UNREADABLE`; errors of the file system */
+function readRegularFile(path: string): Uint8Array {
+  // Before it is opened: that alone does something to some devices.
+  requireRegular(path, statSync(path));
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    requireRegular(path, fstatSync(file));
+    return readFileSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function requireRegular(path: string, stats: Stats): void {
+  // Reading a folder fails with an error that has a hint.
+  if (!stats.isFile() && !stats.isDirectory()) {
+    const kind = stats.isFIFO() ? 'a FIFO' : stats.isSocket() ? 'a socket' : 'a device';
+    throw new BeelineError('CONFIG_UNREADABLE', `${path} is ${kind}, not a file`, {
+      hint: 'The daemon reads its configuration again at every reload: give it a regular file.',
+    });
+  }
 }
 
 function hintFor(code: string | undefined): { hint?: string } {

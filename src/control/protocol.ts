@@ -328,6 +328,8 @@ export interface StatusReport {
   readonly pid: number;
   /** ISO 8601. */
   readonly startedAt: string;
+  /** How long the daemon has run, whatever was done to the wall clock. */
+  readonly uptimeMs?: number | undefined;
   readonly configPath: string;
   readonly interfaces: readonly InterfaceReport[];
   readonly programId?: number | undefined;
@@ -495,6 +497,8 @@ export interface StopReport {
   readonly pid: number;
   /** The program was detached from its interfaces, and all pins were removed. */
   readonly detached: boolean;
+  /** Forwarding ends with the daemon's mount namespace, which has the BPF file system with the pins; undefined: it goes on. */
+  readonly endsWithNamespace?: true | undefined;
 }
 
 export interface EditReport {

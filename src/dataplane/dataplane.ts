@@ -11,6 +11,7 @@ import {
 } from '../image/index.js';
 import type { BpfProgram, XdpMode } from '../libbpf/index.js';
 import { BeelineError, type Family, familyOf, type Interface } from '../model/index.js';
+import { bootTimeMs } from '../native/index.js';
 import type { Store } from '../store/index.js';
 import type { AttachOptions } from './attach.js';
 import { type Counters, type FlowTotals, readFlowTotals } from './counters.js';
@@ -36,6 +37,7 @@ import { type Attachment, Links } from './links.js';
 import { MapSet } from './maps/map-set.js';
 import { MoveTracker } from './move-tracker.js';
 import { ensurePinDirectory, listSets, removePins, setPath } from './pins.js';
+import { endsWithNamespace } from './private-mount.js';
 import { Publisher } from './publish/publisher.js';
 
 export interface DataPlaneOptions {
@@ -79,6 +81,7 @@ export class DataPlane implements Disposable {
   readonly #early: EarlyFragments;
   /** The numbers of the pinned sets; the last one, if any, is in use. */
   #pinnedSets: number[];
+  #endsWithNamespace: boolean;
 
   /**
    * Adopts what an earlier process left, maps, numbers and counters, under a program that it loads again. Maps of another
@@ -90,6 +93,7 @@ export class DataPlane implements Disposable {
     this.#options = options;
     const { objectPath, pinDirectory } = options;
     ensurePinDirectory(pinDirectory);
+    this.#endsWithNamespace = endsWithNamespace(pinDirectory);
     this.#pinnedSets = listSets(pinDirectory);
     this.#links = new Links(pinDirectory);
     this.#explainer = new ExplainerOnDemand(options.explainPath, () => {
@@ -172,7 +176,7 @@ export class DataPlane implements Disposable {
     try {
       await this.#publisher.publish(image);
       this.#leaving.confirm();
-      this.#moves.confirm(Date.now(), () => this.counters());
+      this.#moves.confirm(bootTimeMs(), () => this.counters());
     } catch (error) {
       this.#moves.revert();
       await this.#moves.keep();
@@ -190,12 +194,12 @@ export class DataPlane implements Disposable {
     const isKnown = set === undefined || before !== undefined;
     // First those that left: their slots' flows wait for them too, where flows have no entries.
     const all = this.#leaving.apply(image, this.#publisher.numbering, performance.now());
-    const result = this.#moves.attach(all, Date.now(), isKnown ? () => this.#publisher.counters() : undefined);
+    const result = this.#moves.attach(all, bootTimeMs(), isKnown ? () => this.#publisher.counters() : undefined);
     await this.#moves.keep();
     return result;
   }
 
-  /** When moved slots will change by themselves, in milliseconds of the wall clock; Infinity: never. */
+  /** When moved slots will change by themselves, in milliseconds since the machine started; Infinity: never. */
   get movesUntil(): number {
     return this.#moves.until;
   }
@@ -318,7 +322,7 @@ export class DataPlane implements Disposable {
 
   counters(): Counters {
     const counters = this.#publisher.counters();
-    this.#moves.note(counters, Date.now());
+    this.#moves.note(counters, bootTimeMs());
     return counters;
   }
 
@@ -355,6 +359,33 @@ export class DataPlane implements Disposable {
   /** Detaches the program from an interface, also if that is gone. */
   detach(ifindex: number): void {
     this.#links.detach(ifindex);
+  }
+
+  /**
+   * Pins again what was removed by hand: without its pins, forwarding would end with this process. Returns the names of the pins.
+   *
+   * @throws BeelineError `PINS_UNUSABLE`; KernelError
+   */
+  mendPins(): string[] {
+    const { pinDirectory } = this.#options;
+    const [number] = this.#pinnedSets;
+    const { set } = this.#publisher;
+    if (set === undefined || number === undefined) {
+      return [];
+    }
+    ensurePinDirectory(pinDirectory);
+    const [links, maps] = [this.#links.mendPins(), set.mendPins(setPath(pinDirectory, number))];
+    const mended = [...links, ...maps.map((name) => `set-${number}/${name}`)];
+    if (mended.length > 0) {
+      // It may be another file system.
+      this.#endsWithNamespace = endsWithNamespace(pinDirectory);
+    }
+    return mended;
+  }
+
+  /** Whether pins, and forwarding with them, end with the mount namespace of this process. */
+  get endsWithNamespace(): boolean {
+    return this.#endsWithNamespace;
   }
 
   /** Detaches the program from all interfaces and removes all pins: nothing of the director stays on the host. */

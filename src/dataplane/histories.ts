@@ -45,8 +45,18 @@ const plainSchema = z.object({ version: z.literal(1), services: z.unknown() });
 /** Without histories, flows that a change has just moved are not recognised as such: no reason not to start. */
 export const historiesFormat: Format<Histories> = {
   title: 'beeline-history',
-  version: 1,
+  version: 2,
   noun: 'histories of moved slots',
   schema: z.record(z.string(), z.array(epochSchema).min(1)),
+  times: {
+    shift: (histories, ms) =>
+      Object.fromEntries(
+        Object.entries(histories).map(([name, epochs]) => [
+          name,
+          epochs.map((epoch) => ({ ...epoch, at: epoch.at + ms })),
+        ]),
+      ),
+    wallVersion: 1,
+  },
   fromPlain: (json) => plainSchema.safeParse(json).data?.services,
 };

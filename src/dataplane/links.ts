@@ -1,6 +1,7 @@
 /** The pinned links that keep the program attached to the director's interfaces. */
 
-import { unlinkSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
 
 import type { BpfProgram, XdpLink, XdpMode } from '../libbpf/index.js';
 import type { Interface } from '../model/index.js';
@@ -39,8 +40,20 @@ export class Links {
     } else {
       // The interface is gone, and the attachment with it.
       link.close();
-      unlinkSync(linkPath(this.#pinDirectory, ifindex));
+      rmSync(linkPath(this.#pinDirectory, ifindex), { force: true });
     }
+  }
+
+  /** Pins links again whose pins were removed. Returns the names of those pins. */
+  mendPins(): string[] {
+    return [...this.#links].flatMap(([ifindex, { link }]) => {
+      const path = linkPath(this.#pinDirectory, ifindex);
+      if (existsSync(path)) {
+        return [];
+      }
+      link.pin(path);
+      return [basename(path)];
+    });
   }
 
   /** The indices of the interfaces, including those that have vanished since. */
@@ -124,7 +137,8 @@ export class Links {
     if (found.link.info.ifindex !== 0) {
       found.link.detach();
     }
-    unlinkSync(linkPath(this.#pinDirectory, ifindex));
+    // It may have been removed by hand.
+    rmSync(linkPath(this.#pinDirectory, ifindex), { force: true });
     found.link.close();
     this.#links.delete(ifindex);
   }

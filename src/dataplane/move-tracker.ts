@@ -94,7 +94,7 @@ export class MoveTracker {
     }
   }
 
-  /** When moved slots will change by themselves, in milliseconds of the wall clock; Infinity: never. */
+  /** When moved slots will change by themselves, in milliseconds since the machine started; Infinity: never. */
   get until(): number {
     return this.#until;
   }
@@ -103,7 +103,7 @@ export class MoveTracker {
    * Adds to an image the previous owners of moved slots. A service that did not change is the same object as before.
    * `keep` must follow before packets see the image, and `confirm` when they do.
    *
-   * @param now milliseconds of the wall clock
+   * @param now milliseconds since the machine started
    * @param read by default it is not known whether packets came
    */
   attach(image: Image, now: number, read?: ReadCounters): Image {

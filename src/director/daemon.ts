@@ -5,16 +5,18 @@ import { once } from 'node:events';
 import { type ConfigFile, readConfigFile } from '../config/index.js';
 import type { Handlers } from '../control/index.js';
 import { ControlServer } from '../control/server.js';
-import { DataPlane, DIRECTOR_OBJECT, EXPLAIN_OBJECT } from '../dataplane/index.js';
+import { DataPlane, DIRECTOR_OBJECT, ensurePinDirectory, EXPLAIN_OBJECT } from '../dataplane/index.js';
 import type { Instance } from '../model/index.js';
 import { Network, type NetworkChange, Resolver } from '../net/index.js';
+import { Announcer } from './announcer.js';
 import { ConfigurationCommands } from './changes/configuration-commands.js';
 import { DrainCommands } from './changes/drain-commands.js';
 import { EditCommands } from './changes/edit-commands.js';
 import { UnsavedChanges } from './changes/unsaved-changes.js';
 import { Director } from './director.js';
 import { handlersOf } from './handlers.js';
-import { lockInstance } from './lock.js';
+import { Lasting } from './lasting.js';
+import { InstanceLock } from './lock.js';
 import type { Logger } from './log.js';
 import { type ServiceManager, serviceManager } from './notify.js';
 import { requireFree } from './occupied.js';
@@ -22,8 +24,11 @@ import { Offloads } from './offloads.js';
 import { Drains } from './overlays/drains.js';
 import { Overlays } from './overlays/index.js';
 import { preflight } from './preflight.js';
+import { logState, logStatistics } from './reports/state.js';
 import { RunningFile } from './running-file.js';
+import { followSignals } from './signals.js';
 import { Stores } from './stores.js';
+import { Upkeep } from './upkeep.js';
 import { Watch } from './watch.js';
 
 /** Links and addresses change in bursts. Routes are looked up once after each burst. */
@@ -39,6 +44,8 @@ export interface DaemonOptions {
   /** The version of Beeline. */
   readonly version: string;
   readonly log: Logger;
+  /** Returns why the log cannot be written at this moment, as text. */
+  readonly logProblem: () => string | undefined;
 }
 
 /** The parts of a daemon, from its start to its end. */
@@ -60,7 +67,8 @@ interface Parts {
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { instance, configPath, log } = options;
   preflight();
-  const file = readConfigFile(configPath);
+  const file = readConfigFile(configPath, 'regular');
+  let onRound = (): void => undefined;
   let onNetworkChange: (change: NetworkChange) => void = () => undefined;
   using network = await Network.open(
     (change) => {
@@ -73,8 +81,10 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     },
   );
   await requireFree(file.model, instance, network, options.replace);
-  using _lock = lockInstance(instance);
+  using lock = new InstanceLock(instance);
   using stores = new Stores(instance, log);
+  ensurePinDirectory(instance.pinDirectory);
+  lock.lockPins();
   using dataPlane = openDataPlane(options, stores);
   using resolver = new Resolver(network, () => {
     director.touch();
@@ -89,6 +99,10 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     log,
     replace: options.replace,
     watch: new Watch({ dataPlane, offloads: new Offloads({ network, log, setOffloads: options.setOffloads }) }),
+    upkeep: new Upkeep({ dataPlane, lock, log }),
+    onRound: () => {
+      onRound();
+    },
     keep: (model, changes) => unsaved.record(model, changes),
   });
   const parts = { network, resolver, dataPlane, stores, unsaved, drains, director };
@@ -96,9 +110,19 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   onNetworkChange = followNetwork(director, resolver);
   // For events that came during the start.
   director.touch();
-  await serve(options, parts);
-  const forwarding = dataPlane.attachedTo.length > 0;
-  log.info(forwarding ? 'stopped; packets are forwarded still, "beeline stop --detach" ends that' : 'stopped');
+  await serve(options, parts, (listener) => {
+    onRound = listener;
+  });
+  log.info(farewell(dataPlane));
+}
+
+function farewell({ attachedTo, endsWithNamespace }: DataPlane): string {
+  if (attachedTo.length === 0) {
+    return 'stopped';
+  }
+  return endsWithNamespace
+    ? 'stopped; forwarding ends with the mount namespace, which has the BPF file system with the pins'
+    : 'stopped; packets are forwarded still, "beeline stop --detach" ends that';
 }
 
 function openDataPlane({ instance, log }: DaemonOptions, { histories, timeouts }: Stores): DataPlane {
@@ -137,8 +161,12 @@ async function removeDataPath({ dataPlane, resolver }: Pick<Parts, 'dataPlane' |
 }
 
 /** Answers requests and signals until one of them ends the daemon, then ends the director. */
-async function serve(options: DaemonOptions, parts: Parts): Promise<void> {
-  const { instance, configPath, version, log } = options;
+async function serve(
+  options: DaemonOptions,
+  parts: Parts,
+  followRounds: (listener: () => void) => void,
+): Promise<void> {
+  const { instance, configPath, version, log, logProblem } = options;
   const { director, dataPlane, drains, stores, unsaved } = parts;
   const stopRequest = new AbortController();
   const configurations = new ConfigurationCommands({ director, dataPlane, unsaved, configPath, log });
@@ -152,22 +180,36 @@ async function serve(options: DaemonOptions, parts: Parts): Promise<void> {
   using running = new RunningFile({ instance, director, dataPlane, configPath, log });
   await running.follow();
   const handlers = handlersOf({
-    ...{ version, configPath, director, dataPlane, stores, unsaved, configurations, edits },
+    ...{ version, configPath, director, dataPlane, stores, unsaved, configurations, edits, logProblem },
     drains: new DrainCommands({ director, drains, dataPlane, log }),
     stop: stopHandler(parts, edits, running, stopRequest),
   });
   const server = await listen(instance, handlers, log);
-  const manager = serviceManager(process.env, (error) => {
-    log.warn({ err: error }, 'cannot notify the service manager');
+  const manager = serviceManagerFor(log);
+  const announcer = new Announcer({ director, dataPlane, stores, manager });
+  followRounds(() => {
+    announcer.update();
   });
-  const ignoreSignals = followSignals(configurations, manager, stopRequest);
-  manager.notify({ READY: '1', STATUS: `${director.models.desired.services.length} services` });
+  const ignoreSignals = followSignals({
+    reload: () => announcer.reload(() => configurations.reload({})),
+    reportState: async () => {
+      logState(log, await handlers.status({}), await handlers.list({}));
+    },
+    reportStatistics: async () => {
+      logStatistics(log, await handlers.status({}), await handlers.stats({}));
+    },
+    terminate: () => {
+      stopRequest.abort();
+    },
+    log,
+  });
+  announcer.ready();
   log.info({ pid: process.pid, socket: instance.socketPath }, 'ready');
 
   if (!stopRequest.signal.aborted) {
     await once(stopRequest.signal, 'abort');
   }
-  manager.notify({ STOPPING: '1' });
+  announcer.stopping();
   await director.stop();
   await edits.stop();
   if (dataPlane.attachedTo.length > 0) {
@@ -176,6 +218,19 @@ async function serve(options: DaemonOptions, parts: Parts): Promise<void> {
   await server.close();
   manager.stop();
   ignoreSignals();
+}
+
+function serviceManagerFor(log: Logger): ServiceManager {
+  const telling = new Lasting(log, 'the service manager can be notified again');
+  return serviceManager(
+    process.env,
+    (error) => {
+      telling.fail(error, 'cannot notify the service manager', 'warn');
+    },
+    () => {
+      telling.succeed();
+    },
+  );
 }
 
 /** Ends the director, and forwarding if the command asks for that. */
@@ -197,7 +252,8 @@ function stopHandler(
     setImmediate(() => {
       stopRequest.abort();
     });
-    return { pid: process.pid, detached: detach };
+    const ends = !detach && parts.dataPlane.endsWithNamespace;
+    return { pid: process.pid, detached: detach, ...(ends && { endsWithNamespace: true }) };
   };
 }
 
@@ -212,35 +268,6 @@ function listen({ socketPath }: Instance, handlers: Handlers, log: Logger): Prom
       log.warn({ err: error }, 'control socket: a client was refused');
     },
   });
-}
-
-/** Reloads on SIGHUP, ends on SIGTERM and SIGINT. Returns a function that ends this. */
-function followSignals(
-  configurations: ConfigurationCommands,
-  manager: ServiceManager,
-  stopRequest: AbortController,
-): () => void {
-  const onHangup = (): void => {
-    manager.notify({ RELOADING: '1' });
-    configurations.reload({}).then(
-      () => {
-        manager.notify({ READY: '1' });
-      },
-      // The reason is in the log, and the old configuration goes on.
-      () => {
-        manager.notify({ READY: '1', STATUS: 'the last reload was refused' });
-      },
-    );
-  };
-  const onTerminate = (): void => {
-    stopRequest.abort();
-  };
-  process.on('SIGHUP', onHangup);
-  process.on('SIGTERM', onTerminate);
-  process.on('SIGINT', onTerminate);
-  return () => {
-    process.off('SIGHUP', onHangup).off('SIGTERM', onTerminate).off('SIGINT', onTerminate);
-  };
 }
 
 /** Returns the listener for changes of the network. */

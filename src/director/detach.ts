@@ -1,10 +1,12 @@
 /** Removing the data path that a daemon left behind. */
 
+import { existsSync } from 'node:fs';
+
 import { pinnedDestinations, removePins } from '../dataplane/index.js';
 import type { Instance, IpAddress } from '../model/index.js';
 import { Network } from '../net/index.js';
 import { removeFile } from '../store/index.js';
-import { lockInstance } from './lock.js';
+import { InstanceLock } from './lock.js';
 import { preflight } from './preflight.js';
 
 /**
@@ -15,7 +17,10 @@ import { preflight } from './preflight.js';
  */
 export async function detachDataPath(instance: Instance): Promise<boolean> {
   preflight();
-  using _lock = lockInstance(instance);
+  using lock = new InstanceLock(instance);
+  if (existsSync(instance.pinDirectory)) {
+    lock.lockPins();
+  }
   const realServers = pinnedDestinations(instance.pinDirectory);
   const removed = removePins(instance.pinDirectory);
   await removeFile(instance.runningPath);

@@ -9,11 +9,13 @@ import { BeelineError, keepUnchanged, type Model, type Warning } from '../model/
 import type { Network, Resolver } from '../net/index.js';
 import { Attachments } from './attachments.js';
 import { type ModelChange, type Prepare, UpdateQueue } from './changes/update-queue.js';
+import { Lasting } from './lasting.js';
 import type { Logger } from './log.js';
 import type { Models, Overlays } from './overlays/index.js';
 import { Surroundings } from './surroundings.js';
 import { Sweeper } from './sweeper.js';
 import { Transitions } from './transitions.js';
+import type { Upkeep } from './upkeep.js';
 import type { Watch } from './watch.js';
 
 /** After a round failed that no request waits for, how long until the next attempt. */
@@ -33,6 +35,10 @@ export interface DirectorOptions {
   readonly replace: boolean;
   /** Looks for what goes wrong beside the tables; undefined: nobody does. */
   readonly watch?: Watch;
+  /** Looks after pins and lock before each round; undefined: nobody does. */
+  readonly upkeep?: Pick<Upkeep, 'mend' | 'problems'>;
+  /** Called after each round, also a failed one: what is may have changed. */
+  readonly onRound?: () => void;
   /** Keeps the changed model. A change is not acknowledged before that. */
   readonly keep: (model: Model, changes: number) => Promise<void>;
 }
@@ -63,7 +69,7 @@ export class Director {
   #roundQueued = false;
   #retry: NodeJS.Timeout | undefined;
   #stopped = false;
-  #failure: string | undefined;
+  readonly #failure: Lasting;
 
   constructor(options: DirectorOptions) {
     const { network, resolver, dataPlane, overlays, log, keep } = options;
@@ -71,6 +77,7 @@ export class Director {
     this.#surroundings = new Surroundings(network, resolver);
     this.#attachments = new Attachments(options);
     this.#transitions = new Transitions(log);
+    this.#failure = new Lasting(log, 'the data path is up to date again');
     const onChange = (): void => {
       this.touch();
     };
@@ -86,7 +93,12 @@ export class Director {
 
   /** The problems at this moment, as text. */
   get problems(): readonly string[] {
-    return [...this.#surroundings.missing(this.#desired), ...(this.#failure === undefined ? [] : [this.#failure])];
+    const { problem } = this.#failure;
+    return [
+      ...this.#surroundings.missing(this.#desired),
+      ...(problem === undefined ? [] : [problem]),
+      ...(this.#options.upkeep?.problems ?? []),
+    ];
   }
 
   /** The flow tables that are full, as text: that begins and ends between rounds, and has log lines of its own. */
@@ -114,13 +126,12 @@ export class Director {
   }
 
   /**
-   * Runs the first round. All interfaces of the model must be there.
+   * Runs the first round. An interface that is missing is used when it is there.
    *
-   * @throws BeelineError `INTERFACE_MISSING`, `VLAN_TAGS_HIDDEN`, and what publishing and attaching throw
+   * @throws BeelineError `VLAN_TAGS_HIDDEN`, and what publishing and attaching throw
    */
   start(model: Model): Promise<void> {
     return this.#enqueue(async () => {
-      this.#surroundings.requireInterfaces(model);
       this.#options.watch?.requireTags(model.interfaces, model.mode);
       this.#desired = model;
       this.#options.overlays.keepOnly(model);
@@ -255,8 +266,7 @@ export class Director {
     try {
       await this.#round();
     } catch (error) {
-      this.#failure = error instanceof Error ? error.message : String(error);
-      this.#options.log.error({ err: error }, 'could not bring the data path up to date; trying again');
+      this.#failure.fail(error, 'could not bring the data path up to date; trying again');
       this.#retry = setTimeout(() => {
         this.touch();
       }, RETRY_MS);
@@ -265,6 +275,15 @@ export class Director {
 
   /** Publishes what changed, attaches the program where it is missing, detaches it where it is not asked for any more. */
   async #round(): Promise<void> {
+    this.#options.upkeep?.mend();
+    try {
+      await this.#bringUpToDate();
+    } finally {
+      this.#options.onRound?.();
+    }
+  }
+
+  async #bringUpToDate(): Promise<void> {
     const { dataPlane, network, overlays } = this.#options;
     const world = await this.#surroundings.survey(this.#desired);
     const models = overlays.modelsOf(this.#desired);
@@ -277,7 +296,7 @@ export class Director {
     await this.#publish(image);
     this.#models = models;
     this.#attachments.follow(world.interfaces, mode);
-    this.#failure = undefined;
+    this.#failure.succeed();
     const warnings = await this.#options.watch?.settle(this.#attachments.inUse, this.#desired);
     this.#transitions.logWarnings(warnings ?? []);
   }

@@ -3,6 +3,7 @@
 import type { Handlers, InterfaceReport, StatusReport } from '../control/index.js';
 import type { DataPlane } from '../dataplane/index.js';
 import { isProblem, warningText } from '../model/index.js';
+import { bootTimeMs } from '../native/index.js';
 import type { ConfigurationCommands } from './changes/configuration-commands.js';
 import type { DrainCommands } from './changes/drain-commands.js';
 import type { EditCommands } from './changes/edit-commands.js';
@@ -23,14 +24,17 @@ export interface HandlerOptions {
   readonly configurations: ConfigurationCommands;
   readonly drains: DrainCommands;
   readonly edits: EditCommands;
+  /** Returns why the log cannot be written, as text. */
+  readonly logProblem: () => string | undefined;
   readonly stop: Handlers['stop'];
 }
 
 export function handlersOf(options: HandlerOptions): Handlers {
   const { director, dataPlane, configurations, drains, edits, stop } = options;
   const startedAt = new Date().toISOString();
+  const startedMs = bootTimeMs();
   return {
-    status: () => statusOf(options, startedAt),
+    status: () => statusOf(options, { startedAt, uptimeMs: bootTimeMs() - startedMs }),
     list: () => reportServices(dataPlane.services, dataPlane.counters(), dataPlane.flowCounts()),
     stats: () => reportStats(dataPlane.services, dataPlane.counters()),
     flows: (query) => reportFlows(dataPlane, query),
@@ -43,14 +47,18 @@ export function handlersOf(options: HandlerOptions): Handlers {
   };
 }
 
-async function statusOf(options: HandlerOptions, startedAt: string): Promise<StatusReport> {
+async function statusOf(
+  options: HandlerOptions,
+  times: Pick<StatusReport, 'startedAt' | 'uptimeMs'>,
+): Promise<StatusReport> {
   const { version, configPath, director, dataPlane, stores, unsaved } = options;
   const warnings = await director.warnings();
   const interfaces = director.interfaces();
+  const logProblem = options.logProblem();
   return {
     version,
     pid: process.pid,
-    startedAt,
+    ...times,
     configPath,
     interfaces,
     programId: dataPlane.programId,
@@ -65,6 +73,8 @@ async function statusOf(options: HandlerOptions, startedAt: string): Promise<Sta
       ...warnings.filter(isProblem).map(warningText),
       ...director.fullTables,
       ...stores.problems,
+      ...stores.damage,
+      ...(logProblem === undefined ? [] : [logProblem]),
     ],
     warnings,
   };

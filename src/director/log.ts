@@ -1,31 +1,58 @@
-/** The daemon's log: lines for people on a terminal, JSON everywhere else. */
+/** The daemon's log: lines for people on a terminal and in systemd's journal, JSON everywhere else. */
 
+import { fstatSync } from 'node:fs';
 import { styleText } from 'node:util';
 
 import { pino, type Logger } from 'pino';
 
 import { BeelineError, printableName } from '../model/index.js';
+import { LogSink } from './log-sink.js';
 
 export type { Logger } from 'pino';
 
+const STDERR = 2;
+
 export type LogFormat = 'text' | 'json';
 
+/** Syslog's severities (syslog(3)), by pino's level. */
+const PRIORITIES: Readonly<Record<string, number>> = { fatal: 2, error: 3, warn: 4, info: 6, debug: 7, trace: 7 };
+
+/** How lines of text look: with colours or without them on a terminal, or with the priorities that journald reads. */
+export type TextStyle = 'plain' | 'coloured' | 'journal';
+
+export interface Log {
+  readonly logger: Logger;
+  readonly sink: LogSink;
+}
+
 /** Writes to standard error; standard output is for results. */
-export function createLog(level: string, format: LogFormat, colours: boolean): Logger {
+export function createLog(level: string, format: LogFormat, style: TextStyle): Log {
   const options = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: serializeError },
   };
-  if (format === 'json') {
-    return pino(options, pino.destination({ dest: 2, sync: true }));
-  }
-  return pino(options, {
-    write: (line: string) => {
-      process.stderr.write(formatLine(JSON.parse(line) as LogLine, colours));
+  const sink = new LogSink(STDERR, {
+    onLost: (lines) => {
+      logger.warn({ lines }, 'lines of the log were lost, since they could not be written');
     },
   });
+  const write = (line: string): void => {
+    sink.write(format === 'json' ? line : formatLine(JSON.parse(line) as LogLine, style));
+  };
+  const logger = pino(options, { write });
+  // What waits gets a last chance.
+  process.once('exit', () => {
+    sink.flush();
+  });
+  return { logger, sink };
+}
+
+/** Whether standard error leads to systemd's journal (JOURNAL_STREAM, systemd.exec(5)). */
+export function leadsToJournal({ JOURNAL_STREAM: journal }: NodeJS.ProcessEnv): boolean {
+  const { dev, ino } = fstatSync(STDERR, { bigint: true });
+  return journal === `${dev}:${ino}`;
 }
 
 /** Shortens errors that a user can mend to code and message. Other errors keep their stack. */
@@ -45,14 +72,19 @@ interface LogLine extends Record<string, unknown> {
 
 const COLOURS = { fatal: 'red', error: 'red', warn: 'yellow', info: 'green', debug: 'gray', trace: 'gray' } as const;
 
-/** "10:08:01 info  published services=2" */
-export function formatLine({ level, time, msg, ...fields }: LogLine, colours: boolean): string {
+/** "10:08:01 info  published services=2"; for the journal, which has the time: "<6>published services=2" */
+export function formatLine({ level, time, msg, ...fields }: LogLine, style: TextStyle): string {
   const name = (pino.levels.labels[level] ?? 'info') as keyof typeof COLOURS;
+  const text = printableName(
+    [msg, ...Object.entries(fields).map(([key, value]) => `${key}=${formatValue(value)}`)].join(' '),
+  );
+  if (style === 'journal') {
+    // Each line is a message there.
+    return text.replace(/^/gm, `<${PRIORITIES[name]!}>`).concat('\n');
+  }
   const label = name.padEnd(5);
-  const rest = Object.entries(fields).map(([key, value]) => `${key}=${formatValue(value)}`);
-  const clock = time.slice(11, 19);
-  const painted = colours ? styleText(COLOURS[name], label, { validateStream: false }) : label;
-  return `${clock} ${painted} ${printableName([msg, ...rest].join(' '))}\n`;
+  const shown = style === 'coloured' ? styleText(COLOURS[name], label, { validateStream: false }) : label;
+  return `${time.slice(11, 19)} ${shown} ${text}\n`;
 }
 
 function formatValue(value: unknown): string {

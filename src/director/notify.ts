@@ -3,22 +3,29 @@
 import { sendDatagram } from '../native/index.js';
 
 export interface ServiceManager {
-  /** For example `{ READY: '1', STATUS: '…' }`. */
+  /** Whether there is one. */
+  readonly listens: boolean;
+  /** For example `{ READY: '1' }`. */
   notify(state: Readonly<Record<string, string>>): void;
+  /** Tells what is, as one line. The line of before is not told again. */
+  status(text: string): void;
   stop(): void;
 }
 
 /**
  * @param environment with NOTIFY_SOCKET, and WATCHDOG_USEC if the unit has WatchdogSec
  * @param onError called if the socket cannot be written to; the daemon goes on
+ * @param onSent called if it can
  */
 export function serviceManager(
   environment: Readonly<Record<string, string | undefined>>,
   onError: (error: unknown) => void,
+  onSent: () => void = () => undefined,
 ): ServiceManager {
   const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: watchdogUs } = environment;
+  const listens = socket !== undefined && socket !== '';
   const notify = (state: Readonly<Record<string, string>>): void => {
-    if (socket === undefined || socket === '') {
+    if (!listens) {
       return;
     }
     const text = Object.entries(state)
@@ -26,6 +33,7 @@ export function serviceManager(
       .join('');
     try {
       sendDatagram(socket, text);
+      onSent();
     } catch (error) {
       onError(error);
     }
@@ -40,8 +48,17 @@ export function serviceManager(
           },
           Number(watchdogUs) / 1000 / 2,
         ).unref();
+  let told = '';
   return {
+    listens,
     notify,
+    status: (text) => {
+      const line = text.replace(/\s+/g, ' ');
+      if (line !== told) {
+        told = line;
+        notify({ STATUS: line });
+      }
+    },
     stop: () => {
       clearInterval(watchdog);
     },

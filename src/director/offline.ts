@@ -17,6 +17,7 @@ import {
 } from '../model/index.js';
 import { Network } from '../net/index.js';
 import { Store } from '../store/index.js';
+import { moment } from './clock.js';
 import { reportServices, reportStats, reportTotals } from './reports/services.js';
 import { baselinesFormat, StatisticsCollector } from './reports/statistics.js';
 import { reportTable } from './reports/table.js';
@@ -123,7 +124,7 @@ export class Unattended implements Disposable {
 
 function storeOf<Value>(path: string, format: ConstructorParameters<typeof Store<Value>>[0]['format']): Store<Value> {
   // A damaged file is no file here; the next daemon tells of it.
-  return new Store({ path, format, report: () => undefined });
+  return new Store({ path, format, clock: moment, report: () => undefined });
 }
 
 /** Returns the part of a model that the maps have. */

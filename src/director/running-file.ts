@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { DataPlane } from '../dataplane/index.js';
 import type { Instance, Model } from '../model/index.js';
 import { type Format, Store } from '../store/index.js';
+import { moment } from './clock.js';
 import type { Director } from './director.js';
 import type { Logger } from './log.js';
 import { modelSchema } from './schemas.js';
@@ -48,6 +49,7 @@ export class RunningFile implements Disposable {
     this.#store = new Store({
       path: instance.runningPath,
       format: runningFormat,
+      clock: moment,
       report: (level, message, details) => {
         log[level](details, message);
       },

@@ -4,6 +4,7 @@ import { type Histories, historiesFormat, type KeptTimeouts, timeoutsFormat } fr
 import type { Instance } from '../model/index.js';
 import { type Format, Store } from '../store/index.js';
 import { type Snapshot, snapshotFormat } from './changes/unsaved-changes.js';
+import { moment } from './clock.js';
 import type { Logger } from './log.js';
 import { type Drain, drainsFormat } from './overlays/drains.js';
 import { type Baselines, baselinesFormat } from './reports/statistics.js';
@@ -20,6 +21,7 @@ export class Stores implements Disposable {
       new Store({
         path,
         format,
+        clock: moment,
         report: (level, message, details) => {
           log[level](details, message);
         },
@@ -36,13 +38,18 @@ export class Stores implements Disposable {
     return this.#all.flatMap(({ problem }) => problem ?? []);
   }
 
+  /** What the last restart lost, as text. */
+  get damage(): readonly string[] {
+    return this.#all.flatMap(({ damage }) => damage);
+  }
+
   [Symbol.dispose](): void {
     this.#all.forEach((store) => {
       store[Symbol.dispose]();
     });
   }
 
-  get #all(): readonly Pick<Store<unknown>, 'problem' | typeof Symbol.dispose>[] {
+  get #all(): readonly Pick<Store<unknown>, 'problem' | 'damage' | typeof Symbol.dispose>[] {
     return [this.snapshot, this.drains, this.baselines, this.histories, this.timeouts];
   }
 }

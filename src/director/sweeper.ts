@@ -1,7 +1,9 @@
 /** Looks at all flows every two seconds, sooner where their tables fill, and starts a round if something follows from that. */
 
 import type { DataPlane, FlowStatistics } from '../dataplane/index.js';
+import { bootTimeMs } from '../native/index.js';
 import { Fill } from './fill.js';
+import { Lasting } from './lasting.js';
 import type { Logger } from './log.js';
 import type { Overlays } from './overlays/index.js';
 import { flowsLeft } from './reports/flows-left.js';
@@ -30,11 +32,13 @@ export class Sweeper {
   #restUntil = 0;
   #sweeping: Promise<void> | undefined;
   readonly #fill: Fill;
+  readonly #failure: Lasting;
   #flows: FlowStatistics | undefined;
 
   constructor(options: SweeperOptions) {
     this.#options = options;
     this.#fill = new Fill(options.log);
+    this.#failure = new Lasting(options.log, 'the flows can be looked at again');
     this.#timer = setInterval(() => {
       void this.sweep();
     }, SWEEP_MS);
@@ -74,9 +78,10 @@ export class Sweeper {
       if (result === undefined) {
         return;
       }
+      this.#failure.succeed();
       this.#flows = result.flows;
       this.#fill.update(result.flows.tables, dataPlane.flowTotals());
-      const now = Date.now();
+      const now = bootTimeMs();
       const changed = overlays.advance((service, address) => flowsLeft(dataPlane, service, address), now);
       changed.forEach((each) => {
         log.info(each);
@@ -85,7 +90,7 @@ export class Sweeper {
         onChange();
       }
     } catch (error) {
-      log.error({ err: error }, 'could not look at the flows; trying again');
+      this.#failure.fail(error, 'could not look at the flows; trying again');
     } finally {
       const now = performance.now();
       this.#restUntil = now + (now - began) * (1 / SWEEP_SHARE - 1);

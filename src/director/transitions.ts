@@ -4,9 +4,16 @@ import type { Image } from '../image/index.js';
 import { type IpAddress, type Warning, warningText } from '../model/index.js';
 import type { Logger } from './log.js';
 
+/** The most changes of one kind that are logged one by one. */
+const FEW = 5;
+
+/** "real server 192.168.1.31", and its new state. */
+type Change = readonly [name: string, state: string];
+
 export class Transitions {
   readonly #log: Logger;
-  #states: ReadonlyMap<string, string> = new Map();
+  /** By name, the states that were told since it was well: the reason of a failure may change to and fro. */
+  #told: ReadonlyMap<string, ReadonlySet<string>> = new Map();
   #warnings: ReadonlySet<string> = new Set();
 
   constructor(log: Logger) {
@@ -19,13 +26,25 @@ export class Transitions {
       ...[...interfaces].map(([name, isPresent]) => [`interface ${name}`, isPresent ? 'present' : 'missing'] as const),
       ...[...realServerStates(image)].map(([address, state]) => [`real server ${address}`, state] as const),
     ]);
-    for (const [name, state] of states) {
-      if (this.#states.get(name) !== state) {
-        const isBad = state === 'missing' || state.startsWith('unresolved');
-        this.#log[isBad ? 'warn' : 'info'](`${name}: ${state}`);
-      }
+    const changed = [...states].filter(([name, state]) => this.#told.get(name)?.has(state) !== true);
+    for (const alike of groupBy(changed, kindOf).values()) {
+      this.#logAlike(alike);
     }
-    this.#states = states;
+    this.#told = new Map([...states].map(([name, state]) => [name, withState(this.#told.get(name), state)]));
+  }
+
+  /** Logs what has the same new state: by name if there are few, else as one line. */
+  #logAlike(alike: readonly Change[]): void {
+    const [first] = alike;
+    const [, state] = first!;
+    const level = isBad(state) ? 'warn' : 'info';
+    if (alike.length <= FEW) {
+      for (const [name, each] of alike) {
+        this.#log[level](`${name}: ${each}`);
+      }
+    } else {
+      this.#log[level](`${alike.length} real servers: ${kindOf(first!)}; see "beeline list"`);
+    }
   }
 
   /** Logs the warnings that the last round did not have. */
@@ -38,6 +57,38 @@ export class Transitions {
     }
     this.#warnings = new Set(warnings.map(warningText));
   }
+}
+
+function isBad(state: string): boolean {
+  return state === 'missing' || state.startsWith('unresolved');
+}
+
+/** Returns the states that were told of one that was well last before all of them. */
+function withState(told: ReadonlySet<string> | undefined, state: string): ReadonlySet<string> {
+  if (told?.has(state) === true) {
+    return told;
+  }
+  return new Set(isBad(state) ? [...(told ?? [])].filter(isBad).concat(state) : [state]);
+}
+
+/** Returns what several changes have in common: the state without the real server's own address and MAC. */
+function kindOf([name, state]: Change): string {
+  const [kind, address = ''] = name.split(/ (?=[^ ]*$)/);
+  if (kind !== 'real server') {
+    return `${name}: ${state}`;
+  }
+  return state.startsWith('at ') ? 'resolved' : state.replaceAll(address, 'its address');
+}
+
+function groupBy(changes: readonly Change[], keyOf: (change: Change) => string): Map<string, Change[]> {
+  const groups = new Map<string, Change[]>();
+  for (const change of changes) {
+    const key = keyOf(change);
+    const group = groups.get(key) ?? [];
+    group.push(change);
+    groups.set(key, group);
+  }
+  return groups;
 }
 
 /** By address: "at 00:50:00:00:01:00", "local", "unresolved, …". */

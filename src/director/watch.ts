@@ -1,10 +1,21 @@
-/** Watches for what forwards packets wrongly, or may: offloads of network cards, and real servers that are directors. */
+/**
+ * Watches for what forwards packets wrongly, or may: offloads of network cards, real servers that are directors, and pins that
+ * will not outlive the daemon.
+ */
 
-import type { DataPlane } from '../dataplane/index.js';
+import { BPF_FS, type DataPlane } from '../dataplane/index.js';
 import type { Model, Warning } from '../model/index.js';
 import { Circles, otherDirectors } from './circles.js';
 import type { Offloads } from './offloads.js';
 import type { InUse } from './reports/offloads.js';
+
+const PINS_PRIVATE: Warning = {
+  code: 'PINS_PRIVATE',
+  message: `the BPF file system at ${BPF_FS} is in this process's mount namespace alone, so forwarding ends with that`,
+  remedy:
+    `mount it on the host ("mount -t bpf bpffs ${BPF_FS}") and let containers see it; instead of "ip netns exec NAME" use ` +
+    '"nsenter --net=/run/netns/NAME"',
+};
 
 export interface WatchOptions {
   readonly dataPlane: DataPlane;
@@ -43,6 +54,7 @@ export class Watch {
       ...(await offloads.warnings(inUse)),
       ...otherDirectors(image, desired),
       ...this.#circles.warnings(image, now),
+      ...(dataPlane.endsWithNamespace ? [PINS_PRIVATE] : []),
     ];
   }
 }

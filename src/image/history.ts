@@ -16,7 +16,7 @@ import { rebuildRing } from './rings.js';
 
 /** A service's real servers at one time, and everything else that its slots follow from. */
 export interface Epoch {
-  /** The time from which it holds, in milliseconds of the wall clock. */
+  /** The time from which it holds, in milliseconds since the machine started. */
   readonly at: number;
   readonly scheduler: Scheduler;
   /** The service's port if the ring depends on it (mh); otherwise 0. */

@@ -310,7 +310,7 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-/** The files of a store: itself, its spare, and one that was being written. */
+/** The files of a store: itself, its spare, one that was being written, and damaged ones. */
 function storedAs(suffix: string): string[] {
-  return [suffix, `${suffix}.previous`, `${suffix}.new`];
+  return [suffix, ...['previous', 'new', 'damaged', 'previous.damaged'].map((each) => `${suffix}.${each}`)];
 }

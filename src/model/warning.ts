@@ -8,6 +8,7 @@ export const WARNING_CODES = [
   'DIRECTOR_AS_REAL_SERVER',
   'FROM_DIRECTOR',
   'FROM_REAL_SERVER',
+  'PINS_PRIVATE',
   'SEGMENTS_MERGED',
   'VLAN_TAGS_HIDDEN',
 ] as const;
@@ -45,6 +46,7 @@ export function isProblem({ code, peer }: Warning): boolean {
     case 'CHECKSUMS_UNFINISHED':
     case 'DIRECTOR_AS_REAL_SERVER':
     case 'FROM_DIRECTOR':
+    case 'PINS_PRIVATE':
       return false;
   }
 }

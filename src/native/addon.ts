@@ -132,6 +132,10 @@ export interface NativeClosable {
   close(): void;
 }
 
+export interface NativeLock extends NativeClosable {
+  isAt(path: string): boolean;
+}
+
 export interface NativePacketSocket extends NativeClosable {
   send(ifindex: number, frame: Uint8Array): void;
 }
@@ -231,7 +235,7 @@ export interface NativeAddon {
     groups: readonly number[],
     onDatagram: (error: Error | undefined, datagram?: Uint8Array) => void,
   ) => NativeNetlinkSocket;
-  FileLock: new (path: string) => NativeClosable;
+  FileLock: new (path: string, isFolder?: boolean) => NativeLock;
   PacketSocket: new () => NativePacketSocket;
   xdpQuery(ifindex: number): { native: number; generic: number; offload: number };
   xdpDetach(ifindex: number, flags: number): void;
@@ -241,6 +245,7 @@ export interface NativeAddon {
   sendDatagram(path: string, text: string): void;
   synchronizeRcu(): Promise<boolean>;
   possibleCpus(): number;
+  bootTimeMs(): number;
   ethtoolValue(name: string, command: number, value?: number, namespace?: string): number;
   pinnedKind(path: string): string;
   libbpfVersion(): string;

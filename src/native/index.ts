@@ -15,6 +15,7 @@ export {
 export { KernelError } from './error.js';
 export {
   availableMemory,
+  bootTimeMs,
   ethtoolValue,
   FileLock,
   libbpfVersion,

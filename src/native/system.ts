@@ -2,20 +2,26 @@
 
 import { freemem } from 'node:os';
 
-import { addon, type NativeClosable, type NativePacketSocket } from './addon.js';
+import { addon, type NativeLock, type NativePacketSocket } from './addon.js';
 import './error.js';
 
-/** An exclusive lock on a file. `close`, the end of the process and garbage collection of the handle release it. */
+/** An exclusive lock on a file or a folder. `close`, the end of the process and garbage collection of the handle release it. */
 export class FileLock implements Disposable {
-  readonly #native: NativeClosable;
+  readonly #native: NativeLock;
 
   /**
    * Takes the lock. Creates the file, with mode 0600, if it does not exist.
    *
+   * @param kind a folder must exist
    * @throws KernelError `EWOULDBLOCK` (or its synonym `EAGAIN`) when another process holds it
    */
-  constructor(path: string) {
-    this.#native = new addon.FileLock(path);
+  constructor(path: string, kind: 'file' | 'folder' = 'file') {
+    this.#native = new addon.FileLock(path, kind === 'folder');
+  }
+
+  /** Returns whether a path leads to what is locked. After a removal it does not, and the lock keeps nobody out. */
+  isAt(path: string): boolean {
+    return this.#native.isAt(path);
   }
 
   close(): void {
@@ -56,7 +62,7 @@ export class PacketSocket implements Disposable {
 }
 
 /**
- * Mounts a BPF file system, readable by root alone, on an existing directory.
+ * Mounts a BPF file system, readable by root alone, on an existing directory. Its source, as mounts are listed, is "beeline".
  *
  * @throws KernelError `EPERM` without CAP_SYS_ADMIN
  */
@@ -80,6 +86,14 @@ export function synchronizeRcu(): Promise<boolean> {
 /** Returns the number of possible CPUs, which is the number of values that a per-CPU map has for a key. */
 export function possibleCpus(): number {
   return addon.possibleCpus();
+}
+
+/**
+ * Returns the milliseconds since the machine started, suspended or not (CLOCK_BOOTTIME): a clock that nobody sets, and that
+ * all processes share until the next boot.
+ */
+export function bootTimeMs(): number {
+  return addon.bootTimeMs();
 }
 
 /** Returns the bytes that can be allocated without swapping, within the limits of this process's control group. */

@@ -8,6 +8,11 @@ export function spareOf(path: string): string {
   return `${path}.previous`;
 }
 
+/** Where a file is kept that cannot be used. */
+export function damagedOf(path: string): string {
+  return `${path}.damaged`;
+}
+
 /** Writes a file of mode 0600; resolves when its content is on the disk. Its name may not be: see `replaceFile`. */
 export async function writeDurably(path: string, content: string | Uint8Array): Promise<void> {
   const file = await open(path, 'w', 0o600);

@@ -1,9 +1,10 @@
 /** One value in one file, kept across restarts of the daemon. */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 
-import { removeFile, replaceFile, spareOf } from './files.js';
+import { damagedOf, removeFile, replaceFile, spareOf } from './files.js';
 import { decode, encode, type Format } from './format.js';
+import type { Moment } from './moment.js';
 
 /** After a failure to write, how long until the next attempt. */
 const RETRY_MS = 5_000;
@@ -15,6 +16,8 @@ export interface StoreOptions<Value> {
   readonly path: string;
   readonly format: Format<Value>;
   readonly report: Report;
+  /** Tells the moment, for formats with times. */
+  readonly clock: () => Moment;
   readonly retryMs?: number;
 }
 
@@ -31,6 +34,8 @@ export class Store<Value> implements Disposable {
   /** The last value that was saved; undefined: there is none to keep. */
   #latest: Value | undefined;
   #problem: string | undefined;
+  /** Where the files are that could not be used. */
+  readonly #aside: string[] = [];
   #writing: Promise<void> = Promise.resolve();
   /** A write that has not begun yet: it will take the latest value. */
   #next: Promise<void> | undefined;
@@ -46,13 +51,24 @@ export class Store<Value> implements Disposable {
     return this.#problem;
   }
 
-  /** Reads the value, or the one before it if the file is damaged, and reports damage; undefined: there is none. */
+  /** The files that could not be used, as text, as long as nobody removed what was kept of them. */
+  get damage(): readonly string[] {
+    const { noun } = this.#options.format;
+    return this.#aside
+      .filter((path) => existsSync(path))
+      .map((path) => `a file of ${noun} could not be used and is kept as ${path}: remove it when it is not needed`);
+  }
+
+  /**
+   * Reads the value, or the one before it if the file is damaged; undefined: there is none. Damage is reported, and the file
+   * kept aside, since the next value takes its place.
+   */
   load(): Value | undefined {
-    const { path, format, report } = this.#options;
+    const { path, format, report, clock } = this.#options;
     const troubles: string[] = [];
     for (const candidate of [path, spareOf(path)]) {
       try {
-        const value = decode(format, readFileSync(candidate));
+        const value = decode(format, readFileSync(candidate), clock());
         this.#isWhole = candidate === path;
         if (!this.#isWhole && troubles.length === 0) {
           troubles.push(`${path} is missing`);
@@ -63,7 +79,7 @@ export class Store<Value> implements Disposable {
         return value;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-          troubles.push(`${candidate} cannot be used: ${messageOf(error)}`);
+          troubles.push(`${candidate} cannot be used: ${messageOf(error)}${this.#setAside(candidate)}`);
         }
       }
     }
@@ -71,6 +87,18 @@ export class Store<Value> implements Disposable {
       report('error', `${trouble}; the ${format.noun} in it are lost`, {});
     });
     return undefined;
+  }
+
+  /** Returns where a file is now, as the end of a sentence. */
+  #setAside(path: string): string {
+    const aside = damagedOf(path);
+    try {
+      renameSync(path, aside);
+    } catch (error) {
+      return `, and cannot be kept aside: ${messageOf(error)}`;
+    }
+    this.#aside.push(aside);
+    return `; it is kept as ${aside}`;
   }
 
   /** Writes a value. Resolves when it, or a later one, would survive a loss of power, or when the attempt failed. */
@@ -102,14 +130,14 @@ export class Store<Value> implements Disposable {
   }
 
   async #writeLatest(): Promise<void> {
-    const { path, format, report } = this.#options;
+    const { path, format, report, clock } = this.#options;
     clearTimeout(this.#retry);
     try {
       if (this.#latest === undefined) {
         await removeFile(path);
         this.#isWhole = false;
       } else {
-        await replaceFile(path, encode(format, this.#latest), this.#isWhole);
+        await replaceFile(path, encode(format, this.#latest, clock()), this.#isWhole);
         this.#isWhole = true;
       }
       if (this.#problem !== undefined) {

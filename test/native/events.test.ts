@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { before } from 'node:test';
@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RingBuffer } from '../../src/libbpf/index.js';
 import { ip as address } from '../../src/model/index.js';
 import {
+  bootTimeMs,
   FileLock,
   KernelError,
   libbpfVersion,
@@ -283,6 +284,34 @@ test('a process cannot take a lock that another one holds', async () => {
   } finally {
     rmSync(directory, { recursive: true });
   }
+});
+
+test('a lock knows that its file was removed, or is another one now; a folder can be locked', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'beeline-lock-'));
+  const path = join(directory, 'lock');
+  try {
+    using lock = new FileLock(path);
+    assert.equal(lock.isAt(path), true);
+    rmSync(path);
+    assert.equal(lock.isAt(path), false);
+    using second = new FileLock(path);
+    assert.deepEqual([lock.isAt(path), second.isAt(path)], [false, true]);
+    second.close();
+    assert.equal(second.isAt(path), false);
+    using folder = new FileLock(directory, 'folder');
+    assert.equal(folder.isAt(directory), true);
+    assert.throws(() => new FileLock(directory, 'folder'), { code: 'EAGAIN' });
+    assert.throws(() => new FileLock(join(directory, 'none'), 'folder'), { code: 'ENOENT' });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("the clock since boot is the kernel's", () => {
+  const uptime = (): number => 1000 * Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
+  // The kernel cuts it to hundredths of a second.
+  const [before, time, after] = [uptime(), bootTimeMs(), uptime() + 10];
+  assert.ok(Number.isInteger(time) && before <= time && time <= after, `${before} ${time} ${after}`);
 });
 
 test('a datagram reaches a unix socket, named or abstract, as for systemd', async () => {

@@ -7,6 +7,7 @@ import { Command, Option } from 'commander';
 import { withExamples } from '../../usage/index.js';
 import { configArgument } from '../arguments.js';
 import { instanceFor, instanceOption } from '../instance.js';
+import { inspectorWasOpen } from '../no-inspector.js';
 import { wantsColours } from '../terminal/colour.js';
 
 interface Options {
@@ -21,7 +22,8 @@ export function runCommand(version: string): Command {
     .summary('run the director in the foreground')
     .description(
       'Run the director in the foreground. Packets are still forwarded after it ends by SIGTERM or by a crash; "beeline ' +
-        'stop --detach" ends forwarding too. SIGHUP reloads the configuration.',
+        'stop --detach" ends forwarding too. SIGHUP reloads the configuration, SIGUSR1 writes a report of the state to the ' +
+        'log, and SIGUSR2 the statistics. An interface that is missing is waited for.',
     )
     .addArgument(configArgument())
     .addOption(instanceOption())
@@ -36,20 +38,32 @@ export function runCommand(version: string): Command {
         .default('info'),
     )
     .addOption(
-      new Option('--log-format <format>', 'format of the log (default: text on a terminal, else json)').choices([
-        'text',
-        'json',
-      ]),
+      new Option(
+        '--log-format <format>',
+        "format of the log (default: text on a terminal and in systemd's journal, else json)",
+      ).choices(['text', 'json']),
     )
     .action(async (config: string, { replace, setOffloads, logLevel, logFormat }: Options, command: Command) => {
-      const { createLog, runDaemon } = await import('../../director/index.js');
+      const { createLog, leadsToJournal, runDaemon } = await import('../../director/index.js');
+      const toJournal = leadsToJournal(process.env);
+      const { logger: log, sink } = createLog(
+        logLevel,
+        logFormat ?? (process.stderr.isTTY || toJournal ? 'text' : 'json'),
+        toJournal ? 'journal' : wantsColours(process.stderr) ? 'coloured' : 'plain',
+      );
+      if (inspectorWasOpen) {
+        log.warn(
+          "closed Node.js's inspector, which a flag or NODE_OPTIONS had opened: it would run code for every local user",
+        );
+      }
       await runDaemon({
         instance: instanceFor(command),
         configPath: resolve(config),
         replace: replace === true,
         setOffloads: setOffloads === true,
         version,
-        log: createLog(logLevel, logFormat ?? (process.stderr.isTTY ? 'text' : 'json'), wantsColours(process.stderr)),
+        log,
+        logProblem: () => sink.problem,
       });
     });
   return withExamples(

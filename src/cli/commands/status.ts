@@ -43,9 +43,10 @@ export function statusCommand(): Command {
 /** @param now milliseconds since 1970 */
 export function formatStatus(status: StatusReport, now: number, paint: Paint = plain): string {
   const { version, pid, startedAt, configPath, removed = [], problems, warnings = [] } = status;
+  const { uptimeMs = now - Date.parse(startedAt) } = status;
   return formatLines(
     [
-      ['beeline', `${version}, pid ${pid}, up ${formatDuration(now - Date.parse(startedAt))}`],
+      ['beeline', `${version}, pid ${pid}, up ${formatDuration(uptimeMs)}`],
       ['configuration', `${configPath}${formatChanges(status)}`],
       ...dataPathLines(status, paint),
       ...removed.map(({ service, flows }): Line => [

@@ -37,9 +37,22 @@ export function stopCommand(): Command {
 }
 
 /** @param report without a pid if no daemon was running */
-export function formatStop({ pid, detached }: { pid?: number; detached: boolean }): string {
+export function formatStop({
+  pid,
+  detached,
+  endsWithNamespace = false,
+}: {
+  pid?: number;
+  detached: boolean;
+  endsWithNamespace?: boolean | undefined;
+}): string {
   if (pid === undefined) {
     return detached ? 'no daemon is running; detached\n' : 'no daemon is running, and nothing is attached\n';
   }
-  return `stopped the daemon (pid ${pid}); ${detached ? 'detached' : 'packets are still forwarded'}\n`;
+  const after = detached
+    ? 'detached'
+    : endsWithNamespace
+      ? 'forwarding ends with its mount namespace, which has the BPF file system with the pins'
+      : 'packets are still forwarded';
+  return `stopped the daemon (pid ${pid}); ${after}\n`;
 }

@@ -163,10 +163,19 @@ export class MapSet implements Disposable {
    */
   pin(directory: string): void {
     mkdirSync(directory, { mode: 0o700 });
-    for (const [name, map] of [...this.#namedMaps(), [PROGRAMS_NAME, this.maps.get(PROGRAMS_NAME)!] as const]) {
-      map.pin(join(directory, pinName(name)));
+    for (const [name, object] of this.#pins()) {
+      object.pin(join(directory, name));
     }
-    this.program.pin(join(directory, 'program'));
+  }
+
+  /** Pins again what was removed from the directory. Returns the names of those pins. */
+  mendPins(directory: string): string[] {
+    const missing = this.#pins().filter(([name]) => !existsSync(join(directory, name)));
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    for (const [name, object] of missing) {
+      object.pin(join(directory, name));
+    }
+    return missing.map(([name]) => name);
   }
 
   /** Removes the pins that `pin` made. What packets use stays until nothing refers to it. */
@@ -205,6 +214,11 @@ export class MapSet implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #pins(): (readonly [name: string, object: Pick<BpfMap | BpfProgram, 'pin'>])[] {
+    const maps = [...this.#namedMaps(), [PROGRAMS_NAME, this.maps.get(PROGRAMS_NAME)!] as const];
+    return [...maps.map(([name, map]) => [pinName(name), map] as const), ['program', this.program]];
   }
 
   #namedMaps(): (readonly [name: string, map: BpfMap])[] {

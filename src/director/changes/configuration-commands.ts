@@ -51,7 +51,7 @@ export class ConfigurationCommands {
   async reload({ maxMoved }: Parameters['reload']): Promise<ReloadReport> {
     const { configPath, unsaved, log } = this.#options;
     try {
-      const file = readConfigFile(configPath);
+      const file = readConfigFile(configPath, 'regular');
       const report = await this.#replace(file.model, maxMoved, (before) => unsaved.replace(file, before));
       log.info(forLog(report), 'reloaded');
       return report;
@@ -131,7 +131,7 @@ export class ConfigurationCommands {
   /** Reads the daemon's own file; undefined: it is missing or invalid, and does not matter then. */
   #ownFile(): ConfigFile | undefined {
     try {
-      return readConfigFile(this.#options.configPath);
+      return readConfigFile(this.#options.configPath, 'regular');
     } catch {
       return undefined;
     }

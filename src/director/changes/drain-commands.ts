@@ -27,9 +27,8 @@ export class DrainCommands {
     return {
       drain: async ({ service, realServer: address, deadlineMs }) => {
         const { director, drains, log } = this.#options;
-        const deadline = deadlineMs === undefined ? undefined : Date.now() + deadlineMs;
         await director.adjust((model) => {
-          drains.start(model, { service, address }, deadline);
+          drains.start(model, { service, address }, deadlineMs);
           log.info({ service, realServer: address }, 'draining');
         });
         return this.#report({ service, address });

@@ -11,12 +11,13 @@ import {
   type IpAddress,
   type Model,
 } from '../../model/index.js';
+import { bootTimeMs } from '../../native/index.js';
 import type { Format, Store } from '../../store/index.js';
 import { addressSchema } from '../schemas.js';
 import type { FlowsLeft, FlowsLeftOf, Overlay, RealServerKey } from './overlay.js';
 
 export interface Drain extends RealServerKey {
-  /** When it began, in milliseconds of the wall clock. */
+  /** When it began, in milliseconds since the machine started: nobody sets this clock. */
   readonly since: number;
   /** When the real server is removed even if it has flows; undefined: never. */
   readonly deadline?: number | undefined;
@@ -26,7 +27,7 @@ export interface Drain extends RealServerKey {
 
 export const drainsFormat: Format<readonly Drain[]> = {
   title: 'beeline-drains',
-  version: 1,
+  version: 2,
   noun: 'drains',
   schema: z.array(
     z.strictObject({
@@ -37,6 +38,15 @@ export const drainsFormat: Format<readonly Drain[]> = {
       removed: z.boolean(),
     }),
   ),
+  times: {
+    shift: (drains, ms) =>
+      drains.map((drain) => ({
+        ...drain,
+        since: drain.since + ms,
+        ...(drain.deadline !== undefined && { deadline: drain.deadline + ms }),
+      })),
+    wallVersion: 1,
+  },
   fromPlain: (json) => json,
 };
 
@@ -61,14 +71,17 @@ export class Drains implements Overlay {
   /**
    * Begins a drain, or changes the deadline of one that runs.
    *
+   * @param deadlineMs how long from now the real server may have flows; undefined: as long as they last
    * @throws BeelineError `NOT_FOUND` if the model has no such service or real server
    */
-  start(model: Model, { service, address }: RealServerKey, deadline: number | undefined): void {
+  start(model: Model, { service, address }: RealServerKey, deadlineMs: number | undefined): void {
     const found = allServices(model).find((each) => serviceName(each) === service);
     if (found?.destinations.some((each) => each.address === address) !== true) {
       throw new BeelineError('NOT_FOUND', `${service} has no real server ${address}`, { hint: 'See "beeline list".' });
     }
-    const { since = Date.now(), removed = false } = this.#drains.get(keyOf({ service, address })) ?? {};
+    const now = bootTimeMs();
+    const deadline = deadlineMs === undefined ? undefined : now + deadlineMs;
+    const { since = now, removed = false } = this.#drains.get(keyOf({ service, address })) ?? {};
     this.#set({ service, address, since, deadline, removed });
   }
 
@@ -78,7 +91,9 @@ export class Drains implements Overlay {
     if (drain === undefined) {
       return undefined;
     }
-    const { service, address, removed, deadline } = drain;
+    const { service, address, removed } = drain;
+    // People and programs read it by the wall clock.
+    const deadline = drain.deadline === undefined ? undefined : Date.now() + drain.deadline - bootTimeMs();
     return { service, realServer: address, removed, deadline, ...left };
   }
 

@@ -49,7 +49,7 @@ export interface Overlay {
   /** Returns a function that restores the present state, for a change that may be refused. */
   checkpoint(): () => void;
 
-  /** Follows the flows and the clock. Returns what changed, for the log. @param now milliseconds of the wall clock */
+  /** Follows the flows and the clock. Returns what changed, for the log. @param now milliseconds since the machine started */
   advance(flowsLeft: FlowsLeftOf, now: number): readonly string[];
 
   /** Writes the state, if it changed since the last call, so that the next daemon goes on with it. Never rejects. */

@@ -107,7 +107,20 @@ test('a log line for people quotes what has spaces', () => {
     c: 'two words',
     d: { e: 1 },
   };
-  assert.equal(formatLine(line, false), '10:08:01 warn  careful a=1 b=x c="two words" d={"e":1}\n');
+  assert.equal(formatLine(line, 'plain'), '10:08:01 warn  careful a=1 b=x c="two words" d={"e":1}\n');
+});
+
+test('in the journal each line has its priority, and no time', () => {
+  const at = { time: '2026-11-21T10:08:01.123Z', a: 1 };
+  assert.equal(formatLine({ ...at, level: 50, msg: 'first\nsecond' }, 'journal'), '<3>first\n<3>second a=1\n');
+  for (const [level, priority] of [
+    [60, 2],
+    [40, 4],
+    [30, 6],
+    [20, 7],
+  ] as const) {
+    assert.equal(formatLine({ ...at, level, msg: 'said' }, 'journal'), `<${priority}>said a=1\n`);
+  }
 });
 
 test('an error that a user can fix is logged without a stack, and a bug with one', () => {
@@ -131,7 +144,7 @@ test('a quantity of one is singular', () => {
 test('an error in a log line is its message and not its stack', () => {
   const err = { type: 'Error', message: 'it broke', stack: 'Error: it broke\n at …' };
   assert.equal(
-    formatLine({ level: 50, time: '2026-11-21T10:08:01.123Z', msg: 'failed', err }, false),
+    formatLine({ level: 50, time: '2026-11-21T10:08:01.123Z', msg: 'failed', err }, 'plain'),
     '10:08:01 error failed err="it broke"\n',
   );
 });

@@ -67,6 +67,7 @@ test('docs/json.md shows every name in the status and in statistics', () => {
     version: true,
     pid: true,
     startedAt: true,
+    uptimeMs: true,
     configPath: true,
     problems: true,
     warnings: true,
@@ -162,7 +163,7 @@ test('docs/json.md shows every name that a change prints', () => {
   } as const;
   shows(example('reload') as ReloadReport, { services: true, realServers: true, ...changes });
   shows(example('apply') as ReloadReport, { services: true, realServers: true, ...changes });
-  shows(example('stop') as StopReport, { pid: true, detached: true });
+  shows(example('stop') as StopReport, { pid: true, detached: true, endsWithNamespace: true });
   const { problems } = example('check') as { problems: Omit<PlacedProblem, 'atKey'>[] };
   shows(problems[0], { line: true, column: true, path: true, message: true });
 });

@@ -13,7 +13,7 @@ import { compile, type CompiledService, forProtocol, type Image, SLOT_MARKED } f
 import { ip, type IpAddress, type MarkService, type Service, serviceName } from '../../../src/model/index.js';
 import { decode, encode, type Store } from '../../../src/store/index.js';
 import { service as serviceOf, worldOf } from '../../support/models.js';
-import { folderFor, storeAt } from '../../support/store.js';
+import { folderFor, NOW, storeAt } from '../../support/store.js';
 
 const VIP = ip('192.168.1.100');
 const [A, B, C] = [ip('10.0.0.1'), ip('10.0.0.2'), ip('10.0.0.3')] as const;
@@ -348,10 +348,10 @@ test('a restarted daemon continues from the history file, and ignores one that i
   one(tracker, [A, B], 0, { track: 'moved' });
   const moved = one(tracker, [A, B, C], 1000, { track: 'moved' });
   await tracker.keep();
-  const histories = decode(historiesFormat, readFileSync(path));
+  const histories = decode(historiesFormat, readFileSync(path), NOW);
   // As older daemons wrote it.
   const whole = JSON.stringify({ version: 1, services: histories });
-  for (const content of [encode(historiesFormat, histories), whole]) {
+  for (const content of [encode(historiesFormat, histories, NOW), whole]) {
     writeFileSync(path, content);
     assert.deepEqual(restarted(path, 2000).previous, moved.previous);
   }

@@ -9,6 +9,7 @@ import { DEFAULT_TIMEOUTS, ip, type Service, type Timeouts } from '../../../src/
 import * as layout from '../../../src/layout/index.js';
 import { decode, encode, type Store } from '../../../src/store/index.js';
 import { service as serviceOf } from '../../support/models.js';
+import { NOW } from '../../support/store.js';
 
 const ASKED = serviceOf(ip('192.168.1.100'), 80, [ip('10.0.0.1')], { scheduler: 'rr' });
 const NAME = 'tcp 192.168.1.100:80';
@@ -108,9 +109,9 @@ test('a service whose timeouts change all the time keeps the last hundred', () =
 test('the next process goes on with the timeouts that were kept, if the flows are still there', async () => {
   let file: Buffer | undefined;
   const store = {
-    load: () => file && decode(timeoutsFormat, file),
+    load: () => file && decode(timeoutsFormat, file, NOW),
     save: (value: KeptTimeouts) => {
-      file = encode(timeoutsFormat, value);
+      file = encode(timeoutsFormat, value, NOW);
       return Promise.resolve();
     },
     clear: () => {

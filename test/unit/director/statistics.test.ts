@@ -10,6 +10,7 @@ import { estimate, growth, NO_STATISTICS } from '../../../src/director/reports/r
 import { type Baselines, baselinesFormat, StatisticsCollector } from '../../../src/director/reports/statistics.js';
 import { ip } from '../../../src/model/index.js';
 import { decode } from '../../../src/store/index.js';
+import { NOW } from '../../support/store.js';
 
 const NAME = 'tcp 192.168.1.100:80';
 const [A, B] = [ip('192.168.1.31'), ip('192.168.1.32')] as const;
@@ -136,7 +137,7 @@ test('what older daemons wrote, which is to be added to the counters, is read', 
       destinations: { [A]: { connections: -2, packets: -50, bytes: -500 } },
     },
   };
-  const collector = new StatisticsCollector(decode(baselinesFormat, Buffer.from(JSON.stringify(offsets))));
+  const collector = new StatisticsCollector(decode(baselinesFormat, Buffer.from(JSON.stringify(offsets)), NOW));
   collector.observe(counted({ [A]: 100 }));
   assert.deepEqual([packets(collector), packets(collector, A)], [60, 50]);
 });

@@ -19,7 +19,7 @@ import {
 import { ip, mac, type Model } from '../../../src/model/index.js';
 import { decode, encode } from '../../../src/store/index.js';
 import { anyServices, service } from '../../support/models.js';
-import { folderFor, storeAt } from '../../support/store.js';
+import { folderFor, NOW, storeAt } from '../../support/store.js';
 
 const MODEL: Model = {
   interfaces: ['ens3'],
@@ -103,7 +103,8 @@ test('any model is kept as it is, and no part of one is believed that has anothe
       { mark: 1, match: { protocol: 'tcp', address: ip('fd00::'), prefixLength: 64, firstPort: 1, lastPort: 9 } },
     ],
   };
-  const roundTrip = (model: Model): Model => decode(snapshotFormat, encode(snapshotFormat, snapshotOf(1, model))).model;
+  const roundTrip = (model: Model): Model =>
+    decode(snapshotFormat, encode(snapshotFormat, snapshotOf(1, model), NOW), NOW).model;
   assert.deepEqual(roundTrip(full), full);
   fc.assert(
     fc.property(anyServices, (services) => {
@@ -117,7 +118,7 @@ test('any model is kept as it is, and no part of one is believed that has anothe
 test('the state that daemons before this one wrote is read', () => {
   const body = `${JSON.stringify(snapshotOf(2))}\n`;
   const sum = createHash('sha256').update(`beeline-state 1\n${body}`).digest('hex');
-  assert.deepEqual(decode(snapshotFormat, Buffer.from(`beeline-state 1 ${sum}\n${body}`)), snapshotOf(2));
+  assert.deepEqual(decode(snapshotFormat, Buffer.from(`beeline-state 1 ${sum}\n${body}`), NOW), snapshotOf(2));
 });
 
 test('a recorded change is there for the next daemon, and gone after a file replaced it', async (context) => {

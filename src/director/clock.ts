@@ -1,0 +1,17 @@
+/** The present moment, for files that outlive the daemon. */
+
+import { readFileSync, readlinkSync } from 'node:fs';
+
+import { bootTimeMs } from '../native/index.js';
+import type { Moment } from '../store/index.js';
+
+let boot: string | undefined;
+
+export function moment(): Moment {
+  return { boot: (boot ??= bootName()), bootMs: bootTimeMs(), wallMs: Date.now() };
+}
+
+/** The clock since boot has another origin in another namespace of time (time_namespaces(7)). */
+function bootName(): string {
+  return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${readlinkSync('/proc/self/ns/time')}`;
+}
