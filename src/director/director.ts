@@ -169,12 +169,32 @@ export class Director {
    * @throws BeelineError what the change throws, and what publishing throws; `CONTROL_CLOSED` after `stop`
    */
   async update(change: ModelChange): Promise<Model> {
+    const [outcome] = await this.updateAll([change], false);
+    if (outcome!.status === 'rejected') {
+      throw outcome!.reason;
+    }
+    return outcome!.value;
+  }
+
+  /**
+   * The same for several changes, in this order. One that is refused does not keep the others from being made.
+   *
+   * @param atomic packets see none before they see all; if the tables have no room for all, all are refused
+   * @throws BeelineError `CONTROL_CLOSED` after `stop`
+   */
+  async updateAll(changes: readonly ModelChange[], atomic: boolean): Promise<PromiseSettledResult<Model>[]> {
     this.#requireRunning();
-    return new Promise((resolve, reject) => {
-      if (this.#updates.add({ ...change, resolve, reject }) === 1) {
-        void this.#enqueue(() => this.#updates.run());
-      }
-    });
+    const waiting: Parameters<UpdateQueue['add']>[0][number][] = [];
+    const outcomes = changes.map(
+      (change) =>
+        new Promise<Model>((resolve, reject) => {
+          waiting.push({ ...change, resolve, reject });
+        }),
+    );
+    if (this.#updates.add(waiting, atomic) === 0) {
+      void this.#enqueue(() => this.#updates.run());
+    }
+    return Promise.allSettled(outcomes);
   }
 
   /**

@@ -47,7 +47,7 @@ async function runRule(
     names,
     out: () => undefined,
     err: (text) => (printed += text),
-    input: () => Promise.resolve(''),
+    input: nothing,
     loopback: () => Promise.resolve([]),
   };
   const status = await execute(words, environment);
@@ -67,3 +67,5 @@ function withoutEngine(words: string[]): string[] {
   const at = words.findIndex((word) => word === '--pe' || word.startsWith('--pe='));
   return at < 0 ? words : words.filter((_, i) => i !== at && !(i === at + 1 && words[at] === '--pe'));
 }
+
+async function* nothing(): AsyncGenerator<string> {}

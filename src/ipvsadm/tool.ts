@@ -1,10 +1,11 @@
 /** Runs ipvsadm's three programs with this host's terminal, daemon, names and addresses. Made to start fast. */
 
-import { request } from '../control/index.js';
+import { errorOf, request } from '../control/index.js';
 import { DEFAULT_INSTANCE, instanceOf, parseIp } from '../model/index.js';
 import { failureOf } from './errors.js';
 import type { Director, Environment } from './environment.js';
 import { clearAndRestore, execute } from './execute.js';
+import { hasService } from './keys.js';
 import { systemNames } from './names.js';
 
 export const TOOLS = ['ipvsadm', 'ipvsadm-save', 'ipvsadm-restore'] as const;
@@ -65,10 +66,7 @@ function environmentOf(instance: string): Environment {
     names: systemNames(),
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
-    input: async () => {
-      const { text } = await import('node:stream/consumers');
-      return text(process.stdin);
-    },
+    input: () => process.stdin.setEncoding('utf8') as AsyncIterable<string>,
     loopback: async () => {
       const { networkInterfaces } = await import('node:os');
       return (networkInterfaces()['lo'] ?? []).flatMap(({ address: text, cidr }) => {
@@ -81,9 +79,18 @@ function environmentOf(instance: string): Environment {
 
 /** Returns the director whose daemon listens on a socket. */
 export function daemonAt(socketPath: string): Director {
+  const table: Director['table'] = () => request(socketPath, 'table', {});
   return {
     edit: async (change) => (await request(socketPath, 'edit', { edit: change })).warnings,
-    table: () => request(socketPath, 'table', {}),
+    edits: async (changes, atomic) => {
+      const { warnings, refused } = await request(socketPath, 'edits', { edits: changes, atomic });
+      return {
+        warnings,
+        refused: new Map(refused.map(({ index, error }) => [index, errorOf(error)])),
+      };
+    },
+    table,
+    has: async (service) => hasService(await table(), service),
     flows: (from) => request(socketPath, 'flows', { from, limit: PAGE }),
     zero: async (service) => {
       await request(socketPath, 'zero', { service });

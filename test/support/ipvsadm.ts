@@ -99,6 +99,13 @@ export interface Answer {
   readonly status: number;
 }
 
+/** Yields a text as a stream that splits it anywhere. */
+export async function* piecesOf(text: string, size = 7): AsyncGenerator<string> {
+  for (let at = 0; at < text.length; at += size) {
+    yield text.slice(at, at + size);
+  }
+}
+
 /** Runs one command line. */
 export async function ipvsadm(
   director: Director,
@@ -118,7 +125,7 @@ export async function ipvsadm(
         output += text;
       }
     },
-    input: () => Promise.resolve(rest.stdin ?? ''),
+    input: () => piecesOf(rest.stdin ?? ''),
     loopback: () => Promise.resolve([]),
     ...rest,
   });

@@ -126,9 +126,10 @@ export class StatisticsCollector {
     }
   }
 
-  /** Whether a real server has statistics. */
-  has(name: string, address: string): boolean {
-    return this.#services.get(name)?.destinations.has(address) === true;
+  /** Whether a service, or one of its real servers, has statistics. */
+  has(name: string, address?: string): boolean {
+    const service = this.#services.get(name);
+    return service !== undefined && (address === undefined || service.destinations.has(address));
   }
 
   /** Returns the statistics of a service, or of one of its real servers. */

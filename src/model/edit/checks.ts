@@ -10,7 +10,9 @@ import { type AnyServiceKey, familyOfService, isMarkKey, serviceName } from '../
 import { type EditDestination } from './types.js';
 
 export function isSameKey(a: AnyServiceKey, b: AnyServiceKey): boolean {
-  return serviceName(a) === serviceName(b);
+  return isMarkKey(a)
+    ? isMarkKey(b) && a.mark === b.mark && a.family === b.family
+    : !isMarkKey(b) && a.address === b.address && a.port === b.port && a.protocol === b.protocol;
 }
 
 /** @throws BeelineError `SERVICE_UNKNOWN` */

@@ -46,6 +46,7 @@ const HANDLERS: Handlers = {
   },
   stop: ({ detach }) => ({ pid: 1, detached: detach }),
   edit: () => ({ warnings: [] }),
+  edits: () => ({ warnings: [], refused: [] }),
   zero: () => ({}),
   table: () => ({ services: [], markServices: [], markRules: [], timeouts: { tcp: 900, tcpfin: 120, udp: 300 } }),
 };

@@ -28,7 +28,7 @@ import {
   serviceName,
   type ServicePolicy,
 } from '../../../src/model/index.js';
-import { FakeDirector, ipvsadm, RECORDED_NAMES } from '../../support/ipvsadm.js';
+import { FakeDirector, ipvsadm, piecesOf, RECORDED_NAMES } from '../../support/ipvsadm.js';
 
 const WORDS =
   `-A -E -D -C -R -S -a -e -d -L -l -Z -h -v -t -u -f -s -p -M -r -m -i -g -w -x -y -n -c -X -6 -o -b -Ln -Lnc
@@ -310,7 +310,7 @@ test('ipvsadm-restore clears the table first, and accepts comments', async () =>
     err: (text) => {
       assert.equal(text, '');
     },
-    input: () => Promise.resolve('# Saved\n-A -t 10.0.0.1:80 -s wlc\n#\n-a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 1\n'),
+    input: () => piecesOf('# Saved\n-A -t 10.0.0.1:80 -s wlc\n#\n-a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 1\n'),
     loopback: () => Promise.resolve([]),
   });
   assert.deepEqual([status, director.model.services.map(serviceName)], [0, ['tcp 10.0.0.1:80']]);
