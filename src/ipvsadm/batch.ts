@@ -8,7 +8,7 @@ import { Failure, failureOf } from './errors.js';
 /** Packets follow an edit at most so much later than it was read, and what one request of the control socket takes. */
 const DUE_MS = 20;
 /** The most edits of a request, so that none comes near the longest frame. Not so if packets must see all at once. */
-const DUE_EDITS = 4096;
+const MOST_EDITS = 16_384;
 
 interface Waiting {
   readonly change: Edit;
@@ -21,6 +21,7 @@ export class Batch implements Director {
   readonly #atomic: boolean;
   #waiting: Waiting[] = [];
   #since = 0;
+  #made: Promise<void> = Promise.resolve();
   #onTaken: () => void = () => undefined;
   /** Which services there are when the edits are made; undefined: the director knows. */
   #services: Map<string, boolean> | undefined;
@@ -33,8 +34,12 @@ export class Batch implements Director {
 
   /** Whether the edits that wait should be made now. */
   get isDue(): boolean {
-    const { length } = this.#waiting;
-    return !this.#atomic && length > 0 && (length >= DUE_EDITS || performance.now() - this.#since >= DUE_MS);
+    const isLate = this.#waiting.length > 0 && performance.now() - this.#since >= DUE_MS;
+    return !this.#atomic && (isLate || this.isFull);
+  }
+
+  get isFull(): boolean {
+    return !this.#atomic && this.#waiting.length >= MOST_EDITS;
   }
 
   /** Resolves when the next edit is taken. */
@@ -61,13 +66,17 @@ export class Batch implements Director {
     return this.#director.edits(changes, atomic);
   }
 
-  /** Makes the edits that wait, and settles their promises. Never rejects. */
-  async flush(): Promise<void> {
+  /** Makes the edits that wait, after those that are being made, and settles their promises. Never rejects. */
+  flush(): Promise<void> {
     const waiting = this.#waiting;
     this.#waiting = [];
-    if (waiting.length === 0) {
-      return;
+    if (waiting.length > 0) {
+      this.#made = this.#made.then(() => this.#make(waiting));
     }
+    return this.#made;
+  }
+
+  async #make(waiting: readonly Waiting[]): Promise<void> {
     const changes = waiting.map(({ change }) => change);
     try {
       const { warnings, refused } = await this.#director.edits(changes, this.#atomic);

@@ -31,7 +31,8 @@ export interface Entry {
 /** IP_VS_TEMPLATE_TIMEOUT (net/ip_vs.h), in seconds. */
 const DEFAULT_PERSISTENCE = 360;
 /** Loads the parsers of values. Listings, which must start fast, need none of them. */
-const values = () => import('./values.js');
+let loaded: Promise<typeof import('./values.js')> | undefined;
+const values = () => (loaded ??= import('./values.js'));
 
 /** The mask that tells every client from every other. */
 export const ALL_BITS = ip('255.255.255.255');

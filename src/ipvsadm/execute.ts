@@ -44,6 +44,8 @@ async function withWarnings(environment: Environment, run: (session: Session) =>
 
 class Session {
   readonly #environment: Environment;
+  /** Loaded by the first change: listings start faster without. */
+  #changes: Promise<typeof import('./changes.js')> | undefined;
   /** Warnings about changes. A set, so that each is printed once. */
   readonly #warnings = new Set<string>();
 
@@ -69,11 +71,10 @@ class Session {
     const command = await parseArguments(words, this.#environment.names);
     if (command.kind === 'restore') {
       const lines = await this.#lines(false);
-      let status: number = ExitStatus.ok;
       for await (const piece of wholeLines(this.#environment.input())) {
-        status = (await lines.run(piece)) ?? status;
+        await lines.run(piece);
       }
-      return status;
+      return lines.end();
     }
     await this.#do(command, this.#environment);
     return ExitStatus.ok;
@@ -82,8 +83,8 @@ class Session {
   /** Replaces all services by those that lines make. @returns the exit status of the last line */
   async replaceBy(text: string): Promise<number> {
     const lines = await this.#lines(true);
-    const status = await lines.run(`-C\n${text}`);
-    return status ?? ExitStatus.ok;
+    await lines.run(`-C\n${text}`);
+    return lines.end();
   }
 
   /** @param atomic packets see none of the lines' changes before they see all */
@@ -130,8 +131,7 @@ class Session {
         await printSaved(command.numeric, environment);
         return;
       default: {
-        // Loaded by the first change: listings start faster without.
-        const { Changes } = await import('./changes.js');
+        const { Changes } = await (this.#changes ??= import('./changes.js'));
         await new Changes(environment, this.#warnings).run(command);
       }
     }

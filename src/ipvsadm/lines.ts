@@ -1,10 +1,12 @@
 /** Runs the lines of -R and of ipvsadm-restore. Their edits are collected and published together: one alone takes as long as all. */
 
+import { setImmediate } from 'node:timers/promises';
+
 import { parseArguments } from './arguments.js';
 import { Batch } from './batch.js';
 import type { Command } from './command.js';
 import type { Environment } from './environment.js';
-import { type Failure, failureOf, tryHelp } from './errors.js';
+import { ExitStatus, type Failure, failureOf, tryHelp } from './errors.js';
 import { restoreLines } from './restore.js';
 
 export interface LinesOptions {
@@ -23,6 +25,9 @@ export class Lines {
   readonly #environment: Environment;
   /** Of the lines that wait for the batch: undefined for success. */
   #outcomes: Promise<Failure | undefined>[] = [];
+  #status: number = ExitStatus.ok;
+  #settling: Promise<unknown> = Promise.resolve();
+  #isSettling = false;
   /** A line ends the program, as ipvsadm's own mistakes do. */
   #isOver = false;
 
@@ -34,14 +39,11 @@ export class Lines {
   }
 
   /**
-   * Runs the lines of a text, also after a line that failed, and reports failures in the order of lines. When it returns,
-   * the changes are published.
+   * Runs the lines of a text, also after a line that failed. Reports failures in the order of lines.
    *
-   * @returns the exit status of the last line; undefined: there is none
    * @throws Failure of a line that ends the program
    */
-  async run(text: string): Promise<number | undefined> {
-    let status: number | undefined;
+  async run(text: string): Promise<void> {
     for (const words of restoreLines(text)) {
       const taken = this.#batch.taken();
       const outcome = this.#line(words);
@@ -49,13 +51,42 @@ export class Lines {
       // The next line follows when this one's edit is in the batch, or when it is over without one.
       await Promise.race([taken, outcome]);
       if (this.#isOver) {
-        break;
+        await this.end();
+        return;
       }
       if (this.#batch.isDue) {
-        status = await this.#settle();
+        await this.#settleSome();
       }
     }
-    return (await this.#settle()) ?? status;
+    if (!this.#options.atomic) {
+      await this.#settleSome();
+    }
+  }
+
+  /**
+   * Returns the exit status of the last line, when all changes are published.
+   *
+   * @throws Failure of a line that ends the program
+   */
+  async end(): Promise<number> {
+    await this.#settling;
+    await this.#settle();
+    return this.#status;
+  }
+
+  /** Begins to publish what waits. While the daemon is at it, further lines are read. */
+  async #settleSome(): Promise<void> {
+    if (!this.#isSettling) {
+      // A line of before may have ended the program.
+      await this.#settling;
+      this.#isSettling = true;
+      this.#settling = this.#settle().finally(() => {
+        this.#isSettling = false;
+      });
+      // Thrown where it is awaited.
+      this.#settling.catch(() => undefined);
+    }
+    await (this.#batch.isFull ? this.#settling : setImmediate());
   }
 
   async #line(words: readonly string[]): Promise<Failure | undefined> {
@@ -73,19 +104,19 @@ export class Lines {
     }
   }
 
-  /** Publishes what waits. @returns the exit status of the last line that waited */
-  async #settle(): Promise<number | undefined> {
-    const outcomes = this.#outcomes;
-    this.#outcomes = [];
-    await this.#batch.flush();
-    let status: number | undefined;
-    for (const outcome of outcomes) {
-      const failure = await outcome;
-      if (failure?.ends === true) {
-        throw failure;
+  /** Publishes what waits, and what comes meanwhile, and reports failures. */
+  async #settle(): Promise<void> {
+    while (this.#outcomes.length > 0) {
+      const outcomes = this.#outcomes;
+      this.#outcomes = [];
+      await this.#batch.flush();
+      for (const outcome of outcomes) {
+        const failure = await outcome;
+        if (failure?.ends === true) {
+          throw failure;
+        }
+        this.#status = failure === undefined ? ExitStatus.ok : this.#options.report(failure);
       }
-      status = failure === undefined ? 0 : this.#options.report(failure);
     }
-    return status;
   }
 }

@@ -61,20 +61,23 @@ async function run(tool: Tool, words: readonly string[], environment: Environmen
 }
 
 function environmentOf(instance: string): Environment {
+  let loopback: ReturnType<Environment['loopback']> | undefined;
   return {
     director: daemonAt(instanceOf(instance).socketPath),
     names: systemNames(),
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
     input: () => process.stdin.setEncoding('utf8') as AsyncIterable<string>,
-    loopback: async () => {
-      const { networkInterfaces } = await import('node:os');
-      return (networkInterfaces()['lo'] ?? []).flatMap(({ address: text, cidr }) => {
-        const address = parseIp(text);
-        return address === undefined ? [] : [{ address, prefixLength: Number(cidr?.split('/')[1] ?? NaN) }];
-      });
-    },
+    loopback: () => (loopback ??= addressesOfLoopback()),
   };
+}
+
+async function addressesOfLoopback(): ReturnType<Environment['loopback']> {
+  const { networkInterfaces } = await import('node:os');
+  return (networkInterfaces()['lo'] ?? []).flatMap(({ address: text, cidr }) => {
+    const address = parseIp(text);
+    return address === undefined ? [] : [{ address, prefixLength: Number(cidr?.split('/')[1] ?? NaN) }];
+  });
 }
 
 /** Returns the director whose daemon listens on a socket. */

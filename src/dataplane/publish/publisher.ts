@@ -13,7 +13,6 @@ import {
   type NumberSet,
   renumber,
   requiredGeometry,
-  SMALLEST_GEOMETRY,
   withGhosts,
 } from '../../image/index.js';
 import { synchronizeRcu } from '../../native/index.js';
@@ -259,7 +258,7 @@ export class Publisher implements Disposable {
   /** Makes larger maps, fills them, carries the counters over, and switches packets to them. */
   async #replaceSet(image: Image, numbering: Numbering, need: Geometry, removed: NumberSet): Promise<void> {
     const old = this.#set;
-    const set = this.#options.create(grow(need, old?.geometry ?? SMALLEST_GEOMETRY), image.features, old);
+    const set = this.#options.create(grow(need, old?.geometry), image.features, old);
     const contents = new Contents(old && { contents: this.#contents, memory: old.memory });
     const kept = keptNumbers(this.#numbering, numbering);
     try {

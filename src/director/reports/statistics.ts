@@ -115,14 +115,20 @@ export class StatisticsCollector {
    * @param address of a real server, alone
    */
   zero(name?: string, address?: string): void {
-    for (const [each, service] of this.#services) {
-      if (name === undefined || each === name) {
-        const realServers = [...service.destinations].filter(([key]) => address === undefined || key === address);
-        const all: Running[] = realServers.map(([, realServer]) => realServer);
-        for (const running of address === undefined ? [service, ...all] : all) {
-          Object.assign(running, begun());
-        }
+    if (name === undefined) {
+      for (const each of this.#services.keys()) {
+        this.zero(each);
       }
+      return;
+    }
+    const service = this.#services.get(name);
+    if (service === undefined) {
+      return;
+    }
+    const realServer = address === undefined ? undefined : service.destinations.get(address);
+    const all: Running[] = address === undefined ? [service, ...service.destinations.values()] : [];
+    for (const running of realServer === undefined ? all : [realServer]) {
+      Object.assign(running, begun());
     }
   }
 

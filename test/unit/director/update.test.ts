@@ -52,7 +52,7 @@ class Fake {
     };
     this.director = new Director({
       network: { link: () => DIRECTOR, interface: () => DIRECTOR, ownAddresses: () => [] },
-      resolver: { track: () => Promise.resolve(), resolutions: () => new Map(), pending: this.pending },
+      resolver: { track: () => Promise.resolve(), resolutions: () => new Map(), isPending: (address: string) => this.pending.includes(address) },
       dataPlane,
       overlays: new Overlays([this.drains]),
       log: pino({ level: 'silent' }),
