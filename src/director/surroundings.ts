@@ -51,6 +51,11 @@ export class Surroundings {
     };
   }
 
+  /** Returns a text that differs if the surroundings do. */
+  fingerprint({ interfaces, own, icmpLimits }: World): string {
+    return JSON.stringify([this.#resolver.version, interfaces, own, icmpLimits]);
+  }
+
   /** Returns the surroundings of another model, in which real servers that are new answer. */
   expectedFor(model: Model): World {
     const interfaces = model.interfaces.flatMap((name) => this.#network.interface(name) ?? []);

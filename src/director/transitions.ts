@@ -1,12 +1,14 @@
 /** Logs what changed from one round to the next: interfaces, real servers, warnings. */
 
 import type { Image } from '../image/index.js';
-import { type IpAddress, type Warning, warningText } from '../model/index.js';
+import { type Warning, warningText } from '../model/index.js';
 import type { Logger } from './log.js';
 
 export class Transitions {
   readonly #log: Logger;
   #states: ReadonlyMap<string, string> = new Map();
+  #services: Image['services'] = [];
+  #realServers: ReadonlyMap<string, string> = new Map();
   #warnings: ReadonlySet<string> = new Set();
 
   constructor(log: Logger) {
@@ -14,10 +16,14 @@ export class Transitions {
   }
 
   /** Logs each interface and real server whose state is new. @param interfaces by name, whether it is present */
-  logStates(interfaces: ReadonlyMap<string, boolean>, image: Image): void {
+  logStates(interfaces: ReadonlyMap<string, boolean>, { services }: Pick<Image, 'services'>): void {
+    const isSame =
+      services.length === this.#services.length && services.every((each, i) => each === this.#services[i]);
+    this.#services = services;
+    this.#realServers = isSame ? this.#realServers : realServerStates(services);
     const states = new Map([
       ...[...interfaces].map(([name, isPresent]) => [`interface ${name}`, isPresent ? 'present' : 'missing'] as const),
-      ...[...realServerStates(image)].map(([address, state]) => [`real server ${address}`, state] as const),
+      ...this.#realServers,
     ]);
     for (const [name, state] of states) {
       if (this.#states.get(name) !== state) {
@@ -40,9 +46,9 @@ export class Transitions {
   }
 }
 
-/** By address: "at 00:50:00:00:01:00", "local", "unresolved, …". */
-function realServerStates({ services }: Image): Map<IpAddress, string> {
-  const states = new Map<IpAddress, string>();
+/** By "real server 10.0.0.1": "at 00:50:00:00:01:00", "local", "unresolved, …". */
+function realServerStates(services: Image['services']): Map<string, string> {
+  const states = new Map<string, string>();
   for (const { destinations, routes } of services) {
     destinations.forEach(({ address }, i) => {
       const route = routes[i]!;
@@ -52,7 +58,7 @@ function realServerStates({ services }: Image): Map<IpAddress, string> {
           : route.action === 'none'
             ? `unresolved, ${route.reason}`
             : 'local';
-      states.set(address, state);
+      states.set(`real server ${address}`, state);
     });
   }
   return states;

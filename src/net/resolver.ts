@@ -62,6 +62,7 @@ export class Resolver implements Disposable {
   #tracked: ReadonlySet<IpAddress> = new Set();
   /** A resolution has changed since `onChange` or `resolutions` was called. */
   #changed = false;
+  #version = 0;
   #look: NodeJS.Timeout | undefined;
   #graceEnd: NodeJS.Timeout | undefined;
   #interfaces: readonly Interface[] = [];
@@ -161,6 +162,11 @@ export class Resolver implements Disposable {
     return this.#resolutions;
   }
 
+  /** Grows with each change of a resolution. */
+  get version(): number {
+    return this.#version;
+  }
+
   /** The resolutions as they were last returned, or a little later. */
   get latest(): ReadonlyMap<IpAddress, Resolution> {
     return this.#resolutions;
@@ -208,6 +214,7 @@ export class Resolver implements Disposable {
     const place = this.#places.get(address);
     if (place === undefined) {
       this.#resolutions.delete(address);
+      this.#version += 1;
       return;
     }
     const resolution = this.#resolution(address, place, now);
@@ -215,6 +222,7 @@ export class Resolver implements Disposable {
     if (before === undefined || !isSame(before, resolution)) {
       this.#resolutions.set(address, resolution);
       this.#changed = true;
+      this.#version += 1;
     }
   }
 
@@ -395,6 +403,7 @@ export class Resolver implements Disposable {
         set.delete(address);
       }
       this.#resolutions.delete(address);
+      this.#version += 1;
       if (place?.kind === 'neighbour') {
         left.push({ address, ifindex: place.ifindex });
       }

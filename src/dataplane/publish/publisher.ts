@@ -16,7 +16,7 @@ import {
   withGhosts,
 } from '../../image/index.js';
 import { synchronizeRcu } from '../../native/index.js';
-import { type Counters, readCounters } from '../counters.js';
+import { CounterReader, type Counters } from '../counters.js';
 import { flowNow } from '../flows/flows.js';
 import { PastTimeouts } from '../flows/past-timeouts.js';
 import { Pressure } from '../flows/pressure.js';
@@ -74,6 +74,7 @@ export class Publisher implements Disposable {
   #resting: Resting;
   #contents = new Contents();
   #grace: Promise<unknown> = Promise.resolve();
+  readonly #counters = new CounterReader();
   /** How full the flow tables are, and what follows for timeouts. */
   readonly pressure = new Pressure();
   #sweeps: Promise<unknown> = Promise.resolve();
@@ -183,7 +184,7 @@ export class Publisher implements Disposable {
   counters(): Counters {
     return this.#set === undefined
       ? { services: [], noService: {} }
-      : readCounters(this.#set.memory, this.#image, this.#numbering);
+      : this.#counters.read(this.#set.memory, this.#image, this.#numbering);
   }
 
   close(): void {
