@@ -3,8 +3,10 @@
 import { readFileSync } from 'node:fs';
 
 import { BeelineError, type Model } from '../model/index.js';
+import { parseConfigAside } from './aside.js';
 import { decodeText, parseConfig } from './parse.js';
 
+export { parseConfigAside } from './aside.js';
 export { EXAMPLE } from './example.js';
 export { type Origin, originOf } from './origin.js';
 export { ConfigError, parseConfig, type PlacedProblem } from './parse.js';
@@ -26,6 +28,17 @@ export function readConfig(path: string): Model {
 
 /** @throws BeelineError `CONFIG_UNREADABLE`; ConfigError */
 export function readConfigFile(path: string): ConfigFile {
+  const text = readText(path);
+  return { path, text, model: parseConfig(text, path) };
+}
+
+/** The same, but a large file is parsed in a thread of its own. */
+export async function readConfigFileAside(path: string): Promise<ConfigFile> {
+  const text = readText(path);
+  return { path, text, model: await parseConfigAside(text, path) };
+}
+
+function readText(path: string): string {
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(path);
@@ -37,8 +50,7 @@ export function readConfigFile(path: string): ConfigFile {
       { ...hintFor(code), cause: error },
     );
   }
-  const text = decodeText(bytes, path);
-  return { path, text, model: parseConfig(text, path) };
+  return decodeText(bytes, path);
 }
 
 function hintFor(code: string | undefined): { hint?: string } {
