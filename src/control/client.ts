@@ -4,7 +4,14 @@ import { connect, type Socket } from 'node:net';
 
 import { BeelineError } from '../model/index.js';
 import { encodeFrame, FrameDecoder, MAX_REPLY_BYTES, MAX_REQUEST_BYTES } from './frame.js';
-import { type Method, type Parameters, PROTOCOL_VERSION, type Reply, type ReplyError, type Results } from './protocol.js';
+import {
+  type Method,
+  type Parameters,
+  PROTOCOL_VERSION,
+  type Reply,
+  type ReplyError,
+  type Results,
+} from './protocol.js';
 
 /** How long to wait for a reply. The largest configurations take a few seconds to load. */
 const TIMEOUT_MS = 30_000;

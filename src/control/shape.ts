@@ -32,7 +32,14 @@ const FIXED: Readonly<Partial<Record<number, number>>> = {
   0xd4: 3,
 };
 /** The bytes of the length of texts and bytes, by their first byte. */
-const LENGTH_OF_TEXT: Readonly<Partial<Record<number, number>>> = { 0xc4: 1, 0xc5: 2, 0xc6: 4, 0xd9: 1, 0xda: 2, 0xdb: 4 };
+const LENGTH_OF_TEXT: Readonly<Partial<Record<number, number>>> = {
+  0xc4: 1,
+  0xc5: 2,
+  0xc6: 4,
+  0xd9: 1,
+  0xda: 2,
+  0xdb: 4,
+};
 /** The bytes of the count of lists and mappings, and the values of each entry. */
 const CONTAINERS: Readonly<Partial<Record<number, { readonly bytes: number; readonly values: 1 | 2 }>>> = {
   0xdc: { bytes: 2, values: 1 },

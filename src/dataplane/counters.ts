@@ -47,11 +47,7 @@ export class CounterReader {
   #last: LastReading | undefined;
 
   /** Returns the same object as before if nothing was counted since: thousands of real servers may have nothing to do. */
-  read(
-    memory: MapMemory,
-    of: Counted = { services: [], markEntries: [] },
-    numbering: Numbering,
-  ): Counters {
+  read(memory: MapMemory, of: Counted = { services: [], markEntries: [] }, numbering: Numbering): Counters {
     const highest = highestNumbers(numbering);
     const destinations = sumCounters(memory, 'destinationCounters', highest.destination + 1);
     const verdicts = sumCounters(memory, 'serviceVerdicts', highest.service + 1);

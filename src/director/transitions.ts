@@ -6,7 +6,7 @@ import type { Logger } from './log.js';
 
 export class Transitions {
   readonly #log: Logger;
-  #states: ReadonlyMap<string, string> = new Map();
+  #interfaces: ReadonlyMap<string, string> = new Map();
   #services: Image['services'] = [];
   #realServers: ReadonlyMap<string, string> = new Map();
   #warnings: ReadonlySet<string> = new Set();
@@ -17,21 +17,25 @@ export class Transitions {
 
   /** Logs each interface and real server whose state is new. @param interfaces by name, whether it is present */
   logStates(interfaces: ReadonlyMap<string, boolean>, { services }: Pick<Image, 'services'>): void {
-    const isSame =
-      services.length === this.#services.length && services.every((each, i) => each === this.#services[i]);
-    this.#services = services;
-    this.#realServers = isSame ? this.#realServers : realServerStates(services);
-    const states = new Map([
-      ...[...interfaces].map(([name, isPresent]) => [`interface ${name}`, isPresent ? 'present' : 'missing'] as const),
-      ...this.#realServers,
-    ]);
+    const states = new Map([...interfaces].map(([name, isPresent]) => [name, isPresent ? 'present' : 'missing']));
+    this.#logNew('interface', this.#interfaces, states);
+    this.#interfaces = states;
+    const isSame = services.length === this.#services.length && services.every((each, i) => each === this.#services[i]);
+    if (!isSame) {
+      this.#services = services;
+      const realServers = realServerStates(services);
+      this.#logNew('real server', this.#realServers, realServers);
+      this.#realServers = realServers;
+    }
+  }
+
+  #logNew(what: string, before: ReadonlyMap<string, string>, states: ReadonlyMap<string, string>): void {
     for (const [name, state] of states) {
-      if (this.#states.get(name) !== state) {
+      if (before.get(name) !== state) {
         const isBad = state === 'missing' || state.startsWith('unresolved');
-        this.#log[isBad ? 'warn' : 'info'](`${name}: ${state}`);
+        this.#log[isBad ? 'warn' : 'info'](`${what} ${name}: ${state}`);
       }
     }
-    this.#states = states;
   }
 
   /** Logs the warnings that the last round did not have. */
@@ -46,7 +50,7 @@ export class Transitions {
   }
 }
 
-/** By "real server 10.0.0.1": "at 00:50:00:00:01:00", "local", "unresolved, …". */
+/** By address: "at 00:50:00:00:01:00", "local", "unresolved, …". */
 function realServerStates(services: Image['services']): Map<string, string> {
   const states = new Map<string, string>();
   for (const { destinations, routes } of services) {
@@ -58,7 +62,7 @@ function realServerStates(services: Image['services']): Map<string, string> {
           : route.action === 'none'
             ? `unresolved, ${route.reason}`
             : 'local';
-      states.set(`real server ${address}`, state);
+      states.set(address, state);
     });
   }
   return states;

@@ -1,5 +1,7 @@
 /** Imports the rules that "ipvsadm -S" or "ipvsadm-save" printed, by running them on a director that is only a model. */
 
+import { Readable } from 'node:stream';
+
 import { type Environment, execute, type Names } from '../ipvsadm/index.js';
 import { OfflineDirector, restoreLines } from '../ipvsadm/offline.js';
 import type { Imported, Remark } from './result.js';
@@ -47,7 +49,7 @@ async function runRule(
     names,
     out: () => undefined,
     err: (text) => (printed += text),
-    input: nothing,
+    input: () => Readable.from([]) as AsyncIterable<string>,
     loopback: () => Promise.resolve([]),
   };
   const status = await execute(words, environment);
@@ -67,5 +69,3 @@ function withoutEngine(words: string[]): string[] {
   const at = words.findIndex((word) => word === '--pe' || word.startsWith('--pe='));
   return at < 0 ? words : words.filter((_, i) => i !== at && !(i === at + 1 && words[at] === '--pe'));
 }
-
-async function* nothing(): AsyncGenerator<string> {}

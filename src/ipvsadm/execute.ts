@@ -1,6 +1,7 @@
 /** Carries out ipvsadm's command lines on a director. Knows no socket and no terminal. */
 
 import { parseArguments } from './arguments.js';
+import type { Changes } from './changes.js';
 import type { Command } from './command.js';
 import type { Environment } from './environment.js';
 import { ExitStatus, Failure, failureOf, refusal } from './errors.js';
@@ -45,7 +46,7 @@ async function withWarnings(environment: Environment, run: (session: Session) =>
 class Session {
   readonly #environment: Environment;
   /** Loaded by the first change: listings start faster without. */
-  #changes: Promise<typeof import('./changes.js')> | undefined;
+  #changes: Promise<{ readonly Changes: typeof Changes }> | undefined;
   /** Warnings about changes. A set, so that each is printed once. */
   readonly #warnings = new Set<string>();
 
@@ -131,8 +132,8 @@ class Session {
         await printSaved(command.numeric, environment);
         return;
       default: {
-        const { Changes } = await (this.#changes ??= import('./changes.js'));
-        await new Changes(environment, this.#warnings).run(command);
+        const { Changes: Loaded } = await (this.#changes ??= import('./changes.js'));
+        await new Loaded(environment, this.#warnings).run(command);
       }
     }
   }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 
 import type { FlowReport, FlowsReport } from '../../src/control/index.js';
 import { type Director, type Environment, execute, type Names, parseServices } from '../../src/ipvsadm/index.js';
@@ -100,10 +101,9 @@ export interface Answer {
 }
 
 /** Yields a text as a stream that splits it anywhere. */
-export async function* piecesOf(text: string, size = 7): AsyncGenerator<string> {
-  for (let at = 0; at < text.length; at += size) {
-    yield text.slice(at, at + size);
-  }
+export function piecesOf(text: string, size = 7): AsyncIterable<string> {
+  const count = Math.ceil(text.length / size);
+  return Readable.from(Array.from({ length: count }, (_, i) => text.slice(i * size, (i + 1) * size)));
 }
 
 /** Runs one command line. */
