@@ -3,8 +3,10 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 
 import { BeelineError, type Model } from '../model/index.js';
+import { parseConfigAside } from './aside.js';
 import { decodeText, parseConfig } from './parse.js';
 
+export { parseConfigAside } from './aside.js';
 export { EXAMPLE } from './example.js';
 export { type Origin, originOf } from './origin.js';
 export { ConfigError, parseConfig, type PlacedProblem } from './parse.js';
@@ -29,7 +31,20 @@ export function readConfig(path: string): Model {
  *   next reload; commands read what is piped into them.
  * @throws BeelineError `CONFIG_UNREADABLE`; ConfigError
  */
-export function readConfigFile(path: string, kind: 'any' | 'regular' = 'any'): ConfigFile {
+export function readConfigFile(path: string, kind: FileKind = 'any'): ConfigFile {
+  const text = readText(path, kind);
+  return { path, text, model: parseConfig(text, path) };
+}
+
+/** The same, but a large file is parsed in a thread of its own. */
+export async function readConfigFileAside(path: string, kind: FileKind = 'any'): Promise<ConfigFile> {
+  const text = readText(path, kind);
+  return { path, text, model: await parseConfigAside(text, path) };
+}
+
+type FileKind = 'any' | 'regular';
+
+function readText(path: string, kind: FileKind): string {
   let bytes: Uint8Array;
   try {
     bytes = kind === 'any' ? readFileSync(path) : readRegularFile(path);
@@ -44,8 +59,7 @@ export function readConfigFile(path: string, kind: 'any' | 'regular' = 'any'): C
       { ...hintFor(code), cause: error },
     );
   }
-  const text = decodeText(bytes, path);
-  return { path, text, model: parseConfig(text, path) };
+  return decodeText(bytes, path);
 }
 
 /** @throws BeelineError `CONFIG_UNREADABLE`; errors of the file system */

@@ -4,7 +4,14 @@ import { connect, type Socket } from 'node:net';
 
 import { BeelineError } from '../model/index.js';
 import { encodeFrame, FrameDecoder, MAX_REPLY_BYTES, MAX_REQUEST_BYTES } from './frame.js';
-import { type Method, type Parameters, PROTOCOL_VERSION, type Reply, type Results } from './protocol.js';
+import {
+  type Method,
+  type Parameters,
+  PROTOCOL_VERSION,
+  type Reply,
+  type ReplyError,
+  type Results,
+} from './protocol.js';
 
 /** How long to wait for a reply. The largest configurations take a few seconds to load. */
 const TIMEOUT_MS = 30_000;
@@ -25,12 +32,17 @@ export async function request<Name extends Method>(
     const frame = encodeFrame({ version: PROTOCOL_VERSION, id: 1, method, parameters }, MAX_REQUEST_BYTES);
     const { error, result } = asReply(await exchange(socket, frame));
     if (error !== undefined) {
-      throw new BeelineError(error.code, error.message, error.hint === undefined ? {} : { hint: error.hint });
+      throw errorOf(error);
     }
     return result as Results[Name];
   } finally {
     socket.destroy();
   }
+}
+
+/** Returns the error that the daemon described. */
+export function errorOf({ code, message, hint }: ReplyError): BeelineError {
+  return new BeelineError(code, message, hint === undefined ? {} : { hint });
 }
 
 function asReply(value: unknown): Reply {

@@ -5,8 +5,11 @@ import * as pack from 'msgpackr/pack';
 
 import { BeelineError } from '../model/index.js';
 
-/** The largest requests are configuration files: ten thousand real servers, each with a comment, are 1 MB. */
-export const MAX_REQUEST_BYTES = 8 << 20;
+/**
+ * The largest requests are configuration files, of which ten thousand real servers, each with a comment, are 1 MB, and
+ * the edits of ipvsadm-restore: 65,534 real servers are 8 MB, and by IPv6 11.
+ */
+export const MAX_REQUEST_BYTES = 16 << 20;
 /** The largest replies are listings: ten thousand real servers are 2 MB. */
 export const MAX_REPLY_BYTES = 64 << 20;
 
@@ -36,18 +39,26 @@ export function encodeFrame(value: unknown, maxBytes: number): Buffer {
 /** Reads frames from the pieces of a stream. Holds at most one frame and a piece. */
 export class FrameDecoder {
   readonly #maxBytes: number;
+  readonly #check: (body: Uint8Array) => void;
   #pieces: Uint8Array[] = [];
   #held = 0;
   /** How many bytes the next step needs: a length, then a frame. */
   #wanted = LENGTH_BYTES;
 
-  constructor(maxBytes: number) {
+  /** @param check called with each frame before it is unpacked; an exception refuses it */
+  constructor(maxBytes: number, check: (body: Uint8Array) => void = () => undefined) {
     this.#maxBytes = maxBytes;
+    this.#check = check;
   }
 
   /** Whether the stream may end here, because it is not within a frame. */
   get isBetweenFrames(): boolean {
     return this.#held === 0;
+  }
+
+  /** The bytes of the frame that began, as far as they are known. */
+  get frameBytes(): number {
+    return this.#wanted;
   }
 
   /**
@@ -76,7 +87,9 @@ export class FrameDecoder {
       this.#held = rest.length;
       this.#wanted = complete ? LENGTH_BYTES : end;
       if (complete) {
-        yield decode(buffer.subarray(LENGTH_BYTES, end));
+        const body = buffer.subarray(LENGTH_BYTES, end);
+        this.#check(body);
+        yield decode(body);
       }
     }
   }

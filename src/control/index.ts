@@ -1,6 +1,6 @@
 /** The control socket as commands use it. The daemon's end is server.ts, which commands need not load. */
 
-export { isRunning, request } from './client.js';
+export { errorOf, isRunning, request } from './client.js';
 export { requireAtMost } from './limits.js';
 export type * from './protocol.js';
 export { MAX_EXPLAINED_BYTES, MAX_EXPLAINED_FRAMES, PROTOCOL_VERSION } from './protocol.js';

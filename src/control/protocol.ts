@@ -61,6 +61,12 @@ export interface Parameters {
   drainState: { service: string; realServer: IpAddress };
   stop: { detach: boolean };
   edit: { edit: Edit };
+  /** Edits that are made in this order and published together. One that is refused does not keep the others from it. */
+  edits: {
+    edits: readonly Edit[];
+    /** Packets see none of them before they see all. If there is no room for all, all are refused. */
+    atomic: boolean;
+  };
   /** The service whose statistics become zero; default: all services. */
   zero: { service?: AnyServiceKey | undefined };
   table: Record<string, never>;
@@ -84,6 +90,7 @@ export interface Results {
   drainState: DrainReport;
   stop: StopReport;
   edit: EditReport;
+  edits: EditsReport;
   zero: Record<string, never>;
   table: ServiceTable;
   explain: ExplainReport[];
@@ -504,6 +511,17 @@ export interface StopReport {
 export interface EditReport {
   /** Consequences that IPVS does not warn of, as text. */
   readonly warnings: readonly string[];
+}
+
+export interface EditsReport extends EditReport {
+  /** The edits that were refused, in their order. */
+  readonly refused: readonly RefusedEdit[];
+}
+
+export interface RefusedEdit {
+  /** Its place in the request. */
+  readonly index: number;
+  readonly error: ReplyError;
 }
 
 /** The figures of `ipvsadm --stats`, or the same per second. */

@@ -9,6 +9,8 @@ import {
   isIp,
   MAX_MARK,
   MAX_TIMEOUT,
+  markMatchName,
+  parseMarkMatch,
   PROTOCOLS,
   SCHEDULER_FLAGS,
   SCHEDULERS,
@@ -63,13 +65,10 @@ const destination = z.strictObject({
 
 const markRule = z.strictObject({
   mark,
-  match: z.strictObject({
-    protocol,
-    address,
-    prefixLength: z.int().min(0).max(128),
-    firstPort: port,
-    lastPort: port,
-  }),
+  match: z
+    .strictObject({ protocol, address, prefixLength: z.int().min(0).max(128), firstPort: port, lastPort: port })
+    // As a client's own parser does: prefix by family, no bits after it, ports in order.
+    .refine((match) => parseMarkMatch(markMatchName(match)) !== undefined, 'must be a match'),
 });
 
 const edit: z.ZodType<Edit> = z.discriminatedUnion('kind', [
@@ -117,6 +116,7 @@ export const parameterSchemas: { readonly [Name in Method]: z.ZodType<Parameters
   drainState: z.strictObject({ service: z.string(), realServer: address }),
   stop: z.strictObject({ detach: z.boolean() }),
   edit: z.strictObject({ edit }),
+  edits: z.strictObject({ edits: z.array(edit), atomic: z.boolean() }),
   zero: z.strictObject({ service: editKey.optional() }),
   table: z.strictObject({}),
   explain: z.strictObject({

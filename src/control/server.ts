@@ -8,6 +8,8 @@ import { BeelineError } from '../model/index.js';
 import { encodeFrame, FrameDecoder, MAX_REPLY_BYTES, MAX_REQUEST_BYTES } from './frame.js';
 import { type Method, type Parameters, PROTOCOL_VERSION, type ReplyError, type Results } from './protocol.js';
 import { parameterSchemas, requestSchema } from './schemas.js';
+import { checkRequest } from './shape.js';
+import { Turns } from './turns.js';
 
 /** One function for each method. An exception becomes the error of the reply. */
 export type Handlers = {
@@ -21,17 +23,34 @@ export interface ServerOptions {
   readonly onError: (error: unknown) => void;
   /** Called when a client breaks the protocol. */
   readonly onWrongClient?: (error: BeelineError) => void;
+  /** How long a frame may take to arrive; only tests give another one. */
+  readonly frameMs?: number;
 }
 
 /** How long a connection may be silent before the server ends it. */
 const IDLE_MS = 60_000;
-const MAX_CONNECTIONS = 64;
+/** How long a client has to send a frame that it began, and to read a reply: not for a byte, but for the whole. */
+const FRAME_MS = 10_000;
+const REPLY_MS = 30_000;
+/** Requests that are handled at once. Others wait, but for those that end the daemon. */
+const REQUESTS_AT_ONCE = 64;
+const NEVER_WAITS = 'stop';
+/** Frames of more than so many bytes are received a few at a time. */
+const LARGE_BYTES = 64 << 10;
+const LARGE_AT_ONCE = 4;
 /** How long a client has to read its last reply before the server ends the connection. */
 const HANG_UP_MS = 1_000;
 
 interface Connection {
   /** Resolves when the request that is being handled is answered. */
   answering: Promise<void>;
+  /** Its client was refused: what it sends is ignored. */
+  isOver: boolean;
+  /** Runs while a frame has begun and is not whole. */
+  frameTimer?: NodeJS.Timeout | undefined;
+  /** Whether it has, or waits for, its turn to send a large frame, and what ends that. */
+  hasLarge?: boolean;
+  endLarge: () => void;
 }
 
 /** Serves root alone: the mode of the socket is 0600, in a folder of mode 0700. */
@@ -39,10 +58,14 @@ export class ControlServer {
   readonly #options: ServerOptions;
   readonly #server: Server;
   readonly #connections = new Map<Socket, Connection>();
+  readonly #requests = new Turns(REQUESTS_AT_ONCE);
+  readonly #large = new Turns(LARGE_AT_ONCE);
+  readonly #frameMs: number;
   #closing = false;
 
   private constructor(options: ServerOptions) {
     this.#options = options;
+    this.#frameMs = options.frameMs ?? FRAME_MS;
     // A client may end its side and then wait for the replies.
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
       void this.#serve(socket);
@@ -95,31 +118,34 @@ export class ControlServer {
 
   /** Handles one request after another: none is read before the reply to the last one is sent. */
   async #serve(socket: Socket): Promise<void> {
-    const connection: Connection = { answering: Promise.resolve() };
-    const isOneTooMany = this.#connections.size >= MAX_CONNECTIONS;
+    const connection: Connection = { answering: Promise.resolve(), isOver: false, endLarge: () => undefined };
     this.#connections.set(socket, connection);
     socket.setTimeout(IDLE_MS, () => socket.destroy());
-    socket.on('close', () => this.#connections.delete(socket));
+    socket.on('close', () => {
+      clearTimeout(connection.frameTimer);
+      connection.endLarge();
+      this.#connections.delete(socket);
+    });
     // The client went away. Its request is handled all the same.
     socket.on('error', () => socket.destroy());
-    if (isOneTooMany) {
-      await this.#refuse(
-        socket,
-        new BeelineError('CONTROL_CLOSED', `the daemon has ${MAX_CONNECTIONS} connections, and takes no more`, {
-          hint: 'Try again when other commands have ended.',
-        }),
-      );
-      return;
-    }
-    const decoder = new FrameDecoder(MAX_REQUEST_BYTES);
+    const decoder = new FrameDecoder(MAX_REQUEST_BYTES, checkRequest);
     try {
       for await (const piece of socket.iterator({ destroyOnReturn: false })) {
         for (const value of decoder.push(piece as Uint8Array)) {
-          if (this.#closing) {
+          clearTimeout(connection.frameTimer);
+          connection.frameTimer = undefined;
+          if (this.#closing || connection.isOver) {
             return;
           }
           connection.answering = this.#answer(socket, value);
           await connection.answering;
+          connection.endLarge();
+        }
+        if (!decoder.isBetweenFrames) {
+          await this.#awaitRest(socket, connection, decoder);
+        }
+        if (connection.isOver) {
+          return;
         }
       }
       if (!decoder.isBetweenFrames) {
@@ -129,12 +155,39 @@ export class ControlServer {
     } catch (error) {
       if (error instanceof BeelineError) {
         // The beginning of the next frame is unknown.
+        connection.isOver = true;
         await this.#refuse(socket, error);
       } else if (!socket.destroyed) {
         this.#options.onError(error);
         socket.destroy();
       }
+    } finally {
+      clearTimeout(connection.frameTimer);
+      connection.endLarge();
     }
+  }
+
+  /** Gives a client time for the rest of a frame. If that is large, waits for its turn before more is read. */
+  async #awaitRest(socket: Socket, connection: Connection, decoder: FrameDecoder): Promise<void> {
+    if (connection.hasLarge !== true && decoder.frameBytes > LARGE_BYTES) {
+      clearTimeout(connection.frameTimer);
+      connection.frameTimer = undefined;
+      connection.hasLarge = true;
+      const end = await this.#large.take();
+      connection.endLarge = () => {
+        connection.hasLarge = false;
+        end();
+      };
+      if (socket.destroyed) {
+        connection.endLarge();
+        return;
+      }
+    }
+    connection.frameTimer ??= setTimeout(() => {
+      connection.isOver = true;
+      const message = `a frame did not arrive as a whole within ${this.#frameMs / 1000} s`;
+      void this.#refuse(socket, new BeelineError('CONTROL_FRAME', message));
+    }, this.#frameMs);
   }
 
   async #refuse(socket: Socket, error: BeelineError): Promise<void> {
@@ -174,7 +227,12 @@ export class ControlServer {
       throw new BeelineError('CONTROL_METHOD', `wrong parameters for "${method}"`, { cause: checked.error });
     }
     const handler = this.#options.handlers[method] as (parameters: unknown) => Promise<unknown>;
-    return handler(checked.data);
+    const endTurn = method === NEVER_WAITS ? undefined : await this.#requests.take();
+    try {
+      return await handler(checked.data);
+    } finally {
+      endTurn?.();
+    }
   }
 
   #describe(error: unknown): ReplyError {
@@ -199,7 +257,9 @@ async function send(socket: Socket, id: number, outcome: { result: unknown } | {
     return;
   }
   await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => socket.destroy(), REPLY_MS);
     const done = (): void => {
+      clearTimeout(timer);
       socket.off('drain', done).off('close', done);
       resolve();
     };

@@ -31,18 +31,54 @@ export interface Counters {
   readonly noService: Readonly<Partial<Record<VerdictName, number>>>;
 }
 
+type Counted = Pick<Image, 'services' | 'markEntries'>;
+
+/** The last reading, and all that it follows from. */
+interface LastReading {
+  readonly of: Counted;
+  readonly numbering: Numbering;
+  readonly destinations: Float64Array;
+  readonly verdicts: Float64Array;
+  readonly counters: Counters;
+}
+
 /** Reads all counters, without a system call. */
-export function readCounters(
-  memory: MapMemory,
-  { services, markEntries }: Pick<Image, 'services' | 'markEntries'> = { services: [], markEntries: [] },
+export class CounterReader {
+  #last: LastReading | undefined;
+
+  /** Returns the same object as before if nothing was counted since: thousands of real servers may have nothing to do. */
+  read(memory: MapMemory, of: Counted = { services: [], markEntries: [] }, numbering: Numbering): Counters {
+    const highest = highestNumbers(numbering);
+    const destinations = sumCounters(memory, 'destinationCounters', highest.destination + 1);
+    const verdicts = sumCounters(memory, 'serviceVerdicts', highest.service + 1);
+    const last = this.#last;
+    if (
+      last?.of.services === of.services &&
+      last.of.markEntries === of.markEntries &&
+      last.numbering === numbering &&
+      isSameSum(last.destinations, destinations) &&
+      isSameSum(last.verdicts, verdicts)
+    ) {
+      return last.counters;
+    }
+    const counters = countersFrom(of, numbering, destinations, verdicts);
+    this.#last = { of, numbering, destinations, verdicts, counters };
+    return counters;
+  }
+}
+
+function isSameSum(a: Float64Array, b: Float64Array): boolean {
+  return a.length === b.length && a.every((sum, i) => sum === b[i]);
+}
+
+function countersFrom(
+  { services, markEntries }: Counted,
   numbering: Numbering,
+  destinations: Float64Array,
+  verdicts: Float64Array,
 ): Counters {
-  const highest = highestNumbers(numbering);
-  const destinations = sumCounters(memory, 'destinationCounters', highest.destination + 1);
-  const verdicts = sumCounters(memory, 'serviceVerdicts', highest.service + 1);
   const field = (number: number, { offset }: { offset: number }): number =>
     destinations[(number * layout.counter.byteLength + offset) / 8]!;
-
   return {
     services: services.map(({ name, destinations: ofService }) => {
       const numbers = numbering.get(name)!;

@@ -12,9 +12,12 @@ const REMOVED_MS = 2_000;
 /** The same when its service was removed and is back without it: a script adds real servers one after another. */
 const REBUILT_MS = 10_000;
 
+const NONE: ReadonlyMap<IpAddress, number> = new Map();
+
 /** What is known of a service whose flows may wait. */
 interface Known {
-  /** The destinations that it has. */
+  /** The destinations that it has, and their addresses. */
+  readonly destinations: CompiledService['destinations'];
   readonly own: ReadonlySet<IpAddress>;
   /** Those that left: until when their flows wait, in milliseconds. */
   readonly left: ReadonlyMap<IpAddress, number>;
@@ -44,10 +47,13 @@ export class Leaving {
     const next = new Map<string, Known>();
     const services = image.services.map((compiled) => {
       const { name, service, destinations } = compiled;
-      const own = new Set(destinations.map(({ address }) => address));
+      const before = this.#known?.get(name);
+      const isSame = before?.destinations === destinations;
+      const own = isSame ? before.own : new Set(destinations.map(({ address }) => address));
       const waits = service.unresolved !== 'move' && service.onePacket !== true && this.#known !== undefined;
-      const left = waits ? this.#leftOf(name, own, numbering, now) : new Map<IpAddress, number>();
-      next.set(name, { own, left });
+      const none = !waits || (isSame && before.left.size === 0);
+      const left = none ? NONE : this.#leftOf(name, own, numbering, now);
+      next.set(name, { destinations, own, left });
       return this.#applyTo(compiled, [...left.keys()]);
     });
     this.#next = next;

@@ -5,7 +5,7 @@ import * as layout from '../layout/index.js';
 import type { XdpMode } from '../libbpf/index.js';
 import { type IpAddress, isMac, type MacAddress } from '../model/index.js';
 import { attachedMode } from './attach.js';
-import { type Counters, readCounters } from './counters.js';
+import { CounterReader, type Counters } from './counters.js';
 import { type FlowCounts, readFlowCounts } from './flows/flows.js';
 import { MapSet } from './maps/map-set.js';
 import { readNumbering } from './maps/numbers.js';
@@ -86,7 +86,7 @@ export class Leftovers implements Disposable {
 
   /** @param image of services that are all in the numbering */
   counters(image: Pick<Image, 'services' | 'markEntries'>): Counters {
-    return readCounters(this.#set.memory, image, this.numbering);
+    return new CounterReader().read(this.#set.memory, image, this.numbering);
   }
 
   /** @param services that are all in the numbering */

@@ -8,7 +8,7 @@ export type Reading = ServiceCounters | undefined;
 
 /** Returns whether packets came for a service between two readings, as far as its real servers are in both. */
 export function cameBetween(before: Reading, after: Reading): boolean {
-  if (before === undefined || after === undefined) {
+  if (before === undefined || after === undefined || before === after) {
     return false;
   }
   const then = packetsOf(before);

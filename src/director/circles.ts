@@ -101,6 +101,9 @@ export function otherDirectors(
   { services, directors: macs }: Pick<Image, 'services' | 'directors'>,
   { directors = [] }: Pick<Model, 'directors'>,
 ): Warning[] {
+  if (directors.length === 0 && macs.length === 0) {
+    return [];
+  }
   return directorsAsRealServers(
     services.map(({ name, destinations, routes }) => ({
       service: name,

@@ -7,7 +7,7 @@ import type { Handlers } from '../control/index.js';
 import { ControlServer } from '../control/server.js';
 import { DataPlane, DIRECTOR_OBJECT, ensurePinDirectory, EXPLAIN_OBJECT } from '../dataplane/index.js';
 import type { Instance } from '../model/index.js';
-import { Network, type NetworkChange, Resolver } from '../net/index.js';
+import { Network, type OnNetworkChange, Resolver } from '../net/index.js';
 import { Announcer } from './announcer.js';
 import { ConfigurationCommands } from './changes/configuration-commands.js';
 import { DrainCommands } from './changes/drain-commands.js';
@@ -69,10 +69,10 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   preflight();
   const file = readConfigFile(configPath, 'regular');
   let onRound = (): void => undefined;
-  let onNetworkChange: (change: NetworkChange) => void = () => undefined;
+  let onNetworkChange: OnNetworkChange = () => undefined;
   using network = await Network.open(
-    (change) => {
-      onNetworkChange(change);
+    (change, address) => {
+      onNetworkChange(change, address);
     },
     {
       onTrouble: (error) => {
@@ -105,6 +105,12 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     },
     keep: (model, changes) => unsaved.record(model, changes),
   });
+  // No round may come before the first, but that needs to know who answered.
+  onNetworkChange = (change, address) => {
+    if (change === 'neighbours') {
+      resolver.notice(address);
+    }
+  };
   const parts = { network, resolver, dataPlane, stores, unsaved, drains, director };
   await start(parts, file);
   onNetworkChange = followNetwork(director, resolver);
@@ -271,11 +277,11 @@ function listen({ socketPath }: Instance, handlers: Handlers, log: Logger): Prom
 }
 
 /** Returns the listener for changes of the network. */
-function followNetwork(director: Director, resolver: Resolver): (change: NetworkChange) => void {
+function followNetwork(director: Director, resolver: Resolver): OnNetworkChange {
   let timer: NodeJS.Timeout | undefined;
-  return (change) => {
+  return (change, address) => {
     if (change === 'neighbours') {
-      director.touch();
+      resolver.notice(address);
       return;
     }
     timer ??= setTimeout(() => {

@@ -5,7 +5,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { InterfaceReport } from '../control/index.js';
 import type { DataPlane, FlowStatistics } from '../dataplane/index.js';
 import { compile, type Image, withGhosts, withoutLeaving } from '../image/index.js';
-import { BeelineError, keepUnchanged, type Model, type Warning } from '../model/index.js';
+import { BeelineError, keepUnchanged, type Model, type Warning, type World } from '../model/index.js';
+import { bootTimeMs } from '../native/index.js';
 import type { Network, Resolver } from '../net/index.js';
 import { Attachments } from './attachments.js';
 import { type ModelChange, type Prepare, UpdateQueue } from './changes/update-queue.js';
@@ -67,6 +68,10 @@ export class Director {
   #models: Models = { desired: NO_MODEL, effective: NO_MODEL, lasting: NO_MODEL };
   #rounds: Promise<unknown> = Promise.resolve();
   #roundQueued = false;
+  /** The round that is queued is for nothing but to look whether something changed. */
+  #isRecheck = false;
+  /** The surroundings of the last round that succeeded. */
+  #surveyed: string | undefined;
   #retry: NodeJS.Timeout | undefined;
   #stopped = false;
   readonly #failure: Lasting;
@@ -83,7 +88,9 @@ export class Director {
     };
     this.#sweeper = new Sweeper({ dataPlane, overlays, log, onChange });
     this.#updates = new UpdateQueue({ overlays, commit: (prepare) => this.#commit(prepare), keep });
-    this.#recheck = setInterval(onChange, RECHECK_MS);
+    this.#recheck = setInterval(() => {
+      this.#touch(true);
+    }, RECHECK_MS);
   }
 
   /** The models of the last round: what packets follow now, and what it was made from. */
@@ -180,12 +187,32 @@ export class Director {
    * @throws BeelineError what the change throws, and what publishing throws; `CONTROL_CLOSED` after `stop`
    */
   async update(change: ModelChange): Promise<Model> {
+    const [outcome] = await this.updateAll([change], false);
+    if (outcome!.status === 'rejected') {
+      throw outcome!.reason;
+    }
+    return outcome!.value;
+  }
+
+  /**
+   * The same for several changes, in this order. One that is refused does not keep the others from being made.
+   *
+   * @param atomic packets see none before they see all; if the tables have no room for all, all are refused
+   * @throws BeelineError `CONTROL_CLOSED` after `stop`
+   */
+  async updateAll(changes: readonly ModelChange[], atomic: boolean): Promise<PromiseSettledResult<Model>[]> {
     this.#requireRunning();
-    return new Promise((resolve, reject) => {
-      if (this.#updates.add({ ...change, resolve, reject }) === 1) {
-        void this.#enqueue(() => this.#updates.run());
-      }
-    });
+    const waiting: Parameters<UpdateQueue['add']>[0][number][] = [];
+    const outcomes = changes.map(
+      (change) =>
+        new Promise<Model>((resolve, reject) => {
+          waiting.push({ ...change, resolve, reject });
+        }),
+    );
+    if (this.#updates.add(waiting, atomic) === 0) {
+      void this.#enqueue(() => this.#updates.run());
+    }
+    return Promise.allSettled(outcomes);
   }
 
   /**
@@ -207,13 +234,19 @@ export class Director {
 
   /** Starts a round soon, one for any number of calls: the surroundings may have changed. */
   touch(): void {
+    this.#touch(false);
+  }
+
+  /** @param isRecheck nothing is known to have changed */
+  #touch(isRecheck: boolean): void {
+    this.#isRecheck = isRecheck && (this.#isRecheck || !this.#roundQueued);
     if (this.#roundQueued || this.#stopped) {
       return;
     }
     this.#roundQueued = true;
     void this.#enqueue(async () => {
       this.#roundQueued = false;
-      await this.#roundOrRetry();
+      await this.#roundOrRetry(this.#isRecheck);
     });
   }
 
@@ -258,13 +291,13 @@ export class Director {
     }
   }
 
-  async #roundOrRetry(): Promise<void> {
+  async #roundOrRetry(isRecheck: boolean): Promise<void> {
     if (this.#stopped) {
       return;
     }
     clearTimeout(this.#retry);
     try {
-      await this.#round();
+      await this.#round(isRecheck);
     } catch (error) {
       this.#failure.fail(error, 'could not bring the data path up to date; trying again');
       this.#retry = setTimeout(() => {
@@ -274,31 +307,53 @@ export class Director {
   }
 
   /** Publishes what changed, attaches the program where it is missing, detaches it where it is not asked for any more. */
-  async #round(): Promise<void> {
+  async #round(isRecheck = false): Promise<void> {
     this.#options.upkeep?.mend();
     try {
-      await this.#bringUpToDate();
+      await this.#follow(isRecheck);
     } finally {
       this.#options.onRound?.();
     }
   }
 
-  async #bringUpToDate(): Promise<void> {
-    const { dataPlane, network, overlays } = this.#options;
+  async #follow(isRecheck: boolean): Promise<void> {
+    const { overlays } = this.#options;
     const world = await this.#surroundings.survey(this.#desired);
     const models = overlays.modelsOf(this.#desired);
+    const surveyed = this.#surroundings.fingerprint(world);
+    if (!(isRecheck && surveyed === this.#surveyed && this.#isPublished(models))) {
+      this.#surveyed = undefined;
+      await this.#bringUpToDate(models, world);
+      this.#surveyed = surveyed;
+    }
+    this.#attachments.follow(world.interfaces, models.effective.mode);
+    this.#failure.succeed();
+    const warnings = await this.#options.watch?.settle(this.#attachments.inUse, this.#desired);
+    this.#transitions.logWarnings(warnings ?? []);
+  }
+
+  /** Whether packets follow these models, in the surroundings of the last round, and nothing is due. */
+  #isPublished({ desired, effective }: Models): boolean {
+    const { dataPlane } = this.#options;
+    return (
+      desired === this.#models.desired &&
+      effective === this.#models.effective &&
+      dataPlane.image !== undefined &&
+      !dataPlane.isDue &&
+      bootTimeMs() < dataPlane.movesUntil
+    );
+  }
+
+  async #bringUpToDate(models: Models, world: World): Promise<void> {
+    const { dataPlane, network, overlays } = this.#options;
     // Before packets follow, so that the next daemon knows why they do.
     await overlays.keep();
     const image = await dataPlane.withPast(compile(models.effective, world));
-    const { interfaces, mode } = models.effective;
+    const { interfaces } = models.effective;
     const presence = new Map(interfaces.map((name) => [name, network.link(name) !== undefined]));
     this.#transitions.logStates(presence, { ...image, services: image.services.map(withoutLeaving) });
     await this.#publish(image);
     this.#models = models;
-    this.#attachments.follow(world.interfaces, mode);
-    this.#failure.succeed();
-    const warnings = await this.#options.watch?.settle(this.#attachments.inUse, this.#desired);
-    this.#transitions.logWarnings(warnings ?? []);
   }
 
   async #publish(image: Image): Promise<void> {

@@ -21,6 +21,8 @@ const SETTLE_STEP_MS = 20;
 export class Surroundings {
   readonly #network: Network;
   readonly #resolver: Resolver;
+  /** The last model whose real servers were looked for, and their addresses. */
+  #asked: { readonly model: Model; readonly addresses: ReadonlySet<IpAddress> } | undefined;
 
   constructor(network: Network, resolver: Resolver) {
     this.#network = network;
@@ -38,15 +40,9 @@ export class Surroundings {
   }
 
   /** Has a model's real servers resolved, and returns what is known at this moment. */
-  async survey({ interfaces: names, directors = [], ...model }: Model): Promise<World> {
-    const interfaces = names.flatMap((name) => this.#network.interface(name) ?? []);
-    const addresses = [
-      ...allServices(model).flatMap(({ destinations }) =>
-        destinations.flatMap(({ address, mac }) => (mac === undefined ? address : [])),
-      ),
-      ...directors.filter((each): each is IpAddress => !isMac(each)),
-    ];
-    await this.#resolver.track(addresses, interfaces);
+  async survey(model: Model): Promise<World> {
+    const interfaces = model.interfaces.flatMap((name) => this.#network.interface(name) ?? []);
+    await this.#resolver.track(this.#addressesOf(model), interfaces);
     return {
       interfaces,
       resolutions: this.#resolver.resolutions(),
@@ -55,22 +51,45 @@ export class Surroundings {
     };
   }
 
+  /** Returns a text that differs if the surroundings do. */
+  fingerprint({ interfaces, own, icmpLimits }: World): string {
+    return JSON.stringify([this.#resolver.version, interfaces, own, icmpLimits]);
+  }
+
   /** Returns the surroundings of another model, in which real servers that are new answer. */
   expectedFor(model: Model): World {
     const interfaces = model.interfaces.flatMap((name) => this.#network.interface(name) ?? []);
-    const [resolutions, own] = [this.#resolver.resolutions(), this.#network.ownAddresses()];
+    const [resolutions, own] = [this.#resolver.latest, this.#network.ownAddresses()];
     return withNewcomers({ interfaces, resolutions, own, icmpLimits: readIcmpLimits() }, model);
   }
 
+  /** The addresses that are looked for: the same set for the same model. */
+  #addressesOf(model: Model): ReadonlySet<IpAddress> {
+    if (this.#asked?.model !== model) {
+      const addresses = new Set<IpAddress>();
+      for (const { destinations } of allServices(model)) {
+        for (const { address, mac } of destinations) {
+          if (mac === undefined) {
+            addresses.add(address);
+          }
+        }
+      }
+      model.directors?.filter((each) => !isMac(each)).forEach((each) => addresses.add(each));
+      this.#asked = { model, addresses };
+    }
+    return this.#asked.addresses;
+  }
+
   /** The addresses that were looked for until now. */
-  get known(): ReadonlyMap<IpAddress, unknown> {
-    return this.#resolver.resolutions();
+  get known(): ReadonlySet<IpAddress> {
+    return this.#asked?.addresses ?? new Set();
   }
 
   /** Gives real servers time to answer, so that the next publication has all of them. */
   async settle(matters: (address: IpAddress) => boolean = () => true): Promise<void> {
     const deadline = performance.now() + SETTLE_MS;
-    while (this.#resolver.pending.some(matters) && performance.now() < deadline) {
+    const awaited = [...this.known].filter(matters);
+    while (awaited.some((address) => this.#resolver.isPending(address)) && performance.now() < deadline) {
       await sleep(SETTLE_STEP_MS);
     }
   }

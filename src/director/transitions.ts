@@ -1,7 +1,7 @@
 /** Logs what changed from one round to the next: interfaces, real servers, warnings. */
 
 import type { Image } from '../image/index.js';
-import { type IpAddress, type Warning, warningText } from '../model/index.js';
+import { type Warning, warningText } from '../model/index.js';
 import type { Logger } from './log.js';
 
 /** The most changes of one kind that are logged one by one. */
@@ -14,6 +14,8 @@ export class Transitions {
   readonly #log: Logger;
   /** By name, the states that were told since it was well: the reason of a failure may change to and fro. */
   #told: ReadonlyMap<string, ReadonlySet<string>> = new Map();
+  #interfaces: ReadonlyMap<string, boolean> = new Map();
+  #services: Image['services'] = [];
   #warnings: ReadonlySet<string> = new Set();
 
   constructor(log: Logger) {
@@ -21,10 +23,19 @@ export class Transitions {
   }
 
   /** Logs each interface and real server whose state is new. @param interfaces by name, whether it is present */
-  logStates(interfaces: ReadonlyMap<string, boolean>, image: Image): void {
+  logStates(interfaces: ReadonlyMap<string, boolean>, { services }: Pick<Image, 'services'>): void {
+    const isSame =
+      interfaces.size === this.#interfaces.size &&
+      [...interfaces].every(([name, isPresent]) => this.#interfaces.get(name) === isPresent) &&
+      services.length === this.#services.length &&
+      services.every((each, i) => each === this.#services[i]);
+    if (isSame) {
+      return;
+    }
+    [this.#interfaces, this.#services] = [interfaces, services];
     const states = new Map([
       ...[...interfaces].map(([name, isPresent]) => [`interface ${name}`, isPresent ? 'present' : 'missing'] as const),
-      ...[...realServerStates(image)].map(([address, state]) => [`real server ${address}`, state] as const),
+      ...[...realServerStates(services)].map(([address, state]) => [`real server ${address}`, state] as const),
     ]);
     const changed = [...states].filter(([name, state]) => this.#told.get(name)?.has(state) !== true);
     for (const alike of groupBy(changed, kindOf).values()) {
@@ -92,8 +103,8 @@ function groupBy(changes: readonly Change[], keyOf: (change: Change) => string):
 }
 
 /** By address: "at 00:50:00:00:01:00", "local", "unresolved, …". */
-function realServerStates({ services }: Image): Map<IpAddress, string> {
-  const states = new Map<IpAddress, string>();
+function realServerStates(services: Image['services']): Map<string, string> {
+  const states = new Map<string, string>();
   for (const { destinations, routes } of services) {
     destinations.forEach(({ address }, i) => {
       const route = routes[i]!;

@@ -15,12 +15,16 @@ export function ownVlans(
   if (vlans !== undefined) {
     return vlans ? 'all' : [];
   }
-  const configured = services.flatMap(({ destinations, routes }) => [
-    ...destinations.map((destination) => destination.vlan),
-    ...routes.map((route) => (route.action === 'forward' ? route.vlan : undefined)),
-  ]);
+  const configured: Vlan[] = [];
+  for (const { destinations, routes } of services) {
+    destinations.forEach(({ vlan }, i) => {
+      const route = routes[i]!;
+      const tagged = route.action === 'forward' ? route.vlan : undefined;
+      configured.push(...(vlan === undefined ? [] : [vlan]), ...(tagged === undefined ? [] : [tagged]));
+    });
+  }
   const devices = interfaces.flatMap(({ above = [] }) => above.flatMap(({ vlan }) => (vlan ? [vlan] : [])));
-  const all = [...configured.flatMap((vlan) => (vlan === undefined ? [] : [tagsOf(vlan)])), ...devices];
+  const all = [...configured.map(tagsOf), ...devices];
   return [...new Map(all.map((tags) => [JSON.stringify(tags), tags])).values()];
 }
 

@@ -1,5 +1,7 @@
 /** Imports the rules that "ipvsadm -S" or "ipvsadm-save" printed, by running them on a director that is only a model. */
 
+import { Readable } from 'node:stream';
+
 import { type Environment, execute, type Names } from '../ipvsadm/index.js';
 import { OfflineDirector, restoreLines } from '../ipvsadm/offline.js';
 import type { Imported, Remark } from './result.js';
@@ -47,7 +49,7 @@ async function runRule(
     names,
     out: () => undefined,
     err: (text) => (printed += text),
-    input: () => Promise.resolve(''),
+    input: () => Readable.from([]) as AsyncIterable<string>,
     loopback: () => Promise.resolve([]),
   };
   const status = await execute(words, environment);

@@ -15,7 +15,7 @@ import {
 import type { Command, DestinationArgument, PolicyArgument, ServiceArgument } from './command.js';
 import type { Environment } from './environment.js';
 import { type Failure, failureOf, NO_SCHEDULER, NOT_UNICAST, refusal } from './errors.js';
-import { existingKey, findService, newKey } from './keys.js';
+import { existingKey, newKey } from './keys.js';
 
 /** A command that changes the director. */
 export type Change = Extract<
@@ -27,16 +27,12 @@ export type Change = Extract<
 
 export class Changes {
   readonly #environment: Environment;
-  /** A set, so that each warning is printed once. */
-  readonly #warnings = new Set<string>();
+  readonly #warnings: Set<string>;
 
-  constructor(environment: Environment) {
+  /** @param warnings warnings about changes are added here */
+  constructor(environment: Environment, warnings: Set<string>) {
     this.#environment = environment;
-  }
-
-  /** Warnings about the changes so far. */
-  get warnings(): ReadonlySet<string> {
-    return this.#warnings;
+    this.#warnings = warnings;
   }
 
   /** @throws Failure; BeelineError */
@@ -110,7 +106,7 @@ export class Changes {
 
   /** Returns why a service cannot be added or edited: it exists already, or does not exist. Undefined: it can. */
   async #mismatch(kind: 'add-service' | 'edit-service', service: AnyServiceKey): Promise<Failure | undefined> {
-    const exists = findService(await this.#environment.director.table(), service) !== undefined;
+    const exists = await this.#environment.director.has(service);
     if (exists === (kind === 'edit-service')) {
       return undefined;
     }
@@ -148,7 +144,7 @@ export class Changes {
     const servicePort = isMarkKey(service) ? 0 : service.port;
     if (kind === 'delete-server') {
       if (servicePort !== port && !isMarkKey(service)) {
-        const exists = findService(await this.#environment.director.table(), service) !== undefined;
+        const exists = await this.#environment.director.has(service);
         throw failureOf(new BeelineError(exists ? 'DESTINATION_UNKNOWN' : 'SERVICE_UNKNOWN', ''), 'destination');
       }
       await this.#edit({ kind: 'delete-destination', service, address }, 'destination');

@@ -6,6 +6,7 @@ import { usage } from './errors.js';
 import type { TunnelType } from './legality.js';
 import type { Names, ProtocolName } from './names.js';
 import type { CommandName, OptionName, Word } from './options.js';
+import type * as Values from './values.js';
 
 /** The values of the options so far; ipvsadm's struct ipvs_command_entry. */
 export interface Entry {
@@ -31,7 +32,8 @@ export interface Entry {
 /** IP_VS_TEMPLATE_TIMEOUT (net/ip_vs.h), in seconds. */
 const DEFAULT_PERSISTENCE = 360;
 /** Loads the parsers of values. Listings, which must start fast, need none of them. */
-const values = () => import('./values.js');
+let loaded: Promise<typeof Values> | undefined;
+const values = (): Promise<typeof Values> => (loaded ??= import('./values.js'));
 
 /** The mask that tells every client from every other. */
 export const ALL_BITS = ip('255.255.255.255');

@@ -4,7 +4,8 @@ import { parseArguments } from './arguments.js';
 import type { Changes } from './changes.js';
 import type { Command } from './command.js';
 import type { Environment } from './environment.js';
-import { ExitStatus, Failure, failureOf, refusal, tryHelp } from './errors.js';
+import { ExitStatus, Failure, failureOf, refusal } from './errors.js';
+import type { Lines } from './lines.js';
 import { printConnections, printSaved, printServices } from './list.js';
 import { formatTimeouts } from './listing.js';
 
@@ -18,14 +19,17 @@ export async function execute(words: readonly string[], environment: Environment
   return withWarnings(environment, (session) => session.run(words));
 }
 
-/** Runs ipvsadm-restore: removes all services, then reads commands. Lines that begin with "#" are comments. */
+/**
+ * Runs ipvsadm-restore: removes all services, then runs commands. Packets see the services of before, or those of after.
+ * Lines that begin with "#" are comments.
+ */
 export async function clearAndRestore(environment: Environment): Promise<number> {
-  const text = await environment.input();
-  const rules = text.replace(/^#.*\n?/gm, '');
-  return withWarnings(environment, async (session) => {
-    await session.run(['-C']);
-    return session.restore(rules);
-  });
+  const pieces: string[] = [];
+  for await (const piece of environment.input()) {
+    pieces.push(piece);
+  }
+  const rules = pieces.join('').replace(/^#.*\n?/gm, '');
+  return withWarnings(environment, (session) => session.replaceBy(rules));
 }
 
 async function withWarnings(environment: Environment, run: (session: Session) => Promise<number>): Promise<number> {
@@ -42,19 +46,16 @@ async function withWarnings(environment: Environment, run: (session: Session) =>
 class Session {
   readonly #environment: Environment;
   /** Loaded by the first change: listings start faster without. */
-  #changes: Changes | undefined;
+  #changes: Promise<{ readonly Changes: typeof Changes }> | undefined;
+  /** Warnings about changes. A set, so that each is printed once. */
+  readonly #warnings = new Set<string>();
 
   constructor(environment: Environment) {
     this.#environment = environment;
   }
 
-  async #startChanges(): Promise<Changes> {
-    const { Changes: Loaded } = await import('./changes.js');
-    return (this.#changes ??= new Loaded(this.#environment));
-  }
-
   printWarnings(): void {
-    this.#changes?.warnings.forEach((warning) => {
+    this.#warnings.forEach((warning) => {
       this.#environment.err(`beeline: warning: ${warning}\n`);
     });
   }
@@ -67,49 +68,47 @@ class Session {
   }
 
   /** @throws Failure, BeelineError */
-  async run(words: readonly string[], restoring = false): Promise<number> {
+  async run(words: readonly string[]): Promise<number> {
     const command = await parseArguments(words, this.#environment.names);
     if (command.kind === 'restore') {
-      if (restoring) {
-        throw tryHelp();
+      const lines = await this.#lines(false);
+      for await (const piece of wholeLines(this.#environment.input())) {
+        await lines.run(piece);
       }
-      return this.restore(await this.#environment.input());
+      return lines.end();
     }
-    await this.#do(command);
-    if (command.kind === 'help' || command.kind === 'version') {
-      // ipvsadm exits here, even with more lines to restore.
-      throw new Failure('', ExitStatus.ok, true);
-    }
+    await this.#do(command, this.#environment);
     return ExitStatus.ok;
   }
 
-  /** Runs the lines, also after a line that failed. @returns the exit status of the last line */
-  async restore(text: string): Promise<number> {
-    const { restoreLines } = await import('./restore.js');
-    let status: number = ExitStatus.ok;
-    for (const words of restoreLines(text)) {
-      try {
-        status = await this.run(words, true);
-      } catch (error) {
-        const failure = failureOf(error, 'service');
-        if (failure.ends) {
-          throw failure;
-        }
-        status = this.fail(failure);
-      }
-    }
-    return status;
+  /** Replaces all services by those that lines make. @returns the exit status of the last line */
+  async replaceBy(text: string): Promise<number> {
+    const lines = await this.#lines(true);
+    await lines.run(`-C\n${text}`);
+    return lines.end();
   }
 
-  async #do(command: Exclude<Command, { kind: 'restore' }>): Promise<void> {
-    const { director, out } = this.#environment;
+  /** @param atomic packets see none of the lines' changes before they see all */
+  async #lines(atomic: boolean): Promise<Lines> {
+    const { Lines: Loaded } = await import('./lines.js');
+    return new Loaded({
+      environment: this.#environment,
+      atomic,
+      run: (command, environment) => this.#do(command, environment),
+      report: (failure) => this.fail(failure),
+    });
+  }
+
+  async #do(command: Exclude<Command, { kind: 'restore' }>, environment: Environment): Promise<void> {
+    const { director, out } = environment;
     switch (command.kind) {
       case 'help':
         out((await import('./help.js')).HELP);
-        return;
+        // ipvsadm exits here, even with more lines to restore.
+        throw new Failure('', ExitStatus.ok, true);
       case 'version':
         out((await import('./help.js')).VERSION);
-        return;
+        throw new Failure('', ExitStatus.ok, true);
       case 'start-daemon':
       case 'stop-daemon':
         throw refusal(
@@ -117,10 +116,10 @@ class Session {
             'A standby director with the same services needs none: maglev, sh and mh choose the same real servers there.',
         );
       case 'list':
-        await printServices(command, this.#environment);
+        await printServices(command, environment);
         return;
       case 'list-connections':
-        await printConnections(command, this.#environment);
+        await printConnections(command, environment);
         return;
       case 'list-timeouts':
         out(formatTimeouts((await director.table()).timeouts));
@@ -130,10 +129,27 @@ class Session {
         await director.table();
         return;
       case 'save':
-        await printSaved(command.numeric, this.#environment);
+        await printSaved(command.numeric, environment);
         return;
-      default:
-        await (await this.#startChanges()).run(command);
+      default: {
+        const { Changes: Loaded } = await (this.#changes ??= import('./changes.js'));
+        await new Loaded(environment, this.#warnings).run(command);
+      }
     }
   }
+}
+
+/** Joins pieces of text so that each ends with a line's end, but for the last one. */
+async function* wholeLines(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  let rest = '';
+  for await (const piece of pieces) {
+    const end = piece.lastIndexOf('\n') + 1;
+    if (end > 0) {
+      yield rest + piece.slice(0, end);
+      rest = piece.slice(end);
+    } else {
+      rest += piece;
+    }
+  }
+  yield rest;
 }

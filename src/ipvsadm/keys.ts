@@ -5,9 +5,9 @@ import { BeelineError, type AnyServiceKey, serviceName, parseIp } from '../model
 import type { ServiceArgument } from './command.js';
 import { failureOf, refusal } from './errors.js';
 
-export function findService({ services, markServices }: ServiceTable, key: AnyServiceKey): AnyServiceKey | undefined {
+export function hasService({ services, markServices }: ServiceTable, key: AnyServiceKey): boolean {
   const name = serviceName(key);
-  return [...services, ...markServices].find((each) => serviceName(each) === name);
+  return [...services, ...markServices].some((each) => serviceName(each) === name);
 }
 
 /** Returns the key of a service to add. @throws Failure if Beeline cannot have the service */

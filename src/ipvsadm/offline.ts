@@ -2,6 +2,7 @@
 
 import type { FlowsReport, ServiceTable, Statistics, TableDestination, TableEntry } from '../control/index.js';
 import {
+  BeelineError,
   DEFAULT_TIMEOUTS,
   type Destination,
   edit,
@@ -13,7 +14,8 @@ import {
   type Service,
   withDefaults,
 } from '../model/index.js';
-import type { Director } from './environment.js';
+import type { Director, EditsResult } from './environment.js';
+import { hasService } from './keys.js';
 
 export { restoreLines } from './restore.js';
 
@@ -47,6 +49,22 @@ export class OfflineDirector implements Director {
     });
   }
 
+  async edits(changes: readonly Edit[], _atomic: boolean): Promise<EditsResult> {
+    const warnings: string[] = [];
+    const refused = new Map<number, BeelineError>();
+    for (const [index, change] of changes.entries()) {
+      try {
+        warnings.push(...(await this.edit(change)));
+      } catch (error) {
+        if (!(error instanceof BeelineError)) {
+          throw error;
+        }
+        refused.set(index, error);
+      }
+    }
+    return { warnings, refused };
+  }
+
   table(): Promise<ServiceTable> {
     const { services, markServices = [], markRules = [], timeouts } = this.model;
     const { established: tcp, finWait: tcpfin, udp } = withDefaults(DEFAULT_TIMEOUTS, timeouts);
@@ -56,6 +74,10 @@ export class OfflineDirector implements Director {
       markRules,
       timeouts: { tcp, tcpfin, udp },
     }));
+  }
+
+  async has(service: AnyServiceKey): Promise<boolean> {
+    return hasService(await this.table(), service);
   }
 
   flows(_from: string | undefined): Promise<FlowsReport> {

@@ -1,10 +1,11 @@
 /** Runs ipvsadm's three programs with this host's terminal, daemon, names and addresses. Made to start fast. */
 
-import { request } from '../control/index.js';
+import { errorOf, request } from '../control/index.js';
 import { BeelineError, DEFAULT_INSTANCE, type Instance, instanceOf, parseIp, printableText } from '../model/index.js';
 import { ExitStatus, failureOf } from './errors.js';
 import type { Director, Environment } from './environment.js';
 import { clearAndRestore, execute } from './execute.js';
+import { hasService } from './keys.js';
 import { systemNames } from './names.js';
 
 export const TOOLS = ['ipvsadm', 'ipvsadm-save', 'ipvsadm-restore'] as const;
@@ -75,30 +76,39 @@ const USAGES: Readonly<Partial<Record<Tool, string>>> = {
 };
 
 function environmentOf(director: Director): Environment {
+  let loopback: ReturnType<Environment['loopback']> | undefined;
   return {
     director,
     names: systemNames(),
     out: (text) => process.stdout.write(printableText(text)),
     err: (text) => process.stderr.write(printableText(text)),
-    input: async () => {
-      const { text } = await import('node:stream/consumers');
-      return text(process.stdin);
-    },
-    loopback: async () => {
-      const { networkInterfaces } = await import('node:os');
-      return (networkInterfaces()['lo'] ?? []).flatMap(({ address: text, cidr }) => {
-        const address = parseIp(text);
-        return address === undefined ? [] : [{ address, prefixLength: Number(cidr?.split('/')[1] ?? NaN) }];
-      });
-    },
+    input: () => process.stdin.setEncoding('utf8') as AsyncIterable<string>,
+    loopback: () => (loopback ??= addressesOfLoopback()),
   };
+}
+
+async function addressesOfLoopback(): ReturnType<Environment['loopback']> {
+  const { networkInterfaces } = await import('node:os');
+  return (networkInterfaces()['lo'] ?? []).flatMap(({ address: text, cidr }) => {
+    const address = parseIp(text);
+    return address === undefined ? [] : [{ address, prefixLength: Number(cidr?.split('/')[1] ?? NaN) }];
+  });
 }
 
 /** Returns the director whose daemon listens on a socket. */
 export function daemonAt(socketPath: string): Director {
+  const table: Director['table'] = () => request(socketPath, 'table', {});
   return {
     edit: async (change) => (await request(socketPath, 'edit', { edit: change })).warnings,
-    table: () => request(socketPath, 'table', {}),
+    edits: async (changes, atomic) => {
+      const { warnings, refused } = await request(socketPath, 'edits', { edits: changes, atomic });
+      return {
+        warnings,
+        refused: new Map(refused.map(({ index, error }) => [index, errorOf(error)])),
+      };
+    },
+    table,
+    has: async (service) => hasService(await table(), service),
     flows: (from) => request(socketPath, 'flows', { from, limit: PAGE }),
     zero: async (service) => {
       await request(socketPath, 'zero', { service });
@@ -119,6 +129,8 @@ class UnattendedDirector implements Director {
   }
 
   edit: Director['edit'] = (change) => this.#daemon.edit(change);
+  edits: Director['edits'] = (changes, atomic) => this.#daemon.edits(changes, atomic);
+  has: Director['has'] = (service) => this.#daemon.has(service);
   flows: Director['flows'] = (from) => this.#daemon.flows(from);
   zero: Director['zero'] = (service) => this.#daemon.zero(service);
 

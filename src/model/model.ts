@@ -44,7 +44,7 @@ export function allServices(model: Pick<Model, 'services' | 'markServices'>): An
  * compile or compare it costs nothing.
  */
 export function keepUnchanged(previous: Model, next: Model): Model {
-  const keep = <Each extends object>(
+  const keep = <Each extends AnyService>(
     before: readonly Each[] = [],
     after: readonly Each[],
     nameOf: (each: Each) => string,
@@ -52,7 +52,7 @@ export function keepUnchanged(previous: Model, next: Model): Model {
     const known = new Map(before.map((each) => [nameOf(each), each]));
     return after.map((each) => {
       const same = known.get(nameOf(each));
-      return same !== undefined && isDeepStrictEqual(same, each) ? same : each;
+      return same !== undefined && (same === each || isSame(same, each)) ? same : each;
     });
   };
   return {
@@ -62,4 +62,14 @@ export function keepUnchanged(previous: Model, next: Model): Model {
       ? {}
       : { markServices: keep(previous.markServices, next.markServices, serviceName) }),
   };
+}
+
+/** An edit leaves what it does not change: those real servers are the same objects, and need no look inside. */
+function isSame(before: AnyService, after: AnyService): boolean {
+  const [{ destinations: then, ...policy }, { destinations: now, ...other }] = [before, after];
+  return (
+    then.length === now.length &&
+    isDeepStrictEqual(policy, other) &&
+    then.every((each, i) => each === now[i] || isDeepStrictEqual(each, now[i]))
+  );
 }

@@ -1,7 +1,7 @@
 /** The host's links, addresses, neighbours and routes, by netlink. */
 
 export { readIcmpLimits } from './icmp-limits.js';
-export { Network, type NetworkChange } from './network.js';
+export { Network, type OnNetworkChange } from './network.js';
 export { isOffloadOn, type Offload, switchOffloadOff } from './offloads.js';
 export type { Peer } from './peers.js';
 export type { Link } from './rtnetlink.js';

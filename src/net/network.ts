@@ -36,6 +36,9 @@ import { BONDS, leavesUnder } from './stack.js';
 /** The table that changed. */
 export type NetworkChange = 'links' | 'addresses' | 'neighbours';
 
+/** Called after a table changed. @param address the neighbour's; undefined: anything of the table may have changed */
+export type OnNetworkChange = (change: NetworkChange, address?: IpAddress) => void;
+
 /** Answers to a request for a route when there is none: ENETUNREACH and EHOSTUNREACH (errno.h). */
 const NO_ROUTE = [101, 113];
 
@@ -63,7 +66,7 @@ export interface NetworkOptions {
 export class Network implements Disposable {
   readonly #requests: RequestSocket;
   readonly #events: EventSocket;
-  readonly #onChange: (change: NetworkChange) => void;
+  readonly #onChange: OnNetworkChange;
   readonly #onTrouble: (error: unknown) => void;
   readonly #links = new Map<number, Link>();
   readonly #addresses = new Map<string, Address>();
@@ -76,7 +79,7 @@ export class Network implements Disposable {
   readonly #end = new AbortController();
   readonly #peers: Peers;
 
-  private constructor(onChange: (change: NetworkChange) => void, { onTrouble, requests }: NetworkOptions) {
+  private constructor(onChange: OnNetworkChange, { onTrouble, requests }: NetworkOptions) {
     this.#requests = requests ?? new RequestSocket();
     this.#peers = new Peers(this.#requests);
     this.#onChange = onChange;
@@ -99,10 +102,9 @@ export class Network implements Disposable {
   /**
    * Listens to the events of the caller's network namespace and reads the tables.
    *
-   * @param onChange called after a table changed
    * @throws NetlinkError when the tables cannot be read
    */
-  static async open(onChange: (change: NetworkChange) => void, options: NetworkOptions = {}): Promise<Network> {
+  static async open(onChange: OnNetworkChange, options: NetworkOptions = {}): Promise<Network> {
     const network = new Network(onChange, options);
     try {
       await (network.#loading ??= network.#load(ATTEMPTS_AT_START));
@@ -190,9 +192,30 @@ export class Network implements Disposable {
     const waiting = kind && this.#waiting.get(kind);
     if (waiting !== undefined) {
       waiting.push(message);
+    } else if (kind === 'neighbours') {
+      const changed = this.#updateNeighbour(message);
+      if (changed !== undefined) {
+        this.#onChange(kind, changed);
+      }
     } else if (kind !== undefined && this.#update(message)) {
       this.#onChange(kind);
     }
+  }
+
+  /** Applies a message to the table of neighbours. Returns the neighbour that changed. */
+  #updateNeighbour(message: NetlinkMessage): IpAddress | undefined {
+    const neighbour = decodeNeighbour(message);
+    if (neighbour === undefined) {
+      return undefined;
+    }
+    const key = neighbourKey(neighbour.ifindex, neighbour.address);
+    const before = this.#neighbours.get(key);
+    if (message.type === RTM_DELNEIGH) {
+      this.#neighbours.delete(key);
+      return before?.address;
+    }
+    this.#neighbours.set(key, neighbour);
+    return before === undefined || !isSameNeighbour(before, neighbour) ? neighbour.address : undefined;
   }
 
   /** Applies a message to its table. Returns whether the table changed. */
@@ -210,11 +233,8 @@ export class Network implements Disposable {
         return key !== undefined && put(this.#addresses, key, message.type === RTM_NEWADDR ? address : undefined);
       }
       case RTM_NEWNEIGH:
-      case RTM_DELNEIGH: {
-        const neighbour = decodeNeighbour(message);
-        const key = neighbour && neighbourKey(neighbour.ifindex, neighbour.address);
-        return key !== undefined && put(this.#neighbours, key, message.type === RTM_NEWNEIGH ? neighbour : undefined);
-      }
+      case RTM_DELNEIGH:
+        return this.#updateNeighbour(message) !== undefined;
       default:
         return false;
     }
@@ -317,23 +337,32 @@ export class Network implements Disposable {
     return [...this.#neighbours.values()].filter(({ managed }) => managed);
   }
 
-  /** Asks the kernel for the route to an address; undefined if there is none. */
+  /** Asks the kernel for the route to an address; undefined if there is none. @throws NetlinkError */
   async route(address: IpAddress): Promise<Route | undefined> {
-    try {
-      const messages = await this.#requests.request(
-        RTM_GETROUTE,
-        0,
-        routeRequestPayload(address),
-        `route to ${address}`,
-      );
-      const answer = messages.find(({ type }) => type === RTM_NEWROUTE);
-      return answer && decodeRoute(answer);
-    } catch (error) {
-      if (error instanceof NetlinkError && NO_ROUTE.includes(error.errno)) {
-        return undefined;
-      }
-      throw error;
+    const [route] = await this.routes([address]);
+    if (route instanceof NetlinkError) {
+      throw route;
     }
+    return route;
+  }
+
+  /** The same for many addresses. Returns the kernel's refusal instead of a route. */
+  async routes(addresses: readonly IpAddress[]): Promise<(Route | undefined | NetlinkError)[]> {
+    const outcomes = await this.#requests.requestEach(
+      addresses.map((address) => ({
+        type: RTM_GETROUTE,
+        flags: 0,
+        payload: routeRequestPayload(address),
+        what: `route to ${address}`,
+      })),
+    );
+    return outcomes.map((outcome) => {
+      if (outcome instanceof NetlinkError) {
+        return NO_ROUTE.includes(outcome.errno) ? undefined : outcome;
+      }
+      const answer = outcome.find(({ type }) => type === RTM_NEWROUTE);
+      return answer && decodeRoute(answer);
+    });
   }
 
   /**
@@ -344,12 +373,26 @@ export class Network implements Disposable {
    * @throws NetlinkError, for example when the interface is gone
    */
   async manageNeighbour(ifindex: number, address: IpAddress, managed: boolean): Promise<void> {
-    await this.#requests.request(
-      RTM_NEWNEIGH,
-      NLM_F_CREATE | NLM_F_REPLACE,
-      neighbourPayload(address, ifindex, managed),
-      `${managed ? 'resolve' : 'release'} neighbour ${address}`,
+    const [refusal] = await this.manageNeighbours([{ ifindex, address }], managed);
+    if (refusal !== undefined) {
+      throw refusal;
+    }
+  }
+
+  /** The same for many neighbours. Returns the kernel's refusal of each; undefined: it did it. */
+  async manageNeighbours(
+    neighbours: readonly Pick<Neighbour, 'ifindex' | 'address'>[],
+    managed: boolean,
+  ): Promise<(NetlinkError | undefined)[]> {
+    const outcomes = await this.#requests.requestEach(
+      neighbours.map(({ ifindex, address }) => ({
+        type: RTM_NEWNEIGH,
+        flags: NLM_F_CREATE | NLM_F_REPLACE,
+        payload: neighbourPayload(address, ifindex, managed),
+        what: `${managed ? 'resolve' : 'release'} neighbour ${address}`,
+      })),
     );
+    return outcomes.map((outcome) => (outcome instanceof NetlinkError ? outcome : undefined));
   }
 
   close(): void {
@@ -381,6 +424,10 @@ function kindOf(type: number): NetworkChange | undefined {
 
 function neighbourKey(ifindex: number, address: IpAddress): string {
   return `${ifindex} ${address}`;
+}
+
+function isSameNeighbour(a: Neighbour, b: Neighbour): boolean {
+  return a.mac === b.mac && a.failed === b.failed && a.permanent === b.permanent && a.managed === b.managed;
 }
 
 /** Sets or deletes an entry. Returns whether the table changed. */

@@ -2,9 +2,19 @@
 
 import type { Interface, IpAddress, MacAddress, Resolution, Vlan } from '../model/index.js';
 import type { Network } from './network.js';
+import type { Route } from './rtnetlink.js';
+import { NetlinkError } from './socket.js';
 
 /** The interval at which unreachable addresses are located again. The kernel probes neighbours by itself. */
 const RETRY_MS = 5_000;
+/** The most of them at a time. Thousands would cost a good part of a core for nothing, and have their turn later. */
+const MOST_RETRIED = 256;
+/** How long changes of neighbours are collected. */
+const NOTICE_MS = 10;
+/** How many addresses are located before others may be asked for. */
+const LOCATED_AT_ONCE = 512;
+/** The kernel's answer when its table of neighbours is full (ENOBUFS in errno.h). */
+const TABLE_FULL = 105;
 /**
  * The time for which a real server keeps its last MAC after the kernel forgot it: longer than the kernel asks before it
  * reports a failure (three times, a second apart). "ip neigh flush" and a cable that is pulled for a moment make the kernel
@@ -39,6 +49,21 @@ export class Resolver implements Disposable {
   readonly #onChange: () => void;
   readonly #places = new Map<IpAddress, Place>();
   readonly #sightings = new Map<IpAddress, Sighting>();
+  readonly #resolutions = new Map<IpAddress, Resolution>();
+  /** The addresses whose resolution may not be what it was. */
+  readonly #stale = new Set<IpAddress>();
+  /** Those with a sighting that the kernel has forgotten, for the time of grace. */
+  readonly #lost = new Set<IpAddress>();
+  /** Neighbours whose managed entry the kernel has lost, as by "ip neigh flush". */
+  readonly #forgotten = new Set<IpAddress>();
+  /** The addresses that are nowhere; the one that was located last comes last. */
+  readonly #nowhere = new Set<IpAddress>();
+  /** The addresses of the last call of `track`. */
+  #tracked: ReadonlySet<IpAddress> = new Set();
+  /** A resolution has changed since `onChange` or `resolutions` was called. */
+  #changed = false;
+  #version = 0;
+  #look: NodeJS.Timeout | undefined;
   #graceEnd: NodeJS.Timeout | undefined;
   #interfaces: readonly Interface[] = [];
   readonly #retry: NodeJS.Timeout;
@@ -49,7 +74,7 @@ export class Resolver implements Disposable {
     this.#network = network;
     this.#onChange = onChange;
     this.#retry = setInterval(() => {
-      void this.#retryNowhere();
+      void this.#retrySome();
     }, RETRY_MS);
     this.#retry.unref();
   }
@@ -57,26 +82,72 @@ export class Resolver implements Disposable {
   /**
    * Sets the addresses to resolve and the interfaces that packets may leave by. Resolves new addresses at once, and all
    * addresses when the interfaces changed.
+   *
+   * @param addresses the same set as before costs nothing
    */
-  async track(addresses: Iterable<IpAddress>, interfaces: readonly Interface[]): Promise<void> {
+  async track(addresses: ReadonlySet<IpAddress>, interfaces: readonly Interface[]): Promise<void> {
     const moved = !sameIndices(this.#interfaces, interfaces);
     this.#interfaces = interfaces;
-    const wanted = new Set(addresses);
-    const gone = [...this.#places.keys()].filter((address) => !wanted.has(address));
-    await this.#release(gone);
+    if (moved) {
+      this.#distrustAll();
+    }
+    if (this.#tracked !== addresses) {
+      await this.#release([...this.#places.keys()].filter((address) => !addresses.has(address)));
+      this.#tracked = addresses;
+    } else if (!moved && this.#forgotten.size === 0) {
+      return;
+    }
     await this.#locate(
-      [...wanted].filter((address) => moved || !this.#places.has(address) || this.#isForgotten(address)),
+      [...addresses].filter((address) => moved || !this.#places.has(address) || this.#isLost(address)),
     );
   }
 
-  /** Returns whether the kernel has lost its managed entry, as by "ip neigh flush". */
-  #isForgotten(address: IpAddress): boolean {
-    const place = this.#places.get(address);
-    if (place?.kind !== 'neighbour') {
-      return false;
+  /**
+   * To call when a neighbour changed. Most changes are of no concern, or end soon: the kernel asks for ever for those that
+   * do not answer, and reports one that it deletes as failed first.
+   *
+   * @param address undefined: any of them may have changed
+   */
+  notice(address: IpAddress | undefined): void {
+    if (address === undefined) {
+      this.#distrustAll();
+      [...this.#places.keys()].forEach((each) => {
+        this.#noteIfForgotten(each);
+      });
+    } else if (this.#places.has(address)) {
+      this.#stale.add(address);
+      this.#noteIfForgotten(address);
+    } else {
+      return;
     }
-    const neighbour = this.#network.neighbour(place.ifindex, address);
-    return neighbour === undefined || !(neighbour.managed || neighbour.permanent);
+    this.#lookSoon();
+  }
+
+  /** Looks once at all that is noticed within a moment. */
+  #lookSoon(): void {
+    this.#look ??= setTimeout(() => {
+      this.#look = undefined;
+      this.#bringUpToDate();
+      if (this.#changed || [...this.#forgotten].some((address) => this.#isLost(address))) {
+        this.#changed = false;
+        this.#onChange();
+      }
+    }, NOTICE_MS).unref();
+  }
+
+  #noteIfForgotten(address: IpAddress): void {
+    const place = this.#places.get(address);
+    const neighbour = place?.kind === 'neighbour' ? this.#network.neighbour(place.ifindex, address) : undefined;
+    if (place?.kind === 'neighbour' && !(neighbour?.managed === true || neighbour?.permanent === true)) {
+      this.#forgotten.add(address);
+    } else {
+      this.#forgotten.delete(address);
+    }
+  }
+
+  /** Returns whether to have an address resolved again at once: those that did not answer have time. */
+  #isLost(address: IpAddress): boolean {
+    return this.#forgotten.has(address) && this.#sightings.has(address);
   }
 
   /** Asks for all routes again. To call after links or addresses of this host changed. */
@@ -84,22 +155,36 @@ export class Resolver implements Disposable {
     await this.#locate([...this.#places.keys()]);
   }
 
-  /** Returns where each address is now. */
-  resolutions(): Map<IpAddress, Resolution> {
-    const now = performance.now();
-    const resolutions = new Map(
-      [...this.#places].map(([address, place]) => [address, this.#resolution(address, place, now)]),
-    );
-    this.#awaitGraceEnd(now);
-    return resolutions;
+  /** Returns where each address is now. The map follows later changes, of which `onChange` tells. */
+  resolutions(): ReadonlyMap<IpAddress, Resolution> {
+    this.#bringUpToDate();
+    this.#changed = false;
+    return this.#resolutions;
   }
 
-  /** The addresses that the kernel is resolving, for the first time or again. */
-  get pending(): IpAddress[] {
-    return [...this.#places].flatMap(([address, place]) => {
-      const neighbour = place.kind === 'neighbour' ? this.#network.neighbour(place.ifindex, address) : undefined;
-      return place.kind === 'neighbour' && neighbour?.mac === undefined && neighbour?.failed !== true ? address : [];
+  /** Grows with each change of a resolution. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** The resolutions as they were last returned, or a little later. */
+  get latest(): ReadonlyMap<IpAddress, Resolution> {
+    return this.#resolutions;
+  }
+
+  #bringUpToDate(): void {
+    const now = performance.now();
+    this.#stale.forEach((address) => {
+      this.#resolve(address, now);
     });
+    this.#awaitGraceEnd(now);
+  }
+
+  /** Whether the kernel is resolving an address, for the first time or again. */
+  isPending(address: IpAddress): boolean {
+    const place = this.#places.get(address);
+    const neighbour = place?.kind === 'neighbour' ? this.#network.neighbour(place.ifindex, address) : undefined;
+    return place?.kind === 'neighbour' && neighbour?.mac === undefined && neighbour?.failed !== true;
   }
 
   /** Releases all managed entries. */
@@ -111,15 +196,39 @@ export class Resolver implements Disposable {
   close(): void {
     clearInterval(this.#retry);
     clearTimeout(this.#graceEnd);
+    clearTimeout(this.#look);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
+  /** All resolutions may be others, since an interface is. */
+  #distrustAll(): void {
+    this.#places.forEach((_, address) => this.#stale.add(address));
+  }
+
+  /** Brings the resolution of an address up to date. */
+  #resolve(address: IpAddress, now: number): void {
+    this.#stale.delete(address);
+    const place = this.#places.get(address);
+    if (place === undefined) {
+      this.#resolutions.delete(address);
+      this.#version += 1;
+      return;
+    }
+    const resolution = this.#resolution(address, place, now);
+    const before = this.#resolutions.get(address);
+    if (before === undefined || !isSame(before, resolution)) {
+      this.#resolutions.set(address, resolution);
+      this.#changed = true;
+      this.#version += 1;
+    }
+  }
+
   #resolution(address: IpAddress, place: Place, now: number): Resolution {
     if (place.kind === 'local') {
-      this.#sightings.delete(address);
+      this.#forgetSighting(address);
       return { state: 'local' };
     }
     const seen = this.#sightingOf(address, place, now);
@@ -137,6 +246,7 @@ export class Resolver implements Disposable {
     if (place.kind === 'neighbour' && neighbour?.mac !== undefined) {
       const { ifindex, egress, vlan } = place;
       const sighting = { mac: neighbour.mac, ifindex, egress, vlan, lostAt: undefined };
+      this.#lost.delete(address);
       this.#sightings.set(address, sighting);
       return sighting;
     }
@@ -145,6 +255,7 @@ export class Resolver implements Disposable {
       return undefined;
     }
     last.lostAt ??= now;
+    this.#lost.add(address);
     const transient =
       place.kind === 'neighbour'
         ? place.ifindex === last.ifindex && neighbour?.failed !== true
@@ -153,16 +264,27 @@ export class Resolver implements Disposable {
     if (transient && hasInterface && now - last.lostAt < GRACE_MS) {
       return last;
     }
-    this.#sightings.delete(address);
+    this.#forgetSighting(address);
     return undefined;
+  }
+
+  #forgetSighting(address: IpAddress): void {
+    this.#sightings.delete(address);
+    this.#lost.delete(address);
   }
 
   /** Sets a timer for the end of the next grace period, which no event reports. */
   #awaitGraceEnd(now: number): void {
     clearTimeout(this.#graceEnd);
-    const lost = [...this.#sightings.values()].flatMap(({ lostAt }) => lostAt ?? []);
+    const lost = [...this.#lost].flatMap((address) => this.#sightings.get(address)?.lostAt ?? []);
     if (lost.length > 0) {
-      this.#graceEnd = setTimeout(this.#onChange, Math.min(...lost) + GRACE_MS - now).unref();
+      this.#graceEnd = setTimeout(
+        () => {
+          this.#lost.forEach((address) => this.#stale.add(address));
+          this.#onChange();
+        },
+        Math.min(...lost) + GRACE_MS - now,
+      ).unref();
     }
   }
 
@@ -170,14 +292,8 @@ export class Resolver implements Disposable {
   #locate(addresses: readonly IpAddress[]): Promise<void> {
     this.#locating = this.#locating.then(async () => {
       let changed = false;
-      for (const address of addresses) {
-        const place = await this.#find(address).catch(nowhere);
-        const before = this.#places.get(address);
-        this.#places.set(address, place);
-        if (before?.kind === 'neighbour' && !(place.kind === 'neighbour' && place.ifindex === before.ifindex)) {
-          await this.#unmanage(address, before.ifindex);
-        }
-        changed ||= JSON.stringify(before) !== JSON.stringify(place);
+      for (let at = 0; at < addresses.length; at += LOCATED_AT_ONCE) {
+        changed = (await this.#locateSome(addresses.slice(at, at + LOCATED_AT_ONCE))) || changed;
       }
       if (changed) {
         this.#onChange();
@@ -186,8 +302,56 @@ export class Resolver implements Disposable {
     return this.#locating;
   }
 
-  async #find(address: IpAddress): Promise<Place> {
-    const route = await this.#network.route(address);
+  /** Returns whether one of them is elsewhere. */
+  async #locateSome(addresses: readonly IpAddress[]): Promise<boolean> {
+    const places = await this.#find(addresses);
+    const left: { readonly ifindex: number; readonly address: IpAddress }[] = [];
+    let changed = false;
+    for (const [address, place] of places) {
+      const before = this.#places.get(address);
+      this.#places.set(address, place);
+      this.#stale.add(address);
+      this.#forgotten.delete(address);
+      this.#nowhere.delete(address);
+      if (place.kind === 'nowhere') {
+        this.#nowhere.add(address);
+      }
+      if (before?.kind === 'neighbour' && !(place.kind === 'neighbour' && place.ifindex === before.ifindex)) {
+        left.push({ address, ifindex: before.ifindex });
+      }
+      changed ||= JSON.stringify(before) !== JSON.stringify(place);
+    }
+    await this.#unmanage(left);
+    return changed;
+  }
+
+  /** Finds out where addresses are, and has those resolved that are neighbours. */
+  async #find(addresses: readonly IpAddress[]): Promise<Map<IpAddress, Place>> {
+    const places = new Map<IpAddress, Place>();
+    try {
+      const routes = await this.#network.routes(addresses);
+      addresses.forEach((address, i) => {
+        const route = routes[i];
+        places.set(address, route instanceof Error ? nowhere(route) : this.#placeBy(route));
+      });
+      const neighbours = [...places].flatMap(([address, place]) =>
+        place.kind === 'neighbour' && this.#network.neighbour(place.ifindex, address)?.permanent !== true
+          ? [{ address, ifindex: place.ifindex }]
+          : [],
+      );
+      const refusals = await this.#network.manageNeighbours(neighbours, true);
+      refusals.forEach((refusal, i) => {
+        if (refusal !== undefined) {
+          places.set(neighbours[i]!.address, nowhere(refusal));
+        }
+      });
+    } catch (error) {
+      addresses.forEach((address) => places.set(address, nowhere(error)));
+    }
+    return places;
+  }
+
+  #placeBy(route: Route | undefined): Place {
     if (route?.kind === 'local') {
       return { kind: 'local' };
     }
@@ -204,9 +368,6 @@ export class Resolver implements Disposable {
     if (egress === undefined) {
       const name = this.#network.linkByIndex(route.ifindex)?.name ?? `interface ${route.ifindex}`;
       return { kind: 'nowhere', reason: `is reached through ${name}, which is not an interface of the director's` };
-    }
-    if (this.#network.neighbour(route.ifindex, address)?.permanent !== true) {
-      await this.#network.manageNeighbour(route.ifindex, address, true);
     }
     return { kind: 'neighbour', ifindex: route.ifindex, ...egress };
   }
@@ -233,26 +394,33 @@ export class Resolver implements Disposable {
   }
 
   async #release(addresses: readonly IpAddress[]): Promise<void> {
+    const left: { readonly ifindex: number; readonly address: IpAddress }[] = [];
     for (const address of addresses) {
       const place = this.#places.get(address);
       this.#places.delete(address);
-      this.#sightings.delete(address);
+      this.#forgetSighting(address);
+      for (const set of [this.#stale, this.#forgotten, this.#nowhere]) {
+        set.delete(address);
+      }
+      this.#resolutions.delete(address);
+      this.#version += 1;
       if (place?.kind === 'neighbour') {
-        await this.#unmanage(address, place.ifindex);
+        left.push({ address, ifindex: place.ifindex });
       }
     }
+    await this.#unmanage(left);
   }
 
-  async #unmanage(address: IpAddress, ifindex: number): Promise<void> {
-    if (this.#network.neighbour(ifindex, address)?.managed === true) {
-      // The interface may be disappearing, and the entry with it.
-      await this.#network.manageNeighbour(ifindex, address, false).catch(nowhere);
-    }
+  async #unmanage(neighbours: readonly { readonly ifindex: number; readonly address: IpAddress }[]): Promise<void> {
+    const managed = neighbours.filter(({ ifindex, address }) => this.#network.neighbour(ifindex, address)?.managed);
+    // An interface may be disappearing, and the entries with it.
+    await this.#network.manageNeighbours(managed, false).catch(() => undefined);
   }
 
-  async #retryNowhere(): Promise<void> {
-    const nowhere = [...this.#places].filter(([, { kind }]) => kind === 'nowhere').map(([address]) => address);
-    await this.#locate(nowhere);
+  /** Locates some of the addresses that are nowhere, or that the kernel forgot before they answered: each in its turn. */
+  async #retrySome(): Promise<void> {
+    const some = [...this.#nowhere, ...this.#forgotten].slice(0, MOST_RETRIED);
+    await this.#locate(some);
   }
 }
 
@@ -273,7 +441,18 @@ function sameIndices(a: readonly Interface[], b: readonly Interface[]): boolean 
   return a.length === b.length && a.every(({ ifindex }) => b.some((each) => each.ifindex === ifindex));
 }
 
+function isSame(a: Resolution, b: Resolution | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
 /** Returns the place of an address after the kernel refused a request, for example since the interface is disappearing. */
 function nowhere(error: unknown): Place {
+  if (error instanceof NetlinkError && error.errno === TABLE_FULL) {
+    return {
+      kind: 'nowhere',
+      reason: "the kernel's table of neighbours is full: raise net.ipv4.neigh.default.gc_thresh3, or the one of ipv6",
+      transient: true,
+    };
+  }
   return { kind: 'nowhere', reason: error instanceof Error ? error.message : String(error), transient: true };
 }

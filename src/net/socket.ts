@@ -37,13 +37,28 @@ export class NetlinkError extends Error {
   }
 }
 
-interface Pending {
-  readonly sequence: number;
+/** The most requests of a datagram: their answers must fit into the socket. */
+const MOST_AT_ONCE = 64;
+
+export interface NetlinkRequest {
+  readonly type: number;
+  readonly flags: number;
+  readonly payload: Uint8Array;
+  /** For messages. */
   readonly what: string;
-  readonly messages: NetlinkMessage[];
+}
+
+/** The answers to a request, or why the kernel refused it. */
+export type NetlinkOutcome = NetlinkMessage[] | NetlinkError;
+
+/** Requests that were sent together. Their sequence numbers follow one another. */
+interface Pending {
+  readonly first: number;
+  readonly requests: readonly NetlinkRequest[];
+  readonly outcomes: NetlinkOutcome[];
   /** The kernel reported that the list changed meanwhile. */
   interrupted: boolean;
-  readonly resolve: (messages: NetlinkMessage[]) => void;
+  readonly resolve: (outcomes: NetlinkOutcome[]) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -80,7 +95,7 @@ export class RequestSocket implements Disposable {
   async dump(type: number, payload: Uint8Array, what: string): Promise<NetlinkMessage[]> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#enqueue(type, NLM_F_REQUEST | NLM_F_DUMP, payload, what);
+        return await this.#one({ type, flags: NLM_F_REQUEST | NLM_F_DUMP, payload, what });
       } catch (error) {
         const again = error instanceof NetlinkError && [EINTR, EBUSY].includes(error.errno);
         if (!again || attempt === DUMP_ATTEMPTS) {
@@ -93,19 +108,52 @@ export class RequestSocket implements Disposable {
 
   /** Sends a request and waits for its acknowledgement. Returns its answers, if it has any. @throws NetlinkError */
   request(type: number, flags: number, payload: Uint8Array, what: string): Promise<NetlinkMessage[]> {
-    return this.#enqueue(type, NLM_F_REQUEST | NLM_F_ACK | flags, payload, what);
+    return this.#one({ type, flags: NLM_F_REQUEST | NLM_F_ACK | flags, payload, what });
   }
 
-  #enqueue(type: number, flags: number, payload: Uint8Array, what: string): Promise<NetlinkMessage[]> {
+  /**
+   * Sends many requests, some dozens in one datagram: that takes a tenth of the time that one after another takes. The
+   * kernel does them in order. One that it refuses keeps no other from being done.
+   *
+   * @throws KernelError if the socket fails
+   */
+  async requestEach(requests: readonly NetlinkRequest[]): Promise<NetlinkOutcome[]> {
+    const outcomes: NetlinkOutcome[] = [];
+    for (let at = 0; at < requests.length; at += MOST_AT_ONCE) {
+      const some = requests.slice(at, at + MOST_AT_ONCE);
+      // The kernel reports each error, and the end of the last request: then all others are over.
+      const flagsOf = (i: number): number => NLM_F_REQUEST | (i === some.length - 1 ? NLM_F_ACK : 0);
+      outcomes.push(...(await this.#enqueue(some.map((each, i) => ({ ...each, flags: each.flags | flagsOf(i) })))));
+    }
+    return outcomes;
+  }
+
+  async #one(request: NetlinkRequest): Promise<NetlinkMessage[]> {
+    const [outcome] = await this.#enqueue([request]);
+    if (outcome instanceof NetlinkError) {
+      throw outcome;
+    }
+    return outcome!;
+  }
+
+  #enqueue(requests: readonly NetlinkRequest[]): Promise<NetlinkOutcome[]> {
     const result = this.#tail.then(
       () =>
-        new Promise<NetlinkMessage[]>((resolve, reject) => {
-          this.#sequence = (this.#sequence + 1) >>> 0;
-          const sequence = this.#sequence;
-          this.#pending = { sequence, what, messages: [], interrupted: false, resolve, reject };
+        new Promise<NetlinkOutcome[]>((resolve, reject) => {
+          const first = this.#sequence + 1;
+          // Of 32 bits, and in a row.
+          this.#sequence = first + requests.length > 0xffff_ffff ? 0 : first + requests.length - 1;
+          const outcomes = requests.map((): NetlinkOutcome => []);
+          this.#pending = { first, requests, outcomes, interrupted: false, resolve, reject };
           this.#socket.setReferenced(true);
           try {
-            this.#socket.send(encodeMessage({ type, flags, sequence, payload }));
+            this.#socket.send(
+              Buffer.concat(
+                requests.map(({ type, flags, payload }, i) =>
+                  encodeMessage({ type, flags, sequence: first + i, payload }),
+                ),
+              ),
+            );
           } catch (error) {
             this.#fail(error instanceof Error ? error : new Error(String(error)));
           }
@@ -117,34 +165,30 @@ export class RequestSocket implements Disposable {
 
   #receive(message: NetlinkMessage): void {
     const pending = this.#pending;
-    if (pending?.sequence !== message.sequence) {
+    const index = pending === undefined ? -1 : message.sequence - pending.first;
+    const request = pending?.requests[index];
+    if (pending === undefined || request === undefined) {
       return;
     }
     pending.interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
-    switch (message.type) {
-      case NLMSG_DONE:
-      case NLMSG_ERROR: {
-        const { errno, explanation } = decodeAnswer(message);
-        if (errno === 0) {
-          this.#finish(pending);
-        } else {
-          this.#fail(new NetlinkError(pending.what, errno, explanation));
-        }
-        return;
+    const outcome = pending.outcomes[index]!;
+    if (message.type !== NLMSG_DONE && message.type !== NLMSG_ERROR) {
+      if (!(outcome instanceof NetlinkError)) {
+        outcome.push(message);
       }
-      default:
-        pending.messages.push(message);
-    }
-  }
-
-  #finish({ resolve, messages, interrupted, what }: Pending): void {
-    if (interrupted) {
-      this.#fail(new NetlinkError(what, EINTR, 'the list changed meanwhile'));
       return;
     }
-    this.#pending = undefined;
-    this.#socket.setReferenced(false);
-    resolve(messages);
+    const { errno, explanation } = decodeAnswer(message);
+    if (errno !== 0) {
+      pending.outcomes[index] = new NetlinkError(request.what, errno, explanation);
+    } else if (pending.interrupted) {
+      pending.outcomes[index] = new NetlinkError(request.what, EINTR, 'the list changed meanwhile');
+    }
+    if (index === pending.requests.length - 1) {
+      this.#pending = undefined;
+      this.#socket.setReferenced(false);
+      pending.resolve(pending.outcomes);
+    }
   }
 
   #fail(error: Error): void {

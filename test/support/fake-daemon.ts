@@ -111,6 +111,7 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
       list: () => [...SERVICES],
       stats: () => ({ services: [], noService: {} }),
       edit: unused,
+      edits: unused,
       zero: unused,
       table: unused,
       flows: ({ limit }) => ({

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 
 import type { FlowReport, FlowsReport } from '../../src/control/index.js';
 import { type Director, type Environment, execute, type Names, parseServices } from '../../src/ipvsadm/index.js';
@@ -99,6 +100,12 @@ export interface Answer {
   readonly status: number;
 }
 
+/** Yields a text as a stream that splits it anywhere. */
+export function piecesOf(text: string, size = 7): AsyncIterable<string> {
+  const count = Math.ceil(text.length / size);
+  return Readable.from(Array.from({ length: count }, (_, i) => text.slice(i * size, (i + 1) * size)));
+}
+
 /** Runs one command line. */
 export async function ipvsadm(
   director: Director,
@@ -118,7 +125,7 @@ export async function ipvsadm(
         output += text;
       }
     },
-    input: () => Promise.resolve(rest.stdin ?? ''),
+    input: () => piecesOf(rest.stdin ?? ''),
     loopback: () => Promise.resolve([]),
     ...rest,
   });

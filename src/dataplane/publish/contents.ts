@@ -236,7 +236,7 @@ function numbersGone(
 ): number[] {
   return [...before].flatMap(([name, { compiled, numbers }]) => {
     const now = after.get(name);
-    if (now?.compiled === compiled && now.numbers === numbers) {
+    if (now?.numbers === numbers && hasSameAddresses(now.compiled, compiled)) {
       return [];
     }
     const kept = new Set(now?.compiled.destinations.map(({ address }) => now.numbers.destinations.get(address)!));
@@ -244,4 +244,8 @@ function numbersGone(
       .map(({ address }) => numbers.destinations.get(address)!)
       .filter((number) => !kept.has(number));
   });
+}
+
+function hasSameAddresses({ destinations: a }: CompiledService, { destinations: b }: CompiledService): boolean {
+  return a === b || (a.length === b.length && a.every(({ address }, i) => address === b[i]!.address));
 }

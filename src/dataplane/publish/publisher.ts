@@ -13,11 +13,10 @@ import {
   type NumberSet,
   renumber,
   requiredGeometry,
-  SMALLEST_GEOMETRY,
   withGhosts,
 } from '../../image/index.js';
 import { synchronizeRcu } from '../../native/index.js';
-import { type Counters, readCounters, readFlowTotals } from '../counters.js';
+import { CounterReader, type Counters, readFlowTotals } from '../counters.js';
 import { Extents } from '../flows/extent.js';
 import { flowNow } from '../flows/flows.js';
 import { PastTimeouts } from '../flows/past-timeouts.js';
@@ -76,6 +75,7 @@ export class Publisher implements Disposable {
   #resting: Resting;
   #contents = new Contents();
   #grace: Promise<unknown> = Promise.resolve();
+  readonly #counters = new CounterReader();
   /** How full the flow tables are, and what follows for timeouts. */
   readonly pressure = new Pressure();
   readonly #extents = new Extents();
@@ -195,7 +195,7 @@ export class Publisher implements Disposable {
   counters(): Counters {
     return this.#set === undefined
       ? { services: [], noService: {} }
-      : readCounters(this.#set.memory, this.#image, this.#numbering);
+      : this.#counters.read(this.#set.memory, this.#image, this.#numbering);
   }
 
   close(): void {
@@ -288,7 +288,7 @@ export class Publisher implements Disposable {
     need: Geometry,
     removed: NumberSet,
   ): Promise<void> {
-    const set = this.#options.create(grow(need, old?.geometry ?? SMALLEST_GEOMETRY), image.features, old);
+    const set = this.#options.create(grow(need, old?.geometry), image.features, old);
     const contents = new Contents(old && { contents: this.#contents, memory: old.memory });
     const kept = keptNumbers(this.#numbering, numbering);
     try {

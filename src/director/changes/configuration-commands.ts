@@ -1,6 +1,6 @@
 /** Commands about whole configurations: the running one, a plan of another one, and the switch to it. */
 
-import { type ConfigFile, parseConfig, readConfigFile } from '../../config/index.js';
+import { type ConfigFile, parseConfigAside, readConfigFileAside } from '../../config/index.js';
 import {
   type Handlers,
   type Parameters,
@@ -36,7 +36,7 @@ export class ConfigurationCommands {
     return {
       reload: (parameters) => this.reload(parameters),
       apply: (parameters) => this.#apply(parameters),
-      plan: ({ text, fileName }) => this.#plan(parseConfig(text, fileName)),
+      plan: async ({ text, fileName }) => this.#plan(await parseConfigAside(text, fileName)),
       model: () => this.#running(),
       saved: async ({ origin, revision }) => {
         const { director, unsaved, log } = this.#options;
@@ -51,7 +51,7 @@ export class ConfigurationCommands {
   async reload({ maxMoved }: Parameters['reload']): Promise<ReloadReport> {
     const { configPath, unsaved, log } = this.#options;
     try {
-      const file = readConfigFile(configPath, 'regular');
+      const file = await readConfigFileAside(configPath, 'regular');
       const report = await this.#replace(file.model, maxMoved, (before) => unsaved.replace(file, before));
       log.info(forLog(report), 'reloaded');
       return report;
@@ -64,8 +64,8 @@ export class ConfigurationCommands {
   /** Switches to a configuration that the client read. It survives a restart, until the daemon's own file changes. */
   async #apply({ text, fileName, maxMoved }: Parameters['apply']): Promise<ReloadReport> {
     const { unsaved, log } = this.#options;
-    const model = parseConfig(text, fileName);
-    const own = this.#ownFile();
+    const model = await parseConfigAside(text, fileName);
+    const own = await this.#ownFile();
     const report = await this.#replace(model, maxMoved, (before) =>
       own?.text === text
         ? unsaved.replace({ text, model }, before)
@@ -129,9 +129,9 @@ export class ConfigurationCommands {
   }
 
   /** Reads the daemon's own file; undefined: it is missing or invalid, and does not matter then. */
-  #ownFile(): ConfigFile | undefined {
+  async #ownFile(): Promise<ConfigFile | undefined> {
     try {
-      return readConfigFile(this.#options.configPath, 'regular');
+      return await readConfigFileAside(this.#options.configPath, 'regular');
     } catch {
       return undefined;
     }

@@ -1,6 +1,6 @@
 /** Commands of ipvsadm: edits of the running model, statistics set to zero, and the table that it lists. */
 
-import type { EditReport, Handlers } from '../../control/index.js';
+import type { EditReport, EditsReport, Handlers, RefusedEdit, ReplyError } from '../../control/index.js';
 import type { DataPlane } from '../../dataplane/index.js';
 import {
   allServices,
@@ -46,9 +46,10 @@ export class EditCommands implements Disposable {
     }, ESTIMATE_MS);
   }
 
-  get handlers(): Pick<Handlers, 'edit' | 'zero' | 'table'> {
+  get handlers(): Pick<Handlers, 'edit' | 'edits' | 'zero' | 'table'> {
     return {
       edit: ({ edit: change }) => this.#edit(change),
+      edits: ({ edits, atomic }) => this.#edits(edits, atomic),
       zero: ({ service }) => this.#zero(service),
       table: () => {
         const { director, dataPlane } = this.#options;
@@ -77,25 +78,79 @@ export class EditCommands implements Disposable {
   }
 
   async #edit(change: Edit): Promise<EditReport> {
-    const { director, log, warnings } = this.#options;
-    const realServer = realServerOf(change);
-    const adds = change.kind === 'add-destination';
-    const removes = change.kind.startsWith('delete') || change.kind === 'clear';
-    if (removes) {
+    const { warnings, outcomes } = await this.#make([change], false);
+    const [outcome] = outcomes;
+    if (outcome?.status === 'rejected') {
+      throw outcome.reason;
+    }
+    this.#options.log.info({ edit: change.kind, ...nameOf(change) }, 'changed by a command');
+    return { warnings };
+  }
+
+  async #edits(changes: readonly Edit[], atomic: boolean): Promise<EditsReport> {
+    const { warnings, outcomes } = await this.#make(changes, atomic);
+    const refused = outcomes.flatMap((outcome, index): RefusedEdit[] =>
+      outcome.status === 'rejected' ? [{ index, error: describe(outcome.reason) }] : [],
+    );
+    if (atomic && outcomes.length > 0 && refused.length === outcomes.length) {
+      // Not one by one, but for want of room, or the last one's mistake.
+      const [outcome] = outcomes as [PromiseRejectedResult];
+      if (outcomes.every((each) => each.status === 'rejected' && each.reason === outcome.reason)) {
+        throw outcome.reason;
+      }
+    }
+    this.#options.log.info({ edits: changes.length, refused: refused.length }, 'changed by a command');
+    return { warnings, refused };
+  }
+
+  /** Makes edits in this order. What depends on their results is done once for all of them. */
+  async #make(
+    changes: readonly Edit[],
+    atomic: boolean,
+  ): Promise<EditReport & { readonly outcomes: readonly PromiseSettledResult<Model>[] }> {
+    const { director, warnings } = this.#options;
+    if (changes.some(removes)) {
       // The service keeps the statistics of a real server that goes, to the last packet.
       this.#observe();
     }
-    const model = await director.update({ apply: (before) => edit(before, change), realServer, adds });
-    if (adds && realServer !== undefined && this.#statistics.has(realServer.service, realServer.address)) {
-      this.#observe();
-      this.#statistics.zero(realServer.service, realServer.address);
-      await this.#keep();
-    } else if (removes) {
-      this.#observe();
-      await this.#keep();
+    const found = new Set<string>();
+    const outcomes = await director.updateAll(
+      changes.map((change) => ({
+        apply: (before) => {
+          const after = edit(before, change);
+          editWarnings(after, change).forEach((each) => found.add(each));
+          return after;
+        },
+        realServer: realServerOf(change),
+        adds: change.kind === 'add-destination',
+      })),
+      atomic,
+    );
+    await this.#followStatistics(changes.filter((_, i) => outcomes[i]!.status === 'fulfilled'));
+    return { warnings: [...found, ...(warnings?.() ?? [])], outcomes };
+  }
+
+  /** A service or real server that is added begins with statistics of zero, also if it is back or never went. */
+  async #followStatistics(made: readonly Edit[]): Promise<void> {
+    const added = made.flatMap((change): [service: string, address?: string][] => {
+      switch (change.kind) {
+        case 'add-service':
+          return [[serviceName(change.service)]];
+        case 'add-destination':
+          return [[serviceName(change.service), change.destination.address]];
+        default:
+          return [];
+      }
+    });
+    const known = added.filter(([service, address]) => this.#statistics.has(service, address));
+    if (known.length === 0 && !made.some(removes)) {
+      return;
     }
-    log.info({ edit: change.kind, ...nameOf(change) }, 'changed by a command');
-    return { warnings: [...editWarnings(model, change), ...(warnings?.() ?? [])] };
+    this.#observe();
+    known.forEach(([service, address]) => {
+      this.#statistics.zero(service, address);
+    });
+    await this.#keep();
   }
 
   async #zero(service: AnyServiceKey | undefined): Promise<Record<string, never>> {
@@ -127,6 +182,19 @@ export class EditCommands implements Disposable {
     const { baselines } = this.#statistics;
     return Object.keys(baselines).length === 0 ? store.clear() : store.save(baselines);
   }
+}
+
+function removes({ kind }: Edit): boolean {
+  return kind.startsWith('delete') || kind === 'clear';
+}
+
+/** @throws the error if it is a defect, not a refusal */
+function describe(error: unknown): ReplyError {
+  if (error instanceof BeelineError) {
+    const { code, message, hint } = error;
+    return { code, message, ...(hint !== undefined && { hint }) };
+  }
+  throw error;
 }
 
 function names(model: Model): string[] {

@@ -5,7 +5,7 @@ import { rename } from 'node:fs/promises';
 import { z } from 'zod';
 
 import { type ConfigFile, formatConfig, type Origin, originOf } from '../../config/index.js';
-import { allServices, diffModels, type Model } from '../../model/index.js';
+import { allServices, BeelineError, diffModels, type Model } from '../../model/index.js';
 import { type Format, type Store, writeDurably } from '../../store/index.js';
 import type { Logger } from '../log.js';
 import { modelSchema } from '../schemas.js';
@@ -187,8 +187,12 @@ export class UnsavedChanges {
    * @param origin the file's content
    * @param revision the revision that was written to it
    * @param model the running model, which later changes may have made
+   * @throws BeelineError `CONTROL_METHOD` if there was no such revision
    */
   async markSaved(origin: Origin, revision: number, model: Model): Promise<void> {
+    if (revision > this.#revision) {
+      throw new BeelineError('CONTROL_METHOD', `revision ${revision} was never running, the last is ${this.#revision}`);
+    }
     this.#origin = origin;
     this.#changes = Math.min(this.#changes, this.#revision - revision);
     await (this.#changes === 0 ? this.#options.store.clear() : this.#save(model));

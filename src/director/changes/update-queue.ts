@@ -19,6 +19,9 @@ interface WaitingChange extends ModelChange {
   readonly reject: (error: unknown) => void;
 }
 
+/** Changes that are published together or not at all. */
+type Group = readonly WaitingChange[];
+
 /** Returns the next model; undefined: there is nothing to publish. */
 export type Prepare = (before: Model) => Promise<Model | undefined> | Model | undefined;
 
@@ -32,42 +35,53 @@ export interface UpdateQueueOptions {
 
 export class UpdateQueue {
   readonly #options: UpdateQueueOptions;
-  #waiting: WaitingChange[] = [];
+  #waiting: Group[] = [];
 
   constructor(options: UpdateQueueOptions) {
     this.#options = options;
   }
 
-  /** Returns how many changes wait now, this one included. */
-  add(change: WaitingChange): number {
-    return this.#waiting.push(change);
+  /** Returns how many changes waited before. @param atomic they are published together or not at all */
+  add(changes: readonly WaitingChange[], atomic: boolean): number {
+    const before = this.#waiting.length;
+    if (atomic) {
+      this.#waiting.push(changes);
+    } else {
+      changes.forEach((each) => this.#waiting.push([each]));
+    }
+    return before;
   }
 
   /** Makes all changes that wait, and settles their promises. Never rejects. */
   async run(): Promise<void> {
     const all = this.#waiting;
     this.#waiting = [];
-    if (!(await this.#make(all, all.length === 1))) {
-      // One of them is too much for the tables. The others must not fail for that.
-      for (const each of all) {
-        await this.#make([each], true);
-      }
+    await this.#makeAll(all);
+  }
+
+  /** If some groups are too much for the tables, the others must not fail for that: halves are made one after another. */
+  async #makeAll(groups: readonly Group[]): Promise<void> {
+    if (!(await this.#make(groups.flat(), groups.length === 1))) {
+      const middle = groups.length >> 1;
+      await this.#makeAll(groups.slice(0, middle));
+      await this.#makeAll(groups.slice(middle));
     }
   }
 
   /** Makes changes, together or not at all. Returns false if nothing was done and no promise is settled. */
-  async #make(changes: readonly WaitingChange[], isLast: boolean): Promise<boolean> {
-    const accepted: { readonly change: WaitingChange; readonly model: Model }[] = [];
-    const refused: { readonly change: WaitingChange; readonly error: unknown }[] = [];
+  async #make(changes: Group, isLast: boolean): Promise<boolean> {
+    let accepted: WaitingChange[] = [];
+    let refused: { readonly change: WaitingChange; readonly error: unknown }[] = [];
     const { commit, keep, overlays } = this.#options;
     let committed: Model;
     try {
       committed = await commit((before) => {
+        [accepted, refused] = [[], []];
         let model = before;
         for (const change of changes) {
           try {
             model = this.#apply(model, change);
-            accepted.push({ change, model });
+            accepted.push(change);
           } catch (error) {
             refused.push({ change, error });
           }
@@ -77,8 +91,8 @@ export class UpdateQueue {
       });
     } catch (error) {
       if (isLast) {
-        accepted.forEach(({ change }) => {
-          change.reject(error);
+        changes.forEach(({ reject }) => {
+          reject(error);
         });
       }
       return isLast;
@@ -86,8 +100,8 @@ export class UpdateQueue {
     if (accepted.length > 0) {
       await keep(committed, accepted.length);
     }
-    accepted.forEach(({ change, model }) => {
-      change.resolve(model);
+    accepted.forEach(({ resolve }) => {
+      resolve(committed);
     });
     refused.forEach(({ change, error }) => {
       change.reject(error);

@@ -139,6 +139,9 @@ export class Drains implements Overlay {
 
   /** Forgets the drains of real servers that are gone: one that comes back later is not drained. */
   keepOnly(model: Model): void {
+    if (this.#drains.size === 0) {
+      return;
+    }
     const known = new Set(
       allServices(model).flatMap((service) =>
         service.destinations.map(({ address }) => keyOf({ service: serviceName(service), address })),

@@ -71,6 +71,8 @@ type DestinationCounters = Counters['services'][number]['destinations'][number];
  */
 export class StatisticsCollector {
   readonly #services = new Map<string, RunningService>();
+  /** Of the last call: the same object again means that nothing was counted. */
+  #observed: Counters['services'] | undefined;
   /** From an earlier process, until its services are seen. */
   #baselines: Baselines;
 
@@ -80,6 +82,10 @@ export class StatisticsCollector {
 
   /** Adds what was counted since the last call. Services and real servers that are not there any more are forgotten. */
   observe({ services }: Pick<Counters, 'services'>): void {
+    if (services === this.#observed) {
+      return;
+    }
+    this.#observed = services;
     const seen = new Map(
       services.map(({ name, destinations, resting = [] }) => [
         name,
@@ -101,10 +107,10 @@ export class StatisticsCollector {
   /** Estimates the rates. @param seconds since the last estimate */
   estimate(seconds: number): void {
     for (const service of this.#services.values()) {
-      for (const each of [service, ...service.destinations.values()]) {
-        each.rates = estimate(each.rates, each.recent, seconds);
-        each.recent = NO_STATISTICS;
-      }
+      advance(service, seconds);
+      service.destinations.forEach((each) => {
+        advance(each, seconds);
+      });
     }
   }
 
@@ -115,20 +121,27 @@ export class StatisticsCollector {
    * @param address of a real server, alone
    */
   zero(name?: string, address?: string): void {
-    for (const [each, service] of this.#services) {
-      if (name === undefined || each === name) {
-        const realServers = [...service.destinations].filter(([key]) => address === undefined || key === address);
-        const all: Running[] = realServers.map(([, realServer]) => realServer);
-        for (const running of address === undefined ? [service, ...all] : all) {
-          Object.assign(running, begun());
-        }
+    if (name === undefined) {
+      for (const each of this.#services.keys()) {
+        this.zero(each);
       }
+      return;
+    }
+    const service = this.#services.get(name);
+    if (service === undefined) {
+      return;
+    }
+    const realServer = address === undefined ? undefined : service.destinations.get(address);
+    const all: Running[] = address === undefined ? [service, ...service.destinations.values()] : [];
+    for (const running of realServer === undefined ? all : [realServer]) {
+      Object.assign(running, begun());
     }
   }
 
-  /** Whether a real server has statistics. */
-  has(name: string, address: string): boolean {
-    return this.#services.get(name)?.destinations.has(address) === true;
+  /** Whether a service, or one of its real servers, has statistics. */
+  has(name: string, address?: string): boolean {
+    const service = this.#services.get(name);
+    return service !== undefined && (address === undefined || service.destinations.has(address));
   }
 
   /** Returns the statistics of a service, or of one of its real servers. */
@@ -155,6 +168,13 @@ export class StatisticsCollector {
   }
 }
 
+function advance(each: Running, seconds: number): void {
+  if (each.recent !== NO_STATISTICS || each.rates !== NO_STATISTICS) {
+    each.rates = estimate(each.rates, each.recent, seconds);
+    each.recent = NO_STATISTICS;
+  }
+}
+
 /** Begins with a service that was not there before, or not in this process. */
 function begin(destinations: ReadonlyMap<string, Statistics>, kept: Baselines[string] | undefined): RunningService {
   const counted = [...destinations.values()].reduce(add, NO_STATISTICS);
@@ -174,9 +194,11 @@ function follow(service: RunningService, destinations: ReadonlyMap<string, Stati
     const realServer = service.destinations.get(address) ?? { ...begun(), counters: NO_STATISTICS };
     service.destinations.set(address, realServer);
     const counted = growth(realServer.counters, now);
-    for (const each of [realServer, service]) {
-      each.total = add(each.total, counted);
-      each.recent = add(each.recent, counted);
+    if (!isZero(counted)) {
+      for (const each of [realServer, service]) {
+        each.total = add(each.total, counted);
+        each.recent = add(each.recent, counted);
+      }
     }
     realServer.counters = now;
   }

@@ -1,7 +1,7 @@
 /** The tables of destinations, of rings' slots, and of egresses: to which MAC and by which interface a packet leaves. */
 
 import * as layout from '../../layout/index.js';
-import { type Interface, ipBytes, macBytes, mac } from '../../model/index.js';
+import { type Interface, ipBytes, mac, type MacAddress, macBytes } from '../../model/index.js';
 import { isHeld, keepsFlows } from '../held.js';
 import type { CompiledService, Image } from '../image.js';
 import type { ServiceNumbers } from '../numbering.js';
@@ -20,6 +20,8 @@ export function encodeDestinations(
   const entry = layout.destination;
   const bytes = new Uint8Array(destinations.length * entry.byteLength);
   const view = new DataView(bytes.buffer);
+  // Most have the same.
+  let source: { readonly mac: MacAddress; readonly bytes: Uint8Array } | undefined;
   destinations.forEach(({ address }, i) => {
     const at = i * entry.byteLength;
     const route = routes[i]!;
@@ -36,7 +38,8 @@ export function encodeDestinations(
     // Without interfaces no packet arrives.
     const sourceMac = route.action === 'none' ? interfaces[0]?.mac : route.sourceMac;
     if (sourceMac !== undefined) {
-      bytes.set(macBytes(sourceMac), at + entry.sourceMac.offset);
+      source = source?.mac === sourceMac ? source : { mac: sourceMac, bytes: macBytes(sourceMac) };
+      bytes.set(source.bytes, at + entry.sourceMac.offset);
     }
   });
   return bytes;

@@ -100,11 +100,24 @@ export function fits(need: Geometry, geometry: Geometry): boolean {
   return GEOMETRY_KEYS.every((key) => need[key] <= geometry[key]);
 }
 
-/** Returns the next geometry: nothing shrinks, and a table that grows at least doubles, since sizes are powers of two. */
-export function grow(need: Geometry, geometry: Geometry): Geometry {
-  const grown = { ...geometry };
+/** The tables that grow with each service and real server that is added. */
+const GROWING = ['services4', 'services6', 'slots', 'destinations', 'services'] as const;
+
+/**
+ * Returns the next geometry: nothing shrinks, and a table that grows at least doubles, since sizes are powers of two.
+ *
+ * @param geometry of the maps in use; undefined: there are none. To replace them takes longer than all else, since the
+ *   program is loaded again: then all tables that are half full grow too
+ */
+export function grow(need: Geometry, geometry?: Geometry): Geometry {
+  const grown = { ...(geometry ?? SMALLEST_GEOMETRY) };
   for (const key of GEOMETRY_KEYS) {
-    grown[key] = Math.max(need[key], geometry[key]);
+    grown[key] = Math.max(need[key], grown[key]);
+  }
+  if (geometry !== undefined) {
+    for (const key of GROWING) {
+      grown[key] = Math.max(grown[key], 2 * need[key]);
+    }
   }
   return grown;
 }

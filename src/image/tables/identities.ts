@@ -42,6 +42,9 @@ export function encodeIdentities(
 ): { services: Map<ServiceNumber, Uint8Array>; destinations: Map<DestinationNumber, Uint8Array> } {
   const services = new Map<ServiceNumber, Uint8Array>();
   const destinations = new Map<DestinationNumber, Uint8Array>();
+  if (which.services.length === 0 && which.destinations.length === 0) {
+    return { services, destinations };
+  }
   const newServices = new Set(which.services);
   const newDestinations = new Set(which.destinations);
   for (const { name, service } of image.services) {

@@ -10,13 +10,26 @@ import { type AnyServiceKey, familyOfService, isMarkKey, serviceName } from '../
 import { type EditDestination } from './types.js';
 
 export function isSameKey(a: AnyServiceKey, b: AnyServiceKey): boolean {
-  return serviceName(a) === serviceName(b);
+  return isMarkKey(a)
+    ? isMarkKey(b) && a.mark === b.mark && a.family === b.family
+    : !isMarkKey(b) && a.address === b.address && a.port === b.port && a.protocol === b.protocol;
+}
+
+/**
+ * Returns the service of a key; undefined: there is none. Thousands of edits in a row look at thousands of services each, so
+ * that this compares what differs first, and asks no service which kind it is.
+ */
+export function serviceOf({ services, markServices = [] }: Model, key: AnyServiceKey): AnyService | undefined {
+  if (isMarkKey(key)) {
+    return markServices.find(({ mark, family }) => mark === key.mark && family === key.family);
+  }
+  const { address, port, protocol } = key;
+  return services.find((each) => each.port === port && each.address === address && each.protocol === protocol);
 }
 
 /** @throws BeelineError `SERVICE_UNKNOWN` */
 export function findService(model: Model, key: AnyServiceKey): AnyService {
-  const all: readonly AnyService[] = isMarkKey(key) ? (model.markServices ?? []) : model.services;
-  const service = all.find((each) => isSameKey(each, key));
+  const service = serviceOf(model, key);
   if (service === undefined) {
     throw new BeelineError('SERVICE_UNKNOWN', `there is no service ${serviceName(key)}`, {
       hint: '"beeline list" lists them.',

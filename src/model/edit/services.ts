@@ -5,7 +5,7 @@ import type { AnyService, Model } from '../model.js';
 import { isHashing } from '../scheduler.js';
 import type { MarkService, Service } from '../service.js';
 import { type AnyServiceKey, serviceName, isMarkKey } from '../service-name.js';
-import { checkMark, checkPolicy, checkVip, findService, isSameKey } from './checks.js';
+import { checkMark, checkPolicy, checkVip, findService, serviceOf } from './checks.js';
 import { type EditPolicy } from './types.js';
 
 /** Returns the model with one service changed, or without it if `change` returns undefined. */
@@ -16,17 +16,18 @@ export function withService(
 ): Model {
   const before = findService(model, key);
   const after = change(before);
-  const replace = <Each extends AnyService>(services: readonly Each[]): Each[] =>
+  const replace = <Each extends AnyService>(services: readonly Each[]): Each[] => {
+    const index = services.indexOf(before as Each);
     // `change` returns a service of the same kind.
-    services.flatMap((each) => (each !== before ? [each] : after === undefined ? [] : [after as Each]));
+    return after === undefined ? services.toSpliced(index, 1) : services.with(index, after as Each);
+  };
   return isMarkKey(key)
     ? { ...model, markServices: replace(model.markServices ?? []) }
     : { ...model, services: replace(model.services) };
 }
 
 export function addService(model: Model, key: AnyServiceKey, policy: EditPolicy): Model {
-  const others: readonly AnyService[] = isMarkKey(key) ? (model.markServices ?? []) : model.services;
-  if (others.some((each) => isSameKey(each, key))) {
+  if (serviceOf(model, key) !== undefined) {
     throw new BeelineError('SERVICE_EXISTS', `there is a service ${serviceName(key)} already`);
   }
   if (isMarkKey(key)) {

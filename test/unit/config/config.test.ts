@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 
-import { ConfigError, jsonSchema, parseConfig, readConfig } from '../../../src/config/index.js';
+import { ConfigError, jsonSchema, parseConfig, parseConfigAside, readConfig } from '../../../src/config/index.js';
 import { markMatchName } from '../../../src/model/index.js';
 
 function problemsOf(text: string): string[] {
@@ -425,4 +425,20 @@ test('control characters of keys and of file names are escaped in messages', () 
       return true;
     },
   );
+});
+
+test('a large configuration is read in a thread, while others go on, with the same result and the same problems', async () => {
+  const servers = Array.from({ length: 2_000 }, (_, i) => `      - 10.1.${i >> 8}.${i & 255}\n`).join('');
+  const text = (rest: string): string =>
+    `interfaces: [ens3]\nservices:\n  - address: 10.0.0.1\n    port: 80\n    realServers:\n${servers}${rest}`;
+  let turns = 0;
+  const timer = setInterval(() => (turns += 1), 1);
+  assert.deepEqual(await parseConfigAside(text(''), 'f'), parseConfig(text(''), 'f'));
+  clearInterval(timer);
+  assert.ok(turns > 5, `${turns} turns of the event loop`);
+  for (const rest of ['      - 10.1.0.1\n', '      - nonsense\n', '  - {}\n', '    : : :\n']) {
+    const wrong = await parseConfigAside(text(rest), 'f').catch((error: unknown) => error);
+    assert.ok(wrong instanceof ConfigError);
+    assert.throws(() => parseConfig(text(rest), 'f'), { name: wrong.name, message: wrong.message });
+  }
 });

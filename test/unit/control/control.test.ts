@@ -14,6 +14,7 @@ import fc from 'fast-check';
 import { encodeFrame, FrameDecoder, MAX_REPLY_BYTES, MAX_REQUEST_BYTES } from '../../../src/control/frame.js';
 import { type Handlers, isRunning, PROTOCOL_VERSION, request, type ServiceReport } from '../../../src/control/index.js';
 import { ControlServer } from '../../../src/control/server.js';
+import { checkRequest } from '../../../src/control/shape.js';
 import { BeelineError, ip } from '../../../src/model/index.js';
 
 const HANDLERS: Handlers = {
@@ -46,6 +47,7 @@ const HANDLERS: Handlers = {
   },
   stop: ({ detach }) => ({ pid: 1, detached: detach }),
   edit: () => ({ warnings: [] }),
+  edits: () => ({ warnings: [], refused: [] }),
   zero: () => ({}),
   table: () => ({ services: [], markServices: [], markRules: [], timeouts: { tcp: 900, tcpfin: 120, udp: 300 } }),
 };
@@ -69,7 +71,9 @@ const BIG_LIST: ServiceReport[] = Array.from({ length: 100 }, (_, port) => ({
   verdicts: {},
 }));
 
-async function serve(context: TestContext, handlers: Handlers = HANDLERS): Promise<Served> {
+const NO_PLAN = { differences: [], moved: 0, services: [], flowsAtRisk: 0 };
+
+async function serve(context: TestContext, handlers: Handlers = HANDLERS, frameMs?: number): Promise<Served> {
   const directory = mkdtempSync(join(tmpdir(), 'beeline-control-'));
   const errors: unknown[] = [];
   const refusals: BeelineError[] = [];
@@ -79,6 +83,7 @@ async function serve(context: TestContext, handlers: Handlers = HANDLERS): Promi
     handlers,
     onError: (error) => errors.push(error),
     onWrongClient: (error) => refusals.push(error),
+    ...(frameMs !== undefined && { frameMs }),
   });
   context.after(async () => {
     await server.close();
@@ -281,16 +286,117 @@ test('a client that does not read its replies is throttled, and gets every reply
   );
 });
 
-test('one connection too many is refused with a message', async (context) => {
-  const { path } = await serve(context);
-  const sockets = await Promise.all(Array.from({ length: 64 }, () => stay(context, path)));
-  await assert.rejects(request(path, 'list', {}), {
-    code: 'CONTROL_CLOSED',
-    message: 'the daemon has 64 connections, and takes no more',
-  });
-  sockets[0]!.destroy();
-  await sleep(50);
+test('more commands than are handled at once wait, none is refused, and stop gets through', async (context) => {
+  let release: () => void = () => undefined;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  let [now, most] = [0, 0];
+  const list = async (): Promise<ServiceReport[]> => {
+    now += 1;
+    most = Math.max(most, now);
+    await released;
+    now -= 1;
+    return [];
+  };
+  const { path } = await serve(context, { ...HANDLERS, list });
+  const lists = Array.from({ length: 200 }, () => request(path, 'list', {}));
+  while (now < 64) {
+    await sleep(5);
+  }
+  assert.deepEqual(await request(path, 'stop', { detach: false }), { pid: 1, detached: false });
+  release();
+  assert.equal((await Promise.all(lists)).length, 200);
+  assert.equal(most, 64);
+});
+
+test('a client that sends a frame byte by byte has a deadline for the whole, and is told', async (context) => {
+  const { path } = await serve(context, HANDLERS, 150);
+  const socket = await stay(context, path);
+  const decoder = new FrameDecoder(MAX_REPLY_BYTES);
+  const replies: { error: { code: string; message: string } }[] = [];
+  socket.on('data', (piece: Buffer) => replies.push(...([...decoder.push(piece)] as typeof replies)));
+  const bytes = frame('list');
+  for (let at = 0; at < bytes.length && replies.length === 0; at += 1) {
+    socket.write(bytes.subarray(at, at + 1));
+    await sleep(20);
+  }
+  assert.deepEqual(
+    replies.map(({ error }) => error),
+    [{ code: 'CONTROL_FRAME', message: 'a frame did not arrive as a whole within 0.15 s' }],
+  );
+});
+
+test('clients that begin large frames and fall silent keep neither small requests nor large ones waiting', async (context) => {
+  const { path } = await serve(context, { ...HANDLERS, plan: () => NO_PLAN }, 200);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(MAX_REQUEST_BYTES);
+  for (let i = 0; i < 6; i += 1) {
+    (await stay(context, path)).write(Buffer.concat([length, Buffer.alloc(100_000)]));
+  }
   assert.deepEqual(await request(path, 'list', {}), []);
+  const text = '#'.repeat(1_000_000);
+  assert.deepEqual(await request(path, 'plan', { text, fileName: 'x' }), NO_PLAN);
+});
+
+test('a request of too many values, or nested too deep, is refused before it is unpacked', async (context) => {
+  const { path } = await serve(context);
+  const head = frame('list').subarray(4, -1);
+  const inFrame = (body: Uint8Array): Buffer => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(body.length);
+    return Buffer.concat([length, body]);
+  };
+  const count = Buffer.from([0xdd, 0, 0x7a, 0x12, 0x00]);
+  for (const [name, parameters] of [
+    ['eight million empty lists', Buffer.concat([count, Buffer.alloc(8_000_000, 0x90)])],
+    ['lists in lists', Buffer.alloc(100_000, 0x91)],
+    ['a list that is longer than the frame', Buffer.from([0xdd, 0xff, 0xff, 0xff, 0xff])],
+    ['a text that is longer than the frame', Buffer.from([0xdb, 0xff, 0xff, 0xff, 0xff])],
+    ['two values', Buffer.from([0x80, 0x80])],
+    ['a byte that begins no value', Buffer.from([0xc1])],
+    ['nothing', Buffer.from([])],
+  ] as const) {
+    const replies = await exchange(path, [inFrame(Buffer.concat([head, parameters]))], 2);
+    assert.deepEqual(
+      replies.map(({ error }) => (error as { code: string }).code),
+      ['CONTROL_FRAME'],
+      name,
+    );
+  }
+});
+
+test('the look at a frame takes every request that can be written, and no other bytes surprise it', () => {
+  fc.assert(
+    fc.property(anyValue, (parameters) => {
+      checkRequest(frame('edits', parameters).subarray(4));
+    }),
+  );
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
+      assert.throws(
+        () => {
+          checkRequest(bytes);
+        },
+        { code: 'CONTROL_FRAME' },
+      );
+    }),
+  );
+});
+
+test('mark rules are refused as a client would refuse them', async (context) => {
+  const { path } = await serve(context);
+  const good = { protocol: 'tcp', address: '10.0.1.0', prefixLength: 24, firstPort: 1, lastPort: 2 };
+  for (const [code, change] of [
+    [undefined, {}],
+    ['CONTROL_METHOD', { prefixLength: 33 }],
+    ['CONTROL_METHOD', { prefixLength: 16 }],
+    ['CONTROL_METHOD', { firstPort: 3 }],
+    ['CONTROL_METHOD', { address: 'fd00::1', prefixLength: 129 }],
+    [undefined, { address: 'fd00::', prefixLength: 64 }],
+  ] as const) {
+    const edit = { kind: 'add-mark-rule', rule: { mark: 1, match: { ...good, ...change } } };
+    const [reply] = await exchange(path, [frame('edit', { edit })], 1);
+    assert.equal((reply!['error'] as { code: string } | undefined)?.code, code, JSON.stringify(change));
+  }
 });
 
 test('requests on one connection are answered in order', async (context) => {

@@ -173,6 +173,15 @@ test('changes that were saved to the file no longer count, except for those made
   assert.deepEqual([unsaved.count, unsaved.since, existsSync(stateIn(folder))], [0, undefined, false]);
 });
 
+test('a client cannot save a revision that never was', async (context) => {
+  const unsaved = openIn(folderFor(context));
+  unsaved.begin(fileOf(WEB));
+  await unsaved.record(MODEL, 2);
+  const later = unsaved.markSaved({ text: 'saved', meaning: 'saved' }, unsaved.revision + 1, MODEL);
+  await assert.rejects(later, { code: 'CONTROL_METHOD' });
+  assert.deepEqual([unsaved.count, unsaved.origin.text === 'saved'], [2, false]);
+});
+
 test("applying another file counts as one change, also after an edit of the daemon's own file", async (context) => {
   const folder = folderFor(context);
   const edited = fileOf(`${WEB}mode: generic\n`);

@@ -52,7 +52,12 @@ class Fake {
     };
     this.director = new Director({
       network: { link: () => DIRECTOR, interface: () => DIRECTOR, ownAddresses: () => [] },
-      resolver: { track: () => Promise.resolve(), resolutions: () => new Map(), pending: this.pending },
+      resolver: {
+        track: () => Promise.resolve(),
+        resolutions: () => new Map(),
+        isPending: (address: string) => this.pending.includes(address),
+        version: 0,
+      },
       dataPlane,
       overlays: new Overlays([this.drains]),
       log: pino({ level: 'silent' }),
@@ -152,6 +157,39 @@ test('an edit that the tables have no room for is refused, and concurrent ones a
     [3, 1],
     [4, 1],
   ]);
+});
+
+test('one edit too many among a hundred costs a few publications, not a hundred', async (context) => {
+  const fake = await started(context);
+  fake.most = 90;
+  const results = await Promise.allSettled(Array.from({ length: 100 }, (_, i) => fake.add(ip(`10.0.1.${i}`))));
+  const refused = results.filter(({ status }) => status === 'rejected').length;
+  assert.deepEqual([refused, fake.addresses.length], [12, 90]);
+  assert.ok(fake.published.length < 15, `${fake.published.length} publications`);
+});
+
+test('edits that belong together are published together, or all refused if there is no room', async (context) => {
+  const fake = await started(context);
+  const changes = (last: number): { apply: (model: Model) => Model }[] =>
+    Array.from({ length: last }, (_, i) => ({
+      apply: (model) =>
+        edit(model, { kind: 'add-destination', service: KEY, destination: { address: ip(`10.0.1.${i}`), weight: 1 } }),
+    }));
+  fake.most = 10;
+  const tooMany = await fake.director.updateAll(changes(20), true);
+  assert.deepEqual([...new Set(tooMany.map(({ status }) => status))], ['rejected']);
+  assert.deepEqual(fake.addresses, [A, B]);
+
+  const twice = [...changes(5), ...changes(5)];
+  const outcomes = await fake.director.updateAll(twice, true);
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    twice.map((_, i) => (i < 5 ? 'fulfilled' : 'rejected')),
+  );
+  assert.deepEqual(
+    fake.published.map(({ services }) => services[0]!.destinations.length),
+    [7],
+  );
 });
 
 test('no edit is acknowledged before it is saved', async (context) => {

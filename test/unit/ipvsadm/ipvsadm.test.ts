@@ -28,7 +28,7 @@ import {
   serviceName,
   type ServicePolicy,
 } from '../../../src/model/index.js';
-import { FakeDirector, ipvsadm, RECORDED_NAMES } from '../../support/ipvsadm.js';
+import { FakeDirector, ipvsadm, piecesOf, RECORDED_NAMES } from '../../support/ipvsadm.js';
 
 const WORDS =
   `-A -E -D -C -R -S -a -e -d -L -l -Z -h -v -t -u -f -s -p -M -r -m -i -g -w -x -y -n -c -X -6 -o -b -Ln -Lnc
@@ -310,10 +310,105 @@ test('ipvsadm-restore clears the table first, and accepts comments', async () =>
     err: (text) => {
       assert.equal(text, '');
     },
-    input: () => Promise.resolve('# Saved\n-A -t 10.0.0.1:80 -s wlc\n#\n-a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 1\n'),
+    input: () => piecesOf('# Saved\n-A -t 10.0.0.1:80 -s wlc\n#\n-a -t 10.0.0.1:80 -r 10.0.0.2:80 -g -w 1\n'),
     loopback: () => Promise.resolve([]),
   });
   assert.deepEqual([status, director.model.services.map(serviceName)], [0, ['tcp 10.0.0.1:80']]);
+});
+
+/** Counts requests for edits. */
+class CountingDirector extends FakeDirector {
+  readonly requests: [kinds: string, atomic: boolean][] = [];
+
+  override async edits(...[changes, atomic]: Parameters<FakeDirector['edits']>): ReturnType<FakeDirector['edits']> {
+    this.requests.push([changes.map(({ kind }) => kind).join(), atomic]);
+    return super.edits(changes, atomic);
+  }
+}
+
+test('lines that come together are one request, and failures are reported in their order', async () => {
+  const director = new CountingDirector();
+  const stdin = [
+    '-A -t 10.0.0.1:80 -s rr',
+    '-A -t 10.0.0.1:80 -s rr',
+    '-A -t 10.0.0.2:80 -s nosuch',
+    '-a -t 10.0.0.1:80 -r 10.0.0.9 -m',
+    '-a -t 10.0.0.1:80 -r 10.0.0.9',
+    '-a -t 10.0.0.1:80 -r 10.0.0.9',
+    '-a -t 10.0.0.3:80 -r 10.0.0.9',
+    '-D -t 10.0.0.1:80',
+  ];
+  const input = (): AsyncIterable<string> => piecesOf(`${stdin.join('\n')}\n`, 10_000);
+  const { output, status } = await ipvsadm(director, ['-R'], { input });
+  assert.deepEqual(
+    [output.split('\n').filter((line) => /^[SD]/.test(line)), status],
+    [
+      [
+        'Service already exists',
+        'Scheduler or persistence engine not found',
+        'Destination already exists',
+        'Service not defined',
+      ],
+      0,
+    ],
+  );
+  assert.ok(director.requests.length <= 2, JSON.stringify(director.requests));
+  assert.deepEqual(director.model.services, []);
+});
+
+test('a line sees what the lines before it did, also if it lists', async () => {
+  const director = new CountingDirector();
+  const stdin = '-A -t 10.0.0.1:80 -s rr\n-S -n\n-D -t 10.0.0.1:80\n-S -n\n-E -t 10.0.0.1:80 -s nosuch\n';
+  const { output, status } = await ipvsadm(director, ['-R'], { stdin });
+  assert.deepEqual([output, status], ['-A -t 10.0.0.1:80 -s rr\nNo such service\n', 255]);
+});
+
+test('a mistake that ends ipvsadm keeps the lines before it, and none after it', async () => {
+  const director = new CountingDirector();
+  const stdin =
+    '-A -t 10.0.0.1:80 -s rr\n-A -t 10.0.0.1:80\n-a -t 10.0.0.1:80 -r 10.0.0.2\n-A -t bad:x:y\n-A -t 10.0.0.3:80\n';
+  const { output } = await ipvsadm(director, ['-R'], { stdin });
+  assert.deepEqual(output, 'Service already exists\nillegal virtual server address[:port] specified\n');
+  assert.deepEqual(
+    director.model.services.map((service) => [serviceName(service), service.destinations.length]),
+    [['tcp 10.0.0.1:80', 1]],
+  );
+});
+
+test('ipvsadm-restore replaces all services by one request, whatever lines fail', async () => {
+  const director = new CountingDirector();
+  await ipvsadm(director, ['-A', '-t', '10.0.0.9:80']);
+  const lines = [
+    '-A -t 10.0.0.1:80 -s rr',
+    '-A -t 10.0.0.1:80',
+    '-A -t 10.0.0.2:80 -s nosuch',
+    '-E -t 10.0.0.9:80 -s nosuch',
+    '-d -t 10.0.0.9:80 -r 10.0.0.2:81',
+  ];
+  let errors = '';
+  const status = await clearAndRestore({
+    director,
+    names: RECORDED_NAMES,
+    out: () => undefined,
+    err: (text) => (errors += text),
+    input: () => piecesOf(`${lines.join('\n')}\n`),
+    loopback: () => Promise.resolve([]),
+  });
+  assert.deepEqual(
+    [errors.split('\n'), status],
+    [
+      [
+        'Service already exists',
+        'Scheduler or persistence engine not found',
+        'No such service',
+        'Service not defined',
+        '',
+      ],
+      255,
+    ],
+  );
+  assert.deepEqual(director.requests, [['clear,add-service,add-service', true]]);
+  assert.deepEqual(director.model.services.map(serviceName), ['tcp 10.0.0.1:80']);
 });
 
 test('/etc/services is read with aliases, the first of several entries counts, and the file may be missing', () => {

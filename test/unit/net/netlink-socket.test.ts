@@ -105,3 +105,44 @@ test('a start does not wait forever for tables that cannot be read', async () =>
     { name: 'NetlinkError', errno: 12 },
   );
 });
+
+test('of many requests that go together each has its own outcome, and a refused one keeps no other from being done', async () => {
+  const sent: number[] = [];
+  const socket = new RequestSocket((onDatagram) => ({
+    send: (datagram) => {
+      const messages = decodeMessages(datagram);
+      sent.push(messages.length);
+      // As in the kernel: an error is always told, the end of a request only if that was asked for.
+      const answers = messages.flatMap(({ sequence, flags, payload }) =>
+        payload[0]! % 10 === 3
+          ? [{ type: NLMSG_ERROR, flags: 0, sequence, payload: errno(105) }]
+          : [
+              { ...entry(payload[0]!), sequence },
+              ...((flags & 4) === 0 ? [] : [{ type: NLMSG_ERROR, flags: 0, sequence, payload: errno(0) }]),
+            ],
+      );
+      setImmediate(() => {
+        answers.forEach((each) => {
+          onDatagram(undefined, encodeMessage(each));
+        });
+      });
+    },
+    setReferenced: () => undefined,
+    close: () => undefined,
+  }));
+  for (const count of [1, 4, 64, 65, 134, 200]) {
+    sent.length = 0;
+    const requests = Array.from({ length: count }, (_, i) => ({
+      type: RTM_GETLINK,
+      flags: 0,
+      payload: Uint8Array.of(i, 0, 0, 0),
+      what: `link ${i}`,
+    }));
+    const outcomes = await socket.requestEach(requests);
+    assert.deepEqual(
+      outcomes.map((each) => (each instanceof Error ? each.message : each.map(({ payload }) => payload[0]))),
+      requests.map((_, i) => (i % 10 === 3 ? `link ${i}: errno 105` : [i])),
+    );
+    assert.equal(sent.length, Math.ceil(count / 64));
+  }
+});

@@ -14,7 +14,7 @@ import {
   RTM_NEWNEIGH,
   RTM_NEWROUTE,
 } from '../../../src/net/rtnetlink.js';
-import { RequestSocket } from '../../../src/net/socket.js';
+import { type NetlinkOutcome, type NetlinkRequest, RequestSocket } from '../../../src/net/socket.js';
 
 const ADDRESS = ip('10.6.0.2');
 
@@ -95,11 +95,15 @@ class FakeKernel extends RequestSocket {
     return Promise.resolve(found[type] ?? []);
   }
 
-  override request(type: number): Promise<NetlinkMessage[]> {
+  override requestEach(requests: readonly NetlinkRequest[]): Promise<NetlinkOutcome[]> {
     const header = new Uint8Array(12);
     header[7] = 1;
     const payload = encodePayload(header, new Map([[4, u32(this.#out)]]));
-    return Promise.resolve(type === RTM_GETROUTE ? [{ type: RTM_NEWROUTE, flags: 0, sequence: 1, payload }] : []);
+    return Promise.resolve(
+      requests.map(({ type }) =>
+        type === RTM_GETROUTE ? [{ type: RTM_NEWROUTE, flags: 0, sequence: 1, payload }] : [],
+      ),
+    );
   }
 }
 
@@ -116,7 +120,7 @@ async function resolutionOf(
     network.close();
   });
   await resolver.track(
-    [ADDRESS],
+    new Set([ADDRESS]),
     interfaces.map((name) => network.interface(name)!),
   );
   return resolver.resolutions().get(ADDRESS);
