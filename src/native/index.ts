@@ -16,8 +16,10 @@ export { KernelError } from './error.js';
 export {
   availableMemory,
   bootTimeMs,
+  cpuNumbers,
   ethtoolValue,
   FileLock,
+  highestOf,
   libbpfVersion,
   mountBpffs,
   PacketSocket,

@@ -1,5 +1,6 @@
 /** System calls that a BPF control plane needs and Node.js does not have. */
 
+import { readFileSync } from 'node:fs';
 import { freemem } from 'node:os';
 
 import { addon, type NativeLock, type NativePacketSocket } from './addon.js';
@@ -86,6 +87,23 @@ export function synchronizeRcu(): Promise<boolean> {
 /** Returns the number of possible CPUs, which is the number of values that a per-CPU map has for a key. */
 export function possibleCpus(): number {
   return addon.possibleCpus();
+}
+
+/**
+ * Returns one more than the highest number that a CPU can have. The numbers may have holes, as on a machine with free sockets:
+ * then there are fewer CPUs (nr_cpu_ids and num_possible_cpus() of the kernel).
+ */
+export function cpuNumbers(): number {
+  return highestOf(readFileSync('/sys/devices/system/cpu/possible', 'utf8')) + 1;
+}
+
+/** Returns the highest number of a list of CPUs: "0-3,8-11" (Documentation/admin-guide/cputopology.rst). */
+export function highestOf(list: string): number {
+  const numbers = list.match(/\d+/g)?.map(Number) ?? [];
+  if (numbers.length === 0) {
+    throw new Error(`the kernel's list of CPUs is empty: ${JSON.stringify(list)}`);
+  }
+  return Math.max(...numbers);
 }
 
 /**

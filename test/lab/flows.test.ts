@@ -180,7 +180,7 @@ test('M10, M11 and M12: schedulers, persistence and drains', async (context) => 
 
   await context.test('kill -9 and a new daemon keep every flow', async () => {
     await switchTo('scheduler: rr');
-    const running = downloads(lab, 50, 4);
+    const running = downloads(lab, 50, 12);
     await lab.until('the downloads run', async () => (await flowsOf(lab, '--state', 'ESTABLISHED')).length >= 50);
     const before = (await flowsOf(lab, '--state', 'ESTABLISHED')).map(({ client, clientPort, realServer: server }) =>
       [client, clientPort, server].join(' '),
@@ -217,7 +217,7 @@ test('M10, M11 and M12: schedulers, persistence and drains', async (context) => 
 
   await context.test('no flow is lost when the flow table grows', async () => {
     await switchTo('scheduler: rr');
-    const running = downloads(lab, 20, 3);
+    const running = downloads(lab, 20, 10);
     await lab.until('the downloads run', async () => (await flowsOf(lab, '--state', 'ESTABLISHED')).length >= 20);
     await reconfigure(lab, `flows: {ipv4: 3000000}\n${configuration('scheduler: rr', { [one]: 1, [two]: 1 })}`);
     assert.ok((await flowsOf(lab, '--state', 'ESTABLISHED')).length >= 20);

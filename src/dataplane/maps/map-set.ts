@@ -8,7 +8,7 @@ import { type Geometry, requireMemory } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
 import { BpfMap, type BpfObject, BpfProgram, KernelError } from '../../libbpf/index.js';
 import type { Family } from '../../model/index.js';
-import { availableMemory, possibleCpus } from '../../native/index.js';
+import { availableMemory, cpuNumbers } from '../../native/index.js';
 import { Control, FIRST_EXTENT, type FlowExtents, isOurControl } from './control.js';
 import { Devices } from './devices.js';
 import { loadObject, loadObjectAsync } from './load.js';
@@ -83,10 +83,10 @@ export class MapSet implements Disposable {
         object.map(EARLY_NAME).reuse(before.early);
       }
       for (const key of COUNTER_MAPS) {
-        // One row for each CPU, and one for the counters of maps that were replaced by larger ones.
-        object.map(MAP_NAMES[key]).setMaxEntries(possibleCpus() + 1);
+        // One row for each number of a CPU, and one for the counters of maps that were replaced by larger ones.
+        object.map(MAP_NAMES[key]).setMaxEntries(cpuNumbers() + 1);
       }
-      object.map(MAP_NAMES.flowQueries).setMaxEntries(possibleCpus());
+      object.map(MAP_NAMES.flowQueries).setMaxEntries(cpuNumbers());
       object.map(MAP_NAMES.serviceIdentities).setMaxEntries(geometry.services);
       object.map(MAP_NAMES.destinationIdentities).setMaxEntries(geometry.destinations);
     });
@@ -148,7 +148,7 @@ export class MapSet implements Disposable {
       }
       const set = new MapSet({ programs: new Map([[PROGRAM_NAME, program]]), maps });
       // The fingerprint covers the structs; the number of rows follows from the machine.
-      return set.memory.elements('destinationCounters') === possibleCpus() + 1 ? set : 'other-version';
+      return set.memory.elements('destinationCounters') === cpuNumbers() + 1 ? set : 'other-version';
     } catch (error) {
       if (error instanceof KernelError && (error.code === 'ENOENT' || error.code === 'EINVAL')) {
         return 'incomplete';

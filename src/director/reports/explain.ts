@@ -22,6 +22,7 @@ import {
   type Interface,
   type IpAddress,
   isHashing,
+  type Protocol,
 } from '../../model/index.js';
 import { parseFrame, summarizeFrame } from '../../packet/index.js';
 import { shownState } from './flows.js';
@@ -125,20 +126,26 @@ function matchedOf({ image, numbering }: Explaining, { match }: Trace): Matched 
   return { compiled, addresses: new Map([...destinations].map(([address, number]) => [number, address])) };
 }
 
-function entryOf(entry: TracedEntry | undefined, { addresses }: Matched): ExplainedEntry | undefined {
+function entryOf(entry: TracedEntry | undefined, { compiled, addresses }: Matched): ExplainedEntry | undefined {
   return (
     entry && {
-      state: shownState(entry.state),
+      state: shownState(entry.state, protocolOf(compiled)),
       idleSeconds: Math.round(entry.idleSeconds),
       realServer: addresses.get(entry.number),
     }
   );
 }
 
+/** Returns the protocol of a service; undefined for a mark's. */
+function protocolOf({ service }: CompiledService): Protocol | undefined {
+  return isMarkKey(service) ? undefined : service.protocol;
+}
+
 function flowOf(trace: Trace, matched: Matched): ExplainedFlow {
   const { steps, match, event, found, changed, stored, displaced, wanted } = trace;
   const { protocol, client, clientPort, port } = match!;
-  const next = changed && shownState(changed.state);
+  const owner = protocolOf(matched.compiled);
+  const next = changed && shownState(changed.state, owner);
   return {
     protocol,
     client,
@@ -147,11 +154,14 @@ function flowOf(trace: Trace, matched: Matched): ExplainedFlow {
     event,
     sought: steps.has('hit') || steps.has('sought'),
     known: entryOf(found, matched),
-    next: found && next === shownState(found.state) ? undefined : next,
+    next: found && next === shownState(found.state, owner) ? undefined : next,
     turnedAwayBy: turnedAwayBy(trace, matched),
-    stored: stored && shownState(stored.state),
+    stored: stored && shownState(stored.state, owner),
     // It may be another service's flow, so its real server is not among this service's numbers.
-    displaces: displaced && { state: shownState(displaced.state), idleSeconds: Math.round(displaced.idleSeconds) },
+    displaces: displaced && {
+      state: shownState(displaced.state, undefined),
+      idleSeconds: Math.round(displaced.idleSeconds),
+    },
     noRoom: wanted !== undefined && stored === undefined,
     crowded: steps.has('crowded'),
   };

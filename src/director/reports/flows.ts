@@ -34,9 +34,13 @@ const STATE_NAMES: Readonly<Record<FlowState, string>> = {
   'template-lasting': 'ASSURED',
 };
 
-/** Returns IPVS's name of a state. */
-export function shownState(state: FlowState): string {
-  return STATE_NAMES[state];
+/**
+ * Returns IPVS's name of a state. A UDP service's template is never assured: ip_vs_proto_udp.c has no such state.
+ *
+ * @param protocol of the service; undefined: the service of a mark
+ */
+export function shownState(state: FlowState, protocol: Protocol | undefined): string {
+  return protocol === 'udp' && STATE_NAMES[state] === 'ASSURED' ? 'NONE' : STATE_NAMES[state];
 }
 
 /** No table has more entries. */
@@ -160,12 +164,6 @@ function tableReport(family: FlowTableReport['family'], { tables }: FlowStatisti
   return { family, entries, most, used, full, fullBuckets, bytes };
 }
 
-/** Returns the name as IPVS shows it: a UDP service's template is never assured (ip_vs_proto_udp.c has no such state). */
-function stateName(state: FlowState, { mark, vip }: Named): string {
-  const isUdp = mark === undefined && vip?.protocol === 'udp';
-  return isUdp && STATE_NAMES[state] === 'ASSURED' ? 'NONE' : STATE_NAMES[state];
-}
-
 function reportFlow(entry: FlowEntry, { services, destinations }: Names, dataPlane: DataPlane): FlowReport | undefined {
   const found = services.get(entry.service);
   const realServer = destinations.get(entry.destination);
@@ -182,7 +180,7 @@ function reportFlow(entry: FlowEntry, { services, destinations }: Names, dataPla
     ...(mark !== undefined && { mark }),
     ...(vip !== undefined && { vip: vip.address, port: entry.port === 0 ? port : entry.port }),
     realServer,
-    state: stateName(entry.state, found),
+    state: shownState(entry.state, found.mark === undefined ? found.vip?.protocol : undefined),
     idleSeconds: Math.round(entry.idleSeconds),
     expiresSeconds: Math.max(0, Math.round(timeout - entry.idleSeconds)),
   };
