@@ -487,6 +487,11 @@ export interface ServicePlan {
   readonly slots: number;
   /** Which part of them would move, 0 to 1. */
   readonly moved: number;
+  /**
+   * Flows without an entry ("track: moved") would lose their real servers: another scheduler, or another hash, does not know
+   * where their slots led.
+   */
+  readonly breaksUnremembered: boolean;
   readonly atRisk: readonly FlowsAtRisk[];
   /** Flows that are remembered and keep their real server. */
   readonly kept: number;

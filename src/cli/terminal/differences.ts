@@ -79,14 +79,17 @@ function lineOf({ kind, what, service = '', realServer: address = '', field = ''
 }
 
 /** The slots that move, and the flows at risk. */
-function planLines({ service, slots, moved, kept, atRisk }: ServicePlan): Line[] {
+function planLines({ service, slots, moved, kept, breaksUnremembered, atRisk }: ServicePlan): Line[] {
   const stay = kept === 0 ? '' : `; ${formatQuantity(kept, 'flow')} kept`;
   const moves = moved === 0 ? [] : [`${formatPercent(moved)} of ${formatCount(slots)} slots move${stay}`];
   const risks = atRisk.map(
     ({ realServer: address, flows, uncertain }) =>
       `${address}: ${formatQuantity(flows, 'flow')} at risk${uncertain ? ', and those without an entry' : ''}`,
   );
-  return [...moves, ...risks].map((text) => ({ subject: service, text }));
+  const breaks = breaksUnremembered
+    ? ['connections without an entry break ("track: moved"): the new scheduler or flag does not know where they went']
+    : [];
+  return [...moves, ...breaks, ...risks].map((text) => ({ subject: service, text }));
 }
 
 /** "wlc, 2 real servers" */

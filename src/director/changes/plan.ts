@@ -50,9 +50,16 @@ function planService(
     service: name,
     slots: isHashing(service.scheduler) ? (before.ring?.length ?? 0) : 0,
     moved: before === after ? 0 : movedShare(before, after),
+    breaksUnremembered:
+      uncertain && isHashing(service.scheduler) && after !== undefined && !hasSameSlots(before, after),
     atRisk,
     kept: all - atRisk.reduce((sum, each) => sum + each.flows, 0),
   };
+}
+
+/** Whether a flow's slot has the same number in both. */
+function hasSameSlots({ service: before }: CompiledService, { service: after }: CompiledService): boolean {
+  return after.scheduler === before.scheduler && hashesPort(after) === hashesPort(before);
 }
 
 /** Returns which part of the slots would lead to another real server, 0 to 1; 0 if the scheduler does not hash. */
@@ -62,8 +69,7 @@ export function movedShare(before: CompiledService, after: CompiledService | und
     return 0;
   }
   const next = after?.ring;
-  const alike = after?.service.scheduler === service.scheduler && hashesPort(after.service) === hashesPort(service);
-  if (after === undefined || next === undefined || !alike) {
+  if (after === undefined || next === undefined || !hasSameSlots(before, after)) {
     return 1;
   }
   // A slot is the upper bits of a hash, so the smaller of two rings is stretched. All rings of mh have one size.

@@ -186,7 +186,14 @@ test('docs/json.md shows every name in differences and in a plan', () => {
   shows(example('save') as SaveResult, { file: true, differences: true });
   const plan = example('plan') as PlanReport;
   shows(plan, { differences: true, moved: true, services: true, flowsAtRisk: true });
-  shows<ServicePlan>(plan.services[0], { service: true, slots: true, moved: true, atRisk: true, kept: true });
+  shows<ServicePlan>(plan.services[0], {
+    service: true,
+    slots: true,
+    moved: true,
+    breaksUnremembered: true,
+    atRisk: true,
+    kept: true,
+  });
   shows<FlowsAtRisk>(plan.services[0]?.atRisk[0], { realServer: true, flows: true, uncertain: true });
 });
 

@@ -135,7 +135,7 @@ test('a new real server takes its share of the slots and no more', () => {
     { [A]: 5, [B]: 7 },
   );
   assert.ok(moved > 0.3 && moved < 0.4, `${moved}`);
-  assert.deepEqual(services, [{ service: NAME, slots: 1024, moved, atRisk: [], kept: 12 }]);
+  assert.deepEqual(services, [{ service: NAME, slots: 1024, moved, breaksUnremembered: false, atRisk: [], kept: 12 }]);
   assert.equal(flowsAtRisk, 0);
 });
 
@@ -166,6 +166,19 @@ test('flows at risk are marked as uncertain if not all flows are remembered', ()
   const some = { track: 'moved' } as const;
   const report = plan(modelOf(service(VIP, 80, [A, B], some)), modelOf(service(VIP, 80, [A], some)));
   assert.match(formatPlanned(report), /10\.0\.0\.2: 0 flows at risk, and those without an entry\n/);
+});
+
+test('a change of scheduler or of what it hashes says that flows without an entry break', () => {
+  const by = (rest: Partial<Service>): Model => modelOf(service(VIP, 80, [A, B], { track: 'moved', ...rest }));
+  const breaks = (from: Partial<Service>, to: Partial<Service>): boolean =>
+    /connections without an entry break/.test(formatPlanned(plan(by(from), by(to))));
+  assert.ok(breaks({}, { scheduler: 'sh' }));
+  assert.ok(breaks({}, { scheduler: 'rr' }));
+  assert.ok(breaks({ scheduler: 'mh' }, { scheduler: 'mh', flags: ['mh-port'] }));
+  assert.ok(!breaks({}, { slots: 256 }));
+  assert.ok(!breaks({ track: 'all' }, { track: 'all', scheduler: 'sh' }));
+  // All of its flows have entries.
+  assert.ok(!breaks({ scheduler: 'wlc' }, { scheduler: 'rr' }));
 });
 
 test('rings of two sizes are compared slot by slot of the larger one', () => {
