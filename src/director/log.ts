@@ -5,7 +5,7 @@ import { styleText } from 'node:util';
 
 import { pino, type Logger } from 'pino';
 
-import { BeelineError, printableName } from '../model/index.js';
+import { BeelineError, printableName, printableText } from '../model/index.js';
 import { LogSink } from './log-sink.js';
 
 export type { Logger } from 'pino';
@@ -75,16 +75,14 @@ const COLOURS = { fatal: 'red', error: 'red', warn: 'yellow', info: 'green', deb
 /** "10:08:01 info  published services=2"; for the journal, which has the time: "<6>published services=2" */
 export function formatLine({ level, time, msg, ...fields }: LogLine, style: TextStyle): string {
   const name = (pino.levels.labels[level] ?? 'info') as keyof typeof COLOURS;
-  const text = printableName(
-    [msg, ...Object.entries(fields).map(([key, value]) => `${key}=${formatValue(value)}`)].join(' '),
-  );
+  const text = [msg, ...Object.entries(fields).map(([key, value]) => `${key}=${formatValue(value)}`)].join(' ');
   if (style === 'journal') {
     // Each line is a message there.
-    return text.replace(/^/gm, `<${PRIORITIES[name]!}>`).concat('\n');
+    return printableText(text).replace(/^/gm, `<${PRIORITIES[name]!}>`).concat('\n');
   }
   const label = name.padEnd(5);
   const shown = style === 'coloured' ? styleText(COLOURS[name], label, { validateStream: false }) : label;
-  return `${time.slice(11, 19)} ${shown} ${text}\n`;
+  return `${time.slice(11, 19)} ${shown} ${printableName(text)}\n`;
 }
 
 function formatValue(value: unknown): string {

@@ -1,6 +1,6 @@
 /** Looks before a start for other programs on the interfaces, so that nothing is made or logged in vain. */
 
-import { existsSync, readdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { isRunning } from '../control/index.js';
@@ -23,6 +23,10 @@ export async function requireFree(
   network: Pick<Network, 'link'>,
   replace: boolean,
 ): Promise<void> {
+  if (!mayRead(dirname(instance.pinDirectory))) {
+    // Then the lock refuses the start, and says what is missing.
+    return;
+  }
   const own = new Set(pinnedPrograms(instance.pinDirectory).values());
   for (const name of interfaces) {
     const link = network.link(name);
@@ -37,6 +41,15 @@ export async function requireFree(
           : 'Use --replace to take the interface over, if nothing needs that program.',
       });
     }
+  }
+}
+
+function mayRead(directory: string): boolean {
+  try {
+    accessSync(directory, constants.R_OK | constants.X_OK);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'EACCES';
   }
 }
 

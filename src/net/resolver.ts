@@ -417,8 +417,13 @@ export class Resolver implements Disposable {
     await this.#network.manageNeighbours(managed, false).catch(() => undefined);
   }
 
-  /** Locates some of the addresses that are nowhere, or that the kernel forgot before they answered: each in its turn. */
+  /**
+   * Locates some of the addresses that are nowhere, or that the kernel forgot before they answered: each in its turn. Looks
+   * at all the others again, so that a missed event has no effect for long.
+   */
   async #retrySome(): Promise<void> {
+    this.#distrustAll();
+    this.#lookSoon();
     const some = [...this.#nowhere, ...this.#forgotten].slice(0, MOST_RETRIED);
     await this.#locate(some);
   }
