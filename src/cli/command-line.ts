@@ -28,6 +28,11 @@ function report(error: unknown): number {
     process.stderr.write(printableText(lines.map((line) => `${line}\n`).join('')));
     return exitStatusOf(error.code);
   }
+  if (error instanceof Error && 'code' in error && error.code === 'ADDON_UNUSABLE') {
+    // By its code: commands that need no addon do not load the room that has the class.
+    process.stderr.write(`beeline: ${printableText(error.message)}\n`);
+    return ExitStatus.failed;
+  }
   throw error;
 }
 
