@@ -2,7 +2,7 @@
 
 import { CommanderError } from 'commander';
 
-import { BeelineError, printableText } from '../model/index.js';
+import { BeelineError, isAddonUnusable, printableText } from '../model/index.js';
 import { ExitStatus, exitStatusOf } from './exit-status.js';
 
 async function run(words: readonly string[]): Promise<void> {
@@ -28,8 +28,7 @@ function report(error: unknown): number {
     process.stderr.write(printableText(lines.map((line) => `${line}\n`).join('')));
     return exitStatusOf(error.code);
   }
-  if (error instanceof Error && 'code' in error && error.code === 'ADDON_UNUSABLE') {
-    // By its code: commands that need no addon do not load the room that has the class.
+  if (isAddonUnusable(error)) {
     process.stderr.write(`beeline: ${printableText(error.message)}\n`);
     return ExitStatus.failed;
   }

@@ -27,7 +27,7 @@ export function loadAddon<Addon>(load: (path: string) => Addon, platform: string
       throw error;
     }
     throw new AddonError(
-      /libbpf\.so\.1: cannot open/.test(message)
+      message.includes('libbpf.so.1: cannot open')
         ? 'the library libbpf 1.x is missing: install the package libbpf1 ("apt-get install libbpf1" on Debian)'
         : `the addon does not load on this system: ${message.split('\n', 1)[0]!}`,
       { cause: error },

@@ -41,7 +41,9 @@ test('the package has what it runs, and no sources, build leftovers, caches or p
     assert.ok(paths.includes(needed), needed);
   }
   assert.deepEqual(
-    paths.filter((path) => /^(src|test|native|dist\/(src|test|stamps|app\/cache))\/|\.(map|d\.ts|tsbuildinfo)$/.test(path)),
+    paths.filter((path) =>
+      /^(src|test|native|dist\/(src|test|stamps|app\/cache))\/|\.(map|d\.ts|tsbuildinfo)$/.test(path),
+    ),
     [],
   );
   assert.equal(spawnSync('tar', ['-xf', filename], { cwd: folder }).status, 0);
@@ -87,7 +89,10 @@ test('setup asks for Node.js and npm before it installs anything', (context) => 
   say('node', '[[ $1 == --version ]] && echo v18.20.4; exit 1');
   assert.match(setup(), /^setup: this is Node\.js v18\.20\.4; Beeline needs 20\.19 or later: README\.md, .*\n$/);
   say('node', 'exit 0');
-  assert.match(setup(), /^setup: npm is missing\. Where Node\.js is Debian's, install the package npm: README\.md, .*\n$/);
+  assert.match(
+    setup(),
+    /^setup: npm is missing\. Where Node\.js is Debian's, install the package npm: README\.md, .*\n$/,
+  );
 });
 
 test('the unit finds the command where npm puts it, which is not /usr/bin on every Debian', () => {

@@ -23,8 +23,7 @@ export function originOf(words: readonly string[]): Origin {
 
 /** Names the processor exactly: virtual machines give many of them the same name. */
 export function processorIn(cpuinfo: string): string {
-  const field = (name: string): string | undefined =>
-    new RegExp(`^${name}\\s*: (.*)$`, 'm').exec(cpuinfo)?.[1]?.trim();
+  const field = (name: string): string | undefined => new RegExp(`^${name}\\s*: (.*)$`, 'm').exec(cpuinfo)?.[1]?.trim();
   const exactly = [
     ['family', 'cpu family'],
     ['model', 'model'],

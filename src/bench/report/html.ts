@@ -125,21 +125,21 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 function draw(element, { labels, series, logarithmic }) {
   element.replaceChildren();
   const axis = { stroke: colour('--soft'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } };
-  const rounded = (u, value) => value === null ? '' : value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
   new uPlot({
     width: element.clientWidth,
     height: 280,
     padding: [12, 12, 0, 0],
+    legend: { live: false },
+    cursor: { show: false },
     scales: { x: { time: false, range: [-0.4, labels.length - 0.6] }, y: logarithmic ? { distr: 3 } : {} },
     axes: [
       { ...axis, grid: { show: false }, splits: () => labels.map((_, i) => i), values: () => labels, space: 1 },
       { ...axis, size: 56 },
     ],
     series: [
-      { label: '', value: (u, i) => labels[i] ?? '' },
+      {},
       ...series.map(({ name }, i) => ({
         label: name,
-        value: rounded,
         stroke: colour(i === series.length - 1 ? '--bar' : '--second'),
         width: i === series.length - 1 ? 3 : 2,
         points: { show: true, size: 8 },

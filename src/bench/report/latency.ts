@@ -31,7 +31,7 @@ export function latencyReport(
     charts: [
       {
         title: 'Round trips',
-        unit: 'µs',
+        unit: 'Microseconds a request, from the fast half (p50) to the slowest',
         kind: 'lines',
         logarithmic: true,
         labels: ['p50', 'p90', 'p99', 'p99.9', 'max'],

@@ -79,7 +79,7 @@ const YARDSTICKS = /^(empty|mac-swap|flows-empty|random-read|dependent-read-.*)$
 /** Words for parts of a row's name. Others are words already. */
 const WORDS: readonly (readonly [part: RegExp, words: string])[] = [
   [/^empty$/, 'a program that does nothing'],
-  [/^flows-empty$/, 'the same, packets of many flows'],
+  [/^flows-empty$/, 'the same with many flows'],
   [/^mac-swap$/, 'swap the MACs, no more'],
   [/^random-read$/, 'one read of memory a packet'],
   [/^dependent-read-(\d+)mb$/, 'one read in a table of $1 MB'],

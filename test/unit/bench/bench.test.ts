@@ -255,7 +255,13 @@ test('the page needs no other files, and no name in it becomes markup', () => {
     governor: 'performance',
     mitigations: 'meltdown: PTI',
   });
-  for (const told of ['beeline bench &lt;x&gt;', '0123456789ab', 'CPU (family 1), 2 of them', 'performance', 'meltdown: PTI']) {
+  for (const told of [
+    'beeline bench &lt;x&gt;',
+    '0123456789ab',
+    'CPU (family 1), 2 of them',
+    'performance',
+    'meltdown: PTI',
+  ]) {
     assert.ok(page.includes(told), told);
   }
   assert.ok(!/(src|href)=/.test(page));
@@ -277,7 +283,9 @@ function bars(values: readonly number[], rest: Partial<Chart> = {}): string {
 
 test('a short bar beside long ones is seen: the axis is logarithmic, and says so', () => {
   assert.doesNotMatch(bars([20, 100]), /logarithmic/);
-  const widths = [...bars([20, 40, 2000]).matchAll(/class="bar" style="width:([\d.]+)%/g)].map(([, width]) => Number(width));
+  const widths = [...bars([20, 40, 2000]).matchAll(/class="bar" style="width:([\d.]+)%/g)].map(([, width]) =>
+    Number(width),
+  );
   assert.match(bars([20, 40, 2000]), /ns, on a logarithmic axis\./);
   assert.ok(widths[0]! > 5 && widths[1]! > widths[0]! && widths[2] === 100, String(widths));
 });
@@ -301,10 +309,14 @@ test('the thin lines are explained where there are some, and Beeline is highligh
 });
 
 test('figures have three digits that mean something, and rows have words instead of slugs', () => {
-  assert.deepEqual(
-    [63.849999999999994, 0.1 + 0.2, 1041.7, 0, -2.004, 100].map(figure),
-    ['63.8', '0.3', '1,042', '0', '-2', '100'],
-  );
+  assert.deepEqual([63.849999999999994, 0.1 + 0.2, 1041.7, 0, -2.004, 100].map(figure), [
+    '63.8',
+    '0.3',
+    '1,042',
+    '0',
+    '-2',
+    '100',
+  ]);
   const cases: Readonly<Record<string, string>> = {
     empty: 'a program that does nothing',
     'mac-swap': 'swap the MACs, no more',
