@@ -10,6 +10,7 @@ export {
 export { CARD, FAILED, initramfs, READY, requireUml, umlCommand } from './forward/uml.js';
 export { benchLatency, type LatencyReport } from './latency/latency.js';
 export { machine } from './measure/machine.js';
+export { originOf } from './measure/origin.js';
 export { terminalProgress } from './measure/progress.js';
 export { benchProgram, type ProgramReport } from './program/program.js';
 export { forwardReport } from './report/forward.js';

@@ -2,7 +2,7 @@
 
 import { CommanderError } from 'commander';
 
-import { BeelineError, printableText } from '../model/index.js';
+import { BeelineError, isAddonUnusable, printableText } from '../model/index.js';
 import { ExitStatus, exitStatusOf } from './exit-status.js';
 
 async function run(words: readonly string[]): Promise<void> {
@@ -27,6 +27,10 @@ function report(error: unknown): number {
     const lines = [`beeline: ${error.message}`, ...(error.hint === undefined ? [] : [error.hint])];
     process.stderr.write(printableText(lines.map((line) => `${line}\n`).join('')));
     return exitStatusOf(error.code);
+  }
+  if (isAddonUnusable(error)) {
+    process.stderr.write(`beeline: ${printableText(error.message)}\n`);
+    return ExitStatus.failed;
   }
   throw error;
 }

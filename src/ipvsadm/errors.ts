@@ -1,6 +1,6 @@
 /** Mistakes and refusals in ipvsadm's words, with its exit statuses. Pure. */
 
-import { BeelineError } from '../model/index.js';
+import { BeelineError, isAddonUnusable } from '../model/index.js';
 
 export const ExitStatus = {
   ok: 0,
@@ -56,6 +56,10 @@ export type About = 'service' | 'destination' | 'list';
 export function failureOf(error: unknown, about: About): Failure {
   if (error instanceof Failure) {
     return error;
+  }
+  if (isAddonUnusable(error)) {
+    // Only without a daemon are the pinned maps read, for which the addon is needed.
+    return new Failure(error.message, ExitStatus.notRunning, true);
   }
   if (!(error instanceof BeelineError)) {
     throw error;

@@ -5,4 +5,7 @@ import { basename } from 'node:path';
 
 import { runTool, toolNamed } from './tool.js';
 
-process.exitCode = await runTool(toolNamed(basename(process.argv[1] ?? '')), process.argv.slice(2));
+// Not awaited: the bundle is CommonJS, which has no await outside of functions.
+void runTool(toolNamed(basename(process.argv[1] ?? '')), process.argv.slice(2)).then((status) => {
+  process.exitCode = status;
+});

@@ -30,7 +30,7 @@ export function run(file: string, args: readonly string[], { input, signal }: Ru
         } else {
           const command = `${file} ${args.join(' ')}`;
           const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-          const reason = missing ? `${file} is not installed` : stderr.trim() || error.message;
+          const reason = missing ? `${file} is not installed: ${packageOf(file)}` : stderr.trim() || error.message;
           reject(new BeelineError('LAB', `${command}: ${reason}`, { cause: error }));
         }
       },
@@ -39,6 +39,22 @@ export function run(file: string, args: readonly string[], { input, signal }: Ru
       child.stdin?.end(input);
     }
   });
+}
+
+/** Debian's packages with the programs of the lab, by the program, where the names differ. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  ip: 'iproute2',
+  tc: 'iproute2',
+  bridge: 'iproute2',
+  nft: 'nftables',
+  arping: 'iputils-arping',
+  ping: 'iputils-ping',
+  nsenter: 'util-linux',
+  'linux.uml': 'user-mode-linux',
+};
+
+function packageOf(file: string): string {
+  return `install the package ${PACKAGES[file] ?? file}`;
 }
 
 /** Returns the command line that runs a program in a network namespace. */

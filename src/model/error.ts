@@ -70,3 +70,11 @@ export const ERROR_CODES = [
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/**
+ * Whether the addon could not be loaded: the message says what to install. Told by the code, since commands that need no
+ * addon do not load the room that has the class (src/native/load.ts).
+ */
+export function isAddonUnusable(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && error.code === 'ADDON_UNUSABLE';
+}

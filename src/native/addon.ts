@@ -2,6 +2,8 @@
 
 import { createRequire } from 'node:module';
 
+import { loadAddon } from './load.js';
+
 /** The details of a failed call, of which the addon makes an error. */
 export interface NativeErrorDetails {
   code: string;
@@ -276,6 +278,7 @@ export interface NativeAddon {
 }
 
 /** The addon that scripts/build made for this platform and processor. */
-export const addon = createRequire(import.meta.url)(
-  `../../native/${process.platform}-${process.arch}/bpf.node`,
-) as NativeAddon;
+export const addon = loadAddon(
+  (path) => createRequire(import.meta.url)(path) as NativeAddon,
+  `${process.platform}-${process.arch}`,
+);

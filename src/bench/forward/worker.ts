@@ -218,13 +218,18 @@ function send(message: Message): Promise<void> {
 
 // The command has ended: nothing reads the result.
 process.once('disconnect', () => process.exit(1));
-try {
-  await work(JSON.parse(process.argv[2]!) as Job);
-} catch (error) {
-  if (!(error instanceof BeelineError)) {
-    throw error;
+// Not awaited: the bundle is CommonJS, which has no await outside of functions.
+void main();
+
+async function main(): Promise<void> {
+  try {
+    await work(JSON.parse(process.argv[2]!) as Job);
+  } catch (error) {
+    if (!(error instanceof BeelineError)) {
+      throw error;
+    }
+    await send({ type: 'error', code: error.code, message: error.message, hint: error.hint });
   }
-  await send({ type: 'error', code: error.code, message: error.message, hint: error.hint });
+  // The kernel ends all other processes of the PID namespace with its first one.
+  process.exit();
 }
-// The kernel ends all other processes of the PID namespace with its first one.
-process.exit();

@@ -78,7 +78,11 @@ async function measure({ vip, port, realServers, requests, bytes, warmUp }: Ping
   return result;
 }
 
-const job = JSON.parse(process.argv[2]!) as PingJob;
-for (let round = 0; round < job.rounds; round += 1) {
-  process.stdout.write(`${JSON.stringify(await measure(job))}\n`);
+// Not awaited: the bundle is CommonJS, which has no await outside of functions.
+void main(JSON.parse(process.argv[2]!) as PingJob);
+
+async function main(job: PingJob): Promise<void> {
+  for (let round = 0; round < job.rounds; round += 1) {
+    process.stdout.write(`${JSON.stringify(await measure(job))}\n`);
+  }
 }

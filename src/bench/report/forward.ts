@@ -84,13 +84,15 @@ function rateTable(rows: readonly ForwardRow[], beeline: ForwardRow | undefined)
 }
 
 function rateCharts(rows: readonly ForwardRow[]): Chart[] {
-  const labels = rows.map(({ director }) => director);
+  const labels = rows.map(({ director }) => DESCRIPTIONS[director]);
+  const highlighted = rows.map(({ director }) => director.startsWith('beeline'));
   return [
     {
       title: 'Packets a second on one core',
-      unit: 'Mpps',
+      unit: 'Million packets a second',
       kind: 'bars',
       labels,
+      highlighted,
       series: [
         {
           name: 'Mpps',
@@ -102,9 +104,10 @@ function rateCharts(rows: readonly ForwardRow[]): Chart[] {
     },
     {
       title: 'The director’s own time a packet',
-      unit: 'ns',
+      unit: 'Nanoseconds a packet',
       kind: 'bars',
       labels,
+      highlighted,
       series: [{ name: 'ns', values: rows.map(({ ownNs }) => ownNs) }],
     },
   ];

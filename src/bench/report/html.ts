@@ -4,17 +4,22 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
-import type { Report, Table } from './report.js';
+import type { Origin } from '../measure/origin.js';
+import { barChart } from './bars.js';
+import { escapeHtml } from './escape.js';
+import type { Chart, Report, Table } from './report.js';
 
-/** Returns a report's page. It contains uPlot, which draws the charts. */
-export function htmlPage(report: Report, when: Date): string {
+/** Returns a report's page. It contains uPlot, which draws the lines. */
+export function htmlPage(report: Report, when: Date, { command, commit, processor, ...settings }: Origin): string {
   const { title, machine, facts, tables, charts, notes } = report;
   const uplot = dirname(createRequire(import.meta.url).resolve('uplot'));
   const about = {
-    processor: `${machine.processor}, ${machine.processors} processors`,
-    kernel: `Linux ${machine.kernel}`,
+    command,
     ...facts,
-    versions: `Beeline ${machine.beeline}, libbpf ${machine.libbpf}, Node.js ${machine.node}`,
+    processor: `${processor}, ${machine.processors} of them`,
+    ...settings,
+    kernel: `Linux ${machine.kernel}`,
+    versions: `Beeline ${machine.beeline} (commit ${commit}), libbpf ${machine.libbpf}, Node.js ${machine.node}`,
     date: when.toISOString().slice(0, 16).replace('T', ' ') + ' UTC',
   };
   return `<!doctype html>
@@ -31,7 +36,7 @@ ${STYLE}</style>
 <body>
 <main>
 <header><p class="brand">beeline bench</p><h1>${escapeHtml(title)}</h1></header>
-${charts.map((chart, i) => `<section><h2>${escapeHtml(chart.title)}</h2><div class="chart" data-chart="${i}"></div></section>`).join('\n')}
+${charts.map((chart, i) => `<section><h2>${escapeHtml(chart.title)}</h2>${chart.kind === 'bars' ? barChart(chart) : linesOf(chart, i)}</section>`).join('\n')}
 ${tables.map(htmlTable).join('\n')}
 ${notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`).join('\n')}
 <h2>Machine and method</h2>
@@ -50,6 +55,14 @@ ${SCRIPT}</script>
 `;
 }
 
+/** A place for uPlot, and what its axis is. */
+function linesOf({ unit, logarithmic }: Chart, i: number): string {
+  return (
+    `<figure><div class="chart" data-chart="${i}"></div>` +
+    `<figcaption>${escapeHtml(unit)}${logarithmic === true ? ', on a logarithmic axis' : ''}.</figcaption></figure>`
+  );
+}
+
 function htmlTable({ columns, rows }: Table): string {
   const line = (cells: readonly string[], tag: 'th' | 'td'): string =>
     `<tr>${cells.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
@@ -57,15 +70,11 @@ function htmlTable({ columns, rows }: Table): string {
 <tbody>${rows.map((row) => line(row, 'td')).join('\n')}</tbody></table></div>`;
 }
 
-export function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
-}
-
 const STYLE = `:root {
-  --page: #fbfaf7; --card: #fff; --ink: #22201b; --soft: #6d675c; --line: #e3dfd4; --bar: #d98e04; --second: #2f6f9f;
+  --page: #fbfaf7; --card: #fff; --ink: #22201b; --soft: #6d675c; --line: #e3dfd4; --bar: #d98e04; --second: #2f6f9f; --other: #c4bdae;
 }
 @media (prefers-color-scheme: dark) {
-  :root { --page: #171613; --card: #201f1b; --ink: #ece8de; --soft: #a39c8d; --line: #37342d; --bar: #f0ad2e; --second: #74b3e0; }
+  :root { --page: #171613; --card: #201f1b; --ink: #ece8de; --soft: #a39c8d; --line: #37342d; --bar: #f0ad2e; --second: #74b3e0; --other: #5d584c; }
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
@@ -86,6 +95,26 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem;
 dt { color: var(--soft); }
 dd { margin: 0; }
 .u-legend { font-size: .85rem; }
+figure { margin: 0; }
+figcaption { margin-top: .6rem; color: var(--soft); font-size: .85rem; }
+.row { display: grid; grid-template-columns: minmax(8rem, 15rem) 1fr 3.6rem; gap: .1rem .75rem; align-items: center; padding: .15rem 0; font-size: .85rem; }
+.track { position: relative; height: 1rem; border-left: 1px solid var(--line); }
+.bar { position: absolute; inset: 0 auto 0 0; background: var(--other); border-radius: 0 3px 3px 0; }
+.own .bar { background: var(--bar); }
+.own .name { font-weight: 600; }
+.whisker { position: absolute; top: .2rem; height: .6rem; border: solid var(--ink); border-width: 0 1px; min-width: 1px; }
+.whisker::after { content: ''; position: absolute; inset: 50% 0 auto; border-top: 1px solid var(--ink); }
+.value { text-align: right; font-variant-numeric: tabular-nums; }
+.axis .track { border: 0; color: var(--soft); }
+.axis i { position: absolute; font-style: normal; transform: translateX(-50%); }
+.axis i:first-child { transform: none; }
+@media (max-width: 40rem) {
+  .row { grid-template-columns: 1fr 3.2rem; }
+  .name { grid-column: 1 / -1; }
+  .axis .name { display: none; }
+  dl { grid-template-columns: 1fr; }
+  dd { margin: 0 0 .5rem; overflow-wrap: anywhere; }
+}
 `;
 
 /** Draws the charts, and draws them again when the page's width or colours change. */
@@ -93,58 +122,29 @@ const SCRIPT = `'use strict';
 const charts = JSON.parse(document.getElementById('charts').textContent);
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-function whiskers(series) {
-  return (u) => {
-    const { ctx } = u;
-    ctx.save();
-    ctx.strokeStyle = colour('--ink');
-    ctx.lineWidth = devicePixelRatio;
-    series.forEach(({ low, high }) => (low || []).forEach((value, i) => {
-      const x = u.valToPos(i, 'x', true);
-      const [bottom, top] = [value, high[i]].map((each) => u.valToPos(each, 'y', true));
-      const cap = 4 * devicePixelRatio;
-      ctx.beginPath();
-      ctx.moveTo(x, bottom); ctx.lineTo(x, top);
-      for (const y of [bottom, top]) { ctx.moveTo(x - cap, y); ctx.lineTo(x + cap, y); }
-      ctx.stroke();
-    }));
-    ctx.restore();
-  };
-}
-
-function draw(element, { labels, series, unit, kind, logarithmic }) {
+function draw(element, { labels, series, logarithmic }) {
   element.replaceChildren();
-  const bars = kind === 'bars';
   const axis = { stroke: colour('--soft'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } };
-  const crowded = labels.length > 6;
-  const highest = Math.max(...series.flatMap(({ values, high }) => [...values, ...(high || [])]));
   new uPlot({
     width: element.clientWidth,
-    height: crowded ? 380 : 280,
-    padding: [12, crowded ? 60 : 12, 0, crowded ? 90 : 0],
-    legend: { show: !bars },
-    cursor: { show: !bars },
-    scales: {
-      x: { time: false, range: [-0.6, labels.length - 0.4] },
-      y: logarithmic ? { distr: 3 } : { range: [Math.min(0, ...series.flatMap(({ values }) => values)), highest * 1.05] },
-    },
+    height: 280,
+    padding: [12, 12, 0, 0],
+    legend: { live: false },
+    cursor: { show: false },
+    scales: { x: { time: false, range: [-0.4, labels.length - 0.6] }, y: logarithmic ? { distr: 3 } : {} },
     axes: [
-      { ...axis, grid: { show: false }, splits: () => labels.map((_, i) => i), values: () => labels,
-        rotate: crowded ? -45 : 0, size: crowded ? 140 : 40, space: 1 },
-      { ...axis, label: unit, labelSize: 24, size: 56 },
+      { ...axis, grid: { show: false }, splits: () => labels.map((_, i) => i), values: () => labels, space: 1 },
+      { ...axis, size: 56 },
     ],
     series: [
-      { label: '' },
+      {},
       ...series.map(({ name }, i) => ({
-        label: name + ', ' + unit,
-        stroke: colour(i === 0 ? '--bar' : '--second'),
-        fill: bars ? colour(i === 0 ? '--bar' : '--second') : undefined,
-        width: bars ? 0 : 2,
-        paths: bars ? uPlot.paths.bars({ size: [0.6, 70] }) : undefined,
-        points: { show: !bars, size: 8 },
+        label: name,
+        stroke: colour(i === series.length - 1 ? '--bar' : '--second'),
+        width: i === series.length - 1 ? 3 : 2,
+        points: { show: true, size: 8 },
       })),
     ],
-    hooks: { draw: [whiskers(series)] },
   }, [labels.map((_, i) => i), ...series.map(({ values }) => values)], element);
 }
 

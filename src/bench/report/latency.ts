@@ -20,7 +20,7 @@ export function latencyReport(
       {
         columns: ['microseconds', 'p50', 'p90', 'p99', 'p99.9', 'max', 'p50 lowest', 'p50 highest', 'requests'],
         rows: rows.map((row) => [
-          row.path === 'direct' ? 'straight to the real server' : 'through the director',
+          pathInWords(row.path),
           ...percentiles.map((name) => row[name].toFixed(1)),
           row.p50Min.toFixed(1),
           row.p50Max.toFixed(1),
@@ -31,11 +31,11 @@ export function latencyReport(
     charts: [
       {
         title: 'Round trips',
-        unit: 'µs',
+        unit: 'Microseconds a request, from the fast half (p50) to the slowest',
         kind: 'lines',
         logarithmic: true,
         labels: ['p50', 'p90', 'p99', 'p99.9', 'max'],
-        series: rows.map((row) => ({ name: row.path, values: percentiles.map((name) => row[name]) })),
+        series: rows.map((row) => ({ name: pathInWords(row.path), values: percentiles.map((name) => row[name]) })),
       },
     ],
     notes: [
@@ -44,4 +44,8 @@ export function latencyReport(
       'Client and servers are Node.js programs: most of a round trip is theirs.',
     ],
   };
+}
+
+function pathInWords(path: LatencyReport['rows'][number]['path']): string {
+  return path === 'direct' ? 'straight to the real server' : 'through the director';
 }

@@ -33,11 +33,11 @@ function costTable(rows: ProgramReport['rows']): Table {
     ],
     rows: rows.map((row) => [
       row.path,
-      String(row.ns),
+      row.ns.toFixed(1),
       row.aboveEmptyNs.toFixed(1),
       row.ratioToEmpty.toFixed(2),
-      String(row.min),
-      String(row.max),
+      row.min.toFixed(1),
+      row.max.toFixed(1),
       count(row.flows),
       count(row.services),
       count(row.destinations),
@@ -73,29 +73,70 @@ function timeTable({ publish, counters, sweep }: ProgramReport): Table {
   };
 }
 
+/** Rows that are measured beside Beeline's program: what the harness and the machine cost. */
+const YARDSTICKS = /^(empty|mac-swap|flows-empty|random-read|dependent-read-.*)$/;
+
+/** Words for parts of a row's name. Others are words already. */
+const WORDS: readonly (readonly [part: RegExp, words: string])[] = [
+  [/^empty$/, 'a program that does nothing'],
+  [/^flows-empty$/, 'the same with many flows'],
+  [/^mac-swap$/, 'swap the MACs, no more'],
+  [/^random-read$/, 'one read of memory a packet'],
+  [/^dependent-read-(\d+)mb$/, 'one read in a table of $1 MB'],
+  [/^vip-no-service$/, 'to the VIP, no service'],
+  [/^no-service(?=-|$)/, 'not for a VIP'],
+  [/\bwlc-(\d+)\b/, 'wlc with $1 destinations'],
+  [/^(.*)flows-(\d+)\b/, '$1$2 flows'],
+  [/\bservices-(\d+)\b/, '$1 services'],
+  [/\bdestinations-(\d+)\b/, '$1 destinations'],
+  [/^everything\b/, 'all features:'],
+  [/\btracked\b/, 'tracked:'],
+  [/\bipv([46])\b/g, 'IPv$1'],
+  [/\bcached\b/, '(cached)'],
+  [/\brandom\b/, 'at random'],
+];
+
+/** Returns the words for a row's name: "tracked-ipv4-tcp" is "tracked: IPv4 TCP". */
+export function rowInWords(path: string): string {
+  const words = WORDS.reduce((text, [part, put]) => text.replace(part, put), path).replaceAll('-', ' ');
+  return words
+    .replace(/\b(tcp|udp|icmp|vlan)\b/g, (name) => name.toUpperCase())
+    .replace(/\b\d{4,}\b/g, (number) => count(Number(number)))
+    .replace(/\b1 (flow|service|destination)s\b/, '1 $1');
+}
+
 function costCharts(rows: ProgramReport['rows']): Chart[] {
-  const labels = rows.map(({ path }) => path);
+  const yardsticks = rows.filter(({ path }) => path.startsWith('dependent-read'));
+  const packets = rows.filter((row) => !yardsticks.includes(row));
+  const above = packets.filter(({ path }) => !/^(flows-)?empty$/.test(path));
   return [
-    {
-      title: 'Cost of a packet',
-      unit: 'ns',
-      kind: 'bars',
-      labels,
-      series: [
-        {
-          name: 'ns',
-          values: rows.map(({ ns }) => ns),
-          low: rows.map(({ min }) => min),
-          high: rows.map(({ max }) => max),
-        },
-      ],
-    },
+    costChart('Cost of a packet', packets),
     {
       title: 'Above a program that does nothing',
-      unit: 'ns above empty',
+      unit: 'Nanoseconds above a program that does nothing',
       kind: 'bars',
-      labels,
-      series: [{ name: 'ns above empty', values: rows.map(({ aboveEmptyNs }) => aboveEmptyNs) }],
+      labels: above.map(({ path }) => rowInWords(path)),
+      highlighted: above.map(({ path }) => !YARDSTICKS.test(path)),
+      series: [{ name: 'ns above empty', values: above.map(({ aboveEmptyNs }) => aboveEmptyNs) }],
     },
+    ...(yardsticks.length === 0 ? [] : [costChart('A read of memory, for comparison', yardsticks)]),
   ];
+}
+
+function costChart(title: string, rows: ProgramReport['rows']): Chart {
+  return {
+    title,
+    unit: 'Nanoseconds',
+    kind: 'bars',
+    labels: rows.map(({ path }) => rowInWords(path)),
+    highlighted: rows.map(({ path }) => !YARDSTICKS.test(path)),
+    series: [
+      {
+        name: 'ns',
+        values: rows.map(({ ns }) => ns),
+        low: rows.map(({ min }) => min),
+        high: rows.map(({ max }) => max),
+      },
+    ],
+  };
 }

@@ -8,7 +8,7 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** A chart with one bar or point for each label and series. */
+/** A chart with one bar or point for each label and series; bars have one series. */
 export interface Chart {
   readonly title: string;
   readonly unit: string;
@@ -16,6 +16,8 @@ export interface Chart {
   /** For values that span orders of magnitude. */
   readonly logarithmic?: boolean;
   readonly labels: readonly string[];
+  /** For each label of bars, whether it is Beeline's. */
+  readonly highlighted?: readonly boolean[];
   readonly series: readonly Series[];
 }
 

@@ -16,9 +16,13 @@ import {
   requireDuration,
 } from '../../../src/bench/measure/limits.js';
 import { pathsOf, standardPaths } from '../../../src/bench/program/paths.js';
-import { escapeHtml, htmlPage } from '../../../src/bench/report/html.js';
+import { processorIn } from '../../../src/bench/measure/origin.js';
+import { barChart, figure } from '../../../src/bench/report/bars.js';
+import { escapeHtml } from '../../../src/bench/report/escape.js';
+import { htmlPage } from '../../../src/bench/report/html.js';
+import { rowInWords } from '../../../src/bench/report/program.js';
 import { goalNotes } from '../../../src/bench/report/forward.js';
-import type { Report } from '../../../src/bench/report/report.js';
+import type { Chart, Report } from '../../../src/bench/report/report.js';
 import { formatReport, wrap } from '../../../src/bench/report/text.js';
 import { measureInRounds } from '../../../src/bench/measure/rounds.js';
 import { judge, midmean, percentile, type Sample, spreadOf } from '../../../src/bench/measure/statistics.js';
@@ -244,7 +248,22 @@ const REPORT: Report = {
 };
 
 test('the page needs no other files, and no name in it becomes markup', () => {
-  const page = htmlPage(REPORT, new Date(0));
+  const page = htmlPage(REPORT, new Date(0), {
+    command: 'beeline bench <x>',
+    commit: '0123456789ab',
+    processor: 'CPU (family 1)',
+    governor: 'performance',
+    mitigations: 'meltdown: PTI',
+  });
+  for (const told of [
+    'beeline bench &lt;x&gt;',
+    '0123456789ab',
+    'CPU (family 1), 2 of them',
+    'performance',
+    'meltdown: PTI',
+  ]) {
+    assert.ok(page.includes(told), told);
+  }
   assert.ok(!/(src|href)=/.test(page));
   assert.ok(!page.includes('@import'));
   assert.ok(page.includes('A &lt;title&gt;'));
@@ -254,6 +273,74 @@ test('the page needs no other files, and no name in it becomes markup', () => {
   assert.equal(page.match(/<\/script>/g)!.length, 3);
   assert.ok(page.includes('uPlot') && page.includes('prefers-color-scheme: dark'));
   assert.equal(escapeHtml('<a href="x">&'), '&lt;a href=&quot;x&quot;&gt;&amp;');
+});
+
+/** A chart of bars with these values. */
+function bars(values: readonly number[], rest: Partial<Chart> = {}): string {
+  const labels = values.map((_, i) => `row ${i}`);
+  return barChart({ title: 'Bars', unit: 'ns', kind: 'bars', labels, series: [{ name: 'ns', values }], ...rest });
+}
+
+test('a short bar beside long ones is seen: the axis is logarithmic, and says so', () => {
+  assert.doesNotMatch(bars([20, 100]), /logarithmic/);
+  const widths = [...bars([20, 40, 2000]).matchAll(/class="bar" style="width:([\d.]+)%/g)].map(([, width]) =>
+    Number(width),
+  );
+  assert.match(bars([20, 40, 2000]), /ns, on a logarithmic axis\./);
+  assert.ok(widths[0]! > 5 && widths[1]! > widths[0]! && widths[2] === 100, String(widths));
+});
+
+test('bars of zero, below zero and of noise stay within the chart', () => {
+  for (const values of [[], [0], [0, 0], [-3, 5], [0.001, 5, 9000], [-1, -2], [1e-9]]) {
+    const places = [...bars(values).matchAll(/(?:width|left):([^;%"]*)%/g)].map(([, place]) => Number(place));
+    assert.ok(
+      places.every((place) => place >= 0 && place <= 100),
+      `${String(values)}: ${String(places)}`,
+    );
+  }
+});
+
+test('the thin lines are explained where there are some, and Beeline is highlighted where it is one of several', () => {
+  const spread = { series: [{ name: 'ns', values: [1, 2], low: [0.5, 1], high: [2, 3] }], labels: ['a', 'Beeline'] };
+  const chart = bars([1, 2], { ...spread, highlighted: [false, true] });
+  assert.match(chart, /from the lowest round to the highest.*Beeline is highlighted\./);
+  assert.equal(chart.match(/class="row own"/g)!.length, 1);
+  assert.doesNotMatch(bars([1, 2]), /lowest round|highlighted/);
+});
+
+test('figures have three digits that mean something, and rows have words instead of slugs', () => {
+  assert.deepEqual([63.849999999999994, 0.1 + 0.2, 1041.7, 0, -2.004, 100].map(figure), [
+    '63.8',
+    '0.3',
+    '1,042',
+    '0',
+    '-2',
+    '100',
+  ]);
+  const cases: Readonly<Record<string, string>> = {
+    empty: 'a program that does nothing',
+    'mac-swap': 'swap the MACs, no more',
+    'ipv4-tcp': 'IPv4 TCP',
+    'no-service': 'not for a VIP',
+    'no-service-ipv6': 'not for a VIP IPv6',
+    'vip-no-service': 'to the VIP, no service',
+    'tracked-flows-1048576': 'tracked: 1,048,576 flows',
+    'flows-1': '1 flow',
+    'services-1000-random': '1,000 services at random',
+    'new-flow-wlc-64-cached': 'new flow wlc with 64 destinations (cached)',
+    'dependent-read-8mb': 'one read in a table of 8 MB',
+    'everything-flows-1048576': 'all features: 1,048,576 flows',
+    'icmp-error-ipv6': 'ICMP error IPv6',
+  };
+  assert.deepEqual(Object.fromEntries(Object.keys(cases).map((path) => [path, rowInWords(path)])), cases);
+});
+
+test('the processor is named by more than its name, which virtual machines share', () => {
+  assert.equal(
+    processorIn('processor\t: 0\ncpu family\t: 23\nmodel\t\t: 49\nmodel name\t: AMD EPYC\nstepping\t: 0\n'),
+    'AMD EPYC (family 23, model 49, stepping 0)',
+  );
+  assert.equal(processorIn('CPU implementer\t: 0x41\nCPU part\t: 0xd0c\n'), '0x41 (part 0xd0c)');
 });
 
 test('the text names the machine', () => {

@@ -39,9 +39,9 @@ export async function interruptible<Result>(work: (signal: AbortSignal) => Promi
 
 export async function output(raw: object, report: Report, options: OutputOptions): Promise<void> {
   const { html } = options;
-  const { formatReport, htmlPage } = await import('../../../bench/index.js');
+  const { formatReport, htmlPage, originOf } = await import('../../../bench/index.js');
   if (html !== undefined) {
-    writeFileSync(html, htmlPage(report, new Date()));
+    writeFileSync(html, htmlPage(report, new Date(), originOf(process.argv.slice(2))));
   }
   printResult(raw, options, () => formatReport(report));
 }
