@@ -66,6 +66,8 @@ export interface Parameters {
     edits: readonly Edit[];
     /** Packets see none of them before they see all. If there is no room for all, all are refused. */
     atomic: boolean;
+    /** About how many the client has ready to send after these, so that tables become large enough at once; default: none. */
+    following?: number | undefined;
   };
   /** The service whose statistics become zero; default: all services. */
   zero: { service?: AnyServiceKey | undefined };

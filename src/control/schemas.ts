@@ -116,7 +116,7 @@ export const parameterSchemas: { readonly [Name in Method]: z.ZodType<Parameters
   drainState: z.strictObject({ service: z.string(), realServer: address }),
   stop: z.strictObject({ detach: z.boolean() }),
   edit: z.strictObject({ edit }),
-  edits: z.strictObject({ edits: z.array(edit), atomic: z.boolean() }),
+  edits: z.strictObject({ edits: z.array(edit), atomic: z.boolean(), following: z.int().min(0).optional() }),
   zero: z.strictObject({ service: editKey.optional() }),
   table: z.strictObject({}),
   explain: z.strictObject({

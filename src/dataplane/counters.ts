@@ -1,6 +1,12 @@
 /** Counters: the sums of the CPUs' counters in the BPF maps. Exact up to 2^53, nine petabytes, and rounded above. */
 
-import { highestNumbers, type Image, type Numbering, type ServiceNumbers } from '../image/index.js';
+import {
+  type CompiledService,
+  highestNumbers,
+  type Image,
+  type Numbering,
+  type ServiceNumbers,
+} from '../image/index.js';
 import * as layout from '../layout/index.js';
 import { type VerdictName, VERDICTS } from '../layout/index.js';
 import type { IpAddress } from '../model/index.js';
@@ -61,14 +67,42 @@ export class CounterReader {
     ) {
       return last.counters;
     }
-    const counters = countersFrom(of, numbering, destinations, verdicts);
+    const isSame =
+      last !== undefined && isSameSum(last.destinations, destinations) && isSameSum(last.verdicts, verdicts);
+    const counters = countersFrom(of, numbering, destinations, verdicts, isSame ? reusable(last, of) : undefined);
     this.#last = { of, numbering, destinations, verdicts, counters };
     return counters;
   }
 }
 
+/** A loop, since there may be a hundred thousand sums. */
 function isSameSum(a: Float64Array, b: Float64Array): boolean {
-  return a.length === b.length && a.every((sum, i) => sum === b[i]);
+  if (a.length !== b.length) {
+    return false;
+  }
+  for (let i = 0; i < a.length; i += 1) {
+    if (a[i] !== b[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Returns what there was in a reading of the same sums of a service with these destinations and numbers. */
+type Reuse = (compiled: CompiledService, numbers: ServiceNumbers) => ServiceCounters | undefined;
+
+/** @param last has the same sums */
+function reusable(last: LastReading, { markEntries }: Counted): Reuse | undefined {
+  if (last.of.markEntries !== markEntries) {
+    return undefined;
+  }
+  const before = new Map(last.of.services.map(({ name, destinations }, i) => [name, { destinations, i }]));
+  return ({ name, destinations }, numbers) => {
+    const then = before.get(name);
+    return then?.destinations === destinations && last.numbering.get(name) === numbers
+      ? last.counters.services[then.i]
+      : undefined;
+  };
 }
 
 function countersFrom(
@@ -76,12 +110,18 @@ function countersFrom(
   numbering: Numbering,
   destinations: Float64Array,
   verdicts: Float64Array,
+  reuse: Reuse = () => undefined,
 ): Counters {
   const field = (number: number, { offset }: { offset: number }): number =>
     destinations[(number * layout.counter.byteLength + offset) / 8]!;
   return {
-    services: services.map(({ name, destinations: ofService }) => {
+    services: services.map((compiled) => {
+      const { name, destinations: ofService } = compiled;
       const numbers = numbering.get(name)!;
+      const known = reuse(compiled, numbers);
+      if (known !== undefined) {
+        return known;
+      }
       const countersOf = (address: IpAddress): DestinationCounters => {
         const number = numbers.destinations.get(address)!;
         return {

@@ -171,6 +171,11 @@ export class DataPlane implements Disposable {
     this.#early.follow(set);
   }
 
+  /** Prepares for so many more destinations: the next maps, if others are needed, have room for them. */
+  expect(destinations: number): void {
+    this.#publisher.expected = destinations;
+  }
+
   /** Publishes an image; see Publisher. */
   async publish(image: Image): Promise<void> {
     try {

@@ -47,6 +47,9 @@ export class Traffic {
     for (const reading of services) {
       const { name } = reading;
       const last = this.#last.get(name);
+      if (last?.reading === reading) {
+        continue;
+      }
       const isQuiet = last !== undefined && !cameBetween(last.reading, reading);
       this.#last.set(name, { reading, at: isQuiet ? last.at : now });
     }

@@ -21,9 +21,15 @@ interface Seen {
 export class Circles {
   /** By service and verdict. */
   #seen: ReadonlyMap<string, Seen> = new Map();
+  /** Of the last update: the same list again means that nothing was counted. */
+  #services: readonly ServiceCounters[] = [];
 
   /** Notes the services' counters. @param now milliseconds of a monotonic clock */
   update(services: readonly ServiceCounters[], now: number): void {
+    if (services === this.#services) {
+      return;
+    }
+    this.#services = services;
     const readings = services.flatMap(({ name, verdicts }) =>
       VERDICTS.map((verdict) => [keyOf(name, verdict), verdicts[verdict] ?? 0] as const),
     );
@@ -39,6 +45,9 @@ export class Circles {
 
   /** Returns a warning for each service that packets come back for, as far as it shows from whom. */
   warnings({ services, directors }: Pick<Image, 'services' | 'directors'>, now: number): Warning[] {
+    if (this.#seen.size === 0) {
+      return [];
+    }
     return services.flatMap((service) =>
       VERDICTS.filter((verdict) => {
         const seen = this.#seen.get(keyOf(service.name, verdict));

@@ -23,6 +23,8 @@ export class Surroundings {
   readonly #resolver: Resolver;
   /** The last model whose real servers were looked for, and their addresses. */
   #asked: { readonly model: Model; readonly addresses: ReadonlySet<IpAddress> } | undefined;
+  /** World.state, and what it stands for. */
+  #state: { readonly of: string } = { of: '' };
 
   constructor(network: Network, resolver: Resolver) {
     this.#network = network;
@@ -43,17 +45,21 @@ export class Surroundings {
   async survey(model: Model): Promise<World> {
     const interfaces = model.interfaces.flatMap((name) => this.#network.interface(name) ?? []);
     await this.#resolver.track(this.#addressesOf(model), interfaces);
+    const resolutions = this.#resolver.resolutions();
+    const of = JSON.stringify([this.#resolver.version, interfaces]);
+    this.#state = this.#state.of === of ? this.#state : { of };
     return {
       interfaces,
-      resolutions: this.#resolver.resolutions(),
+      resolutions,
+      state: this.#state,
       own: this.#network.ownAddresses(),
       icmpLimits: readIcmpLimits(),
     };
   }
 
   /** Returns a text that differs if the surroundings do. */
-  fingerprint({ interfaces, own, icmpLimits }: World): string {
-    return JSON.stringify([this.#resolver.version, interfaces, own, icmpLimits]);
+  fingerprint({ own, icmpLimits }: World): string {
+    return JSON.stringify([this.#state.of, own, icmpLimits]);
   }
 
   /** Returns the surroundings of another model, in which real servers that are new answer. */
@@ -114,5 +120,5 @@ export function withNewcomers(world: World, model: Model): World {
     .flatMap(({ destinations }) => destinations)
     .filter(({ address }) => !resolutions.has(address))
     .map(({ address }): [IpAddress, Resolution] => [address, found]);
-  return { ...world, resolutions: new Map([...resolutions, ...newcomers]) };
+  return { ...world, state: undefined, resolutions: new Map([...resolutions, ...newcomers]) };
 }

@@ -1,6 +1,6 @@
 /** Logs what changed from one round to the next: interfaces, real servers, warnings. */
 
-import type { Image } from '../image/index.js';
+import { type Image, isSameRoute } from '../image/index.js';
 import { type Warning, warningText } from '../model/index.js';
 import type { Logger } from './log.js';
 
@@ -24,15 +24,16 @@ export class Transitions {
 
   /** Logs each interface and real server whose state is new. @param interfaces by name, whether it is present */
   logStates(interfaces: ReadonlyMap<string, boolean>, { services }: Pick<Image, 'services'>): void {
+    const before = this.#services;
     const isSame =
       interfaces.size === this.#interfaces.size &&
       [...interfaces].every(([name, isPresent]) => this.#interfaces.get(name) === isPresent) &&
-      services.length === this.#services.length &&
-      services.every((each, i) => each === this.#services[i]);
+      services.length === before.length &&
+      services.every((each, i) => hasSameStates(each, before[i]!));
+    [this.#interfaces, this.#services] = [interfaces, services];
     if (isSame) {
       return;
     }
-    [this.#interfaces, this.#services] = [interfaces, services];
     const states = new Map([
       ...[...interfaces].map(([name, isPresent]) => [`interface ${name}`, isPresent ? 'present' : 'missing'] as const),
       ...[...realServerStates(services)].map(([address, state]) => [`real server ${address}`, state] as const),
@@ -100,6 +101,17 @@ function groupBy(changes: readonly Change[], keyOf: (change: Change) => string):
     groups.set(key, group);
   }
   return groups;
+}
+
+/** Most changes of a service leave its real servers where they are. */
+function hasSameStates(a: Image['services'][number], b: Image['services'][number]): boolean {
+  return (
+    a === b ||
+    (a.destinations.length === b.destinations.length &&
+      a.destinations.every(
+        ({ address }, i) => address === b.destinations[i]!.address && isSameRoute(a.routes[i]!, b.routes[i]!),
+      ))
+  );
 }
 
 /** By address: "at 00:50:00:00:01:00", "local", "unresolved, …". */

@@ -41,7 +41,7 @@ import { ownVlans } from './vlans.js';
 export function compile(model: Compilable, world: World): Image {
   const interfaces = [...world.interfaces].sort((a, b) => a.ifindex - b.ifindex);
   const wanted = allServices(model);
-  const services = compileServices(wanted, routerOf(world));
+  const services = compileServices(wanted, world);
   const entries = markEntries(model);
   return {
     services,
@@ -55,7 +55,7 @@ export function compile(model: Compilable, world: World): Image {
     directors: (model.directors ?? []).flatMap((each) => macOfDirector(each, world) ?? []),
     features: featuresFor(model, services, interfaces),
     flows: { ipv4: flowsFor(4, wanted, model), ipv6: flowsFor(6, wanted, model) },
-    timeouts: withDefaults(DEFAULT_TIMEOUTS, model.timeouts),
+    timeouts: timeoutsOf(model),
   };
 }
 
@@ -72,7 +72,22 @@ function ownAddresses(
   return [...new Set(own)].filter((address) => !vips.has(address)).sort(compareIp);
 }
 
-function compileServices(services: readonly AnyService[], router: Router): CompiledService[] {
+const knownTimeouts = new WeakMap<NonNullable<Compilable['timeouts']>, Image['timeouts']>();
+
+/** Returns the same object for the same timeouts: what depends on them need not be computed again. */
+function timeoutsOf({ timeouts }: Compilable): Image['timeouts'] {
+  if (timeouts === undefined) {
+    return DEFAULT_TIMEOUTS;
+  }
+  let found = knownTimeouts.get(timeouts);
+  if (found === undefined) {
+    found = withDefaults(DEFAULT_TIMEOUTS, timeouts);
+    knownTimeouts.set(timeouts, found);
+  }
+  return found;
+}
+
+function compileServices(services: readonly AnyService[], world: World): CompiledService[] {
   const all = services
     .map((service) => ({ service, prepared: prepare(service) }))
     .sort((a, b) => (a.prepared.sortKey < b.prepared.sortKey ? -1 : 1));
@@ -82,7 +97,18 @@ function compileServices(services: readonly AnyService[], router: Router): Compi
       rings.set(last.signature, last.compiled.ring!);
     }
   }
-  return all.map(({ service, prepared }) => compileService(service, prepared, router, rings));
+  const router = routerOf(world);
+  return all.map(({ service, prepared }) => {
+    const { last } = prepared;
+    if (world.state !== undefined && last?.state === world.state) {
+      return last.compiled;
+    }
+    const compiled = compileService(service, prepared, router, rings);
+    if (world.state !== undefined) {
+      prepared.last!.state = world.state;
+    }
+    return compiled;
+  });
 }
 
 function compileService(service: AnyService, prepared: Prepared, router: Router, rings: Rings): CompiledService {
@@ -105,7 +131,12 @@ interface Prepared {
   readonly sortKey: string;
   readonly destinations: readonly Destination[];
   readonly slots: number;
-  last?: { readonly compiled: CompiledService; readonly signature: string | undefined };
+  last?: {
+    readonly compiled: CompiledService;
+    readonly signature: string | undefined;
+    /** Of the last world that it was compiled for. */
+    state?: World['state'];
+  };
 }
 
 /** Kept with the Service object, so that a service that did not change costs next to nothing. */

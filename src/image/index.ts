@@ -8,7 +8,7 @@ export { ghostOf, ghostOfEntry, withGhosts } from './ghosts.js';
 export { isHeld, keepsFlows, waitsForServers } from './held.js';
 export { flowOwnerName, markEntries } from './marks.js';
 export type { Ring } from './ring.js';
-export type { Route } from './routes.js';
+export { isSameRoute, type Route } from './routes.js';
 export { TIMEOUT_OF, timeoutSeconds } from './timeouts.js';
 
 // Moved slots.

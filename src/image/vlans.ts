@@ -15,17 +15,26 @@ export function ownVlans(
   if (vlans !== undefined) {
     return vlans ? 'all' : [];
   }
-  const configured: Vlan[] = [];
-  for (const { destinations, routes } of services) {
-    destinations.forEach(({ vlan }, i) => {
-      const route = routes[i]!;
-      const tagged = route.action === 'forward' ? route.vlan : undefined;
-      configured.push(...(vlan === undefined ? [] : [vlan]), ...(tagged === undefined ? [] : [tagged]));
-    });
-  }
+  const configured = services.flatMap(vlansOf);
   const devices = interfaces.flatMap(({ above = [] }) => above.flatMap(({ vlan }) => (vlan ? [vlan] : [])));
   const all = [...configured.map(tagsOf), ...devices];
   return [...new Map(all.map((tags) => [JSON.stringify(tags), tags])).values()];
+}
+
+const known = new WeakMap<CompiledService, readonly Vlan[]>();
+
+function vlansOf(compiled: CompiledService): readonly Vlan[] {
+  let found = known.get(compiled);
+  if (found === undefined) {
+    const { destinations, routes } = compiled;
+    found = destinations.flatMap(({ vlan }, i) => {
+      const route = routes[i]!;
+      const tagged = route.action === 'forward' ? route.vlan : undefined;
+      return [vlan, tagged].filter((each) => each !== undefined);
+    });
+    known.set(compiled, found);
+  }
+  return found;
 }
 
 function tagsOf({ id, outer }: Vlan): readonly VlanTag[] {

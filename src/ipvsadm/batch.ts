@@ -19,6 +19,8 @@ interface Waiting {
 export class Batch implements Director {
   readonly #director: Director;
   readonly #atomic: boolean;
+  /** About how many edits are ready to follow those that were taken. */
+  following = 0;
   #waiting: Waiting[] = [];
   #since = 0;
   #made: Promise<void> = Promise.resolve();
@@ -61,9 +63,9 @@ export class Batch implements Director {
     });
   }
 
-  async edits(changes: readonly Edit[], atomic: boolean): ReturnType<Director['edits']> {
+  async edits(changes: readonly Edit[], atomic: boolean, following: number): ReturnType<Director['edits']> {
     await this.flush();
-    return this.#director.edits(changes, atomic);
+    return this.#director.edits(changes, atomic, following);
   }
 
   /** Makes the edits that wait, after those that are being made, and settles their promises. Never rejects. */
@@ -79,7 +81,7 @@ export class Batch implements Director {
   async #make(waiting: readonly Waiting[]): Promise<void> {
     const changes = waiting.map(({ change }) => change);
     try {
-      const { warnings, refused } = await this.#director.edits(changes, this.#atomic);
+      const { warnings, refused } = await this.#director.edits(changes, this.#atomic, this.following);
       waiting.forEach(({ resolve, reject }, i) => {
         const error = refused.get(i);
         if (error === undefined) {

@@ -18,9 +18,10 @@ export interface Director {
    * Makes edits in this order, and publishes them together.
    *
    * @param atomic packets see none before they see all
+   * @param following about how many are ready to follow
    * @throws BeelineError if none was made
    */
-  edits(changes: readonly Edit[], atomic: boolean): Promise<EditsResult>;
+  edits(changes: readonly Edit[], atomic: boolean, following: number): Promise<EditsResult>;
   table(): Promise<ServiceTable>;
   has(service: AnyServiceKey): Promise<boolean>;
   /** @param from where the page before ended; undefined: the first page */

@@ -44,7 +44,9 @@ export class Lines {
    * @throws Failure of a line that ends the program
    */
   async run(text: string): Promise<void> {
-    for (const words of restoreLines(text)) {
+    const lines = restoreLines(text);
+    for (const [i, words] of lines.entries()) {
+      this.#batch.following = lines.length - i - 1;
       const taken = this.#batch.taken();
       const outcome = this.#line(words);
       this.#outcomes.push(outcome);

@@ -1,5 +1,7 @@
 /** Runs ipvsadm's three programs with this host's terminal, daemon, names and addresses. Made to start fast. */
 
+import { createReadStream, fstatSync } from 'node:fs';
+
 import { errorOf, request } from '../control/index.js';
 import { BeelineError, DEFAULT_INSTANCE, type Instance, instanceOf, parseIp, printableText } from '../model/index.js';
 import { ExitStatus, failureOf } from './errors.js';
@@ -10,6 +12,9 @@ import { systemNames } from './names.js';
 
 export const TOOLS = ['ipvsadm', 'ipvsadm-save', 'ipvsadm-restore'] as const;
 export type Tool = (typeof TOOLS)[number];
+
+/** Bytes of standard input that are read at once if it is a file: twenty thousand lines. */
+const FILE_PIECE = 1 << 20;
 
 /** Flows in a page. */
 const PAGE = 5_000;
@@ -82,9 +87,16 @@ function environmentOf(director: Director): Environment {
     names: systemNames(),
     out: (text) => process.stdout.write(printableText(text)),
     err: (text) => process.stderr.write(printableText(text)),
-    input: () => process.stdin.setEncoding('utf8') as AsyncIterable<string>,
+    input: standardInput,
     loopback: () => (loopback ??= addressesOfLoopback()),
   };
+}
+
+/** Reads a file in pieces so large that the daemon hears at once how much comes. */
+function standardInput(): AsyncIterable<string> {
+  const isFile = fstatSync(0).isFile();
+  const stream = isFile ? createReadStream('', { fd: 0, autoClose: false, highWaterMark: FILE_PIECE }) : process.stdin;
+  return stream.setEncoding('utf8') as AsyncIterable<string>;
 }
 
 async function addressesOfLoopback(): ReturnType<Environment['loopback']> {
@@ -100,8 +112,8 @@ export function daemonAt(socketPath: string): Director {
   const table: Director['table'] = () => request(socketPath, 'table', {});
   return {
     edit: async (change) => (await request(socketPath, 'edit', { edit: change })).warnings,
-    edits: async (changes, atomic) => {
-      const { warnings, refused } = await request(socketPath, 'edits', { edits: changes, atomic });
+    edits: async (changes, atomic, following) => {
+      const { warnings, refused } = await request(socketPath, 'edits', { edits: changes, atomic, following });
       return {
         warnings,
         refused: new Map(refused.map(({ index, error }) => [index, errorOf(error)])),
@@ -129,7 +141,7 @@ class UnattendedDirector implements Director {
   }
 
   edit: Director['edit'] = (change) => this.#daemon.edit(change);
-  edits: Director['edits'] = (changes, atomic) => this.#daemon.edits(changes, atomic);
+  edits: Director['edits'] = (changes, atomic, following) => this.#daemon.edits(changes, atomic, following);
   has: Director['has'] = (service) => this.#daemon.has(service);
   flows: Director['flows'] = (from) => this.#daemon.flows(from);
   zero: Director['zero'] = (service) => this.#daemon.zero(service);

@@ -58,6 +58,8 @@ export interface World {
   /** The interfaces that the director works on and that exist. */
   readonly interfaces: readonly Interface[];
   readonly resolutions: ReadonlyMap<IpAddress, Resolution>;
+  /** The same object promises the same interfaces and resolutions, so that nobody compares thousands. Undefined: unknown. */
+  readonly state?: object | undefined;
   /** The limits of the director's ICMP errors. Undefined: none. */
   readonly icmpLimits?: IcmpLimits;
   /** This host's addresses, those of its networks' broadcasts included: no packet from the network has them as its source. */

@@ -70,12 +70,23 @@ export class PastTimeouts {
     for (const [name, times] of before) {
       const goneSince = times.goneSince ?? now;
       if (!names.has(name) && unitsBetween(goneSince, now) <= longestUnits(times)) {
-        this.#services.set(name, { ...times, goneSince });
+        this.#services.set(name, times.goneSince === undefined ? { ...times, goneSince } : times);
       }
     }
     for (const { name, service } of services) {
       const present = lifetimesOf(service, timeouts);
       const times = before.get(name);
+      // A service that is as it was keeps its object: there may be thousands.
+      const isAsBefore =
+        times !== undefined &&
+        times.goneSince === undefined &&
+        times.past.every((period) => isAlive(period, now)) &&
+        times.present.template === present.template &&
+        isSame(times.present, present);
+      if (isAsBefore) {
+        this.#services.set(name, times);
+        continue;
+      }
       const past = times?.past.filter((period) => isAlive(period, now)) ?? [];
       if (times !== undefined && !isSame(times.present, present)) {
         past.push({ ...times.present, until: (now + 1) & TIME_MASK });
@@ -83,7 +94,8 @@ export class PastTimeouts {
       }
       this.#services.set(name, { past: past.slice(-MAX_PERIODS), present });
     }
-    this.#changed ||= JSON.stringify([...before]) !== JSON.stringify([...this.#services]);
+    this.#changed ||=
+      before.size !== this.#services.size || [...this.#services].some(([name, times]) => before.get(name) !== times);
     return changed;
   }
 
@@ -107,6 +119,9 @@ export class PastTimeouts {
       return [];
     }
     const { past, present, goneSince } = times;
+    if (past.length === 0 && goneSince === undefined) {
+      return past;
+    }
     // Flows that outlive their service keep its last timeouts: no packet renews them.
     const last = goneSince === undefined ? [] : [{ ...present, until: (goneSince + 1) & TIME_MASK }];
     // Templates of a service that is not persistent any more are over at once.
@@ -126,8 +141,16 @@ export class PastTimeouts {
 
   /** Returns the longest timeout that a flow of any service can have, by state. */
   longest(image: Timed): Uint32Array<ArrayBuffer> {
-    const kept = [...this.#services.values()].flatMap(({ past, present }) => [...past, present]);
-    return longestOf([...kept, ...image.services.map(({ service }) => lifetimesOf(service, image.timeouts))]);
+    // A set: most services have the same.
+    const all = new Set<Lifetimes>();
+    for (const { past, present } of this.#services.values()) {
+      past.forEach((each) => all.add(each));
+      all.add(present);
+    }
+    for (const { service } of image.services) {
+      all.add(lifetimesOf(service, image.timeouts));
+    }
+    return longestOf(all);
   }
 }
 
@@ -151,7 +174,11 @@ function isAlive(period: Period, now: number): boolean {
 }
 
 function isSame(a: Lifetimes, b: Lifetimes): boolean {
-  return unitsIn(a).every((units, state) => units === unitsIn(b)[state]);
+  if (a === b) {
+    return true;
+  }
+  const [ofA, ofB] = [unitsIn(a), unitsIn(b)];
+  return ofA.every((units, state) => units === ofB[state]);
 }
 
 const secondsSchema = z.int().min(1);

@@ -16,8 +16,26 @@ export interface Lifetimes {
   readonly template?: number | undefined;
 }
 
-export function lifetimesOf({ timeouts, persistence }: TimedPolicy, common: Timeouts): Lifetimes {
-  return { timeouts: withDefaults(common, timeouts), template: persistence?.timeout };
+/** By the timeouts of all services: those of a service that has none of its own, and of each policy that has. */
+const known = new WeakMap<Timeouts, { readonly plain: Lifetimes; readonly own: WeakMap<TimedPolicy, Lifetimes> }>();
+
+/** Returns the same object for the same policy, and for all that have no timeouts of their own: thousands of services do. */
+export function lifetimesOf(policy: TimedPolicy, common: Timeouts): Lifetimes {
+  let ofCommon = known.get(common);
+  if (ofCommon === undefined) {
+    ofCommon = { plain: { timeouts: withDefaults(common), template: undefined }, own: new WeakMap() };
+    known.set(common, ofCommon);
+  }
+  const { timeouts, persistence } = policy;
+  if (timeouts === undefined && persistence === undefined) {
+    return ofCommon.plain;
+  }
+  let own = ofCommon.own.get(policy);
+  if (own === undefined) {
+    own = { timeouts: withDefaults(common, timeouts), template: persistence?.timeout };
+    ofCommon.own.set(policy, own);
+  }
+  return own;
 }
 
 /** Returns a timeout in seconds. */
@@ -26,8 +44,19 @@ export function secondsIn({ timeouts, template }: Lifetimes, state: FlowState): 
   return name === undefined ? (template ?? 0) : timeouts[name];
 }
 
-/** Returns the timeouts by state, in units; 0 if a number is no state of a flow. */
-export function unitsIn({ timeouts, template }: Lifetimes): Uint32Array<ArrayBuffer> {
+const knownUnits = new WeakMap<Lifetimes, Uint32Array<ArrayBuffer>>();
+
+/** Returns the timeouts by state, in units; 0 if a number is no state of a flow. Not to be written to. */
+export function unitsIn(lifetimes: Lifetimes): Uint32Array<ArrayBuffer> {
+  let units = knownUnits.get(lifetimes);
+  if (units === undefined) {
+    units = computeUnits(lifetimes);
+    knownUnits.set(lifetimes, units);
+  }
+  return units;
+}
+
+function computeUnits({ timeouts, template }: Lifetimes): Uint32Array<ArrayBuffer> {
   const units = new Uint32Array(FLOW_STATES);
   for (const [state, name] of Object.entries(TIMEOUT_OF)) {
     units[layout.flowState[state as FlowState]] = unitsOf(timeouts[name]);
@@ -46,7 +75,7 @@ export function timeoutsOf(service: TimedPolicy, common: Image['timeouts']): Uin
 }
 
 /** Returns the longest of some timeouts by state, in units. */
-export function longestOf(all: readonly Lifetimes[]): Uint32Array<ArrayBuffer> {
+export function longestOf(all: Iterable<Lifetimes>): Uint32Array<ArrayBuffer> {
   const longest = new Uint32Array(FLOW_STATES);
   longest[layout.flowState.busy] = 0xffff_ffff;
   for (const each of all) {

@@ -79,6 +79,8 @@ export class Publisher implements Disposable {
   /** How full the flow tables are, and what follows for timeouts. */
   readonly pressure = new Pressure();
   readonly #extents = new Extents();
+  /** How many more destinations are about to come. */
+  expected = 0;
   #sweeps: Promise<unknown> = Promise.resolve();
 
   constructor(options: PublisherOptions) {
@@ -288,7 +290,7 @@ export class Publisher implements Disposable {
     need: Geometry,
     removed: NumberSet,
   ): Promise<void> {
-    const set = this.#options.create(grow(need, old?.geometry), image.features, old);
+    const set = this.#options.create(grow(need, old?.geometry, this.expected), image.features, old);
     const contents = new Contents(old && { contents: this.#contents, memory: old.memory });
     const kept = keptNumbers(this.#numbering, numbering);
     try {

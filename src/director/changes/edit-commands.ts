@@ -49,7 +49,10 @@ export class EditCommands implements Disposable {
   get handlers(): Pick<Handlers, 'edit' | 'edits' | 'zero' | 'table'> {
     return {
       edit: ({ edit: change }) => this.#edit(change),
-      edits: ({ edits, atomic }) => this.#edits(edits, atomic),
+      edits: ({ edits, atomic, following = 0 }) => {
+        this.#options.dataPlane.expect(following);
+        return this.#edits(edits, atomic);
+      },
       zero: ({ service }) => this.#zero(service),
       table: () => {
         const { director, dataPlane } = this.#options;

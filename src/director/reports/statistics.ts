@@ -60,6 +60,8 @@ interface RunningRealServer extends Running {
 }
 
 interface RunningService extends Running {
+  /** The data path's counters when they were last read: the same object again means that nothing was counted. */
+  read: Counters['services'][number];
   readonly destinations: Map<string, RunningRealServer>;
 }
 
@@ -86,21 +88,16 @@ export class StatisticsCollector {
       return;
     }
     this.#observed = services;
-    const seen = new Map(
-      services.map(({ name, destinations, resting = [] }) => [
-        name,
-        new Map([...destinations, ...resting].map(countersOf)),
-      ]),
-    );
-    for (const [name, destinations] of seen) {
+    for (const read of services) {
+      const { name } = read;
       const known = this.#services.get(name);
       if (known === undefined) {
-        this.#services.set(name, begin(destinations, this.#baselines[name]));
-      } else {
-        follow(known, destinations);
+        this.#services.set(name, begin(read, this.#baselines[name]));
+      } else if (known.read !== read) {
+        follow(known, read);
       }
     }
-    forgetAllBut(this.#services, seen);
+    forgetAllBut(this.#services, new Set(services.map(({ name }) => name)));
     this.#baselines = {};
   }
 
@@ -176,10 +173,12 @@ function advance(each: Running, seconds: number): void {
 }
 
 /** Begins with a service that was not there before, or not in this process. */
-function begin(destinations: ReadonlyMap<string, Statistics>, kept: Baselines[string] | undefined): RunningService {
+function begin(read: Counters['services'][number], kept: Baselines[string] | undefined): RunningService {
+  const destinations = countersIn(read);
   const counted = [...destinations.values()].reduce(add, NO_STATISTICS);
   return {
     ...begun(since(kept?.own, counted)),
+    read,
     destinations: new Map(
       [...destinations].map(([address, counters]) => [
         address,
@@ -189,7 +188,9 @@ function begin(destinations: ReadonlyMap<string, Statistics>, kept: Baselines[st
   };
 }
 
-function follow(service: RunningService, destinations: ReadonlyMap<string, Statistics>): void {
+function follow(service: RunningService, read: Counters['services'][number]): void {
+  const destinations = countersIn(read);
+  service.read = read;
   for (const [address, now] of destinations) {
     const realServer = service.destinations.get(address) ?? { ...begun(), counters: NO_STATISTICS };
     service.destinations.set(address, realServer);
@@ -203,6 +204,10 @@ function follow(service: RunningService, destinations: ReadonlyMap<string, Stati
     realServer.counters = now;
   }
   forgetAllBut(service.destinations, destinations);
+}
+
+function countersIn({ destinations, resting = [] }: Counters['services'][number]): Map<string, Statistics> {
+  return new Map([...destinations, ...resting].map(countersOf));
 }
 
 function countersOf({ address, flows, packets, bytes }: DestinationCounters): [string, Statistics] {
@@ -230,7 +235,7 @@ function mapValues<Before, After>(
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
 }
 
-function forgetAllBut(map: Map<string, unknown>, wanted: ReadonlyMap<string, unknown>): void {
+function forgetAllBut(map: Map<string, unknown>, wanted: { has: (key: string) => boolean }): void {
   for (const key of map.keys()) {
     if (!wanted.has(key)) {
       map.delete(key);

@@ -100,6 +100,9 @@ export function fits(need: Geometry, geometry: Geometry): boolean {
   return GEOMETRY_KEYS.every((key) => need[key] <= geometry[key]);
 }
 
+/** The most entries of a table that nothing but a guess asks for: as many as there are numbers of destinations. */
+const MOST_EXPECTED = 1 << 16;
+
 /** The tables that grow with each service and real server that is added. */
 const GROWING = ['services4', 'services6', 'slots', 'destinations', 'services'] as const;
 
@@ -108,8 +111,9 @@ const GROWING = ['services4', 'services6', 'slots', 'destinations', 'services'] 
  *
  * @param geometry of the maps in use; undefined: there are none. To replace them takes longer than all else, since the
  *   program is loaded again: then all tables that are half full grow too
+ * @param expected how many more destinations are about to come, of services like those that there are
  */
-export function grow(need: Geometry, geometry?: Geometry): Geometry {
+export function grow(need: Geometry, geometry?: Geometry, expected = 0): Geometry {
   const grown = { ...(geometry ?? SMALLEST_GEOMETRY) };
   for (const key of GEOMETRY_KEYS) {
     grown[key] = Math.max(need[key], grown[key]);
@@ -118,6 +122,12 @@ export function grow(need: Geometry, geometry?: Geometry): Geometry {
     for (const key of GROWING) {
       grown[key] = Math.max(grown[key], 2 * need[key]);
     }
+  }
+  const times = 1 + expected / need.destinations;
+  for (const key of GROWING) {
+    // A guess must not be what the kernel refuses.
+    const most = Math.max(MOST_EXPECTED, grown[key]);
+    grown[key] = Math.min(Math.max(grown[key], powerOfTwo(need[key] * times)), most);
   }
   return grown;
 }

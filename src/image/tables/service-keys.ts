@@ -59,8 +59,17 @@ export function ghostKeysOf(family: Family, image: Image): readonly GhostKey[] {
   return found;
 }
 
+const knownVips = new WeakMap<Image, Partial<Record<Family, ReadonlyMap<IpAddress, number>>>>();
+
 /** Returns the VIPs of a family, and flags that say which protocols have a service for every port. */
 export function vipsOf(family: Family, image: Image): ReadonlyMap<IpAddress, number> {
+  const known = knownVips.get(image) ?? {};
+  const found = known[family] ?? findVips(family, image);
+  knownVips.set(image, { ...known, [family]: found });
+  return found;
+}
+
+function findVips(family: Family, image: Image): Map<IpAddress, number> {
   const flags = new Map<IpAddress, number>();
   for (const { address, port, protocol } of [...keysOf(family, image), ...ghostKeysOf(family, image)]) {
     const wildcard = port === 0 ? layout.serviceFlag[`wildcard-${protocol}`] : 0;

@@ -11,24 +11,44 @@ import {
   PROTOCOL_NUMBERS,
 } from '../../model/index.js';
 import { waitsForServers } from '../held.js';
-import type { CompiledService, Image } from '../image.js';
+import type { CompiledService, Ghost, Image } from '../image.js';
 import type { Numbering } from '../numbering.js';
 import { type CuckooTable, placeKeys } from './cuckoo.js';
 import type { Geometry } from './geometry.js';
 import { EMPTY_PLACE, type Places } from './places.js';
-import { ghostKeysOf, keysOf, ownOf, vipsOf } from './service-keys.js';
+import { ghostKeysOf, type Key, keysOf, ownOf, vipsOf } from './service-keys.js';
 import { multiply, type Word64, wordAt, xor } from './word64.js';
 
 /** The positions of one family's keys in its table. */
 export interface ServicePlacement {
   readonly family: Family;
-  /**
-   * The keys of services, then of ghosts, then of VIPs, then of the host's other addresses, as text. If they are equal,
-   * the placement still holds.
-   */
-  readonly names: readonly string[];
+  /** The entries that it was made for. If they have the same keys, it still holds. */
+  readonly entries: Entries;
+  /** In the order of `entries`. */
   readonly keys: readonly Uint8Array[];
   readonly table: CuckooTable;
+}
+
+/** The entries of a family's table: services, ghosts, VIPs, and the host's other addresses. */
+interface Entries {
+  readonly services: readonly Pick<Key, 'name' | 'port'>[];
+  readonly ghosts: readonly { readonly ghost: Pick<Ghost, 'name'>; readonly port: number }[];
+  readonly vips: readonly IpAddress[];
+  readonly own: readonly IpAddress[];
+}
+
+/** Whether all keys are the same. A name implies address and protocol. */
+function hasSameKeys(a: Entries, b: Entries): boolean {
+  return (
+    a.services.length === b.services.length &&
+    a.ghosts.length === b.ghosts.length &&
+    a.vips.length === b.vips.length &&
+    a.own.length === b.own.length &&
+    a.services.every(({ name, port }, i) => name === b.services[i]!.name && port === b.services[i]!.port) &&
+    a.ghosts.every(({ ghost, port }, i) => ghost.name === b.ghosts[i]!.ghost.name && port === b.ghosts[i]!.port) &&
+    a.vips.every((each, i) => each === b.vips[i]) &&
+    a.own.every((each, i) => each === b.own[i])
+  );
 }
 
 /** Places a family's keys. Returns `previous` if the keys are the same; the table must then have the same size. */
@@ -38,17 +58,10 @@ export function placeServices(
   geometry: Geometry,
   previous: ServicePlacement | undefined,
 ): ServicePlacement {
-  const services = keysOf(family, image);
-  const ghosts = ghostKeysOf(family, image);
-  const vips = [...vipsOf(family, image).keys()];
-  const own = ownOf(family, image);
-  const names = [
-    ...services.map(({ name, port }) => `${name} ${port}`),
-    ...ghosts.map(({ ghost: { name }, port }) => `ghost ${name} ${port}`),
-    ...vips,
-    ...own.map((each) => `own ${each}`),
-  ];
-  if (previous?.names.length === names.length && names.every((name, i) => name === previous.names[i])) {
+  const [services, ghosts] = [keysOf(family, image), ghostKeysOf(family, image)];
+  const [vips, own] = [[...vipsOf(family, image).keys()], ownOf(family, image)];
+  const entries = { services, ghosts, vips, own };
+  if (previous !== undefined && hasSameKeys(previous.entries, entries)) {
     return previous;
   }
   const keys = [
@@ -59,7 +72,13 @@ export function placeServices(
     ...vips.map((address) => keyBytes(address, 0, layout.entryProtocol.vip)),
     ...own.map((address) => keyBytes(address, 0, layout.entryProtocol.own)),
   ];
-  return { family, names, keys, table: placeKeys(keys, geometry[family === 4 ? 'services4' : 'services6']) };
+  // Without the services themselves, which would stay in memory as long as the placement.
+  const kept = {
+    ...entries,
+    services: services.map(({ name, port }) => ({ name, port })),
+    ghosts: ghosts.map(({ ghost: { name }, port }) => ({ ghost: { name }, port })),
+  };
+  return { family, entries: kept, keys, table: placeKeys(keys, geometry[family === 4 ? 'services4' : 'services6']) };
 }
 
 /** Encodes struct services4 or struct services6, header and entries. */
