@@ -73,15 +73,16 @@ export class Batch implements Director {
     const waiting = this.#waiting;
     this.#waiting = [];
     if (waiting.length > 0) {
-      this.#made = this.#made.then(() => this.#make(waiting));
+      const { following } = this;
+      this.#made = this.#made.then(() => this.#make(waiting, following));
     }
     return this.#made;
   }
 
-  async #make(waiting: readonly Waiting[]): Promise<void> {
+  async #make(waiting: readonly Waiting[], following: number): Promise<void> {
     const changes = waiting.map(({ change }) => change);
     try {
-      const { warnings, refused } = await this.#director.edits(changes, this.#atomic, this.following);
+      const { warnings, refused } = await this.#director.edits(changes, this.#atomic, following);
       waiting.forEach(({ resolve, reject }, i) => {
         const error = refused.get(i);
         if (error === undefined) {

@@ -100,11 +100,17 @@ export function fits(need: Geometry, geometry: Geometry): boolean {
   return GEOMETRY_KEYS.every((key) => need[key] <= geometry[key]);
 }
 
-/** The most entries of a table that nothing but a guess asks for: as many as there are numbers of destinations. */
-const MOST_EXPECTED = 1 << 16;
-
 /** The tables that grow with each service and real server that is added. */
 const GROWING = ['services4', 'services6', 'slots', 'destinations', 'services'] as const;
+
+/** How large they become for what may come alone: never so large that the kernel refuses what there is. */
+const MOST_SPARE: Readonly<Record<(typeof GROWING)[number], number>> = {
+  services4: 1 << 18,
+  services6: 1 << 18,
+  slots: 1 << 20,
+  destinations: 1 << 16,
+  services: 1 << 16,
+};
 
 /**
  * Returns the next geometry: nothing shrinks, and a table that grows at least doubles, since sizes are powers of two.
@@ -118,16 +124,9 @@ export function grow(need: Geometry, geometry?: Geometry, expected = 0): Geometr
   for (const key of GEOMETRY_KEYS) {
     grown[key] = Math.max(need[key], grown[key]);
   }
-  if (geometry !== undefined) {
-    for (const key of GROWING) {
-      grown[key] = Math.max(grown[key], 2 * need[key]);
-    }
-  }
-  const times = 1 + expected / need.destinations;
+  const times = Math.max(geometry === undefined ? 1 : 2, 1 + expected / need.destinations);
   for (const key of GROWING) {
-    // A guess must not be what the kernel refuses.
-    const most = Math.max(MOST_EXPECTED, grown[key]);
-    grown[key] = Math.min(Math.max(grown[key], powerOfTwo(need[key] * times)), most);
+    grown[key] = Math.max(grown[key], Math.min(powerOfTwo(need[key] * times), MOST_SPARE[key]));
   }
   return grown;
 }

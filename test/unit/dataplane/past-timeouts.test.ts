@@ -143,3 +143,27 @@ test('flows that outlive their service keep its last timeouts, whatever others c
   past.follow({ services: [], timeouts: { ...DEFAULT_TIMEOUTS, established: 50 } }, 1020);
   assert.equal(timeoutAt(past, 1010, 1030), 900);
 });
+
+test('a service that keeps its timeouts writes no file, and each kind of change writes one', async () => {
+  const saved: unknown[] = [];
+  const store = {
+    load: () => undefined,
+    clear: () => Promise.resolve(),
+    save: (value: unknown) => Promise.resolve(saved.push(value)),
+  };
+  const past = new PastTimeouts(store as unknown as Store<KeptTimeouts>);
+  const steps: [what: string, timeouts: Partial<Timeouts>, asked: Partial<Service>, writes: number][] = [
+    ['begins', {}, {}, 1],
+    ['weights change', {}, { destinations: [] }, 0],
+    ['common timeouts change', { udp: 30 }, {}, 1],
+    ['its own', { udp: 30 }, { timeouts: { udp: 20 } }, 1],
+    ['nothing', { udp: 30 }, { timeouts: { udp: 20 } }, 0],
+    ['becomes persistent', { udp: 30 }, { timeouts: { udp: 20 }, persistence: { timeout: 1 } }, 1],
+  ];
+  for (const [what, timeouts, asked, writes] of steps) {
+    saved.length = 0;
+    follow(past, 1000, timeouts, asked);
+    await past.keep();
+    assert.equal(saved.length, writes, what);
+  }
+});

@@ -108,3 +108,23 @@ test('what fails again and again is told once, again when it fails otherwise, an
   assert.deepEqual(lines, ['error: cannot do it: no room', 'error: cannot do it: not allowed', 'info: it works again']);
   assert.equal(lasting.problem, undefined);
 });
+
+test('a change of a service that moves no real server does not hide the next one that does', () => {
+  const { log, lines } = record();
+  const transitions = new Transitions(log);
+  const [first, second] = SERVERS as unknown as [IpAddress, IpAddress];
+  const image = (weight: number, reasons: Readonly<Record<IpAddress, string>>): Image => {
+    const services = [service(ip('192.168.1.100'), 80, [first, second], { scheduler: 'rr' })].map((each) => ({
+      ...each,
+      destinations: each.destinations.map((one) => ({ ...one, weight })),
+    }));
+    const except = Object.entries(reasons).map(([address, reason]) => [address, { state: 'unresolved', reason }]);
+    return compile({ services }, worldOf(services, Object.fromEntries(except) as Record<string, Resolution>));
+  };
+  transitions.logStates(new Map(), image(1, {}));
+  lines.length = 0;
+  transitions.logStates(new Map(), image(2, {}));
+  transitions.logStates(new Map(), image(3, { [second]: 'does not answer' }));
+  transitions.logStates(new Map(), image(4, { [second]: 'does not answer' }));
+  assert.deepEqual(lines, [`warn: real server ${second}: unresolved, does not answer`]);
+});

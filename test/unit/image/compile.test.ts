@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { compile } from '../../../src/image/compile.js';
 import type { Image } from '../../../src/image/image.js';
 import { slotsFor } from '../../../src/image/rings.js';
-import { ip, keepUnchanged, type Model, type Service } from '../../../src/model/index.js';
+import { ip, keepUnchanged, type Model, type Service, type World } from '../../../src/model/index.js';
 import { anyServices, DIRECTOR, macFor, reordered, service, worldOf } from '../../support/models.js';
 
 /** The part of an image that must be equal on another director, byte for byte. */
@@ -146,4 +146,18 @@ test("more real servers than a slot can number are refused, with the service's n
     code: 'TABLE_FULL',
     message: /65536 real servers, more than 65534/,
   });
+});
+
+test('a service is looked at again as soon as the state of its surroundings is another, and not before', () => {
+  const services = [service(ip('192.168.1.100'), 80, [ip('10.0.0.1'), ip('10.0.0.2')], { scheduler: 'rr' })];
+  const here = worldOf(services);
+  const gone = worldOf(services, { '10.0.0.2': { state: 'unresolved', reason: 'does not answer' } });
+  const actions = (world: World): string[] =>
+    compile({ services }, world).services[0]!.routes.map(({ action }) => action);
+  const [before, after] = [{}, {}];
+  assert.deepEqual(actions({ ...here, state: before }), ['forward', 'forward']);
+  assert.deepEqual(actions({ ...gone, state: after }).sort(), ['forward', 'none']);
+  assert.deepEqual(actions({ ...here, state: before }), ['forward', 'forward'], 'the state before is back');
+  assert.deepEqual(actions(gone).sort(), ['forward', 'none'], 'a world without a state is compared');
+  assert.deepEqual(actions({ ...gone, state: after }).sort(), ['forward', 'none']);
 });

@@ -134,6 +134,16 @@ test('without a change no number changes', () => {
   assert.deepEqual(again.added, { services: [], destinations: [] });
 });
 
+test('tables that are replaced have room for what is about to come, and a guess asks for no more than there are numbers', () => {
+  const need = { ...SMALLEST_GEOMETRY, services4: 64, destinations: 128, services: 8 };
+  const grown = grow(need, SMALLEST_GEOMETRY, 9_868);
+  assert.deepEqual([grown.destinations, grown.services, grown.services4], [16_384, 1_024, 8_192]);
+  assert.ok(grow(need, undefined, 9_868).destinations >= 16_384, 'also the first ones');
+  const all = grow({ ...need, slots: 1 << 18 }, SMALLEST_GEOMETRY, 1e9);
+  assert.deepEqual([all.destinations, all.services, all.slots], [1 << 16, 1 << 16, 1 << 20]);
+  assert.equal(grow({ ...need, slots: 1 << 27 }, SMALLEST_GEOMETRY).slots, 1 << 27, 'spare room is not refused');
+});
+
 test('tables grow to the required size and never shrink', () => {
   fc.assert(
     fc.property(anyServices, (services) => {

@@ -319,9 +319,14 @@ test('ipvsadm-restore clears the table first, and accepts comments', async () =>
 /** Counts requests for edits. */
 class CountingDirector extends FakeDirector {
   readonly requests: [kinds: string, atomic: boolean][] = [];
+  /** Of each request, how many edits it has, and how many are said to follow. */
+  readonly announced: [edits: number, following: number][] = [];
 
-  override async edits(...[changes, atomic]: Parameters<FakeDirector['edits']>): ReturnType<FakeDirector['edits']> {
+  override async edits(
+    ...[changes, atomic, following = NaN]: [...Parameters<FakeDirector['edits']>, following?: number]
+  ): ReturnType<FakeDirector['edits']> {
     this.requests.push([changes.map(({ kind }) => kind).join(), atomic]);
+    this.announced.push([changes.length, following]);
     return super.edits(changes, atomic);
   }
 }
@@ -373,6 +378,21 @@ test('a mistake that ends ipvsadm keeps the lines before it, and none after it',
     director.model.services.map((service) => [serviceName(service), service.destinations.length]),
     [['tcp 10.0.0.1:80', 1]],
   );
+});
+
+test('each request of -R says how many lines are ready to follow it', async () => {
+  const director = new CountingDirector();
+  const lines = Array.from({ length: 3_000 }, (_, i) => `-a -t 10.0.0.1:80 -r 10.1.${i >> 8}.${i & 255}:80`);
+  const text = `-A -t 10.0.0.1:80 -s rr\n${lines.join('\n')}\n`;
+  await ipvsadm(director, ['-R'], { input: () => piecesOf(text, text.length) });
+  const { announced } = director;
+  let left = 3_001;
+  for (const [edits, following] of announced) {
+    left -= edits;
+    // A line may be under way.
+    assert.ok(Math.abs(following - left) <= 1, `${following} of ${left}`);
+  }
+  assert.equal(left, 0);
 });
 
 test('ipvsadm-restore replaces all services by one request, whatever lines fail', async () => {
