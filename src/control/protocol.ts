@@ -432,6 +432,8 @@ export interface StatsReport {
   readonly services: readonly ServiceStats[];
   /** Packets for VIPs that are for no service, by the verdict with which they were passed up. */
   readonly noService: Readonly<Record<string, number>>;
+  /** Why no packets come: the warnings about VIPs. */
+  readonly warnings?: readonly Warning[] | undefined;
 }
 
 export interface ReloadReport {
