@@ -541,6 +541,8 @@ export interface Statistics {
 
 export interface TableDestination {
   readonly address: IpAddress;
+  /** Of a mark's service: the port that it was given; undefined: 0. */
+  readonly port?: number | undefined;
   readonly weight: number;
   readonly upperThreshold?: number | undefined;
   readonly lowerThreshold?: number | undefined;
