@@ -1,6 +1,6 @@
 /** Checks of edits: what IPVS or Beeline would refuse, with the reason and what to do. */
 
-import { familyOf, type IpAddress, isIp } from '../address.js';
+import { familyOf, type IpAddress, parseVip } from '../address.js';
 import { BeelineError } from '../error.js';
 import { MAX_MARK } from '../mark.js';
 import { allServices, type AnyService, type Model } from '../model.js';
@@ -106,7 +106,7 @@ export function checkRealServer(model: Model, service: AnyService, address: IpAd
 }
 
 function checkAddress(address: IpAddress, check: typeof unusableAddress, as: string, hint: string): void {
-  const reason = isIp(address) ? check(address) : `${address} is not an address that Beeline accepts`;
+  const reason = parseVip(address) === address ? check(address) : `${address} is not an address that Beeline accepts`;
   if (reason !== undefined) {
     throw refused(`${address} cannot be ${as}: ${reason}`, hint);
   }
