@@ -2,7 +2,7 @@
 
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 
-import { type AnyServiceKey, BeelineError, type IpAddress, parseIp } from '../model/index.js';
+import { type AnyServiceKey, BeelineError, type IpAddress, parseVip } from '../model/index.js';
 import { completes, type Given } from '../usage/index.js';
 import { realServers, services } from './candidates.js';
 import { ask } from './daemon.js';
@@ -47,7 +47,7 @@ export function withServiceOptions(command: Command): Command {
 
 /** Returns the address of a real server. @throws InvalidArgumentError */
 export function address(text: string): IpAddress {
-  const ip = parseIp(text.replace(/^\[(.*)\]$/, '$1'));
+  const ip = parseVip(text.replace(/^\[(.*)\]$/, '$1'));
   if (ip === undefined) {
     throw new InvalidArgumentError('It must be an IP address.');
   }

@@ -8,7 +8,7 @@ import {
   type IpAddress,
   isMarkKey,
   type MarkKey,
-  parseIp,
+  parseVip,
   parseServiceName,
   type Protocol,
   type ServiceKey,
@@ -36,7 +36,7 @@ export function wanted(text: string): Wanted {
     return isMarkKey(key) || /^(tcp|udp)[ /]/i.test(text.trim()) ? key : { ...key, protocol: undefined };
   }
   const [, protocol, host = ''] = /^(?:(tcp|udp)[ /])?(.*)$/i.exec(text.trim()) ?? [];
-  const address = parseIp(host.replace(/^\[(.*)\]$/, '$1'));
+  const address = parseVip(host.replace(/^\[(.*)\]$/, '$1'));
   if (address === undefined) {
     throw new InvalidArgumentError(`It must be a service: ${FORMS}.`);
   }

@@ -55,7 +55,11 @@ async function fromDaemon(model: Model, socketPath: string): Promise<Warning[]> 
   }
 }
 
-function isAbout(model: Model, { interface: name, service, realServer }: Warning): boolean {
+function isAbout(model: Model, { interface: name, service, realServer, vip }: Warning): boolean {
+  if (vip !== undefined) {
+    const { services, markRules = [] } = model;
+    return services.some(({ address }) => address === vip) || markRules.some(({ match }) => match.address === vip);
+  }
   if (service === undefined) {
     return name !== undefined && model.interfaces.includes(name);
   }

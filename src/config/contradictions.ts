@@ -10,6 +10,7 @@ import {
   serviceName,
   thresholdBreach,
   unusableAddress,
+  unusableRealServer,
 } from '../model/index.js';
 import type { Path, Problem } from './problem.js';
 import type { Config } from './schema.js';
@@ -164,7 +165,7 @@ function realServerProblems(
     if (vips.has(address)) {
       return [{ path: at, message: `must be the real server's own address; ${address} is a VIP` }];
     }
-    const reason = unusableAddress(address);
+    const reason = unusableRealServer(address);
     return reason === undefined ? [] : [{ path: at, message: `cannot be a real server: ${reason}` }];
   });
 }

@@ -17,7 +17,7 @@ import {
   type YAMLSeq,
 } from 'yaml';
 
-import { markMatchName, parseIp, parseMarkMatch } from '../model/index.js';
+import { markMatchName, parseVip, parseMarkMatch } from '../model/index.js';
 import type { Mapping, Value } from './to-config.js';
 
 /** The lists whose entries have an identity, by their keys. */
@@ -33,7 +33,7 @@ function textValue(value: Value | undefined): string {
 }
 
 function canonical(address: Value | undefined): string {
-  return parseIp(textValue(address)) ?? textValue(address);
+  return parseVip(textValue(address)) ?? textValue(address);
 }
 
 export function mergeMap(document: Document, map: YAMLMap, before: Mapping, after: Mapping): void {

@@ -12,6 +12,7 @@ import {
   NO_DESTINATION,
   isNetmask,
   parseIp,
+  parseVip,
   PROTOCOLS,
   SCHEDULER_FLAGS,
   SCHEDULERS,
@@ -55,12 +56,27 @@ export const realServerMapping = z.strictObject(
   { error: 'must be an address, or a mapping with "address" and "weight"' },
 );
 
-const realServer = z.union([
-  realServerAddress
-    .transform((address) => ({ address, weight: 1 }))
-    .meta({ description: 'The address of a real server of weight 1.' }),
-  realServerMapping.meta({ description: 'A real server.' }),
-]);
+const shortRealServer = realServerAddress
+  .transform((address) => ({ address, weight: 1 }))
+  .meta({ description: 'The address of a real server of weight 1.' });
+
+const realServer = z.union([shortRealServer, realServerMapping.meta({ description: 'A real server.' })]);
+
+/** A real server of a mark's service, whose packets have any port. */
+export const markRealServerMapping = realServerMapping.extend({
+  port: wholeNumber(1, 65_535).optional().meta({
+    description: "The port that ipvsadm's listings show. Packets keep the one that the client sent them to.",
+  }),
+});
+const markRealServer = z.union([shortRealServer, markRealServerMapping.meta({ description: 'A real server.' })]);
+
+function listOf<Each extends z.ZodType>(each: Each): z.ZodArray<Each> {
+  return z.array(each, { error: 'must be a list of real servers' }).meta({
+    description:
+      'The real servers. Each must have the VIP on its loopback interface and not answer ARP for it. 127.0.0.1, ::1 and ' +
+      '0.0.0.0 are the director itself.',
+  });
+}
 
 export const TIMEOUT_MEANINGS: Readonly<Record<keyof Timeouts, string>> = {
   synReceived: 'a TCP flow with nothing but SYNs',
@@ -124,7 +140,7 @@ const persistence = z
 
 export const service = z.strictObject(
   {
-    address: ipAddress('The virtual IP (VIP) that clients connect to.'),
+    address: ipAddress('The virtual IP (VIP) that clients connect to.', parseVip),
     port: wholeNumber(0, 65_535).meta({
       description: 'The port that clients connect to. 0: every port that no other service of this VIP has.',
     }),
@@ -191,15 +207,19 @@ export const service = z.strictObject(
           "Size of the scheduler's ring, a power of two. With a hundred slots or more for each real server, shares are exact " +
           'to 1 %. Default: by the number of real servers.',
       }),
-    realServers: z.array(realServer, { error: 'must be a list of real servers' }).meta({
-      description: 'The real servers. Each must have the VIP on its loopback interface and not answer ARP for it.',
-    }),
+    realServers: listOf(realServer),
   },
   { error: 'must be a virtual service: a mapping with "address", "port" and "realServers"' },
 );
 
 /** The keys of a service that do not select its packets. */
-const { address: _address, port: _port, protocol: _protocol, realServers, ...policyShape } = service.shape;
+const {
+  address: _address,
+  port: _port,
+  protocol: _protocol,
+  realServers: _realServers,
+  ...policyShape
+} = service.shape;
 
 export const mark = z.strictObject(
   {
@@ -213,7 +233,7 @@ export const mark = z.strictObject(
       .default([])
       .meta({ description: 'The packets that get the mark. No packet may get two.' }),
     ...policyShape,
-    realServers: realServers.optional(),
+    realServers: listOf(markRealServer).optional(),
   },
   { error: 'must be a mapping with "mark", "match" and "realServers"' },
 );

@@ -27,12 +27,15 @@ export function isInterfaceName(text: string): boolean {
 }
 
 /** An IP address, in its canonical spelling. */
-export function ipAddress(description: string): z.ZodPipe<z.ZodString, z.ZodTransform<IpAddress, string>> {
+export function ipAddress(
+  description: string,
+  parse = parseIp,
+): z.ZodPipe<z.ZodString, z.ZodTransform<IpAddress, string>> {
   return z
     .string({ error: 'must be an IP address, for example 192.168.1.100 or fd00::100' })
     .meta({ description, examples: ['192.168.1.100', 'fd00::100'], pattern: PATTERNS.address })
     .transform((text, context) => {
-      const address = parseIp(text);
+      const address = parse(text);
       if (address === undefined) {
         context.addIssue({
           code: 'custom',

@@ -3,7 +3,14 @@
 import { z } from 'zod';
 
 import { DEFAULT_FLOWS, MAX_DIRECTORS, MAX_FLOWS, MAX_INTERFACES } from '../model/index.js';
-import { mark, realServerMapping, service, TIMEOUT_MEANINGS, timeouts } from './schema-service.js';
+import {
+  mark,
+  markRealServerMapping,
+  realServerMapping,
+  service,
+  TIMEOUT_MEANINGS,
+  timeouts,
+} from './schema-service.js';
 import { director, interfaceName, wholeNumber } from './schema-values.js';
 
 const flowTable = (family: 'ipv4' | 'ipv6'): z.ZodNumber => wholeNumber(1024, MAX_FLOWS[family]);
@@ -95,5 +102,6 @@ export function knownKeys(path: readonly unknown[]): readonly string[] {
     return inner[last as keyof typeof inner];
   }
   const listed = path[0] === 'marks' ? mark : service;
-  return Object.keys([configSchema.shape, listed.shape, realServerMapping.shape][path.length >> 1] ?? {});
+  const server = path[0] === 'marks' ? markRealServerMapping : realServerMapping;
+  return Object.keys([configSchema.shape, listed.shape, server.shape][path.length >> 1] ?? {});
 }

@@ -85,10 +85,10 @@ function policyOf(policy: ServicePolicy): Record<string, unknown> {
 }
 
 /** Returns the address for a real server with nothing else than weight 1. */
-function realServerOf({ address, weight, mac, interface: name, vlan, ...thresholds }: Destination): Value {
+function realServerOf({ address, port, weight, mac, interface: name, vlan, ...thresholds }: Destination): Value {
   const { upperThreshold, lowerThreshold } = thresholds;
   const tags = vlan?.outer === undefined ? vlan?.id : { id: vlan.id, outer: vlan.outer };
-  const all = mapping({ address, weight, mac, interface: name, vlan: tags, upperThreshold, lowerThreshold });
+  const all = mapping({ address, port, weight, mac, interface: name, vlan: tags, upperThreshold, lowerThreshold });
   return weight === 1 && Object.keys(all).length === 2 ? address : all;
 }
 

@@ -434,6 +434,8 @@ export interface StatsReport {
   readonly services: readonly ServiceStats[];
   /** Packets for VIPs that are for no service, by the verdict with which they were passed up. */
   readonly noService: Readonly<Record<string, number>>;
+  /** Why no packets come: the warnings about VIPs. */
+  readonly warnings?: readonly Warning[] | undefined;
 }
 
 export interface ReloadReport {
@@ -541,6 +543,8 @@ export interface Statistics {
 
 export interface TableDestination {
   readonly address: IpAddress;
+  /** Of a mark's service: the port that it was given; undefined: 0. */
+  readonly port?: number | undefined;
   readonly weight: number;
   readonly upperThreshold?: number | undefined;
   readonly lowerThreshold?: number | undefined;

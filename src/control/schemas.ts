@@ -58,6 +58,7 @@ const policy = z.strictObject({
 
 const destination = z.strictObject({
   address,
+  port: port.optional(),
   weight: z.int(),
   upperThreshold: z.int().optional(),
   lowerThreshold: z.int().optional(),
@@ -75,7 +76,7 @@ const edit: z.ZodType<Edit> = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.enum(['add-service', 'edit-service']), service: editKey, policy }),
   z.strictObject({ kind: z.literal('delete-service'), service: editKey }),
   z.strictObject({ kind: z.enum(['add-destination', 'edit-destination']), service: editKey, destination }),
-  z.strictObject({ kind: z.literal('delete-destination'), service: editKey, address }),
+  z.strictObject({ kind: z.literal('delete-destination'), service: editKey, address, port: port.optional() }),
   z.strictObject({ kind: z.literal('clear') }),
   z.strictObject({
     kind: z.literal('set-timeouts'),

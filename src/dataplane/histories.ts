@@ -3,22 +3,14 @@
 import { z } from 'zod';
 
 import type { History } from '../image/index.js';
-import {
-  type IpAddress,
-  MAX_SLOTS,
-  MAX_WEIGHT,
-  MIN_SLOTS,
-  parseIp,
-  SCHEDULER_FLAGS,
-  SCHEDULERS,
-} from '../model/index.js';
+import { type IpAddress, MAX_SLOTS, MAX_WEIGHT, MIN_SLOTS, isIp, SCHEDULER_FLAGS, SCHEDULERS } from '../model/index.js';
 import type { Format } from '../store/index.js';
 
 /** Histories by the name of the service. */
 export type Histories = Readonly<Record<string, History>>;
 
 /** No more than `keep` can have written: a ring of other sizes could not be built. */
-const addressSchema = z.custom<IpAddress>((value) => typeof value === 'string' && parseIp(value) === value);
+const addressSchema = z.custom<IpAddress>((value) => typeof value === 'string' && isIp(value));
 
 const epochSchema = z
   .strictObject({

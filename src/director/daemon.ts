@@ -29,6 +29,7 @@ import { RunningFile } from './running-file.js';
 import { followSignals } from './signals.js';
 import { Stores } from './stores.js';
 import { Upkeep } from './upkeep.js';
+import { Vips } from './vips.js';
 import { Watch } from './watch.js';
 
 /** Links and addresses change in bursts. Routes are looked up once after each burst. */
@@ -98,7 +99,11 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     overlays: new Overlays([drains]),
     log,
     replace: options.replace,
-    watch: new Watch({ dataPlane, offloads: new Offloads({ network, log, setOffloads: options.setOffloads }) }),
+    watch: new Watch({
+      dataPlane,
+      offloads: new Offloads({ network, log, setOffloads: options.setOffloads }),
+      vips: new Vips(network),
+    }),
     upkeep: new Upkeep({ dataPlane, lock, log }),
     onRound: () => {
       onRound();

@@ -36,7 +36,10 @@ export function handlersOf(options: HandlerOptions): Handlers {
   return {
     status: () => statusOf(options, { startedAt, uptimeMs: bootTimeMs() - startedMs }),
     list: () => reportServices(dataPlane.services, dataPlane.counters(), dataPlane.flowCounts()),
-    stats: () => reportStats(dataPlane.services, dataPlane.counters()),
+    stats: async () => {
+      const warnings = (await director.warnings()).filter(({ vip }) => vip !== undefined);
+      return { ...reportStats(dataPlane.services, dataPlane.counters()), warnings };
+    },
     flows: (query) => reportFlows(dataPlane, query),
     flowSummary: async (query) => summarizeFlows(dataPlane, await director.sweep(), query),
     explain: (query) => explainFrames(dataPlane, query),

@@ -46,6 +46,7 @@ const flows: z.ZodType<Overrides<FlowTableSizes>> = z.strictObject({ ipv4: count
 
 const destination = z.strictObject({
   address: addressSchema,
+  port: port.optional(),
   mac: mac.optional(),
   interface: z.string().optional(),
   vlan: vlan.optional(),

@@ -7,6 +7,7 @@ import {
   BeelineError,
   type IpAddress,
   isMac,
+  isSelf,
   type Model,
   type Resolution,
   type World,
@@ -75,7 +76,7 @@ export class Surroundings {
       const addresses = new Set<IpAddress>();
       for (const { destinations } of allServices(model)) {
         for (const { address, mac } of destinations) {
-          if (mac === undefined) {
+          if (mac === undefined && !isSelf(address)) {
             addresses.add(address);
           }
         }

@@ -1,6 +1,6 @@
 /**
- * Watches for what forwards packets wrongly, or may: offloads of network cards, real servers that are directors, and pins that
- * will not outlive the daemon.
+ * Watches for what forwards packets wrongly, or may: offloads of network cards, real servers that are directors, VIPs that
+ * nobody reaches, and pins that will not outlive the daemon.
  */
 
 import { BPF_FS, type DataPlane } from '../dataplane/index.js';
@@ -8,6 +8,7 @@ import type { Model, Warning } from '../model/index.js';
 import { Circles, otherDirectors } from './circles.js';
 import type { Offloads } from './offloads.js';
 import type { InUse } from './reports/offloads.js';
+import type { Vips } from './vips.js';
 
 const PINS_PRIVATE: Warning = {
   code: 'PINS_PRIVATE',
@@ -20,6 +21,7 @@ const PINS_PRIVATE: Warning = {
 export interface WatchOptions {
   readonly dataPlane: DataPlane;
   readonly offloads: Offloads;
+  readonly vips: Vips;
 }
 
 export class Watch {
@@ -43,17 +45,19 @@ export class Watch {
 
   /** Returns what there is to say at this moment. */
   async warnings(inUse: readonly InUse[], desired: Model): Promise<Warning[]> {
-    const { dataPlane, offloads } = this.#options;
+    const { dataPlane, offloads, vips } = this.#options;
     const { image } = dataPlane;
     if (image === undefined) {
       return [];
     }
     const now = performance.now();
-    this.#circles.update(dataPlane.counters().services, now);
+    const { services } = dataPlane.counters();
+    this.#circles.update(services, now);
     return [
       ...(await offloads.warnings(inUse)),
       ...otherDirectors(image, desired),
       ...this.#circles.warnings(image, now),
+      ...(await vips.warnings(desired, image, services, now)),
       ...(dataPlane.endsWithNamespace ? [PINS_PRIVATE] : []),
     ];
   }

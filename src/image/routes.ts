@@ -1,6 +1,6 @@
 /** Routes: how packets reach each destination, from what the host knows of its neighbours. */
 
-import type { Destination, IpAddress, MacAddress, Vlan, World } from '../model/index.js';
+import { type Destination, type IpAddress, isSelf, type MacAddress, type Vlan, type World } from '../model/index.js';
 
 /** How packets reach a destination. `none`: it takes no packets at the moment, and `reason` says why. */
 export type Route =
@@ -49,7 +49,7 @@ function configuredRoute({ interface: name, vlan }: Destination, mac: MacAddress
 
 /** The route to a destination whose MAC the kernel finds. */
 function resolvedRoute({ address, vlan }: Destination, { interfaces, resolutions }: World): Route {
-  const resolution = resolutions.get(address);
+  const resolution = isSelf(address) ? ({ state: 'local' } as const) : resolutions.get(address);
   switch (resolution?.state) {
     case 'resolved': {
       const { mac, ifindex } = resolution;

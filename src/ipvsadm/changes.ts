@@ -6,11 +6,10 @@ import {
   type AnyServiceKey,
   type EditPolicy,
   type IpAddress,
-  isLoopback,
   isMarkKey,
   SCHEDULER_FLAGS,
   SCHEDULERS,
-  unusableAddress,
+  unusableRealServer,
 } from '../model/index.js';
 import type { Command, DestinationArgument, PolicyArgument, ServiceArgument } from './command.js';
 import type { Environment } from './environment.js';
@@ -141,13 +140,13 @@ export class Changes {
       );
     }
     const service = existingKey(argument, 'destination');
-    const servicePort = isMarkKey(service) ? 0 : service.port;
+    const [servicePort, ownPort] = isMarkKey(service) ? [0, { port }] : [service.port, {}];
     if (kind === 'delete-server') {
       if (servicePort !== port && !isMarkKey(service)) {
         const exists = await this.#environment.director.has(service);
         throw failureOf(new BeelineError(exists ? 'DESTINATION_UNKNOWN' : 'SERVICE_UNKNOWN', ''), 'destination');
       }
-      await this.#edit({ kind: 'delete-destination', service, address }, 'destination');
+      await this.#edit({ kind: 'delete-destination', service, address, ...ownPort }, 'destination');
       return;
     }
     await this.#edit(
@@ -156,6 +155,7 @@ export class Changes {
         service,
         destination: {
           address,
+          ...ownPort,
           weight,
           ...(upperThreshold === 0 ? {} : { upperThreshold }),
           ...(lowerThreshold === 0 ? {} : { lowerThreshold }),
@@ -166,7 +166,9 @@ export class Changes {
     if (port !== servicePort) {
       this.#warnings.add(
         'in direct routing packets reach a real server on the port that the client sent them to: ' +
-          `${address}:${port} stands in the table with port ${servicePort}.`,
+          (isMarkKey(service)
+            ? `the ${port} of ${address} is for listings alone.`
+            : `${address}:${port} stands in the table with port ${servicePort}.`),
       );
     }
   }
@@ -187,7 +189,7 @@ function isNotUnicast(change: Edit, error: unknown): boolean {
     return false;
   }
   const { address } = change.destination;
-  return unusableAddress(address) !== undefined && !isLoopback(address);
+  return unusableRealServer(address) !== undefined;
 }
 
 function withoutUndefined({ timeout, mask }: { timeout: number; mask: IpAddress | number | undefined }): {

@@ -4,7 +4,7 @@ import { parseArguments } from './arguments.js';
 import type { Changes } from './changes.js';
 import type { Command } from './command.js';
 import type { Environment } from './environment.js';
-import { ExitStatus, Failure, failureOf, refusal } from './errors.js';
+import { ExitStatus, Failure, failureOf } from './errors.js';
 import type { Lines } from './lines.js';
 import { printConnections, printSaved, printServices } from './list.js';
 import { formatTimeouts } from './listing.js';
@@ -111,10 +111,11 @@ class Session {
         throw new Failure('', ExitStatus.ok, true);
       case 'start-daemon':
       case 'stop-daemon':
-        throw refusal(
-          'Beeline has no daemon that synchronises connections.\n' +
-            'A standby director with the same services needs none: maglev, sh and mh choose the same real servers there.',
+        this.#warnings.add(
+          `--${command.kind} does nothing, and nothing needs it: on a standby director with the same services maglev, sh and mh ` +
+            'choose the same real servers without connections being synchronised; those of other schedulers begin anew there.',
         );
+        return;
       case 'list':
         await printServices(command, environment);
         return;

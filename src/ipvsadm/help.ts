@@ -64,5 +64,5 @@ Options of -L:
   --daemon                            print nothing: Beeline has no synchronisation daemons
   --nosort                            list in the order of IPVS's table
 
-Not in Beeline: -i, -m, --pe, --sctp-service, --start-daemon, --stop-daemon.
+Not in Beeline: -i, -m, --pe, --sctp-service. --start-daemon and --stop-daemon do nothing.
 `;

@@ -1,7 +1,7 @@
 /** From a service on a command line to a service of the director. Pure. */
 
 import type { ServiceTable } from '../control/index.js';
-import { BeelineError, type AnyServiceKey, serviceName, parseIp } from '../model/index.js';
+import { BeelineError, type AnyServiceKey, serviceName } from '../model/index.js';
 import type { ServiceArgument } from './command.js';
 import { failureOf, refusal } from './errors.js';
 
@@ -19,9 +19,6 @@ export function newKey(service: ServiceArgument): AnyServiceKey {
   if (protocol === 'sctp') {
     throw refusal('Beeline does not balance SCTP.\nIts services are -t (TCP), -u (UDP) and -f (marks).');
   }
-  if (parseIp(address) === undefined) {
-    throw refusal(`${address} is an IPv4 address in an IPv6 one.\nUse the IPv4 address by itself.`);
-  }
   return { protocol, address, port };
 }
 
@@ -31,7 +28,7 @@ export function existingKey(service: ServiceArgument, about: 'service' | 'destin
     return service;
   }
   const { protocol, address, port } = service;
-  if (protocol === 'sctp' || parseIp(address) === undefined) {
+  if (protocol === 'sctp') {
     throw failureOf(new BeelineError('SERVICE_UNKNOWN', ''), about);
   }
   return { protocol, address, port };

@@ -189,9 +189,10 @@ function endpointOf({ address, port, protocol }: TableService, labels: Labels): 
   return endpoint(address, labels.host(address), labels.port(port, protocol));
 }
 
-/** Prints a destination with the port of its service, which it always has in direct routing. */
-function destinationEndpoint(service: ListedService, { address }: TableDestination, labels: Labels): string {
-  const port = isMarkKey(service) ? '0' : labels.port(service.port, service.protocol);
+/** Prints a destination with the port of its service, which it always has in direct routing; of a mark's, as it was given. */
+function destinationEndpoint(service: ListedService, destination: TableDestination, labels: Labels): string {
+  const { address, port: given = 0 } = destination;
+  const port = isMarkKey(service) ? String(given) : labels.port(service.port, service.protocol);
   return endpoint(address, labels.host(address), port);
 }
 

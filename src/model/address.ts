@@ -24,6 +24,19 @@ export function parseIp(text: string): IpAddress | undefined {
   return address?.startsWith('::ffff:') === true && address.includes('.') ? undefined : address;
 }
 
+/**
+ * The same for a VIP, which may be IPv4 in IPv6: ipvsadm and the kernel take it. It is an IPv6 address of its own, and packets to
+ * the IPv4 address are not for it.
+ */
+export function parseVip(text: string): IpAddress | undefined {
+  return parseIp(text) ?? parseIpv6(text);
+}
+
+/** Returns whether an address is IPv4 in IPv6. */
+export function isMapped(address: IpAddress): boolean {
+  return address.startsWith('::ffff:') && address.includes('.');
+}
+
 /** Returns the canonical spelling as inet_pton(3) reads it, IPv4 in IPv6 included; undefined for all else. */
 export function parseIpv6(text: string): IpAddress | undefined {
   return isIPv6(text) && !text.includes('%')
@@ -33,7 +46,7 @@ export function parseIpv6(text: string): IpAddress | undefined {
 
 /** Returns whether a text is an IP address in its canonical spelling. */
 export function isIp(text: string): text is IpAddress {
-  return parseIp(text) === text;
+  return parseVip(text) === text;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Rules about settings that exclude each other in one service, for the configuration file and for commands. Pure. */
 
-import { type Family, familyOf, type IpAddress, ipBytes } from './address.js';
+import { type Family, familyOf, type IpAddress, ipBytes, isMapped } from './address.js';
 import { HASHING_SCHEDULERS, isHashing, type SchedulerFlag } from './scheduler.js';
 import type { Destination, Protocol, ServicePolicy } from './service.js';
 
@@ -83,6 +83,22 @@ export function thresholdBreach(
 /** Returns whether a mask tells clients apart. */
 export function isNetmask(mask: IpAddress): boolean {
   return familyOf(mask) === 4 && mask !== '0.0.0.0';
+}
+
+/** Returns why an address cannot be a real server's; undefined if it can. */
+export function unusableRealServer(address: IpAddress): string | undefined {
+  if (isMapped(address)) {
+    return `${address} is an IPv4 address in an IPv6 one`;
+  }
+  return isSelf(address) ? undefined : unusableAddress(address);
+}
+
+/**
+ * Returns whether an address means the host itself, on every host: as real servers such addresses are the director, as in
+ * ldirectord's "fallback=127.0.0.1:80 gate".
+ */
+export function isSelf(address: IpAddress): boolean {
+  return address === '0.0.0.0' || (isLoopback(address) && address !== '127.255.255.255');
 }
 
 /** Returns why no host on a network can have this address; undefined if one can. */

@@ -1,6 +1,6 @@
 /** The names of services: how people write them, and how maps and messages identify them. */
 
-import { familyOf, parseIp, type Family } from './address.js';
+import { familyOf, parseVip, type Family } from './address.js';
 import type { MarkKey, Protocol, ServiceKey } from './service.js';
 
 /** Identifies a service of either kind. */
@@ -35,7 +35,7 @@ export function parseServiceName(text: string): AnyServiceKey | undefined {
     return { mark: Number(marked[1]), family: marked[2] === undefined ? 4 : 6 };
   }
   const parts = /^(?:(tcp|udp)[ /])?(?:\[([^\]]+)\]|([^[\]:]+)):(\d{1,5})$/i.exec(text.trim());
-  const address = parseIp(parts?.[2] ?? parts?.[3] ?? '');
+  const address = parseVip(parts?.[2] ?? parts?.[3] ?? '');
   const port = Number(parts?.[4]);
   if (address === undefined || !(port <= 0xffff)) {
     return undefined;

@@ -62,8 +62,10 @@ export interface Vlan {
 
 /** One real server within one service. */
 export interface Destination {
-  /** The real server's own address, of the VIP's family. */
+  /** The real server's own address, of the VIP's family. One that means the host itself is the director: see `isSelf`. */
   readonly address: IpAddress;
+  /** Of a mark's service alone: the port that ipvsadm was given and lists. Packets keep theirs. Default: 0. */
+  readonly port?: number | undefined;
   /** Its MAC, if ARP or neighbour discovery cannot find it. */
   readonly mac?: MacAddress | undefined;
   /** With `mac`: the interface that leads to it, if the director has several; default: the first. */

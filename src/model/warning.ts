@@ -10,6 +10,9 @@ export const WARNING_CODES = [
   'FROM_REAL_SERVER',
   'PINS_PRIVATE',
   'SEGMENTS_MERGED',
+  'VIP_ELSEWHERE',
+  'VIP_MISSING',
+  'VIP_UNROUTED',
   'VLAN_TAGS_HIDDEN',
 ] as const;
 
@@ -28,6 +31,8 @@ export interface Warning {
   /** The name of a service. */
   readonly service?: string | undefined;
   readonly realServer?: IpAddress | undefined;
+  /** A VIP; of many with the same warning, the first. */
+  readonly vip?: IpAddress | undefined;
 }
 
 /** Returns a warning as one line. */
@@ -39,6 +44,7 @@ export function warningText({ message, remedy }: Warning): string {
 export function isProblem({ code, peer }: Warning): boolean {
   switch (code) {
     case 'FROM_REAL_SERVER':
+    case 'VIP_MISSING':
       return true;
     case 'SEGMENTS_MERGED':
     case 'VLAN_TAGS_HIDDEN':
@@ -47,6 +53,8 @@ export function isProblem({ code, peer }: Warning): boolean {
     case 'DIRECTOR_AS_REAL_SERVER':
     case 'FROM_DIRECTOR':
     case 'PINS_PRIVATE':
+    case 'VIP_ELSEWHERE':
+    case 'VIP_UNROUTED':
       return false;
   }
 }

@@ -319,6 +319,18 @@ export class Network implements Disposable {
     return this.#peers.of(link, this.#links);
   }
 
+  /** Returns this host's addresses, each with a link that has it: one that is up, if there is one. */
+  linksByAddress(): Map<IpAddress, Link> {
+    const links = new Map<IpAddress, Link>();
+    for (const { address, ifindex } of this.#addresses.values()) {
+      const link = this.#links.get(ifindex);
+      if (link !== undefined && links.get(address)?.up !== true) {
+        links.set(address, link);
+      }
+    }
+    return links;
+  }
+
   hasAddress(address: IpAddress): boolean {
     return [...this.#addresses.values()].some((each) => each.address === address);
   }
@@ -346,13 +358,20 @@ export class Network implements Disposable {
     return route;
   }
 
-  /** The same for many addresses. Returns the kernel's refusal instead of a route. */
-  async routes(addresses: readonly IpAddress[]): Promise<(Route | undefined | NetlinkError)[]> {
+  /**
+   * The same for many addresses. Returns the kernel's refusal instead of a route.
+   *
+   * @param asConfigured the routes with the networks that they are for
+   */
+  async routes(
+    addresses: readonly IpAddress[],
+    { asConfigured = false }: { readonly asConfigured?: boolean } = {},
+  ): Promise<(Route | undefined | NetlinkError)[]> {
     const outcomes = await this.#requests.requestEach(
       addresses.map((address) => ({
         type: RTM_GETROUTE,
         flags: 0,
-        payload: routeRequestPayload(address),
+        payload: routeRequestPayload(address, asConfigured),
         what: `route to ${address}`,
       })),
     );
@@ -393,6 +412,11 @@ export class Network implements Disposable {
       })),
     );
     return outcomes.map((outcome) => (outcome instanceof NetlinkError ? outcome : undefined));
+  }
+
+  /** Has the kernel ask once who has an address, as a packet to it would. The answer comes to `neighbour`. */
+  async solicit(ifindex: number, address: IpAddress): Promise<void> {
+    await this.manageNeighbours([{ ifindex, address }], false);
   }
 
   close(): void {

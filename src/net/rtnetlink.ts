@@ -51,6 +51,9 @@ const RTA = { destination: 1, outputInterface: 4, gateway: 5, via: 18 } as const
 /** Kinds of devices whose IFLA_LINK is the interface under them; a veth's, for example, is its peer. */
 const STACKED = ['macvlan', 'macvtap', 'ipvlan', 'vlan'];
 
+/** Asks for the route as it was configured, not for its result (linux/rtnetlink.h). Minimum kernel version: 4.15 (IPv6). */
+const RTM_F_FIB_MATCH = 0x2000;
+
 const IFF_UP = 0x1;
 const RTN_LOCAL = 2;
 const RTN_UNICAST = 1;
@@ -111,6 +114,8 @@ export interface Route {
   readonly kind: 'local' | 'unicast' | 'other';
   readonly ifindex: number;
   readonly gateway: IpAddress | undefined;
+  /** Of the network that the route is for; that of one address if the result was asked for. */
+  readonly prefixLength: number;
 }
 
 export function decodeLink({ payload }: NetlinkMessage): Link | undefined {
@@ -214,6 +219,7 @@ export function decodeRoute({ payload }: NetlinkMessage): Route | undefined {
   const type = payload[7];
   return {
     kind: type === RTN_LOCAL ? 'local' : type === RTN_UNICAST ? 'unicast' : 'other',
+    prefixLength: payload[1]!,
     ifindex: numberOf(attributes.get(RTA.outputInterface)),
     // RTA_VIA names a gateway of the other family: two bytes of family, then the address.
     gateway: ipOf(attributes.get(RTA.gateway)) ?? ipOf(attributes.get(RTA.via)?.subarray(2)),
@@ -241,12 +247,13 @@ export function linkPayload(ifindex: number, nsid: number): Uint8Array {
   return encodePayload(header, new Map([[IFLA.targetNamespace, u32(nsid)]]));
 }
 
-/** Returns the payload of RTM_GETROUTE that asks for the route to an address. */
-export function routeRequestPayload(address: IpAddress): Uint8Array {
+/** Returns the payload of RTM_GETROUTE that asks for the route to an address. @param asConfigured and for its network */
+export function routeRequestPayload(address: IpAddress, asConfigured = false): Uint8Array {
   const header = new Uint8Array(ROUTE_HEADER_BYTES);
   const bytes = ipBytes(address);
   header[0] = AF[familyOf(address)];
   header[1] = bytes.length * 8;
+  new DataView(header.buffer).setUint32(8, asConfigured ? RTM_F_FIB_MATCH : 0, true);
   return encodePayload(header, new Map([[RTA.destination, bytes]]));
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 
 import type { Warning } from '../../src/model/index.js';
-import { hostNamed, NIC, PAGES, VIP4 } from '../../src/lab/index.js';
+import { hostNamed, NIC, PAGES, VIP4, VIP6 } from '../../src/lab/index.js';
 import { TestLab } from '../support/lab.js';
 
 const { ipv4: REAL1, mac: REAL1_MAC } = hostNamed('real1');
@@ -70,4 +70,41 @@ test('a real server that is one of the directors is warned of by its address, an
     await lab.beeline(['check', lab.configPath]),
     /no problems\nwarning {2}tcp 192\.168\.1\.100:80: real server/,
   );
+});
+
+test('a VIP that is on no interface is told by log, status, stats and check, with the command that mends it', async (context) => {
+  const lab = await TestLab.build(context, 'lost');
+  const log = (): string => readFileSync(join(lab.directory, 'director.log'), 'utf8');
+  const onDirector = (command: string): Promise<string> => lab.exec('director', command.split(' '));
+  const remedies = [`ip addr add ${VIP4}/32 dev ${NIC}`, `ip addr add ${VIP6}/128 dev ${NIC}`];
+  lab.configure(`interfaces: [${NIC}]
+services:
+  - { address: ${VIP4}, port: 80, realServers: [${REAL1}] }
+  - { address: '${VIP6}', port: 80, realServers: ['${hostNamed('real1').ipv6}'] }
+`);
+  await onDirector(remedies[0]!.replace('add ', 'delete '));
+  await onDirector(remedies[1]!.replace('add ', 'delete '));
+  await lab.startDirector();
+  await lab.until('both are told', async () => (await lab.status()).problems.length === 2);
+  assert.deepEqual(
+    (await lab.status()).problems.map((each) => /"(.*)"$/.exec(each)?.[1]),
+    remedies,
+  );
+  const told = /nobody on its network answers for it/g;
+  assert.equal((await lab.beeline(['stats'])).match(told)?.length, 2);
+  assert.equal((await lab.beeline(['check', lab.configPath])).match(told)?.length, 2);
+  await lab.until('it is logged', () => log().match(told)?.length === 2);
+
+  // What mends it, by address and by a route, ends it.
+  await onDirector(remedies[0]!);
+  await onDirector(`ip -6 route add local ${VIP6} dev lo`);
+  await lab.until('none is told', async () => (await lab.status()).problems.length === 0);
+  assert.equal((await lab.pages(1)).length, 1);
+
+  // The standby does not have the VIP, while the active director answers for it.
+  await lab.exec('client', remedies[0]!.split(' '));
+  await onDirector(remedies[0]!.replace('add ', 'delete '));
+  const heard = `lladdr ${hostNamed('client').mac}`;
+  await lab.until('the other is heard', async () => (await onDirector(`ip neigh show ${VIP4}`)).includes(heard));
+  assert.deepEqual((await lab.status()).warnings, []);
 });

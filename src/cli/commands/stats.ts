@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 
 import type { StatsReport } from '../../control/index.js';
-import { serviceName } from '../../model/index.js';
+import { serviceName, warningText } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
 import { ask, askOrRead, noteUnattended } from '../daemon.js';
@@ -17,7 +17,7 @@ export function statsCommand(): Command {
     .summary('show packets, bytes and verdicts of each virtual service')
     .description(
       'Show how many packets of each virtual service were sent, and how many were not. --reasons lists why; ' +
-        'docs/verdicts.md explains the reasons.',
+        'docs/verdicts.md explains the reasons. Warn of VIPs that no packet can reach.',
     )
     .option('--reasons', 'show why packets were passed up or dropped, a line for each reason')
     .addOption(jsonOption())
@@ -31,7 +31,9 @@ export function statsCommand(): Command {
         },
       );
       printResult(stats, options, (paint) =>
-        options.reasons === true ? formatReasons(stats, paint) : formatStats(stats, paint),
+        [options.reasons === true ? formatReasons(stats, paint) : formatStats(stats, paint)]
+          .concat((stats.warnings ?? []).map((each) => `${paint('warning', 'warning')}  ${warningText(each)}\n`))
+          .join(''),
       );
     });
   return withExamples(stats, ['beeline stats --reasons', 'show why packets for a VIP were not sent']);

@@ -59,12 +59,14 @@ export function reportTable({ model, image, flowCounts, statistics }: TableSourc
 
 function describe({
   address,
+  port,
   weight,
   upperThreshold,
   lowerThreshold,
 }: Destination): Omit<TableDestination, 'local' | 'active' | 'inactive' | 'persistent' | 'counters' | 'rates'> {
   return {
     address,
+    ...(port === undefined ? {} : { port }),
     weight,
     ...(upperThreshold === undefined ? {} : { upperThreshold }),
     ...(lowerThreshold === undefined ? {} : { lowerThreshold }),

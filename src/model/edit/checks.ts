@@ -1,10 +1,17 @@
 /** Checks of edits: what IPVS or Beeline would refuse, with the reason and what to do. */
 
-import { familyOf, type IpAddress, parseIp } from '../address.js';
+import { familyOf, type IpAddress, parseVip } from '../address.js';
 import { BeelineError } from '../error.js';
 import { MAX_MARK } from '../mark.js';
 import { allServices, type AnyService, type Model } from '../model.js';
-import { type Breach, isNetmask, policyBreaches, thresholdBreach, unusableAddress } from '../rules.js';
+import {
+  type Breach,
+  isNetmask,
+  policyBreaches,
+  thresholdBreach,
+  unusableAddress,
+  unusableRealServer,
+} from '../rules.js';
 import { type Destination, MAX_THRESHOLD, MAX_WEIGHT, type ServiceKey } from '../service.js';
 import { type AnyServiceKey, familyOfService, isMarkKey, serviceName } from '../service-name.js';
 import { type EditDestination } from './types.js';
@@ -60,7 +67,12 @@ export function checkMark(mark: number): void {
 }
 
 export function checkVip(model: Model, { address }: ServiceKey): void {
-  checkAddress(address, 'a VIP', 'Use an address that clients send to, and that the director has on its interface.');
+  checkAddress(
+    address,
+    unusableAddress,
+    'a VIP',
+    'Use an address that clients send to, and that the director has on its interface.',
+  );
   const user = allServices(model).find(({ destinations }) => destinations.some((each) => each.address === address));
   if (user !== undefined) {
     throw refused(
@@ -73,6 +85,7 @@ export function checkVip(model: Model, { address }: ServiceKey): void {
 export function checkRealServer(model: Model, service: AnyService, address: IpAddress): void {
   checkAddress(
     address,
+    unusableRealServer,
     'a real server',
     "Use the real server's own address on the network it shares with the director.",
   );
@@ -92,9 +105,8 @@ export function checkRealServer(model: Model, service: AnyService, address: IpAd
   }
 }
 
-function checkAddress(address: IpAddress, as: string, hint: string): void {
-  const reason =
-    parseIp(address) === address ? unusableAddress(address) : `${address} is not an address that Beeline accepts`;
+function checkAddress(address: IpAddress, check: typeof unusableAddress, as: string, hint: string): void {
+  const reason = parseVip(address) === address ? check(address) : `${address} is not an address that Beeline accepts`;
   if (reason !== undefined) {
     throw refused(`${address} cannot be ${as}: ${reason}`, hint);
   }

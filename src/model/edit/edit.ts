@@ -28,7 +28,7 @@ export function edit(model: Model, change: Edit): Model {
     case 'edit-destination':
       return withService(model, change.service, (service) => changeDestination(service, change.destination));
     case 'delete-destination':
-      return withService(model, change.service, (service) => deleteDestination(service, change.address));
+      return withService(model, change.service, (service) => deleteDestination(service, change));
     case 'clear':
       return { ...model, services: [], ...(model.markServices === undefined ? {} : { markServices: [] }) };
     case 'set-timeouts':

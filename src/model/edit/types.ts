@@ -9,7 +9,7 @@ import type { AnyServiceKey } from '../service-name.js';
 export type EditPolicy = Pick<ServicePolicy, 'scheduler' | 'flags' | 'persistence' | 'onePacket'>;
 
 /** The part of a destination that ipvsadm knows. The rest stays unchanged. A threshold of 0 is none. */
-export type EditDestination = Pick<Destination, 'address' | 'weight' | 'upperThreshold' | 'lowerThreshold'>;
+export type EditDestination = Pick<Destination, 'address' | 'port' | 'weight' | 'upperThreshold' | 'lowerThreshold'>;
 
 export type Edit =
   | { readonly kind: 'add-service' | 'edit-service'; readonly service: AnyServiceKey; readonly policy: EditPolicy }
@@ -19,9 +19,18 @@ export type Edit =
       readonly service: AnyServiceKey;
       readonly destination: EditDestination;
     }
-  | { readonly kind: 'delete-destination'; readonly service: AnyServiceKey; readonly address: IpAddress }
+  | {
+      readonly kind: 'delete-destination';
+      readonly service: AnyServiceKey;
+      readonly address: IpAddress;
+      /** Of a mark's service: its real server must have this port. Undefined: any. */
+      readonly port?: number | undefined;
+    }
   /** Deletes all services and mark services. Mark rules stay, as netfilter's do. */
   | { readonly kind: 'clear' }
   | { readonly kind: 'set-timeouts'; readonly timeouts: Partial<Pick<Timeouts, 'established' | 'finWait' | 'udp'>> }
   | { readonly kind: 'add-mark-rule' | 'delete-mark-rule'; readonly rule: MarkRule }
   | { readonly kind: 'clear-mark-rules'; readonly mark?: number | undefined };
+
+/** The edits of a kind. */
+export type EditOf<Kind extends Edit['kind']> = Extract<Edit, { kind: Kind }>;

@@ -76,7 +76,7 @@ test('docs/json.md shows every name in the status and in statistics', () => {
   const { flows: _flows, ...sums } = FIGURES;
   const commands = { removed: true, changes: true, changedSince: true } as const;
   shows(status, { ...daemon, ...dataPath, ...sums, ...commands, services: true, realServers: true, unresolved: true });
-  const places = { interface: true, peer: true, service: true, realServer: true } as const;
+  const places = { interface: true, peer: true, service: true, realServer: true, vip: true } as const;
   const warning = Object.assign({}, ...status.warnings!) as Warning;
   shows<Warning>(warning, { code: true, message: true, remedy: true, ...places });
   const device = { name: true, state: true, mode: true, ifindex: true, mac: true, reason: true } as const;
@@ -88,7 +88,7 @@ test('docs/json.md shows every name in the status and in statistics', () => {
     ...{ ...dataPath, ...sums, services: true, realServers: true },
   });
   const stats = example('stats') as StatsReport;
-  shows(stats, { services: true, noService: true });
+  shows(stats, { services: true, noService: true, warnings: true });
   const [service, marked] = stats.services;
   shows(service, { ...SERVICE, ...FIGURES, verdicts: true });
   shows(marked, { ...MARK, ...FIGURES, verdicts: true });

@@ -6,7 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 
-import { ConfigError, jsonSchema, parseConfig, parseConfigAside, readConfig } from '../../../src/config/index.js';
+import {
+  ConfigError,
+  formatConfig,
+  jsonSchema,
+  parseConfig,
+  parseConfigAside,
+  readConfig,
+} from '../../../src/config/index.js';
 import { markMatchName } from '../../../src/model/index.js';
 
 function problemsOf(text: string): string[] {
@@ -321,6 +328,26 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
     'upperThreshold',
     'lowerThreshold',
   ]);
+});
+
+test('the director itself, IPv4 in IPv6 and ports of marks survive being written and read', () => {
+  const text = `interfaces: [ens3]
+services:
+  - { address: '::ffff:10.0.0.100', port: 80, realServers: ['::1'] }
+  - { address: 10.0.0.100, port: 80, realServers: [127.0.0.1, 0.0.0.0] }
+marks:
+  - { mark: 7, realServers: [{ address: 10.0.0.31, port: 8080 }, 10.0.0.32, { address: 127.0.0.1, port: 80, weight: 2 }] }
+`;
+  const model = parseConfig(text, 'x');
+  assert.deepEqual(
+    model.markServices?.[0]?.destinations.map(({ port }) => port),
+    [8080, undefined, 80],
+  );
+  assert.deepEqual(parseConfig(formatConfig(model), 'x'), model);
+  for (const wrong of ['"::ffff:10.0.0.31"', '127.255.255.255', '{ address: 10.0.0.31, port: 80 }']) {
+    const server = `interfaces: [a]\nservices: [{ address: 10.0.0.1, port: 80, realServers: [${wrong}] }]`;
+    assert.throws(() => parseConfig(server, 'x'), { code: 'CONFIG_INVALID' });
+  }
 });
 
 test('contradictions between scheduler, tracking, persistence and thresholds are reported at their places', () => {

@@ -84,6 +84,20 @@ test('a service without usable real servers has no ring', () => {
   }
 });
 
+for (const [self, vip] of [
+  ['127.0.0.1', '192.168.1.100'],
+  ['127.0.0.53', '192.168.1.100'],
+  ['0.0.0.0', '192.168.1.100'],
+  ['::1', 'fd00::100'],
+] as const) {
+  test(`the real server ${self} is the director itself, whatever the host's routes say`, () => {
+    const services = [service(ip(vip), 80, [ip(self)])];
+    const except = { [self]: { state: 'unresolved', reason: 'lo is down' } } as const;
+    const [compiled] = compile({ services }, worldOf(services, except)).services;
+    assert.deepEqual(compiled!.routes, [{ action: 'local', sourceMac: DIRECTOR.mac }]);
+  });
+}
+
 test('a real server that is this host is delivered locally, for frames to its own MAC', () => {
   const services = [service(ip('192.168.1.100'), 80, [ip('10.0.0.1')])];
   const [compiled] = compile({ services }, worldOf(services, { '10.0.0.1': { state: 'local' } })).services;

@@ -49,7 +49,7 @@ nonsense
       '7! left out: Beeline does not balance',
       '8! Beeline has no persistence engines',
       '9! left out: the service does not exi',
-      '10! left out: Beeline has no daemon th',
+      '10 --start-daemon does nothing, and n',
       "11! left out: Try `ipvsadm -h' or 'ipv",
     ],
   );

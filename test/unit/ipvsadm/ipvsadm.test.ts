@@ -239,10 +239,6 @@ test('options that Beeline does not support are refused with an alternative, and
     '-a -t 10.0.0.1:80 -r 10.0.0.2 -i',
     '-A -u 10.0.0.1:5060 -p --pe sip',
     '-A --sctp-service 10.0.0.1:80',
-    '--start-daemon master',
-    '--stop-daemon backup',
-    '-A -t [::ffff:10.0.0.1]:80',
-    '-a -t 10.0.0.1:80 -r 127.0.0.1',
     '-a -t 10.0.0.1:80 -r 10.0.0.1',
     '-A -u 10.0.0.1:53 -o -p 60',
     '-E -t 10.0.0.1:80 -p 60 -M 0.0.0.0',
@@ -288,6 +284,26 @@ test('-d deletes a real server only by the port that the table has', async () =>
   assert.equal(await remove('-r', '10.0.0.2', '-t', '10.0.0.1:80'), 'No such destination\n');
   assert.equal(await remove('-t', '10.0.0.1:81', '-r', '10.0.0.2:82'), 'Service not defined\n');
   assert.equal(await remove('-t', '10.0.0.1:80', '-r', '10.0.0.2:80'), '');
+});
+
+test('starting and stopping the synchronisation daemons succeeds, with a warning why nothing needs it', async () => {
+  for (const line of ['--start-daemon master --mcast-interface eth0', '--stop-daemon backup']) {
+    const { output, status, warnings } = await ipvsadm(new FakeDirector(), line.split(' '));
+    assert.deepEqual([output, status], ['', 0]);
+    assert.match(warnings.join(), /--st(art|op)-daemon does nothing, and nothing needs it/);
+  }
+});
+
+test('a second port of a real server of a mark is refused with the reason, and other services have no such ports', async () => {
+  const director = new FakeDirector();
+  await ipvsadm(director, ['-A', '-f', '7']);
+  await ipvsadm(director, ['-a', '-f', '7', '-r', '10.0.0.2:80']);
+  const second = await ipvsadm(director, ['-a', '-f', '7', '-r', '10.0.0.2:443']);
+  assert.equal(second.status, 255);
+  assert.match(second.output, /10\.0\.0\.2 already, with port 80\n.*packets keep the port/);
+  const service = { mark: 7, family: 4 } as const;
+  await director.edit({ kind: 'edit-destination', service, destination: { address: ip('10.0.0.2'), weight: 9 } });
+  assert.deepEqual(director.model.markServices?.[0]?.destinations, [{ address: '10.0.0.2', port: 80, weight: 9 }]);
 });
 
 test('-Z resets the statistics of the named service, or of all', async () => {

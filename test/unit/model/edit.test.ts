@@ -166,13 +166,13 @@ test('an edit that would make the configuration invalid is refused, with a hint'
   const udp = { ...WEB, protocol: 'udp' } as const;
   const refused: Edit[] = [
     addServer(ip('192.168.1.100')),
-    addServer(ip('127.0.0.1')),
     addServer(ip('224.0.0.1')),
     addServer(ip('fd00::1')),
-    addServer(ip('0.0.0.0')),
+    addServer(ip('127.255.255.255')),
+    addServer(parseIpv6('::ffff:10.0.0.1')!),
     { kind: 'add-service', service: { ...WEB, address: ip('192.168.1.31') }, policy: RR },
     { kind: 'add-service', service: { ...WEB, address: ip('127.0.0.1') }, policy: RR },
-    { kind: 'add-service', service: { ...WEB, address: parseIpv6('::ffff:10.0.0.1')! }, policy: RR },
+    { kind: 'add-destination', service: WEB, destination: { address: ip('192.168.1.32'), port: 8080, weight: 1 } },
     { kind: 'add-service', service: udp, policy: { ...RR, onePacket: true, persistence: { timeout: 60 } } },
     { kind: 'add-service', service: { ...WEB, port: 81 }, policy: { ...RR, onePacket: true } },
     { kind: 'add-service', service: MARK, policy: { scheduler: 'rr', flags: ['sh-port'] } },
