@@ -39,8 +39,8 @@ export interface Epoch {
 /** The epochs of a service that still matter, the oldest first; never empty. */
 export type History = readonly Epoch[];
 
-/** The most epochs that are kept. If a service changes all the time, the oldest are forgotten. */
-const MAX_EPOCHS = 100;
+/** The most epochs that are kept. If a service changes all the time, the shortest ones in between are forgotten. */
+export const MAX_EPOCHS = 100;
 
 /** For how long after a change a flow without an entry may have begun before it, in milliseconds. */
 export interface Windows {
@@ -76,8 +76,24 @@ export function advance(history: History | undefined, compiled: CompiledService,
   const there = new Set(keepersOf(epoch));
   const gone = keepersOf(last).filter((address) => !there.has(address));
   const all = [...history, { ...epoch, marks: last.tracks && !epoch.tracks, gone }];
-  const [oldest, ...rest] = all.slice(-MAX_EPOCHS);
-  return rest.length + 1 === all.length ? all : [{ ...oldest!, marks: !oldest!.tracks }, ...rest];
+  return all.length <= MAX_EPOCHS ? all : withoutShortest(all);
+}
+
+/**
+ * Drops the shortest epoch between the first and the last, as if the one after it had come at once. The first one stays:
+ * flows without an entry are mostly of the oldest owners. Those that began in the epoch that is dropped have an entry where
+ * it moved slots, and elsewhere their owner is that of the epochs around it.
+ */
+function withoutShortest(history: readonly Epoch[]): History {
+  const durations = history.slice(1, -1).map(({ at }, i) => history[i + 2]!.at - at);
+  const shortest = 1 + durations.indexOf(Math.min(...durations));
+  const [dropped, after] = [history[shortest]!, history[shortest + 1]!];
+  const merged = {
+    ...after,
+    marks: dropped.marks || after.marks,
+    gone: [...new Set([...dropped.gone, ...after.gone])],
+  };
+  return history.toSpliced(shortest, 2, merged);
 }
 
 /** The real servers that keep their flows. */

@@ -5,6 +5,7 @@ import test from 'node:test';
 
 import { MoveTracker } from '../../../src/dataplane/index.js';
 import { compile } from '../../../src/image/compile.js';
+import { MAX_EPOCHS } from '../../../src/image/history.js';
 import type { CompiledService } from '../../../src/image/image.js';
 import {
   ip,
@@ -234,4 +235,39 @@ test('over ten thousand random histories of changes no live flow to a live desti
         `${((100 * stored) / opened).toFixed(0)} % of them stored`,
     );
   }
+});
+
+test('a slot whose service changes all the time keeps its first owner, while flows of that may be silent', () => {
+  const [first, second, third] = [ip('10.0.0.1'), ip('10.0.0.2'), ip('10.0.0.3')];
+  const tracker = new MoveTracker(undefined, false);
+  const attach = (weights: readonly (readonly [IpAddress, number])[], now: number): CompiledService => {
+    const services = [serviceOf(VIP, 80, [...weights], { track: 'moved' })];
+    return tracker.attach(compile({ services }, worldOf(services)), now).services[0]!;
+  };
+  const before = attach(
+    [
+      [first, 1],
+      [second, 1],
+      [third, 1],
+    ],
+    0,
+  );
+  let after = before;
+  for (let change = 1; change <= 3 * MAX_EPOCHS; change += 1) {
+    // The first is drained; of the two others one flaps.
+    after = attach(
+      [
+        [first, 0],
+        [second, 1],
+        [third, change % 2],
+      ],
+      change * 1000,
+    );
+  }
+  const moved = [...before.ring!].flatMap((owner, slot) => (owner === 0 ? [slot] : []));
+  assert.ok(moved.length > 0);
+  assert.deepEqual(
+    moved.filter((slot) => after.previous?.[slot] !== 0),
+    [],
+  );
 });
