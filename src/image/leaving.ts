@@ -30,7 +30,14 @@ export function withoutLeaving(compiled: CompiledService): CompiledService {
   let own = known.get(compiled);
   if (own === undefined) {
     const { destinations, routes } = compiled;
-    own = { ...compiled, destinations: destinations.slice(0, -leaving), routes: routes.slice(0, -leaving), leaving: 0 };
+    own = {
+      ...compiled,
+      destinations: destinations.slice(0, -leaving),
+      routes: routes.slice(0, -leaving),
+      leaving: 0,
+      // The slots of a service that all have left lead to one of those.
+      ...(destinations.length === leaving && { ring: undefined, previous: undefined }),
+    };
     known.set(compiled, own);
   }
   return own;

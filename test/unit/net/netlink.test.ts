@@ -134,7 +134,8 @@ test('a route through a gateway of the other family is a route through a gateway
       [18, via],
     ]),
   );
-  assert.deepEqual(decodeRoute(message(24, payload)), { kind: 'unicast', ifindex: 2, gateway: 'fe80::1' });
+  const route = { kind: 'unicast', prefixLength: 0, ifindex: 2, gateway: 'fe80::1' };
+  assert.deepEqual(decodeRoute(message(24, payload)), route);
 });
 
 test('text ends at its zero byte', () => {
