@@ -246,8 +246,10 @@ test('routes: local, on a connected network, through a gateway, none', async (co
   ip('route', 'add', '10.7.0.0/24', 'via', '10.8.0.254');
   using network = await Network.open(() => undefined);
   assert.equal((await network.route(address('10.8.0.1')))?.kind, 'local');
-  assert.deepEqual(await network.route(address('10.8.0.2')), { kind: 'unicast', ifindex, gateway: undefined });
-  assert.deepEqual(await network.route(address('10.7.0.2')), { kind: 'unicast', ifindex, gateway: '10.8.0.254' });
+  // The length is that of the one address that was asked for.
+  const unicast = { kind: 'unicast', prefixLength: 32, ifindex };
+  assert.deepEqual(await network.route(address('10.8.0.2')), { ...unicast, gateway: undefined });
+  assert.deepEqual(await network.route(address('10.7.0.2')), { ...unicast, gateway: '10.8.0.254' });
   assert.equal(await network.route(address('10.6.0.2')), undefined);
   assert.equal(await network.route(address('2001:db8::1')), undefined);
 });
