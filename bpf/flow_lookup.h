@@ -159,9 +159,8 @@ static __always_inline volatile __u64 *data_at(__u64 index, __u32 words)
 	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
 
 	KEEP_BOUNDS_CHECK(index);
-	return table && index <= (__u64)largest_extent(words) * ways_of(words) + ways_of(words) - 1
-		       ? table + index * words + words - 1
-		       : NULL;
+	return table && index < ((__u64)largest_extent(words) + 1) * ways_of(words) ? table + index * words + words - 1
+										    : NULL;
 }
 
 /* The bits of a hash that stand for the upper half of an extent: an extent before it ends below that. */
@@ -219,8 +218,8 @@ static __always_inline bool are_moving(__u64 extents)
 }
 
 /*
- * The same while flows are moved: looks first where they are moved from. They stand in their own buckets before they
- * leave others.
+ * Returns what find_within() does, wherever a flow stands while flows are moved: looks first where they are moved from.
+ * They stand in their own buckets before they leave others.
  */
 static __always_inline __u32 find_moving_in(const __u64 *key, __u32 words, __u64 port, bool template, __u64 *found)
 {
