@@ -45,7 +45,8 @@ function load(name) {
     const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(filename, 'latin1')}\n})`;
     const cachedData = cachedCode(name);
     const script = new Script(source, { filename, cachedData });
-    if (cachedData === undefined) {
+    // V8 rejects the code of another build of itself, or of other flags.
+    if (cachedData === undefined || script.cachedDataRejected) {
       uncached.set(name, script);
     }
     script.runInThisContext()(module.exports, requireFromChunk, module, filename, CHUNKS);

@@ -1,8 +1,8 @@
-/** Arguments and options that several commands take: files, addresses, lengths of time. */
+/** Arguments and options that several commands take: files, lengths of time, weights. */
 
 import { Argument, InvalidArgumentError, Option } from 'commander';
 
-import { BeelineError, DEFAULT_CONFIG_PATH } from '../model/index.js';
+import { BeelineError, DEFAULT_CONFIG_PATH, MAX_WEIGHT } from '../model/index.js';
 import { completes } from '../usage/index.js';
 
 export function configArgument(): Argument {
@@ -45,4 +45,13 @@ export function duration(text: string): number {
     });
   }
   return Number(parts[1]) * unit;
+}
+
+/** Parses the weight of a real server. @throws InvalidArgumentError */
+export function weight(text: string): number {
+  const value = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (!(value <= MAX_WEIGHT)) {
+    throw new InvalidArgumentError(`It must be a whole number from 0 to ${MAX_WEIGHT}.`);
+  }
+  return value;
 }

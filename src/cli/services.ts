@@ -71,21 +71,36 @@ export function takeService(
   return { service: first === undefined ? undefined : parsed(first, '<service>', wanted), rest };
 }
 
-/** Returns the service, which must be there, and exactly `count` words after it. @throws BeelineError `USAGE` */
+/** The same, but a service must be named. @throws BeelineError `USAGE` */
+export function requireService(
+  given: readonly (string | undefined)[],
+  options: ServiceOptions,
+  self: Command,
+): { readonly service: Wanted; readonly rest: readonly string[] } {
+  const { service, rest } = takeService(given, options);
+  if (service === undefined) {
+    throw wrongArguments(self, 'an argument is missing');
+  }
+  return { service, rest };
+}
+
+/** The same, with exactly `count` words after the service. @throws BeelineError `USAGE` */
 export function requireWords(
   given: readonly (string | undefined)[],
   options: ServiceOptions,
   self: Command,
   count: number,
 ): { readonly service: Wanted; readonly rest: readonly string[] } {
-  const { service, rest } = takeService(given, options);
-  if (service === undefined || rest.length !== count) {
-    const isTooMany = service !== undefined && rest.length > count;
-    throw new BeelineError('USAGE', isTooMany ? `too many arguments: ${rest.at(-1)!}` : 'an argument is missing', {
-      hint: `It is: beeline ${self.name()} ${self.usage()}`,
-    });
+  const { service, rest } = requireService(given, options, self);
+  if (rest.length !== count) {
+    const isTooMany = rest.length > count;
+    throw wrongArguments(self, isTooMany ? `too many arguments: ${rest.at(-1)!}` : 'an argument is missing');
   }
   return { service, rest };
+}
+
+function wrongArguments(self: Command, what: string): BeelineError {
+  return new BeelineError('USAGE', what, { hint: `It is: beeline ${self.name()} ${self.usage()}` });
 }
 
 /** Parses real servers. @throws BeelineError `USAGE` */

@@ -27,13 +27,12 @@ export function updateConfig(text: string, model: Model, fileName: string): stri
   if (diffModels(before, model).length === 0) {
     return text;
   }
-  const means = (updated: string): boolean => diffModels(parseConfig(updated, fileName), model).length === 0;
   // If a value with an anchor changes in one place and not in another, each place gets a copy.
   for (const expand of [false, true]) {
     const updated = attempt(text, before, model, expand);
-    if (updated !== undefined && means(updated)) {
+    if (updated !== undefined && means(updated, model, fileName)) {
       const kept = keepForm(text, textOf(parseDocument(text, { stringKeys: true }), text), updated);
-      return isReadable(kept, fileName) && means(kept) ? kept : updated;
+      return isReadableAs(kept, model, fileName) ? kept : updated;
     }
   }
   throw new BeelineError('INTERNAL', `the text for ${fileName} does not mean what is running`, {
@@ -41,10 +40,14 @@ export function updateConfig(text: string, model: Model, fileName: string): stri
   });
 }
 
-function isReadable(text: string, fileName: string): boolean {
+/** @throws ConfigError */
+function means(text: string, model: Model, fileName: string): boolean {
+  return diffModels(parseConfig(text, fileName), model).length === 0;
+}
+
+function isReadableAs(text: string, model: Model, fileName: string): boolean {
   try {
-    parseConfig(text, fileName);
-    return true;
+    return means(text, model, fileName);
   } catch (error) {
     if (error instanceof ConfigError) {
       return false;

@@ -171,7 +171,7 @@ export interface ExplainedFlow {
   readonly client: IpAddress;
   readonly clientPort: number;
   readonly port: number;
-  /** The event that the packet is for the flow's state: syn, fin, ack, rst, none, datagram, initial, passive, ipsec; undefined: that did not matter. */
+  /** The event that the packet is for the flow's state: syn, fin, ack, rst, none, datagram, initial, passive; undefined: that did not matter. */
   readonly event?: string | undefined;
   /** Whether the flow table was looked up. */
   readonly sought: boolean;

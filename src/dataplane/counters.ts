@@ -58,18 +58,14 @@ export class CounterReader {
     const destinations = sumCounters(memory, 'destinationCounters', highest.destination + 1);
     const verdicts = sumCounters(memory, 'serviceVerdicts', highest.service + 1);
     const last = this.#last;
-    if (
-      last?.of.services === of.services &&
-      last.of.markEntries === of.markEntries &&
-      last.numbering === numbering &&
-      isSameSum(last.destinations, destinations) &&
-      isSameSum(last.verdicts, verdicts)
-    ) {
-      return last.counters;
+    const same =
+      last !== undefined && isSameSum(last.destinations, destinations) && isSameSum(last.verdicts, verdicts)
+        ? last
+        : undefined;
+    if (same?.of.services === of.services && same.of.markEntries === of.markEntries && same.numbering === numbering) {
+      return same.counters;
     }
-    const isSame =
-      last !== undefined && isSameSum(last.destinations, destinations) && isSameSum(last.verdicts, verdicts);
-    const counters = countersFrom(of, numbering, destinations, verdicts, isSame ? reusable(last, of) : undefined);
+    const counters = countersFrom(of, numbering, destinations, verdicts, same && reusable(same, of));
     this.#last = { of, numbering, destinations, verdicts, counters };
     return counters;
   }

@@ -3,7 +3,7 @@
 import type { CompiledService, Image, Numbering } from '../image/index.js';
 import * as layout from '../layout/index.js';
 import type { XdpMode } from '../libbpf/index.js';
-import { type IpAddress, isMac, type MacAddress } from '../model/index.js';
+import { type IpAddress, type MacAddress, macFromBytes } from '../model/index.js';
 import { attachedMode } from './attach.js';
 import { CounterReader, type Counters } from './counters.js';
 import { type FlowCounts, readFlowCounts } from './flows/flows.js';
@@ -115,12 +115,9 @@ function numberedMacs({ memory, control, geometry }: MapSet): Map<number, MacAdd
   const view = new DataView(bytes.buffer);
   const macs = new Map<number, MacAddress>();
   for (let start = 0; start < bytes.length; start += byteLength) {
-    const text = Array.from(bytes.subarray(start + at.offset, start + at.offset + at.size), (byte) =>
-      byte.toString(16).padStart(2, '0'),
-    ).join(':');
     const owner = view.getUint32(start + number.offset, true);
-    if (owner !== 0 && isMac(text)) {
-      macs.set(owner, text);
+    if (owner !== 0) {
+      macs.set(owner, macFromBytes(bytes.subarray(start + at.offset, start + at.offset + at.size)));
     }
   }
   return macs;

@@ -12,6 +12,7 @@ import {
   ipBytes,
   isMac,
   type MacAddress,
+  oncePer,
   allServices,
   type AnyService,
   familyOfService,
@@ -55,7 +56,7 @@ export function compile(model: Compilable, world: World): Image {
     directors: (model.directors ?? []).flatMap((each) => macOfDirector(each, world) ?? []),
     features: featuresFor(model, services, interfaces),
     flows: { ipv4: flowsFor(4, wanted, model), ipv6: flowsFor(6, wanted, model) },
-    timeouts: timeoutsOf(model),
+    timeouts: model.timeouts === undefined ? DEFAULT_TIMEOUTS : completed(model.timeouts),
   };
 }
 
@@ -72,20 +73,8 @@ function ownAddresses(
   return [...new Set(own)].filter((address) => !vips.has(address)).sort(compareIp);
 }
 
-const knownTimeouts = new WeakMap<NonNullable<Compilable['timeouts']>, Image['timeouts']>();
-
-/** Returns the same object for the same timeouts: what depends on them need not be computed again. */
-function timeoutsOf({ timeouts }: Compilable): Image['timeouts'] {
-  if (timeouts === undefined) {
-    return DEFAULT_TIMEOUTS;
-  }
-  let found = knownTimeouts.get(timeouts);
-  if (found === undefined) {
-    found = withDefaults(DEFAULT_TIMEOUTS, timeouts);
-    knownTimeouts.set(timeouts, found);
-  }
-  return found;
-}
+/** The same object for the same timeouts: what depends on them need not be computed again. */
+const completed = oncePer((timeouts: NonNullable<Compilable['timeouts']>) => withDefaults(DEFAULT_TIMEOUTS, timeouts));
 
 function compileServices(services: readonly AnyService[], world: World): CompiledService[] {
   const all = services
@@ -140,19 +129,12 @@ interface Prepared {
 }
 
 /** Kept with the Service object, so that a service that did not change costs next to nothing. */
-const preparedServices = new WeakMap<AnyService, Prepared>();
-
-function prepare(service: AnyService): Prepared {
-  let prepared = preparedServices.get(service);
-  if (prepared === undefined) {
-    const name = serviceName(service);
-    const slots = service.slots ?? slotsFor(service.destinations.length);
-    requireSlots(service, name, slots);
-    prepared = { name, sortKey: sortKeyOf(service), destinations: inRingOrder(service), slots };
-    preparedServices.set(service, prepared);
-  }
-  return prepared;
-}
+const prepare = oncePer((service: AnyService): Prepared => {
+  const name = serviceName(service);
+  const slots = service.slots ?? slotsFor(service.destinations.length);
+  requireSlots(service, name, slots);
+  return { name, sortKey: sortKeyOf(service), destinations: inRingOrder(service), slots };
+});
 
 /** @throws BeelineError `TABLE_FULL` */
 function requireSlots({ scheduler, destinations: { length } }: AnyService, name: string, slots: number): void {

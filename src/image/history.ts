@@ -4,6 +4,7 @@ import {
   isMarkKey,
   hashesPort,
   type IpAddress,
+  oncePer,
   type Scheduler,
   type SchedulerFlag,
   type Timeouts,
@@ -199,8 +200,11 @@ function stretchOwners(ring: Int32Array, length: number): Int32Array {
       );
 }
 
-/** By slot, the owner's index among an epoch's members, or NO_OWNER. */
-const knownOwners = new WeakMap<Epoch, Int32Array>();
+/** Returns by slot the owner's index among an epoch's members, or NO_OWNER. */
+const slotOwners = oncePer((epoch: Epoch): Int32Array => {
+  const ring = rebuildRing(epoch);
+  return Int32Array.from(ring ?? [], (_, slot) => ownerOf(epoch, ring!, slot));
+});
 
 /** Returns the owner of each slot, by `numbers`; members that have no number get one. */
 function ownersOf(epoch: Epoch, numbers: Map<IpAddress, number>): Int32Array {
@@ -209,13 +213,7 @@ function ownersOf(epoch: Epoch, numbers: Map<IpAddress, number>): Int32Array {
     numbers.set(address, number);
     return number;
   });
-  let owners = knownOwners.get(epoch);
-  if (owners === undefined) {
-    const ring = rebuildRing(epoch);
-    owners = Int32Array.from(ring ?? [], (_, slot) => ownerOf(epoch, ring!, slot));
-    knownOwners.set(epoch, owners);
-  }
-  return owners.map((index) => (index === NO_OWNER ? NO_OWNER : translation[index]!));
+  return slotOwners(epoch).map((index) => (index === NO_OWNER ? NO_OWNER : translation[index]!));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Real servers that left their service a moment ago: their flows wait for them as for one that does not resolve. */
 
-import type { Destination, IpAddress } from '../model/index.js';
+import { type Destination, type IpAddress, oncePer } from '../model/index.js';
 import type { CompiledService } from './image.js';
 
 const ROUTE = { action: 'none', reason: 'was removed a moment ago: its flows wait for it to come back' } as const;
@@ -19,26 +19,18 @@ export function withLeaving(compiled: CompiledService, addresses: readonly IpAdd
   };
 }
 
-const known = new WeakMap<CompiledService, CompiledService>();
-
 /** Returns a service with its own destinations alone: the same object each time. */
-export function withoutLeaving(compiled: CompiledService): CompiledService {
-  const { leaving = 0 } = compiled;
+export const withoutLeaving = oncePer((compiled: CompiledService): CompiledService => {
+  const { leaving = 0, destinations, routes } = compiled;
   if (leaving === 0) {
     return compiled;
   }
-  let own = known.get(compiled);
-  if (own === undefined) {
-    const { destinations, routes } = compiled;
-    own = {
-      ...compiled,
-      destinations: destinations.slice(0, -leaving),
-      routes: routes.slice(0, -leaving),
-      leaving: 0,
-      // The slots of a service that all have left lead to one of those.
-      ...(destinations.length === leaving && { ring: undefined, previous: undefined }),
-    };
-    known.set(compiled, own);
-  }
-  return own;
-}
+  return {
+    ...compiled,
+    destinations: destinations.slice(0, -leaving),
+    routes: routes.slice(0, -leaving),
+    leaving: 0,
+    // The slots of a service that all have left lead to one of those.
+    ...(destinations.length === leaving && { ring: undefined, previous: undefined }),
+  };
+});

@@ -1,6 +1,6 @@
 /** The numbers of services and destinations in the maps, which they keep for as long as they or their flows exist. */
 
-import type { Destination, IpAddress } from '../model/index.js';
+import { type Destination, type IpAddress, oncePer } from '../model/index.js';
 import type { Image } from './image.js';
 
 declare const numbered: unique symbol;
@@ -146,23 +146,17 @@ function removedBetween(previous: Numbering, next: Numbering): NumberSet {
   return { services, destinations };
 }
 
-const highest = new WeakMap<Numbering, { service: number; destination: number }>();
-
 /** Returns the highest number of each kind that is in use; 0 for none. */
-export function highestNumbers(numbering: Numbering): { service: number; destination: number } {
-  let found = highest.get(numbering);
-  if (found === undefined) {
-    found = { service: 0, destination: 0 };
-    for (const { number, destinations } of numbering.values()) {
-      found.service = Math.max(found.service, number);
-      for (const each of destinations.values()) {
-        found.destination = Math.max(found.destination, each);
-      }
+export const highestNumbers = oncePer((numbering: Numbering): { service: number; destination: number } => {
+  const found = { service: 0, destination: 0 };
+  for (const { number, destinations } of numbering.values()) {
+    found.service = Math.max(found.service, number);
+    for (const each of destinations.values()) {
+      found.destination = Math.max(found.destination, each);
     }
-    highest.set(numbering, found);
   }
   return found;
-}
+});
 
 /** Hands out the lowest unused numbers. It lists the used ones only when the first is asked for. */
 class NumberPool<Kind extends number> {

@@ -1,6 +1,6 @@
 /** The VLANs whose frames are the director's: those of its real servers, and those for which the host has devices. */
 
-import type { Interface, Vlan, VlanTag } from '../model/index.js';
+import { type Interface, oncePer, type Vlan, type VlanTag } from '../model/index.js';
 import type { Compilable, CompiledService, Vlans } from './image.js';
 
 /**
@@ -21,21 +21,13 @@ export function ownVlans(
   return [...new Map(all.map((tags) => [JSON.stringify(tags), tags])).values()];
 }
 
-const known = new WeakMap<CompiledService, readonly Vlan[]>();
-
-function vlansOf(compiled: CompiledService): readonly Vlan[] {
-  let found = known.get(compiled);
-  if (found === undefined) {
-    const { destinations, routes } = compiled;
-    found = destinations.flatMap(({ vlan }, i) => {
-      const route = routes[i]!;
-      const tagged = route.action === 'forward' ? route.vlan : undefined;
-      return [vlan, tagged].filter((each) => each !== undefined);
-    });
-    known.set(compiled, found);
-  }
-  return found;
-}
+const vlansOf = oncePer(({ destinations, routes }: CompiledService): readonly Vlan[] =>
+  destinations.flatMap(({ vlan }, i) => {
+    const route = routes[i]!;
+    const tagged = route.action === 'forward' ? route.vlan : undefined;
+    return [vlan, tagged].filter((each) => each !== undefined);
+  }),
+);
 
 function tagsOf({ id, outer }: Vlan): readonly VlanTag[] {
   return [

@@ -10,6 +10,7 @@ export * from './flow-settings.js';
 export * from './instance.js';
 export * from './mark.js';
 export * from './model.js';
+export * from './once-per.js';
 export * from './other-directors.js';
 export * from './printable.js';
 export * from './rules.js';

@@ -1,7 +1,7 @@
 /** Sources that no packet from the network can have: the twin of bpf/martian.h. */
 
 import { ghostKeysOf, type Image } from '../image/index.js';
-import { ipBytes, isMarkKey } from '../model/index.js';
+import { ipBytes, isMarkKey, oncePer } from '../model/index.js';
 import { bytesKey } from './parse.js';
 
 /** Networks that no client is in (RFC 1122, 3.2.1.3; RFC 4291; RFC 4038, 4.2): their first bytes, and how many bits count. */
@@ -18,22 +18,22 @@ const NOBODYS_IPV6: typeof NOBODYS = [
   [96, ...new Array<number>(10).fill(0), 0xff, 0xff],
 ];
 
-const ownAddresses = new WeakMap<Image, ReadonlySet<string>>();
+/** Returns the addresses that are the director's or its host's: VIPs and own ones. */
+const ownAddresses = oncePer((image: Image): ReadonlySet<string> => {
+  const vips = [
+    ...image.services.flatMap(({ service }) => (isMarkKey(service) ? [] : service.address)),
+    ...image.markEntries.map(({ address }) => address),
+    ...[...ghostKeysOf(4, image), ...ghostKeysOf(6, image)].map(({ address }) => address),
+  ];
+  return new Set([...vips, ...image.own].map((address) => bytesKey(ipBytes(address))));
+});
 
 /** Whether a client's address, 4 or 16 bytes, cannot be one. */
 export function isMartian(image: Image, client: Uint8Array): boolean {
-  let own = ownAddresses.get(image);
-  if (own === undefined) {
-    const vips = [
-      ...image.services.flatMap(({ service }) => (isMarkKey(service) ? [] : service.address)),
-      ...image.markEntries.map(({ address }) => address),
-      ...[...ghostKeysOf(4, image), ...ghostKeysOf(6, image)].map(({ address }) => address),
-    ];
-    own = new Set([...vips, ...image.own].map((address) => bytesKey(ipBytes(address))));
-    ownAddresses.set(image, own);
-  }
   const nobodys = client.length === 4 ? NOBODYS : NOBODYS_IPV6;
-  return own.has(bytesKey(client)) || nobodys.some(([bits, ...prefix]) => hasPrefix(client, prefix, bits));
+  return (
+    ownAddresses(image).has(bytesKey(client)) || nobodys.some(([bits, ...prefix]) => hasPrefix(client, prefix, bits))
+  );
 }
 
 function hasPrefix(address: Uint8Array, prefix: readonly number[], bits: number): boolean {

@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** What a page says about its figures, in words. */
@@ -14,7 +14,7 @@ const CPU = '/sys/devices/system/cpu';
 export function originOf(words: readonly string[]): Origin {
   return {
     command: ['beeline', ...words.map(quoted)].join(' '),
-    commit: commit(dirname(fileURLToPath(import.meta.url))),
+    commit: commit(fileURLToPath(new URL('../../../../', import.meta.url))),
     processor: processorIn(readOr('/proc/cpuinfo') ?? ''),
     governor: readOr(`${CPU}/cpu0/cpufreq/scaling_governor`) ?? 'the kernel shows none (as in most virtual machines)',
     mitigations: mitigations(),

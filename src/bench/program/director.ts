@@ -103,9 +103,6 @@ export function emptyDirector(): Publisher {
   });
 }
 
-/** The entries of a table of flows before it grows. */
-export const SMALL_TABLE = FIRST_EXTENT;
-
 /**
  * Makes a director with the benchmark's programs and publishes its tables.
  *
@@ -114,7 +111,7 @@ export const SMALL_TABLE = FIRST_EXTENT;
 export async function benchDirector(
   size: Size,
   variant: Variant = 'common',
-  entries = SMALL_TABLE,
+  entries = FIRST_EXTENT,
 ): Promise<Publisher> {
   const publisher = emptyDirector();
   const services = benchServices(size).map((each) => asVariant(each, variant));

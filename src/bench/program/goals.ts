@@ -13,7 +13,7 @@ export interface Goal {
   readonly met: boolean;
 }
 
-/** The part of a dependent read that a packet may wait for its flow's entry beyond the read itself. */
+/** How many dependent reads a packet may wait for its flow's entry. */
 const READS = 1.15;
 
 /** Returns the goals whose rows were measured. */

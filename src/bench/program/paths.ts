@@ -1,5 +1,7 @@
 /** The paths whose costs are measured: one line for each kind of packet. Pure. */
 
+import { FIRST_EXTENT } from '../../dataplane/index.js';
+import * as layout from '../../layout/index.js';
 import { XdpAction } from '../../libbpf/index.js';
 import {
   buildFrame,
@@ -14,8 +16,7 @@ import {
   withExtensions,
   withOptions,
 } from '../../packet/index.js';
-import * as layout from '../../layout/index.js';
-import { BENCH_VLAN, DIRECTOR, type Size, SMALL_TABLE, type Variant, vip } from './director.js';
+import { BENCH_VLAN, DIRECTOR, type Size, type Variant, vip } from './director.js';
 import { ip, mac } from '../../model/index.js';
 
 export interface Path {
@@ -34,7 +35,7 @@ export interface Path {
   readonly warmUp?: number;
   /** The flow table is cleared each time after so many packets, so that each packet begins a flow. */
   readonly forgetsAfter?: number;
-  /** Entries of the flow table: a power of two, all of them in use. Default: SMALL_TABLE. */
+  /** Entries of the flow table: a power of two, all of them in use. Default: FIRST_EXTENT. */
   readonly entries?: number;
   /** The program does so many times in one run what is measured. */
   readonly times?: number;
@@ -106,11 +107,11 @@ const TRACKED = { variant: 'tracked', warmUp: 8 * MANY_FLOWS } as const;
 const NEW_FLOWS = 1 << 26;
 const BEGINS = { variant: 'tracked', forgetsAfter: MANY_FLOWS, entries: 2 * MANY_FLOWS } as const;
 /** The same in a table that fits in the processor's caches, so that only instructions cost time. */
-const CACHED = { entries: SMALL_TABLE, forgetsAfter: SMALL_TABLE / 2 } as const;
+const CACHED = { entries: FIRST_EXTENT, forgetsAfter: FIRST_EXTENT / 2 } as const;
 
 /** Returns the path of so many flows that all have an entry. */
 function trackedFlows(flows: number): Path {
-  return { ...many(`tracked-flows-${flows}`, SMALL, flows), ...TRACKED, entries: Math.max(SMALL_TABLE, 2 * flows) };
+  return { ...many(`tracked-flows-${flows}`, SMALL, flows), ...TRACKED, entries: Math.max(FIRST_EXTENT, 2 * flows) };
 }
 
 /** DEPENDENT_READS in bpf/bench.bpf.c. */

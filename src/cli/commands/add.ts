@@ -1,14 +1,15 @@
 /** `beeline add`: adds a service, or real servers to one. */
 
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 
 import type { IpAddress, Scheduler } from '../../model/index.js';
-import { type AnyServiceKey, BeelineError, MAX_WEIGHT, SCHEDULERS, serviceName } from '../../model/index.js';
+import { type AnyServiceKey, BeelineError, SCHEDULERS, serviceName } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
+import { weight } from '../arguments.js';
 import { ask } from '../daemon.js';
 import { makeEdit } from '../edits.js';
 import { withInstance } from '../instance.js';
-import { serviceArgument, type ServiceOptions, serversIn, takeService, withServiceOptions } from '../services.js';
+import { requireService, serviceArgument, type ServiceOptions, serversIn, withServiceOptions } from '../services.js';
 import { print } from '../terminal/print.js';
 import { inFull, isMark, matching, onlyMatch } from '../wanted.js';
 
@@ -34,12 +35,7 @@ export function addCommand(): Command {
     )
     .option('--weight <n>', 'weight of the real servers: their part of the new flows', weight, 1)
     .action(async (name: string | undefined, words: readonly string[], options: Options, command: Command) => {
-      const { service: named, rest } = takeService([name, ...words], options);
-      if (named === undefined) {
-        throw new BeelineError('USAGE', 'an argument is missing', {
-          hint: `It is: beeline ${command.name()} ${command.usage()}`,
-        });
-      }
+      const { service: named, rest } = requireService([name, ...words], options, command);
       const servers = serversIn(rest);
       const all = await ask(command, 'list', {});
       const isThere = matching(named, all).length > 0 || (!isMark(named) && named.port === undefined);
@@ -76,13 +72,4 @@ async function addServers(
     await makeEdit(self, { kind: 'add-destination', service, destination: { address: server, weight: asked } });
     print(`added ${server} to ${serviceName(service)}, weight ${asked}\n`);
   }
-}
-
-/** @throws InvalidArgumentError */
-export function weight(text: string): number {
-  const value = /^\d+$/.test(text) ? Number(text) : NaN;
-  if (!(value <= MAX_WEIGHT)) {
-    throw new InvalidArgumentError(`It must be a whole number from 0 to ${MAX_WEIGHT}.`);
-  }
-  return value;
 }

@@ -2,17 +2,17 @@
 
 import { Argument, Command } from 'commander';
 
-import { BeelineError, serviceName } from '../../model/index.js';
+import { serviceName } from '../../model/index.js';
 import { completes, withExamples } from '../../usage/index.js';
 import { realServers } from '../candidates.js';
 import { makeEdit } from '../edits.js';
 import { withInstance } from '../instance.js';
 import {
   existingService,
+  requireService,
   serviceArgument,
   type ServiceOptions,
   serversIn,
-  takeService,
   withServiceOptions,
 } from '../services.js';
 import { print } from '../terminal/print.js';
@@ -30,12 +30,7 @@ export function removeCommand(): Command {
     .addArgument(serviceArgument())
     .addArgument(completes(new Argument('[servers...]', 'addresses of real servers'), realServers))
     .action(async (name: string | undefined, words: readonly string[], options: ServiceOptions, command: Command) => {
-      const { service: named, rest } = takeService([name, ...words], options);
-      if (named === undefined) {
-        throw new BeelineError('USAGE', 'an argument is missing', {
-          hint: `It is: beeline ${command.name()} ${command.usage()}`,
-        });
-      }
+      const { service: named, rest } = requireService([name, ...words], options, command);
       const servers = serversIn(rest);
       if (servers.length === 0) {
         const service = inFull(named);

@@ -4,6 +4,7 @@ import { Argument, Command } from 'commander';
 
 import { type AnyServiceKey, type IpAddress, serviceName } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
+import { weight } from '../arguments.js';
 import { ask } from '../daemon.js';
 import { makeEdit } from '../edits.js';
 import { withInstance } from '../instance.js';
@@ -18,7 +19,6 @@ import {
   withServiceOptions,
 } from '../services.js';
 import { print } from '../terminal/print.js';
-import { weight } from './add.js';
 
 export function weightCommand(): Command {
   const command = withInstance(new Command('weight'))

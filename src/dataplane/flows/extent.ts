@@ -8,7 +8,7 @@ import type { TableStatistics } from './sweep.js';
 
 /**
  * The share of used entries at which a table grows. In buckets of eight entries flows rarely find no room below it; in
- * IPv6's, of four, they do from a third on.
+ * IPv6's, of four, they do from somewhere between a fifth and a half on (simulated).
  */
 const FULL_SHARE: Readonly<Record<Family, number>> = { 4: 1 / 2, 6: 1 / 4 };
 

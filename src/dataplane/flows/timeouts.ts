@@ -3,7 +3,7 @@
 import { type Image, TIMEOUT_OF } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
 import { FLOW_STATES, type FlowState } from '../../layout/index.js';
-import { type ServicePolicy, type Timeouts, withDefaults } from '../../model/index.js';
+import { oncePer, type ServicePolicy, type Timeouts, withDefaults } from '../../model/index.js';
 import { unitsOf } from './clock.js';
 
 /** The part of a service, or of a ghost, that its timeouts follow from. */
@@ -17,25 +17,18 @@ export interface Lifetimes {
 }
 
 /** By the timeouts of all services: those of a service that has none of its own, and of each policy that has. */
-const known = new WeakMap<Timeouts, { readonly plain: Lifetimes; readonly own: WeakMap<TimedPolicy, Lifetimes> }>();
+const byCommon = oncePer((common: Timeouts) => ({
+  plain: { timeouts: withDefaults(common), template: undefined } satisfies Lifetimes,
+  own: oncePer(({ timeouts, persistence }: TimedPolicy): Lifetimes => ({
+    timeouts: withDefaults(common, timeouts),
+    template: persistence?.timeout,
+  })),
+}));
 
 /** Returns the same object for the same policy, and for all that have no timeouts of their own: thousands of services do. */
 export function lifetimesOf(policy: TimedPolicy, common: Timeouts): Lifetimes {
-  let ofCommon = known.get(common);
-  if (ofCommon === undefined) {
-    ofCommon = { plain: { timeouts: withDefaults(common), template: undefined }, own: new WeakMap() };
-    known.set(common, ofCommon);
-  }
-  const { timeouts, persistence } = policy;
-  if (timeouts === undefined && persistence === undefined) {
-    return ofCommon.plain;
-  }
-  let own = ofCommon.own.get(policy);
-  if (own === undefined) {
-    own = { timeouts: withDefaults(common, timeouts), template: persistence?.timeout };
-    ofCommon.own.set(policy, own);
-  }
-  return own;
+  const { plain, own } = byCommon(common);
+  return policy.timeouts === undefined && policy.persistence === undefined ? plain : own(policy);
 }
 
 /** Returns a timeout in seconds. */
@@ -44,19 +37,8 @@ export function secondsIn({ timeouts, template }: Lifetimes, state: FlowState): 
   return name === undefined ? (template ?? 0) : timeouts[name];
 }
 
-const knownUnits = new WeakMap<Lifetimes, Uint32Array<ArrayBuffer>>();
-
 /** Returns the timeouts by state, in units; 0 if a number is no state of a flow. Not to be written to. */
-export function unitsIn(lifetimes: Lifetimes): Uint32Array<ArrayBuffer> {
-  let units = knownUnits.get(lifetimes);
-  if (units === undefined) {
-    units = computeUnits(lifetimes);
-    knownUnits.set(lifetimes, units);
-  }
-  return units;
-}
-
-function computeUnits({ timeouts, template }: Lifetimes): Uint32Array<ArrayBuffer> {
+export const unitsIn = oncePer(({ timeouts, template }: Lifetimes): Uint32Array<ArrayBuffer> => {
   const units = new Uint32Array(FLOW_STATES);
   for (const [state, name] of Object.entries(TIMEOUT_OF)) {
     units[layout.flowState[state as FlowState]] = unitsOf(timeouts[name]);
@@ -67,7 +49,7 @@ function computeUnits({ timeouts, template }: Lifetimes): Uint32Array<ArrayBuffe
   units[layout.flowState['template-new']] = ofTemplates;
   units[layout.flowState['template-lasting']] = ofTemplates;
   return units;
-}
+});
 
 /** Returns the timeouts of a service's flows, by state, in units. */
 export function timeoutsOf(service: TimedPolicy, common: Image['timeouts']): Uint32Array<ArrayBuffer> {

@@ -275,7 +275,9 @@ export class Publisher implements Disposable {
     // The program before and the next one read the extents of their flow tables each in its own control block.
     old?.control.holdFlows(true);
     try {
-      await (old && gracePeriod());
+      if (old !== undefined) {
+        await gracePeriod();
+      }
       await this.#replace(old, image, numbering, need, removed);
     } catch (error) {
       old?.control.holdFlows(false);
