@@ -49,9 +49,10 @@ export class Lines {
       this.#batch.following = lines.length - i - 1;
       const taken = this.#batch.taken();
       const outcome = this.#line(words);
-      this.#outcomes.push(outcome);
       // The next line follows when this one's edit is in the batch, or when it is over without one.
       await Promise.race([taken, outcome]);
+      // Not before: who settles awaits the outcome, and only edits that are in the batch are made.
+      this.#outcomes.push(outcome);
       if (this.#isOver) {
         await this.end();
         return;

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import fc from 'fast-check';
 
@@ -22,6 +23,7 @@ import {
   type AnyServiceKey,
   HASHING_SCHEDULERS,
   ip,
+  type IpAddress,
   ipFromBytes,
   type Model,
   SCHEDULERS,
@@ -330,6 +332,28 @@ test('ipvsadm-restore clears the table first, and accepts comments', async () =>
     loopback: () => Promise.resolve([]),
   });
   assert.deepEqual([status, director.model.services.map(serviceName)], [0, ['tcp 10.0.0.1:80']]);
+});
+
+test('-R loses no line while the daemon answers faster than names are looked up', async () => {
+  class Slow extends FakeDirector {
+    override async edits(...given: Parameters<FakeDirector['edits']>): ReturnType<FakeDirector['edits']> {
+      await sleep(1);
+      return super.edits(...given);
+    }
+  }
+  const director = new Slow();
+  const names = {
+    ...RECORDED_NAMES,
+    addressOf: async (host: string): Promise<IpAddress> => {
+      await sleep(5);
+      return ip(`10.0.1.${host.slice('real'.length)}`);
+    },
+  };
+  const lines = Array.from({ length: 40 }, (_, i) => `-a -t 10.0.0.1:80 -r real${i + 1}\n`);
+  const input = (): AsyncIterable<string> => piecesOf(`-A -t 10.0.0.1:80 -s rr\n${lines.join('')}`, 10_000);
+  const { output, status } = await ipvsadm(director, ['-R'], { input, names });
+  assert.deepEqual([output, status], ['', 0]);
+  assert.equal(director.model.services[0]!.destinations.length, lines.length);
 });
 
 /** Counts requests for edits. */
