@@ -9,7 +9,7 @@ import type { Unattended } from '../director/offline.js';
 import { BeelineError } from '../model/index.js';
 import { ExitStatus } from './exit-status.js';
 import { instanceFor } from './instance.js';
-import { formatDuration, formatMoment } from './terminal/format.js';
+import { formatAbsence } from './terminal/format.js';
 import { printNote } from './terminal/print.js';
 
 /**
@@ -42,13 +42,13 @@ export async function ask<Name extends Method>(
  *
  * @throws BeelineError what `ask` throws, also if there are no such maps
  */
-export async function askOrRead<Result, Left>(
+export async function askOrRead<Name extends 'list' | 'stats' | 'status', Left>(
   command: Command,
-  asked: () => Promise<Result>,
+  method: Name,
   read: (left: Unattended) => Left | Promise<Left>,
-): Promise<Result | Left> {
+): Promise<Results[Name] | Left> {
   try {
-    return await asked();
+    return await ask(command, method, {});
   } catch (error) {
     if (!(error instanceof BeelineError) || error.code !== 'NOT_RUNNING') {
       throw error;
@@ -65,8 +65,6 @@ export async function askOrRead<Result, Left>(
 
 /** Says on standard error that what follows comes from the pinned maps. */
 export function noteUnattended({ since }: Unattended): void {
-  const age = formatDuration(Date.now() - since.getTime());
-  printNote(
-    `beeline: no daemon since ${formatMoment(since.toISOString())}, ${age} ago: this is what packets follow now, by the pinned maps\n`,
-  );
+  const absence = formatAbsence(since.toISOString(), Date.now());
+  printNote(`beeline: ${absence}: this is what packets follow now, by the pinned maps\n`);
 }

@@ -26,7 +26,7 @@ export type Wanted = MarkKey | WantedAddress;
 
 export const FORMS = '192.168.1.100:80, 192.168.1.100, or "udp [fd00::100]:53"';
 
-/** How many services an error names. */
+/** How many services a message names. */
 const NAMED = 8;
 
 /** @throws InvalidArgumentError */
@@ -120,6 +120,7 @@ function wantedName(service: Wanted): string {
   return `${protocol === undefined ? '' : `${protocol} `}${host}${port === undefined ? '' : `:${port}`}`;
 }
 
-function named(all: readonly AnyServiceKey[]): string {
+/** Names services, the first of many. */
+export function named(all: readonly AnyServiceKey[]): string {
   return `${all.slice(0, NAMED).map(serviceName).join(', ')}${all.length > NAMED ? ', …' : ''}`;
 }

@@ -4,14 +4,8 @@ import { connect, type Socket } from 'node:net';
 
 import { BeelineError } from '../model/index.js';
 import { encodeFrame, FrameDecoder, MAX_REPLY_BYTES, MAX_REQUEST_BYTES } from './frame.js';
-import {
-  type Method,
-  type Parameters,
-  PROTOCOL_VERSION,
-  type Reply,
-  type ReplyError,
-  type Results,
-} from './protocol.js';
+import { type Method, type Parameters, PROTOCOL_VERSION, type Reply, type Results } from './protocol.js';
+import { errorOf } from './reply-error.js';
 
 /** How long to wait for a reply. The largest configurations take a few seconds to load. */
 const TIMEOUT_MS = 30_000;
@@ -38,11 +32,6 @@ export async function request<Name extends Method>(
   } finally {
     socket.destroy();
   }
-}
-
-/** Returns the error that the daemon described. */
-export function errorOf({ code, message, hint }: ReplyError): BeelineError {
-  return new BeelineError(code, message, hint === undefined ? {} : { hint });
 }
 
 function asReply(value: unknown): Reply {

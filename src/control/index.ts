@@ -1,6 +1,7 @@
 /** The control socket as commands use it. The daemon's end is server.ts, which commands need not load. */
 
-export { errorOf, isRunning, request } from './client.js';
+export { isRunning, request } from './client.js';
+export { errorOf, replyErrorOf } from './reply-error.js';
 export { requireAtMost } from './limits.js';
 export type * from './protocol.js';
 export { MAX_EXPLAINED_BYTES, MAX_EXPLAINED_FRAMES, PROTOCOL_VERSION } from './protocol.js';

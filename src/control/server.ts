@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import { BeelineError } from '../model/index.js';
 import { encodeFrame, FrameDecoder, MAX_REPLY_BYTES, MAX_REQUEST_BYTES } from './frame.js';
 import { type Method, type Parameters, PROTOCOL_VERSION, type ReplyError, type Results } from './protocol.js';
+import { replyErrorOf } from './reply-error.js';
 import { parameterSchemas, requestSchema } from './schemas.js';
 import { checkRequest } from './shape.js';
 import { Turns } from './turns.js';
@@ -237,7 +238,7 @@ export class ControlServer {
 
   #describe(error: unknown): ReplyError {
     if (error instanceof BeelineError) {
-      return { code: error.code, message: error.message, ...(error.hint !== undefined && { hint: error.hint }) };
+      return replyErrorOf(error);
     }
     this.#options.onError(error);
     return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };

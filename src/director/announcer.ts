@@ -1,6 +1,7 @@
 /** Tells the service manager what the daemon does, and what is: the text that "systemctl status" shows. */
 
 import type { DataPlane } from '../dataplane/index.js';
+import type { ConfigurationCommands } from './changes/configuration-commands.js';
 import type { Director } from './director.js';
 import type { ServiceManager } from './notify.js';
 import { reportTotals } from './reports/services.js';
@@ -11,13 +12,13 @@ export interface AnnouncerOptions {
   readonly director: Pick<Director, 'interfaces' | 'problems' | 'fullTables'>;
   readonly dataPlane: Pick<DataPlane, 'services'>;
   readonly stores: Pick<Stores, 'problems' | 'damage'>;
+  readonly configurations: Pick<ConfigurationCommands, 'problems'>;
   readonly manager: ServiceManager;
 }
 
 export class Announcer {
   readonly #options: AnnouncerOptions;
   #isStopping = false;
-  #wasRefused = false;
 
   constructor(options: AnnouncerOptions) {
     this.#options = options;
@@ -30,7 +31,7 @@ export class Announcer {
 
   /** Tells what is, if that is not what was told last. */
   update(): void {
-    const { director, dataPlane, stores, manager } = this.#options;
+    const { director, dataPlane, stores, configurations, manager } = this.#options;
     if (!manager.listens || this.#isStopping) {
       return;
     }
@@ -40,7 +41,7 @@ export class Announcer {
       ...director.fullTables,
       ...stores.problems,
       ...stores.damage,
-      ...(this.#wasRefused ? ['the last reload was refused'] : []),
+      ...configurations.problems,
     ];
     const totals = reportTotals(dataPlane.services, { services: [], noService: {} });
     manager.status(
@@ -56,14 +57,11 @@ export class Announcer {
   async reload<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#options.manager.notify({ RELOADING: '1' });
     try {
-      const result = await work();
-      this.#wasRefused = false;
-      return result;
-    } catch (error) {
-      this.#wasRefused = true;
-      throw error;
+      return await work();
     } finally {
-      this.ready();
+      if (!this.#isStopping) {
+        this.ready();
+      }
     }
   }
 

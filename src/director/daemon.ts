@@ -197,7 +197,7 @@ async function serve(
   });
   const server = await listen(instance, handlers, log);
   const manager = serviceManagerFor(log);
-  const announcer = new Announcer({ director, dataPlane, stores, manager });
+  const announcer = new Announcer({ director, dataPlane, stores, configurations, manager });
   followRounds(() => {
     announcer.update();
   });

@@ -67,9 +67,8 @@ export class Director {
   #desired = NO_MODEL;
   #models: Models = { desired: NO_MODEL, effective: NO_MODEL, lasting: NO_MODEL };
   #rounds: Promise<unknown> = Promise.resolve();
-  #roundQueued = false;
-  /** The round that is queued is for nothing but to look whether something changed. */
-  #isRecheck = false;
+  /** The round that is queued; a recheck is for nothing but to look whether something changed. */
+  #queued: { isRecheck: boolean } | undefined;
   /** The surroundings of the last round that succeeded. */
   #surveyed: string | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -239,14 +238,18 @@ export class Director {
 
   /** @param isRecheck nothing is known to have changed */
   #touch(isRecheck: boolean): void {
-    this.#isRecheck = isRecheck && (this.#isRecheck || !this.#roundQueued);
-    if (this.#roundQueued || this.#stopped) {
+    if (this.#queued !== undefined) {
+      this.#queued.isRecheck &&= isRecheck;
       return;
     }
-    this.#roundQueued = true;
+    if (this.#stopped) {
+      return;
+    }
+    const queued = { isRecheck };
+    this.#queued = queued;
     void this.#enqueue(async () => {
-      this.#roundQueued = false;
-      await this.#roundOrRetry(this.#isRecheck);
+      this.#queued = undefined;
+      await this.#roundOrRetry(queued.isRecheck);
     });
   }
 

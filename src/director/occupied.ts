@@ -31,10 +31,13 @@ export async function requireFree(
   for (const name of interfaces) {
     const link = network.link(name);
     const occupants = link === undefined ? [] : occupantsOf(link.ifindex).filter(({ id }) => !own.has(id));
-    const owner = link === undefined ? undefined : directorOf(link.ifindex, occupants, instance);
+    if (link === undefined || occupants.length === 0) {
+      continue;
+    }
+    const owner = directorOf(link.ifindex, occupants, instance);
     if (owner !== undefined) {
       await requireOver(name, owner, occupants, replace);
-    } else if (occupants.length > 0 && !replace) {
+    } else if (!replace) {
       throw new BeelineError('XDP_REFUSED', `${name} already runs ${textOf(occupants)}`, {
         hint: occupants.some(({ text }) => text.includes(`"${DISPATCHER}"`))
           ? 'Other programs run in it: "xdp-loader status" names them, "xdp-loader unload" detaches them.'

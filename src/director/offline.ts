@@ -6,6 +6,7 @@ import type { InterfaceReport, ServiceReport, ServiceTable, StatsReport, Unatten
 import { type Counters, Leftovers } from '../dataplane/index.js';
 import { compile, type Image } from '../image/index.js';
 import {
+  allServices,
   type AnyService,
   type Instance,
   type IpAddress,
@@ -16,7 +17,7 @@ import {
   serviceName,
 } from '../model/index.js';
 import { Network } from '../net/index.js';
-import { Store } from '../store/index.js';
+import { readStored } from '../store/index.js';
 import { moment } from './clock.js';
 import { reportServices, reportStats, reportTotals } from './reports/services.js';
 import { baselinesFormat, StatisticsCollector } from './reports/statistics.js';
@@ -55,7 +56,7 @@ export class Unattended implements Disposable {
   static open(instance: Instance): Unattended | undefined {
     const since = statSync(instance.runningPath, { throwIfNoEntry: false })?.mtime;
     const left = since && Leftovers.open(instance.pinDirectory);
-    const running = left && storeOf(instance.runningPath, runningFormat).load();
+    const running = left && readStored(instance.runningPath, runningFormat, moment());
     if (since === undefined || left === undefined || running === undefined) {
       left?.[Symbol.dispose]();
       return undefined;
@@ -73,7 +74,7 @@ export class Unattended implements Disposable {
   }
 
   table(): ServiceTable {
-    const statistics = new StatisticsCollector(storeOf(this.#instance.baselinesPath, baselinesFormat).load());
+    const statistics = new StatisticsCollector(readStored(this.#instance.baselinesPath, baselinesFormat, moment()));
     statistics.observe(this.#counters);
     const { services } = this.#image;
     return reportTable({
@@ -122,11 +123,6 @@ export class Unattended implements Disposable {
   }
 }
 
-function storeOf<Value>(path: string, format: ConstructorParameters<typeof Store<Value>>[0]['format']): Store<Value> {
-  // A damaged file is no file here; the next daemon tells of it.
-  return new Store({ path, format, clock: moment, report: () => undefined });
-}
-
 /** Returns the part of a model that the maps have. */
 function inMaps(model: Model, { numbering }: Leftovers): Model {
   const known = <Each extends AnyService>(services: readonly Each[]): Each[] =>
@@ -140,7 +136,7 @@ function inMaps(model: Model, { numbering }: Leftovers): Model {
 }
 
 function imageOf(model: Model, left: Leftovers): Pick<Image, 'services' | 'markEntries'> {
-  const all = [...model.services, ...(model.markServices ?? [])];
+  const all = allServices(model);
   const resolutions = new Map<IpAddress, Resolution>(
     all.flatMap((service) =>
       service.destinations.map(({ address }): [IpAddress, Resolution] => [
@@ -152,7 +148,7 @@ function imageOf(model: Model, left: Leftovers): Pick<Image, 'services' | 'markE
   // The MAC in the maps is the one that packets get, whoever configured it.
   const { services, markEntries } = compile(withoutRoutes(model), { interfaces: [INTERFACE], resolutions });
   return {
-    services: services,
+    services,
     markEntries: markEntries.filter(({ name }) => left.numbering.has(name)),
   };
 }

@@ -77,6 +77,9 @@ export class Vips {
     const looking = this.#looking.then(() => this.#look(interfaces, now));
     this.#looking = looking.catch(() => undefined);
     await looking;
+    if (this.#absent.size === 0) {
+      return [];
+    }
     const realServers = new Map(
       services.flatMap(({ destinations, routes }) =>
         routes.flatMap((route, i) => (route.action === 'forward' ? [[route.mac, destinations[i]!.address]] : [])),
@@ -147,6 +150,7 @@ export class Vips {
       due.map(([vip]) => vip),
       { asConfigured: true },
     );
+    const asked: { readonly ifindex: number; readonly address: IpAddress }[] = [];
     for (const [i, [vip, absent]] of due.entries()) {
       // Those that were looked at last come last.
       if (this.#absent.delete(vip)) {
@@ -159,9 +163,11 @@ export class Vips {
       } else if (now - absent.lastAsked >= ASK_MS) {
         absent.firstAsked ??= now;
         absent.lastAsked = now;
-        await this.#ask(absent.place.link.ifindex, vip);
+        asked.push({ ifindex: absent.place.link.ifindex, address: vip });
       }
     }
+    // A refusal: an interface went away, or its table of neighbours is full. The next look tells.
+    await this.#network.solicit(asked);
   }
 
   #placeOf(vip: IpAddress, route: Route | undefined | NetlinkError, interfaces: readonly string[]): Place {
@@ -183,17 +189,6 @@ export class Vips {
     }
     const names = [link, ...this.#network.leavesUnder(link.ifindex)].map(({ name }) => name);
     return names.some((name) => interfaces.includes(name)) ? { kind: 'network', link } : { kind: 'away' };
-  }
-
-  async #ask(ifindex: number, vip: IpAddress): Promise<void> {
-    try {
-      await this.#network.solicit(ifindex, vip);
-    } catch (error) {
-      // The interface went away, or its table of neighbours is full: the next look tells.
-      if (!(error instanceof NetlinkError)) {
-        throw error;
-      }
-    }
   }
 }
 
@@ -218,7 +213,12 @@ function countPackets(counters: readonly ServiceCounters[]): PacketsOf {
 function vipsOf(model: Model): Map<IpAddress, string[]> {
   const vips = new Map<IpAddress, string[]>();
   const add = (vip: IpAddress, name: string): void => {
-    vips.set(vip, [...(vips.get(vip) ?? []), name]);
+    const names = vips.get(vip);
+    if (names === undefined) {
+      vips.set(vip, [name]);
+    } else {
+      names.push(name);
+    }
   };
   for (const service of allServices(model)) {
     if (!isMarkKey(service)) {

@@ -5,7 +5,7 @@ import { type AnyServiceKey, type Edit, serviceName } from '../model/index.js';
 import type { Director } from './environment.js';
 import { Failure, failureOf } from './errors.js';
 
-/** Packets follow an edit at most so much later than it was read, and what one request of the control socket takes. */
+/** Packets follow an edit at most so much later than it was read, and the time of one request. */
 const DUE_MS = 20;
 /** The most edits of a request, so that none comes near the longest frame. Not so if packets must see all at once. */
 const MOST_EDITS = 16_384;
@@ -26,7 +26,7 @@ export class Batch implements Director {
   #made: Promise<void> = Promise.resolve();
   #onTaken: () => void = () => undefined;
   /** Which services there are when the edits are made; undefined: the director knows. */
-  #services: Map<string, boolean> | undefined;
+  #services: Set<string> | undefined;
 
   /** @param atomic packets see no edit before they see all */
   constructor(director: Director, atomic: boolean) {
@@ -108,7 +108,7 @@ export class Batch implements Director {
   async has(service: AnyServiceKey): Promise<boolean> {
     const known = this.#services;
     if (this.#atomic && known !== undefined) {
-      return known.get(serviceName(service)) ?? false;
+      return known.has(serviceName(service));
     }
     await this.flush();
     return this.#director.has(service);
@@ -126,9 +126,11 @@ export class Batch implements Director {
 
   #note(change: Edit): void {
     if (change.kind === 'clear') {
-      this.#services = new Map();
-    } else if (change.kind === 'add-service' || change.kind === 'delete-service') {
-      this.#services?.set(serviceName(change.service), change.kind === 'add-service');
+      this.#services = new Set();
+    } else if (change.kind === 'add-service') {
+      this.#services?.add(serviceName(change.service));
+    } else if (change.kind === 'delete-service') {
+      this.#services?.delete(serviceName(change.service));
     }
   }
 }

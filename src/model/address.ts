@@ -17,11 +17,8 @@ export type Family = 4 | 6;
  * none: `010.0.0.1` (octal to some), `127.1`, zones (`%eth0`) and IPv4 in IPv6 (`::ffff:10.0.0.1`).
  */
 export function parseIp(text: string): IpAddress | undefined {
-  if (isIPv4(text)) {
-    return text as IpAddress;
-  }
-  const address = parseIpv6(text);
-  return address?.startsWith('::ffff:') === true && address.includes('.') ? undefined : address;
+  const address = parseVip(text);
+  return address === undefined || isMapped(address) ? undefined : address;
 }
 
 /**
@@ -29,7 +26,7 @@ export function parseIp(text: string): IpAddress | undefined {
  * the IPv4 address are not for it.
  */
 export function parseVip(text: string): IpAddress | undefined {
-  return parseIp(text) ?? parseIpv6(text);
+  return isIPv4(text) ? (text as IpAddress) : parseIpv6(text);
 }
 
 /** Returns whether an address is IPv4 in IPv6. */

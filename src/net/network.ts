@@ -414,9 +414,9 @@ export class Network implements Disposable {
     return outcomes.map((outcome) => (outcome instanceof NetlinkError ? outcome : undefined));
   }
 
-  /** Has the kernel ask once who has an address, as a packet to it would. The answer comes to `neighbour`. */
-  async solicit(ifindex: number, address: IpAddress): Promise<void> {
-    await this.manageNeighbours([{ ifindex, address }], false);
+  /** Has the kernel ask once who has addresses, as packets to them would. Answers come to `neighbour`; refusals are not told. */
+  async solicit(neighbours: readonly Pick<Neighbour, 'ifindex' | 'address'>[]): Promise<void> {
+    await this.manageNeighbours(neighbours, false);
   }
 
   close(): void {

@@ -92,8 +92,8 @@ export class Resolver implements Disposable {
       this.#distrustAll();
     }
     if (this.#tracked !== addresses) {
-      await this.#release([...this.#places.keys()].filter((address) => !addresses.has(address)));
       this.#tracked = addresses;
+      await this.#inTurn(() => this.#release([...this.#places.keys()].filter((address) => !addresses.has(address))));
     } else if (!moved && this.#forgotten.size === 0) {
       return;
     }
@@ -189,7 +189,8 @@ export class Resolver implements Disposable {
 
   /** Releases all managed entries. */
   async release(): Promise<void> {
-    await this.#release([...this.#places.keys()]);
+    this.#tracked = new Set();
+    await this.#inTurn(() => this.#release([...this.#places.keys()]));
   }
 
   /** Stops. The kernel keeps the managed entries, so that the next daemon finds them resolved. */
@@ -288,18 +289,24 @@ export class Resolver implements Disposable {
     }
   }
 
-  /** Locates addresses, one call after another: overlapping calls could manage an entry that the other releases. */
+  /** Locates and releases one after another: overlapping calls could manage an entry that the other releases. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#locating = this.#locating.then(work);
+    return this.#locating;
+  }
+
   #locate(addresses: readonly IpAddress[]): Promise<void> {
-    this.#locating = this.#locating.then(async () => {
+    return this.#inTurn(async () => {
+      // Some may have been released since.
+      const wanted = addresses.filter((address) => this.#tracked.has(address));
       let changed = false;
-      for (let at = 0; at < addresses.length; at += LOCATED_AT_ONCE) {
-        changed = (await this.#locateSome(addresses.slice(at, at + LOCATED_AT_ONCE))) || changed;
+      for (let at = 0; at < wanted.length; at += LOCATED_AT_ONCE) {
+        changed = (await this.#locateSome(wanted.slice(at, at + LOCATED_AT_ONCE))) || changed;
       }
       if (changed) {
         this.#onChange();
       }
     });
-    return this.#locating;
   }
 
   /** Returns whether one of them is elsewhere. */
@@ -424,7 +431,7 @@ export class Resolver implements Disposable {
   async #retrySome(): Promise<void> {
     this.#distrustAll();
     this.#lookSoon();
-    const some = [...this.#nowhere, ...this.#forgotten].slice(0, MOST_RETRIED);
+    const some = [...this.#forgotten, ...this.#nowhere].slice(0, MOST_RETRIED);
     await this.#locate(some);
   }
 }

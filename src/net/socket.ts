@@ -140,9 +140,12 @@ export class RequestSocket implements Disposable {
     const result = this.#tail.then(
       () =>
         new Promise<NetlinkOutcome[]>((resolve, reject) => {
-          const first = this.#sequence + 1;
           // Of 32 bits, and in a row.
-          this.#sequence = first + requests.length > 0xffff_ffff ? 0 : first + requests.length - 1;
+          if (this.#sequence + requests.length > 0xffff_ffff) {
+            this.#sequence = 0;
+          }
+          const first = this.#sequence + 1;
+          this.#sequence += requests.length;
           const outcomes = requests.map((): NetlinkOutcome => []);
           this.#pending = { first, requests, outcomes, interrupted: false, resolve, reject };
           this.#socket.setReferenced(true);

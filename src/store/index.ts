@@ -3,4 +3,4 @@
 export { decode, encode, type Format } from './format.js';
 export type { Moment } from './moment.js';
 export { removeFile, writeDurably } from './files.js';
-export { type Report, Store } from './store.js';
+export { readStored, type Report, Store } from './store.js';

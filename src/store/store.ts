@@ -171,3 +171,15 @@ export class Store<Value> implements Disposable {
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Reads a value and changes nothing, for who does not own the file; undefined: there is none that can be used. */
+export function readStored<Value>(path: string, format: Format<Value>, now: Moment): Value | undefined {
+  for (const candidate of [path, spareOf(path)]) {
+    try {
+      return decode(format, readFileSync(candidate), now);
+    } catch {
+      // Missing or damaged: its owner tells of it, and keeps it aside.
+    }
+  }
+  return undefined;
+}

@@ -3,14 +3,14 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import type { FlowReport, FlowsQuery, FlowsReport, FlowSummary } from '../../control/index.js';
-import { type IpAddress, serviceName } from '../../model/index.js';
+import { type AnyServiceKey, type IpAddress, serviceName } from '../../model/index.js';
 import { completes, withExamples } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
 import { clients, realServers, services } from '../candidates.js';
 import { ask } from '../daemon.js';
 import { withInstance } from '../instance.js';
-import { address, existingService, type ServiceOptions, takeService, withServiceOptions } from '../services.js';
-import { wanted, type Wanted } from '../wanted.js';
+import { address, type ServiceOptions, takeService, withServiceOptions } from '../services.js';
+import { inFull, isWhole, matching, onlyMatch, wanted, type Wanted } from '../wanted.js';
 import { print, printJsonList, printNote, printResult, stdoutPaint } from '../terminal/print.js';
 import { type Paint, plain, type Style } from '../terminal/colour.js';
 import {
@@ -68,7 +68,7 @@ export function flowsCommand(): Command {
       const { summary, json, all, limit, server, client, state } = options;
       const service = options.service ?? takeService([], options).service;
       const query: FlowsQuery = {
-        service: service === undefined ? undefined : serviceName(await existingService(command, service)),
+        service: service === undefined ? undefined : serviceName(await serviceOfFlows(command, service)),
         realServer: server,
         client,
         state,
@@ -89,6 +89,15 @@ export function flowsCommand(): Command {
     ['beeline flows -t 192.168.1.100:80 --state ESTABLISHED', 'list the first hundred open connections of a service'],
     ['beeline flows --all --json | jq -r ".[].client" | sort | uniq -c', 'count the flows of each client'],
   );
+}
+
+/** A service that was removed is in no list, and may have flows still: the daemon knows. */
+async function serviceOfFlows(self: Command, service: Wanted): Promise<AnyServiceKey> {
+  if (isWhole(service)) {
+    return service;
+  }
+  const all = await ask(self, 'list', {});
+  return service.port !== undefined && matching(service, all).length === 0 ? inFull(service) : onlyMatch(service, all);
 }
 
 /** Asks for page after page, so that millions of flows need no memory here; for a single page without --all. */

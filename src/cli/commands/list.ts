@@ -6,7 +6,7 @@ import type { RealServerReport, RealServerState, ServiceReport } from '../../con
 import { BeelineError, serviceName } from '../../model/index.js';
 import { withExamples, withSection } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
-import { ask, askOrRead, noteUnattended } from '../daemon.js';
+import { askOrRead, noteUnattended } from '../daemon.js';
 import { withInstance } from '../instance.js';
 import { serviceArgument, type ServiceOptions, takeService, withServiceOptions } from '../services.js';
 import { matching, noService } from '../wanted.js';
@@ -32,14 +32,10 @@ export function listCommand(): Command {
       if (rest.length > 0) {
         throw new BeelineError('USAGE', `either -t, -u or ${rest[0]!} names the service`);
       }
-      const all = await askOrRead(
-        command,
-        () => ask(command, 'list', {}),
-        (left) => {
-          noteUnattended(left);
-          return left.list();
-        },
-      );
+      const all = await askOrRead(command, 'list', (left) => {
+        noteUnattended(left);
+        return left.list();
+      });
       const found = service === undefined ? all : matching(service, all);
       if (service !== undefined && found.length === 0) {
         throw noService(service, all);

@@ -6,7 +6,7 @@ import type { StatsReport } from '../../control/index.js';
 import { serviceName, warningText } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
-import { ask, askOrRead, noteUnattended } from '../daemon.js';
+import { askOrRead, noteUnattended } from '../daemon.js';
 import { withInstance } from '../instance.js';
 import { printResult } from '../terminal/print.js';
 import { type Paint, plain } from '../terminal/colour.js';
@@ -22,14 +22,10 @@ export function statsCommand(): Command {
     .option('--reasons', 'show why packets were passed up or dropped, a line for each reason')
     .addOption(jsonOption())
     .action(async (options: { json?: true; reasons?: true }, command: Command) => {
-      const stats = await askOrRead(
-        command,
-        () => ask(command, 'stats', {}),
-        (left) => {
-          noteUnattended(left);
-          return left.stats();
-        },
-      );
+      const stats = await askOrRead(command, 'stats', (left) => {
+        noteUnattended(left);
+        return left.stats();
+      });
       printResult(stats, options, (paint) =>
         [options.reasons === true ? formatReasons(stats, paint) : formatStats(stats, paint)]
           .concat((stats.warnings ?? []).map((each) => `${paint('warning', 'warning')}  ${warningText(each)}\n`))

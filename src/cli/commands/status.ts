@@ -6,11 +6,18 @@ import type { InterfaceReport, StatusReport, UnattendedReport } from '../../cont
 import { isProblem, warningText } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
-import { ask, askOrRead } from '../daemon.js';
+import { askOrRead } from '../daemon.js';
 import { withInstance } from '../instance.js';
 import { printResult } from '../terminal/print.js';
 import { type Paint, plain, type Style } from '../terminal/colour.js';
-import { formatBytes, formatCount, formatDuration, formatMoment, formatQuantity } from '../terminal/format.js';
+import {
+  formatAbsence,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatMoment,
+  formatQuantity,
+} from '../terminal/format.js';
 
 /** The styles of labels that should catch the eye. */
 const STYLES: Readonly<Record<string, Style>> = { problem: 'bad', warning: 'warning' };
@@ -24,11 +31,7 @@ export function statusCommand(): Command {
     )
     .addOption(jsonOption())
     .action(async (options: { json?: true }, command: Command) => {
-      const status = await askOrRead(
-        command,
-        () => ask(command, 'status', {}),
-        (left) => left.status(),
-      );
+      const status = await askOrRead(command, 'status', (left) => left.status());
       printResult(status, options, (paint) =>
         'forwarding' in status ? formatUnattended(status, Date.now(), paint) : formatStatus(status, Date.now(), paint),
       );
@@ -64,10 +67,9 @@ export function formatStatus(status: StatusReport, now: number, paint: Paint = p
 /** The status while no daemon listens. @param now milliseconds since 1970 */
 export function formatUnattended(status: UnattendedReport, now: number, paint: Paint = plain): string {
   const { configPath, forwarding, unattendedSince: since, problems } = status;
-  const age = formatDuration(now - Date.parse(since));
   return formatLines(
     [
-      ['beeline', `no daemon since ${formatMoment(since)}, ${age} ago`],
+      ['beeline', formatAbsence(since, now)],
       ['configuration', `${configPath}: "beeline run ${configPath}" goes on with it`],
       ['forwarding', forwarding ? 'goes on, as the daemon left it' : paint('bad', 'has ended')],
       ...dataPathLines(status, paint),

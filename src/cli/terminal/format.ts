@@ -93,3 +93,8 @@ export function formatMoment(iso: string): string {
   // The Swedish locale uses the format of ISO 8601.
   return new Date(iso).toLocaleString('sv-SE');
 }
+
+/** "no daemon since 2026-11-21 12:41:17, 5 min ago". @param now milliseconds since 1970 */
+export function formatAbsence(since: string, now: number): string {
+  return `no daemon since ${formatMoment(since)}, ${formatDuration(now - Date.parse(since))} ago`;
+}

@@ -28,8 +28,15 @@ export interface ConfigurationCommandsOptions {
 export class ConfigurationCommands {
   readonly #options: ConfigurationCommandsOptions;
 
+  #wasRefused = false;
+
   constructor(options: ConfigurationCommandsOptions) {
     this.#options = options;
+  }
+
+  /** What is wrong with the daemon's own file, as text. */
+  get problems(): readonly string[] {
+    return this.#wasRefused ? ['the last reload was refused'] : [];
   }
 
   get handlers(): Pick<Handlers, 'reload' | 'apply' | 'plan' | 'model' | 'saved'> {
@@ -54,8 +61,10 @@ export class ConfigurationCommands {
       const file = await readConfigFileAside(configPath, 'regular');
       const report = await this.#replace(file.model, maxMoved, (before) => unsaved.replace(file, before));
       log.info(forLog(report), 'reloaded');
+      this.#wasRefused = false;
       return report;
     } catch (error) {
+      this.#wasRefused = true;
       log.error({ err: error }, 'the new configuration was refused; the old one goes on');
       throw error;
     }

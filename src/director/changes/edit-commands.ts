@@ -1,6 +1,13 @@
 /** Commands of ipvsadm: edits of the running model, statistics set to zero, and the table that it lists. */
 
-import type { EditReport, EditsReport, Handlers, RefusedEdit, ReplyError } from '../../control/index.js';
+import {
+  type EditReport,
+  type EditsReport,
+  type Handlers,
+  type RefusedEdit,
+  type ReplyError,
+  replyErrorOf,
+} from '../../control/index.js';
 import type { DataPlane } from '../../dataplane/index.js';
 import {
   allServices,
@@ -194,8 +201,7 @@ function removes({ kind }: Edit): boolean {
 /** @throws the error if it is a defect, not a refusal */
 function describe(error: unknown): ReplyError {
   if (error instanceof BeelineError) {
-    const { code, message, hint } = error;
-    return { code, message, ...(hint !== undefined && { hint }) };
+    return replyErrorOf(error);
   }
   throw error;
 }

@@ -16,10 +16,9 @@ import { type Destination, MAX_THRESHOLD, MAX_WEIGHT, type ServiceKey } from '..
 import { type AnyServiceKey, familyOfService, isMarkKey, serviceName } from '../service-name.js';
 import { type EditDestination } from './types.js';
 
-export function isSameKey(a: AnyServiceKey, b: AnyServiceKey): boolean {
-  return isMarkKey(a)
-    ? isMarkKey(b) && a.mark === b.mark && a.family === b.family
-    : !isMarkKey(b) && a.address === b.address && a.port === b.port && a.protocol === b.protocol;
+/** Whether two services have the same key. Compares what differs first: see serviceOf(). */
+export function isSameService(a: ServiceKey, b: ServiceKey): boolean {
+  return a.port === b.port && a.address === b.address && a.protocol === b.protocol;
 }
 
 /**
@@ -30,8 +29,7 @@ export function serviceOf({ services, markServices = [] }: Model, key: AnyServic
   if (isMarkKey(key)) {
     return markServices.find(({ mark, family }) => mark === key.mark && family === key.family);
   }
-  const { address, port, protocol } = key;
-  return services.find((each) => each.port === port && each.address === address && each.protocol === protocol);
+  return services.find((each) => isSameService(each, key));
 }
 
 /** @throws BeelineError `SERVICE_UNKNOWN` */

@@ -5,7 +5,7 @@ import { isSameRule, markMatchName, overlap } from '../mark.js';
 import type { Model } from '../model.js';
 import type { MarkMatch, MarkRule, Service } from '../service.js';
 import { serviceName, type AnyServiceKey, isMarkKey } from '../service-name.js';
-import { findService, isSameKey } from './checks.js';
+import { findService, isSameService } from './checks.js';
 import { type Edit } from './types.js';
 
 /**
@@ -42,7 +42,9 @@ type IsMeant = (service: Service, rule: MarkRule) => boolean;
 
 function isOfService(key: AnyServiceKey): IsMeant {
   return (service, rule) =>
-    isMarkKey(key) ? rule.mark === key.mark && familyOf(rule.match.address) === key.family : isSameKey(service, key);
+    isMarkKey(key)
+      ? rule.mark === key.mark && familyOf(rule.match.address) === key.family
+      : isSameService(service, key);
 }
 
 /** Warns that marks come before services of the same address and port, if the one or the other is new. */

@@ -40,8 +40,8 @@ class Host {
         this.looked += addresses.length;
         return Promise.resolve(addresses.map(() => this.route));
       },
-      solicit: (_ifindex, address) => {
-        this.asked.push(address);
+      solicit: (neighbours) => {
+        this.asked.push(...neighbours.map(({ address }) => address));
         return Promise.resolve();
       },
       neighbour: (_ifindex, address) => this.neighbours.get(address) as Neighbour | undefined,

@@ -10,14 +10,16 @@ import {
   parseIp,
   type Protocol,
   PROTOCOLS,
+  type ServiceKey,
   serviceName,
 } from '../../../model/index.js';
-import type { ExplainReport } from '../../../control/index.js';
+import type { ExplainReport, ServiceReport } from '../../../control/index.js';
 import { completes, withExamples, withSection } from '../../../usage/index.js';
 import { jsonOption } from '../../arguments.js';
 import { interfaces, vips } from '../../candidates.js';
 import { ask } from '../../daemon.js';
 import { withInstance } from '../../instance.js';
+import { named } from '../../wanted.js';
 import { formatEndpoint } from '../../terminal/format.js';
 import { printResult } from '../../terminal/print.js';
 import { arrival, type CaptureOptions, CLIENT_MAC, explainCapture, requireAgreement } from './capture.js';
@@ -41,8 +43,6 @@ const SYN = 0x02;
 /** A fixed port, so that the same command line always explains the same packet. */
 const CLIENT_PORT = 40_000;
 const USUAL_PORT = 80;
-/** How many services a hint names. */
-const NAMED_SERVICES = 8;
 
 export function explainCommand(): Command {
   const command = withInstance(new Command('explain'))
@@ -160,9 +160,7 @@ async function otherService(
   if (verdict !== 'no-service') {
     return undefined;
   }
-  const services = (await ask(self, 'list', {})).flatMap((each) =>
-    !isMarkKey(each) && each.address === packet.destination ? [each] : [],
-  );
+  const services = await servicesAt(self, packet.destination);
   const other = services.find(
     ({ protocol, port }) => protocol !== packet.protocol && (port === packet.destinationPort || port === 0),
   );
@@ -171,17 +169,17 @@ async function otherService(
     const line = `beeline explain ${client.address} ${formatEndpoint(address, packet.destinationPort!)} --proto ${protocol}`;
     return `${serviceName(other)} is a service: ${line}`;
   }
-  const names = services.slice(0, NAMED_SERVICES).map(serviceName);
-  const more = services.length > NAMED_SERVICES ? ', …' : '';
-  return names.length === 0 ? undefined : `the VIP's services are ${names.join(', ')}${more}`;
+  return services.length === 0 ? undefined : `the VIP's services are ${named(services)}`;
+}
+
+/** Returns the services of a VIP. */
+async function servicesAt(self: Command, vip: IpAddress | undefined): Promise<Extract<ServiceReport, ServiceKey>[]> {
+  return (await ask(self, 'list', {})).flatMap((each) => (!isMarkKey(each) && each.address === vip ? [each] : []));
 }
 
 /** Returns the port of the VIP's only service; 80 if there are several, or if the service has all ports. */
 async function onlyPort(self: Command, vip: IpAddress, protocol: Protocol): Promise<number> {
-  const services = (await ask(self, 'list', {})).flatMap((each) =>
-    !isMarkKey(each) && each.address === vip && each.protocol === protocol ? [each] : [],
-  );
-  const [only, ...others] = services;
+  const [only, ...others] = (await servicesAt(self, vip)).filter((each) => each.protocol === protocol);
   return only === undefined || others.length > 0 || only.port === 0 ? USUAL_PORT : only.port;
 }
 
