@@ -291,8 +291,10 @@ export class Resolver implements Disposable {
 
   /** Locates and releases one after another: overlapping calls could manage an entry that the other releases. */
   #inTurn(work: () => Promise<void>): Promise<void> {
-    this.#locating = this.#locating.then(work);
-    return this.#locating;
+    const done = this.#locating.then(work);
+    // What one of them could not do does not keep the next from trying.
+    this.#locating = done.catch(() => undefined);
+    return done;
   }
 
   #locate(addresses: readonly IpAddress[]): Promise<void> {
