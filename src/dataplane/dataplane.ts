@@ -40,6 +40,9 @@ import { ensurePinDirectory, listSets, removePins, setPath } from './pins.js';
 import { endsWithNamespace } from './private-mount.js';
 import { Publisher } from './publish/publisher.js';
 
+/** Longer than a script takes to rebuild its services. */
+const SURPLUS_MS = 10_000;
+
 export interface DataPlaneOptions {
   /** director.bpf.o */
   readonly objectPath: string;
@@ -121,6 +124,7 @@ export class DataPlane implements Disposable {
         this.#install(set);
       },
       past: this.#past,
+      surplusMs: SURPLUS_MS,
       ...(adopted && { adopted }),
     });
     this.#moves = new MoveTracker(options.histories, adopted !== undefined);
@@ -142,7 +146,7 @@ export class DataPlane implements Disposable {
       if (inUse.size > 0 && !inUse.has(old.program.info.id)) {
         continue;
       }
-      const set = MapSet.reload(this.#options.objectPath, old, old.control.features);
+      const set = MapSet.reloadNow(this.#options.objectPath, old, old.control.features);
       this.#install(set);
       this.#event('adopted the pinned maps', { generation: Number(set.control.generation) });
       return set;
@@ -174,6 +178,11 @@ export class DataPlane implements Disposable {
   /** Prepares for so many more destinations: the next maps, if others are needed, have room for them. */
   expect(destinations: number): void {
     this.#publisher.expected = destinations;
+  }
+
+  /** Begins to make maps while something else is waited for; see Publisher. */
+  prepare(expected: Image): void {
+    this.#publisher.prepare(expected);
   }
 
   /** Publishes an image; see Publisher. */

@@ -141,7 +141,10 @@ export class Director {
       this.#options.watch?.requireTags(model.interfaces, model.mode);
       this.#desired = model;
       this.#options.overlays.keepOnly(model);
-      await this.#surroundings.survey(model);
+      const world = await this.#surroundings.survey(model);
+      // The verifier takes about as long as real servers may take to answer.
+      const { dataPlane, overlays } = this.#options;
+      dataPlane.prepare(compile(overlays.modelsOf(model).effective, world));
       await this.#surroundings.settle();
       await this.#round();
     });
@@ -375,10 +378,12 @@ export class Director {
   }
 }
 
+/** Whether a new image is what packets follow. That may have more features for a time: see DataPlane.isDue. */
 function sameImage(a: Image, b: Image): boolean {
-  const surroundings = ({ interfaces, own, directors, features, flows, timeouts, icmpLimits, vlans }: Image): string =>
-    JSON.stringify([interfaces, own, directors, features, flows, timeouts, icmpLimits, vlans]);
+  const surroundings = ({ interfaces, own, directors, flows, timeouts, icmpLimits, vlans }: Image): string =>
+    JSON.stringify([interfaces, own, directors, flows, timeouts, icmpLimits, vlans]);
   return (
+    (a.features & ~b.features) === 0 &&
     a.services.length === b.services.length &&
     a.services.every((service, i) => service === b.services[i]) &&
     (a.markEntries === b.markEntries || isDeepStrictEqual(a.markEntries, b.markEntries)) &&

@@ -174,7 +174,8 @@ function flowsFor(family: Family, services: readonly AnyService[], { flows }: Co
     // Some marked packets may be TCP, whose flows are remembered even with `onePacket`.
     (service) => familyOfService(service) === family && (service.onePacket !== true || isMarkKey(service)),
   );
-  return isNeeded ? withDefaults(DEFAULT_FLOWS, flows)[`ipv${family}`] : 0;
+  // Without services too, as in featuresFor().
+  return isNeeded || (services.length === 0 && family === 4) ? withDefaults(DEFAULT_FLOWS, flows)[`ipv${family}`] : 0;
 }
 
 function macOfDirector(director: IpAddress | MacAddress, { resolutions }: World): MacAddress | undefined {

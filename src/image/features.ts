@@ -14,7 +14,8 @@ export function featuresFor(
   const hasVlan = ({ routes }: CompiledService): boolean =>
     routes.some((route) => route.action === 'forward' && route.vlan !== undefined);
   const wanted: Record<keyof typeof feature, boolean> = {
-    ipv4: some(({ service }) => familyOfService(service) === 4),
+    // Without services too: most first services are IPv4, and then wait for no other program.
+    ipv4: services.length === 0 || some(({ service }) => familyOfService(service) === 4),
     ipv6: some(({ service }) => familyOfService(service) === 6),
     vlan: vlans ?? some(hasVlan),
     nics: interfaces.length > 1,
@@ -22,7 +23,7 @@ export function featuresFor(
     ttl: some(({ service }) => service.ttl === 'decrement'),
     directors: directors.length > 0,
     // Also if no flow needs to be remembered yet: a change must not wait until another program is loaded.
-    flows: services.length > 0,
+    flows: true,
   };
   return Object.entries(wanted).reduce(
     (bits, [name, on]) => (on ? bits | feature[name as keyof typeof feature] : bits),

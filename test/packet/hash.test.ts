@@ -33,7 +33,7 @@ function serviceOf(family: Family, rest: Partial<Service> = {}): Service {
 }
 
 /** Returns maps without a configuration, whose flow tables nobody sweeps. */
-function tablesOf(entries: number): MapSet {
+function tablesOf(entries: number): Promise<MapSet> {
   const geometry = { services4: 8, services6: 8, slots: 8, destinations: 8, services: 8 };
   const { ipv4, ipv6 } = layout.feature;
   return MapSet.create(DIRECTOR_OBJECT, { ...geometry, flows4: entries, flows6: entries }, ipv4 | ipv6);
@@ -119,8 +119,8 @@ for (const family of [4, 6] as const) {
   });
 
   test(`no IPv${family} flow of a patterned network is lost when its table is copied, under any secret`, async () => {
-    using source = tablesOf(SET_SIZE);
-    using target = tablesOf(ENTRIES.ipv4);
+    using source = await tablesOf(SET_SIZE);
+    using target = await tablesOf(ENTRIES.ipv4);
     const [from, to] = [source, target].map(({ memory }) => memory.mapping(`flows${family}`));
     const { byteLength, data } = FLOW[family];
     const established = (1n << 28n) | (BigInt(layout.flowState.established) << 24n);

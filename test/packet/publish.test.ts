@@ -2,11 +2,15 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
+import { DIRECTOR_OBJECT, MapSet, Publisher } from '../../src/dataplane/index.js';
+import { compile, type Image } from '../../src/image/index.js';
+import { feature } from '../../src/layout/index.js';
 import { ip, type IpAddress, type Service } from '../../src/model/index.js';
 import { buildFrame, TCP_FLAG } from '../../src/packet/index.js';
 import { PacketDirector } from '../support/director.js';
-import { CLIENT_MAC, DIRECTOR, macFor, service } from '../support/models.js';
+import { CLIENT_MAC, DIRECTOR, macFor, service, worldOf } from '../support/models.js';
 
 const VIP = ip('192.168.1.100');
 
@@ -201,4 +205,75 @@ test("no destination inherits another's counters when tables grow", async () => 
     assert.ok(destinations.every(({ packets }) => packets === 0));
   }
   assert.deepEqual(director.verdicts(), { 'no-service': 5 });
+});
+
+/** A publisher that counts the programs that it loads. */
+function countingLoads(surplusMs: number): { readonly publisher: Publisher; readonly loads: string[] } {
+  const loads: string[] = [];
+  const publisher = new Publisher({
+    create: (geometry, features) => {
+      loads.push('create');
+      return MapSet.create(DIRECTOR_OBJECT, geometry, features);
+    },
+    reload: (from, features) => {
+      loads.push('reload');
+      return MapSet.reload(DIRECTOR_OBJECT, from, features);
+    },
+    install: () => undefined,
+    surplusMs,
+  });
+  return { publisher, loads };
+}
+
+const imageOf = (services: readonly Service[]): Image => compile({ services }, worldOf(services));
+const BOTH = [service(VIP, 80, [ip('192.168.1.31')]), service(ip('fd00::100'), 80, [ip('fd00::31')])];
+
+test('a script that takes all services out and puts them back waits for no other program', async () => {
+  const { publisher, loads } = countingLoads(60_000);
+  using _closed = publisher;
+  for (const services of [BOTH, [], BOTH]) {
+    await publisher.publish(imageOf(services));
+  }
+  assert.deepEqual(loads, ['create']);
+  assert.equal(publisher.isDue, false);
+});
+
+test('features that nothing needs any more go after a time', async () => {
+  const { publisher, loads } = countingLoads(50);
+  using _closed = publisher;
+  await publisher.publish(imageOf(BOTH));
+  const all = publisher.image!.features;
+  // Until its flows are looked at, a service that is gone asks for its family too.
+  await publisher.publish(imageOf(BOTH.slice(0, 1)));
+  assert.equal(publisher.image!.features, all, 'the image has what its program can do');
+  while (loads.length === 1) {
+    await sleep(100);
+    await publisher.sweep([]);
+    if (publisher.isDue) {
+      await publisher.publish(imageOf(BOTH.slice(0, 1)));
+    }
+  }
+  assert.deepEqual(loads, ['create', 'reload']);
+  assert.equal(publisher.image!.features & feature.ipv6, 0);
+  assert.equal(publisher.set!.control.features, publisher.image!.features);
+  assert.equal(publisher.isDue, false);
+});
+
+test('the first service of a director without services waits for no other program', async () => {
+  const { publisher, loads } = countingLoads(0);
+  using _closed = publisher;
+  await publisher.publish(imageOf([]));
+  await publisher.publish(imageOf(BOTH.slice(0, 1)));
+  assert.deepEqual(loads, ['create']);
+});
+
+test('maps that were prepared for another image do not serve this one', async () => {
+  for (const prepared of [BOTH, BOTH.slice(0, 1)]) {
+    const { publisher, loads } = countingLoads(0);
+    using _closed = publisher;
+    publisher.prepare(imageOf(prepared));
+    await publisher.publish(imageOf(BOTH));
+    assert.equal(publisher.set!.control.features, publisher.image!.features);
+    assert.deepEqual(loads, prepared === BOTH ? ['create'] : ['create', 'create']);
+  }
 });

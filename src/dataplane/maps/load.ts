@@ -16,7 +16,7 @@ export interface Constants {
 }
 
 /**
- * Loads all programs of an object.
+ * Loads all programs of an object. Nothing else happens meanwhile, for up to a second: see loadObjectAsync.
  *
  * @param configure sets the sizes of its maps, or replaces them, before it is loaded
  * @throws BeelineError `PROGRAM_REFUSED`, `NOT_BUILT`
@@ -37,17 +37,17 @@ export function loadObject(
   return { programs: object.programs, maps: object.maps };
 }
 
-/** Loads some programs of an object in another thread; see loadObject. */
+/** Loads programs of an object in another thread; see loadObject. @param wanted their names; default: all */
 export async function loadObjectAsync(
   path: string,
-  wanted: readonly string[],
   constants: Constants,
   configure: (object: BpfObject) => void,
+  wanted?: readonly string[],
 ): Promise<Pick<BpfObject, 'programs' | 'maps'>> {
   using object = openObject(path);
   setConstants(object, constants);
   for (const [name, program] of object.programs) {
-    program.setAutoload(wanted.includes(name));
+    program.setAutoload(wanted?.includes(name) ?? true);
   }
   configure(object);
   try {

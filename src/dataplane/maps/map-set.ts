@@ -59,20 +59,20 @@ export class MapSet implements Disposable {
   }
 
   /**
-   * Loads the program with new, empty maps.
+   * Loads the program with new, empty maps, in another thread: the verifier takes up to a second.
    *
    * @param before has the flows to go on with; the new set uses its flow tables if they have the right size
    * @throws BeelineError `PROGRAM_REFUSED` if the kernel refuses the program, `TABLE_FULL` if it takes no maps that large,
    *   `OUT_OF_MEMORY`, `NOT_BUILT` if there is no object
    */
-  static create(objectPath: string, geometry: Geometry, features: number, before?: MapSet): MapSet {
+  static async create(objectPath: string, geometry: Geometry, features: number, before?: MapSet): Promise<MapSet> {
     const sizes = valueSizesFor(geometry);
     const kept = FLOW_TABLES.filter((key) => before?.geometry[key] === geometry[key]);
     // Tables that stay in use take no more memory.
     const made = FLOW_TABLES.filter((key) => !kept.includes(key)).reduce((sum, key) => sum + sizes[key], 0);
     requireMemory(made, availableMemory());
     const hashSecret = before === undefined ? newSecret() : before.control.hashSecret;
-    const loaded = loadObject(objectPath, { geometry, features, hashSecret }, (object) => {
+    const loaded = await loadObjectAsync(objectPath, { geometry, features, hashSecret }, (object) => {
       for (const [key, size] of Object.entries(sizes)) {
         object.map(MAP_NAMES[key as MapKey]).setValueSize(size);
       }
@@ -98,20 +98,32 @@ export class MapSet implements Disposable {
     return set;
   }
 
-  /** Loads the program again, with the maps of another set. Both sets see the same memory. */
-  static reload(objectPath: string, from: MapSet, features: number): MapSet {
-    const { hashSecret } = from.control;
-    const loaded = loadObject(objectPath, { geometry: from.geometry, features, hashSecret }, (object) => {
-      for (const key of MAP_KEYS) {
-        object.map(MAP_NAMES[key]).reuse(from.#maps[key]);
-      }
-      object.map(DEVICES_NAME).reuse(from.devices.map);
-      object.map(EARLY_NAME).reuse(from.early);
-    });
+  /** Loads the program again, with the maps of another set, in another thread. Both sets see the same memory. */
+  static async reload(objectPath: string, from: MapSet, features: number): Promise<MapSet> {
+    const constants = { geometry: from.geometry, features, hashSecret: from.control.hashSecret };
+    return MapSet.#reloaded(await loadObjectAsync(objectPath, constants, from.#reuse), from, features);
+  }
+
+  /** The same at once, for a start: nobody is served yet. */
+  static reloadNow(objectPath: string, from: MapSet, features: number): MapSet {
+    const constants = { geometry: from.geometry, features, hashSecret: from.control.hashSecret };
+    return MapSet.#reloaded(loadObject(objectPath, constants, from.#reuse), from, features);
+  }
+
+  static #reloaded(loaded: Pick<BpfObject, 'programs' | 'maps'>, from: MapSet, features: number): MapSet {
     const set = new MapSet(loaded, from);
     set.control.features = features;
     return set;
   }
+
+  /** Has an object use these maps. */
+  readonly #reuse = (object: BpfObject): void => {
+    for (const key of MAP_KEYS) {
+      object.map(MAP_NAMES[key]).reuse(this.#maps[key]);
+    }
+    object.map(DEVICES_NAME).reuse(this.devices.map);
+    object.map(EARLY_NAME).reuse(this.early);
+  };
 
   /**
    * Loads some programs of another object with these maps and the same constants: they see what packets see. Runs in
@@ -126,7 +138,7 @@ export class MapSet implements Disposable {
     own: readonly string[],
   ): Promise<Pick<BpfObject, 'programs' | 'maps'>> {
     const { features, hashSecret } = this.control;
-    return loadObjectAsync(objectPath, wanted, { geometry: this.geometry, features, hashSecret }, (object) => {
+    const shareMaps = (object: BpfObject): void => {
       for (const [name, map] of this.#namedMaps()) {
         if (own.includes(name)) {
           object.map(name).setMaxEntries(map.info.maxEntries);
@@ -134,7 +146,8 @@ export class MapSet implements Disposable {
           object.map(name).reuse(map);
         }
       }
-    });
+    };
+    return loadObjectAsync(objectPath, { geometry: this.geometry, features, hashSecret }, shareMaps, wanted);
   }
 
   /** Opens what an earlier process pinned. Returns why it cannot be used, if so. */

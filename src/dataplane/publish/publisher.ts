@@ -1,6 +1,7 @@
 /** The only writer of the maps: writes an image into the spare copy, then switches packets to it by one word. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 
 import {
   type CompiledService,
@@ -48,17 +49,33 @@ export interface PublisherOptions {
    * @param features bits of enum feature: what the program must be able to do
    * @param before has the flows to go on with
    */
-  readonly create: (geometry: Geometry, features: number, before?: MapSet) => MapSet;
+  readonly create: (geometry: Geometry, features: number, before?: MapSet) => Promise<MapSet>;
   /** Loads the program again, for other features, with the same maps. */
-  readonly reload: (from: MapSet, features: number) => MapSet;
+  readonly reload: (from: MapSet, features: number) => Promise<MapSet>;
   /** Switches packets to a set that is filled. Called for each new set, before the one that it replaces is closed. */
   readonly install: (set: MapSet) => void;
   /** Maps that packets follow already. */
   readonly adopted?: MapSet;
   /** How long the number of a destination rests at least after it was removed. Default: as long as in IPVS. */
   readonly destinationRestMs?: number;
+  /** How long the program keeps features that no image needs any more. Default: not at all. */
+  readonly surplusMs?: number;
   /** The timeouts of earlier images; by default none. */
   readonly past?: PastTimeouts;
+}
+
+/** What packets follow once it is published. */
+interface Publication {
+  readonly image: Image;
+  readonly numbering: Numbering;
+  readonly resting: Resting;
+}
+
+/** Maps that are being made for a publication that is about to come. */
+interface Prepared {
+  readonly geometry: Geometry;
+  readonly features: number;
+  readonly set: Promise<MapSet>;
 }
 
 /** Calls of `publish` must not overlap. */
@@ -82,6 +99,9 @@ export class Publisher implements Disposable {
   /** How many more destinations are about to come. */
   expected = 0;
   #sweeps: Promise<unknown> = Promise.resolve();
+  #prepared: Prepared | undefined;
+  /** When the program's features were first more than the image needs; undefined: they are not. */
+  #surplusSince: number | undefined;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -109,9 +129,10 @@ export class Publisher implements Disposable {
     return this.#numbering;
   }
 
-  /** Whether the same image should be published again: numbers of what is gone can be freed. */
+  /** Whether the same image should be published again: numbers of what is gone can be freed, or features go. */
   get isDue(): boolean {
-    return this.#resting.isDue(this.#image, performance.now());
+    const now = performance.now();
+    return this.#resting.isDue(this.#image, now) || this.#isSurplusDue(now);
   }
 
   /** Whether flows should be looked at soon: a table may be more than half full, or flows are to be moved. */
@@ -145,25 +166,36 @@ export class Publisher implements Disposable {
     const image = withGhosts(compiled, resting.ghosts(now));
     const need = requiredGeometry(image, numbering);
     this.#beginReturned(numbering, resting);
+    const publication = { image, numbering, resting };
     if (this.#set !== undefined && fits(need, this.#set.geometry)) {
-      // The program must be able to do what the tables ask for: new features come before them, unneeded ones go after.
-      const set = this.#withFeatures(this.#set, this.#set.control.features | image.features);
-      const copy = set.control.activeCopy === 0 ? 1 : 0;
-      this.#contents.write(set, copy, image, numbering, added);
-      set.control.setTimeouts(this.#longestTimeouts(image));
-      set.control.activate(copy);
-      this.#retired = removed;
-      this.#withFeatures(set, image.features);
+      await this.#rewrite(this.#set, publication, added, removed, now);
     } else {
       await this.#replaceSet(image, numbering, need, removed);
+      this.#take(publication);
     }
-    this.#image = image;
-    this.#numbering = numbering;
-    this.#resting = resting;
     this.#grace = gracePeriod().then(() => this.#purge());
     // If the purge fails, the next publish() awaits the same promise and rejects.
     this.#grace.catch(() => undefined);
+    await this.#withFeatures(this.#set!, this.#image!.features);
     await this.#followTimeouts(image);
+  }
+
+  /**
+   * Begins to make the maps for a first publication that is about to come, while something else is waited for. Of no use,
+   * and no harm, if that needs others.
+   */
+  prepare(expected: Image): void {
+    if (this.#set === undefined) {
+      const geometry = grow(
+        requiredGeometry(expected, renumber(new Map(), expected, NO_NUMBERS).numbering),
+        undefined,
+        this.expected,
+      );
+      const set = this.#options.create(geometry, expected.features);
+      this.#prepared = { geometry, features: expected.features, set };
+      // Whoever publishes finds out again, and tells.
+      set.catch(() => undefined);
+    }
   }
 
   /** Resolves when the last publication has done what follows it, of which a sweep may be part. */
@@ -258,15 +290,55 @@ export class Publisher implements Disposable {
   }
 
   /** Runs packets through a program with other features; the tables are the same. */
-  #withFeatures(set: MapSet, features: number): MapSet {
+  async #withFeatures(set: MapSet, features: number): Promise<MapSet> {
     if (set.control.features === features) {
       return set;
     }
-    const next = this.#options.reload(set, features);
+    const next = await this.#options.reload(set, features);
     this.#options.install(next);
     this.#set = next;
     set.close();
     return next;
+  }
+
+  /** Writes an image into the spare copy of the tables, and switches packets to that. */
+  async #rewrite(
+    before: MapSet,
+    publication: Publication,
+    added: NumberSet,
+    removed: NumberSet,
+    now: number,
+  ): Promise<void> {
+    const { numbering } = publication;
+    const image = this.#withSurplus(before, publication.image, now);
+    // The program must be able to do what the tables ask for: new features come before them, unneeded ones go after.
+    const set = await this.#withFeatures(before, before.control.features | image.features);
+    const copy = set.control.activeCopy === 0 ? 1 : 0;
+    this.#contents.write(set, copy, image, numbering, added);
+    set.control.setTimeouts(this.#longestTimeouts(image));
+    set.control.activate(copy);
+    this.#retired = removed;
+    this.#take({ ...publication, image });
+  }
+
+  #take({ image, numbering, resting }: Publication): void {
+    this.#image = image;
+    this.#numbering = numbering;
+    this.#resting = resting;
+  }
+
+  /**
+   * Leaves features in an image for a time that it no longer needs: a script may take all services out and put them back,
+   * and each load of a program takes a second.
+   */
+  #withSurplus({ control }: MapSet, image: Image, now: number): Image {
+    const surplus = control.features & ~image.features;
+    this.#surplusSince = surplus === 0 ? undefined : (this.#surplusSince ?? now);
+    return this.#isSurplusDue(now) ? image : { ...image, features: image.features | surplus };
+  }
+
+  #isSurplusDue(now: number): boolean {
+    return this.#surplusSince !== undefined && now - this.#surplusSince >= (this.#options.surplusMs ?? 0);
   }
 
   /** Makes larger maps, fills them, carries the counters over, and switches packets to them. */
@@ -285,6 +357,24 @@ export class Publisher implements Disposable {
     }
   }
 
+  /** Makes maps, or takes those that were prepared. */
+  async #create(geometry: Geometry, features: number, old: MapSet | undefined): Promise<MapSet> {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    if (prepared !== undefined && old === undefined) {
+      if (prepared.features === features && isDeepStrictEqual(prepared.geometry, geometry)) {
+        return prepared.set;
+      }
+      void prepared.set.then(
+        (set) => {
+          set.close();
+        },
+        () => undefined,
+      );
+    }
+    return this.#options.create(geometry, features, old);
+  }
+
   async #replace(
     old: MapSet | undefined,
     image: Image,
@@ -292,7 +382,7 @@ export class Publisher implements Disposable {
     need: Geometry,
     removed: NumberSet,
   ): Promise<void> {
-    const set = this.#options.create(grow(need, old?.geometry, this.expected), image.features, old);
+    const set = await this.#create(grow(need, old?.geometry, this.expected), image.features, old);
     const contents = new Contents(old && { contents: this.#contents, memory: old.memory });
     const kept = keptNumbers(this.#numbering, numbering);
     try {

@@ -39,6 +39,7 @@ class Fake {
       movesUntil: Infinity,
       attachedTo: [DIRECTOR.ifindex],
       withPast: (image: Image) => Promise.resolve(image),
+      prepare: () => undefined,
       publish: async (image: Image): Promise<void> => {
         await sleep(5);
         if (image.services.some(({ destinations }) => destinations.length > this.most)) {
