@@ -73,12 +73,12 @@ static __always_inline void *at(const struct frame *frame, __u32 offset, __u32 b
 }
 
 /*
- * Whether a packet is IPsec's. It goes where the client's IKE goes (RFC 7296: UDP port 500), as in IPVS; each fragment
- * by itself, since nothing behind the IP header is read. IPv6's AH is an extension header.
+ * Whether a packet is IPsec's. It goes where the client's IKE goes (RFC 7296: UDP port 500), and keeps that flow alive,
+ * as in IPVS; each fragment by itself, since nothing behind the IP header is read. IPv6's AH is an extension header.
  */
 static __always_inline bool is_ipsec(__u8 protocol, bool is_ipv6)
 {
-	return !is_ipv6 && (protocol == IPPROTO_AH || protocol == IPPROTO_ESP);
+	return protocol == IPPROTO_ESP || (!is_ipv6 && protocol == IPPROTO_AH);
 }
 
 #define IKE_PORT 500
@@ -132,14 +132,16 @@ __noinline int walk_ipv6(struct xdp_md *context, __u32 offset, __u32 next, struc
 			offset += sizeof(*fragment);
 			if (fragment->offset & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
 				payload->protocol = next;
-				payload->later_fragment = true;
+				payload->later_fragment = !is_ipsec(next, true);
 				return PARSED;
 			}
 			continue;
 		}
 		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING && next != IPV6_DESTINATION_OPTIONS &&
-		    next != IPV6_AUTHENTICATION)
+		    next != IPV6_AUTHENTICATION) {
+			payload->first_fragment &= !is_ipsec(next, true);
 			return PARSED;
+		}
 
 		const struct extension_header *header = at(frame, offset, sizeof(*header));
 		if (!header)

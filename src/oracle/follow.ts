@@ -12,7 +12,7 @@ import { clientOf, type Packet } from './parse.js';
 import { cursorOf, reachableIndex, scheduledOf, takingIndex } from './policy.js';
 import { schedule } from './schedule.js';
 import { hashedSlot, slotOwner } from './schedule_table.js';
-import { isLasting, isYoung, type LiveState, stateAfter } from './state.js';
+import { beginsNothing, isLasting, isYoung, type LiveState, stateAfter } from './state.js';
 import { findTemplate, storeTemplate } from './template.js';
 
 /** Where a packet's flow goes: a destination's index, or why there is none. */
@@ -36,7 +36,7 @@ export function follow(maps: Maps, service: CompiledService, packet: Packet): Fo
   const { tracks, service: asked } = service;
   const previous = previousOf(service, packet);
   if (asked.onePacket === true || (!tracks && previous === SLOT_UNMOVED)) {
-    if (packet.event === 'passive') {
+    if (beginsNothing(packet.event)) {
       return followPassive(query, undefined);
     }
     const opens = asked.onePacket === true || packet.event === 'syn';
@@ -46,7 +46,7 @@ export function follow(maps: Maps, service: CompiledService, packet: Packet): Fo
   if (entry !== undefined) {
     return followKnown(query, entry);
   }
-  if (packet.event === 'passive') {
+  if (beginsNothing(packet.event)) {
     return followPassive(query, previousIndex(service, previous));
   }
   return isHashing(asked.scheduler) ? beginHashed(query, previous) : beginScheduled(query);
@@ -85,8 +85,11 @@ export function followKnown(query: Query, entry: Entry, isGhost = false): Follow
   if (leaves && isGhost) {
     return { verdict: opens ? 'no-service' : 'service-gone', opens };
   }
+  if (beginsNothing(packet.event) && leaves) {
+    return followPassive(query, undefined);
+  }
   if (packet.event === 'passive') {
-    return leaves ? followPassive(query, undefined) : { index: before, opens };
+    return { index: before!, opens };
   }
   const index = leaves ? assign(query, undefined) : before;
   if (index === undefined) {

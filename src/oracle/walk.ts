@@ -12,8 +12,8 @@ const MAX_TAGS = 2;
 const TAG_ID = 0xfff;
 /** Next-header values of extension headers (RFC 8200). */
 const NEXT = { hopByHop: 0, routing: 43, fragment: 44, authentication: 51, destinationOptions: 60 } as const;
-/** Protocols of IPsec: ESP and AH. In IPv6, AH is an extension header. */
-const IPSEC: readonly number[] = [50, 51];
+/** Protocols of IPsec (RFC 4303, RFC 4302). In IPv6, AH is an extension header. */
+const [ESP, AH] = [50, 51];
 const MAX_EXTENSION_HEADERS = 6;
 
 /** The outer IP header: where it is and what it says. */
@@ -101,7 +101,7 @@ function walkIpv6({ view }: Frame, start: number): Payload | VerdictName {
   let id = '';
   for (let i = 0; i <= MAX_EXTENSION_HEADERS; i += 1) {
     if (!(Object.values(NEXT) as number[]).includes(next)) {
-      return { offset, protocol: next, id, ...(fragment && { fragment }) };
+      return { offset, protocol: next, id, ...(fragment && !isIpsec(6, next) && { fragment }) };
     }
     if (view.byteLength < offset + 8) {
       return 'truncated';
@@ -112,7 +112,8 @@ function walkIpv6({ view }: Frame, start: number): Payload | VerdictName {
       // Offset 0 and no more to come is a whole packet (RFC 6946).
       fragment = bits === 1 ? 'first' : undefined;
       if ((bits & 0xfff8) !== 0) {
-        return { offset: offset + 8, protocol: view.getUint8(offset), id, fragment: 'later' };
+        const protocol = view.getUint8(offset);
+        return { offset: offset + 8, protocol, id, ...(!isIpsec(6, protocol) && { fragment: 'later' }) };
       }
       next = view.getUint8(offset);
       offset += 8;
@@ -132,5 +133,5 @@ function walkIpv6({ view }: Frame, start: number): Payload | VerdictName {
 
 /** Whether a packet goes where the client's IKE goes, as in IPVS. */
 export function isIpsec(family: Family, protocol: number): boolean {
-  return family === 4 && IPSEC.includes(protocol);
+  return protocol === ESP || (family === 4 && protocol === AH);
 }
