@@ -18,6 +18,8 @@ import { findTemplate, storeTemplate } from './template.js';
 /** Where a packet's flow goes: a destination's index, or why there is none. */
 export interface Followed {
   readonly index?: number;
+  /** The service that has the destination, if it is another than the packet's: its first fragment went there. */
+  readonly elsewhere?: CompiledService;
   readonly verdict?: VerdictName;
   readonly opens: boolean;
 }
@@ -65,12 +67,20 @@ function followPassive(query: Query, otherwise: number | undefined): Followed {
   const { persistence, scheduler } = service.service;
   const template = persistence === undefined ? undefined : findTemplate(maps, service, packet);
   const hashes = isHashing(scheduler);
-  const index =
-    takingIndex(service, template?.address) ??
-    takingIndex(service, packet.firstWent) ??
-    otherwise ??
-    (hashes ? choose(query) : undefined);
+  const kept = takingIndex(service, template?.address);
+  const went = kept === undefined ? followFirst(maps, packet) : undefined;
+  if (went !== undefined) {
+    return went;
+  }
+  const index = kept ?? otherwise ?? (hashes ? choose(query) : undefined);
   return index === undefined ? { ...(!hashes && { verdict: 'no-flow' }), opens: false } : { index, opens: false };
+}
+
+/** Where a later fragment's first one went, if that takes packets, whatever service the fragment is for by now. */
+export function followFirst({ image }: Maps, { firstWent, firstService }: Packet): Followed | undefined {
+  const elsewhere = image.services.find(({ name }) => name === firstService);
+  const index = elsewhere && takingIndex(elsewhere, firstWent);
+  return index === undefined ? undefined : { index, elsewhere: elsewhere!, opens: false };
 }
 
 /** A packet whose flow has an entry. @param isGhost whether its service was removed */
