@@ -58,7 +58,7 @@ struct payload {
 	__u8 protocol;
 	bool first_fragment; /* with more to come */
 	bool later_fragment;
-	__u8 zero; /* for the verifier, which wants all bytes written that a function gets */
+	bool not_first; /* a later fragment, also where each is followed by itself, as those of IPsec */
 };
 
 /* Returns the bytes at an offset, or NULL when the frame ends before `bytes` of them, a constant. */
@@ -90,12 +90,13 @@ static __always_inline enum parse_result walk_ipv4(const struct iphdr *ip, __u32
 		return PARSE_MALFORMED;
 	payload->offset = offset + ip->ihl * 4;
 	payload->protocol = ip->protocol;
+	payload->not_first = ip->frag_off & bpf_htons(IPV4_FRAGMENT_OFFSET);
 	if (is_ipsec(ip->protocol, false)) {
 		payload->first_fragment = false;
 		payload->later_fragment = false;
 		return PARSED;
 	}
-	payload->later_fragment = ip->frag_off & bpf_htons(IPV4_FRAGMENT_OFFSET);
+	payload->later_fragment = payload->not_first;
 	payload->first_fragment = !payload->later_fragment && ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS);
 	return PARSED;
 }
@@ -116,6 +117,7 @@ __noinline int walk_ipv6(struct xdp_md *context, __u32 offset, __u32 next, struc
 		return PARSE_MALFORMED;
 	payload->first_fragment = false;
 	payload->later_fragment = false;
+	payload->not_first = false;
 	payload->id = 0;
 	offset += sizeof(struct ipv6hdr);
 	for (__u32 i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
@@ -132,6 +134,7 @@ __noinline int walk_ipv6(struct xdp_md *context, __u32 offset, __u32 next, struc
 			offset += sizeof(*fragment);
 			if (fragment->offset & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
 				payload->protocol = next;
+				payload->not_first = true;
 				payload->later_fragment = !is_ipsec(next, true);
 				return PARSED;
 			}

@@ -6,7 +6,6 @@ import { type Family, ipBytes } from '../model/index.js';
 import { ICMP_BYTES, ICMP_PROTOCOL } from './icmp.js';
 import { type Maps, uses } from './maps.js';
 import { bytesKey, type Frame, IP_HEADER, type Packet } from './parse.js';
-import { beginsNothing } from './state.js';
 import type { Header } from './walk.js';
 
 /** The reasons that have an answer. */
@@ -60,7 +59,7 @@ export function answer(
   const arrival = uses(image, 'nics') ? ingress : image.interfaces[0]?.ifindex;
   const source = image.answerSources.get(arrival ?? 0)?.[family];
   if (
-    beginsNothing(packet.event) ||
+    packet.unanswerable ||
     source === undefined ||
     quotedBytes(frame, header) < IP_HEADER[family].bytes + LEAST_QUOTED ||
     !hasOneSource(bytes, header)

@@ -32,6 +32,8 @@ export interface Payload {
   readonly offset: number;
   readonly protocol: number;
   readonly fragment?: 'first' | 'later';
+  /** Whether it is a later fragment, also where each is followed by itself, as those of IPsec. */
+  readonly notFirst?: boolean;
   /** Tells the fragments of one packet from those of another. IPv4: protocol and id; IPv6: id. */
   readonly id: string;
 }
@@ -88,7 +90,7 @@ function walkIpv4({ view }: Frame, offset: number): Payload | VerdictName {
         ? 'first'
         : undefined;
   const id = `${protocol} ${view.getUint16(offset + 4)}`;
-  return { offset: offset + words * 4, protocol, id, ...(fragment && { fragment }) };
+  return { offset: offset + words * 4, protocol, id, ...(fragment && { fragment }), notFirst: (bits & 0x1fff) !== 0 };
 }
 
 function walkIpv6({ view }: Frame, start: number): Payload | VerdictName {
@@ -113,7 +115,8 @@ function walkIpv6({ view }: Frame, start: number): Payload | VerdictName {
       fragment = bits === 1 ? 'first' : undefined;
       if ((bits & 0xfff8) !== 0) {
         const protocol = view.getUint8(offset);
-        return { offset: offset + 8, protocol, id, ...(!isIpsec(6, protocol) && { fragment: 'later' }) };
+        const part = { offset: offset + 8, protocol, id, notFirst: true };
+        return isIpsec(6, protocol) ? part : { ...part, fragment: 'later' };
       }
       next = view.getUint8(offset);
       offset += 8;
