@@ -305,7 +305,7 @@ static __always_inline bool build_answer(struct xdp_md *context, const struct an
 }
 
 static __always_inline __u32 answer_in(struct xdp_md *context, const struct frame *frame, __u32 reason, __u32 mtu,
-				       __u32 passive, bool is_ipv6)
+				       __u32 unanswerable, bool is_ipv6)
 {
 	const __u32 network = sizeof(struct ethhdr) + frame->tags * TAG_BYTES;
 	const __u32 header = is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
@@ -332,7 +332,7 @@ static __always_inline __u32 answer_in(struct xdp_md *context, const struct fram
 
 	const struct nic *nic = answering_nic(context, is_ipv6);
 	const struct answer answer = answer_for(reason, mtu, is_ipv6);
-	if (passive || !nic || !has_one_source(frame, ip, is_ipv6))
+	if (unanswerable || !nic || !has_one_source(frame, ip, is_ipv6))
 		return VERDICT_UNANSWERED;
 	if (!within_limits(ip, &answer, is_ipv6))
 		return VERDICT_LIMITED;
@@ -342,11 +342,11 @@ static __always_inline __u32 answer_in(struct xdp_md *context, const struct fram
 
 /*
  * Answers a packet that cannot go on, for a `reason` that answer_for() knows. Returns its verdict: the reason when it
- * was answered. `passive`: it is an ICMP error or a later fragment, about which no error is sent (RFC 1122, 3.2.2).
+ * was answered. `unanswerable`: as is_unanswerable() says.
  *
  * Global, and so verified by itself: packets that go on pay nothing for it.
  */
-__noinline int answer(struct xdp_md *context, __u32 reason, __u32 mtu, __u32 passive)
+__noinline int answer(struct xdp_md *context, __u32 reason, __u32 mtu, __u32 unanswerable)
 {
 	struct frame frame = {
 		.start = (void *)(long)context->data,
@@ -357,9 +357,9 @@ __noinline int answer(struct xdp_md *context, __u32 reason, __u32 mtu, __u32 pas
 		return VERDICT_UNANSWERED;
 	switch (skip_tags(&frame)) {
 	case bpf_htons(ETH_P_IP):
-		return answer_in(context, &frame, reason, mtu, passive, false);
+		return answer_in(context, &frame, reason, mtu, unanswerable, false);
 	case bpf_htons(ETH_P_IPV6):
-		return answer_in(context, &frame, reason, mtu, passive, true);
+		return answer_in(context, &frame, reason, mtu, unanswerable, true);
 	default:
 		return VERDICT_UNANSWERED;
 	}

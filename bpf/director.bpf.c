@@ -101,7 +101,7 @@ static __always_inline bool digest(const struct frame *frame, struct unusual *un
 	query->ports = *packet->ports;
 	packet->client = query->client;
 	packet->ports = &query->ports;
-	packet->event = event_of(frame, packet);
+	packet->event = is_ipsec(unusual->payload.protocol, is_ipv6) ? EVENT_IPSEC : event_of(frame, packet);
 	packet->steady = steady_state(packet);
 	packet->opens = opens_flow(packet);
 	packet->tcp = NULL;

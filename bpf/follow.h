@@ -317,7 +317,7 @@ static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 	if (unlikely(has_martian(query, words)))
 		return fail(query, VERDICT_MARTIAN);
 	if (policy->flags & POLICY_ONE_PACKET || (!(query->flags & SERVICE_TRACK) && previous == SLOT_UNMOVED)) {
-		if (query->event == EVENT_PASSIVE)
+		if (begins_nothing(query->event))
 			return fail(query, FOLLOW_AGAIN);
 		query->opens = query->event == EVENT_SYN || policy->flags & POLICY_ONE_PACKET;
 		number = choose(query, policy);
@@ -343,7 +343,7 @@ static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 	if (unlikely(policy->flags & POLICY_GHOST))
 		return fail(query, VERDICT_NO_SERVICE);
 
-	if (query->event == EVENT_PASSIVE) {
+	if (begins_nothing(query->event)) {
 		query->previous = previous_number(query, previous);
 		return fail(query, FOLLOW_AGAIN);
 	}
@@ -381,7 +381,7 @@ __noinline int follow_again(struct flow_query *query)
 		return 0;
 
 	query->verdict = VERDICT_NO_DESTINATION;
-	if (query->event == EVENT_PASSIVE)
+	if (begins_nothing(query->event))
 		return follow_passive(query, policy, query->previous);
 	__u32 number = assign(query, policy, 0);
 	__u32 next = state_after(query->data, query->event, query->now);

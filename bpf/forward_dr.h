@@ -194,12 +194,12 @@ static __always_inline bool rewrite_and_send(struct xdp_md *context, const struc
 
 /*
  * Ends a packet that does not leave: answers it where that is due, and counts it. Returns its verdict. Global, and so
- * verified once and not for every way to get here; `mtu` and `passive` are answer()'s.
+ * verified once and not for every way to get here; `mtu` and `unanswerable` are answer()'s.
  */
-__noinline int end(struct xdp_md *context, __u32 reason, __u32 mtu, __u32 passive, __u32 service)
+__noinline int end(struct xdp_md *context, __u32 reason, __u32 mtu, __u32 unanswerable, __u32 service)
 {
 	if (is_answered(reason))
-		reason = answer(context, reason, mtu, passive);
+		reason = answer(context, reason, mtu, unanswerable);
 	/* Nobody asks for the counters of a ghost. */
 	return count_verdict(is_of_ghost(reason) ? NO_SERVICE : service, reason);
 }
@@ -228,6 +228,15 @@ static __always_inline bool leads_fragments(const struct payload *payload, const
 }
 
 /*
+ * Whether no ICMP error is sent about a packet: it is ICMP, here an error, or a later fragment (RFC 1122, 3.2.2). A
+ * plain packet has no payload here.
+ */
+static __always_inline bool is_unanswerable(const struct payload *payload, bool is_ipv6)
+{
+	return payload && (payload->not_first || is_icmp(payload, is_ipv6));
+}
+
+/*
  * Schedules a packet of a service, and sends it where it may go. `payload`: of an unusual packet, else NULL. `is_ipv6`
  * and `lean` are constants: the lean path has nothing that only WHOLE_PATH_FEATURES need, which saves 3 ns, in
  * registers that need not be saved.
@@ -248,9 +257,11 @@ static __always_inline enum verdict forward_dr(struct xdp_md *context, const str
 		return verdict;
 
 	note_match(frame, packet, &delivery);
-	if (!pick(context, frame, packet, &delivery, lean, !payload, &verdict))
-		return verdict == NOT_PLAIN ? verdict
-					    : end(context, verdict, 0, packet->passive, delivery.match->number);
+	if (!pick(context, frame, packet, &delivery, lean, !payload, &verdict)) {
+		if (verdict == NOT_PLAIN)
+			return verdict;
+		return end(context, verdict, 0, is_unanswerable(payload, is_ipv6), delivery.match->number);
+	}
 	NOTE(number, delivery.number);
 	if (!lean && (uses(FEATURE_VLAN) || uses(FEATURE_NICS))) {
 		delivery.egress = egress_of(delivery.number, copy);
@@ -262,6 +273,6 @@ static __always_inline enum verdict forward_dr(struct xdp_md *context, const str
 		store_fragment(packet, payload, delivery.number, is_ipv6);
 	if (leaves && rewrite_and_send(context, frame, packet, &delivery, lean, &verdict))
 		return verdict;
-	return end(context, verdict, verdict == VERDICT_TOO_LONG ? mtu_of(&delivery, lean) : 0, packet->passive,
-		   delivery.match->number);
+	return end(context, verdict, verdict == VERDICT_TOO_LONG ? mtu_of(&delivery, lean) : 0,
+		   is_unanswerable(payload, is_ipv6), delivery.match->number);
 }

@@ -23,7 +23,7 @@ struct icmp {
 #define ICMP6_UNREACHABLE 1
 #define ICMP6_PARAMETER_PROBLEM 4
 
-/* Makes a packet of IPsec one of the client's IKE, which it does not change. */
+/* Makes a packet of IPsec, or one that quotes it, one of the client's IKE, which it does not begin. */
 static __always_inline void take_ike_ports(struct packet *packet, struct ports *room)
 {
 	*room = (struct ports){.source = bpf_htons(IKE_PORT), .destination = bpf_htons(IKE_PORT)};

@@ -19,7 +19,14 @@ enum flow_event {
 	EVENT_DATAGRAM, /* UDP */
 	EVENT_INITIAL,  /* UDP that begins a QUIC connection */
 	EVENT_PASSIVE, /* changes nothing: an ICMP error about the flow, a later fragment, a TCP header without flags */
+	EVENT_IPSEC,   /* begins nothing, and the client's IKE goes on */
 };
+
+/* Whether a packet is never scheduled by itself. */
+static __always_inline bool begins_nothing(__u32 event)
+{
+	return event >= EVENT_PASSIVE;
+}
 
 /* TCP's flags, the fourteenth byte of its header (RFC 9293, 3.1). */
 #define TCP_FLAGS_OFFSET 13
@@ -110,6 +117,7 @@ static __always_inline __u32 next_state(__u32 state, enum flow_event event)
 		return FLOW_CLOSE;
 	case EVENT_DATAGRAM:
 	case EVENT_INITIAL:
+	case EVENT_IPSEC:
 		return FLOW_UDP;
 	case EVENT_PASSIVE:
 		return state;

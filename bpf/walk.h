@@ -58,7 +58,7 @@ struct payload {
 	__u8 protocol;
 	bool first_fragment; /* with more to come */
 	bool later_fragment;
-	__u8 zero; /* for the verifier, which wants all bytes written that a function gets */
+	bool not_first; /* a later fragment, also where each is followed by itself, as those of IPsec */
 };
 
 /* Returns the bytes at an offset, or NULL when the frame ends before `bytes` of them, a constant. */
@@ -73,12 +73,12 @@ static __always_inline void *at(const struct frame *frame, __u32 offset, __u32 b
 }
 
 /*
- * Whether a packet is IPsec's. It goes where the client's IKE goes (RFC 7296: UDP port 500), as in IPVS; each fragment
- * by itself, since nothing behind the IP header is read. IPv6's AH is an extension header.
+ * Whether a packet is IPsec's. It goes where the client's IKE goes (RFC 7296: UDP port 500), and keeps that flow alive,
+ * as in IPVS; each fragment by itself, since nothing behind the IP header is read. IPv6's AH is an extension header.
  */
 static __always_inline bool is_ipsec(__u8 protocol, bool is_ipv6)
 {
-	return !is_ipv6 && (protocol == IPPROTO_AH || protocol == IPPROTO_ESP);
+	return protocol == IPPROTO_ESP || (!is_ipv6 && protocol == IPPROTO_AH);
 }
 
 #define IKE_PORT 500
@@ -90,12 +90,13 @@ static __always_inline enum parse_result walk_ipv4(const struct iphdr *ip, __u32
 		return PARSE_MALFORMED;
 	payload->offset = offset + ip->ihl * 4;
 	payload->protocol = ip->protocol;
+	payload->not_first = ip->frag_off & bpf_htons(IPV4_FRAGMENT_OFFSET);
 	if (is_ipsec(ip->protocol, false)) {
 		payload->first_fragment = false;
 		payload->later_fragment = false;
 		return PARSED;
 	}
-	payload->later_fragment = ip->frag_off & bpf_htons(IPV4_FRAGMENT_OFFSET);
+	payload->later_fragment = payload->not_first;
 	payload->first_fragment = !payload->later_fragment && ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS);
 	return PARSED;
 }
@@ -116,6 +117,7 @@ __noinline int walk_ipv6(struct xdp_md *context, __u32 offset, __u32 next, struc
 		return PARSE_MALFORMED;
 	payload->first_fragment = false;
 	payload->later_fragment = false;
+	payload->not_first = false;
 	payload->id = 0;
 	offset += sizeof(struct ipv6hdr);
 	for (__u32 i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
@@ -132,14 +134,17 @@ __noinline int walk_ipv6(struct xdp_md *context, __u32 offset, __u32 next, struc
 			offset += sizeof(*fragment);
 			if (fragment->offset & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
 				payload->protocol = next;
-				payload->later_fragment = true;
+				payload->not_first = true;
+				payload->later_fragment = !is_ipsec(next, true);
 				return PARSED;
 			}
 			continue;
 		}
 		if (next != IPV6_HOP_BY_HOP && next != IPV6_ROUTING && next != IPV6_DESTINATION_OPTIONS &&
-		    next != IPV6_AUTHENTICATION)
+		    next != IPV6_AUTHENTICATION) {
+			payload->first_fragment &= !is_ipsec(next, true);
 			return PARSED;
+		}
 
 		const struct extension_header *header = at(frame, offset, sizeof(*header));
 		if (!header)

@@ -34,6 +34,7 @@ export { type Occupant, occupantsOf } from './attach.js';
 
 // Parts, for tests and benchmarks.
 export { attach } from './attach.js';
+export { EarlyFragments } from './fragments/early.js';
 export { MapSet } from './maps/map-set.js';
 export { readNumbering } from './maps/numbers.js';
 export { valueSizesFor } from './maps/sizes.js';

@@ -681,4 +681,5 @@ export const flowEvent = {
   datagram: 5,
   initial: 6,
   passive: 7,
+  ipsec: 8,
 } as const;

@@ -59,7 +59,7 @@ export function answer(
   const arrival = uses(image, 'nics') ? ingress : image.interfaces[0]?.ifindex;
   const source = image.answerSources.get(arrival ?? 0)?.[family];
   if (
-    packet.event === 'passive' ||
+    packet.unanswerable ||
     source === undefined ||
     quotedBytes(frame, header) < IP_HEADER[family].bytes + LEAST_QUOTED ||
     !hasOneSource(bytes, header)

@@ -12,12 +12,14 @@ import { clientOf, type Packet } from './parse.js';
 import { cursorOf, reachableIndex, scheduledOf, takingIndex } from './policy.js';
 import { schedule } from './schedule.js';
 import { hashedSlot, slotOwner } from './schedule_table.js';
-import { isLasting, isYoung, type LiveState, stateAfter } from './state.js';
+import { beginsNothing, isLasting, isYoung, type LiveState, stateAfter } from './state.js';
 import { findTemplate, storeTemplate } from './template.js';
 
 /** Where a packet's flow goes: a destination's index, or why there is none. */
 export interface Followed {
   readonly index?: number;
+  /** The service that has the destination, if it is another than the packet's: its first fragment went there. */
+  readonly elsewhere?: CompiledService;
   readonly verdict?: VerdictName;
   readonly opens: boolean;
 }
@@ -36,7 +38,7 @@ export function follow(maps: Maps, service: CompiledService, packet: Packet): Fo
   const { tracks, service: asked } = service;
   const previous = previousOf(service, packet);
   if (asked.onePacket === true || (!tracks && previous === SLOT_UNMOVED)) {
-    if (packet.event === 'passive') {
+    if (beginsNothing(packet.event)) {
       return followPassive(query, undefined);
     }
     const opens = asked.onePacket === true || packet.event === 'syn';
@@ -46,7 +48,7 @@ export function follow(maps: Maps, service: CompiledService, packet: Packet): Fo
   if (entry !== undefined) {
     return followKnown(query, entry);
   }
-  if (packet.event === 'passive') {
+  if (beginsNothing(packet.event)) {
     return followPassive(query, previousIndex(service, previous));
   }
   return isHashing(asked.scheduler) ? beginHashed(query, previous) : beginScheduled(query);
@@ -65,12 +67,20 @@ function followPassive(query: Query, otherwise: number | undefined): Followed {
   const { persistence, scheduler } = service.service;
   const template = persistence === undefined ? undefined : findTemplate(maps, service, packet);
   const hashes = isHashing(scheduler);
-  const index =
-    takingIndex(service, template?.address) ??
-    takingIndex(service, packet.firstWent) ??
-    otherwise ??
-    (hashes ? choose(query) : undefined);
+  const kept = takingIndex(service, template?.address);
+  const went = kept === undefined ? followFirst(maps, packet) : undefined;
+  if (went !== undefined) {
+    return went;
+  }
+  const index = kept ?? otherwise ?? (hashes ? choose(query) : undefined);
   return index === undefined ? { ...(!hashes && { verdict: 'no-flow' }), opens: false } : { index, opens: false };
+}
+
+/** Where a later fragment's first one went, if that takes packets, whatever service the fragment is for by now. */
+export function followFirst({ image }: Maps, { firstWent, firstService }: Packet): Followed | undefined {
+  const elsewhere = image.services.find(({ name }) => name === firstService);
+  const index = elsewhere && takingIndex(elsewhere, firstWent);
+  return index === undefined ? undefined : { index, elsewhere: elsewhere!, opens: false };
 }
 
 /** A packet whose flow has an entry. @param isGhost whether its service was removed */
@@ -85,8 +95,11 @@ export function followKnown(query: Query, entry: Entry, isGhost = false): Follow
   if (leaves && isGhost) {
     return { verdict: opens ? 'no-service' : 'service-gone', opens };
   }
+  if (beginsNothing(packet.event) && leaves) {
+    return followPassive(query, undefined);
+  }
   if (packet.event === 'passive') {
-    return leaves ? followPassive(query, undefined) : { index: before, opens };
+    return { index: before!, opens };
   }
   const index = leaves ? assign(query, undefined) : before;
   if (index === undefined) {

@@ -9,9 +9,7 @@ import type { Follower } from './ghost.js';
 import { guard } from './guard.js';
 import { type Maps, uses } from './maps.js';
 import { ETHERNET_BYTES, ETHERTYPE, type Frame, type Packet } from './parse.js';
-import type { Followed } from './follow.js';
 import { pick } from './pick.js';
-import { takingIndex } from './policy.js';
 import type { Header } from './walk.js';
 
 const PRIORITY_BITS = 0xf000;
@@ -38,16 +36,16 @@ export function forward(
 ): Decision {
   const { image } = maps;
   const refuse = (verdict: VerdictName): Decision => ({ verdict, service, frame: frame.bytes });
-  const { routes, service: asked } = service;
+  const { service: asked } = service;
   const arrival = image.interfaces.find(({ ifindex }) => ifindex === ingress);
   const guarded = guard(image, frame, arrival);
-  const picked =
-    packet.byFirst === true ? pickByFirst(service, packet) : pick(maps, service, packet, guarded, follower);
+  const picked = pick(maps, service, packet, guarded, follower);
   if (picked === undefined) {
     return refuse('icmp');
   }
   const { index: destination, verdict, opens } = picked;
-  const route = destination === undefined ? undefined : routes[destination]!;
+  const owner = picked.elsewhere ?? service;
+  const route = destination === undefined ? undefined : owner.routes[destination]!;
   if (guarded !== undefined) {
     return refuse(guarded);
   }
@@ -55,12 +53,12 @@ export function forward(
     ...answer(maps, frame, header, packet, reason, { ingress, ...(mtu !== undefined && { mtu }) }),
     service,
   });
-  if (route === undefined || (route.action === 'none' && !isHeld(service, destination!))) {
+  if (route === undefined || (route.action === 'none' && !isHeld(owner, destination!))) {
     const reason = verdict ?? nobodyTakes(service);
     return reason === 'no-destination' ? answered(reason) : refuse(reason);
   }
   const led = (): void => {
-    keep(service.destinations[destination!]!.address, service.name);
+    keep(owner.destinations[destination!]!.address, owner.name);
   };
   if (!service.tracks && asked.scheduler !== 'maglev') {
     led();
@@ -68,7 +66,7 @@ export function forward(
   if (route.action === 'none') {
     return refuse('unresolved');
   }
-  const counted = { service, destination: destination!, bytes: header.bytes, opensFlow: opens };
+  const counted = { service: owner, destination: destination!, bytes: header.bytes, opensFlow: opens };
   if (route.action === 'local') {
     if (packet.ofError) {
       led();
@@ -95,12 +93,6 @@ export function forward(
     frame: rewrite(frame, header, route, uses(image, 'vlan'), decrements),
     ...counted,
   };
-}
-
-/** Picks the destination that the first fragment went to; undefined if it takes no packets. */
-function pickByFirst(service: CompiledService, { firstWent, firstService }: Packet): Followed | undefined {
-  const index = firstService === service.name ? takingIndex(service, firstWent) : undefined;
-  return index === undefined ? undefined : { index, opens: false };
 }
 
 /** Why a packet is not sent that no destination takes. */

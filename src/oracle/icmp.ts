@@ -27,7 +27,7 @@ export function quotedFlow(frame: Frame, { family, destination }: Header, offset
     return undefined;
   }
   if (isIpsec(family, payload.protocol)) {
-    return ikeOf(quoted.destination);
+    return ikeOf(quoted.destination, 'passive');
   }
   const protocol = protocolOf(payload.protocol);
   // The real server sent it: the flow's other direction.
@@ -43,13 +43,13 @@ export function quotedFlow(frame: Frame, { family, destination }: Header, offset
   );
 }
 
-/** The packet of a client's IKE as which one of IPsec counts. It changes nothing. */
-export function ikeOf(client: Uint8Array): ParsedPacket {
+/** The packet of a client's IKE as which one of IPsec counts, or one that quotes it. It begins nothing. */
+export function ikeOf(client: Uint8Array, event: 'passive' | 'ipsec'): ParsedPacket {
   return {
     protocol: 'udp',
     client,
     ports: { source: IKE_PORT, destination: IKE_PORT },
-    event: 'passive',
+    event,
     opens: false,
   };
 }

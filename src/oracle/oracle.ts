@@ -100,6 +100,8 @@ export class Oracle {
     const client = martian ? header.source : packet.client;
     const first = typeof payload === 'object' && payload.fragment === 'first' && !martian ? payload : undefined;
     const byFirst = first?.protocol === ICMP_PROTOCOL[header.family];
+    const unanswerable =
+      typeof payload === 'object' && (payload.notFirst === true || payload.protocol === ICMP_PROTOCOL[header.family]);
     const keep = (firstWent?: IpAddress, firstService?: string): void => {
       if (first !== undefined) {
         storeFragment(this.#maps, header, first, { protocol, ports, firstWent, byFirst, firstService });
@@ -115,7 +117,7 @@ export class Oracle {
     return this.#direct(
       frame,
       header,
-      { ...packet, client, vip, byFirst: packet.byFirst === true && !martian, ofError: byFirst },
+      { ...packet, client, vip, byFirst: packet.byFirst === true && !martian, ofError: byFirst, unanswerable },
       matches,
       ingress,
       keep,

@@ -66,6 +66,8 @@ export interface Packet extends ParsedPacket {
   readonly vip: IpAddress;
   /** Whether it is the first fragment of an ICMP error. */
   readonly ofError: boolean;
+  /** Whether no ICMP error is sent about it: it is one, or a later fragment (RFC 1122, 3.2.2). */
+  readonly unanswerable: boolean;
 }
 
 export function frameOf(bytes: Uint8Array): Frame {

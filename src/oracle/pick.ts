@@ -2,21 +2,28 @@
 
 import type { CompiledService } from '../image/index.js';
 import type { VerdictName } from '../layout/index.js';
-import { follow, type Followed } from './follow.js';
+import { follow, type Followed, followFirst } from './follow.js';
 import type { Follower } from './ghost.js';
 import { type Maps, uses } from './maps.js';
 import { isMartian } from './martian.js';
 import { clientOf, type Packet } from './parse.js';
 import { isMoved, pickByRing } from './ring.js';
 
-/** @param guarded why the frame is not to be forwarded: nothing is remembered of it then */
+/**
+ * Returns undefined for a later fragment of an ICMP error whose first one went nowhere that takes packets now.
+ *
+ * @param guarded why the frame is not to be forwarded: nothing is remembered of it then
+ */
 export function pick(
   maps: Maps,
   service: CompiledService,
   packet: Packet,
   guarded: VerdictName | undefined,
   follower?: Follower,
-): Followed {
+): Followed | undefined {
+  if (packet.byFirst === true) {
+    return followFirst(maps, packet);
+  }
   if (isMartian(maps.image, packet.client)) {
     return { verdict: guarded ?? 'martian', opens: false };
   }

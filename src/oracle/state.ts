@@ -1,7 +1,15 @@
 /** How a packet changes its flow's state, where only the client's half is seen, as in IPVS: the twin of bpf/state.h. */
 
-/** The event that a packet is for its flow. `passive`: none, because it is an ICMP error or a later fragment. */
-export type FlowEvent = 'syn' | 'fin' | 'ack' | 'rst' | 'none' | 'datagram' | 'initial' | 'passive';
+/**
+ * The event that a packet is for its flow. `passive`: none, because it is an ICMP error or a later fragment; `ipsec`: the
+ * client's IKE goes on.
+ */
+export type FlowEvent = 'syn' | 'fin' | 'ack' | 'rst' | 'none' | 'datagram' | 'initial' | 'passive' | 'ipsec';
+
+/** Whether a packet is never scheduled by itself. */
+export function beginsNothing(event: FlowEvent): boolean {
+  return event === 'passive' || event === 'ipsec';
+}
 
 /** The states of enum flow_state in bpf/layout.h that a flow or a template can have. */
 export type LiveState =
@@ -93,6 +101,7 @@ export function nextState(state: LiveState, event: FlowEvent): LiveState {
       return state;
     case 'datagram':
     case 'initial':
+    case 'ipsec':
       return 'udp';
     default:
       return TCP_TABLE[event]?.[state] ?? 'close';

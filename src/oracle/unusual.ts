@@ -30,7 +30,7 @@ export function parsePayload(maps: Maps, frame: Frame, header: Header, payload: 
     return quotedFlow(frame, header, offset) ?? 'icmp';
   }
   if (isIpsec(header.family, number)) {
-    return ikeOf(header.source);
+    return ikeOf(header.source, 'ipsec');
   }
   const protocol = protocolOf(number);
   if (protocol === undefined) {

@@ -12,8 +12,8 @@ const MAX_TAGS = 2;
 const TAG_ID = 0xfff;
 /** Next-header values of extension headers (RFC 8200). */
 const NEXT = { hopByHop: 0, routing: 43, fragment: 44, authentication: 51, destinationOptions: 60 } as const;
-/** Protocols of IPsec: ESP and AH. In IPv6, AH is an extension header. */
-const IPSEC: readonly number[] = [50, 51];
+/** Protocols of IPsec (RFC 4303, RFC 4302). In IPv6, AH is an extension header. */
+const [ESP, AH] = [50, 51];
 const MAX_EXTENSION_HEADERS = 6;
 
 /** The outer IP header: where it is and what it says. */
@@ -32,6 +32,8 @@ export interface Payload {
   readonly offset: number;
   readonly protocol: number;
   readonly fragment?: 'first' | 'later';
+  /** Whether it is a later fragment, also where each is followed by itself, as those of IPsec. */
+  readonly notFirst?: boolean;
   /** Tells the fragments of one packet from those of another. IPv4: protocol and id; IPv6: id. */
   readonly id: string;
 }
@@ -88,7 +90,7 @@ function walkIpv4({ view }: Frame, offset: number): Payload | VerdictName {
         ? 'first'
         : undefined;
   const id = `${protocol} ${view.getUint16(offset + 4)}`;
-  return { offset: offset + words * 4, protocol, id, ...(fragment && { fragment }) };
+  return { offset: offset + words * 4, protocol, id, ...(fragment && { fragment }), notFirst: (bits & 0x1fff) !== 0 };
 }
 
 function walkIpv6({ view }: Frame, start: number): Payload | VerdictName {
@@ -101,7 +103,7 @@ function walkIpv6({ view }: Frame, start: number): Payload | VerdictName {
   let id = '';
   for (let i = 0; i <= MAX_EXTENSION_HEADERS; i += 1) {
     if (!(Object.values(NEXT) as number[]).includes(next)) {
-      return { offset, protocol: next, id, ...(fragment && { fragment }) };
+      return { offset, protocol: next, id, ...(fragment && !isIpsec(6, next) && { fragment }) };
     }
     if (view.byteLength < offset + 8) {
       return 'truncated';
@@ -112,7 +114,9 @@ function walkIpv6({ view }: Frame, start: number): Payload | VerdictName {
       // Offset 0 and no more to come is a whole packet (RFC 6946).
       fragment = bits === 1 ? 'first' : undefined;
       if ((bits & 0xfff8) !== 0) {
-        return { offset: offset + 8, protocol: view.getUint8(offset), id, fragment: 'later' };
+        const protocol = view.getUint8(offset);
+        const part = { offset: offset + 8, protocol, id, notFirst: true };
+        return isIpsec(6, protocol) ? part : { ...part, fragment: 'later' };
       }
       next = view.getUint8(offset);
       offset += 8;
@@ -132,5 +136,5 @@ function walkIpv6({ view }: Frame, start: number): Payload | VerdictName {
 
 /** Whether a packet goes where the client's IKE goes, as in IPVS. */
 export function isIpsec(family: Family, protocol: number): boolean {
-  return family === 4 && IPSEC.includes(protocol);
+  return protocol === ESP || (family === 4 && protocol === AH);
 }

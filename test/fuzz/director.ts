@@ -37,7 +37,7 @@ export class FuzzDirector implements Disposable {
     install: () => undefined,
   });
   #image: Image | undefined;
-  /** The image without the services that are gone in the second half of each batch. */
+  /** The image without the services that are gone in the second third of each batch. */
   #reduced: Image | undefined;
   #memory: { forgotten: Mapping[]; loads: Mapping; cases: Mapping; cursor: Mapping } | undefined;
 
@@ -107,18 +107,22 @@ export class FuzzDirector implements Disposable {
    */
   async compare(frames: readonly Uint8Array[], verdicts?: Map<string, number>): Promise<Disagreement | undefined> {
     let oracle = new Oracle(this.#image!);
-    const half = this.#reduced === undefined ? frames.length : frames.length >> 1;
-    const judged = this.run(frames.slice(0, half));
-    const expected = frames.slice(0, half).map((frame) => oracle.decide(frame));
-    if (this.#reduced !== undefined) {
-      await this.#publish(this.#reduced);
+    const images = this.#reduced === undefined ? [] : [this.#reduced, this.#image!];
+    const part = Math.ceil(frames.length / (images.length + 1));
+    const judged = this.run(frames.slice(0, part));
+    const expected = frames.slice(0, part).map((frame) => oracle.decide(frame));
+    for (const [i, image] of images.entries()) {
+      await this.#publish(image);
       oracle = new Oracle(this.#publisher.image!, oracle);
       // A publication may be followed by a sweep, at a time that the oracle does not know: so one always comes here.
       await this.#publisher.settle();
       await this.#publisher.sweep([]);
       oracle.sweep();
-      judged.push(...this.runMore(frames.slice(half)));
-      expected.push(...frames.slice(half).map((frame) => oracle.decide(frame)));
+      const more = frames.slice((i + 1) * part, (i + 2) * part);
+      judged.push(...this.runMore(more));
+      expected.push(...more.map((frame) => oracle.decide(frame)));
+    }
+    if (images.length > 0) {
       // The turns of sequences begin where they begin for the oracle.
       this.#forget();
       await this.#publish(this.#image!);

@@ -168,7 +168,7 @@ export class Packets {
       destination: random.oneIn(20) ? (ipv4 ? ip('10.7.0.200') : ip('fd07::200')) : service.address,
       protocol,
       sourcePort: random.oneIn(10) ? 500 : random.below(0x10000),
-      destinationPort: random.oneIn(6) || service.port === 0 ? random.pick([0, 22, 53, 80, 443]) : service.port,
+      destinationPort: random.oneIn(6) || service.port === 0 ? random.pick([0, 22, 53, 80, 443, 500]) : service.port,
       flags: random.oneIn(6) ? random.below(256) : random.pick(TCP_FLAGS),
       payload: random.oneIn(6) ? random.pick(QUIC_BEGINNINGS) : random.bytes(random.pick([0, 0, 0, 5, 60])),
     });
@@ -195,8 +195,9 @@ export class Packets {
     return random.oneIn(3) ? cut.slice(0, header + 6 + random.below(16)) : cut;
   }
 
-  #ipv6(frame: Uint8Array, fragment: boolean): Uint8Array {
+  #ipv6(plain: Uint8Array, fragment: boolean): Uint8Array {
     const random = this.#random;
+    const frame = random.oneIn(25) ? patched(plain, [ETHERNET.bytes + IPV6.nextHeader, 50]) : plain;
     const headers: { number: number; rest: readonly number[] }[] = random.oneIn(4)
       ? Array.from({ length: random.below(9) }, () => random.pick(EXTENSIONS))
       : [];

@@ -29,7 +29,7 @@ export interface Scene {
   readonly world: World;
   /** For each service in the order of the image, a pattern of the previous real servers of its slots. It repeats. */
   readonly previous?: readonly (readonly number[])[];
-  /** The names of services that are removed after half of the frames: their flows outlive them. */
+  /** The names of services that are removed after a third of the frames, and back after another: their flows outlive them. */
   readonly gone?: readonly string[];
 }
 

@@ -24,6 +24,7 @@ import {
   replyBeginning,
   tagged,
   withExtensions,
+  withLengthField,
   withOptions,
   withTtl,
 } from '../../src/packet/index.js';
@@ -211,6 +212,56 @@ test('first fragments are answered, later ones and ICMP errors never', async () 
       assertDropped(director, error, 'unanswered');
     }
   }
+});
+
+test('IPsec that is too long, or at the end of its TTL, is answered, so that its path MTU is found; later fragments are not', async () => {
+  const IKE = 500;
+  const policies: readonly Partial<Service>[] = [{ scheduler: 'rr' }, { track: 'moved' }, { scheduler: 'sh' }];
+  for (const policy of policies) {
+    const ike = FAMILIES.map((family) =>
+      service(VIPS[family], IKE, [SERVERS[family]], { protocol: 'udp', ttl: 'decrement', ...policy }),
+    );
+    using director = new PacketDirector();
+    const interfaces: Interface[] = [{ ...DIRECTOR, addresses: Object.values(ROUTERS) }];
+    await director.publishModel({ services: ike }, { ...worldOf(ike), interfaces });
+    for (const [family, protocol] of [
+      [4, 50],
+      [4, 51],
+      [6, 50],
+    ] as const) {
+      const datagram = (bytes: number): Uint8Array =>
+        frame(family, 'udp', IKE, { sourcePort: IKE, payload: new Uint8Array(bytes) });
+      const ipsec = (bytes: number): Uint8Array => patched(datagram(bytes), [14 + (family === 4 ? 9 : 6), protocol]);
+      const part = (whole: Uint8Array, offset: number): Uint8Array =>
+        family === 4
+          ? patched(ipv4Fragment(whole, offset, true, 5), [14 + 6, 0x60 | ((offset / 8) >> 8)])
+          : withExtensions(whole, [fragmentHeader(offset, true, 5)]);
+      assert.equal(director.send(datagram(10)).action, director.expect(datagram(10)).verdict === 'forwarded' && 'tx');
+      assertAnswered(director, ipsec(1500), family, 'too-long');
+      assertAnswered(director, withTtl(ipsec(100), 1), family, 'ttl');
+      assertAnswered(director, part(ipsec(1500), 0), family, 'too-long');
+      assertAnswered(director, withTtl(part(ipsec(100), 0), 1), family, 'ttl');
+      assertDropped(director, part(ipsec(1500), 1448), 'unanswered');
+      assertDropped(director, withTtl(part(ipsec(100), 1448), 1), 'unanswered');
+    }
+    assertDropped(
+      director,
+      patched(frame(4, 'udp', IKE, { payload: new Uint8Array(1500) }), [23, 50], [20, 0, 0]),
+      'not-fragmented',
+    );
+  }
+});
+
+test('a first fragment that ends before the flags of TCP is answered too', async () => {
+  using director = await directorWith();
+  const flow = { sourcePort: 7, payload: new Uint8Array(64) };
+  const beginning = ipv4Fragment(frame(4, 'tcp', HOPPING, flow), 0, true, 5).slice(0, 14 + 20 + 8);
+  for (const flags of [0x02, 0x10]) {
+    const whole = frame(4, 'tcp', HOPPING, { ...flow, flags });
+    assert.equal(director.send(whole).action, 'tx');
+    director.expect(whole);
+  }
+  assertAnswered(director, withTtl(withLengthField(beginning, 28), 1), 4, 'ttl');
 });
 
 test('what came from no single host is not answered', async () => {

@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Explainer, EXPLAIN_OBJECT } from '../../src/dataplane/index.js';
+import { EarlyFragments, Explainer, EXPLAIN_OBJECT } from '../../src/dataplane/index.js';
 import * as layout from '../../src/layout/index.js';
 import { RingBuffer } from '../../src/libbpf/index.js';
 import { ip, type IpAddress } from '../../src/model/index.js';
@@ -16,6 +17,10 @@ const SERVICES = [
   service(VIP, 53, [ip('192.168.1.31')], { protocol: 'udp' }),
   service(VIP6, 53, [ip('fd00::31')], { protocol: 'udp' }),
 ];
+const VIPS = [
+  ['IPv4', VIP],
+  ['IPv6', VIP6],
+] as const;
 const { frame: FRAME, timeNs: TIME, ifindex: IFINDEX } = layout.earlyFragment;
 
 function frameOf(destination: IpAddress, bytes = 64): Uint8Array {
@@ -38,6 +43,13 @@ function fragment(destination: IpAddress, offset: number, id: number, bytes?: nu
     : withExtensions(whole, [fragmentHeader(offset, true, id)]);
 }
 
+async function until(isSo: () => boolean): Promise<void> {
+  for (let i = 0; i < 1000 && !isSo(); i += 1) {
+    await sleep(10);
+  }
+  assert.ok(isSo());
+}
+
 /** Takes the records that are there. */
 function taken(director: PacketDirector): Uint8Array[] {
   using ring = new RingBuffer(director.publisher.set!.early, () => undefined);
@@ -48,10 +60,7 @@ function taken(director: PacketDirector): Uint8Array[] {
   return all;
 }
 
-for (const [name, vip] of [
-  ['IPv4', VIP],
-  ['IPv6', VIP6],
-] as const) {
+for (const [name, vip] of VIPS) {
   test(`${name}: a fragment before its first one is handed over whole, others are not`, async () => {
     using director = await PacketDirector.with(SERVICES);
     const before = process.hrtime.bigint();
@@ -109,6 +118,38 @@ test('with fragments off, and for what is no fragment of TCP or UDP, nothing is 
   assert.deepEqual(director.verdicts(), { fragment: 1 });
   assert.deepEqual(taken(director), []);
 });
+
+for (const [name, vip] of VIPS) {
+  test(`${name}: a daemon that ends leaves early fragments to the next one, which sends them after their first`, async () => {
+    using director = await PacketDirector.with(SERVICES);
+    const { set } = director.publisher;
+    const packets = (): number =>
+      director.publisher
+        .counters()
+        .services.flatMap(({ destinations }) => destinations)
+        .reduce((sum, each) => sum + each.packets, 0);
+    const options = { image: () => director.publisher.image, onEvent: () => undefined };
+    const first = new EarlyFragments(options);
+    first.follow(set!);
+    const parts = [2960, 1480].map((offset) => fragment(vip, offset, 7));
+    parts.forEach((each) => director.send(each));
+    await until(() => first.waiting === 2);
+    first.close();
+    assert.deepEqual(
+      taken(director).map((record) => Buffer.from(record.subarray(FRAME.offset)).toString('hex')),
+      parts.toReversed().map((each) => Buffer.from(each).toString('hex')),
+    );
+
+    parts.forEach((each) => director.send(each));
+    assert.equal(director.send(fragment(vip, 0, 7)).action, 'tx');
+    using next = new EarlyFragments(options);
+    // As long as a start takes.
+    await sleep(1500);
+    next.follow(set!);
+    await until(() => packets() === 3);
+    assert.equal(next.waiting, 0);
+  });
+}
 
 test('what waits in the ring buffer goes on into other maps', async () => {
   using director = await PacketDirector.with(SERVICES);

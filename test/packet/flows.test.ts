@@ -15,10 +15,11 @@ import {
   SCHEDULERS,
   type Service,
 } from '../../src/model/index.js';
+import { ETHERNET, icmpError, IPV4, IPV6, patched, replyBeginning } from '../../src/packet/index.js';
 import { Caller, type Client, frameOf, serverOf } from '../support/clients.js';
 import { PacketDirector } from '../support/director.js';
 import { recordedFlows } from '../support/ipvs-golden.js';
-import { service, worldOf } from '../support/models.js';
+import { CLIENT_MAC, DIRECTOR, service, worldOf } from '../support/models.js';
 
 const VIP = ip('10.99.0.10');
 const VIP6 = ip('fd99::10');
@@ -237,6 +238,38 @@ test('a UDP flow keeps its place only after its second datagram', async () => {
   assert.equal(stateOf(director, 1000), 'udp-new');
   caller.send(1000);
   assert.equal(stateOf(director, 1000), 'udp');
+});
+
+test("IPsec keeps the flow of the client's IKE alive for which it has no datagram; an error about it does not", async () => {
+  for (const [vip, server, client, protocols] of [
+    [VIP, ONE, ip('10.50.0.1'), [50, 51]],
+    [VIP6, ONE6, ip('fd50::1'), [50]],
+  ] as const) {
+    for (const policy of [
+      { scheduler: 'rr' },
+      { scheduler: 'wlc', persistence: { timeout: 300 } },
+      { scheduler: 'mh', track: 'all' },
+    ] as const) {
+      for (const protocol of protocols) {
+        const asked = service(vip, 500, [server], { ...policy, protocol: 'udp' });
+        using director = await PacketDirector.with([asked], {}, SMALL);
+        const ike = frameOf(asked, { port: 500 }, '', 500, new Uint8Array(40));
+        const ipv4 = vip === VIP;
+        const field = ipv4 ? IPV4.protocol : IPV6.nextHeader;
+        const ipsec = patched(ike, [ETHERNET.bytes + field, protocol]);
+        serverOf(director, ipsec);
+        assert.deepEqual(entriesOf(director), []);
+        assert.equal(serverOf(director, ike), server);
+        const quoted = replyBeginning(vip, 1, client, 2, protocol);
+        const [router, type] = ipv4 ? [ip('10.9.9.9'), 3] : [ip('fd09::9'), 1];
+        const frame = { destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC, router, vip, type, quoted };
+        assert.equal(serverOf(director, icmpError(frame)), server);
+        assert.equal(stateOf(director, 500), 'udp-new');
+        assert.equal(serverOf(director, ipsec), server);
+        assert.equal(stateOf(director, 500), 'udp');
+      }
+    }
+  }
 });
 
 test('a TCP packet of an unknown connection opens no flow: the host answers it', async () => {

@@ -23,6 +23,7 @@ import {
   icmpAnswer,
   icmpError,
   IPV4,
+  IPV6,
   ipv4Fragment,
   patched,
   replyBeginning,
@@ -611,6 +612,39 @@ test("IPsec goes where the client's IKE goes and begins nothing; without IKE the
     assertPassed(director, ipsec(CLIENT, protocol), 'other-protocol');
     assertPassed(director, ipv4Fragment(ipsec(CLIENT, protocol), 1480, false, 9), 'other-protocol');
   }
+});
+
+test("IPv6's ESP goes where the client's IKE goes, also in fragments and quoted by an error", async () => {
+  using director = await directorFor({
+    services: [service(VIP6, 500, SERVERS6, { scheduler: 'rr', protocol: 'udp' })],
+  });
+  const owner = 'udp [fd00::100]:500';
+  for (const last of [51, 52, 53]) {
+    const source = ip(`fd00::${last}`);
+    const datagram = { source, destination: VIP6, protocol: 'udp', payload: new Uint8Array(40) } as const;
+    const esp = patched(frame(datagram), [ETHERNET.bytes + IPV6.nextHeader, 50]);
+    assertPassed(director, esp, 'no-flow', owner);
+    const went = assertSent(director, frame({ ...datagram, sourcePort: 500, destinationPort: 500 }));
+    for (const each of [
+      esp,
+      withExtensions(esp, [DESTINATION_OPTIONS]),
+      withExtensions(esp, [AH]),
+      withExtensions(esp, [fragmentHeader(1448, false, last)]),
+      withExtensions(esp, [fragmentHeader(0, true, last)]),
+    ]) {
+      assert.equal(assertSent(director, each), went);
+    }
+    const quoted = replyBeginning(VIP6, 1, source, 2, 50);
+    const router = ip('fd09::9');
+    const error = { destinationMac: DIRECTOR.mac, sourceMac: CLIENT_MAC, router, vip: VIP6, type: 2, quoted };
+    assert.equal(assertSent(director, icmpError(error)), went);
+  }
+  using none = await directorFor({ services: [service(VIP6, 80, SERVERS6)] });
+  assertPassed(
+    none,
+    patched(frame({ destination: VIP6, protocol: 'udp' }), [ETHERNET.bytes + IPV6.nextHeader, 50]),
+    'other-protocol',
+  );
 });
 
 test('in IPv6, AH is skipped as an extension header: what is behind it is scheduled and followed', async () => {

@@ -20,6 +20,12 @@ export interface EarlyOptions {
   readonly onEvent: (message: string, details: Record<string, unknown>) => void;
 }
 
+/**
+ * For how long what came while no daemon listened is of use: the time of a restart. The receiver waits longer for the
+ * rest of its packet (Linux: 30 seconds).
+ */
+const MISSED_MS = 5000;
+
 interface Waiting extends LaterFragment {
   readonly bucket: number;
 }
@@ -33,9 +39,16 @@ export class EarlyFragments implements Disposable {
   #timer: NodeJS.Timeout | undefined;
   #pause: NodeJS.Timeout | undefined;
   #complained = false;
+  /** When this began to listen first, by process.hrtime. */
+  #since: bigint | undefined;
 
   constructor(options: EarlyOptions) {
     this.#options = options;
+  }
+
+  /** How many fragments wait for their first one. */
+  get waiting(): number {
+    return this.#kept.waiting.length;
   }
 
   /** Takes the fragments of a set of maps from now on, in place of another's. */
@@ -48,6 +61,7 @@ export class EarlyFragments implements Disposable {
       return;
     }
     this.#set = set;
+    this.#since ??= process.hrtime.bigint();
     this.#listen();
     this.#look();
   }
@@ -79,9 +93,10 @@ export class EarlyFragments implements Disposable {
     const { timeNs, ifindex, frame } = layout.earlyFragment;
     const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
     const now = performance.now();
-    const age = Number(process.hrtime.bigint() - view.getBigUint64(timeNs.offset, true)) / 1e6;
+    const time = view.getBigUint64(timeNs.offset, true);
+    const age = Number(process.hrtime.bigint() - time) / 1e6;
     // Without a daemon the ring buffer keeps what came first, however old it is.
-    if (age > KEPT_MS) {
+    if (age > (time < this.#since! ? MISSED_MS : KEPT_MS)) {
       return;
     }
     const bytes = record.subarray(frame.offset);
@@ -159,8 +174,13 @@ export class EarlyFragments implements Disposable {
     this.#set = undefined;
   }
 
+  /** Leaves what waits to the next daemon: the program hands over again what has no first fragment yet. */
   close(): void {
+    const set = this.#set;
     this.#leave();
+    for (const fragment of set === undefined ? [] : this.#kept.waiting) {
+      this.#send(set!.program, fragment);
+    }
     this.#socket?.close();
     this.#socket = undefined;
   }

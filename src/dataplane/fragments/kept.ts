@@ -54,6 +54,10 @@ export function lookAfter(spentMs: number): number {
   return Math.max(FIRST_LOOK_MS, restAfter(spentMs));
 }
 
+function inOrder({ waiting }: KeptPacket<unknown>): KeptFragment[] {
+  return waiting.toSorted((a, b) => a.offset - b.offset);
+}
+
 /** Times are milliseconds of any clock that does not go back. */
 export class KeptFragments<Detail> {
   readonly #packets = new Map<string, KeptPacket<Detail>>();
@@ -109,6 +113,11 @@ export class KeptFragments<Detail> {
     }
   }
 
+  /** Those that wait, each packet's in the order of its bytes. */
+  get waiting(): KeptFragment[] {
+    return [...this.#packets.values()].flatMap(inOrder);
+  }
+
   /** Takes the fragments of packets whose first one has come, each packet's in the order of its bytes. */
   take(now: number, isFirstThere: (detail: Detail) => boolean): KeptFragment[] {
     const taken: KeptFragment[] = [];
@@ -118,7 +127,7 @@ export class KeptFragments<Detail> {
       }
       packet.nextLook = now + Math.max(FIRST_LOOK_MS, now - packet.since);
       if (isFirstThere(packet.detail)) {
-        const ready = packet.waiting.toSorted((a, b) => a.offset - b.offset);
+        const ready = inOrder(packet);
         packet.waiting = [];
         packet.sent.push(...ready);
         taken.push(...ready);

@@ -18,6 +18,7 @@ import {
   DEVICES_NAME,
   EARLY_NAME,
   FLOW_TABLES,
+  FRAGMENT_TABLES,
   MAP_KEYS,
   MAP_NAMES,
   type MapKey,
@@ -61,7 +62,8 @@ export class MapSet implements Disposable {
   /**
    * Loads the program with new, empty maps, in another thread: the verifier takes up to a second.
    *
-   * @param before has the flows to go on with; the new set uses its flow tables if they have the right size
+   * @param before has the flows to go on with; the new set uses its flow tables if they have the right size, and its
+   *   tables of first fragments
    * @throws BeelineError `PROGRAM_REFUSED` if the kernel refuses the program, `TABLE_FULL` if it takes no maps that large,
    *   `OUT_OF_MEMORY`, `NOT_BUILT` if there is no object
    */
@@ -76,7 +78,7 @@ export class MapSet implements Disposable {
       for (const [key, size] of Object.entries(sizes)) {
         object.map(MAP_NAMES[key as MapKey]).setValueSize(size);
       }
-      for (const key of kept) {
+      for (const key of [...kept, ...(before === undefined ? [] : FRAGMENT_TABLES)]) {
         object.map(MAP_NAMES[key]).reuse(before!.#maps[key]);
       }
       if (before !== undefined) {

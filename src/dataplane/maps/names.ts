@@ -40,6 +40,9 @@ export const PROGRAMS_NAME = 'programs';
 /** The maps whose entries outlive the program, as long as their number stays the same. */
 export const FLOW_TABLES = ['flows4', 'flows6'] as const;
 
+/** The maps of one size, whose entries outlive the program: first fragments of packets that are on their way. */
+export const FRAGMENT_TABLES = ['fragments4', 'fragments6'] as const;
+
 /** The maps that count, in one row for each CPU. */
 export const COUNTER_MAPS = ['destinationCounters', 'serviceVerdicts', 'flowCounters'] as const;
 
