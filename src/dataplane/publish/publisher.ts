@@ -176,7 +176,7 @@ export class Publisher implements Disposable {
     this.#grace = gracePeriod().then(() => this.#purge());
     // If the purge fails, the next publish() awaits the same promise and rejects.
     this.#grace.catch(() => undefined);
-    await this.#withFeatures(this.#set!, this.#image!.features);
+    await this.#dropSurplus();
     await this.#followTimeouts(image);
   }
 
@@ -335,6 +335,14 @@ export class Publisher implements Disposable {
     const surplus = control.features & ~image.features;
     this.#surplusSince = surplus === 0 ? undefined : (this.#surplusSince ?? now);
     return this.#isSurplusDue(now) ? image : { ...image, features: image.features | surplus };
+  }
+
+  async #dropSurplus(): Promise<void> {
+    const [set, image] = [this.#set!, this.#image!];
+    if (set.control.features !== image.features) {
+      await this.#withFeatures(set, image.features);
+      this.#surplusSince = undefined;
+    }
   }
 
   #isSurplusDue(now: number): boolean {
