@@ -226,7 +226,10 @@ function countingLoads(surplusMs: number): { readonly publisher: Publisher; read
 }
 
 const imageOf = (services: readonly Service[]): Image => compile({ services }, worldOf(services));
-const BOTH = [service(VIP, 80, [ip('192.168.1.31')]), service(ip('fd00::100'), 80, [ip('fd00::31')], { scheduler: 'rr' })];
+const BOTH = [
+  service(VIP, 80, [ip('192.168.1.31')]),
+  service(ip('fd00::100'), 80, [ip('fd00::31')], { scheduler: 'rr' }),
+];
 
 test('a script that takes all services out and puts them back waits for no other program', async () => {
   const { publisher, loads } = countingLoads(60_000);
