@@ -14,7 +14,7 @@ export const INTRODUCTION: readonly string[] = [
   'Shells complete commands, options and the names of services and real servers: see beeline-completion(1).',
 ];
 
-const { socketPath, historyPath, timeoutsPath, drainsPath, runningPath, pinDirectory } = instanceOf('INSTANCE');
+const { socketPath, historyPath, timeoutsPath, statePath, runningPath, pinDirectory } = instanceOf('INSTANCE');
 
 export const SECTIONS: readonly Section[] = [
   {
@@ -39,7 +39,7 @@ export const SECTIONS: readonly Section[] = [
         ],
         [historyPath, 'earlier configurations, for the flows that began under them'],
         [timeoutsPath, 'earlier timeouts, for the flows whose last packet came under them'],
-        [drainsPath, 'drains in progress, for the next daemon to continue'],
+        [statePath, 'changes by commands and drains, for the next daemon to go on with, also after a boot'],
         [runningPath, 'what packets follow, for commands while no daemon listens'],
         [pinDirectory, 'maps and links of the XDP program; they outlive the daemon'],
       ],

@@ -88,7 +88,7 @@ export interface Results {
   saved: Record<string, never>;
   flows: FlowsReport;
   flowSummary: FlowSummary;
-  drain: DrainReport;
+  drain: DrainStarted;
   drainState: DrainReport;
   stop: StopReport;
   edit: EditReport;
@@ -309,16 +309,25 @@ export interface FlowTableReport {
   readonly bytes: number;
 }
 
-/** The progress of a drain. */
-export interface DrainReport {
+/** The real server that is drained. */
+export interface DrainKey {
   readonly service: string;
   readonly realServer: IpAddress;
+}
+
+/** The progress of a drain. */
+export interface DrainReport extends DrainKey {
   readonly flows: number;
   /** There may be more flows, which were silent since the drain began ("track: moved"). */
   readonly uncertain: boolean;
   readonly removed: boolean;
   /** In milliseconds of the wall clock. */
   readonly deadline?: number | undefined;
+}
+
+export interface DrainStarted extends DrainReport {
+  /** What every change warns of at this moment, as text. */
+  readonly warnings: readonly string[];
 }
 
 export interface InterfaceReport {
@@ -359,6 +368,8 @@ export interface StatusReport {
   readonly changes?: number | undefined;
   /** ISO 8601. */
   readonly changedSince?: string | undefined;
+  /** The drains that run; undefined: none. */
+  readonly drains?: readonly DrainReport[] | undefined;
   /** The problems at this moment, as text. */
   readonly problems: readonly string[];
   /** What forwards packets wrongly, or may, by code. Those that are problems are among these too. */
@@ -451,6 +462,8 @@ export interface ReloadReport {
   readonly differences?: readonly Difference[];
   /** How many changes by commands were replaced. */
   readonly dropped?: number;
+  /** The real servers whose drains it ended. Undefined: an older daemon. */
+  readonly endedDrains?: readonly DrainKey[];
 }
 
 /** Identifies the content of a file: SHA-256 of its bytes, and of the model in it. */
@@ -462,6 +475,8 @@ export interface FileOrigin {
 /** The running model, from the file and from commands. */
 export interface RunningModel {
   readonly model: Model;
+  /** The drains that run, whose real servers have weight 0 in the model. Undefined: an older daemon. */
+  readonly drains?: readonly DrainReport[] | undefined;
   /** The daemon's own file. */
   readonly configPath: string;
   /** The content of that file when it was read. */
@@ -477,6 +492,8 @@ export interface RunningModel {
 /** The effects of a switch to another configuration. */
 export interface PlanReport {
   readonly differences: readonly Difference[];
+  /** The real servers whose drains would end. Undefined: an older daemon. */
+  readonly endedDrains?: readonly DrainKey[];
   /** Which part of all slots would lead to another real server, 0 to 1. */
   readonly moved: number;
   /** The services with slots that move or flows at risk. */

@@ -82,7 +82,7 @@ export class DataPlane implements Disposable {
   readonly #links: Links;
   readonly #explainer: ExplainerOnDemand;
   readonly #early: EarlyFragments;
-  /** The numbers of the pinned sets; the last one, if any, is in use. */
+  /** The numbers of the pinned sets; the last one, if any, is in use, and one before it has what that lacks. */
   #pinnedSets: number[];
   #endsWithNamespace: boolean;
 
@@ -110,6 +110,9 @@ export class DataPlane implements Disposable {
       },
     });
     const adopted = this.#adopt();
+    if (adopted?.outgrown !== undefined) {
+      this.#event('found maps that larger ones replaced, with flows that are not in those yet', {});
+    }
     this.#past = new PastTimeouts(options.timeouts, adopted !== undefined);
     this.#publisher = new Publisher({
       create: (geometry, features, before) => {
@@ -120,18 +123,22 @@ export class DataPlane implements Disposable {
         this.#event('loading the program for other features', { features: featureNames(features) });
         return MapSet.reload(objectPath, from, features);
       },
-      install: (set) => {
-        this.#install(set);
+      install: (set, keepsBefore) => {
+        this.#install(set, keepsBefore ? this.#pinnedSets.slice(-1) : []);
+      },
+      retire: () => {
+        this.#unpinAllBut(this.#pinnedSets.slice(-1));
       },
       past: this.#past,
       surplusMs: SURPLUS_MS,
-      ...(adopted && { adopted }),
+      ...(adopted && { adopted: adopted.set }),
+      ...(adopted?.outgrown && { outgrown: adopted.outgrown }),
     });
     this.#moves = new MoveTracker(options.histories, adopted !== undefined);
   }
 
-  /** Adopts the set whose program the links hold; without links, the newest. */
-  #adopt(): MapSet | undefined {
+  /** Adopts the set whose program the links hold; without links, the newest. With it the one that it outgrew. */
+  #adopt(): { readonly set: MapSet; readonly outgrown: MapSet | undefined } | undefined {
     const inUse = this.#links.programIds();
     for (const number of this.#pinnedSets.toReversed()) {
       const found = MapSet.open(setPath(this.#options.pinDirectory, number));
@@ -146,16 +153,42 @@ export class DataPlane implements Disposable {
       if (inUse.size > 0 && !inUse.has(old.program.info.id)) {
         continue;
       }
+      const outgrown = this.#openOutgrown(old, number);
       const set = MapSet.reloadNow(this.#options.objectPath, old, old.control.features);
-      this.#install(set);
+      this.#install(set, outgrown === undefined ? [] : [outgrown.number]);
       this.#event('adopted the pinned maps', { generation: Number(set.control.generation) });
-      return set;
+      return { set, outgrown: outgrown?.set };
     }
     return undefined;
   }
 
-  /** Pins a set, moves the links to its program, and removes the pins of all others. */
-  #install(set: MapSet): void {
+  /**
+   * Opens the set that another one replaced, if the process that did it ended before it could bring over everything: else
+   * its pins are gone. A set above it that packets never followed is not one.
+   */
+  #openOutgrown(by: MapSet, byNumber: number): { readonly set: MapSet; readonly number: number } | undefined {
+    let found: { readonly set: MapSet; readonly number: number } | undefined;
+    for (const number of this.#pinnedSets.filter((each) => each < byNumber).toReversed()) {
+      const set = MapSet.open(setPath(this.#options.pinDirectory, number));
+      if (typeof set === 'string') {
+        continue;
+      }
+      if (set.hasMapsOf(by)) {
+        // The same maps under a program before: only what is older than all of these was replaced by them.
+        found?.set.close();
+        found = undefined;
+        set.close();
+      } else if (found === undefined) {
+        found = { set, number };
+      } else {
+        set.close();
+      }
+    }
+    return found;
+  }
+
+  /** Pins a set, moves the links to its program, and removes the pins of all others. @param kept the numbers of sets that stay */
+  #install(set: MapSet, kept: readonly number[]): void {
     const { pinDirectory } = this.#options;
     this.#links.dropDead();
     const number = (this.#pinnedSets.at(-1) ?? 0) + 1;
@@ -167,12 +200,18 @@ export class DataPlane implements Disposable {
       MapSet.unpin(setPath(pinDirectory, number));
       throw error;
     }
-    for (const stale of this.#pinnedSets) {
-      MapSet.unpin(setPath(pinDirectory, stale));
-    }
-    this.#pinnedSets = [number];
+    this.#pinnedSets = [...this.#pinnedSets, number];
+    this.#unpinAllBut([...kept, number]);
     this.#explainer.close();
     this.#early.follow(set);
+  }
+
+  /** The newest first: if this process ends amid it, the oldest of those with the same maps tells which others are older. */
+  #unpinAllBut(kept: readonly number[]): void {
+    for (const stale of this.#pinnedSets.filter((each) => !kept.includes(each)).toReversed()) {
+      MapSet.unpin(setPath(this.#options.pinDirectory, stale));
+    }
+    this.#pinnedSets = [...kept];
   }
 
   /** Prepares for so many more destinations: the next maps, if others are needed, have room for them. */
@@ -382,7 +421,7 @@ export class DataPlane implements Disposable {
    */
   mendPins(): string[] {
     const { pinDirectory } = this.#options;
-    const [number] = this.#pinnedSets;
+    const number = this.#pinnedSets.at(-1);
     const { set } = this.#publisher;
     if (set === undefined || number === undefined) {
       return [];

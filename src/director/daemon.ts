@@ -12,6 +12,7 @@ import { Announcer } from './announcer.js';
 import { ConfigurationCommands } from './changes/configuration-commands.js';
 import { DrainCommands } from './changes/drain-commands.js';
 import { EditCommands } from './changes/edit-commands.js';
+import { adoptEarlier } from './changes/earlier-drains.js';
 import { UnsavedChanges } from './changes/unsaved-changes.js';
 import { Director } from './director.js';
 import { handlersOf } from './handlers.js';
@@ -21,7 +22,6 @@ import type { Logger } from './log.js';
 import { type ServiceManager, serviceManager } from './notify.js';
 import { requireFree } from './occupied.js';
 import { Offloads } from './offloads.js';
-import { Drains } from './overlays/drains.js';
 import { Overlays } from './overlays/index.js';
 import { preflight } from './preflight.js';
 import { logState, logStatistics } from './reports/state.js';
@@ -56,7 +56,6 @@ interface Parts {
   readonly dataPlane: DataPlane;
   readonly stores: Stores;
   readonly unsaved: UnsavedChanges;
-  readonly drains: Drains;
   readonly director: Director;
 }
 
@@ -91,12 +90,11 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     director.touch();
   });
   const unsaved = new UnsavedChanges({ store: stores.snapshot, droppedPath: instance.droppedPath, log });
-  const drains = new Drains(stores.drains);
   const director = new Director({
     network,
     resolver,
     dataPlane,
-    overlays: new Overlays([drains]),
+    overlays: new Overlays([]),
     log,
     replace: options.replace,
     watch: new Watch({
@@ -108,7 +106,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     onRound: () => {
       onRound();
     },
-    keep: (model, changes) => unsaved.record(model, changes),
+    keep: (desired, changes) => unsaved.record(desired, changes),
   });
   // No round may come before the first, but that needs to know who answered.
   onNetworkChange = (change, address) => {
@@ -116,7 +114,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       resolver.notice(address);
     }
   };
-  const parts = { network, resolver, dataPlane, stores, unsaved, drains, director };
+  const parts = { network, resolver, dataPlane, stores, unsaved, director };
   await start(parts, file);
   onNetworkChange = followNetwork(director, resolver);
   // For events that came during the start.
@@ -151,11 +149,12 @@ function openDataPlane({ instance, log }: DaemonOptions, { histories, timeouts }
 
 /** Runs the first round. If it fails, nothing is attached that was not attached before. */
 async function start(parts: Parts, file: ConfigFile): Promise<void> {
-  const { director, dataPlane, unsaved } = parts;
+  const { director, dataPlane, stores, unsaved } = parts;
   const forwardedBefore = dataPlane.attachedTo.length > 0;
-  const model = unsaved.begin(file);
+  const begun = unsaved.begin(file);
+  const desired = adoptEarlier(begun, stores.earlierDrains.load() ?? []);
   try {
-    await director.start(model);
+    await director.start(desired);
   } catch (error) {
     await director.stop();
     if (!forwardedBefore) {
@@ -163,7 +162,8 @@ async function start(parts: Parts, file: ConfigFile): Promise<void> {
     }
     throw error;
   }
-  await unsaved.confirm(model);
+  await unsaved.confirm(desired, desired.model === begun.model ? 0 : 1);
+  await stores.earlierDrains.clear();
 }
 
 async function removeDataPath({ dataPlane, resolver }: Pick<Parts, 'dataPlane' | 'resolver'>): Promise<void> {
@@ -178,21 +178,22 @@ async function serve(
   followRounds: (listener: () => void) => void,
 ): Promise<void> {
   const { instance, configPath, version, log, logProblem } = options;
-  const { director, dataPlane, drains, stores, unsaved } = parts;
+  const { director, dataPlane, stores, unsaved } = parts;
   const stopRequest = new AbortController();
   const configurations = new ConfigurationCommands({ director, dataPlane, unsaved, configPath, log });
+  const warnings = (): readonly string[] => stores.problems;
   using edits = new EditCommands({
     director,
     dataPlane,
     store: stores.baselines,
     log,
-    warnings: () => stores.problems,
+    warnings,
   });
   using running = new RunningFile({ instance, director, dataPlane, configPath, log });
   await running.follow();
   const handlers = handlersOf({
     ...{ version, configPath, director, dataPlane, stores, unsaved, configurations, edits, logProblem },
-    drains: new DrainCommands({ director, drains, dataPlane, log }),
+    drains: new DrainCommands({ director, dataPlane, log, warnings }),
     stop: stopHandler(parts, edits, running, stopRequest),
   });
   const server = await listen(instance, handlers, log);

@@ -9,7 +9,9 @@ import { BeelineError, keepUnchanged, type Model, type Warning, type World } fro
 import { bootTimeMs } from '../native/index.js';
 import type { Network, Resolver } from '../net/index.js';
 import { Attachments } from './attachments.js';
-import { type ModelChange, type Prepare, UpdateQueue } from './changes/update-queue.js';
+import { DrainFinisher } from './changes/drain-finisher.js';
+import type { Desired } from './changes/drains.js';
+import { type DesiredChange, type Keep, type Prepare, UpdateQueue } from './changes/update-queue.js';
 import { Lasting } from './lasting.js';
 import type { Logger } from './log.js';
 import type { Models, Overlays } from './overlays/index.js';
@@ -24,7 +26,7 @@ const RETRY_MS = 5_000;
 /** How often a round runs although no event came: the kernel sends none for some changes. */
 const RECHECK_MS = 3_000;
 
-const NO_MODEL: Model = { interfaces: [], mode: 'native', services: [] };
+const NOTHING: Desired = { model: { interfaces: [], mode: 'native', services: [] }, drains: [] };
 
 export interface DirectorOptions {
   readonly network: Network;
@@ -40,8 +42,7 @@ export interface DirectorOptions {
   readonly upkeep?: Pick<Upkeep, 'mend' | 'problems'>;
   /** Called after each round, also a failed one: what is may have changed. */
   readonly onRound?: () => void;
-  /** Keeps the changed model. A change is not acknowledged before that. */
-  readonly keep: (model: Model, changes: number) => Promise<void>;
+  readonly keep: Keep;
 }
 
 /** Callbacks around a switch to another model. */
@@ -49,11 +50,11 @@ export interface ChangeOptions {
   /** Called before anything is done; an exception refuses the change. */
   readonly check?: () => void;
   /** Called when packets follow the new model, before any other change. */
-  readonly done?: (before: Models) => Promise<void>;
+  readonly done?: (before: Desired) => Promise<void>;
 }
 
 /**
- * One director. Every change takes the same way: another desired model, overlay or surroundings, then a round.
+ * One director. Every change takes the same way: something else is asked for or around, then a round.
  * Rounds never overlap.
  */
 export class Director {
@@ -64,8 +65,11 @@ export class Director {
   readonly #sweeper: Sweeper;
   readonly #updates: UpdateQueue;
   readonly #recheck: NodeJS.Timeout;
-  #desired = NO_MODEL;
-  #models: Models = { desired: NO_MODEL, effective: NO_MODEL, lasting: NO_MODEL };
+  /** What is asked for: restored as a whole if it cannot be published. */
+  #desired = NOTHING;
+  #models: Models = { desired: NOTHING.model, effective: NOTHING.model };
+  /** What was asked for last that could be published. */
+  #committed = NOTHING;
   #rounds: Promise<unknown> = Promise.resolve();
   /** The round that is queued; a recheck is for nothing but to look whether something changed. */
   #queued: { isRecheck: boolean } | undefined;
@@ -76,7 +80,7 @@ export class Director {
   readonly #failure: Lasting;
 
   constructor(options: DirectorOptions) {
-    const { network, resolver, dataPlane, overlays, log, keep } = options;
+    const { network, resolver, dataPlane, log, keep } = options;
     this.#options = options;
     this.#surroundings = new Surroundings(network, resolver);
     this.#attachments = new Attachments(options);
@@ -85,8 +89,12 @@ export class Director {
     const onChange = (): void => {
       this.touch();
     };
-    this.#sweeper = new Sweeper({ dataPlane, overlays, log, onChange });
-    this.#updates = new UpdateQueue({ overlays, commit: (prepare) => this.#commit(prepare), keep });
+    const finisher = new DrainFinisher({ director: this, dataPlane, log });
+    const onSwept = (now: number): void => {
+      void finisher.finish(now);
+    };
+    this.#sweeper = new Sweeper({ dataPlane, log, onChange, onSwept });
+    this.#updates = new UpdateQueue({ commit: (prepare) => this.#commit(prepare), keep });
     this.#recheck = setInterval(() => {
       this.#touch(true);
     }, RECHECK_MS);
@@ -97,11 +105,16 @@ export class Director {
     return this.#models;
   }
 
+  /** What the file and commands ask for: what is kept, shown as configuration, and written by `beeline save`. */
+  get desired(): Desired {
+    return this.#committed;
+  }
+
   /** The problems at this moment, as text. */
   get problems(): readonly string[] {
     const { problem } = this.#failure;
     return [
-      ...this.#surroundings.missing(this.#desired),
+      ...this.#surroundings.missing(this.#desired.model),
       ...(problem === undefined ? [] : [problem]),
       ...(this.#options.upkeep?.problems ?? []),
     ];
@@ -114,11 +127,11 @@ export class Director {
 
   /** Returns what forwards packets wrongly, or may, at this moment. */
   async warnings(): Promise<Warning[]> {
-    return (await this.#options.watch?.warnings(this.#attachments.inUse, this.#desired)) ?? [];
+    return (await this.#options.watch?.warnings(this.#attachments.inUse, this.#desired.model)) ?? [];
   }
 
   interfaces(): InterfaceReport[] {
-    return this.#attachments.report(this.#desired.interfaces);
+    return this.#attachments.report(this.#desired.model.interfaces);
   }
 
   /** Returns the image of another model, if all its new real servers answer. */
@@ -136,59 +149,54 @@ export class Director {
    *
    * @throws BeelineError `VLAN_TAGS_HIDDEN`, and what publishing and attaching throw
    */
-  start(model: Model): Promise<void> {
+  start(desired: Desired): Promise<void> {
+    const { model } = desired;
     return this.#enqueue(async () => {
       this.#options.watch?.requireTags(model.interfaces, model.mode);
-      this.#desired = model;
-      this.#options.overlays.keepOnly(model);
+      this.#desired = desired;
+      this.#committed = desired;
       const world = await this.#surroundings.survey(model);
       // The verifier takes about as long as real servers may take to answer.
-      const { dataPlane, overlays } = this.#options;
-      dataPlane.prepare(compile(overlays.modelsOf(model).effective, world));
+      this.#options.dataPlane.prepare(compile(this.#options.overlays.modelsOf(model).effective, world));
       await this.#surroundings.settle();
       await this.#round();
     });
   }
 
   /**
-   * Switches to another model, ends all overlays, and returns the model before. If it fails, the old one goes on.
+   * Switches to another model, ends all drains, and returns what was asked for before. If it fails, that goes on.
    *
    * @throws BeelineError what is wrong with the model; `CONTROL_CLOSED` after `stop`
    */
-  async change(next: Model, { check, done }: ChangeOptions = {}): Promise<Model> {
+  async change(next: Model, { check, done }: ChangeOptions = {}): Promise<Desired> {
     this.#requireRunning();
     return this.#enqueue(async () => {
-      const { overlays, log } = this.#options;
-      const [before, modelsBefore] = [this.#desired, this.#models];
+      const before = this.#desired;
+      const { interfaces } = before.model;
       // An interface that was there before may be missing for now: it is used when it is back.
-      this.#surroundings.requireInterfaces(next, before.interfaces);
-      const newcomers = next.interfaces.filter((name) => !before.interfaces.includes(name));
+      this.#surroundings.requireInterfaces(next, interfaces);
+      const newcomers = next.interfaces.filter((name) => !interfaces.includes(name));
       this.#options.watch?.requireTags(newcomers, next.mode);
       check?.();
-      let ended: readonly string[] = [];
       await this.#commit(async () => {
-        ended = overlays.clear();
         // New real servers answer first, or their flows would go to others, or to none, for a moment.
         const { known } = this.#surroundings;
         await this.#surroundings.survey(next);
         await this.#surroundings.settle((address) => !known.has(address));
-        return next;
+        return { model: next, drains: [] };
       });
-      if (ended.length > 0) {
-        log.warn({ ended }, 'ended, because a configuration was loaded, which says what holds');
-      }
-      await done?.(modelsBefore);
+      await done?.(before);
       return before;
     });
   }
 
   /**
-   * Changes the model and returns the result as soon as packets follow it. A new real server that does not answer ARP
+   * Changes what is asked for and returns the model as soon as packets follow it. A new real server that does not answer ARP
    * yet follows later. All changes that wait at that time are published and kept together.
    *
    * @throws BeelineError what the change throws, and what publishing throws; `CONTROL_CLOSED` after `stop`
    */
-  async update(change: ModelChange): Promise<Model> {
+  async update(change: DesiredChange): Promise<Model> {
     const [outcome] = await this.updateAll([change], false);
     if (outcome!.status === 'rejected') {
       throw outcome!.reason;
@@ -202,7 +210,7 @@ export class Director {
    * @param atomic packets see none before they see all; if the tables have no room for all, all are refused
    * @throws BeelineError `CONTROL_CLOSED` after `stop`
    */
-  async updateAll(changes: readonly ModelChange[], atomic: boolean): Promise<PromiseSettledResult<Model>[]> {
+  async updateAll(changes: readonly DesiredChange[], atomic: boolean): Promise<PromiseSettledResult<Model>[]> {
     this.#requireRunning();
     const waiting: Parameters<UpdateQueue['add']>[0][number][] = [];
     const outcomes = changes.map(
@@ -215,18 +223,6 @@ export class Director {
       void this.#enqueue(() => this.#updates.run());
     }
     return Promise.allSettled(outcomes);
-  }
-
-  /**
-   * Changes the state of an overlay, then runs a round.
-   *
-   * @param change receives the desired model; an exception refuses the change
-   */
-  adjust(change: (desired: Model) => void): Promise<void> {
-    return this.#enqueue(async () => {
-      change(this.#desired);
-      await this.#round();
-    });
   }
 
   /** Does something between two changes, when none is under way. */
@@ -263,7 +259,6 @@ export class Director {
     clearTimeout(this.#retry);
     await this.#rounds;
     await this.#sweeper.stop();
-    await this.#options.overlays.keep();
   }
 
   #requireRunning(): void {
@@ -278,20 +273,19 @@ export class Director {
     return result;
   }
 
-  /** Runs a round with another model and returns that. If it fails, model and overlays are as before. */
-  async #commit(prepare: Prepare): Promise<Model> {
+  /** Runs a round with what is asked for next, and returns that. If it fails, everything is as before. */
+  async #commit(prepare: Prepare): Promise<Desired> {
     const before = this.#desired;
-    const restore = this.#options.overlays.checkpoint();
     try {
       const next = await prepare(before);
       if (next !== undefined) {
-        this.#desired = keepUnchanged(before, next);
+        this.#desired = { model: keepUnchanged(before.model, next.model), drains: next.drains };
         await this.#round();
+        this.#committed = this.#desired;
       }
       return this.#desired;
     } catch (error) {
       this.#desired = before;
-      restore();
       this.touch();
       throw error;
     }
@@ -324,8 +318,8 @@ export class Director {
 
   async #follow(isRecheck: boolean): Promise<void> {
     const { overlays } = this.#options;
-    const world = await this.#surroundings.survey(this.#desired);
-    const models = overlays.modelsOf(this.#desired);
+    const world = await this.#surroundings.survey(this.#desired.model);
+    const models = overlays.modelsOf(this.#desired.model);
     const surveyed = this.#surroundings.fingerprint(world);
     if (!(isRecheck && surveyed === this.#surveyed && this.#isPublished(models))) {
       this.#surveyed = undefined;
@@ -334,7 +328,7 @@ export class Director {
     }
     this.#attachments.follow(world.interfaces, models.effective.mode);
     this.#failure.succeed();
-    const warnings = await this.#options.watch?.settle(this.#attachments.inUse, this.#desired);
+    const warnings = await this.#options.watch?.settle(this.#attachments.inUse, this.#desired.model);
     this.#transitions.logWarnings(warnings ?? []);
   }
 
@@ -351,9 +345,7 @@ export class Director {
   }
 
   async #bringUpToDate(models: Models, world: World): Promise<void> {
-    const { dataPlane, network, overlays } = this.#options;
-    // Before packets follow, so that the next daemon knows why they do.
-    await overlays.keep();
+    const { dataPlane, network } = this.#options;
     const image = await dataPlane.withPast(compile(models.effective, world));
     const { interfaces } = models.effective;
     const presence = new Map(interfaces.map((name) => [name, network.link(name) !== undefined]));

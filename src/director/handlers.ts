@@ -9,6 +9,7 @@ import type { DrainCommands } from './changes/drain-commands.js';
 import type { EditCommands } from './changes/edit-commands.js';
 import type { UnsavedChanges } from './changes/unsaved-changes.js';
 import type { Director } from './director.js';
+import { reportDrains } from './reports/drains.js';
 import { explainFrames } from './reports/explain.js';
 import { reportFlows, summarizeFlows } from './reports/flows.js';
 import { reportServices, reportStats, reportTotals } from './reports/services.js';
@@ -55,6 +56,7 @@ async function statusOf(
   times: Pick<StatusReport, 'startedAt' | 'uptimeMs'>,
 ): Promise<StatusReport> {
   const { version, configPath, director, dataPlane, stores, unsaved } = options;
+  const drains = reportDrains(director.desired.drains, dataPlane);
   const warnings = await director.warnings();
   const interfaces = director.interfaces();
   const logProblem = options.logProblem();
@@ -70,6 +72,7 @@ async function statusOf(
     removed: removedServices(dataPlane),
     changes: unsaved.count,
     changedSince: unsaved.since,
+    drains: drains.length === 0 ? undefined : drains,
     problems: [
       ...director.problems,
       ...interfaces.flatMap(problemOf),

@@ -3,15 +3,16 @@
 import { type Histories, historiesFormat, type KeptTimeouts, timeoutsFormat } from '../dataplane/index.js';
 import type { Instance } from '../model/index.js';
 import { type Format, Store } from '../store/index.js';
+import { type EarlierDrain, earlierDrainsFormat } from './changes/earlier-drains.js';
 import { type Snapshot, snapshotFormat } from './changes/unsaved-changes.js';
 import { moment } from './clock.js';
 import type { Logger } from './log.js';
-import { type Drain, drainsFormat } from './overlays/drains.js';
 import { type Baselines, baselinesFormat } from './reports/statistics.js';
 
 export class Stores implements Disposable {
   readonly snapshot: Store<Snapshot>;
-  readonly drains: Store<readonly Drain[]>;
+  /** Read once, after an upgrade. */
+  readonly earlierDrains: Store<readonly EarlierDrain[]>;
   readonly baselines: Store<Baselines>;
   readonly histories: Store<Histories>;
   readonly timeouts: Store<KeptTimeouts>;
@@ -27,7 +28,7 @@ export class Stores implements Disposable {
         },
       });
     this.snapshot = open(instance.statePath, snapshotFormat);
-    this.drains = open(instance.drainsPath, drainsFormat);
+    this.earlierDrains = open(instance.drainsPath, earlierDrainsFormat);
     this.baselines = open(instance.baselinesPath, baselinesFormat);
     this.histories = open(instance.historyPath, historiesFormat);
     this.timeouts = open(instance.timeoutsPath, timeoutsFormat);
@@ -50,6 +51,6 @@ export class Stores implements Disposable {
   }
 
   get #all(): readonly Pick<Store<unknown>, 'problem' | 'damage' | typeof Symbol.dispose>[] {
-    return [this.snapshot, this.drains, this.baselines, this.histories, this.timeouts];
+    return [this.snapshot, this.earlierDrains, this.baselines, this.histories, this.timeouts];
   }
 }

@@ -5,8 +5,6 @@ import { bootTimeMs } from '../native/index.js';
 import { Fill } from './fill.js';
 import { Lasting } from './lasting.js';
 import type { Logger } from './log.js';
-import type { Overlays } from './overlays/index.js';
-import { flowsLeft } from './reports/flows-left.js';
 
 /** Flows that are over are forgotten at most so much later. */
 const SWEEP_MS = 2_000;
@@ -19,10 +17,11 @@ const SWEEP_SHARE = 0.05;
 
 export interface SweeperOptions {
   readonly dataPlane: DataPlane;
-  readonly overlays: Overlays;
   readonly log: Logger;
   /** Called when a round should follow. */
   readonly onChange: () => void;
+  /** Called after each sweep, when all flows are counted. @param now milliseconds since the machine started */
+  readonly onSwept: (now: number) => void;
 }
 
 export class Sweeper {
@@ -71,7 +70,7 @@ export class Sweeper {
   }
 
   async #sweep(): Promise<void> {
-    const { dataPlane, overlays, log, onChange } = this.#options;
+    const { dataPlane, onChange, onSwept } = this.#options;
     const began = performance.now();
     try {
       const result = await dataPlane.sweep();
@@ -82,11 +81,8 @@ export class Sweeper {
       this.#flows = result.flows;
       this.#fill.update(result.flows.tables, dataPlane.flowTotals());
       const now = bootTimeMs();
-      const changed = overlays.advance((service, address) => flowsLeft(dataPlane, service, address), now);
-      changed.forEach((each) => {
-        log.info(each);
-      });
-      if (changed.length > 0 || result.changesMoves || result.endsRests || now >= dataPlane.movesUntil) {
+      onSwept(now);
+      if (result.changesMoves || result.endsRests || now >= dataPlane.movesUntil) {
         onChange();
       }
     } catch (error) {

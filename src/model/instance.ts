@@ -10,13 +10,13 @@ export interface Instance {
   readonly historyPath: string;
   /** Timeouts that services had before. */
   readonly timeoutsPath: string;
-  /** Drains. */
+  /** Drains, where earlier daemons kept them. */
   readonly drainsPath: string;
   /** Baselines of statistics. */
   readonly baselinesPath: string;
   /** What packets follow; its time of change is when the daemon was last there. */
   readonly runningPath: string;
-  /** Unsaved changes, which survive a boot. */
+  /** Unsaved changes and drains, which survive a boot. */
   readonly statePath: string;
   /** The last unsaved changes that a configuration file replaced, as a configuration. */
   readonly droppedPath: string;

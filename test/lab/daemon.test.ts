@@ -181,23 +181,23 @@ test('a second daemon does not start beside the first', async (context) => {
 
 test('a damaged state file is kept aside and told of until it is removed', async (context) => {
   const lab = await build(context, 'damaged');
-  const { drainsPath } = instanceOf(lab.name);
+  const { statePath } = instanceOf(lab.name);
   await lab.startDirector();
   await lab.beeline(['drain', '--no-wait', `${VIP4}:80`, hostNamed('real2').ipv4]);
   await lab.beeline(['stop']);
-  const damaged = readFileSync(drainsPath, 'latin1').replace('false', 'fals3');
-  writeFileSync(drainsPath, damaged, 'latin1');
-  rmSync(`${drainsPath}.previous`, { force: true });
+  const damaged = readFileSync(statePath, 'latin1').replace('"weight":0', '"weight":9');
+  writeFileSync(statePath, damaged, 'latin1');
+  rmSync(`${statePath}.previous`, { force: true });
   await lab.startDirector();
   await lab.beeline(['drain', '--no-wait', `${VIP4}:80`, hostNamed('real1').ipv4]);
-  assert.equal(readFileSync(`${drainsPath}.damaged`, 'latin1'), damaged);
+  assert.equal(readFileSync(`${statePath}.damaged`, 'latin1'), damaged);
   assert.match(
     logOf(lab),
-    /test-damaged\.drains cannot be used: .*; it is kept as .*\.damaged; the drains in it are lost/,
+    /test-damaged\.state cannot be used: .*; it is kept as .*\.damaged; the changes made by commands in it are lost/,
   );
-  const told = `a file of drains could not be used and is kept as ${drainsPath}.damaged: remove it when it is not needed`;
+  const told = `a file of changes made by commands could not be used and is kept as ${statePath}.damaged: remove it when it is not needed`;
   assert.deepEqual((await lab.status()).problems, [told]);
-  rmSync(`${drainsPath}.damaged`);
+  rmSync(`${statePath}.damaged`);
   assert.deepEqual((await lab.status()).problems, []);
 });
 

@@ -16,8 +16,8 @@ export function applyCommand(): Command {
   const apply = withInstance(new Command('apply'))
     .summary('switch to another configuration')
     .description(
-      'Replace the running configuration by that of a file. Changes made by commands are replaced too. The daemon keeps ' +
-        'its own file unchanged: "beeline save" writes to it, "beeline reload" returns to it. The applied configuration ' +
+      'Replace the running configuration by that of a file. Changes made by commands are replaced too, and drains end. The ' +
+        'daemon keeps its own file unchanged: "beeline save" writes to it, "beeline reload" returns to it. The applied configuration ' +
         'survives a restart, unless the file of the daemon has changed since.',
     )
     .addArgument(completes(new Argument('<file>', 'configuration file'), 'file'))

@@ -2,6 +2,7 @@
 
 import { Command } from 'commander';
 
+import type { DrainReport } from '../../control/index.js';
 import type { Difference } from '../../model/index.js';
 import { exitsWith, withExamples } from '../../usage/index.js';
 import { fileArgument, jsonOption } from '../arguments.js';
@@ -11,6 +12,7 @@ import { withInstance } from '../instance.js';
 import { printResult } from '../terminal/print.js';
 import type { Paint } from '../terminal/colour.js';
 import { formatDifferences, summarize } from '../terminal/differences.js';
+import { formatRunning } from '../terminal/drains.js';
 import { formatMoment, formatQuantity } from '../terminal/format.js';
 
 export interface DiffResult {
@@ -24,6 +26,8 @@ export interface DiffResult {
   readonly fileChanged: boolean;
   /** The copy of a configuration that commands made and the file replaced, since the daemon started. */
   readonly dropped?: string;
+  /** The drains that run. */
+  readonly drains?: readonly DrainReport[];
 }
 
 export function diffCommand(): Command {
@@ -31,7 +35,8 @@ export function diffCommand(): Command {
     .summary('compare the running configuration with the file')
     .description(
       'Compare the running configuration with the configuration file. "+" marks what is only running, "-" what is only in ' +
-        'the file, and "~" what differs, first as in the file and then as running. Changes nothing.',
+        'the file, and "~" what differs, first as in the file and then as running. A real server that is being drained has ' +
+        'weight 0, and one that was drained is removed; the drains that run are named too. Changes nothing.',
     )
     .addArgument(fileArgument())
     .addOption(jsonOption())
@@ -49,9 +54,10 @@ export function diffCommand(): Command {
         changes: running.changes,
         ...(running.since === undefined ? {} : { changedSince: running.since }),
         ...(running.dropped === undefined ? {} : { dropped: running.dropped }),
+        ...(running.drains === undefined || running.drains.length === 0 ? {} : { drains: running.drains }),
         fileChanged: own.text !== running.origin.text && own.meaning !== running.origin.meaning,
       };
-      printResult(result, options, (paint) => formatDiff(result, paint));
+      printResult(result, options, (paint) => formatDiff(result, Date.now(), paint));
       process.exitCode = result.differences.length === 0 ? ExitStatus.ok : ExitStatus.changes;
     });
   return withExamples(
@@ -61,8 +67,10 @@ export function diffCommand(): Command {
   );
 }
 
+/** @param now milliseconds since 1970 */
 export function formatDiff(
-  { file, differences, changes, changedSince, fileChanged, dropped }: DiffResult,
+  { file, differences, changes, changedSince, fileChanged, dropped, drains = [] }: DiffResult,
+  now: number,
   paint?: Paint,
 ): string {
   const summary = [
@@ -73,5 +81,6 @@ export function formatDiff(
     ...(fileChanged ? ['the file was changed since the daemon read it'] : []),
     ...(dropped === undefined ? [] : [`the file replaced changes by commands; they are kept in ${dropped}`]),
   ];
-  return `${differences.length === 0 ? '' : formatDifferences(differences, paint)}${summary.join('\n  ')}\n`;
+  const running = drains.map((each) => `  ${formatRunning(each, now)}\n`).join('');
+  return `${differences.length === 0 ? '' : formatDifferences(differences, paint)}${running}${summary.join('\n  ')}\n`;
 }

@@ -17,8 +17,8 @@ export function planCommand(): Command {
     .summary('show what a configuration would change')
     .description(
       'Show what a configuration would change: services and real servers that are added, removed or changed, the share ' +
-        'of slots that would move to another real server, and the flows that would lose theirs. New real servers are ' +
-        'assumed to answer. Changes nothing.',
+        'of slots that would move to another real server, the flows that would lose theirs, and the drains that would end. ' +
+        'New real servers are assumed to answer. Changes nothing.',
     )
     .addArgument(fileArgument())
     .addOption(maxMovedOption())
@@ -34,7 +34,7 @@ export function planCommand(): Command {
         const { requireAtMost } = await import('../../control/index.js');
         requireAtMost(options.maxMoved, report);
       }
-      process.exitCode = report.differences.length === 0 ? ExitStatus.ok : ExitStatus.changes;
+      process.exitCode = changesNothing(report) ? ExitStatus.ok : ExitStatus.changes;
     });
   return withExamples(
     exitsWith(plan, ExitStatus.changes, ExitStatus.refused),
@@ -44,8 +44,12 @@ export function planCommand(): Command {
 }
 
 export function formatPlanned(report: PlanReport, paint?: Paint): string {
-  const { differences } = report;
-  return differences.length === 0
+  return changesNothing(report)
     ? 'no changes\n'
-    : `${formatPlan(report, paint)}${summarize(differences)}; ${summarizePlan(report)}\n`;
+    : `${formatPlan(report, paint)}${summarize(report.differences)}; ${summarizePlan(report)}\n`;
+}
+
+/** The end of a drain is a change, although the weight may stay 0. */
+function changesNothing({ differences, endedDrains = [] }: PlanReport): boolean {
+  return differences.length === 0 && endedDrains.length === 0;
 }

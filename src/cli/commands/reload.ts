@@ -10,7 +10,7 @@ import { ExitStatus } from '../exit-status.js';
 import { withInstance } from '../instance.js';
 import { printResult } from '../terminal/print.js';
 import type { Paint } from '../terminal/colour.js';
-import { formatDifferences, summarize } from '../terminal/differences.js';
+import { formatChanges, summarize } from '../terminal/differences.js';
 import { formatQuantity } from '../terminal/format.js';
 
 export function reloadCommand(): Command {
@@ -18,8 +18,9 @@ export function reloadCommand(): Command {
     .summary('read the configuration file again')
     .description(
       'Make the daemon read its configuration file again. Every packet follows either the old configuration or the new ' +
-        'one. If the file has a problem, the old configuration stays. Changes made by commands are replaced: "beeline ' +
-        'diff" shows them beforehand, "beeline save" keeps them.',
+        'one. If the file has a problem, the old configuration stays. Changes made by commands are replaced, and drains end: ' +
+        'real servers that were drained are again as the file has them. "beeline plan" shows what would change, "beeline ' +
+        'diff" what commands changed, and "beeline save" keeps it.',
     )
     .addOption(maxMovedOption())
     .addOption(jsonOption())
@@ -36,12 +37,13 @@ export function reloadCommand(): Command {
 
 /** @param done the word for what was done, if there were changes */
 export function formatReload(report: ReloadReport, done = 'reloaded', paint?: Paint): string {
-  const { services, realServers, differences = [], dropped = 0 } = report;
-  const lines = report.differences === undefined ? namesOf(report) : formatDifferences(differences, paint);
+  const { services, realServers, differences = [], dropped = 0, endedDrains = [] } = report;
+  const lines = report.differences === undefined ? namesOf(report) : formatChanges({ differences, endedDrains }, paint);
   const now = `${formatQuantity(services, 'service')}, ${formatQuantity(realServers, 'real server')}`;
   const what = differences.length === 0 ? '' : `, ${summarize(differences)}`;
   const replaced = dropped === 0 ? '' : `; ${formatQuantity(dropped, 'change')} by commands replaced`;
-  return lines === '' ? `no changes: ${now}${replaced}\n` : `${lines}${done}${what}: now ${now}${replaced}\n`;
+  const ended = endedDrains.length === 0 ? '' : `; ${formatQuantity(endedDrains.length, 'drain')} ended`;
+  return `${lines === '' ? 'no changes: ' : `${lines}${done}${what}: now `}${now}${replaced}${ended}\n`;
 }
 
 /** The services and settings that changed: daemons of earlier versions send no more. */

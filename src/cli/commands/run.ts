@@ -23,7 +23,8 @@ export function runCommand(version: string): Command {
     .description(
       'Run the director in the foreground. Packets are still forwarded after it ends by SIGTERM or by a crash; "beeline ' +
         'stop --detach" ends forwarding too. SIGHUP reloads the configuration, SIGUSR1 writes a report of the state to the ' +
-        'log, and SIGUSR2 the statistics. An interface that is missing is waited for.',
+        'log, and SIGUSR2 the statistics. An interface that is missing is waited for. Changes by commands, and drains, go on ' +
+        'after a restart as long as the file means the same; a file that was changed replaces them, and the log says so.',
     )
     .addArgument(configArgument())
     .addOption(instanceOption())

@@ -18,7 +18,7 @@ import { dirname, join, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 
 import type { ConfigFile } from '../../config/index.js';
-import type { RunningModel } from '../../control/index.js';
+import type { DrainReport, RunningModel } from '../../control/index.js';
 import { BeelineError, type Difference, diffModels } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
 import { fileArgument, jsonOption } from '../arguments.js';
@@ -27,11 +27,14 @@ import { withInstance } from '../instance.js';
 import { printResult } from '../terminal/print.js';
 import type { Paint } from '../terminal/colour.js';
 import { formatDifferences, summarize } from '../terminal/differences.js';
+import { formatRunning } from '../terminal/drains.js';
 
 export interface SaveResult {
   readonly file: string;
   /** From the old file to the new one. */
   readonly differences: readonly Difference[];
+  /** The drains that run, whose real servers have weight 0 in the file. */
+  readonly drains?: readonly DrainReport[];
 }
 
 interface Options {
@@ -44,7 +47,8 @@ export function saveCommand(): Command {
     .summary('write the running configuration to the file')
     .description(
       'Write the running configuration to the configuration file, or to another file. Unchanged parts of the file keep ' +
-        'their text and comments. The file is replaced as a whole, or not at all.',
+        'their text and comments. The file is replaced as a whole, or not at all. A real server that is being drained is ' +
+        'written with weight 0; its drain goes on, and its removal at the end is another change to save.',
     )
     .addArgument(fileArgument())
     .addOption(new Option('--force', 'overwrite a file that has problems, or that changed since the daemon read it'))
@@ -52,7 +56,7 @@ export function saveCommand(): Command {
     .action(async (file: string | undefined, options: Options, command: Command) => {
       const running = await ask(command, 'model', {});
       const result = await saveTo(file ?? running.configPath, running, options, command);
-      printResult(result, options, (paint) => formatSaved(result, paint));
+      printResult(result, options, (paint) => formatSaved(result, Date.now(), paint));
     });
   return withExamples(
     save,
@@ -85,6 +89,7 @@ async function saveTo(file: string, running: RunningModel, options: Options, com
   return {
     file: path,
     differences: diffModels(before?.model ?? { ...model, services: [], markServices: [], markRules: [] }, model),
+    ...(running.drains === undefined || running.drains.length === 0 ? {} : { drains: running.drains }),
   };
 }
 
@@ -169,8 +174,11 @@ function unwritable(path: string, error: NodeJS.ErrnoException): BeelineError {
   });
 }
 
-function formatSaved({ file, differences }: SaveResult, paint?: Paint): string {
-  return differences.length === 0
-    ? `${file}: no changes\n`
-    : `${formatDifferences(differences, paint)}${file}: saved, ${summarize(differences)}\n`;
+/** @param now milliseconds since 1970 */
+export function formatSaved({ file, differences, drains = [] }: SaveResult, now: number, paint?: Paint): string {
+  const running = drains.map(
+    (each) => `  ${formatRunning(each, now)}: the file has it with weight 0 until its removal is saved\n`,
+  );
+  const lines = differences.length === 0 ? '' : formatDifferences(differences, paint);
+  return `${lines}${running.join('')}${file}: ${differences.length === 0 ? '' : 'saved, '}${summarize(differences)}\n`;
 }

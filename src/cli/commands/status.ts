@@ -10,6 +10,7 @@ import { askOrRead } from '../daemon.js';
 import { withInstance } from '../instance.js';
 import { printResult } from '../terminal/print.js';
 import { type Paint, plain, type Style } from '../terminal/colour.js';
+import { formatDrain } from '../terminal/drains.js';
 import {
   formatAbsence,
   formatBytes,
@@ -26,7 +27,8 @@ export function statusCommand(): Command {
   const status = withInstance(new Command('status'))
     .summary("show the director's status")
     .description(
-      'Show the daemon, its configuration, its interfaces, the packets that it forwarded and did not, and problems. While no ' +
+      'Show the daemon, its configuration and the changes that commands made to it, the drains that run, its interfaces, the ' +
+        'packets that it forwarded and did not, and problems. While no ' +
         'daemon runs, show since when, whether packets are forwarded all the same, and what the pinned maps counted.',
     )
     .addOption(jsonOption())
@@ -45,12 +47,13 @@ export function statusCommand(): Command {
 
 /** @param now milliseconds since 1970 */
 export function formatStatus(status: StatusReport, now: number, paint: Paint = plain): string {
-  const { version, pid, startedAt, configPath, removed = [], problems, warnings = [] } = status;
+  const { version, pid, startedAt, configPath, removed = [], drains = [], problems, warnings = [] } = status;
   const { uptimeMs = now - Date.parse(startedAt) } = status;
   return formatLines(
     [
       ['beeline', `${version}, pid ${pid}, up ${formatDuration(uptimeMs)}`],
       ['configuration', `${configPath}${formatChanges(status)}`],
+      ...drains.map((each): Line => ['draining', formatDrain(each, now)]),
       ...dataPathLines(status, paint),
       ...removed.map(({ service, flows }): Line => [
         'removed',

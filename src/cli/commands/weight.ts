@@ -25,7 +25,8 @@ export function weightCommand(): Command {
     .summary('change the weight of a real server')
     .description(
       'Change the weight of a real server: its part of the new flows, beside the weights of the others. With weight 0 it ' +
-        'keeps its flows and takes no new ones. The change survives a restart; "beeline save" writes it to the file.',
+        'keeps its flows and takes no new ones; "beeline drain" removes it afterwards, and a drain that runs is ended by this ' +
+        'command. The change survives a restart; "beeline save" writes it to the file.',
     )
     .usage('[options] <service> <server> <weight>')
     .addArgument(serviceArgument())

@@ -1,8 +1,9 @@
 /** Text for `beeline diff` and `plan`: differences between configurations, and the slots and flows that they move. Pure. */
 
-import type { PlanReport, ServicePlan } from '../../control/index.js';
+import type { DrainKey, PlanReport, ReloadReport, ServicePlan } from '../../control/index.js';
 import type { Difference, Plain } from '../../model/index.js';
 import { type Paint, plain, type Style } from './colour.js';
+import { formatEnded } from './drains.js';
 import { formatCount, formatQuantity } from './format.js';
 
 const SIGNS = { added: '+', removed: '-', changed: '~' } as const;
@@ -19,9 +20,24 @@ export function formatDifferences(differences: readonly Difference[], paint: Pai
   return formatLines(differences.map(lineOf), paint);
 }
 
+/** Prints a line for each difference, and for each drain that ended. */
+export function formatChanges(
+  { differences = [], endedDrains = [] }: Pick<ReloadReport, 'differences' | 'endedDrains'>,
+  paint: Paint = plain,
+): string {
+  return formatLines([...differences.map(lineOf), ...endedDrains.map(endedLine)], paint);
+}
+
 /** Prints a plan without its summary. */
-export function formatPlan({ differences, services }: PlanReport, paint: Paint = plain): string {
-  return formatLines([...differences.map(lineOf), ...services.flatMap(planLines)], paint);
+export function formatPlan({ differences, endedDrains = [], services }: PlanReport, paint: Paint = plain): string {
+  return formatLines(
+    [...differences.map(lineOf), ...endedDrains.map(endedLine), ...services.flatMap(planLines)],
+    paint,
+  );
+}
+
+function endedLine(drain: DrainKey): Line {
+  return { subject: drain.service, text: formatEnded(drain) };
 }
 
 /** "1 service changed, 1 real server added"; "no changes" */
@@ -40,10 +56,11 @@ export function summarize(differences: readonly Difference[]): string {
 }
 
 /** "33.4 % of slots move (1 service); 0 flows at risk" */
-export function summarizePlan({ moved, services, flowsAtRisk }: PlanReport): string {
+export function summarizePlan({ moved, services, flowsAtRisk, endedDrains = [] }: PlanReport): string {
   const moving = services.filter((service) => service.moved > 0).length;
   const where = moving === 0 ? '' : ` (${formatQuantity(moving, 'service')})`;
-  return `${formatPercent(moved)} of slots move${where}; ${formatQuantity(flowsAtRisk, 'flow')} at risk`;
+  const ended = endedDrains.length === 0 ? '' : `; ${formatQuantity(endedDrains.length, 'drain')} ended`;
+  return `${formatPercent(moved)} of slots move${where}; ${formatQuantity(flowsAtRisk, 'flow')} at risk${ended}`;
 }
 
 function formatLines(lines: readonly Line[], paint: Paint): string {

@@ -204,6 +204,11 @@ export class MapSet implements Disposable {
     rmdirSync(directory);
   }
 
+  /** Whether this is another set with the same maps, as `reload` makes one. */
+  hasMapsOf(other: MapSet): boolean {
+    return this.#maps.control.info.id === other.#maps.control.info.id;
+  }
+
   /** Returns how many of a flow table's entries flows can have at present: the first ones. */
   flowEntries(family: Family): number {
     const { present, former } = this.control.flowExtents(family);

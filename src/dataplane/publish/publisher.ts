@@ -52,10 +52,18 @@ export interface PublisherOptions {
   readonly create: (geometry: Geometry, features: number, before?: MapSet) => Promise<MapSet>;
   /** Loads the program again, for other features, with the same maps. */
   readonly reload: (from: MapSet, features: number) => Promise<MapSet>;
-  /** Switches packets to a set that is filled. Called for each new set, before the one that it replaces is closed. */
-  readonly install: (set: MapSet) => void;
+  /**
+   * Switches packets to a set that is filled. Called for each new set, before the one that it replaces is closed.
+   *
+   * @param keepsBefore the maps before hold what the new ones do not have yet: they must outlive this process until `retire`
+   */
+  readonly install: (set: MapSet, keepsBefore: boolean) => void;
+  /** Lets go of the maps before: the new ones have all that they held. */
+  readonly retire?: () => void;
   /** Maps that packets follow already. */
   readonly adopted?: MapSet;
+  /** The maps before those, if the process that replaced them ended before it had brought everything over. */
+  readonly outgrown?: MapSet;
   /** How long the number of a destination rests at least after it was removed. Default: as long as in IPVS. */
   readonly destinationRestMs?: number;
   /** How long the program keeps features that no image needs any more. Default: not at all. */
@@ -78,6 +86,13 @@ interface Prepared {
   readonly set: Promise<MapSet>;
 }
 
+/** Maps that larger ones replaced. */
+interface Outgrown {
+  readonly set: MapSet;
+  /** The numbers that mean the same in both. */
+  readonly kept: NumberSet;
+}
+
 /** Calls of `publish` must not overlap. */
 export class Publisher implements Disposable {
   readonly #options: PublisherOptions;
@@ -89,6 +104,8 @@ export class Publisher implements Disposable {
   #retired: NumberSet = NO_NUMBERS;
   /** Loads were copied from other maps while packets still changed them there: a sweep must count them again. */
   #needsRecount = false;
+  /** The maps before, until everything is brought over that packets left in them to the end. */
+  #outgrown: Outgrown | undefined;
   #resting: Resting;
   #contents = new Contents();
   #grace: Promise<unknown> = Promise.resolve();
@@ -107,10 +124,11 @@ export class Publisher implements Disposable {
     this.#options = options;
     this.#past = options.past ?? new PastTimeouts();
     this.#set = options.adopted;
-    const { adopted, destinationRestMs } = options;
+    const { adopted, outgrown, destinationRestMs } = options;
     // A process that ended while it replaced these maps may have left them held.
     adopted?.control.holdFlows(false);
     this.#numbering = adopted === undefined ? new Map() : readNumbering(adopted.memory);
+    this.#outgrown = outgrown && { set: outgrown, kept: keptNumbers(readNumbering(outgrown.memory), this.#numbering) };
     this.#resting = new Resting(adopted === undefined ? new Map() : readGhosts(adopted.memory), destinationRestMs);
   }
 
@@ -158,6 +176,8 @@ export class Publisher implements Disposable {
     const grace = this.#grace;
     this.#grace = Promise.resolve();
     await grace;
+    // Of a process before this one, or of a publication whose end failed: before any number is freed or given away.
+    await this.#bringRest();
     // If the purge failed, it runs again here: until it succeeds, retired numbers must not be given away.
     await this.#purge();
     const now = performance.now();
@@ -173,6 +193,7 @@ export class Publisher implements Disposable {
       await this.#replaceSet(image, numbering, need, removed);
       this.#take(publication);
     }
+    await this.#bringRest();
     this.#grace = gracePeriod().then(() => this.#purge());
     // If the purge fails, the next publish() awaits the same promise and rejects.
     this.#grace.catch(() => undefined);
@@ -235,6 +256,8 @@ export class Publisher implements Disposable {
   close(): void {
     this.#set?.close();
     this.#set = undefined;
+    this.#outgrown?.set.close();
+    this.#outgrown = undefined;
   }
 
   [Symbol.dispose](): void {
@@ -295,7 +318,7 @@ export class Publisher implements Disposable {
       return set;
     }
     const next = await this.#options.reload(set, features);
-    this.#options.install(next);
+    this.#options.install(next, false);
     this.#set = next;
     set.close();
     return next;
@@ -406,7 +429,8 @@ export class Publisher implements Disposable {
         carryIdentities(old, set, removed);
         await copyFlows(old, set);
       }
-      this.#options.install(set);
+      // Packets began flows in the old maps since these were copied. If this process ends now, the next one copies them.
+      this.#options.install(set, old !== undefined);
     } catch (error) {
       set.close();
       throw error;
@@ -416,14 +440,23 @@ export class Publisher implements Disposable {
     // Some of the copied flows may belong to retired numbers, which are free only after a sweep.
     this.#retired = removed;
     this.#needsRecount = true;
-    if (old !== undefined) {
-      // The last packets counted in the old maps after these were read.
-      await gracePeriod();
-      carryAllCounters(old, set, kept);
-      // They began flows there too. A sweep corrects the loads.
-      await copyFlows(old, set);
-      old.close();
+    this.#outgrown = old && { set: old, kept };
+  }
+
+  /** Brings over what packets left in outgrown maps after those were read, to the last packet. If it fails, the next call tries again. */
+  async #bringRest(): Promise<void> {
+    const [outgrown, set] = [this.#outgrown, this.#set];
+    if (outgrown === undefined || set === undefined) {
+      return;
     }
+    await gracePeriod();
+    carryAllCounters(outgrown.set, set, outgrown.kept);
+    await copyFlows(outgrown.set, set);
+    // The loads count flows that were there before.
+    this.#needsRecount = true;
+    this.#outgrown = undefined;
+    this.#options.retire?.();
+    outgrown.set.close();
   }
 }
 

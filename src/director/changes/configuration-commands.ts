@@ -13,7 +13,9 @@ import type { DataPlane } from '../../dataplane/index.js';
 import { diffModels, type Difference, keepUnchanged, type Model } from '../../model/index.js';
 import type { Director } from '../director.js';
 import type { Logger } from '../log.js';
+import { drainKeys, reportDrains } from '../reports/drains.js';
 import { reportReload } from '../reports/services.js';
+import type { Desired } from './drains.js';
 import { planChange } from './plan.js';
 import type { UnsavedChanges } from './unsaved-changes.js';
 
@@ -47,7 +49,7 @@ export class ConfigurationCommands {
       model: () => this.#running(),
       saved: async ({ origin, revision }) => {
         const { director, unsaved, log } = this.#options;
-        await director.exclusively(() => unsaved.markSaved(origin, revision, director.models.desired));
+        await director.exclusively(() => unsaved.markSaved(origin, revision, director.desired));
         log.info({ changes: unsaved.count }, 'what is running was saved to the configuration file');
         return {};
       },
@@ -78,7 +80,7 @@ export class ConfigurationCommands {
     const report = await this.#replace(model, maxMoved, (before) =>
       own?.text === text
         ? unsaved.replace({ text, model }, before)
-        : unsaved.replaceByOther(this.#options.director.models.desired, own, before),
+        : unsaved.replaceByOther(this.#options.director.desired.model, own, before),
     );
     log.info({ file: fileName, ...forLog(report) }, 'applied');
     return report;
@@ -87,9 +89,9 @@ export class ConfigurationCommands {
   async #replace(
     next: Model,
     maxMoved: number | undefined,
-    keep: (before: Model) => Promise<number>,
+    keep: (before: Desired) => Promise<number>,
   ): Promise<ReloadReport> {
-    const { director, log } = this.#options;
+    const { director } = this.#options;
     let dropped = 0;
     let differences: readonly Difference[] = [];
     const before = await director.change(next, {
@@ -98,24 +100,23 @@ export class ConfigurationCommands {
           requireAtMost(maxMoved, this.#plan(next));
         }
       },
-      done: async ({ lasting }) => {
+      done: async (replaced) => {
         // The same as of "beeline plan".
-        differences = diffModels(lasting, next);
-        dropped = await keep(lasting);
+        differences = diffModels(replaced.model, next);
+        dropped = await keep(replaced);
       },
     });
-    if (dropped > 0) {
-      log.warn({ changes: dropped }, 'what commands had changed was replaced');
-    }
-    return { ...reportReload(before, director.models.desired), differences, dropped };
+    const endedDrains = drainKeys(before.drains);
+    return { ...reportReload(before.model, director.desired.model), differences, dropped, endedDrains };
   }
 
   #plan(model: Model): PlanReport {
     const { director, dataPlane } = this.#options;
-    const { desired, lasting } = director.models;
-    const next = keepUnchanged(desired, model);
+    const { model: before, drains } = director.desired;
+    const next = keepUnchanged(before, model);
     return planChange({
-      before: lasting,
+      before,
+      drains,
       next,
       image: { ...dataPlane.image, services: dataPlane.services },
       nextImage: director.imageOf(next),
@@ -124,10 +125,12 @@ export class ConfigurationCommands {
   }
 
   #running(): RunningModel {
-    const { director, unsaved, configPath } = this.#options;
+    const { director, dataPlane, unsaved, configPath } = this.#options;
+    const { model, drains } = director.desired;
     const { origin, count: changes, since, dropped, revision } = unsaved;
     return {
-      model: director.models.lasting,
+      model,
+      drains: reportDrains(drains, dataPlane),
       configPath,
       origin,
       changes,

@@ -1,19 +1,21 @@
 /** Commands that drain real servers. */
 
-import type { DrainReport, Handlers } from '../../control/index.js';
+import type { DrainReport, DrainStarted, Handlers } from '../../control/index.js';
 import type { DataPlane } from '../../dataplane/index.js';
 import { BeelineError } from '../../model/index.js';
+import { bootTimeMs } from '../../native/index.js';
 import type { Director } from '../director.js';
 import type { Logger } from '../log.js';
-import type { Drains } from '../overlays/drains.js';
-import type { RealServerKey } from '../overlays/overlay.js';
+import { reportDrain } from '../reports/drains.js';
 import { flowsLeft } from '../reports/flows-left.js';
+import { drainOf, realServerOf, type RealServerKey, startDrain } from './drains.js';
 
 export interface DrainCommandsOptions {
-  readonly director: Director;
-  readonly drains: Drains;
-  readonly dataPlane: DataPlane;
+  readonly director: Pick<Director, 'desired' | 'update'>;
+  readonly dataPlane: Pick<DataPlane, 'image' | 'flowCounts'>;
   readonly log: Logger;
+  /** Returns what every change should warn of at this moment. */
+  readonly warnings: () => readonly string[];
 }
 
 export class DrainCommands {
@@ -25,25 +27,37 @@ export class DrainCommands {
 
   get handlers(): Pick<Handlers, 'drain' | 'drainState'> {
     return {
-      drain: async ({ service, realServer: address, deadlineMs }) => {
-        const { director, drains, log } = this.#options;
-        await director.adjust((model) => {
-          drains.start(model, { service, address }, deadlineMs);
-          log.info({ service, realServer: address }, 'draining');
-        });
-        return this.#report({ service, address });
-      },
+      drain: ({ service, realServer: address, deadlineMs }) => this.#drain({ service, address }, deadlineMs),
       drainState: ({ service, realServer: address }) => this.#report({ service, address }),
     };
   }
 
-  /** @throws BeelineError `NOT_FOUND` */
-  #report({ service, address }: RealServerKey): DrainReport {
-    const { drains, dataPlane } = this.#options;
-    const report = drains.report({ service, address }, flowsLeft(dataPlane, service, address));
-    if (report === undefined) {
-      throw new BeelineError('NOT_FOUND', `${address} of ${service} is not being drained`);
+  async #drain(key: RealServerKey, deadlineMs: number | undefined): Promise<DrainStarted> {
+    const { director, log, warnings } = this.#options;
+    await director.update({ apply: (desired) => startDrain(desired, key, bootTimeMs(), deadlineMs) });
+    log.info({ service: key.service, realServer: key.address, deadlineMs }, 'draining');
+    return { ...this.#report(key), warnings: warnings() };
+  }
+
+  /** @throws BeelineError `NOT_FOUND` if something else than its removal ended the drain */
+  #report(key: RealServerKey): DrainReport {
+    const { director, dataPlane } = this.#options;
+    const { service, address } = key;
+    const { model, drains } = director.desired;
+    const drain = drainOf(drains, key);
+    if (drain !== undefined) {
+      return reportDrain(drain, dataPlane);
     }
-    return report;
+    const found = realServerOf(model, key);
+    if (found !== undefined) {
+      throw new BeelineError(
+        'NOT_FOUND',
+        `${address} of ${service} is not being drained: it has weight ${found.weight}`,
+        {
+          hint: 'An edit of the real server ends its drain, and so does a configuration that is loaded.',
+        },
+      );
+    }
+    return { service, realServer: address, removed: true, ...flowsLeft(dataPlane, service, address) };
   }
 }

@@ -13,7 +13,6 @@ import {
   allServices,
   type AnyService,
   BeelineError,
-  edit,
   type Edit,
   type AnyServiceKey,
   serviceName,
@@ -23,7 +22,7 @@ import {
 import type { Director } from '../director.js';
 import type { Logger } from '../log.js';
 import type { Store } from '../../store/index.js';
-import type { RealServerKey } from '../overlays/overlay.js';
+import { drainOf, editDesired, type Desired } from './drains.js';
 import { ESTIMATE_MS } from '../reports/rates.js';
 import { reportTable } from '../reports/table.js';
 import { type Baselines, StatisticsCollector } from '../reports/statistics.js';
@@ -127,12 +126,11 @@ export class EditCommands implements Disposable {
     const outcomes = await director.updateAll(
       changes.map((change) => ({
         apply: (before) => {
-          const after = edit(before, change);
-          editWarnings(after, change).forEach((each) => found.add(each));
+          const after = editDesired(before, change);
+          editWarnings(after.model, change).forEach((each) => found.add(each));
+          drainWarnings(before, change).forEach((each) => found.add(each));
           return after;
         },
-        realServer: realServerOf(change),
-        adds: change.kind === 'add-destination',
       })),
       atomic,
     );
@@ -165,7 +163,7 @@ export class EditCommands implements Disposable {
 
   async #zero(service: AnyServiceKey | undefined): Promise<Record<string, never>> {
     const name = service === undefined ? undefined : serviceName(service);
-    if (name !== undefined && !names(this.#options.director.models.desired).includes(name)) {
+    if (name !== undefined && !names(this.#options.director.desired.model).includes(name)) {
       throw new BeelineError('SERVICE_UNKNOWN', `there is no service ${name}`, {
         hint: '"beeline list" lists them.',
       });
@@ -210,17 +208,16 @@ function names(model: Model): string[] {
   return allServices(model).map((service: AnyService) => serviceName(service));
 }
 
-/** Returns the real server that an edit names. */
-function realServerOf(change: Edit): RealServerKey | undefined {
-  switch (change.kind) {
-    case 'add-destination':
-    case 'edit-destination':
-      return { service: serviceName(change.service), address: change.destination.address };
-    case 'delete-destination':
-      return { service: serviceName(change.service), address: change.address };
-    default:
-      return undefined;
+/** Warns that a real server stays which a drain would have removed. */
+function drainWarnings({ drains }: Desired, change: Edit): string[] {
+  if (drains.length === 0 || change.kind !== 'edit-destination') {
+    return [];
   }
+  const { address, weight } = change.destination;
+  const service = serviceName(change.service);
+  return drainOf(drains, { service, address }) === undefined
+    ? []
+    : [`${address} of ${service} is no longer drained: it has weight ${weight} and stays.`];
 }
 
 /** Returns what an edit names, for the log. */

@@ -4,9 +4,13 @@ import type { FlowsAtRisk, PlanReport, ServicePlan } from '../../control/index.j
 import type { FlowCounts } from '../../dataplane/index.js';
 import type { CompiledService, Image } from '../../image/index.js';
 import { diffModels, hashesPort, isHashing, type Model } from '../../model/index.js';
+import { drainKeys } from '../reports/drains.js';
+import type { Drain } from './drains.js';
 
 export interface PlanSources {
   readonly before: Model;
+  /** The drains that run: a configuration ends them. */
+  readonly drains: readonly Drain[];
   readonly next: Model;
   /** The image that packets follow now. */
   readonly image: Pick<Image, 'services'>;
@@ -15,7 +19,7 @@ export interface PlanSources {
   readonly flowCounts: ReadonlyMap<string, readonly FlowCounts[]>;
 }
 
-export function planChange({ before, next, image, nextImage, flowCounts }: PlanSources): PlanReport {
+export function planChange({ before, drains, next, image, nextImage, flowCounts }: PlanSources): PlanReport {
   const after = new Map(nextImage.services.map((compiled) => [compiled.name, compiled]));
   const services = image.services.map((compiled) => planService(compiled, after.get(compiled.name), flowCounts));
   const sum = (what: (service: ServicePlan) => number): number =>
@@ -24,6 +28,7 @@ export function planChange({ before, next, image, nextImage, flowCounts }: PlanS
   const moved = sum(({ slots: each, moved: share }) => each * share);
   return {
     differences: diffModels(before, next),
+    endedDrains: drainKeys(drains),
     moved: slots === 0 ? 0 : moved / slots,
     services: services.filter(({ moved: share, atRisk }) => share > 0 || atRisk.length > 0),
     flowsAtRisk: sum(({ atRisk }) => atRisk.reduce((total, { flows }) => total + flows, 0)),

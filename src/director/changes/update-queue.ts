@@ -1,20 +1,15 @@
-/** Edits that wait at the same time: made one after another, published together. */
+/** Changes that wait at the same time: made one after another, published together. */
 
 import type { Model } from '../../model/index.js';
-import type { Overlays } from '../overlays/index.js';
-import type { RealServerKey } from '../overlays/overlay.js';
+import type { Desired } from './drains.js';
 
-/** A change of the desired model. */
-export interface ModelChange {
-  /** Returns the next model, from the one that the change before left. An exception refuses this change alone. */
-  readonly apply: (model: Model) => Model;
-  /** The real server that the change names: what overlays do to it ends. */
-  readonly realServer?: RealServerKey | undefined;
-  /** Whether the change adds that real server, so that one which an overlay removed comes back. */
-  readonly adds?: boolean;
+/** A change of what is asked for. */
+export interface DesiredChange {
+  /** Returns what is asked for next, from what the change before left. An exception refuses this change alone. */
+  readonly apply: (desired: Desired) => Desired;
 }
 
-interface WaitingChange extends ModelChange {
+interface WaitingChange extends DesiredChange {
   readonly resolve: (model: Model) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -22,15 +17,16 @@ interface WaitingChange extends ModelChange {
 /** Changes that are published together or not at all. */
 type Group = readonly WaitingChange[];
 
-/** Returns the next model; undefined: there is nothing to publish. */
-export type Prepare = (before: Model) => Promise<Model | undefined> | Model | undefined;
+/** Returns what is asked for next; undefined: there is nothing to publish. */
+export type Prepare = (before: Desired) => Promise<Desired | undefined> | Desired | undefined;
+
+/** Keeps what is asked for, after so many changes of the model. A change is not acknowledged before that. */
+export type Keep = (desired: Desired, changes: number) => Promise<void>;
 
 export interface UpdateQueueOptions {
-  readonly overlays: Overlays;
-  /** Runs a round with the next model and returns it. If that fails, model and overlays are as before. */
-  readonly commit: (prepare: Prepare) => Promise<Model>;
-  /** Keeps the changed model. A change is not acknowledged before that. */
-  readonly keep: (model: Model, changes: number) => Promise<void>;
+  /** Runs a round with what is asked for next, and returns it. If that fails, everything is as before. */
+  readonly commit: (prepare: Prepare) => Promise<Desired>;
+  readonly keep: Keep;
 }
 
 export class UpdateQueue {
@@ -72,22 +68,25 @@ export class UpdateQueue {
   async #make(changes: Group, isLast: boolean): Promise<boolean> {
     let accepted: WaitingChange[] = [];
     let refused: { readonly change: WaitingChange; readonly error: unknown }[] = [];
-    const { commit, keep, overlays } = this.#options;
-    let committed: Model;
+    const { commit, keep } = this.#options;
+    let ofModel = 0;
+    let committed: Desired;
     try {
       committed = await commit((before) => {
-        [accepted, refused] = [[], []];
-        let model = before;
+        [accepted, refused, ofModel] = [[], [], 0];
+        let desired = before;
         for (const change of changes) {
           try {
-            model = this.#apply(model, change);
+            const next = change.apply(desired);
+            // The deadline of a drain, for example, is none of the file's business.
+            ofModel += next.model === desired.model ? 0 : 1;
+            desired = next;
             accepted.push(change);
           } catch (error) {
             refused.push({ change, error });
           }
         }
-        overlays.keepOnly(model);
-        return accepted.length === 0 ? undefined : model;
+        return accepted.length === 0 ? undefined : desired;
       });
     } catch (error) {
       if (isLast) {
@@ -98,23 +97,14 @@ export class UpdateQueue {
       return isLast;
     }
     if (accepted.length > 0) {
-      await keep(committed, accepted.length);
+      await keep(committed, ofModel);
     }
     accepted.forEach(({ resolve }) => {
-      resolve(committed);
+      resolve(committed.model);
     });
     refused.forEach(({ change, error }) => {
       change.reject(error);
     });
     return true;
-  }
-
-  #apply(model: Model, { apply, realServer, adds = false }: ModelChange): Model {
-    const { overlays } = this.#options;
-    const next = apply(adds ? overlays.withoutRemoved(model, realServer) : model);
-    if (realServer !== undefined) {
-      overlays.end(realServer);
-    }
-    return next;
   }
 }

@@ -2,7 +2,7 @@
 
 import type { DataPlane } from '../../dataplane/index.js';
 import type { IpAddress } from '../../model/index.js';
-import type { FlowsLeft } from '../overlays/overlay.js';
+import type { FlowsLeft } from '../changes/drains.js';
 
 export function flowsLeft(
   dataPlane: Pick<DataPlane, 'image' | 'flowCounts'>,

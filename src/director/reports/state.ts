@@ -4,11 +4,11 @@ import type { ServiceReport, StatsReport, StatusReport } from '../../control/ind
 import { serviceName } from '../../model/index.js';
 import type { Logger } from '../log.js';
 
-/** Logs the state: a line for the director, and one for each interface, service and problem. */
+/** Logs the state: a line for the director, and one for each interface, service, drain and problem. */
 export function logState(log: Logger, status: StatusReport, services: readonly ServiceReport[]): void {
   const all = always(log);
   const { version, pid, startedAt, configPath, programId, generation, changes } = status;
-  const { interfaces, problems, warnings = [], realServers, unresolved } = status;
+  const { interfaces, drains = [], problems, warnings = [], realServers, unresolved } = status;
   all.info(
     {
       version,
@@ -35,6 +35,9 @@ export function logState(log: Logger, status: StatusReport, services: readonly S
       { service: serviceName(service), scheduler, realServers: servers.length, ...counts },
       'state of a service',
     );
+  }
+  for (const drain of drains) {
+    all.info({ ...drain }, 'state of a drain');
   }
   for (const problem of problems) {
     all.info({ problem }, 'state: a problem');

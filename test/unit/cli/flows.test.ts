@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { duration } from '../../../src/cli/arguments.js';
-import { formatDrain } from '../../../src/cli/commands/drain.js';
+import { formatDrain } from '../../../src/cli/terminal/drains.js';
 import { formatFlows, formatSummary } from '../../../src/cli/commands/flows.js';
 import type { FlowReport } from '../../../src/control/index.js';
 import { ip, parseServiceName, serviceName } from '../../../src/model/index.js';
@@ -77,18 +77,18 @@ test('a drain says how many flows are left, whether some may be silent, and how 
     uncertain: false,
     removed: false,
   };
-  assert.equal(formatDrain(report, 0), '192.168.1.31 of tcp 192.168.1.100:80: 2 flows left\n');
+  assert.equal(formatDrain(report, 0), '192.168.1.31 of tcp 192.168.1.100:80: 2 flows left');
   assert.equal(
     formatDrain({ ...report, flows: 1, uncertain: true, deadline: 61_000 }, 1000),
-    '192.168.1.31 of tcp 192.168.1.100:80: 1 flow left, and those that have been silent since the drain began, removed in 1 min 0 s at the latest\n',
+    '192.168.1.31 of tcp 192.168.1.100:80: 1 flow left, and those that have been silent since the drain began, removed in 1 min 0 s at the latest',
   );
   assert.equal(
     formatDrain({ ...report, removed: true }, 0),
-    '192.168.1.31 was removed from tcp 192.168.1.100:80; 2 flows moved to other real servers\n',
+    '192.168.1.31 was removed from tcp 192.168.1.100:80; 2 flows moved to other real servers',
   );
   assert.equal(
     formatDrain({ ...report, flows: 0, removed: true }, 0),
-    '192.168.1.31 was removed from tcp 192.168.1.100:80\n',
+    '192.168.1.31 was removed from tcp 192.168.1.100:80',
   );
 });
 

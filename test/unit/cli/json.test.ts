@@ -74,7 +74,7 @@ test('docs/json.md shows every name in the status and in statistics', () => {
   } as const;
   const dataPath = { interfaces: true, programId: true, generation: true, verdicts: true } as const;
   const { flows: _flows, ...sums } = FIGURES;
-  const commands = { removed: true, changes: true, changedSince: true } as const;
+  const commands = { removed: true, changes: true, changedSince: true, drains: true } as const;
   shows(status, { ...daemon, ...dataPath, ...sums, ...commands, services: true, realServers: true, unresolved: true });
   const places = { interface: true, peer: true, service: true, realServer: true, vip: true } as const;
   const warning = Object.assign({}, ...status.warnings!) as Warning;
@@ -160,6 +160,7 @@ test('docs/json.md shows every name that a change prints', () => {
     settings: true,
     dropped: true,
     differences: true,
+    endedDrains: true,
   } as const;
   shows(example('reload') as ReloadReport, { services: true, realServers: true, ...changes });
   shows(example('apply') as ReloadReport, { services: true, realServers: true, ...changes });
@@ -181,11 +182,19 @@ test('docs/json.md shows every name in differences and in a plan', () => {
   const all = (differences: readonly Difference[]): Difference =>
     differences.reduce((whole, each) => ({ ...whole, ...each }));
   const diff = example('diff') as DiffResult;
-  shows(diff, { file: true, differences: true, changes: true, changedSince: true, fileChanged: true, dropped: true });
+  shows(diff, {
+    file: true,
+    differences: true,
+    changes: true,
+    changedSince: true,
+    fileChanged: true,
+    dropped: true,
+    drains: true,
+  });
   shows<Difference>(all(diff.differences), one);
-  shows(example('save') as SaveResult, { file: true, differences: true });
+  shows(example('save') as SaveResult, { file: true, differences: true, drains: true });
   const plan = example('plan') as PlanReport;
-  shows(plan, { differences: true, moved: true, services: true, flowsAtRisk: true });
+  shows(plan, { differences: true, endedDrains: true, moved: true, services: true, flowsAtRisk: true });
   shows<ServicePlan>(plan.services[0], {
     service: true,
     slots: true,

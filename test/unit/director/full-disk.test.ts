@@ -13,7 +13,7 @@ import { pino } from 'pino';
 import { type Histories, historiesFormat, MoveTracker } from '../../../src/dataplane/index.js';
 import { EditCommands, type EditCommandsOptions } from '../../../src/director/changes/edit-commands.js';
 import { type Snapshot, snapshotFormat, UnsavedChanges } from '../../../src/director/changes/unsaved-changes.js';
-import { type Drain, Drains, drainsFormat } from '../../../src/director/overlays/drains.js';
+import { type Desired, startDrain } from '../../../src/director/changes/drains.js';
 import { type Baselines, baselinesFormat } from '../../../src/director/reports/statistics.js';
 import { compile } from '../../../src/image/index.js';
 import { ip, type IpAddress, type Model } from '../../../src/model/index.js';
@@ -81,20 +81,6 @@ interface Keeper<Value> {
   readonly open: (store: Store<Value>) => { change: (step: number) => unknown; holds: (step: number) => boolean };
 }
 
-const drains: Keeper<readonly Drain[]> = {
-  format: drainsFormat,
-  open: (store) => {
-    const all = new Drains(store);
-    return {
-      change: (step) => {
-        all.start(modelOf(SERVERS), { service: NAME, address: SERVERS[step]! }, undefined);
-        return all.keep();
-      },
-      holds: (step) => all.apply(modelOf(SERVERS)).services[0]!.destinations[step]!.weight === 0,
-    };
-  },
-};
-
 const baselines: Keeper<Baselines> = {
   format: baselinesFormat,
   open: (store) => {
@@ -144,8 +130,24 @@ const unsaved: Keeper<Snapshot> = {
   open: (store) => {
     const changes = new UnsavedChanges({ store, droppedPath: '', log });
     return {
-      change: (step) => changes.record(modelOf(SERVERS.slice(0, step + 1)), 1),
+      change: (step) => changes.record({ model: modelOf(SERVERS.slice(0, step + 1)), drains: [] }, 1),
       holds: (step) => changes.count === step + 1,
+    };
+  },
+};
+
+/** Beside a model that the file has: only the drains are kept. */
+const drains: Keeper<Snapshot> = {
+  format: snapshotFormat,
+  open: (store) => {
+    const changes = new UnsavedChanges({ store, droppedPath: '', log });
+    let desired: Desired = { model: modelOf(SERVERS), drains: [] };
+    return {
+      change: (step) => {
+        desired = startDrain(desired, { service: NAME, address: SERVERS[step]! }, 0, undefined);
+        return changes.record(desired, 0);
+      },
+      holds: (step) => desired.drains.length === step + 1,
     };
   },
 };
@@ -209,7 +211,7 @@ for (const [condition, steps] of Object.entries(CONDITIONS)) {
     }
     await context.test('nothing to keep is no problem', async () => {
       steps[0](disk);
-      using store = storeAt(join(disk.path, 'nothing'), drainsFormat);
+      using store = storeAt(join(disk.path, 'nothing'), snapshotFormat);
       await store.clear();
       assert.equal(store.problem, undefined);
       steps[1](disk);

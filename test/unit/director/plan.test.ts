@@ -31,7 +31,7 @@ function plan(before: Model, next: Model, flows: Readonly<Record<string, number>
       destinations.map(({ address }): FlowCounts => ({ active: flows[address] ?? 0, inactive: 0, persistent: 0 })),
     ]),
   );
-  return planChange({ before, next, image, nextImage, flowCounts });
+  return planChange({ before, drains: [], next, image, nextImage, flowCounts });
 }
 
 test('equal models have no differences, and every difference is reversible', () => {

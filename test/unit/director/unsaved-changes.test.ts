@@ -10,6 +10,7 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 
 import { type ConfigFile, originOf, parseConfig } from '../../../src/config/index.js';
+import { type Desired, type Drain } from '../../../src/director/changes/drains.js';
 import {
   beginWith,
   type Snapshot,
@@ -17,7 +18,7 @@ import {
   UnsavedChanges,
 } from '../../../src/director/changes/unsaved-changes.js';
 import { ip, mac, type Model } from '../../../src/model/index.js';
-import { decode, encode } from '../../../src/store/index.js';
+import { decode, encode, type Moment } from '../../../src/store/index.js';
 import { anyServices, service } from '../../support/models.js';
 import { folderFor, NOW, storeAt } from '../../support/store.js';
 
@@ -26,6 +27,13 @@ const MODEL: Model = {
   mode: 'native',
   services: [service(ip('192.168.1.100'), 80, [ip('10.0.0.1'), [ip('10.0.0.2'), 3]])],
 };
+
+/** What is asked for while nothing is drained. */
+function asked(model: Model): Desired {
+  return { model, drains: [] };
+}
+
+const DESIRED = asked(MODEL);
 
 function snapshotOf(changes: number, model = MODEL): Snapshot {
   return { origin: { text: 'text', meaning: 'meaning' }, changes, since: '2026-11-21T10:00:00.000Z', model };
@@ -40,7 +48,7 @@ const WEB = 'interfaces: [ens3]\nservices: [{ address: 192.168.1.100, port: 80, 
 test('changes by commands stay while the meaning of the file stays', () => {
   const file = fileOf(WEB);
   const kept = { ...snapshotOf(2), origin: originOf(file) };
-  assert.deepEqual(beginWith(file, undefined), { model: file.model, dropped: undefined });
+  assert.deepEqual(beginWith(file, undefined), { ...asked(file.model), dropped: undefined });
   assert.equal(beginWith(file, kept).model, MODEL);
   // Comments and order of keys are no other meaning, nor is another spelling that reads as the same.
   assert.equal(beginWith(fileOf(`# ours\n${WEB}`), kept).model, MODEL);
@@ -49,7 +57,7 @@ test('changes by commands stay while the meaning of the file stays', () => {
 test('a file that was changed meanwhile replaces changes by commands, if it has services', () => {
   const kept = { ...snapshotOf(2), origin: originOf(fileOf(WEB)) };
   const other = fileOf(WEB.replace('port: 80', 'port: 81'));
-  assert.deepEqual(beginWith(other, kept), { model: other.model, dropped: kept });
+  assert.deepEqual(beginWith(other, kept), { ...asked(other.model), dropped: kept });
 });
 
 test('a file without services changes the settings, and keeps the services of commands', () => {
@@ -126,18 +134,18 @@ test('a recorded change is there for the next daemon, and gone after a file repl
   const file = fileOf(WEB);
   {
     const unsaved = openIn(folder);
-    assert.equal(unsaved.begin(file), file.model);
-    await unsaved.confirm(file.model);
+    assert.deepEqual(unsaved.begin(file), asked(file.model));
+    await unsaved.confirm(asked(file.model));
     assert.equal(existsSync(stateIn(folder)), false);
-    await unsaved.record(MODEL, 2);
-    await unsaved.record(MODEL, 1);
+    await unsaved.record(DESIRED, 2);
+    await unsaved.record(DESIRED, 1);
     assert.equal(unsaved.count, 3);
   }
   const unsaved = openIn(folder);
-  const model = unsaved.begin(file);
-  await unsaved.confirm(model);
-  assert.deepEqual([model, unsaved.count], [MODEL, 3]);
-  assert.equal(await unsaved.replace(file, model), 3);
+  const desired = unsaved.begin(file);
+  await unsaved.confirm(desired);
+  assert.deepEqual([desired, unsaved.count], [DESIRED, 3]);
+  assert.equal(await unsaved.replace(file, desired), 3);
   assert.deepEqual([existsSync(stateIn(folder)), unsaved.count, unsaved.dropped], [false, 0, droppedIn(folder)]);
   // The replaced changes can be brought back.
   assert.deepEqual(parseConfig(readFileSync(droppedIn(folder), 'utf8'), 'dropped'), MODEL);
@@ -148,15 +156,15 @@ test('a saved state is removed only after a successful start with another file',
   {
     const unsaved = openIn(folder);
     unsaved.begin(fileOf(WEB));
-    await unsaved.record(MODEL, 1);
+    await unsaved.record(DESIRED, 1);
   }
   const other = fileOf(WEB.replace('port: 80', 'port: 81'));
   {
     const unsaved = openIn(folder);
-    assert.equal(unsaved.begin(other), other.model);
+    assert.deepEqual(unsaved.begin(other), asked(other.model));
   }
   const unsaved = openIn(folder);
-  assert.deepEqual(unsaved.begin(fileOf(WEB)), MODEL);
+  assert.deepEqual(unsaved.begin(fileOf(WEB)), DESIRED);
 });
 
 test('changes that were saved to the file no longer count, except for those made meanwhile', async (context) => {
@@ -164,20 +172,20 @@ test('changes that were saved to the file no longer count, except for those made
   const file = fileOf(WEB);
   const unsaved = openIn(folder);
   unsaved.begin(file);
-  await unsaved.record(MODEL, 2);
+  await unsaved.record(DESIRED, 2);
   const { revision } = unsaved;
-  await unsaved.record(MODEL, 1);
-  await unsaved.markSaved({ text: 'saved', meaning: 'saved' }, revision, MODEL);
+  await unsaved.record(DESIRED, 1);
+  await unsaved.markSaved({ text: 'saved', meaning: 'saved' }, revision, DESIRED);
   assert.deepEqual([unsaved.count, existsSync(stateIn(folder))], [1, true]);
-  await unsaved.markSaved({ text: 'again', meaning: 'again' }, unsaved.revision, MODEL);
+  await unsaved.markSaved({ text: 'again', meaning: 'again' }, unsaved.revision, DESIRED);
   assert.deepEqual([unsaved.count, unsaved.since, existsSync(stateIn(folder))], [0, undefined, false]);
 });
 
 test('a client cannot save a revision that never was', async (context) => {
   const unsaved = openIn(folderFor(context));
   unsaved.begin(fileOf(WEB));
-  await unsaved.record(MODEL, 2);
-  const later = unsaved.markSaved({ text: 'saved', meaning: 'saved' }, unsaved.revision + 1, MODEL);
+  await unsaved.record(DESIRED, 2);
+  const later = unsaved.markSaved({ text: 'saved', meaning: 'saved' }, unsaved.revision + 1, DESIRED);
   await assert.rejects(later, { code: 'CONTROL_METHOD' });
   assert.deepEqual([unsaved.count, unsaved.origin.text === 'saved'], [2, false]);
 });
@@ -188,11 +196,11 @@ test("applying another file counts as one change, also after an edit of the daem
   {
     const unsaved = openIn(folder);
     unsaved.begin(fileOf(WEB));
-    assert.equal(await unsaved.replaceByOther(MODEL, edited, fileOf(WEB).model), 0);
+    assert.equal(await unsaved.replaceByOther(MODEL, edited, asked(fileOf(WEB).model)), 0);
     assert.equal(unsaved.count, 1);
   }
   const unsaved = openIn(folder);
-  assert.deepEqual(unsaved.begin(edited), MODEL);
+  assert.deepEqual(unsaved.begin(edited), DESIRED);
 });
 
 test('a file that says what is running replaces no change, and counts as none', async (context) => {
@@ -200,11 +208,11 @@ test('a file that says what is running replaces no change, and counts as none', 
   const unsaved = openIn(folder);
   const own = fileOf(WEB);
   unsaved.begin(own);
-  await unsaved.replaceByOther(MODEL, own, own.model);
+  await unsaved.replaceByOther(MODEL, own, asked(own.model));
   const before = [unsaved.count, unsaved.since, unsaved.revision];
-  assert.equal(await unsaved.replaceByOther(MODEL, own, MODEL), 0);
+  assert.equal(await unsaved.replaceByOther(MODEL, own, DESIRED), 0);
   assert.deepEqual([unsaved.count, unsaved.since, unsaved.revision], before);
-  assert.equal(await unsaved.replace({ text: 'the same', model: MODEL }, MODEL), 0);
+  assert.equal(await unsaved.replace({ text: 'the same', model: MODEL }, DESIRED), 0);
   assert.deepEqual([unsaved.count, unsaved.dropped], [0, undefined]);
 });
 
@@ -214,7 +222,7 @@ test('a failing disk is reported with every change, and changes hold all the sam
   using store = storeAt(join(folder, 'file', 'x.state'), snapshotFormat);
   const unsaved = openIn(folder, store);
   unsaved.begin(fileOf(WEB));
-  await unsaved.record(MODEL, 1);
+  await unsaved.record(DESIRED, 1);
   assert.match(store.problem!, /in force, but cannot be kept/);
   assert.equal(unsaved.count, 1);
 });
@@ -223,4 +231,80 @@ test('comments do not change the meaning of a file, and its settings do', () => 
   const meaning = (text: string): string => originOf(fileOf(text)).meaning;
   assert.equal(meaning(WEB), meaning(`${WEB}# more\n`));
   assert.notEqual(meaning(WEB), meaning(WEB.replace('80', '81')));
+});
+
+/** A model in which 10.0.0.1 is drained: one that means the same as WEB but for that. */
+const DRAINED: Desired = {
+  model: { ...MODEL, services: [service(ip('192.168.1.100'), 80, [[ip('10.0.0.1'), 0]])] },
+  drains: [{ service: 'tcp 192.168.1.100:80', address: ip('10.0.0.1'), since: 1_000, deadline: 61_000 }],
+};
+
+/** [what happened to the file between two daemons, the file, whether the drain goes on] */
+const RESTARTS: readonly [what: string, text: string, goesOn: boolean][] = [
+  ['it is the same', WEB, true],
+  ['it has another comment', `# ours\n${WEB}`, true],
+  ['it has another port', WEB.replace('80', '81'), false],
+  ['it has one more real server', WEB.replace('10.0.0.1', '10.0.0.1, 10.0.0.2'), false],
+  ['it has the weight that the drain made', WEB.replace('10.0.0.1', '{ address: 10.0.0.1, weight: 0 }'), false],
+  ['it has no services', 'interfaces: [ens3]\nmode: generic\n', true],
+];
+
+for (const [what, text, goesOn] of RESTARTS) {
+  for (const saved of [false, true]) {
+    test(`a drain over a restart, the file: ${what}${saved ? ', and the weight was saved before' : ''}`, async (context) => {
+      const folder = folderFor(context);
+      const before = openIn(folder);
+      before.begin(fileOf(WEB));
+      await before.record(DRAINED, 1);
+      if (saved) {
+        await before.markSaved(originOf(fileOf(WEB)), before.revision, DRAINED);
+        assert.deepEqual([before.count, existsSync(stateIn(folder))], [0, true]);
+      }
+      const unsaved = openIn(folder);
+      const begun = unsaved.begin(fileOf(text));
+      await unsaved.confirm(begun);
+      assert.deepEqual(begun.drains, goesOn ? DRAINED.drains : []);
+      const { services } = goesOn ? DRAINED.model : fileOf(text).model;
+      assert.deepEqual(begun.model.services, services);
+      assert.equal(unsaved.count, goesOn && !saved ? 1 : 0);
+      assert.equal(existsSync(stateIn(folder)), goesOn);
+      // What the file has after a save needs no other copy.
+      assert.equal(existsSync(droppedIn(folder)), !goesOn && !saved);
+    });
+  }
+}
+
+test('a file that is loaded ends drains for the next daemon too, also where it changes nothing', async (context) => {
+  const [same, folder] = [{ text: 'the same', model: DRAINED.model }, folderFor(context)];
+  const file = { ...fileOf(WEB), ...same };
+  const ways: ((unsaved: UnsavedChanges) => Promise<number>)[] = [
+    (unsaved) => unsaved.replace(same, DRAINED),
+    (unsaved) => unsaved.replaceByOther(DRAINED.model, file, DRAINED),
+  ];
+  for (const load of ways) {
+    const unsaved = openIn(folder);
+    unsaved.begin(file);
+    await unsaved.record(DRAINED, 0);
+    assert.equal(await load(unsaved), 0);
+    assert.deepEqual(openIn(folder).begin(file).drains, []);
+  }
+});
+
+test('a drain that is kept has the deadline that it had, also after another boot', () => {
+  const drainIn = (written: Moment, read: Moment): Drain => {
+    const kept = { ...snapshotOf(1, DRAINED.model), drains: DRAINED.drains };
+    return decode(snapshotFormat, encode(snapshotFormat, kept, written), read).drains![0]!;
+  };
+  const written = { boot: 'one', bootMs: 2_000, wallMs: 1_000_000 };
+  assert.deepEqual(drainIn(written, { ...written, wallMs: 9_000_000 }), DRAINED.drains[0]);
+  // Ten seconds later, of which the new boot has seen one.
+  const { since, deadline } = drainIn(written, { boot: 'two', bootMs: 1_000, wallMs: 1_010_000 });
+  assert.deepEqual([since, deadline], [1_000 - 11_000, 61_000 - 11_000]);
+});
+
+test('a drain of a real server that has a weight, or is none, is not believed', () => {
+  const model = fileOf(WEB).model;
+  const elsewhere = { ...DRAINED.drains[0]!, service: 'tcp 192.168.1.100:81' };
+  const kept = { ...snapshotOf(1, model), origin: originOf(fileOf(WEB)), drains: [...DRAINED.drains, elsewhere] };
+  assert.deepEqual(beginWith(fileOf(WEB), kept), { model, drains: [], dropped: undefined });
 });

@@ -20,7 +20,7 @@ test('imports from rooms that are not listed are refused', async () => {
     ['src/cli/commands/map/map.ts', '../../../libbpf/index.js'],
     ['src/inspect/find.ts', '../director/index.js'],
     ['src/director/daemon.ts', '../inspect/index.js'],
-    ['src/director/overlays/drains.ts', '../../libbpf/index.js'],
+    ['src/director/overlays/index.ts', '../../libbpf/index.js'],
     ['src/libbpf/map.ts', '../dataplane/index.js'],
     ['src/net/network.ts', '../libbpf/index.js'],
     ['src/ipvsadm/execute.ts', '../dataplane/index.js'],
@@ -36,7 +36,7 @@ test("imports past a room's face are refused", async () => {
   const pastIt = [
     ['src/dataplane/dataplane.ts', '../libbpf/map.js'],
     ['src/cli/commands/status.ts', '../../control/server.js'],
-    ['src/director/overlays/drains.ts', '../../model/service.js'],
+    ['src/director/overlays/index.ts', '../../model/service.js'],
     ['src/bench/program/program.ts', '../../dataplane/map-set.js'],
   ];
   for (const [file, target] of pastIt) {
