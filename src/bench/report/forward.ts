@@ -143,7 +143,7 @@ export function missedNotes(rows: readonly ForwardRow[], { director }: Pick<Forw
   return limit === undefined || missing === undefined ? [] : [`${DESCRIPTIONS[director]}: ${bound(missing, limit)}`];
 }
 
-/** Returns a note for each goal: whether Beeline reached it, and if not, what bounds it. */
+/** Returns a note for each goal: whether Beeline reached it. */
 export function goalNotes(rows: readonly ForwardRow[], beeline: ForwardRow): string[] {
   return GOALS.flatMap(({ text, director, atLeast, ownAtLeast }) => {
     const other = rows.find((row) => row.director === director);
@@ -155,9 +155,7 @@ export function goalNotes(rows: readonly ForwardRow[], beeline: ForwardRow): str
     const sentences = [
       `Beeline reaches ${reached.toFixed(3)} ${text} (goal ${atLeast}).`,
       ...(ownAtLeast === undefined ? [] : [`Counting own time alone it is ${own.toFixed(1)} (goal ${ownAtLeast}).`]),
-      ...(reached >= atLeast && (ownAtLeast === undefined || own >= ownAtLeast)
-        ? []
-        : [`Missed: ${bound(beeline, other)}`]),
+      ...(reached >= atLeast && (ownAtLeast === undefined || own >= ownAtLeast) ? [] : ['Missed.']),
     ];
     return [sentences.join(' ')];
   });
