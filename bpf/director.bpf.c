@@ -52,14 +52,15 @@ static __always_inline enum parse_result direct_plain(struct xdp_md *context, bo
 	};
 	struct packet packet = {};
 
-	if (frame.start + sizeof(struct ethhdr) > frame.end)
-		return PARSE_NOT_OURS;
+	/* One check for Ethernet's, IPv4's and UDP's headers: shorter frames have no plain packet. */
+	if (unlikely(frame.start + PLAIN_BYTES > frame.end))
+		return frame.start + sizeof(struct ethhdr) > frame.end ? PARSE_NOT_OURS : PARSE_NOT_PLAIN;
+	/* FEATURE_IPV4 is not tested, a branch less: without IPv4 services no service is found anyway. */
+	if (likely(ethertype(&frame) == bpf_htons(ETH_P_IP)))
+		return parse_plain(&frame, &packet, false)
+			       ? result_of(direct_plain_ip(context, &frame, &packet, false, lean))
+			       : PARSE_NOT_PLAIN;
 	switch (ethertype(&frame)) {
-	case bpf_htons(ETH_P_IP):
-		/* FEATURE_IPV4 is not tested, a branch less: without IPv4 services no service is found anyway. */
-		if (unlikely(!parse_plain(&frame, &packet, false)))
-			return PARSE_NOT_PLAIN;
-		return result_of(direct_plain_ip(context, &frame, &packet, false, lean));
 	case bpf_htons(ETH_P_IPV6):
 		if (!uses(FEATURE_IPV6) || unlikely(!parse_plain(&frame, &packet, true)))
 			return PARSE_NOT_PLAIN;
@@ -219,15 +220,24 @@ static __always_inline enum verdict direct(struct xdp_md *context)
 	enum parse_result result =
 		uses(WHOLE_PATH_FEATURES) ? direct_plain(context, false) : direct_plain(context, true);
 
+	/* Told apart here and in action_of(), packets that are sent are spared 12 instructions for all others. */
+	if (likely(result == result_of(VERDICT_FORWARDED)))
+		return VERDICT_FORWARDED;
 	NOTE_STEP(result == PARSE_NOT_PLAIN ? TRACE_UNUSUAL : 0);
 	return likely(result < PARSE_NOT_PLAIN) ? verdict_of(result) : go_on_unusual(context);
 }
 
 static __always_inline int action_of(enum verdict verdict)
 {
+	int action = XDP_TX;
+
 	NOTE(verdict, verdict);
+	if (likely(verdict == VERDICT_FORWARDED)) {
+		/* Else clang makes this a case of the switch again. */
+		asm volatile("" : "+r"(action));
+		return action;
+	}
 	switch (verdict) {
-	case VERDICT_FORWARDED:
 	case VERDICT_NO_DESTINATION:
 	case VERDICT_TOO_LONG:
 	case VERDICT_TTL:

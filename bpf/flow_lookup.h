@@ -120,14 +120,10 @@ static __always_inline __u32 steady_state(const struct packet *packet)
  *
  * Reads the data before the key and after it: when it is the same, both are of one flow.
  */
-static __always_inline __u32 hit_flow(const __u64 *key, __u32 words, __u64 steady)
+static __always_inline __u32 hit_flow(const volatile __u64 *table, const __u64 *key, __u32 words, __u64 steady)
 {
-	volatile __u64 *table = flow_table(words == FLOW6_WORDS);
-	if (!table)
-		return 0;
-
 	__u64 hash = flow_hash(key, words), data;
-	const volatile __u64 *bucket = bucket_of(table, hash, extent_of(words), words);
+	const volatile __u64 *bucket = bucket_of((volatile __u64 *)table, hash, extent_of(words), words);
 	const volatile __u64 *entry = bucket + preferred_way(hash, ways_of(words)) * words;
 
 	data = entry[words - 1];

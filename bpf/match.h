@@ -77,6 +77,7 @@ static __always_inline const struct match *match_ipv4(const struct services4 *se
 		if (*(const __u64 *)entry != key.word)
 			return NULL;
 	}
+	KEEP_POINTER(entry);
 	return (const struct match *)&entry->first;
 }
 
@@ -101,6 +102,7 @@ static __always_inline const struct match *match_ipv6(const struct services6 *se
 		if (!same_key6(entry, key))
 			return NULL;
 	}
+	KEEP_POINTER(entry);
 	return (const struct match *)&entry->first;
 }
 

@@ -107,7 +107,13 @@ static __always_inline bool opens_flow(const struct packet *packet)
 	return packet->tcp && packet->tcp->syn && !packet->tcp->ack;
 }
 
-/* Reads the ports of a TCP or UDP header. False when it is neither, or the frame ends within it. */
+/* The shortest frame with a plain packet: IPv4 and UDP. */
+#define PLAIN_BYTES (sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct udphdr))
+
+/*
+ * Reads the ports of a TCP or UDP header. False when it is neither, or the frame ends within it. The frame must hold
+ * a UDP header's bytes.
+ */
 static __always_inline bool parse_transport(const struct frame *frame, const void *transport, __u8 protocol,
 					    struct packet *packet)
 {
@@ -116,7 +122,7 @@ static __always_inline bool parse_transport(const struct frame *frame, const voi
 		if (unlikely(transport + sizeof(struct tcphdr) > frame->end))
 			return false;
 		packet->tcp = transport;
-	} else if (protocol != IPPROTO_UDP || unlikely(transport + sizeof(struct udphdr) > frame->end)) {
+	} else if (protocol != IPPROTO_UDP) {
 		return false;
 	} else {
 		packet->udp = transport;
@@ -125,13 +131,11 @@ static __always_inline bool parse_transport(const struct frame *frame, const voi
 	return true;
 }
 
-/* False when the packet is not plain. */
+/* False when the packet is not plain. The frame must hold PLAIN_BYTES. */
 static __always_inline bool parse_plain_ipv4(const struct frame *frame, struct packet *packet)
 {
 	const struct iphdr *ip = frame->start + sizeof(struct ethhdr);
 
-	if (unlikely((void *)(ip + 1) > frame->end))
-		return false;
 	if (unlikely(*(const __u8 *)ip != IPV4_PLAIN_HEADER))
 		return false;
 	if (unlikely(ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET)))
@@ -146,7 +150,7 @@ static __always_inline bool parse_plain_ipv6(const struct frame *frame, struct p
 {
 	const struct ipv6hdr *ip6 = frame->start + sizeof(struct ethhdr);
 
-	if (unlikely((void *)(ip6 + 1) > frame->end))
+	if (unlikely((void *)(ip6 + 1) + sizeof(struct udphdr) > frame->end))
 		return false;
 	if (unlikely(ip6->version != 6))
 		return false;

@@ -9,6 +9,9 @@
 /* Keeps clang from dropping a bounds check that the verifier needs to see. */
 #define KEEP_BOUNDS_CHECK(index) asm volatile("" : "+r"(index))
 
+/* Keeps clang from computing a pointer a second time, which delays what is read there by several cycles. */
+#define KEEP_POINTER(pointer) asm volatile("" : "+r"(pointer))
+
 /*
  * Returns zero, but not for the verifier, when `any` comes from a map. Kernel 6.1 checks a function that bpf_loop()
  * calls as if it were called once: where the function branches on a value that the call before left, 6.1 would remove

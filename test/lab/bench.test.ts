@@ -86,16 +86,25 @@ test('every director forwards, and those that balance send packets to both real 
     const page = join(folder, 'forward.html');
     const { status, stdout, stderr } = await bench(...FORWARD, '--json', '--html', page);
     assert.equal(status, 0, stderr);
-    const { rows, driver, machine } = JSON.parse(stdout) as ForwardReport & { machine: { kernel: string } };
+    const { rows, goals, driver, machine } = JSON.parse(stdout) as ForwardReport & { machine: { kernel: string } };
+    assert.deepEqual(
+      goals.map(({ director, most }) => [director, most]),
+      [
+        ['beeline', 10],
+        ['beeline-moved', 10],
+      ],
+    );
     assert.deepEqual(
       rows.map(({ director }) => director),
-      ['drop', 'mac-rewrite', 'beeline', 'beeline-generic', 'nftables', 'kernel'],
+      ['drop', 'mac-rewrite', 'beeline', 'beeline-moved', 'beeline-generic', 'nftables', 'kernel'],
     );
-    for (const { director, mpps, min, max, ratioToMacRewrite, ownNs, lostPercent, realServers } of rows) {
+    for (const row of rows) {
+      const { director, mpps, min, max, ratioToMacRewrite, ownNs, lostPercent, realServers } = row;
       assert.ok(mpps > 0 && min <= mpps && mpps <= max, director);
       assert.ok(ratioToMacRewrite > 0 && Number.isFinite(ownNs), director);
+      assert.ok(row.aboveMin <= row.aboveMacRewriteNs && row.aboveMacRewriteNs <= row.aboveMax, director);
       assert.ok(lostPercent < 50, `${director} lost ${lostPercent} %`);
-      if (['beeline', 'beeline-generic', 'nftables'].includes(director)) {
+      if (['beeline', 'beeline-moved', 'beeline-generic', 'nftables'].includes(director)) {
         assert.ok(realServers[0]! > 1000 && realServers[1]! > 1000, `${director}: ${realServers.join(', ')}`);
       }
     }

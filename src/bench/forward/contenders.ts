@@ -13,6 +13,7 @@ export const DIRECTORS = [
   'drop',
   'mac-rewrite',
   'beeline',
+  'beeline-moved',
   'beeline-generic',
   'nftables',
   'kernel',
@@ -66,8 +67,9 @@ export const CONTENDERS: Readonly<Record<Exclude<DirectorName, 'ipvs-uml'>, (wir
     wire.attach('rewrite_macs', cable.near);
     return contender('mac-rewrite', cable, 100, [1]);
   },
-  beeline: (wire) => beeline(wire, 'native'),
-  'beeline-generic': (wire) => beeline(wire, 'generic'),
+  beeline: (wire) => beeline(wire, 'beeline', 'native', 'all'),
+  'beeline-moved': (wire) => beeline(wire, 'beeline-moved', 'native', 'moved'),
+  'beeline-generic': (wire) => beeline(wire, 'beeline-generic', 'generic', 'all'),
   nftables: async (wire) => {
     const cable = await wire.cable('nft');
     await behaveAsCard(cable);
@@ -96,12 +98,17 @@ function contender(director: DirectorName, { far }: Cable, vip: number, stations
 }
 
 /** Sets up Beeline's program and tables with one service. */
-async function beeline(wire: Wire, mode: XdpMode): Promise<Contender> {
-  const cable = await wire.cable(mode);
+async function beeline(
+  wire: Wire,
+  director: DirectorName,
+  mode: XdpMode,
+  track: NonNullable<Service['track']>,
+): Promise<Contender> {
+  const cable = await wire.cable(`${mode.slice(0, 3)}-${track.slice(0, 3)}`);
   if (mode === 'generic') {
     await behaveAsCard(cable);
   }
-  const made = contender(mode === 'native' ? 'beeline' : 'beeline-generic', cable, 101);
+  const made = contender(director, cable, 101);
   const publisher = new Publisher({
     create: (geometry, features, before) => MapSet.create(DIRECTOR_OBJECT, geometry, features, before),
     reload: (from, features) => MapSet.reload(DIRECTOR_OBJECT, from, features),
@@ -113,6 +120,7 @@ async function beeline(wire: Wire, mode: XdpMode): Promise<Contender> {
       port: 80,
       protocol: 'udp',
       scheduler: 'maglev',
+      track,
       destinations: REAL_SERVERS.map((address) => ({ address, weight: 1 })),
     },
   ];

@@ -11,6 +11,7 @@ import { BeelineError } from '../../model/index.js';
 import { availableMemory, possibleCpus } from '../../native/index.js';
 import { requirePowerOfTwo, requireResources, requireDuration } from '../measure/limits.js';
 import { type DirectorName, DIRECTORS } from './contenders.js';
+import { type ForwardGoal, forwardGoals } from './goals.js';
 import { kernelHasIpvs } from './ipvs.js';
 import type { External, ForwardRow, Job, Message } from './job.js';
 import { requireUml } from './uml.js';
@@ -43,6 +44,7 @@ export interface ForwardOptions {
 /** The figures of all directors. */
 export interface ForwardReport {
   readonly rows: readonly ForwardRow[];
+  readonly goals: readonly ForwardGoal[];
   readonly versions: Readonly<Record<string, string>>;
   readonly cpu: number;
   readonly flows: number;
@@ -93,7 +95,7 @@ export async function benchForward(options: ForwardOptions): Promise<ForwardRepo
     const job: Job = { directors, flows, rounds, durationMs, cpu, directory, external };
     const { rows, versions, notes: more } = await measureInWorker(job, signal, onProgress);
     const driver = external === undefined ? 'veth' : external.device;
-    return { rows, versions, cpu, flows, driver, notes: [...notes, ...more] };
+    return { rows, goals: forwardGoals(rows), versions, cpu, flows, driver, notes: [...notes, ...more] };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

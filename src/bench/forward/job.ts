@@ -37,6 +37,13 @@ export interface ForwardRow {
   readonly ratioToMacRewrite: number;
   readonly ratioMin: number;
   readonly ratioMax: number;
+  /**
+   * Nanoseconds a packet more than the bare MAC rewrite right before and after: median, lowest, highest. Unlike the share,
+   * they do not hide what the harness costs.
+   */
+  readonly aboveMacRewriteNs: number;
+  readonly aboveMin: number;
+  readonly aboveMax: number;
   /** Nanoseconds a packet without client, cable and counting. */
   readonly ownNs: number;
   /**

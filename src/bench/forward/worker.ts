@@ -20,7 +20,7 @@ const CALIBRATION_PACKETS = 50_000;
 /** The time a packet at which the client sends to a queue: it does not wait for the director. */
 const OFFERED_NS = 250;
 /** The directors that the report compares by their profiles when a goal is missed. */
-const PROFILED: readonly ForwardRow['director'][] = ['mac-rewrite', 'beeline'];
+const PROFILED: readonly ForwardRow['director'][] = ['mac-rewrite', 'beeline', 'beeline-moved'];
 const PROFILE_MS = 500;
 const MAX_PACKETS = 20_000_000;
 /** The time to wait for packets after the last one was sent. */
@@ -175,6 +175,7 @@ function toRow(
 ): ForwardRow {
   const costs = spreadOf(judgement.samples.map(({ own }) => own));
   const ratios = spreadOf(judgement.samples.map(({ own, before, after }) => (before + after) / (2 * own)));
+  const above = spreadOf(judgement.samples.map(({ own, before, after }) => own - (before + after) / 2));
   const perSecond = (ns: number): number => round(1000 / ns, 3);
   return {
     director: external === undefined ? director : 'external',
@@ -184,6 +185,9 @@ function toRow(
     ratioToMacRewrite: round(ratios.median, 3),
     ratioMin: round(ratios.min, 3),
     ratioMax: round(ratios.max, 3),
+    aboveMacRewriteNs: round(above.median, 1),
+    aboveMin: round(above.min, 1),
+    aboveMax: round(above.max, 1),
     ownNs: round(costs.median - dropNs, 1),
     cpuPercent: round((100 * totals.ranNs) / (totals.ranNs + totals.waitedNs), 1),
     lostPercent: round(100 * (1 - totals.received / totals.sent), 2),

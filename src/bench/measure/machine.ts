@@ -1,9 +1,10 @@
 /** Describes the machine that figures were measured on. */
 
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus, release } from 'node:os';
+import { availableParallelism, release } from 'node:os';
 
 import { libbpfVersion } from '../../native/index.js';
+import { processorIn } from './origin.js';
 
 export interface Machine {
   readonly kernel: string;
@@ -20,7 +21,7 @@ export function machine(): Machine {
   };
   return {
     kernel: release(),
-    processor: cpus()[0]?.model ?? 'unknown',
+    processor: processorIn(readFileSync('/proc/cpuinfo', 'utf8')),
     processors: availableParallelism(),
     node: process.version,
     libbpf: libbpfVersion(),

@@ -6,6 +6,7 @@ import test from 'node:test';
 
 import { nftablesRules } from '../../../src/bench/forward/contenders.js';
 import { cpio, DIRECTORY, EXECUTABLE } from '../../../src/bench/forward/cpio.js';
+import { forwardGoals } from '../../../src/bench/forward/goals.js';
 import type { ForwardRow } from '../../../src/bench/forward/job.js';
 import { parseHotspots, shareOfProgram } from '../../../src/bench/forward/profile.js';
 import { summarize } from '../../../src/bench/latency/latency.js';
@@ -21,7 +22,7 @@ import { barChart, figure } from '../../../src/bench/report/bars.js';
 import { escapeHtml } from '../../../src/bench/report/escape.js';
 import { htmlPage } from '../../../src/bench/report/html.js';
 import { rowInWords } from '../../../src/bench/report/program.js';
-import { goalNotes } from '../../../src/bench/report/forward.js';
+import { goalNotes, missedNotes } from '../../../src/bench/report/forward.js';
 import type { Chart, Report } from '../../../src/bench/report/report.js';
 import { formatReport, wrap } from '../../../src/bench/report/text.js';
 import { measureInRounds } from '../../../src/bench/measure/rounds.js';
@@ -203,6 +204,9 @@ function row(director: ForwardRow['director'], mpps: number, rest: Partial<Forwa
     ratioToMacRewrite: mpps / 5,
     ratioMin: mpps / 5,
     ratioMax: mpps / 5,
+    aboveMacRewriteNs: 1000 / mpps - 200,
+    aboveMin: 1000 / mpps - 200,
+    aboveMax: 1000 / mpps - 200,
     ownNs: 1000 / mpps - 150,
     cpuPercent: 100,
     lostPercent: 0,
@@ -214,19 +218,34 @@ function row(director: ForwardRow['director'], mpps: number, rest: Partial<Forwa
 
 test('a missed goal is reported with its bottleneck, with perf and without', () => {
   const limit = row('mac-rewrite', 5);
-  const missing = goalNotes([limit], row('beeline', 4));
-  assert.equal(missing.length, 1);
-  assert.match(missing[0]!, /reaches 0\.800 of the .*Missed: it spends 50 ns a packet more\. perf, where installed/);
+  const missing = missedNotes([limit, row('beeline', 4)], { director: 'beeline' });
+  assert.match(missing.join(), /^Beeline, native XDP: it spends 50 ns a packet more\. perf, where installed/);
   const seen = (symbol: string, percent: number): Partial<ForwardRow> => ({ hotspots: [{ symbol, percent }] });
-  const profiled = goalNotes(
-    [row('mac-rewrite', 5, seen('bpf_prog_0123_rewrite_macs', 2))],
-    row('beeline', 4, seen('bpf_prog_4567_director', 20)),
+  const profiled = missedNotes(
+    [
+      row('mac-rewrite', 5, seen('bpf_prog_0123_rewrite_macs', 2)),
+      row('beeline', 4, seen('bpf_prog_4567_director', 20)),
+    ],
+    { director: 'beeline' },
   );
   assert.match(profiled[0]!, /perf sees 50 ns a packet in its XDP program .* bare rewrite has 4; the other 200 ns/);
   assert.deepEqual(
     goalNotes([limit, row('kernel', 1)], row('beeline', 4.9)).map((text) => text.includes('Missed')),
-    [false, false],
+    [false],
   );
+});
+
+test('a goal in nanoseconds is met up to its figure, whatever share of the rate that is', () => {
+  const goals = forwardGoals([
+    row('mac-rewrite', 5),
+    row('beeline', 4, { aboveMacRewriteNs: 10 }),
+    row('beeline-moved', 4.9, { aboveMacRewriteNs: 10.1 }),
+    row('kernel', 1),
+  ]);
+  assert.deepEqual(goals, [
+    { director: 'beeline', ns: 10, most: 10, met: true },
+    { director: 'beeline-moved', ns: 10.1, most: 10, met: false },
+  ]);
 });
 
 test("perf's report is read, and programs are found by their names", () => {

@@ -28,7 +28,7 @@ export function forwardCommand(): Command {
         'rewrite, the kernel, nftables and IPVS. Runs in a network namespace that the command removes at its end.',
     )
     .option('--flows <n>', 'different flows among the packets, a power of two', wholeNumber, 1024)
-    .option('--rounds <n>', 'measure each director this many times, in turn with the others', wholeNumber, 9)
+    .option('--rounds <n>', 'measure each director this many times, in turn with the others', wholeNumber, 11)
     .option('--duration <ms>', 'length of one measurement', wholeNumber, 250)
     .option('--cpu <n>', 'run everything on this CPU (default: the last one)', cpuNumber)
     .addOption(
