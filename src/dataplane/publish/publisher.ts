@@ -1,7 +1,6 @@
 /** The only writer of the maps: writes an image into the spare copy, then switches packets to it by one word. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 
 import {
   type CompiledService,
@@ -34,7 +33,9 @@ import {
 } from '../maps/numbers.js';
 import { carryAllCounters, carryIdentities, carryLoads, copyFlows, keptNumbers, numbersIn } from './carry-over.js';
 import { Contents } from './contents.js';
+import { type Create, Preparation } from './preparation.js';
 import { Resting } from './resting.js';
+import { Surplus } from './surplus.js';
 
 /** How long packets may still read the copy that they began with, if the kernel cannot tell. */
 const GRACE_PERIOD_MS = 10;
@@ -43,13 +44,7 @@ const GRACE_PERIOD_MS = 10;
 const UNIT_POLL_MS = 20;
 
 export interface PublisherOptions {
-  /**
-   * Loads a program with empty maps of this size.
-   *
-   * @param features bits of enum feature: what the program must be able to do
-   * @param before has the flows to go on with
-   */
-  readonly create: (geometry: Geometry, features: number, before?: MapSet) => Promise<MapSet>;
+  readonly create: Create;
   /** Loads the program again, for other features, with the same maps. */
   readonly reload: (from: MapSet, features: number) => Promise<MapSet>;
   /**
@@ -77,13 +72,6 @@ interface Publication {
   readonly image: Image;
   readonly numbering: Numbering;
   readonly resting: Resting;
-}
-
-/** Maps that are being made for a publication that is about to come. */
-interface Prepared {
-  readonly geometry: Geometry;
-  readonly features: number;
-  readonly set: Promise<MapSet>;
 }
 
 /** Maps that larger ones replaced. */
@@ -116,13 +104,14 @@ export class Publisher implements Disposable {
   /** How many more destinations are about to come. */
   expected = 0;
   #sweeps: Promise<unknown> = Promise.resolve();
-  #prepared: Prepared | undefined;
-  /** When the program's features were first more than the image needs; undefined: they are not. */
-  #surplusSince: number | undefined;
+  readonly #preparation: Preparation;
+  readonly #surplus: Surplus;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
     this.#past = options.past ?? new PastTimeouts();
+    this.#preparation = new Preparation(options.create);
+    this.#surplus = new Surplus(options.surplusMs);
     this.#set = options.adopted;
     const { adopted, outgrown, destinationRestMs } = options;
     // A process that ended while it replaced these maps may have left them held.
@@ -150,7 +139,7 @@ export class Publisher implements Disposable {
   /** Whether the same image should be published again: numbers of what is gone can be freed, or features go. */
   get isDue(): boolean {
     const now = performance.now();
-    return this.#resting.isDue(this.#image, now) || this.#isSurplusDue(now);
+    return this.#resting.isDue(this.#image, now) || this.#surplus.isDue(now);
   }
 
   /** Whether flows should be looked at soon: a table may be more than half full, or flows are to be moved. */
@@ -207,15 +196,8 @@ export class Publisher implements Disposable {
    */
   prepare(expected: Image): void {
     if (this.#set === undefined) {
-      const geometry = grow(
-        requiredGeometry(expected, renumber(new Map(), expected, NO_NUMBERS).numbering),
-        undefined,
-        this.expected,
-      );
-      const set = this.#options.create(geometry, expected.features);
-      this.#prepared = { geometry, features: expected.features, set };
-      // Whoever publishes finds out again, and tells.
-      set.catch(() => undefined);
+      const { numbering } = renumber(new Map(), expected, NO_NUMBERS);
+      this.#preparation.begin(grow(requiredGeometry(expected, numbering), undefined, this.expected), expected.features);
     }
   }
 
@@ -333,7 +315,8 @@ export class Publisher implements Disposable {
     now: number,
   ): Promise<void> {
     const { numbering } = publication;
-    const image = this.#withSurplus(before, publication.image, now);
+    const features = this.#surplus.keep(before.control.features, publication.image.features, now);
+    const image = { ...publication.image, features };
     // The program must be able to do what the tables ask for: new features come before them, unneeded ones go after.
     const set = await this.#withFeatures(before, before.control.features | image.features);
     const copy = set.control.activeCopy === 0 ? 1 : 0;
@@ -350,26 +333,12 @@ export class Publisher implements Disposable {
     this.#resting = resting;
   }
 
-  /**
-   * Leaves features in an image for a time that it no longer needs: a script may take all services out and put them back,
-   * and each load of a program takes a second.
-   */
-  #withSurplus({ control }: MapSet, image: Image, now: number): Image {
-    const surplus = control.features & ~image.features;
-    this.#surplusSince = surplus === 0 ? undefined : (this.#surplusSince ?? now);
-    return this.#isSurplusDue(now) ? image : { ...image, features: image.features | surplus };
-  }
-
   async #dropSurplus(): Promise<void> {
     const [set, image] = [this.#set!, this.#image!];
     if (set.control.features !== image.features) {
       await this.#withFeatures(set, image.features);
-      this.#surplusSince = undefined;
+      this.#surplus.end();
     }
-  }
-
-  #isSurplusDue(now: number): boolean {
-    return this.#surplusSince !== undefined && now - this.#surplusSince >= (this.#options.surplusMs ?? 0);
   }
 
   /** Makes larger maps, fills them, carries the counters over, and switches packets to them. */
@@ -388,24 +357,6 @@ export class Publisher implements Disposable {
     }
   }
 
-  /** Makes maps, or takes those that were prepared. */
-  async #create(geometry: Geometry, features: number, old: MapSet | undefined): Promise<MapSet> {
-    const prepared = this.#prepared;
-    this.#prepared = undefined;
-    if (prepared !== undefined && old === undefined) {
-      if (prepared.features === features && isDeepStrictEqual(prepared.geometry, geometry)) {
-        return prepared.set;
-      }
-      void prepared.set.then(
-        (set) => {
-          set.close();
-        },
-        () => undefined,
-      );
-    }
-    return this.#options.create(geometry, features, old);
-  }
-
   async #replace(
     old: MapSet | undefined,
     image: Image,
@@ -413,7 +364,7 @@ export class Publisher implements Disposable {
     need: Geometry,
     removed: NumberSet,
   ): Promise<void> {
-    const set = await this.#create(grow(need, old?.geometry, this.expected), image.features, old);
+    const set = await this.#preparation.create(grow(need, old?.geometry, this.expected), image.features, old);
     const contents = new Contents(old && { contents: this.#contents, memory: old.memory });
     const kept = keptNumbers(this.#numbering, numbering);
     try {
