@@ -22,6 +22,7 @@ export const ROOMS = {
   image: ['layout', 'model'],
   oracle: ['image', 'layout', 'model'],
   dataplane: ['image', 'layout', 'libbpf', 'model', 'native', 'oracle', 'packet', 'store'],
+  health: ['layout', 'libbpf', 'model', 'native', 'net'],
   director: ['config', 'control', 'dataplane', 'image', 'layout', 'model', 'native', 'net', 'packet', 'store'],
   ipvsadm: ['control', 'model'],
   import: ['config', 'ipvsadm', 'model'],
