@@ -36,6 +36,8 @@ constexpr size_t kEventsAtOnce = 256;
 constexpr int kRoundsInTurn = 4;  // so that other JavaScript runs too
 // A socket takes about 10 µs to open: the rest waits for the next turn.
 constexpr int kOpenInTurn = 64;
+// A loop that looks at a deadline so late was stalled.
+constexpr uint64_t kLateUs = 50'000;
 constexpr int kBindAttempts = 8;
 constexpr size_t kReadBytes = 1 << 16;
 constexpr uint32_t kMaxLimit = 1 << 20;
@@ -480,13 +482,26 @@ void CheckLoop::ResumeReady() {
 void CheckLoop::EndOverdue() {
   const uint64_t now = Now();
   while (!deadlines_.empty()) {
-    Flight* flight = Find(deadlines_.front().flight);
-    if (flight != nullptr && deadlines_.front().at_us > now) return;
-    const uint32_t number = deadlines_.front().flight;
+    const auto [at_us, number] = deadlines_.front();
+    Flight* flight = Find(number);
+    if (flight != nullptr && at_us > now) return;
     std::pop_heap(deadlines_.begin(), deadlines_.end());
     deadlines_.pop_back();
-    if (flight != nullptr) Finish(number, *flight, Outcome::kTimeout, 0);
+    if (flight == nullptr) continue;
+    const uint64_t timeout_us = uint64_t{flight->job->timeout_ms} * 1000;
+    if (now - at_us > kLateUs && !flight->extended) {
+      // This process did not run, so the answer could not be taken, nor the next request sent.
+      flight->extended = true;
+      SetDeadline(number, now + timeout_us);
+    } else {
+      Finish(number, *flight, Outcome::kTimeout, 0);
+    }
   }
+}
+
+void CheckLoop::SetDeadline(uint32_t number, uint64_t at_us) {
+  deadlines_.push_back({at_us, number});
+  std::push_heap(deadlines_.begin(), deadlines_.end());
 }
 
 void CheckLoop::ArmTimer() {
@@ -537,8 +552,7 @@ void CheckLoop::Open(const Waiting& waiting) {
   if (error != 0) return Finish(number, flight, Outcome::kError, error);
   error = Connect(flight, number);
   if (error != 0) return OnFailed(number, flight, error);
-  deadlines_.push_back({flight.started_us + uint64_t{flight.job->timeout_ms} * 1000, number});
-  std::push_heap(deadlines_.begin(), deadlines_.end());
+  SetDeadline(number, flight.started_us + uint64_t{flight.job->timeout_ms} * 1000);
   if (flight.job->protocol != IPPROTO_TCP) OnConnected(number, flight);
 }
 

@@ -77,6 +77,7 @@ class CheckLoop : public Napi::ObjectWrap<CheckLoop> {
     uint16_t port = 0;  // of the pool, 0 for none
     bool is_raw = false;
     bool shut = false;      // the server has closed its side
+    bool extended = false;  // it has got a second deadline, since the loop was late for the first
     bool answered = false;  // something came since the last step began
     int fd = -1;
     uint32_t job_number = 0;
@@ -134,6 +135,7 @@ class CheckLoop : public Napi::ObjectWrap<CheckLoop> {
   bool HandleEvents();
   void OnEvent(uint32_t number, uint32_t events);
   void EndOverdue();
+  void SetDeadline(uint32_t number, uint64_t at_us);
   void ResumeReady();
   void OpenWaiting();
   void ArmTimer();

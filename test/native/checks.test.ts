@@ -421,18 +421,14 @@ test('a port that another program has bound is passed over', async (context) => 
   assert.equal(checker.loop.usage.portsFree, 3);
 });
 
-test('a stall of the event loop fails no check whose answer came in time', async () => {
+test('a stall of the event loop fails no check', async () => {
   using checker = await Checker.open([nic]);
-  const jobs = FAMILY_NAMES.map((family) => checker.loop.define(http(family, { timeoutMs: 300 })));
+  const jobs = FAMILY_NAMES.map((family) => checker.loop.define(http(family, { timeoutMs: 500 })));
   checker.loop.start(Uint32Array.from({ length: 60 }, (_, i) => jobs[i % 2]!));
-  // The connections are made, and the requests answered, as soon as they are sent: let them be sent.
-  await sleep(100);
-  checker.loop.start(Uint32Array.from({ length: 60 }, (_, i) => jobs[i % 2]!));
-  execFileSync('sleep', ['0.4']);
-  const results = await checker.take(120);
-  const timeouts = results.slice(60).filter(({ outcome }) => outcome === 'timeout').length;
-  assert.ok(timeouts <= 60);
-  assert.ok(results.slice(0, 60).every(({ outcome }) => outcome === 'ok'));
+  // The connections are made meanwhile, and no request is sent.
+  execFileSync('sleep', ['0.6']);
+  const results = await checker.take(60);
+  assert.deepEqual(new Set(results.map(({ outcome }) => outcome)), new Set(['ok']));
 });
 
 test('what cannot be a check is refused when it is defined', async () => {

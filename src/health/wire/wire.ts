@@ -62,7 +62,14 @@ export class Wire implements Disposable {
     range.setUint32(checkRange.count.offset, ports, true);
     object.section('.rodata').setInitialValue(new Uint8Array(range.buffer));
     await object.loadAsync();
-    return new Wire(object, options, firstPort, ports);
+    try {
+      return new Wire(object, options, firstPort, ports);
+    } finally {
+      // The programs and the mapping hold them.
+      for (const map of object.maps.values()) {
+        map.close();
+      }
+    }
   }
 
   /** The indices of the interfaces that the programs are on. */
