@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <iterator>
 #include <memory>
 
 #include "addon.h"
@@ -56,6 +57,20 @@ void XdpDetach(const Napi::CallbackInfo& info) {
   if (result != 0) ThrowErrno(info.Env(), -result, "bpf_xdp_detach", InterfaceName(ifindex));
 }
 
+// (ifindex, isEgress): the ids of the programs that are attached by tcx, in the order in which packets meet them.
+Napi::Value TcxQuery(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const uint32_t ifindex = Uint32Argument(info, 0, "ifindex");
+  const auto type = static_cast<bpf_attach_type>(info[1].ToBoolean() ? kTcxEgress : kTcxIngress);
+  uint32_t ids[64];  // as many as the kernel allows (BPF_MPROG_MAX)
+  uint32_t count = std::size(ids), flags = 0;
+  const int result = bpf_prog_query(static_cast<int>(ifindex), type, 0, &flags, ids, &count);
+  if (result != 0) ThrowErrno(env, -result, "bpf_prog_query", InterfaceName(ifindex));
+  auto list = Napi::Array::New(env, count);
+  for (uint32_t i = 0; i < count; i++) list[i] = ids[i];
+  return list;
+}
+
 }  // namespace
 
 void BpfLink::Register(Napi::Env env, Napi::Object exports) {
@@ -78,6 +93,7 @@ void BpfLink::Register(Napi::Env env, Napi::Object exports) {
 
 void RegisterXdp(Napi::Env env, Napi::Object exports) {
   exports["xdpQuery"] = Napi::Function::New<XdpQuery>(env, "xdpQuery");
+  exports["tcxQuery"] = Napi::Function::New<TcxQuery>(env, "tcxQuery");
   exports["xdpDetach"] = Napi::Function::New<XdpDetach>(env, "xdpDetach");
 }
 

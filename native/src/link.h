@@ -37,7 +37,7 @@ class BpfLink : public Napi::ObjectWrap<BpfLink> {
   std::string name_;
 };
 
-// Registers the functions without a link: xdpQuery(ifindex), xdpDetach(ifindex, flags).
+// Registers the functions without a link: xdpQuery(ifindex), xdpDetach(ifindex, flags), tcxQuery(ifindex, isEgress).
 void RegisterXdp(Napi::Env env, Napi::Object exports);
 
 }  // namespace libbpf

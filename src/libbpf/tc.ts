@@ -133,3 +133,14 @@ function removeFilter(ifindex: number, isEgress: boolean, priority: number, hand
     }
   }
 }
+
+/**
+ * Returns the ids of the programs that are attached by tcx, in the order in which packets meet them.
+ *
+ * Minimum kernel version: 6.6.
+ *
+ * @throws KernelError `ENODEV` when there is no such interface, `EINVAL` on older kernels
+ */
+export function queryTcx(ifindex: number, direction: TcDirection): readonly number[] {
+  return addon.tcxQuery(ifindex, direction === 'egress');
+}

@@ -287,6 +287,7 @@ export interface NativeAddon {
   PacketSocket: new () => NativePacketSocket;
   xdpQuery(ifindex: number): { native: number; generic: number; offload: number };
   xdpDetach(ifindex: number, flags: number): void;
+  tcxQuery(ifindex: number, isEgress: boolean): number[];
   /** The id of a filter's program; 0 for none. */
   tcQuery(ifindex: number, isEgress: boolean, priority: number, handle: number): number;
   tcAttach(

@@ -12,7 +12,7 @@ import { ip } from './isolation.js';
 const REAL_SERVER = fileURLToPath(new URL('./real-server.js', import.meta.url));
 
 /** The director's interface: a bridge. */
-export const NIC = 'test0';
+export const NIC = 'testc';
 
 export interface Addresses {
   readonly local: IpAddress;
@@ -49,7 +49,7 @@ export class RealServer {
     this.rip = ripsOf(number);
   }
 
-  /** Starts a real server with the VIPs on lo. Its cable is `test${number}`. */
+  /** Starts a real server with the VIPs on lo. Its cable is `testc${number}`. */
   static async start(number: number): Promise<RealServer> {
     const { IPv4, IPv6 } = FAMILIES;
     const child = spawn('unshare', ['--net', process.execPath, REAL_SERVER, `real${number}`, IPv4.vip, IPv6.vip], {
@@ -57,7 +57,7 @@ export class RealServer {
     });
     const server = new RealServer(child, number);
     await server.#says('there');
-    const cable = `test${number}`;
+    const cable = `testc${number}`;
     ip(
       'link',
       'add',
