@@ -76,7 +76,7 @@ export class RealServer {
     // "all", because the requests arrive at the card and the VIP is on lo.
     setSysctls({ 'net/ipv4/conf/all/arp_ignore': '1', 'net/ipv4/conf/all/arp_announce': '2' }, child.pid);
     const { rip } = server;
-    child.stdin!.write(
+    child.stdin.write(
       [
         'link set lo up',
         `addr add ${rip.IPv4}/24 dev eth0`,

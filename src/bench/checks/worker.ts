@@ -54,7 +54,7 @@ async function makeNetwork(): Promise<{ ifindex: number; servers: ChildProcess }
   const servers = spawn('unshare', ['--net', process.execPath, process.argv[1]!, 'serve'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  await once(servers.stdout!, 'data');
+  await once(servers.stdout, 'data');
   batch(
     'link set lo up',
     `link add eth0 type veth peer name eth0 address ${MAC} netns ${servers.pid!}`,
@@ -63,8 +63,8 @@ async function makeNetwork(): Promise<{ ifindex: number; servers: ChildProcess }
     // Permanent ones are not counted against the kernel's limit.
     ...RIPS.map((rip) => `neigh replace ${rip} dev eth0 lladdr ${MAC} nud permanent`),
   );
-  servers.stdin!.write('go\n');
-  await once(servers.stdout!, 'data');
+  servers.stdin.write('go\n');
+  await once(servers.stdout, 'data');
   const [link] = JSON.parse(execFileSync('ip', ['-j', 'link', 'show', 'eth0'], { encoding: 'utf8' })) as {
     ifindex: number;
   }[];
