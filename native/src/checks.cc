@@ -551,6 +551,8 @@ void CheckLoop::Open(const Waiting& waiting) {
   // Before it connects an error is this host's.
   if (error != 0) return Finish(number, flight, Outcome::kError, error);
   error = Connect(flight, number);
+  // The kernel does not tell an error that came during the call.
+  if (error == 0 && flight.port != 0 && ports_->IsForwarded(flight.port)) error = EHOSTUNREACH;
   if (error != 0) return OnFailed(number, flight, error);
   SetDeadline(number, flight.started_us + uint64_t{flight.job->timeout_ms} * 1000);
   if (flight.job->protocol != IPPROTO_TCP) OnConnected(number, flight);
