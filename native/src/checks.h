@@ -18,7 +18,8 @@
 
 namespace beeline {
 
-// How a check ended. src/health/wire/result.ts has the same names in the same order; a test compares the two.
+// How a check ended. src/health/wire/result.ts has the same names in the same order; test/native/checks.test.ts meets
+// each.
 enum class Outcome : uint32_t {
   kOk,
   kRefused,      // a reset or an ICMP error answered the first packet
