@@ -22,11 +22,12 @@ export const ROOMS = {
   image: ['layout', 'model'],
   oracle: ['image', 'layout', 'model'],
   dataplane: ['image', 'layout', 'libbpf', 'model', 'native', 'oracle', 'packet', 'store'],
+  health: ['layout', 'libbpf', 'model', 'native', 'net'],
   director: ['config', 'control', 'dataplane', 'image', 'layout', 'model', 'native', 'net', 'packet', 'store'],
   ipvsadm: ['control', 'model'],
   import: ['config', 'ipvsadm', 'model'],
   lab: ['model', 'packet'],
-  bench: ['dataplane', 'image', 'lab', 'layout', 'libbpf', 'model', 'native', 'packet'],
+  bench: ['dataplane', 'health', 'image', 'lab', 'layout', 'libbpf', 'model', 'native', 'packet'],
   inspect: ['dataplane', 'layout', 'libbpf', 'model'],
   cli: [
     'bench',

@@ -5,6 +5,10 @@
       "sources": [
         "src/addon.cc",
         "src/btf.cc",
+        "src/check_http.cc",
+        "src/check_ping.cc",
+        "src/check_ports.cc",
+        "src/checks.cc",
         "src/error.cc",
         "src/ethtool.cc",
         "src/flows.cc",
@@ -16,6 +20,7 @@
         "src/program.cc",
         "src/ring_buffer.cc",
         "src/system.cc",
+        "src/tc.cc",
         "src/util.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")", "../bpf"],

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * The init of the old kernel that scripts/check-old-kernel boots, and a second program that it runs: one built for
- * director.bpf.o, one for explain.bpf.o. Loads the program as MapSet.create() in src/dataplane/maps/map-set.ts does,
- * for every set of features or for the given ones, and prints the verifier's results. Root can also run it without an
- * emulator, to test the running kernel.
+ * The init of the old kernel that scripts/check-old-kernel boots, and two more programs that it runs: one built for
+ * director.bpf.o, one for explain.bpf.o, one for check.bpf.o, which has neither tables nor features. Loads the program
+ * as MapSet.create() in src/dataplane/maps/map-set.ts does, for every set of features or for the given ones, and prints
+ * the verifier's results. Root can also run it without an emulator, to test the running kernel.
  */
 #include <bpf/libbpf.h>
 #include <stddef.h>
@@ -19,6 +19,10 @@
 #include "explain.skel.h"
 #define OBJECT(suffix) explain_bpf##suffix
 #define PROGRAM explain
+#elif defined(CHECK)
+#include "check.skel.h"
+#define OBJECT(suffix) check_bpf##suffix
+#define PROGRAM check_ingress
 #else
 #include "director.skel.h"
 #define OBJECT(suffix) director_bpf##suffix
@@ -47,6 +51,7 @@ static const struct size sizes[] = {
 };
 
 static void configure(struct OBJECT() * object, const struct size* size, int features) {
+#ifndef CHECK
   __u32 destinations = 1 << size->destinations, services = 1 << size->services, buckets = 1 << size->buckets;
 
   object->rodata->geometry = (struct geometry){
@@ -83,6 +88,7 @@ static void configure(struct OBJECT() * object, const struct size* size, int fea
   ROWS(flow_queries, CPUS);
   ROWS(service_identities, services);
   ROWS(destination_identities, destinations);
+#endif
 }
 
 /* Returns 0 if the kernel accepts the program, otherwise a negative error number. */
@@ -135,19 +141,26 @@ int main(int count, char** words) {
 
   setvbuf(stdout, NULL, _IOLBF, 0);
   libbpf_set_print(quiet);
+#ifdef CHECK
+  return check(&sizes[0], 0);
+#endif
   for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
     for (int features = sizes[i].first_features; features < 256 && count == 1; features++)
       refused += check(&sizes[i], features);
     for (int word = 1; word < count; word++) refused += check(&sizes[i], atoi(words[word]));
   }
   if (getpid() == 1) {
-    int status = 0;
+    const char* others[] = {"/explain", "/check"};
 
-    if (fork() == 0) {
-      execv("/explain", words);
-      _exit(1);
+    for (unsigned i = 0; i < sizeof(others) / sizeof(*others); i++) {
+      int status = 0;
+
+      if (fork() == 0) {
+        execv(others[i], words);
+        _exit(1);
+      }
+      if (wait(&status) < 0 || status) refused++;
     }
-    if (wait(&status) < 0 || status) refused++;
     printf("%d refused\n", refused);
     reboot(RB_AUTOBOOT);
   }

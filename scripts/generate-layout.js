@@ -2,10 +2,10 @@
  * Writes the TypeScript module with the offsets and sizes of every struct that the BPF program and the control plane
  * share, read from the object's BTF.
  *
- *   node scripts/generate-layout.js OBJECT EXPLAIN_OBJECT OUTPUT      writes OUTPUT if it differs
- *   node scripts/generate-layout.js OBJECT EXPLAIN_OBJECT             prints the module
+ *   node scripts/generate-layout.js OBJECT OTHER_OBJECT... OUTPUT.ts     writes OUTPUT.ts if it differs
+ *   node scripts/generate-layout.js OBJECT OTHER_OBJECT...               prints the module
  *
- * Types that only the second object has come last. They are not part of the fingerprint, because pinned maps do not depend
+ * Types that only the other objects have come last. They are not part of the fingerprint, because pinned maps do not depend
  * on them.
  */
 import { createHash } from 'node:crypto';
@@ -14,7 +14,9 @@ import { createRequire } from 'node:module';
 
 const addon = createRequire(import.meta.url)(`../dist/native/${process.platform}-${process.arch}/bpf.node`);
 
-const [object, explainObject, output] = process.argv.slice(2);
+const paths = process.argv.slice(2);
+const output = paths.at(-1).endsWith('.ts') ? paths.pop() : undefined;
+const [object, ...otherObjects] = paths;
 /** The types of the object that is being read. */
 let types = addon.btfParse(readFileSync(object));
 
@@ -86,24 +88,26 @@ const typeSource = (type) => (type.kind === 'enum' ? enumSource(type) : structSo
 
 const shared = sharedTypes();
 const body = [...shared.map(typeSource), sectionSource()].join('\n');
-/** Returns the source for the types that only the explain object has. */
-function explainSource() {
-  const known = new Set(shared.map(({ name }) => name));
-  types = addon.btfParse(readFileSync(explainObject));
-  return sharedTypes()
-    .filter(({ name }) => !known.has(name))
-    .map(typeSource)
-    .join('\n');
+/** Names of the types that are written already. */
+const known = new Set(shared.map(({ name }) => name));
+
+/** Returns the source for the types that an object has and those before it have not. */
+function otherSource(path) {
+  types = addon.btfParse(readFileSync(path));
+  const added = sharedTypes().filter(({ name }) => !known.has(name));
+  for (const { name } of added) known.add(name);
+  return added.map(typeSource).join('\n');
 }
 
+const otherSources = otherObjects.map(otherSource);
 const fingerprint = createHash('sha256').update(body).digest('hex').slice(0, 16);
-const source = `/** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
+const source = `/** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h, bpf/check.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
 export const fingerprint = 0x${fingerprint}n;
 
 ${body}
-${explainSource()}`;
+${otherSources.join('\n')}`;
 
 if (output === undefined) {
   process.stdout.write(source);

@@ -2,6 +2,7 @@
 #include "addon.h"
 
 #include "btf.h"
+#include "checks.h"
 #include "error.h"
 #include "ethtool.h"
 #include "flows.h"
@@ -12,6 +13,7 @@
 #include "program.h"
 #include "ring_buffer.h"
 #include "system.h"
+#include "tc.h"
 
 namespace {
 
@@ -34,10 +36,12 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   libbpf::FileLock::Register(env, exports);
   libbpf::PacketSocket::Register(env, exports);
   libbpf::RegisterXdp(env, exports);
+  libbpf::RegisterTc(env, exports);
   libbpf::RegisterBtf(env, exports);
   libbpf::RegisterSystem(env, exports);
   libbpf::RegisterEthtool(env, exports);
   beeline::RegisterFlows(env, exports);
+  beeline::CheckLoop::Register(env, exports);
   return exports;
 }
 

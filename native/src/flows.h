@@ -1,4 +1,5 @@
-// Sweeps and lists flow tables in a separate thread: the one part of the addon that knows the layout of a map.
+// Sweeps and lists flow tables in a separate thread. The addon knows the layout of maps here and in check_ports.h
+// alone.
 #pragma once
 
 #include <napi.h>

@@ -4,8 +4,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <iterator>
 #include <memory>
 
 #include "addon.h"
@@ -18,13 +21,22 @@ namespace {
 
 std::string InterfaceName(uint32_t ifindex) { return "interface index " + std::to_string(ifindex); }
 
-BpfProgram* ProgramArgument(const Napi::CallbackInfo& info, size_t index) {
-  const auto& constructor = info.Env().GetInstanceData<AddonData>()->program;
-  if (!info[index].IsObject() || !info[index].As<Napi::Object>().InstanceOf(constructor.Value())) {
-    ThrowType(info.Env(), "program must be a BpfProgram");
-  }
-  return BpfProgram::Unwrap(info[index].As<Napi::Object>());
-}
+// tcx (linux/bpf.h since kernel 6.6), by its numbers: older headers and libbpf before 1.3 do not have it.
+constexpr uint32_t kTcxIngress = 46;
+constexpr uint32_t kTcxEgress = 47;
+constexpr uint32_t kBefore = 1 << 3;  // BPF_F_BEFORE without another program: before all
+constexpr uint32_t kLinkTypeTcx = 11;
+
+// The part of union bpf_attr that BPF_LINK_CREATE reads for tcx. Zeros behind what a kernel knows are no error.
+struct TcxLinkCreate {
+  uint32_t program_fd;
+  uint32_t ifindex;
+  uint32_t attach_type;
+  uint32_t flags;
+  uint32_t relative_fd;
+  uint32_t zero;
+  uint64_t expected_revision;
+};
 
 Napi::Value XdpQuery(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -45,12 +57,27 @@ void XdpDetach(const Napi::CallbackInfo& info) {
   if (result != 0) ThrowErrno(info.Env(), -result, "bpf_xdp_detach", InterfaceName(ifindex));
 }
 
+// (ifindex, isEgress): the ids of the programs that are attached by tcx, in the order in which packets meet them.
+Napi::Value TcxQuery(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const uint32_t ifindex = Uint32Argument(info, 0, "ifindex");
+  const auto type = static_cast<bpf_attach_type>(info[1].ToBoolean() ? kTcxEgress : kTcxIngress);
+  uint32_t ids[64];  // as many as the kernel allows (BPF_MPROG_MAX)
+  uint32_t count = std::size(ids), flags = 0;
+  const int result = bpf_prog_query(static_cast<int>(ifindex), type, 0, &flags, ids, &count);
+  if (result != 0) ThrowErrno(env, -result, "bpf_prog_query", InterfaceName(ifindex));
+  auto list = Napi::Array::New(env, count);
+  for (uint32_t i = 0; i < count; i++) list[i] = ids[i];
+  return list;
+}
+
 }  // namespace
 
 void BpfLink::Register(Napi::Env env, Napi::Object exports) {
   const auto constructor = DefineClass(env, "BpfLink",
                                        {
                                            StaticMethod<&BpfLink::AttachXdp>("attachXdp"),
+                                           StaticMethod<&BpfLink::AttachTcx>("attachTcx"),
                                            StaticMethod<&BpfLink::OpenPinned>("openPinned"),
                                            StaticMethod<&BpfLink::OpenById>("openById"),
                                            StaticMethod<&BpfLink::NextId>("nextId"),
@@ -66,6 +93,7 @@ void BpfLink::Register(Napi::Env env, Napi::Object exports) {
 
 void RegisterXdp(Napi::Env env, Napi::Object exports) {
   exports["xdpQuery"] = Napi::Function::New<XdpQuery>(env, "xdpQuery");
+  exports["tcxQuery"] = Napi::Function::New<TcxQuery>(env, "tcxQuery");
   exports["xdpDetach"] = Napi::Function::New<XdpDetach>(env, "xdpDetach");
 }
 
@@ -82,6 +110,21 @@ Napi::Value BpfLink::AttachXdp(const Napi::CallbackInfo& info) {
   LIBBPF_OPTS(bpf_link_create_opts, options);
   options.flags = Uint32Argument(info, 2, "flags");
   UniqueFd fd(bpf_link_create(program->Fd(env, "bpf_link_create"), static_cast<int>(ifindex), BPF_XDP, &options));
+  if (!fd) ThrowErrno(env, errno, "bpf_link_create", program->name() + " on " + InterfaceName(ifindex));
+  return Construct(env, env.GetInstanceData<AddonData>()->link,
+                   new Payload{std::move(fd), "link of " + program->name() + " on " + InterfaceName(ifindex)});
+}
+
+Napi::Value BpfLink::AttachTcx(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const BpfProgram* program = ProgramArgument(info, 0);
+  const uint32_t ifindex = Uint32Argument(info, 1, "ifindex");
+  TcxLinkCreate create = {};
+  create.program_fd = static_cast<uint32_t>(program->Fd(env, "bpf_link_create"));
+  create.ifindex = ifindex;
+  create.attach_type = info[2].ToBoolean() ? kTcxEgress : kTcxIngress;
+  create.flags = kBefore;
+  UniqueFd fd(static_cast<int>(syscall(__NR_bpf, BPF_LINK_CREATE, &create, sizeof create)));
   if (!fd) ThrowErrno(env, errno, "bpf_link_create", program->name() + " on " + InterfaceName(ifindex));
   return Construct(env, env.GetInstanceData<AddonData>()->link,
                    new Payload{std::move(fd), "link of " + program->name() + " on " + InterfaceName(ifindex)});
@@ -126,7 +169,8 @@ Napi::Value BpfLink::Info(const Napi::CallbackInfo& info) {
   result["id"] = details.id;
   result["type"] = details.type;
   result["programId"] = details.prog_id;
-  result["ifindex"] = details.type == BPF_LINK_TYPE_XDP ? details.xdp.ifindex : 0;
+  // A tcx link's interface stands where an XDP link's does.
+  result["ifindex"] = details.type == BPF_LINK_TYPE_XDP || details.type == kLinkTypeTcx ? details.xdp.ifindex : 0;
   return result;
 }
 

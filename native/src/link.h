@@ -1,4 +1,4 @@
-// XDP attachments: links that hold a program on an interface, and programs attached by other means.
+// Links that hold a program on an interface, by XDP or tcx, and XDP programs attached by other means.
 #pragma once
 
 #include <napi.h>
@@ -21,6 +21,7 @@ class BpfLink : public Napi::ObjectWrap<BpfLink> {
 
  private:
   static Napi::Value AttachXdp(const Napi::CallbackInfo& info);
+  static Napi::Value AttachTcx(const Napi::CallbackInfo& info);
   static Napi::Value OpenPinned(const Napi::CallbackInfo& info);
   static Napi::Value OpenById(const Napi::CallbackInfo& info);
   static Napi::Value NextId(const Napi::CallbackInfo& info);
@@ -36,7 +37,7 @@ class BpfLink : public Napi::ObjectWrap<BpfLink> {
   std::string name_;
 };
 
-// Registers the functions without a link: xdpQuery(ifindex), xdpDetach(ifindex, flags).
+// Registers the functions without a link: xdpQuery(ifindex), xdpDetach(ifindex, flags), tcxQuery(ifindex, isEgress).
 void RegisterXdp(Napi::Env env, Napi::Object exports);
 
 }  // namespace libbpf

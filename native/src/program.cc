@@ -42,6 +42,14 @@ uint32_t OptionalUint32(const Napi::Object& options, const char* name, uint32_t 
 
 }  // namespace
 
+BpfProgram* ProgramArgument(const Napi::CallbackInfo& info, size_t index) {
+  const auto& constructor = info.Env().GetInstanceData<AddonData>()->program;
+  if (!info[index].IsObject() || !info[index].As<Napi::Object>().InstanceOf(constructor.Value())) {
+    ThrowType(info.Env(), "program must be a BpfProgram");
+  }
+  return BpfProgram::Unwrap(info[index].As<Napi::Object>());
+}
+
 void BpfProgram::Register(Napi::Env env, Napi::Object exports) {
   const auto constructor = DefineClass(env, "BpfProgram",
                                        {

@@ -47,4 +47,7 @@ class BpfProgram : public Napi::ObjectWrap<BpfProgram> {
   std::string name_;
 };
 
+// Returns the argument. Throws if it is no BpfProgram.
+BpfProgram* ProgramArgument(const Napi::CallbackInfo& info, size_t index);
+
 }  // namespace libbpf

@@ -1,5 +1,6 @@
 /** Benchmarks: what a packet costs, how many a second are forwarded, how long a request takes. */
 
+export { benchChecks, type CheckCost, formatCheckCosts } from './checks/checks.js';
 export {
   benchForward,
   type ForwardOptions,

@@ -1,4 +1,4 @@
-/** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h) instead. */
+/** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h, bpf/check.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
 export const fingerprint = 0x5c78958f01fb3032n;
@@ -682,4 +682,28 @@ export const flowEvent = {
   initial: 6,
   passive: 7,
   ipsec: 8,
+} as const;
+
+/** struct check */
+export const check = {
+  byteLength: 40,
+  vip: { offset: 0, size: 16, stride: 4 },
+  rip: { offset: 16, size: 16, stride: 4 },
+  family: { offset: 32, size: 1 },
+  protocol: { offset: 33, size: 1 },
+  zero: { offset: 34, size: 2 },
+  forwarded: { offset: 36, size: 4 },
+} as const;
+
+/** struct check_range */
+export const checkRange = {
+  byteLength: 8,
+  first: { offset: 0, size: 4 },
+  count: { offset: 4, size: 4 },
+} as const;
+
+/** enum check_ports */
+export const checkPorts = {
+  'first-port': 61000,
+  ports: 4096,
 } as const;

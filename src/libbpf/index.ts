@@ -14,6 +14,7 @@ export { BpfObject } from './object.js';
 export { pinnedKind, type PinnedKind } from './pinned.js';
 export { BpfProgram, LIVE_FRAMES, XdpAction } from './program.js';
 export type { ProgramInfo, RunOptions, RunResult, XdpOrigin } from './program.js';
+export { queryTcx, TcAttachment, type TcDirection, type TcOptions, type TcWay } from './tc.js';
 export { RingBuffer } from './ring-buffer.js';
 export { isList, isRecord, ValueError, type BtfRecord, type BtfValue } from './value.js';
 export { KernelError } from '../native/index.js';

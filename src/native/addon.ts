@@ -154,6 +154,47 @@ export interface NativeNetlinkSocket extends NativeReferenced {
   send(datagram: Uint8Array): void;
 }
 
+/** What ends a check, or one step of a dialogue. `kind` counts UNTIL in src/health/wire/job.ts. */
+export interface NativeCheckRule {
+  kind: number;
+  head?: boolean;
+  sequence?: Uint8Array;
+}
+
+export interface NativeCheckJob extends NativeCheckRule {
+  /** IPPROTO_TCP, IPPROTO_UDP or IPPROTO_ICMP. */
+  protocol: number;
+  local: Uint8Array;
+  rip: Uint8Array;
+  vip?: Uint8Array;
+  port: number;
+  scope: number;
+  send?: Uint8Array;
+  limit: number;
+  timeoutMs: number;
+  holds: boolean;
+  bytes: boolean;
+}
+
+export interface NativeCheckLoop extends NativeReferenced {
+  define(job: NativeCheckJob): number;
+  undefine(job: number): void;
+  start(jobs: Uint32Array): void;
+  proceed(flight: number, step: NativeCheckRule & { send?: Uint8Array }): boolean;
+  end(flight: number): boolean;
+  takePort(vip: Uint8Array, rip: Uint8Array, protocol: number): number;
+  releasePort(port: number): void;
+  isForwarded(port: number): boolean;
+  usage(): {
+    inAir: number;
+    waiting: number;
+    portsFree: number;
+    portsTaken: number;
+    portsResting: number;
+    entries: number;
+  };
+}
+
 /** Arguments of `sweepFlows`. `timeouts4` and `timeouts6` are indexed by service number times 16 plus state, `dead` by destination number. */
 export interface NativeSweepOptions {
   flows4: NativeMapping;
@@ -227,6 +268,7 @@ export interface NativeAddon {
   };
   BpfLink: {
     attachXdp(program: NativeProgram, ifindex: number, flags: number): NativeLink;
+    attachTcx(program: NativeProgram, ifindex: number, isEgress: boolean): NativeLink;
     openPinned(path: string): NativeLink;
     openById(id: number): NativeLink;
     nextId(id: number): number | undefined;
@@ -237,10 +279,26 @@ export interface NativeAddon {
     groups: readonly number[],
     onDatagram: (error: Error | undefined, datagram?: Uint8Array) => void,
   ) => NativeNetlinkSocket;
+  CheckLoop: new (
+    options: { table?: NativeMapping; firstPort: number; ports: number; limit: number },
+    onResults: (fields: Uint32Array, bytes: Uint8Array) => void,
+  ) => NativeCheckLoop;
   FileLock: new (path: string, isFolder?: boolean) => NativeLock;
   PacketSocket: new () => NativePacketSocket;
   xdpQuery(ifindex: number): { native: number; generic: number; offload: number };
   xdpDetach(ifindex: number, flags: number): void;
+  tcxQuery(ifindex: number, isEgress: boolean): number[];
+  /** The id of a filter's program; 0 for none. */
+  tcQuery(ifindex: number, isEgress: boolean, priority: number, handle: number): number;
+  tcAttach(
+    program: NativeProgram,
+    ifindex: number,
+    isEgress: boolean,
+    priority: number,
+    handle: number,
+    replaces: boolean,
+  ): void;
+  tcDetach(ifindex: number, isEgress: boolean, priority: number, handle: number): void;
   btfParse(bytes: Uint8Array): unknown[];
   btfById(id: number): unknown[];
   mountBpffs(path: string): void;

@@ -3,6 +3,9 @@
 export {
   addon,
   type NativeBatch,
+  type NativeCheckJob,
+  type NativeCheckLoop,
+  type NativeCheckRule,
   type NativeLink,
   type NativeMap,
   type NativeMapping,

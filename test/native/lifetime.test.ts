@@ -3,9 +3,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import test from 'node:test';
+import test, { before } from 'node:test';
+
+import { ip } from '../support/isolation.js';
 
 const LIBBPF = new URL('../../src/libbpf/index.js', import.meta.url).href;
+const HEALTH = new URL('../../src/health/index.js', import.meta.url).href;
 const NETWORK = new URL('../../src/net/index.js', import.meta.url).href;
 const OBJECT = fileURLToPath(new URL('../bpf/binding.bpf.o', import.meta.url));
 
@@ -142,4 +145,75 @@ test('a process exits while worker threads are in the middle of everything', () 
       setTimeout(() => process.exit(0), ${delayMs});
     `);
   }
+});
+
+before(() => {
+  ip('link', 'set', 'lo', 'up');
+});
+
+/** A loop with checks of a server that accepts nothing and answers nothing. */
+const CHECKS = `
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { CheckLoop } from '${HEALTH}';
+const server = createServer((socket) => { socket.on('error', () => {}); }).listen(0, '127.0.0.1');
+await once(server, 'listening');
+const job = { protocol: 'tcp', local: '127.0.0.1', rip: '127.0.0.1', port: server.address().port, timeoutMs: 60000 };
+`;
+
+test('a loop of checks is not collected while results may come', () => {
+  const output = runModule(`${PRELUDE}${CHECKS}
+    let results = [];
+    (() => {
+      const loop = new CheckLoop({ onResults: (batch) => results.push(...batch) });
+      loop.start(Uint32Array.of(loop.define({ ...job, until: { on: 'connected' } })));
+      loop.unref();
+    })();
+    await collect();
+    while (results.length === 0) await sleep(1);
+    console.log(results[0].outcome);
+    process.exit();
+  `);
+  assert.equal(output, 'ok');
+});
+
+test('a process exits with checks in the air, and ends by itself when its loop is unreferenced', () => {
+  for (const end of [
+    'process.exit(0);',
+    'loop.unref(); server.unref(); server.close(); connections.forEach((c) => c.unref());',
+  ]) {
+    runModule(`${CHECKS}
+      const connections = [];
+      server.on('connection', (connection) => connections.push(connection));
+      const loop = new CheckLoop({ onResults: () => {} });
+      loop.start(new Uint32Array(200).fill(loop.define(job)));
+      while (connections.length < 200) await new Promise((resolve) => setTimeout(resolve, 1));
+      ${end}
+    `);
+  }
+});
+
+test('a loop of checks can be closed by the function that it calls, and a worker ends amid checks', () => {
+  const output = runModule(`${PRELUDE}${CHECKS}
+    import { Worker } from 'node:worker_threads';
+    const before = descriptors();
+    const loop = new CheckLoop({ onResults: (results) => { loop.close(); } });
+    loop.start(new Uint32Array(50).fill(loop.define({ ...job, until: { on: 'connected' } })));
+    while (true) { try { loop.start(new Uint32Array(0)); await sleep(1); } catch (error) { console.log(error.code); break; } }
+    for (let i = 0; i < 5; i++) {
+      const worker = new Worker(\`import('${HEALTH}').then(({ CheckLoop }) => {
+        const loop = new CheckLoop({ onResults: (results) => loop.start(new Uint32Array(results.length).fill(number)) });
+        const number = loop.define({ ...JSON.parse('\${JSON.stringify(job)}'), until: { on: 'connected' } });
+        loop.start(new Uint32Array(50).fill(number));
+        require('node:worker_threads').parentPort.postMessage('there');
+      });\`, { eval: true, execArgv: [] });
+      await new Promise((resolve) => worker.once('message', resolve));
+      await sleep(20 * i);
+      await worker.terminate();
+    }
+    for (let i = 0; i < 100 && descriptors() > before; i++) await sleep(20);
+    console.log(descriptors() <= before);
+    process.exit();
+  `);
+  assert.equal(output, 'CLOSED\ntrue');
 });

@@ -6,6 +6,7 @@ import test from 'node:test';
 
 /** Headers without a twin, and why. */
 const WITHOUT_TWIN: Readonly<Record<string, string>> = {
+  check: 'the table of health checks: no packet of the director meets it',
   count: 'a Decision says what is counted; the rows of counters belong to src/dataplane',
   early: 'hands fragments to the daemon: src/dataplane/early',
   effect: 'macros that write, or note instead: the oracle writes into its own memory',
