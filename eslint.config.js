@@ -19,6 +19,7 @@ export const ROOMS = {
   config: ['model'],
   net: ['model', 'native', 'packet'],
   control: ['model', 'packet'],
+  health: ['model'],
   image: ['layout', 'model'],
   oracle: ['image', 'layout', 'model'],
   dataplane: ['image', 'layout', 'libbpf', 'model', 'native', 'oracle', 'packet', 'store'],
