@@ -5,3 +5,6 @@ export { type CheckState, judge, unchecked } from './judge.js';
 export { type Layer, LAYERS, type Outcome, outcomeText } from './outcome.js';
 export { isQuorumMet, type PoolPolicy, poolOf, weightUp } from './pool.js';
 export { nextStepMs, STEPS, UNITS, unitsAt } from './ramp.js';
+export { DIALOGUES } from './kinds/dialogue.js';
+export { talksOf } from './kinds/index.js';
+export type { Ending, Judgement, Talk, Target, Turn, Until } from './kinds/kind.js';
