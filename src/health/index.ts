@@ -1,8 +1,16 @@
-/** Health checks of real servers: how a check reaches a VIP on one real server, and the loop that makes checks. */
+/** Health checks: how a check reaches a VIP on one real server, the loop that makes checks, and what results mean. */
 
-export { DEFAULT_LIMIT, type CheckJob, type Step, type Until } from './wire/job.js';
+export { Agenda, dueAgain, firstDue, type Pace } from './agenda.js';
+export { type CheckState, judge, unchecked } from './judge.js';
+export { DIALOGUES } from './kinds/dialogue.js';
+export { talksOf } from './kinds/index.js';
+export type { Ending, Judgement, Talk, Target, Turn, Until } from './kinds/kind.js';
+export { type Layer, LAYERS, type Outcome, outcomeText } from './outcome.js';
+export { isQuorumMet, type PoolPolicy, poolOf, weightUp } from './pool.js';
+export { nextStepMs, STEPS, UNITS, unitsAt } from './ramp.js';
 export { CheckLoop, type CheckLoopOptions, type CheckLoopUsage } from './wire/check-loop.js';
 export { httpBody, httpHeaders, httpReason } from './wire/http.js';
+export { type CheckJob, DEFAULT_LIMIT, type Step, type Until as JobUntil } from './wire/job.js';
 export { DEFAULT_FIRST_PORT, DEFAULT_PORTS, overlap, type PortRange, portsInUse } from './wire/local-ports.js';
-export { type CheckResult, OUTCOMES, type Outcome } from './wire/result.js';
+export { type CheckResult, type Outcome as WireOutcome, OUTCOMES as WIRE_OUTCOMES } from './wire/result.js';
 export { CHECK_OBJECT, type FollowFailure, Wire, type WireOptions } from './wire/wire.js';

@@ -7,6 +7,7 @@ export * from './edit/types.js';
 export * from './edit/warnings.js';
 export * from './error.js';
 export * from './flow-settings.js';
+export * from './health.js';
 export * from './instance.js';
 export * from './mark.js';
 export * from './model.js';

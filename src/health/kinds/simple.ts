@@ -1,0 +1,42 @@
+/** Checks of one turn: a connection, an echo, a datagram. */
+
+import type { UdpCheck } from '../../model/index.js';
+import { failed, incomplete, passed, type Talk } from './kind.js';
+
+export function tcpTalk(): () => Talk {
+  return () => ({
+    transport: 'tcp',
+    first: { until: { what: 'connected' } },
+    next: (_received, ending) => (ending === 'complete' ? passed('L4') : failed('L4', 'timeout')),
+  });
+}
+
+export function pingTalk(): () => Talk {
+  return () => ({
+    transport: 'icmp',
+    first: { until: { what: 'data' } },
+    next: (_received, ending) => (ending === 'complete' ? passed('L3') : failed('L3', 'timeout')),
+  });
+}
+
+export function udpTalk({ send = new Uint8Array(), reply }: UdpCheck): () => Talk {
+  return () => ({
+    transport: 'udp',
+    first: { send, until: { what: 'data' } },
+    next: (received, ending) => {
+      if (reply === undefined) {
+        // Silence is all that many programs answer to a datagram that they do not know: what fails is an ICMP error.
+        return ending === 'complete' ? passed('L7') : passed('L4', 'no ICMP error');
+      }
+      if (ending !== 'complete') {
+        return incomplete(ending, received);
+      }
+      return matches(received, reply) ? passed('L7') : failed('L7', 'another reply');
+    },
+  });
+}
+
+/** Whether a reply begins with the bytes, as far as the mask's bits count. */
+function matches(received: Uint8Array, { bytes, mask }: NonNullable<UdpCheck['reply']>): boolean {
+  return bytes.every((byte, i) => i < received.length && ((byte ^ received[i]!) & (mask?.[i] ?? 0xff)) === 0);
+}
