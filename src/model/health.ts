@@ -1,6 +1,7 @@
 /** Health checks of a service's real servers: what is asked for. How they are run is the business of the health room. */
 
 import type { IpAddress } from './address.js';
+import { type Overrides, withDefaults } from './flow-settings.js';
 
 /**
  * What happens to the flows of a real server that failed. `remove`: no packet goes there any more, and its flows go to
@@ -98,9 +99,9 @@ export interface UdpCheck {
   readonly type: 'udp';
   /** Default: an empty datagram. */
   readonly send?: Uint8Array | undefined;
-  readonly reply?:
-    | { readonly bytes: Uint8Array; /** Bits that count. Default: all. */ readonly mask?: Uint8Array | undefined }
-    | undefined;
+  readonly reply?: Uint8Array | undefined;
+  /** The bits of `reply` that count. Default: all. */
+  readonly mask?: Uint8Array | undefined;
 }
 
 export interface PingCheck {
@@ -122,3 +123,61 @@ export interface DialogueCheck {
 
 /** Checks that go over a network, to the VIP through the real server. */
 export type NetworkCheck = TcpCheck | HttpCheck | DnsCheck | UdpCheck | PingCheck | DialogueCheck;
+
+/** Where a check goes, and how often. What is left out is that of the service's health, or a default. */
+export interface CheckSettings extends Overrides<CheckTiming> {
+  /** `vip` (default): to the VIP, through the real server. `rip`: to the real server's own address. */
+  readonly via?: 'vip' | 'rip' | undefined;
+  /** Another address than the real server's, which stands for it: the check goes there. Only with `via: rip`. */
+  readonly address?: IpAddress | undefined;
+  /** Default: the service's port. */
+  readonly port?: number | undefined;
+}
+
+/** Times are in seconds. */
+export interface CheckTiming {
+  /** From the begin of one run to the begin of the next. */
+  readonly interval: number;
+  /** Within this time a run passes, or fails. */
+  readonly timeout: number;
+  /** The interval while results speak against the state. */
+  readonly fastInterval: number;
+  readonly rise: number;
+  readonly fall: number;
+}
+
+/** `fastInterval`'s default is the interval, if that is shorter. */
+export const DEFAULT_CHECK_TIMING: CheckTiming = { interval: 2, timeout: 1, fastInterval: 1, rise: 2, fall: 3 };
+
+/** The part of its interval by which each run is drawn earlier or later. */
+export const CHECK_JITTER = 0.1;
+
+export type Check = NetworkCheck & CheckSettings;
+
+/** The health checks of a service's real servers, and what follows from them. */
+export interface HealthPolicy extends WhenLost, Overrides<CheckTiming> {
+  /** A real server is up if it passes all of them. */
+  readonly checks: readonly Check[];
+  /** Default: up. */
+  readonly initially?: Initially | undefined;
+  /** Default: remove. */
+  readonly onFailure?: OnFailure | undefined;
+  /** Default: one real server. */
+  readonly quorum?: Quorum | undefined;
+  /** For so many seconds after a real server came up, its weight grows to its own. Default: 0. */
+  readonly slowStart?: number | undefined;
+  readonly damping?: Damping | undefined;
+}
+
+/** Returns the times of a check: its own, its service's, or the defaults. */
+export function timingOf(common: Overrides<CheckTiming>, own: Overrides<CheckTiming>): CheckTiming {
+  const pick = ({ interval, timeout, fastInterval, rise, fall }: Overrides<CheckTiming>): Overrides<CheckTiming> => ({
+    interval,
+    timeout,
+    fastInterval,
+    rise,
+    fall,
+  });
+  const merged = withDefaults(DEFAULT_CHECK_TIMING, pick(common), pick(own));
+  return { ...merged, fastInterval: Math.min(merged.fastInterval, merged.interval) };
+}

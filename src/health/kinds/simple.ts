@@ -19,7 +19,7 @@ export function pingTalk(): () => Talk {
   });
 }
 
-export function udpTalk({ send = new Uint8Array(), reply }: UdpCheck): () => Talk {
+export function udpTalk({ send = new Uint8Array(), reply, mask }: UdpCheck): () => Talk {
   return () => ({
     transport: 'udp',
     first: { send, until: { what: 'data' } },
@@ -31,12 +31,12 @@ export function udpTalk({ send = new Uint8Array(), reply }: UdpCheck): () => Tal
       if (ending !== 'complete') {
         return incomplete(ending, received);
       }
-      return matches(received, reply) ? passed('L7') : failed('L7', 'another reply');
+      return matches(received, reply, mask) ? passed('L7') : failed('L7', 'another reply');
     },
   });
 }
 
-/** Whether a reply begins with the bytes, as far as the mask's bits count. */
-function matches(received: Uint8Array, { bytes, mask }: NonNullable<UdpCheck['reply']>): boolean {
-  return bytes.every((byte, i) => i < received.length && ((byte ^ received[i]!) & (mask?.[i] ?? 0xff)) === 0);
+/** Whether what was received begins with the reply, as far as the mask's bits count. */
+function matches(received: Uint8Array, reply: Uint8Array, mask: Uint8Array | undefined): boolean {
+  return reply.every((byte, i) => i < received.length && ((byte ^ received[i]!) & (mask?.[i] ?? 0xff)) === 0);
 }

@@ -123,11 +123,11 @@ test('an echo of the question is no answer', () => {
 
 test('a datagram without an expected reply passes in silence, and one with a mask compares the bits that count', () => {
   assert.equal(judged({ type: 'udp' }, '', 'timeout'), 'passed L4 no ICMP error');
-  const reply = { bytes: Buffer.from([0x80, 0x01]), mask: Buffer.from([0xf0, 0xff]) };
-  assert.equal(judged({ type: 'udp', reply }, Buffer.from([0x8f, 0x01, 0x77])), 'passed L7 ok');
-  assert.equal(judged({ type: 'udp', reply }, Buffer.from([0x8f, 0x02])), 'failed L7 another reply');
-  assert.equal(judged({ type: 'udp', reply }, Buffer.from([0x8f])), 'failed L7 another reply');
-  assert.equal(judged({ type: 'udp', reply }, '', 'timeout'), 'failed L7 timeout, no answer');
+  const [reply, mask] = [Buffer.from([0x80, 0x01]), Buffer.from([0xf0, 0xff])];
+  assert.equal(judged({ type: 'udp', reply, mask }, Buffer.from([0x8f, 0x01, 0x77])), 'passed L7 ok');
+  assert.equal(judged({ type: 'udp', reply, mask }, Buffer.from([0x8f, 0x02])), 'failed L7 another reply');
+  assert.equal(judged({ type: 'udp', reply, mask }, Buffer.from([0x8f])), 'failed L7 another reply');
+  assert.equal(judged({ type: 'udp', reply, mask }, '', 'timeout'), 'failed L7 timeout, no answer');
 });
 
 test('a dialogue waits for a whole answer, however it is cut', () => {

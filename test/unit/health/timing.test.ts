@@ -1,0 +1,15 @@
+/** Tests of the times of checks. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { timingOf } from '../../../src/model/index.js';
+
+test('the times of a check are its own, its service’s, or the defaults', () => {
+  const times = timingOf({ interval: 4, fall: 5 }, { fall: 1, timeout: undefined });
+  assert.deepEqual(times, { interval: 4, timeout: 1, fastInterval: 1, rise: 2, fall: 1 });
+});
+
+test('a check that is in doubt is never made more rarely than one that is not', () => {
+  assert.equal(timingOf({ interval: 0.5 }, {}).fastInterval, 0.5);
+});
