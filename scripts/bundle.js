@@ -25,6 +25,7 @@ const ENTRIES = {
   'ipvsadm/main': [],
   'config/parse-thread': [],
   'lab/web-server': [],
+  'bench/checks/worker': [],
   'bench/forward/worker': [],
   'bench/latency/echo': [],
   'bench/latency/ping': [],

@@ -19,7 +19,10 @@ struct ObjectState {
 
   void Close() {
     closed = true;
+    // While another thread loads the object, it has the object and writes the log.
+    if (object == nullptr) return;
     bpf_object__close(std::exchange(object, nullptr));
+    kernel_log.reset();
   }
 
   bpf_object* object = nullptr;

@@ -34,6 +34,7 @@ import { EarlyFragments } from './fragments/early.js';
 import type { Histories } from './histories.js';
 import { Leaving } from './leaving.js';
 import { type Attachment, Links } from './links.js';
+import { rememberObjects } from './maps/load.js';
 import { MapSet } from './maps/map-set.js';
 import { MoveTracker } from './move-tracker.js';
 import { ensurePinDirectory, listSets, removePins, setPath } from './pins.js';
@@ -96,6 +97,7 @@ export class DataPlane implements Disposable {
     this.#options = options;
     const { objectPath, pinDirectory } = options;
     ensurePinDirectory(pinDirectory);
+    rememberObjects(objectPath, options.explainPath);
     this.#endsWithNamespace = endsWithNamespace(pinDirectory);
     this.#pinnedSets = listSets(pinDirectory);
     this.#links = new Links(pinDirectory);
@@ -124,13 +126,16 @@ export class DataPlane implements Disposable {
         return MapSet.reload(objectPath, from, features);
       },
       install: (set, keepsBefore) => {
-        this.#install(set, keepsBefore ? this.#pinnedSets.slice(-1) : []);
+        this.#install(set, keepsBefore ? this.#pinnedSets.slice(-1) : [], this.#publisher.set);
       },
       retire: () => {
         this.#unpinAllBut(this.#pinnedSets.slice(-1));
       },
       past: this.#past,
       surplusMs: SURPLUS_MS,
+      onTrouble: (message, error) => {
+        this.#event(message, { err: error });
+      },
       ...(adopted && { adopted: adopted.set }),
       ...(adopted?.outgrown && { outgrown: adopted.outgrown }),
     });
@@ -187,8 +192,13 @@ export class DataPlane implements Disposable {
     return found;
   }
 
-  /** Pins a set, moves the links to its program, and removes the pins of all others. @param kept the numbers of sets that stay */
-  #install(set: MapSet, kept: readonly number[]): void {
+  /**
+   * Pins a set, moves the links to its program, and removes the pins of all others.
+   *
+   * @param kept the numbers of sets that stay
+   * @param before what packets follow until now, if this process has it
+   */
+  #install(set: MapSet, kept: readonly number[], before?: MapSet): void {
     const { pinDirectory } = this.#options;
     this.#links.dropDead();
     const number = (this.#pinnedSets.at(-1) ?? 0) + 1;
@@ -196,14 +206,32 @@ export class DataPlane implements Disposable {
       set.pin(setPath(pinDirectory, number));
       this.#links.update(set.program);
     } catch (error) {
-      // Some links may hold the new program already, and keep it. Its pins are not needed.
+      // Some links may hold the new program already: packets of all interfaces follow the same tables.
+      if (before !== undefined) {
+        this.#attempt('cannot give an interface its program of before', () => {
+          this.#links.update(before.program);
+        });
+      }
       MapSet.unpin(setPath(pinDirectory, number));
       throw error;
     }
+    // Packets follow the new set from here on: what fails now must not undo that.
     this.#pinnedSets = [...this.#pinnedSets, number];
-    this.#unpinAllBut([...kept, number]);
+    this.#attempt('cannot remove pins of before', () => {
+      this.#unpinAllBut([...kept, number]);
+    });
     this.#explainer.close();
-    this.#early.follow(set);
+    this.#attempt('cannot keep fragments that come before their first one', () => {
+      this.#early.follow(set);
+    });
+  }
+
+  #attempt(message: string, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#event(message, { err: error });
+    }
   }
 
   /** The newest first: if this process ends amid it, the oldest of those with the same maps tells which others are older. */
@@ -347,6 +375,11 @@ export class DataPlane implements Disposable {
   /** The numbers of services and destinations in the maps. */
   get numbering(): Numbering {
     return this.#publisher.numbering;
+  }
+
+  /** The features that it needs: see Publisher. */
+  get needed(): number {
+    return this.#publisher.needed;
   }
 
   /** The image that this process published last; undefined before the first time. */

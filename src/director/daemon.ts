@@ -163,7 +163,9 @@ async function start(parts: Parts, file: ConfigFile): Promise<void> {
     throw error;
   }
   await unsaved.confirm(desired, desired.model === begun.model ? 0 : 1);
-  await stores.earlierDrains.clear();
+  if (stores.snapshot.problem === undefined) {
+    await stores.earlierDrains.clear();
+  }
 }
 
 async function removeDataPath({ dataPlane, resolver }: Pick<Parts, 'dataPlane' | 'resolver'>): Promise<void> {
@@ -189,7 +191,7 @@ async function serve(
     log,
     warnings,
   });
-  using running = new RunningFile({ instance, director, dataPlane, configPath, log });
+  using running = new RunningFile({ instance, director, configPath, log });
   await running.follow();
   const handlers = handlersOf({
     ...{ version, configPath, director, dataPlane, stores, unsaved, configurations, edits, logProblem },

@@ -155,9 +155,10 @@ export class Director {
       this.#options.watch?.requireTags(model.interfaces, model.mode);
       this.#desired = desired;
       this.#committed = desired;
-      const world = await this.#surroundings.survey(model);
-      // The verifier takes about as long as real servers may take to answer.
-      this.#options.dataPlane.prepare(compile(this.#options.overlays.modelsOf(model).effective, world));
+      // The verifier takes about as long as real servers may take to answer, which most do.
+      const expected = this.#surroundings.expectedFor(model);
+      await this.#surroundings.survey(model);
+      this.#options.dataPlane.prepare(compile(this.#options.overlays.modelsOf(model).effective, expected));
       await this.#surroundings.settle();
       await this.#round();
     });
@@ -356,9 +357,11 @@ export class Director {
 
   async #publish(image: Image): Promise<void> {
     const { dataPlane, log } = this.#options;
+    const asked = dataPlane.image && withGhosts(image, dataPlane.image.ghosts);
     if (
       dataPlane.image !== undefined &&
-      sameImage(withGhosts(image, dataPlane.image.ghosts), dataPlane.image) &&
+      asked?.features === dataPlane.needed &&
+      sameImage(asked, dataPlane.image) &&
       !dataPlane.isDue
     ) {
       return;
@@ -370,12 +373,11 @@ export class Director {
   }
 }
 
-/** Whether a new image is what packets follow. That may have more features for a time: see DataPlane.isDue. */
+/** Whether a new image is what packets follow, but for features: the program may have more for a time. */
 function sameImage(a: Image, b: Image): boolean {
   const surroundings = ({ interfaces, own, directors, flows, timeouts, icmpLimits, vlans }: Image): string =>
     JSON.stringify([interfaces, own, directors, flows, timeouts, icmpLimits, vlans]);
   return (
-    (a.features & ~b.features) === 0 &&
     a.services.length === b.services.length &&
     a.services.every((service, i) => service === b.services[i]) &&
     (a.markEntries === b.markEntries || isDeepStrictEqual(a.markEntries, b.markEntries)) &&

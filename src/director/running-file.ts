@@ -4,7 +4,6 @@ import { utimesSync } from 'node:fs';
 
 import { z } from 'zod';
 
-import type { DataPlane } from '../dataplane/index.js';
 import type { Instance, Model } from '../model/index.js';
 import { type Format, Store } from '../store/index.js';
 import { moment } from './clock.js';
@@ -31,7 +30,6 @@ export const runningFormat: Format<Running> = {
 export interface RunningFileOptions {
   readonly instance: Instance;
   readonly director: Pick<Director, 'models'>;
-  readonly dataPlane: Pick<DataPlane, 'generation'>;
   readonly configPath: string;
   readonly log: Logger;
 }
@@ -40,8 +38,8 @@ export class RunningFile implements Disposable {
   readonly #options: RunningFileOptions;
   readonly #store: Store<Running>;
   readonly #timer: NodeJS.Timeout;
-  /** The publication that the file has. */
-  #generation = -1;
+  /** What the file has; undefined: it must be written. */
+  #written: Model | undefined;
 
   constructor(options: RunningFileOptions) {
     const { instance, log } = options;
@@ -61,10 +59,11 @@ export class RunningFile implements Disposable {
 
   /** Writes what changed; else only says that the daemon is still there. */
   async follow(): Promise<void> {
-    const { instance, director, dataPlane, configPath } = this.#options;
-    if (dataPlane.generation !== this.#generation) {
-      this.#generation = dataPlane.generation;
-      await this.#store.save({ model: director.models.effective, configPath });
+    const { instance, director, configPath } = this.#options;
+    const { effective } = director.models;
+    if (effective !== this.#written) {
+      this.#written = effective;
+      await this.#store.save({ model: effective, configPath });
       return;
     }
     const now = new Date();
@@ -72,7 +71,7 @@ export class RunningFile implements Disposable {
       utimesSync(instance.runningPath, now, now);
     } catch {
       // Somebody removed it, or the write before has failed, which the store tells and mends.
-      this.#generation = -1;
+      this.#written = undefined;
     }
   }
 

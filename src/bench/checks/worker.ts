@@ -205,5 +205,6 @@ if (role === 'serve') {
   serve();
 } else {
   const [by, kind, rate, seconds] = rest as [string, string, string, string];
-  await measure(by, kind, Number(rate), Number(seconds));
+  // Not awaited: the bundle is CommonJS, which has no await outside of functions.
+  void measure(by, kind, Number(rate), Number(seconds));
 }

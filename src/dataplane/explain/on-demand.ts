@@ -59,11 +59,14 @@ export class ExplainerOnDemand {
       this.close();
       this.#current = { set, loaded: Explainer.load(this.#objectPath, set) };
     }
-    const { loaded } = this.#current;
+    const current = this.#current;
     try {
-      return await loaded;
+      return await current.loaded;
     } catch (error) {
-      this.#current = undefined;
+      // Another may be current by now.
+      if (this.#current === current) {
+        this.#current = undefined;
+      }
       throw error;
     }
   }

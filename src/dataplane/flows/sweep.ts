@@ -15,7 +15,6 @@ import {
 } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
 import { FLOW_STATES, type FlowState } from '../../layout/index.js';
-import type { Mapping } from '../../libbpf/index.js';
 import { hashesPort } from '../../model/index.js';
 import { addon } from '../../native/index.js';
 import type { MapSet } from '../maps/map-set.js';
@@ -91,6 +90,8 @@ export async function sweep(
   }
   const looked = moved.filter(({ name }) => numbering.has(name));
   const [flows4, flows6] = [set.memory.mapping('flows4'), set.memory.mapping('flows6')];
+  // Who publishes may close this set before the sweep is over.
+  const bytes = [flows4, flows6].map(({ byteLength }) => byteLength);
   const now = flowNow(set);
   const shortened = (all: Uint32Array<ArrayBuffer>): { timeouts4: Uint32Array; timeouts6: Uint32Array } => ({
     timeouts4: pressure.shorten(all, 'ipv4'),
@@ -120,10 +121,8 @@ export async function sweep(
       ...ghostMasks(image.ghosts, numbering),
     ],
   });
-  const [ipv4, ipv6] = [
-    tableStatistics(result.fill4, flows4, set.geometry.flows4),
-    tableStatistics(result.fill6, flows6, set.geometry.flows6),
-  ];
+  const ipv4 = tableStatistics(result.fill4, bytes[0]!, set.geometry.flows4);
+  const ipv6 = tableStatistics(result.fill6, bytes[1]!, set.geometry.flows6);
   pressure.update({ ipv4, ipv6 });
   return {
     states: new Map(
@@ -190,9 +189,9 @@ function ringOptions(
 }
 
 /** @param fill by number of used entries, how many buckets have so many */
-function tableStatistics(fill: Uint32Array, { byteLength }: Mapping, most: number): Omit<TableStatistics, 'full'> {
+function tableStatistics(fill: Uint32Array, bytes: number, most: number): Omit<TableStatistics, 'full'> {
   const ways = fill.length - 1;
   const buckets = fill.reduce((sum, count) => sum + count, 0);
   const used = fill.reduce((sum, count, entries) => sum + count * entries, 0);
-  return { entries: buckets * ways, most, used, fullBuckets: fill[ways] ?? 0, bytes: byteLength };
+  return { entries: buckets * ways, most, used, fullBuckets: fill[ways] ?? 0, bytes };
 }

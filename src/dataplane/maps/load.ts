@@ -1,5 +1,7 @@
 /** Loads BPF objects: with the constants that the verifier must know, and with an error that says what to do. */
 
+import { readFileSync } from 'node:fs';
+
 import { FLOW_WAYS, type Geometry } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
 import { BpfObject, KernelError } from '../../libbpf/index.js';
@@ -58,9 +60,32 @@ export async function loadObjectAsync(
   return { programs: object.programs, maps: object.maps };
 }
 
+/** Files of objects by their paths, as they were when this process first read them. */
+const objectFiles = new Map<string, Uint8Array>();
+
+/**
+ * Reads objects' files, which are read once in a process: if a new version of the package replaces one, that does not fit
+ * the layout that this process knows, nor the maps that it has.
+ */
+export function rememberObjects(...paths: readonly string[]): void {
+  for (const path of paths) {
+    try {
+      bytesOfObject(path);
+    } catch {
+      // Whoever needs it tells that it is missing.
+    }
+  }
+}
+
+function bytesOfObject(path: string): Uint8Array {
+  const bytes = objectFiles.get(path) ?? readFileSync(path);
+  objectFiles.set(path, bytes);
+  return bytes;
+}
+
 function openObject(path: string): BpfObject {
   try {
-    return new BpfObject(path, 'director');
+    return new BpfObject(bytesOfObject(path), 'director');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
       throw new BeelineError('NOT_BUILT', `the XDP program is not built: ${path} is missing`, {

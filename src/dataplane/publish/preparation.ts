@@ -1,9 +1,14 @@
 /** Maps that are made before they are needed, while something else is waited for. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 
 import type { Geometry } from '../../image/index.js';
+import { synchronizeRcu } from '../../native/index.js';
 import type { MapSet } from '../maps/map-set.js';
+
+/** How long the kernel takes at most to free maps that nobody has open. */
+const FREED_MS = 100;
 
 /**
  * Loads a program with empty maps of this size.
@@ -39,13 +44,15 @@ export class Preparation {
     if (before === undefined && begun.features === features && isDeepStrictEqual(begun.geometry, geometry)) {
       return begun.set;
     }
-    // Closed first: two sets of large tables may be more than there is memory.
+    // Closed first: two sets of large tables may be more than there is memory. The kernel frees them a little later.
     await begun.set.then(
       (set) => {
         set.close();
       },
       () => undefined,
     );
+    await synchronizeRcu();
+    await sleep(FREED_MS);
     return this.#create(geometry, features, before);
   }
 }

@@ -63,6 +63,8 @@ export interface PublisherOptions {
   readonly destinationRestMs?: number;
   /** How long the program keeps features that no image needs any more. Default: not at all. */
   readonly surplusMs?: number;
+  /** Called when something failed that is tried again, and that packets do not depend on. */
+  readonly onTrouble?: (message: string, error: unknown) => void;
   /** The timeouts of earlier images; by default none. */
   readonly past?: PastTimeouts;
 }
@@ -87,6 +89,8 @@ export class Publisher implements Disposable {
   readonly #past: PastTimeouts;
   #set: MapSet | undefined;
   #image: Image | undefined;
+  /** The features that the image needs. Its own are those that the program has. */
+  #needed = 0;
   #numbering: Numbering = new Map();
   /** Numbers that no longer belong to anything. They are free as soon as no packet can see them. */
   #retired: NumberSet = NO_NUMBERS;
@@ -124,6 +128,11 @@ export class Publisher implements Disposable {
   /** The maps that packets read; undefined before the first publication of a new director. */
   get set(): MapSet | undefined {
     return this.#set;
+  }
+
+  /** The features that the last image needs: the program may have more for a time, and the image tells those. */
+  get needed(): number {
+    return this.#needed;
   }
 
   /** The image that was published last; undefined before the first time, also if maps were adopted. */
@@ -176,18 +185,25 @@ export class Publisher implements Disposable {
     const need = requiredGeometry(image, numbering);
     this.#beginReturned(numbering, resting);
     const publication = { image, numbering, resting };
+    let features = image.features;
     if (this.#set !== undefined && fits(need, this.#set.geometry)) {
-      await this.#rewrite(this.#set, publication, added, removed, now);
+      features = this.#surplus.keep(this.#set.control.features, image.features, now);
+      await this.#rewrite(this.#set, publication, features, added, removed);
     } else {
       await this.#replaceSet(image, numbering, need, removed);
       this.#take(publication);
+      this.#surplus.end();
     }
+    this.#needed = image.features;
+    // Before anything is waited for: a sweep must know which timeouts the flows of before have.
+    const since = flowNow(this.#set!);
+    const changed = this.#past.follow(image, since);
     await this.#bringRest();
     this.#grace = gracePeriod().then(() => this.#purge());
     // If the purge fails, the next publish() awaits the same promise and rejects.
     this.#grace.catch(() => undefined);
-    await this.#dropSurplus();
-    await this.#followTimeouts(image);
+    await this.#dropFeatures(features);
+    await this.#keepTimeouts(changed, since);
   }
 
   /**
@@ -195,10 +211,18 @@ export class Publisher implements Disposable {
    * and no harm, if that needs others.
    */
   prepare(expected: Image): void {
-    if (this.#set === undefined) {
-      const { numbering } = renumber(new Map(), expected, NO_NUMBERS);
-      this.#preparation.begin(grow(requiredGeometry(expected, numbering), undefined, this.expected), expected.features);
+    if (this.#set !== undefined) {
+      return;
     }
+    const { numbering } = renumber(new Map(), expected, NO_NUMBERS);
+    let need: Geometry;
+    try {
+      need = requiredGeometry(expected, numbering);
+    } catch {
+      // It may be smaller in the end; else whoever publishes finds out, and tells.
+      return;
+    }
+    this.#preparation.begin(grow(need, undefined, this.expected), expected.features);
   }
 
   /** Resolves when the last publication has done what follows it, of which a sweep may be part. */
@@ -263,16 +287,10 @@ export class Publisher implements Disposable {
     }
   }
 
-  /**
-   * Remembers the timeouts that held until now. If some changed, waits for the program's next unit of time, so that every
-   * packet that comes after this call has the new ones.
-   */
-  async #followTimeouts(image: Image): Promise<void> {
-    const set = this.#set!;
-    const now = flowNow(set);
-    const changed = this.#past.follow(image, now);
+  /** Keeps the timeouts that held until now. If some changed, waits until every packet that comes has the new ones. */
+  async #keepTimeouts(changed: boolean, since: number): Promise<void> {
     await this.#past.keep();
-    while (changed && flowNow(set) === now) {
+    while (changed && flowNow(this.#set!) === since) {
       await sleep(UNIT_POLL_MS);
     }
   }
@@ -299,8 +317,16 @@ export class Publisher implements Disposable {
     if (set.control.features === features) {
       return set;
     }
+    const present = set.control.features;
     const next = await this.#options.reload(set, features);
-    this.#options.install(next, false);
+    try {
+      this.#options.install(next, false);
+    } catch (error) {
+      // Both share the word, and packets go on with the program of before.
+      set.control.features = present;
+      next.close();
+      throw error;
+    }
     this.#set = next;
     set.close();
     return next;
@@ -310,15 +336,14 @@ export class Publisher implements Disposable {
   async #rewrite(
     before: MapSet,
     publication: Publication,
+    features: number,
     added: NumberSet,
     removed: NumberSet,
-    now: number,
   ): Promise<void> {
     const { numbering } = publication;
-    const features = this.#surplus.keep(before.control.features, publication.image.features, now);
-    const image = { ...publication.image, features };
     // The program must be able to do what the tables ask for: new features come before them, unneeded ones go after.
-    const set = await this.#withFeatures(before, before.control.features | image.features);
+    const set = await this.#withFeatures(before, before.control.features | features);
+    const image = { ...publication.image, features: set.control.features };
     const copy = set.control.activeCopy === 0 ? 1 : 0;
     this.#contents.write(set, copy, image, numbering, added);
     set.control.setTimeouts(this.#longestTimeouts(image));
@@ -333,11 +358,19 @@ export class Publisher implements Disposable {
     this.#resting = resting;
   }
 
-  async #dropSurplus(): Promise<void> {
-    const [set, image] = [this.#set!, this.#image!];
-    if (set.control.features !== image.features) {
-      await this.#withFeatures(set, image.features);
+  /** Leaves the program these features alone. It can do what is asked for anyway, so a failure is no failure to publish. */
+  async #dropFeatures(wanted: number): Promise<void> {
+    const set = this.#set!;
+    if (set.control.features === wanted) {
+      return;
+    }
+    try {
+      await this.#withFeatures(set, wanted);
+      this.#image = { ...this.#image!, features: wanted };
       this.#surplus.end();
+    } catch (error) {
+      this.#surplus.postpone(performance.now());
+      this.#options.onTrouble?.('the program keeps features that nothing needs; trying again', error);
     }
   }
 
@@ -402,12 +435,15 @@ export class Publisher implements Disposable {
     }
     await gracePeriod();
     carryAllCounters(outgrown.set, set, outgrown.kept);
-    await copyFlows(outgrown.set, set);
+    // Not beside a sweep: that may move the flows of the new table to another extent.
+    const copied = this.#sweeps.then(() => copyFlows(outgrown.set, set));
+    this.#sweeps = copied.catch(() => undefined);
+    await copied;
     // The loads count flows that were there before.
     this.#needsRecount = true;
     this.#outgrown = undefined;
-    this.#options.retire?.();
     outgrown.set.close();
+    this.#options.retire?.();
   }
 }
 

@@ -1,5 +1,10 @@
 /** Features of the program that no image needs any more: they stay for a time. */
 
+import { feature } from '../../layout/index.js';
+
+/** Features that do nothing to packets while no service is there for them. The others change what becomes of packets. */
+const STAYING = feature.ipv4 | feature.ipv6 | feature.flows;
+
 /**
  * A script may take all services out and put them back, and each load of a program takes most of a second. So features go
  * only when nothing asked for them for a while.
@@ -20,7 +25,7 @@ export class Surplus {
    * @param present the bits of the program that packets run through
    */
   keep(present: number, needed: number, now: number): number {
-    const surplus = present & ~needed;
+    const surplus = present & ~needed & STAYING;
     this.#since = surplus === 0 ? undefined : (this.#since ?? now);
     return this.isDue(now) ? needed : needed | surplus;
   }
@@ -33,5 +38,10 @@ export class Surplus {
   /** They are gone. */
   end(): void {
     this.#since = undefined;
+  }
+
+  /** They could not go now. */
+  postpone(now: number): void {
+    this.#since = now;
   }
 }

@@ -77,6 +77,7 @@ class Fake {
       resolver: {
         track: () => Promise.resolve(),
         resolutions: () => new Map(),
+        latest: new Map(),
         isPending: (address: string) => this.pending.includes(address),
         version: 0,
       },
