@@ -280,3 +280,50 @@ test('maps that were prepared for another image do not serve this one', async ()
     assert.deepEqual(loads, prepared === BOTH ? ['create'] : ['create', 'create']);
   }
 });
+
+test('a program that cannot be loaded without what nothing needs does not refuse a change that packets follow', async () => {
+  let refuses = false;
+  const troubles: string[] = [];
+  using publisher = new Publisher({
+    create: (geometry, features) => MapSet.create(DIRECTOR_OBJECT, geometry, features),
+    reload: (from, features) =>
+      refuses ? Promise.reject(new Error('no memory')) : MapSet.reload(DIRECTOR_OBJECT, from, features),
+    install: () => undefined,
+    onTrouble: (message) => {
+      troubles.push(message);
+    },
+  });
+  const withoutFragments = compile({ services: BOTH, fragments: false }, worldOf(BOTH));
+  await publisher.publish(imageOf(BOTH));
+  refuses = true;
+  await publisher.publish(withoutFragments);
+  assert.equal(troubles.length, 1);
+  assert.equal(publisher.needed, withoutFragments.features);
+  assert.notEqual(publisher.image!.features & feature.fragments, 0, 'the image has what its program can do');
+  assert.equal(publisher.isDue, true);
+  refuses = false;
+  await publisher.publish(withoutFragments);
+  assert.equal(publisher.image!.features & feature.fragments, 0);
+  assert.equal(publisher.isDue, false);
+});
+
+test('a program that cannot be installed is loaded again by the next change that needs it', async () => {
+  let refuses = false;
+  using publisher = new Publisher({
+    create: (geometry, features, before) => MapSet.create(DIRECTOR_OBJECT, geometry, features, before),
+    reload: (from, features) => MapSet.reload(DIRECTOR_OBJECT, from, features),
+    install: () => {
+      if (refuses) {
+        throw new Error('no room for a pin');
+      }
+    },
+  });
+  const decrementing = [{ ...BOTH[0]!, ttl: 'decrement' as const }, BOTH[1]!];
+  await publisher.publish(imageOf(BOTH));
+  refuses = true;
+  await assert.rejects(publisher.publish(imageOf(decrementing)), /no room for a pin/);
+  assert.equal(publisher.set!.control.features & feature.ttl, 0);
+  refuses = false;
+  await publisher.publish(imageOf(decrementing));
+  assert.notEqual(publisher.set!.control.features & feature.ttl, 0);
+});

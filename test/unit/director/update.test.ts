@@ -44,6 +44,7 @@ class Fake {
   constructor(context: TestContext, ...overlays: Overlay[]) {
     const dataPlane = {
       image: undefined as Image | undefined,
+      needed: 0,
       generation: 0,
       movesUntil: Infinity,
       attachedTo: [DIRECTOR.ifindex],
@@ -55,6 +56,7 @@ class Fake {
           throw new BeelineError('TABLE_FULL', 'too many');
         }
         dataPlane.image = image;
+        dataPlane.needed = image.features;
         this.published.push(image);
       },
       attach: () => {
