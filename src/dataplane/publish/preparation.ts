@@ -1,9 +1,8 @@
 /** Maps that are made before they are needed, while something else is waited for. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 
-import type { Geometry } from '../../image/index.js';
+import { fits, type Geometry } from '../../image/index.js';
 import { synchronizeRcu } from '../../native/index.js';
 import type { MapSet } from '../maps/map-set.js';
 
@@ -34,14 +33,15 @@ export class Preparation {
     set.catch(() => undefined);
   }
 
-  /** Makes maps, or takes those that were begun, if they are the same. */
+  /** Makes maps, or takes those that were begun, if they do as well. */
   async create(geometry: Geometry, features: number, before: MapSet | undefined): Promise<MapSet> {
     const begun = this.#begun;
     this.#begun = undefined;
     if (begun === undefined) {
       return this.#create(geometry, features, before);
     }
-    if (before === undefined && begun.features === features && isDeepStrictEqual(begun.geometry, geometry)) {
+    // Larger ones are what real servers need that have not answered yet.
+    if (before === undefined && begun.features === features && fits(geometry, begun.geometry)) {
       return begun.set;
     }
     // Closed first: two sets of large tables may be more than there is memory. The kernel frees them a little later.
