@@ -39,6 +39,7 @@
 
 #define PLAIN_IPV4 0x45 /* version 4, no options */
 #define FRAGMENT_OFFSET 0x1fff
+#define FRAGMENT 0x3fff /* an offset, or more fragments follow */
 
 char _license[] SEC("license") = "Dual MIT/GPL";
 
@@ -152,8 +153,8 @@ static __always_inline void set_hop_limit4(struct __sk_buff *skb, __u32 network,
 	bpf_skb_store_bytes(skb, network + offsetof(struct iphdr, ttl), &new.ttl, 1, 0);
 }
 
-static __always_inline int leave(struct __sk_buff *skb, struct check *check, const __u32 *destination, __u8 hops,
-				 __u8 protocol, bool is_ipv6)
+static __always_inline int leave(struct __sk_buff *skb, struct check *check, const __u32 *source,
+				 const __u32 *destination, __u8 hops, __u8 protocol, bool is_ipv6)
 {
 	const __u32 network = sizeof(struct ethhdr);
 	const __u32 transport = network + (is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
@@ -161,7 +162,8 @@ static __always_inline int leave(struct __sk_buff *skb, struct check *check, con
 	struct address rip = copy_of(check->rip), vip = copy_of(check->vip);
 	__u8 one = 1;
 
-	if (!is_of(check, protocol, is_ipv6) || !same(rip.words, destination, is_ipv6))
+	if (!is_of(check, protocol, is_ipv6) || !same(rip.words, destination, is_ipv6) ||
+	    !same(check->local, source, is_ipv6))
 		return NEXT;
 	replace(skb, network, field, transport, protocol, rip.words, vip.words, is_ipv6, BPF_F_PSEUDO_HDR);
 	if (is_ipv6)
@@ -184,7 +186,10 @@ int check_egress(struct __sk_buff *skb)
 		if ((void *)(transport + 3) > end || *(const __u8 *)ip != PLAIN_IPV4)
 			return NEXT;
 		struct check *check = check_at(port_of(transport, ip->protocol, false));
-		return likely(!check) ? NEXT : leave(skb, check, &ip->daddr, ip->ttl, ip->protocol, false);
+		/* A later fragment has no port, and all go to one address. */
+		return likely(!check) || ip->frag_off & bpf_htons(FRAGMENT)
+			       ? NEXT
+			       : leave(skb, check, &ip->saddr, &ip->daddr, ip->ttl, ip->protocol, false);
 	}
 	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
 		const struct ipv6hdr *ip6 = network;
@@ -193,17 +198,20 @@ int check_egress(struct __sk_buff *skb)
 		if ((void *)(transport + 3) > end)
 			return NEXT;
 		struct check *check = check_at(port_of(transport, ip6->nexthdr, false));
-		return likely(!check) ? NEXT : leave(skb, check, ip6->daddr.in6_u.u6_addr32, 0, ip6->nexthdr, true);
+		return likely(!check) ? NEXT
+				      : leave(skb, check, ip6->saddr.in6_u.u6_addr32, ip6->daddr.in6_u.u6_addr32, 0,
+					      ip6->nexthdr, true);
 	}
 	return NEXT;
 }
 
 /*
  * An ICMP error that quotes a check: the quote gets the RIP back, so that the kernel finds the socket, and the error's
- * source too if it was the VIP. `quoted` is the quoted packet's destination.
+ * source too if it was the VIP. `quoted_from` and `quoted_to` are the quoted packet's addresses.
  */
 static __always_inline void mend_error(struct __sk_buff *skb, __u32 icmp, struct check *check, bool exceeded,
-				       const __u32 *source, const __u32 *quoted, bool is_ipv6)
+				       const __u32 *source, const __u32 *quoted_from, const __u32 *quoted_to,
+				       bool is_ipv6)
 {
 	const __u32 inner = icmp + ICMP_HEADER_BYTES, network = sizeof(struct ethhdr);
 	const __u32 destination = is_ipv6 ? offsetof(struct ipv6hdr, daddr) : offsetof(struct iphdr, daddr);
@@ -212,7 +220,7 @@ static __always_inline void mend_error(struct __sk_buff *skb, __u32 icmp, struct
 	const __u8 protocol = is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 	struct address rip = copy_of(check->rip), vip = copy_of(check->vip);
 
-	if (!same(vip.words, quoted, is_ipv6))
+	if (!same(vip.words, quoted_to, is_ipv6) || !same(check->local, quoted_from, is_ipv6))
 		return;
 	if (exceeded)
 		check->forwarded = 1;
@@ -234,7 +242,8 @@ static __always_inline int arrive_error4(struct __sk_buff *skb, __be32 source, _
 	struct check *check = check_at(port_of(transport, quoted.protocol, false));
 	/* Code 1 is about fragments that were not put together in time. */
 	if (check && is_of(check, quoted.protocol, false))
-		mend_error(skb, icmp, check, type == ICMP_TIME_EXCEEDED && code == 0, &source, &quoted.daddr, false);
+		mend_error(skb, icmp, check, type == ICMP_TIME_EXCEEDED && code == 0, &source, &quoted.saddr,
+			   &quoted.daddr, false);
 	return NEXT;
 }
 
@@ -251,21 +260,25 @@ static __always_inline int arrive_error6(struct __sk_buff *skb, struct address s
 	struct check *check = check_at(port_of(transport, quoted.nexthdr, false));
 	if (check && is_of(check, quoted.nexthdr, true))
 		mend_error(skb, icmp, check, type == ICMPV6_TIME_EXCEED && code == 0, source.words,
-			   quoted.daddr.in6_u.u6_addr32, true);
+			   quoted.saddr.in6_u.u6_addr32, quoted.daddr.in6_u.u6_addr32, true);
 	return NEXT;
 }
 
-static __always_inline int arrive(struct __sk_buff *skb, struct check *check, const __u32 *source, __u8 protocol,
-				  bool is_ipv6)
+static __always_inline int arrive(struct __sk_buff *skb, struct check *check, const __u32 *source,
+				  const __u32 *destination, __u8 protocol, bool is_ipv6)
 {
 	const __u32 network = sizeof(struct ethhdr);
 	const __u32 transport = network + (is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 	const __u32 field = is_ipv6 ? offsetof(struct ipv6hdr, saddr) : offsetof(struct iphdr, saddr);
 	struct address rip = copy_of(check->rip), vip = copy_of(check->vip);
 
-	if (is_of(check, protocol, is_ipv6) && same(vip.words, source, is_ipv6))
-		replace(skb, network, field, transport, protocol, vip.words, rip.words, is_ipv6,
-			is_ipv6 ? 0 : BPF_F_PSEUDO_HDR);
+	if (!is_of(check, protocol, is_ipv6) || !same(vip.words, source, is_ipv6) ||
+	    !same(check->local, destination, is_ipv6))
+		return NEXT;
+	/* The socket would take an answer from the RIP too. */
+	check->answered = 1;
+	replace(skb, network, field, transport, protocol, vip.words, rip.words, is_ipv6,
+		is_ipv6 ? 0 : BPF_F_PSEUDO_HDR);
 	return NEXT;
 }
 
@@ -278,8 +291,9 @@ static __always_inline int arrive4(struct __sk_buff *skb, const struct iphdr *ip
 		return NEXT;
 	struct check *check = check_at(port_of(transport, ip->protocol, true));
 	if (check)
-		return ip->frag_off & bpf_htons(FRAGMENT_OFFSET) ? NEXT
-								 : arrive(skb, check, &ip->saddr, ip->protocol, false);
+		return ip->frag_off & bpf_htons(FRAGMENT_OFFSET)
+			       ? NEXT
+			       : arrive(skb, check, &ip->saddr, &ip->daddr, ip->protocol, false);
 	return likely(ip->protocol != IPPROTO_ICMP) ? NEXT : arrive_error4(skb, ip->saddr, icmp[0], icmp[1]);
 }
 
@@ -290,7 +304,7 @@ static __always_inline int arrive6(struct __sk_buff *skb, const struct ipv6hdr *
 	struct check *check = check_at(port_of(transport, ip6->nexthdr, true));
 
 	if (check)
-		return arrive(skb, check, ip6->saddr.in6_u.u6_addr32, ip6->nexthdr, true);
+		return arrive(skb, check, ip6->saddr.in6_u.u6_addr32, ip6->daddr.in6_u.u6_addr32, ip6->nexthdr, true);
 	return likely(ip6->nexthdr != IPPROTO_ICMPV6)
 		       ? NEXT
 		       : arrive_error6(skb, copy_of(ip6->saddr.in6_u.u6_addr32), icmp[0], icmp[1]);

@@ -15,11 +15,12 @@ enum check_ports : __u32 {
 
 /* One check in flight. Its place in the table is its local port (ping: its identifier) less the first one. */
 struct check {
-	__u32 vip[4]; /* what stands on the wire; IPv4 in the first word; network byte order */
-	__u32 rip[4]; /* what the socket is connected to */
-	__u8 family;  /* 4 or 6; 0: no check has this port. Written last, cleared first */
+	__u32 vip[4];   /* what stands on the wire; IPv4 in the first word; network byte order */
+	__u32 rip[4];   /* what the socket is connected to */
+	__u32 local[4]; /* what it is bound to: another socket may have the port at another address */
+	__u8 family;    /* 4 or 6; 0: no check has this port. Written last, cleared first */
 	__u8 protocol;
-	__u16 zero;
+	__u16 answered;  /* 1: a packet came back from the VIP */
 	__u32 forwarded; /* 1: "time exceeded" came back: the real server forwards what is for the VIP, so it has no VIP
 			  */
 };

@@ -67,12 +67,12 @@ int FilterEchoReplies(int fd, bool is_ipv6) {
   return setsockopt(fd, SOL_RAW, ICMP_FILTER, &filter, sizeof filter);
 }
 
-int TakeEchoError(int fd, bool is_ipv6, uint16_t identifier) {
+int TakeEchoError(int fd, bool is_ipv6, uint16_t identifier, bool* may_be_more) {
   int error = 0, pending = 0;
   socklen_t length = sizeof pending;
   // The socket's error, which the next call would return, is any of those in the queue.
   getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &length);
-  for (;;) {
+  for (int i = 0; i < kEchoesAtOnce; i++) {
     uint8_t quoted[kHeaderBytes];
     alignas(cmsghdr) uint8_t control[256];
     iovec part = {quoted, sizeof quoted};
@@ -90,6 +90,8 @@ int TakeEchoError(int fd, bool is_ipv6, uint16_t identifier) {
       if (is_error && ours) error = static_cast<int>(reinterpret_cast<sock_extended_err*>(CMSG_DATA(header))->ee_errno);
     }
   }
+  *may_be_more = true;
+  return error;
 }
 
 }  // namespace beeline

@@ -18,8 +18,12 @@ bool IsEchoReply(std::span<const uint8_t> message, bool is_ipv6, bool has_ip_hea
 // Lets a raw socket receive nothing but replies to its pings.
 int FilterEchoReplies(int fd, bool is_ipv6);
 
-// Takes the ICMP errors that wait at a raw socket. Returns the errno of one that quotes a request with the identifier,
-// else 0: a raw socket also gets the errors about other sockets' requests to its address.
-int TakeEchoError(int fd, bool is_ipv6, uint16_t identifier);
+// Takes the ICMP errors that wait at a raw socket, at most kEchoesAtOnce: then `*may_be_more` is set. Returns the errno
+// of one that quotes a request with the identifier, else 0: a raw socket also gets the errors about other sockets'
+// requests to its address.
+int TakeEchoError(int fd, bool is_ipv6, uint16_t identifier, bool* may_be_more);
+
+// What others cause a socket to receive must not hold up the event loop.
+inline constexpr int kEchoesAtOnce = 64;
 
 }  // namespace beeline

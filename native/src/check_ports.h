@@ -20,13 +20,16 @@ class CheckPorts {
   CheckPorts(std::shared_ptr<libbpf::Mapping::Region> region, uint32_t first, uint32_t count);
   ~CheckPorts();
 
-  // Takes a port and writes its entry, if `entry` is not nullptr. Returns 0 if no port is free.
+  // Takes a port and writes its entry, if `entry` is not nullptr. Returns 0 if no port is free. Connections may also
+  // use the ports that rest.
   uint16_t Take(const check* entry, uint64_t now_us);
   // Clears the port's entry. `late_answers`: the port rests, because datagrams that come now would answer the next
   // check.
   void Release(uint16_t port, bool late_answers, uint64_t now_us);
   // Whether the real server of this port's check sent "time exceeded": it forwards what is for the VIP.
   bool IsForwarded(uint16_t port) const;
+  // Whether something came from the VIP to this port since it was taken.
+  bool IsAnswered(uint16_t port) const;
   bool IsTaken(int64_t port) const;
   bool has_table() const { return entries_ != nullptr; }
   size_t free() const { return free_.size(); }
@@ -51,6 +54,7 @@ class CheckPorts {
   std::deque<uint16_t> free_;
   std::deque<Resting> resting_;
   std::vector<bool> taken_;
+  std::vector<uint64_t> rests_until_us_;
   size_t taken_count_ = 0;
 };
 

@@ -57,10 +57,9 @@ int ErrorOf(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
 }
 
-void SetOption(int fd, int level, int option) {
-  const int one = 1;
+void SetOption(int fd, int level, int option, int value = 1) {
   // Of options that every kernel has. A check without one of them still says the truth.
-  (void)setsockopt(fd, level, option, &one, sizeof one);
+  (void)setsockopt(fd, level, option, &value, sizeof value);
 }
 
 socklen_t LengthOf(const sockaddr_in6& address) {
@@ -84,6 +83,7 @@ Outcome OutcomeOf(int error, bool was_connected) {
     case ENETUNREACH:
     case EHOSTDOWN:
     case ENONET:
+    case EACCES:  // ICMPv6: administratively prohibited
     case EPROTO:
     case ENOPROTOOPT:
     case EOPNOTSUPP:
@@ -135,10 +135,12 @@ sockaddr_in6 SocketAddress(std::span<const uint8_t> address, uint16_t port, uint
   return result;
 }
 
-check EntryOf(std::span<const uint8_t> vip, std::span<const uint8_t> rip, uint8_t protocol) {
+check EntryOf(std::span<const uint8_t> vip, std::span<const uint8_t> rip, std::span<const uint8_t> local,
+              uint8_t protocol) {
   check entry = {};
   std::memcpy(entry.vip, vip.data(), vip.size());
   std::memcpy(entry.rip, rip.data(), rip.size());
+  std::memcpy(entry.local, local.data(), local.size());
   entry.family = vip.size() == 16 ? 6 : 4;
   entry.protocol = protocol;
   return entry;
@@ -179,6 +181,7 @@ void CheckLoop::Register(Napi::Env env, Napi::Object exports) {
                                          InstanceMethod<&CheckLoop::TakePort>("takePort"),
                                          InstanceMethod<&CheckLoop::ReleasePort>("releasePort"),
                                          InstanceMethod<&CheckLoop::IsForwarded>("isForwarded"),
+                                         InstanceMethod<&CheckLoop::IsAnswered>("isAnswered"),
                                          InstanceMethod<&CheckLoop::Usage>("usage"),
                                          InstanceMethod<&CheckLoop::SetReferenced>("setReferenced"),
                                          InstanceMethod<&CheckLoop::Close>("close"),
@@ -250,11 +253,16 @@ std::shared_ptr<const Job> CheckLoop::JobArgument(const Napi::CallbackInfo& info
   const uint32_t scope = NumberMember(object, "scope", 0, INT32_MAX);
   const uint32_t port = job->is_ping() ? 0 : NumberMember(object, "port", 1, UINT16_MAX);
   job->remote = SocketAddress(rip, static_cast<uint16_t>(port), scope);
-  job->local = SocketAddress(AddressMember(object, "local", length), 0, scope);
+  const auto local = AddressMember(object, "local", length);
+  job->local = SocketAddress(local, 0, scope);
   if (!Member(object, "vip").IsUndefined()) {
     if (!ports_->has_table()) libbpf::ThrowErrno(env, EOPNOTSUPP, "define", kName);
     const uint8_t on_wire = job->is_ping() && job->is_ipv6() ? uint8_t{IPPROTO_ICMPV6} : job->protocol;
-    job->entry = EntryOf(AddressMember(object, "vip", length), rip, on_wire);
+    // The programs compare the address that packets have.
+    if (std::ranges::all_of(local, [](uint8_t byte) { return byte == 0; })) {
+      libbpf::ThrowRange(env, "a check of a VIP needs a local address");
+    }
+    job->entry = EntryOf(AddressMember(object, "vip", length), rip, local, on_wire);
     job->to_vip = true;
   }
   job->send = SendOf(object);
@@ -273,7 +281,7 @@ Napi::Value CheckLoop::Define(const Napi::CallbackInfo& info) {
   RequireOpen(info.Env(), "define");
   auto job = JobArgument(info);
   // A number is used again when no result of its last job can come any more.
-  if (free_jobs_.empty() || !free_jobs_.front().job.expired() || !results_.empty()) {
+  if (free_jobs_.empty() || !free_jobs_.front().job.expired() || !results_.empty() || *delivering_) {
     jobs_.push_back(std::move(job));
     return Napi::Number::New(info.Env(), static_cast<double>(jobs_.size() - 1));
   }
@@ -335,7 +343,7 @@ Napi::Value CheckLoop::Proceed(const Napi::CallbackInfo& info) {
   flight->answered = false;
   flight->http.reset();
   flight->state = Flight::State::kTalking;
-  ready_.push_back(number);  // what comes meanwhile raises no event
+  Resume(number, *flight);  // what comes meanwhile raises no event
   WantTurn();
   return Napi::Boolean::New(env, true);
 }
@@ -348,7 +356,7 @@ Napi::Value CheckLoop::End(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), flight != nullptr);
 }
 
-// (vip, rip, protocol): a port for a socket that others make, 0 if none is free.
+// (vip, rip, local, protocol): a port for a socket that others make, 0 if none is free.
 Napi::Value CheckLoop::TakePort(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   RequireOpen(env, "takePort");
@@ -356,8 +364,9 @@ Napi::Value CheckLoop::TakePort(const Napi::CallbackInfo& info) {
   const auto vip = BytesArgument(info, 0, "vip");
   if (vip.size() != 4 && vip.size() != 16) libbpf::ThrowRange(env, "vip must have 4 or 16 bytes");
   const auto rip = BytesArgument(info, 1, "rip", vip.size());
-  const auto protocol = static_cast<uint8_t>(IntegerValue(env, info[2], "protocol", 1, UINT8_MAX));
-  const check entry = EntryOf(vip, rip, protocol);
+  const auto local = BytesArgument(info, 2, "local", vip.size());
+  const auto protocol = static_cast<uint8_t>(IntegerValue(env, info[3], "protocol", 1, UINT8_MAX));
+  const check entry = EntryOf(vip, rip, local, protocol);
   return Napi::Number::New(env, ports_->Take(&entry, Now()));
 }
 
@@ -374,6 +383,11 @@ void CheckLoop::ReleasePort(const Napi::CallbackInfo& info) {
 Napi::Value CheckLoop::IsForwarded(const Napi::CallbackInfo& info) {
   RequireOpen(info.Env(), "isForwarded");
   return Napi::Boolean::New(info.Env(), ports_->IsForwarded(PortArgument(info)));
+}
+
+Napi::Value CheckLoop::IsAnswered(const Napi::CallbackInfo& info) {
+  RequireOpen(info.Env(), "isAnswered");
+  return Napi::Boolean::New(info.Env(), ports_->IsAnswered(PortArgument(info)));
 }
 
 Napi::Value CheckLoop::Usage(const Napi::CallbackInfo& info) {
@@ -418,7 +432,7 @@ void CheckLoop::OnReadable() {
   OpenWaiting();
   in_turn_ = false;
   ArmTimer();
-  if (!waiting_.empty()) WantTurn();
+  if (!waiting_.empty() || !ready_.empty()) WantTurn();
   Deliver();  // last: it may close this
 }
 
@@ -445,30 +459,51 @@ bool CheckLoop::HandleEvents() {
 void CheckLoop::OnEvent(uint32_t number, uint32_t events) {
   Flight* flight = Find(number);
   if (flight == nullptr) return;  // ended earlier in this turn
-  if (events & EPOLLERR) {
-    const int error =
-        flight->is_raw ? TakeEchoError(flight->fd, flight->job->is_ipv6(), flight->port) : ErrorOf(flight->fd);
-    if (error != 0) return OnFailed(number, *flight, error);
-  }
-  if (flight->state == Flight::State::kConnecting) {
-    if (events & EPOLLHUP) return OnFailed(number, *flight, ECONNREFUSED);
+  if (flight->job->protocol == IPPROTO_TCP) return OnStreamEvent(number, *flight, events);
+  if (events & EPOLLERR && !TakeError(number, *flight)) return;
+  // Held: it is read when it proceeds.
+  if (flight->state == Flight::State::kTalking && events & EPOLLIN) Receive(number, *flight, false);
+}
+
+void CheckLoop::OnStreamEvent(uint32_t number, Flight& flight, uint32_t events) {
+  constexpr uint32_t kShut = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+  if (flight.state == Flight::State::kHeld) return;  // it is read when it proceeds
+  if (flight.state == Flight::State::kConnecting) {
+    if (events & (EPOLLERR | EPOLLHUP)) return OnFailedConnect(number, flight);
     if (!(events & EPOLLOUT)) return;
-    OnConnected(number, *flight);
+    OnConnected(number, flight);
     if (Find(number) == nullptr || !(events & (EPOLLIN | EPOLLRDHUP))) return;
-  } else if (events & EPOLLOUT && flight->state == Flight::State::kTalking && flight->sent < flight->to_send().size()) {
+  } else if (events & EPOLLOUT && !(events & EPOLLERR) && flight.sent < flight.to_send().size()) {
     // The rule may be that all is sent.
-    if (!Send(number, *flight) || !Judge(number, *flight)) return;
+    if (!Send(number, flight) || !Judge(number, flight)) return;
   }
-  if (flight->state != Flight::State::kTalking) return;  // held: it is read when it proceeds
-  if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) {
-    Receive(number, *flight, (events & (EPOLLRDHUP | EPOLLHUP)) != 0);
+  // What came before an error is read before it.
+  if (flight.state == Flight::State::kTalking && events & (EPOLLIN | kShut)) {
+    Receive(number, flight, (events & kShut) != 0);
   }
+}
+
+void CheckLoop::OnFailedConnect(uint32_t number, Flight& flight) {
+  // The connection may have been made, and have got its answer, before it failed.
+  uint8_t first;
+  const ssize_t count = recv(flight.fd, &first, sizeof first, MSG_PEEK);
+  if (count < 0) {
+    int error = errno;
+    // An ICMP error that came during the call of connect is told by SO_ERROR alone.
+    if (error == EAGAIN || error == ENOTCONN) error = ErrorOf(flight.fd);
+    return OnFailed(number, flight, error == 0 ? ECONNREFUSED : error);
+  }
+  flight.state = Flight::State::kTalking;
+  flight.connected_us = Now();
+  Receive(number, flight, true);
 }
 
 void CheckLoop::ResumeReady() {
   for (const uint32_t number : std::exchange(ready_, {})) {
     Flight* flight = Find(number);
+    if (flight != nullptr) flight->is_ready = false;
     if (flight == nullptr || flight->state != Flight::State::kTalking) continue;
+    if (flight->is_raw && !TakeError(number, *flight)) continue;
     // What followed the last answer comes first.
     if (!Send(number, *flight) || !Judge(number, *flight)) continue;
     if (flight->shut) {
@@ -580,8 +615,11 @@ int CheckLoop::MakeSocket(Flight& flight) {
   } else if (job.is_ipv6()) {
     // Every ICMP error ends the check, not only that of a closed port.
     SetOption(flight.fd, SOL_IPV6, IPV6_RECVERR);
+    // The programs take no fragments.
+    SetOption(flight.fd, SOL_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
   } else {
     SetOption(flight.fd, SOL_IP, IP_RECVERR);
+    SetOption(flight.fd, SOL_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
   }
   return 0;
 }
@@ -598,14 +636,13 @@ int CheckLoop::BindToPool(Flight& flight, bool* no_port) {
   const Job& job = *flight.job;
   // A raw socket's echo needs an identifier that no other has.
   if (!job.to_vip && !flight.is_raw) return Bind(flight, 0);
-  SetOption(flight.fd, SOL_SOCKET, SO_REUSEADDR);
   int error = 0;
   for (int attempt = 0; attempt < kBindAttempts; attempt++) {
     flight.port = ports_->Take(job.to_vip ? &job.entry : nullptr, Now());
     if (flight.port == 0) break;
     error = Bind(flight, flight.port);
     if (error != EADDRINUSE) return error;
-    ports_->Release(std::exchange(flight.port, 0), false, 0);
+    ports_->Release(std::exchange(flight.port, 0), false, Now());
   }
   *no_port = true;
   return error;
@@ -633,12 +670,19 @@ void CheckLoop::OnConnected(uint32_t number, Flight& flight) {
     if (error != 0) OnFailed(number, flight, error);
     return;
   }
+  if (job.protocol == IPPROTO_UDP && job.send.empty() && send(flight.fd, nullptr, 0, MSG_NOSIGNAL) < 0) {
+    return OnFailed(number, flight, errno);
+  }
   if (Send(number, flight)) Judge(number, flight);
 }
 
 int CheckLoop::SendEcho(Flight& flight, uint32_t number) {
   const auto message = EchoRequest(flight.job->is_ipv6(), flight.port, number, flight.job->send);
-  return send(flight.fd, message.data(), message.size(), MSG_NOSIGNAL) < 0 ? errno : 0;
+  // A raw socket may have got the error of another's ping meanwhile, which the first call returns.
+  for (int attempt = 0; attempt < (flight.is_raw ? 2 : 1); attempt++) {
+    if (send(flight.fd, message.data(), message.size(), MSG_NOSIGNAL) >= 0) return 0;
+  }
+  return errno;
 }
 
 bool CheckLoop::Send(uint32_t number, Flight& flight) {
@@ -676,17 +720,39 @@ void CheckLoop::Receive(uint32_t number, Flight& flight, bool may_be_shut) {
 }
 
 void CheckLoop::ReceiveEcho(uint32_t number, Flight& flight) {
-  for (;;) {
+  const bool is_ipv6 = flight.job->is_ipv6();
+  for (int i = 0; i < kEchoesAtOnce; i++) {
     const ssize_t count = recv(flight.fd, buffer_.data(), kReadBytes, 0);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) return;
-    if (count < 0) return OnFailed(number, flight, errno);
-    const bool is_ipv6 = flight.job->is_ipv6();
+    if (count < 0 && !flight.is_raw) return OnFailed(number, flight, errno);
+    if (count < 0) {
+      // The error may be that of another's ping.
+      if (!TakeError(number, flight)) return;
+      continue;
+    }
     if (IsEchoReply({buffer_.data(), static_cast<size_t>(count)}, is_ipv6, flight.is_raw && !is_ipv6,
                     flight.is_raw ? flight.port : 0, number, flight.job->send)) {
       return Finish(number, flight, Outcome::kOk, 0);
     }
   }
+  Resume(number, flight);
+}
+
+bool CheckLoop::TakeError(uint32_t number, Flight& flight) {
+  bool may_be_more = false;
+  const int error =
+      flight.is_raw ? TakeEchoError(flight.fd, flight.job->is_ipv6(), flight.port, &may_be_more) : ErrorOf(flight.fd);
+  if (error != 0) {
+    OnFailed(number, flight, error);
+    return false;
+  }
+  if (may_be_more) Resume(number, flight);
+  return true;
+}
+
+void CheckLoop::Resume(uint32_t number, Flight& flight) {
+  if (!std::exchange(flight.is_ready, true)) ready_.push_back(number);
 }
 
 bool CheckLoop::Judge(uint32_t number, Flight& flight) {
@@ -748,18 +814,22 @@ void CheckLoop::OnFailed(uint32_t number, Flight& flight, int error) {
 }
 
 void CheckLoop::Met(uint32_t number, Flight& flight, size_t consumed) {
-  if (!flight.job->holds) return Finish(number, flight, Outcome::kOk, 0);
+  if (!flight.job->holds || !IsFromVip(flight)) return Finish(number, flight, Outcome::kOk, 0);
   flight.state = Flight::State::kHeld;
   Report(flight, Outcome::kOk, 0, number, consumed);
   flight.received.erase(flight.received.begin(), flight.received.begin() + static_cast<ptrdiff_t>(consumed));
 }
 
+bool CheckLoop::IsFromVip(const Flight& flight) const { return !flight.job->to_vip || ports_->IsAnswered(flight.port); }
+
 void CheckLoop::Finish(uint32_t number, Flight& flight, Outcome outcome, int error, bool report) {
   if (outcome != Outcome::kOk && flight.port != 0 && ports_->IsForwarded(flight.port)) outcome = Outcome::kForwarded;
+  if (outcome == Outcome::kOk && report && !IsFromVip(flight)) outcome = Outcome::kNotVip;
   if (report) Report(flight, outcome, error, kNone, flight.received.size());
   if (flight.fd >= 0) close(flight.fd);
   if (flight.port != 0) {
-    const bool late_answers = flight.job->protocol != IPPROTO_TCP && outcome != Outcome::kOk;
+    const bool is_awaited = outcome != Outcome::kOk || (!report && flight.state != Flight::State::kHeld);
+    const bool late_answers = flight.job->protocol != IPPROTO_TCP && is_awaited;
     ports_->Release(flight.port, late_answers, Now());
   }
   const auto generation = static_cast<uint16_t>(flight.generation + 1);
@@ -822,7 +892,11 @@ void CheckLoop::Deliver() {
       napi_create_typedarray(env, napi_uint8_array, bytes.size(), blob_memory, 0, &blob) != napi_ok) {
     return;
   }
+  // The object may be gone afterwards.
+  const auto delivering = delivering_;
+  *delivering = true;
   libbpf::Emit(env, *async_context_, on_results_, {fields, blob});
+  *delivering = false;
 }
 
 }  // namespace beeline

@@ -27,6 +27,7 @@ enum class Outcome : uint32_t {
   kTimeout,      // not done in time
   kUnreachable,  // an ICMP error, or no route or neighbour: `errno` says which
   kForwarded,    // the real server forwards what is for the VIP: it does not have it
+  kNotVip,       // the answer did not come from the VIP
   kClosed,       // the server closed the connection before the answer was complete
   kTooLong,      // the answer is longer than the limit
   kMalformed,    // the answer is not HTTP
@@ -77,6 +78,7 @@ class CheckLoop : public Napi::ObjectWrap<CheckLoop> {
     uint16_t generation = 0;
     uint16_t port = 0;  // of the pool, 0 for none
     bool is_raw = false;
+    bool is_ready = false;  // its number is in ready_
     bool shut = false;      // the server has closed its side
     bool extended = false;  // it has got a second deadline, since the loop was late for the first
     bool answered = false;  // something came since the last step began
@@ -121,6 +123,7 @@ class CheckLoop : public Napi::ObjectWrap<CheckLoop> {
   Napi::Value TakePort(const Napi::CallbackInfo& info);
   void ReleasePort(const Napi::CallbackInfo& info);
   Napi::Value IsForwarded(const Napi::CallbackInfo& info);
+  Napi::Value IsAnswered(const Napi::CallbackInfo& info);
   Napi::Value Usage(const Napi::CallbackInfo& info);
   void SetReferenced(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
@@ -135,6 +138,8 @@ class CheckLoop : public Napi::ObjectWrap<CheckLoop> {
   // Returns false if there may be more.
   bool HandleEvents();
   void OnEvent(uint32_t number, uint32_t events);
+  void OnStreamEvent(uint32_t number, Flight& flight, uint32_t events);
+  void OnFailedConnect(uint32_t number, Flight& flight);
   void EndOverdue();
   void SetDeadline(uint32_t number, uint64_t at_us);
   void ResumeReady();
@@ -158,6 +163,12 @@ class CheckLoop : public Napi::ObjectWrap<CheckLoop> {
   bool Send(uint32_t number, Flight& flight);
   void Receive(uint32_t number, Flight& flight, bool may_be_shut);
   void ReceiveEcho(uint32_t number, Flight& flight);
+  // Takes the error of a socket that is no stream. Returns false if the flight ended.
+  bool TakeError(uint32_t number, Flight& flight);
+  // The flight goes on in the next turn, without an event.
+  void Resume(uint32_t number, Flight& flight);
+  // Whether something came from where the check was to go.
+  bool IsFromVip(const Flight& flight) const;
   // Looks whether the rule is met by what was received. Returns false if the flight ended or is held.
   bool Judge(uint32_t number, Flight& flight);
   void OnShut(uint32_t number, Flight& flight);
@@ -190,6 +201,8 @@ class CheckLoop : public Napi::ObjectWrap<CheckLoop> {
   uint64_t armed_us_ = 0;            // 0: the timer is off
   bool in_turn_ = false;
   bool kicked_ = false;
+  // While results are in JavaScript's hands; outlives the object.
+  std::shared_ptr<bool> delivering_ = std::make_shared<bool>(false);
   std::vector<Result> results_;
   std::vector<uint8_t> result_bytes_;
   std::vector<uint8_t> buffer_;

@@ -4,7 +4,7 @@ export { Agenda, dueAgain, firstDue, type Pace } from './agenda.js';
 export { type CheckState, judge, unchecked } from './judge.js';
 export { DIALOGUES } from './kinds/dialogue.js';
 export { talksOf } from './kinds/index.js';
-export type { Ending, Judgement, Talk, Target, Turn, Until } from './kinds/kind.js';
+export type { Ending, HttpHead, Judgement, Talk, Target, Turn, Until } from './kinds/kind.js';
 export { type Layer, LAYERS, type Outcome, outcomeText } from './outcome.js';
 export { isQuorumMet, type PoolPolicy, poolOf, weightUp } from './pool.js';
 export { nextStepMs, STEPS, UNITS, unitsAt } from './ramp.js';

@@ -60,7 +60,8 @@ export function poolOf(
   }
   // One of the pool may be its fallback too: it takes new flows then, whatever its checks say.
   const stays = kept.filter(({ address }) => !fallback.includes(address));
-  return [...stays, ...fallback.map((address) => ({ address, weight: 1 }))];
+  const found = new Map(destinations.map((each) => [each.address, each]));
+  return [...stays, ...fallback.map((address) => ({ ...found.get(address), address, weight: 1 }))];
 }
 
 function quiet(destination: Destination): Destination {

@@ -686,13 +686,14 @@ export const flowEvent = {
 
 /** struct check */
 export const check = {
-  byteLength: 40,
+  byteLength: 56,
   vip: { offset: 0, size: 16, stride: 4 },
   rip: { offset: 16, size: 16, stride: 4 },
-  family: { offset: 32, size: 1 },
-  protocol: { offset: 33, size: 1 },
-  zero: { offset: 34, size: 2 },
-  forwarded: { offset: 36, size: 4 },
+  local: { offset: 32, size: 16, stride: 4 },
+  family: { offset: 48, size: 1 },
+  protocol: { offset: 49, size: 1 },
+  answered: { offset: 50, size: 2 },
+  forwarded: { offset: 52, size: 4 },
 } as const;
 
 /** struct check_range */

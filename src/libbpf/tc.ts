@@ -73,14 +73,29 @@ export class TcAttachment implements Disposable {
 
   static #attachFilter(program: BpfProgram, ifindex: number, isEgress: boolean, handle: number): TcAttachment {
     const { id } = program.info;
+    let refusal: KernelError | undefined;
+    let refusals = 0;
     for (const priority of PRIORITIES) {
       const there = addon.tcQuery(ifindex, isEgress, priority, handle);
       if (there === 0 || isNamed(there, program.name)) {
-        addon.tcAttach(program.native, ifindex, isEgress, priority, handle, there !== 0);
+        try {
+          addon.tcAttach(program.native, ifindex, isEgress, priority, handle, there !== 0);
+        } catch (error) {
+          // A filter of another kind or protocol, which no query finds, has this priority; or it is no tc program.
+          if (!(error instanceof KernelError && ['EINVAL', 'EEXIST'].includes(error.code))) {
+            throw error;
+          }
+          refusal = error;
+          refusals += 1;
+          continue;
+        }
         return new TcAttachment('clsact', () => {
           removeFilter(ifindex, isEgress, priority, handle, id);
         });
       }
+    }
+    if (refusals === PRIORITIES.length) {
+      throw refusal!;
     }
     throw new KernelError({
       code: 'EEXIST',

@@ -182,9 +182,10 @@ export interface NativeCheckLoop extends NativeReferenced {
   start(jobs: Uint32Array): void;
   proceed(flight: number, step: NativeCheckRule & { send?: Uint8Array }): boolean;
   end(flight: number): boolean;
-  takePort(vip: Uint8Array, rip: Uint8Array, protocol: number): number;
+  takePort(vip: Uint8Array, rip: Uint8Array, local: Uint8Array, protocol: number): number;
   releasePort(port: number): void;
   isForwarded(port: number): boolean;
+  isAnswered(port: number): boolean;
   usage(): {
     inAir: number;
     waiting: number;

@@ -154,3 +154,10 @@ test('the head of a response is read without the heads before it', () => {
   );
   assert.equal(Buffer.from(httpBody(bytes, bodyOffset)).toString(), 'hi');
 });
+
+test('a head that was cut shows nothing of the answer behind it', () => {
+  const memory = Buffer.from('HTTP/1.1 200 OK\r\nVia: a\r\n\r\nanother’s answer');
+  const cut = memory.subarray(0, 20);
+  assert.deepEqual([...httpHeaders(cut, memory.length)], []);
+  assert.equal(httpBody(cut, memory.length).length, 0);
+});

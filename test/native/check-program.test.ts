@@ -32,6 +32,7 @@ function setEntry(memory: Mapping, port: number, family: Family, protocol: numbe
   const bytes = new Uint8Array(entry.byteLength);
   bytes.set(ipBytes(ADDRESSES[family].vip), entry.vip.offset);
   bytes.set(ipBytes(ADDRESSES[family].rip), entry.rip.offset);
+  bytes.set(ipBytes(ADDRESSES[family].local), entry.local.offset);
   bytes[entry.family.offset] = family;
   bytes[entry.protocol.offset] = protocol;
   memory.write((port - FIRST) * entry.byteLength, bytes);
@@ -39,6 +40,9 @@ function setEntry(memory: Mapping, port: number, family: Family, protocol: numbe
 
 const wasForwarded = (port = PORT): boolean =>
   table.load32((port - FIRST) * entry.byteLength + entry.forwarded.offset) === 1;
+
+const wasAnswered = (port = PORT): boolean =>
+  table.load32((port - FIRST) * entry.byteLength + entry.family.offset) >>> 16 === 1;
 
 const protocolNumber = (kind: Kind, family: Family): number => (kind === 'ping' && family === 6 ? 58 : PROTOCOLS[kind]);
 
@@ -121,6 +125,35 @@ for (const family of FAMILIES) {
       assert.deepEqual(run('check_ingress', answer), packet(kind, rip, local, { reply: true }));
     });
 
+    test(`only what comes from the VIP to the check’s own address is its answer: IPv${family}, ${kind}`, () => {
+      const elsewhere = family === 4 ? ip('10.0.0.2') : ip('fd00::2');
+      setEntry(table, PORT, family, protocolNumber(kind, family));
+      for (const frame of [
+        packet(kind, rip, local, { reply: true }),
+        packet(kind, vip, elsewhere, { reply: true }),
+        packet(kind, vip, local, { reply: true, port: PORT + 1 }),
+      ]) {
+        assert.deepEqual(run('check_ingress', frame), frame);
+        assert.equal(wasAnswered(), false);
+      }
+      run('check_ingress', packet(kind, vip, local, { reply: true }));
+      assert.equal(wasAnswered(), true);
+    });
+
+    test(`another socket that has a check’s port at another address is left alone: IPv${family}, ${kind}`, () => {
+      const elsewhere = family === 4 ? ip('10.0.0.2') : ip('fd00::2');
+      setEntry(table, PORT, family, protocolNumber(kind, family));
+      const leaving = packet(kind, elsewhere, rip);
+      assert.deepEqual(run('check_egress', leaving), leaving);
+      const error = icmpAnswer(packet(kind, elsewhere, vip, { ttl: 1 }), {
+        router: rip,
+        type: family === 4 ? 11 : 3,
+        code: 0,
+      });
+      assert.deepEqual(run('check_ingress', error), error);
+      assert.equal(wasForwarded(), false);
+    });
+
     test(`an ICMP error about a check is about the RIP when it arrives: IPv${family}, ${kind}`, () => {
       const [exceeded, unreachable] = family === 4 ? [11, 3] : [3, 1];
       // The real server answers from its RIP, or from the VIP if it has it.
@@ -196,6 +229,14 @@ test('fragments, options and packets that are cut short stay as they are', () =>
     assert.deepEqual(run('check_ingress', frame), frame);
   }
   const request = packet('udp', local, rip);
+  // The first fragment has the port, and would go where the later ones do not.
+  const first = patched(request, [ETHERNET.bytes + IPV4.fragment, 0x20, 0x00]);
+  const last = patched(request, [ETHERNET.bytes + IPV4.fragment, 0x00, 0x10]);
+  for (const frame of [first, last]) {
+    assert.deepEqual(run('check_egress', frame), frame);
+  }
+  const whole = patched(request, [ETHERNET.bytes + IPV4.fragment, 0x40, 0x00]);
+  assert.notDeepEqual(run('check_egress', whole), whole);
   for (const program of ['check_egress', 'check_ingress'] as const) {
     for (const frame of [answer, request]) {
       // The kernel runs tc programs with no less than an Ethernet and an IP header.

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { createSocket } from 'node:dgram';
 import test, { before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -21,7 +22,7 @@ import {
   setSysctls,
 } from '../support/check-network.js';
 import { ip, requireOwnNetwork } from '../support/isolation.js';
-import { CLOSED_PORT, PORTS } from '../support/real-server-ports.js';
+import { CLOSED_PORT, PORTS, RIP_ANSWERS_PORT } from '../support/real-server-ports.js';
 
 const FAMILY_NAMES: readonly FamilyName[] = ['IPv4', 'IPv6'];
 const GET = Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
@@ -145,6 +146,16 @@ const ENDS: Record<string, [Partial<CheckJob>, string]> = {
   ],
   'the end of the connection': [{ port: PORTS.half, bytes: false, until: { on: 'close' } }, 'ok'],
   'an empty datagram': [{ protocol: 'udp', until: { on: 'data' }, send: Buffer.from('empty') }, 'ok'],
+  'the answer to an empty datagram': [{ protocol: 'udp', until: { on: 'data' }, send: new Uint8Array() }, 'ok real1 '],
+  'a datagram that is larger than a packet': [
+    { protocol: 'udp', until: { on: 'data' }, send: new Uint8Array(3000) },
+    'unreachable EMSGSIZE',
+  ],
+  'an answer that a reset follows': [{ port: PORTS.greetReset, until: { on: 'data' } }, 'ok one\ntwo\n'],
+  'a reset amid an answer': [
+    { port: PORTS.greetReset, until: { on: 'close' }, send: Buffer.alloc(0) },
+    'reset ECONNRESET one\ntwo\n',
+  ],
   'no datagram': [
     { protocol: 'udp', until: { on: 'data' }, send: Buffer.from('silent'), timeoutMs: SHORT_MS },
     'timeout',
@@ -226,6 +237,11 @@ for (const ranges of ['1 0', '0 2147483647']) {
       }
     }
     assert.deepEqual(used(checker), { inAir: 0, waiting: 0, portsTaken: 0, entries: 0 });
+    // What was known of the port's last check is not said of the next, though that one has no entry.
+    using single = await Checker.open([nic], { firstPort: 61_000, ports: 1 });
+    assert.equal((await single.check(http('IPv4', {}, server))).outcome, 'forwarded');
+    const { vip: _, ...toRip } = jobTo('IPv4', { protocol: 'ping', timeoutMs: SHORT_MS });
+    assert.equal((await single.check({ ...toRip, rip: address('10.1.0.77') })).outcome, 'timeout');
   });
 }
 
@@ -390,12 +406,14 @@ test('a port for a socket of Node reaches the VIP, and tells when the real serve
   for (const family of FAMILY_NAMES) {
     const { local, vip } = FAMILIES[family];
     const host = real[1]!.rip[family];
-    const localPort = checker.loop.takePort(vip, host)!;
+    const localPort = checker.loop.takePort(vip, host, local)!;
+    assert.equal(checker.loop.isAnswered(localPort), false);
     const socket = connect({ host, port: PORTS.http, localAddress: local, localPort });
     socket.write(GET);
     const [answer] = (await once(socket, 'data')) as [Buffer];
     assert.match(answer.toString(), new RegExp(`real2 ${vip}$`));
     assert.equal(checker.loop.isForwarded(localPort), false);
+    assert.equal(checker.loop.isAnswered(localPort), true);
     assert.equal(checker.loop.usage.entries, 1);
     socket.resetAndDestroy();
     await once(socket, 'close');
@@ -445,6 +463,7 @@ test('what cannot be a check is refused when it is defined', async () => {
     { send: new Uint8Array(70_000) },
     { local: FAMILIES.IPv6.local },
     { vip: FAMILIES.IPv6.vip },
+    { local: address('0.0.0.0') },
   ];
   for (const job of refused) {
     assert.throws(() => checker.loop.define(http('IPv4', job)), /Error/, JSON.stringify(job));
@@ -481,5 +500,166 @@ test('a job that is undefined while it is checked reports under its number, whic
       [first, 'timeout'],
     ],
   );
+  // The batch is still in its receiver's hands.
+  assert.notEqual(checker.loop.define(http('IPv4')), first);
+  await sleep(0);
   assert.equal(checker.loop.define(http('IPv4')), first);
+});
+
+test('an answer that is not the VIP’s is no proof of the VIP', async () => {
+  using checker = await Checker.open([nic]);
+  for (const family of FAMILY_NAMES) {
+    for (const holds of [false, true]) {
+      const job = jobTo(family, { protocol: 'udp', port: RIP_ANSWERS_PORT, holds });
+      const { outcome, flight } = await checker.check(job);
+      assert.deepEqual([outcome, flight], ['not-vip', undefined], family);
+      assert.equal(brief(await checker.check({ ...job, vip: undefined, holds: false })), 'ok from the RIP');
+    }
+  }
+  // Nobody exchanges the addresses: the packets go to the RIP.
+  checker.wire!.follow([]);
+  for (const family of FAMILY_NAMES) {
+    for (const [protocol, until] of [
+      ['tcp', 'http'],
+      ['tcp', 'connected'],
+      ['ping', 'data'],
+    ] as const) {
+      const { outcome } = await checker.check(http(family, { protocol, until: { on: until } }));
+      assert.equal(outcome, 'not-vip', `${family} ${protocol} ${until}`);
+    }
+  }
+});
+
+test('an answer that a reset follows is an answer, also when both are read late', async () => {
+  using checker = await Checker.open([nic]);
+  for (const family of FAMILY_NAMES) {
+    const request = checker.loop.define(http(family, { port: PORTS.answerReset }));
+    const greeting = checker.loop.define(
+      jobTo(family, { protocol: 'tcp', port: PORTS.greetReset, until: { on: 'data' } }),
+    );
+    checker.loop.start(Uint32Array.of(request));
+    // The request is on its way, and the connection for the greeting is not looked at yet.
+    await sleep(50);
+    checker.loop.start(Uint32Array.of(greeting));
+    execFileSync('sleep', ['0.3']);
+    const results = await checker.take(2);
+    assert.deepEqual(results.map(brief).sort(), ['ok last words', 'ok one\ntwo\n'], family);
+    assert.ok(results.every(({ connectMicros }) => connectMicros !== undefined));
+  }
+});
+
+test('a reset while a dialogue is held takes no word from what was said before', async () => {
+  using checker = await Checker.open([nic]);
+  const until = { on: 'bytes', bytes: Buffer.from('\n') } as const;
+  const job = checker.loop.define(jobTo('IPv4', { protocol: 'tcp', port: PORTS.greetReset, until, holds: true }));
+  checker.loop.start(Uint32Array.of(job));
+  const said: string[] = [];
+  for (let i = 0; i < 3; i += 1) {
+    const [result] = await checker.take(1);
+    said.push(brief(result!));
+    await sleep(60);
+    if (result!.flight !== undefined) {
+      checker.loop.proceed(result!.flight, { until });
+    }
+  }
+  assert.deepEqual(said, ['ok one\n', 'ok two\n', 'reset ECONNRESET']);
+});
+
+test('a prohibition by ICMP is unreachable, not an error of this host', async (context) => {
+  const server = real[1]!;
+  using checker = await Checker.open([nic]);
+  server.setVips('del');
+  server.set({
+    'net/ipv4/ip_forward': '1',
+    'net/ipv6/conf/all/forwarding': '1',
+    'net/ipv4/icmp_ratelimit': '0',
+    'net/ipv6/icmp/ratelimit': '0',
+  });
+  for (const family of FAMILY_NAMES) {
+    server.ip('route', 'add', 'prohibit', FAMILIES[family].vip);
+  }
+  context.after(() => {
+    for (const family of FAMILY_NAMES) {
+      server.ip('route', 'del', 'prohibit', FAMILIES[family].vip);
+    }
+    server.set({ 'net/ipv4/ip_forward': '0', 'net/ipv6/conf/all/forwarding': '0' });
+    server.setVips('add');
+  });
+  // Linux limits these errors of IPv4 by a rate of its own.
+  for (const [family, protocol, error] of [
+    ['IPv4', 'tcp', 'EHOSTUNREACH'],
+    ['IPv6', 'tcp', 'EACCES'],
+    ['IPv6', 'udp', 'EACCES'],
+    ['IPv6', 'ping', 'EACCES'],
+  ] as const) {
+    const job = jobTo(family, { protocol, send: Buffer.from('x'), until: { on: 'data' } }, server);
+    assert.equal(brief(await checker.check(job)), `unreachable ${error}`, `${family} ${protocol}`);
+  }
+});
+
+test('a port that rests from datagrams is there for connections, and goes on resting', async () => {
+  using checker = await Checker.open([nic], { firstPort: 61_000, ports: 1 });
+  const udp = (send: string, timeoutMs = PATIENT_MS): CheckJob =>
+    jobTo('IPv4', { protocol: 'udp', send: Buffer.from(send), timeoutMs });
+  assert.equal((await checker.check(udp('silent', 20))).outcome, 'timeout');
+  for (let i = 0; i < 3; i += 1) {
+    assert.equal((await checker.check(http('IPv4'))).outcome, 'ok');
+    assert.equal(checker.loop.usage.portsResting, 1);
+    assert.equal((await checker.check(udp('x'))).outcome, 'no-port');
+  }
+});
+
+test('the port of a datagram whose answer nobody waits for any more rests', async () => {
+  using checker = await Checker.open([nic]);
+  const portsOf = (): number[] => [checker.loop.usage.portsTaken, checker.loop.usage.portsResting];
+  const send = Buffer.from('late');
+  const job = checker.loop.define(jobTo('IPv4', { protocol: 'udp', send, holds: true }));
+  checker.loop.start(Uint32Array.of(job));
+  const [held] = await checker.take(1);
+  checker.loop.proceed(held!.flight!, { send, until: { on: 'data' } });
+  checker.loop.end(held!.flight!);
+  assert.deepEqual(portsOf(), [0, 1]);
+  // One that has its answer leaves none to come.
+  checker.loop.start(Uint32Array.of(job));
+  const [answered] = await checker.take(1);
+  checker.loop.end(answered!.flight!);
+  assert.deepEqual(portsOf(), [0, 1]);
+});
+
+test('a port that another program shares with its like is passed over', async (context) => {
+  using checker = await Checker.open([nic], { firstPort: 61_000, ports: 1 });
+  const holder = createSocket({ type: 'udp4', reuseAddr: true });
+  context.after(() => holder.close());
+  holder.bind(61_000, FAMILIES.IPv4.local);
+  await once(holder, 'listening');
+  const job = jobTo('IPv4', { protocol: 'udp', send: Buffer.from('x') });
+  assert.equal((await checker.check(job)).outcome, 'no-port');
+});
+
+test('the replies to another program’s pings do not hold up the event loop', async () => {
+  // A raw socket gets them all. The check itself gets no answer, since the real server has lost the VIP.
+  const server = real[1]!;
+  using checker = await Checker.open([nic]);
+  server.setVips('del');
+  try {
+    const job = checker.loop.define(jobTo('IPv4', { protocol: 'ping', timeoutMs: 5000 }, server));
+    checker.loop.start(Uint32Array.of(job));
+    execFileSync('ping', ['-q', '-c', '250', '-i', '0.001', server.rip.IPv4]);
+    const waiting = (): number => {
+      const lines = readFileSync('/proc/net/raw', 'utf8').trim().split('\n').slice(1);
+      return Math.max(...lines.map((line) => parseInt(line.trim().split(/\s+/)[4]!.split(':')[1]!, 16)));
+    };
+    const before = waiting();
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    const between = waiting();
+    assert.ok(between > 0 && between < before, `${before}, then ${between}`);
+    for (let i = 0; i < 100 && waiting() > 0; i += 1) {
+      await sleep(1);
+    }
+    assert.equal(waiting(), 0);
+    assert.equal(checker.untaken, 0);
+  } finally {
+    server.setVips('add');
+  }
 });

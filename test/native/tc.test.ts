@@ -124,6 +124,19 @@ test('a filter of another program at the same place is not replaced', (context) 
   assert.match(tcFilters('ingress'), /pref 100 .*check_egress[^]*pref 101 .*check_ingress/);
 });
 
+test('filters of another kind or protocol at the first places are left alone', (context) => {
+  const ifindex = veth(context);
+  execFileSync('tc', ['qdisc', 'add', 'dev', 'testt0', 'clsact']);
+  const place = ['filter', 'add', 'dev', 'testt0', 'ingress', 'prio', '100', 'protocol', 'ip'];
+  execFileSync('tc', [...place, 'bpf', 'da', 'obj', CHECK_OBJECT, 'sec', 'tc']);
+  const before = tcFilters('ingress');
+  const program = loadChecks().program('check_ingress');
+  const attachment = TcAttachment.attach(program, ifindex, 'ingress', { way: 'clsact' });
+  assert.match(tcFilters('ingress'), /pref 101 bpf.*check_ingress/);
+  attachment.close();
+  assert.equal(tcFilters('ingress'), before);
+});
+
 test('what cannot be attached says why', (context) => {
   const ifindex = veth(context);
   const program = loadChecks().program('check_ingress');

@@ -11,7 +11,12 @@ export const PORTS = {
   noBody: 88,
   ssh: 89,
   dialogue: 90,
+  greetReset: 91,
+  answerReset: 92,
 } as const;
+
+/** A datagram to the VIP is answered from the RIP there. */
+export const RIP_ANSWERS_PORT = 98;
 
 /** Nobody listens there. */
 export const CLOSED_PORT = 99;

@@ -11,7 +11,7 @@ import { createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { PORTS } from './real-server-ports.js';
+import { PORTS, RIP_ANSWERS_PORT } from './real-server-ports.js';
 
 const name = process.argv[2]!;
 
@@ -87,6 +87,16 @@ const SERVERS: Record<keyof typeof PORTS, (socket: Socket) => void> = {
   ssh: (socket) => {
     socket.write('SSH-2.0-Test\r\n');
   },
+  // A connection that is reset takes back nothing that was said on it.
+  greetReset: (socket) => {
+    socket.write('one\ntwo\n', () => setTimeout(() => socket.resetAndDestroy(), 20));
+  },
+  answerReset: onRequest((socket) => {
+    setTimeout(() => {
+      respond(socket, 'last words');
+      setTimeout(() => socket.resetAndDestroy(), 20);
+    }, 100);
+  }),
   // Its greeting and the end of it come in pieces, and one answer together with the next.
   dialogue: (socket) => {
     socket.write('220-first\r\n220');
@@ -124,6 +134,13 @@ async function listen(): Promise<void> {
     // To one address each, or the kernel would answer from the RIP.
     await new Promise<void>((resolve) => {
       server.bind({ port: PORTS.http, address: process.argv[family === 'udp4' ? 3 : 4]! }, resolve);
+    });
+    const fromRip = createSocket({ type: family, ipv6Only: family === 'udp6' });
+    fromRip.on('message', (_message, { port, address }) => {
+      fromRip.send('from the RIP', port, address);
+    });
+    await new Promise<void>((resolve) => {
+      fromRip.bind(RIP_ANSWERS_PORT, resolve);
     });
   }
 }

@@ -111,7 +111,7 @@ function byNode(wire: Wire, kind: string, counts: Counts): (count: number) => vo
 }
 
 function checkByNode(wire: Wire, kind: string, rip: IpAddress, onEnd: (isOk: boolean) => void): void {
-  const localPort = wire.checks.takePort(VIP, rip);
+  const localPort = wire.checks.takePort(VIP, rip, LOCAL);
   if (localPort === undefined) {
     onEnd(false);
     return;

@@ -23,6 +23,11 @@ export const DIALOGUES: Readonly<Record<string, readonly DialogueStep[]>> = {
   mysql: [{ expect: '(?s)^...\\x00\\x0a' }],
 };
 
+/** The bytes in which a step's answer must be found: each piece that comes is searched together with those before. */
+const MOST_HEARD = 8192;
+/** The pieces of all answers. */
+const MOST_TURNS = 200;
+
 interface Step {
   readonly pattern: RE2JS | undefined;
   readonly send: Buffer;
@@ -44,6 +49,7 @@ class Dialogue implements Talk {
   #at = 0;
   /** A step's answer may come in pieces. */
   #heard = '';
+  #turns = 0;
 
   constructor(steps: readonly Step[]) {
     this.#steps = steps;
@@ -51,23 +57,44 @@ class Dialogue implements Talk {
   }
 
   next(received: Uint8Array, ending: Ending): Turn | Judgement {
-    const step = this.#steps[this.#at];
-    if (step?.pattern === undefined) {
+    if (this.#steps[this.#at]?.pattern === undefined) {
       return ending === 'complete'
         ? passed(this.#steps.some(({ pattern }) => pattern !== undefined) ? 'L7' : 'L4')
         : failed('L4', 'timeout');
     }
+    this.#turns += 1;
     this.#heard += Buffer.from(received).toString('latin1');
-    if (!step.pattern.matcher(this.#heard).find()) {
-      return ending === 'complete' ? { until: { what: 'data' } } : unlike(ending, this.#heard);
+    for (;;) {
+      const step = this.#steps[this.#at]!;
+      const matcher = step.pattern!.matcher(this.#heard);
+      if (!matcher.find()) {
+        return this.#wait(ending);
+      }
+      this.#at += 1;
+      if (this.#at === this.#steps.length && step.send.length === 0) {
+        return passed('L7');
+      }
+      const turn = this.#speak([step.send]);
+      // What follows the match answers nothing that is said later. Without that it may be the next answer.
+      this.#heard = turn.send.length === 0 ? this.#heard.slice(matcher.end()) : '';
+      if (this.#heard === '' || turn.until.what === 'connected') {
+        return turn;
+      }
     }
-    this.#at += 1;
-    this.#heard = '';
-    return this.#at === this.#steps.length && step.send.length === 0 ? passed('L7') : this.#speak([step.send]);
+  }
+
+  #wait(ending: Ending): Turn | Judgement {
+    if (ending !== 'complete') {
+      return unlike(ending, this.#heard);
+    }
+    if (this.#heard.length > MOST_HEARD) {
+      return incomplete('too-long', new Uint8Array());
+    }
+    return this.#turns < MOST_TURNS ? { until: { what: 'data' } } : failed('L7', 'answer in too many pieces');
   }
 
   /** Says what is to be said until something is awaited again. */
-  #speak(said: readonly Buffer[]): Turn {
+  #speak(said: readonly Buffer[]): Turn & { readonly send: Buffer } {
     const all = [...said];
     while (this.#at < this.#steps.length && this.#steps[this.#at]!.pattern === undefined) {
       all.push(this.#steps[this.#at]!.send);

@@ -1,55 +1,83 @@
 /** DNS checks: one question, and what its answer must be (RFC 1035). */
 
+import { randomInt } from 'node:crypto';
+
 import { type Answer, decode, type DecodedPacket, encode, type RecordType, streamEncode } from 'dns-packet';
 
-import type { DnsCheck } from '../../model/index.js';
+import { type DnsCheck, parseIp } from '../../model/index.js';
 import { failed, incomplete, type Judgement, passed, type Talk, type Target } from './kind.js';
 
 /** Recursion desired, as every resolver's client asks. */
 const RECURSION_DESIRED = 1 << 8;
-/** The number of a query matters to those who could forge an answer; who can on this network, can forge the whole service. */
-const ID = 0x6265;
+type Reply = DecodedPacket & { readonly rcode?: string };
+
+interface Question {
+  /** One of its own for each run: a late answer to the last one is none to this one. */
+  readonly id: number;
+  readonly name: string;
+  readonly type: string;
+}
 
 export function dnsTalk(check: DnsCheck, { family, protocol }: Target): () => Talk {
   const { name, record = family === 6 ? 'AAAA' : 'A' } = check;
   const query = {
     type: 'query' as const,
-    id: ID,
+    id: 0,
     flags: RECURSION_DESIRED,
     questions: [{ type: record as RecordType, name }],
   };
   const isTcp = protocol === 'tcp';
-  const first = {
-    send: isTcp ? streamEncode(query) : encode(query),
-    until: { what: isTcp ? 'counted' : 'data' },
-  } as const;
-  return () => ({
-    transport: isTcp ? 'tcp' : 'udp',
-    first,
-    next: (received, ending) =>
-      ending === 'complete' ? judgeReply(check, isTcp ? received.subarray(2) : received) : incomplete(ending, received),
-  });
+  const encoded = isTcp ? streamEncode(query) : encode(query);
+  return () => {
+    const id = randomInt(1 << 16);
+    const send = Buffer.from(encoded);
+    send.writeUInt16BE(id, isTcp ? 2 : 0);
+    return {
+      transport: isTcp ? 'tcp' : 'udp',
+      first: { send, until: { what: isTcp ? 'counted' : 'data' } },
+      next: (received, ending) =>
+        ending === 'complete'
+          ? judgeReply(check, { id, name, type: record }, isTcp ? received.subarray(2) : received)
+          : incomplete(ending, received),
+    };
+  };
 }
 
-function judgeReply({ rcode = 'NOERROR', answer }: DnsCheck, reply: Uint8Array): Judgement {
-  let packet: DecodedPacket & { readonly rcode?: string };
+function judgeReply({ rcode = 'NOERROR', answer }: DnsCheck, question: Question, reply: Uint8Array): Judgement {
+  let packet: Reply;
   try {
     packet = decode(Buffer.from(reply));
   } catch {
     // The library throws whatever comes of reading beyond the end.
     return failed('L7', 'not DNS');
   }
-  if (packet.type !== 'response' || packet.id !== ID) {
+  if (packet.type !== 'response' || !answers(packet, question)) {
     return failed('L7', 'not an answer to the question');
   }
   if (packet.rcode !== rcode) {
     return failed('L7', packet.rcode ?? 'no return code');
   }
-  const answers = (packet.answers ?? []).flatMap(textsOf);
+  const records = packet.answers ?? [];
   if (answer !== undefined) {
-    return answers.includes(canonical(answer)) ? passed('L7', rcode) : failed('L7', `${rcode}, other answers`);
+    return records.flatMap(textsOf).includes(canonical(answer))
+      ? passed('L7', rcode)
+      : failed('L7', `${rcode}, other answers`);
   }
-  return rcode === 'NOERROR' && answers.length === 0 ? failed('L7', 'no answers') : passed('L7', rcode);
+  // An alias alone leads nowhere.
+  return rcode === 'NOERROR' && !records.some(({ type }) => type === question.type)
+    ? failed('L7', 'no answers')
+    : passed('L7', rcode);
+}
+
+/** A server that could not read the question may leave it out. */
+function answers({ id, questions = [], rcode }: Reply, asked: Question): boolean {
+  const [question] = questions;
+  return (
+    id === asked.id &&
+    (question === undefined
+      ? rcode !== 'NOERROR'
+      : question.type === asked.type && canonical(question.name) === canonical(asked.name))
+  );
 }
 
 /** Returns what an answer says, in the forms in which people write it. */
@@ -74,7 +102,7 @@ function textsOf(answer: Answer): string[] {
   }
 }
 
-/** Names are compared without regard to case and to the dot at their end. */
+/** Addresses are compared in one spelling, names without regard to case and to the dot at their end. */
 function canonical(text: string): string {
-  return text.toLowerCase().replace(/\.$/, '');
+  return parseIp(text) ?? text.toLowerCase().replace(/\.$/, '');
 }

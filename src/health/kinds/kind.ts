@@ -19,6 +19,8 @@ export type Until =
   | { readonly what: 'connected' }
   /** A datagram, or anything on a connection. */
   | { readonly what: 'data' }
+  /** The end of a response's headers: its body may have none. */
+  | { readonly what: 'http-headers' }
   /** The end of a response's body. */
   | { readonly what: 'http-response'; readonly hasBody: boolean }
   /** So many bytes, with a length of two bytes before them: DNS over TCP. */
@@ -39,7 +41,16 @@ export type Ending =
   /** By the timeout. */
   | 'timeout'
   /** There was more than a check reads. */
-  | 'too-long';
+  | 'too-long'
+  /** What came is not HTTP, which `until` asks for. */
+  | 'malformed';
+
+/** What the wire read of an HTTP response, once its status line was there. */
+export interface HttpHead {
+  readonly status: number;
+  /** Where the body begins in what was received; 0: the headers have no end yet. */
+  readonly bodyOffset: number;
+}
 
 export type Judgement = Pick<Outcome, 'passed' | 'layer' | 'words'>;
 
@@ -48,7 +59,7 @@ export interface Talk {
   readonly transport: 'tcp' | 'udp' | 'icmp';
   readonly first: Turn;
   /** Returns the next turn, or the judgement. @param received what came since the turn began */
-  next(received: Uint8Array, ending: Ending): Turn | Judgement;
+  next(received: Uint8Array, ending: Ending, http?: HttpHead): Turn | Judgement;
 }
 
 export function passed(layer: Outcome['layer'], words = 'ok'): Judgement {
@@ -61,7 +72,9 @@ export function failed(layer: Outcome['layer'], words: string): Judgement {
 
 /** Judges an answer that did not become complete. */
 export function incomplete(ending: Exclude<Ending, 'complete'>, received: Uint8Array): Judgement {
-  const words = { closed: 'closed early', timeout: 'timeout', 'too-long': 'answer too long' }[ending];
+  const words = { closed: 'closed early', timeout: 'timeout', 'too-long': 'answer too long', malformed: 'malformed' }[
+    ending
+  ];
   return failed('L7', received.length === 0 && ending !== 'too-long' ? `${words}, no answer` : words);
 }
 

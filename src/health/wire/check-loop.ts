@@ -91,14 +91,14 @@ export class CheckLoop implements Disposable {
 
   /**
    * Takes a local port for a connection that others make: `tls.connect({ host: rip, port, localAddress, localPort })` then reaches
-   * the VIP on that real server. The caller gives it back by `releasePort` after the socket has closed, by a reset: with
+   * the VIP on that real server from `local`. The caller gives it back by `releasePort` after the socket has closed, by a reset: with
    * TIME_WAIT the port would not be free.
    *
    * @returns undefined when no port is free
    * @throws KernelError `EOPNOTSUPP` without a table
    */
-  takePort(vip: IpAddress, rip: IpAddress, protocol: 'tcp' | 'udp' = 'tcp'): number | undefined {
-    const port = this.#native.takePort(ipBytes(vip), ipBytes(rip), protocol === 'tcp' ? 6 : 17);
+  takePort(vip: IpAddress, rip: IpAddress, local: IpAddress, protocol: 'tcp' | 'udp' = 'tcp'): number | undefined {
+    const port = this.#native.takePort(ipBytes(vip), ipBytes(rip), ipBytes(local), protocol === 'tcp' ? 6 : 17);
     return port === 0 ? undefined : port;
   }
 
@@ -110,6 +110,11 @@ export class CheckLoop implements Disposable {
   /** Returns whether the real server forwards what came to it from a port that is taken: it does not have the VIP. */
   isForwarded(port: number): boolean {
     return this.#native.isForwarded(port);
+  }
+
+  /** Returns whether something came from the VIP to a port that is taken. If not, an answer is that of the RIP. */
+  isAnswered(port: number): boolean {
+    return this.#native.isAnswered(port);
   }
 
   /** Reads the whole table: for tests and people. */

@@ -22,7 +22,9 @@ export function httpHeaders(bytes: Uint8Array, bodyOffset: number): Map<string, 
 
 /** Returns the lines of the last head: those of 100 Continue may come before. */
 function lastHead(bytes: Uint8Array, bodyOffset: number): string[] {
-  const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bodyOffset).toString('latin1').split(/\r?\n/);
+  // The bytes may be cut before the end of the head, and behind them is another's answer.
+  const length = Math.min(bodyOffset, bytes.length);
+  const lines = Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1').split(/\r?\n/);
   const start = lines.findLastIndex((line) => line.startsWith('HTTP/1.'));
   return lines.slice(Math.max(start, 0)).filter((line) => line !== '');
 }

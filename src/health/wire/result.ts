@@ -14,6 +14,8 @@ export const OUTCOMES = [
   'unreachable',
   /** The real server forwards what is for the VIP: it does not have it. */
   'forwarded',
+  /** The answer did not come from the VIP: the packets went to the RIP, or the server answers from there. */
+  'not-vip',
   /** The server closed the connection before the answer was complete. */
   'closed',
   /** The answer is longer than the job's limit. */

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { type Answer, encode, streamEncode } from 'dns-packet';
+import { type Answer, encode, type Packet, streamEncode } from 'dns-packet';
 
 import { DIALOGUES } from '../../../src/health/kinds/dialogue.js';
 import { talksOf } from '../../../src/health/kinds/index.js';
-import type { Ending, Judgement, Target, Turn } from '../../../src/health/kinds/kind.js';
-import { type NetworkCheck, parseIp } from '../../../src/model/index.js';
+import type { Ending, HttpHead, Judgement, Target, Turn } from '../../../src/health/kinds/kind.js';
+import { type DnsCheck, type NetworkCheck, parseIp } from '../../../src/model/index.js';
 
 const TARGET: Target = { address: parseIp('192.168.1.100')!, family: 4, port: 80, protocol: 'tcp' };
 
@@ -20,7 +20,15 @@ function judged(
   target = TARGET,
 ): string {
   const bytes = typeof received === 'string' ? Buffer.from(received) : received;
-  return text(talksOf(check, target)().next(bytes, ending));
+  return text(talksOf(check, target)().next(bytes, ending, check.type === 'http' ? headOf(bytes) : undefined));
+}
+
+/** What the wire reads of a response. */
+function headOf(bytes: Uint8Array): HttpHead | undefined {
+  const latin1 = Buffer.from(bytes).toString('latin1');
+  const status = /^HTTP\/1\.\d (\d{3})/.exec(latin1)?.[1];
+  const end = latin1.indexOf('\r\n\r\n');
+  return status === undefined ? undefined : { status: Number(status), bodyOffset: end < 0 ? 0 : end + 4 };
 }
 
 function text(result: Turn | Judgement): string {
@@ -65,9 +73,21 @@ test('a status decides, also before the end of the body', () => {
   assert.equal(judged(only, ok), 'failed L7 status 200');
 });
 
-test('informational responses are not the response', () => {
-  const early = 'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 500 no\r\n\r\n';
-  assert.equal(judged({ type: 'http' }, early), 'failed L7 status 500');
+test('the response is what the wire says, not what stands first', () => {
+  const early = Buffer.from('HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 500 no\n\nok');
+  const talk = talksOf({ type: 'http', body: '^ok$', status: [{ first: 500, last: 500 }] }, TARGET)();
+  const http = { status: 500, bodyOffset: early.length - 2 };
+  assert.equal(text(talk.next(early, 'complete', http)), 'passed L7 status 500, body matches');
+});
+
+test('a check of the status alone does not wait for a body that may have no end', () => {
+  assert.deepEqual(talksOf({ type: 'http' }, TARGET)().first.until, { what: 'http-headers' });
+  const until = { what: 'http-response', hasBody: true };
+  assert.deepEqual(talksOf({ type: 'http', body: 'x' }, TARGET)().first.until, until);
+  const endless = 'HTTP/1.1 200 OK\r\nX: yyyyy';
+  assert.equal(judged({ type: 'http' }, endless, 'too-long'), 'failed L7 answer too long');
+  const twoLengths = 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n';
+  assert.equal(judged({ type: 'http' }, twoLengths, 'malformed'), 'failed L7 not HTTP: "HTTP/1.1 200 OK…"');
 });
 
 test('a body matches by a pattern that takes time in proportion to it', () => {
@@ -88,22 +108,69 @@ test('what is not HTTP is told in printable characters', () => {
   assert.equal(judged({ type: 'http' }, 'SSH-2.0-\x1b]0;evil\x07\r\n'), 'failed L7 not HTTP: "SSH-2.0-…"');
 });
 
+/** The result of a DNS check by UDP whose question is answered by this. */
+function answered(check: DnsCheck, reply: Partial<Packet> & { readonly idChange?: number }): string {
+  const talk = talksOf(check, { ...TARGET, port: 53, protocol: 'udp' })();
+  const { idChange = 0, ...rest } = reply;
+  return text(
+    talk.next(
+      encode({
+        type: 'response',
+        id: Buffer.from(talk.first.send!).readUInt16BE() ^ idChange,
+        flags: 0x8180,
+        questions: [{ type: 'A', name: check.name }],
+        ...rest,
+      }),
+      'complete',
+    ),
+  );
+}
+
+test('an answer to another question, or to the last one, is none', () => {
+  const check = { type: 'dns', name: 'www.example.org' } as const;
+  const answers: Answer[] = [{ type: 'A', name: 'www.example.org', data: '192.0.2.1' }];
+  const other = 'failed L7 not an answer to the question';
+  assert.equal(answered(check, { answers, questions: [{ type: 'A', name: 'WWW.Example.org' }] }), 'passed L7 NOERROR');
+  assert.equal(answered(check, { answers, idChange: 1 }), other);
+  assert.equal(answered(check, { answers, questions: [{ type: 'A', name: 'example.org' }] }), other);
+  assert.equal(answered(check, { answers, questions: [{ type: 'AAAA', name: 'www.example.org' }] }), other);
+  assert.equal(answered(check, { answers, questions: [] }), other);
+  // Whoever could not read the question cannot repeat it.
+  assert.equal(answered({ ...check, rcode: 'FORMERR' }, { flags: 0x8181, questions: [] }), 'passed L7 FORMERR');
+  const talks = talksOf(check, { ...TARGET, protocol: 'udp' });
+  const ids = Array.from({ length: 20 }, () => Buffer.from(talks().first.send!).readUInt16BE());
+  assert.ok(new Set(ids).size > 10);
+});
+
+test('an address is the same however it is spelled, and an alias alone is no address', () => {
+  const name = 'www.example.org';
+  const check = { type: 'dns', name, record: 'AAAA' } as const;
+  const questions = [{ type: 'AAAA', name }] as const;
+  const address: Answer = { type: 'AAAA', name: 'a.example', data: 'fd00::1' };
+  const alias: Answer = { type: 'CNAME', name, data: 'a.example' };
+  for (const answer of ['FD00:0:0::1', 'fd00::0001', 'fd00:0:0:0:0:0:0:1']) {
+    assert.equal(
+      answered({ ...check, answer }, { questions: [...questions], answers: [alias, address] }),
+      'passed L7 NOERROR',
+      answer,
+    );
+  }
+  assert.equal(answered(check, { questions: [...questions], answers: [alias, address] }), 'passed L7 NOERROR');
+  assert.equal(answered(check, { questions: [...questions], answers: [alias] }), 'failed L7 no answers');
+});
+
 test('a question asks for an address of the VIP’s family, by the protocol of the service', () => {
   const udp: Target = { ...TARGET, port: 53, protocol: 'udp' };
   const check = { type: 'dns', name: 'www.example.org' } as const;
-  const reply = (answers: Answer[], flags = 0x8180, type: 'A' | 'AAAA' = 'A'): Buffer =>
-    encode({ type: 'response', id: 0x6265, flags, questions: [{ type, name: 'www.example.org' }], answers });
   const address: Answer = { type: 'A', name: 'www.example.org', data: '192.0.2.1' };
+  const nxdomain = { answers: [], flags: 0x8183 };
 
-  assert.equal(judged(check, reply([address]), 'complete', udp), 'passed L7 NOERROR');
-  assert.equal(judged(check, reply([]), 'complete', udp), 'failed L7 no answers');
-  assert.equal(judged(check, reply([], 0x8183), 'complete', udp), 'failed L7 NXDOMAIN');
-  assert.equal(judged({ ...check, rcode: 'NXDOMAIN' }, reply([], 0x8183), 'complete', udp), 'passed L7 NXDOMAIN');
-  assert.equal(judged({ ...check, answer: '192.0.2.1' }, reply([address]), 'complete', udp), 'passed L7 NOERROR');
-  assert.equal(
-    judged({ ...check, answer: '192.0.2.9' }, reply([address]), 'complete', udp),
-    'failed L7 NOERROR, other answers',
-  );
+  assert.equal(answered(check, { answers: [address] }), 'passed L7 NOERROR');
+  assert.equal(answered(check, { answers: [] }), 'failed L7 no answers');
+  assert.equal(answered(check, nxdomain), 'failed L7 NXDOMAIN');
+  assert.equal(answered({ ...check, rcode: 'NXDOMAIN' }, nxdomain), 'passed L7 NXDOMAIN');
+  assert.equal(answered({ ...check, answer: '192.0.2.1' }, { answers: [address] }), 'passed L7 NOERROR');
+  assert.equal(answered({ ...check, answer: '192.0.2.9' }, { answers: [address] }), 'failed L7 NOERROR, other answers');
   assert.equal(judged(check, Buffer.from('?'), 'complete', udp), 'failed L7 not DNS');
   assert.equal(judged(check, Buffer.alloc(0), 'timeout', udp), 'failed L7 timeout, no answer');
 
@@ -111,7 +178,13 @@ test('a question asks for an address of the VIP’s family, by the protocol of t
   assert.equal(tcp.transport, 'tcp');
   const [low, high] = tcp.first.send!;
   assert.equal((low! << 8) | high!, tcp.first.send!.length - 2);
-  const stream = streamEncode({ type: 'response', id: 0x6265, flags: 0x8180, answers: [address] });
+  const stream = streamEncode({
+    type: 'response',
+    id: Buffer.from(tcp.first.send!).readUInt16BE(2),
+    flags: 0x8180,
+    questions: [{ type: 'A', name: 'www.example.org' }],
+    answers: [address],
+  });
   assert.equal(text(tcp.next(stream, 'complete')), 'passed L7 NOERROR');
 });
 
@@ -138,6 +211,35 @@ test('a dialogue waits for a whole answer, however it is cut', () => {
   assert.ok(!('passed' in quit));
   assert.equal(sent(quit), 'QUIT\r\n');
   assert.equal(text(talk.next(Buffer.from('221 bye\r\n'), 'complete')), 'passed L7 ok');
+});
+
+test('a dialogue is not fed for ever: neither by much nor by many pieces', () => {
+  const talks = talksOf({ type: 'dialogue', steps: [{ expect: 'hello' }] }, TARGET);
+  const goesOn = { until: { what: 'data' } };
+  const much = talks();
+  assert.deepEqual(much.next(Buffer.alloc(8192, 'x'), 'complete'), goesOn);
+  assert.equal(text(much.next(Buffer.from('x'), 'complete')), 'failed L7 answer too long');
+  const slow = talks();
+  for (let i = 1; i < 200; i += 1) {
+    assert.deepEqual(slow.next(Buffer.from('x'), 'complete'), goesOn);
+  }
+  assert.equal(text(slow.next(Buffer.from('x'), 'complete')), 'failed L7 answer in too many pieces');
+  assert.equal(text(talks().next(Buffer.from(`${'x'.repeat(60_000)}hello`), 'complete')), 'passed L7 ok');
+});
+
+test('what comes together is heard step by step, unless something is said in between', () => {
+  const both = Buffer.from('one two');
+  const steps = [{ expect: 'one' }, { expect: 'two' }];
+  assert.equal(judged({ type: 'dialogue', steps }, both), 'passed L7 ok');
+  const backwards = talksOf({ type: 'dialogue', steps: [{ expect: 'two' }, { expect: 'one' }] }, TARGET)();
+  const turn = backwards.next(both, 'complete');
+  assert.ok(!('passed' in turn));
+  const spoken = talksOf({ type: 'dialogue', steps: [{ expect: 'one', send: 'x' }, { expect: 'two' }] }, TARGET)();
+  assert.equal(sent(spoken.next(both, 'complete') as Turn), 'x');
+  assert.equal(text(spoken.next(Buffer.from('no'), 'timeout')), 'failed L7 answered "no"');
+  const asked = talksOf({ type: 'dialogue', steps: [{ expect: 'one' }, { send: 'y' }, { expect: 'two' }] }, TARGET)();
+  assert.equal(sent(asked.next(both, 'complete') as Turn), 'y');
+  assert.equal(text(asked.next(Buffer.from('two'), 'complete')), 'passed L7 ok');
 });
 
 test('a dialogue tells what it heard instead', () => {

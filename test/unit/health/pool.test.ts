@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { isQuorumMet, poolOf, weightUp } from '../../../src/health/pool.js';
-import { type Destination, parseIp } from '../../../src/model/index.js';
+import { type Destination, mac, parseIp } from '../../../src/model/index.js';
 
 const at = (text: string, weight = 1): Destination => ({ address: parseIp(text)!, weight });
 const [A, B, C] = [at('192.168.1.31'), at('192.168.1.32', 3), at('192.168.1.33')];
@@ -37,6 +37,15 @@ test('a fallback takes new flows while the quorum is lost, and breaks none of th
 test('a real server of the pool that is its fallback too is there once', () => {
   const policy = { onFailure: 'quiesce', fallback: [A.address] } as const;
   assert.equal(names(poolOf([A, B], policy, () => false, false)), '32:0 31:1');
+});
+
+test('a real server that becomes the fallback keeps its MAC, its port and its limits', () => {
+  const own: Destination = { ...B, mac: mac('02:00:00:00:00:32'), port: 8080, upperThreshold: 9 };
+  const policy = { onFailure: 'remove', fallback: [own.address] } as const;
+  assert.deepEqual(
+    poolOf([A, own], policy, () => false, false),
+    [{ ...own, weight: 1 }],
+  );
 });
 
 test('in panic all are used at their weights, before any fallback', () => {
