@@ -377,7 +377,7 @@ export class DataPlane implements Disposable {
     return this.#publisher.numbering;
   }
 
-  /** The features that it needs: see Publisher. */
+  /** The features that the last image needs; see Publisher. */
   get needed(): number {
     return this.#publisher.needed;
   }

@@ -204,18 +204,21 @@ test('a check fails when its real server has lost the VIP, while the RIP answers
   }
 });
 
+/** Of a real server: it forwards what is not for it, and its ICMP errors have no limit. */
+const FORWARDS = {
+  'net/ipv4/ip_forward': '1',
+  'net/ipv6/conf/all/forwarding': '1',
+  'net/ipv4/icmp_ratelimit': '0',
+  'net/ipv6/icmp/ratelimit': '0',
+};
+
 for (const ranges of ['1 0', '0 2147483647']) {
   test(`a real server that forwards what is for a VIP that it lost is told from others (ping_group_range ${ranges})`, async (context) => {
     setSysctls({ 'net/ipv4/ping_group_range': ranges });
     const server = real[1]!;
     using checker = await Checker.open([nic]);
     server.setVips('del');
-    server.set({
-      'net/ipv4/ip_forward': '1',
-      'net/ipv6/conf/all/forwarding': '1',
-      'net/ipv4/icmp_ratelimit': '0',
-      'net/ipv6/icmp/ratelimit': '0',
-    });
+    server.set(FORWARDS);
     // What it forwards comes back to the director, which has the VIP's route to the other real server.
     for (const family of FAMILY_NAMES) {
       server.ip('route', 'add', FAMILIES[family].vip, 'via', FAMILIES[family].local);
@@ -569,12 +572,7 @@ test('a prohibition by ICMP is unreachable, not an error of this host', async (c
   const server = real[1]!;
   using checker = await Checker.open([nic]);
   server.setVips('del');
-  server.set({
-    'net/ipv4/ip_forward': '1',
-    'net/ipv6/conf/all/forwarding': '1',
-    'net/ipv4/icmp_ratelimit': '0',
-    'net/ipv6/icmp/ratelimit': '0',
-  });
+  server.set(FORWARDS);
   for (const family of FAMILY_NAMES) {
     server.ip('route', 'add', 'prohibit', FAMILIES[family].vip);
   }

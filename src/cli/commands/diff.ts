@@ -12,7 +12,7 @@ import { withInstance } from '../instance.js';
 import { printResult } from '../terminal/print.js';
 import type { Paint } from '../terminal/colour.js';
 import { formatDifferences, summarize } from '../terminal/differences.js';
-import { formatRunning } from '../terminal/drains.js';
+import { drainsThatRun, formatRunning } from '../terminal/drains.js';
 import { formatMoment, formatQuantity } from '../terminal/format.js';
 
 export interface DiffResult {
@@ -54,7 +54,7 @@ export function diffCommand(): Command {
         changes: running.changes,
         ...(running.since === undefined ? {} : { changedSince: running.since }),
         ...(running.dropped === undefined ? {} : { dropped: running.dropped }),
-        ...(running.drains === undefined || running.drains.length === 0 ? {} : { drains: running.drains }),
+        ...drainsThatRun(running),
         fileChanged: own.text !== running.origin.text && own.meaning !== running.origin.meaning,
       };
       printResult(result, options, (paint) => formatDiff(result, Date.now(), paint));

@@ -11,6 +11,7 @@ import { withInstance } from '../instance.js';
 import { printResult } from '../terminal/print.js';
 import type { Paint } from '../terminal/colour.js';
 import { formatChanges, summarize } from '../terminal/differences.js';
+import { summarizeEnded } from '../terminal/drains.js';
 import { formatQuantity } from '../terminal/format.js';
 
 export function reloadCommand(): Command {
@@ -42,7 +43,7 @@ export function formatReload(report: ReloadReport, done = 'reloaded', paint?: Pa
   const now = `${formatQuantity(services, 'service')}, ${formatQuantity(realServers, 'real server')}`;
   const what = differences.length === 0 ? '' : `, ${summarize(differences)}`;
   const replaced = dropped === 0 ? '' : `; ${formatQuantity(dropped, 'change')} by commands replaced`;
-  const ended = endedDrains.length === 0 ? '' : `; ${formatQuantity(endedDrains.length, 'drain')} ended`;
+  const ended = summarizeEnded(endedDrains);
   return `${lines === '' ? 'no changes: ' : `${lines}${done}${what}: now `}${now}${replaced}${ended}\n`;
 }
 

@@ -27,7 +27,7 @@ import { withInstance } from '../instance.js';
 import { printResult } from '../terminal/print.js';
 import type { Paint } from '../terminal/colour.js';
 import { formatDifferences, summarize } from '../terminal/differences.js';
-import { formatRunning } from '../terminal/drains.js';
+import { drainsThatRun, formatRunning } from '../terminal/drains.js';
 
 export interface SaveResult {
   readonly file: string;
@@ -89,7 +89,7 @@ async function saveTo(file: string, running: RunningModel, options: Options, com
   return {
     file: path,
     differences: diffModels(before?.model ?? { ...model, services: [], markServices: [], markRules: [] }, model),
-    ...(running.drains === undefined || running.drains.length === 0 ? {} : { drains: running.drains }),
+    ...drainsThatRun(running),
   };
 }
 

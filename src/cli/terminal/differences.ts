@@ -3,7 +3,7 @@
 import type { DrainKey, PlanReport, ReloadReport, ServicePlan } from '../../control/index.js';
 import type { Difference, Plain } from '../../model/index.js';
 import { type Paint, plain, type Style } from './colour.js';
-import { formatEnded } from './drains.js';
+import { formatEnded, summarizeEnded } from './drains.js';
 import { formatCount, formatQuantity } from './format.js';
 
 const SIGNS = { added: '+', removed: '-', changed: '~' } as const;
@@ -59,7 +59,7 @@ export function summarize(differences: readonly Difference[]): string {
 export function summarizePlan({ moved, services, flowsAtRisk, endedDrains = [] }: PlanReport): string {
   const moving = services.filter((service) => service.moved > 0).length;
   const where = moving === 0 ? '' : ` (${formatQuantity(moving, 'service')})`;
-  const ended = endedDrains.length === 0 ? '' : `; ${formatQuantity(endedDrains.length, 'drain')} ended`;
+  const ended = summarizeEnded(endedDrains);
   return `${formatPercent(moved)} of slots move${where}; ${formatQuantity(flowsAtRisk, 'flow')} at risk${ended}`;
 }
 

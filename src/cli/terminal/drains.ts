@@ -1,6 +1,6 @@
 /** Text about drains: how far one is, and that it ended. Pure. */
 
-import type { DrainKey, DrainReport } from '../../control/index.js';
+import type { DrainKey, DrainReport, RunningModel } from '../../control/index.js';
 import { formatDuration, formatQuantity } from './format.js';
 
 /** "192.168.1.31 of tcp 192.168.1.100:80: 3 flows left, removed in 9 min 58 s at the latest" @param now milliseconds since 1970 */
@@ -22,6 +22,16 @@ export function formatRunning(report: DrainReport, now: number): string {
 /** "192.168.1.31 is no longer drained" */
 export function formatEnded({ realServer }: DrainKey): string {
   return `${realServer} is no longer drained`;
+}
+
+/** "; 2 drains ended", the end of a summary; nothing if none did. */
+export function summarizeEnded(ended: readonly DrainKey[]): string {
+  return ended.length === 0 ? '' : `; ${formatQuantity(ended.length, 'drain')} ended`;
+}
+
+/** Returns the drains that run, for a result that has them only if there are some. */
+export function drainsThatRun({ drains = [] }: RunningModel): { drains?: readonly DrainReport[] } {
+  return drains.length === 0 ? {} : { drains };
 }
 
 function formatLeft({ flows, uncertain, deadline }: DrainReport, now: number): string {
