@@ -1,5 +1,6 @@
 /** Health checks: how a check reaches a VIP on one real server, the loop that makes checks, and what results mean. */
 
+export { type Advice, ADVISED_STATES, type AdvisedState } from './advice.js';
 export { Agenda, dueAgain, firstDue, type Pace } from './agenda.js';
 export { type CheckState, judge, unchecked } from './judge.js';
 export { DIALOGUES } from './kinds/dialogue.js';
@@ -8,6 +9,7 @@ export type { Ending, HttpHead, Judgement, Talk, Target, Turn, Until } from './k
 export { type Layer, LAYERS, type Outcome, outcomeText } from './outcome.js';
 export { isQuorumMet, type PoolPolicy, poolOf, weightUp } from './pool.js';
 export { nextStepMs, STEPS, UNITS, unitsAt } from './ramp.js';
+export type { CheckReport, HealthOf, ServerHealth } from './states.js';
 export { CheckLoop, type CheckLoopOptions, type CheckLoopUsage } from './wire/check-loop.js';
 export { httpBody, httpHeaders, httpReason } from './wire/http.js';
 export { type CheckJob, DEFAULT_LIMIT, type Step, type Until as JobUntil } from './wire/job.js';

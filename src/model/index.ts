@@ -1,6 +1,7 @@
 /** The types that everything else speaks. Imports no other room. */
 
 export * from './address.js';
+export * from './check.js';
 export * from './difference.js';
 export * from './edit/edit.js';
 export * from './edit/types.js';

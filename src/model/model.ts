@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { IpAddress, MacAddress } from './address.js';
 import type { FlowTableSizes, Overrides, Timeouts } from './flow-settings.js';
+import type { HealthSettings } from './health.js';
 import type { MarkRule, MarkService, Service } from './service.js';
 import { serviceName } from './service-name.js';
 
@@ -25,6 +26,7 @@ export interface Model {
   readonly timeouts?: Overrides<Timeouts> | undefined;
   /** Replace DEFAULT_FLOWS. */
   readonly flows?: Overrides<FlowTableSizes> | undefined;
+  readonly health?: HealthSettings | undefined;
   readonly services: readonly Service[];
   readonly markServices?: readonly MarkService[] | undefined;
   /** No two of them match the same packet. */

@@ -2,6 +2,7 @@
 
 import type { Family, IpAddress, MacAddress } from './address.js';
 import type { Overrides, Timeouts } from './flow-settings.js';
+import type { HealthPolicy, RealServerHealth } from './health.js';
 import type { Scheduler, SchedulerFlag, Tracking } from './scheduler.js';
 
 export const PROTOCOLS = ['tcp', 'udp'] as const;
@@ -78,6 +79,21 @@ export interface Destination {
   readonly upperThreshold?: number | undefined;
   /** Default: three quarters of `upperThreshold`. */
   readonly lowerThreshold?: number | undefined;
+  /** What its health checks have of their own. */
+  readonly health?: RealServerHealth | undefined;
+  /** In an effective model alone: what its health makes of it at this moment. Files and commands never ask for it. */
+  readonly condition?: Condition | undefined;
+}
+
+/** A ramping real server's parts of its weight: see Condition. */
+export const FULL_SHARE = 16;
+
+/** What the health of a real server makes of it for a time. */
+export interface Condition {
+  /** Why nothing goes there: its flows go to others. Its weight is 0 then. */
+  readonly down?: string | undefined;
+  /** How many of FULL_SHARE parts of its weight count, 1 to FULL_SHARE - 1: its weight grows. Default: all. */
+  readonly share?: number | undefined;
 }
 
 /** The behaviour of a virtual service. */
@@ -99,6 +115,8 @@ export interface ServicePolicy {
   readonly noDestination?: NoDestination | undefined;
   /** Default: hold. */
   readonly unresolved?: Unresolved | undefined;
+  /** Default: real servers are not checked. */
+  readonly health?: HealthPolicy | undefined;
   /** In the order in which they were added: IPVS's schedulers look at the last one first. */
   readonly destinations: readonly Destination[];
 }

@@ -2,11 +2,11 @@
 
 import { RE2JS } from 're2js';
 
-import type { DialogueCheck, DialogueStep } from '../../model/index.js';
+import type { DialogueStep, ReadyDialogue } from '../../model/index.js';
 import { type Ending, failed, incomplete, type Judgement, passed, quoted, type Talk, type Turn } from './kind.js';
 
 /** Ready-made dialogues, by the name of the protocol. Each ends politely where the protocol has a word for that. */
-export const DIALOGUES: Readonly<Record<string, readonly DialogueStep[]>> = {
+export const DIALOGUES: Readonly<Record<ReadyDialogue, readonly DialogueStep[]>> = {
   // RFC 5321
   smtp: [{ expect: '^220[ -]', send: 'QUIT\r\n' }, { expect: '(?m)^221[ -]' }],
   // RFC 9051
@@ -33,7 +33,7 @@ interface Step {
   readonly send: Buffer;
 }
 
-export function dialogueTalk({ steps }: DialogueCheck): () => Talk {
+export function dialogueTalk(steps: readonly DialogueStep[]): () => Talk {
   const compiled = steps.map(({ expect, send = '' }): Step => ({
     pattern: expect === undefined ? undefined : RE2JS.compile(expect),
     send: Buffer.from(send, 'latin1'),

@@ -1,7 +1,7 @@
 /** Chooses the talk of a check by its type. */
 
 import type { NetworkCheck } from '../../model/index.js';
-import { dialogueTalk } from './dialogue.js';
+import { DIALOGUES, dialogueTalk } from './dialogue.js';
 import { dnsTalk } from './dns.js';
 import { httpTalk } from './http.js';
 import type { Talk, Target } from './kind.js';
@@ -20,7 +20,9 @@ export function talksOf(check: NetworkCheck, target: Target): () => Talk {
       return udpTalk(check);
     case 'ping':
       return pingTalk();
-    case 'dialogue':
-      return dialogueTalk(check);
+    case 'send-expect':
+      return dialogueTalk(check.steps);
+    default:
+      return dialogueTalk(DIALOGUES[check.type]);
   }
 }

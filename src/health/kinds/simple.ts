@@ -19,7 +19,11 @@ export function pingTalk(): () => Talk {
   });
 }
 
-export function udpTalk({ send = new Uint8Array(), reply, mask }: UdpCheck): () => Talk {
+export function udpTalk(check: UdpCheck): () => Talk {
+  const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+  const send = bytes(check.send ?? '');
+  const reply = check.reply === undefined ? undefined : bytes(check.reply);
+  const mask = check.mask === undefined ? undefined : bytes(check.mask);
   return () => ({
     transport: 'udp',
     first: { send, until: { what: 'data' } },

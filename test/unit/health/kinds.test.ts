@@ -196,7 +196,7 @@ test('an echo of the question is no answer', () => {
 
 test('a datagram without an expected reply passes in silence, and one with a mask compares the bits that count', () => {
   assert.equal(judged({ type: 'udp' }, '', 'timeout'), 'passed L4 no ICMP error');
-  const [reply, mask] = [Buffer.from([0x80, 0x01]), Buffer.from([0xf0, 0xff])];
+  const [reply, mask] = ['\x80\x01', '\xf0\xff'];
   assert.equal(judged({ type: 'udp', reply, mask }, Buffer.from([0x8f, 0x01, 0x77])), 'passed L7 ok');
   assert.equal(judged({ type: 'udp', reply, mask }, Buffer.from([0x8f, 0x02])), 'failed L7 another reply');
   assert.equal(judged({ type: 'udp', reply, mask }, Buffer.from([0x8f])), 'failed L7 another reply');
@@ -204,7 +204,7 @@ test('a datagram without an expected reply passes in silence, and one with a mas
 });
 
 test('a dialogue waits for a whole answer, however it is cut', () => {
-  const talk = talksOf({ type: 'dialogue', steps: DIALOGUES['smtp']! }, TARGET)();
+  const talk = talksOf({ type: 'smtp' }, TARGET)();
   assert.equal(sent(talk.first), '');
   assert.deepEqual(talk.next(Buffer.from('22'), 'complete'), { until: { what: 'data' } });
   const quit = talk.next(Buffer.from('0 mail.example ESMTP\r\n'), 'complete');
@@ -214,7 +214,7 @@ test('a dialogue waits for a whole answer, however it is cut', () => {
 });
 
 test('a dialogue is not fed for ever: neither by much nor by many pieces', () => {
-  const talks = talksOf({ type: 'dialogue', steps: [{ expect: 'hello' }] }, TARGET);
+  const talks = talksOf({ type: 'send-expect', steps: [{ expect: 'hello' }] }, TARGET);
   const goesOn = { until: { what: 'data' } };
   const much = talks();
   assert.deepEqual(much.next(Buffer.alloc(8192, 'x'), 'complete'), goesOn);
@@ -230,30 +230,33 @@ test('a dialogue is not fed for ever: neither by much nor by many pieces', () =>
 test('what comes together is heard step by step, unless something is said in between', () => {
   const both = Buffer.from('one two');
   const steps = [{ expect: 'one' }, { expect: 'two' }];
-  assert.equal(judged({ type: 'dialogue', steps }, both), 'passed L7 ok');
-  const backwards = talksOf({ type: 'dialogue', steps: [{ expect: 'two' }, { expect: 'one' }] }, TARGET)();
+  assert.equal(judged({ type: 'send-expect', steps }, both), 'passed L7 ok');
+  const backwards = talksOf({ type: 'send-expect', steps: [{ expect: 'two' }, { expect: 'one' }] }, TARGET)();
   const turn = backwards.next(both, 'complete');
   assert.ok(!('passed' in turn));
-  const spoken = talksOf({ type: 'dialogue', steps: [{ expect: 'one', send: 'x' }, { expect: 'two' }] }, TARGET)();
+  const spoken = talksOf({ type: 'send-expect', steps: [{ expect: 'one', send: 'x' }, { expect: 'two' }] }, TARGET)();
   assert.equal(sent(spoken.next(both, 'complete') as Turn), 'x');
   assert.equal(text(spoken.next(Buffer.from('no'), 'timeout')), 'failed L7 answered "no"');
-  const asked = talksOf({ type: 'dialogue', steps: [{ expect: 'one' }, { send: 'y' }, { expect: 'two' }] }, TARGET)();
+  const asked = talksOf(
+    { type: 'send-expect', steps: [{ expect: 'one' }, { send: 'y' }, { expect: 'two' }] },
+    TARGET,
+  )();
   assert.equal(sent(asked.next(both, 'complete') as Turn), 'y');
   assert.equal(text(asked.next(Buffer.from('two'), 'complete')), 'passed L7 ok');
 });
 
 test('a dialogue tells what it heard instead', () => {
   const steps = DIALOGUES['redis']!;
-  const talk = (): ReturnType<ReturnType<typeof talksOf>> => talksOf({ type: 'dialogue', steps }, TARGET)();
+  const talk = (): ReturnType<ReturnType<typeof talksOf>> => talksOf({ type: 'send-expect', steps }, TARGET)();
   assert.equal(sent(talk().first), 'PING\r\n');
   assert.equal(text(talk().next(Buffer.from('-NOAUTH\r\n'), 'timeout')), 'failed L7 answered "-NOAUTH"');
   assert.equal(text(talk().next(Buffer.alloc(0), 'closed')), 'failed L7 closed early, no answer');
   const greeting = Buffer.from([74, 0, 0, 0, 10, 56]);
-  assert.equal(judged({ type: 'dialogue', steps: DIALOGUES['mysql']! }, greeting), 'passed L7 ok');
+  assert.equal(judged({ type: 'mysql' }, greeting), 'passed L7 ok');
 });
 
 test('what a dialogue says last is said', () => {
-  const talk = talksOf({ type: 'dialogue', steps: [{ expect: 'hello', send: 'bye\n' }] }, TARGET)();
+  const talk = talksOf({ type: 'send-expect', steps: [{ expect: 'hello', send: 'bye\n' }] }, TARGET)();
   const last = talk.next(Buffer.from('hello'), 'complete');
   assert.ok(!('passed' in last));
   assert.equal(sent(last), 'bye\n');
