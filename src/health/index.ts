@@ -7,7 +7,16 @@ export { DIALOGUES } from './kinds/dialogue.js';
 export { talksOf } from './kinds/index.js';
 export type { Ending, HttpHead, Judgement, Talk, Target, Turn, Until } from './kinds/kind.js';
 export { type Layer, LAYERS, type Outcome, outcomeText } from './outcome.js';
-export { isQuorumMet, type PoolPolicy, poolOf, weightUp } from './pool.js';
+export {
+  canRamp,
+  isAvailable,
+  isQuorumMet,
+  type PoolPolicy,
+  poolOf,
+  type ServerView,
+  type ViewOf,
+  weightUp,
+} from './pool.js';
 export { nextStepMs, STEPS, UNITS, unitsAt } from './ramp.js';
 export type { CheckReport, HealthOf, ServerHealth } from './states.js';
 export { CheckLoop, type CheckLoopOptions, type CheckLoopUsage } from './wire/check-loop.js';

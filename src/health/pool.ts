@@ -1,13 +1,31 @@
-/** From the states of a service's real servers to what takes flows: failures, quorum, fallback, panic. Pure. */
+/** From the states of a service's real servers to what takes flows: failures, quorum, fallback, panic, slow start. Pure. */
 
-import type { Destination, OnFailure, Quorum, WhenLost } from '../model/index.js';
+import {
+  type Condition,
+  type Destination,
+  type HealthPolicy,
+  type IpAddress,
+  MAX_WEIGHT,
+  type Quorum,
+  type Scheduler,
+} from '../model/index.js';
+import type { Advice } from './advice.js';
+import { UNITS } from './ramp.js';
 
-/** How a service follows the states of its real servers. */
-export interface PoolPolicy extends WhenLost {
-  readonly onFailure: OnFailure;
-  /** Default: one real server of whatever weight. */
-  readonly quorum?: Quorum | undefined;
+/** What is known of one real server at one moment. */
+export interface ServerView {
+  /** Whether it passes its checks; one without checks does. */
+  readonly isUp: boolean;
+  readonly advice?: Advice | undefined;
+  /** An operator took it out. `moves`: its flows go to others at once. */
+  readonly disabled?: { readonly reason: string; readonly moves: boolean } | undefined;
+  /** The parts of UNITS of its weight that count: fewer while it ramps. */
+  readonly units: number;
 }
+
+export type ViewOf = (destination: Destination) => ServerView;
+
+export type PoolPolicy = Pick<HealthPolicy, 'onFailure' | 'fallback' | 'panic'>;
 
 /** keepalived's default: a single real server of weight 1 is enough. */
 const ONE: Quorum = { weight: 1 };
@@ -16,7 +34,7 @@ const ONE: Quorum = { weight: 1 };
  * Returns whether the quorum is met. With hysteresis it depends on whether it was met before: a sum between both limits
  * changes nothing (keepalived's update_quorum_state).
  *
- * @param weight the sum of the weights of the real servers that are up
+ * @param weight the sum of the weights of the real servers that take flows
  */
 export function isQuorumMet(
   weight: number,
@@ -26,44 +44,163 @@ export function isQuorumMet(
   return wasMet ? weight > 0 && weight >= wanted - hysteresis : weight >= wanted + hysteresis;
 }
 
-/** Returns the sum of the weights of those that are up. */
-export function weightUp(destinations: readonly Destination[], isUp: (destination: Destination) => boolean): number {
-  return destinations.reduce((sum, each) => sum + (isUp(each) ? each.weight : 0), 0);
+/** Returns whether a real server may take flows: it is up, its agent says so, and nobody took it out. */
+export function isAvailable({ isUp, advice, disabled }: ServerView): boolean {
+  return isUp && advice?.state !== 'down' && advice?.state !== 'maint' && disabled === undefined;
+}
+
+/** Returns the sum of the weights of those that take flows. */
+export function weightUp(destinations: readonly Destination[], viewOf: ViewOf): number {
+  return destinations.reduce((sum, each) => {
+    const view = viewOf(each);
+    return sum + (isAvailable(view) ? advisedWeight(each.weight, view.advice) : 0);
+  }, 0);
 }
 
 /**
- * Returns the destinations that packets follow. Those that nothing happens to are the same objects.
+ * The schedulers that look at more of a weight than whether it is 0, and do so in proportion. Under the others a weight that
+ * grows means nothing: rr and lc ignore it, fo takes the heaviest alone, and sh gives a weight's number of buckets in a row.
+ */
+const WEIGHING: ReadonlySet<Scheduler> = new Set([
+  'maglev',
+  'mh',
+  'wrr',
+  'wlc',
+  'sed',
+  'nq',
+  'ovf',
+  'lblc',
+  'lblcr',
+  'twos',
+]);
+
+/** Returns whether slow start has an effect under a scheduler. */
+export function canRamp(scheduler: Scheduler): boolean {
+  return WEIGHING.has(scheduler);
+}
+
+/**
+ * Returns the destinations that packets follow. Those that nothing happens to are the same objects; so is the list, if nothing
+ * happens to any.
  *
  * While the quorum is lost and there is a fallback, new flows go there alone. Real servers that are up keep the flows that
- * they have: there is no reason to break those (keepalived removes them).
+ * they have: there is no reason to break those (keepalived removes them). A fallback stays in the list with weight 0 when it
+ * is not needed any more, so that its flows end as they like.
  */
 export function poolOf(
   destinations: readonly Destination[],
-  { onFailure, fallback = [], panic = false }: PoolPolicy,
-  isUp: (destination: Destination) => boolean,
+  scheduler: Scheduler,
+  policy: PoolPolicy,
+  viewOf: ViewOf,
   quorumMet: boolean,
 ): readonly Destination[] {
-  if (!quorumMet && panic) {
-    return destinations;
-  }
-  const isReplaced = !quorumMet && fallback.length > 0;
-  const kept = destinations.flatMap((each) => {
-    if (!isUp(each)) {
-      return onFailure === 'remove' ? [] : [quiet(each)];
-    }
-    return [isReplaced ? quiet(each) : each];
-  });
-  if (!isReplaced) {
-    return kept.length === destinations.length && kept.every((each, i) => each === destinations[i])
-      ? destinations
-      : kept;
-  }
-  // One of the pool may be its fallback too: it takes new flows then, whatever its checks say.
-  const stays = kept.filter(({ address }) => !fallback.includes(address));
-  const found = new Map(destinations.map((each) => [each.address, each]));
-  return [...stays, ...fallback.map((address) => ({ ...found.get(address), address, weight: 1 }))];
+  const { onFailure = 'remove', fallback = [], panic = false } = policy;
+  const isReplaced = !quorumMet && !panic && fallback.length > 0;
+  const rules: Rules = { removes: onFailure === 'remove', panics: !quorumMet && panic, fallback, isReplaced };
+  const own = new Set(destinations.map(({ address }) => address));
+  const scale = scaleOf(destinations, scheduler, viewOf);
+  const ramps = canRamp(scheduler);
+  const all = [
+    ...destinations.map((each) => {
+      const view = viewOf(each);
+      return weighed(each, conditionOf(each, rules, view), ramps ? view.units : UNITS, scale);
+    }),
+    ...fallback.filter((address) => !own.has(address)).map((address) => spare(address, isReplaced, scale)),
+  ];
+  return all.length === destinations.length && all.every((each, i) => each === destinations[i]) ? destinations : all;
 }
 
-function quiet(destination: Destination): Destination {
-  return destination.weight === 0 ? destination : { ...destination, weight: 0 };
+interface Rules {
+  readonly removes: boolean;
+  readonly panics: boolean;
+  readonly fallback: readonly IpAddress[];
+  /** The fallback takes all new flows. */
+  readonly isReplaced: boolean;
+}
+
+const AS_FALLBACK = 'takes new flows: the quorum of the service is lost';
+
+/** Returns what happens to one destination, beside slow start; undefined: nothing. */
+function conditionOf(
+  { address, weight }: Destination,
+  { removes, panics, fallback, isReplaced }: Rules,
+  view: ServerView,
+): Condition | undefined {
+  const { disabled, advice } = view;
+  const asked = advisedWeight(weight, advice);
+  if (disabled !== undefined) {
+    return { word: 'disabled', reason: disabled.reason, asked, ...(disabled.moves && { takesNothing: true }) };
+  }
+  if (isReplaced && fallback.includes(address)) {
+    // One of the pool may be its fallback too: it takes new flows then, whatever its checks say.
+    return { word: 'fallback', reason: AS_FALLBACK, asked: 1 };
+  }
+  if (!isAvailable(view)) {
+    const reason = view.isUp ? `its agent says "${advice!.state!}"` : 'fails its checks';
+    return panics
+      ? { word: 'panic', reason: `${reason}, and is used all the same: the quorum is lost`, asked: weight }
+      : { word: 'down', reason, asked, ...(removes && { takesNothing: true }) };
+  }
+  if (isReplaced) {
+    return { word: 'standby', reason: 'keeps its flows, and new ones go to the fallback: the quorum is lost', asked };
+  }
+  if (advice?.state === 'drain') {
+    return { word: 'advised', reason: 'its agent says "drain"', asked: 0 };
+  }
+  return asked === weight ? undefined : { word: 'advised', reason: `its agent asks for weight ${asked}`, asked };
+}
+
+/** An operator's 0 means no new flows, whatever an agent says. */
+function advisedWeight(weight: number, { weight: absolute, percent }: Advice = {}): number {
+  if (weight === 0 || (absolute === undefined && percent === undefined)) {
+    return weight;
+  }
+  // As in HAProxy, a weight that is not 0 does not become 0 by rounding.
+  return Math.min(MAX_WEIGHT, absolute ?? Math.ceil((weight * percent!) / 100));
+}
+
+const NO_NEW_FLOWS: ReadonlySet<Condition['word']> = new Set<Condition['word']>(['disabled', 'down', 'standby']);
+
+/** Returns a destination with the weight that schedulers see. */
+function weighed(
+  destination: Destination,
+  condition: Condition | undefined,
+  units: number,
+  scale: number,
+): Destination {
+  const word = condition?.word;
+  const asked = condition?.asked ?? destination.weight;
+  if (condition !== undefined && (asked === 0 || NO_NEW_FLOWS.has(word))) {
+    return { ...destination, weight: 0, condition };
+  }
+  if (units < UNITS && asked > 0 && word !== 'fallback' && word !== 'panic') {
+    const weight = Math.max(1, Math.floor((asked * scale * units) / UNITS));
+    const reason = `came back a moment ago: ${Math.round((100 * units) / UNITS)} % of its weight count`;
+    return { ...destination, weight, condition: { word: 'ramping', reason, asked } };
+  }
+  return condition === undefined && (scale === 1 || asked === 0)
+    ? destination
+    : { ...destination, weight: asked * scale, condition: condition ?? { asked } };
+}
+
+/**
+ * Returns by what all weights of a service are multiplied, since weights are whole numbers: UNITS while one ramps, unless
+ * weights are so large that parts of them are whole anyway. To ovf a weight is a number of flows, and stays one.
+ */
+function scaleOf(destinations: readonly Destination[], scheduler: Scheduler, viewOf: ViewOf): number {
+  if (!canRamp(scheduler) || scheduler === 'ovf' || destinations.every((each) => viewOf(each).units === UNITS)) {
+    return 1;
+  }
+  const heaviest = destinations.reduce(
+    (most, each) => Math.max(most, advisedWeight(each.weight, viewOf(each).advice)),
+    0,
+  );
+  return heaviest * UNITS <= MAX_WEIGHT ? UNITS : 1;
+}
+
+/** Returns a fallback that is not one of the service's real servers. */
+function spare(address: IpAddress, isUsed: boolean, scale: number): Destination {
+  return isUsed
+    ? { address, weight: scale, condition: { word: 'fallback', reason: AS_FALLBACK, asked: 1 } }
+    : { address, weight: 0, condition: { word: 'standby', reason: 'is a fallback that is not needed now', asked: 1 } };
 }

@@ -1,4 +1,7 @@
-/** Real servers that do not resolve: whether their flows stay with them until they do (`unresolved: hold`). */
+/**
+ * Real servers that nothing can be sent to: whether their flows stay with them until something can (`unresolved: hold`). Those
+ * of one that fails its checks, or is disabled, do not.
+ */
 
 import type { CompiledService } from './image.js';
 
@@ -6,7 +9,8 @@ type Routed = Pick<CompiledService, 'service' | 'routes'>;
 
 /** Returns whether a destination keeps its flows although nothing can be sent to it now: their packets are dropped. */
 export function isHeld({ service, routes }: Routed, index: number): boolean {
-  return routes[index]!.action === 'none' && service.unresolved !== 'move';
+  const route = routes[index]!;
+  return route.action === 'none' && route.moves !== true && service.unresolved !== 'move';
 }
 
 /** Returns whether packets of a destination's flows go to it, or nowhere, but to no other one. */

@@ -105,11 +105,13 @@ function keepersOf({ members, held = [] }: Epoch): IpAddress[] {
 function epochOf(compiled: CompiledService, at: number): Epoch {
   const { service, destinations, routes, slots, tracks } = compiled;
   const { scheduler, flags = [] } = service;
-  const members = destinations.flatMap(({ address, weight }, i) =>
-    routes[i]!.action === 'none' ? [] : [[address, weight] as const],
+  const members = destinations.flatMap(({ address, weight, condition }, i) =>
+    routes[i]!.action === 'none' || condition?.word === 'standby' ? [] : [[address, weight] as const],
   );
   const port = scheduler === 'mh' && !isMarkKey(service) ? service.port : 0;
-  const held = destinations.flatMap(({ address }, i) => (isHeld(compiled, i) ? [address] : []));
+  const held = destinations.flatMap(({ address, condition }, i) =>
+    isHeld(compiled, i) || (condition?.word === 'standby' && routes[i]!.action !== 'none') ? [address] : [],
+  );
   const base = { at, scheduler, port, flags, slots, tracks, marks: false, members, gone: [] };
   return held.length === 0 ? base : { ...base, held };
 }

@@ -57,7 +57,8 @@ export function ringFor(
   rings: Rings,
 ): SignedRing | undefined {
   const members = destinations.flatMap((destination, index) =>
-    routes[index]!.action === 'none' ? [] : { destination, index },
+    // A fallback that is not needed keeps the flows that it has. It must not change where those of others go.
+    routes[index]!.action === 'none' || destination.condition?.word === 'standby' ? [] : { destination, index },
   );
   const plan = planRing(ringServiceOf(service), members, slots);
   if (plan === undefined) {

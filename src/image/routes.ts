@@ -2,7 +2,10 @@
 
 import { type Destination, type IpAddress, isSelf, type MacAddress, type Vlan, type World } from '../model/index.js';
 
-/** How packets reach a destination. `none`: it takes no packets at the moment, and `reason` says why. */
+/**
+ * How packets reach a destination. `none`: it takes no packets at the moment, and `reason` says why. `moves`: its flows go to
+ * others, whatever the service does with those of real servers that do not resolve.
+ */
 export type Route =
   | {
       readonly action: 'forward';
@@ -12,7 +15,7 @@ export type Route =
       readonly vlan?: Vlan | undefined;
     }
   | { readonly action: 'local'; readonly sourceMac: MacAddress }
-  | { readonly action: 'none'; readonly reason: string };
+  | { readonly action: 'none'; readonly reason: string; readonly moves?: true };
 
 /** Returns the route to a destination. */
 export type Router = (destination: Destination) => Route;
@@ -21,7 +24,10 @@ export type Router = (destination: Destination) => Route;
 export function routerOf(world: World): Router {
   const routes = new Map<IpAddress, Route>();
   return (destination) => {
-    const { address, mac, vlan } = destination;
+    const { address, mac, vlan, condition } = destination;
+    if (condition?.takesNothing === true) {
+      return { action: 'none', reason: condition.reason ?? '', moves: true };
+    }
     if (mac !== undefined || vlan !== undefined) {
       return findRoute(destination, world);
     }
@@ -83,6 +89,6 @@ export function isSameRoute(a: Route, b: Route): boolean {
     case 'local':
       return b.action === 'local' && a.sourceMac === b.sourceMac;
     case 'none':
-      return b.action === 'none' && a.reason === b.reason;
+      return b.action === 'none' && a.reason === b.reason && a.moves === b.moves;
   }
 }

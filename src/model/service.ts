@@ -85,15 +85,31 @@ export interface Destination {
   readonly condition?: Condition | undefined;
 }
 
-/** A ramping real server's parts of its weight: see Condition. */
-export const FULL_SHARE = 16;
+/**
+ * What health and maintenance make of a destination for a time.
+ *
+ * `down`: it fails its checks. `disabled`: an operator took it out. `advised`: its agent says something else than the
+ * configuration. `ramping`: it came back, and its weight grows. `standby`: new flows go to others, because
+ * it is a fallback that is not needed now, or because the fallback is.
+ * `fallback`: it takes new flows, because the service's real servers do not. `panic`: it fails its checks, but so do too many.
+ */
+export const CONDITIONS = ['down', 'disabled', 'advised', 'ramping', 'standby', 'fallback', 'panic'] as const;
+export type ConditionWord = (typeof CONDITIONS)[number];
 
-/** What the health of a real server makes of it for a time. */
 export interface Condition {
-  /** Why nothing goes there: its flows go to others. Its weight is 0 then. */
-  readonly down?: string | undefined;
-  /** How many of FULL_SHARE parts of its weight count, 1 to FULL_SHARE - 1: its weight grows. Default: all. */
-  readonly share?: number | undefined;
+  /** Undefined: nothing, but another one of its service ramps, and all weights are in smaller units. */
+  readonly word?: ConditionWord | undefined;
+  /** In words, for people. It changes with the state alone: a check's last result is no part of it. */
+  readonly reason?: string | undefined;
+  /** The weight that the configuration or its agent asks for. `weight` is what schedulers see. */
+  readonly asked: number;
+  /** Nothing goes there: its flows go to others. `weight` is 0. */
+  readonly takesNothing?: true | undefined;
+}
+
+/** Returns the weight that people know: without what health makes of it. */
+export function askedWeight({ weight, condition }: Pick<Destination, 'weight' | 'condition'>): number {
+  return condition?.asked ?? weight;
 }
 
 /** The behaviour of a virtual service. */

@@ -246,7 +246,7 @@ test('what comes together is heard step by step, unless something is said in bet
 });
 
 test('a dialogue tells what it heard instead', () => {
-  const steps = DIALOGUES['redis']!;
+  const steps = DIALOGUES.redis;
   const talk = (): ReturnType<ReturnType<typeof talksOf>> => talksOf({ type: 'send-expect', steps }, TARGET)();
   assert.equal(sent(talk().first), 'PING\r\n');
   assert.equal(text(talk().next(Buffer.from('-NOAUTH\r\n'), 'timeout')), 'failed L7 answered "-NOAUTH"');
