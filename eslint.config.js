@@ -23,7 +23,7 @@ export const ROOMS = {
   oracle: ['image', 'layout', 'model'],
   dataplane: ['image', 'layout', 'libbpf', 'model', 'native', 'oracle', 'packet', 'store'],
   health: ['layout', 'libbpf', 'model', 'native', 'net'],
-  director: ['config', 'control', 'dataplane', 'image', 'layout', 'model', 'native', 'net', 'packet', 'store'],
+  director: ['config', 'control', 'dataplane', 'health', 'image', 'layout', 'model', 'native', 'net', 'packet', 'store'],
   ipvsadm: ['control', 'model'],
   import: ['config', 'ipvsadm', 'model'],
   lab: ['model', 'packet'],

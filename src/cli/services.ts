@@ -21,6 +21,35 @@ export function serviceArgument(): Argument {
   return completes(argument, (given, current) => (isGiven(given) ? realServers(given) : services(given, current)));
 }
 
+/** The same, or the word "all". */
+export function serviceOrAllArgument(): Argument {
+  const argument = new Argument('[service]', `"all", or a virtual service: ${FORMS}`);
+  const isGiven = (given: Given): boolean => (given['--tcp-service'] ?? given['--udp-service']) !== undefined;
+  return completes(argument, async (given, current) =>
+    isGiven(given)
+      ? realServers(given)
+      : [{ value: 'all', description: 'all services' }, ...(await services(given, current))],
+  );
+}
+
+/** Returns the real server, and the service that is meant; undefined: all. @throws BeelineError `USAGE`, `SERVICE_UNKNOWN` */
+export async function takeServiceOrAll(
+  given: readonly (string | undefined)[],
+  options: ServiceOptions,
+  self: Command,
+): Promise<{ readonly service: AnyServiceKey | undefined; readonly realServer: IpAddress }> {
+  const [first, ...others] = given;
+  if (first === 'all' && options.tcpService === undefined && options.udpService === undefined) {
+    const words = others.filter((word) => word !== undefined);
+    if (words.length !== 1) {
+      throw wrongArguments(self, words.length > 1 ? `too many arguments: ${words.at(-1)!}` : 'an argument is missing');
+    }
+    return { service: undefined, realServer: serversIn(words)[0]! };
+  }
+  const { service, rest } = requireWords(given, options, self, 1);
+  return { service: await existingService(self, service), realServer: serversIn(rest)[0]! };
+}
+
 /** The argument for a real server, which -t and -u make the first one. */
 export function serverArgument(name = '[server]'): Argument {
   return completes(new Argument(name, 'address of the real server'), realServers);

@@ -1,6 +1,7 @@
 /** The protocol of the control socket: methods, their parameters and their results. */
 
 import type {
+  ConditionWord,
   Difference,
   Edit,
   AnyServiceKey,
@@ -59,6 +60,19 @@ export interface Parameters {
   flowSummary: FlowsQuery;
   drain: { service: string; realServer: IpAddress; deadlineMs?: number | undefined };
   drainState: { service: string; realServer: IpAddress };
+  /** Takes a real server out of a service, or of all of them. */
+  disable: {
+    /** Default: all services, also those to come. */
+    service?: string | undefined;
+    realServer: IpAddress;
+    /** It ends by itself after so many milliseconds; default: never. */
+    forMs?: number | undefined;
+    reason?: string | undefined;
+    /** Its flows go to others at once; otherwise it keeps them. */
+    moves: boolean;
+  };
+  /** Ends that; for all services, that of single ones too. */
+  enable: { service?: string | undefined; realServer: IpAddress };
   stop: { detach: boolean };
   edit: { edit: Edit };
   /** Edits that are made in this order and published together. One that is refused does not keep the others from it. */
@@ -90,6 +104,8 @@ export interface Results {
   flowSummary: FlowSummary;
   drain: DrainStarted;
   drainState: DrainReport;
+  disable: MaintenanceStarted;
+  enable: { readonly warnings: readonly string[] };
   stop: StopReport;
   edit: EditReport;
   edits: EditsReport;
@@ -330,6 +346,33 @@ export interface DrainStarted extends DrainReport {
   readonly warnings: readonly string[];
 }
 
+/** A real server that an operator took out. */
+export interface MaintenanceReport {
+  /** Undefined: all services. */
+  readonly service?: string | undefined;
+  readonly realServer: IpAddress;
+  /** ISO 8601. */
+  readonly since: string;
+  /** When it ends by itself, ISO 8601. */
+  readonly until?: string | undefined;
+  readonly reason?: string | undefined;
+  /** Its flows went to others. */
+  readonly moves: boolean;
+}
+
+export interface MaintenanceStarted extends MaintenanceReport {
+  /** What every change warns of at this moment, as text. */
+  readonly warnings: readonly string[];
+}
+
+/** How the checked real servers are, each counted once for each of its services. */
+export interface HealthSummary {
+  readonly checked: number;
+  readonly down: number;
+  /** The services whose quorum is lost, by name. */
+  readonly quorumLost: readonly string[];
+}
+
 export interface InterfaceReport {
   readonly name: string;
   /** `missing`: there is no such interface now. */
@@ -370,6 +413,10 @@ export interface StatusReport {
   readonly changedSince?: string | undefined;
   /** The drains that run; undefined: none. */
   readonly drains?: readonly DrainReport[] | undefined;
+  /** What operators took out; undefined: nothing. */
+  readonly disabled?: readonly MaintenanceReport[] | undefined;
+  /** Undefined: no real server is checked. */
+  readonly health?: HealthSummary | undefined;
   /** The problems at this moment, as text. */
   readonly problems: readonly string[];
   /** What forwards packets wrongly, or may, by code. Those that are problems are among these too. */
@@ -397,14 +444,17 @@ export interface UnattendedReport extends Pick<
   readonly unattendedSince: string;
 }
 
-/** `up`: gets packets. `local`: is the director itself. `drained`: weight 0. `unresolved`: its MAC is not known. */
-export type RealServerState = 'up' | 'local' | 'drained' | 'unresolved';
+/**
+ * `up`: gets packets. `local`: is the director itself. `drained`: weight 0. `unresolved`: its MAC is not known. The others are
+ * what health and maintenance make of it (ConditionWord of the model).
+ */
+export type RealServerState = 'up' | 'local' | 'drained' | 'unresolved' | Exclude<ConditionWord, 'advised'>;
 
 export interface RealServerReport {
   readonly address: IpAddress;
   readonly weight: number;
   readonly state: RealServerState;
-  /** Why it is unresolved. */
+  /** Why it takes no flows, or not its share. */
   readonly reason?: string | undefined;
   readonly mac?: MacAddress | undefined;
   /** Its part of the ring's slots, 0 to 1. */
@@ -563,6 +613,10 @@ export interface TableDestination {
   /** Of a mark's service: the port that it was given; undefined: 0. */
   readonly port?: number | undefined;
   readonly weight: number;
+  /** The weight that was asked for, if health or maintenance make another of it; "ipvsadm -S" writes it. */
+  readonly asked?: number | undefined;
+  /** It is a fallback, which is no real server of the service. */
+  readonly spare?: true | undefined;
   readonly upperThreshold?: number | undefined;
   readonly lowerThreshold?: number | undefined;
   /** The real server is the director itself. */

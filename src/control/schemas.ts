@@ -90,6 +90,10 @@ const edit: z.ZodType<Edit> = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('clear-mark-rules'), mark: mark.optional() }),
 ]);
 
+/** Ten years, and a sentence. */
+const MAX_DISABLED_MS = 10 * 366 * 86_400_000;
+const MAX_REASON = 500;
+
 const maxMoved = z.number().min(0).max(1).optional();
 const content = { text: z.string(), fileName: z.string() };
 
@@ -115,6 +119,19 @@ export const parameterSchemas: { readonly [Name in Method]: z.ZodType<Parameters
   flowSummary: flowsQuery,
   drain: z.strictObject({ service: z.string(), realServer: address, deadlineMs: z.number().min(0).optional() }),
   drainState: z.strictObject({ service: z.string(), realServer: address }),
+  disable: z.strictObject({
+    service: z.string().optional(),
+    realServer: address,
+    forMs: z.number().min(1).max(MAX_DISABLED_MS).optional(),
+    reason: z
+      .string()
+      .max(MAX_REASON)
+      // It is shown on terminals.
+      .regex(/^\P{C}*$/u, 'must have no control characters')
+      .optional(),
+    moves: z.boolean(),
+  }),
+  enable: z.strictObject({ service: z.string().optional(), realServer: address }),
   stop: z.strictObject({ detach: z.boolean() }),
   edit: z.strictObject({ edit }),
   edits: z.strictObject({ edits: z.array(edit), atomic: z.boolean(), following: z.int().min(0).optional() }),

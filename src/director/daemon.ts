@@ -16,13 +16,14 @@ import { adoptEarlier } from './changes/earlier-drains.js';
 import { UnsavedChanges } from './changes/unsaved-changes.js';
 import { Director } from './director.js';
 import { handlersOf } from './handlers.js';
+import { HealthKeeper } from './health-keeper.js';
 import { Lasting } from './lasting.js';
 import { InstanceLock } from './lock.js';
 import type { Logger } from './log.js';
 import { type ServiceManager, serviceManager } from './notify.js';
 import { requireFree } from './occupied.js';
 import { Offloads } from './offloads.js';
-import { Overlays } from './overlays/index.js';
+import { MaintenanceCommands } from './maintenance/commands.js';
 import { preflight } from './preflight.js';
 import { logState, logStatistics } from './reports/state.js';
 import { RunningFile } from './running-file.js';
@@ -57,6 +58,7 @@ interface Parts {
   readonly stores: Stores;
   readonly unsaved: UnsavedChanges;
   readonly director: Director;
+  readonly health: HealthKeeper;
 }
 
 /**
@@ -89,12 +91,13 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   using resolver = new Resolver(network, () => {
     director.touch();
   });
+  const health = new HealthKeeper({ stores, log });
   const unsaved = new UnsavedChanges({ store: stores.snapshot, droppedPath: instance.droppedPath, log });
   const director = new Director({
     network,
     resolver,
     dataPlane,
-    overlays: new Overlays([]),
+    overlays: health.overlays,
     log,
     replace: options.replace,
     watch: new Watch({
@@ -114,7 +117,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       resolver.notice(address);
     }
   };
-  const parts = { network, resolver, dataPlane, stores, unsaved, director };
+  const parts = { network, resolver, dataPlane, stores, unsaved, director, health };
   await start(parts, file);
   onNetworkChange = followNetwork(director, resolver);
   // For events that came during the start.
@@ -180,7 +183,7 @@ async function serve(
   followRounds: (listener: () => void) => void,
 ): Promise<void> {
   const { instance, configPath, version, log, logProblem } = options;
-  const { director, dataPlane, stores, unsaved } = parts;
+  const { director, dataPlane, stores, unsaved, health } = parts;
   const stopRequest = new AbortController();
   const configurations = new ConfigurationCommands({ director, dataPlane, unsaved, configPath, log });
   const warnings = (): readonly string[] => stores.problems;
@@ -196,6 +199,14 @@ async function serve(
   const handlers = handlersOf({
     ...{ version, configPath, director, dataPlane, stores, unsaved, configurations, edits, logProblem },
     drains: new DrainCommands({ director, dataPlane, log, warnings }),
+    maintenance: new MaintenanceCommands({
+      director,
+      maintenances: health.maintenances,
+      log,
+      warnings,
+      onChange: () => undefined,
+    }),
+    health,
     stop: stopHandler(parts, edits, running, stopRequest),
   });
   const server = await listen(instance, handlers, log);

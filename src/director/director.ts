@@ -38,6 +38,8 @@ export interface DirectorOptions {
   readonly replace: boolean;
   /** Looks for what goes wrong beside the tables; undefined: nobody does. */
   readonly watch?: Watch;
+  /** Called after each round that succeeded with what is asked for: its real servers are to be checked. */
+  readonly follow?: (desired: Model) => void;
   /** Looks after pins and lock before each round; undefined: nobody does. */
   readonly upkeep?: Pick<Upkeep, 'mend' | 'problems'>;
   /** Called after each round, also a failed one: what is may have changed. */
@@ -76,6 +78,8 @@ export class Director {
   /** The surroundings of the last round that succeeded. */
   #surveyed: string | undefined;
   #retry: NodeJS.Timeout | undefined;
+  /** When overlays change by themselves. */
+  #due: NodeJS.Timeout | undefined;
   #stopped = false;
   readonly #failure: Lasting;
 
@@ -136,7 +140,7 @@ export class Director {
 
   /** Returns the image of another model, if all its new real servers answer. */
   imageOf(model: Model): Image {
-    return compile(model, this.#surroundings.expectedFor(model));
+    return compile(this.#options.overlays.apply(model), this.#surroundings.expectedFor(model));
   }
 
   /** Looks at all flows, and returns the result; undefined before the first publication. */
@@ -231,6 +235,12 @@ export class Director {
     return this.#enqueue(async () => work());
   }
 
+  /** Runs a round now. @throws BeelineError what publishing throws; `CONTROL_CLOSED` after `stop` */
+  refresh(): Promise<void> {
+    this.#requireRunning();
+    return this.#enqueue(() => this.#round());
+  }
+
   /** Starts a round soon, one for any number of calls: the surroundings may have changed. */
   touch(): void {
     this.#touch(false);
@@ -258,6 +268,7 @@ export class Director {
     this.#stopped = true;
     clearInterval(this.#recheck);
     clearTimeout(this.#retry);
+    clearTimeout(this.#due);
     await this.#rounds;
     await this.#sweeper.stop();
   }
@@ -312,8 +323,22 @@ export class Director {
     this.#options.upkeep?.mend();
     try {
       await this.#follow(isRecheck);
+      this.#options.follow?.(this.#desired.model);
     } finally {
+      this.#awaitDue();
       this.#options.onRound?.();
+    }
+  }
+
+  /** Sets the timer for the next change of the overlays. */
+  #awaitDue(): void {
+    clearTimeout(this.#due);
+    const { due } = this.#options.overlays;
+    if (due !== undefined && !this.#stopped) {
+      const wait = Math.min(RECHECK_MS, Math.max(0, due - bootTimeMs()));
+      this.#due = setTimeout(() => {
+        this.touch();
+      }, wait);
     }
   }
 

@@ -9,6 +9,8 @@ import type { DrainCommands } from './changes/drain-commands.js';
 import type { EditCommands } from './changes/edit-commands.js';
 import type { UnsavedChanges } from './changes/unsaved-changes.js';
 import type { Director } from './director.js';
+import type { HealthKeeper } from './health-keeper.js';
+import { type MaintenanceCommands, reportMaintenance } from './maintenance/commands.js';
 import { reportDrains } from './reports/drains.js';
 import { explainFrames } from './reports/explain.js';
 import { reportFlows, summarizeFlows } from './reports/flows.js';
@@ -25,13 +27,15 @@ export interface HandlerOptions {
   readonly configurations: ConfigurationCommands;
   readonly drains: DrainCommands;
   readonly edits: EditCommands;
+  readonly maintenance: MaintenanceCommands;
+  readonly health: Pick<HealthKeeper, 'maintenances'>;
   /** Returns why the log cannot be written, as text. */
   readonly logProblem: () => string | undefined;
   readonly stop: Handlers['stop'];
 }
 
 export function handlersOf(options: HandlerOptions): Handlers {
-  const { director, dataPlane, configurations, drains, edits, stop } = options;
+  const { director, dataPlane, configurations, drains, edits, maintenance, stop } = options;
   const startedAt = new Date().toISOString();
   const startedMs = bootTimeMs();
   return {
@@ -47,6 +51,7 @@ export function handlersOf(options: HandlerOptions): Handlers {
     ...configurations.handlers,
     ...drains.handlers,
     ...edits.handlers,
+    ...maintenance.handlers,
     stop,
   };
 }
@@ -57,6 +62,7 @@ async function statusOf(
 ): Promise<StatusReport> {
   const { version, configPath, director, dataPlane, stores, unsaved } = options;
   const drains = reportDrains(director.desired.drains, dataPlane);
+  const disabled = options.health.maintenances.all.map(reportMaintenance);
   const warnings = await director.warnings();
   const interfaces = director.interfaces();
   const logProblem = options.logProblem();
@@ -73,6 +79,7 @@ async function statusOf(
     changes: unsaved.count,
     changedSince: unsaved.since,
     drains: drains.length === 0 ? undefined : drains,
+    disabled: disabled.length === 0 ? undefined : disabled,
     problems: [
       ...director.problems,
       ...interfaces.flatMap(problemOf),

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 
 import {
+  CONDITIONS,
   type FlowTableSizes,
   type IpAddress,
   type MacAddress,
@@ -53,6 +54,16 @@ const destination = z.strictObject({
   weight: count,
   upperThreshold: count.optional(),
   lowerThreshold: count.optional(),
+  // Of an effective model.
+  condition: z
+    .strictObject({
+      word: z.enum(CONDITIONS).optional(),
+      reason: z.string().optional(),
+      asked: count,
+      takesNothing: z.literal(true).optional(),
+      spare: z.literal(true).optional(),
+    })
+    .optional(),
 });
 
 const policy = {

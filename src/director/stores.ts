@@ -7,6 +7,7 @@ import { type EarlierDrain, earlierDrainsFormat } from './changes/earlier-drains
 import { type Snapshot, snapshotFormat } from './changes/unsaved-changes.js';
 import { moment } from './clock.js';
 import type { Logger } from './log.js';
+import { type Maintenance, maintenanceFormat } from './maintenance/maintenance.js';
 import { type Baselines, baselinesFormat } from './reports/statistics.js';
 
 export class Stores implements Disposable {
@@ -16,6 +17,7 @@ export class Stores implements Disposable {
   readonly baselines: Store<Baselines>;
   readonly histories: Store<Histories>;
   readonly timeouts: Store<KeptTimeouts>;
+  readonly maintenance: Store<readonly Maintenance[]>;
 
   constructor(instance: Instance, log: Logger) {
     const open = <Value>(path: string, format: Format<Value>): Store<Value> =>
@@ -32,6 +34,7 @@ export class Stores implements Disposable {
     this.baselines = open(instance.baselinesPath, baselinesFormat);
     this.histories = open(instance.historyPath, historiesFormat);
     this.timeouts = open(instance.timeoutsPath, timeoutsFormat);
+    this.maintenance = open(instance.maintenancePath, maintenanceFormat);
   }
 
   /** The problems of the stores, as text: a restart at this moment would lose something. */
@@ -51,6 +54,6 @@ export class Stores implements Disposable {
   }
 
   get #all(): readonly Pick<Store<unknown>, 'problem' | 'damage' | typeof Symbol.dispose>[] {
-    return [this.snapshot, this.earlierDrains, this.baselines, this.histories, this.timeouts];
+    return [this.snapshot, this.earlierDrains, this.baselines, this.histories, this.timeouts, this.maintenance];
   }
 }

@@ -74,7 +74,8 @@ export class Surroundings {
   #addressesOf(model: Model): ReadonlySet<IpAddress> {
     if (this.#asked?.model !== model) {
       const addresses = new Set<IpAddress>();
-      for (const { destinations } of allServices(model)) {
+      for (const { destinations, health } of allServices(model)) {
+        health?.fallback?.filter((each) => !isSelf(each)).forEach((each) => addresses.add(each));
         for (const { address, mac } of destinations) {
           if (mac === undefined && !isSelf(address)) {
             addresses.add(address);

@@ -1,6 +1,6 @@
 /** Logs what changed from one round to the next: interfaces, real servers, warnings. */
 
-import { type Image, isSameRoute } from '../image/index.js';
+import { type Image, isSameRoute, type Route } from '../image/index.js';
 import { type Warning, warningText } from '../model/index.js';
 import type { Logger } from './log.js';
 
@@ -38,11 +38,18 @@ export class Transitions {
       ...[...interfaces].map(([name, isPresent]) => [`interface ${name}`, isPresent ? 'present' : 'missing'] as const),
       ...[...realServerStates(services)].map(([address, state]) => [`real server ${address}`, state] as const),
     ]);
+    const out = new Set<string>(takenOut(services).map((address) => `real server ${address}`));
     const changed = [...states].filter(([name, state]) => this.#told.get(name)?.has(state) !== true);
     for (const alike of groupBy(changed, kindOf).values()) {
       this.#logAlike(alike);
     }
-    this.#told = new Map([...states].map(([name, state]) => [name, withState(this.#told.get(name), state)]));
+    const now: ReadonlyMap<string, string> = states;
+    const isOut = (name: string): boolean => !now.has(name) && out.has(name);
+    this.#told = new Map([
+      // What comes back as it was has no news.
+      ...[...this.#told].filter(([name]) => isOut(name)),
+      ...[...states].map(([name, state]) => [name, withState(this.#told.get(name), state)] as const),
+    ]);
   }
 
   /** Logs what has the same new state: by name if there are few, else as one line. */
@@ -114,12 +121,26 @@ function hasSameStates(a: Image['services'][number], b: Image['services'][number
   );
 }
 
+/** Returns the real servers that nothing goes to because of their checks or an operator, which have log lines of their own. */
+function takenOut(services: Image['services']): string[] {
+  return services.flatMap(({ destinations, routes }) =>
+    destinations.flatMap(({ address }, i) => (isTakenOut(routes[i]!) ? address : [])),
+  );
+}
+
+function isTakenOut(route: Route): boolean {
+  return route.action === 'none' && route.moves === true;
+}
+
 /** By address: "at 00:50:00:00:01:00", "local", "unresolved, …". */
 function realServerStates(services: Image['services']): Map<string, string> {
   const states = new Map<string, string>();
   for (const { destinations, routes } of services) {
     destinations.forEach(({ address }, i) => {
       const route = routes[i]!;
+      if (isTakenOut(route)) {
+        return;
+      }
       const state =
         route.action === 'forward'
           ? `at ${route.mac}`

@@ -142,7 +142,7 @@ function conditionOf(
       : { word: 'down', reason, asked, ...(removes && { takesNothing: true }) };
   }
   if (isReplaced) {
-    return { word: 'standby', reason: 'keeps its flows, and new ones go to the fallback: the quorum is lost', asked };
+    return { word: 'replaced', reason: 'keeps its flows, and new ones go to the fallback: the quorum is lost', asked };
   }
   if (advice?.state === 'drain') {
     return { word: 'advised', reason: 'its agent says "drain"', asked: 0 };
@@ -159,7 +159,7 @@ function advisedWeight(weight: number, { weight: absolute, percent }: Advice = {
   return Math.min(MAX_WEIGHT, absolute ?? Math.ceil((weight * percent!) / 100));
 }
 
-const NO_NEW_FLOWS: ReadonlySet<Condition['word']> = new Set<Condition['word']>(['disabled', 'down', 'standby']);
+const NO_NEW_FLOWS: ReadonlySet<Condition['word']> = new Set<Condition['word']>(['disabled', 'down', 'replaced']);
 
 /** Returns a destination with the weight that schedulers see. */
 function weighed(
@@ -200,7 +200,8 @@ function scaleOf(destinations: readonly Destination[], scheduler: Scheduler, vie
 
 /** Returns a fallback that is not one of the service's real servers. */
 function spare(address: IpAddress, isUsed: boolean, scale: number): Destination {
-  return isUsed
-    ? { address, weight: scale, condition: { word: 'fallback', reason: AS_FALLBACK, asked: 1 } }
-    : { address, weight: 0, condition: { word: 'standby', reason: 'is a fallback that is not needed now', asked: 1 } };
+  const [weight, word, reason] = isUsed
+    ? ([scale, 'fallback', AS_FALLBACK] as const)
+    : ([0, 'standby', 'is a fallback that is not needed now'] as const);
+  return { address, weight, condition: { word, reason, asked: 1, spare: true } };
 }

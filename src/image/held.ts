@@ -3,7 +3,9 @@
  * of one that fails its checks, or is disabled, do not.
  */
 
+import type { Destination } from '../model/index.js';
 import type { CompiledService } from './image.js';
+import type { Route } from './routes.js';
 
 type Routed = Pick<CompiledService, 'service' | 'routes'>;
 
@@ -11,6 +13,14 @@ type Routed = Pick<CompiledService, 'service' | 'routes'>;
 export function isHeld({ service, routes }: Routed, index: number): boolean {
   const route = routes[index]!;
   return route.action === 'none' && route.moves !== true && service.unresolved !== 'move';
+}
+
+/**
+ * Returns whether a destination has a place in its service's ring. One that takes no new flows has, under dh and sh, as in IPVS:
+ * they lead to it, and refuse. But not if its health or an operator is the reason: then others take its part.
+ */
+export function isInRing({ weight, condition }: Destination, route: Route): boolean {
+  return route.action !== 'none' && (weight > 0 || condition === undefined);
 }
 
 /** Returns whether packets of a destination's flows go to it, or nowhere, but to no other one. */

@@ -10,7 +10,7 @@ import {
   type Timeouts,
   withDefaults,
 } from '../model/index.js';
-import { isHeld } from './held.js';
+import { isInRing, keepsFlows } from './held.js';
 import type { CompiledService } from './image.js';
 import { SH_SLOTS } from './ipvs-hash.js';
 import { rebuildRing } from './rings.js';
@@ -105,12 +105,12 @@ function keepersOf({ members, held = [] }: Epoch): IpAddress[] {
 function epochOf(compiled: CompiledService, at: number): Epoch {
   const { service, destinations, routes, slots, tracks } = compiled;
   const { scheduler, flags = [] } = service;
-  const members = destinations.flatMap(({ address, weight, condition }, i) =>
-    routes[i]!.action === 'none' || condition?.word === 'standby' ? [] : [[address, weight] as const],
+  const members = destinations.flatMap((each, i) =>
+    isInRing(each, routes[i]!) ? [[each.address, each.weight] as const] : [],
   );
   const port = scheduler === 'mh' && !isMarkKey(service) ? service.port : 0;
-  const held = destinations.flatMap(({ address, condition }, i) =>
-    isHeld(compiled, i) || (condition?.word === 'standby' && routes[i]!.action !== 'none') ? [address] : [],
+  const held = destinations.flatMap((each, i) =>
+    keepsFlows(compiled, i) && !isInRing(each, routes[i]!) ? [each.address] : [],
   );
   const base = { at, scheduler, port, flags, slots, tracks, marks: false, members, gone: [] };
   return held.length === 0 ? base : { ...base, held };

@@ -9,6 +9,7 @@ import {
   type AnyService,
   isMarkKey,
 } from '../model/index.js';
+import { isInRing } from './held.js';
 import { buildMhTable, buildShTable, dhIndex, foldAddress } from './ipvs-hash.js';
 import { buildRing, type Ring } from './ring.js';
 import type { Route } from './routes.js';
@@ -57,8 +58,7 @@ export function ringFor(
   rings: Rings,
 ): SignedRing | undefined {
   const members = destinations.flatMap((destination, index) =>
-    // A fallback that is not needed keeps the flows that it has. It must not change where those of others go.
-    routes[index]!.action === 'none' || destination.condition?.word === 'standby' ? [] : { destination, index },
+    isInRing(destination, routes[index]!) ? { destination, index } : [],
   );
   const plan = planRing(ringServiceOf(service), members, slots);
   if (plan === undefined) {

@@ -46,9 +46,16 @@ export function formatList(
 ): string {
   const rows = services.flatMap((service) => [
     formatService(service, format, labels),
-    ...listedDestinations(service, format.sorted).map((each) => formatDestination(service, each, format, labels)),
+    ...listedDestinations(service, format.sorted)
+      .filter(isListed)
+      .map((each) => formatDestination(service, each, format, labels)),
   ]);
   return (titled ? TITLE : '') + columnTitles(format) + rows.join('');
+}
+
+/** A fallback that is not needed is listed while it has flows: keepalived and ldirectord add theirs only when it is needed. */
+function isListed({ spare, weight, active, inactive }: TableDestination): boolean {
+  return spare !== true || weight > 0 || active + inactive > 0;
 }
 
 function columnTitles({ columns }: ListFormat): string {
@@ -218,9 +225,9 @@ function formatRules(service: ListedService, labels: Labels): string {
     ...(onePacket === true ? ['-o'] : []),
     ...(flags.length === 0 ? [] : [`-b ${flagsOf(service)}`]),
   ].join(' ');
-  const servers = listedDestinations(service, true).map(
-    (each) => `-a ${key} -r ${destinationEndpoint(service, each, labels)} -g -w ${each.weight}\n`,
-  );
+  const servers = listedDestinations(service, true)
+    .filter(({ spare }) => spare !== true)
+    .map((each) => `-a ${key} -r ${destinationEndpoint(service, each, labels)} -g -w ${each.asked ?? each.weight}\n`);
   return `${rule}\n${servers.join('')}`;
 }
 

@@ -256,11 +256,11 @@ export class Lab {
     for (const suffix of [
       'sock',
       'lock',
-      ...['history', 'timeouts', 'drains', 'tallies', 'running'].flatMap(storedAs),
+      ...['history', 'timeouts', 'drains', 'tallies', 'health', 'running'].flatMap(storedAs),
     ]) {
       rmSync(`/run/beeline/${this.name}.${suffix}`, { force: true });
     }
-    for (const suffix of [...storedAs('state'), 'dropped.yaml']) {
+    for (const suffix of [...storedAs('state'), ...storedAs('maintenance'), 'dropped.yaml']) {
       rmSync(join(STATE_DIRECTORY, `${this.name}.${suffix}`), { force: true });
     }
     removeIfEmpty(STATE_DIRECTORY);

@@ -14,6 +14,10 @@ export interface Instance {
   readonly drainsPath: string;
   /** Baselines of statistics. */
   readonly baselinesPath: string;
+  /** What is known of the health of real servers. */
+  readonly healthPath: string;
+  /** Real servers that are disabled, which survives a boot. */
+  readonly maintenancePath: string;
   /** What packets follow; its time of change is when the daemon was last there. */
   readonly runningPath: string;
   /** Unsaved changes and drains, which survive a boot. */
@@ -52,6 +56,8 @@ export function instanceOf(name: string): Instance {
     drainsPath: `/run/beeline/${name}.drains`,
     // The name that older daemons gave it.
     baselinesPath: `/run/beeline/${name}.tallies`,
+    healthPath: `/run/beeline/${name}.health`,
+    maintenancePath: `/var/lib/beeline/${name}.maintenance`,
     runningPath: `/run/beeline/${name}.running`,
     statePath: `/var/lib/beeline/${name}.state`,
     droppedPath: `/var/lib/beeline/${name}.dropped.yaml`,

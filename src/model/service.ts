@@ -89,11 +89,20 @@ export interface Destination {
  * What health and maintenance make of a destination for a time.
  *
  * `down`: it fails its checks. `disabled`: an operator took it out. `advised`: its agent says something else than the
- * configuration. `ramping`: it came back, and its weight grows. `standby`: new flows go to others, because
- * it is a fallback that is not needed now, or because the fallback is.
- * `fallback`: it takes new flows, because the service's real servers do not. `panic`: it fails its checks, but so do too many.
+ * configuration. `ramping`: it came back, and its weight grows. `fallback`: it takes new flows, because the quorum is lost.
+ * `replaced`: it keeps its flows while the fallback takes new ones. `standby`: it is a fallback that is not needed now.
+ * `panic`: it is used although it fails its checks, because the quorum is lost.
  */
-export const CONDITIONS = ['down', 'disabled', 'advised', 'ramping', 'standby', 'fallback', 'panic'] as const;
+export const CONDITIONS = [
+  'down',
+  'disabled',
+  'advised',
+  'ramping',
+  'fallback',
+  'replaced',
+  'standby',
+  'panic',
+] as const;
 export type ConditionWord = (typeof CONDITIONS)[number];
 
 export interface Condition {
@@ -105,6 +114,8 @@ export interface Condition {
   readonly asked: number;
   /** Nothing goes there: its flows go to others. `weight` is 0. */
   readonly takesNothing?: true | undefined;
+  /** It is a fallback, and no real server of the service. */
+  readonly spare?: true | undefined;
 }
 
 /** Returns the weight that people know: without what health makes of it. */

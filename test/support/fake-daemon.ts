@@ -113,6 +113,8 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
       edit: unused,
       edits: unused,
       zero: unused,
+      disable: unused,
+      enable: unused,
       table: unused,
       flows: ({ limit }) => ({
         flows: Array.from({ length: limit }, () => ({ ...flow, ...rest, state: 'ESTABLISHED' })),

@@ -56,7 +56,13 @@ export function listCommand(): Command {
     [
       ['WEIGHT', 'its part of the new flows, beside the weights of the others; 0: it takes none'],
       ['SHARE', 'that part in percent: of the slots of the ring, or of the weights'],
-      ['STATE', 'up; local: the director itself; drained: weight 0; unresolved: it does not answer ARP or ND'],
+      [
+        'STATE',
+        'up; local: the director itself; drained: weight 0; unresolved: it does not answer ARP or ND; down: it fails its ' +
+          'checks; disabled: by "beeline disable"; ramping: it came back, and its weight grows; standby: a fallback that is ' +
+          'not needed; fallback: it takes new flows while the quorum is lost, and those of real servers that are replaced; ' +
+          'panic: it fails its checks and is used all the same',
+      ],
       ['MAC', 'the address that frames to it get'],
       ['ACTIVE', 'open flows that are remembered now; of UDP none, as in IPVS'],
       ['INACTIVE', 'all other flows that are remembered now'],
@@ -72,6 +78,13 @@ const STATE_STYLES: Readonly<Record<RealServerState, Style>> = {
   local: 'good',
   drained: 'warning',
   unresolved: 'bad',
+  down: 'bad',
+  disabled: 'warning',
+  ramping: 'warning',
+  fallback: 'warning',
+  replaced: 'warning',
+  standby: 'good',
+  panic: 'bad',
 };
 
 const COLUMNS: readonly Column[] = [

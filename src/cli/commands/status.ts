@@ -11,6 +11,7 @@ import { withInstance } from '../instance.js';
 import { printResult } from '../terminal/print.js';
 import { type Paint, plain, type Style } from '../terminal/colour.js';
 import { formatDrain } from '../terminal/drains.js';
+import { formatMaintenance } from '../terminal/maintenance.js';
 import {
   formatAbsence,
   formatBytes,
@@ -47,14 +48,26 @@ export function statusCommand(): Command {
 
 /** @param now milliseconds since 1970 */
 export function formatStatus(status: StatusReport, now: number, paint: Paint = plain): string {
-  const { version, pid, startedAt, configPath, removed = [], drains = [], problems, warnings = [] } = status;
+  const {
+    version,
+    pid,
+    startedAt,
+    configPath,
+    removed = [],
+    drains = [],
+    disabled = [],
+    problems,
+    warnings = [],
+  } = status;
   const { uptimeMs = now - Date.parse(startedAt) } = status;
   return formatLines(
     [
       ['beeline', `${version}, pid ${pid}, up ${formatDuration(uptimeMs)}`],
       ['configuration', `${configPath}${formatChanges(status)}`],
       ...drains.map((each): Line => ['draining', formatDrain(each, now)]),
+      ...disabled.map((each): Line => ['disabled', formatMaintenance(each, now)]),
       ...dataPathLines(status, paint),
+      ...healthLines(status),
       ...removed.map(({ service, flows }): Line => [
         'removed',
         `${service}: ${formatQuantity(flows, 'flow')} ${flows === 1 ? 'is' : 'are'} kept until ${flows === 1 ? 'it ends' : 'they end'} or the service is back`,
@@ -102,6 +115,18 @@ function dataPathLines(status: StatusReport | UnattendedReport, paint: Paint): L
     ['services', `${formatCount(services)}, with ${formatQuantity(realServers, 'real server')}`],
     ['forwarded', `${formatCount(packets)} packets, ${formatBytes(bytes)}`],
     ['not sent', passed === '' ? 'nothing that was for a VIP' : passed],
+  ];
+}
+
+function healthLines({ health }: StatusReport): Line[] {
+  if (health === undefined) {
+    return [];
+  }
+  const { checked, down, quorumLost } = health;
+  const all = `${formatQuantity(checked, 'real server')} checked`;
+  return [
+    ['health', down === 0 ? `${all}, all up` : `${all}, ${formatCount(down)} down: see "beeline list --checks"`],
+    ...quorumLost.map((service): Line => ['problem', `${service}: the quorum is lost`]),
   ];
 }
 

@@ -63,5 +63,5 @@ async function changeWeight(self: Command, service: AnyServiceKey, address: IpAd
     ...(lowerThreshold !== undefined && { lowerThreshold }),
   };
   await makeEdit(self, { kind: 'edit-destination', service, destination: { address, weight: value, ...thresholds } });
-  print(`${address} of ${name}: weight ${before.weight} -> ${value}\n`);
+  print(`${address} of ${name}: weight ${before.asked ?? before.weight} -> ${value}\n`);
 }

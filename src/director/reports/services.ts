@@ -12,6 +12,7 @@ import type { Counters, FlowCounts } from '../../dataplane/index.js';
 import type { CompiledService, Route } from '../../image/index.js';
 import {
   allServices,
+  askedWeight,
   type AnyService,
   type AnyServiceKey,
   isMarkKey,
@@ -65,22 +66,27 @@ function byAddress(destinations: readonly Destination[]): number[] {
 }
 
 function describe(
-  { address, weight }: Destination,
+  destination: Destination,
   route: Route,
 ): Pick<RealServerReport, 'address' | 'weight' | 'state' | 'reason' | 'mac'> {
-  const state = stateOf(weight, route);
+  const { address, condition } = destination;
+  const reason = route.action === 'none' ? route.reason : condition?.reason;
   return {
     address,
-    weight,
-    state,
-    ...(route.action === 'none' && { reason: route.reason }),
+    weight: askedWeight(destination),
+    state: stateOf(destination, route),
+    ...(reason !== undefined && { reason }),
     ...(route.action === 'forward' && { mac: route.mac }),
   };
 }
 
-function stateOf(weight: number, route: Route): RealServerState {
-  if (route.action === 'none') {
+function stateOf({ weight, condition }: Destination, route: Route): RealServerState {
+  const word = condition?.word;
+  if (route.action === 'none' && (route.moves !== true || word === undefined)) {
     return 'unresolved';
+  }
+  if (word !== undefined && word !== 'advised') {
+    return word;
   }
   if (weight === 0) {
     return 'drained';

@@ -5,6 +5,7 @@ import type { FlowCounts } from '../../dataplane/index.js';
 import type { CompiledService } from '../../image/index.js';
 import {
   type AnyService,
+  askedWeight,
   DEFAULT_TIMEOUTS,
   type Destination,
   serviceName,
@@ -57,17 +58,19 @@ export function reportTable({ model, image, flowCounts, statistics }: TableSourc
   };
 }
 
-function describe({
-  address,
-  port,
-  weight,
-  upperThreshold,
-  lowerThreshold,
-}: Destination): Omit<TableDestination, 'local' | 'active' | 'inactive' | 'persistent' | 'counters' | 'rates'> {
+function describe(
+  destination: Destination,
+): Omit<TableDestination, 'local' | 'active' | 'inactive' | 'persistent' | 'counters' | 'rates'> {
+  const { address, port, weight, upperThreshold, lowerThreshold, condition } = destination;
+  const asked = askedWeight(destination);
+  // While one ramps, all weights are in smaller units.
+  const shown = condition?.word === 'ramping' || weight > 0 ? asked : 0;
   return {
     address,
     ...(port === undefined ? {} : { port }),
-    weight,
+    weight: shown,
+    ...(asked === shown ? {} : { asked }),
+    ...(condition?.spare === true ? { spare: true } : {}),
     ...(upperThreshold === undefined ? {} : { upperThreshold }),
     ...(lowerThreshold === undefined ? {} : { lowerThreshold }),
   };

@@ -74,7 +74,14 @@ test('docs/json.md shows every name in the status and in statistics', () => {
   } as const;
   const dataPath = { interfaces: true, programId: true, generation: true, verdicts: true } as const;
   const { flows: _flows, ...sums } = FIGURES;
-  const commands = { removed: true, changes: true, changedSince: true, drains: true } as const;
+  const commands = {
+    removed: true,
+    changes: true,
+    changedSince: true,
+    drains: true,
+    disabled: true,
+    health: true,
+  } as const;
   shows(status, { ...daemon, ...dataPath, ...sums, ...commands, services: true, realServers: true, unresolved: true });
   const places = { interface: true, peer: true, service: true, realServer: true, vip: true } as const;
   const warning = Object.assign({}, ...status.warnings!) as Warning;

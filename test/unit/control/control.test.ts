@@ -33,6 +33,10 @@ const HANDLERS: Handlers = {
     throw new Error('not here');
   },
   saved: () => ({}),
+  disable: () => {
+    throw new Error('not here');
+  },
+  enable: () => ({ warnings: [] }),
   explain: () => [],
   reload: () => {
     throw new Error('a defect');

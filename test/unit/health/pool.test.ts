@@ -50,7 +50,7 @@ test('a failed real server gets no packet, or no new flow', () => {
 
 test('a fallback takes new flows while the quorum is lost, and breaks none of those that live', () => {
   const of = { policy: { fallback: [SORRY] }, views: { 32: DOWN }, destinations: [A, B] };
-  assert.equal(names(pool({ ...of, met: false })), '31:0 standby, 32:0 down!, 99:1 fallback');
+  assert.equal(names(pool({ ...of, met: false })), '31:0 replaced, 32:0 down!, 99:1 fallback');
   // It stays in the list, so that the flows that it took end as they like.
   assert.equal(names(pool(of)), '31:1, 32:0 down!, 99:0 standby');
 });

@@ -1,0 +1,116 @@
+/** Commands that take real servers out for a time, and bring them back. */
+
+import type { Handlers, MaintenanceReport, MaintenanceStarted, Parameters } from '../../control/index.js';
+import { allServices, BeelineError, type IpAddress, type Model, serviceName } from '../../model/index.js';
+import { bootTimeMs } from '../../native/index.js';
+import type { Director } from '../director.js';
+import type { Logger } from '../log.js';
+import { disable, enable, type Maintenance } from './maintenance.js';
+import { type Maintenances, nameOf } from './maintenances.js';
+
+export interface MaintenanceCommandsOptions {
+  readonly director: Pick<Director, 'desired' | 'refresh' | 'exclusively'>;
+  readonly maintenances: Maintenances;
+  readonly log: Logger;
+  /** Returns what every change should warn of at this moment. */
+  readonly warnings: () => readonly string[];
+  readonly onChange: (what: 'disabled' | 'enabled', maintenances: readonly Maintenance[]) => void;
+}
+
+export class MaintenanceCommands {
+  readonly #options: MaintenanceCommandsOptions;
+  /** One command after another: each is taken back if it cannot be published. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: MaintenanceCommandsOptions) {
+    this.#options = options;
+  }
+
+  get handlers(): Pick<Handlers, 'disable' | 'enable'> {
+    return {
+      disable: (query) => this.#inTurn(() => this.#disable(query)),
+      enable: (query) => this.#inTurn(() => this.#enable(query)),
+    };
+  }
+
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  /** @throws BeelineError `NOT_FOUND` if there is no such real server, and what publishing throws */
+  async #disable({ service, realServer, forMs, reason, moves }: Parameters['disable']): Promise<MaintenanceStarted> {
+    const { director, maintenances, log, warnings, onChange } = this.#options;
+    requireRealServer(director.desired.model, service, realServer);
+    const now = bootTimeMs();
+    const asked: Maintenance = {
+      ...(service !== undefined && { service }),
+      address: realServer,
+      since: now,
+      ...(forMs !== undefined && { until: now + forMs }),
+      ...(reason !== undefined && { reason }),
+      moves,
+    };
+    await this.#change(disable(maintenances.all, asked));
+    const begun = maintenances.all.at(-1)!;
+    log.info({ reason, forMs, moves }, `${nameOf(begun)}: disabled`);
+    onChange('disabled', [begun]);
+    return { ...reportMaintenance(begun), warnings: warnings() };
+  }
+
+  /** @throws BeelineError `NOT_FOUND` if it is not disabled, and what publishing throws */
+  async #enable({ service, realServer }: Parameters['enable']): Promise<{ warnings: readonly string[] }> {
+    const { maintenances, log, warnings, onChange } = this.#options;
+    const before = maintenances.all;
+    const left = enable(before, { ...(service !== undefined && { service }), address: realServer });
+    await this.#change(left);
+    const ended = before.filter((each) => !left.includes(each));
+    log.info({ enabled: ended.map(nameOf) }, 'enabled');
+    onChange('enabled', ended);
+    return { warnings: warnings() };
+  }
+
+  /** Publishes, then keeps. If it cannot be published, everything is as before. */
+  async #change(next: readonly Maintenance[]): Promise<void> {
+    const { director, maintenances } = this.#options;
+    const before = maintenances.all;
+    maintenances.set(next);
+    try {
+      await director.refresh();
+    } catch (error) {
+      maintenances.set(before);
+      throw error;
+    }
+    await maintenances.keep();
+  }
+}
+
+/** @throws BeelineError `SERVICE_UNKNOWN`, `NOT_FOUND` */
+function requireRealServer(model: Model, service: string | undefined, address: IpAddress): void {
+  const services = allServices(model).filter((each) => service === undefined || serviceName(each) === service);
+  if (service !== undefined && services.length === 0) {
+    throw new BeelineError('SERVICE_UNKNOWN', `there is no service ${service}`, { hint: '"beeline list" lists them.' });
+  }
+  if (!services.some(({ destinations }) => destinations.some((each) => each.address === address))) {
+    throw new BeelineError(
+      'NOT_FOUND',
+      `${service ?? 'no service'} has ${service === undefined ? 'the' : 'no'} real server ${address}`,
+      {
+        hint: 'See "beeline list".',
+      },
+    );
+  }
+}
+
+export function reportMaintenance({ service, address, since, until, reason, moves }: Maintenance): MaintenanceReport {
+  const iso = (time: number): string => new Date(Date.now() + time - bootTimeMs()).toISOString();
+  return {
+    ...(service !== undefined && { service }),
+    realServer: address,
+    since: iso(since),
+    ...(until !== undefined && { until: iso(until) }),
+    ...(reason !== undefined && { reason }),
+    moves,
+  };
+}

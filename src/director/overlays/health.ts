@@ -1,0 +1,225 @@
+/** Overlay of health and maintenance: which real servers take flows, by their checks, agents, operators, quorum and slow start. */
+
+import { z } from 'zod';
+
+import {
+  type HealthOf,
+  isAvailable,
+  isQuorumMet,
+  nextStepMs,
+  poolOf,
+  type ServerView,
+  UNITS,
+  unitsAt,
+  weightUp,
+} from '../../health/index.js';
+import {
+  allServices,
+  type AnyService,
+  type Destination,
+  type IpAddress,
+  type Model,
+  serviceName,
+} from '../../model/index.js';
+import type { DisabledOf } from '../maintenance/maintenance.js';
+import { addressSchema } from '../schemas.js';
+import type { Overlay } from './overlay.js';
+
+/** What a service's pool was in the last round. Immutable: a change makes a new object. */
+interface Pool {
+  readonly quorumMet: boolean;
+  /** Those that took no flows. */
+  readonly out: ReadonlySet<IpAddress>;
+  /** Since when those ramp that came back, in milliseconds since the machine started. */
+  readonly ramps: ReadonlyMap<IpAddress, number>;
+}
+
+const FRESH: Pool = { quorumMet: true, out: new Set(), ramps: new Map() };
+
+/** Pools for the next daemon: plain data. Times are milliseconds since the machine started. */
+export const keptPoolsSchema = z.record(
+  z.string(),
+  z.strictObject({
+    quorumMet: z.boolean(),
+    out: z.array(addressSchema),
+    ramps: z.array(z.tuple([addressSchema, z.number()])),
+  }),
+);
+export type KeptPools = z.infer<typeof keptPoolsSchema>;
+
+/** A change of what a service does, for the log and for hooks. */
+export interface QuorumEvent {
+  readonly service: string;
+  readonly isMet: boolean;
+  /** The sum of the weights of those that take flows. */
+  readonly weight: number;
+}
+
+export interface HealthOverlayOptions {
+  readonly healthOf: HealthOf;
+  readonly disabledOf: DisabledOf;
+  /** Milliseconds since the machine started. */
+  readonly clock: () => number;
+  readonly restore?: KeptPools | undefined;
+  readonly onQuorum: (event: QuorumEvent) => void;
+}
+
+/** What the result for a service was made of. */
+interface Applied {
+  readonly quorumMet: boolean;
+  readonly views: readonly ServerView[];
+  readonly result: AnyService;
+}
+
+export class HealthOverlay implements Overlay {
+  readonly #options: HealthOverlayOptions;
+  #pools: ReadonlyMap<string, Pool>;
+  #due: number | undefined;
+  readonly #applied = new WeakMap<AnyService, Applied>();
+  /** The last result, if the next one is the same: that is how a round without changes is told. */
+  #last: { readonly of: Model; readonly result: Model } | undefined;
+  constructor(options: HealthOverlayOptions) {
+    this.#options = options;
+    this.#pools = new Map(
+      Object.entries(options.restore ?? {}).map(([name, { quorumMet, out, ramps }]) => [
+        name,
+        { quorumMet, out: new Set(out), ramps: new Map(ramps) },
+      ]),
+    );
+  }
+
+  /** What the next daemon goes on with. */
+  get kept(): KeptPools {
+    return Object.fromEntries(
+      [...this.#pools].map(([name, { quorumMet, out, ramps }]) => [
+        name,
+        {
+          quorumMet,
+          out: [...out],
+          ramps: [...ramps].map(([address, since]): [IpAddress, number] => [address, since]),
+        },
+      ]),
+    );
+  }
+
+  get due(): number | undefined {
+    return this.#due;
+  }
+
+  observe(model: Model): void {
+    const now = this.#options.clock();
+    const pools = new Map<string, Pool>();
+    this.#due = undefined;
+    for (const service of allServices(model)) {
+      const name = serviceName(service);
+      if (this.#concerns(service, name)) {
+        const before = this.#pools.get(name) ?? FRESH;
+        pools.set(name, this.#next(service, name, before, now));
+      }
+    }
+    this.#pools = pools;
+  }
+
+  apply(model: Model): Model {
+    const applyTo = <Each extends AnyService>(service: Each): Each => {
+      const name = serviceName(service);
+      return this.#concerns(service, name) ? this.#applyTo(service, name) : service;
+    };
+    const services = mapSame(model.services, applyTo);
+    const markServices = model.markServices && mapSame(model.markServices, applyTo);
+    return services === model.services && markServices === model.markServices
+      ? model
+      : this.#sameModel(model, { ...model, services, ...(markServices && { markServices }) });
+  }
+
+  #sameModel(of: Model, next: Model): Model {
+    const last = this.#last;
+    const isSame =
+      last?.of === of &&
+      isSameList(last.result.services, next.services) &&
+      isSameList(last.result.markServices ?? [], next.markServices ?? []);
+    const result = isSame ? last.result : next;
+    this.#last = { of, result };
+    return result;
+  }
+
+  #concerns({ health, destinations }: AnyService, name: string): boolean {
+    const { disabledOf } = this.#options;
+    return (
+      health !== undefined ||
+      (disabledOf.count > 0 && destinations.some(({ address }) => disabledOf.find(name, address)))
+    );
+  }
+
+  #applyTo<Each extends AnyService>(service: Each, name: string): Each {
+    const { destinations, scheduler, health = { checks: [] } } = service;
+    const pool = this.#pools.get(name) ?? FRESH;
+    const views = destinations.map((each) =>
+      this.#viewOf(name, each, pool.ramps.get(each.address), slowStartOf(service, each)),
+    );
+    const last = this.#applied.get(service);
+    if (last?.quorumMet === pool.quorumMet && last.views.every((view, i) => isSameView(view, views[i]!))) {
+      return last.result as Each;
+    }
+    const byDestination = new Map(destinations.map((each, i) => [each, views[i]!]));
+    const next = poolOf(destinations, scheduler, health, (each) => byDestination.get(each)!, pool.quorumMet);
+    const result = next === destinations ? service : { ...service, destinations: next };
+    this.#applied.set(service, { quorumMet: pool.quorumMet, views, result });
+    return result;
+  }
+
+  /** Returns a service's pool after what happened since the last round. */
+  #next(service: AnyService, name: string, before: Pool, now: number): Pool {
+    const { destinations, health } = service;
+    const out = new Set<IpAddress>();
+    const ramps = new Map<IpAddress, number>();
+    const views = new Map<Destination, ServerView>();
+    for (const each of destinations) {
+      const { address } = each;
+      const view = this.#viewOf(name, each, undefined, 0);
+      views.set(each, view);
+      if (!isAvailable(view)) {
+        out.add(address);
+        continue;
+      }
+      const seconds = slowStartOf(service, each);
+      const since = before.out.has(address) ? now : before.ramps.get(address);
+      const step = since === undefined ? undefined : nextStepMs(now - since, seconds);
+      if (since !== undefined && step !== undefined) {
+        ramps.set(address, since);
+        this.#due = Math.min(this.#due ?? Infinity, since + step);
+      }
+    }
+    const weight = weightUp(destinations, (each) => views.get(each)!);
+    const quorumMet = isQuorumMet(weight, health?.quorum, before.quorumMet);
+    if (quorumMet !== before.quorumMet) {
+      this.#options.onQuorum({ service: name, isMet: quorumMet, weight });
+    }
+    return { quorumMet, out, ramps };
+  }
+
+  /** @param since when its ramp began */
+  #viewOf(name: string, { address }: Destination, since: number | undefined, seconds: number): ServerView {
+    const { healthOf, disabledOf, clock } = this.#options;
+    const health = healthOf(name, address);
+    const units = since === undefined ? UNITS : unitsAt(clock() - since, seconds);
+    return { isUp: health?.isUp ?? true, advice: health?.advice, disabled: disabledOf.find(name, address), units };
+  }
+}
+
+function isSameView(a: ServerView, b: ServerView): boolean {
+  return a.isUp === b.isUp && a.units === b.units && a.disabled === b.disabled && a.advice === b.advice;
+}
+
+function slowStartOf({ health }: AnyService, destination: Destination): number {
+  return destination.health?.slowStart ?? health?.slowStart ?? 0;
+}
+
+function mapSame<Each>(list: readonly Each[], change: (each: Each) => Each): readonly Each[] {
+  const next = list.map(change);
+  return isSameList(next, list) ? list : next;
+}
+
+function isSameList(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((each, i) => each === b[i]);
+}
