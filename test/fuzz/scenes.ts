@@ -227,6 +227,7 @@ function randomDestinations(random: Random, vip: IpAddress, vlans: boolean): Des
   return Array.from({ length: random.below(6) }, (_, i) => ({
     address: familyOf(vip) === 4 ? ip(`10.8.0.${i + 1}`) : ip(`fd08::${i + 1}`),
     weight: random.pick([0, 1, 1, 1, 5]),
+    ...(random.oneIn(6) && randomCondition(random)),
     ...(random.oneIn(6) && { upperThreshold: random.pick([1, 3, 50]) }),
     ...(random.oneIn(8) && { mac: mac(`02:aa:00:00:00:0${i}`) }),
     ...(vlans &&
@@ -234,6 +235,16 @@ function randomDestinations(random: Random, vip: IpAddress, vlans: boolean): Des
         vlan: random.pick([{ id: 20 }, { id: 4094 }, { id: 20, outer: 100 }, { id: 0, outer: 100 }]),
       }),
   }));
+}
+
+/** Makes what health and maintenance make of a destination: nothing goes there, or nothing new, or it is a fallback. */
+function randomCondition(random: Random): Pick<Destination, 'weight' | 'condition'> {
+  return random.pick([
+    { weight: 0, condition: { word: 'down', reason: 'fuzzing', asked: 1, takesNothing: true } },
+    { weight: 0, condition: { word: 'disabled', reason: 'fuzzing', asked: 5 } },
+    { weight: 0, condition: { word: 'standby', reason: 'fuzzing', asked: 1, spare: true } },
+    { weight: 16, condition: { word: 'fallback', reason: 'fuzzing', asked: 1, spare: true } },
+  ] as const);
 }
 
 function randomResolution(random: Random, address: IpAddress, interfaces: readonly Interface[]): Resolution {
