@@ -2,7 +2,14 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { compareIp, type DeviceAbove, type Interface, type IpAddress, type VlanTag } from '../model/index.js';
+import {
+  compareIp,
+  type DeviceAbove,
+  type Interface,
+  type IpAddress,
+  type MacAddress,
+  type VlanTag,
+} from '../model/index.js';
 import { type NetlinkMessage, NLM_F_CREATE, NLM_F_REPLACE } from './netlink.js';
 import { type Peer, Peers } from './peers.js';
 import {
@@ -15,6 +22,7 @@ import {
   type Link,
   type Neighbour,
   neighbourPayload,
+  permanentNeighbourPayload,
   type Route,
   routeRequestPayload,
   RTM_DELADDR,
@@ -414,6 +422,27 @@ export class Network implements Disposable {
     return outcomes.map((outcome) => (outcome instanceof NetlinkError ? outcome : undefined));
   }
 
+  /**
+   * Sets the MAC of a neighbour for good, as "ip neigh replace … nud permanent", or removes the entry. Entries that were made
+   * so are `ours`.
+   *
+   * Minimum kernel version: 5.2 for `ours`.
+   *
+   * @throws NetlinkError, for example when the interface is gone
+   */
+  async setNeighbour(ifindex: number, address: IpAddress, mac: MacAddress | undefined): Promise<void> {
+    const [type, flags] = mac === undefined ? [RTM_DELNEIGH, 0] : [RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE];
+    const payload = permanentNeighbourPayload(address, ifindex, mac);
+    await this.#requests.request(type, flags, payload, `neighbour ${address}`);
+  }
+
+  /** Returns the addresses of an interface that packets may have as their source, in the order in which it got them. */
+  sourcesOn(ifindex: number): IpAddress[] {
+    return [...this.#addresses.values()]
+      .filter((each) => each.ifindex === ifindex && each.preferred && each.scope !== 'host')
+      .map(({ address }) => address);
+  }
+
   /** Has the kernel ask once who has addresses, as packets to them would. Answers come to `neighbour`; refusals are not told. */
   async solicit(neighbours: readonly Pick<Neighbour, 'ifindex' | 'address'>[]): Promise<void> {
     await this.manageNeighbours(neighbours, false);
@@ -451,7 +480,13 @@ function neighbourKey(ifindex: number, address: IpAddress): string {
 }
 
 function isSameNeighbour(a: Neighbour, b: Neighbour): boolean {
-  return a.mac === b.mac && a.failed === b.failed && a.permanent === b.permanent && a.managed === b.managed;
+  return (
+    a.mac === b.mac &&
+    a.failed === b.failed &&
+    a.permanent === b.permanent &&
+    a.managed === b.managed &&
+    a.ours === b.ours
+  );
 }
 
 /** Sets or deletes an entry. Returns whether the table changed. */

@@ -1,6 +1,14 @@
 /** Encodes and decodes rtnetlink messages: links, addresses, neighbours, routes (rtnetlink(7), linux/rtnetlink.h). Pure. */
 
-import { familyOf, type IpAddress, ipBytes, ipFromBytes, type MacAddress, macFromBytes } from '../model/index.js';
+import {
+  familyOf,
+  type IpAddress,
+  ipBytes,
+  ipFromBytes,
+  type MacAddress,
+  macBytes,
+  macFromBytes,
+} from '../model/index.js';
 import { ETHER_TYPE } from '../packet/index.js';
 import { decodeAttributes, encodePayload, type NetlinkMessage, numberOf, stringOf, u32 } from './netlink.js';
 
@@ -45,8 +53,10 @@ const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 } as const;
 const IFA_NOT_PREFERRED = 0x01 | 0x08 | 0x20 | 0x40;
 /** RT_SCOPE_LINK (linux/rtnetlink.h). Wider scopes have smaller numbers. */
 const SCOPE_LINK = 253;
-const NDA = { destination: 1, linkLayerAddress: 2, flagsExt: 15 } as const;
-const RTA = { destination: 1, outputInterface: 4, gateway: 5, via: 18 } as const;
+const NDA = { destination: 1, linkLayerAddress: 2, protocol: 12, flagsExt: 15 } as const;
+const RTA = { destination: 1, outputInterface: 4, gateway: 5, preferredSource: 7, via: 18 } as const;
+/** Marks the neighbour entries that Beeline made: a number of no routing daemon (rt_protos of iproute2). */
+const PROTOCOL = 0xbe;
 
 /** Kinds of devices whose IFLA_LINK is the interface under them; a veth's, for example, is its peer. */
 const STACKED = ['macvlan', 'macvtap', 'ipvlan', 'vlan'];
@@ -108,12 +118,16 @@ export interface Neighbour {
   /** Set by hand, never resolved by the kernel. */
   readonly permanent: boolean;
   readonly managed: boolean;
+  /** Beeline made it, by `permanentNeighbourPayload`. */
+  readonly ours: boolean;
 }
 
 export interface Route {
   readonly kind: 'local' | 'unicast' | 'other';
   readonly ifindex: number;
   readonly gateway: IpAddress | undefined;
+  /** The source address that the kernel would choose. */
+  readonly source?: IpAddress | undefined;
   /** Of the network that the route is for; that of one address if the result was asked for. */
   readonly prefixLength: number;
 }
@@ -208,6 +222,7 @@ export function decodeNeighbour({ payload }: NetlinkMessage): Neighbour | undefi
         failed: (state & NUD_FAILED) !== 0,
         permanent: (state & NUD_PERMANENT) !== 0,
         managed: (numberOf(attributes.get(NDA.flagsExt)) & NTF_EXT_MANAGED) !== 0,
+        ours: attributes.get(NDA.protocol)?.[0] === PROTOCOL,
       };
 }
 
@@ -217,12 +232,14 @@ export function decodeRoute({ payload }: NetlinkMessage): Route | undefined {
   }
   const attributes = decodeAttributes(payload, ROUTE_HEADER_BYTES);
   const type = payload[7];
+  const source = ipOf(attributes.get(RTA.preferredSource));
   return {
     kind: type === RTN_LOCAL ? 'local' : type === RTN_UNICAST ? 'unicast' : 'other',
     prefixLength: payload[1]!,
     ifindex: numberOf(attributes.get(RTA.outputInterface)),
     // RTA_VIA names a gateway of the other family: two bytes of family, then the address.
     gateway: ipOf(attributes.get(RTA.gateway)) ?? ipOf(attributes.get(RTA.via)?.subarray(2)),
+    ...(source && { source }),
   };
 }
 
@@ -267,6 +284,20 @@ export function neighbourPayload(address: IpAddress, ifindex: number, managed: b
   const attributes = new Map<number, Uint8Array>([[NDA.destination, ipBytes(address)]]);
   if (managed) {
     attributes.set(NDA.flagsExt, u32(NTF_EXT_MANAGED));
+  }
+  return encodePayload(header, attributes);
+}
+
+/** Returns the payload of RTM_NEWNEIGH that sets a neighbour's MAC for good, or of RTM_DELNEIGH that removes it. */
+export function permanentNeighbourPayload(address: IpAddress, ifindex: number, mac?: MacAddress): Uint8Array {
+  const header = new Uint8Array(NEIGHBOUR_HEADER_BYTES);
+  const view = new DataView(header.buffer);
+  view.setUint8(0, AF[familyOf(address)]);
+  view.setInt32(4, ifindex, true);
+  view.setUint16(8, NUD_PERMANENT, true);
+  const attributes = new Map<number, Uint8Array>([[NDA.destination, ipBytes(address)]]);
+  if (mac !== undefined) {
+    attributes.set(NDA.linkLayerAddress, macBytes(mac)).set(NDA.protocol, Uint8Array.of(PROTOCOL));
   }
   return encodePayload(header, attributes);
 }

@@ -43,6 +43,7 @@ export function dialogueTalk(steps: readonly DialogueStep[]): () => Talk {
 
 class Dialogue implements Talk {
   readonly transport = 'tcp';
+  readonly holds = true;
   readonly first: Turn;
   readonly #steps: readonly Step[];
   /** The step whose answer is awaited; the number of steps: none. */
@@ -77,7 +78,7 @@ class Dialogue implements Talk {
       const turn = this.#speak([step.send]);
       // What follows the match answers nothing that is said later. Without that it may be the next answer.
       this.#heard = turn.send.length === 0 ? this.#heard.slice(matcher.end()) : '';
-      if (this.#heard === '' || turn.until.what === 'connected') {
+      if (this.#heard === '' || turn.until.on === 'connected') {
         return turn;
       }
     }
@@ -90,7 +91,7 @@ class Dialogue implements Talk {
     if (this.#heard.length > MOST_HEARD) {
       return incomplete('too-long', new Uint8Array());
     }
-    return this.#turns < MOST_TURNS ? { until: { what: 'data' } } : failed('L7', 'answer in too many pieces');
+    return this.#turns < MOST_TURNS ? { until: { on: 'data' } } : failed('L7', 'answer in too many pieces');
   }
 
   /** Says what is to be said until something is awaited again. */
@@ -100,8 +101,8 @@ class Dialogue implements Talk {
       all.push(this.#steps[this.#at]!.send);
       this.#at += 1;
     }
-    const what = this.#at < this.#steps.length ? 'data' : 'connected';
-    return { send: Buffer.concat(all), until: { what } };
+    const on = this.#at < this.#steps.length ? 'data' : 'connected';
+    return { send: Buffer.concat(all), until: { on } };
   }
 }
 

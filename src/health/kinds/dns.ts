@@ -5,7 +5,7 @@ import { randomInt } from 'node:crypto';
 import { type Answer, decode, type DecodedPacket, encode, type RecordType, streamEncode } from 'dns-packet';
 
 import { type DnsCheck, parseIp } from '../../model/index.js';
-import { failed, incomplete, type Judgement, passed, type Talk, type Target } from './kind.js';
+import { failed, incomplete, type Judgement, passed, type Talk, type Target, type Turn } from './kind.js';
 
 /** Recursion desired, as every resolver's client asks. */
 const RECURSION_DESIRED = 1 << 8;
@@ -32,14 +32,33 @@ export function dnsTalk(check: DnsCheck, { family, protocol }: Target): () => Ta
     const id = randomInt(1 << 16);
     const send = Buffer.from(encoded);
     send.writeUInt16BE(id, isTcp ? 2 : 0);
-    return {
-      transport: isTcp ? 'tcp' : 'udp',
-      first: { send, until: { what: isTcp ? 'counted' : 'data' } },
-      next: (received, ending) =>
-        ending === 'complete'
-          ? judgeReply(check, { id, name, type: record }, isTcp ? received.subarray(2) : received)
-          : incomplete(ending, received),
-    };
+    const first: Turn = { send, until: { on: 'data' } };
+    const judgement = (reply: Uint8Array): Judgement => judgeReply(check, { id, name, type: record }, reply);
+    return isTcp
+      ? streamTalk(first, judgement)
+      : {
+          transport: 'udp',
+          first,
+          next: (received, ending) => (ending === 'complete' ? judgement(received) : incomplete(ending, received)),
+        };
+  };
+}
+
+/** Over TCP a reply has its length before it, in two bytes, and may come in pieces (RFC 1035, 4.2.2). */
+function streamTalk(first: Turn, judgement: (reply: Uint8Array) => Judgement): Talk {
+  let heard = Buffer.alloc(0);
+  return {
+    transport: 'tcp',
+    first,
+    holds: true,
+    next: (received, ending) => {
+      heard = Buffer.concat([heard, received]);
+      const end = heard.length < 2 ? Infinity : 2 + heard.readUInt16BE(0);
+      if (heard.length >= end) {
+        return judgement(heard.subarray(2, end));
+      }
+      return ending === 'complete' ? { until: { on: 'data' } } : incomplete(ending, heard);
+    },
   };
 }
 

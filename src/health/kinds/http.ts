@@ -2,7 +2,7 @@
 
 import { RE2JS } from 're2js';
 
-import type { HttpCheck, StatusRange } from '../../model/index.js';
+import { type HttpRequest, type StatusRange, withDefaults } from '../../model/index.js';
 import { httpBody } from '../wire/http.js';
 import {
   type Ending,
@@ -20,13 +20,27 @@ import {
 /** HAProxy's: what a browser would be content with. */
 const USUAL_STATUS: readonly StatusRange[] = [{ first: 200, last: 399 }];
 
-export function httpTalk(check: HttpCheck, target: Target): () => Talk {
+/**
+ * Returns the requests of a check, one after another. Each has what is said beside `requests`, and headers are joined: those
+ * of the request win.
+ */
+export function requestsOf(
+  check: HttpRequest & { readonly requests?: readonly HttpRequest[] | undefined },
+): HttpRequest[] {
+  const { requests = [{}], method, path, host, headers, status, body } = check;
+  const common: HttpRequest = { method, path, host, headers, status, body };
+  return requests.map((request) => ({
+    ...withDefaults<HttpRequest>(common, request),
+    ...((headers ?? request.headers) && { headers: { ...headers, ...request.headers } }),
+  }));
+}
+
+export function httpTalk(check: HttpRequest, target: Target): () => Talk {
   const pattern = check.body === undefined ? undefined : RE2JS.compile(check.body);
   const first: Turn = {
     send: Buffer.from(requestOf(check, target), 'latin1'),
     // Where the status alone decides, a body need not end.
-    until:
-      pattern === undefined ? { what: 'http-headers' } : { what: 'http-response', hasBody: check.method !== 'HEAD' },
+    until: pattern === undefined ? { on: 'http-headers' } : { on: 'http', head: check.method === 'HEAD' },
   };
   return () => ({
     transport: 'tcp',
@@ -69,7 +83,7 @@ function judgeBody(
 }
 
 function requestOf(
-  { method = 'GET', path = '/', host, headers = {} }: HttpCheck,
+  { method = 'GET', path = '/', host, headers = {} }: HttpRequest,
   { address, family, port }: Target,
 ): string {
   const name = host ?? `${family === 6 ? `[${address}]` : address}${port === 80 ? '' : `:${port}`}`;

@@ -2,6 +2,9 @@
 
 import type { Family, IpAddress, Protocol } from '../../model/index.js';
 import type { Outcome } from '../outcome.js';
+import type { Until } from '../wire/job.js';
+
+export type { Until };
 
 /** Whom a check talks to, as the real server sees it. */
 export interface Target {
@@ -12,19 +15,6 @@ export interface Target {
   /** The protocol of the service. */
   readonly protocol: Protocol;
 }
-
-/** When the answer to what was sent is complete. */
-export type Until =
-  /** The connection is there, and what was said is on its way. */
-  | { readonly what: 'connected' }
-  /** A datagram, or anything on a connection. */
-  | { readonly what: 'data' }
-  /** The end of a response's headers: its body may have none. */
-  | { readonly what: 'http-headers' }
-  /** The end of a response's body. */
-  | { readonly what: 'http-response'; readonly hasBody: boolean }
-  /** So many bytes, with a length of two bytes before them: DNS over TCP. */
-  | { readonly what: 'counted' };
 
 /** One turn: something is said, and an answer awaited. */
 export interface Turn {
@@ -57,7 +47,10 @@ export type Judgement = Pick<Outcome, 'passed' | 'layer' | 'words'>;
 /** One run of a check, from the first turn to the judgement. Failures of the network below are judged elsewhere. */
 export interface Talk {
   readonly transport: 'tcp' | 'udp' | 'icmp';
+  /** The same object in each talk of a check, unless each says something else. */
   readonly first: Turn;
+  /** There may be more turns than the first: the connection is held. Default: false. */
+  readonly holds?: boolean;
   /** Returns the next turn, or the judgement. @param received what came since the turn began */
   next(received: Uint8Array, ending: Ending, http?: HttpHead): Turn | Judgement;
 }

@@ -1,20 +1,22 @@
 /** Checks of one turn: a connection, an echo, a datagram. */
 
 import type { UdpCheck } from '../../model/index.js';
-import { failed, incomplete, passed, type Talk } from './kind.js';
+import { failed, incomplete, passed, type Talk, type Turn } from './kind.js';
 
 export function tcpTalk(): () => Talk {
+  const first: Turn = { until: { on: 'connected' } };
   return () => ({
     transport: 'tcp',
-    first: { until: { what: 'connected' } },
+    first,
     next: (_received, ending) => (ending === 'complete' ? passed('L4') : failed('L4', 'timeout')),
   });
 }
 
 export function pingTalk(): () => Talk {
+  const first: Turn = { until: { on: 'data' } };
   return () => ({
     transport: 'icmp',
-    first: { until: { what: 'data' } },
+    first,
     next: (_received, ending) => (ending === 'complete' ? passed('L3') : failed('L3', 'timeout')),
   });
 }
@@ -24,9 +26,10 @@ export function udpTalk(check: UdpCheck): () => Talk {
   const send = bytes(check.send ?? '');
   const reply = check.reply === undefined ? undefined : bytes(check.reply);
   const mask = check.mask === undefined ? undefined : bytes(check.mask);
+  const first: Turn = { send, until: { on: 'data' } };
   return () => ({
     transport: 'udp',
-    first: { send, until: { what: 'data' } },
+    first,
     next: (received, ending) => {
       if (reply === undefined) {
         // Silence is all that many programs answer to a datagram that they do not know: what fails is an ICMP error.

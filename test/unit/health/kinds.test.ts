@@ -81,8 +81,8 @@ test('the response is what the wire says, not what stands first', () => {
 });
 
 test('a check of the status alone does not wait for a body that may have no end', () => {
-  assert.deepEqual(talksOf({ type: 'http' }, TARGET)().first.until, { what: 'http-headers' });
-  const until = { what: 'http-response', hasBody: true };
+  assert.deepEqual(talksOf({ type: 'http' }, TARGET)().first.until, { on: 'http-headers' });
+  const until = { on: 'http', head: false };
   assert.deepEqual(talksOf({ type: 'http', body: 'x' }, TARGET)().first.until, until);
   const endless = 'HTTP/1.1 200 OK\r\nX: yyyyy';
   assert.equal(judged({ type: 'http' }, endless, 'too-long'), 'failed L7 answer too long');
@@ -206,7 +206,7 @@ test('a datagram without an expected reply passes in silence, and one with a mas
 test('a dialogue waits for a whole answer, however it is cut', () => {
   const talk = talksOf({ type: 'smtp' }, TARGET)();
   assert.equal(sent(talk.first), '');
-  assert.deepEqual(talk.next(Buffer.from('22'), 'complete'), { until: { what: 'data' } });
+  assert.deepEqual(talk.next(Buffer.from('22'), 'complete'), { until: { on: 'data' } });
   const quit = talk.next(Buffer.from('0 mail.example ESMTP\r\n'), 'complete');
   assert.ok(!('passed' in quit));
   assert.equal(sent(quit), 'QUIT\r\n');
@@ -215,7 +215,7 @@ test('a dialogue waits for a whole answer, however it is cut', () => {
 
 test('a dialogue is not fed for ever: neither by much nor by many pieces', () => {
   const talks = talksOf({ type: 'send-expect', steps: [{ expect: 'hello' }] }, TARGET);
-  const goesOn = { until: { what: 'data' } };
+  const goesOn = { until: { on: 'data' } };
   const much = talks();
   assert.deepEqual(much.next(Buffer.alloc(8192, 'x'), 'complete'), goesOn);
   assert.equal(text(much.next(Buffer.from('x'), 'complete')), 'failed L7 answer too long');
@@ -260,6 +260,6 @@ test('what a dialogue says last is said', () => {
   const last = talk.next(Buffer.from('hello'), 'complete');
   assert.ok(!('passed' in last));
   assert.equal(sent(last), 'bye\n');
-  assert.equal(last.until.what, 'connected');
+  assert.equal(last.until.on, 'connected');
   assert.equal(text(talk.next(Buffer.alloc(0), 'complete')), 'passed L7 ok');
 });

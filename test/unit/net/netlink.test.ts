@@ -92,6 +92,7 @@ test("a neighbour is decoded from the kernel's message: reachable and managed", 
     failed: false,
     permanent: false,
     managed: true,
+    ours: false,
   });
 });
 

@@ -1,0 +1,249 @@
+/** What is checked: the checks of a service's real servers, and where each goes. Pure. */
+
+import {
+  type AnyService,
+  type Check,
+  type CheckTiming,
+  type Damping,
+  type Destination,
+  familyOf,
+  type IpAddress,
+  isMarkKey,
+  type Judging,
+  type MacAddress,
+  type MarkRule,
+  type MarkService,
+  type Model,
+  allServices,
+  type Protocol,
+  serviceName,
+  timingOf,
+  type Vlan,
+} from '../../model/index.js';
+import type { Target } from '../kinds/kind.js';
+
+/** How to find the way to a real server. */
+export interface Wish {
+  /** Equal wishes have the same. */
+  readonly key: string;
+  readonly rip: IpAddress;
+  /** A hop limit of 1, and VIP and RIP exchanged: it must be a neighbour. */
+  readonly toVip: boolean;
+  readonly mac?: MacAddress | undefined;
+  readonly vlan?: Vlan | undefined;
+}
+
+/** Where a check goes. */
+export interface Spot {
+  readonly target: Target;
+  readonly rip: IpAddress;
+  /** Undefined: the check goes to `rip` itself. */
+  readonly vip: IpAddress | undefined;
+  /** Undefined: the check goes over no network. */
+  readonly wish: Wish | undefined;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface PlannedCheck {
+  /** The check without its times: one with the same key goes on with its state. */
+  readonly key: string;
+  readonly label: string;
+  readonly check: Check;
+  readonly timing: CheckTiming;
+  readonly judging: Pick<Judging, 'rise' | 'fall' | 'initially'> & { readonly damping: Damping | undefined };
+  /** The same for checks of all services that one run answers. */
+  readonly run: string;
+  /** Or why it cannot be made. */
+  readonly spot: Spot | string;
+}
+
+export interface PlannedServer {
+  readonly service: string;
+  readonly address: IpAddress;
+  readonly checks: readonly PlannedCheck[];
+}
+
+/** Where a service's packets go, as far as it is one place. */
+interface Face {
+  readonly vip?: IpAddress | undefined;
+  readonly port?: number | undefined;
+  readonly protocol: Protocol;
+}
+
+/** Returns the real servers that are checked. */
+export function planService(service: AnyService, rules: readonly MarkRule[] = []): PlannedServer[] {
+  if (service.health === undefined) {
+    return [];
+  }
+  const face = isMarkKey(service) ? faceOfMark(service, rules) : faceOf(service);
+  const planned = new Map<IpAddress, PlannedServer>();
+  for (const destination of service.destinations) {
+    const checks = destination.health?.checks ?? service.health.checks;
+    if (checks.length > 0) {
+      const { address } = destination;
+      planned.set(address, {
+        service: serviceName(service),
+        address,
+        checks: plan(service, face, destination, checks),
+      });
+    }
+  }
+  return [...planned.values()];
+}
+
+function faceOf({ address, port, protocol }: Face & { readonly address: IpAddress; readonly port: number }): Face {
+  return { vip: address, port: port === 0 ? undefined : port, protocol };
+}
+
+/** Rules that all say one address, or one port, make it that of the service. */
+function faceOfMark({ mark, family }: MarkService, rules: readonly MarkRule[]): Face {
+  const matches = rules
+    .filter((rule) => rule.mark === mark && familyOf(rule.match.address) === family)
+    .map(({ match }) => match);
+  const [first] = matches;
+  if (first === undefined) {
+    return { protocol: 'tcp' };
+  }
+  const isOne = matches.every(
+    ({ address, prefixLength }) => address === first.address && prefixLength === (family === 6 ? 128 : 32),
+  );
+  const isOnePort = matches.every(
+    ({ firstPort, lastPort }) => firstPort === first.firstPort && lastPort === firstPort && firstPort > 0,
+  );
+  return {
+    protocol: first.protocol,
+    ...(isOne && { vip: first.address }),
+    ...(isOnePort && { port: first.firstPort }),
+  };
+}
+
+function plan(
+  service: AnyService,
+  face: Face,
+  destination: Destination,
+  checks: readonly Check[],
+): readonly PlannedCheck[] {
+  const { health } = service;
+  const own = destination.health;
+  const labels = new Map<string, number>();
+  const keys = new Map<string, number>();
+  return checks.map((check): PlannedCheck => {
+    const timing = timingOf(check, health, own);
+    const { rise, fall } = timing;
+    const spot = spotOf(service, face, destination, check);
+    const key = numbered(keys, keyOf(check));
+    const { interval, timeout, fastInterval } = timing;
+    return {
+      key,
+      label: numbered(labels, check.port === undefined ? check.type : `${check.type} ${check.port}`),
+      check,
+      timing,
+      judging: {
+        rise,
+        fall,
+        initially: own?.initially ?? health?.initially ?? 'up',
+        damping: health?.damping,
+      },
+      run:
+        typeof spot === 'string'
+          ? ''
+          : [
+              ...[spot.target.address, spot.target.port, spot.target.protocol],
+              ...[spot.rip, spot.vip, spot.wish?.key, interval, timeout, fastInterval, key],
+              // Programs are told the service.
+              ...Object.values(spot.environment),
+            ].join(' '),
+      spot,
+    };
+  });
+}
+
+/** "http", then "http #2". */
+function numbered(counts: Map<string, number>, text: string): string {
+  const count = (counts.get(text) ?? 0) + 1;
+  counts.set(text, count);
+  return count === 1 ? text : `${text} #${count}`;
+}
+
+function spotOf(service: AnyService, face: Face, destination: Destination, check: Check): Spot | string {
+  const { address, mac, vlan } = destination;
+  const toVip = check.via !== 'rip';
+  const rip = toVip ? address : (check.address ?? address);
+  const port = check.port ?? face.port;
+  const isProgram = check.type === 'exec' || (check.type === 'agent' && check.by === 'exec');
+  if (isProgram || check.type === 'file') {
+    const at = face.vip ?? rip;
+    const target: Target = { address: at, family: familyOf(at), port: port ?? 0, protocol: face.protocol };
+    const environment = isProgram ? environmentOf(service, face, address, port) : {};
+    return { target, rip, vip: undefined, wish: undefined, environment };
+  }
+  const at = toVip ? face.vip : rip;
+  if (at === undefined) {
+    return 'its mark is that of no single address: it can only be checked with "via: rip"';
+  }
+  if (port === undefined && check.type !== 'ping') {
+    return 'the service has no single port: the check needs one';
+  }
+  const own = rip === address ? { mac, vlan } : {};
+  const key = [rip, toVip ? 'vip' : 'rip', own.mac, own.vlan?.outer, own.vlan?.id].join(' ');
+  return {
+    target: { address: at, family: familyOf(at), port: check.type === 'ping' ? 0 : port!, protocol: face.protocol },
+    rip,
+    vip: toVip ? at : undefined,
+    wish: { key, rip, toVip, ...own },
+    environment: {},
+  };
+}
+
+/** What a program is told, in ldirectord's words. */
+function environmentOf(
+  service: AnyService,
+  { vip, port, protocol }: Face,
+  rip: IpAddress,
+  checked: number | undefined,
+): Record<string, string> {
+  return {
+    BEELINE_SERVICE: serviceName(service),
+    PROTOCOL: protocol,
+    VIP: vip ?? '',
+    VPORT: String(port ?? 0),
+    RIP: rip,
+    RPORT: String(checked ?? 0),
+  };
+}
+
+/** What else a check has is of its times. */
+const TIMES = ['interval', 'timeout', 'fastInterval', 'rise', 'fall', 'every'];
+const keys = new WeakMap<Check, string>();
+
+/** Returns what a check is, whatever its times and the order of its settings. */
+export function keyOf(check: Check): string {
+  let key = keys.get(check);
+  if (key === undefined) {
+    const { type, ...settings } = check;
+    key = `${type} ${canonical(Object.fromEntries(Object.entries(settings).filter(([name]) => !TIMES.includes(name))))}`;
+    keys.set(check, key);
+  }
+  return key;
+}
+
+function canonical(value: object): string {
+  return JSON.stringify(value, (_, each: unknown) =>
+    typeof each === 'object' && each !== null && !Array.isArray(each)
+      ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : each,
+  );
+}
+
+/** Returns the VIPs of a model: no check may have one as its source. */
+export function vipsOf(model: Model): ReadonlySet<IpAddress> {
+  return new Set([
+    ...model.services.map(({ address }) => address),
+    ...(model.markRules ?? []).map(({ match }) => match.address),
+  ]);
+}
+
+/** Returns whether a model has checks at all. */
+export function isChecked(model: Model): boolean {
+  return allServices(model).some(({ health }) => health !== undefined);
+}

@@ -1,0 +1,97 @@
+/** A check that is made for all real servers in services that want the same one. */
+
+import { CHECK_JITTER, isSlowCheck, type NetworkCheck, type SlowCheck } from '../../model/index.js';
+import { dueAgain, firstDue, type Pace } from '../agenda.js';
+import { type Course, type Ended, Exchange } from './exchange.js';
+import type { PlannedCheck, Spot } from './plan.js';
+import type { Watch } from './servers.js';
+import type { Way } from './ways.js';
+
+/** The first checks of all real servers are made within this time, unless their interval is shorter. */
+const FIRST_WITHIN_MS = 1000;
+
+export class Probe {
+  /** PlannedCheck.run */
+  readonly run: string;
+  readonly check: NetworkCheck | SlowCheck;
+  readonly spot: Spot;
+  readonly timeoutMs: number;
+  /** Undefined: Node.js makes the check. */
+  readonly exchange: Exchange | undefined;
+  /** Why it can never be made. */
+  readonly flaw: string | undefined;
+  readonly watches: Watch[] = [];
+  readonly #pace: Pace;
+  /** Nobody wants it any more. */
+  isGone = false;
+  isRunning = false;
+  began = 0;
+  dueAt = 0;
+  /** Ends a run that Node.js makes. */
+  cancel: (() => void) | undefined;
+  #way: Way | undefined;
+  #course: Course | undefined;
+
+  constructor(run: string, { check, timing }: PlannedCheck, spot: Spot, onEnd: (probe: Probe, ended: Ended) => void) {
+    this.run = run;
+    this.check = check;
+    this.spot = spot;
+    this.timeoutMs = timing.timeout * 1000;
+    this.#pace = {
+      interval: timing.interval * 1000,
+      fastInterval: timing.fastInterval * 1000,
+      jitter: CHECK_JITTER,
+    };
+    if (!isSlowCheck(check)) {
+      try {
+        this.exchange = new Exchange(check, spot, this.timeoutMs, (ended) => {
+          onEnd(this, ended);
+        });
+      } catch (error) {
+        this.flaw = `the check is none: ${error instanceof Error ? error.message : String(error)}`;
+      }
+    }
+  }
+
+  /** Whether it needs the wire: the loop, or ports that lead to the VIP. */
+  get needsWire(): boolean {
+    return this.exchange !== undefined || this.spot.vip !== undefined;
+  }
+
+  /** Returns the course, the same object while the way is the same. */
+  courseBy(way: Exclude<Way, { kind: 'none' }>, make: () => Course): Course {
+    if (this.#course === undefined || this.#way !== way) {
+      this.#way = way;
+      this.#course = make();
+    }
+    return this.#course;
+  }
+
+  /** Results speak against the state of one of those who want it. */
+  get #isChanging(): boolean {
+    return this.watches.some(({ state }) => state.against > 0);
+  }
+
+  /** When it is due for the first time. */
+  first(now: number, random: number): number {
+    return firstDue(now, this.#pace, random, FIRST_WITHIN_MS);
+  }
+
+  /** When it is due again. The time at which it was due while it ran is over. */
+  next(now: number, random: number): number {
+    const isChanging = this.#isChanging;
+    const interval = isChanging ? this.#pace.fastInterval : this.#pace.interval;
+    const missed = Math.max(0, Math.floor((now - this.began) / interval));
+    return dueAgain(this.began + missed * interval, this.#pace, isChanging, now, random);
+  }
+
+  /**
+   * When it is due after a stall held it up: within the time of the stall, as if no check had been missed and none come twice, and
+   * within its interval.
+   */
+  late(now: number, random: number): number {
+    return this.began === 0
+      ? this.first(now, random)
+      : firstDue(now, this.#pace, random, Math.max(now - this.dueAt, FIRST_WITHIN_MS));
+  }
+}

@@ -1,0 +1,151 @@
+/** What is known of each real server, from the states of its checks. */
+
+import type { IpAddress } from '../../model/index.js';
+import type { Advice, AdvisedState } from '../advice.js';
+import { type CheckState, unchecked } from '../judge.js';
+import type { CheckReport, ServerHealth } from '../states.js';
+import type { KeptServer } from './kept.js';
+import type { PlannedCheck } from './plan.js';
+import type { Probe } from './probe.js';
+
+/** One check of one real server in one service. */
+export class Watch {
+  readonly server: Server;
+  planned: PlannedCheck;
+  state: CheckState;
+  trouble: string | undefined;
+  /** The log knows of the trouble. */
+  isTroubleTold = false;
+  warning: string | undefined;
+  advice: Advice | undefined;
+  /** Undefined: the check cannot be made. */
+  probe: Probe | undefined;
+  /** PlannedCheck.run of the probe: plans change. */
+  run = '';
+
+  constructor(server: Server, planned: PlannedCheck, state: CheckState) {
+    this.server = server;
+    this.planned = planned;
+    this.state = state;
+  }
+
+  get report(): CheckReport {
+    const { planned, state, trouble, warning } = this;
+    const { check, label } = planned;
+    return {
+      check,
+      label,
+      state,
+      ...(trouble !== undefined && { trouble }),
+      ...(warning !== undefined && { warning }),
+    };
+  }
+}
+
+export class Server {
+  readonly service: string;
+  readonly address: IpAddress;
+  watches: readonly Watch[] = [];
+  #health: ServerHealth | undefined;
+
+  constructor(service: string, address: IpAddress) {
+    this.service = service;
+    this.address = address;
+  }
+
+  /** The same object while nothing changed that packets depend on. Its checks are those of this moment. */
+  get health(): ServerHealth {
+    return this.#health!;
+  }
+
+  /**
+   * Has the checks of a plan. Those that are the same keep their states.
+   *
+   * @param kept what the last daemon knew
+   */
+  follow(planned: readonly PlannedCheck[], now: number, kept?: KeptServer): void {
+    const before = new Map(this.watches.map((watch) => [watch.planned.key, watch]));
+    this.watches = planned.map((each) => {
+      const known = before.get(each.key);
+      if (known !== undefined) {
+        known.planned = each;
+        return known;
+      }
+      const last = kept?.checks.find(({ check }) => check === each.key);
+      // An agent, or a file, is never what holds a real server down.
+      const state = isAdviser(each) ? unchecked({ initially: 'up' }, now) : unchecked(each.judging, now);
+      const watch = new Watch(this, each, last?.state ?? state);
+      watch.advice = last?.advice;
+      return watch;
+    });
+    this.update(now, kept);
+  }
+
+  /** Brings `health` up to date. Returns whether it is another. */
+  update(now: number, kept?: KeptServer): boolean {
+    const { watches, service, address } = this;
+    const isUp = watches.every(({ state }) => state.isUp);
+    const advice = joined(watches);
+    const before = this.#health;
+    if (before?.isUp === isUp && isSame(before.advice, advice)) {
+      return false;
+    }
+    const since = before?.isUp === isUp ? before.since : kept?.isUp === isUp ? kept.since : now;
+    const reports = (): CheckReport[] => this.watches.map(({ report }) => report);
+    this.#health = {
+      service,
+      address,
+      get checks() {
+        return reports();
+      },
+      isUp,
+      since,
+      ...(advice && { advice }),
+    };
+    return true;
+  }
+
+  get kept(): KeptServer {
+    const { service, address, watches } = this;
+    const { isUp, since } = this.health;
+    const checks = watches.map(({ planned, state, advice }) => ({
+      check: planned.key,
+      state,
+      ...(advice && { advice }),
+    }));
+    return { service, address, isUp, since, checks };
+  }
+}
+
+/** Whether a check only gives advice. */
+export function isAdviser({ check }: Pick<PlannedCheck, 'check'>): boolean {
+  return check.type === 'agent' || check.type === 'file';
+}
+
+/** The more cautious one goes before. */
+const CAUTION: readonly AdvisedState[] = ['up', 'drain', 'maint', 'down'];
+
+/** Returns the advice of all agents and files together: the most cautious state, and the least weight. */
+function joined(watches: readonly Watch[]): Advice | undefined {
+  const given = watches.flatMap(({ advice }) => advice ?? []);
+  if (given.length <= 1) {
+    return given[0];
+  }
+  const states = given.flatMap(({ state }) => state ?? []);
+  const state = states.sort((a, b) => CAUTION.indexOf(b) - CAUTION.indexOf(a))[0];
+  const least = (values: readonly (number | undefined)[]): number | undefined => {
+    const numbers = values.filter((each) => each !== undefined);
+    return numbers.length === 0 ? undefined : Math.min(...numbers);
+  };
+  const weight = least(given.map((each) => each.weight));
+  const percent = least(given.map((each) => each.percent));
+  return {
+    ...(state !== undefined && { state }),
+    ...(weight !== undefined && { weight }),
+    ...(percent !== undefined && { percent }),
+  };
+}
+
+function isSame(a: Advice | undefined, b: Advice | undefined): boolean {
+  return a === b || (a?.state === b?.state && a?.weight === b?.weight && a?.percent === b?.percent);
+}

@@ -1,0 +1,125 @@
+/** From results to states, and who is told of what changed. */
+
+import type { Advice } from '../advice.js';
+import { judge } from '../judge.js';
+import type { Outcome } from '../outcome.js';
+import type { SlowResult } from '../slow/run.js';
+import type { ServerHealth } from '../states.js';
+import type { Transition } from './events.js';
+import { isAdviser, type Server, type Watch } from './servers.js';
+
+export interface VerdictOptions {
+  readonly clock: () => number;
+  readonly onChange: (changed: readonly ServerHealth[]) => void;
+  readonly onTransition: (transition: Transition) => void;
+  readonly onTrouble: (message: string, details: object) => void;
+}
+
+export class Verdicts {
+  readonly #options: VerdictOptions;
+  readonly #changed = new Set<Server>();
+
+  constructor(options: VerdictOptions) {
+    this.#options = options;
+  }
+
+  judge(watch: Watch, outcome: Outcome): void {
+    const { server, planned, state: before } = watch;
+    this.setTrouble(watch, undefined);
+    if (isAdviser(planned)) {
+      watch.state = { ...before, last: outcome };
+      return;
+    }
+    const now = this.#options.clock();
+    const state = judge(before, outcome, planned.judging, now);
+    watch.state = state;
+    if (state.isUp === before.isUp) {
+      return;
+    }
+    const { service, address } = server;
+    const { label } = planned;
+    const { isUp, heldSince } = state;
+    this.#tellOf({ kind: 'check', service, address, label, isUp, outcome, damped: heldSince !== undefined });
+    if (server.update(now)) {
+      this.#changed.add(server);
+      this.#tellOf({ kind: 'server', service, address, isUp: server.health.isUp, check: label, outcome });
+    }
+  }
+
+  /** Takes what Node.js found. */
+  judgeSlow(watch: Watch, { outcome, advice, warning, trouble }: SlowResult): void {
+    this.setTrouble(watch, trouble);
+    if (outcome !== undefined) {
+      this.judge(watch, outcome);
+    }
+    if (trouble !== undefined) {
+      return;
+    }
+    const { service, address } = watch.server;
+    const { label } = watch.planned;
+    if (watch.warning !== warning) {
+      watch.warning = warning;
+      this.#tellOf({ kind: 'warning', service, address, label, warning });
+    }
+    if (advice !== undefined) {
+      this.#advise(watch, advice);
+    }
+  }
+
+  /** No answer changes nothing: the last advice holds. */
+  #advise(watch: Watch, advice: Advice): void {
+    const before = watch.advice;
+    watch.advice = advice;
+    if (before?.state === advice.state && before?.weight === advice.weight && before?.percent === advice.percent) {
+      return;
+    }
+    const { server, planned } = watch;
+    const { service, address } = server;
+    this.#tellOf({ kind: 'advice', service, address, label: planned.label, advice });
+    if (server.update(this.#options.clock())) {
+      this.#changed.add(server);
+    }
+  }
+
+  /** @param isCommon the same for many checks: it is told elsewhere, once */
+  setTrouble(watch: Watch, trouble: string | undefined, isCommon = false): void {
+    if (watch.trouble === trouble) {
+      return;
+    }
+    const isTold = watch.isTroubleTold;
+    watch.trouble = trouble;
+    watch.isTroubleTold = trouble !== undefined && !isCommon;
+    if (watch.isTroubleTold || isTold) {
+      const { service, address } = watch.server;
+      const told = watch.isTroubleTold ? trouble : undefined;
+      this.#tellOf({ kind: 'trouble', service, address, label: watch.planned.label, trouble: told });
+    }
+  }
+
+  /** Tells of all that changed since the last call. To call at the end of each batch of results. */
+  tell(): void {
+    if (this.#changed.size === 0) {
+      return;
+    }
+    const changed = [...this.#changed].map(({ health }) => health);
+    this.#changed.clear();
+    this.#guard(() => {
+      this.#options.onChange(changed);
+    });
+  }
+
+  #tellOf(transition: Transition): void {
+    this.#guard(() => {
+      this.#options.onTransition(transition);
+    });
+  }
+
+  /** Whoever is told must not keep the other results from being judged. */
+  #guard(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#options.onTrouble('a change of health could not be told', { error: String(error) });
+    }
+  }
+}
