@@ -163,26 +163,21 @@ export class Exchange implements Receiver {
   take(result: CheckResult): void {
     const talk = this.#talk;
     if (talk === undefined) {
+      this.#leave(result);
       return;
     }
     let next: Turn | Judgement | NotMade;
     try {
-      next = judgeResult(talk, result);
+      next = this.#judge(talk, result);
     } catch (error) {
       this.#leave(result);
       this.#end({ trouble: 'the answer could not be judged' });
       throw error;
     }
-    if (this.#onStep !== undefined) {
-      this.#tell(result, this.#onStep);
-    }
     if ('until' in next) {
-      if (result.flight !== undefined) {
-        this.#sent = next.send?.length ?? 0;
-        this.#board!.proceed(result.flight, { until: next.until, ...(next.send && { send: next.send }) });
-        return;
-      }
-      next = failed('L7', 'closed early');
+      this.#sent = next.send?.length ?? 0;
+      this.#board!.proceed(result.flight!, { until: next.until, ...(next.send && { send: next.send }) });
+      return;
     }
     this.#leave(result);
     if ('trouble' in next) {
@@ -190,6 +185,15 @@ export class Exchange implements Receiver {
     } else {
       this.#judged(next, result);
     }
+  }
+
+  /** Returns a turn only if the connection is still there. */
+  #judge(talk: Talk, result: CheckResult): Turn | Judgement | NotMade {
+    const next = judgeResult(talk, result);
+    if (this.#onStep !== undefined) {
+      this.#tell(result, this.#onStep);
+    }
+    return 'until' in next && result.flight === undefined ? failed('L7', 'closed early') : next;
   }
 
   #leave({ flight }: CheckResult): void {
