@@ -27,7 +27,7 @@ export const ROOMS = {
   ipvsadm: ['control', 'model'],
   import: ['config', 'ipvsadm', 'model'],
   lab: ['model', 'packet'],
-  bench: ['dataplane', 'health', 'image', 'lab', 'layout', 'libbpf', 'model', 'native', 'packet'],
+  bench: ['dataplane', 'health', 'image', 'lab', 'layout', 'libbpf', 'model', 'native', 'net', 'packet'],
   inspect: ['dataplane', 'layout', 'libbpf', 'model'],
   cli: [
     'bench',

@@ -11,7 +11,7 @@ import { checkOnce } from './engine/now.js';
 import { NOT_VIP } from './engine/judgement.js';
 import { vipsOf } from './engine/plan.js';
 import type { Probe } from './engine/probe.js';
-import type { CheckerOptions } from './engine/options.js';
+import type { CheckerOptions, CheckerUsage } from './engine/options.js';
 import { Roster } from './engine/roster.js';
 import { Runner, SOON } from './engine/runner.js';
 import { Schedule } from './engine/schedule.js';
@@ -41,6 +41,7 @@ export class Checker implements AsyncDisposable {
   #model: Model | undefined;
   #world: { readonly state: object | undefined; readonly own: string } | undefined;
   #inAir = 0;
+  #ended = 0;
   #isClosed = false;
 
   constructor(options: CheckerOptions) {
@@ -49,7 +50,7 @@ export class Checker implements AsyncDisposable {
     this.#verdicts = new Verdicts(options);
     this.#roster = new Roster(restore && recall(restore, this.#boot), {
       onEnd: (probe, ended) => {
-        this.#ended(probe, ended);
+        this.#onEnd(probe, ended);
       },
       onTrouble: (watch, trouble) => {
         this.#verdicts.setTrouble(watch, trouble);
@@ -137,9 +138,12 @@ export class Checker implements AsyncDisposable {
     return { boot: this.#boot, servers: this.#roster.servers.map(({ kept }) => kept) };
   }
 
-  /** How many checks are in the air, and how many different ones there are: for tests and people. */
-  get usage(): { readonly inAir: number; readonly probes: number; readonly interfaces: readonly number[] } {
-    return { inAir: this.#inAir, probes: this.#roster.probes.length, interfaces: this.#runner.ways.interfaces };
+  /** For tests and people: reads the wire's whole table. */
+  get usage(): CheckerUsage {
+    const { ways, line } = this.#runner;
+    const { probes } = this.#roster;
+    const { interfaces } = ways;
+    return { inAir: this.#inAir, ended: this.#ended, probes: probes.length, interfaces, wire: line.wire?.checks.usage };
   }
 
   /** Runs all checks of a real server now, beside their schedule, and changes no state. Undefined: it is not checked. */
@@ -229,7 +233,7 @@ export class Checker implements AsyncDisposable {
   }
 
   /** The end of a run by the wire. */
-  #ended(probe: Probe, ended: Ended): void {
+  #onEnd(probe: Probe, ended: Ended): void {
     this.#stop(probe);
     if ('trouble' in ended) {
       // The address that it comes from, or the interface, may be gone.
@@ -272,6 +276,7 @@ export class Checker implements AsyncDisposable {
   #stop(probe: Probe): void {
     if (probe.isRunning) {
       probe.isRunning = false;
+      this.#ended += 1;
       this.#inAir -= probe.exchange === undefined ? 0 : 1;
       probe.cancel?.();
       probe.cancel = undefined;

@@ -3,7 +3,7 @@
 export { type Advice, ADVISED_STATES, type AdvisedState } from './advice.js';
 export { Agenda, dueAgain, firstDue, type Pace } from './agenda.js';
 export { Checker } from './checker.js';
-export type { CheckerOptions } from './engine/options.js';
+export type { CheckerOptions, CheckerUsage } from './engine/options.js';
 export type { NowReport, Transition } from './engine/events.js';
 export type { StepReport } from './engine/exchange.js';
 export type { KeptCheck, KeptHealth, KeptServer } from './engine/kept.js';

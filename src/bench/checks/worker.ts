@@ -1,7 +1,7 @@
 /**
  * The processes of the benchmark of checks, each in a network namespace of its own.
  *
- *   measure addon|node tcp|http RATE SECONDS    makes the network and prints the costs as JSON
+ *   measure addon|engine|node tcp|http RATE SECONDS    makes the network and prints the costs as JSON
  *   serve                                       the real servers; waits for its cable, ends with stdin
  */
 
@@ -10,8 +10,10 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { type CheckJob, Wire } from '../../health/index.js';
-import { ip as address, type IpAddress } from '../../model/index.js';
+import { Checker, type CheckJob, Wire } from '../../health/index.js';
+import { type Check, ip as address, type IpAddress, type Service } from '../../model/index.js';
+import { bootTimeMs } from '../../native/index.js';
+import { Network } from '../../net/index.js';
 
 const [role, ...rest] = process.argv.slice(2) as [string, ...string[]];
 
@@ -163,10 +165,52 @@ async function drive(start: (count: number) => void, rate: number, seconds: numb
   }
 }
 
-async function measure(by: string, kind: string, rate: number, seconds: number): Promise<void> {
-  const { ifindex, servers } = await makeNetwork();
-  const counts: Counts = { ended: 0, failed: 0 };
-  const before = process.memoryUsage.rss();
+interface Driver {
+  /** Drives checks for some seconds. */
+  readonly drive: (seconds: number) => Promise<void>;
+  readonly close: () => void | Promise<void>;
+}
+
+/** The whole engine: each real server has so many checks a second. */
+async function byEngine(kind: string, rate: number, counts: Counts): Promise<Driver> {
+  const network = await Network.open(() => undefined);
+  const checker = new Checker({
+    clock: bootTimeMs,
+    network,
+    onChange: () => undefined,
+    onTransition: () => undefined,
+    onTrouble: (message, details) => {
+      throw new Error(`${message} ${JSON.stringify(details)}`);
+    },
+  });
+  const checks = Array.from({ length: Math.round(rate / REAL_SERVERS) }, (_, i): Check => {
+    const times = { interval: 1, timeout: (TIMEOUT_MS + i) / 1000 };
+    return kind === 'tcp' ? { type: 'tcp', ...times } : { type: 'http', path: '/health', ...times };
+  });
+  const service: Service = {
+    address: VIP,
+    port: 80,
+    protocol: 'tcp',
+    scheduler: 'rr',
+    destinations: RIPS.map((rip) => ({ address: rip, weight: 1 })),
+    health: { checks },
+  };
+  checker.follow({ interfaces: ['eth0'], mode: 'auto', services: [service] }, { state: {}, own: [] });
+  return {
+    drive: async (seconds) => {
+      await sleep(seconds * 1000);
+      const all = checker.all().flatMap((each) => each.checks);
+      counts.ended = checker.usage.ended;
+      counts.failed = all.filter(({ state }) => !state.isUp || state.against > 0).length;
+    },
+    close: async () => {
+      await checker.close();
+      network.close();
+    },
+  };
+}
+
+async function byLoop(by: string, kind: string, rate: number, ifindex: number, counts: Counts): Promise<Driver> {
   const wire = await Wire.open({
     onResults: (results) => {
       counts.ended += results.length;
@@ -179,10 +223,23 @@ async function measure(by: string, kind: string, rate: number, seconds: number):
     throw error;
   }
   const start = by === 'addon' ? byAddon(wire, kind) : byNode(wire, kind, counts);
-  await drive(start, rate, WARM_SECONDS);
+  return {
+    drive: (seconds) => drive(start, rate, seconds),
+    close: () => {
+      wire.close();
+    },
+  };
+}
+
+async function measure(by: string, kind: string, rate: number, seconds: number): Promise<void> {
+  const { ifindex, servers } = await makeNetwork();
+  const counts: Counts = { ended: 0, failed: 0 };
+  const before = process.memoryUsage.rss();
+  const driver = await (by === 'engine' ? byEngine(kind, rate, counts) : byLoop(by, kind, rate, ifindex, counts));
+  await driver.drive(WARM_SECONDS);
   const [cpu, begin] = [process.cpuUsage(), performance.now()];
   const warm = { ...counts };
-  await drive(start, rate, seconds);
+  await driver.drive(seconds);
   const used = process.cpuUsage(cpu);
   const elapsed = (performance.now() - begin) / 1000;
   const checks = counts.ended - warm.ended;
@@ -195,7 +252,7 @@ async function measure(by: string, kind: string, rate: number, seconds: number):
       memoryMiB: (process.memoryUsage.rss() - before) / 2 ** 20,
     }),
   );
-  wire.close();
+  await driver.close();
   servers.stdin!.end();
   await once(servers, 'close');
   process.exit(0);

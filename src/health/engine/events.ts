@@ -25,8 +25,8 @@ export type Transition =
   | (OfCheck & { readonly kind: 'trouble'; readonly trouble: string | undefined })
   /** What is to be said although a check passes; undefined: no more. */
   | (OfCheck & { readonly kind: 'warning'; readonly warning: string | undefined })
-  /** An agent, or a file, says something else than before. */
-  | (OfCheck & { readonly kind: 'advice'; readonly advice: Advice });
+  /** An agent, or a file, says something else than before; undefined: nothing any more. */
+  | (OfCheck & { readonly kind: 'advice'; readonly advice: Advice | undefined });
 
 /** A run of a check beside its schedule. */
 export interface NowReport {

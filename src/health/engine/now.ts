@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { isSlowCheck } from '../../model/index.js';
-import type { SlowResult } from '../slow/run.js';
+import type { SlowResult } from '../slow/slow.js';
 import type { NowReport } from './events.js';
 import { type Course, type Ended, Exchange, type StepReport } from './exchange.js';
 import type { PlannedCheck, Spot } from './plan.js';

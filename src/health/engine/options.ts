@@ -1,7 +1,8 @@
 /** What the engine of health checks is given, and whom it tells. */
 
-import type { RunSlow } from '../slow/run.js';
+import type { runSlow } from '../slow/index.js';
 import type { ServerHealth } from '../states.js';
+import type { CheckLoopUsage } from '../wire/check-loop.js';
 import type { Transition } from './events.js';
 import type { KeptHealth } from './kept.js';
 import type { WireOpener } from './line.js';
@@ -23,5 +24,18 @@ export interface CheckerOptions {
   readonly onTrouble: (message: string, details: object) => void;
   /** Only tests give others. */
   readonly openWire?: WireOpener;
-  readonly runSlow?: RunSlow;
+  readonly runSlow?: typeof runSlow;
+}
+
+export interface CheckerUsage {
+  /** Runs by the wire that have not ended. */
+  readonly inAir: number;
+  /** Runs that have. */
+  readonly ended: number;
+  /** Different checks. */
+  readonly probes: number;
+  /** The interfaces that lead to VIPs. */
+  readonly interfaces: readonly number[];
+  /** Undefined: the wire is not open. */
+  readonly wire: CheckLoopUsage | undefined;
 }

@@ -21,6 +21,7 @@ import {
   type Vlan,
 } from '../../model/index.js';
 import type { Target } from '../kinds/kind.js';
+import { checkEnvironment } from '../slow/environment.js';
 
 /** How to find the way to a real server. */
 export interface Wish {
@@ -174,7 +175,7 @@ function spotOf(service: AnyService, face: Face, destination: Destination, check
   if (isProgram || check.type === 'file') {
     const at = face.vip ?? rip;
     const target: Target = { address: at, family: familyOf(at), port: port ?? 0, protocol: face.protocol };
-    const environment = isProgram ? environmentOf(service, face, address, port) : {};
+    const environment = isProgram ? checkEnvironment(service, address, check, port ?? 0) : {};
     return { target, rip, vip: undefined, wish: undefined, environment };
   }
   const at = toVip ? face.vip : rip;
@@ -192,23 +193,6 @@ function spotOf(service: AnyService, face: Face, destination: Destination, check
     vip: toVip ? at : undefined,
     wish: { key, rip, toVip, ...own },
     environment: {},
-  };
-}
-
-/** What a program is told, in ldirectord's words. */
-function environmentOf(
-  service: AnyService,
-  { vip, port, protocol }: Face,
-  rip: IpAddress,
-  checked: number | undefined,
-): Record<string, string> {
-  return {
-    BEELINE_SERVICE: serviceName(service),
-    PROTOCOL: protocol,
-    VIP: vip ?? '',
-    VPORT: String(port ?? 0),
-    RIP: rip,
-    RPORT: String(checked ?? 0),
   };
 }
 

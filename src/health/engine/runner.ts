@@ -1,7 +1,7 @@
 /** Runs a check once: finds its course, and hands it to the wire or to Node.js. */
 
 import { isSlowCheck, type NetworkCheck, type SlowCheck } from '../../model/index.js';
-import type { SlowResult } from '../slow/run.js';
+import type { SlowResult } from '../slow/slow.js';
 import type { Board } from './board.js';
 import { type Course, courseOf, type Exchange } from './exchange.js';
 import type { Line } from './line.js';

@@ -87,7 +87,7 @@ export class Server {
     const isUp = watches.every(({ state }) => state.isUp);
     const advice = joined(watches);
     const before = this.#health;
-    if (before?.isUp === isUp && isSame(before.advice, advice)) {
+    if (before?.isUp === isUp && isSameAdvice(before.advice, advice)) {
       return false;
     }
     const since = before?.isUp === isUp ? before.since : kept?.isUp === isUp ? kept.since : now;
@@ -146,6 +146,6 @@ function joined(watches: readonly Watch[]): Advice | undefined {
   };
 }
 
-function isSame(a: Advice | undefined, b: Advice | undefined): boolean {
+export function isSameAdvice(a: Advice | undefined, b: Advice | undefined): boolean {
   return a === b || (a?.state === b?.state && a?.weight === b?.weight && a?.percent === b?.percent);
 }

@@ -1,12 +1,13 @@
 /** Runs the checks that Node.js makes: a number at once, the rest in the order in which they came. */
 
 import type { SlowCheck } from '../../model/index.js';
-import { runSlow, type RunSlow, type SlowContext, type SlowResult } from '../slow/run.js';
+import { runSlow } from '../slow/index.js';
+import type { SlowContext, SlowResult } from '../slow/slow.js';
 
 /** At once; of those so many programs. */
 const MOST = 64;
 const MOST_PROGRAMS = 16;
-/** A run that does not even end after its timeout is given up. */
+/** A run has its timeout twice if the process did not run meanwhile. One that does not even end after that is given up. */
 const GRACE_MS = 5_000;
 
 interface Waiting {
@@ -18,13 +19,13 @@ interface Waiting {
 }
 
 export class SlowRuns {
-  readonly #run: RunSlow;
+  readonly #run: typeof runSlow;
   #number = 0;
   readonly #running = { program: 0, other: 0 };
   /** Those who wait, in the order of their numbers. */
   readonly #waiting = { program: [] as Waiting[], other: [] as Waiting[] };
 
-  constructor(run: RunSlow = runSlow) {
+  constructor(run = runSlow) {
     this.#run = run;
   }
 
@@ -67,7 +68,7 @@ export class SlowRuns {
     try {
       result = await Promise.race([
         this.#run(check, { ...context, signal: abort.signal }),
-        endAfter(context.timeoutMs + GRACE_MS, guard.signal, abort.signal),
+        endAfter(2 * context.timeoutMs + GRACE_MS, guard.signal, abort.signal),
       ]);
     } catch (error) {
       result = { trouble: `the check could not be made: ${error instanceof Error ? error.message : String(error)}` };

@@ -3,10 +3,10 @@
 import type { Advice } from '../advice.js';
 import { judge } from '../judge.js';
 import type { Outcome } from '../outcome.js';
-import type { SlowResult } from '../slow/run.js';
+import type { SlowResult } from '../slow/slow.js';
 import type { ServerHealth } from '../states.js';
 import type { Transition } from './events.js';
-import { isAdviser, type Server, type Watch } from './servers.js';
+import { isAdviser, isSameAdvice, type Server, type Watch } from './servers.js';
 
 export interface VerdictOptions {
   readonly clock: () => number;
@@ -61,16 +61,16 @@ export class Verdicts {
       watch.warning = warning;
       this.#tellOf({ kind: 'warning', service, address, label, warning });
     }
-    if (advice !== undefined) {
+    if (isAdviser(watch.planned)) {
       this.#advise(watch, advice);
     }
   }
 
-  /** No answer changes nothing: the last advice holds. */
-  #advise(watch: Watch, advice: Advice): void {
+  /** While an agent is in trouble, the last advice holds. */
+  #advise(watch: Watch, advice: Advice | undefined): void {
     const before = watch.advice;
     watch.advice = advice;
-    if (before?.state === advice.state && before?.weight === advice.weight && before?.percent === advice.percent) {
+    if (isSameAdvice(before, advice)) {
       return;
     }
     const { server, planned } = watch;

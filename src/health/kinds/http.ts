@@ -20,19 +20,12 @@ import {
 /** HAProxy's: what a browser would be content with. */
 const USUAL_STATUS: readonly StatusRange[] = [{ first: 200, last: 399 }];
 
-/**
- * Returns the requests of a check, one after another. Each has what is said beside `requests`, and headers are joined: those
- * of the request win.
- */
+/** Returns the requests of a check. What one leaves out is what stands beside `requests`. */
 export function requestsOf(
   check: HttpRequest & { readonly requests?: readonly HttpRequest[] | undefined },
 ): HttpRequest[] {
   const { requests = [{}], method, path, host, headers, status, body } = check;
-  const common: HttpRequest = { method, path, host, headers, status, body };
-  return requests.map((request) => ({
-    ...withDefaults<HttpRequest>(common, request),
-    ...((headers ?? request.headers) && { headers: { ...headers, ...request.headers } }),
-  }));
+  return requests.map((request) => withDefaults({ method, path, host, headers, status, body }, request));
 }
 
 export function httpTalk(check: HttpRequest, target: Target): () => Talk {

@@ -7,7 +7,7 @@ import type { Transition } from '../../../src/health/engine/events.js';
 import type { KeptHealth } from '../../../src/health/engine/kept.js';
 import type { OpenWire } from '../../../src/health/engine/line.js';
 import type { WayNetwork } from '../../../src/health/engine/ways.js';
-import type { RunSlow } from '../../../src/health/slow/run.js';
+import type { runSlow } from '../../../src/health/slow/index.js';
 import type { ServerHealth } from '../../../src/health/states.js';
 import type { CheckLoop } from '../../../src/health/wire/check-loop.js';
 import type { CheckJob } from '../../../src/health/wire/job.js';
@@ -58,7 +58,7 @@ export interface Start {
 
 export interface HostOptions {
   readonly restore?: KeptHealth;
-  readonly runSlow?: RunSlow;
+  readonly runSlow?: typeof runSlow;
 }
 
 export class FakeHost {
@@ -148,7 +148,8 @@ export class FakeHost {
   }
 
   #loop(): CheckLoop {
-    const loop: Pick<CheckLoop, 'define' | 'undefine' | 'start' | 'proceed' | 'end'> = {
+    const loop: Pick<CheckLoop, 'define' | 'undefine' | 'start' | 'proceed' | 'end' | 'usage'> = {
+      usage: { inAir: 0, waiting: 0, portsFree: 0, portsTaken: 0, portsResting: 0, entries: 0 },
       define: (job) => {
         this.#numbers += 1;
         this.jobs.set(this.#numbers, job);
@@ -195,6 +196,16 @@ export class FakeHost {
       mock.timers.tick(STEP_MS);
       this.#deliver();
       await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Lets time pass until it is so, within a minute. */
+  async until(isSo: () => boolean): Promise<void> {
+    for (const end = this.now + 60_000; !isSo();) {
+      if (this.now > end) {
+        throw new Error('it is not so after a minute');
+      }
+      await this.pass(STEP_MS);
     }
   }
 
