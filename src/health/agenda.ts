@@ -9,25 +9,26 @@ export interface Pace {
   readonly jitter: number;
 }
 
-/** A heap of what is due by time. */
+/** A heap of what is due by time. It makes no object for what is added: thousands a second would be the garbage collector's work. */
 export class Agenda<Item> {
-  readonly #heap: { readonly at: number; readonly item: Item }[] = [];
+  readonly #items: Item[] = [];
+  readonly #times: number[] = [];
 
   get size(): number {
-    return this.#heap.length;
+    return this.#items.length;
   }
 
   /** When the next item is due; Infinity: never. */
   get next(): number {
-    return this.#heap[0]?.at ?? Infinity;
+    return this.#times[0] ?? Infinity;
   }
 
   add(item: Item, at: number): void {
-    const heap = this.#heap;
-    let i = heap.length;
-    heap.push({ at, item });
-    for (let above = (i - 1) >> 1; i > 0 && heap[above]!.at > at; above = (i - 1) >> 1) {
-      [heap[i], heap[above]] = [heap[above]!, heap[i]!];
+    let i = this.#items.length;
+    this.#items.push(item);
+    this.#times.push(at);
+    for (let above = (i - 1) >> 1; i > 0 && this.#times[above]! > at; above = (i - 1) >> 1) {
+      this.#swap(i, above);
       i = above;
     }
   }
@@ -36,40 +37,48 @@ export class Agenda<Item> {
   take(now: number, most: number): Item[] {
     const items: Item[] = [];
     while (items.length < most && this.next <= now) {
-      items.push(this.#takeFirst());
+      items.push(this.takeFirst());
     }
     return items;
   }
 
-  #takeFirst(): Item {
-    const heap = this.#heap;
-    const [first] = heap;
-    const last = heap.pop()!;
-    if (heap.length > 0) {
-      heap[0] = last;
-      this.#sink();
-    }
-    return first!.item;
+  /** Takes the item that is due first. There must be one. */
+  takeFirst(): Item {
+    const last = this.#items.length - 1;
+    this.#swap(0, last);
+    const first = this.#items.pop()!;
+    this.#times.pop();
+    this.#sink();
+    return first;
   }
 
   #sink(): void {
-    const heap = this.#heap;
+    const times = this.#times;
     for (let i = 0; ;) {
       const left = 2 * i + 1;
       const right = left + 1;
       let least = i;
-      if (left < heap.length && heap[left]!.at < heap[least]!.at) {
+      if (left < times.length && times[left]! < times[least]!) {
         least = left;
       }
-      if (right < heap.length && heap[right]!.at < heap[least]!.at) {
+      if (right < times.length && times[right]! < times[least]!) {
         least = right;
       }
       if (least === i) {
         return;
       }
-      [heap[i], heap[least]] = [heap[least]!, heap[i]!];
+      this.#swap(i, least);
       i = least;
     }
+  }
+
+  #swap(a: number, b: number): void {
+    const [items, times] = [this.#items, this.#times];
+    const [item, time] = [items[a]!, times[a]!];
+    items[a] = items[b]!;
+    times[a] = times[b]!;
+    items[b] = item;
+    times[b] = time;
   }
 }
 

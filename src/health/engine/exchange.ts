@@ -1,8 +1,8 @@
 /** One run of a check by the wire: its talks one after another, turn by turn. */
 
 import type { IpAddress, NetworkCheck } from '../../model/index.js';
-import { requestsOf } from '../kinds/index.js';
-import { failed, type Judgement, type Talk, type Turn } from '../kinds/kind.js';
+import { type Request, requestsOf } from '../kinds/index.js';
+import { failed, type Judgement, type Talk, type Target, type Turn } from '../kinds/kind.js';
 import type { Outcome } from '../outcome.js';
 import type { CheckJob } from '../wire/job.js';
 import type { CheckResult, Outcome as WireOutcome } from '../wire/result.js';
@@ -60,11 +60,28 @@ function loopback(rip: IpAddress): IpAddress {
   return rip === '0.0.0.0' ? ('127.0.0.1' as IpAddress) : rip;
 }
 
+/**
+ * Patterns are compiled, and requests written, once for all real servers that are asked the same at the same VIP. The last ones of
+ * each check are known.
+ */
+const shared = new WeakMap<NetworkCheck, { readonly key: string; readonly requests: readonly Request[] }>();
+
+function sharedRequests(check: NetworkCheck, target: Target): readonly Request[] {
+  const key = `${target.protocol} ${target.address} ${target.port}`;
+  const known = shared.get(check);
+  if (known?.key === key) {
+    return known.requests;
+  }
+  const requests = requestsOf(check, target);
+  shared.set(check, { key, requests });
+  return requests;
+}
+
 /** Made once for a check, and run again and again. */
 export class Exchange implements Receiver {
   readonly #port: number;
   readonly #timeoutMs: number;
-  readonly #requests: ReturnType<typeof requestsOf>;
+  readonly #requests: readonly Request[];
   readonly #onEnd: (ended: Ended) => void;
   readonly #onStep: ((step: StepReport) => void) | undefined;
   /** Where the job is defined. */
@@ -90,7 +107,7 @@ export class Exchange implements Receiver {
   ) {
     this.#port = target.port;
     this.#timeoutMs = timeoutMs;
-    this.#requests = requestsOf(check, target);
+    this.#requests = sharedRequests(check, target);
     this.#onEnd = onEnd;
     this.#onStep = onStep;
   }

@@ -74,7 +74,7 @@ function runnableOf(
     : new Exchange(check, spot, timeoutMs, onEnd, (step) => {
         steps.push(step);
       });
-  return { check, spot, timeoutMs, exchange, courseBy: (_way, make) => make() };
+  return { check, spot, timeoutMs, exchange, knownCourse: () => undefined, setCourse: () => undefined };
 }
 
 async function courseOf(runner: Runner, runnable: Runnable): Promise<Course | { trouble: string } | undefined> {

@@ -16,6 +16,7 @@ import {
   type Model,
   allServices,
   type Protocol,
+  type RealServerHealth,
   serviceName,
   timingOf,
   type Vlan,
@@ -77,16 +78,15 @@ export function planService(service: AnyService, rules: readonly MarkRule[] = []
     return [];
   }
   const face = isMarkKey(service) ? faceOfMark(service, rules) : faceOf(service);
+  const name = serviceName(service);
   const planned = new Map<IpAddress, PlannedServer>();
+  const common = commonOf(service, undefined, service.health.checks);
   for (const destination of service.destinations) {
-    const checks = destination.health?.checks ?? service.health.checks;
-    if (checks.length > 0) {
-      const { address } = destination;
-      planned.set(address, {
-        service: serviceName(service),
-        address,
-        checks: plan(service, face, destination, checks),
-      });
+    const { address, health: own } = destination;
+    const each = own === undefined ? common : commonOf(service, own, own.checks ?? service.health.checks);
+    if (each.length > 0) {
+      const checks = each.map((check) => planCheck(service, face, destination, check));
+      planned.set(address, { service: name, address, checks });
     }
   }
   return [...planned.values()];
@@ -118,45 +118,39 @@ function faceOfMark({ mark, family }: MarkService, rules: readonly MarkRule[]): 
   };
 }
 
-function plan(
-  service: AnyService,
-  face: Face,
-  destination: Destination,
-  checks: readonly Check[],
-): readonly PlannedCheck[] {
-  const { health } = service;
-  const own = destination.health;
+/** What a check has at each real server that has no health of its own: made once for all of them. */
+type Common = Omit<PlannedCheck, 'run' | 'spot'>;
+
+function commonOf({ health }: AnyService, own: RealServerHealth | undefined, checks: readonly Check[]): Common[] {
   const labels = new Map<string, number>();
   const keys = new Map<string, number>();
-  return checks.map((check): PlannedCheck => {
+  return checks.map((check) => {
     const timing = timingOf(check, health, own);
     const { rise, fall } = timing;
-    const spot = spotOf(service, face, destination, check);
-    const key = numbered(keys, keyOf(check));
-    const { interval, timeout, fastInterval } = timing;
+    const initially = own?.initially ?? health?.initially ?? 'up';
     return {
-      key,
+      key: numbered(keys, keyOf(check)),
       label: numbered(labels, check.port === undefined ? check.type : `${check.type} ${check.port}`),
       check,
       timing,
-      judging: {
-        rise,
-        fall,
-        initially: own?.initially ?? health?.initially ?? 'up',
-        damping: health?.damping,
-      },
-      run:
-        typeof spot === 'string'
-          ? ''
-          : [
-              ...[spot.target.address, spot.target.port, spot.target.protocol],
-              ...[spot.rip, spot.vip, spot.wish?.key, interval, timeout, fastInterval, key],
-              // Programs are told the service.
-              ...Object.values(spot.environment),
-            ].join(' '),
-      spot,
+      judging: { rise, fall, initially, damping: health?.damping },
     };
   });
+}
+
+function planCheck(service: AnyService, face: Face, destination: Destination, common: Common): PlannedCheck {
+  const spot = spotOf(service, face, destination, common.check);
+  if (typeof spot === 'string') {
+    return { ...common, run: '', spot };
+  }
+  const { target, rip, vip, wish, environment } = spot;
+  const { interval, timeout, fastInterval } = common.timing;
+  const run = [
+    ...[target.address, target.port, target.protocol, rip, vip, wish?.key, interval, timeout, fastInterval, common.key],
+    // Programs are told the service.
+    ...Object.values(environment),
+  ].join(' ');
+  return { ...common, run, spot };
 }
 
 /** "http", then "http #2". */

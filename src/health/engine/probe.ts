@@ -58,18 +58,19 @@ export class Probe {
     return this.exchange !== undefined || this.spot.vip !== undefined;
   }
 
-  /** Returns the course, the same object while the way is the same. */
-  courseBy(way: Exclude<Way, { kind: 'none' }>, make: () => Course): Course {
-    if (this.#course === undefined || this.#way !== way) {
-      this.#way = way;
-      this.#course = make();
-    }
-    return this.#course;
+  /** Returns the course of the last run, if the way is the same. */
+  knownCourse(way: Way): Course | undefined {
+    return this.#way === way ? this.#course : undefined;
+  }
+
+  setCourse(way: Way, course: Course): void {
+    this.#way = way;
+    this.#course = course;
   }
 
   /** Results speak against the state of one of those who want it. */
   get #isChanging(): boolean {
-    return this.watches.some(({ state }) => state.against > 0);
+    return this.watches.some((watch) => watch.isChanging);
   }
 
   /** When it is due for the first time. */

@@ -15,7 +15,8 @@ export interface Runnable {
   readonly spot: Spot;
   readonly timeoutMs: number;
   readonly exchange: Exchange | undefined;
-  courseBy(way: Exclude<Way, { kind: 'none' }>, make: () => Course): Course;
+  knownCourse(way: Way): Course | undefined;
+  setCourse(way: Way, course: Course): void;
 }
 
 /** `common`: the same for many checks, and told once. */
@@ -56,9 +57,11 @@ export class Runner {
     if (way.kind === 'none') {
       return { trouble: `cannot be checked${wish.toVip ? ' to the VIP' : ''}: ${way.reason}`, common: false };
     }
-    const course = runnable.courseBy(way, () =>
-      courseOf(spot, way, vip !== undefined && this.#network.hasAddress(vip)),
-    );
+    let course = runnable.knownCourse(way);
+    if (course === undefined) {
+      course = courseOf(spot, way, vip !== undefined && this.#network.hasAddress(vip));
+      runnable.setCourse(way, course);
+    }
     if (exchange !== undefined || course.vip !== undefined) {
       if (this.board === undefined) {
         return this.line.trouble === undefined ? SOON : { trouble: this.line.trouble, common: true };

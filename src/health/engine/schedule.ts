@@ -73,7 +73,7 @@ export class Schedule<Item extends Due> {
     const free = Math.min(MOST_IN_TURN, room());
     const due: Item[] = [];
     while (due.length < free && this.#agenda.next <= now) {
-      const [item] = this.#agenda.take(now, 1) as [Item];
+      const item = this.#agenda.takeFirst();
       if (!item.isGone && now - item.dueAt > LATE_MS) {
         item.dueAt = item.late(now, Math.random());
         this.#agenda.add(item, item.dueAt);

@@ -3,6 +3,7 @@
 import type { IpAddress } from '../../model/index.js';
 import type { Advice, AdvisedState } from '../advice.js';
 import { type CheckState, unchecked } from '../judge.js';
+import type { Outcome } from '../outcome.js';
 import type { CheckReport, ServerHealth } from '../states.js';
 import type { KeptServer } from './kept.js';
 import type { PlannedCheck } from './plan.js';
@@ -12,7 +13,9 @@ import type { Probe } from './probe.js';
 export class Watch {
   readonly server: Server;
   planned: PlannedCheck;
-  state: CheckState;
+  #state: CheckState;
+  /** The last result, if it is a later one than that of #state. Changed in place: a new object for each result costs more than all else. */
+  #last: { -readonly [Key in keyof Outcome]: Outcome[Key] } | undefined;
   trouble: string | undefined;
   /** The log knows of the trouble. */
   isTroubleTold = false;
@@ -26,7 +29,40 @@ export class Watch {
   constructor(server: Server, planned: PlannedCheck, state: CheckState) {
     this.server = server;
     this.planned = planned;
-    this.state = state;
+    this.#state = state;
+  }
+
+  /** With a result that is not another while others come. */
+  get state(): CheckState {
+    return this.#last === undefined ? this.#state : { ...this.#state, last: { ...this.#last } };
+  }
+
+  set state(state: CheckState) {
+    this.#state = state;
+    this.#last = undefined;
+  }
+
+  get isUp(): boolean {
+    return this.#state.isUp;
+  }
+
+  /** Results speak against the state. */
+  get isChanging(): boolean {
+    return this.#state.against > 0;
+  }
+
+  /** Takes one more result that says what is known. Returns false if it must be judged. */
+  confirm(outcome: Outcome): boolean {
+    const { isUp, last, against, heldSince } = this.#state;
+    if (last === undefined || outcome.passed !== isUp || against > 0 || heldSince !== undefined) {
+      return false;
+    }
+    this.#last ??= { ...outcome };
+    this.#last.passed = outcome.passed;
+    this.#last.layer = outcome.layer;
+    this.#last.words = outcome.words;
+    this.#last.ms = outcome.ms;
+    return true;
   }
 
   get report(): CheckReport {
@@ -84,7 +120,7 @@ export class Server {
   /** Brings `health` up to date. Returns whether it is another. */
   update(now: number, kept?: KeptServer): boolean {
     const { watches, service, address } = this;
-    const isUp = watches.every(({ state }) => state.isUp);
+    const isUp = watches.every((each) => each.isUp);
     const advice = joined(watches);
     const before = this.#health;
     if (before?.isUp === isUp && isSameAdvice(before.advice, advice)) {

@@ -24,8 +24,11 @@ export class Verdicts {
   }
 
   judge(watch: Watch, outcome: Outcome): void {
-    const { server, planned, state: before } = watch;
     this.setTrouble(watch, undefined);
+    if (watch.confirm(outcome)) {
+      return;
+    }
+    const { server, planned, state: before } = watch;
     if (isAdviser(planned)) {
       watch.state = { ...before, last: outcome };
       return;
