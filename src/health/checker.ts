@@ -23,7 +23,7 @@ import type { HealthOf, ServerHealth } from './states.js';
 import type { CheckResult } from './wire/result.js';
 
 /** A check whose way is not known yet, or whose wire is being opened, waits so long. */
-const SOON_MS = 50;
+const SOON_MS = 100;
 const FAILED = 'a health check failed within the director';
 
 /**
@@ -120,7 +120,7 @@ export class Checker implements AsyncDisposable {
         this.#schedule.add(probe, probe.first(now, Math.random()));
       }
     }
-    this.#schedule.prune(this.#roster.probes.filter((probe) => !probe.isRunning && probe.flaw === undefined));
+    this.#schedule.prune(this.#roster.probes);
     const wishes = this.#roster.wishes;
     ways.want(wishes, vipsOf(model));
     line.want(this.#roster.needsWire ? (model.health?.ports ?? DEFAULT_RANGE) : undefined);
@@ -259,7 +259,8 @@ export class Checker implements AsyncDisposable {
   /** Tells all who want a probe what came of it, and has it made again whatever comes of that. */
   #judge(probe: Probe, judge: (watch: Watch) => void): void {
     try {
-      probe.watches.forEach(judge);
+      // Whoever is told may have another model followed, in which some of them are no more.
+      (probe.watches.length === 1 ? probe.watches : [...probe.watches]).forEach(judge);
     } finally {
       this.#again(probe);
     }

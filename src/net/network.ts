@@ -436,6 +436,11 @@ export class Network implements Disposable {
     await this.#requests.request(type, flags, payload, `neighbour ${address}`);
   }
 
+  /** Returns the entries that `setNeighbour` made, also those of a process that was killed. */
+  ownNeighbours(): Neighbour[] {
+    return [...this.#neighbours.values()].filter(({ ours }) => ours);
+  }
+
   /** Returns the addresses of an interface that packets may have as their source, in the order in which it got them. */
   sourcesOn(ifindex: number): IpAddress[] {
     return [...this.#addresses.values()]

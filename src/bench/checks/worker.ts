@@ -231,18 +231,9 @@ async function byLoop(by: string, kind: string, rate: number, ifindex: number, c
   };
 }
 
-/** In a daemon that has run for a while, V8's young generation has grown: that is no cost of checks. */
-function growHeap(): void {
-  for (let round = 0; round < 3; round += 1) {
-    const alive = Array.from({ length: 300_000 }, (_, i) => ({ i, text: `${i}` }));
-    alive.length = 0;
-  }
-}
-
 async function measure(by: string, kind: string, rate: number, seconds: number): Promise<void> {
   const { ifindex, servers } = await makeNetwork();
   const counts: Counts = { ended: 0, failed: 0 };
-  growHeap();
   const before = process.memoryUsage.rss();
   const driver = await (by === 'engine' ? byEngine(kind, rate, counts) : byLoop(by, kind, rate, ifindex, counts));
   await driver.drive(WARM_SECONDS);

@@ -91,10 +91,13 @@ export class Line {
   }
 
   #settle(): void {
+    clearTimeout(this.#retry);
+    if (this.#wanted === undefined) {
+      this.#trouble = undefined;
+    }
     if (this.#settling !== undefined || sameRange(this.#wanted, this.#open?.range)) {
       return;
     }
-    clearTimeout(this.#retry);
     this.#settling = this.#bringAbout().finally(() => {
       this.#settling = undefined;
     });

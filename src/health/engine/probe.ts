@@ -25,6 +25,7 @@ export class Probe {
   /** Nobody wants it any more. */
   isGone = false;
   isRunning = false;
+  isWaiting = false;
   began = 0;
   dueAt = 0;
   /** Ends a run that Node.js makes. */

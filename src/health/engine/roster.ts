@@ -40,6 +40,8 @@ export class Roster {
   #services = new Map<string, Known>();
   /** By what they do. */
   readonly #probes = new Map<string, Probe>();
+  /** Who makes a check; none, if it cannot be made. */
+  readonly #makers = new WeakMap<Watch, Probe>();
   /** What the last daemon knew, until the first model. */
   #kept: ReadonlyMap<string, KeptServer> | undefined;
   #born: Probe[] = [];
@@ -144,7 +146,7 @@ export class Roster {
   #link(watch: Watch): void {
     const { planned } = watch;
     const { run, spot } = planned;
-    if (watch.probe !== undefined && watch.run === run) {
+    if (run !== '' && this.#makers.get(watch)?.run === run) {
       return;
     }
     this.#unlink(watch);
@@ -158,17 +160,16 @@ export class Roster {
       this.#probes.set(run, probe);
       this.#born.push(probe);
     }
-    watch.probe = probe;
-    watch.run = run;
+    this.#makers.set(watch, probe);
     probe.watches.push(watch);
     this.#options.onTrouble(watch, probe.flaw);
   }
 
   #unlink(watch: Watch): void {
-    const { probe } = watch;
+    const probe = this.#makers.get(watch);
     if (probe !== undefined) {
       probe.watches.splice(probe.watches.indexOf(watch), 1);
-      watch.probe = undefined;
+      this.#makers.delete(watch);
       if (probe.watches.length === 0) {
         this.#emptied.push(probe);
       }

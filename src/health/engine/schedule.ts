@@ -13,6 +13,8 @@ const LATE_MS = 500;
 
 export interface Due {
   isGone: boolean;
+  /** It is in the schedule. */
+  isWaiting: boolean;
   dueAt: number;
   /** When it is due after a stall. */
   late(now: number, random: number): number;
@@ -40,7 +42,12 @@ export class Schedule<Item extends Due> {
     return this.#agenda.size;
   }
 
+  /** Has an item called at a time, unless it waits for another. */
   add(item: Item, at: number): void {
+    if (item.isWaiting) {
+      return;
+    }
+    item.isWaiting = true;
     item.dueAt = at;
     this.#agenda.add(item, at);
     if (at < this.#timerAt) {
@@ -48,8 +55,9 @@ export class Schedule<Item extends Due> {
     }
   }
 
-  /** Forgets those that are gone, which otherwise leave when they are due. @param waiting all that are in the agenda and not gone */
-  prune(waiting: readonly Item[]): void {
+  /** Forgets those that are gone, which otherwise leave when they are due. @param items all others, and maybe some that do not wait */
+  prune(items: readonly Item[]): void {
+    const waiting = items.filter(({ isWaiting }) => isWaiting);
     if (this.#agenda.size > 2 * waiting.length + MOST_IN_TURN) {
       this.#agenda = new Agenda();
       waiting.forEach((item) => {
@@ -77,7 +85,10 @@ export class Schedule<Item extends Due> {
       if (!item.isGone && now - item.dueAt > LATE_MS) {
         item.dueAt = item.late(now, Math.random());
         this.#agenda.add(item, item.dueAt);
-      } else if (!item.isGone) {
+        continue;
+      }
+      item.isWaiting = false;
+      if (!item.isGone) {
         due.push(item);
       }
     }

@@ -7,7 +7,6 @@ import type { Outcome } from '../outcome.js';
 import type { CheckReport, ServerHealth } from '../states.js';
 import type { KeptServer } from './kept.js';
 import type { PlannedCheck } from './plan.js';
-import type { Probe } from './probe.js';
 
 /** One check of one real server in one service. */
 export class Watch {
@@ -21,10 +20,6 @@ export class Watch {
   isTroubleTold = false;
   warning: string | undefined;
   advice: Advice | undefined;
-  /** Undefined: the check cannot be made. */
-  probe: Probe | undefined;
-  /** PlannedCheck.run of the probe: plans change. */
-  run = '';
 
   constructor(server: Server, planned: PlannedCheck, state: CheckState) {
     this.server = server;

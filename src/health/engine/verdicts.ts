@@ -42,9 +42,13 @@ export class Verdicts {
     const { service, address } = server;
     const { label } = planned;
     const { isUp, heldSince } = state;
-    this.#tellOf({ kind: 'check', service, address, label, isUp, outcome, damped: heldSince !== undefined });
-    if (server.update(now)) {
+    // Before anybody is told, who might have another model followed at once.
+    const isChanged = server.update(now);
+    if (isChanged) {
       this.#changed.add(server);
+    }
+    this.#tellOf({ kind: 'check', service, address, label, isUp, outcome, damped: heldSince !== undefined });
+    if (isChanged) {
       this.#tellOf({ kind: 'server', service, address, isUp: server.health.isUp, check: label, outcome });
     }
   }
@@ -78,10 +82,10 @@ export class Verdicts {
     }
     const { server, planned } = watch;
     const { service, address } = server;
-    this.#tellOf({ kind: 'advice', service, address, label: planned.label, advice });
     if (server.update(this.#options.clock())) {
       this.#changed.add(server);
     }
+    this.#tellOf({ kind: 'advice', service, address, label: planned.label, advice });
   }
 
   /** @param isCommon the same for many checks: it is told elsewhere, once */

@@ -7,7 +7,7 @@ import type { Wish } from './plan.js';
 /** What ways need of the network. */
 export type WayNetwork = Pick<
   Network,
-  'routes' | 'neighbour' | 'linkByIndex' | 'hasAddress' | 'sourcesOn' | 'setNeighbour'
+  'routes' | 'neighbour' | 'linkByIndex' | 'hasAddress' | 'sourcesOn' | 'ownNeighbours' | 'setNeighbour'
 >;
 
 export type Way =
@@ -19,14 +19,14 @@ export type Way =
 interface Made {
   readonly ifindex: number;
   readonly address: IpAddress;
-  readonly mac: MacAddress;
+  readonly mac: MacAddress | undefined;
 }
 
 export class Ways {
   readonly #network: WayNetwork;
   readonly #ways = new Map<string, Way>();
-  /** The neighbour entries that are Beeline's, by interface and address. */
-  readonly #made = new Map<string, Made>();
+  /** The neighbour entries that are Beeline's, by interface and address. Undefined: those of a daemon that was killed are not known yet. */
+  #made: Map<string, Made> | undefined;
   #wishes: ReadonlyMap<string, Wish> = new Map();
   #vips: ReadonlySet<IpAddress> = new Set();
 
@@ -154,6 +154,7 @@ export class Ways {
 
   /** Makes the entries that are needed, and removes those of Beeline's that are not. */
   async #setNeighbours(needed: ReadonlyMap<string, Made>, found: Map<string, Way>): Promise<void> {
+    this.#made ??= new Map(this.#network.ownNeighbours().map((made) => [`${made.ifindex} ${made.address}`, made]));
     for (const [key, made] of this.#made) {
       if (!needed.has(key)) {
         this.#made.delete(key);

@@ -306,6 +306,27 @@ test('after the machine restarted, a real server that was down still is, since t
   }
 });
 
+test('whoever is told of a change may have another model followed at once, and throw', async () => {
+  const host = new FakeHost();
+  const model = manyServers(30, health([TCP], { fall: 1 }));
+  host.follow(model);
+  await host.pass(1100);
+  host.onTold = () => {
+    host.follow({ ...model, services: model.services.map((service) => ({ ...service })) });
+    throw new Error('told');
+  };
+  host.answer = ({ rip: to }) => (to === rip(3) ? { outcome: 'refused' } : {});
+  await host.pass(2300);
+  assert.equal(host.isUp(SERVICE, rip(3)), false);
+  // The check, the real server, and the change.
+  assert.equal(host.troubles.length, 3);
+  const before = host.starts.length;
+  await host.pass(4000);
+  const counts = host.starts.slice(before).length;
+  assert.ok(counts >= 54 && counts <= 68, String(counts));
+  await host.checker.close();
+});
+
 test('an exception in one result loses no other, and the check is made again', async () => {
   const host = new FakeHost();
   host.follow(manyServers(100));
@@ -387,11 +408,17 @@ test('a real server with a MAC has a neighbour entry for as long as it is checke
   const entry = { ifindex: 7, failed: false, managed: false };
   const foreign = { ...entry, address: rip(2), mac: MAC, permanent: true, ours: false };
   const other = { ...entry, address: rip(3), mac: mac('02:00:00:00:00:99'), permanent: false, ours: false };
-  host.neighbours.set(`7 ${rip(2)}`, foreign).set(`7 ${rip(3)}`, other);
+  // One that a daemon left which was killed.
+  const left = { ...entry, address: rip(4), mac: MAC, permanent: true, ours: true };
+  host.neighbours
+    .set(`7 ${rip(2)}`, foreign)
+    .set(`7 ${rip(3)}`, other)
+    .set(`7 ${rip(4)}`, left);
   const destinations = [1, 2, 3].map((number) => ({ address: rip(number), weight: 1, mac: MAC }));
   host.follow(modelOf([{ ...health([TCP]), destinations }]));
   await host.pass(1100);
   assert.equal(host.neighbours.get(`7 ${rip(1)}`)!.mac, MAC);
+  assert.equal(host.neighbours.get(`7 ${rip(4)}`), undefined);
   assert.deepEqual(
     [...new Set(host.destinations)].sort(),
     [1, 2].map((each) => `${VIP}:80 by ${rip(each)}`),

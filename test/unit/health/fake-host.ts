@@ -82,6 +82,8 @@ export class FakeHost {
     source: ip('10.0.255.1'),
   };
   own: readonly IpAddress[] = [];
+  /** Called when the checker tells of a change. */
+  onTold: () => void = () => undefined;
   readonly neighbours = new Map<string, ReturnType<WayNetwork['neighbour']>>();
   inAir = 0;
   mostInAir = 0;
@@ -98,9 +100,11 @@ export class FakeHost {
       ...(runSlow && { runSlow }),
       onChange: (changed) => {
         this.changes.push([...changed]);
+        this.onTold();
       },
       onTransition: (transition) => {
         this.transitions.push(transition);
+        this.onTold();
       },
       onTrouble: (message, details) => {
         this.troubles.push([message, details]);
@@ -116,6 +120,7 @@ export class FakeHost {
       linkByIndex: () => undefined,
       hasAddress: (address) => this.own.includes(address),
       sourcesOn: () => [VIP, ip('10.0.255.2'), ip('172.16.0.1')],
+      ownNeighbours: () => [...this.neighbours.values()].flatMap((each) => (each?.ours === true ? [each] : [])),
       setNeighbour: (ifindex, address, mac) => {
         if (mac === undefined) {
           this.neighbours.delete(`${ifindex} ${address}`);
