@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { type Answer, encode, type Packet, streamEncode } from 'dns-packet';
 
 import { DIALOGUES } from '../../../src/health/kinds/dialogue.js';
-import { talksOf } from '../../../src/health/kinds/index.js';
+import { requestsOf, talksOf } from '../../../src/health/kinds/index.js';
 import type { Ending, HttpHead, Judgement, Target, Turn } from '../../../src/health/kinds/kind.js';
 import { type DnsCheck, type NetworkCheck, parseIp } from '../../../src/model/index.js';
 
@@ -262,4 +262,46 @@ test('what a dialogue says last is said', () => {
   assert.equal(sent(last), 'bye\n');
   assert.equal(last.until.on, 'connected');
   assert.equal(text(talk.next(Buffer.alloc(0), 'complete')), 'passed L7 ok');
+});
+
+test('a DNS reply over TCP may come in pieces, and its length decides', () => {
+  const check = { type: 'dns', name: 'a.example' } as const;
+  const talk = talksOf(check, TARGET)();
+  const id = Buffer.from(talk.first.send!).readUInt16BE(2);
+  const reply = streamEncode({
+    type: 'response',
+    id,
+    questions: [{ type: 'A', name: 'a.example' }],
+    answers: [{ type: 'A', name: 'a.example', data: '10.0.0.1' }],
+  });
+  for (const at of [1, 2, 20]) {
+    const again = talksOf(check, TARGET)();
+    const own = Buffer.from(reply);
+    own.writeUInt16BE(Buffer.from(again.first.send!).readUInt16BE(2), 2);
+    assert.deepEqual(again.next(own.subarray(0, at), 'complete'), { until: { on: 'data' } });
+    // What follows is no part of the reply.
+    const rest = Buffer.concat([own.subarray(at), Buffer.from('more')]);
+    assert.equal(text(again.next(rest, 'complete')), 'passed L7 NOERROR');
+  }
+  assert.equal(text(talk.next(reply.subarray(0, 9), 'closed')), 'failed L7 closed early');
+});
+
+test('a request of several has what stands beside them, unless it has its own', () => {
+  const requests = requestsOf(
+    {
+      type: 'http',
+      host: 'a.example',
+      method: 'HEAD',
+      requests: [{ path: '/a' }, { method: 'GET', host: 'b.example' }],
+    },
+    TARGET,
+  );
+  assert.deepEqual(
+    requests.map(({ name, begin }) => [name, ...sent(begin().first).split('\r\n').slice(0, 2)]),
+    [
+      ['/a', 'HEAD /a HTTP/1.1', 'Host: a.example'],
+      ['/', 'GET / HTTP/1.1', 'Host: b.example'],
+    ],
+  );
+  assert.equal(requestsOf({ type: 'http', requests: [] }, TARGET).length, 1);
 });

@@ -5,7 +5,7 @@ import test from 'node:test';
 
 import fc from 'fast-check';
 
-import { ip } from '../../../src/model/index.js';
+import { ip, mac } from '../../../src/model/index.js';
 import {
   decodeAnswer,
   decodeAttributes,
@@ -17,7 +17,13 @@ import {
   stringOf,
   u32,
 } from '../../../src/net/netlink.js';
-import { decodeLink, decodeNeighbour, decodeRoute, neighbourPayload } from '../../../src/net/rtnetlink.js';
+import {
+  decodeLink,
+  decodeNeighbour,
+  decodeRoute,
+  neighbourPayload,
+  permanentNeighbourPayload,
+} from '../../../src/net/rtnetlink.js';
 
 const message = (type: number, payload: Uint8Array): NetlinkMessage => ({ type, flags: 0, sequence: 1, payload });
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(/\s/g, ''), 'hex'));
@@ -122,6 +128,33 @@ test('managing and releasing a neighbour are different messages', () => {
   const released = neighbourPayload(ip('10.0.0.1'), 3, false);
   assert.equal(decodeAttributes(released, 12).get(15), undefined);
   assert.equal(released[10], 1);
+});
+
+test('a neighbour entry that is made for good is known as ours, and the message that removes it has no MAC', () => {
+  const made = permanentNeighbourPayload(ip('fd00::1'), 3, mac('02:00:00:00:00:01'));
+  assert.deepEqual(decodeNeighbour(message(28, made)), {
+    ifindex: 3,
+    address: 'fd00::1',
+    mac: '02:00:00:00:00:01',
+    failed: false,
+    permanent: true,
+    managed: false,
+    ours: true,
+  });
+  assert.equal(decodeAttributes(permanentNeighbourPayload(ip('fd00::1'), 3), 12).get(2), undefined);
+});
+
+test('a route tells the source that the kernel would choose', () => {
+  const header = new Uint8Array(12);
+  header[7] = 1;
+  const payload = encodePayload(
+    header,
+    new Map([
+      [4, u32(2)],
+      [7, Uint8Array.of(10, 0, 0, 9)],
+    ]),
+  );
+  assert.equal(decodeRoute(message(24, payload))?.source, '10.0.0.9');
 });
 
 test('a route through a gateway of the other family is a route through a gateway', () => {
