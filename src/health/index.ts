@@ -1,4 +1,4 @@
-/** Health checks: how a check reaches a VIP on one real server, the loop that makes checks, and what results mean. */
+/** Health checks: how a check reaches a VIP on one real server, what makes checks, and what results mean. */
 
 export { type Advice, ADVISED_STATES, type AdvisedState } from './advice.js';
 export { Agenda, dueAgain, firstDue, type Pace } from './agenda.js';
@@ -8,6 +8,16 @@ export type { NowReport, Transition } from './engine/events.js';
 export type { StepReport } from './engine/exchange.js';
 export type { KeptCheck, KeptHealth, KeptServer } from './engine/kept.js';
 export type { WayNetwork } from './engine/ways.js';
+export {
+  EVENT_VERSION,
+  HEALTH_EVENTS,
+  type HealthEvent,
+  healthEvent,
+  type HealthEventDetails,
+  type HealthEventType,
+  Hooks,
+  type HooksOptions,
+} from './hooks/index.js';
 export { type CheckState, judge, unchecked } from './judge.js';
 export { DIALOGUES } from './kinds/dialogue.js';
 export { talksOf } from './kinds/index.js';
@@ -24,6 +34,10 @@ export {
   weightUp,
 } from './pool.js';
 export { nextStepMs, STEPS, UNITS, unitsAt } from './ramp.js';
+export { parseAdvice } from './slow/advice-words.js';
+export { checkEnvironment } from './slow/environment.js';
+export { runSlow } from './slow/index.js';
+export type { SlowContext, SlowResult } from './slow/slow.js';
 export type { CheckReport, HealthOf, ServerHealth } from './states.js';
 export { CheckLoop, type CheckLoopOptions, type CheckLoopUsage } from './wire/check-loop.js';
 export { httpBody, httpHeaders, httpReason } from './wire/http.js';

@@ -11,8 +11,11 @@ export interface NotMade {
 /** The packets may have left by an interface without the programs. */
 export const NOT_VIP = 'answers from its own address, not from the VIP';
 
+/** The real server does not have the VIP, and sends what is for it to a director, or elsewhere. */
+export const FORWARDS = 'has no VIP: it forwards what is for it';
+
 /** What ICMP errors and missing routes say. */
-const UNREACHABLE: Readonly<Record<string, string>> = {
+export const UNREACHABLE: Readonly<Record<string, string>> = {
   ENETUNREACH: 'no route',
   EHOSTUNREACH: 'host unreachable',
   EHOSTDOWN: 'host down',
@@ -40,7 +43,7 @@ export function judgeResult(talk: Talk, result: CheckResult): Turn | Judgement |
     case 'unreachable':
       return failed('L3', UNREACHABLE[error ?? ''] ?? `unreachable${error === undefined ? '' : `, ${error}`}`);
     case 'forwarded':
-      return failed('L3', 'has no VIP: it forwards what is for it');
+      return failed('L3', FORWARDS);
     case 'not-vip':
       return failed(talk.transport === 'icmp' ? 'L3' : 'L4', NOT_VIP);
     case 'no-port':

@@ -84,7 +84,7 @@ export class Runner {
     const context = {
       target,
       rip: course?.rip ?? spot.rip,
-      ...(course && { local: course.local }),
+      ...(course && { local: course.local, scope: course.scope }),
       ...(course?.vip !== undefined && this.line.wire && { wire: this.line.wire.checks }),
       timeoutMs,
       environment,

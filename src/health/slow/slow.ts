@@ -7,10 +7,12 @@ import type { Outcome } from '../outcome.js';
 import type { CheckLoop } from '../wire/check-loop.js';
 
 export interface SlowContext {
-  /** Whom the check talks to: the VIP, or the address that it goes to without `wire`. */
+  /** Whom the check talks to, as the real server sees it: names and certificates are those of its address. */
   readonly target: Target;
-  /** The real server's own address: a socket that goes to the VIP connects to it. */
+  /** Where a socket connects to. */
   readonly rip: IpAddress;
+  /** The interface of a link-local address. */
+  readonly scope?: number | undefined;
   /** The source address. The kernel's choice may be a VIP. */
   readonly local?: IpAddress | undefined;
   /** With `local`: connections go to the VIP, from ports of the loop's table. */
