@@ -9,7 +9,9 @@ export type { StepReport } from './engine/exchange.js';
 export type { KeptCheck, KeptHealth, KeptServer } from './engine/kept.js';
 export type { WayNetwork } from './engine/ways.js';
 export {
+  contentOf,
   EVENT_VERSION,
+  type EventContent,
   HEALTH_EVENTS,
   type HealthEvent,
   healthEvent,

@@ -18,6 +18,8 @@ export const HEALTH_EVENTS = [
   /** A check cannot be made, and nothing is known of the real server. */
   'check-trouble',
   'check-trouble-over',
+  /** An agent, or a file, says something else than before. */
+  'advice-changed',
   'quorum-lost',
   'quorum-met',
   /** A real server was disabled by a command, or enabled again. */

@@ -9,3 +9,4 @@ export {
   type HealthEventType,
 } from './event.js';
 export { Hooks, type HooksOptions } from './hooks.js';
+export { contentOf, type EventContent } from './of-transition.js';

@@ -57,6 +57,12 @@ const WORDS: Readonly<Record<string, string>> = {
   EAGAIN: 'too many processes',
   ENOMEM: 'no memory',
   E2BIG: 'too many arguments',
+  ECONNREFUSED: 'refused',
+  ECONNRESET: 'reset',
+  EPIPE: 'reset',
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'the name of the host cannot be resolved',
+  EADDRNOTAVAIL: 'no such address on this host',
 };
 
 export function systemWords(error: unknown): string {

@@ -174,7 +174,7 @@ test('a server that fails is asked three times with the same event, one that ref
   hooks.tell(event('a'));
   await until('all are told', () => troubles.length === 3);
   assert.deepEqual(troubles.sort(), [
-    'real-server-down: ECONNRESET',
+    'real-server-down: reset',
     'real-server-down: status 403',
     'real-server-down: status 500',
   ]);
