@@ -191,6 +191,11 @@ const FOUND: readonly [Check, string | RegExp][] = [
   [{ type: 'ping' }, 'L3 ok'],
   [{ type: 'dns', name: '.', port: PORTS.hang, timeout: SHORT }, 'L7 timeout, no answer'],
   [{ type: 'dns', name: '.', port: PORTS.ssh, timeout: SHORT }, 'L7 timeout'],
+  [{ type: 'tls', port: PORTS.ssh }, 'L6 answers without TLS'],
+  [{ type: 'tls', port: CLOSED_PORT }, 'L4 refused'],
+  [{ type: 'tls', port: CLOSED_PORT, via: 'rip' }, 'L4 refused'],
+  [{ type: 'tls', port: PORTS.hang, timeout: SHORT }, 'L6 timeout'],
+  [{ type: 'agent', port: PORTS.ssh }, 'the agent says "SSH-2.0-Test"'],
 ];
 
 test('what is wrong with a real server is told by layer, in words', async () => {
