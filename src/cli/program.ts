@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, (version: string) => Promise<Command>>> 
   apply: async () => (await import('./commands/apply.js')).applyCommand(),
   status: async () => (await import('./commands/status.js')).statusCommand(),
   list: async () => (await import('./commands/list.js')).listCommand(),
+  'check-server': async () => (await import('./commands/check-server.js')).checkServerCommand(),
   stats: async () => (await import('./commands/stats.js')).statsCommand(),
   flows: async () => (await import('./commands/flows.js')).flowsCommand(),
   explain: async () => (await import('./commands/explain/explain.js')).explainCommand(),

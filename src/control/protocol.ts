@@ -46,6 +46,10 @@ export interface ReplyError {
 export interface Parameters {
   status: Record<string, never>;
   list: Record<string, never>;
+  /** The checks of all real servers that have some. */
+  checks: Record<string, never>;
+  /** Makes the checks of a real server now. No state changes by it. */
+  checkServer: { service: string; realServer: IpAddress };
   stats: Record<string, never>;
   /** Refused if a larger share of all slots than `maxMoved` would move, 0 to 1. */
   reload: { maxMoved?: number | undefined };
@@ -94,6 +98,8 @@ export type Method = keyof Parameters & keyof Results;
 export interface Results {
   status: StatusReport;
   list: ServiceReport[];
+  checks: ServiceChecks[];
+  checkServer: CheckRunReport[];
   stats: StatsReport;
   reload: ReloadReport;
   plan: PlanReport;
@@ -371,6 +377,80 @@ export interface HealthSummary {
   readonly down: number;
   /** The services whose quorum is lost, by name. */
   readonly quorumLost: readonly string[];
+}
+
+/** The result of one check. */
+export interface CheckResultReport {
+  readonly passed: boolean;
+  /** How far it got: L3, L4, L6 or L7. */
+  readonly layer: string;
+  /** Completes the layer: "refused", "status 503". */
+  readonly words: string;
+  readonly ms: number;
+}
+
+/** What an agent or a file says of a real server; what is left out stays as it is configured. */
+export interface AdviceReport {
+  readonly state?: string | undefined;
+  readonly weight?: number | undefined;
+  /** Of the configured weight. */
+  readonly percent?: number | undefined;
+}
+
+export interface CheckStateReport {
+  /** "http", "tcp 8080", "https #2" */
+  readonly check: string;
+  /** `unknown`: its first run has not ended. `held`: it is down, and stays so until it is steady (damping). */
+  readonly state: 'up' | 'down' | 'held' | 'unknown';
+  /** ISO 8601. */
+  readonly since: string;
+  readonly last?: CheckResultReport | undefined;
+  /** How many of the last results in a row speak against the state. */
+  readonly against: number;
+  /** Why it cannot be made: nothing is known of the real server. */
+  readonly trouble?: string | undefined;
+  /** What is to be said although it passes. */
+  readonly warning?: string | undefined;
+}
+
+export interface ServerChecks {
+  readonly address: IpAddress;
+  readonly state: 'up' | 'down';
+  /** ISO 8601. */
+  readonly since: string;
+  readonly advice?: AdviceReport | undefined;
+  readonly checks: readonly CheckStateReport[];
+}
+
+export interface ServiceChecks {
+  /** "tcp 192.168.1.100:80" */
+  readonly service: string;
+  readonly quorum: 'met' | 'lost';
+  /** Those that are checked. */
+  readonly realServers: readonly ServerChecks[];
+}
+
+/** One turn of a check: a connection or datagram, or a step of a dialogue. */
+export interface CheckStepReport {
+  /** Of several requests: which. */
+  readonly request?: string | undefined;
+  readonly outcome: string;
+  /** Bytes. */
+  readonly sent: number;
+  readonly received: number;
+  readonly connectMs?: number | undefined;
+  readonly totalMs: number;
+  readonly httpStatus?: number | undefined;
+}
+
+/** One check, made now. */
+export interface CheckRunReport {
+  readonly check: string;
+  readonly result?: CheckResultReport | undefined;
+  readonly advice?: AdviceReport | undefined;
+  readonly trouble?: string | undefined;
+  readonly warning?: string | undefined;
+  readonly steps: readonly CheckStepReport[];
 }
 
 export interface InterfaceReport {

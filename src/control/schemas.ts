@@ -106,6 +106,8 @@ const frame = z
 export const parameterSchemas: { readonly [Name in Method]: z.ZodType<Parameters[Name]> } = {
   status: z.strictObject({}),
   list: z.strictObject({}),
+  checks: z.strictObject({}),
+  checkServer: z.strictObject({ service: z.string(), realServer: address }),
   stats: z.strictObject({}),
   reload: z.strictObject({ maxMoved }),
   plan: z.strictObject(content),

@@ -16,7 +16,7 @@ import { adoptEarlier } from './changes/earlier-drains.js';
 import { UnsavedChanges } from './changes/unsaved-changes.js';
 import { Director } from './director.js';
 import { handlersOf } from './handlers.js';
-import { HealthKeeper } from './health-keeper.js';
+import { HealthKeeper } from './health/keeper.js';
 import { Lasting } from './lasting.js';
 import { InstanceLock } from './lock.js';
 import type { Logger } from './log.js';
@@ -91,13 +91,19 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   using resolver = new Resolver(network, () => {
     director.touch();
   });
-  const health = new HealthKeeper({ stores, log });
+  const health = new HealthKeeper({
+    ...{ stores, network, log },
+    onChange: () => {
+      director.touch();
+    },
+  });
   const unsaved = new UnsavedChanges({ store: stores.snapshot, droppedPath: instance.droppedPath, log });
   const director = new Director({
     network,
     resolver,
     dataPlane,
     overlays: health.overlays,
+    follow: (model, world) => health.follow(model, world),
     log,
     replace: options.replace,
     watch: new Watch({
@@ -152,7 +158,7 @@ function openDataPlane({ instance, log }: DaemonOptions, { histories, timeouts }
 
 /** Runs the first round. If it fails, nothing is attached that was not attached before. */
 async function start(parts: Parts, file: ConfigFile): Promise<void> {
-  const { director, dataPlane, stores, unsaved } = parts;
+  const { director, dataPlane, stores, unsaved, health } = parts;
   const forwardedBefore = dataPlane.attachedTo.length > 0;
   const begun = unsaved.begin(file);
   const desired = adoptEarlier(begun, stores.earlierDrains.load() ?? []);
@@ -160,6 +166,7 @@ async function start(parts: Parts, file: ConfigFile): Promise<void> {
     await director.start(desired);
   } catch (error) {
     await director.stop();
+    await health.stop();
     if (!forwardedBefore) {
       await removeDataPath(parts);
     }
@@ -236,6 +243,7 @@ async function serve(
   }
   announcer.stopping();
   await director.stop();
+  await health.stop();
   await edits.stop();
   if (dataPlane.attachedTo.length > 0) {
     await running.stop();
@@ -270,6 +278,8 @@ function stopHandler(
     await edits.stop();
     if (detach) {
       await removeDataPath(parts);
+      await parts.health.stop();
+      await parts.stores.health.clear();
       await parts.stores.baselines.clear();
       await running.clear();
     }

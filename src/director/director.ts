@@ -38,8 +38,8 @@ export interface DirectorOptions {
   readonly replace: boolean;
   /** Looks for what goes wrong beside the tables; undefined: nobody does. */
   readonly watch?: Watch;
-  /** Called after each round that succeeded with what is asked for: its real servers are to be checked. */
-  readonly follow?: (desired: Model) => void;
+  /** Has the real servers of a desired model checked; called before the overlays are. */
+  readonly follow?: (desired: Model, world: World) => Promise<void>;
   /** Looks after pins and lock before each round; undefined: nobody does. */
   readonly upkeep?: Pick<Upkeep, 'mend' | 'problems'>;
   /** Called after each round, also a failed one: what is may have changed. */
@@ -161,7 +161,7 @@ export class Director {
       this.#committed = desired;
       // The verifier takes about as long as real servers may take to answer, which most do.
       const expected = this.#surroundings.expectedFor(model);
-      await this.#surroundings.survey(model);
+      await this.#options.follow?.(model, await this.#surroundings.survey(model));
       this.#options.dataPlane.prepare(compile(this.#options.overlays.modelsOf(model).effective, expected));
       await this.#surroundings.settle();
       await this.#round();
@@ -323,7 +323,6 @@ export class Director {
     this.#options.upkeep?.mend();
     try {
       await this.#follow(isRecheck);
-      this.#options.follow?.(this.#desired.model);
     } finally {
       this.#awaitDue();
       this.#options.onRound?.();
@@ -345,6 +344,7 @@ export class Director {
   async #follow(isRecheck: boolean): Promise<void> {
     const { overlays } = this.#options;
     const world = await this.#surroundings.survey(this.#desired.model);
+    await this.#options.follow?.(this.#desired.model, world);
     const models = overlays.modelsOf(this.#desired.model);
     const surveyed = this.#surroundings.fingerprint(world);
     if (!(isRecheck && surveyed === this.#surveyed && this.#isPublished(models))) {

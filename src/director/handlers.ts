@@ -9,11 +9,12 @@ import type { DrainCommands } from './changes/drain-commands.js';
 import type { EditCommands } from './changes/edit-commands.js';
 import type { UnsavedChanges } from './changes/unsaved-changes.js';
 import type { Director } from './director.js';
-import type { HealthKeeper } from './health-keeper.js';
+import type { HealthKeeper } from './health/keeper.js';
 import { type MaintenanceCommands, reportMaintenance } from './maintenance/commands.js';
 import { reportDrains } from './reports/drains.js';
 import { explainFrames } from './reports/explain.js';
 import { reportFlows, summarizeFlows } from './reports/flows.js';
+import { reportChecks, reportRuns, summarizeHealth } from './reports/health.js';
 import { reportServices, reportStats, reportTotals } from './reports/services.js';
 import type { Stores } from './stores.js';
 
@@ -28,19 +29,21 @@ export interface HandlerOptions {
   readonly drains: DrainCommands;
   readonly edits: EditCommands;
   readonly maintenance: MaintenanceCommands;
-  readonly health: Pick<HealthKeeper, 'maintenances'>;
+  readonly health: Pick<HealthKeeper, 'maintenances' | 'all' | 'quorumLost' | 'checkNow'>;
   /** Returns why the log cannot be written, as text. */
   readonly logProblem: () => string | undefined;
   readonly stop: Handlers['stop'];
 }
 
 export function handlersOf(options: HandlerOptions): Handlers {
-  const { director, dataPlane, configurations, drains, edits, maintenance, stop } = options;
+  const { director, dataPlane, configurations, drains, edits, maintenance, health, stop } = options;
   const startedAt = new Date().toISOString();
   const startedMs = bootTimeMs();
   return {
     status: () => statusOf(options, { startedAt, uptimeMs: bootTimeMs() - startedMs }),
     list: () => reportServices(dataPlane.services, dataPlane.counters(), dataPlane.flowCounts()),
+    checks: () => reportChecks(health.all(), health.quorumLost, isoOf),
+    checkServer: async ({ service, realServer }) => reportRuns(await health.checkNow(service, realServer)),
     stats: async () => {
       const warnings = (await director.warnings()).filter(({ vip }) => vip !== undefined);
       return { ...reportStats(dataPlane.services, dataPlane.counters()), warnings };
@@ -54,6 +57,11 @@ export function handlersOf(options: HandlerOptions): Handlers {
     ...maintenance.handlers,
     stop,
   };
+}
+
+/** People and programs read times by the wall clock. @param time milliseconds since the machine started */
+function isoOf(time: number): string {
+  return new Date(Date.now() + time - bootTimeMs()).toISOString();
 }
 
 async function statusOf(
@@ -80,6 +88,7 @@ async function statusOf(
     changedSince: unsaved.since,
     drains: drains.length === 0 ? undefined : drains,
     disabled: disabled.length === 0 ? undefined : disabled,
+    health: summarizeHealth(options.health.all(), options.health.quorumLost),
     problems: [
       ...director.problems,
       ...interfaces.flatMap(problemOf),

@@ -7,6 +7,7 @@ import { type EarlierDrain, earlierDrainsFormat } from './changes/earlier-drains
 import { type Snapshot, snapshotFormat } from './changes/unsaved-changes.js';
 import { moment } from './clock.js';
 import type { Logger } from './log.js';
+import { type KeptDirectorHealth, keptHealthFormat } from './health/store.js';
 import { type Maintenance, maintenanceFormat } from './maintenance/maintenance.js';
 import { type Baselines, baselinesFormat } from './reports/statistics.js';
 
@@ -17,6 +18,7 @@ export class Stores implements Disposable {
   readonly baselines: Store<Baselines>;
   readonly histories: Store<Histories>;
   readonly timeouts: Store<KeptTimeouts>;
+  readonly health: Store<KeptDirectorHealth>;
   readonly maintenance: Store<readonly Maintenance[]>;
 
   constructor(instance: Instance, log: Logger) {
@@ -34,6 +36,7 @@ export class Stores implements Disposable {
     this.baselines = open(instance.baselinesPath, baselinesFormat);
     this.histories = open(instance.historyPath, historiesFormat);
     this.timeouts = open(instance.timeoutsPath, timeoutsFormat);
+    this.health = open(instance.healthPath, keptHealthFormat);
     this.maintenance = open(instance.maintenancePath, maintenanceFormat);
   }
 
@@ -54,6 +57,14 @@ export class Stores implements Disposable {
   }
 
   get #all(): readonly Pick<Store<unknown>, 'problem' | 'damage' | typeof Symbol.dispose>[] {
-    return [this.snapshot, this.earlierDrains, this.baselines, this.histories, this.timeouts, this.maintenance];
+    return [
+      this.snapshot,
+      this.earlierDrains,
+      this.baselines,
+      this.histories,
+      this.timeouts,
+      this.health,
+      this.maintenance,
+    ];
   }
 }

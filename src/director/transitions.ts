@@ -2,6 +2,7 @@
 
 import { type Image, isSameRoute, type Route } from '../image/index.js';
 import { type Warning, warningText } from '../model/index.js';
+import { groupBy } from './group-by.js';
 import type { Logger } from './log.js';
 
 /** The most changes of one kind that are logged one by one. */
@@ -97,17 +98,6 @@ function kindOf([name, state]: Change): string {
     return `${name}: ${state}`;
   }
   return state.startsWith('at ') ? 'resolved' : state.replaceAll(address, 'its address');
-}
-
-function groupBy(changes: readonly Change[], keyOf: (change: Change) => string): Map<string, Change[]> {
-  const groups = new Map<string, Change[]>();
-  for (const change of changes) {
-    const key = keyOf(change);
-    const group = groups.get(key) ?? [];
-    group.push(change);
-    groups.set(key, group);
-  }
-  return groups;
 }
 
 /** Most changes of a service leave its real servers where they are. */

@@ -114,6 +114,8 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
       edits: unused,
       zero: unused,
       disable: unused,
+      checks: unused,
+      checkServer: unused,
       enable: unused,
       table: unused,
       flows: ({ limit }) => ({

@@ -6,15 +6,17 @@ import type { RealServerReport, RealServerState, ServiceReport } from '../../con
 import { BeelineError, serviceName } from '../../model/index.js';
 import { withExamples, withSection } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
-import { askOrRead, noteUnattended } from '../daemon.js';
+import { ask, askOrRead, noteUnattended } from '../daemon.js';
 import { withInstance } from '../instance.js';
 import { serviceArgument, type ServiceOptions, takeService, withServiceOptions } from '../services.js';
-import { matching, noService } from '../wanted.js';
+import { matching, noService, type Wanted } from '../wanted.js';
+import { formatChecks } from '../terminal/checks.js';
 import { printResult } from '../terminal/print.js';
 import { type Paint, plain, type Style } from '../terminal/colour.js';
 import { type Column, formatBytes, formatCount, formatShare, formatTable } from '../terminal/format.js';
 
 interface Options extends ServiceOptions {
+  readonly checks?: true;
   readonly json?: true;
 }
 
@@ -26,11 +28,16 @@ export function listCommand(): Command {
         'flows, state, flows, packets and bytes.',
     )
     .addArgument(serviceArgument())
+    .option('--checks', 'show the health checks of the real servers instead: state, since when, last result')
     .addOption(jsonOption())
     .action(async (name: string | undefined, options: Options, command: Command) => {
       const { service, rest } = takeService([name], options);
       if (rest.length > 0) {
         throw new BeelineError('USAGE', `either -t, -u or ${rest[0]!} names the service`);
+      }
+      if (options.checks === true) {
+        await listChecks(service, options, command);
+        return;
       }
       const all = await askOrRead(command, 'list', (left) => {
         noteUnattended(left);
@@ -47,6 +54,7 @@ export function listCommand(): Command {
       withServiceOptions(list),
       ['beeline list', 'list all services'],
       ['beeline list 192.168.1.100', 'list the services of one address'],
+      ['beeline list --checks', 'show which real server is down, since when and why'],
       [
         `beeline list --json | jq '.[].realServers[] | select(.state == "unresolved")'`,
         'list the real servers whose MAC address is not known',
@@ -71,6 +79,23 @@ export function listCommand(): Command {
       ['not sent', 'packets of the service that were passed up or dropped, by verdict: see docs/verdicts.md'],
     ],
   );
+}
+
+async function listChecks(service: Wanted | undefined, options: Options, command: Command): Promise<void> {
+  const all = await ask(command, 'checks', {});
+  const names = service && (await namesOf(service, command));
+  const found = names === undefined ? all : all.filter(({ service: name }) => names.has(name));
+  printResult(found, options, (paint) => formatChecks(found, Date.now(), paint));
+}
+
+/** @throws BeelineError `SERVICE_UNKNOWN` */
+async function namesOf(service: Wanted, command: Command): Promise<ReadonlySet<string>> {
+  const all = await ask(command, 'list', {});
+  const found = matching(service, all);
+  if (found.length === 0) {
+    throw noService(service, all);
+  }
+  return new Set(found.map(serviceName));
 }
 
 const STATE_STYLES: Readonly<Record<RealServerState, Style>> = {

@@ -12,7 +12,7 @@ import {
   UNITS,
   unitsAt,
   weightUp,
-} from '../../health/index.js';
+} from '../../health/rules.js';
 import {
   allServices,
   type AnyService,
@@ -53,6 +53,7 @@ export interface QuorumEvent {
   readonly isMet: boolean;
   /** The sum of the weights of those that take flows. */
   readonly weight: number;
+  readonly wanted: number;
 }
 
 export interface HealthOverlayOptions {
@@ -100,6 +101,11 @@ export class HealthOverlay implements Overlay {
         },
       ]),
     );
+  }
+
+  /** The services whose quorum is lost, by name. */
+  get quorumLost(): readonly string[] {
+    return [...this.#pools].flatMap(([name, { quorumMet }]) => (quorumMet ? [] : name));
   }
 
   get due(): number | undefined {
@@ -193,7 +199,7 @@ export class HealthOverlay implements Overlay {
     const weight = weightUp(destinations, (each) => views.get(each)!);
     const quorumMet = isQuorumMet(weight, health?.quorum, before.quorumMet);
     if (quorumMet !== before.quorumMet) {
-      this.#options.onQuorum({ service: name, isMet: quorumMet, weight });
+      this.#options.onQuorum({ service: name, isMet: quorumMet, weight, wanted: health?.quorum?.weight ?? 1 });
     }
     return { quorumMet, out, ramps };
   }

@@ -37,6 +37,8 @@ const HANDLERS: Handlers = {
     throw new Error('not here');
   },
   enable: () => ({ warnings: [] }),
+  checks: () => [],
+  checkServer: () => [],
   explain: () => [],
   reload: () => {
     throw new Error('a defect');

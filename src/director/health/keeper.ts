@@ -1,0 +1,152 @@
+/** Everything that decides which real servers take flows: checks, maintenance, and the overlay that follows from both. */
+
+import type { Checker } from '../../health/index.js';
+import type { HealthOf, NowReport, ServerHealth, Transition } from '../../health/rules.js';
+import { allServices, BeelineError, type IpAddress, type Model, type World } from '../../model/index.js';
+import { bootTimeMs } from '../../native/index.js';
+import type { Network } from '../../net/index.js';
+import type { Logger } from '../log.js';
+import { Maintenances } from '../maintenance/maintenances.js';
+import { HealthOverlay, Overlays } from '../overlays/index.js';
+import type { Stores } from '../stores.js';
+import type { KeptDirectorHealth } from './store.js';
+import { lineOf, quorumLine, Told } from './told.js';
+
+/** After a change, how long until it is kept: what comes in between is written with it. */
+const KEEP_MS = 200;
+
+export interface HealthKeeperOptions {
+  readonly stores: Pick<Stores, 'maintenance' | 'health'>;
+  readonly network: Network;
+  readonly log: Logger;
+  /** What packets should follow has changed. */
+  readonly onChange: () => void;
+}
+
+export class HealthKeeper {
+  readonly maintenances: Maintenances;
+  readonly overlays: Overlays;
+  readonly #options: HealthKeeperOptions;
+  readonly #overlay: HealthOverlay;
+  readonly #told: Told;
+  /** What the last daemon knew, until somebody goes on with it. */
+  #restored: KeptDirectorHealth | undefined;
+  /** Undefined: no real server was ever checked. */
+  #checker: Checker | undefined;
+  #keeping: NodeJS.Timeout | undefined;
+
+  constructor(options: HealthKeeperOptions) {
+    const { stores, log } = options;
+    this.#options = options;
+    this.#told = new Told(log);
+    this.#restored = stores.health.load();
+    this.maintenances = new Maintenances({
+      store: stores.maintenance,
+      log,
+      clock: bootTimeMs,
+      onEnd: () => undefined,
+    });
+    this.#overlay = new HealthOverlay({
+      healthOf: this.healthOf,
+      disabledOf: this.maintenances.disabledOf,
+      clock: bootTimeMs,
+      restore: this.#restored?.pools,
+      onQuorum: (event) => {
+        this.#told.tell(quorumLine(event));
+        this.#keepSoon();
+      },
+    });
+    this.overlays = new Overlays([this.maintenances, this.#overlay]);
+  }
+
+  readonly healthOf: HealthOf = (service, address) => this.#checker?.healthOf(service, address);
+
+  all(): readonly ServerHealth[] {
+    return this.#checker?.all() ?? [];
+  }
+
+  /** The services whose quorum is lost, by name. */
+  get quorumLost(): readonly string[] {
+    return this.#overlay.quorumLost;
+  }
+
+  /** Has the real servers of a model checked. To call before what packets follow is computed. */
+  async follow(model: Model, world: World): Promise<void> {
+    if (this.#checker === undefined && allServices(model).some(({ health }) => health !== undefined)) {
+      await this.#begin();
+    }
+    this.#checker?.follow(model, world);
+  }
+
+  async #begin(): Promise<void> {
+    const { network, log, onChange } = this.#options;
+    // A director whose real servers are not checked does not load what makes checks.
+    const health = await import('../../health/index.js');
+    this.#checker = new health.Checker({
+      clock: bootTimeMs,
+      network,
+      restore: this.#restored?.checks,
+      onChange: () => {
+        onChange();
+        this.#keepSoon();
+      },
+      onTransition: (transition) => {
+        this.#tell(transition);
+      },
+      onTrouble: (message, details) => {
+        log.warn(details, message);
+      },
+    });
+    this.#restored = undefined;
+  }
+
+  #tell(transition: Transition): void {
+    const { service, address } = transition;
+    const line = lineOf(transition, this.healthOf(service, address)?.checks.length ?? 0);
+    if (line !== undefined) {
+      this.#told.tell(line);
+    }
+    this.#keepSoon();
+  }
+
+  /** @throws BeelineError `NOT_FOUND` if the real server is not checked */
+  async checkNow(service: string, address: IpAddress): Promise<readonly NowReport[]> {
+    const reports = await this.#checker?.checkNow(service, address);
+    if (reports === undefined) {
+      throw new BeelineError('NOT_FOUND', `${address} of ${service} is not checked`, {
+        hint: 'It has checks if its service has "health" in the configuration: see "beeline list --checks".',
+      });
+    }
+    return reports;
+  }
+
+  #keepSoon(): void {
+    this.#keeping ??= setTimeout(() => {
+      void this.#keep();
+    }, KEEP_MS).unref();
+  }
+
+  async #keep(): Promise<void> {
+    clearTimeout(this.#keeping);
+    this.#keeping = undefined;
+    const { health } = this.#options.stores;
+    const pools = this.#overlay.kept;
+    const checks = this.#checker?.kept ?? { boot: '', servers: [] };
+    await (checks.servers.length === 0 && Object.keys(pools).length === 0
+      ? health.clear()
+      : health.save({ checks, pools }));
+  }
+
+  /** Ends all checks. What is known of them is kept for the next daemon. */
+  async stop(): Promise<void> {
+    this.#told.flush();
+    const checker = this.#checker;
+    if (checker !== undefined) {
+      await this.#keep();
+      this.#checker = undefined;
+      await checker.close();
+    }
+    clearTimeout(this.#keeping);
+    this.#keeping = undefined;
+  }
+}

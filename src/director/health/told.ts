@@ -1,0 +1,130 @@
+/** Tells of changes of health in the log: one line a change, and one line for many alike. */
+
+import { type Advice, outcomeText, type Transition } from '../../health/rules.js';
+import { groupBy } from '../group-by.js';
+import type { Logger } from '../log.js';
+import type { QuorumEvent } from '../overlays/index.js';
+
+/** The most changes of one kind at one moment that are logged one by one. */
+const FEW = 5;
+
+export interface Line {
+  readonly level: 'info' | 'warn';
+  /** Of what the line is one: lines of one kind can be told together. */
+  readonly kind: string;
+  readonly text: string;
+}
+
+/** Gathers what happens at one moment. */
+export class Told {
+  readonly #log: Logger;
+  #lines: Line[] = [];
+  #next: NodeJS.Immediate | undefined;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  tell(line: Line): void {
+    this.#lines.push(line);
+    this.#next ??= setImmediate(() => {
+      this.flush();
+    });
+  }
+
+  flush(): void {
+    clearImmediate(this.#next);
+    this.#next = undefined;
+    const lines = this.#lines;
+    this.#lines = [];
+    for (const [kind, alike] of groupBy(lines, (line) => line.kind)) {
+      const [{ level }] = alike as [Line];
+      if (alike.length <= FEW) {
+        alike.forEach(({ text }) => {
+          this.#log[level](text);
+        });
+      } else {
+        this.#log[level](`${alike.length} ${kind}; see "beeline list --checks"`);
+      }
+    }
+  }
+}
+
+/** Returns the line of a change; undefined: another line says it. @param checks how many checks the real server has */
+export function lineOf(transition: Transition, checks: number): Line | undefined {
+  const { service, address } = transition;
+  const who = `${service}: real server ${address}`;
+  switch (transition.kind) {
+    case 'server': {
+      const { isUp, check, outcome } = transition;
+      const why = `${check}: ${outcomeText(outcome)}`;
+      return isUp
+        ? { level: 'info', kind: 'real servers came up', text: `${who} is up: ${why}` }
+        : { level: 'warn', kind: 'real servers went down', text: `${who} is down: ${why}` };
+    }
+    case 'check': {
+      const { isUp, label, outcome, damped } = transition;
+      const held = damped ? 'comes and goes, and stays down until it is steady' : undefined;
+      if (checks === 1 && held === undefined) {
+        return undefined;
+      }
+      const state = held ?? (isUp ? 'passes again' : 'fails');
+      const kind = isUp ? 'checks pass again' : 'checks fail';
+      return { level: 'info', kind, text: `${who}: check ${label} ${state}: ${outcomeText(outcome)}` };
+    }
+    case 'trouble':
+      return transition.trouble === undefined
+        ? {
+            level: 'info',
+            kind: 'checks can be made again',
+            text: `${who}: check ${transition.label} can be made again`,
+          }
+        : {
+            level: 'warn',
+            kind: `checks cannot be made: ${transition.trouble}`,
+            text: `${who}: check ${transition.label} cannot be made: ${transition.trouble}`,
+          };
+    case 'warning':
+      return transition.warning === undefined
+        ? {
+            level: 'info',
+            kind: 'warnings of checks are over',
+            text: `${who}: check ${transition.label}: its warning is over`,
+          }
+        : {
+            level: 'warn',
+            kind: 'checks warn',
+            text: `${who}: check ${transition.label}: ${transition.warning}`,
+          };
+    case 'advice':
+      return {
+        level: 'info',
+        kind: 'agents say something else',
+        text: `${who}: its agent says ${adviceText(transition.advice)}`,
+      };
+  }
+}
+
+function adviceText(advice: Advice | undefined): string {
+  const { state, weight, percent } = advice ?? {};
+  const words = [
+    state,
+    weight === undefined ? undefined : `weight ${weight}`,
+    percent === undefined ? undefined : `${percent} %`,
+  ].filter((word) => word !== undefined);
+  return words.length === 0 ? 'nothing any more' : words.join(', ');
+}
+
+export function quorumLine({ service, isMet, weight, wanted }: QuorumEvent): Line {
+  return isMet
+    ? {
+        level: 'info',
+        kind: 'quorums are met again',
+        text: `${service}: the quorum is met again: weight ${weight} of ${wanted}`,
+      }
+    : {
+        level: 'warn',
+        kind: 'quorums are lost',
+        text: `${service}: the quorum is lost: weight ${weight} of ${wanted}`,
+      };
+}

@@ -1,0 +1,70 @@
+/** Turns what is known of the health of real servers into the reports that commands show. Pure. */
+
+import type {
+  CheckRunReport,
+  CheckStateReport,
+  HealthSummary,
+  ServerChecks,
+  ServiceChecks,
+} from '../../control/index.js';
+import type { CheckReport, NowReport, ServerHealth } from '../../health/rules.js';
+import { compareIp } from '../../model/index.js';
+import { groupBy } from '../group-by.js';
+
+/** @param timeOf ISO 8601 of a time in milliseconds since the machine started */
+export function reportChecks(
+  servers: readonly ServerHealth[],
+  quorumLost: readonly string[],
+  timeOf: (since: number) => string,
+): ServiceChecks[] {
+  return [...groupBy(servers, ({ service }) => service)].map(([service, its]) => ({
+    service,
+    quorum: quorumLost.includes(service) ? 'lost' : 'met',
+    realServers: its
+      .toSorted((a, b) => compareIp(a.address, b.address))
+      .map(({ address, isUp, since, advice, checks }): ServerChecks => ({
+        address,
+        state: isUp ? 'up' : 'down',
+        since: timeOf(since),
+        ...(advice !== undefined && { advice }),
+        checks: checks.map((each) => reportCheck(each, timeOf)),
+      })),
+  }));
+}
+
+function reportCheck(
+  { label, state, trouble, warning }: CheckReport,
+  timeOf: (since: number) => string,
+): CheckStateReport {
+  const { isUp, since, last, against, heldSince } = state;
+  return {
+    check: label,
+    state: last === undefined ? 'unknown' : isUp ? 'up' : heldSince === undefined ? 'down' : 'held',
+    since: timeOf(since),
+    ...(last !== undefined && { last }),
+    against,
+    ...(trouble !== undefined && { trouble }),
+    ...(warning !== undefined && { warning }),
+  };
+}
+
+export function reportRuns(reports: readonly NowReport[]): CheckRunReport[] {
+  return reports.map(({ label, outcome, advice, trouble, warning, steps }) => ({
+    check: label,
+    ...(outcome !== undefined && { result: outcome }),
+    ...(advice !== undefined && { advice }),
+    ...(trouble !== undefined && { trouble }),
+    ...(warning !== undefined && { warning }),
+    steps,
+  }));
+}
+
+/** Undefined: no real server is checked. */
+export function summarizeHealth(
+  servers: readonly ServerHealth[],
+  quorumLost: readonly string[],
+): HealthSummary | undefined {
+  return servers.length === 0 && quorumLost.length === 0
+    ? undefined
+    : { checked: servers.length, down: servers.filter(({ isUp }) => !isUp).length, quorumLost };
+}
