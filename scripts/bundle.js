@@ -31,8 +31,8 @@ const ENTRIES = {
   'bench/latency/ping': [],
 };
 const INTERPRETER = /^#!.*\n/;
-/** uPlot is read as a file; msgpackr goes without its accelerator if that is not installed. */
-const EXTERNAL = ['uplot', 'msgpackr-extract'];
+/** uPlot is read as a file; msgpackr goes without its accelerator if that is not installed; RE2 is large, and seldom needed. */
+const EXTERNAL = ['uplot', 'msgpackr-extract', 're2js'];
 
 const options = { platform: 'node', target: 'node20.19', legalComments: 'none', logLevel: 'warning' };
 

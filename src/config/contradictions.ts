@@ -4,10 +4,12 @@ import {
   type Breach,
   type Family,
   familyOf,
+  healthBreaches,
   type IpAddress,
   overlap,
   policyBreaches,
   serviceName,
+  targetOf,
   thresholdBreach,
   unusableAddress,
   unusableRealServer,
@@ -41,6 +43,7 @@ export function findContradictions({ interfaces, services, marks = [] }: Parts):
     return [
       ...(first === undefined ? [] : [{ path, message: `is ${name}, the same as services[${first}]` }]),
       ...serviceProblems(service, path),
+      ...healthProblems(service, path, vips),
       ...realServerProblems(service.realServers, service.address, path, vips),
       ...(interfaces === undefined ? [] : routeProblems(service.realServers, path, interfaces)),
     ];
@@ -50,6 +53,7 @@ export function findContradictions({ interfaces, services, marks = [] }: Parts):
       ? []
       : [
           ...markProblems(mark, i, marks),
+          ...markHealthProblems(mark, ['marks', i], vips),
           ...realServerProblems(mark.realServers ?? [], familyOfMark(mark), ['marks', i], vips),
           ...(interfaces === undefined ? [] : routeProblems(mark.realServers ?? [], ['marks', i], interfaces)),
         ],
@@ -98,6 +102,23 @@ function markPolicyProblems(mark: ConfigMark, path: Path, family: Family): Probl
         { path: [...path, 'track'], message: 'must be all: a service of marked packets remembers every flow' },
       ]
     : problems;
+}
+
+function healthProblems(service: ConfigService, path: Path, vips: ReadonlySet<IpAddress>): Problem[] {
+  const { health, realServers, address } = service;
+  const isVip = (each: IpAddress): boolean => vips.has(each);
+  const target = targetOf(service);
+  return healthBreaches({ family: familyOf(address), target, health, realServers, isVip }).map(under(path));
+}
+
+function markHealthProblems(mark: ConfigMark, path: Path, vips: ReadonlySet<IpAddress>): Problem[] {
+  const { health, realServers = [], match } = mark;
+  const family = familyOfMark(mark);
+  const rules = match.map((each) => ({ mark: mark.mark, match: each }));
+  // Without a match the checks have no target yet: commands may add a rule.
+  const target = rules.length === 0 ? undefined : targetOf({ mark: mark.mark, family }, rules);
+  const isVip = (each: IpAddress): boolean => vips.has(each);
+  return healthBreaches({ family, target, health, realServers, isVip }).map(under(path));
 }
 
 /** Finds names that are there twice. */

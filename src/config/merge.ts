@@ -17,8 +17,9 @@ import {
   type YAMLSeq,
 } from 'yaml';
 
-import { markMatchName, parseVip, parseMarkMatch } from '../model/index.js';
-import type { Mapping, Value } from './to-config.js';
+import { parseVip } from '../model/index.js';
+import { fullHealth } from './to-config-health.js';
+import { isMapping, type Mapping, type Value } from './value.js';
 
 /** The lists whose entries have an identity, by their keys. */
 const IDENTITIES: Readonly<Record<string, (entry: Mapping) => string>> = {
@@ -27,6 +28,9 @@ const IDENTITIES: Readonly<Record<string, (entry: Mapping) => string>> = {
   marks: ({ mark, family }) => `${textValue(mark)} ${family === undefined ? 'ipv4' : textValue(family)}`,
   realServers: ({ address }) => canonical(address),
 };
+
+/** Keys whose value is one of something, or a list. */
+const ONE_OR_LIST: readonly string[] = ['checks', 'fallback', 'status'];
 
 function textValue(value: Value | undefined): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
@@ -59,19 +63,18 @@ function mergeKey(document: Document, map: YAMLMap, key: string, old: Value | un
     } else {
       mergeList(document, list, (old ?? []) as Mapping[], next as Mapping[], identity);
     }
-  } else if (isSeq(value) && value.items.length > 0 && Array.isArray(next)) {
-    mergeWords(document, value, next as Value[]);
+  } else if (key === 'health' && isMap(value)) {
+    mergeMap(document, value, fullHealth(old), fullHealth(next));
+  } else if (isSeq(value) && value.items.length > 0 && (Array.isArray(next) || ONE_OR_LIST.includes(key))) {
+    mergeItems(document, value, listOf(old), listOf(next));
   } else if (isMap(value) && isMapping(old) && isMapping(next)) {
     mergeMap(document, value, old, next);
   } else if (isScalar(value) && typeof next !== 'object') {
     value.value = next;
+    quoteControls(value);
   } else {
     setValue(document, map, key, next);
   }
-}
-
-function isMapping(value: Value | undefined): value is Mapping {
-  return typeof value === 'object' && !Array.isArray(value);
 }
 
 /** Brings entries into their new order. Each keeps its form in the text. */
@@ -114,17 +117,30 @@ function inWrittenOrder(
   return isDeepStrictEqual(services(stable), services(after)) ? stable : after;
 }
 
-/** Merges a list of names. Those that stay keep their comments. */
-function mergeWords(document: Document, list: YAMLSeq, after: readonly Value[]): void {
-  const items = new Map(list.items.map((item) => [wordOf((item as Node).toJS(document) as Value), item as Node]));
-  list.items = after.map((word) => items.get(wordOf(word)) ?? create(document, word, list.flow === true));
+function listOf(value: Value | undefined): readonly Value[] {
+  return Array.isArray(value) ? (value as readonly Value[]) : value === undefined ? [] : [value];
 }
 
-/** Returns the canonical spelling. */
-function wordOf(value: Value): string {
-  const text = textValue(value);
-  const match = parseMarkMatch(text);
-  return match === undefined ? canonical(text) : markMatchName(match);
+/** Merges a list of names, or of mappings that have none. Those that stay keep their form and their comments. */
+function mergeItems(document: Document, list: YAMLSeq, before: readonly Value[], after: readonly Value[]): void {
+  const items = list.items as Node[];
+  const taken = new Set<number>();
+  const same = after.map((value) => {
+    const at = before.findIndex((each, i) => !taken.has(i) && isDeepStrictEqual(each, value));
+    taken.add(at);
+    return at;
+  });
+  list.items = after.map((value, i) => {
+    const [item, old] = [items[same[i]!] ?? items[i], before[i]];
+    if (item !== undefined && same[i]! >= 0) {
+      return item;
+    }
+    if (isMap(item) && !taken.has(i) && isMapping(old) && isMapping(value)) {
+      mergeMap(document, item, old, value);
+      return item;
+    }
+    return create(document, value, list.flow === true);
+  });
 }
 
 /** Returns an entry of a list as a mapping, also if it is only an address. */
@@ -177,9 +193,22 @@ function brief(value: Value): Value {
   return realServers === undefined ? value : { ...value, realServers: brief(realServers) };
 }
 
-/** Puts lists of words, and mappings without lists, on one line each. */
+/** Characters that a text has for a program, not for a reader. */
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/;
+
+/** Line breaks of a dialogue, "\\r\\n", are no lines of the file. */
+function quoteControls(scalar: Scalar): void {
+  if (typeof scalar.value === 'string' && CONTROLS.test(scalar.value)) {
+    scalar.type = 'QUOTE_DOUBLE';
+  }
+}
+
+/** Puts lists of words, mappings without lists, and texts on one line each. */
 export function shorten(root: Node | null): void {
   visit(root, {
+    Scalar: (_key, node) => {
+      quoteControls(node);
+    },
     Collection: (_key, node) => {
       const hasCollection = isSeq(node)
         ? node.items.some(isCollection)

@@ -1,12 +1,12 @@
 /** Parses the text of a configuration file: to a model, or to all problems with line and column. */
 
 import { isMap, isNode, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
-import type { z } from 'zod';
 
 import { BeelineError, type Model, printableName } from '../model/index.js';
 import { findContradictions } from './contradictions.js';
+import { type FoundProblem, problemsOf, valueAt } from './issues.js';
 import type { Path, Problem } from './problem.js';
-import { type Config, configSchema, knownKeys } from './schema.js';
+import { type Config, configSchema } from './schema.js';
 import { findTextProblems } from './structure.js';
 
 export interface PlacedProblem extends Problem {
@@ -110,7 +110,7 @@ function parse(text: string, fileName: string): Model {
         ...findContradictions(wellFormedParts(content)),
       ];
   if (!parsed.success || problems.length > 0) {
-    const placed = firstOfEachPlace(problems)
+    const placed = firstOfEachPlace(withoutConsequences(problems.map((each) => asWritten(each, content))))
       .map((problem) => ({ problem, offset: offsetOf(document, problem) }))
       .sort((a, b) => a.offset - b.offset)
       .map(({ problem, offset }) => ({ ...problem, ...at(offset) }));
@@ -147,6 +147,34 @@ function wellFormedParts(content: unknown): Parameters<typeof findContradictions
   };
 }
 
+/** Leaves out problems that another one explains. */
+function withoutConsequences(problems: readonly FoundProblem[]): Problem[] {
+  const explained = problems.flatMap(({ explains }) =>
+    explains === undefined ? [] : [JSON.stringify(explains).slice(0, -1)],
+  );
+  return problems.flatMap(({ explains, ...problem }) => {
+    const isConsequence = explained.some((start) => JSON.stringify(problem.path).startsWith(`${start},`));
+    return explains === undefined && isConsequence ? [] : [problem];
+  });
+}
+
+/**
+ * Returns a problem with the path that is in the file: of "health: http" the model has a list of checks, and the file only
+ * a word.
+ */
+function asWritten(problem: FoundProblem, content: unknown): FoundProblem {
+  const path: (string | number)[] = [];
+  let value = content;
+  for (const key of problem.path) {
+    if (typeof value === 'string' || (typeof key === 'number' && !Array.isArray(value))) {
+      continue;
+    }
+    path.push(key);
+    value = valueAt(value, [key]);
+  }
+  return path.length === problem.path.length ? problem : { ...problem, path };
+}
+
 /** Keeps one message for each place: a text that should be a list breaks several rules at once. */
 function firstOfEachPlace(problems: readonly Problem[]): Problem[] {
   const seen = new Set<string>();
@@ -160,41 +188,6 @@ function firstOfEachPlace(problems: readonly Problem[]): Problem[] {
 function formatPath(path: Path): string {
   const text = path.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? key : `.${key}`)).join('');
   return printableName(text);
-}
-
-function problemsOf(issue: z.core.$ZodIssue, content: unknown): Problem[] {
-  const path = issue.path as Path;
-  switch (issue.code) {
-    case 'unrecognized_keys':
-      return issue.keys.map((key) => ({
-        path: [...path, key],
-        message: `is not known here; known are ${knownKeys(path).join(', ')}`,
-        atKey: true,
-      }));
-    case 'invalid_union': {
-      // The branch for this kind of value says what is wrong; the other one only says that the kind is wrong.
-      const branch = issue.errors.findLast((errors) => errors.every(({ path: [first] }) => first !== undefined));
-      const errors = branch ?? (typeof valueAt(content, path) === 'string' ? issue.errors[0] : issue.errors.at(-1));
-      return errors!.flatMap((error) => problemsOf({ ...error, path: [...path, ...error.path] }, content));
-    }
-    default: {
-      const value = valueAt(content, path);
-      if (value === undefined) {
-        return [{ path, message: `is missing: it ${issue.message}` }];
-      }
-      const found =
-        issue.message.includes('not "') || typeof value === 'object' ? '' : `, not ${JSON.stringify(value)}`;
-      return [{ path, message: issue.message + found }];
-    }
-  }
-}
-
-function valueAt(content: unknown, path: Path): unknown {
-  return path.reduce<unknown>(
-    (value, key) =>
-      typeof value === 'object' && value !== null ? (value as Record<string | number, unknown>)[key] : undefined,
-    content,
-  );
 }
 
 /** Returns where a value or its key begins in the text; for a missing value, where the mapping begins. */

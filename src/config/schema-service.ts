@@ -22,6 +22,7 @@ import {
   UNRESOLVED,
 } from '../model/index.js';
 import { PATTERNS } from './patterns.js';
+import { realServerHealth, serviceHealth } from './schema-health.js';
 import {
   interfaceName,
   ipAddress,
@@ -52,6 +53,7 @@ export const realServerMapping = z.strictObject(
       description:
         'Below this many flows, a real server that reached "upperThreshold" takes new ones again. Default: three quarters of "upperThreshold".',
     }),
+    health: realServerHealth.optional(),
   },
   { error: 'must be an address, or a mapping with "address" and "weight"' },
 );
@@ -207,6 +209,7 @@ export const service = z.strictObject(
           "Size of the scheduler's ring, a power of two. With a hundred slots or more for each real server, shares are exact " +
           'to 1 %. Default: by the number of real servers.',
       }),
+    health: serviceHealth.optional(),
     realServers: listOf(realServer),
   },
   { error: 'must be a virtual service: a mapping with "address", "port" and "realServers"' },

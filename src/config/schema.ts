@@ -3,6 +3,7 @@
 import { z } from 'zod';
 
 import { DEFAULT_FLOWS, MAX_DIRECTORS, MAX_FLOWS, MAX_INTERFACES } from '../model/index.js';
+import { healthSettings, keysInHealth } from './schema-health.js';
 import {
   mark,
   markRealServerMapping,
@@ -64,6 +65,7 @@ export const configSchema = z
           description:
             'The most entries of the flow tables, which grow with their flows up to that. A table works best if no more than half of these are in use.',
         }),
+      health: healthSettings.optional(),
       services: z
         .array(service, { error: 'must be a list of virtual services' })
         .default([])
@@ -91,8 +93,16 @@ export function jsonSchema(): Record<string, unknown> {
   return { ...z.toJSONSchema(configSchema, { io: 'input' }) };
 }
 
-/** Returns the keys that the mapping at a path may have. Its depth tells what it is: the file, a service, a real server. */
-export function knownKeys(path: readonly unknown[]): readonly string[] {
+/**
+ * Returns the keys that the mapping at a path may have. Its depth tells what it is: the file, a service, a real server.
+ *
+ * @param value the mapping, which tells the type of a check
+ */
+export function knownKeys(path: readonly unknown[], value: unknown): readonly string[] {
+  const health = keysInHealth(path, value);
+  if (health !== undefined) {
+    return health;
+  }
   const inner = { vlan: ['id', 'outer'], persistence: ['timeout', 'mask'], flows: ['ipv4', 'ipv6'] } as const;
   const last = path.at(-1);
   if (last === 'timeouts') {

@@ -8,16 +8,18 @@ import {
   type Model,
   type ServicePolicy,
 } from '../model/index.js';
-
-/** A value in the file. */
-export type Value = string | number | boolean | readonly Value[] | Mapping;
-export interface Mapping {
-  readonly [key: string]: Value;
-}
+import {
+  healthSettingsOf,
+  policyHealthOf,
+  realServerHealthOf,
+  shortHealth,
+  shortRealServerHealth,
+} from './to-config-health.js';
+import { type Mapping, mapping, type Value } from './value.js';
 
 /** Returns the values of a model's file. Defaults are left out. */
 export function configOf(model: Model): Mapping {
-  const { interfaces, mode, fragments, vlans, directors, timeouts, flows, services } = model;
+  const { interfaces, mode, fragments, vlans, directors, timeouts, flows, health, services } = model;
   const marks = marksOf(model);
   return mapping({
     interfaces,
@@ -27,6 +29,7 @@ export function configOf(model: Model): Mapping {
     directors,
     timeouts: overrides(timeouts),
     flows: overrides(flows),
+    health: health && overrides(healthSettingsOf(health)),
     services: services.map(({ address, port, protocol, ...policy }) =>
       mapping({ address, port, protocol: protocol === 'tcp' ? undefined : protocol, ...policyOf(policy) }),
     ),
@@ -66,6 +69,7 @@ function keyOf({ mark, family }: MarkKey): string {
 
 function policyOf(policy: ServicePolicy): Record<string, unknown> {
   const { scheduler, flags, track, persistence, onePacket, timeouts, ttl, noDestination, unresolved, slots } = policy;
+  const { health } = policy;
   return {
     scheduler,
     flags,
@@ -80,23 +84,22 @@ function policyOf(policy: ServicePolicy): Record<string, unknown> {
     noDestination,
     unresolved,
     slots,
+    health: health && shortHealth(policyHealthOf(health)),
     realServers: policy.destinations.map(realServerOf),
   };
 }
 
 /** Returns the address for a real server with nothing else than weight 1. */
-function realServerOf({ address, port, weight, mac, interface: name, vlan, ...thresholds }: Destination): Value {
-  const { upperThreshold, lowerThreshold } = thresholds;
+function realServerOf({ address, port, weight, mac, interface: name, vlan, ...rest }: Destination): Value {
+  const { upperThreshold, lowerThreshold, health: own } = rest;
+  const health = own && shortRealServerHealth(realServerHealthOf(own));
   const tags = vlan?.outer === undefined ? vlan?.id : { id: vlan.id, outer: vlan.outer };
-  const all = mapping({ address, port, weight, mac, interface: name, vlan: tags, upperThreshold, lowerThreshold });
+  const thresholds = { upperThreshold, lowerThreshold };
+  const all = mapping({ address, port, weight, mac, interface: name, vlan: tags, ...thresholds, health });
   return weight === 1 && Object.keys(all).length === 2 ? address : all;
 }
 
 function overrides(values: object | undefined): Mapping | undefined {
   const some = values === undefined ? {} : mapping({ ...values });
   return Object.keys(some).length === 0 ? undefined : some;
-}
-
-export function mapping(values: Readonly<Record<string, unknown>>): Mapping {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Mapping;
 }

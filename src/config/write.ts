@@ -7,7 +7,8 @@ import { expandAliases, moveAnchors, targetsOf } from './anchors.js';
 import { keepForm } from './keep-form.js';
 import { mergeMap, shorten } from './merge.js';
 import { ConfigError, parseConfig } from './parse.js';
-import { configOf, type Mapping, mapping, type Value } from './to-config.js';
+import { configOf } from './to-config.js';
+import { type Mapping, mapping, type Value } from './value.js';
 
 /** Returns the text of a new file. */
 export function formatConfig(model: Model): string {

@@ -23,6 +23,7 @@ import {
   TTL_POLICIES,
   UNRESOLVED,
 } from '../model/index.js';
+import { healthSchema, healthSettingsSchema, realServerHealthSchema } from './schemas-health.js';
 
 /** In the one spelling by which addresses are compared. */
 export const addressSchema = z.custom<IpAddress>((value) => typeof value === 'string' && isIp(value));
@@ -54,6 +55,7 @@ const destination = z.strictObject({
   weight: count,
   upperThreshold: count.optional(),
   lowerThreshold: count.optional(),
+  health: realServerHealthSchema.optional(),
   // Of an effective model.
   condition: z
     .strictObject({
@@ -77,6 +79,7 @@ const policy = {
   ttl: z.enum(TTL_POLICIES).optional(),
   noDestination: z.enum(NO_DESTINATION).optional(),
   unresolved: z.enum(UNRESOLVED).optional(),
+  health: healthSchema.optional(),
   destinations: z.array(destination),
 };
 
@@ -96,6 +99,7 @@ export const modelSchema: z.ZodType<Model> = z.strictObject({
   directors: z.array(z.union([addressSchema, mac])).optional(),
   timeouts: timeouts.optional(),
   flows: flows.optional(),
+  health: healthSettingsSchema.optional(),
   services: z.array(service),
   markServices: z.array(markService).optional(),
   markRules: z.array(markRule).optional(),

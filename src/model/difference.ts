@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { serviceName } from './service-name.js';
 import { markMatchName } from './mark.js';
+import type { HealthPolicy, HealthSettings } from './health.js';
 import { allServices, type AnyService, type Model } from './model.js';
 import type { Destination, ServicePolicy } from './service.js';
 
@@ -37,7 +38,7 @@ export function diffModels(before: Model, after: Model): Difference[] {
 }
 
 function settings(before: Model, after: Model): Difference[] {
-  const of = ({ interfaces, mode, fragments, vlans, directors = [], timeouts, flows }: Model): Fields =>
+  const of = ({ interfaces, mode, fragments, vlans, directors = [], timeouts, flows, health }: Model): Fields =>
     fieldsOf({
       interfaces,
       mode,
@@ -46,8 +47,13 @@ function settings(before: Model, after: Model): Difference[] {
       directors: directors.length === 0 ? undefined : directors,
       timeouts,
       flows,
+      health: health && healthSettingsFields(health),
     });
   return diffFields(of(before), of(after)).map((field) => ({ kind: 'changed', what: 'setting', ...field }));
+}
+
+function healthSettingsFields({ ports, hooks = [] }: HealthSettings): object {
+  return { ports: ports && `${ports.first}-${ports.last}`, hooks: hooks.length === 0 ? undefined : plain(hooks) };
 }
 
 function diffService(service: string, before: AnyService | undefined, after: AnyService | undefined): Difference[] {
@@ -81,7 +87,7 @@ function diffDestinations(
     const known = old.get(address);
     return known === undefined
       ? [{ ...base, kind: 'added', realServer: address, after: plain(each) }]
-      : diffFields(fieldsOf({ ...known }), fieldsOf({ ...each })).map((field) => ({
+      : diffFields(destinationFields(known), destinationFields(each)).map((field) => ({
           ...base,
           kind: 'changed',
           realServer: address,
@@ -149,6 +155,7 @@ function policyFields(service: AnyService): Fields {
     noDestination,
     unresolved,
     slots,
+    health,
   } = service as ServicePolicy;
   return fieldsOf({
     scheduler,
@@ -162,7 +169,24 @@ function policyFields(service: AnyService): Fields {
     noDestination: noDestination === 'reject' ? undefined : noDestination,
     unresolved: unresolved === 'hold' ? undefined : unresolved,
     slots,
+    health: health && healthFields(health),
   });
+}
+
+/** Health without defaults that are written out. */
+function healthFields({ onFailure, initially, slowStart, panic, fallback, ...rest }: HealthPolicy): Plain {
+  return plain({
+    ...rest,
+    onFailure: onFailure === 'remove' ? undefined : onFailure,
+    initially: initially === 'up' ? undefined : initially,
+    slowStart: slowStart === 0 ? undefined : slowStart,
+    fallback,
+    panic: panic === true ? true : undefined,
+  });
+}
+
+function destinationFields({ health, ...rest }: Destination): Fields {
+  return fieldsOf({ ...rest, health: health && plain(health) });
 }
 
 /** Returns the defined fields by name; those of mappings are named "timeouts.udp". */

@@ -7,7 +7,7 @@ import type { Destination, Protocol, ServicePolicy } from './service.js';
 /** A rule that is broken. */
 export interface Breach {
   /** The keys from the service to the wrong value. */
-  readonly path: readonly string[];
+  readonly path: readonly (string | number)[];
   /** Completes "flags …": "must be flags of the scheduler sh, which mh-port is not". */
   readonly message: string;
 }

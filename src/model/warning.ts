@@ -5,10 +5,14 @@ import type { IpAddress } from './address.js';
 /** All codes. docs/errors.md says what each means. They never change. */
 export const WARNING_CODES = [
   'CHECKSUMS_UNFINISHED',
+  'CHECK_FILE_MISSING',
+  'CHECK_PROVES_LITTLE',
+  'CHECK_TARGET_UNKNOWN',
   'DIRECTOR_AS_REAL_SERVER',
   'FROM_DIRECTOR',
   'FROM_REAL_SERVER',
   'PINS_PRIVATE',
+  'QUORUM_UNREACHABLE',
   'SEGMENTS_MERGED',
   'VIP_ELSEWHERE',
   'VIP_MISSING',
@@ -50,9 +54,13 @@ export function isProblem({ code, peer }: Warning): boolean {
     case 'VLAN_TAGS_HIDDEN':
       return peer === undefined;
     case 'CHECKSUMS_UNFINISHED':
+    case 'CHECK_FILE_MISSING':
+    case 'CHECK_PROVES_LITTLE':
+    case 'CHECK_TARGET_UNKNOWN':
     case 'DIRECTOR_AS_REAL_SERVER':
     case 'FROM_DIRECTOR':
     case 'PINS_PRIVATE':
+    case 'QUORUM_UNREACHABLE':
     case 'VIP_ELSEWHERE':
     case 'VIP_UNROUTED':
       return false;

@@ -1,7 +1,7 @@
 /** Text for `beeline diff` and `plan`: differences between configurations, and the slots and flows that they move. Pure. */
 
 import type { DrainKey, PlanReport, ReloadReport, ServicePlan } from '../../control/index.js';
-import type { Difference, Plain } from '../../model/index.js';
+import { type Difference, type Plain, plainText } from '../../model/index.js';
 import { type Paint, plain, type Style } from './colour.js';
 import { formatEnded, summarizeEnded } from './drains.js';
 import { formatCount, formatQuantity } from './format.js';
@@ -74,12 +74,12 @@ function formatLines(lines: readonly Line[], paint: Paint): string {
 }
 
 function lineOf({ kind, what, service = '', realServer: address = '', field = '', before, after }: Difference): Line {
-  const change = `${formatValue(before)} -> ${formatValue(after)}`;
+  const change = `${plainText(before)} -> ${plainText(after)}`;
   switch (what) {
     case 'setting':
       return { kind, subject: field, text: change };
     case 'markRule':
-      return { kind, subject: field, text: formatValue(after ?? before) };
+      return { kind, subject: field, text: plainText(after ?? before) };
     case 'service':
       return {
         kind,
@@ -113,28 +113,18 @@ function planLines({ service, slots, moved, kept, breaksUnremembered, atRisk }: 
 function formatService(value: Plain | undefined): string {
   const { scheduler, realServers } = fieldsOf(value);
   const count = Array.isArray(realServers) ? realServers.length : 0;
-  return `${formatValue(scheduler)}, ${formatQuantity(count, 'real server')}`;
+  return `${plainText(scheduler)}, ${formatQuantity(count, 'real server')}`;
 }
 
 /** "192.168.1.33 weight 1, upperThreshold 100" */
 function formatServer(address: string, value: Plain | undefined): string {
   const { address: _address, ...rest } = fieldsOf(value);
-  const parts = Object.entries(rest).map(([key, each]) => `${key} ${formatValue(each)}`);
+  const parts = Object.entries(rest).map(([key, each]) => `${key} ${plainText(each)}`);
   return `${address} ${parts.join(', ')}`;
 }
 
 function fieldsOf(value: Plain | undefined): Readonly<Record<string, Plain>> {
   return typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, Plain>) : {};
-}
-
-function formatValue(value: Plain | undefined): string {
-  if (value === undefined) {
-    return 'default';
-  }
-  if (Array.isArray(value)) {
-    return value.map(formatValue).join(', ');
-  }
-  return typeof value === 'string' ? value : JSON.stringify(value).replaceAll('"', '');
 }
 
 /** 0.3336 → "33.4 %"; only 0 is shown as "0 %". */

@@ -23,6 +23,7 @@ import {
   serviceName,
   isHashing,
   type Model,
+  plainText,
 } from '../../model/index.js';
 
 export function reportServices(
@@ -173,18 +174,11 @@ export function reportReload(before: Model, after: Model): ReloadReport {
 function describeSetting({ kind, what, field = '', before, after }: Difference): string[] {
   switch (what) {
     case 'setting':
-      return [`${field} ${describeValue(before)} -> ${describeValue(after)}`];
+      return [`${field} ${plainText(before)} -> ${plainText(after)}`];
     case 'markRule':
-      return [`${field} ${kind === 'added' ? '+' : '-'} ${describeValue(after ?? before)}`];
+      return [`${field} ${kind === 'added' ? '+' : '-'} ${plainText(after ?? before)}`];
     case 'service':
     case 'realServer':
       return [];
   }
-}
-
-function describeValue(value: Difference['before']): string {
-  if (value === undefined) {
-    return 'default';
-  }
-  return Array.isArray(value) ? value.join(', ') : typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -78,6 +78,13 @@ export function checkVip(model: Model, { address }: ServiceKey): void {
       "Use an address that is no real server's own.",
     );
   }
+  const fallbackOf = allServices(model).find(({ health }) => health?.fallback?.includes(address));
+  if (fallbackOf !== undefined) {
+    throw refused(
+      `${address} is a fallback of ${serviceName(fallbackOf)}: it cannot be a VIP too`,
+      "Use an address that is no host's own.",
+    );
+  }
 }
 
 export function checkRealServer(model: Model, service: AnyService, address: IpAddress): void {

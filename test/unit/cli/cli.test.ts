@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { nearest } from '../../../src/cli/mistakes.js';
+import { nearest } from '../../../src/model/index.js';
 import { beeline as program } from '../../../src/cli/program.js';
 import { invocation } from '../../../src/cli/terminal/invocation.js';
 import { readConfig } from '../../../src/config/index.js';

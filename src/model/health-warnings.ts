@@ -1,0 +1,86 @@
+/** Warnings about health that follow from the configuration alone. Pure. */
+
+import type { Check } from './check.js';
+import type { HealthPolicy } from './health.js';
+import { needsOf, targetOf } from './health-rules.js';
+import { type AnyService, allServices, type Model } from './model.js';
+import { isMarkKey, serviceName } from './service-name.js';
+import type { Warning } from './warning.js';
+
+/** Returns what is legal, and not what its users expect. */
+export function healthWarnings(model: Model): Warning[] {
+  return allServices(model).flatMap((service) => {
+    const { health } = service;
+    return health === undefined
+      ? []
+      : [...silent(service, health), ...neverMet(service, health), ...withoutTarget(service, health, model)];
+  });
+}
+
+/** Without "reply", a datagram that nobody answers passes. A dead host fails once the kernel has given up to find its MAC. */
+function silent(service: AnyService, health: HealthPolicy): Warning[] {
+  const lists = [health.checks, ...service.destinations.map(({ health: own }) => own?.checks ?? [])];
+  if (!lists.some(provesNothing)) {
+    return [];
+  }
+  const name = serviceName(service);
+  return [
+    {
+      code: 'CHECK_PROVES_LITTLE',
+      service: name,
+      message:
+        `${name}: a "udp" check without "reply" takes silence for health. It fails where the port is closed; it passes where ` +
+        'a firewall or a program that hangs swallows the datagram, and for about 3 s after a host died',
+      remedy: 'say in "reply" how the answer begins, or add a check that needs an answer (dns, ping)',
+    },
+  ];
+}
+
+function provesNothing(checks: readonly Check[]): boolean {
+  const some = checks.filter(({ type }) => type !== 'file' && type !== 'agent');
+  return some.length > 0 && some.every((check) => check.type === 'udp' && check.reply === undefined);
+}
+
+function neverMet(service: AnyService, { quorum }: HealthPolicy): Warning[] {
+  const { weight, hysteresis = 0 } = quorum ?? { weight: 1 };
+  const all = service.destinations.reduce((sum, each) => sum + each.weight, 0);
+  const least = weight + hysteresis;
+  if (quorum === undefined || service.destinations.length === 0 || all >= least) {
+    return [];
+  }
+  const name = serviceName(service);
+  return [
+    {
+      code: 'QUORUM_UNREACHABLE',
+      service: name,
+      message:
+        `${name}: the quorum is met from a weight of ${least} on${hysteresis === 0 ? '' : ' (weight and hysteresis)'}, and all ` +
+        `real servers together have ${all}: it is lost for ever`,
+      remedy: 'make "quorum" smaller, or the weights larger',
+    },
+  ];
+}
+
+/** A mark without a rule: nobody knows its VIP. A rule may come later, by a command. */
+function withoutTarget(service: AnyService, health: HealthPolicy, { markRules = [] }: Model): Warning[] {
+  if (!isMarkKey(service)) {
+    return [];
+  }
+  const { vip, port } = targetOf(service, markRules);
+  const checks = [...health.checks, ...service.destinations.flatMap(({ health: own }) => own?.checks ?? [])];
+  const isKnown = checks
+    .map(needsOf)
+    .every((needs) => (vip !== undefined || !needs.vip) && (port !== undefined || !needs.port));
+  if (isKnown) {
+    return [];
+  }
+  const name = serviceName(service);
+  return [
+    {
+      code: 'CHECK_TARGET_UNKNOWN',
+      service: name,
+      message: `${name}: no rule gives this mark to one VIP and port, so that its health checks do not know where to go`,
+      remedy: 'add a match for one VIP and port, or give the checks "via: rip" and "port"',
+    },
+  ];
+}
