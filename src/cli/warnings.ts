@@ -7,12 +7,14 @@ import {
   allServices,
   BeelineError,
   directorsAsRealServers,
+  healthWarnings,
   type Model,
   realServersOf,
   serviceName,
   type Warning,
   warningText,
 } from '../model/index.js';
+import { missingFiles } from './check-files.js';
 
 /**
  * Returns the warnings about a configuration, as far as can be seen from here: all without a daemon, without root, and on
@@ -25,6 +27,8 @@ export async function warningsAbout(model: Model, others: readonly Model[], sock
   const own = new Set(Object.values(networkInterfaces()).flatMap((each = []) => each.map(({ address }) => address)));
   const found = [
     ...directorsAsRealServers(realServersOf(model, own), directors),
+    ...healthWarnings(model),
+    ...missingFiles(model),
     ...(await fromCards(model)),
     ...(await fromDaemon(model, socketPath)),
   ];

@@ -8,9 +8,12 @@ import { knownKeys } from './schema.js';
 type Issue = z.core.$ZodIssue;
 
 export interface FoundProblem extends Problem {
-  /** A mapping in which all other problems are consequences of this one. */
+  /** A mapping: all other problems of it, and in it, are consequences of this one. */
   readonly explains?: Path;
 }
+
+/** Lists whose entries need one of two keys. */
+const NEED_ONE_OF: readonly unknown[] = ['steps', 'hooks'];
 
 /** Longer values are cut in messages. */
 const MOST_SHOWN = 100;
@@ -22,9 +25,7 @@ export function problemsOf(issue: Issue, content: unknown): FoundProblem[] {
     case 'unrecognized_keys':
       return unknownKeys(issue.keys, path, value);
     case 'invalid_key':
-      return issue.issues
-        .slice(0, 1)
-        .map(({ message }) => ({ path, message: `is no name here: it ${message}`, atKey: true }));
+      return issue.issues.slice(0, 1).map(({ message }) => ({ path, message, atKey: true }));
     case 'invalid_union':
       return issue.errors.length === 0
         ? [valueProblem(issue, path, value)]
@@ -58,11 +59,14 @@ function unknownKeys(keys: readonly string[], path: Path, value: unknown): Found
     const message = 'is not known here: write "checks: { type: … }", and what else is of the check beside its type';
     return [{ path: [...path, 'type'], message, atKey: true, explains: path }];
   }
-  const where = path.includes('health') && typeof type === 'string' ? `of a check of type ${type}` : 'here';
+  const where = path.includes('health') && typeof type === 'string' ? `in a ${type} check` : 'here';
+  // That the key is missing whose name is wrong would be said of these mappings as a whole.
+  const explains = NEED_ONE_OF.includes(path.at(-2)) ? { explains: path } : {};
   return keys.map((key) => ({
     path: [...path, key],
     message: `is not known ${where}; known are ${knownKeys(path, value).join(', ')}`,
     atKey: true,
+    ...explains,
   }));
 }
 

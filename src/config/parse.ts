@@ -153,7 +153,8 @@ function withoutConsequences(problems: readonly FoundProblem[]): Problem[] {
     explains === undefined ? [] : [JSON.stringify(explains).slice(0, -1)],
   );
   return problems.flatMap(({ explains, ...problem }) => {
-    const isConsequence = explained.some((start) => JSON.stringify(problem.path).startsWith(`${start},`));
+    const path = JSON.stringify(problem.path);
+    const isConsequence = explained.some((start) => path === `${start}]` || path.startsWith(`${start},`));
     return explains === undefined && isConsequence ? [] : [problem];
   });
 }

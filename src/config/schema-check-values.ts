@@ -77,9 +77,14 @@ export const absolutePath = textLike(
 
 const COMMAND_FORM = 'must be a list: the absolute path of a program, and its arguments';
 
+const word = z
+  .string({ error: 'must be text; put numbers in quotes' })
+  .regex(/^[^\u0000]*$/, { error: 'must be text without zero bytes' })
+  .max(MOST_BYTES, { error: `must be text of at most ${MOST_BYTES} characters` });
+
 /** A program and its arguments. No shell reads them. */
 export const command = z
-  .array(textLike('must be text without zero bytes', /^[^\u0000]*$/, MOST_BYTES), { error: COMMAND_FORM })
+  .array(word, { error: COMMAND_FORM })
   .min(1, { error: COMMAND_FORM })
   .max(64, { error: `${COMMAND_FORM}, 63 at most` })
   .superRefine(([program = '/'], context) => {
@@ -161,7 +166,7 @@ export const domainName = textLike(
   'must be the name of a host, for example www.example.com',
   new RegExp(`^${LABEL}(?:\\.${LABEL})*$`),
   253,
-).refine((text) => parseIp(text) === undefined, { error: 'must be the name of a host, which an address is not' });
+).refine((text) => parseIp(text) === undefined, { error: 'must be the name of a host, and no address' });
 
 export const dnsName = textLike(
   'must be a name of the DNS, for example www.example.com, or "." for the root',
@@ -195,7 +200,7 @@ export const portRange = z
     const [first = 0, last = 0] = text.split('-').map(Number);
     const problem = portsProblem(first, last);
     if (problem !== undefined) {
-      context.addIssue({ code: 'custom', message: `${problem}, not "${text}"` });
+      context.addIssue({ code: 'custom', message: problem });
       return z.NEVER;
     }
     return { first, last };
@@ -216,7 +221,7 @@ function portsProblem(first: number, last: number): string | undefined {
   }
   const ports = last - first + 1;
   return ports < FEWEST_PORTS || ports > MOST_PORTS
-    ? `must have ${FEWEST_PORTS} to ${MOST_PORTS} ports; ${first}-${last} has ${ports}`
+    ? `must have ${FEWEST_PORTS} to ${MOST_PORTS} ports`
     : undefined;
 }
 

@@ -50,23 +50,29 @@ function typeMessage(word: unknown, more: readonly string[] = []): string {
   if (typeof word !== 'string') {
     return `must be ${all.join(', ')}`;
   }
+  if (word === 'off') {
+    return 'must be a type of check, not "off": a service without checks has no "health"';
+  }
   const meant = nearest(word.toLowerCase(), all);
   return `must be ${all.join(', ')}, not "${word}"${meant === undefined ? '' : `; did you mean ${meant}?`}`;
 }
 
-/** A type alone, or one of the other words. */
-export function typeAlone<Word extends string>(words: readonly Word[], form: string) {
-  return z.enum([...words, ...PLAIN_TYPES], {
-    error: ({ input }) => {
-      if (typeof input !== 'string') {
-        return form;
-      }
-      const example = FULL_TYPES[input];
-      return example === undefined
-        ? typeMessage(input, words)
-        : `needs more than its type, as in ${example}, not "${input}"`;
-    },
-  });
+/** A type alone. @param form completes "must be" for what is no text */
+export function typeAlone(form: string) {
+  return z.enum(PLAIN_TYPES, { error: ({ input }) => aloneMessage(input, form) });
+}
+
+/** The same, or "off". */
+export function offOrTypeAlone(form: string) {
+  return z.enum(['off', ...PLAIN_TYPES], { error: ({ input }) => aloneMessage(input, form, ['off']) });
+}
+
+function aloneMessage(input: unknown, form: string, more: readonly string[] = []): string {
+  const example = typeof input === 'string' ? FULL_TYPES[input] : undefined;
+  if (example !== undefined) {
+    return `must be a mapping, as in ${example}, not "${String(input)}"`;
+  }
+  return typeof input === 'string' ? typeMessage(input, more) : form;
 }
 
 /** What every check can have. */
@@ -114,7 +120,9 @@ function requestShape() {
   };
 }
 
-export const requestMapping = z.lazy(() => z.strictObject(requestShape(), { error: 'must be a mapping, a request' }));
+export const requestMapping = z.lazy(() =>
+  z.strictObject(requestShape(), { error: 'must be a request: a mapping with "path", "status" and others' }),
+);
 
 const REQUESTS = 'must be a list of requests';
 
@@ -290,17 +298,14 @@ export const checkMapping = z.lazy(() => {
   );
 });
 
-const check = z.union([
-  typeAlone([], CHECK_FORM).transform((type) => ({ type })),
-  checkMapping,
-]) satisfies z.ZodType<Check>;
+const check = z.union([typeAlone(CHECK_FORM).transform((type) => ({ type })), checkMapping]) satisfies z.ZodType<Check>;
 
 const LIST_FORM = `${CHECK_FORM}, or a list of these`;
 
 /** One check, or several. */
 export const checks = z.lazy((): z.ZodType<readonly Check[]> =>
   z.union([
-    typeAlone([], LIST_FORM).transform((type) => [{ type }]),
+    typeAlone(LIST_FORM).transform((type) => [{ type }]),
     checkMapping.transform((each) => [each]),
     z.array(check, { error: LIST_FORM }).max(16, { error: 'must be at most 16 checks' }),
   ]),

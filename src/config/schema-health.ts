@@ -14,7 +14,7 @@ import {
   type RealServerHealth,
   SLOW_CHECK_TIMING,
 } from '../model/index.js';
-import { CHECK_FORM, checks, keysOfCheck, requestMapping, stepMapping, typeAlone } from './schema-check.js';
+import { checks, keysOfCheck, offOrTypeAlone, requestMapping, stepMapping, typeAlone } from './schema-check.js';
 import {
   absolutePath,
   command,
@@ -42,6 +42,12 @@ const slow = (key: keyof typeof SLOW_CHECK_TIMING): string =>
 
 const QUORUM_FORM = 'must be a sum of weights, or a mapping with "weight" and "hysteresis"';
 const weight = wholeNumber(1, MAX_WEIGHT);
+
+const sumOfWeights = z
+  .number({ error: QUORUM_FORM })
+  .int({ error: QUORUM_FORM })
+  .min(1, { error: QUORUM_FORM })
+  .max(MAX_WEIGHT, { error: QUORUM_FORM });
 
 const quorumMapping = z.lazy(() =>
   z.strictObject(
@@ -91,6 +97,8 @@ function commonShape(ofRealServer: boolean) {
   };
 }
 
+const SERVICE_FORM = 'must be a type of check (tcp, http, https, …), or a mapping with "checks"';
+
 const policyMapping = z.lazy(() =>
   z.strictObject(
     {
@@ -109,7 +117,7 @@ const policyMapping = z.lazy(() =>
             'and new ones go to others.',
         }),
       quorum: z
-        .union([weight.transform((each): Quorum => ({ weight: each })), quorumMapping])
+        .union([sumOfWeights.transform((each): Quorum => ({ weight: each })), quorumMapping])
         .optional()
         .meta({ description: 'How much of its real servers the service needs, as a sum of weights. Default: 1.' }),
       fallback: z
@@ -134,17 +142,15 @@ const policyMapping = z.lazy(() =>
         description: 'Keeps a real server that comes and goes out of service until it is steady. Default: none.',
       }),
     },
-    { error: `${CHECK_FORM}, or a mapping with "checks"` },
+    { error: SERVICE_FORM },
   ),
 );
-
-const SERVICE_FORM = 'must be a type of check (tcp, http, https, …), or a mapping with "checks"';
 
 /** Of a service. Built when it is first needed: most commands read no health. */
 export const serviceHealth = z
   .lazy((): z.ZodType<HealthPolicy> =>
     z.union([
-      typeAlone([], SERVICE_FORM)
+      typeAlone(SERVICE_FORM)
         .transform((type): HealthPolicy => ({ checks: [{ type }] }))
         .meta({ description: 'The type of the only check, all of which has its default.' }),
       policyMapping,
@@ -173,7 +179,7 @@ const serverMapping = z.lazy(() =>
 export const realServerHealth = z
   .lazy((): z.ZodType<RealServerHealth> =>
     z.union([
-      typeAlone(['off'], SERVER_FORM)
+      offOrTypeAlone(SERVER_FORM)
         .transform((type): RealServerHealth => ({ checks: type === 'off' ? [] : [{ type }] }))
         .meta({ description: 'Off, or the type of the only check.' }),
       serverMapping,
@@ -205,9 +211,9 @@ const hookMapping = z.lazy(() =>
 const hook = z.lazy(() =>
   hookMapping.superRefine((each, context) => {
     if ((each.command === undefined) === (each.url === undefined)) {
-      context.addIssue({ code: 'custom', message: 'must have either "command" or "url"' });
+      context.addIssue({ code: 'custom', message: 'must have "command" or "url", and not both' });
     } else if (each.secretFile !== undefined && each.url === undefined) {
-      context.addIssue({ code: 'custom', path: ['secretFile'], message: 'needs "url": it signs what is posted' });
+      context.addIssue({ code: 'custom', message: 'has "secretFile", which needs "url": it signs what is posted' });
     }
   }),
 );

@@ -61,7 +61,7 @@ function checksOf(checks: readonly Check[]): Value {
 }
 
 /** Returns the only one, or the list. */
-function oneOrAll<Each extends Value>(values: readonly Each[]): Value {
+function oneOrAll(values: readonly Value[]): Value {
   const [only] = values;
   return values.length === 1 && only !== undefined ? only : values;
 }

@@ -4,7 +4,7 @@
  */
 
 import { BPF_FS, type DataPlane } from '../dataplane/index.js';
-import type { Model, Warning } from '../model/index.js';
+import { healthWarnings, type Model, type Warning } from '../model/index.js';
 import { Circles, otherDirectors } from './circles.js';
 import type { Offloads } from './offloads.js';
 import type { InUse } from './reports/offloads.js';
@@ -56,6 +56,7 @@ export class Watch {
     return [
       ...(await offloads.warnings(inUse)),
       ...otherDirectors(image, desired),
+      ...healthWarnings(desired),
       ...this.#circles.warnings(image, now),
       ...(await vips.warnings(desired, image, services, now)),
       ...(dataPlane.endsWithNamespace ? [PINS_PRIVATE] : []),

@@ -150,10 +150,10 @@ function targetBreaches(check: Check, target: CheckTarget | undefined): Breach[]
   }
   const needs = needsOf(check);
   if (needs.vip && target.vip === undefined) {
-    return [{ path: [], message: 'needs "via: rip": the matches of the mark are not all for one VIP' }];
+    return [{ path: [], message: 'needs "via: rip": the service has no single VIP' }];
   }
   return needs.port && target.port === undefined
-    ? [{ path: [], message: 'needs "port": the service has several' }]
+    ? [{ path: [], message: `needs "port", as in { type: ${check.type}, port: 80 }: the service has no single port` }]
     : [];
 }
 

@@ -31,8 +31,9 @@ export function checkCommand(): Command {
     .summary('check a configuration file')
     .description(
       'Check a configuration file and print every problem with its line and column. If there is none, warn of real servers ' +
-        'that are other directors, of network cards that change frames before XDP sees them, and of VIPs that nobody ' +
-        'answers for, as far as this host and its daemon know. Changes nothing.',
+        'that are other directors, of network cards that change frames before XDP sees them, of VIPs that nobody answers ' +
+        'for, and of health checks that prove little or whose files are missing, as far as this host and its daemon know. ' +
+        'Changes nothing.',
     )
     .addArgument(configArgument())
     .addOption(besideOption())
