@@ -220,9 +220,7 @@ function portsProblem(first: number, last: number): string | undefined {
     return `must begin at ${LOWEST_PORT} or above`;
   }
   const ports = last - first + 1;
-  return ports < FEWEST_PORTS || ports > MOST_PORTS
-    ? `must have ${FEWEST_PORTS} to ${MOST_PORTS} ports`
-    : undefined;
+  return ports < FEWEST_PORTS || ports > MOST_PORTS ? `must have ${FEWEST_PORTS} to ${MOST_PORTS} ports` : undefined;
 }
 
 export const otherAddress = ipAddress(

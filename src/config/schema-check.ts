@@ -77,7 +77,7 @@ function aloneMessage(input: unknown, form: string, more: readonly string[] = []
 
 /** What every check can have. */
 function timesShape() {
-  const own = 'Default: that of the health.';
+  const own = 'Default: that of the real server or the service.';
   return {
     ...timingShape({ interval: own, timeout: own, fastInterval: own, rise: own, fall: own }),
     every: wholeNumber(1, 1000).optional().meta({
@@ -100,7 +100,7 @@ function viaShape() {
 function whereShape() {
   return {
     ...viaShape(),
-    port: wholeNumber(1, 65_535).optional().meta({ description: "Default: the service's port." }),
+    port: wholeNumber(1, 65_535).optional().meta({ description: "The port that is checked. Default: the service's." }),
     ...timesShape(),
   };
 }
@@ -120,9 +120,11 @@ function requestShape() {
   };
 }
 
-export const requestMapping = z.lazy(() =>
-  z.strictObject(requestShape(), { error: 'must be a request: a mapping with "path", "status" and others' }),
-);
+export const requestMapping = z
+  .lazy(() =>
+    z.strictObject(requestShape(), { error: 'must be a request: a mapping with "path", "status" and others' }),
+  )
+  .meta({ id: 'request' });
 
 const REQUESTS = 'must be a list of requests';
 
@@ -242,61 +244,65 @@ function agentShape() {
 }
 
 /** The mapping of a check of any type. */
-export const checkMapping = z.lazy(() => {
-  const type = <Type extends string>(name: Type): z.ZodLiteral<Type> => z.literal(name);
-  const form = { error: CHECK_FORM };
-  return z.discriminatedUnion(
-    'type',
-    [
-      z.strictObject({ type: type('tcp'), ...whereShape() }, form).meta({ description: 'The connection comes about.' }),
-      z
-        .strictObject({ type: type('http'), ...httpShape(), ...whereShape() }, form)
-        .meta({ description: 'A request in HTTP/1.1, or several, and what the response must be.' }),
-      z
-        .strictObject({ type: type('https'), ...httpShape(), ...tlsShape(), ...whereShape() }, form)
-        .meta({ description: 'The same over TLS.' }),
-      z
-        .strictObject({ type: type('tls'), ...tlsShape(), ...whereShape() }, form)
-        .meta({ description: 'The handshake of TLS comes about.' }),
-      z
-        .strictObject({ type: type('dns'), ...dnsShape(), ...whereShape() }, form)
-        .meta({ description: "A question to a DNS server, by the service's protocol." }),
-      z
-        .strictObject({ type: type('udp'), ...udpShape(), ...whereShape() }, form)
-        .meta({ description: 'A datagram. Silence passes, unless "reply" says what the answer is.' }),
-      z
-        .strictObject({ type: type('ping'), ...viaShape(), ...timesShape() }, form)
-        .meta({ description: 'An echo request of ICMP.' }),
-      z
-        .strictObject({ type: type('send-expect'), ...dialogueShape(), ...whereShape() }, form)
-        .meta({ description: 'A dialogue over TCP or TLS.' }),
-      z
-        .strictObject({ type: z.enum(READY_DIALOGUES), ...maybeTlsShape(), ...whereShape() }, form)
-        .meta({ description: 'A ready-made dialogue: the greeting, or what the protocol has in its place.' }),
-      z.strictObject({ type: type('exec'), command, ...whereShape() }, form).meta({
-        description: 'A program of this host, without a shell: status 0 passes.',
-      }),
-      z.strictObject({ type: type('agent'), ...agentShape(), ...whereShape() }, form).meta({
-        description:
-          'Asks a program at the real server, which answers "up", "down", "drain", "maint", "ready", "75%" or "weight 20". It never overrules a failed check.',
-      }),
-      z
-        .strictObject(
-          {
-            type: type('file'),
-            path: absolutePath.meta({ description: 'The file.' }),
-            ...timesShape(),
-          },
-          form,
-        )
-        .meta({ description: 'A file of this host with a weight, or with a word as of an agent.' }),
-    ],
-    {
-      error: ({ code, input }) =>
-        (code as string) === 'invalid_type' ? CHECK_FORM : typeMessage((input as { readonly type?: unknown }).type),
-    },
-  );
-});
+export const checkMapping = z
+  .lazy(() => {
+    const type = <Type extends string>(name: Type): z.ZodLiteral<Type> => z.literal(name);
+    const form = { error: CHECK_FORM };
+    return z.discriminatedUnion(
+      'type',
+      [
+        z
+          .strictObject({ type: type('tcp'), ...whereShape() }, form)
+          .meta({ description: 'The connection comes about.' }),
+        z
+          .strictObject({ type: type('http'), ...httpShape(), ...whereShape() }, form)
+          .meta({ description: 'A request in HTTP/1.1, or several, and what the response must be.' }),
+        z
+          .strictObject({ type: type('https'), ...httpShape(), ...tlsShape(), ...whereShape() }, form)
+          .meta({ description: 'The same over TLS.' }),
+        z
+          .strictObject({ type: type('tls'), ...tlsShape(), ...whereShape() }, form)
+          .meta({ description: 'The handshake of TLS comes about.' }),
+        z
+          .strictObject({ type: type('dns'), ...dnsShape(), ...whereShape() }, form)
+          .meta({ description: "A question to a DNS server, by the service's protocol." }),
+        z
+          .strictObject({ type: type('udp'), ...udpShape(), ...whereShape() }, form)
+          .meta({ description: 'A datagram. Silence passes, unless "reply" says what the answer is.' }),
+        z
+          .strictObject({ type: type('ping'), ...viaShape(), ...timesShape() }, form)
+          .meta({ description: 'An echo request of ICMP.' }),
+        z
+          .strictObject({ type: type('send-expect'), ...dialogueShape(), ...whereShape() }, form)
+          .meta({ description: 'A dialogue over TCP or TLS.' }),
+        z
+          .strictObject({ type: z.enum(READY_DIALOGUES), ...maybeTlsShape(), ...whereShape() }, form)
+          .meta({ description: 'A ready-made dialogue: the greeting, or what the protocol has in its place.' }),
+        z.strictObject({ type: type('exec'), command, ...whereShape() }, form).meta({
+          description: 'A program of this host, without a shell: status 0 passes.',
+        }),
+        z.strictObject({ type: type('agent'), ...agentShape(), ...whereShape() }, form).meta({
+          description:
+            'Asks a program at the real server, which answers "up", "down", "drain", "maint", "ready", "75%" or "weight 20". It never overrules a failed check.',
+        }),
+        z
+          .strictObject(
+            {
+              type: type('file'),
+              path: absolutePath.meta({ description: 'The file.' }),
+              ...timesShape(),
+            },
+            form,
+          )
+          .meta({ description: 'A file of this host with a weight, or with a word as of an agent.' }),
+      ],
+      {
+        error: ({ code, input }) =>
+          (code as string) === 'invalid_type' ? CHECK_FORM : typeMessage((input as { readonly type?: unknown }).type),
+      },
+    );
+  })
+  .meta({ id: 'check' });
 
 const check = z.union([typeAlone(CHECK_FORM).transform((type) => ({ type })), checkMapping]) satisfies z.ZodType<Check>;
 

@@ -16,6 +16,12 @@ export interface JsonSchema {
   readonly examples?: readonly string[];
   readonly minimum?: number;
   readonly maximum?: number;
+  /** One of several mappings, which the value of "type" tells. */
+  readonly oneOf?: readonly JsonSchema[];
+  readonly const?: string;
+  /** Stands for one of the definitions. */
+  readonly $ref?: string;
+  readonly $defs?: Readonly<Record<string, JsonSchema>>;
 }
 
 export interface FilePageInput {
@@ -30,7 +36,8 @@ export interface FilePageInput {
 /** The mappings within the file, by their place: "services[].realServers[]". */
 type Mappings = Map<string, JsonSchema>;
 
-export function filePage({ schema, path, example, version, date }: FilePageInput): Page {
+export function filePage({ schema: given, path, example, version, date }: FilePageInput): Page {
+  const schema = withoutReferences(given, given.$defs ?? {});
   const mappings: Mappings = new Map();
   collect('', schema, mappings);
   const title = { name: 'beeline.yaml', section: 5, summary: "Beeline's configuration file", version, date } as const;
@@ -56,6 +63,21 @@ export function filePage({ schema, path, example, version, date }: FilePageInput
   return { file: 'beeline.yaml.5', text: page(title, body) };
 }
 
+/** Puts the definitions in the places of what refers to them. */
+function withoutReferences<Type>(value: Type, definitions: Readonly<Record<string, JsonSchema>>): Type {
+  if (Array.isArray(value)) {
+    return (value as unknown[]).map((each) => withoutReferences(each, definitions)) as Type;
+  }
+  if (typeof value !== 'object' || value === null) {
+    return value;
+  }
+  const { $ref, ...rest } = value as JsonSchema;
+  const whole = $ref === undefined ? rest : { ...definitions[$ref.replace('#/$defs/', '')], ...rest };
+  return Object.fromEntries(
+    Object.entries(whole).map(([key, each]) => [key, withoutReferences(each as unknown, definitions)]),
+  ) as Type;
+}
+
 /** Collects every mapping, before those within it. If several are alike, only the first is collected. */
 function collect(place: string, schema: JsonSchema, found: Mappings): void {
   if (schema.properties !== undefined && alike(schema, found) === undefined) {
@@ -63,6 +85,14 @@ function collect(place: string, schema: JsonSchema, found: Mappings): void {
     const prefix = place === '' ? '' : `${place}.`;
     Object.entries(schema.properties).forEach(([key, value]) => {
       collect(prefix + key, value, found);
+    });
+  }
+  if (schema.oneOf !== undefined && alike(schema, found) === undefined) {
+    found.set(place, schema);
+    schema.oneOf.forEach(({ properties = {} }) => {
+      Object.entries(properties).forEach(([key, value]) => {
+        collect(`${place}.${key}`, value, found);
+      });
     });
   }
   if (schema.items !== undefined) {
@@ -74,22 +104,72 @@ function collect(place: string, schema: JsonSchema, found: Mappings): void {
 }
 
 function alike(schema: JsonSchema, found: Mappings): string | undefined {
-  const text = JSON.stringify(schema.properties);
-  return [...found].find(([, { properties }]) => JSON.stringify(properties) === text)?.[0];
+  const textOf = ({ properties, oneOf }: JsonSchema): string => JSON.stringify(properties ?? oneOf);
+  const text = textOf(schema);
+  return [...found].find(([, each]) => textOf(each) === text)?.[0];
 }
 
-function mappingSection(place: string, { properties = {}, required = [] }: JsonSchema, mappings: Mappings): string[] {
+function mappingSection(place: string, schema: JsonSchema, mappings: Mappings): string[] {
+  return schema.oneOf === undefined
+    ? [
+        ...subheading(place === '' ? 'At the top' : place),
+        ...keysSection(Object.keys(schema.properties ?? {}), schema, mappings),
+      ]
+    : variantsSection(place, schema.oneOf, mappings);
+}
+
+function keysSection(
+  keys: readonly string[],
+  { properties = {}, required = [] }: JsonSchema,
+  mappings: Mappings,
+): string[] {
+  return keys.flatMap((key) => {
+    const value = properties[key]!;
+    const need = required.includes(key) && value.default === undefined ? ', required' : '';
+    return tagged(
+      `${bold(key)} (${literal(kindOf(value, mappings))}${need})`,
+      meaningOf(value),
+      ...alternatives(value, mappings),
+    );
+  });
+}
+
+/** Describes the keys that most variants have, then what each has beside, or has not. */
+function variantsSection(place: string, variants: readonly JsonSchema[], mappings: Mappings): string[] {
+  const has = (variant: JsonSchema, key: string, like: JsonSchema): boolean =>
+    JSON.stringify(variant.properties?.[key]) === JSON.stringify(like.properties![key]);
+  const [first] = variants;
+  const common = Object.keys(first?.properties ?? {}).filter(
+    (key) => key !== 'type' && variants.filter((each) => has(each, key, first!)).length > variants.length / 2,
+  );
   return [
-    ...subheading(place === '' ? 'At the top' : place),
-    ...Object.entries(properties).flatMap(([key, value]) => {
-      const need = required.includes(key) && value.default === undefined ? ', required' : '';
-      return tagged(
-        `${bold(key)} (${literal(kindOf(value, mappings))}${need})`,
-        meaningOf(value),
-        ...alternatives(value, mappings),
-      );
+    ...subheading(place),
+    ...tagged(
+      `${bold('type')} (${literal(`one of ${listed(variants.flatMap(typesOf), 'and')}`)}, required)`,
+      'The other keys depend on the type: these are the keys of most types.',
+    ),
+    ...keysSection(common, first!, mappings),
+    ...variants.flatMap((variant, i) => {
+      const own = Object.keys(variant.properties ?? {}).filter((key) => key !== 'type' && !common.includes(key));
+      const earlier = variants.slice(0, i);
+      const known = own.filter((key) => earlier.some((each) => has(each, key, variant)));
+      const before = earlier.find((each) => known.length > 0 && known.every((key) => has(each, key, variant)));
+      const lacks = common.filter((key) => !(key in (variant.properties ?? {})));
+      const keys = before === undefined ? own : own.filter((key) => !known.includes(key));
+      const others = before === undefined ? '' : ` ${listed(known, 'and')}: as of ${listed(typesOf(before), 'or')}.`;
+      const without = lacks.length === 0 ? '' : ` It has no ${listed(lacks, 'or')}.`;
+      return [
+        ...subheading(`${place} of type ${listed(typesOf(variant), 'or')}`),
+        ...paragraph(`${variant.description ?? ''}${others}${without}`),
+        ...keysSection(keys, variant, mappings),
+      ];
     }),
   ];
+}
+
+function typesOf({ properties = {} }: JsonSchema): readonly string[] {
+  const { const: only, enum: several = [] } = properties['type'] ?? {};
+  return only === undefined ? several : [only];
 }
 
 function meaningOf({ description = '', examples = [], default: fallback }: JsonSchema): string {
@@ -114,6 +194,9 @@ function kindOf(schema: JsonSchema, mappings: Mappings, many = false): string {
   if (anyOf !== undefined) {
     return listed([...new Set(anyOf.map((each) => kindOf(each, mappings, many)))], 'or');
   }
+  if (schema.oneOf !== undefined) {
+    return `mapping${many ? 's' : ''}${seeSection(schema, mappings)}`;
+  }
   if (schema.enum !== undefined) {
     return `${many ? 'any of' : 'one of'} ${listed(schema.enum, 'and')}`;
   }
@@ -123,6 +206,8 @@ function kindOf(schema: JsonSchema, mappings: Mappings, many = false): string {
       return `list of ${kindOf(items ?? {}, mappings, true)}`;
     case 'object':
       return `mapping${plural}${seeSection(schema, mappings)}`;
+    case 'number':
+      return `number${plural} from ${minimum ?? 0}${maximum === undefined ? '' : ` to ${maximum}`}`;
     case 'boolean':
       return 'true or false';
     case 'integer':
