@@ -72,9 +72,9 @@ function checkOf(check: Check): Value {
 }
 
 function requestsOf(request: HttpRequest & { readonly requests?: readonly HttpRequest[] | undefined }): Mapping {
-  const { status, requests, ...rest } = request;
+  const { status, requests } = request;
   return mapping({
-    ...rest,
+    ...request,
     status: status && oneOrAll(status.map(statusOf)),
     requests: requests?.map(requestsOf),
   });

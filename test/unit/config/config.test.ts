@@ -80,7 +80,7 @@ services:
     /^f:3:14: services\[0\]\.address must be an IP address, .* not "192\.168\.1\.1000"$/,
     /^f:4:5: services\[0\]\.prot is not known here; known are address, port, /,
     /^f:5:11: services\[0\]\.port must be a whole number from 0 to 65535, not "http"$/,
-    /^f:7:34: services\[0\]\.realServers\[0\]\.wieght is not known here; known are address, weight, mac, interface, vlan, upperThreshold, lowerThreshold$/,
+    /^f:7:34: services\[0\]\.realServers\[0\]\.wieght is not known here; known are address, weight, mac, interface, vlan, upperThreshold, lowerThreshold, health$/,
     /^f:8:9: services\[0\]\.realServers\[1\] must be an address, or a mapping .* not 5$/,
     /^f:9:9: services\[0\]\.realServers\[2\]\.address is missing: it must be an IP address/,
     /^f:9:19: services\[0\]\.realServers\[2\]\.weight must be a whole number from 0 to 2147483647, not -1$/,
@@ -298,6 +298,7 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
     'directors',
     'timeouts',
     'flows',
+    'health',
     'services',
     'marks',
   ]);
@@ -315,6 +316,7 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
     'noDestination',
     'unresolved',
     'slots',
+    'health',
     'realServers',
   ]);
   const [short, long] = service.properties['realServers']!.items.anyOf;
@@ -327,6 +329,7 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
     'vlan',
     'upperThreshold',
     'lowerThreshold',
+    'health',
   ]);
 });
 
@@ -378,7 +381,7 @@ services:
         '6 services[1].persistence.timeout is missing: it must be a whole number from 1 to 2678400',
         '7 services[2].persistence.mask must be a netmask, for example 255.255.255.0, since the VIP is IPv4',
         '8 services[3].onePacket needs protocol udp, not tcp',
-        '9 services[4].mask is not known here; known are address, port, protocol, scheduler, flags, track, persistence, onePacket, timeouts, ttl, noDestination, unresolved, slots, realServers',
+        '9 services[4].mask is not known here; known are address, port, protocol, scheduler, flags, track, persistence, onePacket, timeouts, ttl, noDestination, unresolved, slots, health, realServers',
         '10 services[5].track must be all with "persistence", which needs every flow to be remembered',
         '10 services[5].realServers[0].upperThreshold needs every flow of the service to be remembered ("track: all")',
         '11 services[6].slots needs the scheduler maglev: rr has no ring of that size',

@@ -10,12 +10,14 @@ import {
   type Destination,
   diffModels,
   familyOf,
+  type HealthPolicy,
   ip,
   mac,
   type Model,
   parseMarkMatch,
   type Service,
 } from '../../../src/model/index.js';
+import { anyHealth, anyHealthSettings, anyRealServerHealth } from '../../support/health-models.js';
 import { anyServices } from '../../support/models.js';
 
 const optional = <Value>(values: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
@@ -99,6 +101,15 @@ const marks: fc.Arbitrary<Pick<Model, 'markServices' | 'markRules'>> = fc
     })),
   }));
 
+/** Without what does not fit: checks without a port to go to, and fallbacks of the other family. */
+function healthFor({ address, port }: Service, health: HealthPolicy | undefined): HealthPolicy | undefined {
+  if (health === undefined || port === 0) {
+    return undefined;
+  }
+  const { fallback, ...rest } = health;
+  return familyOf(address) === 6 || fallback === undefined ? rest : health;
+}
+
 const model: fc.Arbitrary<Model> = fc
   .tuple(
     anyServices,
@@ -113,17 +124,30 @@ const model: fc.Arbitrary<Model> = fc
         directors: optional(fc.constantFrom([ip('10.9.9.9')], [ip('10.9.9.9'), mac('02:00:00:00:00:01')])),
         timeouts: optional(timeouts),
         flows: optional(fc.constant({ ipv4: 4096 })),
+        health: optional(anyHealthSettings),
       },
       { noNullPrototype: true },
     ),
     marks,
+    fc.array(optional(anyHealth), { minLength: 12, maxLength: 12 }),
+    fc.array(optional(anyRealServerHealth), { minLength: 12, maxLength: 12 }),
   )
-  .map(([services, policies, destinations, settings, marks]) => {
-    const some = services.map((each, i): Service => ({
-      ...each,
-      ...policies[i]!,
-      destinations: each.destinations.map((server, j) => ({ ...server, ...destinations[(i + j) % 12]! })),
-    }));
+  .map(([services, policies, destinations, settings, marks, healths, ownHealths]) => {
+    const some = services.map((each, i): Service => {
+      const health = healthFor(each, healths[i]);
+      return defined({
+        ...each,
+        ...policies[i]!,
+        health,
+        destinations: each.destinations.map((server, j) =>
+          defined({
+            ...server,
+            ...destinations[(i + j) % 12]!,
+            health: health === undefined ? undefined : ownHealths[(i + j) % 12],
+          }),
+        ),
+      });
+    });
     return { ...defined(settings), services: some, ...marks };
   });
 
