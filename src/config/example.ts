@@ -5,6 +5,8 @@ interfaces: [ens3]
 services:
   - address: 192.168.1.100
     port: 80
+    # A request to the VIP, through each real server, every 2 seconds.
+    health: http
     realServers:
       - 192.168.1.31
       - { address: 192.168.1.32, weight: 3 }
@@ -16,6 +18,14 @@ services:
     scheduler: wlc
     persistence: 300
     timeouts: { established: 7200 }
+    # A connection every 2 seconds, and the page every 10. If all fail,
+    # new clients go to 192.168.1.50.
+    health:
+      checks:
+        - tcp
+        - { type: https, path: /health, sni: www.example.com, every: 5 }
+      interval: 2
+      fallback: 192.168.1.50
     realServers:
       - { address: 192.168.1.31, upperThreshold: 1000 }
       - { address: 192.168.1.32, vlan: 20 }

@@ -1,7 +1,7 @@
 /** `beeline check` and `beeline status` say each warning once, and none that is not about the configuration. */
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -61,6 +61,54 @@ test('this host, in a list of directors that all of them have, is no other direc
   assert.ok(own !== undefined);
   const services = model().services.map((each) => ({ ...each, destinations: [{ address: own, weight: 1 }] }));
   assert.deepEqual(await found({ ...model(), services, directors: [own] }), []);
+});
+
+test('check warns of programs and files of checks and hooks that this host does not have, once each', async (context) => {
+  const directory = mkdtempSync(join(tmpdir(), 'beeline-files-'));
+  context.after(() => {
+    rmSync(directory, { recursive: true });
+  });
+  const text = join(directory, 'text');
+  writeFileSync(text, 'no program', { mode: 0o644 });
+  const of = parseConfig(
+    `interfaces: [nosuchnic]
+health: { hooks: [{ command: [/nonexistent/notify] }, { url: "http://a/b", secretFile: /nonexistent/key }] }
+services:
+  - address: 192.168.1.100
+    port: 80
+    health:
+      checks:
+        - { type: exec, command: [${process.execPath}] }
+        - { type: exec, command: [/nonexistent/check] }
+        - { type: agent, by: exec, command: [${text}] }
+        - { type: https, ca: ${text} }
+        - { type: tls, ca: ${directory} }
+        - { type: file, path: /nonexistent/weight }
+    realServers: [{ address: 192.168.1.31, health: { checks: { type: exec, command: [/nonexistent/check] } } }]
+`,
+    'test.yaml',
+  );
+  const warnings = await warningsAbout(of, [], NOBODY);
+  assert.deepEqual([...new Set(warnings.map(({ code }) => code))], ['CHECK_FILE_MISSING']);
+  const name = 'tcp 192.168.1.100:80';
+  assert.deepEqual(
+    warnings.map(({ message }) => message),
+    [
+      `${name}: /nonexistent/check does not exist, so that the check fails`,
+      `${name}: ${text} is no program, so that the agent is not asked`,
+      `${name}: ${directory} is a folder, so that no certificate is trusted, and the check fails`,
+      'health.hooks[0]: /nonexistent/notify does not exist, so that nobody is told',
+      'health.hooks[1]: /nonexistent/key does not exist, so that nothing can be signed',
+    ],
+  );
+});
+
+test('check warns of health that proves little', async () => {
+  const of = parseConfig(
+    'interfaces: [nosuchnic]\nservices: [{ address: 192.168.1.100, port: 53, protocol: udp, health: udp, realServers: [192.168.1.31] }]',
+    'test.yaml',
+  );
+  assert.deepEqual(await found(of), [['CHECK_PROVES_LITTLE', undefined]]);
 });
 
 test('of the warnings of a daemon, check says those that are about the file, and none twice', async (context) => {

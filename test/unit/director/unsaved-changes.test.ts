@@ -19,6 +19,7 @@ import {
 } from '../../../src/director/changes/unsaved-changes.js';
 import { ip, mac, type Model } from '../../../src/model/index.js';
 import { decode, encode, type Moment } from '../../../src/store/index.js';
+import { anyHealth, anyHealthSettings, anyRealServerHealth } from '../../support/health-models.js';
 import { anyServices, service } from '../../support/models.js';
 import { folderFor, NOW, storeAt } from '../../support/store.js';
 
@@ -115,10 +116,23 @@ test('any model is kept as it is, and no part of one is believed that has anothe
     decode(snapshotFormat, encode(snapshotFormat, snapshotOf(1, model), NOW), NOW).model;
   assert.deepEqual(roundTrip(full), full);
   fc.assert(
-    fc.property(anyServices, (services) => {
-      assert.deepEqual(roundTrip({ ...MODEL, services }), { ...MODEL, services });
+    fc.property(anyServices, anyHealth, anyRealServerHealth, anyHealthSettings, (some, policy, own, health) => {
+      const services = some.map((each) => ({
+        ...each,
+        health: policy,
+        destinations: each.destinations.map((server) => ({ ...server, health: own })),
+      }));
+      assert.deepEqual(roundTrip({ ...MODEL, health, services }), { ...MODEL, health, services });
     }),
   );
+  for (const health of [
+    { checks: [{ type: 'tcp', path: '/' }] },
+    { checks: [{ type: 'htp' }] },
+    { checks: [], x: 1 },
+  ]) {
+    const services = full.services.map((each) => ({ ...each, health: health as never }));
+    assert.throws(() => roundTrip({ ...full, services }), /invalid at model\.services\.0\.health/);
+  }
   const wrong = JSON.parse(JSON.stringify(full).replace('"10.0.0.1"', '"10.0.0.01"')) as Model;
   assert.throws(() => roundTrip(wrong), /invalid at model\.services\.0\.destinations\.0\.address/);
 });

@@ -170,6 +170,9 @@ test('the page of the configuration file has every key and a valid example', () 
     assert.match(text, new RegExp(`^\\.TP\n\\\\fB${key}\\\\fR \\(`, 'm'));
   }
   assert.match(text, /\\fBtimeouts\\fR \(mapping, see timeouts\)/);
+  assert.match(text, /^\.SS ".*health\.checks of type tcp"$/m);
+  // Keys that several types share are described once.
+  assert.equal(text.split('\n').filter((line) => line.includes('\\fBexpiryDays\\fR')).length, 1);
   assert.equal(parseConfig(EXAMPLE, 'example').services.length, 3);
 });
 
