@@ -151,7 +151,11 @@ export const anyHealthSettings: fc.Arbitrary<HealthSettings> = some<HealthSettin
     fc.oneof(
       command.map((words) => ({ command: words })),
       fc.record(
-        { url: fc.constant('https://alerts.example/a?b=c'), secretFile: fc.constant('/etc/key'), timeout: fc.constant(2.5) },
+        {
+          url: fc.constant('https://alerts.example/a?b=c'),
+          secretFile: fc.constant('/etc/key'),
+          timeout: fc.constant(2.5),
+        },
         { requiredKeys: ['url'], noNullPrototype: true },
       ),
     ),
