@@ -74,7 +74,7 @@ function withoutReferences<Type>(value: Type, definitions: Readonly<Record<strin
   const { $ref, ...rest } = value as JsonSchema;
   const whole = $ref === undefined ? rest : { ...definitions[$ref.replace('#/$defs/', '')], ...rest };
   return Object.fromEntries(
-    Object.entries(whole).map(([key, each]) => [key, withoutReferences(each as unknown, definitions)]),
+    Object.entries(whole).map(([key, each]) => [key, withoutReferences(each, definitions)]),
   ) as Type;
 }
 

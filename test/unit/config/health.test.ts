@@ -389,7 +389,7 @@ test('of health that changes, only what changes is written, in its shortest form
   const [tcp, https] = second!.health!.checks;
   const checks = [tcp!, { ...https!, path: '/new' }, { type: 'ping' } as const];
   assert.equal(
-    changed((model) => withHealth(model, 1, { ...second!.health!, checks, interval: 3 } as HealthPolicy)),
+    changed((model) => withHealth(model, 1, { ...second!.health!, checks, interval: 3 })),
     WRITTEN.replace('/health', '/new')
       .replace('# seldom\n', '# seldom\n        - ping\n')
       .replace('interval: 2', 'interval: 3'),
