@@ -158,9 +158,12 @@ function variantsSection(place: string, variants: readonly JsonSchema[], mapping
       const keys = before === undefined ? own : own.filter((key) => !known.includes(key));
       const others = before === undefined ? '' : ` ${listed(known, 'and')}: as of ${listed(typesOf(before), 'or')}.`;
       const without = lacks.length === 0 ? '' : ` It has no ${listed(lacks, 'or')}.`;
+      // A heading is one line, however many types it is for.
+      const [type = '', ...more] = typesOf(variant);
+      const all = more.length === 0 ? '' : `${listed([type, ...more], 'and')}. `;
       return [
-        ...subheading(`${place} of type ${listed(typesOf(variant), 'or')}`),
-        ...paragraph(`${variant.description ?? ''}${others}${without}`),
+        ...subheading(`${place} of type ${type}${more.length === 0 ? '' : ' and others'}`),
+        ...paragraph(`${all}${variant.description ?? ''}${others}${without}`),
         ...keysSection(keys, variant, mappings),
       ];
     }),
