@@ -5,7 +5,7 @@ interfaces: [ens3]
 services:
   - address: 192.168.1.100
     port: 80
-    # A request to the VIP, through each real server, every 2 seconds.
+    # A request to the VIP, through each real server.
     health: http
     realServers:
       - 192.168.1.31
@@ -18,12 +18,12 @@ services:
     scheduler: wlc
     persistence: 300
     timeouts: { established: 7200 }
-    # A connection every 2 seconds, and the page every 10. If all fail,
-    # new clients go to 192.168.1.50.
+    # A connection every 2 seconds, and the page every 10.
+    # If all fail, new clients go to 192.168.1.50.
     health:
       checks:
         - tcp
-        - { type: https, path: /health, sni: www.example.com, every: 5 }
+        - { type: https, path: /health, every: 5 }
       interval: 2
       fallback: 192.168.1.50
     realServers:
