@@ -176,6 +176,8 @@ export interface ExplainedService {
   readonly wildcard: boolean;
   /** Which flows it remembers: all, those that a change moved, or none. */
   readonly remembers: 'all' | 'moved' | 'none';
+  /** The real servers of which health or maintenance make something else than the configuration, and why. */
+  readonly conditions?: readonly { readonly realServer: IpAddress; readonly reason: string }[] | undefined;
 }
 
 /** An entry of a flow table. */

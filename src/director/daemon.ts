@@ -92,7 +92,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     director.touch();
   });
   const health = new HealthKeeper({
-    ...{ stores, network, log },
+    ...{ instance: instance.name, stores, network, log },
     onChange: () => {
       director.touch();
     },
@@ -206,13 +206,7 @@ async function serve(
   const handlers = handlersOf({
     ...{ version, configPath, director, dataPlane, stores, unsaved, configurations, edits, logProblem },
     drains: new DrainCommands({ director, dataPlane, log, warnings }),
-    maintenance: new MaintenanceCommands({
-      director,
-      maintenances: health.maintenances,
-      log,
-      warnings,
-      onChange: () => undefined,
-    }),
+    maintenance: new MaintenanceCommands({ director, health, log, warnings }),
     health,
     stop: stopHandler(parts, edits, running, stopRequest),
   });

@@ -1,14 +1,20 @@
 /** Everything that decides which real servers take flows: checks, maintenance, and the overlay that follows from both. */
 
-import type { Checker } from '../../health/index.js';
+import { isDeepStrictEqual } from 'node:util';
+import { hostname } from 'node:os';
+
+import type { Checker, Hooks } from '../../health/index.js';
 import type { HealthOf, NowReport, ServerHealth, Transition } from '../../health/rules.js';
-import { allServices, BeelineError, type IpAddress, type Model, type World } from '../../model/index.js';
+import { allServices, BeelineError, type Hook, type IpAddress, type Model, type World } from '../../model/index.js';
 import { bootTimeMs } from '../../native/index.js';
 import type { Network } from '../../net/index.js';
 import type { Logger } from '../log.js';
+import { reportMaintenance } from '../maintenance/commands.js';
+import type { Maintenance } from '../maintenance/maintenance.js';
 import { Maintenances } from '../maintenance/maintenances.js';
 import { HealthOverlay, Overlays } from '../overlays/index.js';
 import type { Stores } from '../stores.js';
+import { eventOf, type Happened, maintenanceEvent, quorumEvent } from './events.js';
 import type { KeptDirectorHealth } from './store.js';
 import { lineOf, quorumLine, Told } from './told.js';
 
@@ -16,6 +22,8 @@ import { lineOf, quorumLine, Told } from './told.js';
 const KEEP_MS = 200;
 
 export interface HealthKeeperOptions {
+  /** The name of the instance. */
+  readonly instance: string;
   readonly stores: Pick<Stores, 'maintenance' | 'health'>;
   readonly network: Network;
   readonly log: Logger;
@@ -34,6 +42,11 @@ export class HealthKeeper {
   /** Undefined: no real server was ever checked. */
   #checker: Checker | undefined;
   #keeping: NodeJS.Timeout | undefined;
+  /** Undefined: nobody is told. */
+  #hooks: { readonly of: readonly Hook[]; readonly hooks: Hooks } | undefined;
+  /** The end of hooks that another configuration replaced. */
+  #closing: Promise<unknown> = Promise.resolve();
+  #healthEvent: typeof import('../../health/index.js').healthEvent | undefined;
 
   constructor(options: HealthKeeperOptions) {
     const { stores, log } = options;
@@ -44,7 +57,9 @@ export class HealthKeeper {
       store: stores.maintenance,
       log,
       clock: bootTimeMs,
-      onEnd: () => undefined,
+      onEnd: (ended) => {
+        this.tellMaintenance(false, ended);
+      },
     });
     this.#overlay = new HealthOverlay({
       healthOf: this.healthOf,
@@ -53,6 +68,7 @@ export class HealthKeeper {
       restore: this.#restored?.pools,
       onQuorum: (event) => {
         this.#told.tell(quorumLine(event));
+        this.#happen(quorumEvent(event));
         this.#keepSoon();
       },
     });
@@ -75,7 +91,43 @@ export class HealthKeeper {
     if (this.#checker === undefined && allServices(model).some(({ health }) => health !== undefined)) {
       await this.#begin();
     }
+    await this.#followHooks(model.health?.hooks ?? []);
     this.#checker?.follow(model, world);
+  }
+
+  async #followHooks(next: readonly Hook[]): Promise<void> {
+    if (isDeepStrictEqual(this.#hooks?.of ?? [], next)) {
+      return;
+    }
+    const last = this.#hooks?.hooks;
+    this.#closing = Promise.all([this.#closing, last?.close()]);
+    this.#hooks = undefined;
+    if (next.length > 0) {
+      const health = await import('../../health/index.js');
+      this.#healthEvent = health.healthEvent;
+      const onTrouble = (hook: Hook, text: string): void => {
+        this.#options.log.warn({ hook: hook.url ?? hook.command?.join(' ') }, `hook: ${text}`);
+      };
+      this.#hooks = { of: next, hooks: new health.Hooks({ hooks: next, onTrouble }) };
+    }
+  }
+
+  #happen(happened: Happened | undefined): void {
+    const event = happened && this.#healthEvent?.(happened.type, happened.details, this.#names);
+    if (event !== undefined) {
+      this.#hooks?.hooks.tell(event);
+    }
+  }
+
+  get #names(): { readonly host: string; readonly instance: string } {
+    return { host: hostname(), instance: this.#options.instance };
+  }
+
+  /** Tells hooks that maintenances begin or are over. */
+  tellMaintenance(begins: boolean, maintenances: readonly Maintenance[]): void {
+    for (const each of maintenances) {
+      this.#happen(maintenanceEvent(begins, each, reportMaintenance(each).until));
+    }
   }
 
   async #begin(): Promise<void> {
@@ -106,6 +158,7 @@ export class HealthKeeper {
     if (line !== undefined) {
       this.#told.tell(line);
     }
+    this.#happen(eventOf(transition));
     this.#keepSoon();
   }
 
@@ -146,6 +199,8 @@ export class HealthKeeper {
       this.#checker = undefined;
       await checker.close();
     }
+    await Promise.all([this.#closing, this.#hooks?.hooks.close()]);
+    this.#hooks = undefined;
     clearTimeout(this.#keeping);
     this.#keeping = undefined;
   }

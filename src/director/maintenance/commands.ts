@@ -9,12 +9,14 @@ import { disable, enable, type Maintenance } from './maintenance.js';
 import { type Maintenances, nameOf } from './maintenances.js';
 
 export interface MaintenanceCommandsOptions {
-  readonly director: Pick<Director, 'desired' | 'refresh' | 'exclusively'>;
-  readonly maintenances: Maintenances;
+  readonly director: Pick<Director, 'desired' | 'refresh'>;
+  readonly health: {
+    readonly maintenances: Maintenances;
+    tellMaintenance(begins: boolean, maintenances: readonly Maintenance[]): void;
+  };
   readonly log: Logger;
   /** Returns what every change should warn of at this moment. */
   readonly warnings: () => readonly string[];
-  readonly onChange: (what: 'disabled' | 'enabled', maintenances: readonly Maintenance[]) => void;
 }
 
 export class MaintenanceCommands {
@@ -41,7 +43,8 @@ export class MaintenanceCommands {
 
   /** @throws BeelineError `NOT_FOUND` if there is no such real server, and what publishing throws */
   async #disable({ service, realServer, forMs, reason, moves }: Parameters['disable']): Promise<MaintenanceStarted> {
-    const { director, maintenances, log, warnings, onChange } = this.#options;
+    const { director, health, log, warnings } = this.#options;
+    const { maintenances } = health;
     requireRealServer(director.desired.model, service, realServer);
     const now = bootTimeMs();
     const asked: Maintenance = {
@@ -55,25 +58,27 @@ export class MaintenanceCommands {
     await this.#change(disable(maintenances.all, asked));
     const begun = maintenances.all.at(-1)!;
     log.info({ reason, forMs, moves }, `${nameOf(begun)}: disabled`);
-    onChange('disabled', [begun]);
+    health.tellMaintenance(true, [begun]);
     return { ...reportMaintenance(begun), warnings: warnings() };
   }
 
   /** @throws BeelineError `NOT_FOUND` if it is not disabled, and what publishing throws */
   async #enable({ service, realServer }: Parameters['enable']): Promise<{ warnings: readonly string[] }> {
-    const { maintenances, log, warnings, onChange } = this.#options;
+    const { health, log, warnings } = this.#options;
+    const { maintenances } = health;
     const before = maintenances.all;
     const left = enable(before, { ...(service !== undefined && { service }), address: realServer });
     await this.#change(left);
     const ended = before.filter((each) => !left.includes(each));
     log.info({ enabled: ended.map(nameOf) }, 'enabled');
-    onChange('enabled', ended);
+    health.tellMaintenance(false, ended);
     return { warnings: warnings() };
   }
 
   /** Publishes, then keeps. If it cannot be published, everything is as before. */
   async #change(next: readonly Maintenance[]): Promise<void> {
-    const { director, maintenances } = this.#options;
+    const { director, health } = this.#options;
+    const { maintenances } = health;
     const before = maintenances.all;
     maintenances.set(next);
     try {

@@ -87,6 +87,7 @@ function report(
         realServers: withoutLeaving(matched.compiled).destinations.length,
         wildcard: isWildcard(matched.compiled.service),
         remembers: remembers(matched.compiled),
+        ...conditionsOf(matched.compiled),
       },
       flow: flowOf(trace, matched),
       slot: slotOf(trace, matched),
@@ -105,6 +106,13 @@ function report(
 /** Returns whether a service takes the ports that no other service has. */
 function isWildcard(service: AnyService): boolean {
   return !isMarkKey(service) && service.port === 0;
+}
+
+function conditionsOf({ destinations }: CompiledService): Pick<ExplainedService, 'conditions'> {
+  const conditions = destinations.flatMap(({ address, condition }) =>
+    condition?.reason === undefined ? [] : { realServer: address, reason: condition.reason },
+  );
+  return conditions.length === 0 ? {} : { conditions };
 }
 
 function remembers({ tracks, service }: CompiledService): ExplainedService['remembers'] {

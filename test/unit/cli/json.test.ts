@@ -131,7 +131,14 @@ test('docs/json.md shows every name in an explanation', () => {
   const rest = { interface: true, bytes: true, vlans: true, flags: true, fragment: true, plain: true } as const;
   const packet = { ...report.packet, ...captured!.packet };
   shows(packet, { destinationMac: true, sourceMac: true, ...ends, ...rest });
-  shows(report.service, { name: true, scheduler: true, realServers: true, wildcard: true, remembers: true });
+  shows(report.service, {
+    name: true,
+    scheduler: true,
+    realServers: true,
+    wildcard: true,
+    remembers: true,
+    conditions: true,
+  });
   const key = { protocol: true, client: true, clientPort: true, port: true, event: true } as const;
   const fate = {
     sought: true,

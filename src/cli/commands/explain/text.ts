@@ -26,6 +26,7 @@ export function formatExplanation(report: ExplainReport, paint: Paint = plain, h
   const lines: (readonly [label: string, text: string | undefined, style?: Style | undefined])[] = [
     ['packet', `${formatPacket(packet)}, to ${packet.destinationMac}${tags(packet.vlans)} (${packet.interface})`],
     ['service', serviceLine(service, report)],
+    ...conditionLines(service),
     ['about', flow && quotedLine(packet, flow)],
     ['flow', flow && service && flowLine(flow, service, destination !== undefined)],
     ['persistence', persistence && (persistence.known ? clientLine(persistence.known) : newClientLine())],
@@ -70,6 +71,21 @@ function serviceLine(service: ExplainedService | undefined, { verdict }: Explain
   }
   const { name, scheduler, realServers: servers, wildcard } = service;
   return `${name}${wildcard ? ' (all other ports)' : ''}, ${scheduler}, ${formatQuantity(servers, 'real server')}`;
+}
+
+/** The most real servers that are named: of many, the first tell enough. */
+const MOST_CONDITIONS = 5;
+
+/** "192.168.1.31 fails its checks": why a real server takes nothing, or not its part. */
+function conditionLines(service: ExplainedService | undefined): (readonly [string, string, Style])[] {
+  const { conditions = [] } = service ?? {};
+  const lines = conditions
+    .slice(0, MOST_CONDITIONS)
+    .map(({ realServer, reason }) => ['condition', `${realServer} ${reason}`, 'warning'] as const);
+  const more = conditions.length - lines.length;
+  return more === 0
+    ? lines
+    : [...lines, ['condition', `and ${formatQuantity(more, 'other real server')}: see "beeline list"`, 'warning']];
 }
 
 /** The flow of a packet that belongs to another packet's flow: an ICMP error, or a later fragment. */
