@@ -17,3 +17,4 @@ export {
 } from './pool.js';
 export { nextStepMs, STEPS, UNITS, unitsAt } from './ramp.js';
 export type { CheckReport, HealthOf, ServerHealth } from './states.js';
+export { adviceText } from './slow/advice-words.js';

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { hostname } from 'node:os';
 
-import type { Checker, Hooks } from '../../health/index.js';
+import type * as Health from '../../health/index.js';
 import type { HealthOf, NowReport, ServerHealth, Transition } from '../../health/rules.js';
 import { allServices, BeelineError, type Hook, type IpAddress, type Model, type World } from '../../model/index.js';
 import { bootTimeMs } from '../../native/index.js';
@@ -14,7 +14,7 @@ import type { Maintenance } from '../maintenance/maintenance.js';
 import { Maintenances } from '../maintenance/maintenances.js';
 import { HealthOverlay, Overlays } from '../overlays/index.js';
 import type { Stores } from '../stores.js';
-import { eventOf, type Happened, maintenanceEvent, quorumEvent } from './events.js';
+import { maintenanceEvent, quorumEvent } from './events.js';
 import type { KeptDirectorHealth } from './store.js';
 import { lineOf, quorumLine, Told } from './told.js';
 
@@ -40,13 +40,12 @@ export class HealthKeeper {
   /** What the last daemon knew, until somebody goes on with it. */
   #restored: KeptDirectorHealth | undefined;
   /** Undefined: no real server was ever checked. */
-  #checker: Checker | undefined;
+  #checker: Health.Checker | undefined;
   #keeping: NodeJS.Timeout | undefined;
   /** Undefined: nobody is told. */
-  #hooks: { readonly of: readonly Hook[]; readonly hooks: Hooks } | undefined;
+  #hooks: { readonly of: readonly Hook[]; readonly hooks: Health.Hooks; readonly room: typeof Health } | undefined;
   /** The end of hooks that another configuration replaced. */
   #closing: Promise<unknown> = Promise.resolve();
-  #healthEvent: typeof import('../../health/index.js').healthEvent | undefined;
 
   constructor(options: HealthKeeperOptions) {
     const { stores, log } = options;
@@ -68,7 +67,7 @@ export class HealthKeeper {
       restore: this.#restored?.pools,
       onQuorum: (event) => {
         this.#told.tell(quorumLine(event));
-        this.#happen(quorumEvent(event));
+        this.#happen(() => quorumEvent(event));
         this.#keepSoon();
       },
     });
@@ -103,30 +102,27 @@ export class HealthKeeper {
     this.#closing = Promise.all([this.#closing, last?.close()]);
     this.#hooks = undefined;
     if (next.length > 0) {
-      const health = await import('../../health/index.js');
-      this.#healthEvent = health.healthEvent;
+      const room = await import('../../health/index.js');
       const onTrouble = (hook: Hook, text: string): void => {
         this.#options.log.warn({ hook: hook.url ?? hook.command?.join(' ') }, `hook: ${text}`);
       };
-      this.#hooks = { of: next, hooks: new health.Hooks({ hooks: next, onTrouble }) };
+      this.#hooks = { of: next, hooks: new room.Hooks({ hooks: next, onTrouble }), room };
     }
   }
 
-  #happen(happened: Happened | undefined): void {
-    const event = happened && this.#healthEvent?.(happened.type, happened.details, this.#names);
-    if (event !== undefined) {
-      this.#hooks?.hooks.tell(event);
+  #happen(contentOf: (room: typeof Health) => Health.EventContent): void {
+    if (this.#hooks === undefined) {
+      return;
     }
-  }
-
-  get #names(): { readonly host: string; readonly instance: string } {
-    return { host: hostname(), instance: this.#options.instance };
+    const { hooks, room } = this.#hooks;
+    const { type, details } = contentOf(room);
+    hooks.tell(room.healthEvent(type, details, { host: hostname(), instance: this.#options.instance }));
   }
 
   /** Tells hooks that maintenances begin or are over. */
   tellMaintenance(begins: boolean, maintenances: readonly Maintenance[]): void {
     for (const each of maintenances) {
-      this.#happen(maintenanceEvent(begins, each, reportMaintenance(each).until));
+      this.#happen(() => maintenanceEvent(begins, each, reportMaintenance(each).until));
     }
   }
 
@@ -158,7 +154,7 @@ export class HealthKeeper {
     if (line !== undefined) {
       this.#told.tell(line);
     }
-    this.#happen(eventOf(transition));
+    this.#happen((room) => room.contentOf(transition));
     this.#keepSoon();
   }
 

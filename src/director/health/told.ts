@@ -1,6 +1,6 @@
 /** Tells of changes of health in the log: one line a change, and one line for many alike. */
 
-import { type Advice, outcomeText, type Transition } from '../../health/rules.js';
+import { adviceText, outcomeText, type Transition } from '../../health/rules.js';
 import { groupBy } from '../group-by.js';
 import type { Logger } from '../log.js';
 import type { QuorumEvent } from '../overlays/index.js';
@@ -100,19 +100,9 @@ export function lineOf(transition: Transition, checks: number): Line | undefined
       return {
         level: 'info',
         kind: 'agents say something else',
-        text: `${who}: its agent says ${adviceText(transition.advice)}`,
+        text: `${who}: its agent says ${transition.advice === undefined ? 'nothing any more' : adviceText(transition.advice)}`,
       };
   }
-}
-
-function adviceText(advice: Advice | undefined): string {
-  const { state, weight, percent } = advice ?? {};
-  const words = [
-    state,
-    weight === undefined ? undefined : `weight ${weight}`,
-    percent === undefined ? undefined : `${percent} %`,
-  ].filter((word) => word !== undefined);
-  return words.length === 0 ? 'nothing any more' : words.join(', ');
 }
 
 export function quorumLine({ service, isMet, weight, wanted }: QuorumEvent): Line {
