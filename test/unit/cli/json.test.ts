@@ -11,7 +11,11 @@ import type { SaveResult } from '../../../src/cli/commands/save.js';
 import { beeline } from '../../../src/cli/program.js';
 import type { PlacedProblem } from '../../../src/config/index.js';
 import type {
-  RealServerReport,
+  AdviceReport,
+  CheckResultReport,
+  CheckRunReport,
+  CheckStateReport,
+  CheckStepReport,
   DrainReport,
   ExplainedEntry,
   ExplainedFlow,
@@ -21,8 +25,12 @@ import type {
   FlowSummary,
   FlowTableReport,
   InterfaceReport,
+  MaintenanceReport,
   PlanReport,
+  RealServerReport,
   ReloadReport,
+  ServerChecks,
+  ServiceChecks,
   ServicePlan,
   ServiceReport,
   StatsReport,
@@ -162,6 +170,32 @@ test('docs/json.md shows every name in an explanation', () => {
   shows(report.counted, { bytes: true, opensFlow: true });
   shows(report.oracle, { agrees: true, verdict: true, realServer: true, differences: true });
   shows(captured!.oracle.differences[0], { what: true, program: true, oracle: true });
+});
+
+test('docs/json.md shows every name of health checks and of what is disabled', () => {
+  const [service] = example('list --checks') as ServiceChecks[];
+  shows<ServiceChecks>(service, { service: true, quorum: true, realServers: true });
+  const [server] = service!.realServers;
+  shows<ServerChecks>(server, { address: true, state: true, since: true, advice: true, checks: true });
+  const state = {
+    check: true,
+    state: true,
+    since: true,
+    last: true,
+    against: true,
+    trouble: true,
+    warning: true,
+  } as const;
+  shows<CheckStateReport>(server!.checks[0], state);
+  shows<CheckResultReport>(server!.checks[0]!.last, { passed: true, layer: true, words: true, ms: true });
+  const [http, agent] = example('check-server') as CheckRunReport[];
+  const run = { check: true, result: true, advice: true, trouble: true, warning: true, steps: true } as const;
+  shows<CheckRunReport>({ ...http!, ...agent! }, run);
+  const step = { request: true, outcome: true, sent: true, received: true, connectMs: true, totalMs: true } as const;
+  shows<CheckStepReport>(http!.steps[0], { ...step, httpStatus: true });
+  shows<AdviceReport>(agent!.advice, { state: true, weight: true, percent: true });
+  const disabled = { service: true, realServer: true, since: true, until: true, reason: true, moves: true } as const;
+  shows<MaintenanceReport>(example('disable') as MaintenanceReport, disabled);
 });
 
 test('docs/json.md shows every name that a change prints', () => {
