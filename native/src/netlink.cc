@@ -4,9 +4,9 @@
 #include <linux/netlink.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <string>
-#include <vector>
 
 #include "error.h"
 
@@ -17,8 +17,8 @@ namespace {
 constexpr char kName[] = "netlink socket";
 // Bursts of events, as of a thousand neighbours after a switch's reboot, must fit between two rounds of the event loop.
 constexpr int kReceiveBufferBytes = 4 << 20;
-// The event loop handles other events after this many datagrams.
-constexpr int kDatagramsPerRound = 64;
+// The event loop handles other events after this many calls of recvmmsg.
+constexpr int kCallsPerRound = 8;
 
 void SetOption(Napi::Env env, int fd, int option, int value, const char* call) {
   if (setsockopt(fd, SOL_NETLINK, option, &value, sizeof value) != 0) ThrowErrno(env, errno, call, kName);
@@ -31,15 +31,17 @@ void NetlinkSocket::Register(Napi::Env env, Napi::Object exports) {
                                          {
                                              InstanceMethod<&NetlinkSocket::Send>("send"),
                                              InstanceMethod<&NetlinkSocket::SetReferenced>("setReferenced"),
+                                             InstanceMethod<&NetlinkSocket::SetPaused>("setPaused"),
                                              InstanceMethod<&NetlinkSocket::Close>("close"),
                                          });
 }
 
-NetlinkSocket::NetlinkSocket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NetlinkSocket>(info) {
+NetlinkSocket::NetlinkSocket(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<NetlinkSocket>(info), buffer_(new uint8_t[kDatagramsPerCall * kLongestDatagram]) {
   const Napi::Env env = info.Env();
   const uint32_t protocol = Uint32Argument(info, 0, "protocol");
   if (!info[1].IsArray()) ThrowType(env, "groups must be an array");
-  if (!info[2].IsFunction()) ThrowType(env, "onDatagram must be a function");
+  if (!info[2].IsFunction()) ThrowType(env, "onDatagrams must be a function");
 
   fd_ = UniqueFd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, static_cast<int>(protocol)));
   if (!fd_) ThrowErrno(env, errno, "socket", kName);
@@ -61,7 +63,7 @@ NetlinkSocket::NetlinkSocket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
   }
   const int error = Poller::Start(env, fd_.get(), [this] { OnReadable(); }, &poller_);
   if (error != 0) ThrowErrno(env, error, "uv_poll_init", kName);
-  on_datagram_ = Napi::Persistent(info[2].As<Napi::Function>());
+  on_datagrams_ = Napi::Persistent(info[2].As<Napi::Function>());
   async_context_ = std::make_unique<Napi::AsyncContext>(env, "NetlinkSocket");
   Ref();  // keeps the garbage collector from ending the delivery before close
 }
@@ -70,21 +72,29 @@ NetlinkSocket::~NetlinkSocket() {
   if (poller_ != nullptr) poller_->Stop();
 }
 
-int NetlinkSocket::Receive(napi_env env, napi_value* datagram) {
-  *datagram = nullptr;
-  // MSG_PEEK | MSG_TRUNC returns the whole length, so that no datagram is cut off.
-  const ssize_t length = recv(fd_.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC);
-  if (length < 0) return errno;
-  std::vector<uint8_t> bytes(static_cast<size_t>(length));
-  sockaddr_nl sender = {};
-  socklen_t sender_length = sizeof sender;
-  const ssize_t received =
-      recvfrom(fd_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&sender), &sender_length);
-  if (received < 0) return errno;
-  // Other processes may send to a netlink socket too. Only the kernel has port 0.
-  const size_t believed = sender.nl_pid == 0 ? static_cast<size_t>(received) : 0;
-  napi_create_buffer_copy(env, believed, bytes.data(), nullptr, datagram);
-  return 0;
+int NetlinkSocket::Receive(std::vector<uint8_t>* datagrams) {
+  std::array<mmsghdr, kDatagramsPerCall> headers = {};
+  std::array<iovec, kDatagramsPerCall> parts = {};
+  std::array<sockaddr_nl, kDatagramsPerCall> senders = {};
+  for (size_t i = 0; i < kDatagramsPerCall; i++) {
+    parts[i] = {.iov_base = buffer_.get() + i * kLongestDatagram, .iov_len = kLongestDatagram};
+    headers[i].msg_hdr.msg_iov = &parts[i];
+    headers[i].msg_hdr.msg_iovlen = 1;
+    headers[i].msg_hdr.msg_name = &senders[i];
+    headers[i].msg_hdr.msg_namelen = sizeof senders[i];
+  }
+  const int count = recvmmsg(fd_.get(), headers.data(), kDatagramsPerCall, 0, nullptr);
+  if (count < 0) return errno;
+  for (int i = 0; i < count; i++) {
+    if ((headers[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) return EMSGSIZE;
+    // Other processes may send to a netlink socket too. Only the kernel has port 0.
+    if (senders[i].nl_pid != 0) continue;
+    const auto* bytes = static_cast<const uint8_t*>(parts[i].iov_base);
+    datagrams->insert(datagrams->end(), bytes, bytes + headers[i].msg_len);
+    datagrams->resize(NLMSG_ALIGN(datagrams->size()));
+  }
+  // Fewer: the socket is empty, or the next call returns its error.
+  return static_cast<size_t>(count) < kDatagramsPerCall ? EAGAIN : 0;
 }
 
 void NetlinkSocket::Discard() {
@@ -93,18 +103,19 @@ void NetlinkSocket::Discard() {
 
 void NetlinkSocket::OnReadable() {
   const Napi::Env env = Env();
-  for (int i = 0; i < kDatagramsPerRound && fd_; i++) {
-    Napi::HandleScope scope(env);
-    napi_value datagram = nullptr;
-    const int error = Receive(env, &datagram);
-    if (error == EAGAIN) return;
-    // Until the socket is empty, the kernel drops everything for it and does not report that again (netlink_overrun).
-    if (error == ENOBUFS) Discard();
-    if (error != 0) {
-      Emit(env, *async_context_, on_datagram_, {MakeKernelError(env, error, "recv", kName)});
-    } else {
-      Emit(env, *async_context_, on_datagram_, {env.Undefined(), datagram});
-    }
+  Napi::HandleScope scope(env);
+  std::vector<uint8_t> received;
+  int error = 0;
+  for (int i = 0; i < kCallsPerRound && error == 0; i++) error = Receive(&received);
+  // Until the socket is empty, the kernel drops everything for it and does not report that again (netlink_overrun).
+  if (error == ENOBUFS) Discard();
+  if (!received.empty()) {
+    napi_value datagrams = nullptr;  // stays that if JavaScript cannot run any more
+    napi_create_buffer_copy(env, received.size(), received.data(), nullptr, &datagrams);
+    Emit(env, *async_context_, on_datagrams_, {env.Undefined(), datagrams, Napi::Boolean::New(env, error == 0)});
+  }
+  if (error != 0 && error != EAGAIN && fd_) {
+    Emit(env, *async_context_, on_datagrams_, {MakeKernelError(env, error, "recvmmsg", kName)});
   }
 }
 
@@ -121,6 +132,10 @@ void NetlinkSocket::Send(const Napi::CallbackInfo& info) {
 
 void NetlinkSocket::SetReferenced(const Napi::CallbackInfo& info) {
   if (poller_ != nullptr) poller_->SetReferenced(info[0].ToBoolean());
+}
+
+void NetlinkSocket::SetPaused(const Napi::CallbackInfo& info) {
+  if (poller_ != nullptr) poller_->SetPaused(info[0].ToBoolean());
 }
 
 void NetlinkSocket::Close(const Napi::CallbackInfo&) {

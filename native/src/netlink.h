@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <memory>
+#include <vector>
 
 #include "poller.h"
 #include "util.h"
@@ -13,25 +14,34 @@ namespace libbpf {
 class NetlinkSocket : public Napi::ObjectWrap<NetlinkSocket> {
  public:
   static void Register(Napi::Env env, Napi::Object exports);
-  // (protocol: number, groups: number[], onDatagram: (error: KernelError | undefined, datagram?: Uint8Array) => void)
+  // (protocol: number, groups: number[],
+  //  onDatagrams: (error: KernelError | undefined, datagrams?: Uint8Array, more?: boolean) => void)
+  // `datagrams` are those of one round, one after another, each from a multiple of 4 bytes on; `more` may be waiting.
   explicit NetlinkSocket(const Napi::CallbackInfo& info);
   ~NetlinkSocket() override;
 
  private:
+  static constexpr size_t kDatagramsPerCall = 32;
+  // More than the kernel puts into one: 32 KiB in a list (netlink_recvmsg), and one entry in an event.
+  static constexpr size_t kLongestDatagram = 64 << 10;
+
   void Send(const Napi::CallbackInfo& info);
   void SetReferenced(const Napi::CallbackInfo& info);
+  // (paused: boolean) Whether to leave datagrams in the socket for now.
+  void SetPaused(const Napi::CallbackInfo& info);
   void Close(const Napi::CallbackInfo& info);
 
   void OnReadable();
-  // Reads one datagram into a new buffer. Returns 0 or recv's errno, EAGAIN if there is no datagram. Leaves the buffer
-  // empty if JavaScript cannot run any more.
-  int Receive(napi_env env, napi_value* datagram);
+  // Reads some datagrams. Returns 0 or an errno: EAGAIN if there are no more, EMSGSIZE if one was cut off and is lost.
+  int Receive(std::vector<uint8_t>* datagrams);
   // Discards all datagrams of the socket. This also ends a dump that is under way.
   void Discard();
 
   UniqueFd fd_;
   Poller* poller_ = nullptr;
-  Napi::FunctionReference on_datagram_;
+  // Room for the datagrams of a call. Only what they fill costs memory.
+  const std::unique_ptr<uint8_t[]> buffer_;
+  Napi::FunctionReference on_datagrams_;
   std::unique_ptr<Napi::AsyncContext> async_context_;
 };
 

@@ -55,6 +55,14 @@ void Poller::SetReferenced(bool referenced) {
   }
 }
 
+void Poller::SetPaused(bool paused) {
+  if (paused) {
+    uv_poll_stop(&handle_);
+  } else {
+    Listen();
+  }
+}
+
 // Uses only calls that report failure by their status. All calls fail in a worker thread that is being terminated, and
 // node-addon-api's exceptions would end the whole process then.
 void Emit(napi_env env, const Napi::AsyncContext& context, const Napi::FunctionReference& function,

@@ -20,6 +20,8 @@ class Poller {
   void Stop();
   // Sets whether this descriptor alone keeps the event loop alive.
   void SetReferenced(bool referenced);
+  // Sets whether to wait with calls of on_readable. A paused poller does not keep the event loop alive.
+  void SetPaused(bool paused);
 
  private:
   Poller(std::function<void()> on_readable, Poller** owner_slot)

@@ -86,7 +86,7 @@ function dottedWords(dotted: string): number[] {
 /** Returns the canonical spelling of 4 or 16 bytes. */
 export function ipFromBytes(bytes: Uint8Array): IpAddress {
   if (bytes.length === 4) {
-    return bytes.join('.') as IpAddress;
+    return `${bytes[0]!}.${bytes[1]!}.${bytes[2]!}.${bytes[3]!}` as IpAddress;
   }
   const groups = Array.from({ length: 8 }, (_, i) => ((bytes[i * 2]! << 8) | bytes[i * 2 + 1]!).toString(16));
   return new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address as IpAddress;

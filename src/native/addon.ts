@@ -152,7 +152,15 @@ export interface NativeRingBuffer extends NativeReferenced {
 
 export interface NativeNetlinkSocket extends NativeReferenced {
   send(datagram: Uint8Array): void;
+  /** Leaves what comes in the socket for now. A paused socket does not keep the event loop alive. */
+  setPaused(paused: boolean): void;
 }
+
+/**
+ * @param datagrams what was received in one round: each from a multiple of 4 bytes on, as messages within one
+ * @param more others may be waiting
+ */
+export type OnDatagrams = (error: Error | undefined, datagrams?: Uint8Array, more?: boolean) => void;
 
 /** What ends a check, or one step of a dialogue. `kind` counts UNTIL in src/health/wire/job.ts. */
 export interface NativeCheckRule {
@@ -275,11 +283,7 @@ export interface NativeAddon {
     nextId(id: number): number | undefined;
   };
   RingBuffer: new (map: NativeMap, onRecords: (records: Uint8Array[]) => void) => NativeRingBuffer;
-  NetlinkSocket: new (
-    protocol: number,
-    groups: readonly number[],
-    onDatagram: (error: Error | undefined, datagram?: Uint8Array) => void,
-  ) => NativeNetlinkSocket;
+  NetlinkSocket: new (protocol: number, groups: readonly number[], onDatagrams: OnDatagrams) => NativeNetlinkSocket;
   CheckLoop: new (
     options: { table?: NativeMapping; firstPort: number; ports: number; limit: number },
     onResults: (fields: Uint32Array, bytes: Uint8Array) => void,

@@ -14,6 +14,7 @@ export {
   type NativeProgram,
   type NativeProgramInfo,
   type NativeRingBuffer,
+  type OnDatagrams,
 } from './addon.js';
 export { KernelError } from './error.js';
 export {

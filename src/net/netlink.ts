@@ -94,8 +94,12 @@ export function decodeMessages(datagram: Uint8Array): NetlinkMessage[] {
   return messages;
 }
 
-/** Decodes the attributes from `offset` to the end. */
-export function decodeAttributes(payload: Uint8Array, offset: number): Attributes {
+/**
+ * Decodes the attributes from `offset` to the end.
+ *
+ * @param wanted leaves out those of other types
+ */
+export function decodeAttributes(payload: Uint8Array, offset: number, wanted?: readonly number[]): Attributes {
   const attributes = new Map<number, Uint8Array>();
   const view = viewOf(payload);
   for (let at = offset; at + ATTRIBUTE_HEADER_BYTES <= payload.length;) {
@@ -104,7 +108,9 @@ export function decodeAttributes(payload: Uint8Array, offset: number): Attribute
       break;
     }
     const type = view.getUint16(at + 2, true) & ATTRIBUTE_TYPE_MASK;
-    attributes.set(type, payload.subarray(at + ATTRIBUTE_HEADER_BYTES, at + length));
+    if (wanted?.includes(type) !== false) {
+      attributes.set(type, payload.subarray(at + ATTRIBUTE_HEADER_BYTES, at + length));
+    }
     at += align(length);
   }
   return attributes;

@@ -9,6 +9,8 @@ import { NetlinkError } from './socket.js';
 const RETRY_MS = 5_000;
 /** The most of them at a time. Thousands would cost a good part of a core for nothing, and have their turn later. */
 const MOST_RETRIED = 256;
+/** How many resolutions are looked at again in that interval although no event came. */
+const MOST_CHECKED = 1_024;
 /** How long changes of neighbours are collected. */
 const NOTICE_MS = 10;
 /** How many addresses are located before others may be asked for. */
@@ -54,8 +56,10 @@ export class Resolver implements Disposable {
   readonly #stale = new Set<IpAddress>();
   /** Those with a sighting that the kernel has forgotten, for the time of grace. */
   readonly #lost = new Set<IpAddress>();
-  /** Neighbours whose managed entry the kernel has lost, as by "ip neigh flush". */
+  /** Neighbours with a sighting whose managed entry the kernel has lost, as by "ip neigh flush". */
   readonly #forgotten = new Set<IpAddress>();
+  /** The same without a sighting: from some hundred neighbours on the kernel removes the entries of those that do not answer. */
+  readonly #silent = new Set<IpAddress>();
   /** The addresses that are nowhere; the one that was located last comes last. */
   readonly #nowhere = new Set<IpAddress>();
   /** The addresses of the last call of `track`. */
@@ -63,6 +67,8 @@ export class Resolver implements Disposable {
   /** A resolution has changed since `onChange` or `resolutions` was called. */
   #changed = false;
   #version = 0;
+  /** The addresses that are yet to be looked at in this turn, although no event came. */
+  #turn: MapIterator<IpAddress> | undefined;
   #look: NodeJS.Timeout | undefined;
   #graceEnd: NodeJS.Timeout | undefined;
   #interfaces: readonly Interface[] = [];
@@ -98,7 +104,7 @@ export class Resolver implements Disposable {
       return;
     }
     await this.#locate(
-      [...addresses].filter((address) => moved || !this.#places.has(address) || this.#isLost(address)),
+      [...addresses].filter((address) => moved || !this.#places.has(address) || this.#forgotten.has(address)),
     );
   }
 
@@ -128,7 +134,7 @@ export class Resolver implements Disposable {
     this.#look ??= setTimeout(() => {
       this.#look = undefined;
       this.#bringUpToDate();
-      if (this.#changed || [...this.#forgotten].some((address) => this.#isLost(address))) {
+      if (this.#changed || this.#forgotten.size > 0) {
         this.#changed = false;
         this.#onChange();
       }
@@ -138,16 +144,12 @@ export class Resolver implements Disposable {
   #noteIfForgotten(address: IpAddress): void {
     const place = this.#places.get(address);
     const neighbour = place?.kind === 'neighbour' ? this.#network.neighbour(place.ifindex, address) : undefined;
+    this.#forgotten.delete(address);
+    this.#silent.delete(address);
     if (place?.kind === 'neighbour' && !(neighbour?.managed === true || neighbour?.permanent === true)) {
-      this.#forgotten.add(address);
-    } else {
-      this.#forgotten.delete(address);
+      // One that answered is resolved again at once. Those that did not have time.
+      (this.#sightings.has(address) ? this.#forgotten : this.#silent).add(address);
     }
-  }
-
-  /** Returns whether to have an address resolved again at once: those that did not answer have time. */
-  #isLost(address: IpAddress): boolean {
-    return this.#forgotten.has(address) && this.#sightings.has(address);
   }
 
   /** Asks for all routes again. To call after links or addresses of this host changed. */
@@ -249,6 +251,9 @@ export class Resolver implements Disposable {
       const sighting = { mac: neighbour.mac, ifindex, egress, vlan, lostAt: undefined };
       this.#lost.delete(address);
       this.#sightings.set(address, sighting);
+      if (this.#silent.delete(address)) {
+        this.#forgotten.add(address);
+      }
       return sighting;
     }
     const last = this.#sightings.get(address);
@@ -272,6 +277,9 @@ export class Resolver implements Disposable {
   #forgetSighting(address: IpAddress): void {
     this.#sightings.delete(address);
     this.#lost.delete(address);
+    if (this.#forgotten.delete(address)) {
+      this.#silent.add(address);
+    }
   }
 
   /** Sets a timer for the end of the next grace period, which no event reports. */
@@ -321,6 +329,7 @@ export class Resolver implements Disposable {
       this.#places.set(address, place);
       this.#stale.add(address);
       this.#forgotten.delete(address);
+      this.#silent.delete(address);
       this.#nowhere.delete(address);
       if (place.kind === 'nowhere') {
         this.#nowhere.add(address);
@@ -328,7 +337,7 @@ export class Resolver implements Disposable {
       if (before?.kind === 'neighbour' && !(place.kind === 'neighbour' && place.ifindex === before.ifindex)) {
         left.push({ address, ifindex: before.ifindex });
       }
-      changed ||= JSON.stringify(before) !== JSON.stringify(place);
+      changed ||= before === undefined || !isSamePlace(before, place);
     }
     await this.#unmanage(left);
     return changed;
@@ -408,7 +417,7 @@ export class Resolver implements Disposable {
       const place = this.#places.get(address);
       this.#places.delete(address);
       this.#forgetSighting(address);
-      for (const set of [this.#stale, this.#forgotten, this.#nowhere]) {
+      for (const set of [this.#stale, this.#forgotten, this.#silent, this.#nowhere]) {
         set.delete(address);
       }
       this.#resolutions.delete(address);
@@ -428,13 +437,33 @@ export class Resolver implements Disposable {
 
   /**
    * Locates some of the addresses that are nowhere, or that the kernel forgot before they answered: each in its turn. Looks
-   * at all the others again, so that a missed event has no effect for long.
+   * at some of the others again, so that a missed event has no effect for long.
    */
   async #retrySome(): Promise<void> {
-    this.#distrustAll();
+    this.#distrustSome();
     this.#lookSoon();
-    const some = [...this.#forgotten, ...this.#nowhere].slice(0, MOST_RETRIED);
+    const some: IpAddress[] = [];
+    for (const addresses of [this.#forgotten, this.#silent, this.#nowhere]) {
+      for (const address of addresses) {
+        if (some.length === MOST_RETRIED) {
+          break;
+        }
+        some.push(address);
+      }
+    }
     await this.#locate(some);
+  }
+
+  #distrustSome(): void {
+    this.#turn ??= this.#places.keys();
+    for (let i = 0; i < MOST_CHECKED; i += 1) {
+      const next = this.#turn.next();
+      if (next.done === true) {
+        this.#turn = undefined;
+        return;
+      }
+      this.#stale.add(next.value);
+    }
   }
 }
 
@@ -455,7 +484,19 @@ function sameIndices(a: readonly Interface[], b: readonly Interface[]): boolean 
   return a.length === b.length && a.every(({ ifindex }) => b.some((each) => each.ifindex === ifindex));
 }
 
-function isSame(a: Resolution, b: Resolution | undefined): boolean {
+/** Most of thousands that are looked at are unresolved for the same reason as before. */
+function isSame(a: Resolution, b: Resolution): boolean {
+  return a.state === 'unresolved' && b.state === 'unresolved'
+    ? a.reason === b.reason
+    : JSON.stringify(a) === JSON.stringify(b);
+}
+
+function isSamePlace(a: Place, b: Place): boolean {
+  if (a.kind === 'neighbour' && b.kind === 'neighbour') {
+    return (
+      a.ifindex === b.ifindex && a.egress === b.egress && a.vlan?.id === b.vlan?.id && a.vlan?.outer === b.vlan?.outer
+    );
+  }
   return JSON.stringify(a) === JSON.stringify(b);
 }
 

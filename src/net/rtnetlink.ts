@@ -58,6 +58,9 @@ const RTA = { destination: 1, outputInterface: 4, gateway: 5, preferredSource: 7
 /** Marks the neighbour entries that Beeline made: a number of no routing daemon (rt_protos of iproute2). */
 const PROTOCOL = 0xbe;
 
+/** What is read of messages that come by the thousand. */
+const WANTED = { neighbour: Object.values<number>(NDA), route: Object.values<number>(RTA) };
+
 /** Kinds of devices whose IFLA_LINK is the interface under them; a veth's, for example, is its peer. */
 const STACKED = ['macvlan', 'macvtap', 'ipvlan', 'vlan'];
 
@@ -205,11 +208,11 @@ function highestOf(bytes: Uint8Array | undefined, prefixLength: number): IpAddre
 
 export function decodeNeighbour({ payload }: NetlinkMessage): Neighbour | undefined {
   // A forwarding entry of a bridge or a VXLAN (AF_BRIDGE) comes in the same message.
-  if (payload.length < NEIGHBOUR_HEADER_BYTES || !Object.values<number>(AF).includes(payload[0]!)) {
+  if (payload.length < NEIGHBOUR_HEADER_BYTES || (payload[0] !== AF[4] && payload[0] !== AF[6])) {
     return undefined;
   }
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  const attributes = decodeAttributes(payload, NEIGHBOUR_HEADER_BYTES);
+  const attributes = decodeAttributes(payload, NEIGHBOUR_HEADER_BYTES, WANTED.neighbour);
   const address = ipOf(attributes.get(NDA.destination));
   const mac = attributes.get(NDA.linkLayerAddress);
   const state = view.getUint16(8, true);
@@ -230,7 +233,7 @@ export function decodeRoute({ payload }: NetlinkMessage): Route | undefined {
   if (payload.length < ROUTE_HEADER_BYTES) {
     return undefined;
   }
-  const attributes = decodeAttributes(payload, ROUTE_HEADER_BYTES);
+  const attributes = decodeAttributes(payload, ROUTE_HEADER_BYTES, WANTED.route);
   const type = payload[7];
   const source = ipOf(attributes.get(RTA.preferredSource));
   return {

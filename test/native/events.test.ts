@@ -184,6 +184,55 @@ test('after more changes at once than the socket holds, all are known in the end
   }
 });
 
+test('a change that comes while events are gathered, or behind more than one round takes, is not lost', async (context) => {
+  const { ifindex } = makeVeth('test16', 'test17');
+  context.after(() => {
+    ip('link', 'delete', 'test16');
+  });
+  ip('addr', 'add', '10.0.0.1/8', 'dev', 'test16');
+  using network = await Network.open(() => undefined);
+  const macOf = (host: string): string | undefined => network.neighbour(ifindex, address(host))?.mac;
+  for (let i = 10; i < 30; i += 1) {
+    const mac = `02:00:00:00:04:${i}`;
+    // The first is handed over at once. The second comes in the pause that follows.
+    for (const host of ['10.2.0.1', '10.2.0.2']) {
+      ip('neigh', 'replace', host, 'dev', 'test16', 'lladdr', mac);
+      await sleep(2);
+    }
+    while (macOf('10.2.0.1') !== mac || macOf('10.2.0.2') !== mac) {
+      await sleep(1);
+    }
+  }
+  const { input, last } = replaceNeighbours('test16', 600, 2);
+  execFileSync('ip', ['-batch', '-'], { input });
+  while (macOf('10.1.2.87') !== last) {
+    await sleep(1);
+  }
+  assert.deepEqual(stale(network, 'test16', ifindex), []);
+});
+
+test('a network that is closed while events are gathered stays closed', async (context) => {
+  const { ifindex } = makeVeth('test18', 'test19');
+  context.after(() => {
+    ip('link', 'delete', 'test18');
+  });
+  ip('addr', 'add', '10.3.0.1/24', 'dev', 'test18');
+  let closed = false;
+  let late = 0;
+  const network = await Network.open(() => {
+    late += Number(closed);
+  });
+  ip('neigh', 'replace', '10.3.0.2', 'dev', 'test18', 'lladdr', '02:00:00:00:05:01');
+  while (network.neighbour(ifindex, address('10.3.0.2')) === undefined) {
+    await sleep(1);
+  }
+  ip('neigh', 'replace', '10.3.0.2', 'dev', 'test18', 'lladdr', '02:00:00:00:05:02');
+  network.close();
+  closed = true;
+  await sleep(30);
+  assert.equal(late, 0);
+});
+
 /** A socket that runs a function after each list was made and before it is delivered. */
 class LateAnswers extends RequestSocket {
   meanwhile: () => Promise<void> = () => Promise.resolve();

@@ -107,6 +107,32 @@ test('a neighbour that the kernel forgot and does not probe keeps its place only
   }
 });
 
+test('a neighbour that the kernel gave up before it answered is kept resolved as soon as it answers', async (context) => {
+  const all = await surroundings(context);
+  const { resolver, network, here, resolution } = all;
+  await resolver.track(WANTED, [here]);
+  while (network.neighbour(here.ifindex, ADDRESS)?.managed !== true) {
+    await sleep(1);
+  }
+  // As the kernel does from some hundred neighbours on.
+  ip('neigh', 'delete', ADDRESS, 'dev', here.name);
+  while (network.neighbour(here.ifindex, ADDRESS) !== undefined) {
+    await sleep(1);
+  }
+  const seen = all.changes();
+  assert.equal(resolution()?.state, 'unresolved');
+  await answer(all);
+  assert.equal(network.neighbour(here.ifindex, ADDRESS)?.managed, false);
+  while (all.changes() === seen) {
+    await sleep(1);
+  }
+  await resolver.track(WANTED, [here]);
+  while (network.neighbour(here.ifindex, ADDRESS)?.managed !== true) {
+    await sleep(1);
+  }
+  assert.deepEqual(resolution(), { state: 'resolved', mac: MAC, ifindex: here.ifindex });
+});
+
 test('an interface that goes down and up again keeps its neighbours', async (context) => {
   const all = await surroundings(context);
   await all.resolver.track(WANTED, [all.here]);

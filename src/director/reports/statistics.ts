@@ -104,6 +104,10 @@ export class StatisticsCollector {
   /** Estimates the rates. @param seconds since the last estimate */
   estimate(seconds: number): void {
     for (const service of this.#services.values()) {
+      if (isIdle(service)) {
+        // Then all its real servers are: what they count, it counts.
+        continue;
+      }
       advance(service, seconds);
       service.destinations.forEach((each) => {
         advance(each, seconds);
@@ -165,8 +169,13 @@ export class StatisticsCollector {
   }
 }
 
+/** Whether nothing was counted since it began. */
+function isIdle({ recent, rates }: Running): boolean {
+  return recent === NO_STATISTICS && rates === NO_STATISTICS;
+}
+
 function advance(each: Running, seconds: number): void {
-  if (each.recent !== NO_STATISTICS || each.rates !== NO_STATISTICS) {
+  if (!isIdle(each)) {
     each.rates = estimate(each.rates, each.recent, seconds);
     each.recent = NO_STATISTICS;
   }
