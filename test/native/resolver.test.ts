@@ -108,6 +108,8 @@ test('a neighbour that the kernel forgot and does not probe keeps its place only
 });
 
 test('a neighbour that the kernel gave up before it answered is kept resolved as soon as it answers', async (context) => {
+  // Without the look that comes every few seconds.
+  context.mock.timers.enable({ apis: ['setInterval'] });
   const all = await surroundings(context);
   const { resolver, network, here, resolution } = all;
   await resolver.track(WANTED, [here]);
