@@ -15,8 +15,8 @@ import {
 } from '../model/index.js';
 import { type Network, readIcmpLimits, type Resolver } from '../net/index.js';
 
-/** How long a start waits for real servers to answer ARP: more than a probe and its first repetition. */
-const SETTLE_MS = 1_500;
+/** How long real servers have to answer ARP once they were asked: more than until the first repetition, after a second. */
+const SETTLE_MS = 1_250;
 const SETTLE_STEP_MS = 20;
 
 export class Surroundings {
@@ -24,6 +24,8 @@ export class Surroundings {
   readonly #resolver: Resolver;
   /** The last model whose real servers were looked for, and their addresses. */
   #asked: { readonly model: Model; readonly addresses: ReadonlySet<IpAddress> } | undefined;
+  /** When the last of them was asked for, by performance.now(). */
+  #askedAt = -Infinity;
   /** World.state, and what it stands for. */
   #state: { readonly of: string } = { of: '' };
 
@@ -45,7 +47,10 @@ export class Surroundings {
   /** Has a model's real servers resolved, and returns what is known at this moment. */
   async survey(model: Model): Promise<World> {
     const interfaces = model.interfaces.flatMap((name) => this.#network.interface(name) ?? []);
-    await this.#resolver.track(this.#addressesOf(model), interfaces);
+    const before = this.#asked?.addresses;
+    const addresses = this.#addressesOf(model);
+    await this.#resolver.track(addresses, interfaces);
+    this.#askedAt = addresses === before ? this.#askedAt : performance.now();
     const resolutions = this.#resolver.resolutions();
     const of = JSON.stringify([this.#resolver.version, interfaces]);
     this.#state = this.#state.of === of ? this.#state : { of };
@@ -93,12 +98,16 @@ export class Surroundings {
     return this.#asked?.addresses ?? new Set();
   }
 
-  /** Gives real servers time to answer, so that the next publication has all of them. */
+  /** Gives real servers time to answer since the last survey, so that the next publication has all of them. */
   async settle(matters: (address: IpAddress) => boolean = () => true): Promise<void> {
-    const deadline = performance.now() + SETTLE_MS;
+    const deadline = this.#askedAt + SETTLE_MS;
     const awaited = [...this.known].filter(matters);
-    while (awaited.some((address) => this.#resolver.isPending(address)) && performance.now() < deadline) {
+    while (awaited.some((address) => this.#resolver.isPending(address))) {
+      // Once in any case: answers may have come while nothing was read.
       await sleep(SETTLE_STEP_MS);
+      if (performance.now() >= deadline) {
+        return;
+      }
     }
   }
 

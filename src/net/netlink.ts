@@ -42,35 +42,44 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-export function encodeMessage({ type, flags, sequence, payload }: NetlinkMessage): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES + payload.length);
+export function encodeMessage(message: NetlinkMessage): Uint8Array {
+  return encodeMessages([message]);
+}
+
+/** Encodes messages to one datagram. */
+export function encodeMessages(messages: readonly NetlinkMessage[]): Uint8Array {
+  const bytes = new Uint8Array(messages.reduce((sum, { payload }) => sum + align(HEADER_BYTES + payload.length), 0));
   const view = viewOf(bytes);
-  view.setUint32(0, bytes.length, true);
-  view.setUint16(4, type, true);
-  view.setUint16(6, flags, true);
-  view.setUint32(8, sequence, true);
-  bytes.set(payload, HEADER_BYTES);
+  let offset = 0;
+  for (const { type, flags, sequence, payload } of messages) {
+    const length = HEADER_BYTES + payload.length;
+    view.setUint32(offset, length, true);
+    view.setUint16(offset + 4, type, true);
+    view.setUint16(offset + 6, flags, true);
+    view.setUint32(offset + 8, sequence, true);
+    bytes.set(payload, offset + HEADER_BYTES);
+    offset += align(length);
+  }
   return bytes;
 }
 
 /** Encodes a payload: the family's fixed header, then attributes. */
 export function encodePayload(header: Uint8Array, attributes: Attributes): Uint8Array {
-  const parts = [header, ...[...attributes].map(([type, value]) => encodeAttribute(type, value))];
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + align(part.length), 0));
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += align(part.length);
-  }
-  return bytes;
-}
-
-function encodeAttribute(type: number, value: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(ATTRIBUTE_HEADER_BYTES + value.length);
+  let size = align(header.length);
+  attributes.forEach((value) => {
+    size += align(ATTRIBUTE_HEADER_BYTES + value.length);
+  });
+  const bytes = new Uint8Array(size);
   const view = viewOf(bytes);
-  view.setUint16(0, bytes.length, true);
-  view.setUint16(2, type, true);
-  bytes.set(value, ATTRIBUTE_HEADER_BYTES);
+  bytes.set(header);
+  let offset = align(header.length);
+  attributes.forEach((value, type) => {
+    const length = ATTRIBUTE_HEADER_BYTES + value.length;
+    view.setUint16(offset, length, true);
+    view.setUint16(offset + 2, type, true);
+    bytes.set(value, offset + ATTRIBUTE_HEADER_BYTES);
+    offset += align(length);
+  });
   return bytes;
 }
 

@@ -6,7 +6,7 @@ import { addon, KernelError, type NativeNetlinkSocket, type OnDatagrams } from '
 import {
   decodeAnswer,
   decodeMessages,
-  encodeMessage,
+  encodeMessages,
   type NetlinkMessage,
   NLM_F_ACK,
   NLM_F_DUMP,
@@ -154,10 +154,8 @@ export class RequestSocket implements Disposable {
           this.#socket.setReferenced(true);
           try {
             this.#socket.send(
-              Buffer.concat(
-                requests.map(({ type, flags, payload }, i) =>
-                  encodeMessage({ type, flags, sequence: first + i, payload }),
-                ),
+              encodeMessages(
+                requests.map(({ type, flags, payload }, i) => ({ type, flags, sequence: first + i, payload })),
               ),
             );
           } catch (error) {
