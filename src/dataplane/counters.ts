@@ -84,7 +84,7 @@ function isSameSum(a: Float64Array, b: Float64Array): boolean {
   return true;
 }
 
-/** Returns what there was in a reading of the same sums of a service with these destinations and numbers. */
+/** Returns what there was in a reading of the same sums of a service with these destinations' addresses and numbers. */
 type Reuse = (compiled: CompiledService, numbers: ServiceNumbers) => ServiceCounters | undefined;
 
 /** @param last has the same sums */
@@ -95,10 +95,15 @@ function reusable(last: LastReading, { markEntries }: Counted): Reuse | undefine
   const before = new Map(last.of.services.map(({ name, destinations }, i) => [name, { destinations, i }]));
   return ({ name, destinations }, numbers) => {
     const then = before.get(name);
-    return then?.destinations === destinations && last.numbering.get(name) === numbers
+    return then !== undefined && sameAddresses(then.destinations, destinations) && last.numbering.get(name) === numbers
       ? last.counters.services[then.i]
       : undefined;
   };
+}
+
+/** An edit of one real server makes another list of thousands. */
+function sameAddresses(a: CompiledService['destinations'], b: CompiledService['destinations']): boolean {
+  return a === b || (a.length === b.length && a.every(({ address }, i) => address === b[i]!.address));
 }
 
 function countersFrom(

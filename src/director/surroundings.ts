@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import {
   allServices,
+  type AnyService,
   BeelineError,
   type IpAddress,
   isMac,
@@ -75,22 +76,15 @@ export class Surroundings {
     return withNewcomers({ interfaces, resolutions, own, icmpLimits: readIcmpLimits() }, model);
   }
 
-  /** The addresses that are looked for: the same set for the same model. */
+  /** The addresses that are looked for: the same set as long as they are the same. */
   #addressesOf(model: Model): ReadonlySet<IpAddress> {
-    if (this.#asked?.model !== model) {
-      const addresses = new Set<IpAddress>();
-      for (const { destinations, health } of allServices(model)) {
-        health?.fallback?.filter((each) => !isSelf(each)).forEach((each) => addresses.add(each));
-        for (const { address, mac } of destinations) {
-          if (mac === undefined && !isSelf(address)) {
-            addresses.add(address);
-          }
-        }
-      }
-      model.directors?.filter((each) => !isMac(each)).forEach((each) => addresses.add(each));
+    const before = this.#asked;
+    if (before?.model !== model) {
+      const addresses =
+        before !== undefined && haveSameAddresses(before.model, model) ? before.addresses : addressesIn(model);
       this.#asked = { model, addresses };
     }
-    return this.#asked.addresses;
+    return this.#asked!.addresses;
   }
 
   /** The addresses that were looked for until now. */
@@ -117,6 +111,43 @@ export class Surroundings {
       .filter((name) => this.#network.link(name) === undefined)
       .map((name) => `interface ${name} is missing`);
   }
+}
+
+/** Returns the addresses whose MACs a model needs. */
+function addressesIn(model: Model): Set<IpAddress> {
+  const addresses = new Set<IpAddress>();
+  for (const { destinations, health } of allServices(model)) {
+    health?.fallback?.filter((each) => !isSelf(each)).forEach((each) => addresses.add(each));
+    for (const { address, mac } of destinations) {
+      if (mac === undefined && !isSelf(address)) {
+        addresses.add(address);
+      }
+    }
+  }
+  model.directors?.filter((each) => !isMac(each)).forEach((each) => addresses.add(each));
+  return addresses;
+}
+
+/** Whether two models need the same MACs, in the same order: most edits leave real servers where they are. */
+function haveSameAddresses(a: Model, b: Model): boolean {
+  const [services, others] = [allServices(a), allServices(b)];
+  return (
+    a.directors?.join() === b.directors?.join() &&
+    services.length === others.length &&
+    services.every((service, i) => needsSameAddresses(service, others[i]!))
+  );
+}
+
+function needsSameAddresses(a: AnyService, b: AnyService): boolean {
+  return (
+    a === b ||
+    (a.health?.fallback?.join() === b.health?.fallback?.join() &&
+      a.destinations.length === b.destinations.length &&
+      a.destinations.every(({ address, mac: own }, i) => {
+        const other = b.destinations[i]!;
+        return address === other.address && own === other.mac;
+      }))
+  );
 }
 
 /** Adds the real servers of a model that were not looked for yet to the surroundings, as if they answered. */
