@@ -20,9 +20,12 @@ import { type Network, readIcmpLimits, type Resolver } from '../net/index.js';
 const SETTLE_MS = 1_250;
 const SETTLE_STEP_MS = 20;
 
+type NetworkView = Pick<Network, 'link' | 'interface' | 'ownAddresses'>;
+type ResolverView = Pick<Resolver, 'track' | 'resolutions' | 'latest' | 'version' | 'isPending'>;
+
 export class Surroundings {
-  readonly #network: Network;
-  readonly #resolver: Resolver;
+  readonly #network: NetworkView;
+  readonly #resolver: ResolverView;
   /** The last model whose real servers were looked for, and their addresses. */
   #asked: { readonly model: Model; readonly addresses: ReadonlySet<IpAddress> } | undefined;
   /** When the last of them was asked for, by performance.now(). */
@@ -30,7 +33,7 @@ export class Surroundings {
   /** World.state, and what it stands for. */
   #state: { readonly of: string } = { of: '' };
 
-  constructor(network: Network, resolver: Resolver) {
+  constructor(network: NetworkView, resolver: ResolverView) {
     this.#network = network;
     this.#resolver = resolver;
   }
