@@ -51,8 +51,9 @@ export class Extents {
    */
   isDue(set: MapSet, stored: number): boolean {
     return ([4, 6] as const).some((family) => {
-      const canGrow = set.control.flowExtents(family).present < set.geometry[`flows${family}`];
-      return isMoving(set, family) || (canGrow && stored - this.#stored > this.#free[family]);
+      const { present, former } = set.control.flowExtents(family);
+      const canGrow = present < set.geometry[`flows${family}`];
+      return present !== former || (canGrow && stored - this.#stored > this.#free[family]);
     });
   }
 
