@@ -323,13 +323,13 @@ export class Director {
     this.#options.upkeep?.mend();
     try {
       await this.#follow(isRecheck);
-    } finally {
       this.#awaitDue();
+    } finally {
       this.#options.onRound?.();
     }
   }
 
-  /** Sets the timer for the next change of the overlays. */
+  /** Sets the timer for the next change of the overlays. A round that failed is tried again anyway. */
   #awaitDue(): void {
     clearTimeout(this.#due);
     const { due } = this.#options.overlays;

@@ -34,6 +34,8 @@ interface Pool {
   readonly ramps: ReadonlyMap<IpAddress, number>;
 }
 
+const UNTOUCHED: ServerView = { isUp: true, units: UNITS };
+
 const FRESH: Pool = { quorumMet: true, out: new Set(), ramps: new Map() };
 
 /** Pools for the next daemon: plain data. Times are milliseconds since the machine started. */
@@ -118,9 +120,12 @@ export class HealthOverlay implements Overlay {
     this.#due = undefined;
     for (const service of allServices(model)) {
       const name = serviceName(service);
+      const before = this.#pools.get(name);
       if (this.#concerns(service, name)) {
-        const before = this.#pools.get(name) ?? FRESH;
-        pools.set(name, this.#next(service, name, before, now));
+        pools.set(name, this.#next(service, name, before ?? FRESH, now));
+      } else if (before?.quorumMet === false) {
+        const weight = weightUp(service.destinations, () => UNTOUCHED);
+        this.#options.onQuorum({ service: name, isMet: true, weight, wanted: 1 });
       }
     }
     this.#pools = pools;
