@@ -118,6 +118,9 @@ function dataPathLines(status: StatusReport | UnattendedReport, paint: Paint): L
   ];
 }
 
+/** The most services that are named. */
+const FEW = 5;
+
 function healthLines({ health }: StatusReport): Line[] {
   if (health === undefined) {
     return [];
@@ -126,7 +129,14 @@ function healthLines({ health }: StatusReport): Line[] {
   const all = `${formatQuantity(checked, 'real server')} checked`;
   return [
     ['health', down === 0 ? `${all}, all up` : `${all}, ${formatCount(down)} down: see "beeline list --checks"`],
-    ...quorumLost.map((service): Line => ['problem', `${service}: the quorum is lost`]),
+    ...(quorumLost.length > FEW
+      ? [
+          [
+            'problem',
+            `${formatCount(quorumLost.length)} services have lost their quorum: see "beeline list --checks"`,
+          ] as const,
+        ]
+      : quorumLost.map((service): Line => ['problem', `${service}: the quorum is lost`])),
   ];
 }
 
