@@ -17,6 +17,9 @@ export function secondsFrom(low: number, high = MOST_SECONDS): z.ZodNumber {
 
 export const seconds = secondsFrom(SHORTEST_SECONDS);
 
+const MOST_JITTER = 0.5;
+const JITTER_FORM = `must be a part from 0 to ${MOST_JITTER}`;
+
 /** How the keys for times are described, by whose they are. */
 export function timingShape(
   defaults: Readonly<Record<keyof CheckTiming, string>>,
@@ -30,6 +33,10 @@ export function timingShape(
     fastInterval: optional(
       seconds,
       `The interval while results speak against the state, so that it changes sooner. ${defaults.fastInterval}`,
+    ),
+    jitter: optional(
+      z.number({ error: JITTER_FORM }).min(0, { error: JITTER_FORM }).max(MOST_JITTER, { error: JITTER_FORM }),
+      `The part of its interval by which each run is drawn earlier or later, so that many checks do not march in step. ${defaults.jitter}`,
     ),
     rise: optional(results, `So many passed checks in a row bring a real server up. ${defaults.rise}`),
     fall: optional(results, `So many failed checks in a row bring it down. ${defaults.fall}`),

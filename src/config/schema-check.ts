@@ -79,7 +79,7 @@ function aloneMessage(input: unknown, form: string, more: readonly string[] = []
 function timesShape() {
   const own = 'Default: that of the real server or the service.';
   return {
-    ...timingShape({ interval: own, timeout: own, fastInterval: own, rise: own, fall: own }),
+    ...timingShape({ interval: own, timeout: own, fastInterval: own, jitter: own, rise: own, fall: own }),
     every: wholeNumber(1, 1000).optional().meta({
       description:
         'The interval is so many times as long: beside a cheap check that runs often, a full one that runs seldom. Default: 1.',

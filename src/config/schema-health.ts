@@ -85,11 +85,14 @@ function commonShape(ofRealServer: boolean) {
     interval: slow('interval'),
     timeout: slow('timeout'),
     fastInterval: `Default: ${DEFAULT_CHECK_TIMING.fastInterval}, or the interval if that is shorter.`,
+    jitter: `Default: ${DEFAULT_CHECK_TIMING.jitter}.`,
     rise: `Default: ${DEFAULT_CHECK_TIMING.rise}.`,
     fall: `Default: ${DEFAULT_CHECK_TIMING.fall}.`,
   };
   return {
-    ...timingShape(ofRealServer ? { interval: own, timeout: own, fastInterval: own, rise: own, fall: own } : defaults),
+    ...timingShape(
+      ofRealServer ? { interval: own, timeout: own, fastInterval: own, jitter: own, rise: own, fall: own } : defaults,
+    ),
     initially: initially(ofRealServer ? own : 'Default: up.'),
     slowStart: duration.optional().meta({
       description: `For so many seconds after a real server came up, its weight grows to its own. ${ofRealServer ? own : 'Default: 0.'}`,

@@ -28,6 +28,7 @@ const timing = {
   interval: seconds.optional(),
   timeout: seconds.optional(),
   fastInterval: seconds.optional(),
+  jitter: seconds.optional(),
   rise: count.optional(),
   fall: count.optional(),
 };

@@ -185,18 +185,24 @@ export interface CheckTiming {
   readonly timeout: number;
   /** The interval while results speak against the state. */
   readonly fastInterval: number;
+  /** The part of its interval, 0 to 0.5, by which each run is drawn earlier or later, so that many checks do not march in step. */
+  readonly jitter: number;
   readonly rise: number;
   readonly fall: number;
 }
 
 /** `fastInterval`'s default is the interval, if that is shorter. */
-export const DEFAULT_CHECK_TIMING: CheckTiming = { interval: 2, timeout: 1, fastInterval: 1, rise: 2, fall: 3 };
+export const DEFAULT_CHECK_TIMING: CheckTiming = {
+  interval: 2,
+  timeout: 1,
+  fastInterval: 1,
+  jitter: 0.1,
+  rise: 2,
+  fall: 3,
+};
 
 /** TLS costs about two milliseconds a check, and a program more: they have a longer interval and more time by default. */
 export const SLOW_CHECK_TIMING: CheckTiming = { ...DEFAULT_CHECK_TIMING, interval: 5, timeout: 3 };
-
-/** The part of its interval by which each run is drawn earlier or later. */
-export const CHECK_JITTER = 0.1;
 
 export type Check = (NetworkCheck | SlowCheck) & CheckSettings;
 export type CheckType = Check['type'];
@@ -221,13 +227,10 @@ export function isSlowCheck(check: NetworkCheck | SlowCheck): check is SlowCheck
  * @param common the more general first
  */
 export function timingOf(check: Check, ...common: readonly (Overrides<CheckTiming> | undefined)[]): CheckTiming {
-  const pick = ({ interval, timeout, fastInterval, rise, fall }: Overrides<CheckTiming>): Overrides<CheckTiming> => ({
-    interval,
-    timeout,
-    fastInterval,
-    rise,
-    fall,
-  });
+  const pick = (all: Overrides<CheckTiming>): Overrides<CheckTiming> => {
+    const { interval, timeout, fastInterval, jitter, rise, fall } = all;
+    return { interval, timeout, fastInterval, jitter, rise, fall };
+  };
   const defaults = isSlowCheck(check) ? SLOW_CHECK_TIMING : DEFAULT_CHECK_TIMING;
   const merged = withDefaults(defaults, ...common.map((each) => pick(each ?? {})), pick(check));
   const interval = merged.interval * (check.every ?? 1);

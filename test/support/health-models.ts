@@ -45,7 +45,7 @@ const seconds = fc.constantFrom(0.1, 0.25, 1, 1.5, 3, 60, 86_400);
 const count = fc.integer({ min: 1, max: 1000 });
 const port = fc.integer({ min: 1, max: 0xffff });
 
-const timing = { interval: seconds, timeout: seconds, rise: count, fall: count };
+const timing = { interval: seconds, timeout: seconds, jitter: fc.constantFrom(0, 0.1, 0.5), rise: count, fall: count };
 const where = { ...timing, port, every: fc.constantFrom(1, 5), via: fc.constantFrom('vip' as const, 'rip' as const) };
 
 const request = {

@@ -144,9 +144,21 @@ function planCheck(service: AnyService, face: Face, destination: Destination, co
     return { ...common, run: '', spot };
   }
   const { target, rip, vip, wish, environment } = spot;
-  const { interval, timeout, fastInterval } = common.timing;
+  const { interval, timeout, fastInterval, jitter } = common.timing;
   const run = [
-    ...[target.address, target.port, target.protocol, rip, vip, wish?.key, interval, timeout, fastInterval, common.key],
+    ...[
+      target.address,
+      target.port,
+      target.protocol,
+      rip,
+      vip,
+      wish?.key,
+      interval,
+      timeout,
+      fastInterval,
+      jitter,
+      common.key,
+    ],
     // Programs are told the service.
     ...Object.values(environment),
   ].join(' ');
@@ -191,7 +203,7 @@ function spotOf(service: AnyService, face: Face, destination: Destination, check
 }
 
 /** What else a check has is of its times. */
-const TIMES = ['interval', 'timeout', 'fastInterval', 'rise', 'fall', 'every'];
+const TIMES = ['interval', 'timeout', 'fastInterval', 'jitter', 'rise', 'fall', 'every'];
 const keys = new WeakMap<Check, string>();
 
 /** Returns what a check is, whatever its times and the order of its settings. */

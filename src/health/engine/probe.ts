@@ -1,6 +1,6 @@
 /** A check that is made for all real servers in services that want the same one. */
 
-import { CHECK_JITTER, isSlowCheck, type NetworkCheck, type SlowCheck } from '../../model/index.js';
+import { isSlowCheck, type NetworkCheck, type SlowCheck } from '../../model/index.js';
 import { dueAgain, firstDue, type Pace } from '../agenda.js';
 import { type Course, type Ended, Exchange } from './exchange.js';
 import type { PlannedCheck, Spot } from './plan.js';
@@ -41,7 +41,7 @@ export class Probe {
     this.#pace = {
       interval: timing.interval * 1000,
       fastInterval: timing.fastInterval * 1000,
-      jitter: CHECK_JITTER,
+      jitter: timing.jitter,
     };
     if (!isSlowCheck(check)) {
       try {

@@ -91,7 +91,7 @@ const ALL =
   'tcp, http, https, tls, ping, udp, agent, smtp, imap, pop3, ftp, ssh, redis, memcached, mysql, dns, send-expect, exec, file';
 const STATUS = 'must be a status from 100 to 599, or a range such as "200-299"';
 const PATH = 'must be a path that begins with "/", in which spaces and letters beyond ASCII are percent-encoded';
-const OF_TCP = 'known are type, via, address, port, interval, timeout, fastInterval, rise, fall, every';
+const OF_TCP = 'known are type, via, address, port, interval, timeout, fastInterval, jitter, rise, fall, every';
 
 /** A mistake in "health", and the only message. */
 const MISTAKES: readonly (readonly [health: string, message: string])[] = [
@@ -131,6 +131,7 @@ const MISTAKES: readonly (readonly [health: string, message: string])[] = [
   ],
   ['{ checks: tcp, damping: 5 }', 'damping must be a mapping with "changes", "within" and "hold", not 5'],
   ['{ checks: tcp, interval: 1, fastInterval: 2 }', 'fastInterval must be at most the interval, 1, not 2'],
+  ['{ checks: tcp, jitter: 0.6 }', 'jitter must be a part from 0 to 0.5, not 0.6'],
   ['{ checks: tcp, fastInterval: 3 }', 'fastInterval must be at most the interval, 2, not 3'],
   ['{ checks: [tcp, { type: https, status: 700 }] }', `checks[1].status ${STATUS}, or a list of them, not 700`],
   ['{ checks: [tcp, { type: https, status: [200, 700] }] }', `checks[1].status[1] ${STATUS}, not 700`],
@@ -239,7 +240,7 @@ services:
     ({ message }: Error) => {
       assert.deepEqual(message.split('\n'), [
         `f:11:15: services[0].health.checks[1].status[1] ${STATUS}, not 700`,
-        'f:16:29: services[0].realServers[0].health.checks[0].port is not known in a ping check; known are type, via, address, interval, timeout, fastInterval, rise, fall, every',
+        'f:16:29: services[0].realServers[0].health.checks[0].port is not known in a ping check; known are type, via, address, interval, timeout, fastInterval, jitter, rise, fall, every',
       ]);
       return true;
     },
@@ -289,7 +290,7 @@ test('health of a real server needs that of its service, and is held against it'
     'realServers[0].health.fastInterval must be at most the interval, 9, not 10',
   ]);
   assert.deepEqual(messages(file('tcp', servers('{ quorum: 1 }'))), [
-    'realServers[0].health.quorum is not known here; known are checks, interval, timeout, fastInterval, rise, fall, initially, slowStart',
+    'realServers[0].health.quorum is not known here; known are checks, interval, timeout, fastInterval, jitter, rise, fall, initially, slowStart',
   ]);
   assert.deepEqual(messages(file('tcp', servers('false'))), [
     'realServers[0].health must be off, a type of check (tcp, http, https, …), or a mapping, not false',

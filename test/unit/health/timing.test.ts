@@ -7,7 +7,7 @@ import { timingOf } from '../../../src/model/index.js';
 
 test('the times of a check are its own, its service’s, or the defaults', () => {
   const times = timingOf({ type: 'tcp', fall: 1, timeout: undefined }, { interval: 4, fall: 5 });
-  assert.deepEqual(times, { interval: 4, timeout: 1, fastInterval: 1, rise: 2, fall: 1 });
+  assert.deepEqual(times, { interval: 4, timeout: 1, fastInterval: 1, jitter: 0.1, rise: 2, fall: 1 });
 });
 
 test('a check that is in doubt is never made more rarely than one that is not', () => {
