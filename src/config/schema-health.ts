@@ -65,10 +65,10 @@ const quorumMapping = z.lazy(() =>
 const dampingMapping = z.lazy(() =>
   z.strictObject(
     {
-      changes: wholeNumber(1, 1000).meta({ description: 'After going down so many times …' }),
+      changes: wholeNumber(1, 1000).meta({ description: 'After one of its checks went down so many times …' }),
       within: seconds.meta({ description: '… within so many seconds …' }),
       hold: seconds.meta({
-        description: '… a real server stays down until it has passed every check for so many seconds.',
+        description: '… a real server stays down until that check has passed for so many seconds.',
       }),
     },
     { error: 'must be a mapping with "changes", "within" and "hold"' },

@@ -377,6 +377,8 @@ export interface MaintenanceStarted extends MaintenanceReport {
 export interface HealthSummary {
   readonly checked: number;
   readonly down: number;
+  /** Those of which a check cannot be made: what it is for is not known. */
+  readonly unknown: number;
   /** The services whose quorum is lost, by name. */
   readonly quorumLost: readonly string[];
 }
@@ -695,7 +697,7 @@ export interface TableDestination {
   /** Of a mark's service: the port that it was given; undefined: 0. */
   readonly port?: number | undefined;
   readonly weight: number;
-  /** The weight that was asked for, if health or maintenance make another of it; "ipvsadm -S" writes it. */
+  /** The weight of the configuration, if health or maintenance make another of it; "ipvsadm -S" writes it. */
   readonly asked?: number | undefined;
   /** It is a fallback, which is no real server of the service. */
   readonly spare?: true | undefined;

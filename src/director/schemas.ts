@@ -62,6 +62,7 @@ const destination = z.strictObject({
       word: z.enum(CONDITIONS).optional(),
       reason: z.string().optional(),
       asked: count,
+      configured: count,
       takesNothing: z.literal(true).optional(),
       spare: z.literal(true).optional(),
     })

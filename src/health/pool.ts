@@ -49,30 +49,22 @@ export function isAvailable({ isUp, advice, disabled }: ServerView): boolean {
   return isUp && advice?.state !== 'down' && advice?.state !== 'maint' && disabled === undefined;
 }
 
-/** Returns the sum of the weights of those that take flows. */
+/** Returns the weight with which a real server takes new flows: 0 if it takes none. */
+function weightOf({ weight }: Destination, view: ServerView): number {
+  return isAvailable(view) && view.advice?.state !== 'drain' ? advisedWeight(weight, view.advice) : 0;
+}
+
+/** Returns the sum of the weights of those that take new flows. */
 export function weightUp(destinations: readonly Destination[], viewOf: ViewOf): number {
-  return destinations.reduce((sum, each) => {
-    const view = viewOf(each);
-    return sum + (isAvailable(view) ? advisedWeight(each.weight, view.advice) : 0);
-  }, 0);
+  return destinations.reduce((sum, each) => sum + weightOf(each, viewOf(each)), 0);
 }
 
 /**
  * The schedulers that look at more of a weight than whether it is 0, and do so in proportion. Under the others a weight that
- * grows means nothing: rr and lc ignore it, fo takes the heaviest alone, and sh gives a weight's number of buckets in a row.
+ * grows means nothing, or harm: rr and lc ignore it, fo takes the heaviest alone, sh gives a weight's number of buckets in a
+ * row, and mh moves buckets between real servers whose weights stay (half of them over a ramp of one among ten).
  */
-const WEIGHING: ReadonlySet<Scheduler> = new Set([
-  'maglev',
-  'mh',
-  'wrr',
-  'wlc',
-  'sed',
-  'nq',
-  'ovf',
-  'lblc',
-  'lblcr',
-  'twos',
-]);
+const WEIGHING: ReadonlySet<Scheduler> = new Set(['maglev', 'wrr', 'wlc', 'sed', 'nq', 'ovf', 'lblc', 'lblcr', 'twos']);
 
 /** Returns whether slow start has an effect under a scheduler. */
 export function canRamp(scheduler: Scheduler): boolean {
@@ -105,7 +97,9 @@ export function poolOf(
       const view = viewOf(each);
       return weighed(each, conditionOf(each, rules, view), ramps ? view.units : UNITS, scale);
     }),
-    ...fallback.filter((address) => !own.has(address)).map((address) => spare(address, isReplaced, scale)),
+    ...fallback
+      .filter((address) => !own.has(address))
+      .map((address) => spare(address, viewOf({ address, weight: 1 }).disabled, isReplaced, scale)),
   ];
   return all.length === destinations.length && all.every((each, i) => each === destinations[i]) ? destinations : all;
 }
@@ -122,32 +116,39 @@ const AS_FALLBACK = 'takes new flows: the quorum of the service is lost';
 
 /** Returns what happens to one destination, beside slow start; undefined: nothing. */
 function conditionOf(
-  { address, weight }: Destination,
+  { address, weight: configured }: Destination,
   { removes, panics, fallback, isReplaced }: Rules,
   view: ServerView,
 ): Condition | undefined {
   const { disabled, advice } = view;
-  const asked = advisedWeight(weight, advice);
+  const asked = advisedWeight(configured, advice);
   if (disabled !== undefined) {
-    return { word: 'disabled', reason: disabled.reason, asked, ...(disabled.moves && { takesNothing: true }) };
+    const { reason, moves } = disabled;
+    return { word: 'disabled', reason, asked, configured, ...(moves && { takesNothing: true }) };
   }
   if (isReplaced && fallback.includes(address)) {
     // One of the pool may be its fallback too: it takes new flows then, whatever its checks say.
-    return { word: 'fallback', reason: AS_FALLBACK, asked: 1 };
+    return { word: 'fallback', reason: AS_FALLBACK, asked: 1, configured };
+  }
+  if (!view.isUp && panics) {
+    const reason = 'fails its checks, and is used all the same: the quorum is lost';
+    return { word: 'panic', reason, asked: configured, configured };
   }
   if (!isAvailable(view)) {
+    // What an agent says of it is an operator's word, as "disable" is: no panic overrules that.
     const reason = view.isUp ? `its agent says "${advice!.state!}"` : 'fails its checks';
-    return panics
-      ? { word: 'panic', reason: `${reason}, and is used all the same: the quorum is lost`, asked: weight }
-      : { word: 'down', reason, asked, ...(removes && { takesNothing: true }) };
+    return { word: 'down', reason, asked, configured, ...(removes && { takesNothing: true }) };
   }
   if (isReplaced) {
-    return { word: 'replaced', reason: 'keeps its flows, and new ones go to the fallback: the quorum is lost', asked };
+    const reason = 'keeps its flows, and new ones go to the fallback: the quorum is lost';
+    return { word: 'replaced', reason, asked, configured };
   }
   if (advice?.state === 'drain') {
-    return { word: 'advised', reason: 'its agent says "drain"', asked: 0 };
+    return { word: 'advised', reason: 'its agent says "drain"', asked: 0, configured };
   }
-  return asked === weight ? undefined : { word: 'advised', reason: `its agent asks for weight ${asked}`, asked };
+  return asked === configured
+    ? undefined
+    : { word: 'advised', reason: `its agent asks for weight ${asked}`, asked, configured };
 }
 
 /** An operator's 0 means no new flows, whatever an agent says. */
@@ -169,6 +170,7 @@ function weighed(
   scale: number,
 ): Destination {
   const word = condition?.word;
+  const configured = destination.weight;
   const asked = condition?.asked ?? destination.weight;
   if (condition !== undefined && (asked === 0 || NO_NEW_FLOWS.has(word))) {
     return { ...destination, weight: 0, condition };
@@ -176,11 +178,11 @@ function weighed(
   if (units < UNITS && asked > 0 && word !== 'fallback' && word !== 'panic') {
     const weight = Math.max(1, Math.floor((asked * scale * units) / UNITS));
     const reason = `came back a moment ago: ${Math.round((100 * units) / UNITS)} % of its weight count`;
-    return { ...destination, weight, condition: { word: 'ramping', reason, asked } };
+    return { ...destination, weight, condition: { word: 'ramping', reason, asked, configured } };
   }
   return condition === undefined && (scale === 1 || asked === 0)
     ? destination
-    : { ...destination, weight: asked * scale, condition: condition ?? { asked } };
+    : { ...destination, weight: Math.min(MAX_WEIGHT, asked * scale), condition: condition ?? { asked, configured } };
 }
 
 /**
@@ -192,16 +194,24 @@ function scaleOf(destinations: readonly Destination[], scheduler: Scheduler, vie
     return 1;
   }
   const heaviest = destinations.reduce(
-    (most, each) => Math.max(most, advisedWeight(each.weight, viewOf(each).advice)),
+    (most, each) => Math.max(most, each.weight, advisedWeight(each.weight, viewOf(each).advice)),
     0,
   );
   return heaviest * UNITS <= MAX_WEIGHT ? UNITS : 1;
 }
 
 /** Returns a fallback that is not one of the service's real servers. */
-function spare(address: IpAddress, isUsed: boolean, scale: number): Destination {
-  const [weight, word, reason] = isUsed
-    ? ([scale, 'fallback', AS_FALLBACK] as const)
-    : ([0, 'standby', 'is a fallback that is not needed now'] as const);
-  return { address, weight, condition: { word, reason, asked: 1, spare: true } };
+function spare(address: IpAddress, disabled: ServerView['disabled'], isUsed: boolean, scale: number): Destination {
+  const base = { asked: 1, configured: 1, spare: true } as const;
+  if (disabled !== undefined) {
+    const { reason, moves } = disabled;
+    return {
+      address,
+      weight: 0,
+      condition: { ...base, word: 'disabled', reason, ...(moves && { takesNothing: true }) },
+    };
+  }
+  return isUsed
+    ? { address, weight: scale, condition: { ...base, word: 'fallback', reason: AS_FALLBACK } }
+    : { address, weight: 0, condition: { ...base, word: 'standby', reason: 'is a fallback that is not needed now' } };
 }

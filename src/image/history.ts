@@ -11,6 +11,7 @@ import {
   withDefaults,
 } from '../model/index.js';
 import { isInRing, keepsFlows } from './held.js';
+import { greatestCommonDivisor } from './ipvs-hash.js';
 import type { CompiledService } from './image.js';
 import { SH_SLOTS } from './ipvs-hash.js';
 import { rebuildRing } from './rings.js';
@@ -116,6 +117,19 @@ function epochOf(compiled: CompiledService, at: number): Epoch {
   return held.length === 0 ? base : { ...base, held };
 }
 
+type Members = Epoch['members'];
+
+/** Whether weights give the same slots. To maglev their proportions do: a slow start multiplies all of them. */
+function hasSameWeights(scheduler: Epoch['scheduler'], before: Members, after: Members): boolean {
+  if (before.every(([, weight], i) => after[i]![1] === weight)) {
+    return true;
+  }
+  const [was, is] = [before, after].map((members) =>
+    members.reduce((unit, [, weight]) => greatestCommonDivisor(unit, weight), 0),
+  );
+  return scheduler === 'maglev' && before.every(([, weight], i) => weight / was! === after[i]![1] / is!);
+}
+
 /** Whether two epochs of one scheduler have the same slots. */
 function isSameEpoch(last: Epoch, { slots, tracks, flags, members, held = [] }: Epoch): boolean {
   return (
@@ -124,7 +138,8 @@ function isSameEpoch(last: Epoch, { slots, tracks, flags, members, held = [] }: 
     last.flags.join() === flags.join() &&
     (last.held ?? []).join() === held.join() &&
     last.members.length === members.length &&
-    last.members.every(([address, weight], i) => members[i]![0] === address && members[i]![1] === weight)
+    last.members.every(([address], i) => members[i]![0] === address) &&
+    hasSameWeights(last.scheduler, last.members, members)
   );
 }
 

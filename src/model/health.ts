@@ -26,11 +26,11 @@ export interface Judging {
 
 /** Keeps a real server that comes and goes out of service until it is steady. */
 export interface Damping {
-  /** So many times down… */
+  /** One of its checks went down so many times… */
   readonly changes: number;
   /** … within so many seconds… */
   readonly within: number;
-  /** … and the real server stays down until it has passed every check for so many seconds. */
+  /** … and the real server stays down until that check has passed for so many seconds. */
   readonly hold: number;
 }
 

@@ -112,6 +112,8 @@ export interface Condition {
   readonly reason?: string | undefined;
   /** The weight that the configuration or its agent asks for. `weight` is what schedulers see. */
   readonly asked: number;
+  /** The weight of the configuration, which `ipvsadm -S` writes. */
+  readonly configured: number;
   /** Nothing goes there: its flows go to others. `weight` is 0. */
   readonly takesNothing?: true | undefined;
   /** It is a fallback, and no real server of the service. */

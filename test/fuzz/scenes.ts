@@ -240,10 +240,10 @@ function randomDestinations(random: Random, vip: IpAddress, vlans: boolean): Des
 /** Makes what health and maintenance make of a destination: nothing goes there, or nothing new, or it is a fallback. */
 function randomCondition(random: Random): Pick<Destination, 'weight' | 'condition'> {
   return random.pick([
-    { weight: 0, condition: { word: 'down', reason: 'fuzzing', asked: 1, takesNothing: true } },
-    { weight: 0, condition: { word: 'disabled', reason: 'fuzzing', asked: 5 } },
-    { weight: 0, condition: { word: 'standby', reason: 'fuzzing', asked: 1, spare: true } },
-    { weight: 16, condition: { word: 'fallback', reason: 'fuzzing', asked: 1, spare: true } },
+    { weight: 0, condition: { word: 'down', reason: 'fuzzing', asked: 1, configured: 1, takesNothing: true } },
+    { weight: 0, condition: { word: 'disabled', reason: 'fuzzing', asked: 5, configured: 5 } },
+    { weight: 0, condition: { word: 'standby', reason: 'fuzzing', asked: 1, configured: 1, spare: true } },
+    { weight: 16, condition: { word: 'fallback', reason: 'fuzzing', asked: 1, configured: 1, spare: true } },
   ] as const);
 }
 

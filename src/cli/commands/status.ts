@@ -125,10 +125,19 @@ function healthLines({ health }: StatusReport): Line[] {
   if (health === undefined) {
     return [];
   }
-  const { checked, down, quorumLost } = health;
+  const { checked, down, unknown, quorumLost } = health;
   const all = `${formatQuantity(checked, 'real server')} checked`;
+  const up = unknown === 0 ? `${all}, all up` : `${all}, none down`;
   return [
-    ['health', down === 0 ? `${all}, all up` : `${all}, ${formatCount(down)} down: see "beeline list --checks"`],
+    ['health', down === 0 ? up : `${all}, ${formatCount(down)} down: see "beeline list --checks"`],
+    ...(unknown === 0
+      ? []
+      : [
+          [
+            'problem',
+            `${formatQuantity(unknown, 'real server')} cannot be checked: see "beeline list --checks"`,
+          ] as const,
+        ]),
     ...(quorumLost.length > FEW
       ? [
           [

@@ -42,6 +42,9 @@ export class HealthKeeper {
   /** Undefined: no real server was ever checked. */
   #checker: Health.Checker | undefined;
   #keeping: NodeJS.Timeout | undefined;
+  /** The model that is checked. */
+  #model: Model | undefined;
+  #isStopped = false;
   /** Undefined: nobody is told. */
   #hooks: { readonly of: readonly Hook[]; readonly hooks: Health.Hooks; readonly room: typeof Health } | undefined;
   /** The end of hooks that another configuration replaced. */
@@ -91,6 +94,10 @@ export class HealthKeeper {
       await this.#begin();
     }
     await this.#followHooks(model.health?.hooks ?? []);
+    if (this.#checker !== undefined && model !== this.#model) {
+      this.#keepSoon();
+    }
+    this.#model = model;
     this.#checker?.follow(model, world);
   }
 
@@ -170,6 +177,9 @@ export class HealthKeeper {
   }
 
   #keepSoon(): void {
+    if (this.#isStopped) {
+      return;
+    }
     this.#keeping ??= setTimeout(() => {
       void this.#keep();
     }, KEEP_MS).unref();
@@ -180,7 +190,8 @@ export class HealthKeeper {
     this.#keeping = undefined;
     const { health } = this.#options.stores;
     const pools = this.#overlay.kept;
-    const checks = this.#checker?.kept ?? { boot: '', servers: [] };
+    // What the last daemon knew is kept as long as nobody goes on with it.
+    const checks = this.#checker?.kept ?? this.#restored?.checks ?? { boot: '', servers: [] };
     await (checks.servers.length === 0 && Object.keys(pools).length === 0
       ? health.clear()
       : health.save({ checks, pools }));
@@ -188,16 +199,15 @@ export class HealthKeeper {
 
   /** Ends all checks. What is known of them is kept for the next daemon. */
   async stop(): Promise<void> {
+    if (this.#isStopped) {
+      return;
+    }
+    this.#isStopped = true;
     this.#told.flush();
-    const checker = this.#checker;
-    if (checker !== undefined) {
+    await this.#checker?.close();
+    if (this.#checker !== undefined || this.#keeping !== undefined) {
       await this.#keep();
-      this.#checker = undefined;
-      await checker.close();
     }
     await Promise.all([this.#closing, this.#hooks?.hooks.close()]);
-    this.#hooks = undefined;
-    clearTimeout(this.#keeping);
-    this.#keeping = undefined;
   }
 }

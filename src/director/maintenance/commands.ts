@@ -1,7 +1,14 @@
 /** Commands that take real servers out for a time, and bring them back. */
 
 import type { Handlers, MaintenanceReport, MaintenanceStarted, Parameters } from '../../control/index.js';
-import { allServices, BeelineError, type IpAddress, type Model, serviceName } from '../../model/index.js';
+import {
+  allServices,
+  type AnyService,
+  BeelineError,
+  type IpAddress,
+  type Model,
+  serviceName,
+} from '../../model/index.js';
 import { bootTimeMs } from '../../native/index.js';
 import type { Director } from '../director.js';
 import type { Logger } from '../log.js';
@@ -55,8 +62,9 @@ export class MaintenanceCommands {
       ...(reason !== undefined && { reason }),
       moves,
     };
-    await this.#change(disable(maintenances.all, asked));
-    const begun = maintenances.all.at(-1)!;
+    const next = disable(maintenances.all, asked);
+    const begun = next.at(-1)!;
+    await this.#change(next);
     log.info({ reason, forMs, moves }, `${nameOf(begun)}: disabled`);
     health.tellMaintenance(true, [begun]);
     return { ...reportMaintenance(begun), warnings: warnings() };
@@ -97,7 +105,9 @@ function requireRealServer(model: Model, service: string | undefined, address: I
   if (service !== undefined && services.length === 0) {
     throw new BeelineError('SERVICE_UNKNOWN', `there is no service ${service}`, { hint: '"beeline list" lists them.' });
   }
-  if (!services.some(({ destinations }) => destinations.some((each) => each.address === address))) {
+  const has = ({ destinations, health }: AnyService): boolean =>
+    destinations.some((each) => each.address === address) || health?.fallback?.includes(address) === true;
+  if (!services.some(has)) {
     throw new BeelineError(
       'NOT_FOUND',
       `${service ?? 'no service'} has ${service === undefined ? 'the' : 'no'} real server ${address}`,

@@ -165,15 +165,15 @@ export class HealthOverlay implements Overlay {
   #applyTo<Each extends AnyService>(service: Each, name: string): Each {
     const { destinations, scheduler, health = { checks: [] } } = service;
     const pool = this.#pools.get(name) ?? FRESH;
-    const views = destinations.map((each) =>
-      this.#viewOf(name, each, pool.ramps.get(each.address), slowStartOf(service, each)),
-    );
+    const spares = (health.fallback ?? []).map((address): Destination => ({ address, weight: 1 }));
+    const all = [...destinations, ...spares];
+    const views = all.map((each) => this.#viewOf(name, each, pool.ramps.get(each.address), slowStartOf(service, each)));
     const last = this.#applied.get(service);
     if (last?.quorumMet === pool.quorumMet && last.views.every((view, i) => isSameView(view, views[i]!))) {
       return last.result as Each;
     }
-    const byDestination = new Map(destinations.map((each, i) => [each, views[i]!]));
-    const next = poolOf(destinations, scheduler, health, (each) => byDestination.get(each)!, pool.quorumMet);
+    const byAddress = new Map(all.map(({ address }, i) => [address, views[i]!]));
+    const next = poolOf(destinations, scheduler, health, ({ address }) => byAddress.get(address)!, pool.quorumMet);
     const result = next === destinations ? service : { ...service, destinations: next };
     this.#applied.set(service, { quorumMet: pool.quorumMet, views, result });
     return result;

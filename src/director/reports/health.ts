@@ -59,6 +59,11 @@ export function reportRuns(reports: readonly NowReport[]): CheckRunReport[] {
   }));
 }
 
+/** Nothing is known of what the check is for: it cannot be made. */
+function isUnknown({ trouble }: CheckReport): boolean {
+  return trouble !== undefined;
+}
+
 /** Undefined: no real server is checked. */
 export function summarizeHealth(
   servers: readonly ServerHealth[],
@@ -66,5 +71,10 @@ export function summarizeHealth(
 ): HealthSummary | undefined {
   return servers.length === 0 && quorumLost.length === 0
     ? undefined
-    : { checked: servers.length, down: servers.filter(({ isUp }) => !isUp).length, quorumLost };
+    : {
+        checked: servers.length,
+        down: servers.filter(({ isUp }) => !isUp).length,
+        unknown: servers.filter(({ checks }) => checks.some(isUnknown)).length,
+        quorumLost,
+      };
 }

@@ -62,14 +62,14 @@ function describe(
   destination: Destination,
 ): Omit<TableDestination, 'local' | 'active' | 'inactive' | 'persistent' | 'counters' | 'rates'> {
   const { address, port, weight, upperThreshold, lowerThreshold, condition } = destination;
-  const asked = askedWeight(destination);
+  const configured = condition?.configured ?? weight;
   // While one ramps, all weights are in smaller units.
-  const shown = condition?.word === 'ramping' || weight > 0 ? asked : 0;
+  const shown = weight > 0 ? askedWeight(destination) : 0;
   return {
     address,
     ...(port === undefined ? {} : { port }),
     weight: shown,
-    ...(asked === shown ? {} : { asked }),
+    ...(configured === shown ? {} : { asked: configured }),
     ...(condition?.spare === true ? { spare: true } : {}),
     ...(upperThreshold === undefined ? {} : { upperThreshold }),
     ...(lowerThreshold === undefined ? {} : { lowerThreshold }),

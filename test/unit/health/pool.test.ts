@@ -81,6 +81,35 @@ test('in panic all are used at their weights, before any fallback, but none that
   assert.equal(names(pool({ policy, views: { 31: DOWN } })), '31:0 down!, 32:3, 33:1, 99:0 standby');
 });
 
+test('what an agent takes out is no matter of panic, and nothing goes to a fallback that is disabled', () => {
+  const policy = { panic: true };
+  const views = { 31: DOWN, 32: { advice: { state: 'maint' } }, 33: { advice: { state: 'down' } } } as const;
+  assert.equal(names(pool({ policy, views, met: false })), '31:1 panic, 32:0 down!, 33:0 down!');
+  const disabled = (moves: boolean): string => {
+    const of = { policy: { fallback: [SORRY] }, met: false, destinations: [A] };
+    return names(pool({ ...of, views: { 31: DOWN, 99: { disabled: { reason: 'disks', moves } } } }));
+  };
+  assert.equal(disabled(false), '31:0 down!, 99:0 disabled');
+  assert.equal(disabled(true), '31:0 down!, 99:0 disabled!');
+});
+
+test('the weight of the configuration is known whatever happens, and no weight grows beyond the largest', () => {
+  const heavy = { ...B, weight: MAX_WEIGHT };
+  const views = {
+    31: { units: 4 },
+    32: { ...DOWN, advice: { percent: 1 } },
+    33: { advice: { percent: 200 } },
+  };
+  for (const met of [true, false]) {
+    const all = pool({ views, met, policy: { panic: true }, destinations: [A, heavy, { ...C, weight: 10 }] });
+    assert.deepEqual(
+      all.map(({ condition }) => condition!.configured),
+      [1, MAX_WEIGHT, 10],
+    );
+    assert.ok(all.every(({ weight }) => weight <= MAX_WEIGHT));
+  }
+});
+
 test('a real server that is disabled takes no new flow, and none at all if its flows are to move', () => {
   const disabled = { reason: 'disks', moves: false };
   assert.equal(names(pool({ views: { 31: { disabled } } })), '31:0 disabled, 32:3, 33:1');
@@ -130,6 +159,12 @@ test('the quorum counts weights of those that take flows, and between both limit
   assert.equal(
     weightUp([A, B, C], ({ address }) => views[address.slice(-2)] ?? UP),
     3,
+  );
+  const drained: ServerView = { ...UP, advice: { state: 'drain' } };
+  assert.equal(
+    weightUp([A, B, C], () => drained),
+    0,
+    'an agent that drains counts as one that says 0',
   );
   const quorum = { weight: 4, hysteresis: 1 };
   assert.deepEqual(
