@@ -50,11 +50,11 @@ function ofChecks(model: Model): Need[] {
 function needsOfCheck(check: Check): Pick<Need, 'path' | 'kind' | 'effect'>[] {
   const [program] = 'command' in check ? (check.command ?? []) : [];
   if (program !== undefined) {
-    const effect = check.type === 'agent' ? 'the agent is not asked' : 'the check fails';
+    const effect = check.type === 'agent' ? 'the agent is not asked' : 'the check cannot be made';
     return [{ path: program, kind: 'program', effect }];
   }
   const ca = 'ca' in check ? check.ca : undefined;
-  return ca === undefined ? [] : [{ path: ca, kind: 'file', effect: 'no certificate is trusted, and the check fails' }];
+  return ca === undefined ? [] : [{ path: ca, kind: 'file', effect: 'the check cannot be made' }];
 }
 
 function ofHooks({ health }: Model): Need[] {

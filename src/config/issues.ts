@@ -3,6 +3,7 @@
 import type { z } from 'zod';
 
 import type { Path, Problem } from './problem.js';
+import { isKeyOfCheck } from './schema-check.js';
 import { knownKeys } from './schema.js';
 
 type Issue = z.core.$ZodIssue;
@@ -62,9 +63,12 @@ function unknownKeys(keys: readonly string[], path: Path, value: unknown): Found
   const where = path.includes('health') && typeof type === 'string' ? `in a ${type} check` : 'here';
   // That the key is missing whose name is wrong would be said of these mappings as a whole.
   const explains = NEED_ONE_OF.includes(path.at(-2)) ? { explains: path } : {};
+  const ofCheck = (key: string): boolean => path.at(-1) === 'health' && path.length > 1 && isKeyOfCheck(key);
   return keys.map((key) => ({
     path: [...path, key],
-    message: `is not known ${where}; known are ${knownKeys(path, value).join(', ')}`,
+    message: ofCheck(key)
+      ? `is a setting of a check: write "checks: { type: …, ${key}: … }"`
+      : `is not known ${where}; known are ${knownKeys(path, value).join(', ')}`,
     atKey: true,
     ...explains,
   }));

@@ -317,6 +317,11 @@ export const checks = z.lazy((): z.ZodType<readonly Check[]> =>
   ]),
 );
 
+/** Whether a check of some type may have a key. */
+export function isKeyOfCheck(key: string): boolean {
+  return checkMapping.unwrap().options.some(({ shape }) => Object.hasOwn(shape, key));
+}
+
 /** Returns the keys that a mapping of a type may have; undefined: there is no such type. */
 export function keysOfCheck(type: unknown): readonly string[] | undefined {
   const found = checkMapping.unwrap().options.find(({ shape }) => shape.type.safeParse(type).success);

@@ -423,6 +423,8 @@ export interface ServerChecks {
   /** ISO 8601. */
   readonly since: string;
   readonly advice?: AdviceReport | undefined;
+  /** Why it takes nothing, whatever its checks say: "is disabled: new disks". */
+  readonly disabled?: string | undefined;
   readonly checks: readonly CheckStateReport[];
 }
 

@@ -10,7 +10,7 @@ import type { EditCommands } from './changes/edit-commands.js';
 import type { UnsavedChanges } from './changes/unsaved-changes.js';
 import type { Director } from './director.js';
 import type { HealthKeeper } from './health/keeper.js';
-import { type MaintenanceCommands, reportMaintenance } from './maintenance/commands.js';
+import { type MaintenanceCommands, reportMaintenance, requireRealServer } from './maintenance/commands.js';
 import { reportDrains } from './reports/drains.js';
 import { explainFrames } from './reports/explain.js';
 import { reportFlows, summarizeFlows } from './reports/flows.js';
@@ -42,8 +42,11 @@ export function handlersOf(options: HandlerOptions): Handlers {
   return {
     status: () => statusOf(options, { startedAt, uptimeMs: bootTimeMs() - startedMs }),
     list: () => reportServices(dataPlane.services, dataPlane.counters(), dataPlane.flowCounts()),
-    checks: () => reportChecks(health.all(), health.quorumLost, isoOf),
-    checkServer: async ({ service, realServer }) => reportRuns(await health.checkNow(service, realServer)),
+    checks: () => reportChecks(health.all(), health.quorumLost, health.maintenances.disabledOf, isoOf),
+    checkServer: async ({ service, realServer }) => {
+      requireRealServer(director.desired.model, service, realServer);
+      return reportRuns(await health.checkNow(service, realServer));
+    },
     stats: async () => {
       const warnings = (await director.warnings()).filter(({ vip }) => vip !== undefined);
       return { ...reportStats(dataPlane.services, dataPlane.counters()), warnings };

@@ -35,8 +35,12 @@ export function formatChecks(services: readonly ServiceChecks[], now: number, pa
 
 function formatService({ service, quorum, realServers }: ServiceChecks, now: number, paint: Paint): string {
   const down = realServers.filter(({ state }) => state === 'down').length;
-  const state = down === 0 ? 'all up' : paint('bad', `${down} of ${realServers.length} down`);
-  const lost = quorum === 'lost' ? `, ${paint('bad', 'the quorum is lost')}` : '';
+  const disabled = realServers.filter((each) => each.disabled !== undefined).length;
+  const state = [
+    down === 0 ? 'all up' : paint('bad', `${down} of ${realServers.length} down`),
+    ...(disabled === 0 ? [] : [paint('warning', `${disabled} disabled`)]),
+    ...(quorum === 'met' ? [] : [paint('bad', 'the quorum is lost')]),
+  ].join(', ');
   const rows = realServers.flatMap(({ address, checks }) =>
     checks.map((each, i) => [
       i === 0 ? address : '',
@@ -46,14 +50,15 @@ function formatService({ service, quorum, realServers }: ServiceChecks, now: num
       formatLast(each),
     ]),
   );
-  const notes = realServers.flatMap(({ address, advice, checks }) => [
+  const notes = realServers.flatMap(({ address, advice, disabled: why, checks }) => [
+    ...(why === undefined ? [] : [`  ${address}: ${why}\n`]),
     ...(advice === undefined ? [] : [`  ${address}: its agent says ${formatAdvice(advice)}\n`]),
     ...checks.flatMap(({ check, trouble, warning }) => [
       ...(trouble === undefined ? [] : [`  ${address}: ${check} cannot be made: ${trouble}\n`]),
       ...(warning === undefined ? [] : [`  ${address}: ${check}: ${warning}\n`]),
     ]),
   ]);
-  return `${paint('name', service)}  ${state}${lost}\n${formatTable(COLUMNS, rows, '  ', paint)}${notes.join('')}`;
+  return `${paint('name', service)}  ${state}\n${formatTable(COLUMNS, rows, '  ', paint)}${notes.join('')}`;
 }
 
 /** "L7 status 503, 12 ms, 2 in a row" */

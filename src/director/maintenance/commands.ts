@@ -100,7 +100,7 @@ export class MaintenanceCommands {
 }
 
 /** @throws BeelineError `SERVICE_UNKNOWN`, `NOT_FOUND` */
-function requireRealServer(model: Model, service: string | undefined, address: IpAddress): void {
+export function requireRealServer(model: Model, service: string | undefined, address: IpAddress): void {
   const services = allServices(model).filter((each) => service === undefined || serviceName(each) === service);
   if (service !== undefined && services.length === 0) {
     throw new BeelineError('SERVICE_UNKNOWN', `there is no service ${service}`, { hint: '"beeline list" lists them.' });

@@ -10,11 +10,13 @@ import type {
 import type { CheckReport, NowReport, ServerHealth } from '../../health/rules.js';
 import { compareIp } from '../../model/index.js';
 import { groupBy } from '../group-by.js';
+import type { Disabled, DisabledOf } from '../maintenance/maintenance.js';
 
 /** @param timeOf ISO 8601 of a time in milliseconds since the machine started */
 export function reportChecks(
   servers: readonly ServerHealth[],
   quorumLost: readonly string[],
+  disabledOf: DisabledOf,
   timeOf: (since: number) => string,
 ): ServiceChecks[] {
   return [...groupBy(servers, ({ service }) => service)].map(([service, its]) => ({
@@ -27,9 +29,14 @@ export function reportChecks(
         state: isUp ? 'up' : 'down',
         since: timeOf(since),
         ...(advice !== undefined && { advice }),
+        ...disabledIn(disabledOf.find(service, address)),
         checks: checks.map((each) => reportCheck(each, timeOf)),
       })),
   }));
+}
+
+function disabledIn(disabled: Disabled | undefined): Pick<ServerChecks, 'disabled'> {
+  return disabled === undefined ? {} : { disabled: disabled.reason };
 }
 
 function reportCheck(

@@ -125,6 +125,11 @@ export function reportStats(services: readonly CompiledService[], counters: Coun
   };
 }
 
+/** A fallback is no real server of its service, unless it is one of them anyway. */
+function isRealServer({ condition }: Destination): boolean {
+  return condition?.spare !== true;
+}
+
 /** Sums up the counters of all services. */
 export function reportTotals(
   services: readonly CompiledService[],
@@ -139,7 +144,7 @@ export function reportTotals(
   }
   return {
     services: services.length,
-    realServers: services.reduce((sum, service) => sum + service.destinations.length, 0),
+    realServers: services.reduce((sum, { destinations: all }) => sum + all.filter(isRealServer).length, 0),
     unresolved: services.reduce(
       (sum, { destinations: all, routes }) =>
         sum + all.filter(({ weight }, i) => weight > 0 && routes[i]!.action === 'none').length,

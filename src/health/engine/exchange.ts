@@ -244,10 +244,11 @@ export class Exchange implements Receiver {
 
   #tell(result: CheckResult, onStep: (step: StepReport) => void): void {
     const { outcome, connectMicros, totalMicros, bytes, http } = result;
+    const wasConnected = this.#talk?.transport !== 'tcp' || connectMicros !== undefined;
     onStep({
       request: this.#requests[this.#at]!.name,
       outcome,
-      sent: this.#sent,
+      sent: wasConnected ? this.#sent : 0,
       received: bytes.length,
       connectMs: connectMicros === undefined ? undefined : connectMicros / 1000,
       totalMs: totalMicros / 1000,

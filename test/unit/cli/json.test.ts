@@ -176,7 +176,8 @@ test('docs/json.md shows every name of health checks and of what is disabled', (
   const [service] = example('list --checks') as ServiceChecks[];
   shows<ServiceChecks>(service, { service: true, quorum: true, realServers: true });
   const [server] = service!.realServers;
-  shows<ServerChecks>(server, { address: true, state: true, since: true, advice: true, checks: true });
+  const ofServer = { address: true, state: true, since: true, advice: true, disabled: true, checks: true } as const;
+  shows<ServerChecks>(server, ofServer);
   const state = {
     check: true,
     state: true,

@@ -94,9 +94,9 @@ services:
   assert.deepEqual(
     warnings.map(({ message }) => message),
     [
-      `${name}: /nonexistent/check does not exist, so that the check fails`,
+      `${name}: /nonexistent/check does not exist, so that the check cannot be made`,
       `${name}: ${text} is no program, so that the agent is not asked`,
-      `${name}: ${directory} is a folder, so that no certificate is trusted, and the check fails`,
+      `${name}: ${directory} is a folder, so that the check cannot be made`,
       'health.hooks[0]: /nonexistent/notify does not exist, so that nobody is told',
       'health.hooks[1]: /nonexistent/key does not exist, so that nothing can be signed',
     ],

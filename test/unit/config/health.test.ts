@@ -104,6 +104,8 @@ const MISTAKES: readonly (readonly [health: string, message: string])[] = [
     '{ type: http, path: /x }',
     'type is not known here: write "checks: { type: … }", and what else is of the check beside its type',
   ],
+  ['{ checks: http, port: 8080 }', 'port is a setting of a check: write "checks: { type: …, port: … }"'],
+  ['{ checks: http, sni: a }', 'sni is a setting of a check: write "checks: { type: …, sni: … }"'],
   [
     '{ interval: 5 }',
     'checks is missing: it must be a type of check (tcp, http, https, …), or a mapping with "type", or a list of these',
