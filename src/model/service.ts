@@ -88,7 +88,7 @@ export interface Destination {
 /**
  * What health and maintenance make of a destination for a time.
  *
- * `down`: it fails its checks. `disabled`: an operator took it out. `advised`: its agent says something else than the
+ * `down`: it fails its checks, or its agent says so. `disabled`: an operator took it out. `advised`: its agent says something else than the
  * configuration. `ramping`: it came back, and its weight grows. `fallback`: it takes new flows, because the quorum is lost.
  * `replaced`: it keeps its flows while the fallback takes new ones. `standby`: it is a fallback that is not needed now.
  * `panic`: it is used although it fails its checks, because the quorum is lost.

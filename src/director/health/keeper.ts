@@ -170,7 +170,7 @@ export class HealthKeeper {
     const reports = await this.#checker?.checkNow(service, address);
     if (reports === undefined) {
       throw new BeelineError('NOT_FOUND', `${address} of ${service} is not checked`, {
-        hint: 'It has checks if its service has "health" in the configuration: see "beeline list --checks".',
+        hint: 'Its service has no "health" in the configuration, or the real server has "health: off".',
       });
     }
     return reports;

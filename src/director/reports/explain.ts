@@ -26,6 +26,7 @@ import {
 } from '../../model/index.js';
 import { parseFrame, summarizeFrame } from '../../packet/index.js';
 import { shownState } from './flows.js';
+import { isRealServer } from './services.js';
 
 /** The parts of the data path that an explanation needs. */
 export type Explaining = Pick<DataPlane, 'image' | 'numbering' | 'explain'>;
@@ -84,7 +85,7 @@ function report(
       service: {
         name: matched.compiled.name,
         scheduler: matched.compiled.service.scheduler,
-        realServers: withoutLeaving(matched.compiled).destinations.length,
+        realServers: withoutLeaving(matched.compiled).destinations.filter(isRealServer).length,
         wildcard: isWildcard(matched.compiled.service),
         remembers: remembers(matched.compiled),
         ...conditionsOf(matched.compiled),
@@ -110,7 +111,9 @@ function isWildcard(service: AnyService): boolean {
 
 function conditionsOf({ destinations }: CompiledService): Pick<ExplainedService, 'conditions'> {
   const conditions = destinations.flatMap(({ address, condition }) =>
-    condition?.reason === undefined ? [] : { realServer: address, reason: condition.reason },
+    condition?.reason === undefined || condition.word === 'standby'
+      ? []
+      : { realServer: address, reason: condition.reason },
   );
   return conditions.length === 0 ? {} : { conditions };
 }

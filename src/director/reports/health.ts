@@ -7,7 +7,7 @@ import type {
   ServerChecks,
   ServiceChecks,
 } from '../../control/index.js';
-import type { CheckReport, NowReport, ServerHealth } from '../../health/rules.js';
+import { type CheckReport, isAvailable, type NowReport, type ServerHealth, UNITS } from '../../health/rules.js';
 import { compareIp } from '../../model/index.js';
 import { groupBy } from '../group-by.js';
 import type { Disabled, DisabledOf } from '../maintenance/maintenance.js';
@@ -26,13 +26,18 @@ export function reportChecks(
       .toSorted((a, b) => compareIp(a.address, b.address))
       .map(({ address, isUp, since, advice, checks }): ServerChecks => ({
         address,
-        state: isUp ? 'up' : 'down',
+        state: isTakenForUp({ isUp, advice }) ? 'up' : 'down',
         since: timeOf(since),
         ...(advice !== undefined && { advice }),
         ...disabledIn(disabledOf.find(service, address)),
         checks: checks.map((each) => reportCheck(each, timeOf)),
       })),
   }));
+}
+
+/** Passes its checks, and its agent does not say that it is down: as "beeline list" has it, but for what operators do. */
+function isTakenForUp({ isUp, advice }: Pick<ServerHealth, 'isUp' | 'advice'>): boolean {
+  return isAvailable({ isUp, advice, units: UNITS });
 }
 
 function disabledIn(disabled: Disabled | undefined): Pick<ServerChecks, 'disabled'> {
@@ -80,7 +85,7 @@ export function summarizeHealth(
     ? undefined
     : {
         checked: servers.length,
-        down: servers.filter(({ isUp }) => !isUp).length,
+        down: servers.filter((each) => !isTakenForUp(each)).length,
         unknown: servers.filter(({ checks }) => checks.some(isUnknown)).length,
         quorumLost,
       };

@@ -126,7 +126,7 @@ export function reportStats(services: readonly CompiledService[], counters: Coun
 }
 
 /** A fallback is no real server of its service, unless it is one of them anyway. */
-function isRealServer({ condition }: Destination): boolean {
+export function isRealServer({ condition }: Destination): boolean {
   return condition?.spare !== true;
 }
 

@@ -81,7 +81,7 @@ function conditionLines(service: ExplainedService | undefined): (readonly [strin
   const { conditions = [] } = service ?? {};
   const lines = conditions
     .slice(0, MOST_CONDITIONS)
-    .map(({ realServer, reason }) => ['condition', `${realServer} ${reason}`, 'warning'] as const);
+    .map(({ realServer, reason }) => ['condition', `${realServer}: ${reason}`, 'warning'] as const);
   const more = conditions.length - lines.length;
   return more === 0
     ? lines
