@@ -49,6 +49,6 @@ export function checkServerCommand(): Command {
   return withExamples(
     withServiceOptions(command),
     ['beeline check-server 192.168.1.100:80 192.168.1.31', 'see why a real server is down'],
-    ['beeline check-server -u 192.168.1.100:53 192.168.1.31 --json', 'the same for programs'],
+    ['beeline check-server -u 192.168.1.100:53 192.168.1.31 --json', 'the same of a UDP service, as JSON for programs'],
   );
 }

@@ -29,8 +29,8 @@ export function disableCommand(): Command {
     .summary('take a real server out for a time')
     .description(
       'Give a real server no new flows until "beeline enable", or for a time. It stays in the configuration and in ' +
-        'every list, its checks go on, and the flows that it has stay, unless --move-flows gives them to others. Again for the ' +
-        'same real server, it replaces time and reason.',
+        'every list, its checks go on, and the flows that it has stay, unless --move-flows gives them to others. Repeated for ' +
+        'the same real server, it replaces time and reason.',
     )
     .usage('[options] <service|all> <server>')
     .addArgument(serviceOrAllArgument())

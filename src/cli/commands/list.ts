@@ -67,7 +67,7 @@ export function listCommand(): Command {
       [
         'STATE',
         'up; local: the director itself; drained: weight 0; unresolved: it does not answer ARP or ND; down: it fails its ' +
-          'checks; disabled: by "beeline disable"; ramping: it came back, and its weight grows; standby: a fallback that is ' +
+          'checks, or its agent says so; disabled: by "beeline disable"; ramping: it came back, and its weight grows; standby: a fallback that is ' +
           'not needed; fallback: it takes new flows while the quorum is lost, and those of real servers that are replaced; ' +
           'panic: it fails its checks and is used all the same',
       ],
