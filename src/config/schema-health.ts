@@ -95,7 +95,7 @@ function commonShape(ofRealServer: boolean) {
     ),
     initially: initially(ofRealServer ? own : 'Default: up.'),
     slowStart: duration.optional().meta({
-      description: `For so many seconds after a real server came up, its weight grows to its own. ${ofRealServer ? own : 'Default: 0.'}`,
+      description: `For so many seconds after a real server came up, its weight grows to its own; not under rr, lc, sh, dh and fo. ${ofRealServer ? own : 'Default: 0.'}`,
     }),
   };
 }
@@ -155,7 +155,7 @@ export const serviceHealth = z
     z.union([
       typeAlone(SERVICE_FORM)
         .transform((type): HealthPolicy => ({ checks: [{ type }] }))
-        .meta({ description: 'The type of the only check, all of which has its default.' }),
+        .meta({ description: 'The type of the only check, whose settings all have their defaults.' }),
       policyMapping,
     ]),
   )
@@ -233,7 +233,10 @@ export const healthSettings = z
           .array(hook, { error: 'must be a list of hooks' })
           .max(16, { error: 'must have at most 16 hooks' })
           .optional()
-          .meta({ description: 'Who is told when a real server goes down or comes up.' }),
+          .meta({
+            description:
+              'Who is told of changes: a real server goes down or comes up, a quorum is lost, somebody disables a real server.',
+          }),
       },
       { error: 'must be a mapping with "ports" and "hooks"' },
     ),

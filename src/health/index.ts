@@ -25,16 +25,7 @@ export { DIALOGUES } from './kinds/dialogue.js';
 export { talksOf } from './kinds/index.js';
 export type { Ending, HttpHead, Judgement, Talk, Target, Turn, Until } from './kinds/kind.js';
 export { type Layer, LAYERS, type Outcome, outcomeText } from './outcome.js';
-export {
-  canRamp,
-  isAvailable,
-  isQuorumMet,
-  type PoolPolicy,
-  poolOf,
-  type ServerView,
-  type ViewOf,
-  weightUp,
-} from './pool.js';
+export { isAvailable, isQuorumMet, type PoolPolicy, poolOf, type ServerView, type ViewOf, weightUp } from './pool.js';
 export { nextStepMs, STEPS, UNITS, unitsAt } from './ramp.js';
 export { parseAdvice } from './slow/advice-words.js';
 export { checkEnvironment } from './slow/environment.js';

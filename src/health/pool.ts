@@ -1,6 +1,7 @@
 /** From the states of a service's real servers to what takes flows: failures, quorum, fallback, panic, slow start. Pure. */
 
 import {
+  canRamp,
   type Condition,
   type Destination,
   type HealthPolicy,
@@ -57,18 +58,6 @@ function weightOf({ weight }: Destination, view: ServerView): number {
 /** Returns the sum of the weights of those that take new flows. */
 export function weightUp(destinations: readonly Destination[], viewOf: ViewOf): number {
   return destinations.reduce((sum, each) => sum + weightOf(each, viewOf(each)), 0);
-}
-
-/**
- * The schedulers that look at more of a weight than whether it is 0, and do so in proportion. Under the others a weight that
- * grows means nothing, or harm: rr and lc ignore it, fo takes the heaviest alone, sh gives a weight's number of buckets in a
- * row, and mh moves buckets between real servers whose weights stay (half of them over a ramp of one among ten).
- */
-const WEIGHING: ReadonlySet<Scheduler> = new Set(['maglev', 'wrr', 'wlc', 'sed', 'nq', 'ovf', 'lblc', 'lblcr', 'twos']);
-
-/** Returns whether slow start has an effect under a scheduler. */
-export function canRamp(scheduler: Scheduler): boolean {
-  return WEIGHING.has(scheduler);
 }
 
 /**

@@ -5,16 +5,7 @@ export type { Transition, NowReport } from './engine/events.js';
 export type { KeptHealth, KeptServer } from './engine/kept.js';
 export { type CheckState } from './judge.js';
 export { LAYERS, type Outcome, outcomeText } from './outcome.js';
-export {
-  canRamp,
-  isAvailable,
-  isQuorumMet,
-  type PoolPolicy,
-  poolOf,
-  type ServerView,
-  type ViewOf,
-  weightUp,
-} from './pool.js';
+export { isAvailable, isQuorumMet, type PoolPolicy, poolOf, type ServerView, type ViewOf, weightUp } from './pool.js';
 export { nextStepMs, STEPS, UNITS, unitsAt } from './ramp.js';
 export type { CheckReport, HealthOf, ServerHealth } from './states.js';
 export { adviceText } from './slow/advice-words.js';

@@ -25,7 +25,9 @@ const STATE_TIMEOUT_MS = 20_000;
 class DemoFailure extends Error {}
 
 const program = new Command('scripts/demo')
-  .description('Build a lab, run the director in it, prove by capture that it forwards at the network card, and let a real server fail.')
+  .description(
+    'Build a lab, run the director in it, prove by capture that it forwards at the network card, and let a real server fail.',
+  )
   .option('--keep', 'leave the lab and the director running')
   .action(async ({ keep = false }: { keep?: boolean }) => {
     process.exitCode = await demo(keep);

@@ -4,6 +4,7 @@ import type { Check } from './check.js';
 import type { HealthPolicy } from './health.js';
 import { needsOf, targetOf } from './health-rules.js';
 import { type AnyService, allServices, type Model } from './model.js';
+import { canRamp } from './scheduler.js';
 import { isMarkKey, serviceName } from './service-name.js';
 import type { Warning } from './warning.js';
 
@@ -13,7 +14,12 @@ export function healthWarnings(model: Model): Warning[] {
     const { health } = service;
     return health === undefined
       ? []
-      : [...silent(service, health), ...neverMet(service, health), ...withoutTarget(service, health, model)];
+      : [
+          ...silent(service, health),
+          ...neverMet(service, health),
+          ...neverSlow(service, health),
+          ...withoutTarget(service, health, model),
+        ];
   });
 }
 
@@ -57,6 +63,22 @@ function neverMet(service: AnyService, { quorum }: HealthPolicy): Warning[] {
         `${name}: the quorum is met from a weight of ${least} on${hysteresis === 0 ? '' : ' (weight and hysteresis)'}, and all ` +
         `real servers together have ${all}: it is lost for ever`,
       remedy: 'make "quorum" smaller, or the weights larger',
+    },
+  ];
+}
+
+function neverSlow(service: AnyService, { slowStart = 0 }: HealthPolicy): Warning[] {
+  const isWanted = slowStart > 0 || service.destinations.some(({ health: own }) => (own?.slowStart ?? 0) > 0);
+  if (!isWanted || canRamp(service.scheduler)) {
+    return [];
+  }
+  const name = serviceName(service);
+  return [
+    {
+      code: 'SLOW_START_UNUSED',
+      service: name,
+      message: `${name}: the scheduler ${service.scheduler} does not look at weights in proportion, so that "slowStart" has no effect`,
+      remedy: 'take another one, such as maglev, wrr or wlc, or leave "slowStart" out',
     },
   ];
 }

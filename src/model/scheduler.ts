@@ -28,6 +28,18 @@ export function isHashing(scheduler: Scheduler): boolean {
 }
 
 /**
+ * The schedulers that look at more of a weight than whether it is 0, and do so in proportion. Under the others a weight that
+ * grows means nothing, or harm: rr and lc ignore it, fo takes the heaviest alone, sh gives a weight's number of buckets in a
+ * row, and mh moves buckets between real servers whose weights stay (half of them over a ramp of one among ten).
+ */
+const WEIGHING: readonly Scheduler[] = ['maglev', 'wrr', 'wlc', 'sed', 'nq', 'ovf', 'lblc', 'lblcr', 'twos'];
+
+/** Returns whether slow start has an effect under a scheduler. */
+export function canRamp(scheduler: Scheduler): boolean {
+  return WEIGHING.includes(scheduler);
+}
+
+/**
  * The options of sh and mh, as ipvsadm's -b names them. `port`: hash the client's port too. `fallback`: look for another
  * real server if the first takes no flows.
  */

@@ -14,6 +14,7 @@ export const WARNING_CODES = [
   'PINS_PRIVATE',
   'QUORUM_UNREACHABLE',
   'SEGMENTS_MERGED',
+  'SLOW_START_UNUSED',
   'VIP_ELSEWHERE',
   'VIP_MISSING',
   'VIP_UNROUTED',
@@ -61,6 +62,7 @@ export function isProblem({ code, peer }: Warning): boolean {
     case 'FROM_DIRECTOR':
     case 'PINS_PRIVATE':
     case 'QUORUM_UNREACHABLE':
+    case 'SLOW_START_UNUSED':
     case 'VIP_ELSEWHERE':
     case 'VIP_UNROUTED':
       return false;

@@ -49,7 +49,10 @@ test('the demo proves itself, twice in a row, as the README shows it', async () 
     assert.equal(timeless(output), timeless(readmeOutput()));
     assert.match(output, /Both real servers answered/);
     assert.match(output, /all 60 bytes from the IP header on are the same/);
-    assert.match(output, /192\.168\.1\.31 +http +down .*\n.*\n.*answered by: real1 0, real2 8\n.*\n.*real1 4, real2 4\n/);
+    assert.match(
+      output,
+      /192\.168\.1\.31 +http +down .*\n.*\n.*answered by: real1 0, real2 8\n.*\n.*real1 4, real2 4\n/,
+    );
     assertNothingLeft();
   }
 });

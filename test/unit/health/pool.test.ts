@@ -3,9 +3,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { canRamp, isQuorumMet, type PoolPolicy, poolOf, type ServerView, weightUp } from '../../../src/health/pool.js';
+import { isQuorumMet, type PoolPolicy, poolOf, type ServerView, weightUp } from '../../../src/health/pool.js';
 import { UNITS } from '../../../src/health/ramp.js';
-import { type Destination, mac, MAX_WEIGHT, parseIp, type Scheduler, SCHEDULERS } from '../../../src/model/index.js';
+import {
+  canRamp,
+  type Destination,
+  mac,
+  MAX_WEIGHT,
+  parseIp,
+  type Scheduler,
+  SCHEDULERS,
+} from '../../../src/model/index.js';
 
 const at = (text: string, weight = 1): Destination => ({ address: parseIp(text)!, weight });
 const [A, B, C] = [at('192.168.1.31'), at('192.168.1.32', 3), at('192.168.1.33')];

@@ -15,6 +15,8 @@ import {
   type Model,
   parseMarkMatch,
   plainText,
+  type Scheduler,
+  SCHEDULERS,
 } from '../../../src/model/index.js';
 import { anyHealth } from '../../support/health-models.js';
 
@@ -176,6 +178,18 @@ test('a quorum that all real servers together do not meet is warned of', () => {
   assert.deepEqual(quorum('{ weight: 2, hysteresis: 1 }', '192.168.1.31, 192.168.1.32'), warning);
   // No real server at all: there is nothing to say about their weights.
   assert.deepEqual(quorum('2', ''), []);
+});
+
+test('a slow start that the scheduler cannot do is warned of, also that of one real server', () => {
+  const of = (scheduler: Scheduler, health: string, servers?: string): unknown =>
+    codes({ ...model(health, servers), services: [{ ...model(health, servers).services[0]!, scheduler }] });
+  const warning = [['SLOW_START_UNUSED', 'tcp 192.168.1.100:80']];
+  for (const scheduler of SCHEDULERS) {
+    const idle = ['rr', 'lc', 'sh', 'dh', 'fo'].includes(scheduler);
+    assert.deepEqual(of(scheduler, '{ checks: tcp, slowStart: 30 }'), idle ? warning : [], scheduler);
+    assert.deepEqual(of(scheduler, '{ checks: tcp, slowStart: 0 }'), [], scheduler);
+  }
+  assert.deepEqual(of('rr', 'tcp', '{ address: 192.168.1.31, health: { slowStart: 5 } }'), warning);
 });
 
 test('a mark that no rule gives to packets yet has checks that know no VIP', () => {
