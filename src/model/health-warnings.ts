@@ -77,7 +77,7 @@ function neverSlow(service: AnyService, { slowStart = 0 }: HealthPolicy): Warnin
     {
       code: 'SLOW_START_UNUSED',
       service: name,
-      message: `${name}: the scheduler ${service.scheduler} does not look at weights in proportion, so that "slowStart" has no effect`,
+      message: `${name}: "slowStart" has no effect under the scheduler ${service.scheduler}`,
       remedy: 'take another one, such as maglev, wrr or wlc, or leave "slowStart" out',
     },
   ];
