@@ -69,14 +69,14 @@ socklen_t LengthOf(const sockaddr_in6& address) {
 // The port stands at the same place in both families' addresses.
 const sockaddr* AsAddress(const sockaddr_in6& address) { return reinterpret_cast<const sockaddr*>(&address); }
 
-Outcome OutcomeOf(int error, bool was_connected) {
+Outcome OutcomeOf(int error) {
   switch (error) {
     case ECONNREFUSED:
       return Outcome::kRefused;
     case ECONNRESET:
     case EPIPE:
-      // A reset that answers the first packet is ECONNREFUSED.
-      return was_connected ? Outcome::kReset : Outcome::kRefused;
+      // A reset that answers the first packet is ECONNREFUSED: there was a connection, seen here or not.
+      return Outcome::kReset;
     case ETIMEDOUT:
       return Outcome::kTimeout;
     case EHOSTUNREACH:
@@ -810,7 +810,7 @@ void CheckLoop::OnShut(uint32_t number, Flight& flight) {
 }
 
 void CheckLoop::OnFailed(uint32_t number, Flight& flight, int error) {
-  Finish(number, flight, OutcomeOf(error, flight.connected_us != 0), error);
+  Finish(number, flight, OutcomeOf(error), error);
 }
 
 void CheckLoop::Met(uint32_t number, Flight& flight, size_t consumed) {

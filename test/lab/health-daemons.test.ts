@@ -349,7 +349,7 @@ const NGINX_PORTS: readonly unknown[] = [
 
 /** What is found of nginx and dnsmasq while they do not run, but are there: the kernel takes the connections. */
 function hanging({ title, check, finds }: Planned): string {
-  const port = check.port ?? (/^the VIP: https/.test(title) ? P.https : P.http);
+  const port = check.port ?? (title.startsWith('the VIP: https') ? P.https : P.http);
   switch (check.type) {
     case 'dns':
       return finds === 'down L4 refused' ? finds : 'down L7 timeout, no answer';

@@ -1,0 +1,25 @@
+/** The ports of servers that misbehave, by what they do. */
+export const BAD_PORTS = {
+  hang: 7001,
+  closeAtOnce: 7002,
+  resetAtOnce: 7003,
+  resetLater: 7004,
+  halfHead: 7005,
+  halfBody: 7006,
+  drip: 7007,
+  flood: 7008,
+  floodBody: 7009,
+  endlessHead: 7010,
+  endlessContinue: 7011,
+  garbage: 7012,
+  badLength: 7013,
+  tlsHang: 7021,
+  tlsClose: 7022,
+  tlsDrip: 7023,
+  tlsFlood: 7024,
+  agent: 7031,
+  /** Of UDP too. */
+  udpGarbage: 7041,
+  udpEmpty: 7042,
+  udpOtherId: 7043,
+} as const;
