@@ -26,6 +26,9 @@ const RETRY_MS = 5_000;
 /** How often a round runs although no event came: the kernel sends none for some changes. */
 const RECHECK_MS = 3_000;
 
+/** A recheck is never too early to look. */
+const LOOK_SLACK_MS = 500;
+
 const NOTHING: Desired = { model: { interfaces: [], mode: 'native', services: [] }, drains: [] };
 
 export interface DirectorOptions {
@@ -77,6 +80,8 @@ export class Director {
   #queued: { isRecheck: boolean } | undefined;
   /** The surroundings of the last round that succeeded. */
   #surveyed: string | undefined;
+  /** When, and in what, it was last looked for what goes wrong beside the tables. */
+  #looked: { readonly model: Model; readonly surveyed: string; readonly at: number } | undefined;
   #retry: NodeJS.Timeout | undefined;
   /** When overlays change by themselves. */
   #due: NodeJS.Timeout | undefined;
@@ -354,7 +359,22 @@ export class Director {
     }
     this.#attachments.follow(world.interfaces, models.effective.mode);
     this.#failure.succeed();
-    const warnings = await this.#options.watch?.settle(this.#attachments.inUse, this.#desired.model);
+    await this.#look(surveyed);
+  }
+
+  /**
+   * Looks for what goes wrong beside the tables, in rounds in which something else than health changed, and in rechecks. That
+   * reads the counters of all real servers, and real servers that fail one after another must not wait for it.
+   */
+  async #look(surveyed: string): Promise<void> {
+    const { model } = this.#desired;
+    const last = this.#looked;
+    const now = performance.now();
+    if (last?.model === model && last.surveyed === surveyed && now - last.at < RECHECK_MS - LOOK_SLACK_MS) {
+      return;
+    }
+    this.#looked = { model, surveyed, at: now };
+    const warnings = await this.#options.watch?.settle(this.#attachments.inUse, model);
     this.#transitions.logWarnings(warnings ?? []);
   }
 

@@ -129,6 +129,9 @@ export class Checker implements AsyncDisposable {
 
   readonly healthOf: HealthOf = (service, address) => this.#roster.healthOf(service, address);
 
+  /** The same object while `healthOf` gives the same for all real servers of a service; undefined: none is checked. */
+  readonly stateOf = (service: string): object | undefined => this.#roster.stateOf(service);
+
   all(): readonly ServerHealth[] {
     return this.#roster.servers.map(({ health }) => health);
   }

@@ -65,6 +65,7 @@ export class HealthKeeper {
     });
     this.#overlay = new HealthOverlay({
       healthOf: this.healthOf,
+      stateOf: (service) => this.#checker?.stateOf(service),
       disabledOf: this.maintenances.disabledOf,
       clock: bootTimeMs,
       restore: this.#restored?.pools,

@@ -31,6 +31,8 @@ export interface Disabled {
 }
 
 export interface DisabledOf {
+  /** The maintenances that it looks in: the same object while they are the same. */
+  readonly all: readonly Maintenance[];
   /** How many maintenances there are. */
   readonly count: number;
   find(service: string, address: IpAddress): Disabled | undefined;
@@ -113,6 +115,7 @@ export function disabledOf(all: readonly Maintenance[]): DisabledOf {
     all.map((each) => [keyOf(each.service, each.address), { reason: reasonOf(each), moves: each.moves }]),
   );
   return {
+    all,
     count: all.length,
     find: (service, address) => byKey.get(keyOf(service, address)) ?? byKey.get(keyOf(undefined, address)),
   };

@@ -34,6 +34,9 @@ export class Maintenances implements Overlay {
   }
 
   readonly disabledOf: DisabledOf = ((self: Maintenances) => ({
+    get all(): readonly Maintenance[] {
+      return self.#all;
+    },
     get count(): number {
       return self.#disabledOf.count;
     },

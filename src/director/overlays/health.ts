@@ -60,11 +60,26 @@ export interface QuorumEvent {
 
 export interface HealthOverlayOptions {
   readonly healthOf: HealthOf;
+  /** The same object while `healthOf` gives the same for all real servers of a service; undefined: none is checked. */
+  readonly stateOf: (service: string) => object | undefined;
   readonly disabledOf: DisabledOf;
   /** Milliseconds since the machine started. */
   readonly clock: () => number;
   readonly restore?: KeptPools | undefined;
   readonly onQuorum: (event: QuorumEvent) => void;
+}
+
+/** What is known of a service, and for what: of thousands of services, a round looks at those alone for which something changed. */
+interface Known {
+  readonly name: string;
+  readonly state: object | undefined;
+  readonly maintenances: object;
+  /** Whether its real servers are checked, or some are disabled. */
+  readonly isConcerned: boolean;
+  /** Undefined: not observed yet. */
+  pool?: Pool;
+  /** Of that pool. */
+  result?: AnyService;
 }
 
 /** What the result for a service was made of. */
@@ -79,6 +94,7 @@ export class HealthOverlay implements Overlay {
   #pools: ReadonlyMap<string, Pool>;
   #due: number | undefined;
   readonly #applied = new WeakMap<AnyService, Applied>();
+  readonly #known = new WeakMap<AnyService, Known>();
   /** The last result, if the next one is the same: that is how a round without changes is told. */
   #last: { readonly of: Model; readonly result: Model } | undefined;
   constructor(options: HealthOverlayOptions) {
@@ -119,11 +135,17 @@ export class HealthOverlay implements Overlay {
     const pools = new Map<string, Pool>();
     this.#due = undefined;
     for (const service of allServices(model)) {
-      const name = serviceName(service);
-      const before = this.#pools.get(name);
-      if (this.#concerns(service, name)) {
-        pools.set(name, this.#next(service, name, before ?? FRESH, now));
-      } else if (before?.quorumMet === false) {
+      const known = this.#knownOf(service);
+      const { name } = known;
+      const last = this.#pools.get(name);
+      if (known.isConcerned) {
+        const before = last ?? FRESH;
+        if (known.pool !== before || before.ramps.size > 0) {
+          known.pool = this.#next(service, name, before, now);
+          delete known.result;
+        }
+        pools.set(name, known.pool);
+      } else if (last?.quorumMet === false) {
         const weight = weightUp(service.destinations, () => UNTOUCHED);
         this.#options.onQuorum({ service: name, isMet: true, weight, wanted: 1 });
       }
@@ -133,8 +155,19 @@ export class HealthOverlay implements Overlay {
 
   apply(model: Model): Model {
     const applyTo = <Each extends AnyService>(service: Each): Each => {
-      const name = serviceName(service);
-      return this.#concerns(service, name) ? this.#applyTo(service, name) : service;
+      const known = this.#knownOf(service);
+      if (!known.isConcerned) {
+        return service;
+      }
+      if (known.result !== undefined && known.pool === this.#pools.get(known.name)) {
+        return known.result as Each;
+      }
+      const result = this.#applyTo(service, known.name);
+      // What is not observed yet, or ramps, is another one at another time.
+      if (known.pool !== undefined && known.pool === this.#pools.get(known.name) && known.pool.ramps.size === 0) {
+        known.result = result;
+      }
+      return result;
     };
     const services = mapSame(model.services, applyTo);
     const markServices = model.markServices && mapSame(model.markServices, applyTo);
@@ -152,6 +185,20 @@ export class HealthOverlay implements Overlay {
     const result = isSame ? last.result : next;
     this.#last = { of, result };
     return result;
+  }
+
+  #knownOf(service: AnyService): Known {
+    const { stateOf, disabledOf } = this.#options;
+    const last = this.#known.get(service);
+    const name = last?.name ?? serviceName(service);
+    const state = stateOf(name);
+    const maintenances = disabledOf.all;
+    if (last?.state === state && last?.maintenances === maintenances) {
+      return last;
+    }
+    const known = { name, state, maintenances, isConcerned: this.#concerns(service, name) };
+    this.#known.set(service, known);
+    return known;
   }
 
   #concerns({ health, destinations }: AnyService, name: string): boolean {

@@ -14,13 +14,14 @@ import type { Ended } from './exchange.js';
 import type { KeptServer } from './kept.js';
 import { type PlannedServer, planService, type Wish } from './plan.js';
 import { Probe } from './probe.js';
-import { Server, type Watch } from './servers.js';
+import { type Group, Server, type Watch } from './servers.js';
 
 /** A service as it was planned last. */
 interface Known {
   readonly service: AnyService;
   readonly rules: readonly MarkRule[] | undefined;
   readonly servers: Map<IpAddress, Server>;
+  readonly group: Group;
 }
 
 export interface RosterOptions {
@@ -78,6 +79,11 @@ export class Roster {
     return this.server(service, address)?.health;
   }
 
+  /** The same object while the health of all real servers of a service is the same; undefined: none is checked. */
+  stateOf(service: string): object | undefined {
+    return this.#services.get(service)?.group.state;
+  }
+
   get servers(): Server[] {
     return [...this.#services.values()].flatMap(({ servers }) => [...servers.values()]);
   }
@@ -112,15 +118,23 @@ export class Roster {
       return before;
     }
     const servers = new Map<IpAddress, Server>();
+    const group = before?.group ?? { state: {} };
+    // Real servers may come and go.
+    group.state = {};
     for (const planned of planService(service, rules)) {
-      servers.set(planned.address, this.#followServer(planned, before?.servers.get(planned.address), now));
+      servers.set(planned.address, this.#followServer(planned, before?.servers.get(planned.address), group, now));
     }
     this.#leave([...(before?.servers.values() ?? [])].filter(({ address }) => !servers.has(address)));
-    return { service, rules, servers };
+    return { service, rules, servers, group };
   }
 
-  #followServer({ service, address, checks }: PlannedServer, known: Server | undefined, now: number): Server {
-    const server = known ?? new Server(service, address);
+  #followServer(
+    { service, address, checks }: PlannedServer,
+    known: Server | undefined,
+    group: Group,
+    now: number,
+  ): Server {
+    const server = known ?? new Server(service, address, group);
     const before = server.watches;
     server.follow(checks, now, this.#kept?.get(`${service} ${address}`));
     for (const watch of before) {

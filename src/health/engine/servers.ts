@@ -73,15 +73,23 @@ export class Watch {
   }
 }
 
+/** What the real servers of one service have in common. */
+export interface Group {
+  /** Another object whenever the health of one of them is another. */
+  state: object;
+}
+
 export class Server {
   readonly service: string;
   readonly address: IpAddress;
+  readonly #group: Group;
   watches: readonly Watch[] = [];
   #health: ServerHealth | undefined;
 
-  constructor(service: string, address: IpAddress) {
+  constructor(service: string, address: IpAddress, group: Group) {
     this.service = service;
     this.address = address;
+    this.#group = group;
   }
 
   /** The same object while nothing changed that packets depend on. Its checks are those of this moment. */
@@ -123,6 +131,7 @@ export class Server {
     }
     const since = before?.isUp === isUp ? before.since : kept?.isUp === isUp ? kept.since : now;
     const reports = (): CheckReport[] => this.watches.map(({ report }) => report);
+    this.#group.state = {};
     this.#health = {
       service,
       address,

@@ -1,10 +1,11 @@
 /** The tables of destinations, of rings' slots, and of egresses: to which MAC and by which interface a packet leaves. */
 
 import * as layout from '../../layout/index.js';
-import { type Interface, ipBytes, mac, type MacAddress, macBytes } from '../../model/index.js';
+import { type Interface, ipBytes, mac, type MacAddress, macBytes, oncePer } from '../../model/index.js';
 import { isHeld, keepsFlows } from '../held.js';
 import type { CompiledService, Image } from '../image.js';
 import type { ServiceNumbers } from '../numbering.js';
+import type { Route } from '../routes.js';
 import { ownOf, vipsOf } from './service-keys.js';
 
 /** The first bytes of IPv4 networks that no client is in: "this network", loopback, multicast. */
@@ -26,7 +27,7 @@ export function encodeDestinations(
     const at = i * entry.byteLength;
     const route = routes[i]!;
     if (route.action === 'forward') {
-      bytes.set(macBytes(route.mac), at + entry.mac.offset);
+      bytes.set(bytesOf(route), at + entry.mac.offset);
     }
     if (isHeld(compiled, i)) {
       view.setUint8(at + entry.mac.offset, layout.noMac['mac-held']);
@@ -44,6 +45,9 @@ export function encodeDestinations(
   });
   return bytes;
 }
+
+/** Services share their routes, and an image has thousands of services: each MAC is parsed once. */
+const bytesOf = oncePer(({ mac }: Extract<Route, { action: 'forward' }>) => macBytes(mac));
 
 /** Encodes struct egress of all of a service's destinations, in the ring's order. */
 export function encodeEgresses({ routes }: CompiledService, interfaces: readonly Interface[]): Uint8Array {
