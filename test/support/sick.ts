@@ -3,12 +3,14 @@
  *
  *   serve NAME HTTP UDP SICK READY    HTTP at a port: status 503 while the file SICK exists, or SICK.N for the path /N, else
  *                                     200. UDP at ports: each datagram is answered with the name, or not ("silent:PORT")
+ *   flows TARGETS COUNT PATH          UDP flows to each target, which send all the time. Writes PATH.begun when each has its
+ *                                     answer, and on SIGTERM PATH.ended: by flow, the names that answered, in their order
  *   stream ADDRESS PORT RATE          sends so many datagrams a second, from sockets that are others every half second
  */
 
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 const FLOWS = 32;
@@ -32,7 +34,8 @@ async function serve(name: string, httpPort: number, udpPorts: string, sick: str
       }
       // A closed port of a client raises an error.
       socket.on('error', () => undefined);
-      socket.bind(port);
+      // At the VIP, since an answer comes from the address that the socket has.
+      socket.bind(port, type === 'udp4' ? '192.168.1.100' : 'fd00::100');
       return socket;
     });
   });
@@ -71,10 +74,54 @@ function stream(address: string, port: number, rate: number): void {
   }, 1);
 }
 
+/** Names that follow each other are written once. */
+async function flows(
+  targets: readonly { address: string; port: number }[],
+  count: number,
+  path: string,
+): Promise<void> {
+  const answers: string[][][] = targets.map(() => Array.from({ length: count }, () => []));
+  const sockets = targets.flatMap(({ address, port }, i) =>
+    answers[i]!.map((names) => {
+      const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+      socket.on('message', (message) => {
+        const name = message.toString();
+        if (names.at(-1) !== name) {
+          names.push(name);
+        }
+      });
+      socket.on('error', () => undefined);
+      socket.connect(port, address);
+      return socket;
+    }),
+  );
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  const write = (suffix: string): void => {
+    writeFileSync(`${path}.new`, JSON.stringify(answers));
+    renameSync(`${path}.new`, `${path}.${suffix}`);
+  };
+  let hasBegun = false;
+  setInterval(() => {
+    sockets.forEach((socket) => {
+      socket.send('?');
+    });
+    if (!hasBegun && answers.flat().every((names) => names.length > 0)) {
+      hasBegun = true;
+      write('begun');
+    }
+  }, 50);
+  await once(process, 'SIGTERM');
+  write('ended');
+  process.exit();
+}
+
 const [mode, ...rest] = process.argv.slice(2) as [string, ...string[]];
 if (mode === 'serve') {
   const [name, http, udp, sick, ready] = rest as [string, string, string, string, string];
   await serve(name, Number(http), udp, sick, ready);
+} else if (mode === 'flows') {
+  const [targets, count, path] = rest as [string, string, string];
+  await flows(JSON.parse(targets) as { address: string; port: number }[], Number(count), path);
 } else {
   const [address, port, rate] = rest as [string, string, string];
   stream(address, Number(port), Number(rate));

@@ -104,20 +104,29 @@ export class Server {
    */
   follow(planned: readonly PlannedCheck[], now: number, kept?: KeptServer): void {
     const before = new Map(this.watches.map((watch) => [watch.planned.key, watch]));
+    // What another check found holds until a new one knows more: a change of checks sends no packet to what is down, and takes
+    // nothing down that is up.
+    const known = this.watches.length > 0 ? this.isKnownUp : kept?.isUp;
+    const initially = known === undefined ? undefined : known ? 'up' : 'down';
     this.watches = planned.map((each) => {
-      const known = before.get(each.key);
-      if (known !== undefined) {
-        known.planned = each;
-        return known;
+      const same = before.get(each.key);
+      if (same !== undefined) {
+        same.planned = each;
+        return same;
       }
       const last = kept?.checks.find(({ check }) => check === each.key);
       // An agent, or a file, is never what holds a real server down.
-      const state = isAdviser(each) ? unchecked({ initially: 'up' }, now) : unchecked(each.judging, now);
+      const state = unchecked({ initially: isAdviser(each) ? 'up' : (initially ?? each.judging.initially) }, now);
       const watch = new Watch(this, each, last?.state ?? state);
       watch.advice = last?.advice;
       return watch;
     });
     this.update(now, kept);
+  }
+
+  /** Whether it is up, if that is known and no assumption. */
+  get isKnownUp(): boolean | undefined {
+    return this.watches.some(({ state }) => state.last !== undefined) ? this.health.isUp : undefined;
   }
 
   /** Brings `health` up to date. Returns whether it is another. */
