@@ -7,7 +7,7 @@ import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import type { FlowReport, FlowsReport, RealServerReport } from '../../src/control/index.js';
+import type { FlowReport, RealServerReport } from '../../src/control/index.js';
 import { type HostName, hostNamed, NIC, type ProcessIdentity, VIP4, VIP6 } from '../../src/lab/index.js';
 import { TestLab } from '../support/lab.js';
 import { serversOf, startTalkServers, Talkers } from '../support/talkers.js';
@@ -155,7 +155,7 @@ class Ward {
   /** Which real server each flow and template has, by client and service. */
   async flows(): Promise<Map<string, string>> {
     const all = new Map<string, string>();
-    const { flows } = JSON.parse(await this.lab.beeline(['flows', '--json'])) as FlowsReport;
+    const flows = JSON.parse(await this.lab.beeline(['flows', '--json', '--all'])) as FlowReport[];
     const keyOf = ({ service, client, clientPort }: FlowReport): string => `${service} ${client} ${clientPort}`;
     flows.forEach((flow) => all.set(keyOf(flow), flow.realServer));
     return all;
@@ -363,6 +363,195 @@ test('a real server that fails, with connections on it and on others', async (co
       assert.equal(names.length, 1, names.join());
     });
     ward.set('real1', false);
+    await ward.untilAll(FIRST, 'up');
+  });
+});
+
+/** Two services with checks at their own ports, whose real servers die as machines do. */
+const SIMPLE: readonly Case[] = [
+  { vip: VIP4, port: 7001, policy: 'scheduler: rr' },
+  { vip: VIP6, port: 7006, policy: 'scheduler: maglev' },
+];
+
+/** @param health of both services */
+function simple(health: string, realServers: 'both' | 'first' = 'both', more = ''): string {
+  const service = ({ vip, port, policy }: Case): string => {
+    const family = vip === VIP4 ? 'ipv4' : 'ipv6';
+    const all = (realServers === 'both' ? [ONE, TWO] : [ONE]).map((each) => `"${each[family]}"`).join(', ');
+    const own = health.replaceAll('REAL2', `"${TWO[family]}"`).replaceAll('SELF', family === 'ipv4' ? '127.0.0.1' : '"::1"');
+    return `  - { address: "${vip}", port: ${port}, ${policy}, health: { ${own} }, realServers: [${all}]${more} }\n`;
+  };
+  return `interfaces: [${NIC}]\nservices:\n${SIMPLE.map(service).join('')}`;
+}
+
+const SIMPLE_TARGETS = SIMPLE.map(({ vip, port }) => ({ address: vip, port }));
+const TCP_CHECKS = 'checks: tcp, interval: 0.3, timeout: 1, fall: 2, rise: 2';
+const HTTP_CHECKS = `checks: [{ type: http, port: ${CHECKED} }], interval: 0.3, timeout: 5, fall: 2, rise: 2`;
+
+test('real servers that die as machines do, and services of which too few are left', async (context) => {
+  const ward = await Ward.build(context, 'quorum');
+  const { lab } = ward;
+  lab.configure(simple(TCP_CHECKS));
+  await ward.start();
+  const addresses = { [VIP4]: `${VIP4}/32`, [VIP6]: `${VIP6}/128` };
+  const vips = async (action: 'add' | 'del', host: HostName, device: string): Promise<void> => {
+    for (const [vip, address] of Object.entries(addresses)) {
+      const nodad = action === 'add' && vip === VIP6 ? ['nodad'] : [];
+      await lab.exec(host, ['ip', 'addr', action, address, 'dev', device, ...nodad]);
+    }
+  };
+  const answering = async (count = 4): Promise<Set<string>> =>
+    new Set((await serversOf(lab, SIMPLE_TARGETS, { count, seconds: 4 })).flat());
+  const director = hostNamed('director');
+  const hazards: Readonly<Record<string, { readonly begin: () => Promise<unknown>; readonly end: () => Promise<unknown> }>> = {
+    'its VIPs are gone': { begin: () => vips('del', 'real1', 'lo'), end: () => vips('add', 'real1', 'lo') },
+    'it is a director with "ttl: keep" that lost its VIPs, and sends their packets back': {
+      begin: async () => {
+        await vips('del', 'real1', 'lo');
+        await lab.sysctls('real1', { 'net/ipv4/ip_forward': '1', 'net/ipv6/conf/all/forwarding': '1' });
+        await lab.exec('real1', ['ip', 'route', 'add', VIP4, 'via', director.ipv4]);
+        await lab.exec('real1', ['ip', 'route', 'add', VIP6, 'via', director.ipv6]);
+        // The kernel forwards as a router. A director that keeps the hop limit would not count it down.
+        await lab.exec('real1', ['nft', 'add', 'table', 'netdev', 'keep']).catch(() => undefined);
+        await lab.exec('real1', [
+          ...['nft', 'add', 'chain', 'netdev', 'keep', 'in', '{', 'type', 'filter', 'hook', 'ingress', 'device', NIC],
+          ...['priority', '0', ';', '}'],
+        ]);
+        await lab.exec('real1', ['nft', 'add', 'rule', 'netdev', 'keep', 'in', 'ip', 'daddr', VIP4, 'ip', 'ttl', 'set', '2']);
+        await lab.exec('real1', [
+          ...['nft', 'add', 'rule', 'netdev', 'keep', 'in', 'ip6', 'daddr', VIP6, 'ip6', 'hoplimit', 'set', '2'],
+        ]);
+      },
+      end: async () => {
+        await lab.exec('real1', ['nft', 'delete', 'table', 'netdev', 'keep']);
+        await lab.exec('real1', ['ip', 'route', 'del', VIP4]);
+        await lab.exec('real1', ['ip', 'route', 'del', VIP6]);
+        await lab.sysctls('real1', { 'net/ipv4/ip_forward': '0', 'net/ipv6/conf/all/forwarding': '0' });
+        await vips('add', 'real1', 'lo');
+      },
+    },
+    'its cable is cut': {
+      begin: () => lab.exec('switch', ['ip', 'link', 'set', 'real1', 'down']),
+      end: () => lab.exec('switch', ['ip', 'link', 'set', 'real1', 'up']),
+    },
+  };
+  for (const [what, { begin, end }] of Object.entries(hazards)) {
+    await context.test(`${what}: nothing goes there, and it comes back`, async () => {
+      await begin();
+      await ward.untilAll(FIRST, 'down');
+      const counted = await ward.packets();
+      assert.deepEqual(await answering(), new Set(['real2']));
+      assert.deepEqual(await ward.packets(), counted);
+      await end();
+      await ward.untilAll(FIRST, 'up');
+      assert.deepEqual(await answering(12), new Set(['real1', 'real2']));
+    });
+  }
+
+  await context.test('a standby’s checks pass while the VIPs come to the director and go', async () => {
+    const logged = ward.log.length;
+    for (let i = 0; i < 12; i += 1) {
+      await vips('del', 'director', NIC);
+      await sleep(100);
+      await vips('add', 'director', NIC);
+      await sleep(100);
+    }
+    assert.doesNotMatch(ward.log.slice(logged), /is down|cannot be made/);
+    assert.deepEqual(await ward.states(FIRST), new Set(['up']));
+  });
+
+  await context.test('too few left: the fallback takes new flows, and keeps them when the others are back', async () => {
+    lab.configure(simple(`${HTTP_CHECKS}, fallback: [REAL2]`, 'first'));
+    await lab.beeline(['reload']);
+    assert.deepEqual(await answering(), new Set(['real1']));
+    ward.set('real1', true);
+    await ward.untilAll(FIRST, 'down');
+    assert.deepEqual(await answering(), new Set(['real2']));
+    const talkers = await Talkers.start(lab, SIMPLE_TARGETS.map((each) => ({ ...each, sending: 3, silent: 2 })));
+    ward.set('real1', false);
+    await ward.untilAll(FIRST, 'up');
+    assert.deepEqual(await answering(), new Set(['real1']));
+    assert.deepEqual(await talkers.failures(), []);
+    assert.deepEqual(new Set(talkers.begun.map(({ server }) => server)), new Set(['real2']));
+  });
+
+  await context.test('the director itself is the fallback', async () => {
+    await startTalkServers(
+      lab,
+      SIMPLE.map(({ port }) => port),
+      ['director'],
+    );
+    lab.configure(simple(`${HTTP_CHECKS}, fallback: [SELF]`));
+    await lab.beeline(['reload']);
+    assert.deepEqual(await answering(8), new Set(['real1', 'real2']));
+    ward.set('real1', true);
+    ward.set('real2', true);
+    await ward.untilAll(FIRST, 'down');
+    await ward.untilAll(new Set([TWO.ipv4, TWO.ipv6]), 'down');
+    assert.deepEqual(await answering(), new Set(['director']));
+    const talkers = await Talkers.start(lab, SIMPLE_TARGETS.map((each) => ({ ...each, sending: 2, silent: 2 })));
+    ward.set('real2', false);
+    await ward.untilAll(new Set([TWO.ipv4, TWO.ipv6]), 'up');
+    assert.deepEqual(await answering(), new Set(['real2']));
+    assert.deepEqual(await talkers.failures(), []);
+  });
+
+  await context.test('quorum with hysteresis: those that are up keep their flows, and new ones go to the fallback until it is met', async () => {
+    // Two of weight 1, and a third of them that is the fallback: lost below 2 - 0, met from 2 on.
+    ward.set('real1', false);
+    ward.set('real2', false);
+    lab.configure(simple(`${HTTP_CHECKS}, quorum: 2, fallback: [SELF]`));
+    await lab.beeline(['reload']);
+    await ward.untilAll(FIRST, 'up');
+    const talkers = await Talkers.start(lab, SIMPLE_TARGETS.map((each) => ({ ...each, sending: 4, silent: 4 })));
+    ward.set('real1', true);
+    await ward.untilAll(FIRST, 'down');
+    assert.deepEqual(await ward.states(new Set([TWO.ipv4, TWO.ipv6])), new Set(['replaced']));
+    assert.deepEqual(await answering(), new Set(['director']));
+    const failed = await talkers.failures();
+    assert.deepEqual(new Set(failed.map(({ server }) => server)), new Set(['real1']));
+    ward.set('real1', false);
+    await ward.untilAll(FIRST, 'up');
+    assert.deepEqual(await answering(8), new Set(['real1', 'real2']));
+  });
+
+  await context.test('none is left: refused, dropped, or all are used, as the service says', async () => {
+    ward.set('real1', true);
+    ward.set('real2', true);
+    for (const [policy, more, found] of [
+      ['', '', 'ECONNREFUSED'],
+      ['', ', noDestination: drop', 'timeout'],
+      [', panic: true', '', 'real1 real2'],
+    ] as const) {
+      lab.configure(simple(`${HTTP_CHECKS}${policy}`, 'both', more));
+      await lab.beeline(['reload']);
+      await ward.untilAll(new Set([...FIRST, TWO.ipv4, TWO.ipv6]), policy === '' ? 'down' : 'panic');
+      assert.deepEqual([...(await answering(8))].sort().join(' '), found);
+    }
+    // An operator's word is stronger than panic.
+    for (const address of FIRST) {
+      await lab.beeline(['disable', 'all', address]);
+    }
+    assert.deepEqual(await answering(), new Set(['real2']));
+    for (const address of FIRST) {
+      await lab.beeline(['enable', 'all', address]);
+    }
+    assert.deepEqual(await answering(8), new Set(['real1', 'real2']));
+    ward.set('real1', false);
+    ward.set('real2', false);
+    await ward.untilAll(FIRST, 'up');
+  });
+
+  await context.test('one that comes and goes is held down until it is steady', async () => {
+    lab.configure(simple(`${HTTP_CHECKS}, fastInterval: 0.1, damping: { changes: 2, within: 60, hold: 2 }`));
+    await lab.beeline(['reload']);
+    for (const state of ['down', 'up', 'down'] as const) {
+      ward.set('real1', state === 'down');
+      await ward.untilAll(FIRST, state);
+    }
+    ward.set('real1', false);
+    assert.match(await lab.beeline(['list', '--checks']), / held /);
+    assert.deepEqual(await answering(), new Set(['real2']));
     await ward.untilAll(FIRST, 'up');
   });
 });

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { isAlive, type ProcessIdentity } from '../../src/lab/index.js';
+import { type HostName, isAlive, type ProcessIdentity } from '../../src/lab/index.js';
 import type { TestLab } from './lab.js';
 import type { Talk, Talked, Target } from './talk.js';
 
@@ -17,9 +17,13 @@ export function uploading(address: string, port: number, bytes: number): string[
   return [process.execPath, TALK, 'upload', address, String(port), String(bytes)];
 }
 
-/** Starts a server on both real servers that Talkers and uploads can talk to. */
-export async function startTalkServers(lab: TestLab, ports: readonly number[]): Promise<void> {
-  for (const host of ['real1', 'real2'] as const) {
+/** Starts a server that Talkers and uploads can talk to, on both real servers or on other hosts. */
+export async function startTalkServers(
+  lab: TestLab,
+  ports: readonly number[],
+  hosts: readonly HostName[] = ['real1', 'real2'],
+): Promise<void> {
+  for (const host of hosts) {
     const ready = join(lab.directory, `talk-${host}-${ports[0]!}.ready`);
     const command = [process.execPath, TALK, 'serve', host, ports.join(','), ready];
     lab.startProcess(host, `talk-${host}-${ports[0]!}`, command);
