@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { DrainReport } from '../../src/control/index.js';
 import { hostNamed, NIC, type ProcessIdentity, VIP4 } from '../../src/lab/index.js';
@@ -126,6 +127,30 @@ test('silent connections on moved slots keep their real servers, whatever is don
       await clocked.settle();
       assert.deepEqual(await talkers.failures(), []);
     });
+  }
+});
+
+test('checks go on, and states stay, whatever is done to the wall clock', async (context) => {
+  const clocked = await Clocked.build(context, 'step-health');
+  const { lab } = clocked;
+  lab.configure(
+    `interfaces: [${NIC}]\nservices:\n  - { address: ${VIP4}, port: 80, health: { checks: tcp, interval: 0.3, timeout: 2, fall: 2 }, realServers: [${ONE}, ${TWO}] }\n`,
+  );
+  await clocked.start();
+  const states = async (): Promise<string> => (await lab.list())[0]!.realServers.map(({ state }) => state).join(' ');
+  await lab.until('all are up', async () => (await states()) === 'up up');
+  let isThere = true;
+  for (const step of [DAY_MS, -DAY_MS, 2 * DAY_MS, -9 * DAY_MS]) {
+    const logged = clocked.log.length;
+    const before = await states();
+    clocked.set(step);
+    // Several checks.
+    await sleep(1500);
+    assert.equal(await states(), before);
+    assert.doesNotMatch(clocked.log.slice(logged), /is (up|down)/);
+    isThere = !isThere;
+    await lab.exec('real1', ['ip', 'addr', isThere ? 'add' : 'del', `${VIP4}/32`, 'dev', 'lo']);
+    await lab.until('its checks say so', async () => (await states()) === (isThere ? 'up up' : 'down up'));
   }
 });
 

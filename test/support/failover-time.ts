@@ -65,7 +65,9 @@ function* read(path: string): Generator<Seen> {
       yield { at: time, what: 'packet' };
       continue;
     }
-    const status = /^HTTP\/1\.1 (200|503) \w[^]*x-path: \/(?:\r|0)/.exec(frame.subarray(34 + (frame[46]! >> 4) * 4).toString('latin1'))?.[1];
+    const status = /^HTTP\/1\.1 (200|503) \w[^]*x-path: \/(?:\r|0)/.exec(
+      frame.subarray(34 + (frame[46]! >> 4) * 4).toString('latin1'),
+    )?.[1];
     if (status !== undefined) {
       yield { at: time, what: status === '200' ? 200 : 503 };
     }
@@ -96,7 +98,16 @@ try {
   for (const host of ['real1', 'real2'] as const) {
     const ready = join(lab.directory, `${host}.ready`);
     const file = join(lab.directory, `${host}.sick`);
-    lab.startProcess(host, `sick-${host}`, [process.execPath, SICK, 'serve', host, String(CHECKED), `silent:${PORT}`, file, ready]);
+    lab.startProcess(host, `sick-${host}`, [
+      process.execPath,
+      SICK,
+      'serve',
+      host,
+      String(CHECKED),
+      `silent:${PORT}`,
+      file,
+      ready,
+    ]);
     await lab.until('it listens', () => existsSync(ready));
   }
   for (const address of others) {
@@ -105,9 +116,17 @@ try {
   lab.configure(configuration());
   const began = performance.now();
   const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-  lab.startProcess('director', 'director', [process.execPath, ...nodeOptions, main, '--instance', lab.name, 'run', lab.configPath]);
+  lab.startProcess('director', 'director', [
+    process.execPath,
+    ...nodeOptions,
+    main,
+    '--instance',
+    lab.name,
+    'run',
+    lab.configPath,
+  ]);
   await lab.until('it answers', async () => (await lab.run('status')).status === 0);
-  console.log(`started in ${Math.round(performance.now() - began)} ms`);
+  process.stdout.write(`started in ${Math.round(performance.now() - began)} ms\n`);
   await sleep(values.apart ? 12_000 : 2000);
   lab.startProcess('client', 'stream', [process.execPath, SICK, 'stream', VIP4, String(PORT), String(RATE)]);
   await sleep(1000);
@@ -131,11 +150,13 @@ try {
   const found = delays(path).sort((a, b) => a - b);
   assert.ok(found.length > 0);
   const list = found.map((each) => each.toFixed(1)).join(' ');
-  console.log(`${found.length} failures: median ${found[found.length >> 1]!.toFixed(1)} ms, worst ${found.at(-1)!.toFixed(1)} ms`);
-  console.log(list);
+  console.log(
+    `${found.length} failures: median ${found[found.length >> 1]!.toFixed(1)} ms, worst ${found.at(-1)!.toFixed(1)} ms`,
+  );
+  process.stdout.write(`${list}\n`);
   const log = readFileSync(join(lab.directory, 'director.log'), 'utf8');
   const published = log.split('\n').filter((line) => line.includes('published'));
-  console.log(published.slice(-6).join('\n'));
+  process.stdout.write(`${published.slice(-6).join('\n')}\n`);
   await lab.beeline(['stop']);
 } finally {
   for (const each of afters) {

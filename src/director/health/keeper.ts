@@ -20,6 +20,8 @@ import { lineOf, quorumLine, Told } from './told.js';
 
 /** After a change, how long until it is kept: what comes in between is written with it. */
 const KEEP_MS = 200;
+/** Keeping takes at most one part of so many of the time: with thousands of real servers it takes longer than a round. */
+const KEEP_SHARE = 20;
 
 export interface HealthKeeperOptions {
   /** The name of the instance. */
@@ -45,6 +47,8 @@ export class HealthKeeper {
   /** The model that is checked. */
   #model: Model | undefined;
   #isStopped = false;
+  /** Before this time nothing is kept again. */
+  #keepsNotBefore = 0;
   /** Undefined: nobody is told. */
   #hooks: { readonly of: readonly Hook[]; readonly hooks: Health.Hooks; readonly room: typeof Health } | undefined;
   /** The end of hooks that another configuration replaced. */
@@ -181,21 +185,27 @@ export class HealthKeeper {
     if (this.#isStopped) {
       return;
     }
-    this.#keeping ??= setTimeout(() => {
-      void this.#keep();
-    }, KEEP_MS).unref();
+    this.#keeping ??= setTimeout(
+      () => {
+        void this.#keep();
+      },
+      Math.max(KEEP_MS, this.#keepsNotBefore - performance.now()),
+    ).unref();
   }
 
   async #keep(): Promise<void> {
     clearTimeout(this.#keeping);
     this.#keeping = undefined;
     const { health } = this.#options.stores;
+    const began = performance.now();
     const pools = this.#overlay.kept;
     // What the last daemon knew is kept as long as nobody goes on with it.
     const checks = this.#checker?.kept ?? this.#restored?.checks ?? { boot: '', servers: [] };
     await (checks.servers.length === 0 && Object.keys(pools).length === 0
       ? health.clear()
       : health.save({ checks, pools }));
+    const ended = performance.now();
+    this.#keepsNotBefore = ended + KEEP_SHARE * (ended - began);
   }
 
   /** Ends all checks. What is known of them is kept for the next daemon. */
