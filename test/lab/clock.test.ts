@@ -134,13 +134,13 @@ test('checks go on, and states stay, whatever is done to the wall clock', async 
   const clocked = await Clocked.build(context, 'step-health');
   const { lab } = clocked;
   lab.configure(
-    `interfaces: [${NIC}]\nservices:\n  - { address: ${VIP4}, port: 80, health: { checks: tcp, interval: 0.3, timeout: 2, fall: 2 }, realServers: [${ONE}, ${TWO}] }\n`,
+    `interfaces: [${NIC}]\nservices:\n  - { address: ${VIP4}, port: 80, health: { checks: tcp, interval: 0.3, timeout: 1, fall: 2 }, realServers: [${ONE}, ${TWO}] }\n`,
   );
   await clocked.start();
   const states = async (): Promise<string> => (await lab.list())[0]!.realServers.map(({ state }) => state).join(' ');
   await lab.until('all are up', async () => (await states()) === 'up up');
   let isThere = true;
-  for (const step of [DAY_MS, -DAY_MS, 2 * DAY_MS, -9 * DAY_MS]) {
+  for (const step of [DAY_MS, -DAY_MS]) {
     const logged = clocked.log.length;
     const before = await states();
     clocked.set(step);

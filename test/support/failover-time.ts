@@ -150,8 +150,8 @@ try {
   const found = delays(path).sort((a, b) => a - b);
   assert.ok(found.length > 0);
   const list = found.map((each) => each.toFixed(1)).join(' ');
-  console.log(
-    `${found.length} failures: median ${found[found.length >> 1]!.toFixed(1)} ms, worst ${found.at(-1)!.toFixed(1)} ms`,
+  process.stdout.write(
+    `${found.length} failures: median ${found[found.length >> 1]!.toFixed(1)} ms, worst ${found.at(-1)!.toFixed(1)} ms\n`,
   );
   process.stdout.write(`${list}\n`);
   const log = readFileSync(join(lab.directory, 'director.log'), 'utf8');
