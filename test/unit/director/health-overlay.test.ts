@@ -35,12 +35,18 @@ class Bench {
   maintenances: readonly Maintenance[] = [];
   model: Model;
   readonly #health = new Map<string, ServerHealth>();
+  #state = {};
 
   constructor(of: Service, restore?: KeptPools) {
     this.model = { interfaces: ['ens3'], mode: 'native', services: [of] };
+    const maintenances = (): readonly Maintenance[] => this.maintenances;
     this.overlay = new HealthOverlay({
       healthOf: (name, address) => (name === NAME ? this.#health.get(address) : undefined),
+      stateOf: () => this.#state,
       disabledOf: {
+        get all() {
+          return maintenances();
+        },
         get count() {
           return 1;
         },
@@ -55,6 +61,7 @@ class Bench {
   }
 
   set(address: typeof A, isUp: boolean): void {
+    this.#state = {};
     this.#health.set(address, { service: NAME, address, checks: [], isUp, since: this.now });
   }
 
