@@ -127,7 +127,7 @@ function hasSameWeights(scheduler: Epoch['scheduler'], before: Members, after: M
   const [was, is] = [before, after].map((members) =>
     members.reduce((unit, [, weight]) => greatestCommonDivisor(unit, weight), 0),
   );
-  return scheduler === 'maglev' && before.every(([, weight], i) => weight / was! === after[i]![1] / is!);
+  return scheduler === 'maglev' && before.every(([, weight], i) => weight * is! === after[i]![1] * was!);
 }
 
 /** Whether two epochs of one scheduler have the same slots. */

@@ -97,6 +97,7 @@ export class HealthOverlay implements Overlay {
   readonly #known = new WeakMap<AnyService, Known>();
   /** The last result, if the next one is the same: that is how a round without changes is told. */
   #last: { readonly of: Model; readonly result: Model } | undefined;
+
   constructor(options: HealthOverlayOptions) {
     this.#options = options;
     this.#pools = new Map(

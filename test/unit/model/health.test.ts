@@ -185,7 +185,7 @@ test('a slow start that the scheduler cannot do is warned of, also that of one r
     codes({ ...model(health, servers), services: [{ ...model(health, servers).services[0]!, scheduler }] });
   const warning = [['SLOW_START_UNUSED', 'tcp 192.168.1.100:80']];
   for (const scheduler of SCHEDULERS) {
-    const idle = ['rr', 'lc', 'sh', 'dh', 'fo'].includes(scheduler);
+    const idle = ['rr', 'lc', 'sh', 'mh', 'dh', 'fo'].includes(scheduler);
     assert.deepEqual(of(scheduler, '{ checks: tcp, slowStart: 30 }'), idle ? warning : [], scheduler);
     assert.deepEqual(of(scheduler, '{ checks: tcp, slowStart: 0 }'), [], scheduler);
   }
