@@ -124,10 +124,11 @@ function hasSameWeights(scheduler: Epoch['scheduler'], before: Members, after: M
   if (before.every(([, weight], i) => after[i]![1] === weight)) {
     return true;
   }
-  const [was, is] = [before, after].map((members) =>
+  const units = [before, after].map((members) =>
     members.reduce((unit, [, weight]) => greatestCommonDivisor(unit, weight), 0),
-  );
-  return scheduler === 'maglev' && before.every(([, weight], i) => weight * is! === after[i]![1] * was!);
+  ) as [number, number];
+  const [was, is] = units;
+  return scheduler === 'maglev' && before.every(([, weight], i) => weight * is === after[i]![1] * was);
 }
 
 /** Whether two epochs of one scheduler have the same slots. */
