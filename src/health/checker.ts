@@ -99,17 +99,20 @@ export class Checker implements AsyncDisposable {
     const world = { state, own: own.join() };
     const isMoved = state === undefined || this.#world?.state !== state || this.#world.own !== world.own;
     this.#world = world;
+    if (isMoved && this.#roster.wishes.size > 0) {
+      this.#locator.soon();
+    }
     if (this.#model !== model) {
       this.#model = model;
       this.#followModel(model);
-    } else if (isMoved) {
-      this.#locator.soon();
     }
   }
 
   #followModel(model: Model): void {
     const now = this.#options.clock();
-    const { born, gone } = this.#roster.follow(model, now);
+    const hadWishes = this.#roster.wishes.size > 0;
+    const changes = this.#roster.follow(model, now);
+    const { born, gone } = changes;
     const { ways, line } = this.#runner;
     for (const probe of gone) {
       this.#stop(probe);
@@ -120,11 +123,19 @@ export class Checker implements AsyncDisposable {
         this.#schedule.add(probe, probe.first(now, Math.random()));
       }
     }
-    this.#schedule.prune(this.#roster.probes);
-    const wishes = this.#roster.wishes;
-    ways.want(wishes, vipsOf(model));
-    line.want(this.#roster.needsWire ? (model.health?.ports ?? DEFAULT_RANGE) : undefined);
-    this.#locator.now(wishes.size > 0);
+    if (gone.length > 0) {
+      this.#schedule.prune(this.#roster.probes);
+    }
+    const { wishes, needsWire } = this.#roster;
+    const areVipsOther = ways.want(wishes, vipsOf(model));
+    line.want(needsWire ? (model.health?.ports ?? DEFAULT_RANGE) : undefined);
+    if (born.length > 0 || gone.length > 0) {
+      this.#locator.now(wishes.size > 0);
+    }
+    if (areVipsOther && hadWishes) {
+      this.#locator.soon();
+    }
+    this.#verdicts.tellFollowed(changes);
   }
 
   readonly healthOf: HealthOf = (service, address) => this.#roster.healthOf(service, address);

@@ -56,8 +56,8 @@ export function lineOf(transition: Transition, checks: number): Line | undefined
   const who = `${service}: real server ${address}`;
   switch (transition.kind) {
     case 'server': {
-      const { isUp, check, outcome } = transition;
-      const why = `${check}: ${outcomeText(outcome)}`;
+      const { isUp } = transition;
+      const why = transition.reason ?? `${transition.check}: ${outcomeText(transition.outcome)}`;
       return isUp
         ? { level: 'info', kind: 'real servers came up', text: `${who} is up: ${why}` }
         : { level: 'warn', kind: 'real servers went down', text: `${who} is down: ${why}` };

@@ -20,7 +20,20 @@ export type Transition =
   /** A check went down or up. `damped`: it stays down until it is steady. */
   | (OfCheck & { readonly kind: 'check'; readonly isUp: boolean; readonly outcome: Outcome; readonly damped: boolean })
   /** The real server went down or up. `check` is the label of the one that decided, and `outcome` its result. */
-  | (OfServer & { readonly kind: 'server'; readonly isUp: boolean; readonly check: string; readonly outcome: Outcome })
+  | (OfServer & {
+      readonly kind: 'server';
+      readonly isUp: boolean;
+      readonly check: string;
+      readonly outcome: Outcome;
+      readonly reason?: undefined;
+    })
+  /** The same by another model, and by no result. `reason`: "its checks were changed". */
+  | (OfServer & {
+      readonly kind: 'server';
+      readonly isUp: boolean;
+      readonly reason: string;
+      readonly check?: undefined;
+    })
   /** Why a check cannot be made, from now on; undefined: it can be made again. */
   | (OfCheck & { readonly kind: 'trouble'; readonly trouble: string | undefined })
   /** What is to be said although a check passes; undefined: no more. */

@@ -15,6 +15,8 @@ export interface OpenWire {
 
 export type WireOpener = (options: WireOptions) => Promise<OpenWire>;
 
+const FAILED = 'the wire of health checks failed';
+
 /** A wire that could not be opened is tried again. */
 const RETRY_MS = 10_000;
 
@@ -98,9 +100,15 @@ export class Line {
     if (this.#settling !== undefined || sameRange(this.#wanted, this.#open?.range)) {
       return;
     }
-    this.#settling = this.#bringAbout().finally(() => {
-      this.#settling = undefined;
-    });
+    this.#settling = this.#bringAbout()
+      .catch((error: unknown) => {
+        this.#options.onTrouble(FAILED, { error: String(error) });
+        // What is open is not known to work.
+        this.#retryLater();
+      })
+      .finally(() => {
+        this.#settling = undefined;
+      });
   }
 
   async #bringAbout(): Promise<void> {
@@ -130,9 +138,7 @@ export class Line {
         onTrouble('health checks cannot be made', { error: text });
       }
       this.#trouble = `checks cannot be made: ${text}`;
-      this.#retry = setTimeout(() => {
-        this.#settle();
-      }, RETRY_MS);
+      this.#retryLater();
       return false;
     }
     this.#trouble = undefined;
@@ -148,11 +154,28 @@ export class Line {
     return true;
   }
 
+  /** Unless nothing is wanted any more. */
+  #retryLater(): void {
+    clearTimeout(this.#retry);
+    if (this.#wanted !== undefined) {
+      this.#retry = setTimeout(() => {
+        this.#settle();
+      }, RETRY_MS).unref();
+    }
+  }
+
+  /** Whatever fails, there is no wire after this. */
   #lose(): void {
-    this.#options.onLost();
-    this.#open?.wire.close();
+    const wire = this.#open?.wire;
     this.#open = undefined;
     this.#failures.clear();
+    for (const each of [this.#options.onLost, () => wire?.close()]) {
+      try {
+        each();
+      } catch (error) {
+        this.#options.onTrouble(FAILED, { error: String(error) });
+      }
+    }
   }
 
   async close(): Promise<void> {

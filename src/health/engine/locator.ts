@@ -17,8 +17,8 @@ export interface LocatorOptions {
 export class Locator {
   readonly #options: LocatorOptions;
   #searching: Promise<void> | undefined;
-  /** What is searched for has changed since the search began. */
-  #isStale = false;
+  /** What is searched for has changed since the search began: a few ways, or all. */
+  #stale: 'no' | 'new' | 'all' = 'no';
   #soon: NodeJS.Timeout | undefined;
   #again: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -27,15 +27,20 @@ export class Locator {
     this.#options = options;
   }
 
-  /** To call when ways are wanted that were not, or are no more. @param isWanted there are some */
+  /**
+   * To call when ways are wanted that were not, or are no more: looks for those alone. An edit of one real server among
+   * thousands asks for one route. @param isWanted there are some
+   */
   now(isWanted: boolean): void {
-    clearInterval(this.#again);
-    this.#again = isWanted
-      ? setInterval(() => {
-          this.#search();
-        }, AGAIN_MS).unref()
-      : undefined;
-    this.#search();
+    if (isWanted) {
+      this.#again ??= setInterval(() => {
+        this.#search('all');
+      }, AGAIN_MS).unref();
+    } else {
+      clearInterval(this.#again);
+      this.#again = undefined;
+    }
+    this.#search('new');
   }
 
   /** To call when something went wrong, or the host's network changed. */
@@ -43,13 +48,13 @@ export class Locator {
     if (!this.#isClosed) {
       this.#soon ??= setTimeout(() => {
         this.#soon = undefined;
-        this.#search();
+        this.#search('all');
       }, SOON_MS).unref();
     }
   }
 
-  #search(): void {
-    this.#isStale = true;
+  #search(which: 'new' | 'all'): void {
+    this.#stale = this.#stale === 'all' ? 'all' : which;
     this.#searching ??= this.#searchAll().finally(() => {
       this.#searching = undefined;
     });
@@ -57,10 +62,11 @@ export class Locator {
 
   async #searchAll(): Promise<void> {
     const { ways, onLocated, onTrouble } = this.#options;
-    while (this.#isStale && !this.#isClosed) {
-      this.#isStale = false;
+    while (this.#stale !== 'no' && !this.#isClosed) {
+      const isAll = this.#stale === 'all';
+      this.#stale = 'no';
       try {
-        await ways.refresh();
+        await ways.refresh(isAll);
         onLocated();
       } catch (error) {
         onTrouble('the ways to real servers could not be found', { error: String(error) });

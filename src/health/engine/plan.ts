@@ -1,5 +1,7 @@
 /** What is checked: the checks of a service's real servers, and where each goes. Pure. */
 
+import { isDeepStrictEqual } from 'node:util';
+
 import {
   type AnyService,
   type Check,
@@ -7,6 +9,7 @@ import {
   type Damping,
   type Destination,
   familyOf,
+  type HealthPolicy,
   type IpAddress,
   isMarkKey,
   type Judging,
@@ -14,10 +17,8 @@ import {
   type MarkRule,
   type MarkService,
   type Model,
-  allServices,
   type Protocol,
   type RealServerHealth,
-  serviceName,
   timingOf,
   type Vlan,
 } from '../../model/index.js';
@@ -33,6 +34,8 @@ export interface Wish {
   readonly toVip: boolean;
   readonly mac?: MacAddress | undefined;
   readonly vlan?: Vlan | undefined;
+  /** The interface by which packets to it leave. */
+  readonly device?: string | undefined;
 }
 
 /** Where a check goes. */
@@ -62,6 +65,8 @@ export interface PlannedCheck {
 export interface PlannedServer {
   readonly service: string;
   readonly address: IpAddress;
+  /** What it was planned from. */
+  readonly destination: Destination;
   readonly checks: readonly PlannedCheck[];
 }
 
@@ -72,24 +77,67 @@ interface Face {
   readonly protocol: Protocol;
 }
 
-/** Returns the real servers that are checked. */
-export function planService(service: AnyService, rules: readonly MarkRule[] = []): PlannedServer[] {
-  if (service.health === undefined) {
-    return [];
-  }
+/** The real servers of a service that are checked. */
+export interface ServicePlan {
+  readonly name: string;
+  readonly face: Face;
+  readonly health: HealthPolicy;
+  readonly servers: ReadonlyMap<IpAddress, PlannedServer>;
+}
+
+/**
+ * Returns the plan of a service. What is as it was is the same object as before: a change of one real server among thousands
+ * costs little more than itself.
+ *
+ * @param before the plan of the service with this name, before a change
+ */
+export function planService(
+  service: AnyService & { readonly health: HealthPolicy },
+  name: string,
+  rules: readonly MarkRule[] = [],
+  before?: ServicePlan,
+): ServicePlan {
+  const { health, destinations } = service;
   const face = isMarkKey(service) ? faceOfMark(service, rules) : faceOf(service);
-  const name = serviceName(service);
-  const planned = new Map<IpAddress, PlannedServer>();
-  const common = commonOf(service, undefined, service.health.checks);
-  for (const destination of service.destinations) {
+  const same =
+    before !== undefined && isDeepStrictEqual(before.face, face) && isEqual(before.health, health)
+      ? before.servers
+      : undefined;
+  const servers = new Map<IpAddress, PlannedServer>();
+  const common = commonOf(service, undefined, health.checks);
+  let kept = 0;
+  for (const destination of destinations) {
     const { address, health: own } = destination;
-    const each = own === undefined ? common : commonOf(service, own, own.checks ?? service.health.checks);
+    const known = same?.get(address);
+    if (known !== undefined && isSameTarget(known.destination, destination)) {
+      kept += 1;
+      servers.set(address, known);
+      continue;
+    }
+    const each = own === undefined ? common : commonOf(service, own, own.checks ?? health.checks);
     if (each.length > 0) {
       const checks = each.map((check) => planCheck(service, face, destination, check));
-      planned.set(address, { service: name, address, checks });
+      servers.set(address, { service: name, address, destination, checks });
     }
   }
-  return [...planned.values()];
+  const isSame = same !== undefined && kept === servers.size && kept === same.size;
+  return { name, face, health, servers: isSame ? same : servers };
+}
+
+/** Whether checks are the same at both: a weight is none of their business. */
+function isSameTarget(a: Destination, b: Destination): boolean {
+  return (
+    a === b ||
+    (a.address === b.address &&
+      a.mac === b.mac &&
+      a.interface === b.interface &&
+      isEqual(a.vlan, b.vlan) &&
+      isEqual(a.health, b.health))
+  );
+}
+
+function isEqual(a: object | undefined, b: object | undefined): boolean {
+  return a === b || isDeepStrictEqual(a, b);
 }
 
 function faceOf({ address, port, protocol }: Face & { readonly address: IpAddress; readonly port: number }): Face {
@@ -173,7 +221,7 @@ function numbered(counts: Map<string, number>, text: string): string {
 }
 
 function spotOf(service: AnyService, face: Face, destination: Destination, check: Check): Spot | string {
-  const { address, mac, vlan } = destination;
+  const { address, mac, vlan, interface: device } = destination;
   const toVip = check.via !== 'rip';
   const rip = toVip ? address : (check.address ?? address);
   const port = check.port ?? face.port;
@@ -191,8 +239,8 @@ function spotOf(service: AnyService, face: Face, destination: Destination, check
   if (port === undefined && check.type !== 'ping') {
     return 'the service has no single port: the check needs one';
   }
-  const own = rip === address ? { mac, vlan } : {};
-  const key = [rip, toVip ? 'vip' : 'rip', own.mac, own.vlan?.outer, own.vlan?.id].join(' ');
+  const own = rip === address ? { mac, vlan, device } : {};
+  const key = [rip, toVip ? 'vip' : 'rip', own.mac, own.vlan?.outer, own.vlan?.id, own.device].join(' ');
   return {
     target: { address: at, family: familyOf(at), port: check.type === 'ping' ? 0 : port!, protocol: face.protocol },
     rip,
@@ -231,9 +279,4 @@ export function vipsOf(model: Model): ReadonlySet<IpAddress> {
     ...model.services.map(({ address }) => address),
     ...(model.markRules ?? []).map(({ match }) => match.address),
   ]);
-}
-
-/** Returns whether a model has checks at all. */
-export function isChecked(model: Model): boolean {
-  return allServices(model).some(({ health }) => health !== undefined);
 }

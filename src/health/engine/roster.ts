@@ -3,6 +3,7 @@
 import {
   allServices,
   type AnyService,
+  type HealthPolicy,
   type IpAddress,
   isMarkKey,
   type MarkRule,
@@ -12,7 +13,8 @@ import {
 import type { ServerHealth } from '../states.js';
 import type { Ended } from './exchange.js';
 import type { KeptServer } from './kept.js';
-import { type PlannedServer, planService, type Wish } from './plan.js';
+import { Memory } from './memory.js';
+import { type PlannedServer, planService, type ServicePlan, type Wish } from './plan.js';
 import { Probe } from './probe.js';
 import { type Group, Server, type Watch } from './servers.js';
 
@@ -20,9 +22,12 @@ import { type Group, Server, type Watch } from './servers.js';
 interface Known {
   readonly service: AnyService;
   readonly rules: readonly MarkRule[] | undefined;
-  readonly servers: Map<IpAddress, Server>;
+  readonly plan: ServicePlan;
+  readonly servers: ReadonlyMap<IpAddress, Server>;
   readonly group: Group;
 }
+
+type Checked = AnyService & { readonly health: HealthPolicy };
 
 export interface RosterOptions {
   readonly onEnd: (probe: Probe, ended: Ended) => void;
@@ -30,26 +35,45 @@ export interface RosterOptions {
   readonly onTrouble: (watch: Watch, trouble: string | undefined) => void;
 }
 
+/** A real server that is up or down by another model, and by no result. */
+export interface Turned {
+  readonly server: Pick<Server, 'service' | 'address'>;
+  readonly isUp: boolean;
+  readonly reason: string;
+}
+
 /** What a model changed. */
 export interface Changes {
   readonly born: readonly Probe[];
   readonly gone: readonly Probe[];
+  readonly turned: readonly Turned[];
+  /** Agents and files that said something, and are asked no more. */
+  readonly silenced: readonly Watch[];
 }
+
+const CHANGED = 'its checks were changed';
+const NOT_CHECKED = 'it is not checked any more';
 
 export class Roster {
   readonly #options: RosterOptions;
   #services = new Map<string, Known>();
   /** By what they do. */
   readonly #probes = new Map<string, Probe>();
+  /** The wishes of probes, and of how many of them each is. */
+  readonly #wishes = new Map<string, Wish>();
+  readonly #wishCounts = new Map<string, number>();
+  #wired = 0;
   /** Who makes a check; none, if it cannot be made. */
   readonly #makers = new WeakMap<Watch, Probe>();
-  /** What the last daemon knew, until the first model. */
-  #kept: ReadonlyMap<string, KeptServer> | undefined;
+  readonly #memory: Memory;
   #born: Probe[] = [];
   #emptied: Probe[] = [];
+  #turned: Turned[] = [];
+  #silenced: Watch[] = [];
 
-  constructor(kept: ReadonlyMap<string, KeptServer> | undefined, options: RosterOptions) {
-    this.#kept = kept;
+  /** @param kept what the last daemon knew */
+  constructor(kept: Map<string, KeptServer> | undefined, options: RosterOptions) {
+    this.#memory = new Memory(kept);
     this.#options = options;
   }
 
@@ -57,18 +81,13 @@ export class Roster {
     return [...this.#probes.values()];
   }
 
-  get wishes(): Map<string, Wish> {
-    const wishes = new Map<string, Wish>();
-    for (const { spot } of this.#probes.values()) {
-      if (spot.wish !== undefined) {
-        wishes.set(spot.wish.key, spot.wish);
-      }
-    }
-    return wishes;
+  /** Always the same object. */
+  get wishes(): ReadonlyMap<string, Wish> {
+    return this.#wishes;
   }
 
   get needsWire(): boolean {
-    return this.probes.some((probe) => probe.needsWire);
+    return this.#wired > 0;
   }
 
   server(service: string, address: IpAddress): Server | undefined {
@@ -91,25 +110,29 @@ export class Roster {
   follow(model: Model, now: number): Changes {
     const before = this.#services;
     this.#services = new Map();
+    const unchecked = new Map<string, AnyService>();
     for (const service of allServices(model)) {
-      if (service.health !== undefined) {
+      if (isChecked(service)) {
         const name = serviceName(service);
-        this.#services.set(name, this.#followService(service, model.markRules, before.get(name), now));
+        this.#services.set(name, this.#followService(service, name, model.markRules, before.get(name), now));
+      } else if (before.size > 0) {
+        unchecked.set(serviceName(service), service);
       }
     }
     for (const [name, { servers }] of before) {
       if (!this.#services.has(name)) {
-        this.#leave(servers.values());
+        this.#leave([...servers.values()], unchecked.get(name), now);
       }
     }
     if (this.#services.size > 0) {
-      this.#kept = undefined;
+      this.#memory.forget(now);
     }
     return this.#takeChanges();
   }
 
   #followService(
-    service: AnyService,
+    service: Checked,
+    name: string,
     rules: readonly MarkRule[] | undefined,
     before: Known | undefined,
     now: number,
@@ -117,15 +140,22 @@ export class Roster {
     if (before?.service === service && (!isMarkKey(service) || before.rules === rules)) {
       return before;
     }
+    const plan = planService(service, name, rules, before?.plan);
+    if (before?.plan.servers === plan.servers) {
+      return { ...before, service, rules, plan };
+    }
     const servers = new Map<IpAddress, Server>();
     const group = before?.group ?? { state: {} };
     // Real servers may come and go.
     group.state = {};
-    for (const planned of planService(service, rules)) {
-      servers.set(planned.address, this.#followServer(planned, before?.servers.get(planned.address), group, now));
+    for (const [address, planned] of plan.servers) {
+      const known = before?.servers.get(address);
+      const isSame = known !== undefined && before?.plan.servers.get(address) === planned;
+      servers.set(address, isSame ? known : this.#followServer(planned, known, group, now));
     }
-    this.#leave([...(before?.servers.values() ?? [])].filter(({ address }) => !servers.has(address)));
-    return { service, rules, servers, group };
+    const left = [...(before?.servers.values() ?? [])].filter(({ address }) => !servers.has(address));
+    this.#leave(left, service, now);
+    return { service, rules, plan, servers, group };
   }
 
   #followServer(
@@ -134,25 +164,41 @@ export class Roster {
     group: Group,
     now: number,
   ): Server {
-    const server = known ?? new Server(service, address, group);
-    const before = server.watches;
-    server.follow(checks, now, this.#kept?.get(`${service} ${address}`));
-    for (const watch of before) {
-      if (!server.watches.includes(watch)) {
-        this.#unlink(watch);
+    const { left, kept } = this.#memory.take(service, address, now);
+    const server = known ?? left?.server ?? new Server(service, address, group);
+    server.group = group;
+    const toldUp = known?.health.isUp ?? left?.toldUp ?? kept?.isUp;
+    for (const watch of server.follow(checks, now, kept)) {
+      this.#unlink(watch);
+      if (watch.advice !== undefined) {
+        this.#silenced.push(watch);
       }
     }
     server.watches.forEach((watch) => {
       this.#link(watch);
     });
+    const { isUp } = server.health;
+    if (toldUp !== undefined && toldUp !== isUp) {
+      this.#turned.push({ server, isUp, reason: CHANGED });
+    }
     return server;
   }
 
-  #leave(servers: Iterable<Server>): void {
-    for (const { watches } of servers) {
-      watches.forEach((watch) => {
+  /** @param service what has them as real servers still, and checks them no more */
+  #leave(servers: readonly Server[], service: AnyService | undefined, now: number): void {
+    if (servers.length === 0) {
+      return;
+    }
+    const still = new Set(service?.destinations.map(({ address }) => address));
+    for (const server of servers) {
+      server.watches.forEach((watch) => {
         this.#unlink(watch);
       });
+      const isSpared = !server.health.isUp && still.has(server.address);
+      if (isSpared) {
+        this.#turned.push({ server, isUp: true, reason: NOT_CHECKED });
+      }
+      this.#memory.add({ server, toldUp: server.health.isUp || isSpared, at: now });
     }
   }
 
@@ -172,6 +218,7 @@ export class Roster {
     if (probe === undefined) {
       probe = new Probe(run, planned, spot, this.#options.onEnd);
       this.#probes.set(run, probe);
+      this.#count(probe, 1);
       this.#born.push(probe);
     }
     this.#makers.set(watch, probe);
@@ -190,16 +237,40 @@ export class Roster {
     }
   }
 
+  /** Counts what a probe needs that comes, or goes. */
+  #count({ spot: { wish }, needsWire }: Probe, by: 1 | -1): void {
+    this.#wired += needsWire ? by : 0;
+    if (wish === undefined) {
+      return;
+    }
+    const count = (this.#wishCounts.get(wish.key) ?? 0) + by;
+    if (count > 0) {
+      this.#wishCounts.set(wish.key, count);
+      this.#wishes.set(wish.key, wish);
+    } else {
+      this.#wishCounts.delete(wish.key);
+      this.#wishes.delete(wish.key);
+    }
+  }
+
   /** One that nobody wanted for a moment may be wanted again. */
   #takeChanges(): Changes {
     const gone = new Set(this.#emptied.filter(({ watches }) => watches.length === 0));
     for (const probe of gone) {
       probe.isGone = true;
       this.#probes.delete(probe.run);
+      this.#count(probe, -1);
     }
     const born = this.#born.filter((probe) => !gone.has(probe));
+    const [turned, silenced] = [this.#turned, this.#silenced];
     this.#born = [];
     this.#emptied = [];
-    return { born, gone: [...gone] };
+    this.#turned = [];
+    this.#silenced = [];
+    return { born, gone: [...gone], turned, silenced };
   }
+}
+
+function isChecked(service: AnyService): service is Checked {
+  return service.health !== undefined;
 }

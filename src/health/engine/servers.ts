@@ -79,17 +79,32 @@ export interface Group {
   state: object;
 }
 
+/** So long what is known of a check or a real server outlives it: a change that is refused, or taken back, loses nothing. */
+export const REMEMBERED_MS = 60_000;
+/** Of one real server. */
+const MOST_DROPPED = 16;
+
+/** A check that a model had no more. */
+interface Dropped {
+  readonly watch: Watch;
+  readonly at: number;
+  /** The real server was up with it. */
+  readonly wasUp: boolean;
+}
+
 export class Server {
   readonly service: string;
   readonly address: IpAddress;
-  readonly #group: Group;
+  /** One that comes back may come to another. */
+  group: Group;
   watches: readonly Watch[] = [];
   #health: ServerHealth | undefined;
+  #dropped: Dropped[] = [];
 
   constructor(service: string, address: IpAddress, group: Group) {
     this.service = service;
     this.address = address;
-    this.#group = group;
+    this.group = group;
   }
 
   /** The same object while nothing changed that packets depend on. Its checks are those of this moment. */
@@ -98,35 +113,57 @@ export class Server {
   }
 
   /**
-   * Has the checks of a plan. Those that are the same keep their states.
+   * Has the checks of a plan. Those that are the same keep their states. Of a new one of a real server that is known, the
+   * first result decides, and until then the real server stays as it is: what it is `initially` is for those nobody knows.
    *
    * @param kept what the last daemon knew
+   * @returns those that it has no more
    */
-  follow(planned: readonly PlannedCheck[], now: number, kept?: KeptServer): void {
+  follow(planned: readonly PlannedCheck[], now: number, kept?: KeptServer): Watch[] {
+    const wasUp = this.#health?.isUp;
+    const isUp = wasUp ?? kept?.isUp;
     const before = new Map(this.watches.map((watch) => [watch.planned.key, watch]));
-    // What another check found holds until a new one knows more: a change of checks sends no packet to what is down, and takes
-    // nothing down that is up.
-    const known = this.watches.length > 0 ? this.isKnownUp : kept?.isUp;
-    const initially = known === undefined ? undefined : known ? 'up' : 'down';
     this.watches = planned.map((each) => {
-      const same = before.get(each.key);
-      if (same !== undefined) {
-        same.planned = each;
-        return same;
+      const known = before.get(each.key) ?? this.#remembered(each.key, now);
+      before.delete(each.key);
+      if (known !== undefined) {
+        known.planned = each;
+        return known;
       }
       const last = kept?.checks.find(({ check }) => check === each.key);
       // An agent, or a file, is never what holds a real server down.
-      const state = unchecked({ initially: isAdviser(each) ? 'up' : (initially ?? each.judging.initially) }, now);
-      const watch = new Watch(this, each, last?.state ?? state);
+      const isDown = !isAdviser(each) && (isUp === undefined ? each.judging.initially === 'down' : !isUp);
+      const watch = new Watch(this, each, last?.state ?? unchecked({ initially: isDown ? 'down' : 'up' }, now));
       watch.advice = last?.advice;
       return watch;
     });
+    const gone = [...before.values()];
+    if (wasUp !== undefined) {
+      this.#drop(gone, wasUp, now);
+    }
     this.update(now, kept);
+    return gone;
   }
 
-  /** Whether it is up, if that is known and no assumption. */
-  get isKnownUp(): boolean | undefined {
-    return this.watches.some(({ state }) => state.last !== undefined) ? this.health.isUp : undefined;
+  #drop(watches: readonly Watch[], wasUp: boolean, now: number): void {
+    if (watches.length > 0 || this.#dropped.length > 0) {
+      this.#dropped = [
+        ...this.#dropped.filter(({ at }) => now - at < REMEMBERED_MS),
+        ...watches.map((watch) => ({ watch, at: now, wasUp })),
+      ].slice(-MOST_DROPPED);
+    }
+  }
+
+  /** Returns the check of a model before this one. */
+  #remembered(key: string, now: number): Watch | undefined {
+    const i = this.#dropped.findIndex(({ watch }) => watch.planned.key === key);
+    if (i < 0) {
+      return undefined;
+    }
+    const [{ watch, at, wasUp }] = this.#dropped.splice(i, 1) as [Dropped];
+    // The real server failed others meanwhile: what this one found before is no news of it.
+    const isOutdated = watch.isUp && wasUp && !this.health.isUp && !isAdviser(watch.planned);
+    return now - at < REMEMBERED_MS && !isOutdated ? watch : undefined;
   }
 
   /** Brings `health` up to date. Returns whether it is another. */
@@ -140,7 +177,7 @@ export class Server {
     }
     const since = before?.isUp === isUp ? before.since : kept?.isUp === isUp ? kept.since : now;
     const reports = (): CheckReport[] => this.watches.map(({ report }) => report);
-    this.#group.state = {};
+    this.group.state = {};
     this.#health = {
       service,
       address,

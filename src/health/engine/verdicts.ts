@@ -6,6 +6,7 @@ import type { Outcome } from '../outcome.js';
 import type { SlowResult } from '../slow/slow.js';
 import type { ServerHealth } from '../states.js';
 import type { Transition } from './events.js';
+import type { Changes } from './roster.js';
 import { isAdviser, isSameAdvice, type Server, type Watch } from './servers.js';
 
 export interface VerdictOptions {
@@ -86,6 +87,18 @@ export class Verdicts {
       this.#changed.add(server);
     }
     this.#tellOf({ kind: 'advice', service, address, label: planned.label, advice });
+  }
+
+  /** Tells what another model made of real servers. Packets follow that model anyway. */
+  tellFollowed({ turned, silenced }: Pick<Changes, 'turned' | 'silenced'>): void {
+    for (const { planned, server } of silenced) {
+      const { service, address } = server;
+      this.#tellOf({ kind: 'advice', service, address, label: planned.label, advice: undefined });
+    }
+    for (const { server, isUp, reason } of turned) {
+      const { service, address } = server;
+      this.#tellOf({ kind: 'server', service, address, isUp, reason });
+    }
   }
 
   /** @param isCommon the same for many checks: it is told elsewhere, once */

@@ -7,7 +7,7 @@ import type { Wish } from './plan.js';
 /** What ways need of the network. */
 export type WayNetwork = Pick<
   Network,
-  'routes' | 'neighbour' | 'linkByIndex' | 'hasAddress' | 'sourcesOn' | 'ownNeighbours' | 'setNeighbour'
+  'routes' | 'neighbour' | 'link' | 'linkByIndex' | 'hasAddress' | 'sourcesOn' | 'ownNeighbours' | 'setNeighbour'
 >;
 
 export type Way =
@@ -27,6 +27,8 @@ export class Ways {
   readonly #ways = new Map<string, Way>();
   /** The neighbour entries that are Beeline's, by interface and address. Undefined: those of a daemon that was killed are not known yet. */
   #made: Map<string, Made> | undefined;
+  /** The neighbour entry that each way needs, by the key of its wish. */
+  readonly #needs = new Map<string, Made>();
   #wishes: ReadonlyMap<string, Wish> = new Map();
   #vips: ReadonlySet<IpAddress> = new Set();
 
@@ -34,10 +36,15 @@ export class Ways {
     this.#network = network;
   }
 
-  /** @param vips addresses that no check has as its source: real servers take them for their own */
-  want(wishes: ReadonlyMap<string, Wish>, vips: ReadonlySet<IpAddress>): void {
+  /**
+   * @param vips addresses that no check has as its source: real servers take them for their own
+   * @returns whether these are others than before
+   */
+  want(wishes: ReadonlyMap<string, Wish>, vips: ReadonlySet<IpAddress>): boolean {
+    const before = this.#vips;
     this.#wishes = wishes;
     this.#vips = vips;
+    return before.size !== vips.size || [...vips].some((vip) => !before.has(vip));
   }
 
   /** Returns a way; the same object while it is the same. Undefined: it was not looked for yet. */
@@ -57,17 +64,26 @@ export class Ways {
     return [...found].sort((a, b) => a - b);
   }
 
-  /** Looks for all ways again. @throws KernelError if the netlink socket fails: the ways stay as they were */
-  async refresh(): Promise<void> {
-    const wishes = [...this.#wishes.values()];
+  /**
+   * Looks for all ways again, or for those alone that are wanted and were not looked for.
+   *
+   * @throws KernelError if the netlink socket fails: the ways stay as they were
+   */
+  async refresh(isAll = true): Promise<void> {
+    const wishes = [...this.#wishes.values()].filter(({ key }) => isAll || !this.#ways.has(key));
     const remote = wishes.filter(({ rip }) => !isSelf(rip));
-    const routes = await this.#network.routes(remote.map(({ rip }) => rip));
+    const routes = remote.length === 0 ? [] : await this.#network.routes(remote.map(({ rip }) => rip));
     const found = new Map<string, Way>(wishes.map(({ key }) => [key, { kind: 'here' }]));
-    const needed = new Map<string, Made>();
     remote.forEach((wish, i) => {
-      found.set(wish.key, this.#wayOf(wish, routes[i], needed));
+      this.#needs.delete(wish.key);
+      found.set(wish.key, this.#wayOf(wish, routes[i]));
     });
-    await this.#setNeighbours(needed, found);
+    for (const key of this.#needs.keys()) {
+      if (!this.#wishes.has(key)) {
+        this.#needs.delete(key);
+      }
+    }
+    await this.#setNeighbours(found);
     for (const key of this.#ways.keys()) {
       if (!this.#wishes.has(key)) {
         this.#ways.delete(key);
@@ -75,7 +91,8 @@ export class Ways {
     }
     for (const [key, way] of found) {
       const before = this.#ways.get(key);
-      if (before === undefined || !isSame(before, way)) {
+      // It may be wanted no more, since the search began.
+      if (this.#wishes.has(key) && (before === undefined || !isSame(before, way))) {
         this.#ways.set(key, way);
       }
     }
@@ -85,11 +102,11 @@ export class Ways {
   async close(): Promise<void> {
     this.#wishes = new Map();
     this.#ways.clear();
-    await this.#setNeighbours(new Map(), new Map());
+    this.#needs.clear();
+    await this.#setNeighbours(new Map());
   }
 
-  /** @param needed gets the neighbour entry that the way needs */
-  #wayOf(wish: Wish, route: Route | NetlinkError | undefined, needed: Map<string, Made>): Way {
+  #wayOf(wish: Wish, route: Route | NetlinkError | undefined): Way {
     if (route instanceof NetlinkError) {
       return none(route.message);
     }
@@ -105,18 +122,36 @@ export class Ways {
     if (wish.vlan !== undefined && !this.#isOn(route.ifindex, wish.vlan)) {
       return none('no VLAN device of this host has a route to it');
     }
+    if (wish.device !== undefined && !this.#isBy(route.ifindex, wish.device)) {
+      const name = this.#network.linkByIndex(route.ifindex)?.name ?? `interface ${route.ifindex}`;
+      return none(`the route to it leaves by ${name}, and its packets by ${wish.device}`);
+    }
     const local = this.#sourceFor(wish.rip, route);
     if (local === undefined) {
       return none('this host has no address of its own from which to check it');
     }
     if (wish.mac !== undefined) {
-      const refusal = this.#noteNeighbour(wish.rip, wish.mac, route.ifindex, needed);
+      const refusal = this.#noteNeighbour(wish.key, wish.rip, wish.mac, route.ifindex);
       if (refusal !== undefined) {
         return none(refusal);
       }
     }
     const scope = isLinkLocal(wish.rip) ? { scope: route.ifindex } : {};
     return { kind: 'network', local, ifindex: route.ifindex, ...scope };
+  }
+
+  /** Whether what leaves by a device leaves by an interface: it is that, or above it as a VLAN, a macvlan, a bond or a bridge. */
+  #isBy(ifindex: number, name: string): boolean {
+    const seen = new Set<number>();
+    for (let at: number | undefined = ifindex; at !== undefined && !seen.has(at);) {
+      seen.add(at);
+      const link: ReturnType<WayNetwork['linkByIndex']> = this.#network.linkByIndex(at);
+      if (link?.name === name || this.#network.link(name)?.master === at) {
+        return true;
+      }
+      at = link?.lower ?? link?.vlan?.parent;
+    }
+    return false;
   }
 
   #isOn(ifindex: number, { id, outer }: Vlan): boolean {
@@ -141,19 +176,20 @@ export class Ways {
   }
 
   /** Returns why packets do not go to this MAC. */
-  #noteNeighbour(rip: IpAddress, mac: MacAddress, ifindex: number, needed: Map<string, Made>): string | undefined {
+  #noteNeighbour(key: string, rip: IpAddress, mac: MacAddress, ifindex: number): string | undefined {
     const known = this.#network.neighbour(ifindex, rip);
     if (known?.ours !== true && known?.mac !== undefined) {
       return known.mac === mac
         ? undefined
         : `the kernel's neighbour entry for it has another MAC address, ${known.mac}`;
     }
-    needed.set(`${ifindex} ${rip}`, { ifindex, address: rip, mac });
+    this.#needs.set(key, { ifindex, address: rip, mac });
     return undefined;
   }
 
   /** Makes the entries that are needed, and removes those of Beeline's that are not. */
-  async #setNeighbours(needed: ReadonlyMap<string, Made>, found: Map<string, Way>): Promise<void> {
+  async #setNeighbours(found: Map<string, Way>): Promise<void> {
+    const needed = new Map([...this.#needs.values()].map((made) => [`${made.ifindex} ${made.address}`, made]));
     this.#made ??= new Map(this.#network.ownNeighbours().map((made) => [`${made.ifindex} ${made.address}`, made]));
     for (const [key, made] of this.#made) {
       if (!needed.has(key)) {

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 export const EVENT_VERSION = 1;
 
 export const HEALTH_EVENTS = [
-  /** A real server passes all of its checks again, and takes flows. */
+  /** A real server passes all of its checks again, and takes flows; or other checks make it up. */
   'real-server-up',
   'real-server-down',
   /** One check changed its state; the real server may be down for another, or stay up. */

@@ -13,14 +13,15 @@ export interface EventContent {
 /** Returns what healthEvent() makes an event of. */
 export function contentOf(transition: Transition): EventContent {
   const { service, address: realServer } = transition;
-  const content = (type: HealthEventType, check: string, reason: string | undefined): EventContent => ({
+  const content = (type: HealthEventType, check: string | undefined, reason: string | undefined): EventContent => ({
     type,
-    details: { service, realServer, check, ...(reason !== undefined && { reason }) },
+    details: { service, realServer, ...(check !== undefined && { check }), ...(reason !== undefined && { reason }) },
   });
   switch (transition.kind) {
     case 'server': {
-      const { isUp, check, outcome } = transition;
-      return content(isUp ? 'real-server-up' : 'real-server-down', check, `${check}: ${outcomeText(outcome)}`);
+      const { isUp, check } = transition;
+      const reason = transition.reason ?? `${transition.check}: ${outcomeText(transition.outcome)}`;
+      return content(isUp ? 'real-server-up' : 'real-server-down', check, reason);
     }
     case 'check': {
       const { isUp, label, outcome } = transition;

@@ -81,6 +81,9 @@ export class FakeHost {
     prefixLength: 32,
     source: ip('10.0.255.1'),
   };
+  /** How many routes were asked for. */
+  asked = 0;
+  links: readonly NonNullable<ReturnType<WayNetwork['link']>>[] = [];
   own: readonly IpAddress[] = [];
   /** Called when the checker tells of a change. */
   onTold: () => void = () => undefined;
@@ -115,9 +118,13 @@ export class FakeHost {
 
   #network(): WayNetwork {
     return {
-      routes: (addresses) => Promise.resolve(addresses.map(() => this.route)),
+      routes: (addresses) => {
+        this.asked += addresses.length;
+        return Promise.resolve(addresses.map(() => this.route));
+      },
+      link: (name) => this.links.find((each) => each.name === name),
       neighbour: (ifindex, address) => this.neighbours.get(`${ifindex} ${address}`),
-      linkByIndex: () => undefined,
+      linkByIndex: (ifindex) => this.links.find((each) => each.ifindex === ifindex),
       hasAddress: (address) => this.own.includes(address),
       sourcesOn: () => [VIP, ip('10.0.255.2'), ip('172.16.0.1')],
       ownNeighbours: () => [...this.neighbours.values()].flatMap((each) => (each?.ours === true ? [each] : [])),

@@ -23,6 +23,11 @@ test('transitions are events with a reason in words', () => {
       'http: L7 status 503, 12 ms',
     ],
     [
+      { ...OF, kind: 'server', isUp: true, reason: 'its checks were changed' },
+      'real-server-up',
+      'its checks were changed',
+    ],
+    [
       { ...OF, kind: 'check', label: 'http', isUp: false, outcome: OUTCOME, damped: false },
       'check-down',
       'L7 status 503, 12 ms',
@@ -47,7 +52,7 @@ test('transitions are events with a reason in words', () => {
     const details = {
       service: OF.service,
       realServer: '192.0.2.9',
-      check: 'http',
+      ...(!('reason' in transition) && { check: 'http' }),
       ...(reason !== undefined && { reason }),
     };
     assert.deepEqual(contentOf(transition), { type, details });
