@@ -104,6 +104,9 @@ export class Line {
       .catch((error: unknown) => {
         this.#options.onTrouble(FAILED, { error: String(error) });
         // What is open is not known to work.
+        if (this.#open !== undefined) {
+          this.#lose();
+        }
         this.#retryLater();
       })
       .finally(() => {

@@ -102,7 +102,11 @@ export class Wire implements Disposable {
       this.#attached.set(ifindex, attachments);
       return undefined;
     } catch (error) {
-      closeAll(attachments);
+      closeAll(
+        attachments.map((attachment) => () => {
+          attachment.close();
+        }),
+      );
       if (error instanceof KernelError) {
         return { ifindex, error };
       }
@@ -111,17 +115,28 @@ export class Wire implements Disposable {
   }
 
   #leave(ifindex: number): void {
-    closeAll(this.#attached.get(ifindex) ?? []);
+    const attachments = this.#attached.get(ifindex) ?? [];
     this.#attached.delete(ifindex);
+    closeAll(
+      attachments.map((attachment) => () => {
+        attachment.close();
+      }),
+    );
   }
 
   /** Ends all checks without results, and detaches the programs. */
   close(): void {
-    this.checks.close();
-    this.follow([]);
-    for (const program of this.#programs) {
-      program.close();
-    }
+    closeAll([
+      () => {
+        this.checks.close();
+      },
+      ...this.interfaces.map((ifindex) => () => {
+        this.#leave(ifindex);
+      }),
+      ...this.#programs.map((program) => () => {
+        program.close();
+      }),
+    ]);
   }
 
   [Symbol.dispose](): void {
@@ -129,8 +144,17 @@ export class Wire implements Disposable {
   }
 }
 
-function closeAll(attachments: readonly TcAttachment[]): void {
-  for (const attachment of attachments) {
-    attachment.close();
+/** Closes the rest although one fails. @throws what the first threw */
+function closeAll(closings: readonly (() => void)[]): void {
+  const errors = closings.flatMap((close): { error: unknown }[] => {
+    try {
+      close();
+      return [];
+    } catch (error) {
+      return [{ error }];
+    }
+  });
+  if (errors[0] !== undefined) {
+    throw errors[0].error;
   }
 }
