@@ -120,7 +120,7 @@ export class Checker implements AsyncDisposable {
     }
     for (const probe of born) {
       if (probe.flaw === undefined) {
-        this.#schedule.add(probe, probe.first(now, Math.random()));
+        this.#schedule.add(probe, probe.first(now, Math.random(), born.length));
       }
     }
     if (gone.length > 0) {

@@ -7,8 +7,13 @@ import type { PlannedCheck, Spot } from './plan.js';
 import type { Watch } from './servers.js';
 import type { Way } from './ways.js';
 
-/** The first checks of all real servers are made within this time, unless their interval is shorter. */
+/** The first checks of all real servers are made within this time, unless their interval is shorter… */
 const FIRST_WITHIN_MS = 1000;
+/** … or they are many: within so much for each of them, and at most this. */
+const EACH_MS = 1;
+const MANY_WITHIN_MS = 5000;
+/** So many that begin together do not go on so: the second run of each is drawn from all of its interval. */
+const BUNCH = 100;
 
 export class Probe {
   /** PlannedCheck.run */
@@ -26,6 +31,8 @@ export class Probe {
   isGone = false;
   isRunning = false;
   isWaiting = false;
+  /** The first run comes with many others. */
+  #isInBunch = false;
   began = 0;
   dueAt = 0;
   /** Ends a run that Node.js makes. */
@@ -74,15 +81,20 @@ export class Probe {
     return this.watches.some((watch) => watch.isChanging);
   }
 
-  /** When it is due for the first time. */
-  first(now: number, random: number): number {
-    return firstDue(now, this.#pace, random, FIRST_WITHIN_MS);
+  /** When it is due for the first time. @param count how many are, together */
+  first(now: number, random: number, count = 1): number {
+    this.#isInBunch = count > BUNCH;
+    return firstDue(now, this.#pace, random, Math.max(FIRST_WITHIN_MS, Math.min(count * EACH_MS, MANY_WITHIN_MS)));
   }
 
   /** When it is due again. The time at which it was due while it ran is over. */
   next(now: number, random: number): number {
     const isChanging = this.#isChanging;
     const interval = isChanging ? this.#pace.fastInterval : this.#pace.interval;
+    if (this.#isInBunch) {
+      this.#isInBunch = false;
+      return now + interval * random;
+    }
     const missed = Math.max(0, Math.floor((now - this.began) / interval));
     return dueAgain(this.began + missed * interval, this.#pace, isChanging, now, random);
   }
@@ -92,8 +104,6 @@ export class Probe {
    * within its interval.
    */
   late(now: number, random: number): number {
-    return this.began === 0
-      ? this.first(now, random)
-      : firstDue(now, this.#pace, random, Math.max(now - this.dueAt, FIRST_WITHIN_MS));
+    return firstDue(now, this.#pace, random, Math.max(now - this.dueAt, FIRST_WITHIN_MS));
   }
 }

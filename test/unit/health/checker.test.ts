@@ -69,6 +69,23 @@ test('checks are spread from the first one on, and each is made once in its inte
   await host.checker.close();
 });
 
+test('many checks with a long interval begin soon, in no burst, and are spread over their interval at once', async () => {
+  const host = new FakeHost();
+  host.follow(manyServers(6000, health([TCP], { interval: 20 })));
+  await host.pass(25_000);
+  const seconds = Array.from({ length: 26 }, () => 0);
+  const [first] = host.starts;
+  host.starts.forEach(({ at }) => (seconds[Math.floor((at - first!.at) / 1000)]! += 1));
+  // All within five seconds: 1,200 a second, and what is due again. Later 300 a second.
+  assert.equal(new Set(host.starts.slice(0, 9000).map(({ job }) => job.rip)).size, 6000);
+  assert.ok(Math.max(...seconds.slice(0, 5)) < 1600, JSON.stringify(seconds));
+  assert.ok(
+    Math.max(...seconds.slice(6, 20)) < 420 && Math.min(...seconds.slice(6, 20)) > 180,
+    JSON.stringify(seconds),
+  );
+  await host.checker.close();
+});
+
 test('after a stall of a minute the checks go on as before: none is made twice, and there is no burst', async () => {
   const host = new FakeHost();
   host.follow(manyServers(10_000, health([TCP], { interval: 4 })));
