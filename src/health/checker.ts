@@ -6,6 +6,7 @@ import type { NowReport } from './engine/events.js';
 import type { Ended } from './engine/exchange.js';
 import { bootId, type KeptHealth, recall } from './engine/kept.js';
 import { DEFAULT_RANGE, Line } from './engine/line.js';
+import { Lateness } from './engine/lateness.js';
 import { Locator } from './engine/locator.js';
 import { checkOnce } from './engine/now.js';
 import { NOT_VIP } from './engine/judgement.js';
@@ -24,6 +25,8 @@ import type { CheckResult } from './wire/result.js';
 
 /** A check whose way is not known yet, or whose wire is being opened, waits so long. */
 const SOON_MS = 100;
+/** So long the wire counts as full. */
+const FULL_MS = 1000;
 const FAILED = 'a health check failed within the director';
 
 /**
@@ -40,6 +43,7 @@ export class Checker implements AsyncDisposable {
   readonly #schedule: Schedule<Probe>;
   #model: Model | undefined;
   #world: { readonly state: object | undefined; readonly own: string } | undefined;
+  readonly #lateness: Lateness;
   #inAir = 0;
   #ended = 0;
   #isClosed = false;
@@ -70,7 +74,18 @@ export class Checker implements AsyncDisposable {
       },
     });
     const ways = new Ways(network);
-    this.#runner = new Runner(network, ways, line, new SlowRuns(options.runSlow));
+    this.#lateness = new Lateness({ clock, onTrouble });
+    const ports = (): number => line.range.last - line.range.first + 1;
+    const slow = new SlowRuns({
+      run: options.runSlow,
+      clock,
+      // The rest is for checks of the wire.
+      ports: () => ports() / 4,
+      onBegin: (lateMs, intervalMs) => {
+        this.#lateness.note(lateMs, intervalMs);
+      },
+    });
+    this.#runner = new Runner(network, ways, line, slow);
     this.#locator = new Locator({
       ways,
       onTrouble,
@@ -81,7 +96,7 @@ export class Checker implements AsyncDisposable {
     this.#schedule = new Schedule({
       clock,
       // Some ports are left for checks that Node.js makes.
-      room: () => Math.ceil(((line.range.last - line.range.first + 1) * 15) / 16) - this.#inAir,
+      room: () => Math.min(Math.ceil((ports() * 15) / 16), ports() - slow.connections) - this.#inAir,
       begin: (probes, now) => {
         this.#begin(probes, now);
       },
@@ -211,6 +226,11 @@ export class Checker implements AsyncDisposable {
     if (course === SOON) {
       this.#schedule.add(probe, now + SOON_MS);
       return;
+    }
+    // What a stall made late is soon over.
+    const isFull = now - this.#schedule.fullAt < FULL_MS;
+    if (isFull || this.#lateness.isTold) {
+      this.#lateness.note(isFull && probe.began > 0 ? now - probe.began - probe.intervalMs : 0, probe.intervalMs);
     }
     probe.began = now;
     if (course !== undefined && 'trouble' in course) {

@@ -74,7 +74,8 @@ function runnableOf(
     : new Exchange(check, spot, timeoutMs, onEnd, (step) => {
         steps.push(step);
       });
-  return { check, spot, timeoutMs, exchange, knownCourse: () => undefined, setCourse: () => undefined };
+  const rank = { isDown: false, intervalMs: Infinity };
+  return { check, spot, timeoutMs, exchange, rank, knownCourse: () => undefined, setCourse: () => undefined };
 }
 
 async function courseOf(runner: Runner, runnable: Runnable): Promise<Course | { trouble: string } | undefined> {

@@ -4,6 +4,7 @@ import { isSlowCheck, type NetworkCheck, type SlowCheck } from '../../model/inde
 import { dueAgain, firstDue, type Pace } from '../agenda.js';
 import { type Course, type Ended, Exchange } from './exchange.js';
 import type { PlannedCheck, Spot } from './plan.js';
+import type { Rank } from './slow-runs.js';
 import type { Watch } from './servers.js';
 import type { Way } from './ways.js';
 
@@ -74,6 +75,15 @@ export class Probe {
   setCourse(way: Way, course: Course): void {
     this.#way = way;
     this.#course = course;
+  }
+
+  /** Whoever knows the real server as up has it checked first. */
+  get rank(): Rank {
+    return { isDown: this.watches.every(({ isUp }) => !isUp), intervalMs: this.#pace.interval };
+  }
+
+  get intervalMs(): number {
+    return this.#pace.interval;
   }
 
   /** Results speak against the state of one of those who want it. */

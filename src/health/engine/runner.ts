@@ -6,7 +6,7 @@ import type { Board } from './board.js';
 import { type Course, courseOf, type Exchange } from './exchange.js';
 import type { Line } from './line.js';
 import type { Spot } from './plan.js';
-import type { SlowRuns } from './slow-runs.js';
+import type { Rank, SlowRuns } from './slow-runs.js';
 import type { Way, WayNetwork, Ways } from './ways.js';
 
 /** A check that can be run. */
@@ -15,6 +15,8 @@ export interface Runnable {
   readonly spot: Spot;
   readonly timeoutMs: number;
   readonly exchange: Exchange | undefined;
+  /** Of a check that Node.js makes. */
+  readonly rank: Rank;
   knownCourse(way: Way): Course | undefined;
   setCourse(way: Way, course: Course): void;
 }
@@ -89,6 +91,6 @@ export class Runner {
       timeoutMs,
       environment,
     };
-    return this.slow.start(check, context, onEnd);
+    return this.slow.start(check, context, runnable.rank, onEnd);
   }
 }

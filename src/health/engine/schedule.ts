@@ -31,6 +31,8 @@ export class Schedule<Item extends Due> {
   readonly #options: ScheduleOptions<Item>;
   #agenda = new Agenda<Item>();
   #timer: NodeJS.Timeout | undefined;
+  /** When something was due last, and no more could be in the air. */
+  fullAt = -Infinity;
   /** When the timer goes off. */
   #timerAt = Infinity;
 
@@ -79,6 +81,9 @@ export class Schedule<Item extends Due> {
     this.#timerAt = Infinity;
     const now = clock();
     const free = Math.min(MOST_IN_TURN, room());
+    if (free <= 0 && this.#agenda.next <= now) {
+      this.fullAt = now;
+    }
     const due: Item[] = [];
     while (due.length < free && this.#agenda.next <= now) {
       const item = this.#agenda.takeFirst();

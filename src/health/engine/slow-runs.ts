@@ -1,39 +1,100 @@
-/** Runs the checks that Node.js makes: a number at once, the rest in the order in which they came. */
+/** Runs the checks that Node.js makes: those that wait for an answer cost nothing, and hold nobody up; what costs the processor has few places. */
 
 import type { SlowCheck } from '../../model/index.js';
 import { runSlow } from '../slow/index.js';
+import { Places } from '../slow/places.js';
 import type { SlowContext, SlowResult } from '../slow/slow.js';
 
-/** At once; of those so many programs. */
-const MOST = 64;
-const MOST_PROGRAMS = 16;
+/** At once: as many as have descriptors, and ports. */
+const MOST = 1024;
+/** Where there are few ports. */
+const LEAST = 64;
+/** Programs at once: each is a process. */
+const MOST_PROGRAMS = 256;
+/** Programs that start at once, and handshakes of TLS. */
+const STARTS = 16;
+const HANDSHAKES = 32;
+/** Of so many runs that begin, one is of a real server that is down although others wait: it may be up again. */
+const TURN_OF_DOWN = 8;
 /** A run has its timeout twice if the process did not run meanwhile. One that does not even end after that is given up. */
 const GRACE_MS = 5_000;
 
+/** What decides when a run begins. */
+export interface Rank {
+  /** All who want the check know its real server as down: what hangs comes after the others. */
+  readonly isDown: boolean;
+  readonly intervalMs: number;
+}
+
+export interface SlowRunsOptions {
+  readonly run?: typeof runSlow | undefined;
+  readonly clock: () => number;
+  /** How many connections may be open at once, for the ports that they need. */
+  readonly ports: () => number;
+  /** A run begins so late. */
+  readonly onBegin: (lateMs: number, intervalMs: number) => void;
+}
+
+type Context = Omit<SlowContext, 'signal' | 'handshakes'>;
+
 interface Waiting {
-  readonly number: number;
+  readonly since: number;
   readonly check: SlowCheck;
-  readonly context: Omit<SlowContext, 'signal'>;
+  readonly context: Context;
+  readonly rank: Rank;
   readonly onEnd: (result: SlowResult) => void;
   readonly abort: AbortController;
 }
 
-export class SlowRuns {
-  readonly #run: typeof runSlow;
-  #number = 0;
-  readonly #running = { program: 0, other: 0 };
-  /** Those who wait, in the order of their numbers. */
-  readonly #waiting = { program: [] as Waiting[], other: [] as Waiting[] };
+/** In the order in which they came. */
+class Queue {
+  readonly #up: Waiting[] = [];
+  readonly #down: Waiting[] = [];
+  #taken = 0;
 
-  constructor(run = runSlow) {
-    this.#run = run;
+  add(waiting: Waiting): void {
+    (waiting.rank.isDown ? this.#down : this.#up).push(waiting);
+  }
+
+  take(): Waiting | undefined {
+    for (;;) {
+      this.#taken += 1;
+      const isDownFirst = this.#taken % TURN_OF_DOWN === 0;
+      const [first, second] = isDownFirst ? [this.#down, this.#up] : [this.#up, this.#down];
+      const next = first.shift() ?? second.shift();
+      if (next?.abort.signal.aborted !== true) {
+        return next;
+      }
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.#up.length + this.#down.length === 0;
+  }
+}
+
+export class SlowRuns {
+  readonly #options: SlowRunsOptions;
+  readonly #running = { program: 0, other: 0 };
+  readonly #waiting = { program: new Queue(), other: new Queue() };
+  readonly #handshakes = new Places(HANDSHAKES);
+  readonly #starts = new Places(STARTS, () => {
+    this.#goPrograms();
+  });
+
+  constructor(options: SlowRunsOptions) {
+    this.#options = options;
+  }
+
+  /** Those that may have a port. */
+  get connections(): number {
+    return this.#running.other;
   }
 
   /** Returns what ends the run without a result. */
-  start(check: SlowCheck, context: Omit<SlowContext, 'signal'>, onEnd: (result: SlowResult) => void): () => void {
+  start(check: SlowCheck, context: Context, rank: Rank, onEnd: (result: SlowResult) => void): () => void {
     const abort = new AbortController();
-    this.#number += 1;
-    this.#waiting[kindOf(check)].push({ number: this.#number, check, context, onEnd, abort });
+    this.#waiting[kindOf(check)].add({ since: this.#options.clock(), check, context, rank, onEnd, abort });
     this.#go();
     return () => {
       abort.abort();
@@ -41,33 +102,39 @@ export class SlowRuns {
   }
 
   #go(): void {
-    while (this.#running.program + this.#running.other < MOST) {
-      const next = this.#takeNext();
+    this.#goPrograms();
+    const most = Math.max(LEAST, Math.min(MOST, this.#options.ports()));
+    while (this.#running.other < most) {
+      const next = this.#waiting.other.take();
       if (next === undefined) {
         return;
       }
-      if (!next.abort.signal.aborted) {
-        void this.#make(next);
-      }
+      void this.#make(next);
     }
   }
 
-  /** The one that waits longest, of those whose turn it can be. */
-  #takeNext(): Waiting | undefined {
-    const { program, other } = this.#waiting;
-    const first = this.#running.program < MOST_PROGRAMS ? program[0] : undefined;
-    const isProgram = first !== undefined && (other[0] === undefined || first.number < other[0].number);
-    return (isProgram ? program : other).shift();
+  #goPrograms(): void {
+    const queue = this.#waiting.program;
+    // A place that was taken is given back by itself: a program has started by then, and is its own process.
+    while (!queue.isEmpty && this.#running.program < MOST_PROGRAMS && this.#starts.tryTake() !== undefined) {
+      const next = queue.take();
+      if (next === undefined) {
+        return;
+      }
+      void this.#make(next);
+    }
   }
 
-  async #make({ check, context, onEnd, abort }: Waiting): Promise<void> {
+  async #make({ since, check, context, rank, onEnd, abort }: Waiting): Promise<void> {
+    const { run = runSlow, clock, onBegin } = this.#options;
     const kind = kindOf(check);
     this.#running[kind] += 1;
+    onBegin(clock() - since, rank.intervalMs);
     let result: SlowResult;
     const guard = new AbortController();
     try {
       result = await Promise.race([
-        this.#run(check, { ...context, signal: abort.signal }),
+        run(check, { ...context, signal: abort.signal, handshakes: this.#handshakes }),
         endAfter(2 * context.timeoutMs + GRACE_MS, guard.signal, abort.signal),
       ]);
     } catch (error) {

@@ -5,6 +5,7 @@ import type { Advice } from '../advice.js';
 import type { Judgement, Target } from '../kinds/kind.js';
 import type { Outcome } from '../outcome.js';
 import type { CheckLoop } from '../wire/check-loop.js';
+import type { Places } from './places.js';
 
 export interface SlowContext {
   /** Whom the check talks to, as the real server sees it: names and certificates are those of its address. */
@@ -20,6 +21,8 @@ export interface SlowContext {
   readonly timeoutMs: number;
   /** Ends the check early. What it returns then has no meaning but `trouble`. */
   readonly signal: AbortSignal;
+  /** Handshakes of TLS that begin at once. */
+  readonly handshakes?: Places | undefined;
   /** What programs are told beside PATH: checkEnvironment(). */
   readonly environment: Readonly<Record<string, string>>;
 }

@@ -35,6 +35,13 @@ export async function withTls(
   }
   return withConnection(context, deadline, async (socket) => {
     const { alpn = [], sni } = settings;
+    const release = await placeFor(context, deadline);
+    if (release === undefined) {
+      return { trouble: 'this host has no time for it: too many handshakes wait' };
+    }
+    if (socket.destroyed) {
+      return { judgement: failed('L4', 'reset') };
+    }
     const stream = connect({
       socket,
       secureContext,
@@ -45,7 +52,9 @@ export async function withTls(
       checkServerIdentity: () => undefined,
     });
     try {
-      const failure = (await shakeHands(stream, socket, alpn, deadline)) ?? judgePeer(stream, settings, context);
+      const refusal = await shakeHands(stream, socket, alpn, deadline);
+      release();
+      const failure = refusal ?? judgePeer(stream, settings, context);
       if (failure?.judgement !== undefined || failure?.trouble !== undefined) {
         return failure;
       }
@@ -54,6 +63,24 @@ export async function withTls(
       stream.pause();
     }
   });
+}
+
+/** Returns what gives the place back that a handshake needs; undefined: the time was over before there was one. */
+async function placeFor({ handshakes }: SlowContext, deadline: Deadline): Promise<(() => void) | undefined> {
+  // Usually there is one at once: nothing is to come between the connection and the handshake.
+  const free = handshakes === undefined ? (): void => undefined : handshakes.tryTake();
+  if (free !== undefined) {
+    return free;
+  }
+  const place = handshakes!.take();
+  const taken = await deadline.race(place);
+  if (typeof taken !== 'string') {
+    return taken;
+  }
+  void place.then((release) => {
+    release();
+  });
+  return undefined;
 }
 
 /** Returns why there is no TLS; undefined: there is. */
