@@ -81,9 +81,6 @@ export class Schedule<Item extends Due> {
     this.#timerAt = Infinity;
     const now = clock();
     const free = Math.min(MOST_IN_TURN, room());
-    if (free <= 0 && this.#agenda.next <= now) {
-      this.fullAt = now;
-    }
     const due: Item[] = [];
     while (due.length < free && this.#agenda.next <= now) {
       const item = this.#agenda.takeFirst();
@@ -96,6 +93,9 @@ export class Schedule<Item extends Due> {
       if (!item.isGone) {
         due.push(item);
       }
+    }
+    if (free < MOST_IN_TURN && this.#agenda.next <= now) {
+      this.fullAt = now;
     }
     // What is begun may be due again at once, and arms the timer itself.
     if (due.length > 0) {

@@ -134,6 +134,19 @@ test('no more is in the air than there are ports, and the others have their turn
   await host.checker.close();
 });
 
+test('more checks than ports can make in their intervals are told of once, and once when that is over', async () => {
+  const host = new FakeHost();
+  const health = { ports: { first: 61_000, last: 61_000 } };
+  host.follow({ ...manyServers(1000), health });
+  await host.pass(20_000);
+  const told = (): string[] => host.troubles.map(([message]) => message.slice(0, 24));
+  assert.deepEqual(told(), ['health checks are late: ']);
+  host.follow({ ...manyServers(10), health });
+  await host.pass(25_000);
+  assert.deepEqual(told(), ['health checks are late: ', 'health checks are in tim']);
+  await host.checker.close();
+});
+
 test('equal checks of several services are made once, and each service judges by itself', async () => {
   const host = new FakeHost();
   // Services of a mark, and one by address, that all lead to the same port of the same VIP.

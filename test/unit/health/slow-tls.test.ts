@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import test, { after, type TestContext } from 'node:test';
 import { setInterval } from 'node:timers';
 
+import { Places } from '../../../src/health/slow/places.js';
 import type { TlsCheck } from '../../../src/model/index.js';
 import { Authority, type Pair } from '../../support/certificates.js';
 import { checked, serve } from '../../support/slow-checks.js';
@@ -70,6 +71,22 @@ test('a certificate that expires soon passes with a warning, as many days before
   // Without verification only who asks is warned.
   assert.equal(await presented(context, soon, { verify: false }), 'passed L6 TLSv1.3');
   assert.match(await presented(context, soon, { verify: false, expiryDays: 14 }), warned);
+});
+
+test('servers that accept and say nothing keep the handshakes of others waiting for no more than a moment', async (context) => {
+  const handshakes = new Places(1);
+  const silent = await serve(context, () => undefined);
+  const port = await serve(context, () => undefined, good);
+  const hung = [1, 2, 3].map(() => checked({ type: 'tls' }, silent, { handshakes, timeoutMs: 5000 }));
+  const results = await Promise.race([
+    Promise.all([1, 2, 3].map(() => checked({ type: 'tls', ca }, port, { handshakes, timeoutMs: 4000 }))),
+    ...hung,
+  ]);
+  assert.deepEqual(results, ['passed L6 TLSv1.3', 'passed L6 TLSv1.3', 'passed L6 TLSv1.3']);
+  assert.deepEqual(await Promise.all(hung), ['failed L6 timeout', 'failed L6 timeout', 'failed L6 timeout']);
+  // One that had no turn in its time says nothing about the server.
+  const none = new Places(0);
+  assert.match(await checked({ type: 'tls', ca }, port, { handshakes: none, timeoutMs: 100 }), /no time for it/);
 });
 
 test('the server must choose one of the protocols that are offered', async (context) => {
