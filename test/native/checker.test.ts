@@ -270,8 +270,9 @@ test('the last check takes the programs from the interface, and all descriptors'
     await using watched = new Watched();
     for (let i = 0; i < 2; i += 1) {
       watched.follow(modelOf([{ type: 'tcp' }]));
+      // States that are remembered come before the wire.
+      await watched.until('the programs are attached', () => attachedPrograms() === 2);
       await watched.settled();
-      assert.equal(attachedPrograms(), 2);
       watched.follow({ ...modelOf([]), services: [] });
       await watched.until('the wire is closed', () => watched.checker.usage.wire === undefined);
       assert.equal(attachedPrograms(), 0);
