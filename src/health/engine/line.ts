@@ -94,6 +94,7 @@ export class Line {
 
   #settle(): void {
     clearTimeout(this.#retry);
+    this.#retry = undefined;
     if (this.#wanted === undefined) {
       this.#trouble = undefined;
     }
@@ -111,6 +112,10 @@ export class Line {
       })
       .finally(() => {
         this.#settling = undefined;
+        // Something else may have been wanted since the last look.
+        if (this.#retry === undefined) {
+          this.#settle();
+        }
       });
   }
 

@@ -70,6 +70,22 @@ test('whatever a wire throws is told, ends no process, and the wire is closed', 
   }
 });
 
+test('a wire that is wanted again at any moment of its end is opened', async () => {
+  for (let moment = 0; moment < 8; moment += 1) {
+    const { line } = lineOf({});
+    line.want(RANGE);
+    await line.settled();
+    line.want(undefined);
+    for (let i = 0; i < moment; i += 1) {
+      await Promise.resolve();
+    }
+    line.want(RANGE);
+    await soon();
+    assert.notEqual(line.wire, undefined, String(moment));
+    await line.close();
+  }
+});
+
 test('a wire that failed is tried again later, unless nothing is wanted any more', async () => {
   mock.timers.enable({ apis: ['setTimeout'] });
   try {
