@@ -518,7 +518,7 @@ test('an agent weighs a real server and never fails it, and what it says last ho
   const host = new FakeHost({ runSlow: () => Promise.resolve(answers[asked++] ?? {}) });
   const found = (): unknown => host.checker.healthOf(SERVICE, rip(1));
   host.follow(modelOf([{ ...health([{ type: 'agent', by: 'exec', command: ['/bin/x'], interval: 1 }]) }]));
-  await host.pass(2000);
+  await host.pass(1100);
   assert.equal(host.opened.length, 0);
   const { isUp, advice } = found() as { isUp: boolean; advice: unknown };
   assert.deepEqual([isUp, advice, host.changes.length], [true, { percent: 50 }, 1]);
