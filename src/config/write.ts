@@ -1,6 +1,6 @@
 /** Writes a model as the text of a configuration file: a new one, or an old one with its comments. Pure. */
 
-import { Document, isMap, parseDocument, type YAMLMap } from 'yaml';
+import { Document, isMap, parseDocument, visit, type YAMLMap } from 'yaml';
 
 import { BeelineError, diffModels, type Model } from '../model/index.js';
 import { expandAliases, moveAnchors, targetsOf } from './anchors.js';
@@ -94,11 +94,26 @@ function fullOf(model: Model): Mapping {
   return mapping({ ...config, services: full(config['services']), marks: full(config['marks']) });
 }
 
+const PADDED = /\[ |\S \]/;
+
+/** Whether a text within the document looks like a bracket with a space inside: it must stay as it is. */
+function hasPaddedText(document: Document): boolean {
+  let found = false;
+  visit(document, {
+    Scalar: (_key, { value }) => {
+      found ||= typeof value === 'string' && PADDED.test(value);
+      return found ? visit.BREAK : undefined;
+    },
+  });
+  return found;
+}
+
 function textOf(document: Document, like: string): string {
   const text = document.toString({ lineWidth: 0, indentSeq: !/^[A-Za-z]+: *(#.*)?\r?\n- /m.test(like) });
   // The library writes spaces inside both kinds of brackets or inside neither.
-  const tight = /\[ |\S \]/.test(like)
-    ? text
-    : text.replace(/\[ (?=\S)/g, '[').replace(/(?<=\S) \](?=[,\s}\]]|$)/gm, ']');
+  const tight =
+    PADDED.test(like) || hasPaddedText(document)
+      ? text
+      : text.replace(/\[ (?=\S)/g, '[').replace(/(?<=\S) \](?=[,\s}\]]|$)/gm, ']');
   return like.includes('\r\n') ? tight.replace(/\r?\n/g, '\r\n') : tight;
 }

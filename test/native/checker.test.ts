@@ -24,7 +24,7 @@ import {
 import { bootTimeMs } from '../../src/native/index.js';
 import { queryTcx } from '../../src/libbpf/index.js';
 import { Network } from '../../src/net/index.js';
-import { FAMILIES, type FamilyName, makeNic, NIC, RealServer } from '../support/check-network.js';
+import { FAMILIES, type FamilyName, makeNic, NIC, RealServer, removeNic } from '../support/check-network.js';
 import { ip, requireOwnNetwork } from '../support/isolation.js';
 import { CLOSED_PORT, PORTS } from '../support/real-server-ports.js';
 
@@ -47,6 +47,7 @@ before(async () => {
 test.after(async () => {
   network.close();
   await Promise.all(real.map((server) => server.stop()));
+  removeNic();
 });
 
 /** A checker that tells what it was told. */

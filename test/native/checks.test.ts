@@ -19,6 +19,7 @@ import {
   makeNic,
   NIC,
   RealServer,
+  removeNic,
   setSysctls,
 } from '../support/check-network.js';
 import { ip, requireOwnNetwork } from '../support/isolation.js';
@@ -40,6 +41,7 @@ before(async () => {
 });
 test.after(async () => {
   await Promise.all(real.map((server) => server.stop()));
+  removeNic();
 });
 
 /** A job to the VIP through a real server: the first one unless told otherwise. */

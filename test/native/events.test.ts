@@ -296,7 +296,7 @@ test('routes: local, on a connected network, through a gateway, none', async (co
   using network = await Network.open(() => undefined);
   assert.equal((await network.route(address('10.8.0.1')))?.kind, 'local');
   // The length is that of the one address that was asked for.
-  const unicast = { kind: 'unicast', prefixLength: 32, ifindex };
+  const unicast = { kind: 'unicast', prefixLength: 32, ifindex, source: '10.8.0.1' };
   assert.deepEqual(await network.route(address('10.8.0.2')), { ...unicast, gateway: undefined });
   assert.deepEqual(await network.route(address('10.7.0.2')), { ...unicast, gateway: '10.8.0.254' });
   assert.equal(await network.route(address('10.6.0.2')), undefined);

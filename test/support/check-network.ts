@@ -116,6 +116,8 @@ export class RealServer {
   }
 
   async stop(): Promise<void> {
+    // The kernel removes it with the network, but some time later: the next file needs its name.
+    ip('link', 'delete', `testc${this.name.slice('real'.length)}`);
     this.#process.stdin!.end();
     await once(this.#process, 'close');
   }
@@ -135,6 +137,11 @@ export function makeNic(): number {
   ip('link', 'set', NIC, 'up');
   const [link] = JSON.parse(ip('-j', 'link', 'show', NIC)) as { ifindex: number }[];
   return link!.ifindex;
+}
+
+/** Removes it: tests of one run share a network. */
+export function removeNic(): void {
+  ip('link', 'delete', NIC);
 }
 
 /** A loop whose results can be waited for. */
