@@ -8,6 +8,7 @@ import type { ConfigurationCommands } from './changes/configuration-commands.js'
 import type { DrainCommands } from './changes/drain-commands.js';
 import type { EditCommands } from './changes/edit-commands.js';
 import type { UnsavedChanges } from './changes/unsaved-changes.js';
+import { isoOf } from './clock.js';
 import type { Director } from './director.js';
 import type { HealthKeeper } from './health/keeper.js';
 import { type MaintenanceCommands, reportMaintenance, requireRealServer } from './maintenance/commands.js';
@@ -42,7 +43,7 @@ export function handlersOf(options: HandlerOptions): Handlers {
   return {
     status: () => statusOf(options, { startedAt, uptimeMs: bootTimeMs() - startedMs }),
     list: () => reportServices(dataPlane.services, dataPlane.counters(), dataPlane.flowCounts()),
-    checks: () => reportChecks(health.all(), health.quorumLost, health.maintenances.disabledOf, isoOf),
+    checks: () => reportChecks(health.all(), health.quorumLost, health.maintenances, isoOf),
     checkServer: async ({ service, realServer }) => {
       requireRealServer(director.desired.model, service, realServer);
       return reportRuns(await health.checkNow(service, realServer));
@@ -60,11 +61,6 @@ export function handlersOf(options: HandlerOptions): Handlers {
     ...maintenance.handlers,
     stop,
   };
-}
-
-/** People and programs read times by the wall clock. @param time milliseconds since the machine started */
-function isoOf(time: number): string {
-  return new Date(Date.now() + time - bootTimeMs()).toISOString();
 }
 
 async function statusOf(

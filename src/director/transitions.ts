@@ -2,11 +2,8 @@
 
 import { type Image, isSameRoute, type Route } from '../image/index.js';
 import { type Warning, warningText } from '../model/index.js';
-import { groupBy } from './group-by.js';
+import { type Line, logLines } from './lines.js';
 import type { Logger } from './log.js';
-
-/** The most changes of one kind that are logged one by one. */
-const FEW = 5;
 
 /** "real server 192.168.1.31", and its new state. */
 type Change = readonly [name: string, state: string];
@@ -35,36 +32,18 @@ export class Transitions {
     if (isSame) {
       return;
     }
-    const states = new Map([
+    const states = new Map<string, string>([
       ...[...interfaces].map(([name, isPresent]) => [`interface ${name}`, isPresent ? 'present' : 'missing'] as const),
       ...[...realServerStates(services)].map(([address, state]) => [`real server ${address}`, state] as const),
     ]);
-    const out = new Set<string>(takenOut(services).map((address) => `real server ${address}`));
     const changed = [...states].filter(([name, state]) => this.#told.get(name)?.has(state) !== true);
-    for (const alike of groupBy(changed, kindOf).values()) {
-      this.#logAlike(alike);
-    }
-    const now: ReadonlyMap<string, string> = states;
-    const isOut = (name: string): boolean => !now.has(name) && out.has(name);
+    logLines(this.#log, changed.map(lineOf), 'beeline list');
+    const out = new Set(takenOut(services).map((address) => `real server ${address}`));
     this.#told = new Map([
       // What comes back as it was has no news.
-      ...[...this.#told].filter(([name]) => isOut(name)),
+      ...[...this.#told].filter(([name]) => out.has(name) && !states.has(name)),
       ...[...states].map(([name, state]) => [name, withState(this.#told.get(name), state)] as const),
     ]);
-  }
-
-  /** Logs what has the same new state: by name if there are few, else as one line. */
-  #logAlike(alike: readonly Change[]): void {
-    const [first] = alike;
-    const [, state] = first!;
-    const level = isBad(state) ? 'warn' : 'info';
-    if (alike.length <= FEW) {
-      for (const [name, each] of alike) {
-        this.#log[level](`${name}: ${each}`);
-      }
-    } else {
-      this.#log[level](`${alike.length} real servers: ${kindOf(first!)}; see "beeline list"`);
-    }
   }
 
   /** Logs the warnings that the last round did not have. */
@@ -89,6 +68,15 @@ function withState(told: ReadonlySet<string> | undefined, state: string): Readon
     return told;
   }
   return new Set(isBad(state) ? [...(told ?? [])].filter(isBad).concat(state) : [state]);
+}
+
+function lineOf(change: Change): Line {
+  const [name, state] = change;
+  return {
+    level: isBad(state) ? 'warn' : 'info',
+    kind: `real servers: ${kindOf(change)}`,
+    text: `${name}: ${state}`,
+  };
 }
 
 /** Returns what several changes have in common: the state without the real server's own address and MAC. */

@@ -112,8 +112,7 @@ function conditionOf(
   const { disabled, advice } = view;
   const asked = advisedWeight(configured, advice);
   if (disabled !== undefined) {
-    const { reason, moves } = disabled;
-    return { word: 'disabled', reason, asked, configured, ...(moves && { takesNothing: true }) };
+    return { ...outOf(disabled), asked, configured };
   }
   if (isReplaced && fallback.includes(address)) {
     // One of the pool may be its fallback too: it takes new flows then, whatever its checks say.
@@ -140,6 +139,13 @@ function conditionOf(
     : { word: 'advised', reason: `its agent asks for weight ${asked}`, asked, configured };
 }
 
+function outOf({
+  reason,
+  moves,
+}: NonNullable<ServerView['disabled']>): Pick<Condition, 'word' | 'reason' | 'takesNothing'> {
+  return { word: 'disabled', reason, ...(moves && { takesNothing: true }) };
+}
+
 /** An operator's 0 means no new flows, whatever an agent says. */
 function advisedWeight(weight: number, { weight: absolute, percent }: Advice = {}): number {
   if (weight === 0 || (absolute === undefined && percent === undefined)) {
@@ -160,7 +166,7 @@ function weighed(
 ): Destination {
   const word = condition?.word;
   const configured = destination.weight;
-  const asked = condition?.asked ?? destination.weight;
+  const asked = condition?.asked ?? configured;
   if (condition !== undefined && (asked === 0 || NO_NEW_FLOWS.has(word))) {
     return { ...destination, weight: 0, condition };
   }
@@ -193,12 +199,7 @@ function scaleOf(destinations: readonly Destination[], scheduler: Scheduler, vie
 function spare(address: IpAddress, disabled: ServerView['disabled'], isUsed: boolean, scale: number): Destination {
   const base = { asked: 1, configured: 1, spare: true } as const;
   if (disabled !== undefined) {
-    const { reason, moves } = disabled;
-    return {
-      address,
-      weight: 0,
-      condition: { ...base, word: 'disabled', reason, ...(moves && { takesNothing: true }) },
-    };
+    return { address, weight: 0, condition: { ...base, ...outOf(disabled) } };
   }
   return isUsed
     ? { address, weight: scale, condition: { ...base, word: 'fallback', reason: AS_FALLBACK } }

@@ -11,9 +11,8 @@ import {
   withDefaults,
 } from '../model/index.js';
 import { isInRing, keepsFlows } from './held.js';
-import { greatestCommonDivisor } from './ipvs-hash.js';
 import type { CompiledService } from './image.js';
-import { SH_SLOTS } from './ipvs-hash.js';
+import { greatestCommonDivisor, SH_SLOTS } from './ipvs-hash.js';
 import { rebuildRing } from './rings.js';
 
 /** A service's real servers at one time, and everything else that its slots follow from. */
@@ -124,10 +123,9 @@ function hasSameWeights(scheduler: Epoch['scheduler'], before: Members, after: M
   if (before.every(([, weight], i) => after[i]![1] === weight)) {
     return true;
   }
-  const units = [before, after].map((members) =>
-    members.reduce((unit, [, weight]) => greatestCommonDivisor(unit, weight), 0),
-  ) as [number, number];
-  const [was, is] = units;
+  const unitOf = (members: Members): number =>
+    members.reduce((unit, [, weight]) => greatestCommonDivisor(unit, weight), 0);
+  const [was, is] = [unitOf(before), unitOf(after)];
   return scheduler === 'maglev' && before.every(([, weight], i) => weight * is === after[i]![1] * was);
 }
 

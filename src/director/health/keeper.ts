@@ -70,7 +70,7 @@ export class HealthKeeper {
     this.#overlay = new HealthOverlay({
       healthOf: this.healthOf,
       stateOf: (service) => this.#checker?.stateOf(service),
-      disabledOf: this.maintenances.disabledOf,
+      disabledOf: this.maintenances,
       clock: bootTimeMs,
       restore: this.#restored?.pools,
       onQuorum: (event) => {

@@ -1,19 +1,9 @@
 /** Tells of changes of health in the log: one line a change, and one line for many alike. */
 
 import { adviceText, outcomeText, type Transition } from '../../health/rules.js';
-import { groupBy } from '../group-by.js';
+import { type Line, logLines } from '../lines.js';
 import type { Logger } from '../log.js';
 import type { QuorumEvent } from '../overlays/index.js';
-
-/** The most changes of one kind at one moment that are logged one by one. */
-const FEW = 5;
-
-export interface Line {
-  readonly level: 'info' | 'warn';
-  /** Of what the line is one: lines of one kind can be told together. */
-  readonly kind: string;
-  readonly text: string;
-}
 
 /** Gathers what happens at one moment. */
 export class Told {
@@ -37,16 +27,7 @@ export class Told {
     this.#next = undefined;
     const lines = this.#lines;
     this.#lines = [];
-    for (const [kind, alike] of groupBy(lines, (line) => line.kind)) {
-      const [{ level }] = alike as [Line];
-      if (alike.length <= FEW) {
-        alike.forEach(({ text }) => {
-          this.#log[level](text);
-        });
-      } else {
-        this.#log[level](`${alike.length} ${kind}; see "beeline list --checks"`);
-      }
-    }
+    logLines(this.#log, lines, 'beeline list --checks');
   }
 }
 

@@ -10,6 +10,7 @@ import {
   serviceName,
 } from '../../model/index.js';
 import { bootTimeMs } from '../../native/index.js';
+import { isoOf } from '../clock.js';
 import type { Director } from '../director.js';
 import type { Logger } from '../log.js';
 import { disable, enable, type Maintenance } from './maintenance.js';
@@ -119,12 +120,11 @@ export function requireRealServer(model: Model, service: string | undefined, add
 }
 
 export function reportMaintenance({ service, address, since, until, reason, moves }: Maintenance): MaintenanceReport {
-  const iso = (time: number): string => new Date(Date.now() + time - bootTimeMs()).toISOString();
   return {
     ...(service !== undefined && { service }),
     realServer: address,
-    since: iso(since),
-    ...(until !== undefined && { until: iso(until) }),
+    since: isoOf(since),
+    ...(until !== undefined && { until: isoOf(until) }),
     ...(reason !== undefined && { reason }),
     moves,
   };

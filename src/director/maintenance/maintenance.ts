@@ -33,8 +33,6 @@ export interface Disabled {
 export interface DisabledOf {
   /** The maintenances that it looks in: the same object while they are the same. */
   readonly all: readonly Maintenance[];
-  /** How many maintenances there are. */
-  readonly count: number;
   find(service: string, address: IpAddress): Disabled | undefined;
 }
 
@@ -116,7 +114,6 @@ export function disabledOf(all: readonly Maintenance[]): DisabledOf {
   );
   return {
     all,
-    count: all.length,
     find: (service, address) => byKey.get(keyOf(service, address)) ?? byKey.get(keyOf(undefined, address)),
   };
 }

@@ -1,10 +1,10 @@
 /** The maintenances of a director: kept across restarts, and ended when their time is over. */
 
-import type { Model } from '../../model/index.js';
+import type { IpAddress, Model } from '../../model/index.js';
 import type { Store } from '../../store/index.js';
 import type { Logger } from '../log.js';
 import type { Overlay } from '../overlays/overlay.js';
-import { disabledOf, type DisabledOf, type Maintenance, unexpired } from './maintenance.js';
+import { type Disabled, disabledOf, type DisabledOf, type Maintenance, unexpired } from './maintenance.js';
 
 export interface MaintenancesOptions {
   readonly store: Pick<Store<readonly Maintenance[]>, 'load' | 'save' | 'clear'>;
@@ -15,53 +15,44 @@ export interface MaintenancesOptions {
 }
 
 /** What follows from them is decided together with health (overlays/health.ts): `apply` changes nothing. */
-export class Maintenances implements Overlay {
+export class Maintenances implements Overlay, DisabledOf {
   readonly #options: MaintenancesOptions;
-  #all: readonly Maintenance[];
-  #disabledOf: DisabledOf;
+  #now: DisabledOf;
 
   constructor(options: MaintenancesOptions) {
     this.#options = options;
-    this.#all = options.store.load() ?? [];
-    this.#disabledOf = disabledOf(this.#all);
-    if (this.#all.length > 0) {
-      options.log.info({ disabled: this.#all.map(nameOf) }, 'what was disabled stays so');
+    this.#now = disabledOf(options.store.load() ?? []);
+    if (this.all.length > 0) {
+      options.log.info({ disabled: this.all.map(nameOf) }, 'what was disabled stays so');
     }
   }
 
   get all(): readonly Maintenance[] {
-    return this.#all;
+    return this.#now.all;
   }
 
-  readonly disabledOf: DisabledOf = ((self: Maintenances) => ({
-    get all(): readonly Maintenance[] {
-      return self.#all;
-    },
-    get count(): number {
-      return self.#disabledOf.count;
-    },
-    find: (service: string, address: Maintenance['address']) => self.#disabledOf.find(service, address),
-  }))(this);
+  find(service: string, address: IpAddress): Disabled | undefined {
+    return this.#now.find(service, address);
+  }
 
   /** Takes other maintenances: from the next round on they hold. Nothing is kept before `keep`. */
   set(all: readonly Maintenance[]): void {
-    this.#all = all;
-    this.#disabledOf = disabledOf(all);
+    this.#now = disabledOf(all);
   }
 
   /** Resolves when they would survive a crash, or when the store reports that they do not. */
   keep(): Promise<void> {
     const { store } = this.#options;
-    return this.#all.length === 0 ? store.clear() : store.save(this.#all);
+    return this.all.length === 0 ? store.clear() : store.save(this.all);
   }
 
   observe(): void {
     const { clock, log, onEnd } = this.#options;
-    const left = unexpired(this.#all, clock());
-    if (left === this.#all) {
+    const left = unexpired(this.all, clock());
+    if (left === this.all) {
       return;
     }
-    const ended = this.#all.filter((each) => !left.includes(each));
+    const ended = this.all.filter((each) => !left.includes(each));
     log.info({ enabled: ended.map(nameOf) }, 'the time of a maintenance is over');
     this.set(left);
     void this.keep();
@@ -73,7 +64,7 @@ export class Maintenances implements Overlay {
   }
 
   get due(): number | undefined {
-    const times = this.#all.flatMap(({ until }) => until ?? []);
+    const times = this.all.flatMap(({ until }) => until ?? []);
     return times.length === 0 ? undefined : Math.min(...times);
   }
 }

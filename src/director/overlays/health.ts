@@ -206,7 +206,7 @@ export class HealthOverlay implements Overlay {
     const { disabledOf } = this.#options;
     return (
       health !== undefined ||
-      (disabledOf.count > 0 && destinations.some(({ address }) => disabledOf.find(name, address)))
+      (disabledOf.all.length > 0 && destinations.some(({ address }) => disabledOf.find(name, address)))
     );
   }
 

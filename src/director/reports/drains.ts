@@ -2,8 +2,8 @@
 
 import type { DrainKey, DrainReport } from '../../control/index.js';
 import type { DataPlane } from '../../dataplane/index.js';
-import { bootTimeMs } from '../../native/index.js';
 import type { Drain } from '../changes/drains.js';
+import { wallOf } from '../clock.js';
 import { flowsLeft } from './flows-left.js';
 
 type Sources = Pick<DataPlane, 'image' | 'flowCounts'>;
@@ -13,8 +13,7 @@ export function reportDrain({ service, address, deadline }: Drain, dataPlane: So
     service,
     realServer: address,
     removed: false,
-    // People and programs read it by the wall clock.
-    ...(deadline !== undefined && { deadline: Date.now() + deadline - bootTimeMs() }),
+    ...(deadline !== undefined && { deadline: wallOf(deadline) }),
     ...flowsLeft(dataPlane, service, address),
   };
 }

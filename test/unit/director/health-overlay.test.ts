@@ -47,9 +47,6 @@ class Bench {
         get all() {
           return maintenances();
         },
-        get count() {
-          return 1;
-        },
         find: (name, address) => disabledOf(this.maintenances).find(name, address),
       },
       clock: () => this.now,
