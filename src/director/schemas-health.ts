@@ -10,15 +10,12 @@ import {
   type HealthPolicy,
   type HealthSettings,
   INITIALLY,
-  type IpAddress,
-  isIp,
   ON_FAILURE,
   READY_DIALOGUES,
   type RealServerHealth,
 } from '../model/index.js';
+import { addressSchema, count } from './schema-values.js';
 
-const address = z.custom<IpAddress>((value) => typeof value === 'string' && isIp(value));
-const count = z.int().min(0);
 const port = z.int().min(1).max(0xffff);
 const seconds = z.number().min(0);
 const text = z.string().optional();
@@ -36,7 +33,7 @@ const timing = {
 const settings = {
   ...timing,
   via: z.enum(['vip', 'rip']).optional(),
-  address: address.optional(),
+  address: addressSchema.optional(),
   port: port.optional(),
   every: count.optional(),
 };
@@ -107,7 +104,7 @@ export const healthSchema: z.ZodType<HealthPolicy> = z.strictObject({
   onFailure: z.enum(ON_FAILURE).optional(),
   quorum: z.strictObject({ weight: count, hysteresis: count.optional() }).optional(),
   damping: z.strictObject({ changes: count, within: seconds, hold: seconds }).optional(),
-  fallback: z.array(address).optional(),
+  fallback: z.array(addressSchema).optional(),
   panic: z.boolean().optional(),
 });
 

@@ -5,14 +5,12 @@ import { z } from 'zod';
 import {
   CONDITIONS,
   type FlowTableSizes,
-  type IpAddress,
   type MacAddress,
   type MarkRule,
   type MarkService,
   type Model,
   NO_DESTINATION,
   type Overrides,
-  isIp,
   isMac,
   PROTOCOLS,
   SCHEDULER_FLAGS,
@@ -23,13 +21,11 @@ import {
   TTL_POLICIES,
   UNRESOLVED,
 } from '../model/index.js';
+import { addressSchema, count } from './schema-values.js';
 import { healthSchema, healthSettingsSchema, realServerHealthSchema } from './schemas-health.js';
 
-/** In the one spelling by which addresses are compared. */
-export const addressSchema = z.custom<IpAddress>((value) => typeof value === 'string' && isIp(value));
 const mac = z.custom<MacAddress>((value) => typeof value === 'string' && isMac(value));
 
-const count = z.int().min(0);
 const port = z.int().min(0).max(0xffff);
 const protocol = z.enum(PROTOCOLS);
 const family = z.union([z.literal(4), z.literal(6)]);

@@ -1,10 +1,11 @@
 /** The engine of health checks: makes each check when it is due, and keeps what is known of each real server. */
 
 import type { IpAddress, Model, World } from '../model/index.js';
+import { bootName } from '../native/index.js';
 import { Board } from './engine/board.js';
 import type { NowReport } from './engine/events.js';
 import type { Ended } from './engine/exchange.js';
-import { bootId, type KeptHealth, recall } from './engine/kept.js';
+import { type KeptHealth, recall } from './engine/kept.js';
 import { DEFAULT_RANGE, Line } from './engine/line.js';
 import { Lateness } from './engine/lateness.js';
 import { Locator } from './engine/locator.js';
@@ -35,7 +36,7 @@ const FAILED = 'a health check failed within the director';
  */
 export class Checker implements AsyncDisposable {
   readonly #options: CheckerOptions;
-  readonly #boot = bootId();
+  readonly #boot = bootName();
   readonly #roster: Roster;
   readonly #verdicts: Verdicts;
   readonly #runner: Runner;

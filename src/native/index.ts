@@ -19,6 +19,7 @@ export {
 export { KernelError } from './error.js';
 export {
   availableMemory,
+  bootName,
   bootTimeMs,
   cpuNumbers,
   ethtoolValue,

@@ -1,6 +1,6 @@
 /** System calls that a BPF control plane needs and Node.js does not have. */
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { freemem } from 'node:os';
 
 import { addon, type NativeLock, type NativePacketSocket } from './addon.js';
@@ -112,6 +112,17 @@ export function highestOf(list: string): number {
  */
 export function bootTimeMs(): number {
   return addon.bootTimeMs();
+}
+
+let boot: string | undefined;
+
+/**
+ * Returns a name of the time in which `bootTimeMs` counts: this life of the machine (random(4)), and this namespace of time, in
+ * which the clock has an origin of its own (time_namespaces(7)).
+ */
+export function bootName(): string {
+  boot ??= `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${readlinkSync('/proc/self/ns/time')}`;
+  return boot;
 }
 
 /** Returns the bytes that can be allocated without swapping, within the limits of this process's control group. */

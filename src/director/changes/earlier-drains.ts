@@ -3,7 +3,7 @@
 import { z } from 'zod';
 
 import type { Format } from '../../store/index.js';
-import { addressSchema } from '../schemas.js';
+import { addressSchema } from '../schema-values.js';
 import { type Desired, drainOf, finishDrain, realServerOf, startDrain } from './drains.js';
 
 const earlierDrain = z.strictObject({

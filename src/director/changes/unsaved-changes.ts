@@ -8,7 +8,8 @@ import { type ConfigFile, formatConfig, type Origin, originOf } from '../../conf
 import { allServices, BeelineError, diffModels, type Model } from '../../model/index.js';
 import { type Format, type Store, writeDurably } from '../../store/index.js';
 import type { Logger } from '../log.js';
-import { addressSchema, modelSchema } from '../schemas.js';
+import { addressSchema } from '../schema-values.js';
+import { modelSchema } from '../schemas.js';
 import { type Desired, type Drain, requireDrained } from './drains.js';
 
 /** The changed model with the drains that run, and where it comes from. */

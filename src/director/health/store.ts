@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { ADVISED_STATES, type KeptHealth, LAYERS } from '../../health/rules.js';
 import type { Format } from '../../store/index.js';
 import { type KeptPools, keptPoolsSchema } from '../overlays/health.js';
-import { addressSchema } from '../schemas.js';
+import { addressSchema } from '../schema-values.js';
 
 export interface KeptDirectorHealth {
   readonly checks: KeptHealth;

@@ -8,7 +8,7 @@ import { z } from 'zod';
 
 import { BeelineError, type IpAddress } from '../../model/index.js';
 import type { Format } from '../../store/index.js';
-import { addressSchema } from '../schemas.js';
+import { addressSchema } from '../schema-values.js';
 
 export interface Maintenance {
   /** serviceName(); undefined: in all services, also in those to come. */

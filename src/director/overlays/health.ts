@@ -22,7 +22,7 @@ import {
   serviceName,
 } from '../../model/index.js';
 import type { DisabledOf } from '../maintenance/maintenance.js';
-import { addressSchema } from '../schemas.js';
+import { addressSchema } from '../schema-values.js';
 import type { Overlay } from './overlay.js';
 
 /** What a service's pool was in the last round. Immutable: a change makes a new object. */

@@ -1,7 +1,5 @@
 /** What outlives the daemon: the states of checks, as plain data. */
 
-import { readFileSync } from 'node:fs';
-
 import type { IpAddress } from '../../model/index.js';
 import type { Advice } from '../advice.js';
 import type { CheckState } from '../judge.js';
@@ -26,14 +24,9 @@ export interface KeptServer {
 }
 
 export interface KeptHealth {
-  /** Names the start of the machine that the times count from. */
+  /** Names the time that the times count in: `bootName`. */
   readonly boot: string;
   readonly servers: readonly KeptServer[];
-}
-
-/** The kernel's name for this start of the machine (random(4)). */
-export function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
 /** Returns what is known, by service and address, with times of this start: what was before it counts as its begin. */

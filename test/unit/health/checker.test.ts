@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, mock, test } from 'node:test';
 
-import { bootId } from '../../../src/health/engine/kept.js';
 import { ip, mac, type Model } from '../../../src/model/index.js';
+import { bootName } from '../../../src/native/index.js';
 import { FakeHost, health, modelOf, rip, VIP } from './fake-host.js';
 
 before(() => {
@@ -323,7 +323,7 @@ test('after the machine restarted, a real server that was down still is, since t
   const state = { isUp: false, since: 99_000_000, against: 1, downs: [99_000_000], heldSince: 99_000_000 };
   const kept = { service: SERVICE, address: rip(1), isUp: false, since: 99_000_000 };
   const last = { passed: false, layer: 'L4', words: 'refused', ms: 1 } as const;
-  for (const boot of ['another', bootId()]) {
+  for (const boot of ['another', bootName()]) {
     const host = new FakeHost({
       restore: { boot, servers: [{ ...kept, checks: [{ check: 'tcp {}', state: { ...state, last } }] }] },
     });
