@@ -38,8 +38,6 @@ export interface HealthEventDetails {
   readonly check?: string | undefined;
   /** Why, as text: "http: L7 status 503, 12 ms". */
   readonly reason?: string | undefined;
-  /** How long the state before lasted, in seconds. */
-  readonly previousSeconds?: number | undefined;
   /** Of quorum: the sum of the weights of those that are up. */
   readonly weight?: number | undefined;
   /** Of quorum: the sum that is needed. */
