@@ -24,4 +24,5 @@ export * from './scheduler.js';
 export * from './service.js';
 export * from './service-name.js';
 export * from './warning.js';
+export * from './vrrp.js';
 export * from './world.js';

@@ -1,0 +1,41 @@
+/** VRRP: which of several directors has the VIPs. keepalived speaks it, with a configuration that Beeline writes. */
+
+import type { IpAddress } from './address.js';
+
+/** A virtual router (RFC 9568) of one address family: one director of several is its master, and has its addresses. */
+export interface VrrpInstance {
+  /** keepalived's name of it; in one configuration no two are the same. */
+  readonly name: string;
+  /** The interface by which the directors hear each other. */
+  readonly interface: string;
+  /** The VRID, 1 to 255: the same on all directors of the instance, and no other on that network. */
+  readonly id: number;
+  /** 1 to 254; of two directors the higher one is master. */
+  readonly priority: number;
+  /** Seconds between two advertisements, 0.01 to 40.95. */
+  readonly interval: number;
+  /** Of one family. Default: the VIPs of services by address that no other instance has, as far as they are of its family. */
+  readonly addresses?: readonly IpAddress[] | undefined;
+  /** Of what family it is if `addresses` does not tell. Default: 4, or 6 if no VIP is IPv4. */
+  readonly family?: 4 | 6 | undefined;
+  /** The other directors, if advertisements go to each of them. Default: they are multicast. */
+  readonly peers?: readonly IpAddress[] | undefined;
+  /** The address that advertisements come from. Default: the interface's first one. */
+  readonly source?: IpAddress | undefined;
+  /** The VIPs have the virtual router's own MAC, 00:00:5e:00:01:ID (keepalived's use_vmac). Default: false. */
+  readonly vmac?: boolean | undefined;
+  /** A director with a higher priority takes the VIPs back from one that works. Default: true. */
+  readonly preempt?: boolean | undefined;
+  /** Seconds that it waits before it does. Default: 0. */
+  readonly preemptDelay?: number | undefined;
+}
+
+export interface VrrpSettings {
+  readonly instances: readonly VrrpInstance[];
+  /** This director's name in keepalived's log. Default: the host's. */
+  readonly routerName?: string | undefined;
+}
+
+export const DEFAULT_PRIORITY = 100;
+/** Of an advertisement, RFC 9568 section 5.2.7: 1 s. */
+export const DEFAULT_VRRP_INTERVAL = 1;
