@@ -1,10 +1,9 @@
-/** Histories: the real servers that a service had over time, and from them which slots of its ring moved, and when. */
+/** Histories: the real servers that a service had over time, and everything else that its slots follow from. */
 
 import {
   isMarkKey,
   hashesPort,
   type IpAddress,
-  oncePer,
   type Scheduler,
   type SchedulerFlag,
   type Timeouts,
@@ -12,8 +11,8 @@ import {
 } from '../model/index.js';
 import { isInRing, keepsFlows } from './held.js';
 import type { CompiledService } from './image.js';
-import { greatestCommonDivisor, SH_SLOTS } from './ipvs-hash.js';
-import { rebuildRing } from './rings.js';
+import { greatestCommonDivisor } from './ipvs-hash.js';
+import { rememberRing } from './owners.js';
 
 /** A service's real servers at one time, and everything else that its slots follow from. */
 export interface Epoch {
@@ -40,8 +39,12 @@ export interface Epoch {
 /** The epochs of a service that still matter, the oldest first; never empty. */
 export type History = readonly Epoch[];
 
-/** The most epochs that are kept. If a service changes all the time, the shortest ones in between are forgotten. */
+/**
+ * The most epochs that are kept. If a service changes all the time, the shortest ones in between are forgotten. Each costs
+ * memory and time in proportion to the ring: a ring of a million slots has 32.
+ */
 export const MAX_EPOCHS = 100;
+const MOST_SLOTS_KEPT = 1 << 25;
 
 /** For how long after a change a flow without an entry may have begun before it, in milliseconds. */
 export interface Windows {
@@ -77,7 +80,8 @@ export function advance(history: History | undefined, compiled: CompiledService,
   const there = new Set(keepersOf(epoch));
   const gone = keepersOf(last).filter((address) => !there.has(address));
   const all = [...history, { ...epoch, marks: last.tracks && !epoch.tracks, gone }];
-  return all.length <= MAX_EPOCHS ? all : withoutShortest(all);
+  const most = Math.min(MAX_EPOCHS, Math.floor(MOST_SLOTS_KEPT / epoch.slots));
+  return all.length <= most ? all : withoutShortest(all);
 }
 
 /**
@@ -112,6 +116,7 @@ function epochOf(compiled: CompiledService, at: number): Epoch {
   const held = destinations.flatMap((each, i) =>
     keepsFlows(compiled, i) && !isInRing(each, routes[i]!) ? [each.address] : [],
   );
+  rememberRing(members, compiled);
   const base = { at, scheduler, port, flags, slots, tracks, marks: false, members, gone: [] };
   return held.length === 0 ? base : { ...base, held };
 }
@@ -140,107 +145,4 @@ function isSameEpoch(last: Epoch, { slots, tracks, flags, members, held = [] }: 
     last.members.every(([address], i) => members[i]![0] === address) &&
     hasSameWeights(last.scheduler, last.members, members)
   );
-}
-
-/** The state of a service's slots after a history. Real servers are indices into `addresses`, or NO_OWNER. */
-export interface SlotStates {
-  readonly addresses: readonly IpAddress[];
-  readonly previous: Int32Array;
-  /** When each slot loses its `previous`. */
-  readonly until: Float64Array;
-  /** Whether some of the slot's flows are remembered, or were. */
-  readonly marked: Uint8Array;
-  /** The first epoch that matters to the slot. */
-  readonly from: Int32Array;
-  /** The time until which flows may exist from an epoch that did not remember all of them. */
-  readonly silentUntil: number;
-}
-
-export const NO_OWNER = -1;
-
-/** Replays a history up to a time. */
-export function replay(history: History, { handshake, silence }: Windows, now: number): SlotStates {
-  const numbers = new Map<IpAddress, number>();
-  const owners = history.map((epoch) => ownersOf(epoch, numbers));
-  const length = owners.reduce((most, ring) => Math.max(most, ring.length), 0);
-  const owner = stretchOwners(owners[0]!, length);
-  const previous = new Int32Array(length).fill(NO_OWNER);
-  const until = new Float64Array(length);
-  const marked = new Uint8Array(length).fill(Number(history[0]!.marks));
-  const from = new Int32Array(length);
-  let silentUntil = 0;
-  for (let i = 1; i < history.length; i += 1) {
-    const { at, gone, marks } = history[i]!;
-    const dead = new Set(gone.map((address) => numbers.get(address)));
-    const next = stretchOwners(owners[i]!, length);
-    if (!history[i - 1]!.tracks) {
-      silentUntil = at + silence;
-    }
-    const end = Math.max(at + handshake, silentUntil);
-    for (let slot = 0; slot < length; slot += 1) {
-      if (previous[slot] !== NO_OWNER && (dead.has(previous[slot]) || at >= until[slot]!)) {
-        previous[slot] = NO_OWNER;
-      }
-      if (marks) {
-        marked[slot] = 1;
-        from[slot] = previous[slot] === NO_OWNER ? i : from[slot]!;
-      }
-      const old = owner[slot]!;
-      if (old === next[slot]) {
-        continue;
-      }
-      // A flow without an entry began before the first change: the oldest owner stays the previous one.
-      if (old !== NO_OWNER && !dead.has(old) && previous[slot] === NO_OWNER) {
-        previous[slot] = old;
-        until[slot] = end;
-        marked[slot] = 1;
-        from[slot] = i - 1;
-      }
-      owner[slot] = next[slot]!;
-    }
-  }
-  for (let slot = 0; slot < length; slot += 1) {
-    if (now >= until[slot]!) {
-      previous[slot] = NO_OWNER;
-    }
-  }
-  return { addresses: [...numbers.keys()], previous, until, marked, from, silentUntil };
-}
-
-/** Gives a ring as many slots as a larger one has. */
-function stretchOwners(ring: Int32Array, length: number): Int32Array {
-  return ring.length === length
-    ? ring.slice()
-    : Int32Array.from({ length }, (_, slot) =>
-        ring.length === 0 ? NO_OWNER : ring[((slot * ring.length) / length) | 0]!,
-      );
-}
-
-/** Returns by slot the owner's index among an epoch's members, or NO_OWNER. */
-const slotOwners = oncePer((epoch: Epoch): Int32Array => {
-  const ring = rebuildRing(epoch);
-  return Int32Array.from(ring ?? [], (_, slot) => ownerOf(epoch, ring!, slot));
-});
-
-/** Returns the owner of each slot, by `numbers`; members that have no number get one. */
-function ownersOf(epoch: Epoch, numbers: Map<IpAddress, number>): Int32Array {
-  const translation = epoch.members.map(([address]) => {
-    const number = numbers.get(address) ?? numbers.size;
-    numbers.set(address, number);
-    return number;
-  });
-  return slotOwners(epoch).map((index) => (index === NO_OWNER ? NO_OWNER : translation[index]!));
-}
-
-/**
- * Returns which member gets a slot's new flows. Under sh that is not always the one that the slot leads to: a member of
- * weight 0 keeps its slots, whose new flows go to none, or with sh-fallback to the next.
- */
-function ownerOf({ members, flags }: Epoch, ring: Uint16Array, slot: number): number {
-  const takes = (each: number): boolean => members[ring[each]!]![1] > 0;
-  if (takes(slot) || !flags.includes('sh-fallback')) {
-    return takes(slot) ? ring[slot]! : NO_OWNER;
-  }
-  const step = ring.findIndex((_, each) => takes((each + 2 * slot) % SH_SLOTS));
-  return step < 0 ? NO_OWNER : ring[(step + 2 * slot) % SH_SLOTS]!;
 }

@@ -1,9 +1,10 @@
 /** Moved slots: what the previous owners of a service's slots are now, so that a change breaks no flow (ADR 12). */
 
 import { isHashing } from '../model/index.js';
-import { type History, NO_OWNER, replay, type SlotStates, type Windows } from './history.js';
+import type { History, Windows } from './history.js';
 import { keepsFlows } from './held.js';
 import { type CompiledService, SLOT_MARKED, SLOT_UNMOVED } from './image.js';
+import { NO_OWNER, replay, type SlotStates } from './replay.js';
 import type { Ring } from './ring.js';
 
 /** The moved slots of a service at one time. The same history gives the same at the same time, in any process. */
@@ -120,8 +121,12 @@ function stretchRing(ring: Ring | undefined, previous: Uint16Array): Pick<Moves,
   };
 }
 
+const bytesOf = ({ buffer, byteOffset, byteLength }: Uint16Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength);
+
 export function sameSlots(a: Uint16Array | undefined, b: Uint16Array | undefined): boolean {
-  return a === b || (a?.length === b?.length && a?.every((value, i) => value === b![i]) === true);
+  // By the bytes: a million numbers one by one take some ten milliseconds.
+  return a === b || (a !== undefined && b !== undefined && bytesOf(a).equals(bytesOf(b)));
 }
 
 /** Returns whether the packets of a service's flows fall on slots, so that it matters if these move. */
