@@ -21,6 +21,14 @@ export function maxMovedOption(): Option {
   ).argParser(percentage);
 }
 
+/** `--keep-host`, for configurations that come from another director. */
+export function keepHostOption(): Option {
+  return new Option(
+    '--keep-host',
+    "keep what is this host's own: interfaces, mode, vlans, directors and vrrp, whatever the file says",
+  );
+}
+
 /** `--json`, in the same words for all commands; docs/json.md has the shapes. */
 export function jsonOption(when = ''): Option {
   return new Option('--json', `print JSON${when}`);

@@ -47,7 +47,7 @@ type FileKind = 'any' | 'regular';
 function readText(path: string, kind: FileKind): string {
   let bytes: Uint8Array;
   try {
-    bytes = kind === 'any' ? readFileSync(path) : readRegularFile(path);
+    bytes = kind === 'any' ? readFileSync(path === '-' ? process.stdin.fd : path) : readRegularFile(path);
   } catch (error) {
     if (error instanceof BeelineError) {
       throw error;

@@ -6,6 +6,7 @@ import type {
   Edit,
   AnyServiceKey,
   ErrorCode,
+  Forwarded,
   IpAddress,
   MacAddress,
   MarkKey,
@@ -51,12 +52,17 @@ export interface Parameters {
   /** Makes the checks of a real server now. No state changes by it. */
   checkServer: { service: string; realServer: IpAddress };
   stats: Record<string, never>;
+  /** What packets follow, in a form that another director's can be compared with. */
+  forwarded: Record<string, never>;
   /** Refused if a larger share of all slots than `maxMoved` would move, 0 to 1. */
   reload: { maxMoved?: number | undefined };
-  /** Reports what a configuration would change. `text` is its YAML. */
-  plan: { text: string; fileName: string };
+  /**
+   * Reports what a configuration would change. `text` is its YAML. `keepHost`: what is this host's own stays as it is, see
+   * `withHostOf`.
+   */
+  plan: { text: string; fileName: string; keepHost?: boolean | undefined };
   /** Switches to a configuration. `text` is its YAML: the daemon may not be able to read the file. */
-  apply: { text: string; fileName: string; maxMoved?: number | undefined };
+  apply: { text: string; fileName: string; maxMoved?: number | undefined; keepHost?: boolean | undefined };
   model: Record<string, never>;
   /** The model of a revision was written to the daemon's own file, whose content is `origin`. */
   saved: { revision: number; origin: FileOrigin };
@@ -101,6 +107,7 @@ export interface Results {
   checks: ServiceChecks[];
   checkServer: CheckRunReport[];
   stats: StatsReport;
+  forwarded: Forwarded;
   reload: ReloadReport;
   plan: PlanReport;
   apply: ReloadReport;

@@ -95,6 +95,7 @@ const MAX_DISABLED_MS = 10 * 366 * 86_400_000;
 const MAX_REASON = 500;
 
 const maxMoved = z.number().min(0).max(1).optional();
+const keepHost = z.boolean().optional();
 const content = { text: z.string(), fileName: z.string() };
 
 /** At least an Ethernet header. */
@@ -109,9 +110,10 @@ export const parameterSchemas: { readonly [Name in Method]: z.ZodType<Parameters
   checks: z.strictObject({}),
   checkServer: z.strictObject({ service: z.string(), realServer: address }),
   stats: z.strictObject({}),
+  forwarded: z.strictObject({}),
   reload: z.strictObject({ maxMoved }),
-  plan: z.strictObject(content),
-  apply: z.strictObject({ ...content, maxMoved }),
+  plan: z.strictObject({ ...content, keepHost }),
+  apply: z.strictObject({ ...content, maxMoved, keepHost }),
   model: z.strictObject({}),
   saved: z.strictObject({
     revision: z.int().min(0),

@@ -13,6 +13,7 @@ import type { Director } from './director.js';
 import type { HealthKeeper } from './health/keeper.js';
 import { type MaintenanceCommands, reportMaintenance, requireRealServer } from './maintenance/commands.js';
 import { reportDrains } from './reports/drains.js';
+import { reportForwarded } from './reports/forwarded.js';
 import { explainFrames } from './reports/explain.js';
 import { reportFlows, summarizeFlows } from './reports/flows.js';
 import { reportChecks, reportRuns, summarizeHealth } from './reports/health.js';
@@ -52,6 +53,7 @@ export function handlersOf(options: HandlerOptions): Handlers {
       const warnings = (await director.warnings()).filter(({ vip }) => vip !== undefined);
       return { ...reportStats(dataPlane.services, dataPlane.counters()), warnings };
     },
+    forwarded: () => reportForwarded(options.version, director.desired.model, dataPlane.services),
     flows: (query) => reportFlows(dataPlane, query),
     flowSummary: async (query) => summarizeFlows(dataPlane, await director.sweep(), query),
     explain: (query) => explainFrames(dataPlane, query),

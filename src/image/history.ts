@@ -9,35 +9,11 @@ import {
   type Timeouts,
   withDefaults,
 } from '../model/index.js';
+import type { Epoch, History, Windows } from './epoch.js';
 import { isInRing, keepsFlows } from './held.js';
 import type { CompiledService } from './image.js';
 import { greatestCommonDivisor } from './ipvs-hash.js';
 import { rememberRing } from './owners.js';
-
-/** A service's real servers at one time, and everything else that its slots follow from. */
-export interface Epoch {
-  /** The time from which it holds, in milliseconds since the machine started. */
-  readonly at: number;
-  readonly scheduler: Scheduler;
-  /** The service's port if the ring depends on it (mh); otherwise 0. */
-  readonly port: number;
-  readonly flags: readonly SchedulerFlag[];
-  /** The size that was asked for the ring. */
-  readonly slots: number;
-  /** Whether every flow was remembered. */
-  readonly tracks: boolean;
-  /** Flows from before it may be remembered under any slot, so a slot is looked up until no flow is found under it. */
-  readonly marks: boolean;
-  /** The real servers that packets could be sent to, in the ring's order, and their weights. */
-  readonly members: readonly (readonly [address: IpAddress, weight: number])[];
-  /** Real servers that packets could not be sent to, and whose flows waited for them; undefined: none. */
-  readonly held?: readonly IpAddress[] | undefined;
-  /** Real servers that were removed, or do not resolve under `unresolved: move`: their flows go to others at once. */
-  readonly gone: readonly IpAddress[];
-}
-
-/** The epochs of a service that still matter, the oldest first; never empty. */
-export type History = readonly Epoch[];
 
 /**
  * The most epochs that are kept. If a service changes all the time, the shortest ones in between are forgotten. Each costs
@@ -45,14 +21,6 @@ export type History = readonly Epoch[];
  */
 export const MAX_EPOCHS = 100;
 const MOST_SLOTS_KEPT = 1 << 25;
-
-/** For how long after a change a flow without an entry may have begun before it, in milliseconds. */
-export interface Windows {
-  /** If all flows are remembered: the time that a handshake takes under maglev, which stores no SYN; otherwise 0. */
-  readonly handshake: number;
-  /** If they are not: the time that a flow may be silent. */
-  readonly silence: number;
-}
 
 export function windowsOf({ service }: CompiledService, common: Timeouts): Windows {
   const { udp, established, synReceived } = withDefaults(common, service.timeouts);

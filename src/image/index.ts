@@ -3,6 +3,7 @@
 // The pipeline.
 export { compile } from './compile.js';
 export { type Compilable, type CompiledService, type Ghost, type Image, SLOT_MARKED, SLOT_UNMOVED } from './image.js';
+export { forwardedBy } from './forwarded.js';
 export { featureNames } from './features.js';
 export { ghostOf, ghostOfEntry, withGhosts } from './ghosts.js';
 export { isHeld, keepsFlows, waitsForServers } from './held.js';
@@ -12,7 +13,8 @@ export { isSameRoute, type Route } from './routes.js';
 export { TIMEOUT_OF, timeoutSeconds } from './timeouts.js';
 
 // Moved slots.
-export { advance, type History, type Windows, windowsOf } from './history.js';
+export type { History, Windows } from './epoch.js';
+export { advance, windowsOf } from './history.js';
 export { canMove, type Moves, movesOf, sameSlots } from './moves.js';
 
 // Numbers in the maps.

@@ -1,7 +1,7 @@
 /** Moved slots: what the previous owners of a service's slots are now, so that a change breaks no flow (ADR 12). */
 
 import { isHashing } from '../model/index.js';
-import type { History, Windows } from './history.js';
+import type { History, Windows } from './epoch.js';
 import { keepsFlows } from './held.js';
 import { type CompiledService, SLOT_MARKED, SLOT_UNMOVED } from './image.js';
 import { NO_OWNER, replay, type SlotStates } from './replay.js';

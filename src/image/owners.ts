@@ -2,7 +2,7 @@
 
 import type { CompiledService } from './image.js';
 import { isInRing } from './held.js';
-import type { Epoch } from './history.js';
+import type { Epoch } from './epoch.js';
 import { SH_SLOTS } from './ipvs-hash.js';
 import { MAX_MEMBERS } from './ring.js';
 import { rebuildRing } from './rings.js';

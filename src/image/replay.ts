@@ -1,7 +1,7 @@
 /** Replays a history: which slots of a service's ring moved, from whom, and until when that matters. */
 
 import type { IpAddress } from '../model/index.js';
-import type { Epoch, History, Windows } from './history.js';
+import type { Epoch, History, Windows } from './epoch.js';
 import { NOBODY, ownersOf } from './owners.js';
 
 /** The state of a service's slots after a history. Real servers are indices into `addresses`, or NO_OWNER. */

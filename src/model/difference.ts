@@ -112,7 +112,10 @@ function diffOrder(service: string, before: readonly Destination[], after: reado
     : [{ kind: 'changed', what: 'service', service, field: 'order', before: was, after: is }];
 }
 
-function diffRules({ markRules: before = [] }: Model, { markRules: after = [] }: Model): Difference[] {
+export function diffRules(
+  { markRules: before = [] }: Pick<Model, 'markRules'>,
+  { markRules: after = [] }: Pick<Model, 'markRules'>,
+): Difference[] {
   const rulesOf = (rules: typeof before): Map<string, { mark: number; match: string }> =>
     new Map(
       rules.map(({ mark, match }) => {
@@ -141,9 +144,9 @@ function diffRules({ markRules: before = [] }: Model, { markRules: after = [] }:
   ];
 }
 
-type Fields = ReadonlyMap<string, Plain>;
+export type Fields = ReadonlyMap<string, Plain>;
 
-function policyFields(service: AnyService): Fields {
+export function policyFields(service: AnyService): Fields {
   const {
     scheduler,
     flags = [],
@@ -190,7 +193,7 @@ function destinationFields({ health, ...rest }: Destination): Fields {
 }
 
 /** Returns the defined fields by name; those of mappings are named "timeouts.udp". */
-function fieldsOf(values: Readonly<Record<string, unknown>>, prefix = ''): Fields {
+export function fieldsOf(values: Readonly<Record<string, unknown>>, prefix = ''): Fields {
   const entries = Object.entries(values).flatMap(([key, value]): [string, Plain][] => {
     if (value === undefined) {
       return [];
@@ -202,7 +205,7 @@ function fieldsOf(values: Readonly<Record<string, unknown>>, prefix = ''): Field
   return new Map(entries);
 }
 
-function diffFields(before: Fields, after: Fields): Pick<Difference, 'field' | 'before' | 'after'>[] {
+export function diffFields(before: Fields, after: Fields): Pick<Difference, 'field' | 'before' | 'after'>[] {
   return [...new Set([...before.keys(), ...after.keys()])]
     .filter((field) => !isDeepStrictEqual(before.get(field), after.get(field)))
     .map((field) => ({

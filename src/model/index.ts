@@ -8,6 +8,7 @@ export * from './edit/types.js';
 export * from './edit/warnings.js';
 export * from './error.js';
 export * from './flow-settings.js';
+export * from './forwarded.js';
 export * from './health.js';
 export * from './health-rules.js';
 export * from './health-warnings.js';

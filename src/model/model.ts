@@ -3,10 +3,12 @@
 import { isDeepStrictEqual } from 'node:util';
 
 import type { IpAddress, MacAddress } from './address.js';
+import { BeelineError } from './error.js';
 import type { FlowTableSizes, Overrides, Timeouts } from './flow-settings.js';
 import type { HealthSettings } from './health.js';
 import type { MarkRule, MarkService, Service } from './service.js';
 import { serviceName } from './service-name.js';
+import type { VrrpSettings } from './vrrp.js';
 
 /** The most interfaces and other directors that the data path has room for (bpf/layout.h; a test compares them). */
 export const MAX_INTERFACES = 64;
@@ -27,6 +29,7 @@ export interface Model {
   /** Replace DEFAULT_FLOWS. */
   readonly flows?: Overrides<FlowTableSizes> | undefined;
   readonly health?: HealthSettings | undefined;
+  readonly vrrp?: VrrpSettings | undefined;
   readonly services: readonly Service[];
   readonly markServices?: readonly MarkService[] | undefined;
   /** No two of them match the same packet. */
@@ -64,6 +67,29 @@ export function keepUnchanged(previous: Model, next: Model): Model {
       ? {}
       : { markServices: keep(previous.markServices, next.markServices, serviceName) }),
   };
+}
+
+/**
+ * Returns a model that came from another director, with what is this host's own left as it is: interfaces, mode, VLANs, other
+ * directors, VRRP.
+ *
+ * @throws BeelineError `INTERFACE_MISSING` if a real server is behind an interface that is not among this host's
+ */
+export function withHostOf(own: Model, given: Model): Model {
+  const { interfaces, mode, vlans, directors, vrrp } = own;
+  for (const service of allServices(given)) {
+    const strange = service.destinations.find(
+      (each) => each.interface !== undefined && !interfaces.includes(each.interface),
+    );
+    if (strange !== undefined) {
+      throw new BeelineError(
+        'INTERFACE_MISSING',
+        `${serviceName(service)}: ${strange.address} is behind ${strange.interface}, which is no interface of this director`,
+        { hint: 'Interfaces of real servers must have the same names on both directors.' },
+      );
+    }
+  }
+  return { ...given, interfaces, mode, vlans, directors, vrrp };
 }
 
 /** An edit leaves what it does not change: those real servers are the same objects, and need no look inside. */

@@ -110,6 +110,7 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
     handlers: {
       list: () => [...SERVICES],
       stats: () => ({ services: [], noService: {} }),
+      forwarded: unused,
       edit: unused,
       edits: unused,
       zero: unused,

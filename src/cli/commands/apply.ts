@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { Argument, Command } from 'commander';
 
 import { completes, exitsWith, withExamples } from '../../usage/index.js';
-import { jsonOption, maxMovedOption } from '../arguments.js';
+import { jsonOption, keepHostOption, maxMovedOption } from '../arguments.js';
 import { ask } from '../daemon.js';
 import { ExitStatus } from '../exit-status.js';
 import { withInstance } from '../instance.js';
@@ -20,13 +20,19 @@ export function applyCommand(): Command {
         'daemon keeps its own file unchanged: "beeline save" writes to it, "beeline reload" returns to it. The applied configuration ' +
         'survives a restart, unless the file of the daemon has changed since.',
     )
-    .addArgument(completes(new Argument('<file>', 'configuration file'), 'file'))
+    .addArgument(completes(new Argument('<file>', 'configuration file; "-" reads standard input'), 'file'))
     .addOption(maxMovedOption())
+    .addOption(keepHostOption())
     .addOption(jsonOption())
-    .action(async (file: string, options: { json?: true; maxMoved?: number }, command: Command) => {
+    .action(async (file: string, options: { json?: true; maxMoved?: number; keepHost?: true }, command: Command) => {
       const { readConfigFile } = await import('../../config/index.js');
       const { text } = readConfigFile(file);
-      const report = await ask(command, 'apply', { text, fileName: resolve(file), maxMoved: options.maxMoved });
+      const report = await ask(command, 'apply', {
+        text,
+        fileName: file === '-' ? 'standard input' : resolve(file),
+        maxMoved: options.maxMoved,
+        keepHost: options.keepHost,
+      });
       printResult(report, options, (paint) => formatReload(report, 'applied', paint));
     });
   return withExamples(

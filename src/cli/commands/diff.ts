@@ -9,6 +9,7 @@ import { fileArgument, jsonOption } from '../arguments.js';
 import { ask } from '../daemon.js';
 import { ExitStatus } from '../exit-status.js';
 import { withInstance } from '../instance.js';
+import { type PeerOptions, withPeerOptions } from '../peer.js';
 import { printResult } from '../terminal/print.js';
 import type { Paint } from '../terminal/colour.js';
 import { formatDifferences, summarize } from '../terminal/differences.js';
@@ -30,17 +31,29 @@ export interface DiffResult {
   readonly drains?: readonly DrainReport[];
 }
 
+interface Options extends PeerOptions {
+  readonly peer?: string;
+  readonly json?: true;
+}
+
 export function diffCommand(): Command {
   const diff = withInstance(new Command('diff'))
     .summary('compare the running configuration with the file')
     .description(
       'Compare the running configuration with the configuration file. "+" marks what is only running, "-" what is only in ' +
         'the file, and "~" what differs, first as in the file and then as running. A real server that is being drained has ' +
-        'weight 0, and one that was drained is removed; the drains that run are named too. Changes nothing.',
+        'weight 0, and one that was drained is removed; the drains that run are named too. With --peer, compare what ' +
+        'packets follow with another director instead, health and maintenance included. Changes nothing.',
     )
     .addArgument(fileArgument())
+    .option('--peer <host>', 'compare with the director of another host, over SSH: "+" is only here, "-" only there')
     .addOption(jsonOption())
-    .action(async (file: string | undefined, options: { json?: true }, command: Command) => {
+    .action(async (file: string | undefined, options: Options, command: Command) => {
+      if (options.peer !== undefined) {
+        const { comparePeer } = await import('./diff-peer.js');
+        await comparePeer(options.peer, file, options, command);
+        return;
+      }
       const [running, { originOf, readConfigFile }, { diffModels }] = await Promise.all([
         ask(command, 'model', {}),
         import('../../config/index.js'),
@@ -61,9 +74,10 @@ export function diffCommand(): Command {
       process.exitCode = result.differences.length === 0 ? ExitStatus.ok : ExitStatus.changes;
     });
   return withExamples(
-    exitsWith(diff, ExitStatus.changes),
+    exitsWith(withPeerOptions(diff), ExitStatus.changes),
     ['beeline diff', 'show what commands changed since the file was read'],
     ['beeline diff || beeline save', 'write those changes to the file'],
+    ['beeline diff --peer lb2', 'show whether the director lb2 would forward otherwise'],
   );
 }
 

@@ -4,7 +4,7 @@ import { Command } from 'commander';
 
 import type { PlanReport } from '../../control/index.js';
 import { exitsWith, withExamples } from '../../usage/index.js';
-import { fileArgument, jsonOption, maxMovedOption } from '../arguments.js';
+import { fileArgument, jsonOption, keepHostOption, maxMovedOption } from '../arguments.js';
 import { ask } from '../daemon.js';
 import { ExitStatus } from '../exit-status.js';
 import { withInstance } from '../instance.js';
@@ -22,20 +22,27 @@ export function planCommand(): Command {
     )
     .addArgument(fileArgument())
     .addOption(maxMovedOption())
+    .addOption(keepHostOption())
     .addOption(jsonOption())
-    .action(async (file: string | undefined, options: { json?: true; maxMoved?: number }, command: Command) => {
-      const { readConfigFile } = await import('../../config/index.js');
-      const path = file ?? (await ask(command, 'status', {})).configPath;
-      // Reports problems of the file with their lines before the daemon is asked.
-      const { text } = readConfigFile(path);
-      const report = await ask(command, 'plan', { text, fileName: path });
-      printResult(report, options, (paint) => formatPlanned(report, paint));
-      if (options.maxMoved !== undefined) {
-        const { requireAtMost } = await import('../../control/index.js');
-        requireAtMost(options.maxMoved, report);
-      }
-      process.exitCode = changesNothing(report) ? ExitStatus.ok : ExitStatus.changes;
-    });
+    .action(
+      async (
+        file: string | undefined,
+        options: { json?: true; maxMoved?: number; keepHost?: true },
+        command: Command,
+      ) => {
+        const { readConfigFile } = await import('../../config/index.js');
+        const path = file ?? (await ask(command, 'status', {})).configPath;
+        // Reports problems of the file with their lines before the daemon is asked.
+        const { text } = readConfigFile(path);
+        const report = await ask(command, 'plan', { text, fileName: path, keepHost: options.keepHost });
+        printResult(report, options, (paint) => formatPlanned(report, paint));
+        if (options.maxMoved !== undefined) {
+          const { requireAtMost } = await import('../../control/index.js');
+          requireAtMost(options.maxMoved, report);
+        }
+        process.exitCode = changesNothing(report) ? ExitStatus.ok : ExitStatus.changes;
+      },
+    );
   return withExamples(
     exitsWith(plan, ExitStatus.changes, ExitStatus.refused),
     ['beeline plan', 'show what "beeline reload" would change'],

@@ -10,7 +10,7 @@ import {
   type RunningModel,
 } from '../../control/index.js';
 import type { DataPlane } from '../../dataplane/index.js';
-import { diffModels, type Difference, keepUnchanged, type Model } from '../../model/index.js';
+import { diffModels, type Difference, keepUnchanged, type Model, withHostOf } from '../../model/index.js';
 import type { Director } from '../director.js';
 import type { Logger } from '../log.js';
 import { drainKeys, reportDrains } from '../reports/drains.js';
@@ -45,7 +45,7 @@ export class ConfigurationCommands {
     return {
       reload: (parameters) => this.reload(parameters),
       apply: (parameters) => this.#apply(parameters),
-      plan: async ({ text, fileName }) => this.#plan(await parseConfigAside(text, fileName)),
+      plan: async (parameters) => this.#plan(await this.#parse(parameters)),
       model: () => this.#running(),
       saved: async ({ origin, revision }) => {
         const { director, unsaved, log } = this.#options;
@@ -73,17 +73,23 @@ export class ConfigurationCommands {
   }
 
   /** Switches to a configuration that the client read. It survives a restart, until the daemon's own file changes. */
-  async #apply({ text, fileName, maxMoved }: Parameters['apply']): Promise<ReloadReport> {
+  async #apply(parameters: Parameters['apply']): Promise<ReloadReport> {
     const { unsaved, log } = this.#options;
-    const model = await parseConfigAside(text, fileName);
+    const { text, fileName, maxMoved, keepHost = false } = parameters;
+    const model = await this.#parse(parameters);
     const own = await this.#ownFile();
     const report = await this.#replace(model, maxMoved, (before) =>
-      own?.text === text
+      own?.text === text && !keepHost
         ? unsaved.replace({ text, model }, before)
         : unsaved.replaceByOther(this.#options.director.desired.model, own, before),
     );
     log.info({ file: fileName, ...forLog(report) }, 'applied');
     return report;
+  }
+
+  async #parse({ text, fileName, keepHost = false }: Parameters['plan']): Promise<Model> {
+    const model = await parseConfigAside(text, fileName);
+    return keepHost ? withHostOf(this.#options.director.desired.model, model) : model;
   }
 
   async #replace(

@@ -7,6 +7,7 @@ import test from 'node:test';
 import type { Command } from 'commander';
 
 import type { DiffResult } from '../../../src/cli/commands/diff.js';
+import type { PeerDiffResult } from '../../../src/cli/commands/diff-peer.js';
 import type { SaveResult } from '../../../src/cli/commands/save.js';
 import { beeline } from '../../../src/cli/program.js';
 import type { PlacedProblem } from '../../../src/config/index.js';
@@ -38,7 +39,7 @@ import type {
   StopReport,
   UnattendedReport,
 } from '../../../src/control/index.js';
-import type { Difference, Warning } from '../../../src/model/index.js';
+import type { Difference, Forwarded, Warning } from '../../../src/model/index.js';
 
 const PAGE = readFileSync('docs/json.md', 'utf8');
 
@@ -241,6 +242,15 @@ test('docs/json.md shows every name in differences and in a plan', () => {
     drains: true,
   });
   shows<Difference>(all(diff.differences), one);
+  const peer = example('diff --peer HOST') as PeerDiffResult;
+  shows(peer, { peer: true, differences: true, services: true, versions: true, reasons: true });
+  shows(peer.reasons[0], { host: true, realServer: true, reason: true });
+  const forwarded = example('fingerprint') as Forwarded;
+  shows(forwarded, { host: true, version: true, timeouts: true, markRules: true, services: true });
+  const [service] = forwarded.services;
+  shows(service, { service: true, policy: true, realServers: true, table: true });
+  const thresholds = { upperThreshold: true, lowerThreshold: true } as const;
+  shows(service?.realServers[0], { address: true, weight: true, reachable: true, ...thresholds, reason: true });
   shows(example('save') as SaveResult, { file: true, differences: true, drains: true });
   const plan = example('plan') as PlanReport;
   shows(plan, { differences: true, endedDrains: true, moved: true, services: true, flowsAtRisk: true });
@@ -284,6 +294,7 @@ test('every command that shows something has --json', () => {
     'stop',
     'lab list',
     'diff',
+    'fingerprint',
     'save',
     'plan',
     'apply',

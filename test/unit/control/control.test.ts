@@ -23,6 +23,9 @@ const HANDLERS: Handlers = {
   },
   list: () => [],
   stats: () => ({ services: [], noService: {} }),
+  forwarded: () => {
+    throw new Error('not here');
+  },
   plan: () => {
     throw new Error('not here');
   },

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { compile } from '../../../src/image/compile.js';
-import { advance, type History, windowsOf } from '../../../src/image/history.js';
+import type { History } from '../../../src/image/epoch.js';
+import { advance, windowsOf } from '../../../src/image/history.js';
 import { movesOf } from '../../../src/image/moves.js';
 import { DEFAULT_TIMEOUTS, ip, type Scheduler } from '../../../src/model/index.js';
 import { Random } from '../../fuzz/random.js';
