@@ -14,6 +14,7 @@ import {
   unusableAddress,
   unusableRealServer,
 } from '../model/index.js';
+import { essentialProblems, type VrrpParts, vrrpProblems } from './contradictions-vrrp.js';
 import type { Path, Problem } from './problem.js';
 import type { Config } from './schema.js';
 
@@ -26,10 +27,11 @@ interface Parts {
   readonly interfaces: readonly string[] | undefined;
   readonly services: readonly (ConfigService | undefined)[];
   readonly marks?: readonly (ConfigMark | undefined)[] | undefined;
+  readonly vrrp?: VrrpParts | undefined;
 }
 
 /** Returns problems in no particular order. */
-export function findContradictions({ interfaces, services, marks = [] }: Parts): Problem[] {
+export function findContradictions({ interfaces, services, marks = [], vrrp }: Parts): Problem[] {
   const vips = new Set(services.flatMap((service) => service?.address ?? []));
   const firsts = new Map<string, number>();
   const ofServices = services.flatMap((service, i) => {
@@ -44,6 +46,7 @@ export function findContradictions({ interfaces, services, marks = [] }: Parts):
       ...(first === undefined ? [] : [{ path, message: `is ${name}, the same as services[${first}]` }]),
       ...serviceProblems(service, path),
       ...healthProblems(service, path, vips),
+      ...essentialProblems(service, path),
       ...realServerProblems(service.realServers, service.address, path, vips),
       ...(interfaces === undefined ? [] : routeProblems(service.realServers, path, interfaces)),
     ];
@@ -54,11 +57,13 @@ export function findContradictions({ interfaces, services, marks = [] }: Parts):
       : [
           ...markProblems(mark, i, marks),
           ...markHealthProblems(mark, ['marks', i], vips),
+          ...essentialProblems(mark, ['marks', i]),
           ...realServerProblems(mark.realServers ?? [], familyOfMark(mark), ['marks', i], vips),
           ...(interfaces === undefined ? [] : routeProblems(mark.realServers ?? [], ['marks', i], interfaces)),
         ],
   );
-  return [...(interfaces ?? []).flatMap(interfaceProblems), ...ofServices, ...ofMarks];
+  const ofVrrp = vrrp === undefined ? [] : vrrpProblems(vrrp, interfaces?.[0], vips);
+  return [...(interfaces ?? []).flatMap(interfaceProblems), ...ofVrrp, ...ofServices, ...ofMarks];
 }
 
 function familyOfMark({ family }: ConfigMark): Family {

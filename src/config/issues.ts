@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import type { Path, Problem } from './problem.js';
 import { isKeyOfCheck } from './schema-check.js';
 import { knownKeys } from './schema.js';
+import { whyNotInVrrp } from './schema-vrrp.js';
 
 type Issue = z.core.$ZodIssue;
 
@@ -68,7 +69,8 @@ function unknownKeys(keys: readonly string[], path: Path, value: unknown): Found
     path: [...path, key],
     message: ofCheck(key)
       ? `is a setting of a check: write "checks: { type: …, ${key}: … }"`
-      : `is not known ${where}; known are ${knownKeys(path, value).join(', ')}`,
+      : ((path[0] === 'vrrp' ? whyNotInVrrp(key) : undefined) ??
+        `is not known ${where}; known are ${knownKeys(path, value).join(', ')}`),
     atKey: true,
     ...explains,
   }));

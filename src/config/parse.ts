@@ -7,6 +7,7 @@ import { findContradictions } from './contradictions.js';
 import { type FoundProblem, problemsOf, valueAt } from './issues.js';
 import type { Path, Problem } from './problem.js';
 import { type Config, configSchema } from './schema.js';
+import { modelOfVrrp, vrrpInstance } from './schema-vrrp.js';
 import { findTextProblems } from './structure.js';
 
 export interface PlacedProblem extends Problem {
@@ -116,9 +117,10 @@ function parse(text: string, fileName: string): Model {
       .map(({ problem, offset }) => ({ ...problem, ...at(offset) }));
     throw new ConfigError(fileName, placed);
   }
-  const { services, marks, ...rest } = parsed.data;
+  const { services, marks, vrrp, ...rest } = parsed.data;
   return {
     ...rest,
+    ...(vrrp !== undefined && { vrrp: modelOfVrrp(vrrp, rest.interfaces[0]!) }),
     services: services.map(({ realServers, ...service }) => ({ ...service, destinations: realServers })),
     ...(marks !== undefined && modelOfMarks(marks)),
   };
@@ -138,12 +140,16 @@ function modelOfMarks(marks: NonNullable<Config['marks']>): Pick<Model, 'markSer
 /** Returns the parts that are valid by themselves, so that contradictions among them are reported at the same time. */
 function wellFormedParts(content: unknown): Parameters<typeof findContradictions>[0] {
   const { interfaces, services, marks } = configSchema.shape;
+  const routers = valueAt(content, ['vrrp', 'instances']);
   const list = valueAt(content, ['services']);
   const marked = valueAt(content, ['marks']);
   return {
     interfaces: interfaces.safeParse(valueAt(content, ['interfaces'])).data,
     services: Array.isArray(list) ? list.map((each) => services.unwrap().element.safeParse(each).data) : [],
     marks: Array.isArray(marked) ? marked.map((each) => marks.unwrap().element.safeParse(each).data) : [],
+    ...(Array.isArray(routers) && {
+      vrrp: { instances: routers.map((each) => vrrpInstance.safeParse(each).data) },
+    }),
   };
 }
 

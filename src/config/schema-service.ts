@@ -210,6 +210,10 @@ export const service = z.strictObject(
           'to 1 %. Default: by the number of real servers.',
       }),
     health: serviceHealth.optional(),
+    essential: z.boolean({ error: 'must be true or false' }).optional().meta({
+      description:
+        'Whether this director gives the VIPs up ("vrrp") while no real server of the service is up. Needs "health". Default: false.',
+    }),
     realServers: listOf(realServer),
   },
   { error: 'must be a virtual service: a mapping with "address", "port" and "realServers"' },

@@ -13,6 +13,7 @@ import {
   timeouts,
 } from './schema-service.js';
 import { director, interfaceName, wholeNumber } from './schema-values.js';
+import { keysInVrrp, vrrp } from './schema-vrrp.js';
 
 const flowTable = (family: 'ipv4' | 'ipv6'): z.ZodNumber => wholeNumber(1024, MAX_FLOWS[family]);
 
@@ -66,6 +67,7 @@ export const configSchema = z
             'The most entries of the flow tables, which grow with their flows up to that. A table works best if no more than half of these are in use.',
         }),
       health: healthSettings.optional(),
+      vrrp: vrrp.optional(),
       services: z
         .array(service, { error: 'must be a list of virtual services' })
         .default([])
@@ -99,9 +101,9 @@ export function jsonSchema(): Record<string, unknown> {
  * @param value the mapping, which tells the type of a check
  */
 export function knownKeys(path: readonly unknown[], value: unknown): readonly string[] {
-  const health = keysInHealth(path, value);
-  if (health !== undefined) {
-    return health;
+  const inside = path[0] === 'vrrp' ? keysInVrrp(path) : keysInHealth(path, value);
+  if (inside !== undefined) {
+    return inside;
   }
   const inner = { vlan: ['id', 'outer'], persistence: ['timeout', 'mask'], flows: ['ipv4', 'ipv6'] } as const;
   const last = path.at(-1);

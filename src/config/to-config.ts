@@ -15,11 +15,12 @@ import {
   shortHealth,
   shortRealServerHealth,
 } from './to-config-health.js';
+import { vrrpOf } from './to-config-vrrp.js';
 import { type Mapping, mapping, type Value } from './value.js';
 
 /** Returns the values of a model's file. Defaults are left out. */
 export function configOf(model: Model): Mapping {
-  const { interfaces, mode, fragments, vlans, directors, timeouts, flows, health, services } = model;
+  const { interfaces, mode, fragments, vlans, directors, timeouts, flows, health, vrrp, services } = model;
   const marks = marksOf(model);
   return mapping({
     interfaces,
@@ -30,6 +31,7 @@ export function configOf(model: Model): Mapping {
     timeouts: overrides(timeouts),
     flows: overrides(flows),
     health: health && overrides(healthSettingsOf(health)),
+    vrrp: vrrp && vrrpOf(vrrp, interfaces[0]),
     services: services.map(({ address, port, protocol, ...policy }) =>
       mapping({ address, port, protocol: protocol === 'tcp' ? undefined : protocol, ...policyOf(policy) }),
     ),
@@ -69,7 +71,7 @@ function keyOf({ mark, family }: MarkKey): string {
 
 function policyOf(policy: ServicePolicy): Record<string, unknown> {
   const { scheduler, flags, track, persistence, onePacket, timeouts, ttl, noDestination, unresolved, slots } = policy;
-  const { health } = policy;
+  const { health, essential } = policy;
   return {
     scheduler,
     flags,
@@ -85,6 +87,7 @@ function policyOf(policy: ServicePolicy): Record<string, unknown> {
     unresolved,
     slots,
     health: health && shortHealth(policyHealthOf(health)),
+    essential,
     realServers: policy.destinations.map(realServerOf),
   };
 }

@@ -20,6 +20,7 @@ import {
   TRACKING,
   TTL_POLICIES,
   UNRESOLVED,
+  type VrrpSettings,
 } from '../model/index.js';
 import { addressSchema, count } from './schema-values.js';
 import { healthSchema, healthSettingsSchema, realServerHealthSchema } from './schemas-health.js';
@@ -77,6 +78,7 @@ const policy = {
   noDestination: z.enum(NO_DESTINATION).optional(),
   unresolved: z.enum(UNRESOLVED).optional(),
   health: healthSchema.optional(),
+  essential: z.boolean().optional(),
   destinations: z.array(destination),
 };
 
@@ -88,6 +90,26 @@ const markRule: z.ZodType<MarkRule> = z.strictObject({
   match: z.strictObject({ protocol, address: addressSchema, prefixLength: count, firstPort: port, lastPort: port }),
 });
 
+const vrrp: z.ZodType<VrrpSettings> = z.strictObject({
+  routerName: z.string().optional(),
+  instances: z.array(
+    z.strictObject({
+      name: z.string(),
+      interface: z.string(),
+      id: count,
+      priority: count,
+      interval: z.number(),
+      addresses: z.array(addressSchema).optional(),
+      family: family.optional(),
+      peers: z.array(addressSchema).optional(),
+      source: addressSchema.optional(),
+      vmac: z.boolean().optional(),
+      preempt: z.boolean().optional(),
+      preemptDelay: z.number().optional(),
+    }),
+  ),
+});
+
 export const modelSchema: z.ZodType<Model> = z.strictObject({
   interfaces: z.array(z.string()),
   mode: z.enum(['native', 'generic', 'auto']),
@@ -97,6 +119,7 @@ export const modelSchema: z.ZodType<Model> = z.strictObject({
   timeouts: timeouts.optional(),
   flows: flows.optional(),
   health: healthSettingsSchema.optional(),
+  vrrp: vrrp.optional(),
   services: z.array(service),
   markServices: z.array(markService).optional(),
   markRules: z.array(markRule).optional(),

@@ -1,14 +1,6 @@
 /** Histories: the real servers that a service had over time, and everything else that its slots follow from. */
 
-import {
-  isMarkKey,
-  hashesPort,
-  type IpAddress,
-  type Scheduler,
-  type SchedulerFlag,
-  type Timeouts,
-  withDefaults,
-} from '../model/index.js';
+import { isMarkKey, hashesPort, type IpAddress, type Timeouts, withDefaults } from '../model/index.js';
 import type { Epoch, History, Windows } from './epoch.js';
 import { isInRing, keepsFlows } from './held.js';
 import type { CompiledService } from './image.js';

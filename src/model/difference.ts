@@ -7,6 +7,7 @@ import { markMatchName } from './mark.js';
 import type { HealthPolicy, HealthSettings } from './health.js';
 import { allServices, type AnyService, type Model } from './model.js';
 import type { Destination, ServicePolicy } from './service.js';
+import type { VrrpSettings } from './vrrp.js';
 
 /** One difference. Fields that do not apply, and values that are defaults, are undefined. */
 export interface Difference {
@@ -38,7 +39,7 @@ export function diffModels(before: Model, after: Model): Difference[] {
 }
 
 function settings(before: Model, after: Model): Difference[] {
-  const of = ({ interfaces, mode, fragments, vlans, directors = [], timeouts, flows, health }: Model): Fields =>
+  const of = ({ interfaces, mode, fragments, vlans, directors = [], timeouts, flows, health, vrrp }: Model): Fields =>
     fieldsOf({
       interfaces,
       mode,
@@ -48,12 +49,27 @@ function settings(before: Model, after: Model): Difference[] {
       timeouts,
       flows,
       health: health && healthSettingsFields(health),
+      vrrp: vrrp && vrrpFields(vrrp),
     });
   return diffFields(of(before), of(after)).map((field) => ({ kind: 'changed', what: 'setting', ...field }));
 }
 
 function healthSettingsFields({ ports, hooks = [] }: HealthSettings): object {
   return { ports: ports && `${ports.first}-${ports.last}`, hooks: hooks.length === 0 ? undefined : plain(hooks) };
+}
+
+/** By the names of instances: "vrrp.instances.VI_51.priority". Defaults that are written out are no difference. */
+function vrrpFields({ routerName, instances }: VrrpSettings): object {
+  const fields = instances.map(({ name, vmac, preempt, preemptDelay, ...rest }): [string, object] => [
+    name,
+    {
+      ...rest,
+      vmac: vmac === true ? true : undefined,
+      preempt: preempt === false ? false : undefined,
+      preemptDelay: preemptDelay === 0 ? undefined : preemptDelay,
+    },
+  ]);
+  return { routerName, instances: Object.fromEntries(fields) };
 }
 
 function diffService(service: string, before: AnyService | undefined, after: AnyService | undefined): Difference[] {
@@ -159,6 +175,7 @@ export function policyFields(service: AnyService): Fields {
     unresolved,
     slots,
     health,
+    essential,
   } = service as ServicePolicy;
   return fieldsOf({
     scheduler,
@@ -173,6 +190,7 @@ export function policyFields(service: AnyService): Fields {
     unresolved: unresolved === 'hold' ? undefined : unresolved,
     slots,
     health: health && healthFields(health),
+    essential: essential === true ? true : undefined,
   });
 }
 

@@ -24,6 +24,7 @@ export * from './rules.js';
 export * from './scheduler.js';
 export * from './service.js';
 export * from './service-name.js';
+export * from './virtual-routers.js';
 export * from './vrrp.js';
 export * from './warning.js';
 export * from './world.js';

@@ -29,6 +29,7 @@ export interface Model {
   /** Replace DEFAULT_FLOWS. */
   readonly flows?: Overrides<FlowTableSizes> | undefined;
   readonly health?: HealthSettings | undefined;
+  /** Default: no other director takes the VIPs over. */
   readonly vrrp?: VrrpSettings | undefined;
   readonly services: readonly Service[];
   readonly markServices?: readonly MarkService[] | undefined;

@@ -146,6 +146,8 @@ export interface ServicePolicy {
   readonly unresolved?: Unresolved | undefined;
   /** Default: real servers are not checked. */
   readonly health?: HealthPolicy | undefined;
+  /** Whether this director may be master only while a real server of the service is up. Default: no. */
+  readonly essential?: boolean | undefined;
   /** In the order in which they were added: IPVS's schedulers look at the last one first. */
   readonly destinations: readonly Destination[];
 }

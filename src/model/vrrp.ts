@@ -1,6 +1,6 @@
 /** VRRP: which of several directors has the VIPs. keepalived speaks it, with a configuration that Beeline writes. */
 
-import type { IpAddress } from './address.js';
+import { type Family, familyOf, type IpAddress } from './address.js';
 
 /** A virtual router (RFC 9568) of one address family: one director of several is its master, and has its addresses. */
 export interface VrrpInstance {
@@ -14,10 +14,10 @@ export interface VrrpInstance {
   readonly priority: number;
   /** Seconds between two advertisements, 0.01 to 40.95. */
   readonly interval: number;
-  /** Of one family. Default: the VIPs of services by address that no other instance has, as far as they are of its family. */
+  /** Of one family. Default: the VIPs that no other instance names, as far as they are of its family: see virtualRouters(). */
   readonly addresses?: readonly IpAddress[] | undefined;
-  /** Of what family it is if `addresses` does not tell. Default: 4, or 6 if no VIP is IPv4. */
-  readonly family?: 4 | 6 | undefined;
+  /** Of what family it is if nothing else tells. Default: both, or that of all VIPs. */
+  readonly family?: Family | undefined;
   /** The other directors, if advertisements go to each of them. Default: they are multicast. */
   readonly peers?: readonly IpAddress[] | undefined;
   /** The address that advertisements come from. Default: the interface's first one. */
@@ -39,3 +39,22 @@ export interface VrrpSettings {
 export const DEFAULT_PRIORITY = 100;
 /** Of an advertisement, RFC 9568 section 5.2.7: 1 s. */
 export const DEFAULT_VRRP_INTERVAL = 1;
+
+/** keepalived's: it waits for at most this many seconds before it takes addresses back. */
+export const MAX_PREEMPT_DELAY = 1000;
+
+/** Returns the name of an instance that has none in the file: "VI_51", "VI_51_6". */
+export function defaultInstanceName(instance: Omit<VrrpInstance, 'name'>): string {
+  return `VI_${instance.id}${toldFamily(instance) === 6 ? '_6' : ''}`;
+}
+
+/** Returns the family that an instance says it has, in whatever way; undefined: it says nothing. */
+export function toldFamily({
+  family,
+  addresses = [],
+  source,
+  peers = [],
+}: Pick<VrrpInstance, 'family' | 'addresses' | 'source' | 'peers'>): Family | undefined {
+  const [some] = [...addresses, ...(source === undefined ? [] : [source]), ...peers];
+  return family ?? (some && familyOf(some));
+}

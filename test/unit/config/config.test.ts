@@ -299,6 +299,7 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
     'timeouts',
     'flows',
     'health',
+    'vrrp',
     'services',
     'marks',
   ]);
@@ -317,6 +318,7 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
     'unresolved',
     'slots',
     'health',
+    'essential',
     'realServers',
   ]);
   const [short, long] = service.properties['realServers']!.items.anyOf;
@@ -381,7 +383,7 @@ services:
         '6 services[1].persistence.timeout is missing: it must be a whole number from 1 to 2678400',
         '7 services[2].persistence.mask must be a netmask, for example 255.255.255.0, since the VIP is IPv4',
         '8 services[3].onePacket needs protocol udp, not tcp',
-        '9 services[4].mask is not known here; known are address, port, protocol, scheduler, flags, track, persistence, onePacket, timeouts, ttl, noDestination, unresolved, slots, health, realServers',
+        '9 services[4].mask is not known here; known are address, port, protocol, scheduler, flags, track, persistence, onePacket, timeouts, ttl, noDestination, unresolved, slots, health, essential, realServers',
         '10 services[5].track must be all with "persistence", which needs every flow to be remembered',
         '10 services[5].realServers[0].upperThreshold needs every flow of the service to be remembered ("track: all")',
         '11 services[6].slots needs the scheduler maglev: rr has no ring of that size',

@@ -16,6 +16,8 @@ import {
   type Model,
   parseMarkMatch,
   type Service,
+  type VrrpInstance,
+  type VrrpSettings,
 } from '../../../src/model/index.js';
 import { anyHealth, anyHealthSettings, anyRealServerHealth } from '../../support/health-models.js';
 import { anyServices } from '../../support/models.js';
@@ -110,6 +112,44 @@ function healthFor({ address, port }: Service, health: HealthPolicy | undefined)
   return familyOf(address) === 6 || fallback === undefined ? rest : health;
 }
 
+/** Instances with names and ids that are theirs alone, and VIPs or not. */
+const anyInstance = fc.record(
+  {
+    interface: fc.constantFrom('ens3', 'ens4', 'eth7'),
+    priority: fc.constantFrom(1, 100, 254),
+    interval: fc.constantFrom(0.01, 0.1, 0.29, 1, 40.95),
+    vmac: optional(fc.boolean()),
+    preempt: optional(fc.constant(true)),
+    preemptDelay: optional(fc.constantFrom(0, 2.5)),
+    isNamed: fc.boolean(),
+  },
+  { noNullPrototype: true },
+);
+const anyVrrp: fc.Arbitrary<VrrpSettings> = fc
+  .record(
+    {
+      routerName: optional(fc.constant('lb-1.example')),
+      instances: fc.array(anyInstance, { minLength: 1, maxLength: 4 }),
+    },
+    { noNullPrototype: true },
+  )
+  .map(({ instances, ...rest }) =>
+    defined({
+      ...rest,
+      instances: instances.map(({ isNamed, ...each }, i): VrrpInstance => {
+        const ends = [
+          { addresses: [ip(`10.99.0.${i}`), ip(`10.99.1.${i}`)], source: ip('10.99.9.1') },
+          { addresses: [ip(`fd99::${i + 1}`)], peers: [ip('fe80::1'), ip('fe80::2')] },
+          { family: 6 as const },
+          {},
+        ][i]!;
+        const is6 = i === 1 || i === 2;
+        const name = isNamed ? `lan-${i}` : `VI_${i + 1}${is6 ? '_6' : ''}`;
+        return defined({ ...each, ...ends, name, id: i + 1 });
+      }),
+    }),
+  );
+
 const model: fc.Arbitrary<Model> = fc
   .tuple(
     anyServices,
@@ -125,20 +165,23 @@ const model: fc.Arbitrary<Model> = fc
         timeouts: optional(timeouts),
         flows: optional(fc.constant({ ipv4: 4096 })),
         health: optional(anyHealthSettings),
+        vrrp: optional(anyVrrp),
       },
       { noNullPrototype: true },
     ),
     marks,
     fc.array(optional(anyHealth), { minLength: 12, maxLength: 12 }),
     fc.array(optional(anyRealServerHealth), { minLength: 12, maxLength: 12 }),
+    fc.array(optional(fc.boolean()), { minLength: 12, maxLength: 12 }),
   )
-  .map(([services, policies, destinations, settings, marks, healths, ownHealths]) => {
+  .map(([services, policies, destinations, settings, marks, healths, ownHealths, essentials]) => {
     const some = services.map((each, i): Service => {
       const health = healthFor(each, healths[i]);
       return defined({
         ...each,
         ...policies[i]!,
         health,
+        essential: health !== undefined && health.checks.length > 0 ? essentials[i] : undefined,
         destinations: each.destinations.map((server, j) =>
           defined({
             ...server,

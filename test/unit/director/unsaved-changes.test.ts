@@ -91,10 +91,20 @@ test('any model is kept as it is, and no part of one is believed that has anothe
     directors: [ip('192.168.1.5'), mac('00:50:00:00:04:09')],
     timeouts,
     flows: { ipv4: 10, ipv6: 20 },
+    vrrp: {
+      routerName: 'lb1',
+      instances: [
+        { name: 'VI_1', interface: 'ens3', id: 1, priority: 250, interval: 0.1, family: 6, vmac: true },
+        {
+          ...{ name: 'b', interface: 'ens3', id: 2, priority: 1, interval: 1, addresses: [ip('10.0.0.9')] },
+          ...{ peers: [ip('10.0.0.3')], source: ip('10.0.0.2'), preempt: true, preemptDelay: 2.5 },
+        },
+      ],
+    },
     services: [
       {
         ...{ address: ip('192.168.1.100'), port: 53, protocol: 'udp', scheduler: 'wlc', onePacket: true },
-        ...{ timeouts, slots: 64, ttl: 'decrement', noDestination: 'drop', track: 'all' },
+        ...{ timeouts, slots: 64, ttl: 'decrement', noDestination: 'drop', track: 'all', essential: true },
         persistence: { timeout: 300, mask: ip('255.255.255.0') },
         destinations: [
           {
