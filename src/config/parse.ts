@@ -1,9 +1,12 @@
 /** Parses the text of a configuration file: to a model, or to all problems with line and column. */
 
+import { hostname } from 'node:os';
+
 import { isMap, isNode, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
 
 import { BeelineError, type Model, printableName } from '../model/index.js';
 import { findContradictions } from './contradictions.js';
+import { forHost, isHost, placeFor } from './hosts.js';
 import { type FoundProblem, problemsOf, valueAt } from './issues.js';
 import type { Path, Problem } from './problem.js';
 import { type Config, configSchema } from './schema.js';
@@ -65,11 +68,12 @@ export function decodeText(bytes: Uint8Array, fileName: string): string {
  * Parses a configuration file.
  *
  * @param fileName its name in messages
+ * @param host for which of the file's hosts; default: this one
  * @throws ConfigError with all problems, in the order of the file
  */
-export function parseConfig(text: string, fileName: string): Model {
+export function parseConfig(text: string, fileName: string, host = hostname()): Model {
   try {
-    return parse(text, fileName);
+    return parse(text, fileName, host);
   } catch (error) {
     // The YAML library calls itself for each level, and so does everything that looks at what it read.
     if (error instanceof RangeError) {
@@ -80,7 +84,7 @@ export function parseConfig(text: string, fileName: string): Model {
   }
 }
 
-function parse(text: string, fileName: string): Model {
+function parse(text: string, fileName: string, host: string): Model {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true });
   const at = (offset: number): { line: number; column: number } => {
@@ -105,7 +109,7 @@ function parse(text: string, fileName: string): Model {
   const content: unknown = document.toJS({ maxAliasCount: -1 });
   const parsed = configSchema.safeParse(content ?? {});
   const problems = parsed.success
-    ? findContradictions(parsed.data)
+    ? contradictionsOnHosts(parsed.data, host)
     : [
         ...parsed.error.issues.flatMap((issue) => problemsOf(issue, content)),
         ...findContradictions(wellFormedParts(content)),
@@ -117,13 +121,25 @@ function parse(text: string, fileName: string): Model {
       .map(({ problem, offset }) => ({ ...problem, ...at(offset) }));
     throw new ConfigError(fileName, placed);
   }
-  const { services, marks, vrrp, ...rest } = parsed.data;
+  const { services, marks, vrrp, ...rest } = forHost(parsed.data, host);
   return {
     ...rest,
     ...(vrrp !== undefined && { vrrp: modelOfVrrp(vrrp, rest.interfaces[0]!) }),
     services: services.map(({ realServers, ...service }) => ({ ...service, destinations: realServers })),
     ...(marks !== undefined && modelOfMarks(marks)),
   };
+}
+
+/** Finds contradictions on the host, and on those that the file names: they are told with its name. */
+function contradictionsOnHosts(content: Config, host: string): Problem[] {
+  const others = Object.keys(content.hosts ?? {}).filter((name) => !isHost(host, name));
+  return [host, ...others].flatMap((name, i) =>
+    findContradictions(forHost(content, name)).map((problem) => ({
+      ...problem,
+      path: placeFor(content, name, problem.path),
+      message: i === 0 ? problem.message : `on ${name}: ${problem.message}`,
+    })),
+  );
 }
 
 function modelOfMarks(marks: NonNullable<Config['marks']>): Pick<Model, 'markServices' | 'markRules'> {

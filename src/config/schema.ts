@@ -2,7 +2,8 @@
 
 import { z } from 'zod';
 
-import { DEFAULT_FLOWS, MAX_DIRECTORS, MAX_FLOWS, MAX_INTERFACES } from '../model/index.js';
+import { DEFAULT_FLOWS, MAX_FLOWS } from '../model/index.js';
+import { hostKeys, hosts, keysInHosts } from './hosts.js';
 import { healthSettings, keysInHealth } from './schema-health.js';
 import {
   mark,
@@ -12,7 +13,7 @@ import {
   TIMEOUT_MEANINGS,
   timeouts,
 } from './schema-service.js';
-import { director, interfaceName, wholeNumber } from './schema-values.js';
+import { wholeNumber } from './schema-values.js';
 import { keysInVrrp, vrrp } from './schema-vrrp.js';
 
 const flowTable = (family: 'ipv4' | 'ipv6'): z.ZodNumber => wholeNumber(1024, MAX_FLOWS[family]);
@@ -20,32 +21,23 @@ const flowTable = (family: 'ipv4' | 'ipv6'): z.ZodNumber => wholeNumber(1024, MA
 export const configSchema = z
   .strictObject(
     {
-      interfaces: z
-        .array(interfaceName, { error: 'must be a list of network interfaces' })
-        .min(1, { error: 'must name a network interface' })
-        .max(MAX_INTERFACES, { error: `must name at most ${MAX_INTERFACES} network interfaces` })
-        .meta({
-          description:
-            'The network interfaces by which packets for the VIPs arrive and leave. For a bond, name the bond or its members.',
-        }),
-      mode: z
-        .enum(['native', 'generic', 'auto'], { error: 'must be native, generic or auto' })
-        .default('native')
-        .meta({
-          description:
-            'Where the XDP program runs. native: in the driver; an error if the driver cannot. generic: in the kernel after ' +
-            'the driver; slower, and works with every driver. auto: native if the driver can, or else generic.',
-        }),
+      interfaces: hostKeys.interfaces.meta({
+        description:
+          'The network interfaces by which packets for the VIPs arrive and leave. For a bond, name the bond or its members.',
+      }),
+      mode: hostKeys.mode.default('native').meta({
+        description:
+          'Where the XDP program runs. native: in the driver; an error if the driver cannot. generic: in the kernel after ' +
+          'the driver; slower, and works with every driver. auto: native if the driver can, or else generic.',
+      }),
       fragments: z.boolean({ error: 'must be true or false' }).optional().meta({
         description: 'Whether later fragments of a packet follow the first one (default) or go to the host.',
       }),
-      vlans: z.boolean({ error: 'must be true or false' }).optional().meta({
+      vlans: hostKeys.vlans.optional().meta({
         description:
           'Whether packets in VLAN-tagged frames are scheduled, of whatever VLAN. Default: those of the VLANs of real servers, and of the VLAN devices of this host.',
       }),
-      directors: z
-        .array(director, { error: 'must be a list of IP or MAC addresses' })
-        .max(MAX_DIRECTORS, { error: `must name at most ${MAX_DIRECTORS} other directors` })
+      directors: hostKeys.directors
         .optional()
         .meta({ description: 'Other directors on the same networks. Frames from them are never scheduled again.' }),
       timeouts: timeouts.optional().meta({ description: 'Seconds without a packet after which flows are forgotten.' }),
@@ -68,6 +60,7 @@ export const configSchema = z
         }),
       health: healthSettings.optional(),
       vrrp: vrrp.optional(),
+      hosts: hosts.optional(),
       services: z
         .array(service, { error: 'must be a list of virtual services' })
         .default([])
@@ -101,7 +94,8 @@ export function jsonSchema(): Record<string, unknown> {
  * @param value the mapping, which tells the type of a check
  */
 export function knownKeys(path: readonly unknown[], value: unknown): readonly string[] {
-  const inside = path[0] === 'vrrp' ? keysInVrrp(path) : keysInHealth(path, value);
+  const inside =
+    path[0] === 'vrrp' ? keysInVrrp(path) : path[0] === 'hosts' ? keysInHosts(path) : keysInHealth(path, value);
   if (inside !== undefined) {
     return inside;
   }

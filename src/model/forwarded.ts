@@ -39,9 +39,9 @@ export interface Forwarded {
   readonly services: readonly ForwardedService[];
 }
 
-/** Returns the rules of a service without those of its health, which show in its real servers. */
+/** Returns the rules of a service without those of its health, which show in its real servers, and of failover. */
 export function policyOf(service: AnyService): ForwardedService['policy'] {
-  return Object.fromEntries(policyFields({ ...service, health: undefined }));
+  return Object.fromEntries(policyFields({ ...service, health: undefined, essential: undefined }));
 }
 
 export function timeoutsOf({ timeouts }: Pick<Model, 'timeouts'>): Forwarded['timeouts'] {

@@ -300,6 +300,7 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
     'flows',
     'health',
     'vrrp',
+    'hosts',
     'services',
     'marks',
   ]);
