@@ -41,6 +41,7 @@ const COMMANDS: Readonly<Record<string, (version: string) => Promise<Command>>> 
   'ipvsadm-restore': async () => (await import('./commands/ipvsadm/ipvsadm.js')).ipvsadmCommand('ipvsadm-restore'),
   import: async () => (await import('./commands/import.js')).importCommand(),
   stop: async () => (await import('./commands/stop.js')).stopCommand(),
+  keepalived: async () => (await import('./commands/keepalived.js')).keepalivedCommand(),
   schema: async () => (await import('./commands/schema.js')).schemaCommand(),
   manual: async (version) => (await import('./commands/manual.js')).manualCommand(version, beeline),
   completion: async () => (await import('./commands/completion.js')).completionCommand(),

@@ -8,13 +8,16 @@ import {
   BeelineError,
   directorsAsRealServers,
   healthWarnings,
+  type Instance,
   type Model,
   realServersOf,
   serviceName,
+  vrrpWarnings,
   type Warning,
   warningText,
 } from '../model/index.js';
 import { missingFiles } from './check-files.js';
+import { keepalivedWarnings } from './check-keepalived.js';
 
 /**
  * Returns the warnings about a configuration, as far as can be seen from here: all without a daemon, without root, and on
@@ -22,7 +25,7 @@ import { missingFiles } from './check-files.js';
  *
  * @param others configurations of other directors on the same networks
  */
-export async function warningsAbout(model: Model, others: readonly Model[], socketPath: string): Promise<Warning[]> {
+export async function warningsAbout(model: Model, others: readonly Model[], instance: Instance): Promise<Warning[]> {
   const directors = new Set([model, ...others].flatMap((each) => each.directors ?? []));
   const own = new Set(Object.values(networkInterfaces()).flatMap((each = []) => each.map(({ address }) => address)));
   const found = [
@@ -30,7 +33,9 @@ export async function warningsAbout(model: Model, others: readonly Model[], sock
     ...healthWarnings(model),
     ...missingFiles(model),
     ...(await fromCards(model)),
-    ...(await fromDaemon(model, socketPath)),
+    ...vrrpWarnings(model),
+    ...(await keepalivedWarnings(model, instance)),
+    ...(await fromDaemon(model, instance.socketPath)),
   ];
   return [...new Map(found.map((each) => [warningText(each), each])).values()];
 }

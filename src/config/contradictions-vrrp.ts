@@ -1,6 +1,13 @@
 /** Finds contradictions in VRRP: within an instance, among instances, and with the services. Pure. */
 
-import { familyOf, type IpAddress, toldFamily, unusableAddress, type VrrpInstance } from '../model/index.js';
+import {
+  familyOf,
+  type IpAddress,
+  isLinkLocal,
+  toldFamily,
+  unusableAddress,
+  type VrrpInstance,
+} from '../model/index.js';
 import type { Path, Problem } from './problem.js';
 import type { Config } from './schema.js';
 import { type ConfigInstance, modelOfInstance } from './schema-vrrp.js';
@@ -89,7 +96,8 @@ function addressProblems(instance: VrrpInstance, before: readonly Placed[], path
       const message = `must be an IPv${wanted} address as ${as}, not ${address}: an instance has one family`;
       return [{ path: at, message }];
     }
-    const reason = unusableAddress(address);
+    // The first address of an IPv6 router is link-local (RFC 9568, 5.2.9): imported files have it.
+    const reason = isLinkLocal(address) ? undefined : unusableAddress(address);
     return reason === undefined ? [] : [{ path: at, message: `cannot be a VIP: ${reason}` }];
   });
 }

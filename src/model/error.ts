@@ -40,6 +40,8 @@ export const ERROR_CODES = [
   'INTERFACE_MISSING',
   'INTERNAL',
   'INTERRUPTED',
+  'KEEPALIVED_FOREIGN',
+  'KEEPALIVED_REFUSED',
   'KERNEL_TOO_OLD',
   'LAB',
   'MAP_FULL',
@@ -66,6 +68,7 @@ export const ERROR_CODES = [
   'TABLE_FULL',
   'USAGE',
   'VLAN_TAGS_HIDDEN',
+  'VRRP_UNSET',
   'XDP_NATIVE_REFUSED',
   'XDP_REFUSED',
 ] as const;

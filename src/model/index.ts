@@ -26,5 +26,6 @@ export * from './service.js';
 export * from './service-name.js';
 export * from './virtual-routers.js';
 export * from './vrrp.js';
+export * from './vrrp-warnings.js';
 export * from './warning.js';
 export * from './world.js';

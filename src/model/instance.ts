@@ -18,6 +18,10 @@ export interface Instance {
   readonly healthPath: string;
   /** Real servers that are disabled, which survives a boot. */
   readonly maintenancePath: string;
+  /** Whether this director may be master, for keepalived (track_file). */
+  readonly forwardsPath: string;
+  /** The FIFO into which keepalived writes its states. keepalived makes it. */
+  readonly vrrpPath: string;
   /** What packets follow; its time of change is when the daemon was last there. */
   readonly runningPath: string;
   /** Unsaved changes and drains, which survive a boot. */
@@ -58,6 +62,8 @@ export function instanceOf(name: string): Instance {
     baselinesPath: `/run/beeline/${name}.tallies`,
     healthPath: `/run/beeline/${name}.health`,
     maintenancePath: `/var/lib/beeline/${name}.maintenance`,
+    forwardsPath: `/run/beeline/${name}.forwards`,
+    vrrpPath: `/run/beeline/${name}.vrrp`,
     runningPath: `/run/beeline/${name}.running`,
     statePath: `/var/lib/beeline/${name}.state`,
     droppedPath: `/var/lib/beeline/${name}.dropped.yaml`,

@@ -114,10 +114,15 @@ export function unusableAddress(address: IpAddress): string | undefined {
   if (family === 4 ? bytes[0]! >= 224 : bytes[0] === 0xff) {
     return `${address} is a multicast or broadcast address`;
   }
-  if (family === 6 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80) {
+  if (isLinkLocal(address)) {
     return `${address} is a link-local address`;
   }
   return undefined;
+}
+
+/** Whether an address is of fe80::/10. */
+export function isLinkLocal(address: IpAddress): boolean {
+  return /^fe[89ab].:/.test(address);
 }
 
 export function isLoopback(address: IpAddress): boolean {

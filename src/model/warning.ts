@@ -9,8 +9,10 @@ export const WARNING_CODES = [
   'CHECK_PROVES_LITTLE',
   'CHECK_TARGET_UNKNOWN',
   'DIRECTOR_AS_REAL_SERVER',
+  'FLOWS_LOST_AT_FAILOVER',
   'FROM_DIRECTOR',
   'FROM_REAL_SERVER',
+  'KEEPALIVED_OBJECTS',
   'PINS_PRIVATE',
   'QUORUM_UNREACHABLE',
   'SEGMENTS_MERGED',
@@ -18,7 +20,9 @@ export const WARNING_CODES = [
   'VIP_ELSEWHERE',
   'VIP_MISSING',
   'VIP_UNROUTED',
+  'VIP_WITHOUT_ROUTER',
   'VLAN_TAGS_HIDDEN',
+  'VRRP_TAKEOVER_SLOW',
 ] as const;
 
 export type WarningCode = (typeof WARNING_CODES)[number];
@@ -59,12 +63,16 @@ export function isProblem({ code, peer }: Warning): boolean {
     case 'CHECK_PROVES_LITTLE':
     case 'CHECK_TARGET_UNKNOWN':
     case 'DIRECTOR_AS_REAL_SERVER':
+    case 'FLOWS_LOST_AT_FAILOVER':
     case 'FROM_DIRECTOR':
+    case 'KEEPALIVED_OBJECTS':
     case 'PINS_PRIVATE':
     case 'QUORUM_UNREACHABLE':
     case 'SLOW_START_UNUSED':
     case 'VIP_ELSEWHERE':
     case 'VIP_UNROUTED':
+    case 'VIP_WITHOUT_ROUTER':
+    case 'VRRP_TAKEOVER_SLOW':
       return false;
   }
 }

@@ -72,7 +72,7 @@ async function checkFile(config: string, options: Options, command: Command): Pr
     const others = options.beside.map((file) => readConfig(file));
     const { services } = model;
     const realServers = services.reduce((sum, service) => sum + service.destinations.length, 0);
-    const warnings = await warningsAbout(model, others, instanceFor(command).socketPath);
+    const warnings = await warningsAbout(model, others, instanceFor(command));
     const report: Report = { config, services: services.length, realServers, problems: [], warnings };
     printResult(report, options, (paint) => formatCheck(report, paint));
   } catch (error) {

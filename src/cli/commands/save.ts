@@ -1,19 +1,7 @@
 /** `beeline save`: writes the running configuration to the configuration file. */
 
-import { randomUUID } from 'node:crypto';
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  lstatSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
 
 import { Command, Option } from 'commander';
 
@@ -24,6 +12,7 @@ import { withExamples } from '../../usage/index.js';
 import { fileArgument, jsonOption } from '../arguments.js';
 import { ask } from '../daemon.js';
 import { withInstance } from '../instance.js';
+import { replaceFile, targetOf } from '../replace-file.js';
 import { printResult } from '../terminal/print.js';
 import type { Paint } from '../terminal/colour.js';
 import { formatDifferences, summarize } from '../terminal/differences.js';
@@ -93,25 +82,6 @@ async function saveTo(file: string, running: RunningModel, options: Options, com
   };
 }
 
-/** The most links that Linux follows (path_resolution(7)). */
-const MAX_LINKS = 40;
-
-/** Returns the file that a symbolic link leads to, also if it does not exist yet: the link stays. @throws BeelineError `USAGE` */
-function targetOf(file: string): string {
-  let path = resolve(file);
-  for (let links = 0; links < MAX_LINKS; links += 1) {
-    const found = lstatSync(path, { throwIfNoEntry: false });
-    if (found === undefined || found.isFile()) {
-      return found === undefined ? path : realpathSync(path);
-    }
-    if (!found.isSymbolicLink()) {
-      throw new BeelineError('USAGE', `${path} is not a regular file`, { hint: 'Name another file.' });
-    }
-    path = resolve(realpathSync(dirname(path)), readlinkSync(path));
-  }
-  throw new BeelineError('USAGE', `${file} is a link that leads nowhere`, { hint: 'Name another file.' });
-}
-
 /** Reads the file. @returns undefined if there is none, or if it has problems and --force is given @throws ConfigError */
 async function readBefore(path: string, { force }: Options): Promise<ConfigFile | undefined> {
   if (!existsSync(path)) {
@@ -126,52 +96,6 @@ async function readBefore(path: string, { force }: Options): Promise<ConfigFile 
     }
     throw error;
   }
-}
-
-/** Replaces the file atomically and keeps its mode and owner. @throws BeelineError `CONFIG_CHANGED` */
-async function replaceFile(path: string, text: string, before: string | undefined): Promise<void> {
-  const { writeDurably } = await import('../../store/index.js');
-  const next = join(dirname(path), `.beeline-${randomUUID()}`);
-  try {
-    await writeDurably(next, text);
-    if (existsSync(path)) {
-      const { mode, uid, gid } = statSync(path);
-      chownSync(next, uid, gid);
-      chmodSync(next, mode & 0o7777);
-    } else {
-      chmodSync(next, 0o644);
-    }
-    if (before !== undefined && readFileSync(path, 'utf8') !== before) {
-      throw new BeelineError('CONFIG_CHANGED', `${path} changed during the save: nothing was written`);
-    }
-    renameSync(next, path);
-  } catch (error) {
-    rmSync(next, { force: true });
-    throw isSystemError(error) ? unwritable(path, error) : error;
-  }
-}
-
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error;
-}
-
-/** What to do about an error of the system, by its code. */
-const REMEDIES: Readonly<Partial<Record<string, string>>> = {
-  ENOSPC: 'The disk is full: make room, or save to another file. The file is as it was.',
-  EDQUOT: 'The quota is used up: make room, or save to another file. The file is as it was.',
-  EROFS: 'The file system is read-only: save to another file, for example "beeline save /tmp/beeline.yaml".',
-  ENOENT: 'Its folder does not exist: make it, or name another file.',
-  EACCES: 'Use sudo, or name another file.',
-  EPERM: 'Use sudo, or name another file.',
-};
-
-function unwritable(path: string, error: NodeJS.ErrnoException): BeelineError {
-  // Without the call, which names a file that nobody knows.
-  const reason = error.message.replace(/^[A-Z0-9]+: |, \w+(?: '.*)?$/gs, '');
-  return new BeelineError('CONFIG_UNWRITABLE', `cannot write ${path}: ${reason}`, {
-    hint: REMEDIES[error.code ?? ''] ?? 'The file is as it was. Name another file.',
-    cause: error,
-  });
 }
 
 /** @param now milliseconds since 1970 */

@@ -11,7 +11,7 @@ import { warningsAbout } from '../../../src/cli/warnings.js';
 import { parseConfig } from '../../../src/config/index.js';
 import type { Handlers, StatusReport } from '../../../src/control/index.js';
 import { ControlServer } from '../../../src/control/server.js';
-import { ip, type Model, type Warning, warningText } from '../../../src/model/index.js';
+import { instanceOf, ip, type Model, type Warning, warningText } from '../../../src/model/index.js';
 
 const STATUS: StatusReport = {
   version: '1',
@@ -41,7 +41,7 @@ ${rest}services:
 }
 
 async function found(of: Model, others: readonly Model[] = [], socket = NOBODY): Promise<(string | undefined)[][]> {
-  const warnings = await warningsAbout(of, others, socket);
+  const warnings = await warningsAbout(of, others, { ...instanceOf('none'), socketPath: socket });
   return warnings.map(({ code, realServer }) => [code, realServer]);
 }
 
@@ -88,7 +88,7 @@ services:
 `,
     'test.yaml',
   );
-  const warnings = await warningsAbout(of, [], NOBODY);
+  const warnings = await warningsAbout(of, [], { ...instanceOf('none'), socketPath: NOBODY });
   assert.deepEqual([...new Set(warnings.map(({ code }) => code))], ['CHECK_FILE_MISSING']);
   const name = 'tcp 192.168.1.100:80';
   assert.deepEqual(
