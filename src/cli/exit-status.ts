@@ -40,6 +40,7 @@ const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
   MAX_MOVED: ExitStatus.refused,
   NOT_FOUND: ExitStatus.usage,
   NOT_RUNNING: ExitStatus.notRunning,
+  VRRP_UNSET: ExitStatus.usage,
 };
 
 export function exitStatusOf(code: ErrorCode): number {
