@@ -406,6 +406,8 @@ export interface AdviceReport {
   readonly weight?: number | undefined;
   /** Of the configured weight. */
   readonly percent?: number | undefined;
+  /** Of a real server: the types of the checks that said it. */
+  readonly source?: 'agent' | 'file' | 'both' | undefined;
 }
 
 export interface CheckStateReport {

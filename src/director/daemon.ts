@@ -113,6 +113,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     }),
     upkeep: new Upkeep({ dataPlane, lock, log }),
     onRound: () => {
+      health.endRound();
       onRound();
     },
     keep: (desired, changes) => unsaved.record(desired, changes),

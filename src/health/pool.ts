@@ -10,7 +10,7 @@ import {
   type Quorum,
   type Scheduler,
 } from '../model/index.js';
-import type { Advice } from './advice.js';
+import { type Advice, adviserText } from './advice.js';
 import { UNITS } from './ramp.js';
 
 /** What is known of one real server at one moment. */
@@ -124,7 +124,7 @@ function conditionOf(
   }
   if (!isAvailable(view)) {
     // What an agent says of it is an operator's word, as "disable" is: no panic overrules that.
-    const reason = view.isUp ? `its agent says "${advice!.state!}"` : 'fails its checks';
+    const reason = view.isUp ? `${adviserText(advice!)} says "${advice!.state!}"` : 'fails its checks';
     return { word: 'down', reason, asked, configured, ...(removes && { takesNothing: true }) };
   }
   if (isReplaced) {
@@ -132,11 +132,11 @@ function conditionOf(
     return { word: 'replaced', reason, asked, configured };
   }
   if (advice?.state === 'drain') {
-    return { word: 'advised', reason: 'its agent says "drain"', asked: 0, configured };
+    return { word: 'advised', reason: `${adviserText(advice)} says "drain"`, asked: 0, configured };
   }
   return asked === configured
     ? undefined
-    : { word: 'advised', reason: `its agent asks for weight ${asked}`, asked, configured };
+    : { word: 'advised', reason: `${adviserText(advice!)} asks for weight ${asked}`, asked, configured };
 }
 
 function outOf({

@@ -16,6 +16,7 @@ export function healthWarnings(model: Model): Warning[] {
       ? []
       : [
           ...silent(service, health),
+          ...asksTheService(service, health),
           ...neverMet(service, health),
           ...neverSlow(service, health),
           ...withoutTarget(service, health, model),
@@ -25,7 +26,7 @@ export function healthWarnings(model: Model): Warning[] {
 
 /** Without "reply", a datagram that nobody answers passes. A dead host fails once the kernel has given up to find its MAC. */
 function silent(service: AnyService, health: HealthPolicy): Warning[] {
-  const lists = [health.checks, ...service.destinations.map(({ health: own }) => own?.checks ?? [])];
+  const lists = listsOf(service, health);
   if (!lists.some(provesNothing)) {
     return [];
   }
@@ -45,6 +46,28 @@ function silent(service: AnyService, health: HealthPolicy): Warning[] {
 function provesNothing(checks: readonly Check[]): boolean {
   const some = checks.filter(({ type }) => type !== 'file' && type !== 'agent');
   return some.length > 0 && some.every((check) => check.type === 'udp' && check.reply === undefined);
+}
+
+function listsOf({ destinations }: AnyService, { checks }: HealthPolicy): (readonly Check[])[] {
+  return [checks, ...destinations.flatMap(({ health: own }) => (own?.checks === undefined ? [] : [own.checks]))];
+}
+
+/** What listens at the service's own port is the service. A path of its own may be an agent all the same. */
+function asksTheService(service: AnyService, health: HealthPolicy): Warning[] {
+  const isOfService = (check: Check): boolean =>
+    check.type === 'agent' && check.port === undefined && check.by !== 'exec' && check.path === undefined;
+  if (!listsOf(service, health).flat().some(isOfService)) {
+    return [];
+  }
+  const name = serviceName(service);
+  return [
+    {
+      code: 'AGENT_PORT_MISSING',
+      service: name,
+      message: `${name}: an "agent" without "port" asks the service itself, at the service's own port`,
+      remedy: 'say in "port" where the agent listens, as in { type: agent, port: 9707 }',
+    },
+  ];
 }
 
 function neverMet(service: AnyService, { quorum }: HealthPolicy): Warning[] {
@@ -89,8 +112,8 @@ function withoutTarget(service: AnyService, health: HealthPolicy, { markRules = 
     return [];
   }
   const { vip, port } = targetOf(service, markRules);
-  const checks = [...health.checks, ...service.destinations.flatMap(({ health: own }) => own?.checks ?? [])];
-  const isKnown = checks
+  const isKnown = listsOf(service, health)
+    .flat()
     .map(needsOf)
     .every((needs) => (vip !== undefined || !needs.vip) && (port !== undefined || !needs.port));
   if (isKnown) {

@@ -4,6 +4,7 @@ import type { IpAddress } from './address.js';
 
 /** All codes. docs/errors.md says what each means. They never change. */
 export const WARNING_CODES = [
+  'AGENT_PORT_MISSING',
   'CHECKSUMS_UNFINISHED',
   'CHECK_FILE_MISSING',
   'CHECK_PROVES_LITTLE',
@@ -58,6 +59,7 @@ export function isProblem({ code, peer }: Warning): boolean {
     case 'SEGMENTS_MERGED':
     case 'VLAN_TAGS_HIDDEN':
       return peer === undefined;
+    case 'AGENT_PORT_MISSING':
     case 'CHECKSUMS_UNFINISHED':
     case 'CHECK_FILE_MISSING':
     case 'CHECK_PROVES_LITTLE':

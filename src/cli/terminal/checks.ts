@@ -27,6 +27,12 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** @param now milliseconds since 1970 */
+const ADVISERS: Readonly<Record<NonNullable<AdviceReport['source']>, string>> = {
+  agent: 'its agent',
+  file: 'its file',
+  both: 'its agent or file',
+};
+
 export function formatChecks(services: readonly ServiceChecks[], now: number, paint: Paint = plain): string {
   return services.length === 0
     ? 'no real server is checked\n'
@@ -52,7 +58,9 @@ function formatService({ service, quorum, realServers }: ServiceChecks, now: num
   );
   const notes = realServers.flatMap(({ address, advice, disabled: why, checks }) => [
     ...(why === undefined ? [] : [`  ${address}: ${why}\n`]),
-    ...(advice === undefined ? [] : [`  ${address}: its agent says ${formatAdvice(advice)}\n`]),
+    ...(advice === undefined
+      ? []
+      : [`  ${address}: ${ADVISERS[advice.source ?? 'agent']} says ${formatAdvice(advice)}\n`]),
     ...checks.flatMap(({ check, trouble, warning }) => [
       ...(trouble === undefined ? [] : [`  ${address}: ${check} cannot be made: ${trouble}\n`]),
       ...(warning === undefined ? [] : [`  ${address}: ${check}: ${warning}\n`]),

@@ -18,7 +18,7 @@ import { maintenanceEvent, quorumEvent } from './events.js';
 import type { KeptDirectorHealth } from './store.js';
 import { lineOf, quorumLine, Told } from './told.js';
 
-/** After a change, how long until it is kept: what comes in between is written with it. */
+/** After a change that packets do not follow, how long until it is kept: what comes in between is written with it. */
 const KEEP_MS = 200;
 /** Keeping takes at most one part of so many of the time: with thousands of real servers it takes longer than a round. */
 const KEEP_SHARE = 20;
@@ -44,6 +44,10 @@ export class HealthKeeper {
   /** Undefined: no real server was ever checked. */
   #checker: Health.Checker | undefined;
   #keeping: NodeJS.Timeout | undefined;
+  /** When. */
+  #keepsAt = 0;
+  /** It is to be kept after the next round. */
+  #isUrgent = false;
   /** The model that is checked. */
   #model: Model | undefined;
   #isStopped = false;
@@ -76,6 +80,10 @@ export class HealthKeeper {
       onQuorum: (event) => {
         this.#told.tell(quorumLine(event));
         this.#happen(() => quorumEvent(event));
+        this.#keepAfterRound();
+      },
+      onRemoved: (service) => {
+        this.#happen(() => ({ type: 'service-removed', details: { service } }));
         this.#keepSoon();
       },
     });
@@ -148,7 +156,7 @@ export class HealthKeeper {
       restore: this.#restored?.checks,
       onChange: () => {
         onChange();
-        this.#keepSoon();
+        this.#keepAfterRound();
       },
       onTransition: (transition) => {
         this.#tell(transition);
@@ -181,16 +189,41 @@ export class HealthKeeper {
     return reports;
   }
 
+  /**
+   * To call after each round. What packets follow now is kept at once: a daemon that is killed would else make the next one
+   * send to what is down. Not before, since packets must not wait for it.
+   */
+  endRound(): void {
+    if (this.#isUrgent) {
+      this.#isUrgent = false;
+      this.#keepWithin(0);
+    }
+  }
+
+  /** What packets follow is about to change. */
+  #keepAfterRound(): void {
+    this.#isUrgent = true;
+    this.#keepSoon();
+  }
+
   #keepSoon(): void {
+    this.#keepWithin(KEEP_MS);
+  }
+
+  #keepWithin(ms: number): void {
     if (this.#isStopped) {
       return;
     }
-    this.#keeping ??= setTimeout(
-      () => {
-        void this.#keep();
-      },
-      Math.max(KEEP_MS, this.#keepsNotBefore - performance.now()),
-    ).unref();
+    const now = performance.now();
+    const at = Math.max(now + ms, this.#keepsNotBefore);
+    if (this.#keeping !== undefined && this.#keepsAt <= at) {
+      return;
+    }
+    clearTimeout(this.#keeping);
+    this.#keepsAt = at;
+    this.#keeping = setTimeout(() => {
+      void this.#keep();
+    }, at - now).unref();
   }
 
   async #keep(): Promise<void> {
@@ -198,6 +231,8 @@ export class HealthKeeper {
     this.#keeping = undefined;
     const { health } = this.#options.stores;
     const began = performance.now();
+    // What changes while this one is under way waits, too.
+    this.#keepsNotBefore = began + KEEP_MS;
     const pools = this.#overlay.kept;
     // What the last daemon knew is kept as long as nobody goes on with it.
     const checks = this.#checker?.kept ?? this.#restored?.checks ?? { boot: '', servers: [] };

@@ -53,7 +53,14 @@ export function lineOf(transition: Transition, checks: number): Line | undefined
       const kind = isUp ? 'checks pass again' : 'checks fail';
       return { level: 'info', kind, text: `${who}: check ${label} ${state}: ${outcomeText(outcome)}` };
     }
+    case 'check-removed':
+    case 'server-removed':
+      // The change of the configuration is in the log.
+      return undefined;
     case 'trouble':
+      if (transition.isRemoved === true) {
+        return undefined;
+      }
       return transition.trouble === undefined
         ? {
             level: 'info',
@@ -66,6 +73,9 @@ export function lineOf(transition: Transition, checks: number): Line | undefined
             text: `${who}: check ${transition.label} cannot be made: ${transition.trouble}`,
           };
     case 'warning':
+      if (transition.isRemoved === true) {
+        return undefined;
+      }
       return transition.warning === undefined
         ? {
             level: 'info',
@@ -80,8 +90,9 @@ export function lineOf(transition: Transition, checks: number): Line | undefined
     case 'advice':
       return {
         level: 'info',
-        kind: 'agents say something else',
-        text: `${who}: its agent says ${transition.advice === undefined ? 'nothing any more' : adviceText(transition.advice)}`,
+        kind: 'agents or files say something else',
+        // The label begins with the type.
+        text: `${who}: its ${transition.label.split(' ', 1)[0]!} says ${transition.advice === undefined ? 'nothing any more' : adviceText(transition.advice)}`,
       };
   }
 }

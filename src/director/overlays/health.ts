@@ -67,6 +67,8 @@ export interface HealthOverlayOptions {
   readonly clock: () => number;
   readonly restore?: KeptPools | undefined;
   readonly onQuorum: (event: QuorumEvent) => void;
+  /** A service whose quorum was lost is no more. */
+  readonly onRemoved: (service: string) => void;
 }
 
 /** What is known of a service, and for what: of thousands of services, a round looks at those alone for which something changed. */
@@ -151,7 +153,21 @@ export class HealthOverlay implements Overlay {
         this.#options.onQuorum({ service: name, isMet: true, weight, wanted: 1 });
       }
     }
+    const before = this.#pools;
     this.#pools = pools;
+    this.#tellRemoved(before, model);
+  }
+
+  #tellRemoved(before: ReadonlyMap<string, Pool>, model: Model): void {
+    const lost = [...before].filter(([name, { quorumMet }]) => !quorumMet && !this.#pools.has(name));
+    if (lost.length > 0) {
+      const names = new Set(allServices(model).map(serviceName));
+      lost
+        .filter(([name]) => !names.has(name))
+        .forEach(([name]) => {
+          this.#options.onRemoved(name);
+        });
+    }
   }
 
   apply(model: Model): Model {

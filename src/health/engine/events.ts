@@ -34,12 +34,16 @@ export type Transition =
       readonly reason: string;
       readonly check?: undefined;
     })
-  /** Why a check cannot be made, from now on; undefined: it can be made again. */
-  | (OfCheck & { readonly kind: 'trouble'; readonly trouble: string | undefined })
+  /** Why a check cannot be made, from now on; undefined: it can be made again, or is removed. */
+  | (OfCheck & { readonly kind: 'trouble'; readonly trouble: string | undefined; readonly isRemoved?: true })
   /** What is to be said although a check passes; undefined: no more. */
-  | (OfCheck & { readonly kind: 'warning'; readonly warning: string | undefined })
+  | (OfCheck & { readonly kind: 'warning'; readonly warning: string | undefined; readonly isRemoved?: true })
   /** An agent, or a file, says something else than before; undefined: nothing any more. */
-  | (OfCheck & { readonly kind: 'advice'; readonly advice: Advice | undefined });
+  | (OfCheck & { readonly kind: 'advice'; readonly advice: Advice | undefined })
+  /** Another model does not have a check that was down. */
+  | (OfCheck & { readonly kind: 'check-removed' })
+  /** The same of a real server. */
+  | (OfServer & { readonly kind: 'server-removed' });
 
 /** A run of a check beside its schedule. */
 export interface NowReport {

@@ -9,8 +9,6 @@ const MOST = 20_000;
 
 export interface Left {
   readonly server: Server;
-  /** What was told of it last. */
-  readonly toldUp: boolean;
   readonly at: number;
 }
 

@@ -47,12 +47,17 @@ export interface Changes {
   readonly born: readonly Probe[];
   readonly gone: readonly Probe[];
   readonly turned: readonly Turned[];
-  /** Agents and files that said something, and are asked no more. */
-  readonly silenced: readonly Watch[];
+  /** Checks that are made no more… */
+  readonly removed: readonly Watch[];
+  /** … and those that are made again. */
+  readonly revived: readonly Watch[];
+  /** Real servers that left, and were down. */
+  readonly lost: readonly Server[];
 }
 
 const CHANGED = 'its checks were changed';
 const NOT_CHECKED = 'it is not checked any more';
+const BACK = 'it was when it was checked last';
 
 export class Roster {
   readonly #options: RosterOptions;
@@ -69,7 +74,9 @@ export class Roster {
   #born: Probe[] = [];
   #emptied: Probe[] = [];
   #turned: Turned[] = [];
-  #silenced: Watch[] = [];
+  #removed: Watch[] = [];
+  #revived: Watch[] = [];
+  #lost: Server[] = [];
 
   /** @param kept what the last daemon knew */
   constructor(kept: Map<string, KeptServer> | undefined, options: RosterOptions) {
@@ -167,21 +174,32 @@ export class Roster {
     const { left, kept } = this.#memory.take(service, address, now);
     const server = known ?? left?.server ?? new Server(service, address, group);
     server.group = group;
-    const toldUp = known?.health.isUp ?? left?.toldUp ?? kept?.isUp;
+    // Of one that left, nobody was told that it is down still.
+    const isBack = known === undefined && left !== undefined;
+    const toldUp = isBack || (known?.health.isUp ?? kept?.isUp);
     for (const watch of server.follow(checks, now, kept)) {
-      this.#unlink(watch);
-      if (watch.advice !== undefined) {
-        this.#silenced.push(watch);
-      }
+      this.#remove(watch);
     }
     server.watches.forEach((watch) => {
       this.#link(watch);
+      if (watch.isRemoved) {
+        watch.isRemoved = false;
+        this.#revived.push(watch);
+      }
     });
     const { isUp } = server.health;
     if (toldUp !== undefined && toldUp !== isUp) {
-      this.#turned.push({ server, isUp, reason: CHANGED });
+      this.#turned.push({ server, isUp, reason: isBack ? BACK : CHANGED });
     }
     return server;
+  }
+
+  #remove(watch: Watch): void {
+    this.#unlink(watch);
+    if (!watch.isRemoved) {
+      watch.isRemoved = true;
+      this.#removed.push(watch);
+    }
   }
 
   /** @param service what has them as real servers still, and checks them no more */
@@ -192,13 +210,14 @@ export class Roster {
     const still = new Set(service?.destinations.map(({ address }) => address));
     for (const server of servers) {
       server.watches.forEach((watch) => {
-        this.#unlink(watch);
+        this.#remove(watch);
       });
-      const isSpared = !server.health.isUp && still.has(server.address);
-      if (isSpared) {
+      if (!server.health.isUp && still.has(server.address)) {
         this.#turned.push({ server, isUp: true, reason: NOT_CHECKED });
+      } else if (!server.health.isUp) {
+        this.#lost.push(server);
       }
-      this.#memory.add({ server, toldUp: server.health.isUp || isSpared, at: now });
+      this.#memory.add({ server, at: now });
     }
   }
 
@@ -262,12 +281,14 @@ export class Roster {
       this.#count(probe, -1);
     }
     const born = this.#born.filter((probe) => !gone.has(probe));
-    const [turned, silenced] = [this.#turned, this.#silenced];
+    const [turned, removed, revived, lost] = [this.#turned, this.#removed, this.#revived, this.#lost];
     this.#born = [];
     this.#emptied = [];
     this.#turned = [];
-    this.#silenced = [];
-    return { born, gone: [...gone], turned, silenced };
+    this.#removed = [];
+    this.#revived = [];
+    this.#lost = [];
+    return { born, gone: [...gone], turned, removed, revived, lost };
   }
 }
 

@@ -1,7 +1,7 @@
 /** What is known of each real server, from the states of its checks. */
 
 import type { IpAddress } from '../../model/index.js';
-import type { Advice, AdvisedState } from '../advice.js';
+import { type Advice, mostCautious } from '../advice.js';
 import { type CheckState, unchecked } from '../judge.js';
 import type { Outcome } from '../outcome.js';
 import type { CheckReport, ServerHealth } from '../states.js';
@@ -20,6 +20,8 @@ export class Watch {
   isTroubleTold = false;
   warning: string | undefined;
   advice: Advice | undefined;
+  /** No model has it any more, which was told. One that comes back is told of again. */
+  isRemoved = false;
 
   constructor(server: Server, planned: PlannedCheck, state: CheckState) {
     this.server = server;
@@ -208,30 +210,33 @@ export function isAdviser({ check }: Pick<PlannedCheck, 'check'>): boolean {
   return check.type === 'agent' || check.type === 'file';
 }
 
-/** The more cautious one goes before. */
-const CAUTION: readonly AdvisedState[] = ['up', 'drain', 'maint', 'down'];
-
 /** Returns the advice of all agents and files together: the most cautious state, and the least weight. */
 function joined(watches: readonly Watch[]): Advice | undefined {
-  const given = watches.flatMap(({ advice }) => advice ?? []);
-  if (given.length <= 1) {
-    return given[0];
+  const advisers = watches.filter(({ advice }) => advice !== undefined);
+  if (advisers.length === 0) {
+    return undefined;
   }
-  const states = given.flatMap(({ state }) => state ?? []);
-  const state = states.sort((a, b) => CAUTION.indexOf(b) - CAUTION.indexOf(a))[0];
-  const least = (values: readonly (number | undefined)[]): number | undefined => {
-    const numbers = values.filter((each) => each !== undefined);
-    return numbers.length === 0 ? undefined : Math.min(...numbers);
-  };
+  const given = advisers.map(({ advice }) => advice!);
+  const types = new Set(advisers.map(({ planned }) => planned.check.type));
+  const state = mostCautious(given.map((each) => each.state));
   const weight = least(given.map((each) => each.weight));
   const percent = least(given.map((each) => each.percent));
   return {
     ...(state !== undefined && { state }),
     ...(weight !== undefined && { weight }),
     ...(percent !== undefined && { percent }),
+    source: types.size > 1 ? 'both' : types.has('file') ? 'file' : 'agent',
   };
 }
 
+function least(values: readonly (number | undefined)[]): number | undefined {
+  const numbers = values.filter((each) => each !== undefined);
+  return numbers.length === 0 ? undefined : Math.min(...numbers);
+}
+
 export function isSameAdvice(a: Advice | undefined, b: Advice | undefined): boolean {
-  return a === b || (a?.state === b?.state && a?.weight === b?.weight && a?.percent === b?.percent);
+  return (
+    a === b ||
+    (a?.state === b?.state && a?.weight === b?.weight && a?.percent === b?.percent && a?.source === b?.source)
+  );
 }

@@ -90,14 +90,54 @@ export class Verdicts {
   }
 
   /** Tells what another model made of real servers. Packets follow that model anyway. */
-  tellFollowed({ turned, silenced }: Pick<Changes, 'turned' | 'silenced'>): void {
-    for (const { planned, server } of silenced) {
-      const { service, address } = server;
-      this.#tellOf({ kind: 'advice', service, address, label: planned.label, advice: undefined });
+  tellFollowed({ turned, removed, revived, lost }: Pick<Changes, 'turned' | 'removed' | 'revived' | 'lost'>): void {
+    for (const watch of removed) {
+      this.#tellRemoved(watch);
+    }
+    for (const { service, address } of lost) {
+      this.#tellOf({ kind: 'server-removed', service, address });
+    }
+    for (const watch of revived) {
+      this.#tellRevived(watch);
     }
     for (const { server, isUp, reason } of turned) {
       const { service, address } = server;
       this.#tellOf({ kind: 'server', service, address, isUp, reason });
+    }
+  }
+
+  /** What was told of a check is over. */
+  #tellRemoved(watch: Watch): void {
+    const { service, address } = watch.server;
+    const of = { service, address, label: watch.planned.label };
+    if (watch.isTroubleTold) {
+      this.#tellOf({ kind: 'trouble', ...of, trouble: undefined, isRemoved: true });
+    }
+    if (watch.warning !== undefined) {
+      this.#tellOf({ kind: 'warning', ...of, warning: undefined, isRemoved: true });
+    }
+    if (watch.advice !== undefined) {
+      this.#tellOf({ kind: 'advice', ...of, advice: undefined });
+    }
+    if (isDown(watch)) {
+      this.#tellOf({ kind: 'check-removed', ...of });
+    }
+    // They are found again if it comes back.
+    watch.trouble = undefined;
+    watch.isTroubleTold = false;
+    watch.warning = undefined;
+  }
+
+  /** It goes on with what was known. */
+  #tellRevived(watch: Watch): void {
+    const { service, address } = watch.server;
+    const of = { service, address, label: watch.planned.label };
+    const { last, heldSince } = watch.state;
+    if (watch.advice !== undefined) {
+      this.#tellOf({ kind: 'advice', ...of, advice: watch.advice });
+    }
+    if (last !== undefined && isDown(watch)) {
+      this.#tellOf({ kind: 'check', ...of, isUp: false, outcome: last, damped: heldSince !== undefined });
     }
   }
 
@@ -142,4 +182,9 @@ export class Verdicts {
       this.#options.onTrouble('a change of health could not be told', { error: String(error) });
     }
   }
+}
+
+/** It failed, and is not only assumed to be down. */
+function isDown({ isUp, state }: Watch): boolean {
+  return !isUp && state.last !== undefined;
 }

@@ -9,9 +9,13 @@ export const HEALTH_EVENTS = [
   /** A real server passes all of its checks again, and takes flows; or other checks make it up. */
   'real-server-up',
   'real-server-down',
+  /** A real server that was down is none of the service any more. */
+  'real-server-removed',
   /** One check changed its state; the real server may be down for another, or stay up. */
   'check-up',
   'check-down',
+  /** A check that was down is not made any more: it was changed or removed, or its real server or service. */
+  'check-removed',
   /** A check passes, but something is to be done: its certificate expires soon. */
   'check-warning',
   'check-warning-over',
@@ -22,6 +26,8 @@ export const HEALTH_EVENTS = [
   'advice-changed',
   'quorum-lost',
   'quorum-met',
+  /** A service whose quorum was lost is no more. */
+  'service-removed',
   /** A real server was disabled by a command, or enabled again. */
   'maintenance-begun',
   'maintenance-over',

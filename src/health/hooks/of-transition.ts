@@ -27,6 +27,10 @@ export function contentOf(transition: Transition): EventContent {
       const { isUp, label, outcome } = transition;
       return content(isUp ? 'check-up' : 'check-down', label, outcomeText(outcome));
     }
+    case 'check-removed':
+      return content('check-removed', transition.label, undefined);
+    case 'server-removed':
+      return content('real-server-removed', undefined, undefined);
     case 'trouble': {
       const { trouble, label } = transition;
       return content(trouble === undefined ? 'check-trouble-over' : 'check-trouble', label, trouble);

@@ -1,7 +1,7 @@
 /** The words of agents: those of HAProxy's agent-check (its configuration manual, 5.2). Pure. */
 
 import { MAX_WEIGHT } from '../../model/index.js';
-import type { Advice, AdvisedState } from '../advice.js';
+import { type Advice, type AdvisedState, mostCautious } from '../advice.js';
 
 /** No weight grows more than a hundredfold by a percentage. */
 const MAX_PERCENT = 10_000;
@@ -16,9 +16,6 @@ const HEALTH: Readonly<Record<string, AdvisedState>> = {
 };
 /** … and about what is done with it. */
 const ADMINISTRATION: Readonly<Record<string, AdvisedState>> = { ready: 'up', drain: 'drain', maint: 'maint' };
-
-/** The one that keeps more away decides: "up drain" is "drain". */
-const STRENGTH: readonly AdvisedState[] = ['up', 'drain', 'down', 'maint'];
 
 /**
  * Returns what an agent advises in its first line; undefined if it has no word that is known.
@@ -39,8 +36,8 @@ export function parseAdvice(text: string): Advice | undefined {
     administration = own(ADMINISTRATION, word) ?? administration;
     amount = percentOf(word) ?? (words[i - 1] === 'weight' ? weightOf(word) : undefined) ?? amount;
   });
-  const states = [health, administration].filter((state) => state !== undefined);
-  const state = STRENGTH.findLast((each) => states.includes(each));
+  // "up drain" is "drain".
+  const state = mostCautious([health, administration]);
   return state === undefined && amount === undefined ? undefined : { ...(state && { state }), ...amount };
 }
 

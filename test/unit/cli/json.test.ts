@@ -195,7 +195,10 @@ test('docs/json.md shows every name of health checks and of what is disabled', (
   shows<CheckRunReport>({ ...http!, ...agent! }, run);
   const step = { request: true, outcome: true, sent: true, received: true, connectMs: true, totalMs: true } as const;
   shows<CheckStepReport>(http!.steps[0], { ...step, httpStatus: true });
-  shows<AdviceReport>(agent!.advice, { state: true, weight: true, percent: true });
+  shows<AdviceReport>(
+    { ...server!.advice, ...agent!.advice },
+    { state: true, weight: true, percent: true, source: true },
+  );
   const disabled = { service: true, realServer: true, since: true, until: true, reason: true, moves: true } as const;
   shows<MaintenanceReport>(example('disable') as MaintenanceReport, disabled);
 });

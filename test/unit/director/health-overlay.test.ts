@@ -54,6 +54,9 @@ class Bench {
       onQuorum: ({ isMet, weight, wanted }) => {
         this.events.push(`${isMet ? 'met' : 'lost'} ${weight}/${wanted}`);
       },
+      onRemoved: (name) => {
+        this.events.push(`removed ${name}`);
+      },
     });
   }
 
@@ -150,6 +153,32 @@ test('a restart goes on with ramps, quorum and what was out', () => {
   next.set(A, true);
   assert.equal(next.round(), '31:1 ramping, 32:5 ramping');
   assert.deepEqual(next.events, [], 'weight 2 is between both limits');
+});
+
+test('a quorum that is lost ends with its service, also if the next daemon finds that, and is met without checks', () => {
+  const none: Model = { interfaces: ['ens3'], mode: 'native', services: [] };
+  const lost = (): Bench => {
+    const bench = new Bench(service({}));
+    bench.set(A, false);
+    bench.set(B, false);
+    bench.round();
+    assert.deepEqual(bench.events.splice(0), ['lost 0/1']);
+    return bench;
+  };
+  const removed = lost();
+  removed.overlay.observe(none);
+  removed.overlay.observe(none);
+  assert.deepEqual(removed.events.splice(0), [`removed ${NAME}`]);
+  assert.deepEqual(removed.overlay.quorumLost, []);
+  removed.round();
+  assert.deepEqual(removed.events, ['lost 0/1'], 'it is back');
+  const restarted = new Bench(service({}), lost().overlay.kept);
+  restarted.overlay.observe(none);
+  assert.deepEqual(restarted.events, [`removed ${NAME}`]);
+  const spared = lost();
+  spared.model = { ...none, services: [service(undefined)] };
+  spared.round();
+  assert.deepEqual(spared.events, ['met 2/1']);
 });
 
 test('the fallback is there with weight 0 until the quorum is lost, and again when it is met', () => {

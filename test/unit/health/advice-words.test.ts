@@ -5,7 +5,7 @@ import test from 'node:test';
 
 import fc from 'fast-check';
 
-import type { Advice } from '../../../src/health/advice.js';
+import { type Advice, ADVISED_STATES, mostCautious } from '../../../src/health/advice.js';
 import { adviceOfStatus, adviceText, parseAdvice, parseFileAdvice } from '../../../src/health/slow/advice-words.js';
 import { MAX_WEIGHT } from '../../../src/model/index.js';
 
@@ -89,4 +89,15 @@ test('only the first line counts, whatever follows', () => {
       assert.deepEqual(parseAdvice(`drain 5%\n${rest}`), { state: 'drain', percent: 5 });
     }),
   );
+});
+
+test('one order says which of several states decides, within an answer and among agents', () => {
+  assert.equal(mostCautious(['up', 'maint', 'down', 'drain', undefined]), 'maint');
+  assert.equal(mostCautious(['drain', 'down']), 'down');
+  assert.equal(mostCautious([undefined]), undefined);
+  for (const [i, weak] of ADVISED_STATES.entries()) {
+    for (const strong of ADVISED_STATES.slice(i)) {
+      assert.equal(mostCautious([strong, weak]), strong);
+    }
+  }
 });

@@ -521,9 +521,9 @@ test('an agent weighs a real server and never fails it, and what it says last ho
   await host.pass(1100);
   assert.equal(host.opened.length, 0);
   const { isUp, advice } = found() as { isUp: boolean; advice: unknown };
-  assert.deepEqual([isUp, advice, host.changes.length], [true, { percent: 50 }, 1]);
+  assert.deepEqual([isUp, advice, host.changes.length], [true, { percent: 50, source: 'agent' }, 1]);
   await host.until(() => host.changes.length === 2);
-  assert.deepEqual((found() as { advice: unknown }).advice, { state: 'drain' });
+  assert.deepEqual((found() as { advice: unknown }).advice, { state: 'drain', source: 'agent' });
   assert.deepEqual(host.checker.kept.servers[0]!.checks[0]!.advice, { state: 'drain' });
   await host.until(() => host.changes.length === 3);
   assert.equal((found() as { advice: unknown }).advice, undefined);

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, mock, test } from 'node:test';
 
+import { contentOf } from '../../../src/health/index.js';
 import { type Check, type HealthPolicy, ip, mac, type Model, type Service } from '../../../src/model/index.js';
 import { FakeHost, health, modelOf, rip, VIP } from './fake-host.js';
 
@@ -119,7 +120,7 @@ test('advice outlives a model that is taken back, too', async () => {
   for (const other of [NOTHING, model([TCP])]) {
     host.follow(other);
     host.follow(first);
-    assert.deepEqual(host.checker.all()[0]!.advice, { state: 'drain' });
+    assert.deepEqual(host.checker.all()[0]!.advice, { state: 'drain', source: 'agent' });
   }
   await host.checker.close();
 });
@@ -168,7 +169,7 @@ test('a real server that comes up or goes down by a change of its checks is told
     assert.deepEqual(servers(host), [[true, 'it is not checked any more']]);
     host.transitions.length = 0;
     host.follow(both);
-    assert.deepEqual(servers(host), [[false, 'its checks were changed']]);
+    assert.deepEqual(servers(host), [[false, 'it was when it was checked last']]);
   }
   // One that is no real server any more is none that came up.
   host.transitions.length = 0;
@@ -199,6 +200,101 @@ test('an agent that is asked no more takes what it said with it, and that is tol
   assert.deepEqual(host.transitions, [
     { kind: 'advice', service: SERVICE, address: rip(1), label: 'agent', advice: undefined },
   ]);
+  await host.checker.close();
+});
+
+/** "check-down tcp" */
+const told = (host: FakeHost): string[] =>
+  host.transitions.splice(0).map((each) => {
+    const { type, details } = contentOf(each);
+    return [type, details.check, details.reason?.replace(/, [\d.]+ ms$/, '')].filter(Boolean).join(' ');
+  });
+
+test('what was told of a check or a real server ends with it, and is told again if it comes back', async () => {
+  const ONE = { ...TCP, port: 80 };
+  const both = model([ONE, PING]);
+  const down = ['check-down ping L3 timeout', 'real-server-down ping ping: L3 timeout'];
+  const again = ['check-down ping L3 timeout', 'real-server-down it was when it was checked last'];
+  const cases: [string, Model, string[], string[]][] = [
+    [
+      'the check is removed',
+      model([ONE]),
+      ['check-removed ping', 'real-server-up its checks were changed'],
+      ['check-down ping L3 timeout', 'real-server-down its checks were changed'],
+    ],
+    [
+      'the check is another',
+      model([ONE, { ...PING, via: 'rip' }]),
+      ['check-removed ping'],
+      // The old check is back, and was down.
+      ['check-down ping L3 timeout'],
+    ],
+    ['another check is removed', model([PING]), [], []],
+    [
+      'the real server is removed',
+      model([ONE, PING], {}, { destinations: [{ address: rip(2), weight: 1 }] }),
+      ['check-removed ping', 'real-server-removed'],
+      again,
+    ],
+    ['the service is removed', NOTHING, ['check-removed ping', 'real-server-removed'], again],
+    [
+      'the service is not checked',
+      modelOf([{}]),
+      ['check-removed ping', 'real-server-up it is not checked any more'],
+      again,
+    ],
+  ];
+  for (const [name, other, removed, back] of cases) {
+    const host = new FakeHost();
+    host.answer = ({ protocol }) => (protocol === 'ping' ? { outcome: 'timeout' } : {});
+    host.follow(both);
+    await host.until(() => host.isUp() === false);
+    assert.deepEqual(told(host), down, name);
+    host.follow(other);
+    assert.deepEqual(told(host), removed, name);
+    host.follow(both);
+    assert.deepEqual(told(host), back, name);
+    host.follow(other);
+    assert.deepEqual(told(host), removed, `${name} again`);
+    await host.checker.close();
+  }
+});
+
+test('what passes, or was never made, has nothing to end', async () => {
+  const host = await known(model([TCP]), true);
+  host.follow(NOTHING);
+  host.follow(model([{ ...TCP, port: 81 }], { initially: 'down' }));
+  host.follow(NOTHING);
+  assert.deepEqual(told(host), []);
+  await host.checker.close();
+});
+
+test('a warning, a trouble and advice end with their checks', async () => {
+  const agent: Check = { type: 'agent', by: 'exec', command: ['/bin/x'] };
+  const others: Check[] = [{ type: 'tls' }, { type: 'exec', command: ['/bin/y'] }];
+  const host = new FakeHost({
+    runSlow: ({ type }) =>
+      Promise.resolve(
+        type === 'agent'
+          ? { advice: { percent: 50 } }
+          : type === 'exec'
+            ? { trouble: 'cannot run' }
+            : { outcome: { passed: true, layer: 'L6', words: 'ok', ms: 1 }, warning: 'soon' },
+      ),
+  });
+  const all = model([TCP, agent, ...others]);
+  const ended = ['advice-changed agent none', 'check-warning-over tls', 'check-trouble-over exec'];
+  for (const other of [model([TCP]), NOTHING]) {
+    host.follow(all);
+    await host.pass(8000);
+    told(host);
+    host.follow(other);
+    assert.deepEqual(told(host), ended);
+  }
+  host.follow(all);
+  assert.deepEqual(told(host), ['advice-changed agent 50 % of the weight']);
+  await host.pass(8000);
+  assert.deepEqual(told(host).sort(), ['check-trouble exec cannot run', 'check-warning tls soon']);
   await host.checker.close();
 });
 

@@ -47,6 +47,7 @@ test('transitions are events with a reason in words', () => {
     [{ ...OF, kind: 'warning', label: 'http', warning: undefined }, 'check-warning-over', undefined],
     [{ ...OF, kind: 'advice', label: 'http', advice: { state: 'drain' } }, 'advice-changed', 'drain'],
     [{ ...OF, kind: 'advice', label: 'http', advice: undefined }, 'advice-changed', 'none'],
+    [{ ...OF, kind: 'check-removed', label: 'http' }, 'check-removed', undefined],
   ];
   for (const [transition, type, reason] of cases) {
     const details = {

@@ -56,6 +56,21 @@ test('a failed real server gets no packet, or no new flow', () => {
   assert.equal(pool({ views })[1]!.condition!.asked, 3);
 });
 
+test('a condition says whether an agent or a file asked for it', () => {
+  for (const [source, who] of [
+    [undefined, 'its agent'],
+    ['agent', 'its agent'],
+    ['file', 'its file'],
+    ['both', 'its agent or file'],
+  ] as const) {
+    const reason = (advice: ServerView['advice']): string =>
+      pool({ views: { 32: { advice: { ...advice, source } } } })[1]!.condition!.reason!;
+    assert.equal(reason({ weight: 9 }), `${who} asks for weight 9`);
+    assert.equal(reason({ state: 'drain' }), `${who} says "drain"`);
+    assert.equal(reason({ state: 'maint' }), `${who} says "maint"`);
+  }
+});
+
 test('a fallback takes new flows while the quorum is lost, and breaks none of those that live', () => {
   const of = { policy: { fallback: [SORRY] }, views: { 32: DOWN }, destinations: [A, B] };
   assert.equal(names(pool({ ...of, met: false })), '31:0 replaced, 32:0 down!, 99:1 fallback');

@@ -168,6 +168,24 @@ test('datagrams that nobody needs to answer are warned of, unless another check 
   }
 });
 
+test('an agent without a port of its own is warned of: it asks the service itself', () => {
+  const warning = [['AGENT_PORT_MISSING', 'tcp 192.168.1.100:80']];
+  const of = (agent: string): string => `{ checks: [tcp, ${agent}] }`;
+  for (const agent of ['agent', '{ type: agent, by: http }', '{ type: agent, via: rip }', '{ type: agent, send: x }']) {
+    assert.deepEqual(codes(model(of(agent))), warning, agent);
+    assert.deepEqual(codes(model('tcp', `{ address: 192.168.1.31, health: ${of(agent)} }`)), warning, agent);
+  }
+  for (const agent of [
+    '{ type: agent, port: 9707 }',
+    '{ type: agent, port: 80 }',
+    '{ type: agent, by: http, path: /agent }',
+    '{ type: agent, by: exec, command: [/bin/x] }',
+    '{ type: file, path: /w }',
+  ]) {
+    assert.deepEqual(codes(model(of(agent))), [], agent);
+  }
+});
+
 test('a quorum that all real servers together do not meet is warned of', () => {
   const quorum = (text: string, servers?: string): unknown => codes(model(`{ checks: tcp, quorum: ${text} }`, servers));
   const warning = [['QUORUM_UNREACHABLE', 'tcp 192.168.1.100:80']];
