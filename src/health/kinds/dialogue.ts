@@ -19,9 +19,24 @@ export const DIALOGUES: Readonly<Record<ReadyDialogue, readonly DialogueStep[]>>
   ssh: [{ expect: '(?m)^SSH-2\\.0-' }],
   redis: [{ send: 'PING\r\n' }, { expect: '^\\+PONG' }],
   memcached: [{ send: 'version\r\n' }, { expect: '^VERSION ' }],
-  // The first packet of the server: a length of three bytes, number 0, version 10 of the protocol.
-  mysql: [{ expect: '(?s)^...\\x00\\x0a' }],
+  mysql: [
+    // The first packet of the server: a length of three bytes, number 0, version 10 of the protocol.
+    { expect: '(?s)^...\\x00\\x0a', send: mysqlLogin('beeline') },
+    // OK, or an error: nobody of that name. COM_QUIT.
+    { expect: '(?s)^...\\x02[\\x00\\xff]', send: '\x01\0\0\0\x01' },
+  ],
 };
+
+/**
+ * Returns a login without a password: HandshakeResponse41 of MySQL's protocol. A server that hears none counts an error of
+ * the host, and blocks the host after 100 of them (`max_connect_errors`). Without CLIENT_PLUGIN_AUTH it asks nothing back.
+ */
+function mysqlLogin(user: string): string {
+  // CLIENT_LONG_PASSWORD, CLIENT_PROTOCOL_41, CLIENT_SECURE_CONNECTION; packets of at most 16 MiB; utf8.
+  const settings = '\x01\x82\0\0' + '\0\0\0\x01' + '\x21' + '\0'.repeat(23);
+  const body = `${settings}${user}\0\0`;
+  return `${String.fromCharCode(body.length)}\0\0\x01${body}`;
+}
 
 /** The bytes in which a step's answer must be found: each piece that comes is searched together with those before. */
 const MOST_HEARD = 8192;

@@ -251,8 +251,23 @@ test('a dialogue tells what it heard instead', () => {
   assert.equal(sent(talk().first), 'PING\r\n');
   assert.equal(text(talk().next(Buffer.from('-NOAUTH\r\n'), 'timeout')), 'failed L7 answered "-NOAUTH"');
   assert.equal(text(talk().next(Buffer.alloc(0), 'closed')), 'failed L7 closed early, no answer');
-  const greeting = Buffer.from([74, 0, 0, 0, 10, 56]);
-  assert.equal(judged({ type: 'mysql' }, greeting), 'passed L7 ok');
+});
+
+test('MySQL hears a login before the connection ends, whatever it says to that', () => {
+  for (const answer of [0x00, 0xff]) {
+    const talk = talksOf({ type: 'mysql' }, TARGET)();
+    const login = talk.next(Buffer.from([74, 0, 0, 0, 10, 56]), 'complete') as Turn;
+    const bytes = Buffer.from(login.send!);
+    // The length of what follows, and the number after the greeting's.
+    assert.deepEqual([bytes.readUIntLE(0, 3), bytes[3]], [bytes.length - 4, 1]);
+    assert.equal(bytes.toString('latin1', 36), 'beeline\0\0');
+    const last = talk.next(Buffer.from([7, 0, 0, 2, answer, 0, 0]), 'complete') as Turn;
+    assert.deepEqual([...last.send!], [1, 0, 0, 0, 1]);
+    assert.equal(text(talk.next(Buffer.alloc(0), 'complete')), 'passed L7 ok');
+  }
+  // An error instead of the greeting: the host is blocked, or there are too many connections.
+  const blocked = Buffer.from("\x05\0\0\0\xffi\x04Host 'director' is blocked", 'latin1');
+  assert.match(judged({ type: 'mysql' }, blocked, 'closed'), /^failed L7 answered/);
 });
 
 test('what a dialogue says last is said', () => {
