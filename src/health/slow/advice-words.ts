@@ -21,8 +21,8 @@ const ADMINISTRATION: Readonly<Record<string, AdvisedState>> = { ready: 'up', dr
  * Returns what an agent advises in its first line; undefined if it has no word that is known.
  *
  * Words are separated by blanks and commas, and a reason may follow "#". Of words about the same the last counts, and those
- * that are not known are passed over, both as in HAProxy. Not in HAProxy: "weight 20". Unlike there, a line says all: what
- * earlier ones said is over.
+ * that are not known are passed over, both as in HAProxy. Not in HAProxy: "weight 20", as "weight:20". Unlike there, a line
+ * says all: what earlier ones said is over.
  */
 export function parseAdvice(text: string): Advice | undefined {
   const [line = ''] = text.trimStart().split(/[\r\n\0]/, 1);
@@ -34,7 +34,9 @@ export function parseAdvice(text: string): Advice | undefined {
   words.forEach((word, i) => {
     health = own(HEALTH, word) ?? health;
     administration = own(ADMINISTRATION, word) ?? administration;
-    amount = percentOf(word) ?? (words[i - 1] === 'weight' ? weightOf(word) : undefined) ?? amount;
+    const [, of, weight] = /^(weight:)?(.*)$/s.exec(word)!;
+    const isWeight = of !== undefined || words[i - 1] === 'weight';
+    amount = percentOf(weight!) ?? (isWeight ? weightOf(weight!) : undefined) ?? amount;
   });
   // "up drain" is "drain".
   const state = mostCautious([health, administration]);
