@@ -7,8 +7,8 @@ import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import type { FlowReport, RealServerReport } from '../../src/control/index.js';
-import { type HostName, hostNamed, NIC, type ProcessIdentity, VIP4, VIP6 } from '../../src/lab/index.js';
+import type { FlowReport, RealServerReport, ServiceChecks } from '../../src/control/index.js';
+import { type HostName, hostNamed, NIC, PAGES, type ProcessIdentity, VIP4, VIP6 } from '../../src/lab/index.js';
 import { TestLab } from '../support/lab.js';
 import { serversOf, startTalkServers, Talkers } from '../support/talkers.js';
 
@@ -390,10 +390,11 @@ const SIMPLE: readonly Case[] = [
 ];
 
 /** @param health of both services */
-function simple(health: string, realServers: 'both' | 'first' = 'both', more = ''): string {
+function simple(health: string, realServers: 'both' | 'first' | 'weighted' = 'both', more = ''): string {
   const service = ({ vip, port, policy }: Case): string => {
     const family = vip === VIP4 ? 'ipv4' : 'ipv6';
-    const all = (realServers === 'both' ? [ONE, TWO] : [ONE]).map((each) => `"${each[family]}"`).join(', ');
+    const weights = { both: [1, 1], first: [1], weighted: [1, 3] }[realServers];
+    const all = weights.map((weight, i) => `{ address: "${[ONE, TWO][i]![family]}", weight: ${weight} }`).join(', ');
     const own = health
       .replaceAll('REAL2', `"${TWO[family]}"`)
       .replaceAll('SELF', family === 'ipv4' ? '127.0.0.1' : '"::1"');
@@ -585,6 +586,54 @@ test('real servers that die as machines do, and services of which too few are le
     },
   );
 
+  await context.test('between the limits of a quorum all stays as it was, with and without the fallback', async () => {
+    const second = new Set<string>([TWO.ipv4, TWO.ipv6]);
+    // Of weight 1 and 3. Lost below 2, met from 4 on.
+    lab.configure(simple(`${HTTP_CHECKS}, quorum: { weight: 3, hysteresis: 1 }, fallback: [SELF]`, 'weighted'));
+    await lab.beeline(['reload']);
+    const quorums = async (): Promise<Set<unknown>> =>
+      new Set(
+        (JSON.parse(await lab.beeline(['list', '--checks', '--json'])) as ServiceChecks[]).map((each) => each.quorum),
+      );
+    assert.deepEqual(await quorums(), new Set(['met']));
+    // 3 are left.
+    ward.set('real1', true);
+    await ward.untilAll(FIRST, 'down');
+    assert.deepEqual([await quorums(), await answering(8)], [new Set(['met']), new Set(['real2'])]);
+    ward.set('real1', false);
+    await ward.untilAll(FIRST, 'up');
+    // 1 is left, whose flows live.
+    const talks = SIMPLE_TARGETS.map((each) => ({ ...each, sending: 4, silent: 4 }));
+    const talkers = await Talkers.start(lab, talks);
+    ward.set('real2', true);
+    await ward.untilAll(second, 'down');
+    await ward.untilAll(FIRST, 'replaced');
+    assert.deepEqual([await quorums(), await answering()], [new Set(['lost']), new Set(['director'])]);
+    // 3 again, and not enough.
+    ward.set('real1', true);
+    await ward.untilAll(FIRST, 'down');
+    ward.set('real2', false);
+    await ward.untilAll(second, 'replaced');
+    assert.deepEqual([await quorums(), await answering()], [new Set(['lost']), new Set(['director'])]);
+    const failed = await talkers.failures();
+    assert.deepEqual(new Set(failed.map(({ server }) => server)), new Set(['real1', 'real2']));
+    ward.set('real1', false);
+    await ward.untilAll(FIRST, 'up');
+    assert.deepEqual([await quorums(), await answering(12)], [new Set(['met']), new Set(['real1', 'real2'])]);
+  });
+
+  await context.test('with fastInterval alone, many results in a row are soon there: down and up', async () => {
+    const slow = 'interval: 4, timeout: 3, fall: 20, rise: 20';
+    // More than a minute without it.
+    lab.configure(simple(`checks: [{ type: http, port: ${CHECKED} }], ${slow}, fastInterval: 0.1`));
+    await lab.beeline(['reload']);
+    for (const state of ['down', 'up'] as const) {
+      ward.set('real1', state === 'down');
+      await ward.untilAll(FIRST, state);
+    }
+    assert.deepEqual(await answering(12), new Set(['real1', 'real2']));
+  });
+
   await context.test('none is left: refused, dropped, or all are used, as the service says', async () => {
     ward.set('real1', true);
     ward.set('real2', true);
@@ -623,5 +672,79 @@ test('real servers that die as machines do, and services of which too few are le
     assert.match(await lab.beeline(['list', '--checks']), / held /);
     assert.deepEqual(await answering(), new Set(['real2']));
     await ward.untilAll(FIRST, 'up');
+  });
+});
+
+test('real servers of a VLAN, whose checks leave by the VLAN device of the host', async (context) => {
+  const lab = await TestLab.build(context, 'tagged');
+  const [device, rip, rip6] = [`${NIC}.20`, '192.168.20.31', 'fd20::31'];
+  const trial = ['ip', 'link', 'add', 'link', NIC, 'name', 'trial', 'type', 'vlan', 'id', '9'];
+  if (
+    !(await lab.exec('client', trial).then(
+      () => true,
+      () => false,
+    ))
+  ) {
+    context.skip('this kernel has no VLAN devices');
+    return;
+  }
+  for (const host of ['director', 'real1'] as const) {
+    // XDP sees tags as bytes of the frame only if the card does not remove them.
+    await lab.exec(host, ['ethtool', '-K', NIC, 'rxvlan', 'off', 'txvlan', 'off']);
+    await lab.exec('switch', ['ethtool', '-K', host, 'rxvlan', 'off', 'txvlan', 'off']);
+    await lab.exec(host, ['ip', 'link', 'add', 'link', NIC, 'name', device, 'type', 'vlan', 'id', '20']);
+    const last = host === 'director' ? '21' : '31';
+    await lab.exec(host, ['ip', 'addr', 'add', `192.168.20.${last}/24`, 'dev', device]);
+    await lab.exec(host, ['ip', 'addr', 'add', `fd20::${last}/64`, 'dev', device, 'nodad']);
+    await lab.exec(host, ['ip', 'link', 'set', device, 'up']);
+    await lab.sysctls(host, { [`net/ipv4/conf/${device}/rp_filter`]: '0', 'net/ipv4/conf/all/rp_filter': '0' });
+  }
+  const service = (vip: string, address: string, check: string): string =>
+    `  - { address: "${vip}", port: 80, health: { checks: ${check}, interval: 0.3, timeout: 1, fall: 2 }, ` +
+    `realServers: [{ address: "${address}", vlan: 20 }] }\n`;
+  lab.configure(
+    `interfaces: [${NIC}]\nvlans: true\nservices:\n${service(VIP4, rip, '[http, tcp]')}${service(VIP6, rip6, '[http, ping]')}`,
+  );
+  await lab.startDirector();
+  const states = async (): Promise<string[]> =>
+    (JSON.parse(await lab.beeline(['list', '--checks', '--json'])) as ServiceChecks[]).flatMap(({ realServers }) =>
+      realServers.flatMap(({ checks }) =>
+        checks.map(({ state, last, trouble }) => [state, last?.layer, last?.words, trouble].filter(Boolean).join(' ')),
+      ),
+    );
+  const expect = async (...expected: string[]): Promise<void> => {
+    await lab
+      .until('the states are so', async () => (await states()).join() === expected.join(), 20_000)
+      .catch(async () => {
+        assert.deepEqual(await states(), expected);
+      });
+  };
+  const pages = async (): Promise<Set<string>> =>
+    new Set([...(await lab.pages(2)), ...(await lab.pages(2, `http://[${VIP6}]/`))]);
+  const up = ['up L7 status 200', 'up L4 ok', 'up L7 status 200', 'up L3 ok'];
+  await expect(...up);
+  assert.deepEqual(await pages(), new Set([PAGES.real1]));
+
+  await context.test('one whose VIPs are gone is down, whether it forwards or not', async () => {
+    await lab.exec('real1', ['ip', 'addr', 'del', `${VIP4}/32`, 'dev', 'lo']);
+    await lab.exec('real1', ['ip', 'addr', 'del', `${VIP6}/128`, 'dev', 'lo']);
+    await expect('down L4 timeout', 'down L4 timeout', 'down L4 timeout', 'down L3 timeout');
+    await lab.sysctls('real1', { 'net/ipv4/ip_forward': '1', 'net/ipv6/conf/all/forwarding': '1' });
+    const forwards = 'down L3 has no VIP: it forwards what is for it';
+    await expect(forwards, forwards, forwards, forwards);
+    await lab.sysctls('real1', { 'net/ipv4/ip_forward': '0', 'net/ipv6/conf/all/forwarding': '0' });
+    await lab.exec('real1', ['ip', 'addr', 'add', `${VIP4}/32`, 'dev', 'lo']);
+    await lab.exec('real1', ['ip', 'addr', 'add', `${VIP6}/128`, 'dev', 'lo', 'nodad']);
+    await expect(...up);
+    assert.deepEqual(await pages(), new Set([PAGES.real1]));
+  });
+
+  await context.test('without the VLAN device its checks cannot be made, and its state stays', async () => {
+    await lab.exec('director', ['ip', 'link', 'del', device]);
+    const isTold = async (): Promise<boolean> => (await states()).every((each) => /route|VLAN|unreachable/.test(each));
+    await lab.until('that is told', isTold, 20_000).catch(async () => {
+      assert.deepEqual(await states(), []);
+    });
+    assert.ok((await states()).every((each) => each.startsWith('up ')));
   });
 });

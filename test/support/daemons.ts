@@ -1,7 +1,7 @@
 /** Debian's daemons on hosts of the lab: in the foreground, with their files in the lab's folder, ended by the lab. */
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { type HostName, hostNamed, type Lab, type ProcessIdentity } from '../../src/lab/index.js';
@@ -30,11 +30,14 @@ export const DAEMON_PORTS = {
   memcached: 11_211,
   ftp: 21,
   ssh: 22,
-  smtp: 587,
+  smtp: 25,
+  smtps: 465,
+  submission: 587,
   imap: 143,
   imaps: 993,
   pop3: 110,
   pop3s: 995,
+  mysql: 3306,
 } as const;
 
 const P = DAEMON_PORTS;
@@ -169,6 +172,73 @@ function dovecotDialect(pem: string): string {
     ? `ssl_cert = <${pem}\nssl_key = <${pem}\npassdb {\n  driver = static\n  args = password=x\n}`
     : `dovecot_config_version = ${version}\ndovecot_storage_version = ${version}
 ssl_server_cert_file = ${pem}\nssl_server_key_file = ${pem}\npassdb static {\n  password = x\n}`;
+}
+
+/** Starts postfix, which takes mail with TLS from the begin of the connection and without. What is said of dovecot's users holds for its own. */
+export function startPostfix(lab: Lab, host: HostName, pem: string): void {
+  const folder = folderOf(lab, 'postfix');
+  writeFileSync(
+    join(folder, 'main.cf'),
+    `compatibility_level = 3.6
+queue_directory = /mnt/spool
+data_directory = /mnt/data
+maillog_file = /dev/stdout
+inet_interfaces = all
+inet_protocols = all
+myhostname = real.example
+mydestination =
+smtpd_tls_chain_files = /mnt/etc/vip.pem
+`,
+  );
+  const service = (name: string, type: string, program: string, isPrivate = 'y', wakeup = '-', most = '-'): string =>
+    `${name} ${type} ${isPrivate} - n ${wakeup} ${most} ${program}\n`;
+  writeFileSync(
+    join(folder, 'master.cf'),
+    [
+      service(String(P.smtp), 'inet', 'smtpd', 'n'),
+      service(String(P.smtps), 'inet', 'smtpd -o smtpd_tls_wrappermode=yes', 'n'),
+      service('cleanup', 'unix', 'cleanup', 'n', '-', '0'),
+      service('rewrite', 'unix', 'trivial-rewrite'),
+      service('tlsmgr', 'unix', 'tlsmgr', '-', '1000?', '1'),
+      service('anvil', 'unix', 'anvil', '-', '-', '1'),
+      service('proxymap', 'unix', 'proxymap', '-'),
+      service('postlog', 'unix-dgram', 'postlogd', 'n', '-', '1'),
+    ].join(''),
+  );
+  writeFileSync(join(folder, 'vip.pem'), keyFirst(readFileSync(pem, 'utf8')));
+  // "postfix start-fg" would do the same, after many seconds of looking at its folders.
+  const script = `mount -t tmpfs -o mode=755 tmpfs /mnt
+mkdir -p /mnt/data /mnt/spool/pid /mnt/spool/private /mnt/spool/public
+chown postfix /mnt/data /mnt/spool/private /mnt/spool/public
+cp -r "$1" /mnt/etc && chmod 755 /mnt/etc
+exec "$(postconf -h daemon_directory)/master" -c /mnt/etc -s`;
+  lab.startProcess(host, 'postfix', ['unshare', '--mount', 'sh', '-c', script, 'sh', folder]);
+}
+
+function keyFirst(pem: string): string {
+  const at = pem.search(/-----BEGIN [A-Z ]*PRIVATE KEY/);
+  return at < 0 ? pem : pem.slice(at) + pem.slice(0, at);
+}
+
+/**
+ * Starts MariaDB, which blocks a host after few connections that end without a login, if the host has a name: so it has one
+ * for the director.
+ */
+export function startMariadb(lab: Lab, host: HostName): void {
+  const folder = folderOf(lab, 'mariadb');
+  const data = join(folder, 'data');
+  const install = ['--auth-root-authentication-method=normal', '--skip-test-db', '--user=root', `--datadir=${data}`];
+  execFileSync('mariadb-install-db', ['--no-defaults', ...install], { stdio: 'pipe' });
+  const { ipv4, ipv6 } = hostNamed('director');
+  writeFileSync(join(folder, 'hosts'), `127.0.0.1 localhost\n${ipv4} director\n${ipv6} director\n`);
+  // The server answers hosts alone that somebody may log in from.
+  writeFileSync(join(folder, 'init.sql'), "CREATE USER IF NOT EXISTS somebody@'%' IDENTIFIED BY 'x';\n");
+  const server = [
+    ...['mariadbd', '--no-defaults', '--user=root', `--datadir=${data}`, `--socket=${folder}/socket`],
+    ...[`--port=${P.mysql}`, '--bind-address=*', '--max-connect-errors=3', `--init-file=${folder}/init.sql`],
+  ];
+  const script = 'mount --bind "$1" /etc/hosts && shift && exec "$@"';
+  lab.startProcess(host, 'mariadb', ['unshare', '--mount', 'sh', '-c', script, 'sh', join(folder, 'hosts'), ...server]);
 }
 
 export function startMemcached(lab: Lab, host: HostName): void {
