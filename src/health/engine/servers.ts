@@ -94,6 +94,29 @@ interface Dropped {
   readonly wasUp: boolean;
 }
 
+/** A class, since each literal with a getter has a shape of its own: 600 bytes more for each real server. */
+class HealthNow implements ServerHealth {
+  readonly service: string;
+  readonly address: IpAddress;
+  readonly isUp: boolean;
+  readonly since: number;
+  readonly advice: Advice | undefined;
+  readonly #server: Server;
+
+  constructor(server: Server, isUp: boolean, since: number, advice: Advice | undefined) {
+    this.service = server.service;
+    this.address = server.address;
+    this.isUp = isUp;
+    this.since = since;
+    this.advice = advice;
+    this.#server = server;
+  }
+
+  get checks(): CheckReport[] {
+    return this.#server.watches.map(({ report }) => report);
+  }
+}
+
 export class Server {
   readonly service: string;
   readonly address: IpAddress;
@@ -170,7 +193,7 @@ export class Server {
 
   /** Brings `health` up to date. Returns whether it is another. */
   update(now: number, kept?: KeptServer): boolean {
-    const { watches, service, address } = this;
+    const { watches } = this;
     const isUp = watches.every((each) => each.isUp);
     const advice = joined(watches);
     const before = this.#health;
@@ -178,18 +201,8 @@ export class Server {
       return false;
     }
     const since = before?.isUp === isUp ? before.since : kept?.isUp === isUp ? kept.since : now;
-    const reports = (): CheckReport[] => this.watches.map(({ report }) => report);
     this.group.state = {};
-    this.#health = {
-      service,
-      address,
-      get checks() {
-        return reports();
-      },
-      isUp,
-      since,
-      ...(advice && { advice }),
-    };
+    this.#health = new HealthNow(this, isUp, since, advice);
     return true;
   }
 
