@@ -59,6 +59,15 @@ const SERVERS: HealthCase[] = [
   server('http', 'endlessContinue', 'down L7 status 100'),
   server('http', 'garbage', 'down L7 not HTTP: "…"'),
   server('imap', 'garbage', 'down L7 answered "…"'),
+  server('http', 'manyHeaders', 'up L7 status 200'),
+  server('http', 'manyHeaders', 'up L7 status 200, body matches', { body: '^ok$' }),
+  server('http', 'tooManyHeaders', 'down L7 answer too long'),
+  server('http', 'hugeChunk', 'up L7 status 200'),
+  server('http', 'hugeChunk', 'down L7 not HTTP: "HTTP/1.1 200 OK…', { body: 'ok' }),
+  server('http', 'hugeLength', 'up L7 status 200, body matches', { body: 'ok' }),
+  server('http', 'http2', 'down L7 not HTTP: "…"'),
+  server('http', 'redirect', 'up L7 status 302'),
+  server('http', 'tooSoon', 'up L7 status 200'),
   server('http', 'badLength', 'down L7 not HTTP: "HTTP/1.1 200 OK…', { body: 'x' }),
 ];
 
@@ -77,15 +86,26 @@ const tlsServers = (ca: string): HealthCase[] => {
     tls('https', 'tlsDrip', 'down L7 timeout'),
     tls('https', 'tlsFlood', 'up L7 status 200'),
     tls('https', 'tlsFlood', 'down L7 status 200, body does not match', { body: 'y' }),
+    tls('https', 'tlsHugeChunk', 'down L7 not HTTP: "HTTP/1.1 200 OK…', { body: 'ok' }),
+    tls('tls', 'tlsChain', 'up L6 TLSv1.3'),
+    tls('tls', 'tlsLongChain', 'down L6 excessive message size'),
     tls('imap', 'tlsFlood', 'down L7 answer too long', { tls: true }),
     tls('imap', 'tlsClose', 'down L7 closed early, no answer', { tls: true }),
   ];
 };
 
-const DATAGRAMS: HealthCase[] = (['udpGarbage', 'udpEmpty', 'udpOtherId'] as const).map((kind) => ({
-  ...server('dns', kind, `down L7 ${kind === 'udpOtherId' ? 'not an answer to the question' : 'not DNS'}`, {
-    name: 'www.example.test',
-  }),
+const DATAGRAMS: HealthCase[] = (
+  [
+    ['udpGarbage', 'L7 not DNS'],
+    ['udpEmpty', 'L7 not DNS'],
+    ['udpOtherId', 'L7 not an answer to the question'],
+    ['udpLoop', 'L7 not DNS'],
+    ['udpManyAnswers', 'L7 not DNS'],
+    ['udpTwice', 'L7 no answers'],
+    ['udpOtherAddress', 'L4 answers from its own address, not from the VIP'],
+  ] as const
+).map(([kind, finds]) => ({
+  ...server('dns', kind, `down ${finds}`, { name: 'www.example.test', record: 'A' }),
   protocol: 'udp',
 }));
 
@@ -97,6 +117,8 @@ const SCRIPTS: Readonly<Record<string, string>> = {
   dies: '#!/bin/sh\nkill -SEGV $$',
   // Its children must not outlive it.
   hangs: '#!/bin/sh\n(sleep 4711.@ & sleep 4711.@) & sleep 4711.@',
+  // It is over when it ends, and not when it says no more.
+  closes: '#!/bin/sh\nexec >&- 2>&-\nsleep 4711.@',
   floods: '#!/bin/sh\nexec cat /dev/zero',
   complainsMuch: '#!/bin/sh\nexec cat /dev/zero >&2',
   colours: "#!/bin/sh\nprintf '\\033[31mred\\n'; exit 3",
@@ -125,6 +147,7 @@ const programs = (folder: string): HealthCase[] => {
     exec('complains', 'down L7 exit 1: "no such table"'),
     exec('dies', 'down L7 killed by SIGSEGV'),
     exec('hangs', 'down L7 timeout'),
+    exec('closes', 'down L7 timeout'),
     exec('floods', 'down L7 writes too much'),
     exec('complainsMuch', 'down L7 writes too much'),
     exec('colours', 'down L7 exit 3: "…"'),
@@ -172,6 +195,8 @@ function advisedService(port: number, checks: readonly object[]): object {
 }
 
 const asks = (weight: number): string => `up ${weight}: its agent asks for weight ${weight}`;
+/** The same of a file. */
+const ofFile = (text: string): string => text.replace('its agent', 'its file');
 
 /** What an agent and a file say, and what `beeline list` shows then. */
 const ADVICE: readonly { readonly says: string; readonly agent: string; readonly file?: string }[] = [
@@ -185,13 +210,16 @@ const ADVICE: readonly { readonly says: string; readonly agent: string; readonly
   { says: 'down # disk full', agent: 'down 10: its agent says "down"' },
   // What is not known changes nothing.
   { says: 'what?', agent: 'down 10: its agent says "down"' },
+  // Weights are shown as they will be again.
+  { says: 'up down drain 50% weight 3', agent: 'down 3: its agent says "down"' },
+  { says: 'up weight:3', agent: asks(3) },
   { says: 'up 0%', agent: 'drained 0: its agent asks for weight 0' },
   { says: 'ready, 50%', agent: asks(5) },
 ];
 
 /** Waits until the real servers of the services that are advised are shown so, and the one that fails a check as failed. */
 async function expectShown(lab: TestLab, says: string, agent: string, file: string): Promise<void> {
-  const expected = `agent: ${agent}; file: ${file}; both: fails its checks`;
+  const expected = `agent: ${agent}; file: ${ofFile(file)}; both: fails its checks`;
   let found = '';
   const isShown = async (): Promise<boolean> => {
     const services = await lab.list();

@@ -47,6 +47,7 @@ const requested =
   };
 
 const OK = 'HTTP/1.1 200 OK\r\n';
+const HUGE_CHUNK = `${OK}Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nok`;
 const PLAIN: Partial<Record<keyof typeof BAD_PORTS, (socket: Socket) => void>> = {
   hang: () => undefined,
   closeAtOnce: (socket) => socket.end(),
@@ -67,6 +68,15 @@ const PLAIN: Partial<Record<keyof typeof BAD_PORTS, (socket: Socket) => void>> =
   endlessContinue: requested((socket) => void repeat(socket, 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(1000))),
   garbage: (socket) => socket.write(Buffer.from([0, 255, 1, 254, 10, 13, 10, 27, 91, 50, 74])),
   badLength: requested((socket) => socket.end(`${OK}Content-Length: -1\r\n\r\nx`)),
+  manyHeaders: requested((socket) => socket.end(`${OK}${'A: b\r\n'.repeat(8000)}Content-Length: 2\r\n\r\nok`)),
+  tooManyHeaders: requested((socket) => socket.end(`${OK}${'A: b\r\n'.repeat(100_000)}\r\nok`)),
+  hugeChunk: requested((socket) => socket.end(HUGE_CHUNK)),
+  hugeLength: requested((socket) => socket.end(`${OK}Content-Length: ${'9'.repeat(40)}\r\n\r\nok`)),
+  // SETTINGS and GOAWAY.
+  http2: (socket) => socket.end(Buffer.from('00000004000000000000000807000000000000000000000001', 'hex')),
+  redirect: requested((socket) => socket.end('HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n')),
+  // Before it was asked.
+  tooSoon: (socket) => socket.end(`${OK}Content-Length: 2\r\n\r\nok`),
   agent: (socket) => socket.end(readFileSync(wordsPath)),
 };
 
@@ -78,14 +88,33 @@ const TLS: Partial<Record<keyof typeof BAD_PORTS, (socket: Socket) => void>> = {
     socket.write(`${OK}Content-Length: ${FLOOD_BYTES}\r\n\r\n`);
     void repeat(socket, Buffer.alloc(65_536, 'x'));
   },
+  tlsHugeChunk: requested((socket) => socket.end(HUGE_CHUNK)),
+  tlsChain: () => undefined,
+  tlsLongChain: () => undefined,
 };
+/** So many certificates are sent beside the server's. */
+const CHAINS: Partial<Record<keyof typeof BAD_PORTS, number>> = { tlsChain: 50, tlsLongChain: 1000 };
 
 const UDP: Partial<Record<keyof typeof BAD_PORTS, (query: Buffer) => Buffer>> = {
   udpGarbage: () => Buffer.from('what?'),
   udpEmpty: () => Buffer.alloc(0),
   // The answer to another question.
+  // The name of the answer is where it is itself.
+  udpLoop: (query) => dnsReply(query, 1, Buffer.from([0xc0, query.length, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 192, 0, 2, 1])),
+  // Said, and not there.
+  udpManyAnswers: (query) => dnsReply(query, 65_535, Buffer.alloc(0)),
+  udpTwice: (query) => Buffer.concat([dnsReply(query, 0, Buffer.alloc(0)), query]),
+  udpOtherAddress: (query) => dnsReply(query, 1, Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 192, 0, 2, 1])),
   udpOtherId: (query) => Buffer.concat([Buffer.from([query[0]! ^ 1, query[1]!, 0x81, 0x80]), query.subarray(4)]),
 };
+
+/** An answer to a question, with what is said of its length. */
+function dnsReply(query: Buffer, count: number, answers: Buffer): Buffer {
+  const head = Buffer.from(query);
+  head.writeUInt16BE(0x8180, 2);
+  head.writeUInt16BE(count, 6);
+  return Buffer.concat([head, answers]);
+}
 
 type Kind = keyof typeof BAD_PORTS;
 
@@ -95,9 +124,10 @@ for (const [kind, serve] of Object.entries(PLAIN) as [Kind, (socket: Socket) => 
     serve(socket);
   }).listen(BAD_PORTS[kind], '::');
 }
-const pem = readFileSync(pemPath);
+const pem = readFileSync(pemPath, 'latin1');
 for (const [kind, serve] of Object.entries(TLS) as [Kind, (socket: Socket) => void][]) {
-  createTlsServer({ key: pem, cert: pem }, (socket) => {
+  const [leaf] = /-----BEGIN CERT[^]*?-----END CERTIFICATE-----\n/.exec(pem)!;
+  createTlsServer({ key: pem, cert: pem + leaf.repeat(CHAINS[kind] ?? 0) }, (socket) => {
     socket.on('error', () => undefined);
     serve(socket);
   })
@@ -107,9 +137,14 @@ for (const [kind, serve] of Object.entries(TLS) as [Kind, (socket: Socket) => vo
 for (const [kind, answer] of Object.entries(UDP) as [Kind, (query: Buffer) => Buffer][]) {
   // At the VIP itself: Node.js cannot choose the source of an answer.
   for (const address of ['192.168.1.100', 'fd00::100']) {
-    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    const isSix = address.includes(':');
+    const socket = createSocket(isSix ? 'udp6' : 'udp4');
+    const other = createSocket(isSix ? 'udp6' : 'udp4');
+    if (kind === 'udpOtherAddress') {
+      other.bind(BAD_PORTS[kind], isSix ? 'fd00::31' : '192.168.1.31');
+    }
     socket.on('message', (query, { port, address: to }) => {
-      socket.send(answer(query), port, to);
+      (kind === 'udpOtherAddress' ? other : socket).send(answer(query), port, to);
     });
     socket.bind(BAD_PORTS[kind], address);
   }

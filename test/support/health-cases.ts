@@ -111,7 +111,8 @@ export class HealthTable {
     const [run] = JSON.parse(stdout) as CheckRunReport[];
     const { result, warning, trouble } = run!;
     const state = result?.passed === true ? 'up' : 'down';
-    return { found: stateText({ state, last: result, warning, trouble }), finds };
+    const found = stateText({ state, last: result, warning, trouble });
+    return { found: finds.endsWith('…') && found.startsWith(finds.slice(0, -1)) ? finds : found, finds };
   }
 
   async found(lab: TestLab): Promise<Record<string, string>> {
