@@ -30,6 +30,7 @@ const STATUS_OF_CODE: Partial<Record<ErrorCode, number>> = {
   CONFIG_UNREADABLE: ExitStatus.usage,
   BENCH_DEVICE: ExitStatus.usage,
   BENCH_TOO_LARGE: ExitStatus.usage,
+  IMPORT_INVALID: ExitStatus.usage,
   INTERFACE_MISSING: ExitStatus.usage,
   OUT_OF_MEMORY: ExitStatus.usage,
   INTERRUPTED: ExitStatus.interrupted,

@@ -10,6 +10,7 @@ export { parseConfigAside } from './aside.js';
 export { EXAMPLE } from './example.js';
 export { type Origin, originOf } from './origin.js';
 export { ConfigError, parseConfig, type PlacedProblem } from './parse.js';
+export { re2Problem } from './re2.js';
 export { jsonSchema } from './schema.js';
 export { configOf } from './to-config.js';
 export { formatConfig, updateConfig } from './write.js';

@@ -2,3 +2,4 @@
 
 export type { Imported, Remark } from './result.js';
 export { importIpvsadm } from './ipvsadm.js';
+export { importLdirectord, type Lookups, MOST_LDIRECTORD_CHARACTERS, systemLookups } from './ldirectord/index.js';

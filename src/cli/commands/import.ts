@@ -8,6 +8,7 @@ import { BeelineError, printableName } from '../../model/index.js';
 import { completes, withExamples } from '../../usage/index.js';
 import { ExitStatus } from '../exit-status.js';
 import { print, printNote } from '../terminal/print.js';
+import { ldirectordCommand } from './import-ldirectord.js';
 
 export function importCommand(): Command {
   return new Command('import')
@@ -16,7 +17,8 @@ export function importCommand(): Command {
       'Convert the rules of another director to a Beeline configuration. The configuration goes to standard output; ' +
         'remarks on rules that have no equivalent go to standard error.',
     )
-    .addCommand(ipvsadmCommand());
+    .addCommand(ipvsadmCommand())
+    .addCommand(ldirectordCommand());
 }
 
 function ipvsadmCommand(): Command {
