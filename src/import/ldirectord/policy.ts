@@ -72,7 +72,10 @@ function flagsOf(own: Settings<SectionKey>, scheduler: Scheduler, report: Report
     report.dropped(given.line, `ipvsadm knows only ${SCHEDULER_FLAGS.join(', ')} and flag-1 to flag-3`);
     return undefined;
   }
-  const flags = SCHEDULER_FLAGS.filter((flag) => meanings.some((each) => flag === `${scheduler}-${String(each)}`));
+  // In the order of ipvsadm's listings.
+  const flags = (['fallback', 'port'] as const)
+    .filter((meaning) => meanings.includes(meaning))
+    .flatMap((meaning) => SCHEDULER_FLAGS.filter((flag) => flag === `${scheduler}-${meaning}`));
   if (flags.length === 0) {
     report.unneeded(given.line, `schedflags mean nothing to the scheduler ${scheduler}`);
     return undefined;

@@ -1,0 +1,232 @@
+/** From ldirectord to Beeline: the imported file does what ldirectord does with it, and each step of docs/moving-in.md works. */
+
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test from 'node:test';
+
+import { importIpvsadm } from '../../src/import/index.js';
+import { systemNames } from '../../src/ipvsadm/index.js';
+import { NIC, type ProcessIdentity, VIP4 } from '../../src/lab/index.js';
+import { allServices, type Model, serviceName } from '../../src/model/index.js';
+import { execute, TestLab } from '../support/lab.js';
+import { importText, ldirectordFiles } from '../support/ldirectord-files.js';
+import { NGINX_PORT, recordIpvsadm, startLdirectord, startNginx, writeLdirectord } from '../support/ldirectord-lab.js';
+
+const BEELINE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+
+/** As most files are, but for the times. */
+const TYPICAL = `checktimeout=2
+negotiatetimeout=2
+checkinterval=1
+autoreload=no
+quiescent=no
+logfile="/var/log/ldirectord.log"
+virtual=${VIP4}:${NGINX_PORT}
+\treal=192.168.1.31:${NGINX_PORT} gate
+\treal=192.168.1.32:${NGINX_PORT} gate
+\tfallback=127.0.0.1:${NGINX_PORT} gate
+\tservice=http
+\trequest="/"
+\treceive="^served by \\w+$"
+\tscheduler=rr
+\tprotocol=tcp
+\tchecktype=negotiate
+`;
+
+const PAGE = `http://${VIP4}:${NGINX_PORT}/`;
+
+/** Imports the file by the command, and returns the configuration's path. */
+async function importFile(
+  lab: TestLab,
+  path: string,
+): Promise<{ yaml: string; report: string; status: number | null }> {
+  const { status, stdout, stderr } = await lab.run('import', 'ldirectord', path, '--interface', NIC);
+  const yaml = join(lab.directory, 'imported.yaml');
+  writeFileSync(yaml, stdout);
+  return { yaml, report: stderr, status };
+}
+
+/** Returns who answers four requests, without doubles; "nobody" if one fails. */
+async function answering(lab: TestLab): Promise<string> {
+  try {
+    const pages = await lab.pages(4, PAGE);
+    return [...new Set(pages.map((page) => page.replace('served by ', '')))].sort().join(', ');
+  } catch {
+    return 'nobody';
+  }
+}
+
+/** Stops and starts the real servers' nginx, and waits at each step until the clients are answered as they must be. */
+async function seeFailures(lab: TestLab, nginx: Record<'real1' | 'real2', ProcessIdentity>): Promise<void> {
+  const awaitAnswers = (by: string): Promise<void> =>
+    lab.until(`${by} answers`, async () => (await answering(lab)) === by);
+  await awaitAnswers('real1, real2');
+  await lab.kill(nginx.real1);
+  await awaitAnswers('real2');
+  await lab.kill(nginx.real2);
+  await awaitAnswers('director');
+  startNginx(lab, 'real1');
+  await awaitAnswers('real1');
+  startNginx(lab, 'real2');
+  await awaitAnswers('real1, real2');
+}
+
+for (const by of ['ldirectord', 'the imported configuration'] as const) {
+  test(`by ${by}, a real server whose nginx stops is taken out, the fallback takes over, and both come back`, async (context) => {
+    const lab = await TestLab.build(context, 'moving');
+    const nginx = { real1: startNginx(lab, 'real1'), real2: startNginx(lab, 'real2') };
+    startNginx(lab, 'director');
+    lab.configure(`interfaces: [${NIC}]\n`);
+    if (by === 'ldirectord') {
+      await lab.startDirector();
+      startLdirectord(lab, TYPICAL);
+    } else {
+      const { yaml, status } = await importFile(lab, writeLdirectord(lab, TYPICAL));
+      assert.equal(status, 0);
+      lab.configure(readFileSync(yaml, 'utf8'));
+      await lab.startDirector();
+    }
+    await seeFailures(lab, nginx);
+  });
+}
+
+/** Returns what ipvsadm lists of a model: without health. */
+function tableOf(model: Model): Map<string, { settings: unknown; weights: Map<string, unknown> }> {
+  return new Map(
+    allServices(model).map((service) => {
+      const { scheduler, flags, persistence, onePacket, destinations } = service;
+      const weights = destinations.map(({ address, weight, upperThreshold, lowerThreshold }): [string, unknown] => [
+        address,
+        [weight, upperThreshold, lowerThreshold],
+      ]);
+      const settings = JSON.stringify({ scheduler, flags, persistence, onePacket });
+      return [serviceName(service), { settings, weights: new Map(weights) }];
+    }),
+  );
+}
+
+/** Files that ldirectord itself takes. Those of the others are refused, or need hosts that have names. */
+const TAKEN = ['web', 'tabs-ranges-ipv6', 'marks', 'empty-services', 'udp-and-programs'];
+
+test('the imported services are those that ldirectord itself asks ipvsadm for', async (context) => {
+  const lab = await TestLab.build(context, 'asked');
+  for (const { name, text } of ldirectordFiles().filter((file) => TAKEN.includes(file.name))) {
+    await context.test(`${name}.cf`, async () => {
+      const { model } = await importText(text);
+      const ours = tableOf(model);
+      const fallbacks = allServices(model).flatMap(({ health }) => health?.fallback ?? []);
+      // A fallback of marked packets that ldirectord cannot tell has no address.
+      const isReal = (command: string): boolean =>
+        !command.includes(' -r :0 ') &&
+        !fallbacks.some((each) => command.includes(` -r ${each}:`) || command.includes(` -r [${each}]:`));
+      // ldirectord remembers real servers by address and port alone: of several services, one has it at the start.
+      const endpoints = new Set(
+        allServices(model).flatMap((service) =>
+          service.destinations.map(
+            ({ address, port }) => `${address} ${port ?? ('port' in service ? service.port : 0)}`,
+          ),
+        ),
+      );
+      const commands = await recordIpvsadm(lab, text, (all) => {
+        const added = all.filter((command) => command.startsWith('-a ') && isReal(command));
+        return new Set(added).size >= endpoints.size;
+      });
+      const rules = commands.filter((command) => command.startsWith('-A ') || isReal(command));
+      // A real server is added twice if its check passes at once: in a table without memory.
+      const { model: asked } = await importIpvsadm([...new Set(rules)].join('\n'), NIC, systemNames());
+      const theirs = tableOf(asked);
+      assert.deepEqual([...theirs.keys()].sort(), [...ours.keys()].sort());
+      for (const [service, { settings, weights }] of theirs) {
+        assert.equal(settings, ours.get(service)!.settings, service);
+        for (const [address, weight] of weights) {
+          assert.deepEqual(weight, ours.get(service)!.weights.get(address), `${service} ${address}`);
+        }
+      }
+    });
+  }
+});
+
+/** A command of docs/moving-in.md, and what it prints there. */
+interface Step {
+  readonly command: string;
+  readonly output: string;
+}
+
+function stepsOf(page: string): Step[] {
+  const blocks = [...page.matchAll(/^```\n(\$ [^]*?)^```$/gm)].flatMap(([, block]) => block!.split(/^\$ /m).slice(1));
+  return blocks.map((block) => {
+    const [command, ...output] = block.split('\n');
+    return { command: command!, output: output.join('\n').trim() };
+  });
+}
+
+/** Times, figures of traffic and the columns that follow from them differ from run to run. */
+function comparable(text: string): string {
+  return text
+    .replace(/\d+(\.\d+)? (ms|s|min|h|kB|B)\b( \d+ s)?/g, 'N')
+    .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'THEN')
+    .replace(/(?<=:[0-9a-f]{2}) .*$/gm, '')
+    .replace(/ +/g, ' ')
+    .trim();
+}
+
+test('each command of docs/moving-in.md works in its order and prints what it says, and the host has the packets again after the way back', async (context) => {
+  const lab = await TestLab.build(context, 'steps');
+  const page = readFileSync('docs/moving-in.md', 'utf8');
+  const steps = stepsOf(page);
+  assert.ok(steps.length > 8);
+  const file = /^```\n(checktimeout[^]*?)^```$/m.exec(page)![1]!;
+  writeFileSync(join(lab.directory, 'ldirectord.cf'), file);
+  // In IPVS's place, the host itself answers what is passed up to it.
+  startNginx(lab, 'director', 80);
+  lab.configure(`interfaces: [${NIC}]\n`);
+  await lab.startDirector();
+  const url = `http://${VIP4}/index.html`;
+  const whoAnswers = async (): Promise<string[]> => [...new Set(await lab.pages(6, url))].sort();
+  await lab.until('nginx listens', () =>
+    whoAnswers().then(
+      () => true,
+      () => false,
+    ),
+  );
+  const seen: string[][] = [];
+  const wrong: string[] = [];
+  for (const { command, output } of steps) {
+    if (/systemctl|npm install/.test(command)) {
+      continue;
+    }
+    if (command.includes('list')) {
+      await lab.until(
+        'all checks have passed',
+        async () => !(await lab.run('list', '--checks')).stdout.includes('down'),
+      );
+    }
+    const actual = await shell(lab, command);
+    if (comparable(actual) !== comparable(output)) {
+      wrong.push(`$ ${command}\n${actual}`);
+    }
+    if (command.includes('apply')) {
+      await lab.until('some real server is up', async () => (await whoAnswers().catch(() => [])).length > 0);
+      await lab.until('first checks', async () => !(await lab.run('list', '--checks')).stdout.includes('down'));
+      seen.push(await whoAnswers());
+    }
+  }
+  assert.equal(wrong.join('\n\n'), '');
+  const real = ['<h1>Real Server 01</h1>', '<h1>Real Server 02</h1>'];
+  assert.deepEqual(seen, [real, ['served by director'], real]);
+});
+
+/** Runs a command line of the page on the director, with the lab's files in place of those in /etc. */
+async function shell(lab: TestLab, command: string): Promise<string> {
+  const beeline = `${process.execPath} ${BEELINE}`;
+  const script = `sudo() { "$@"; }; beeline() { ${beeline} "$@"; }; cd ${lab.directory}; exec 2>&1; ${command
+    .replaceAll('/etc/ha.d/', '')
+    .replaceAll('/etc/beeline/beeline.yaml', lab.configPath)}`;
+  const { stdout } = await execute(lab, 'director', ['env', `BEELINE_INSTANCE=${lab.name}`, 'bash', '-c', script]);
+  return stdout
+    .replaceAll(lab.configPath, '/etc/beeline/beeline.yaml')
+    .replaceAll(/^ldirectord\.cf/gm, '/etc/ha.d/ldirectord.cf')
+    .trim();
+}
