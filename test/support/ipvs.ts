@@ -48,11 +48,23 @@ export interface SharedService {
   readonly upperThreshold?: number;
 }
 
+/** What each director gets in place of what follows from the services: Beeline a configuration, IPVS commands of ipvsadm. */
+export interface Given {
+  readonly configuration: string;
+  readonly rules: readonly string[];
+}
+
 /** The lab with both directors. It is removed with the test. */
 export class SharedLab extends TestLab {
   #guest: ProcessIdentity | undefined;
 
-  static async with(context: TestContext, name: string, services: readonly SharedService[]): Promise<SharedLab> {
+  /** @param given what the directors get; by default what makes the services */
+  static async with(
+    context: TestContext,
+    name: string,
+    services: readonly SharedService[],
+    given?: (lab: TestLab) => Promise<Given>,
+  ): Promise<SharedLab> {
     requireUml();
     const lab = new SharedLab(`test-${name}`);
     // Remove the leftovers of a test that was killed.
@@ -60,9 +72,13 @@ export class SharedLab extends TestLab {
     context.after(() => lab.down());
     await lab.up();
     await lab.#addAddresses(services.map(({ vip }) => vip));
-    lab.configure(JSON.stringify({ interfaces: [NIC], services: services.map(beelineService) }));
+    const { configuration, rules } = (await given?.(lab)) ?? {
+      configuration: JSON.stringify({ interfaces: [NIC], services: services.map(beelineService) }),
+      rules: services.flatMap(ipvsRules),
+    };
+    lab.configure(configuration);
     await lab.startDirector();
-    await lab.#startIpvs(services);
+    await lab.#startIpvs(services, rules);
     return lab;
   }
 
@@ -86,7 +102,7 @@ export class SharedLab extends TestLab {
   }
 
   /** Starts IPVS in user-mode Linux. Its NIC is a tap device at the switch. It ends with the lab. */
-  async #startIpvs(services: readonly SharedService[]): Promise<void> {
+  async #startIpvs(services: readonly SharedService[], rules: readonly string[]): Promise<void> {
     const ipvs: Director = 'ipvs';
     await run('ip', ['-n', this.namespace('switch'), 'tuntap', 'add', 'dev', ipvs, 'mode', 'tap']);
     await run('ip', ['-n', this.namespace('switch'), 'link', 'set', ipvs, 'up', 'master', 'br0']);
@@ -95,7 +111,7 @@ export class SharedLab extends TestLab {
       tap: ipvs,
       mac: MACS.ipvs,
       schedulers: [...new Set(services.map(({ scheduler }) => scheduler))],
-      commands: ipvsCommands(services),
+      commands: ipvsCommands(services, rules),
       // Like Beeline, IPVS accepts flows that began elsewhere.
       parameters: ['vs/sloppy_tcp'],
     });
@@ -154,25 +170,27 @@ function beelineService({ vip, weights, upperThreshold, ...scheduling }: SharedS
   return { address: vip, port: 80, ...scheduling, realServers };
 }
 
-/** Returns the commands of ip and ipvsadm that make the services. */
-function ipvsCommands(services: readonly SharedService[]): string[] {
+/** Returns the commands of ip and ipvsadm that make the services. @param rules arguments of ipvsadm */
+function ipvsCommands(services: readonly SharedService[], rules: readonly string[]): string[] {
   return [
     `ip addr add ${IPVS_ADDRESS}/24 dev ${CARD}`,
     `ip route add ${CLIENTS} via ${hostNamed('client').ipv4}`,
-    ...services.flatMap(({ vip, scheduler, flags = [], persistence, weights, upperThreshold = 0 }) => {
-      const { timeout, mask = '255.255.255.255' } = persistence ?? {};
-      const options = [
-        ...(flags.length === 0 ? [] : [` -b ${flags.join()}`]),
-        ...(timeout === undefined ? [] : [` -p ${timeout} -M ${mask}`]),
-      ].join('');
-      return [
-        `ip addr add ${vip}/32 dev ${CARD}`,
-        `ipvsadm -A -t ${vip}:80 -s ${scheduler}${options}`,
-        ...REAL_SERVERS.map((host, i) => {
-          const realServer = `-r ${hostNamed(host).ipv4}:80 -g -w ${weights[i]!} -x ${upperThreshold}`;
-          return `ipvsadm -a -t ${vip}:80 ${realServer}`;
-        }),
-      ];
+    ...services.map(({ vip }) => `ip addr add ${vip}/32 dev ${CARD}`),
+    ...rules.map((rule) => `ipvsadm ${rule}`),
+  ];
+}
+
+function ipvsRules({ vip, scheduler, flags = [], persistence, weights, upperThreshold = 0 }: SharedService): string[] {
+  const { timeout, mask = '255.255.255.255' } = persistence ?? {};
+  const options = [
+    ...(flags.length === 0 ? [] : [` -b ${flags.join()}`]),
+    ...(timeout === undefined ? [] : [` -p ${timeout} -M ${mask}`]),
+  ].join('');
+  return [
+    `-A -t ${vip}:80 -s ${scheduler}${options}`,
+    ...REAL_SERVERS.map((host, i) => {
+      const realServer = `-r ${hostNamed(host).ipv4}:80 -g -w ${weights[i]!} -x ${upperThreshold}`;
+      return `-a -t ${vip}:80 ${realServer}`;
     }),
   ];
 }

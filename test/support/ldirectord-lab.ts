@@ -53,15 +53,14 @@ export function startLdirectord(lab: TestLab, text: string): ProcessIdentity {
 
 /**
  * Returns the commands that ldirectord gives ipvsadm at its start, on a host without any service.
+ * ldirectord adds real servers in the order of a hash of Perl, which is always the same here.
  *
  * @param isEnough whether these are all
- * @param seed of Perl's hashes: ldirectord adds real servers in their order
  */
 export async function recordIpvsadm(
   lab: TestLab,
   text: string,
   isEnough: (commands: readonly string[]) => boolean,
-  seed = 0,
 ): Promise<string[]> {
   const folder = join(lab.directory, 'recorder');
   const record = join(folder, 'commands');
@@ -70,8 +69,8 @@ export async function recordIpvsadm(
   // ldirectord takes ./ipvsadm before all others.
   writeFileSync(join(folder, 'ipvsadm'), `#!/bin/sh\necho "$@" >>${record}\n`);
   chmodSync(join(folder, 'ipvsadm'), 0o755);
-  const script = 'cd "$1" && PERL_HASH_SEED=$3 PERL_PERTURB_KEYS=0 exec ldirectord -d "$2" start';
-  const command = ['sh', '-c', script, 'sh', folder, writeLdirectord(lab, text), String(seed)];
+  const script = 'cd "$1" && PERL_HASH_SEED=0 PERL_PERTURB_KEYS=0 exec ldirectord -d "$2" start';
+  const command = ['sh', '-c', script, 'sh', folder, writeLdirectord(lab, text)];
   const ldirectord = lab.startProcess('director', 'ldirectord-recorded', command);
   const commands = (): string[] =>
     existsSync(record)
