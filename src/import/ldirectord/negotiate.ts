@@ -209,7 +209,13 @@ function dialogue(wishes: Wishes, service: Talking, real: RealServer, way: Way):
       loginIsLost();
       return { type: 'pop3', ...(service === 'pops' && tls), ...way };
     case 'mysql':
-      lose('the check reads the greeting, and sends no query', 'login', 'passwd', 'database', 'request');
+      lose(
+        'the check logs in as "beeline" without a password, which may be refused, and sends no query',
+        'login',
+        'passwd',
+        'database',
+        'request',
+      );
       return { type: 'mysql', ...way };
     case 'ldaps':
       lose('the check makes the handshake of TLS, and searches nothing', 'request', 'receive', 'login', 'passwd');

@@ -77,7 +77,7 @@ function flagsOf(own: Settings<SectionKey>, scheduler: Scheduler, report: Report
     .filter((meaning) => meanings.includes(meaning))
     .flatMap((meaning) => SCHEDULER_FLAGS.filter((flag) => flag === `${scheduler}-${meaning}`));
   if (flags.length === 0) {
-    report.unneeded(given.line, `schedflags mean nothing to the scheduler ${scheduler}`);
+    report.unneeded(given.line, `they mean nothing to the scheduler ${scheduler}`);
     return undefined;
   }
   report.translated(given.line, `flags: [${flags.join(', ')}]`);
@@ -110,7 +110,7 @@ function persistenceOf(own: Settings<SectionKey>, family: Family, report: Report
   }
   if (given === undefined || timeout < 1 || timeout > MAX_TIMEOUT) {
     if (netmask !== undefined) {
-      report.unneeded(netmask.line, 'netmask has no effect without "persistent"');
+      report.unneeded(netmask.line, 'it has no effect without "persistent"');
     }
     return undefined;
   }
@@ -143,7 +143,7 @@ function onePacketOf(
     return undefined;
   }
   if (given.text === 'no' || policy.protocol !== 'udp') {
-    report.unneeded(given.line, given.text === 'no' ? 'as always' : 'has no effect beside protocol=udp');
+    report.unneeded(given.line, given.text === 'no' ? 'as always' : 'it has no effect beside protocol=udp');
     return undefined;
   }
   const [breach] = policyBreaches({ ...policy, onePacket: true });

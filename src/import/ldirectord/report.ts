@@ -34,9 +34,9 @@ export class Report {
     this.#add(line, 'dropped', why, true);
   }
 
-  /** The line is left out, and nothing is missing. */
+  /** The configuration need not say it. */
   unneeded(line: number, why: string): void {
-    this.#add(line, 'dropped', why, false);
+    this.#add(line, 'translated', `nothing is needed: ${why}`, false);
   }
 
   /** A remark beside what became of the line: it counts as no result of its own. */

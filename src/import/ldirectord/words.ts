@@ -87,7 +87,7 @@ export function saySection(wishes: Wishes, forks: boolean): void {
       if (key === 'checkinterval' && !forks) {
         report.unneeded(value.line, 'without "fork = yes" ldirectord ignores it in a section');
       } else if (to === undefined) {
-        report.unneeded(value.line, `has no effect with ${kindOfCheck(wishes)}`);
+        report.unneeded(value.line, `it has no effect with ${kindOfCheck(wishes)}`);
       } else {
         report.translated(value.line, to);
       }
