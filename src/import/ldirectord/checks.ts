@@ -3,14 +3,7 @@
 import type { Check } from '../../model/index.js';
 import { negotiate } from './negotiate.js';
 import type { RealServer } from './real-servers.js';
-import type { Wishes } from './wishes.js';
-import { usualPort } from './wishes.js';
-
-/** Where a check goes. */
-export interface Way {
-  readonly via?: 'rip';
-  readonly port?: number;
-}
+import { usualPort, type Way, type Wishes } from './wishes.js';
 
 /** The configuration takes no more. */
 const MOST_EVERY = 1000;

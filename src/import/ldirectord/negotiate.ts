@@ -1,11 +1,10 @@
 /** Checks that talk the protocol of the service ("checktype = negotiate"). Pure. */
 
 import type { Check, HttpRequest } from '../../model/index.js';
-import type { Way } from './checks.js';
 import type { RealServer } from './real-servers.js';
 import { literalOf, re2Of, reverseName } from './receive.js';
 import type { SectionKey } from './settings.js';
-import type { Wishes } from './wishes.js';
+import type { Way, Wishes } from './wishes.js';
 
 /** The check of wishes.service, which is not "none". */
 export function negotiate(wishes: Wishes, real: RealServer, way: Way): Check[] {

@@ -37,6 +37,12 @@ export function usualPort(kind: ServiceKind): number | undefined {
   return SERVICE_PORTS[kind];
 }
 
+/** Where a check goes. */
+export interface Way {
+  readonly via?: 'rip';
+  readonly port?: number;
+}
+
 export interface Wishes {
   /** Of its first line. */
   readonly line: number;
