@@ -1,5 +1,8 @@
 /** Importers: the rules of another director become a configuration and remarks on what has no equivalent. */
 
-export type { Imported, Remark } from './result.js';
+export { hasLosses, type Imported, type Place, type Remark, type RemarkKind } from './result.js';
+export { formatReport, type ReportOptions } from './report.js';
 export { importIpvsadm } from './ipvsadm.js';
 export { importLdirectord, type Lookups, MOST_LDIRECTORD_CHARACTERS, systemLookups } from './ldirectord/index.js';
+export { importKeepalived, type Files, type KeepalivedOptions } from './keepalived/index.js';
+export { diskFiles } from './files.js';

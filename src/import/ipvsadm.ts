@@ -23,17 +23,17 @@ async function importLine(
   names: Names,
 ): Promise<readonly Omit<Remark, 'line'>[]> {
   if (/^\s*#/.test(content)) {
-    return [{ text: 'a comment, left out', lost: false }];
+    return [{ kind: 'translated', text: 'a comment, left out' }];
   }
   const [given] = restoreLines(content);
   if (given === undefined) {
     return [];
   }
   const words = withoutEngine(given);
-  const engine =
+  const engine: Omit<Remark, 'line'>[] =
     words === given
       ? []
-      : [{ text: 'Beeline has no persistence engines (--pe): the service is persistent by address', lost: true }];
+      : [{ kind: 'dropped', text: 'Beeline has no persistence engines (--pe): the service is persistent by address' }];
   return [...engine, ...(await runRule(words, director, names))];
 }
 
@@ -54,9 +54,12 @@ async function runRule(
   };
   const status = await execute(words, environment);
   const lines = printed.split('\n').filter((line) => line !== '');
-  return status === 0
-    ? lines.map((line) => ({ text: line.replace(/^beeline: warning: /, ''), lost: false }))
-    : [{ text: `left out: ${reason(lines)}`, lost: true }];
+  if (status !== 0) {
+    return [{ kind: 'dropped', text: reason(lines) }];
+  }
+  return lines.length === 0
+    ? [{ kind: 'kept', text: '' }]
+    : lines.map((line) => ({ kind: 'translated', text: line.replace(/^beeline: warning: /, '') }));
 }
 
 function reason(lines: readonly string[]): string {

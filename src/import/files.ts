@@ -1,0 +1,64 @@
+/** Files of this host, for importers that follow includes. */
+
+import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
+
+import { BeelineError } from '../model/index.js';
+import type { Files } from './keepalived/index.js';
+
+/** A file that is larger is not read at all. */
+const MOST_BYTES = 64 << 20;
+
+/** @param given files that the user named: they may be pipes; "-" is standard input */
+export function diskFiles(given: readonly string[]): Files {
+  return {
+    list: (folder) => {
+      try {
+        return readdirSync(folder);
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === 'ENOENT' || code === 'ENOTDIR') {
+          return undefined;
+        }
+        throw unreadable(folder, error);
+      }
+    },
+    read: (path) => {
+      try {
+        return path === '-' ? readFileSync(0) : given.includes(path) ? readGiven(path) : readIncluded(path);
+      } catch (error) {
+        throw error instanceof BeelineError ? error : unreadable(path, error);
+      }
+    },
+  };
+}
+
+function readGiven(path: string): Uint8Array {
+  requireSize(path, statSync(path).size);
+  return readFileSync(path);
+}
+
+/** A FIFO or a device would have no end; keepalived passes them over, and executables (check_glob_file in lib/parser.c). */
+function readIncluded(path: string): Uint8Array | undefined {
+  const isFit = (stats: { isFile(): boolean; mode: number }): boolean => stats.isFile() && (stats.mode & 0o111) === 0;
+  if (!isFit(statSync(path))) {
+    return undefined;
+  }
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = fstatSync(file);
+    requireSize(path, stats.size);
+    return isFit(stats) ? readFileSync(file) : undefined;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function requireSize(path: string, bytes: number): void {
+  if (bytes > MOST_BYTES) {
+    throw new BeelineError('CONFIG_INVALID', `${path} has ${bytes} bytes, too much for a configuration`);
+  }
+}
+
+function unreadable(path: string, error: unknown): BeelineError {
+  return new BeelineError('CONFIG_UNREADABLE', `cannot read ${path}: ${(error as Error).message}`, { cause: error });
+}
