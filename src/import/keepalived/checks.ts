@@ -77,6 +77,9 @@ function readSmtp(statement: Statement, context: Context): CheckSpec[] {
       },
     ],
   ]);
+  if (hosts.length > 0) {
+    report.tell('translated', statement, 'SMTP_CHECK: a check for each host');
+  }
   const all = hosts.length > 0 && check.address === undefined && check.port === undefined ? hosts : [check, ...hosts];
   return all.map((each) => ({
     ...each,

@@ -181,7 +181,8 @@ export class Preprocessor {
         }
         text = rest;
       }
-      if (this.#startDefinition({ ...line, text }) || this.#startBlock({ ...line, text })) {
+      const now = { ...line, text };
+      if (this.#startDefinition(now) || this.#startBlock(now) || this.#startLines(now)) {
         return undefined;
       }
       const replaced = text.includes('$') ? this.#replace({ ...line, text }, true) : text;
@@ -211,11 +212,11 @@ export class Preprocessor {
     if (name === undefined) {
       return false;
     }
-    this.#tell('kept', line, '');
     if (value.endsWith('\\')) {
       this.#defining = { name, lines: [] };
       this.#define({ ...line, text: value });
     } else {
+      this.#tell('kept', line, '');
       this.#definitions.set(name, { lines: [{ ...line, text: value }], several: false });
     }
     return true;
@@ -223,6 +224,7 @@ export class Preprocessor {
 
   /** Adds a line to the definition that is open; the last one has no "\" at its end. */
   #define(line: Line): void {
+    this.#tell('kept', line, '');
     const goesOn = line.text.endsWith('\\');
     const text = goesOn ? trimEnd(line.text.slice(0, -1)) : line.text;
     if (text !== '') {
@@ -239,6 +241,19 @@ export class Preprocessor {
       this.#definitions.set(name, { lines, several: lines.length > 1 });
       this.#defining = undefined;
     }
+  }
+
+  /** Goes on with the lines of a definition if a line is nothing else than its name. */
+  #startLines(line: Line): boolean {
+    USE.lastIndex = 0;
+    const found = USE.exec(line.text);
+    const definition = found === null ? undefined : this.#definitions.get(found[1] ?? found[3]!);
+    if (found?.[0].length !== line.text.length || definition?.several !== true) {
+      return false;
+    }
+    this.#tell('kept', line, '');
+    this.#frames.push({ kind: 'lines', lines: definition.lines, next: 0 });
+    return true;
   }
 
   #startBlock(line: Line): boolean {
