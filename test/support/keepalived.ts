@@ -49,7 +49,9 @@ export function imported(
   });
   const said = result.remarks
     .filter(({ kind }) => kind !== 'kept')
-    .map(({ file, line, kind, text }) => `${file === Object.keys(contents)[0] ? '' : `${file!}:`}${line} ${kind}: ${text}`);
+    .map(
+      ({ file, line, kind, text }) => `${file === Object.keys(contents)[0] ? '' : `${file!}:`}${line} ${kind}: ${text}`,
+    );
   return { ...result, said, yaml: formatConfig(result.model) };
 }
 

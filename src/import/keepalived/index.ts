@@ -124,7 +124,9 @@ function readAll(statements: readonly Statement[], context: Context): Read {
     ],
   ]);
   readBlock(statements, all, { handlers, others: ROOT_FATES }, 'keepalived at the top of a file', report);
-  all.known = statements.some(({ words: [keyword] }) => handlers.has(keyword!) || ROOT_FATES.has(keyword!));
+  all.known = statements.some(
+    ({ words: [keyword], children }) => children !== undefined && (handlers.has(keyword!) || ROOT_FATES.has(keyword!)),
+  );
   for (const [name, statement] of context.groups) {
     if (!used.has(name)) {
       report.tellBlock('translated', statement, 'virtual_server_group: no virtual_server uses it');

@@ -47,15 +47,15 @@ nonsense
       .map(({ line, text: said, kind }) => `${line}${kind === 'dropped' ? '!' : ''} ${said.slice(0, 34)}`),
     [
       '1 a comment, left out',
-      '3! Beeline does not masquer',
-      '4! Beeline does not tunnel ',
+      '3! Beeline does not masquerade (-m) y',
+      '4! Beeline does not tunnel (-i) yet: ',
       '6 tcp 192.168.1.100:80: rr gives eve',
       '6 in direct routing packets reach a ',
-      '7! Beeline does not balance',
+      '7! Beeline does not balance SCTP. Its',
       '8! Beeline has no persistence engines',
-      '9! the service does not exi',
+      '9! the service does not exist, or was',
       '10 --start-daemon does nothing, and n',
-      "11! Try `ipvsadm -h' or 'ipv",
+      "11! Try `ipvsadm -h' or 'ipvsadm --hel",
     ],
   );
   assert.deepEqual(model.timeouts, { established: 60, udp: 30 });

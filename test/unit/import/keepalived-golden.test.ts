@@ -15,7 +15,8 @@ import { PORTS } from '../../support/keepalived.js';
 const FOLDER = 'test/golden/import/keepalived';
 
 const FILES: Files = {
-  list: (folder) => (statSync(join(FOLDER, folder), { throwIfNoEntry: false }) ? readdirSync(join(FOLDER, folder)) : undefined),
+  list: (folder) =>
+    statSync(join(FOLDER, folder), { throwIfNoEntry: false }) ? readdirSync(join(FOLDER, folder)) : undefined,
   read: (path) => readFileSync(join(FOLDER, path)),
 };
 
@@ -57,7 +58,9 @@ for (const conf of confs) {
     }
     const silent = readFileSync(join(FOLDER, conf), 'utf8')
       .split('\n')
-      .flatMap((text, i) => (/^\s*([!#].*|[{}\s\\]*([!#].*)?)$/.test(text) || told.has(`${conf}:${i + 1}`) ? [] : [`${i + 1} ${text}`]));
+      .flatMap((text, i) =>
+        /^\s*([!#].*|[{}\s\\]*([!#].*)?)$/.test(text) || told.has(`${conf}:${i + 1}`) ? [] : [`${i + 1} ${text}`],
+      );
     assert.deepEqual(silent, []);
   });
 }

@@ -36,7 +36,8 @@ export type Tell = (kind: RemarkKind, at: Omit<Line, 'text'>, text: string) => v
 const MOST_BYTES = 8 << 20;
 const MOST_FILES = 10_000;
 const MOST_DEPTH = 50;
-const MOST_LINES = 1_000_000;
+/** Eight megabytes have hardly more. */
+const MOST_LINES = 400_000;
 const MOST_LENGTH = 1 << 16;
 const MOST_USES = 1000;
 /** Characters that definitions are put into, over all lines. */

@@ -8,7 +8,7 @@ export interface Statement extends Line {
   /** The keyword first; never empty. */
   readonly words: readonly string[];
   /** Undefined: it has no block. */
-  children?: Statement[];
+  children: Statement[] | undefined;
   /** Where its block ends; its own line without one. In another file: unknown. */
   lastLine: number;
 }
@@ -37,11 +37,14 @@ const ALWAYS_BLOCKS: ReadonlySet<string> = new Set([
 /** Their words are split in another way, which knows "'" too. */
 const QUOTED = /^(?:misc_path|regex|script|quorum_(?:up|down)|notify\w*|(?:startup|shutdown)_script)$/;
 
+/** After these, more blocks without an end tell nothing new. */
+const MOST_UNENDED = 20;
+
 /** Adds lines to a tree. Blocks may be nested however deeply: nothing calls itself. */
 export class TreeBuilder {
   readonly roots: Statement[] = [];
   readonly #tell: Tell;
-  readonly #open: (Statement & { children: Statement[] })[] = [];
+  readonly #open: Statement[] = [];
   /** What a "{" would belong to. */
   #last: Statement | undefined;
 
@@ -64,7 +67,7 @@ export class TreeBuilder {
 
   /** Call it after the last line. */
   finish(): void {
-    for (const { file, line, words } of this.#open) {
+    for (const { file, line, words } of this.#open.slice(0, MOST_UNENDED)) {
       this.#tell('dropped', { file, line }, `the block of ${words[0]!} has no "}": it reaches to the end of the file`);
     }
   }
@@ -73,8 +76,8 @@ export class TreeBuilder {
     if (this.#last === undefined) {
       this.#tell('dropped', line, 'a "{" that belongs to nothing');
     } else {
-      const block = Object.assign(this.#last, { children: [] });
-      this.#open.push(block);
+      this.#last.children = [];
+      this.#open.push(this.#last);
       this.#last = undefined;
     }
   }
@@ -103,7 +106,8 @@ export class TreeBuilder {
       this.#tell('dropped', line, 'a quote has no end: what follows it is left out');
     }
     if (words.length > 0) {
-      const statement = { ...line, words, lastLine: line.line };
+      const { file, line: number, text } = line;
+      const statement: Statement = { file, line: number, text, words, children: undefined, lastLine: number };
       (this.#open.at(-1)?.children ?? this.roots).push(statement);
       this.#last = statement;
     }
