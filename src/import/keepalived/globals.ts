@@ -5,6 +5,7 @@ import { fates, type Fates, type Handlers, readBlock, shown } from './block.js';
 import type { Context } from './context.js';
 import type { Statement } from './text/tree.js';
 import { numberOf } from './values.js';
+import { nameOf } from './vrrp.js';
 
 export interface Globals {
   routerName?: string;
@@ -112,7 +113,7 @@ export function readGlobals(statement: Statement, globals: Globals, context: Con
         if (name === undefined) {
           report.tell('dropped', each, 'router_id: it has no name');
         } else {
-          target.routerName = name;
+          target.routerName = nameOf(name, each, context);
           report.tell('translated', each, 'router_id: routerName of vrrp');
         }
       },

@@ -1,7 +1,7 @@
 /** Imports keepalived's configuration: services with their checks, and VRRP. Pure: files come through functions. */
 
 import type { Names } from '../../ipvsadm/index.js';
-import { BeelineError, type Model, type VrrpInstance } from '../../model/index.js';
+import { BeelineError, type Model } from '../../model/index.js';
 import type { Imported } from '../result.js';
 import { readBlock, shown } from './block.js';
 import { Collector } from './collector.js';
@@ -10,7 +10,7 @@ import { type Globals, readGlobals, readSsl, ROOT_FATES } from './globals.js';
 import { type Files, Preprocessor } from './text/preprocess.js';
 import { readVirtualServer } from './servers.js';
 import { servicesOf } from './services.js';
-import { settle } from './settle.js';
+import { type MadeInstance, settle } from './settle.js';
 import type { VirtualSpec } from './spec.js';
 import { type Statement, TreeBuilder } from './text/tree.js';
 import { readInstance } from './vrrp.js';
@@ -58,7 +58,11 @@ export function importKeepalived(options: KeepalivedOptions): Imported {
     );
   }
   const made = servicesOf(read.virtuals, context);
-  return settle(modelOf(read, options, report), made, report);
+  return settle(
+    modelOf(read, options, report),
+    { services: made, instances: read.instances, routerName: read.globals.routerName },
+    report,
+  );
 }
 
 function readTree({ paths, files, id, environment = {} }: KeepalivedOptions, report: Collector): readonly Statement[] {
@@ -75,7 +79,7 @@ function readTree({ paths, files, id, environment = {} }: KeepalivedOptions, rep
 
 interface Read {
   readonly virtuals: VirtualSpec[];
-  readonly instances: VrrpInstance[];
+  readonly instances: MadeInstance[];
   readonly globals: Globals;
   /** Whether any of it is keepalived's. */
   known: boolean;
@@ -135,38 +139,41 @@ function readAll(statements: readonly Statement[], context: Context): Read {
   return all;
 }
 
-function addInstance(statement: Statement, instances: VrrpInstance[], context: Context): void {
+const MOST_INSTANCES = 64;
+
+function addInstance(statement: Statement, instances: MadeInstance[], context: Context): void {
   const instance = readInstance(statement, context);
   if (instance === undefined) {
     return;
   }
-  if (instances.some(({ name }) => name === instance.name)) {
+  if (instances.some(({ instance: { name } }) => name === instance.name)) {
     context.report.tellBlock(
       'dropped',
       statement,
       `vrrp_instance: there is one of the name ${shown(instance.name)} already`,
     );
+  } else if (instances.length >= MOST_INSTANCES) {
+    context.report.tellBlock('dropped', statement, `vrrp_instance: only the first ${MOST_INSTANCES} are taken`);
   } else {
-    instances.push(instance);
+    instances.push({ instance, statement });
   }
 }
 
 const MOST_INTERFACES = 64;
 
-/** The model without its services. */
+/** The model without its services and its instances of VRRP. */
 function modelOf({ instances, globals }: Read, { interfaces, paths }: KeepalivedOptions, report: Collector): Model {
-  const found = [...new Set(instances.map(({ interface: name }) => name))].slice(0, MOST_INTERFACES);
+  const found = [...new Set(instances.map(({ instance: { interface: name } }) => name))].slice(0, MOST_INTERFACES);
   if (interfaces === undefined && found.length === 0) {
     const at = { file: paths[0]!, line: 1 };
     report.tell('translated', at, 'no vrrp_instance names an interface: it is eth0; --interface NAME says which');
   }
   const names = interfaces ?? (found.length === 0 ? ['eth0'] : found);
-  const { routerName, timeouts } = globals;
+  const { timeouts } = globals;
   return {
     interfaces: names,
     mode: 'native',
     ...(timeouts !== undefined && { timeouts }),
-    ...(instances.length > 0 && { vrrp: { instances, ...(routerName !== undefined && { routerName }) } }),
     services: [],
   };
 }

@@ -4,19 +4,34 @@
  */
 
 import { ConfigError, formatConfig, parseConfig } from '../../config/index.js';
-import { type AnyService, type Destination, isMarkKey, type Model } from '../../model/index.js';
+import { type AnyService, type Destination, isMarkKey, type Model, type VrrpInstance } from '../../model/index.js';
 import type { Imported } from '../result.js';
 import type { Collector } from './collector.js';
 import type { Made } from './services.js';
+import type { Statement } from './text/tree.js';
 
 /** More rounds than these are a fault of the importer. */
 const MOST_ROUNDS = 10;
 
-/** @param model without its services */
-export function settle(model: Model, all: readonly Made[], report: Collector): Imported {
-  let made = all;
+export interface MadeInstance {
+  readonly instance: VrrpInstance;
+  readonly statement: Statement;
+}
+
+interface Parts {
+  readonly services: readonly Made[];
+  readonly instances: readonly MadeInstance[];
+}
+
+/** @param model without its services and its instances of VRRP */
+export function settle(
+  model: Model,
+  all: Parts & { readonly routerName?: string | undefined },
+  report: Collector,
+): Imported {
+  let parts: Parts = all;
   for (let round = 0; ; round += 1) {
-    const next = withServices(model, made);
+    const next = withParts(model, parts, all.routerName);
     try {
       parseConfig(formatConfig(next), 'beeline.yaml');
       return { model: next, remarks: report.sorted() };
@@ -24,19 +39,26 @@ export function settle(model: Model, all: readonly Made[], report: Collector): I
       if (!(error instanceof ConfigError) || round === MOST_ROUNDS) {
         throw error;
       }
-      const mended = withoutRefused(error, made, report);
-      if (mended === undefined) {
+      const services = withoutRefused(error, parts.services, report);
+      const instances = withoutRefusedInstances(error, parts.instances, report);
+      if (services === undefined && instances === undefined) {
         throw error;
       }
-      made = mended;
+      parts = { services: services ?? parts.services, instances: instances ?? parts.instances };
     }
   }
 }
 
-function withServices(model: Model, made: readonly Made[]): Model {
-  const services = made.flatMap(({ service }) => (isMarkKey(service) ? [] : [service]));
-  const marks = made.flatMap(({ service }) => (isMarkKey(service) ? [service] : []));
-  return { ...model, services, ...(marks.length > 0 && { markServices: marks, markRules: [] }) };
+function withParts(model: Model, parts: Parts, routerName: string | undefined): Model {
+  const services = parts.services.flatMap(({ service }) => (isMarkKey(service) ? [] : [service]));
+  const marks = parts.services.flatMap(({ service }) => (isMarkKey(service) ? [service] : []));
+  const instances = parts.instances.map(({ instance }) => instance);
+  return {
+    ...model,
+    ...(instances.length > 0 && { vrrp: { instances, ...(routerName !== undefined && { routerName }) } }),
+    services,
+    ...(marks.length > 0 && { markServices: marks, markRules: [] }),
+  };
 }
 
 type Problem = ConfigError['problems'][number];
@@ -81,4 +103,51 @@ function withoutParts(made: Made, problems: readonly Problem[]): Made[] {
 function withoutHealth<Part extends AnyService | Destination>(part: Part): Part {
   const { health: _health, ...rest } = part;
   return rest as Part;
+}
+
+/** Undefined: the problems are of no instance. */
+function withoutRefusedInstances(
+  { problems }: ConfigError,
+  made: readonly MadeInstance[],
+  report: Collector,
+): MadeInstance[] | undefined {
+  const found = new Map<MadeInstance, Problem[]>();
+  for (const problem of problems) {
+    const [top, list, i] = problem.path;
+    const each = top === 'vrrp' && list === 'instances' ? made[Number(i)] : undefined;
+    if (each !== undefined) {
+      found.set(each, [...(found.get(each) ?? []), problem]);
+      report.tell('dropped', each.statement, `left out: ${problem.path.slice(3).join('.')} ${problem.message}`);
+    }
+  }
+  return found.size === 0
+    ? undefined
+    : made.flatMap(({ instance, statement }, i) => {
+        const own = found.get(made[i]!) ?? [];
+        const rest = own.length === 0 ? instance : withoutSettings(instance, own);
+        return rest === undefined ? [] : [{ instance: rest, statement }];
+      });
+}
+
+const OPTIONAL = ['source', 'preemptDelay', 'preempt', 'vmac', 'family'] as const;
+
+/** Leaves out addresses, peers and settings; undefined: nothing is left of the instance. */
+function withoutSettings(instance: VrrpInstance, problems: readonly Problem[]): VrrpInstance | undefined {
+  const without = (key: string, k: number): boolean =>
+    problems.some(({ path }) => path[3] === key && (path[4] === k || path[4] === undefined));
+  const { addresses, peers, ...others } = instance;
+  const left = addresses?.filter((_, k) => !without('addresses', k));
+  const known = problems.every(({ path: [, , , key] }) =>
+    ['addresses', 'peers', ...OPTIONAL].some((each) => each === key),
+  );
+  if (!known || left?.length === 0 || (left === undefined && without('addresses', 0))) {
+    return undefined;
+  }
+  const directors = peers?.filter((_, k) => !without('peers', k)) ?? [];
+  const kept = Object.entries(others).filter(([key]) => !OPTIONAL.some((each) => each === key && without(each, 0)));
+  return {
+    ...(Object.fromEntries(kept) as unknown as VrrpInstance),
+    ...(left !== undefined && { addresses: left }),
+    ...(directors.length > 0 && { peers: directors }),
+  };
 }

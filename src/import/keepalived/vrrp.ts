@@ -71,7 +71,25 @@ export function readInstance(statement: Statement, context: Context): VrrpInstan
     report.tellBlock('dropped', statement, `vrrp_instance: it needs ${missing}`);
     return undefined;
   }
-  return instanceOf(name!, spec, context);
+  return instanceOf(nameOf(name!, statement, context), spec, context);
+}
+
+const MOST_NAME = 64;
+
+/** Returns a name that a configuration may have, of an instance or of a director. */
+export function nameOf(word: string, statement: Statement, { report }: Context): string {
+  const name = word
+    .slice(0, MOST_NAME)
+    .replaceAll(/[^A-Za-z0-9._:-]/g, '_')
+    .replace(/^[^A-Za-z0-9]/, 'x');
+  if (name !== word) {
+    report.tell(
+      'translated',
+      statement,
+      `the name "${shown(word)}" is ${name}: it may have letters, digits, ".", "_", ":" and "-"`,
+    );
+  }
+  return name;
 }
 
 function instanceOf(name: string, spec: InstanceSpec, { report }: Context): VrrpInstance {
@@ -100,6 +118,10 @@ function instanceOf(name: string, spec: InstanceSpec, { report }: Context): Vrrp
       'vrrp_instance: it has no addresses: those of the services that no other instance has',
     );
   }
+  const waits = preemptDelay !== undefined && preemptDelay > 0;
+  if (waits && preempt === false) {
+    report.tell('translated', spec.statement, 'preempt_delay: left out beside nopreempt, which it has no meaning with');
+  }
   return {
     name,
     interface: spec.interface!,
@@ -112,6 +134,6 @@ function instanceOf(name: string, spec: InstanceSpec, { report }: Context): Vrrp
     ...(source !== undefined && { source }),
     ...(vmac === true && { vmac }),
     ...(preempt === false && { preempt }),
-    ...(preemptDelay !== undefined && preemptDelay > 0 && { preemptDelay }),
+    ...(waits && preempt !== false && { preemptDelay }),
   };
 }

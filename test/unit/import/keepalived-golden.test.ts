@@ -43,8 +43,8 @@ for (const conf of confs) {
       }
       assert.equal(text, readFileSync(path, 'utf8'), path);
     }
-    const { vrrp: _read, ...read } = parseConfig(made.yaml, 'beeline.yaml');
-    const { vrrp: _made, ...expected } = model;
+    const { mode: _mode, ...read } = parseConfig(made.yaml, 'beeline.yaml');
+    const { mode: _made, ...expected } = model;
     assert.deepEqual(read, expected);
   });
 

@@ -231,6 +231,52 @@ test('thresholds that the configuration refuses are left out with a remark', () 
   }
 });
 
+function instance(name: string, lines: string, id = 51): string {
+  return `vrrp_instance ${name} {\ninterface ens3\nvirtual_router_id ${id}\n${lines}\n}\n`;
+}
+
+test('instances of VRRP that the configuration refuses lose what is wrong, and no more', () => {
+  const vips = 'virtual_ipaddress {\n192.168.1.100\n}\n';
+  const rows: [title: string, text: string, expected: readonly unknown[]][] = [
+    ['the same id twice', instance('A', vips) + instance('B', 'virtual_ipaddress {\n192.168.1.101\n}'), ['A']],
+    ['the same name twice', instance('A', vips) + instance('A', '', 52), ['A']],
+    ['two without addresses', instance('A', '') + instance('B', '', 52), ['A']],
+    [
+      'an address of two',
+      instance('A', vips) + instance('B', `${vips}virtual_ipaddress {\n192.168.1.7\n}`, 52),
+      ['A', 'B'],
+    ],
+    [
+      'a peer that is the director',
+      instance('A', `${vips}unicast_src_ip 10.0.0.1\nunicast_peer {\n10.0.0.1\n10.0.0.2\n}`),
+      ['A'],
+    ],
+    ['a source of the other family', instance('A', `${vips}mcast_src_ip fd00::1`), ['A']],
+    ['a delay of nobody', instance('A', `${vips}nopreempt\npreempt_delay 5`), ['A']],
+    ['an address that nobody can have', instance('A', 'virtual_ipaddress {\n224.0.0.1\n}'), []],
+    ['a name of strange letters', instance('"two words"', vips), ['two_words']],
+  ];
+  for (const [title, text, expected] of rows) {
+    const { vrrp } = imported(text).model;
+    assert.deepEqual(
+      (vrrp?.instances ?? []).map(({ name }) => name),
+      expected,
+      title,
+    );
+  }
+  const peers = imported(rows[4]![1]).model.vrrp!.instances[0]!.peers;
+  assert.deepEqual(peers, ['10.0.0.2']);
+});
+
+test('more instances than a configuration may have are told', () => {
+  const text = Array.from({ length: 70 }, (_, i) =>
+    instance(`A${i}`, `virtual_ipaddress {\n10.0.0.${i + 1}\n}`, i + 1),
+  ).join('');
+  const { model, said } = imported(text);
+  assert.equal(model.vrrp!.instances.length, 64);
+  assert.equal(said.filter((each) => each.includes('only the first 64')).length, 6);
+});
+
 test('names of methods that every object has are no keywords', () => {
   const { said, model } = imported(virtualServer('constructor 1\ntoString\n__proto__ {\nx\n}\nhasOwnProperty'));
   assert.equal(said.filter((each) => each.includes('is no keyword of virtual_server')).length, 4);
