@@ -143,13 +143,16 @@ async function printImported(
   ]);
   const names = files.map((file) => (file === '-' ? 'standard input' : printableName(file))).join(', ');
   const config = `# Made from ${names} by "beeline import ${importer}".\n${formatConfig(imported.model)}`;
-  const [file] = files;
+  // Remarks on standard input name it as "-".
+  const shownName = (file: string): string => (file === '-' ? 'stdin' : file);
+  const [only = '-'] = files;
+  const remarks = imported.remarks.map(({ file = only, ...remark }) => ({ file: shownName(file), ...remark }));
   if (json === true) {
-    const lines = imported.remarks.filter(({ kind }) => kind !== 'kept' || verbose === true);
-    printJson({ complete: !hasLosses(imported), config, lines: lines.map((each) => ({ file, ...each })) });
+    const lines = remarks.filter(({ kind }) => kind !== 'kept' || verbose === true);
+    printJson({ complete: !hasLosses(imported), config, lines });
   } else {
     print(config);
-    printNote(formatReport(imported.remarks, { file: file === '-' ? 'stdin' : file!, verbose }));
+    printNote(formatReport(remarks, { file: shownName(only), verbose }));
   }
   process.exitCode = hasLosses(imported) ? ExitStatus.failed : ExitStatus.ok;
 }
