@@ -58,7 +58,7 @@ function ipvsadmCommand(): Command {
 
 interface KeepalivedGiven extends ReportGiven {
   readonly interface?: readonly string[];
-  readonly id: string;
+  readonly id?: string;
   readonly via?: 'vip' | 'rip';
 }
 
@@ -76,7 +76,10 @@ function keepalivedCommand(): Command {
         'interface for the configuration; may be given several times (default: those of the VRRP instances, or eth0)',
       ).argParser((name, before: readonly string[] | undefined) => [...(before ?? []), name]),
     )
-    .option('--id <name>', 'keepalived\'s --config-id: take the lines that begin with "@NAME"', shortHostname())
+    .option(
+      '--id <name>',
+      'keepalived\'s --config-id: take the lines that begin with "@NAME" (default: the host\'s short name)',
+    )
     .addOption(
       new Option(
         '--via <address>',
@@ -94,7 +97,7 @@ function keepalivedCommand(): Command {
         paths,
         files: diskFiles(paths),
         names: systemNames(),
-        id,
+        id: id ?? shortHostname(),
         environment: process.env,
         interfaces,
         via,
