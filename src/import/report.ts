@@ -63,6 +63,9 @@ function sums(remarks: readonly Remark[], only: string): string[] {
   // A block that is used ten thousand times, by a definition, is looked at once.
   const seen = new Set<string>();
   for (const { file = only, line, lastLine = line, kind } of remarks) {
+    if (kind === 'note') {
+      continue;
+    }
     const key = JSON.stringify([file, line, lastLine, kind]);
     if (seen.has(key)) {
       continue;

@@ -12,9 +12,9 @@ export interface Place {
 
 /**
  * What became of a line. `kept`: it says the same in the configuration. `translated`: the configuration says it in other
- * words, or need not say it. `dropped`: the configuration lacks something that the line asks for.
+ * words, or need not say it. `dropped`: the configuration lacks something that the line asks for. `note`: a remark beside that.
  */
-export const REMARK_KINDS = ['kept', 'translated', 'dropped'] as const;
+export const REMARK_KINDS = ['kept', 'translated', 'dropped', 'note'] as const;
 export type RemarkKind = (typeof REMARK_KINDS)[number];
 
 /** A remark on one line. */

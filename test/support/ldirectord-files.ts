@@ -52,9 +52,9 @@ export function importText(text: string): Promise<Imported> {
   return importLdirectord(text, 'ens3', LOOKUPS);
 }
 
-/** The report as the golden files have it: "!" marks that something is lost. */
+/** The report as the golden files have it. */
 export function reportOf({ remarks }: Imported): string {
-  return remarks.map(({ line, text, lost }) => `${line}:${lost ? '!' : ''} ${text}\n`).join('');
+  return remarks.map(({ line, kind, text }) => `${line}: ${kind}: ${text}\n`).join('');
 }
 
 /** Returns what is expected beside a file. With UPDATE_GOLDEN in the environment it is what there is, and is written. */

@@ -4,10 +4,10 @@ import { closeSync, openSync, readSync } from 'node:fs';
 
 import { Argument, Command } from 'commander';
 
-import { BeelineError, printableName } from '../../model/index.js';
+import { BeelineError } from '../../model/index.js';
 import { completes, withExamples } from '../../usage/index.js';
-import { ExitStatus } from '../exit-status.js';
-import { print, printNote } from '../terminal/print.js';
+import { jsonOption } from '../arguments.js';
+import { printImported, type ReportGiven, verboseOption } from './import-report.js';
 
 export function ldirectordCommand(): Command {
   const command = new Command('ldirectord')
@@ -19,26 +19,17 @@ export function ldirectordCommand(): Command {
     )
     .addArgument(completes(new Argument('<file>', 'file to read; "-" reads standard input'), 'file'))
     .option('--interface <name>', 'interface for the configuration', 'eth0')
-    .action(async (file: string, { interface: name }: { interface: string }) => {
-      const [{ formatConfig }, { importLdirectord, MOST_LDIRECTORD_CHARACTERS, systemLookups }, { systemNames }] =
-        await Promise.all([
-          import('../../config/index.js'),
-          import('../../import/index.js'),
-          import('../../ipvsadm/index.js'),
-        ]);
+    .addOption(verboseOption())
+    .addOption(jsonOption())
+    .action(async (file: string, { interface: name, ...given }: { interface: string } & ReportGiven) => {
+      const [{ importLdirectord, MOST_LDIRECTORD_CHARACTERS, systemLookups }, { systemNames }] = await Promise.all([
+        import('../../import/index.js'),
+        import('../../ipvsadm/index.js'),
+      ]);
       const names = systemNames();
       const text = readInput(file, MOST_LDIRECTORD_CHARACTERS);
-      const { model, remarks } = await importLdirectord(
-        text,
-        name,
-        systemLookups((service, protocol) => names.portOf(service, protocol)),
-      );
-      print(`# Made from ${file === '-' ? 'standard input' : printableName(file)} by "beeline import ldirectord".\n`);
-      print(formatConfig(model));
-      remarks.forEach(({ line, text: remark }) => {
-        printNote(`${file === '-' ? 'stdin' : file}:${line}: ${remark}\n`);
-      });
-      process.exitCode = remarks.some(({ lost }) => lost) ? ExitStatus.failed : ExitStatus.ok;
+      const lookups = systemLookups((service, protocol) => names.portOf(service, protocol));
+      await printImported(await importLdirectord(text, name, lookups), 'ldirectord', [file], given);
     });
   return withExamples(command, [
     'beeline import ldirectord /etc/ha.d/ldirectord.cf --interface ens3 > beeline.yaml',

@@ -5,13 +5,11 @@ import { hostname } from 'node:os';
 
 import { Argument, Command, Option } from 'commander';
 
-import type { Imported } from '../../import/index.js';
-import { BeelineError, printableName } from '../../model/index.js';
+import { BeelineError } from '../../model/index.js';
 import { completes, withExamples, withSection } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
-import { ExitStatus } from '../exit-status.js';
-import { print, printJson, printNote } from '../terminal/print.js';
 import { ldirectordCommand } from './import-ldirectord.js';
+import { printImported, type ReportGiven, verboseOption } from './import-report.js';
 
 export function importCommand(): Command {
   return new Command('import')
@@ -23,12 +21,6 @@ export function importCommand(): Command {
     .addCommand(ipvsadmCommand())
     .addCommand(keepalivedCommand())
     .addCommand(ldirectordCommand());
-}
-
-/** Options of all importers. */
-interface ReportGiven {
-  readonly verbose?: true;
-  readonly json?: true;
 }
 
 function ipvsadmCommand(): Command {
@@ -83,7 +75,7 @@ function keepalivedCommand(): Command {
     .addOption(
       new Option(
         '--via <address>',
-        "where checks go: vip, through the real server; rip, to its own address, as keepalived's (default: rip if lvs_method is DR)",
+        "where checks go: vip, through the real server, where clients go (default); rip, to its own address, as keepalived's",
       ).choices(['vip', 'rip']),
     )
     .addOption(verboseOption())
@@ -124,40 +116,9 @@ function keepalivedCommand(): Command {
   );
 }
 
-function verboseOption(): Option {
-  return new Option('-v, --verbose', 'list the lines that are kept too');
-}
-
 /** keepalived's default: the first part of the name. */
 function shortHostname(): string {
   return hostname().split('.', 1)[0]!;
-}
-
-/** Prints configuration and report, and sets the exit status. */
-async function printImported(
-  imported: Imported,
-  importer: string,
-  files: readonly string[],
-  { json, verbose }: ReportGiven,
-): Promise<void> {
-  const [{ formatConfig }, { formatReport, hasLosses }] = await Promise.all([
-    import('../../config/index.js'),
-    import('../../import/index.js'),
-  ]);
-  const names = files.map((file) => (file === '-' ? 'standard input' : printableName(file))).join(', ');
-  const config = `# Made from ${names} by "beeline import ${importer}".\n${formatConfig(imported.model)}`;
-  // Remarks on standard input name it as "-".
-  const shownName = (file: string): string => (file === '-' ? 'stdin' : file);
-  const [only = '-'] = files;
-  const remarks = imported.remarks.map(({ file = only, ...remark }) => ({ file: shownName(file), ...remark }));
-  if (json === true) {
-    const lines = remarks.filter(({ kind }) => kind !== 'kept' || verbose === true);
-    printJson({ complete: !hasLosses(imported), config, lines });
-  } else {
-    print(config);
-    printNote(formatReport(remarks, { file: shownName(only), verbose }));
-  }
-  process.exitCode = hasLosses(imported) ? ExitStatus.failed : ExitStatus.ok;
 }
 
 /** @throws BeelineError `CONFIG_UNREADABLE` */

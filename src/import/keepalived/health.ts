@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { type Check, type Family, familyOf, type HealthPolicy, type RealServerHealth } from '../../model/index.js';
 import type { Context } from './context.js';
-import type { CheckSpec, Method, ServerSpec, VirtualSpec } from './spec.js';
+import type { CheckSpec, ServerSpec, VirtualSpec } from './spec.js';
 import { type FullTimes, fullTimes } from './times.js';
 
 /** Where a service's packets go, as far as its checks must know. */
@@ -30,10 +30,9 @@ type FullOrNone = { readonly [Key in keyof FullTimes]?: number };
 export function healthOf(
   service: CheckedService,
   servers: readonly ServerSpec[],
-  methodOf: (server: ServerSpec) => Method,
   context: Context,
 ): { readonly policy: HealthPolicy | undefined; readonly own: readonly (RealServerHealth | undefined)[] } {
-  const all = servers.map((server) => serverHealthOf(service, server, methodOf(server), context));
+  const all = servers.map((server) => serverHealthOf(service, server, context));
   const common = mostFrequent(all.filter(({ checks }) => checks.length > 0));
   const rest = {
     ...onFailureOf(service.virtual, servers, context),
@@ -75,14 +74,14 @@ function mostFrequent(all: readonly ServerHealth[]): ServerHealth | undefined {
   return [...groups.values()].sort((a, b) => b.count - a.count)[0]?.first;
 }
 
-function serverHealthOf(service: CheckedService, server: ServerSpec, method: Method, context: Context): ServerHealth {
+function serverHealthOf(service: CheckedService, server: ServerSpec, context: Context): ServerHealth {
   const { virtual } = service;
   const specs = server.checks.slice(0, MOST_CHECKS);
   if (server.checks.length > MOST_CHECKS) {
     context.report.tell('dropped', server.statement, `real_server: only the first ${MOST_CHECKS} of its checkers`);
   }
   const checks = specs.flatMap((spec): (Check & FullTimes)[] => {
-    const check = checkOf(spec, service, server, method, context);
+    const check = checkOf(spec, service, server, context);
     return check === undefined ? [] : [{ ...check, ...timesOf(spec, server, virtual) }];
   });
   const shared = TIMES.filter((key) => new Set(checks.map((check) => check[key])).size === 1);
@@ -116,7 +115,6 @@ function checkOf(
   spec: CheckSpec,
   { virtual, port, hasVip }: CheckedService,
   server: ServerSpec,
-  method: Method,
   { report, via }: Context,
 ): Check | undefined {
   const check = spec.build(server.virtualHost ?? virtual.virtualHost);
@@ -130,10 +128,11 @@ function checkOf(
     report.tell('dropped', spec.statement, `${keyword!}: no port is known: give the check a "port"`);
     return undefined;
   }
-  const isRip = spec.address !== undefined || !hasVip || (via ?? (method === 'DR' ? 'rip' : 'vip')) === 'rip';
+  const isElsewhere = check.type === 'ping' || (asked !== 0 && asked !== port);
+  const isRip = spec.address !== undefined || !hasVip || (via ?? (isElsewhere ? 'rip' : 'vip')) === 'rip';
   const way = isRip
-    ? "via: rip: to the real server's own address, as in keepalived; without it the check would test the VIP too"
-    : 'to the VIP, through the real server: one that does not have it takes no packets';
+    ? "via: rip: to the real server's own address, as in keepalived"
+    : 'to the VIP, through the real server: one that does not answer there takes no packets';
   report.tell('translated', spec.statement, `${keyword!}: ${spec.text}; ${way}`);
   return {
     ...check,

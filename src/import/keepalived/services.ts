@@ -150,8 +150,7 @@ function serviceOf(
   }
   const family = familyOfTarget(target, virtual);
   const servers = serversOf(virtual, family, { hasVip, port, vips }, context);
-  const methodOf = (server: ServerSpec): Method => server.method ?? virtual.method ?? 'NAT';
-  const { policy: health, own } = healthOf({ virtual, port, family, hasVip }, servers, methodOf, context);
+  const { policy: health, own } = healthOf({ virtual, port, family, hasVip }, servers, context);
   const persistence = persistenceOf(virtual, family, hasVip && port === 0, context);
   const { onePacket, ...rest } = common;
   const isOnePacket = onePacket === true && persistence === undefined;

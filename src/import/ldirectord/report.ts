@@ -1,47 +1,36 @@
 /** Gathers what became of each line of a file while it is translated. */
 
-import type { Remark } from '../result.js';
-
-/** What became of a line; a note is a remark beside that. In the order in which the remarks on one line are told. */
-const KINDS = ['kept', 'translated', 'dropped', 'note'] as const;
-type Kind = (typeof KINDS)[number];
-
-interface Entry {
-  readonly line: number;
-  readonly kind: Kind;
-  readonly text: string;
-  readonly lost: boolean;
-}
+import { type Remark, REMARK_KINDS, type RemarkKind } from '../result.js';
 
 export class Report {
-  #entries: Entry[] = [];
+  #entries: Remark[] = [];
   readonly #said = new Set<string>();
   readonly #told = new Set<number>();
   readonly #once = new Set<string>();
 
   /** The configuration has the same under the same name. */
   kept(line: number, what: string): void {
-    this.#add(line, 'kept', what, false);
+    this.#add(line, 'kept', what);
   }
 
   /** The configuration has the same in another form. */
   translated(line: number, to: string): void {
-    this.#add(line, 'translated', to, false);
+    this.#add(line, 'translated', to);
   }
 
   /** Something that the line asks for is missing now. @param why the reason, and what to do instead */
   dropped(line: number, why: string): void {
-    this.#add(line, 'dropped', why, true);
+    this.#add(line, 'dropped', why);
   }
 
   /** The configuration need not say it. */
   unneeded(line: number, why: string): void {
-    this.#add(line, 'translated', `nothing is needed: ${why}`, false);
+    this.#add(line, 'translated', `nothing is needed: ${why}`);
   }
 
   /** A remark beside what became of the line: it counts as no result of its own. */
   note(line: number, text: string): void {
-    this.#push({ line, kind: 'note', text, lost: false });
+    this.#push({ line, kind: 'note', text });
   }
 
   /** A remark that a file needs only once. */
@@ -66,18 +55,18 @@ export class Report {
 
   /** In the order of the file. */
   remarks(): Remark[] {
-    return this.#entries
-      .toSorted((a, b) => a.line - b.line || KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind))
-      .map(({ line, kind, text, lost }) => ({ line, text: `${kind}: ${text}`, lost }));
+    return this.#entries.toSorted(
+      (a, b) => a.line - b.line || REMARK_KINDS.indexOf(a.kind) - REMARK_KINDS.indexOf(b.kind),
+    );
   }
 
-  #add(line: number, kind: Kind, text: string, lost: boolean): void {
+  #add(line: number, kind: RemarkKind, text: string): void {
     this.#told.add(line);
-    this.#push({ line, kind, text, lost });
+    this.#push({ line, kind, text });
   }
 
   /** Several real servers of a range, or of one section, have the same to say of one line. */
-  #push(entry: Entry): void {
+  #push(entry: Remark): void {
     const key = `${entry.line} ${entry.text}`;
     if (!this.#said.has(key)) {
       this.#said.add(key);

@@ -165,12 +165,16 @@ delay_loop 30
   );
 });
 
-test('checks go to the real server itself as in keepalived, but where packets did not go by direct routing', () => {
+test('checks of the service itself go to the VIP, and those of another port, pings and marks where they went', () => {
   const check = 'TCP_CHECK {\n}';
-  assert.equal(only(virtualServer('', check)).health!.checks[0]!.via, 'rip');
-  assert.equal(only(virtualServer('', check), { via: 'vip' }).health!.checks[0]!.via, undefined);
-  assert.equal(only(virtualServer('lvs_method NAT', check)).health!.checks[0]!.via, undefined);
-  assert.equal(only(virtualServer('lvs_method TUN', check), { via: 'rip' }).health!.checks[0]!.via, 'rip');
+  const via = (lines: string, given?: 'vip' | 'rip', method = ''): string | undefined =>
+    only(virtualServer(method, lines), given && { via: given }).health!.checks[0]!.via;
+  assert.equal(via(check), undefined);
+  assert.equal(via(check, 'rip'), 'rip');
+  assert.equal(via(check, undefined, 'lvs_method NAT'), undefined);
+  assert.equal(via('TCP_CHECK {\nconnect_port 8080\n}'), 'rip');
+  assert.equal(via('TCP_CHECK {\nconnect_port 8080\n}', 'vip'), undefined);
+  assert.equal(via('PING_CHECK {\n}'), 'rip');
   // The VIP has no such address.
   const other = only(virtualServer('', 'TCP_CHECK {\nconnect_ip 10.0.0.1\n}'), { via: 'vip' }).health!.checks[0]!;
   assert.deepEqual([other.via, other.address], ['rip', '10.0.0.1']);

@@ -42,14 +42,13 @@ for (const file of ldirectordFiles()) {
 
   test(`${file.name}.cf: the report has each line, and says one thing of what became of it`, async () => {
     const { remarks } = await importText(file.text);
-    const told = new Set(remarks.filter(({ text }) => !text.startsWith('note')).map(({ line }) => line));
+    const told = new Set(remarks.filter(({ kind }) => kind !== 'note').map(({ line }) => line));
     const lines = file.text.split('\n');
     const silent = lines.flatMap((text, i) => {
       const isPartOfAnother = lines[i - 1]?.endsWith('\\') === true;
       return /^\s*(#|$)/.test(text) || isPartOfAnother || told.has(i + 1) ? [] : [`${i + 1}: ${text}`];
     });
     assert.deepEqual(silent, []);
-    assert.ok(remarks.every(({ text }) => /^(kept|translated|dropped|note): /.test(text)));
   });
 }
 
