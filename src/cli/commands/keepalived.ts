@@ -69,7 +69,7 @@ function writeCommand(): Command {
     withSection(
       write,
       'Several directors',
-      'Each director has a configuration file of its own, with another "priority". docs/failover.md goes from nothing to two directors, step by step.',
+      'The directors have different priorities: in a file each, or under "hosts" of one file for all. docs/failover.md goes from nothing to two directors, step by step.',
     ),
     ['beeline keepalived write && systemctl reload keepalived', 'write the file, and let keepalived read it'],
     ['beeline keepalived write --print', 'see what would be written'],
