@@ -19,6 +19,7 @@ struct delivery {
 	bool redirects;    /* leaves by another interface than it came by */
 	bool opens;        /* the first packet of its flow */
 	bool is_ipv6;
+	bool from_host; /* the client is this host; known where a flow is followed */
 };
 
 static __always_inline __u32 ip_bytes_of(const struct packet *packet, const struct delivery *delivery)

@@ -142,7 +142,7 @@ static __always_inline const struct match *match_unusual(struct xdp_md *context,
 	}
 	/* An ICMP error from a martian is as one about it: pick() looks only at the client. */
 	const struct destinations *table = bpf_map_lookup_elem(&destinations, &copy);
-	bool martian = table && is_martian(source, table, copy, is_ipv6);
+	bool martian = table && is_martian(source, table, copy, is_ipv6) && !is_from_host(context, copy);
 	if (unlikely(martian)) {
 		packet->client = source;
 		packet->by_first = false;

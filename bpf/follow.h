@@ -314,7 +314,7 @@ static __always_inline __u32 follow_in(struct flow_query *query, __u32 words)
 	bool hashed = is_hashed(policy);
 	query->scheduler = policy->scheduler;
 
-	if (unlikely(has_martian(query, words)))
+	if (unlikely(has_martian(query, words)) && !query->from_host)
 		return fail(query, VERDICT_MARTIAN);
 	if (policy->flags & POLICY_ONE_PACKET || (!(query->flags & SERVICE_TRACK) && previous == SLOT_UNMOVED)) {
 		if (begins_nothing(query->event))
@@ -430,6 +430,7 @@ static __always_inline __u32 follow(const struct frame *frame, const struct pack
 	query->diverted = false;
 	query->first_went = packet->first_went;
 	query->crowded = false;
+	query->from_host = delivery->from_host;
 	query->verdict = VERDICT_NO_DESTINATION;
 
 	__u32 number = delivery->is_ipv6 ? follow_flow6(query) : follow_flow4(query);

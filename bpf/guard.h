@@ -73,6 +73,14 @@ static __always_inline const struct nic *nic_of(__u32 ifindex, __u32 copy)
 	return nic->ifindex == ifindex ? nic : NULL;
 }
 
+/* Whether a packet is the host's own, whose source is one of the host's addresses. */
+static __always_inline bool is_from_host(const struct xdp_md *context, __u32 copy)
+{
+	const struct nic *nic = uses(FEATURE_NICS) ? nic_of(context->ingress_ifindex, copy) : NULL;
+
+	return nic && nic->from_host;
+}
+
 /*
  * Whether a frame is addressed to a device above the interface that it came by. Global, and so verified once; most
  * packets never get here.
@@ -159,13 +167,14 @@ __noinline int end_in_other_vlan(struct xdp_md *context)
 	return count_verdict(NO_SERVICE, VERDICT_OTHER_VLAN);
 }
 
-/* Whether a frame is addressed to the interface that it came by. */
+/* Whether a frame is addressed to the interface that it came by. Finds out whether it is the host's own. */
 static __always_inline bool is_addressed_here(const struct xdp_md *context, const struct frame *frame,
-					      const struct delivery *delivery, bool lean)
+					      struct delivery *delivery, bool lean)
 {
 	if (!lean && uses(FEATURE_NICS)) {
 		const struct nic *nic = nic_of(context->ingress_ifindex, *delivery->copy);
 
+		delivery->from_host = nic && nic->from_host;
 		return nic && addressed_to(frame, nic->mac);
 	}
 	return (*(const __u64 *)frame->start ^ delivery->table->own_mac) << 16 == 0;

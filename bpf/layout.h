@@ -236,7 +236,7 @@ struct nic {
 	__u32 ifindex;
 	__u32 group;
 	__u8 mac[6];
-	__u16 zero;
+	__u16 from_host; /* 1: this host's own packets come by it, and no others */
 	/* The director's addresses, from which it answers packets that came by this interface. All zero: none. */
 	__be32 address;
 	__u32 reserved[3];
@@ -487,7 +487,7 @@ struct flow_query {
 	__u32 found;      /* found out: 1 + the index of the flow's entry; 0: none */
 	__u32 previous;   /* found out: the number of the destination that the slot led to before; 0: none */
 	__u32 scheduler;  /* an enum scheduler: the service's, or where its flow is crowded, the one in its place */
-	__u32 zero;
+	__u32 from_host;  /* as in struct delivery */
 	/* Out of the frame of an unusual packet. */
 	__u64 client[2];
 	struct ports ports;

@@ -2,7 +2,8 @@
 /*
  * Sources that no packet from the network can have: the VIPs, the director's own addresses, loopback, multicast,
  * broadcast, "this network" (RFC 1812, 5.3.7). Linux drops such packets before IPVS sees them (fib_validate_source()
- * and ip_route_input_slow() in net/ipv4, ipv6_rcv() in net/ipv6).
+ * and ip_route_input_slow() in net/ipv4, ipv6_rcv() in net/ipv6). The host's own packets, which come by an interface of
+ * their own, are let through where these are asked (is_from_host() in guard.h).
  */
 #pragma once
 

@@ -39,12 +39,14 @@ static __always_inline bool pick_by_entry(const struct packet *packet, struct de
  * Picks by the slot of the ring, maybe no destination (number 0). False when the flow must be followed, which also
  * finds the verdict of a martian. A plain packet's client is none: pick() looked.
  */
-static __always_inline bool pick_by_slot(const struct packet *packet, struct delivery *delivery, bool plain)
+static __always_inline bool pick_by_slot(const struct xdp_md *context, const struct packet *packet,
+					 struct delivery *delivery, bool plain)
 {
 	__u8 flags = delivery->match->flags;
 	__u32 slot = slot_of(packet, delivery);
 
-	if (!plain && unlikely(is_martian(packet->client, delivery->table, *delivery->copy, delivery->is_ipv6)))
+	if (!plain && unlikely(is_martian(packet->client, delivery->table, *delivery->copy, delivery->is_ipv6)) &&
+	    !is_from_host(context, *delivery->copy))
 		return false;
 	if (flags & (SERVICE_POLICY | SERVICE_MOVED) &&
 	    (flags & SERVICE_POLICY || is_moved(delivery->table, delivery->match, slot)))
@@ -133,7 +135,7 @@ static __always_inline bool pick(struct xdp_md *context, const struct frame *fra
 	} else {
 		if (plain && unlikely(may_be_martian(packet->client, delivery->table, delivery->is_ipv6)))
 			return stop(NOT_PLAIN, verdict);
-		picked = pick_by_slot(packet, delivery, plain);
+		picked = pick_by_slot(context, packet, delivery, plain);
 		if (plain && likely(picked && delivery->number != 0))
 			return true;
 	}

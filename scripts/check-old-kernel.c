@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * The init of the old kernel that scripts/check-old-kernel boots, and two more programs that it runs: one built for
- * director.bpf.o, one for explain.bpf.o, one for check.bpf.o, which has neither tables nor features. Loads the program
- * as MapSet.create() in src/dataplane/maps/map-set.ts does, for every set of features or for the given ones, and prints
- * the verifier's results. Root can also run it without an emulator, to test the running kernel.
+ * The init of the old kernel that scripts/check-old-kernel boots, and three more programs that it runs: one built for
+ * director.bpf.o, one for explain.bpf.o, and for check.bpf.o and host.bpf.o, which have neither tables nor features.
+ * Loads the program as MapSet.create() in src/dataplane/maps/map-set.ts does, for every set of features or for the
+ * given ones, and prints the verifier's results. Root can also run it without an emulator, to test the running kernel.
  */
 #include <bpf/libbpf.h>
 #include <stddef.h>
@@ -23,6 +23,10 @@
 #include "check.skel.h"
 #define OBJECT(suffix) check_bpf##suffix
 #define PROGRAM check_ingress
+#elif defined(HOST)
+#include "host.skel.h"
+#define OBJECT(suffix) host_bpf##suffix
+#define PROGRAM host_back
 #else
 #include "director.skel.h"
 #define OBJECT(suffix) director_bpf##suffix
@@ -51,7 +55,7 @@ static const struct size sizes[] = {
 };
 
 static void configure(struct OBJECT() * object, const struct size* size, int features) {
-#ifndef CHECK
+#if !defined(CHECK) && !defined(HOST)
   __u32 destinations = 1 << size->destinations, services = 1 << size->services, buckets = 1 << size->buckets;
 
   object->rodata->geometry = (struct geometry){
@@ -141,7 +145,7 @@ int main(int count, char** words) {
 
   setvbuf(stdout, NULL, _IOLBF, 0);
   libbpf_set_print(quiet);
-#ifdef CHECK
+#if defined(CHECK) || defined(HOST)
   return check(&sizes[0], 0);
 #endif
   for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
@@ -150,7 +154,7 @@ int main(int count, char** words) {
     for (int word = 1; word < count; word++) refused += check(&sizes[i], atoi(words[word]));
   }
   if (getpid() == 1) {
-    const char* others[] = {"/explain", "/check"};
+    const char* others[] = {"/explain", "/check", "/host"};
 
     for (unsigned i = 0; i < sizeof(others) / sizeof(*others); i++) {
       int status = 0;

@@ -101,7 +101,7 @@ function otherSource(path) {
 
 const otherSources = otherObjects.map(otherSource);
 const fingerprint = createHash('sha256').update(body).digest('hex').slice(0, 16);
-const source = `/** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h, bpf/check.h) instead. */
+const source = `/** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h, bpf/check.h, bpf/host.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
 export const fingerprint = 0x${fingerprint}n;

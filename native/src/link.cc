@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@ std::string InterfaceName(uint32_t ifindex) { return "interface index " + std::t
 constexpr uint32_t kTcxIngress = 46;
 constexpr uint32_t kTcxEgress = 47;
 constexpr uint32_t kBefore = 1 << 3;  // BPF_F_BEFORE without another program: before all
+constexpr uint32_t kAfter = 1 << 4;   // BPF_F_AFTER: after all
 constexpr uint32_t kLinkTypeTcx = 11;
 
 // The part of union bpf_attr that BPF_LINK_CREATE reads for tcx. Zeros behind what a kernel knows are no error.
@@ -78,6 +80,7 @@ void BpfLink::Register(Napi::Env env, Napi::Object exports) {
                                        {
                                            StaticMethod<&BpfLink::AttachXdp>("attachXdp"),
                                            StaticMethod<&BpfLink::AttachTcx>("attachTcx"),
+                                           StaticMethod<&BpfLink::AttachCgroup>("attachCgroup"),
                                            StaticMethod<&BpfLink::OpenPinned>("openPinned"),
                                            StaticMethod<&BpfLink::OpenById>("openById"),
                                            StaticMethod<&BpfLink::NextId>("nextId"),
@@ -115,6 +118,7 @@ Napi::Value BpfLink::AttachXdp(const Napi::CallbackInfo& info) {
                    new Payload{std::move(fd), "link of " + program->name() + " on " + InterfaceName(ifindex)});
 }
 
+// (program, ifindex, isEgress, isLast)
 Napi::Value BpfLink::AttachTcx(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const BpfProgram* program = ProgramArgument(info, 0);
@@ -123,11 +127,25 @@ Napi::Value BpfLink::AttachTcx(const Napi::CallbackInfo& info) {
   create.program_fd = static_cast<uint32_t>(program->Fd(env, "bpf_link_create"));
   create.ifindex = ifindex;
   create.attach_type = info[2].ToBoolean() ? kTcxEgress : kTcxIngress;
-  create.flags = kBefore;
+  create.flags = info[3].ToBoolean() ? kAfter : kBefore;
   UniqueFd fd(static_cast<int>(syscall(__NR_bpf, BPF_LINK_CREATE, &create, sizeof create)));
   if (!fd) ThrowErrno(env, errno, "bpf_link_create", program->name() + " on " + InterfaceName(ifindex));
   return Construct(env, env.GetInstanceData<AddonData>()->link,
                    new Payload{std::move(fd), "link of " + program->name() + " on " + InterfaceName(ifindex)});
+}
+
+// (program, path of the group's folder, enum bpf_attach_type)
+Napi::Value BpfLink::AttachCgroup(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const BpfProgram* program = ProgramArgument(info, 0);
+  const std::string path = StringArgument(info, 1, "path");
+  const auto type = static_cast<bpf_attach_type>(Uint32Argument(info, 2, "type"));
+  UniqueFd group(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!group) ThrowErrno(env, errno, "open", path);
+  UniqueFd fd(bpf_link_create(program->Fd(env, "bpf_link_create"), group.get(), type, nullptr));
+  if (!fd) ThrowErrno(env, errno, "bpf_link_create", program->name() + " on " + path);
+  return Construct(env, env.GetInstanceData<AddonData>()->link,
+                   new Payload{std::move(fd), "link of " + program->name() + " on " + path});
 }
 
 Napi::Value BpfLink::OpenPinned(const Napi::CallbackInfo& info) {

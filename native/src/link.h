@@ -1,4 +1,5 @@
-// Links that hold a program on an interface, by XDP or tcx, and XDP programs attached by other means.
+// Links that hold a program on an interface, by XDP or tcx, or on a control group, and XDP programs attached by other
+// means.
 #pragma once
 
 #include <napi.h>
@@ -22,6 +23,7 @@ class BpfLink : public Napi::ObjectWrap<BpfLink> {
  private:
   static Napi::Value AttachXdp(const Napi::CallbackInfo& info);
   static Napi::Value AttachTcx(const Napi::CallbackInfo& info);
+  static Napi::Value AttachCgroup(const Napi::CallbackInfo& info);
   static Napi::Value OpenPinned(const Napi::CallbackInfo& info);
   static Napi::Value OpenById(const Napi::CallbackInfo& info);
   static Napi::Value NextId(const Napi::CallbackInfo& info);

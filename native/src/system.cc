@@ -92,6 +92,20 @@ Napi::Value BootTimeMs(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(time.tv_sec * 1000 + time.tv_nsec / 1000000));
 }
 
+// SO_NETNS_COOKIE (asm-generic/socket.h since kernel 5.14), by its number: older headers do not have it.
+constexpr int kNetnsCookie = 71;
+
+Napi::Value NetworkCookie(const Napi::CallbackInfo& info) {
+  UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd) ThrowErrno(info.Env(), errno, "socket", "a socket");
+  uint64_t cookie = 0;
+  socklen_t length = sizeof cookie;
+  if (getsockopt(fd.get(), SOL_SOCKET, kNetnsCookie, &cookie, &length) != 0) {
+    ThrowErrno(info.Env(), errno, "getsockopt", "SO_NETNS_COOKIE");
+  }
+  return Napi::BigInt::New(info.Env(), cookie);
+}
+
 Napi::Value LibbpfVersion(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), libbpf_version_string());
 }
@@ -169,6 +183,7 @@ void RegisterSystem(Napi::Env env, Napi::Object exports) {
   exports["synchronizeRcu"] = Napi::Function::New<SynchronizeRcu>(env, "synchronizeRcu");
   exports["possibleCpus"] = Napi::Function::New<PossibleCpus>(env, "possibleCpus");
   exports["bootTimeMs"] = Napi::Function::New<BootTimeMs>(env, "bootTimeMs");
+  exports["networkCookie"] = Napi::Function::New<NetworkCookie>(env, "networkCookie");
   exports["pinnedKind"] = Napi::Function::New<PinnedKind>(env, "pinnedKind");
   exports["libbpfVersion"] = Napi::Function::New<LibbpfVersion>(env, "libbpfVersion");
 }

@@ -40,6 +40,10 @@ export const configSchema = z
       directors: hostKeys.directors
         .optional()
         .meta({ description: 'Other directors on the same networks. Frames from them are never scheduled again.' }),
+      hostClients: z.boolean({ error: 'must be true or false' }).optional().meta({
+        description:
+          "Whether this host's own connections to the VIPs are scheduled, as those of clients are. Default: they stay on this host.",
+      }),
       timeouts: timeouts.optional().meta({ description: 'Seconds without a packet after which flows are forgotten.' }),
       flows: z
         .strictObject(

@@ -479,6 +479,15 @@ export interface InterfaceReport {
   readonly reason?: string | undefined;
 }
 
+/** The host's own connections to its VIPs (`hostClients`). */
+export interface HostClientsReport {
+  /** The interface by which they come to the director, and the MAC that their frames are for. */
+  readonly interface: string;
+  readonly mac: MacAddress;
+  /** The addresses of the host that real servers see, one of each family. */
+  readonly addresses: readonly IpAddress[];
+}
+
 export interface StatusReport {
   readonly version: string;
   readonly pid: number;
@@ -488,6 +497,8 @@ export interface StatusReport {
   readonly uptimeMs?: number | undefined;
   readonly configPath: string;
   readonly interfaces: readonly InterfaceReport[];
+  /** Undefined: the host's connections to its VIPs stay on the host. */
+  readonly hostClients?: HostClientsReport | undefined;
   readonly programId?: number | undefined;
   /** The number of the last publication, counted since the maps were made. */
   readonly generation: number;

@@ -23,6 +23,10 @@ export type { FlowStatistics } from './flows/sweep.js';
 export { type Histories, historiesFormat } from './histories.js';
 export { MoveTracker } from './move-tracker.js';
 
+// The host's own connections.
+export { hasHostPrograms, HostPrograms, removeHostPrograms } from './host/programs.js';
+export { HOST_NETWORKS, type HostFacts, isStandIn } from './host/tables.js';
+
 // Explanations.
 export { Explainer } from './explain/explainer.js';
 export { type ExplainContext, explainOnce, type Explanation } from './explain/explanation.js';

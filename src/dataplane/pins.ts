@@ -16,6 +16,7 @@ import { dirname, join } from 'node:path';
 import { KernelError, XdpLink } from '../libbpf/index.js';
 import { BeelineError } from '../model/index.js';
 import { mountBpffs } from '../native/index.js';
+import { removeHostPrograms } from './host/programs.js';
 import { MapSet } from './maps/map-set.js';
 
 /** BPF_FS_MAGIC (linux/magic.h). */
@@ -133,6 +134,7 @@ function readable(directory: string): boolean {
 export function removePins(directory: string): boolean {
   const sets = listSets(directory);
   const links = listLinks(directory);
+  removeHostPrograms(directory, links);
   for (const ifindex of links) {
     using link = openLink(directory, ifindex);
     if (link.info.ifindex !== 0) {

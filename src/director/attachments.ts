@@ -15,7 +15,7 @@ export interface AttachmentsOptions {
   readonly replace: boolean;
 }
 
-type Attached = Omit<Attachment, 'adopted'> & { readonly ifindex: number };
+type Attached = Omit<Attachment, 'adopted'> & { readonly ifindex: number; readonly fromHost: boolean };
 
 export class Attachments {
   readonly #options: AttachmentsOptions;
@@ -28,14 +28,15 @@ export class Attachments {
   /** Attaches the program to all of these interfaces and detaches it from all others. @throws what DataPlane.attach throws */
   follow(wanted: readonly Interface[], mode: Model['mode']): void {
     for (const target of wanted) {
-      this.#attach(target, mode);
+      // Of a veth, native mode would drop what the host leaves to a card.
+      this.#attach(target, target.fromHost === true ? 'generic' : mode);
     }
     this.#detachAllBut(new Set(wanted.map(({ ifindex }) => ifindex)));
   }
 
-  /** The interfaces that the program is attached to, and the mode of each. */
+  /** The interfaces that the program is attached to but the host's own, and the mode of each. */
   get inUse(): InUse[] {
-    return [...this.#attached].map(([name, { mode }]) => ({ name, mode }));
+    return [...this.#attached].flatMap(([name, { mode, fromHost }]) => (fromHost ? [] : [{ name, mode }]));
   }
 
   report(names: readonly string[]): InterfaceReport[] {
@@ -61,7 +62,7 @@ export class Attachments {
     if (adopted && this.#attached.get(target.name)?.ifindex === target.ifindex) {
       return;
     }
-    this.#attached.set(target.name, { ...attachment, ifindex: target.ifindex });
+    this.#attached.set(target.name, { ...attachment, ifindex: target.ifindex, fromHost: target.fromHost === true });
     const { mode, nativeRefusal: reason } = attachment;
     if (reason !== undefined) {
       log.warn({ interface: target.name, mode, reason }, 'attached in generic mode, which is slower');

@@ -16,6 +16,7 @@ import { adoptEarlier } from './changes/earlier-drains.js';
 import { UnsavedChanges } from './changes/unsaved-changes.js';
 import { Director } from './director.js';
 import { handlersOf } from './handlers.js';
+import { HostClients } from './host-clients.js';
 import { HealthKeeper } from './health/keeper.js';
 import { Lasting } from './lasting.js';
 import { InstanceLock } from './lock.js';
@@ -59,6 +60,7 @@ interface Parts {
   readonly unsaved: UnsavedChanges;
   readonly director: Director;
   readonly health: HealthKeeper;
+  readonly hostClients: HostClients;
 }
 
 /**
@@ -97,6 +99,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       director.touch();
     },
   });
+  using hostClients = new HostClients({ network, log, instance });
   const unsaved = new UnsavedChanges({ store: stores.snapshot, droppedPath: instance.droppedPath, log });
   const director = new Director({
     network,
@@ -106,11 +109,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     follow: (model, world) => health.follow(model, world),
     log,
     replace: options.replace,
-    watch: new Watch({
-      dataPlane,
-      offloads: new Offloads({ network, log, setOffloads: options.setOffloads }),
-      vips: new Vips(network),
-    }),
+    watch: watchOf(options, network, dataPlane),
+    hostClients,
     upkeep: new Upkeep({ dataPlane, lock, log }),
     onRound: () => {
       health.endRound();
@@ -124,7 +124,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       resolver.notice(address);
     }
   };
-  const parts = { network, resolver, dataPlane, stores, unsaved, director, health };
+  const parts = { network, resolver, dataPlane, stores, unsaved, director, health, hostClients };
   await start(parts, file);
   onNetworkChange = followNetwork(director, resolver);
   // For events that came during the start.
@@ -133,6 +133,10 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     onRound = listener;
   });
   log.info(farewell(dataPlane));
+}
+
+function watchOf({ log, setOffloads }: DaemonOptions, network: Network, dataPlane: DataPlane): Watch {
+  return new Watch({ dataPlane, offloads: new Offloads({ network, log, setOffloads }), vips: new Vips(network) });
 }
 
 function farewell({ attachedTo, endsWithNamespace }: DataPlane): string {
@@ -179,7 +183,12 @@ async function start(parts: Parts, file: ConfigFile): Promise<void> {
   }
 }
 
-async function removeDataPath({ dataPlane, resolver }: Pick<Parts, 'dataPlane' | 'resolver'>): Promise<void> {
+async function removeDataPath({
+  dataPlane,
+  resolver,
+  hostClients,
+}: Pick<Parts, 'dataPlane' | 'resolver' | 'hostClients'>): Promise<void> {
+  await hostClients.remove();
   await dataPlane.remove();
   await resolver.release();
 }

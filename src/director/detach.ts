@@ -2,10 +2,11 @@
 
 import { existsSync } from 'node:fs';
 
-import { pinnedDestinations, removePins } from '../dataplane/index.js';
+import { hasHostPrograms, pinnedDestinations, removePins } from '../dataplane/index.js';
 import type { Instance, IpAddress } from '../model/index.js';
 import { Network } from '../net/index.js';
 import { removeFile } from '../store/index.js';
+import { removeHostLinks } from './host-clients.js';
 import { InstanceLock } from './lock.js';
 import { preflight } from './preflight.js';
 
@@ -22,9 +23,14 @@ export async function detachDataPath(instance: Instance): Promise<boolean> {
     lock.lockPins();
   }
   const realServers = pinnedDestinations(instance.pinDirectory);
+  const hadHostClients = hasHostPrograms(instance.pinDirectory);
   const removed = removePins(instance.pinDirectory);
   await removeFile(instance.runningPath);
   await stopResolving(realServers);
+  if (hadHostClients) {
+    using network = await Network.open(() => undefined);
+    await removeHostLinks(network, instance.name);
+  }
   return removed;
 }
 

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 
-import type { InterfaceReport } from '../control/index.js';
+import type { HostClientsReport, InterfaceReport } from '../control/index.js';
 import type { DataPlane, FlowStatistics } from '../dataplane/index.js';
 import { compile, type Image, withGhosts, withoutLeaving } from '../image/index.js';
 import { BeelineError, keepUnchanged, type Model, type Warning, type World } from '../model/index.js';
@@ -13,6 +13,7 @@ import { DrainFinisher } from './changes/drain-finisher.js';
 import type { Desired } from './changes/drains.js';
 import { type DesiredChange, type Keep, type Prepare, UpdateQueue } from './changes/update-queue.js';
 import { Lasting } from './lasting.js';
+import type { HostClients } from './host-clients.js';
 import type { Logger } from './log.js';
 import type { Models, Overlays } from './overlays/index.js';
 import { Surroundings } from './surroundings.js';
@@ -43,6 +44,8 @@ export interface DirectorOptions {
   readonly watch?: Watch;
   /** Has the real servers of a desired model checked; called before the overlays are. */
   readonly follow?: (desired: Model, world: World) => Promise<void>;
+  /** Leads the host's own connections to the director; undefined: nobody does. */
+  readonly hostClients?: Pick<HostClients, 'prepare' | 'follow' | 'interface' | 'problem' | 'report'>;
   /** Looks after pins and lock before each round; undefined: nobody does. */
   readonly upkeep?: Pick<Upkeep, 'mend' | 'problems'>;
   /** Called after each round, also a failed one: what is may have changed. */
@@ -91,7 +94,7 @@ export class Director {
   constructor(options: DirectorOptions) {
     const { network, resolver, dataPlane, log, keep } = options;
     this.#options = options;
-    this.#surroundings = new Surroundings(network, resolver);
+    this.#surroundings = new Surroundings(network, resolver, () => options.hostClients?.interface);
     this.#attachments = new Attachments(options);
     this.#transitions = new Transitions(log);
     this.#failure = new Lasting(log, 'the data path is up to date again');
@@ -126,6 +129,7 @@ export class Director {
       ...this.#surroundings.missing(this.#desired.model),
       ...(problem === undefined ? [] : [problem]),
       ...(this.#options.upkeep?.problems ?? []),
+      ...(this.#options.hostClients?.problem === undefined ? [] : [this.#options.hostClients.problem]),
     ];
   }
 
@@ -137,6 +141,11 @@ export class Director {
   /** Returns what forwards packets wrongly, or may, at this moment. */
   async warnings(): Promise<Warning[]> {
     return (await this.#options.watch?.warnings(this.#attachments.inUse, this.#desired.model)) ?? [];
+  }
+
+  /** How the host's own connections are led to the director; undefined: they are not. */
+  get hostClients(): HostClientsReport | undefined {
+    return this.#options.hostClients?.report;
   }
 
   interfaces(): InterfaceReport[] {
@@ -164,6 +173,7 @@ export class Director {
       this.#options.watch?.requireTags(model.interfaces, model.mode);
       this.#desired = desired;
       this.#committed = desired;
+      await this.#options.hostClients?.prepare(model);
       // The verifier takes about as long as real servers may take to answer, which most do.
       const expected = this.#surroundings.expectedFor(model);
       await this.#options.follow?.(model, await this.#surroundings.survey(model));
@@ -347,7 +357,8 @@ export class Director {
   }
 
   async #follow(isRecheck: boolean): Promise<void> {
-    const { overlays } = this.#options;
+    const { overlays, hostClients, dataPlane } = this.#options;
+    await hostClients?.prepare(this.#desired.model);
     const world = await this.#surroundings.survey(this.#desired.model);
     await this.#options.follow?.(this.#desired.model, world);
     const models = overlays.modelsOf(this.#desired.model);
@@ -358,6 +369,7 @@ export class Director {
       this.#surveyed = surveyed;
     }
     this.#attachments.follow(world.interfaces, models.effective.mode);
+    await hostClients?.follow(dataPlane.image, world.interfaces);
     this.#failure.succeed();
     await this.#look(surveyed);
   }

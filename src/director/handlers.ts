@@ -81,6 +81,7 @@ async function statusOf(
     ...times,
     configPath,
     interfaces,
+    hostClients: director.hostClients,
     programId: dataPlane.programId,
     generation: dataPlane.generation,
     ...reportTotals(dataPlane.services, dataPlane.counters()),

@@ -116,6 +116,7 @@ export const modelSchema: z.ZodType<Model> = z.strictObject({
   fragments: z.boolean().optional(),
   vlans: z.boolean().optional(),
   directors: z.array(z.union([addressSchema, mac])).optional(),
+  hostClients: z.boolean().optional(),
   timeouts: timeouts.optional(),
   flows: flows.optional(),
   health: healthSettingsSchema.optional(),

@@ -9,6 +9,7 @@ import {
   type IpAddress,
   isMac,
   isSelf,
+  type Interface,
   type Model,
   type Resolution,
   type World,
@@ -33,9 +34,21 @@ export class Surroundings {
   /** World.state, and what it stands for. */
   #state: { readonly of: string } = { of: '' };
 
-  constructor(network: NetworkView, resolver: ResolverView) {
+  readonly #fromHost: () => Interface | undefined;
+
+  /** @param fromHost returns the interface by which the host's own packets come, if there is one */
+  constructor(network: NetworkView, resolver: ResolverView, fromHost: () => Interface | undefined = () => undefined) {
     this.#network = network;
     this.#resolver = resolver;
+    this.#fromHost = fromHost;
+  }
+
+  #interfacesOf(model: Model): Interface[] {
+    const own = this.#fromHost();
+    return [
+      ...model.interfaces.flatMap((name) => this.#network.interface(name) ?? []),
+      ...(own === undefined ? [] : [own]),
+    ];
   }
 
   /** @throws BeelineError `INTERFACE_MISSING` if an interface is missing that is not in `except` */
@@ -50,7 +63,7 @@ export class Surroundings {
 
   /** Has a model's real servers resolved, and returns what is known at this moment. */
   async survey(model: Model): Promise<World> {
-    const interfaces = model.interfaces.flatMap((name) => this.#network.interface(name) ?? []);
+    const interfaces = this.#interfacesOf(model);
     const before = this.#asked?.addresses;
     const addresses = this.#addressesOf(model);
     await this.#resolver.track(addresses, interfaces);
@@ -74,7 +87,7 @@ export class Surroundings {
 
   /** Returns the surroundings of another model, in which real servers that are new answer. */
   expectedFor(model: Model): World {
-    const interfaces = model.interfaces.flatMap((name) => this.#network.interface(name) ?? []);
+    const interfaces = this.#interfacesOf(model);
     const [resolutions, own] = [this.#resolver.latest, this.#network.ownAddresses()];
     return withNewcomers({ interfaces, resolutions, own, icmpLimits: readIcmpLimits() }, model);
   }

@@ -40,7 +40,10 @@ import { ownVlans } from './vlans.js';
  * @throws BeelineError `TABLE_FULL` if a service has more destinations than its ring has slots, or than slots can number
  */
 export function compile(model: Compilable, world: World): Image {
-  const interfaces = [...world.interfaces].sort((a, b) => a.ifindex - b.ifindex);
+  const interfaces = [...world.interfaces].sort(
+    // The host's own is never the first, by which frames come unless something else is said.
+    (a, b) => Number(a.fromHost ?? false) - Number(b.fromHost ?? false) || a.ifindex - b.ifindex,
+  );
   const wanted = allServices(model);
   const services = compileServices(wanted, world);
   const entries = markEntries(model);

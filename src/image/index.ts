@@ -46,7 +46,7 @@ export {
   SLOT_BYTES,
   SMALLEST_GEOMETRY,
 } from './tables/geometry.js';
-export { ghostKeysOf } from './tables/service-keys.js';
+export { ghostKeysOf, keysOf } from './tables/service-keys.js';
 export { type Places, placeTables } from './tables/places.js';
 
 // The bytes of tables.

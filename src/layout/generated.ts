@@ -1,7 +1,7 @@
-/** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h, bpf/check.h) instead. */
+/** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h, bpf/check.h, bpf/host.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x5c78958f01fb3032n;
+export const fingerprint = 0x1d96f977f1751292n;
 
 /** struct nics */
 export const nics = {
@@ -21,7 +21,7 @@ export const nic = {
   ifindex: { offset: 0, size: 4 },
   group: { offset: 4, size: 4 },
   mac: { offset: 8, size: 6, stride: 1 },
-  zero: { offset: 14, size: 2 },
+  fromHost: { offset: 14, size: 2 },
   address: { offset: 16, size: 4 },
   reserved: { offset: 20, size: 12, stride: 4 },
   address6: { offset: 32, size: 16, stride: 4 },
@@ -254,7 +254,7 @@ export const flowQuery = {
   found: { offset: 88, size: 4 },
   previous: { offset: 92, size: 4 },
   scheduler: { offset: 96, size: 4 },
-  zero: { offset: 100, size: 4 },
+  fromHost: { offset: 100, size: 4 },
   client: { offset: 104, size: 16, stride: 8 },
   ports: { offset: 120, size: 4 },
   probe: { offset: 124, size: 20 },
@@ -707,4 +707,61 @@ export const checkRange = {
 export const checkPorts = {
   'first-port': 61000,
   ports: 4096,
+} as const;
+
+/** struct host_key */
+export const hostKey = {
+  byteLength: 20,
+  address: { offset: 0, size: 16, stride: 4 },
+  port: { offset: 16, size: 2 },
+  protocol: { offset: 18, size: 1 },
+  family: { offset: 19, size: 1 },
+} as const;
+
+/** struct host_value */
+export const hostValue = {
+  byteLength: 8,
+  number: { offset: 0, size: 4 },
+  isAsked: { offset: 4, size: 4 },
+} as const;
+
+/** struct host_vip */
+export const hostVip = {
+  byteLength: 20,
+  address: { offset: 0, size: 16, stride: 4 },
+  family: { offset: 16, size: 4 },
+} as const;
+
+/** struct host_fragment */
+export const hostFragment = {
+  byteLength: 40,
+  source: { offset: 0, size: 16, stride: 4 },
+  destination: { offset: 16, size: 16, stride: 4 },
+  id: { offset: 32, size: 4 },
+  protocol: { offset: 36, size: 4 },
+} as const;
+
+/** enum host_number */
+export const hostNumber = {
+  'stand-in4': 4030857216,
+  'stand-in6-first': 16777216,
+  'stand-in6-third': 1,
+  itself: 1,
+  'first-vip': 16,
+  'last-vip': 65534,
+  client4: 4030922754,
+  'client6-third': 2,
+  'client6-fourth': 2,
+} as const;
+
+/** struct host */
+export const host = {
+  byteLength: 568,
+  netnsCookie: { offset: 0, size: 8 },
+  filter: { offset: 8, size: 512, stride: 8 },
+  address4: { offset: 520, size: 16, stride: 4 },
+  address6: { offset: 536, size: 16, stride: 4 },
+  ifindex: { offset: 552, size: 4 },
+  mac: { offset: 556, size: 6, stride: 1 },
+  zero: { offset: 562, size: 2 },
 } as const;

@@ -14,10 +14,14 @@ export interface TcOptions {
   readonly way?: TcWay;
   /** Of clsact: tells the filters of one user from another's, 1 to 2^31 - 1. Default 1. */
   readonly handle?: number;
+  /** Of clsact: after others' filters. Default: before them. */
+  readonly late?: boolean;
 }
 
 /** Priorities of clsact at which a place is sought. Linux gives filters without a priority 49152 and lower. */
 const PRIORITIES = [100, 101, 102, 103] as const;
+/** The same for programs that come after others. */
+const LATE_PRIORITIES = [49_200, 49_201, 49_202, 49_203] as const;
 
 /** The kernel keeps so many characters of a program's name (BPF_OBJ_NAME_LEN, less the zero). */
 const NAME_LENGTH = 15;
@@ -49,11 +53,11 @@ export class TcAttachment implements Disposable {
    *   hold every place
    */
   static attach(program: BpfProgram, ifindex: number, direction: TcDirection, options: TcOptions = {}): TcAttachment {
-    const { way, handle = 1 } = options;
+    const { way, handle = 1, late = false } = options;
     const isEgress = direction === 'egress';
     if (way !== 'clsact') {
       try {
-        const link = addon.BpfLink.attachTcx(program.native, ifindex, isEgress);
+        const link = addon.BpfLink.attachTcx(program.native, ifindex, isEgress, false);
         return new TcAttachment(
           'tcx',
           () => {
@@ -68,14 +72,20 @@ export class TcAttachment implements Disposable {
         }
       }
     }
-    return TcAttachment.#attachFilter(program, ifindex, isEgress, handle);
+    return TcAttachment.#attachFilter(program, ifindex, isEgress, handle, late ? LATE_PRIORITIES : PRIORITIES);
   }
 
-  static #attachFilter(program: BpfProgram, ifindex: number, isEgress: boolean, handle: number): TcAttachment {
+  static #attachFilter(
+    program: BpfProgram,
+    ifindex: number,
+    isEgress: boolean,
+    handle: number,
+    priorities: readonly number[],
+  ): TcAttachment {
     const { id } = program.info;
     let refusal: KernelError | undefined;
     let refusals = 0;
-    for (const priority of PRIORITIES) {
+    for (const priority of priorities) {
       const there = addon.tcQuery(ifindex, isEgress, priority, handle);
       if (there === 0 || isNamed(there, program.name)) {
         try {
@@ -94,17 +104,27 @@ export class TcAttachment implements Disposable {
         });
       }
     }
-    if (refusals === PRIORITIES.length) {
+    if (refusals === priorities.length) {
       throw refusal!;
     }
     throw new KernelError({
       code: 'EEXIST',
       errno: 17,
-      message: `others' filters stand at the priorities ${PRIORITIES.join(', ')}`,
+      message: `others' filters stand at the priorities ${priorities.join(', ')}`,
       call: 'bpf_tc_attach',
       object: `${program.name} on interface index ${ifindex}`,
       log: '',
     });
+  }
+
+  /** Removes a late filter of a program that a process left, if it is there. */
+  static removeLate(programName: string, ifindex: number, direction: TcDirection, handle: number): void {
+    for (const priority of LATE_PRIORITIES) {
+      const there = addon.tcQuery(ifindex, direction === 'egress', priority, handle);
+      if (there !== 0 && isNamed(there, programName)) {
+        removeFilter(ifindex, direction === 'egress', priority, handle, there);
+      }
+    }
   }
 
   /** The interface of a tcx attachment, 0 after it is removed; undefined by clsact. */

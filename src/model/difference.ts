@@ -39,18 +39,21 @@ export function diffModels(before: Model, after: Model): Difference[] {
 }
 
 function settings(before: Model, after: Model): Difference[] {
-  const of = ({ interfaces, mode, fragments, vlans, directors = [], timeouts, flows, health, vrrp }: Model): Fields =>
-    fieldsOf({
+  const of = (model: Model): Fields => {
+    const { interfaces, mode, fragments, vlans, directors = [], hostClients, timeouts, flows, health, vrrp } = model;
+    return fieldsOf({
       interfaces,
       mode,
       fragments: fragments ?? true,
       vlans,
       directors: directors.length === 0 ? undefined : directors,
+      hostClients: hostClients === true ? true : undefined,
       timeouts,
       flows,
       health: health && healthSettingsFields(health),
       vrrp: vrrp && vrrpFields(vrrp),
     });
+  };
   return diffFields(of(before), of(after)).map((field) => ({ kind: 'changed', what: 'setting', ...field }));
 }
 

@@ -24,6 +24,8 @@ export interface Model {
   readonly vlans?: boolean | undefined;
   /** Other directors, by address or MAC: their frames are never scheduled a second time. */
   readonly directors?: readonly (IpAddress | MacAddress)[] | undefined;
+  /** Whether this host's own connections to the VIPs are scheduled; default: no. */
+  readonly hostClients?: boolean | undefined;
   /** Replace DEFAULT_TIMEOUTS. */
   readonly timeouts?: Overrides<Timeouts> | undefined;
   /** Replace DEFAULT_FLOWS. */

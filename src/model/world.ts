@@ -32,7 +32,12 @@ export interface Interface {
   readonly addresses?: readonly IpAddress[];
   /** The devices above it that are up, and have addresses or are VLAN devices. Those with a VIP make their MAC the director's. */
   readonly above?: readonly DeviceAbove[];
+  /** This host's own packets come by it, and no others (ADR 35). */
+  readonly fromHost?: true;
 }
+
+/** The ends of the veth by which this host's own packets come to the director (ADR 35): the kernel's, and the director's. */
+export const HOST_LINKS = { outer: 'beeline-host', inner: 'beeline-vips' } as const;
 
 /** The limits of this host's ICMP errors, by the kernel's settings (Documentation/networking/ip-sysctl.rst). */
 export interface IcmpLimits {

@@ -277,7 +277,8 @@ export interface NativeAddon {
   };
   BpfLink: {
     attachXdp(program: NativeProgram, ifindex: number, flags: number): NativeLink;
-    attachTcx(program: NativeProgram, ifindex: number, isEgress: boolean): NativeLink;
+    attachTcx(program: NativeProgram, ifindex: number, isEgress: boolean, isLast: boolean): NativeLink;
+    attachCgroup(program: NativeProgram, path: string, type: number): NativeLink;
     openPinned(path: string): NativeLink;
     openById(id: number): NativeLink;
     nextId(id: number): number | undefined;
@@ -311,6 +312,7 @@ export interface NativeAddon {
   synchronizeRcu(): Promise<boolean>;
   possibleCpus(): number;
   bootTimeMs(): number;
+  networkCookie(): bigint;
   ethtoolValue(name: string, command: number, value?: number, namespace?: string): number;
   pinnedKind(path: string): string;
   libbpfVersion(): string;

@@ -27,6 +27,7 @@ export {
   highestOf,
   libbpfVersion,
   mountBpffs,
+  networkCookie,
   PacketSocket,
   possibleCpus,
   sendDatagram,

@@ -114,6 +114,11 @@ export function bootTimeMs(): number {
   return addon.bootTimeMs();
 }
 
+/** Returns the number of this process's network namespace, which no other has until the next boot. Minimum kernel version: 5.14. */
+export function networkCookie(): bigint {
+  return addon.networkCookie();
+}
+
 let boot: string | undefined;
 
 /**

@@ -9,3 +9,4 @@ export { Resolver } from './resolver.js';
 export { type NetlinkMessage } from './netlink.js';
 export { NetlinkError, RequestSocket } from './socket.js';
 export { BONDS } from './stack.js';
+export type { VethSpec } from './veth.js';

@@ -10,6 +10,8 @@ export const NLM_F_ACK = 0x4;
 export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_DUMP = 0x300;
 export const NLM_F_REPLACE = 0x100;
+/** With NLM_F_CREATE: an error if it exists. */
+export const NLM_F_EXCL = 0x200;
 export const NLM_F_CREATE = 0x400;
 /** On an NLMSG_ERROR: only the header of the request is quoted. */
 const NLM_F_CAPPED = 0x100;

@@ -10,7 +10,7 @@ import {
   type MacAddress,
   type VlanTag,
 } from '../model/index.js';
-import { type NetlinkMessage, NLM_F_CREATE, NLM_F_REPLACE } from './netlink.js';
+import { type NetlinkMessage, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from './netlink.js';
 import { type Peer, Peers } from './peers.js';
 import {
   type Address,
@@ -40,6 +40,7 @@ import {
 } from './rtnetlink.js';
 import { EventSocket, NetlinkError, RequestSocket } from './socket.js';
 import { BONDS, leavesUnder } from './stack.js';
+import { addressPayload, aliasPayload, linkRemovalPayload, linkUpPayload, vethPayload, type VethSpec } from './veth.js';
 
 /** The table that changed. */
 export type NetworkChange = 'links' | 'addresses' | 'neighbours';
@@ -313,6 +314,11 @@ export class Network implements Disposable {
     return [...global, ...local].map(({ address }) => address);
   }
 
+  /** The indices of all links. */
+  ifindexes(): number[] {
+    return [...this.#links.keys()];
+  }
+
   linkByIndex(ifindex: number): Link | undefined {
     return this.#links.get(ifindex);
   }
@@ -434,6 +440,31 @@ export class Network implements Disposable {
     const [type, flags] = mac === undefined ? [RTM_DELNEIGH, 0] : [RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE];
     const payload = permanentNeighbourPayload(address, ifindex, mac);
     await this.#requests.request(type, flags, payload, `neighbour ${address}`);
+  }
+
+  /** Makes a veth. Its ends are down, and appear here later, as all links do. @throws NetlinkError */
+  async createVeth(spec: VethSpec): Promise<void> {
+    const flags = NLM_F_CREATE | NLM_F_EXCL;
+    await this.#requests.request(RTM_NEWLINK, flags, vethPayload(spec), `veth ${spec.ends[0].name}`);
+    for (const { name } of spec.ends) {
+      await this.#requests.request(RTM_NEWLINK, 0, aliasPayload(name, spec.alias), `alias of ${name}`);
+    }
+  }
+
+  /** Sets a link up, with an MTU. @throws NetlinkError */
+  async setUp(ifindex: number, mtu?: number): Promise<void> {
+    await this.#requests.request(RTM_NEWLINK, 0, linkUpPayload(ifindex, mtu), `link ${ifindex} up`);
+  }
+
+  /** Removes a link; of a veth, both ends. @throws NetlinkError */
+  async removeLink(ifindex: number): Promise<void> {
+    await this.#requests.request(RTM_DELLINK, 0, linkRemovalPayload(ifindex), `removal of link ${ifindex}`);
+  }
+
+  /** Gives a link an address, if it has not got it yet. @throws NetlinkError */
+  async addAddress(ifindex: number, address: IpAddress, prefixLength: number): Promise<void> {
+    const payload = addressPayload(ifindex, address, prefixLength);
+    await this.#requests.request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, payload, `address ${address}`);
   }
 
   /** Returns the entries that `setNeighbour` made, also those of a process that was killed. */

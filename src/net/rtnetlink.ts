@@ -43,6 +43,7 @@ const IFLA = {
   link: 5,
   master: 10,
   linkInfo: 18,
+  alias: 20,
   linkNamespace: 37,
   targetNamespace: 46,
 } as const;
@@ -90,6 +91,8 @@ export interface Link {
   readonly up: boolean;
   /** The driver's kind of device: "bond", "vlan", "veth"; empty for hardware. */
   readonly kind: string;
+  /** What somebody wrote of it ("ip link set … alias"). */
+  readonly alias?: string;
   /** The index of the bond or bridge that it is a member of. */
   readonly master: number | undefined;
   /** For a macvlan or VLAN device: the index of the interface under it, if that is in the same network namespace. */
@@ -146,9 +149,11 @@ export function decodeLink({ payload }: NetlinkMessage): Link | undefined {
   const master = numberOf(attributes.get(IFLA.master));
   const parent = numberOf(attributes.get(IFLA.link));
   const nsid = attributes.get(IFLA.linkNamespace);
+  const alias = stringOf(attributes.get(IFLA.alias));
   const isHere = parent !== 0 && nsid === undefined;
   return {
     kind,
+    ...(alias !== '' && { alias }),
     lower: isHere && STACKED.includes(kind) ? parent : undefined,
     master: master === 0 ? undefined : master,
     vlan: kind === 'vlan' && parent !== 0 ? { parent, ...decodeVlan(info.get(IFLA_INFO.data)) } : undefined,

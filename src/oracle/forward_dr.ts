@@ -39,7 +39,7 @@ export function forward(
   const { service: asked } = service;
   const arrival = image.interfaces.find(({ ifindex }) => ifindex === ingress);
   const guarded = guard(image, frame, arrival);
-  const picked = pick(maps, service, packet, guarded, follower);
+  const picked = pick(maps, service, packet, guarded, ingress, follower);
   if (picked === undefined) {
     return refuse('icmp');
   }

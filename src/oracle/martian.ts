@@ -28,8 +28,11 @@ const ownAddresses = oncePer((image: Image): ReadonlySet<string> => {
   return new Set([...vips, ...image.own].map((address) => bytesKey(ipBytes(address))));
 });
 
-/** Whether a client's address, 4 or 16 bytes, cannot be one. */
-export function isMartian(image: Image, client: Uint8Array): boolean {
+/** Whether a client's address, 4 or 16 bytes, cannot be one. @param ingress index of the interface that its frame came by */
+export function isMartian(image: Image, client: Uint8Array, ingress: number | undefined): boolean {
+  if (image.interfaces.some(({ ifindex, fromHost }) => ifindex === ingress && fromHost === true)) {
+    return false;
+  }
   const nobodys = client.length === 4 ? NOBODYS : NOBODYS_IPV6;
   return (
     ownAddresses(image).has(bytesKey(client)) || nobodys.some(([bits, ...prefix]) => hasPrefix(client, prefix, bits))

@@ -96,7 +96,7 @@ export class Oracle {
     }
     const { protocol, ports } = packet;
     // Of an ICMP error the sender is looked at too, beside the client that it quotes.
-    const martian = isMartian(this.#maps.image, header.source);
+    const martian = isMartian(this.#maps.image, header.source, ingress);
     const client = martian ? header.source : packet.client;
     const first = typeof payload === 'object' && payload.fragment === 'first' && !martian ? payload : undefined;
     const byFirst = first?.protocol === ICMP_PROTOCOL[header.family];

@@ -13,18 +13,20 @@ import { isMoved, pickByRing } from './ring.js';
  * Returns undefined for a later fragment of an ICMP error whose first one went nowhere that takes packets now.
  *
  * @param guarded why the frame is not to be forwarded: nothing is remembered of it then
+ * @param ingress index of the interface that the frame came by
  */
 export function pick(
   maps: Maps,
   service: CompiledService,
   packet: Packet,
   guarded: VerdictName | undefined,
+  ingress: number | undefined,
   follower?: Follower,
 ): Followed | undefined {
   if (packet.byFirst === true) {
     return followFirst(maps, packet);
   }
-  if (isMartian(maps.image, packet.client)) {
+  if (isMartian(maps.image, packet.client, ingress)) {
     return { verdict: guarded ?? 'martian', opens: false };
   }
   if (follower === undefined && goesByRing(maps, service, packet)) {

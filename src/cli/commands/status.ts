@@ -67,6 +67,7 @@ export function formatStatus(status: StatusReport, now: number, paint: Paint = p
       ...drains.map((each): Line => ['draining', formatDrain(each, now)]),
       ...disabled.map((each): Line => ['disabled', formatMaintenance(each, now)]),
       ...dataPathLines(status, paint),
+      ...hostLines(status),
       ...healthLines(status),
       ...removed.map(({ service, flows }): Line => [
         'removed',
@@ -102,6 +103,13 @@ function formatLines(lines: readonly Line[], paint: Paint): string {
   return lines
     .map(([label, text]) => `${paint(STYLES[label] ?? 'faint', label)}${' '.repeat(15 - label.length)}${text}\n`)
     .join('');
+}
+
+/** Whose own connections reach the VIPs, and how real servers see them. */
+function hostLines({ hostClients }: StatusReport): Line[] {
+  return hostClients === undefined
+    ? []
+    : [['this host', `reaches its VIPs by ${hostClients.interface}, from ${hostClients.addresses.join(' and ')}`]];
 }
 
 function dataPathLines(status: StatusReport | UnattendedReport, paint: Paint): Line[] {

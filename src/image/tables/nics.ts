@@ -30,11 +30,12 @@ export function encodeNics(image: Image): Uint8Array {
   const places = placeUnder(multiplier);
   view.setUint32(table.first.offset, places[0] ?? 0, true);
   places.forEach((place, i) => {
-    const { ifindex, group, mac } = interfaces[i]!;
+    const { ifindex, group, mac, fromHost } = interfaces[i]!;
     const at = table.entry.offset + place * entry.byteLength;
     view.setUint32(at + entry.ifindex.offset, ifindex, true);
     view.setUint32(at + entry.group.offset, group, true);
     bytes.set(macBytes(mac), at + entry.mac.offset);
+    view.setUint16(at + entry.fromHost.offset, Number(fromHost ?? false), true);
     const source = answerSources.get(ifindex);
     bytes.set(source === undefined ? [] : ipBytes(source[4]), at + entry.address.offset);
     bytes.set(source?.[6] === undefined ? [] : ipBytes(source[6]), at + entry.address6.offset);

@@ -84,6 +84,7 @@ test('docs/json.md shows every name in the status and in statistics', () => {
   const dataPath = { interfaces: true, programId: true, generation: true, verdicts: true } as const;
   const { flows: _flows, ...sums } = FIGURES;
   const commands = {
+    hostClients: true,
     removed: true,
     changes: true,
     changedSince: true,

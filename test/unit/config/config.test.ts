@@ -296,6 +296,7 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
     'fragments',
     'vlans',
     'directors',
+    'hostClients',
     'timeouts',
     'flows',
     'health',

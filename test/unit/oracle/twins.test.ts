@@ -11,7 +11,9 @@ const WITHOUT_TWIN: Readonly<Record<string, string>> = {
   early: 'hands fragments to the daemon: src/dataplane/early',
   effect: 'macros that write, or note instead: the oracle writes into its own memory',
   explain: 'what is noted of a packet; src/dataplane reads it',
+  host: "the tables of the host's own connections: programs beside the director read them",
   layout: 'generated as src/layout',
+  rewrite: 'what tc programs beside the director have in common',
   verdict: 'generated as src/layout',
   verifier: 'hints for the verifier',
 };

@@ -7,6 +7,7 @@ import {
   familyOf,
   type IpAddress,
   isMarkKey,
+  type MacAddress,
   parseIp,
   type Protocol,
   PROTOCOLS,
@@ -30,6 +31,7 @@ interface Options extends CaptureOptions {
   readonly flags: number;
   readonly vlan?: number;
   readonly pcap?: string;
+  readonly fromHost?: boolean;
 }
 
 interface Endpoint {
@@ -85,6 +87,7 @@ export function explainCommand(): Command {
     .addOption(
       completes(new Option('--pcap <file>', 'explain each IP packet of a capture instead: pcap or pcapng'), 'file'),
     )
+    .option('--from-host', "explain a packet of the director's own host: the VIP alone is given (needs hostClients)")
     .option('--limit <n>', 'explain at most this many packets of the capture', count, 1000)
     .option('--verbose', 'show all steps of each packet of the capture')
     .addOption(jsonOption())
@@ -98,6 +101,7 @@ export function explainCommand(): Command {
         'show what happens to the next packet of an open connection',
       ],
       ['beeline explain fd00::12 [fd00::100]:53 --proto udp --json', 'explain a datagram, as JSON'],
+      ['beeline explain --from-host 192.168.1.100:80', "show where a connection of the director's own host would go"],
       ['beeline explain --pcap trouble.pcapng', 'explain each packet of a capture in one line'],
     ),
     'Captures',
@@ -119,6 +123,10 @@ async function explain(
     await explainCapture(self, options.pcap, options);
     return;
   }
+  if (options.fromHost === true) {
+    await explainFromHost(self, client, vip, options);
+    return;
+  }
   if (client === undefined || vip === undefined) {
     throw new BeelineError('USAGE', 'a client and a VIP are needed, or --pcap FILE', {
       hint: 'For example: beeline explain 192.168.1.12 192.168.1.100:80',
@@ -131,7 +139,40 @@ async function explainOne(self: Command, client: Endpoint, vip: Endpoint, option
   if (familyOf(client.address) !== familyOf(vip.address)) {
     throw new BeelineError('USAGE', `${client.address} and ${vip.address} are not of the same address family`);
   }
-  const { name, mac } = await arrival(self, options.interface);
+  const arrived = await arrival(self, options.interface);
+  await explainAt(self, arrived, client, vip, options);
+}
+
+/** The one endpoint that is given is the VIP; the client is the host, as real servers see it. */
+async function explainFromHost(
+  self: Command,
+  vip: Endpoint | undefined,
+  more: Endpoint | undefined,
+  options: Options,
+): Promise<void> {
+  if (vip === undefined || more !== undefined || options.interface !== undefined) {
+    throw new BeelineError('USAGE', 'with --from-host the VIP is needed, and nothing else', {
+      hint: 'For example: beeline explain --from-host 192.168.1.100:80',
+    });
+  }
+  const { hostClients } = await ask(self, 'status', {});
+  const address = hostClients?.addresses.find((each) => familyOf(each) === familyOf(vip.address));
+  if (hostClients === undefined || address === undefined) {
+    throw new BeelineError('USAGE', "this host's own connections are not led to the director", {
+      hint: 'Set "hostClients: true" in the configuration; "beeline status" says if that fails.',
+    });
+  }
+  const { interface: name, mac } = hostClients;
+  await explainAt(self, { name, mac }, { address, port: undefined }, vip, options);
+}
+
+async function explainAt(
+  self: Command,
+  { name, mac }: { readonly name: string; readonly mac: MacAddress },
+  client: Endpoint,
+  vip: Endpoint,
+  options: Options,
+): Promise<void> {
   const { buildFrame, ETHER_TYPE, tagged } = await import('../../../packet/index.js');
   const frame = buildFrame({
     destinationMac: mac,
