@@ -32,6 +32,7 @@ const COMMANDS: Readonly<Record<string, (version: string) => Promise<Command>>> 
   remove: async () => (await import('./commands/remove.js')).removeCommand(),
   weight: async () => (await import('./commands/weight.js')).weightCommand(),
   drain: async () => (await import('./commands/drain.js')).drainCommand(),
+  failover: async () => (await import('./commands/failover.js')).failoverCommand(),
   disable: async () => (await import('./commands/disable.js')).disableCommand(),
   enable: async () => (await import('./commands/enable.js')).enableCommand(),
   mark: async () => (await import('./commands/mark.js')).markCommand(),

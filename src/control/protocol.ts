@@ -83,7 +83,17 @@ export interface Parameters {
   };
   /** Ends that; for all services, that of single ones too. */
   enable: { service?: string | undefined; realServer: IpAddress };
-  stop: { detach: boolean };
+  stop: {
+    detach: boolean;
+    /** Detach although no other director took the VIPs over; default: refuse it. */
+    force?: boolean | undefined;
+  };
+  /** Gives mastership up, or takes it. */
+  failover: {
+    take: boolean;
+    /** Give it up although nobody takes over; otherwise it is taken back. */
+    force: boolean;
+  };
   edit: { edit: Edit };
   /** Edits that are made in this order and published together. One that is refused does not keep the others from it. */
   edits: {
@@ -120,6 +130,7 @@ export interface Results {
   disable: MaintenanceStarted;
   enable: { readonly warnings: readonly string[] };
   stop: StopReport;
+  failover: FailoverReport;
   edit: EditReport;
   edits: EditsReport;
   zero: Record<string, never>;
@@ -523,10 +534,58 @@ export interface StatusReport {
   readonly disabled?: readonly MaintenanceReport[] | undefined;
   /** Undefined: no real server is checked. */
   readonly health?: HealthSummary | undefined;
+  /** Undefined: the configuration has no "vrrp". */
+  readonly vrrp?: VrrpReport | undefined;
   /** The problems at this moment, as text. */
   readonly problems: readonly string[];
   /** What forwards packets wrongly, or may, by code. Those that are problems are among these too. */
   readonly warnings?: readonly Warning[] | undefined;
+}
+
+/** Which of several directors has the VIPs, as far as this one knows. */
+export interface VrrpReport {
+  /** What keepalived was told. */
+  readonly mayBeMaster: boolean;
+  /** Why not, or why soon not. */
+  readonly reasons: readonly string[];
+  /** When "beeline failover" gave it up, ISO 8601. */
+  readonly givenUpSince?: string | undefined;
+  readonly keepalived: 'running' | 'gone';
+  readonly instances: readonly VrrpInstanceReport[];
+}
+
+export interface VrrpInstanceReport {
+  /** keepalived's name of it. */
+  readonly name: string;
+  readonly interface: string;
+  /** The VRID. */
+  readonly id: number;
+  /** MASTER, BACKUP, FAULT, STOP (keepalived ended) or UNKNOWN (it is gone without a word, or said nothing yet). */
+  readonly state: string;
+  /** ISO 8601. */
+  readonly since?: string | undefined;
+  readonly priority?: number | undefined;
+  /** `here`: on an interface of this host. */
+  readonly addresses: readonly { readonly address: IpAddress; readonly here: boolean }[];
+}
+
+/** What came of giving mastership up, or of taking it. */
+export interface FailoverReport {
+  readonly mayBeMaster: boolean;
+  /** Why not. */
+  readonly reasons: readonly string[];
+  /** ISO 8601. */
+  readonly givenUpSince?: string | undefined;
+  /** Where the VIPs are now; `owner`: the MAC that answers for it. Empty after `take`. */
+  readonly vips: readonly {
+    readonly address: IpAddress;
+    /** keepalived's name of its virtual router. */
+    readonly router: string;
+    readonly here: boolean;
+    readonly owner?: MacAddress | undefined;
+  }[];
+  /** Nobody took over, so mastership was taken back. */
+  readonly takenBack?: boolean | undefined;
 }
 
 /** The status without a daemon, from the pinned maps. No method's result: nobody answers. */

@@ -442,6 +442,11 @@ export class DataPlane implements Disposable {
     return this.#links.isAttached(ifindex);
   }
 
+  /** Returns whether the program leaves an interface, for a moment or longer, if it is attached to these alone and in this mode. */
+  interrupts(wanted: readonly Interface[], mode: AttachOptions['mode']): boolean {
+    return this.#links.interrupts(wanted, mode);
+  }
+
   /** Detaches the program from an interface, also if that is gone. */
   detach(ifindex: number): void {
     this.#links.detach(ifindex);

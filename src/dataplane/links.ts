@@ -71,6 +71,15 @@ export class Links {
     return this.#links.get(ifindex)?.link.info.ifindex === ifindex;
   }
 
+  /** Returns whether to attach to these interfaces and no others, in this mode, takes the program off an interface for a moment or longer. */
+  interrupts(wanted: readonly Pick<Interface, 'ifindex'>[], wantedMode: AttachOptions['mode']): boolean {
+    return [...this.#links].some(([ifindex, { link, mode }]) => {
+      const isWanted = wanted.some((each) => each.ifindex === ifindex);
+      const isOtherMode = mode !== undefined && wantedMode !== 'auto' && wantedMode !== mode;
+      return link.info.ifindex === ifindex && (!isWanted || isOtherMode);
+    });
+  }
+
   /** Moves all links to a program. */
   update(program: BpfProgram): void {
     for (const { link } of this.#links.values()) {

@@ -3,6 +3,7 @@
 import type { DataPlane } from '../dataplane/index.js';
 import type { ConfigurationCommands } from './changes/configuration-commands.js';
 import type { Director } from './director.js';
+import type { Mastership } from './mastership/index.js';
 import type { ServiceManager } from './notify.js';
 import { reportTotals } from './reports/services.js';
 import { statusLine } from './reports/state.js';
@@ -13,6 +14,7 @@ export interface AnnouncerOptions {
   readonly dataPlane: Pick<DataPlane, 'services'>;
   readonly stores: Pick<Stores, 'problems' | 'damage'>;
   readonly configurations: Pick<ConfigurationCommands, 'problems'>;
+  readonly mastership: Pick<Mastership, 'problems' | 'words'>;
   readonly manager: ServiceManager;
 }
 
@@ -31,7 +33,7 @@ export class Announcer {
 
   /** Tells what is, if that is not what was told last. */
   update(): void {
-    const { director, dataPlane, stores, configurations, manager } = this.#options;
+    const { director, dataPlane, stores, configurations, mastership, manager } = this.#options;
     if (!manager.listens || this.#isStopping) {
       return;
     }
@@ -42,6 +44,7 @@ export class Announcer {
       ...stores.problems,
       ...stores.damage,
       ...configurations.problems,
+      ...mastership.problems,
     ];
     const totals = reportTotals(dataPlane.services, { services: [], noService: {} });
     manager.status(
@@ -49,6 +52,7 @@ export class Announcer {
         totals,
         attached.map(({ name }) => name),
         problems,
+        mastership.words,
       ),
     );
   }

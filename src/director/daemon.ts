@@ -25,6 +25,7 @@ import { type ServiceManager, serviceManager } from './notify.js';
 import { requireFree } from './occupied.js';
 import { Offloads } from './offloads.js';
 import { MaintenanceCommands } from './maintenance/commands.js';
+import { lackText, type LeftVip, Mastership, nobodyTookOver } from './mastership/index.js';
 import { preflight } from './preflight.js';
 import { logState, logStatistics } from './reports/state.js';
 import { RunningFile } from './running-file.js';
@@ -61,6 +62,7 @@ interface Parts {
   readonly director: Director;
   readonly health: HealthKeeper;
   readonly hostClients: HostClients;
+  readonly mastership: Mastership;
 }
 
 /**
@@ -100,6 +102,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     },
   });
   using hostClients = new HostClients({ network, log, instance });
+  const mastership = mastershipOf(options, network, stores, health);
   const unsaved = new UnsavedChanges({ store: stores.snapshot, droppedPath: instance.droppedPath, log });
   const director = new Director({
     network,
@@ -117,6 +120,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       onRound();
     },
     keep: (desired, changes) => unsaved.record(desired, changes),
+    leaveFor: (work) => mastership.leaveFor(work, warnLeaving(log)),
   });
   // No round may come before the first, but that needs to know who answered.
   onNetworkChange = (change, address) => {
@@ -124,7 +128,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       resolver.notice(address);
     }
   };
-  const parts = { network, resolver, dataPlane, stores, unsaved, director, health, hostClients };
+  const parts = { network, resolver, dataPlane, stores, unsaved, director, health, hostClients, mastership };
   await start(parts, file);
   onNetworkChange = followNetwork(director, resolver);
   // For events that came during the start.
@@ -137,6 +141,27 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
 
 function watchOf({ log, setOffloads }: DaemonOptions, network: Network, dataPlane: DataPlane): Watch {
   return new Watch({ dataPlane, offloads: new Offloads({ network, log, setOffloads }), vips: new Vips(network) });
+}
+
+function mastershipOf(
+  { instance, log }: DaemonOptions,
+  network: Network,
+  stores: Stores,
+  health: HealthKeeper,
+): Mastership {
+  return new Mastership({
+    ...{ instance, network, store: stores.mastership, healthOf: health.healthOf, log },
+    tell: (event) => {
+      health.tellEvent(event);
+    },
+  });
+}
+
+/** A reload is not refused for it. */
+function warnLeaving(log: Logger): (vips: readonly LeftVip[]) => void {
+  return (vips) => {
+    log.warn(`the program leaves an interface, and nobody took the VIPs over: ${lackText(vips)}`);
+  };
 }
 
 function farewell({ attachedTo, endsWithNamespace }: DataPlane): string {
@@ -163,10 +188,11 @@ function openDataPlane({ instance, log }: DaemonOptions, { histories, timeouts }
 
 /** Runs the first round. If it fails, nothing is attached that was not attached before. */
 async function start(parts: Parts, file: ConfigFile): Promise<void> {
-  const { director, dataPlane, stores, unsaved, health } = parts;
+  const { director, dataPlane, stores, unsaved, health, mastership } = parts;
   const forwardedBefore = dataPlane.attachedTo.length > 0;
   const begun = unsaved.begin(file);
   const desired = adoptEarlier(begun, stores.earlierDrains.load() ?? []);
+  mastership.expect(desired.model);
   try {
     await director.start(desired);
   } catch (error) {
@@ -200,7 +226,7 @@ async function serve(
   followRounds: (listener: () => void) => void,
 ): Promise<void> {
   const { instance, configPath, version, log, logProblem } = options;
-  const { director, dataPlane, stores, unsaved, health } = parts;
+  const { director, dataPlane, stores, unsaved, health, mastership } = parts;
   const stopRequest = new AbortController();
   const configurations = new ConfigurationCommands({ director, dataPlane, unsaved, configPath, log });
   const warnings = (): readonly string[] => stores.problems;
@@ -218,14 +244,20 @@ async function serve(
     drains: new DrainCommands({ director, dataPlane, log, warnings }),
     maintenance: new MaintenanceCommands({ director, health, log, warnings }),
     health,
+    mastership,
     stop: stopHandler(parts, edits, running, stopRequest),
   });
   const server = await listen(instance, handlers, log);
   const manager = serviceManagerFor(log);
-  const announcer = new Announcer({ director, dataPlane, stores, configurations, manager });
+  const announcer = new Announcer({ director, dataPlane, stores, configurations, mastership, manager });
   followRounds(() => {
+    followMastership(parts);
     announcer.update();
   });
+  mastership.onChange = () => {
+    announcer.update();
+  };
+  followMastership(parts);
   const ignoreSignals = followSignals({
     reload: () => announcer.reload(() => configurations.reload({})),
     reportState: async () => {
@@ -246,6 +278,7 @@ async function serve(
     await once(stopRequest.signal, 'abort');
   }
   announcer.stopping();
+  mastership.stop();
   await director.stop();
   await health.stop();
   await edits.stop();
@@ -277,16 +310,22 @@ function stopHandler(
   running: RunningFile,
   stopRequest: AbortController,
 ): Handlers['stop'] {
-  return async ({ detach }) => {
+  const stop = async (detach: boolean): Promise<void> => {
     await parts.director.stop();
     await edits.stop();
     if (detach) {
+      // Before anything else can ask for mastership again.
+      await parts.mastership.clear();
       await removeDataPath(parts);
       await parts.health.stop();
       await parts.stores.health.clear();
       await parts.stores.baselines.clear();
       await running.clear();
     }
+  };
+  return async ({ detach, force = false }) => {
+    const work = (): Promise<void> => stop(detach);
+    await (detach ? parts.mastership.leaveFor(work, force ? () => undefined : refuseDetach) : work());
     // The reply goes out first.
     setImmediate(() => {
       stopRequest.abort();
@@ -294,6 +333,19 @@ function stopHandler(
     const ends = !detach && parts.dataPlane.endsWithNamespace;
     return { pid: process.pid, detached: detach, ...(ends && { endsWithNamespace: true }) };
   };
+}
+
+/** @throws BeelineError `NOBODY_TOOK_OVER` */
+function refuseDetach(vips: readonly LeftVip[]): void {
+  throw nobodyTookOver(vips);
+}
+
+function followMastership({ mastership, director, dataPlane }: Parts): void {
+  mastership.follow({
+    model: director.desired.model,
+    interfaces: director.interfaces(),
+    services: dataPlane.image === undefined ? undefined : dataPlane.services,
+  });
 }
 
 function listen({ socketPath }: Instance, handlers: Handlers, log: Logger): Promise<ControlServer> {

@@ -51,6 +51,8 @@ export interface DirectorOptions {
   /** Called after each round, also a failed one: what is may have changed. */
   readonly onRound?: () => void;
   readonly keep: Keep;
+  /** Called around work that takes the program off an interface: another director should have the VIPs then. */
+  readonly leaveFor?: (work: () => void) => Promise<void>;
 }
 
 /** Callbacks around a switch to another model. */
@@ -368,10 +370,22 @@ export class Director {
       await this.#bringUpToDate(models, world);
       this.#surveyed = surveyed;
     }
-    this.#attachments.follow(world.interfaces, models.effective.mode);
+    await this.#attach(world.interfaces, models.effective.mode);
     await hostClients?.follow(dataPlane.image, world.interfaces);
     this.#failure.succeed();
     await this.#look(surveyed);
+  }
+
+  async #attach(interfaces: World['interfaces'], mode: Model['mode']): Promise<void> {
+    const { dataPlane, leaveFor } = this.#options;
+    const attach = (): void => {
+      this.#attachments.follow(interfaces, mode);
+    };
+    if (leaveFor !== undefined && dataPlane.interrupts(interfaces, mode)) {
+      await leaveFor(attach);
+    } else {
+      attach();
+    }
   }
 
   /**

@@ -12,6 +12,7 @@ import { isoOf } from './clock.js';
 import type { Director } from './director.js';
 import type { HealthKeeper } from './health/keeper.js';
 import { type MaintenanceCommands, reportMaintenance, requireRealServer } from './maintenance/commands.js';
+import type { Mastership } from './mastership/index.js';
 import { reportDrains } from './reports/drains.js';
 import { reportForwarded } from './reports/forwarded.js';
 import { explainFrames } from './reports/explain.js';
@@ -32,13 +33,14 @@ export interface HandlerOptions {
   readonly edits: EditCommands;
   readonly maintenance: MaintenanceCommands;
   readonly health: Pick<HealthKeeper, 'maintenances' | 'all' | 'quorumLost' | 'checkNow'>;
+  readonly mastership: Pick<Mastership, 'report' | 'warnings' | 'problems' | 'giveUp' | 'take'>;
   /** Returns why the log cannot be written, as text. */
   readonly logProblem: () => string | undefined;
   readonly stop: Handlers['stop'];
 }
 
 export function handlersOf(options: HandlerOptions): Handlers {
-  const { director, dataPlane, configurations, drains, edits, maintenance, health, stop } = options;
+  const { director, dataPlane, configurations, drains, edits, maintenance, health, mastership, stop } = options;
   const startedAt = new Date().toISOString();
   const startedMs = bootTimeMs();
   return {
@@ -61,6 +63,7 @@ export function handlersOf(options: HandlerOptions): Handlers {
     ...drains.handlers,
     ...edits.handlers,
     ...maintenance.handlers,
+    failover: ({ take, force }) => (take ? mastership.take() : mastership.giveUp(force)),
     stop,
   };
 }
@@ -69,10 +72,10 @@ async function statusOf(
   options: HandlerOptions,
   times: Pick<StatusReport, 'startedAt' | 'uptimeMs'>,
 ): Promise<StatusReport> {
-  const { version, configPath, director, dataPlane, stores, unsaved } = options;
+  const { version, configPath, director, dataPlane, stores, unsaved, mastership } = options;
   const drains = reportDrains(director.desired.drains, dataPlane);
   const disabled = options.health.maintenances.all.map(reportMaintenance);
-  const warnings = await director.warnings();
+  const warnings = [...(await director.warnings()), ...mastership.warnings()];
   const interfaces = director.interfaces();
   const logProblem = options.logProblem();
   return {
@@ -91,6 +94,7 @@ async function statusOf(
     drains: drains.length === 0 ? undefined : drains,
     disabled: disabled.length === 0 ? undefined : disabled,
     health: summarizeHealth(options.health.all(), options.health.quorumLost),
+    vrrp: mastership.report(),
     problems: [
       ...director.problems,
       ...interfaces.flatMap(problemOf),
@@ -98,6 +102,7 @@ async function statusOf(
       ...director.fullTables,
       ...stores.problems,
       ...stores.damage,
+      ...mastership.problems,
       ...(logProblem === undefined ? [] : [logProblem]),
     ],
     warnings,

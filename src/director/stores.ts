@@ -8,6 +8,7 @@ import { type Snapshot, snapshotFormat } from './changes/unsaved-changes.js';
 import { moment } from './clock.js';
 import type { Logger } from './log.js';
 import { type KeptDirectorHealth, keptHealthFormat } from './health/store.js';
+import { type KeptMastership, keptMastershipFormat } from './mastership/index.js';
 import { type Maintenance, maintenanceFormat } from './maintenance/maintenance.js';
 import { type Baselines, baselinesFormat } from './reports/statistics.js';
 
@@ -20,6 +21,7 @@ export class Stores implements Disposable {
   readonly timeouts: Store<KeptTimeouts>;
   readonly health: Store<KeptDirectorHealth>;
   readonly maintenance: Store<readonly Maintenance[]>;
+  readonly mastership: Store<KeptMastership>;
 
   constructor(instance: Instance, log: Logger) {
     const open = <Value>(path: string, format: Format<Value>): Store<Value> =>
@@ -38,6 +40,7 @@ export class Stores implements Disposable {
     this.timeouts = open(instance.timeoutsPath, timeoutsFormat);
     this.health = open(instance.healthPath, keptHealthFormat);
     this.maintenance = open(instance.maintenancePath, maintenanceFormat);
+    this.mastership = open(instance.mastershipPath, keptMastershipFormat);
   }
 
   /** The problems of the stores, as text: a restart at this moment would lose something. */
@@ -65,6 +68,7 @@ export class Stores implements Disposable {
       this.timeouts,
       this.health,
       this.maintenance,
+      this.mastership,
     ];
   }
 }

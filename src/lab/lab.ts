@@ -19,7 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { BeelineError } from '../model/index.js';
 import { inNamespace, run, start } from './command.js';
 import { isAlive, type ProcessIdentity, processOf, terminate } from './process.js';
-import { type HostName, HOSTS, hostSetup, LAB_CONFIG, NIC, PAGES, type Setup, switchSetup } from './topology.js';
+import { type HostName, hostsOf, hostSetup, LAB_CONFIG, NIC, PAGES, type Setup, switchSetup } from './topology.js';
 
 /** Contains a folder of files for each lab. */
 const LABS_DIRECTORY = '/run/beeline/labs';
@@ -33,6 +33,15 @@ const BEELINE = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 
 const START_TIMEOUT_MS = 10_000;
 const POLL_MS = 25;
+
+/** The hosts that may be directors. */
+export type Director = Extract<HostName, 'director' | 'standby'>;
+const DIRECTORS: readonly Director[] = ['director', 'standby'];
+
+export interface LabOptions {
+  /** Two directors, without VIPs: keepalived is to give them to one. Default: one director, which has them. */
+  readonly pair?: boolean;
+}
 
 /** Kept in a file so that another process can remove the lab. */
 interface State {
@@ -70,6 +79,10 @@ export class Lab {
     return join(this.directory, 'beeline.yaml');
   }
 
+  configPathOf(director: Director): string {
+    return director === 'director' ? this.configPath : join(this.directory, `${director}.yaml`);
+  }
+
   get exists(): boolean {
     return existsSync(this.directory);
   }
@@ -83,7 +96,7 @@ export class Lab {
    *
    * @throws BeelineError `LAB`
    */
-  async up(signal?: AbortSignal): Promise<void> {
+  async up(signal?: AbortSignal, { pair = false }: LabOptions = {}): Promise<void> {
     requireRoot();
     if (this.exists) {
       throw new BeelineError('LAB', `the lab "${this.name}" is up already`, {
@@ -92,32 +105,35 @@ export class Lab {
     }
     mkdirSync(this.directory, { recursive: true, mode: 0o700 });
     try {
-      await this.#build(signal);
+      await this.#build(signal, pair);
     } catch (error) {
       await this.down();
       throw error;
     }
   }
 
-  async #build(signal: AbortSignal | undefined): Promise<void> {
+  async #build(signal: AbortSignal | undefined, pair: boolean): Promise<void> {
     writeFileSync(this.configPath, LAB_CONFIG);
-    const namespaces = ['switch', ...HOSTS.map(({ name }) => name)] as const;
+    const hosts = hostsOf(pair);
+    const namespaces = ['switch', ...hosts.map(({ name }) => name)] as const;
     for (const each of namespaces) {
       await run('ip', ['netns', 'add', this.namespace(each)], { signal });
     }
-    for (const { name } of HOSTS) {
+    for (const { name } of hosts) {
       const cable = ['type', 'veth', 'peer', 'name', NIC, 'netns', this.namespace(name)];
       await run('ip', ['-n', this.namespace('switch'), 'link', 'add', name, ...cable], { signal });
     }
     await Promise.all([
-      this.#apply('switch', switchSetup(), signal),
-      ...HOSTS.map((host) => this.#apply(host.name, hostSetup(host), signal)),
+      this.#apply('switch', switchSetup(hosts), signal),
+      ...hosts.map((host) => this.#apply(host.name, hostSetup(host, pair), signal)),
     ]);
     // XDP_TX does not fill in checksums: frames that leave theirs to the network card would reach the real server without.
     // The switch's end of the director's cable sees to that whatever the senders do, and puts VLAN tags into the frames.
     await this.exec('client', ['ethtool', '-K', NIC, 'tx', 'off'], signal);
-    await this.exec('switch', ['ethtool', '-K', 'director', 'tx', 'off', 'txvlan', 'off'], signal);
-    await this.attachPass('switch', 'director', signal);
+    for (const director of pair ? ['director', 'standby'] : ['director']) {
+      await this.exec('switch', ['ethtool', '-K', director, 'tx', 'off', 'txvlan', 'off'], signal);
+      await this.attachPass('switch', director, signal);
+    }
     for (const [host, page] of Object.entries(PAGES) as [HostName, string][]) {
       await this.startWebServer(host, 80, page, signal);
     }
@@ -204,12 +220,22 @@ export class Lab {
     return identity;
   }
 
-  /** Starts the daemon in the director's namespace and waits until it answers. */
-  async startDirector(args: readonly string[] = [], signal?: AbortSignal): Promise<ProcessIdentity> {
-    const command = [process.execPath, BEELINE, '--instance', this.name, 'run', ...args, this.configPath];
-    const identity = this.startProcess('director', 'director', command);
-    await this.#waitFor('the daemon', identity, () => answers(`/run/beeline/${this.name}.sock`), signal);
+  /** Starts the daemon in a director's namespace and waits until it answers. */
+  async startDirector(
+    args: readonly string[] = [],
+    signal?: AbortSignal,
+    director: Director = 'director',
+  ): Promise<ProcessIdentity> {
+    const instance = this.instance(director);
+    const command = [process.execPath, BEELINE, '--instance', instance, 'run', ...args, this.configPathOf(director)];
+    const identity = this.startProcess(director, director, command);
+    await this.#waitFor('the daemon', identity, () => answers(`/run/beeline/${instance}.sock`), signal);
     return identity;
+  }
+
+  /** The name of a director's instance. */
+  instance(director: Director): string {
+    return director === 'director' ? this.name : `${this.name}-${director}`;
   }
 
   async #waitFor(
@@ -227,9 +253,15 @@ export class Lab {
     }
   }
 
-  /** Runs `beeline` for the lab's director and returns what it printed. */
-  beeline(args: readonly string[], signal?: AbortSignal): Promise<string> {
-    return run(process.execPath, [BEELINE, '--instance', this.name, ...args], { signal });
+  /** Runs `beeline` for a director of the lab and returns what it printed. */
+  beeline(args: readonly string[], signal?: AbortSignal, director: Director = 'director'): Promise<string> {
+    return run(process.execPath, [BEELINE, '--instance', this.instance(director), ...args], { signal });
+  }
+
+  async #detachAll(): Promise<void> {
+    for (const director of DIRECTORS) {
+      await this.beeline(['stop', '--detach', '--force'], undefined, director).catch(ignoreLabError);
+    }
   }
 
   /** Removes everything the lab made, whatever state it is in. Returns whether there was anything. */
@@ -237,15 +269,15 @@ export class Lab {
     requireRoot();
     const existed = this.exists;
     if (existed) {
-      await this.beeline(['stop', '--detach']).catch(ignoreLabError);
+      await this.#detachAll();
       for (const identity of this.#readState().processes) {
         await terminate(identity);
       }
       // A daemon that was starting, and held its lock, may have left pins.
-      await this.beeline(['stop', '--detach']).catch(ignoreLabError);
+      await this.#detachAll();
     }
     const there = await namespaces();
-    const ours = ['switch', ...HOSTS.map(({ name }) => name)]
+    const ours = ['switch', ...hostsOf(true).map(({ name }) => name)]
       .map((host) => this.namespace(host as HostName))
       .filter((namespace) => there.has(namespace));
     for (const namespace of ours) {
@@ -253,16 +285,9 @@ export class Lab {
     }
     rmSync(this.#passPin, { force: true });
     rmSync(this.directory, { recursive: true, force: true });
-    for (const suffix of [
-      'sock',
-      'lock',
-      ...['history', 'timeouts', 'drains', 'tallies', 'health', 'running'].flatMap(storedAs),
-    ]) {
-      rmSync(`/run/beeline/${this.name}.${suffix}`, { force: true });
-    }
-    for (const suffix of [...storedAs('state'), ...storedAs('maintenance'), 'dropped.yaml']) {
-      rmSync(join(STATE_DIRECTORY, `${this.name}.${suffix}`), { force: true });
-    }
+    DIRECTORS.forEach((director) => {
+      removeFiles(this.instance(director));
+    });
     removeIfEmpty(STATE_DIRECTORY);
     removeIfEmpty(LABS_DIRECTORY);
     removeIfEmpty(dirname(LABS_DIRECTORY));
@@ -276,6 +301,17 @@ export function requireRoot(): void {
     throw new BeelineError('LAB', 'labs are made of network namespaces, which only root may use', {
       hint: 'Use sudo.',
     });
+  }
+}
+
+/** Removes what a daemon leaves. */
+function removeFiles(instance: string): void {
+  const stored = ['history', 'timeouts', 'drains', 'tallies', 'health', 'mastership', 'running'].flatMap(storedAs);
+  for (const suffix of ['sock', 'lock', 'forwards', 'forwards.new', 'vrrp', ...stored]) {
+    rmSync(`/run/beeline/${instance}.${suffix}`, { force: true });
+  }
+  for (const suffix of [...storedAs('state'), ...storedAs('maintenance'), 'dropped.yaml']) {
+    rmSync(join(STATE_DIRECTORY, `${instance}.${suffix}`), { force: true });
   }
 }
 

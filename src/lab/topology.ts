@@ -2,7 +2,7 @@
 
 import { type IpAddress, type MacAddress, ip, mac } from '../model/index.js';
 
-export type HostName = 'client' | 'director' | 'real1' | 'real2';
+export type HostName = 'client' | 'director' | 'standby' | 'real1' | 'real2';
 
 export interface Host {
   readonly name: HostName;
@@ -23,6 +23,19 @@ export const HOSTS: readonly Host[] = [
   { name: 'real2', mac: mac('00:50:00:00:02:00'), ipv4: ip('192.168.1.32'), ipv6: ip('fd00::32') },
 ];
 
+/** The second director of a lab for failover. */
+export const STANDBY: Host = {
+  name: 'standby',
+  mac: mac('00:50:00:00:05:00'),
+  ipv4: ip('192.168.1.22'),
+  ipv6: ip('fd00::22'),
+};
+
+/** The hosts of a lab. @param pair two directors, of which keepalived gives the VIPs to one */
+export function hostsOf(pair: boolean): readonly Host[] {
+  return pair ? [...HOSTS, STANDBY] : HOSTS;
+}
+
 /** The web servers' pages. */
 export const PAGES: Readonly<Partial<Record<HostName, string>>> = {
   real1: '<h1>Real Server 01</h1>',
@@ -30,7 +43,7 @@ export const PAGES: Readonly<Partial<Record<HostName, string>>> = {
 };
 
 export function hostNamed(name: HostName): Host {
-  return HOSTS.find((host) => host.name === name)!;
+  return [...HOSTS, STANDBY].find((host) => host.name === name)!;
 }
 
 /** Kernel parameters to set in a namespace, and then lines for `ip -batch` there. */
@@ -40,7 +53,7 @@ export interface Setup {
 }
 
 /** Returns the setup of a host, whose network card was made with its cable. */
-export function hostSetup({ name, mac, ipv4, ipv6 }: Host): Setup {
+export function hostSetup({ name, mac, ipv4, ipv6 }: Host, pair: boolean): Setup {
   const real = name === 'real1' || name === 'real2';
   return {
     ip: [
@@ -50,7 +63,9 @@ export function hostSetup({ name, mac, ipv4, ipv6 }: Host): Setup {
       `addr add ${ipv6}/64 dev ${NIC} nodad`,
       // Real servers have the VIP without announcing it: /32, since a /24 on lo would make the whole network local.
       ...(real ? [`addr add ${VIP4}/32 dev lo`, `addr add ${VIP6}/128 dev lo nodad`] : []),
-      ...(name === 'director' ? [`addr add ${VIP4}/32 dev ${NIC}`, `addr add ${VIP6}/128 dev ${NIC} nodad`] : []),
+      ...(name === 'director' && !pair
+        ? [`addr add ${VIP4}/32 dev ${NIC}`, `addr add ${VIP6}/128 dev ${NIC} nodad`]
+        : []),
       `link set ${NIC} up`,
     ],
     sysctls: {
@@ -65,12 +80,12 @@ export function hostSetup({ name, mac, ipv4, ipv6 }: Host): Setup {
 }
 
 /** Returns the setup of the switch: a bridge with a port for each host, named after it. */
-export function switchSetup(): Setup {
+export function switchSetup(hosts: readonly Host[]): Setup {
   return {
     ip: [
       'link add br0 type bridge mcast_snooping 0',
       'link set br0 up',
-      ...HOSTS.flatMap(({ name }) => [`link set ${name} master br0`, `link set ${name} up`]),
+      ...hosts.flatMap(({ name }) => [`link set ${name} master br0`, `link set ${name} up`]),
     ],
     sysctls: { 'net/ipv6/conf/all/disable_ipv6': '1' },
   };

@@ -18,6 +18,8 @@ export interface Instance {
   readonly healthPath: string;
   /** Real servers that are disabled, which survives a boot. */
   readonly maintenancePath: string;
+  /** What is known of VRRP, and whether mastership was given up by a command. */
+  readonly mastershipPath: string;
   /** Whether this director may be master, for keepalived (track_file). */
   readonly forwardsPath: string;
   /** The FIFO into which keepalived writes its states. keepalived makes it. */
@@ -62,6 +64,7 @@ export function instanceOf(name: string): Instance {
     baselinesPath: `/run/beeline/${name}.tallies`,
     healthPath: `/run/beeline/${name}.health`,
     maintenancePath: `/var/lib/beeline/${name}.maintenance`,
+    mastershipPath: `/run/beeline/${name}.mastership`,
     forwardsPath: `/run/beeline/${name}.forwards`,
     vrrpPath: `/run/beeline/${name}.vrrp`,
     runningPath: `/run/beeline/${name}.running`,

@@ -24,6 +24,8 @@ export const WARNING_CODES = [
   'VIP_WITHOUT_ROUTER',
   'VLAN_TAGS_HIDDEN',
   'VRRP_TAKEOVER_SLOW',
+  'VRRP_TWO_MASTERS',
+  'VRRP_UNMAINTAINED',
 ] as const;
 
 export type WarningCode = (typeof WARNING_CODES)[number];
@@ -55,6 +57,8 @@ export function isProblem({ code, peer }: Warning): boolean {
   switch (code) {
     case 'FROM_REAL_SERVER':
     case 'VIP_MISSING':
+    case 'VRRP_TWO_MASTERS':
+    case 'VRRP_UNMAINTAINED':
       return true;
     case 'SEGMENTS_MERGED':
     case 'VLAN_TAGS_HIDDEN':

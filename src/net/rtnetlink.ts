@@ -69,6 +69,7 @@ const STACKED = ['macvlan', 'macvtap', 'ipvlan', 'vlan'];
 const RTM_F_FIB_MATCH = 0x2000;
 
 const IFF_UP = 0x1;
+const IFF_LOWER_UP = 0x1_0000;
 const RTN_LOCAL = 2;
 const RTN_UNICAST = 1;
 /** Clears an entry's managed flag but keeps the entry in use. */
@@ -89,6 +90,8 @@ export interface Link {
   readonly mac: MacAddress;
   readonly mtu: number;
   readonly up: boolean;
+  /** Whether there is a cable, and something at its other end. */
+  readonly carrier: boolean;
   /** The driver's kind of device: "bond", "vlan", "veth"; empty for hardware. */
   readonly kind: string;
   /** What somebody wrote of it ("ip link set … alias"). */
@@ -163,6 +166,7 @@ export function decodeLink({ payload }: NetlinkMessage): Link | undefined {
     mac: macFromBytes(attributes.get(IFLA.address) ?? new Uint8Array(6)),
     mtu: numberOf(attributes.get(IFLA.mtu)),
     up: (view.getUint32(8, true) & IFF_UP) !== 0,
+    carrier: (view.getUint32(8, true) & IFF_LOWER_UP) !== 0,
   };
 }
 

@@ -115,6 +115,7 @@ export function fakeDaemon(instance: string): Promise<ControlServer> {
       edits: unused,
       zero: unused,
       disable: unused,
+      failover: unused,
       checks: unused,
       checkServer: unused,
       enable: unused,

@@ -41,12 +41,12 @@ async function collect(file: string, args: readonly string[]): Promise<Ended> {
 
 /** A lab that is removed with the test. */
 export class TestLab extends Lab {
-  static async build(context: TestContext, name: string): Promise<TestLab> {
+  static async build(context: TestContext, name: string, options: { readonly pair?: boolean } = {}): Promise<TestLab> {
     const lab = new TestLab(`test-${name}`);
     // Remove the leftovers of a test that was killed.
     await lab.down();
     context.after(() => lab.down());
-    await lab.up();
+    await lab.up(undefined, options);
     return lab;
   }
 

@@ -69,6 +69,7 @@ export function formatStatus(status: StatusReport, now: number, paint: Paint = p
       ...dataPathLines(status, paint),
       ...hostLines(status),
       ...healthLines(status),
+      ...vrrpLines(status, now, paint),
       ...removed.map(({ service, flows }): Line => [
         'removed',
         `${service}: ${formatQuantity(flows, 'flow')} ${flows === 1 ? 'is' : 'are'} kept until ${flows === 1 ? 'it ends' : 'they end'} or the service is back`,
@@ -154,6 +155,31 @@ function healthLines({ health }: StatusReport): Line[] {
           ] as const,
         ]
       : quorumLost.map((service): Line => ['problem', `${service}: the quorum is lost`])),
+  ];
+}
+
+function vrrpLines({ vrrp }: StatusReport, now: number, paint: Paint): Line[] {
+  if (vrrp === undefined) {
+    return [];
+  }
+  const { mayBeMaster, reasons, instances } = vrrp;
+  const why = reasons.length === 0 ? '' : `: ${reasons.join('; ')}`;
+  const may = mayBeMaster ? `this director may be master${why}` : `${paint('bad', 'may not be master')}${why}`;
+  return [
+    ...instances.map(({ name, state, since, priority, addresses }): Line => {
+      const here = addresses.filter((each) => each.here).map(({ address }) => address);
+      const parts = [
+        ...(since === undefined ? [] : [`for ${formatDuration(now - Date.parse(since))}`]),
+        ...(priority === undefined ? [] : [`priority ${priority}`]),
+        here.length === 0
+          ? 'no VIP here'
+          : here.length > FEW
+            ? `${formatCount(here.length)} VIPs here`
+            : `${here.join(', ')} here`,
+      ];
+      return ['vrrp', `${name} ${state}, ${parts.join(', ')}`];
+    }),
+    ['mastership', may],
   ];
 }
 

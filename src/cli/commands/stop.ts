@@ -7,6 +7,7 @@ import { withExamples } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
 import { ask } from '../daemon.js';
 import { instanceFor, withInstance } from '../instance.js';
+import { canAsk, confirm } from '../terminal/confirm.js';
 import { printResult } from '../terminal/print.js';
 
 export function stopCommand(): Command {
@@ -14,26 +15,47 @@ export function stopCommand(): Command {
     .summary('stop the daemon; packets are still forwarded')
     .description('Stop the daemon. Packets are still forwarded unless --detach is given.')
     .option('--detach', 'also detach the XDP program and remove all maps; works without a daemon too')
+    .option('--force', 'with --detach: also if no other director takes the VIPs over ("vrrp")')
     .addOption(jsonOption())
-    .action(async (options: { detach?: true; json?: true }, command: Command) => {
-      const { detach = false } = options;
-      try {
-        const report = await ask(command, 'stop', { detach });
-        printResult(report, options, () => formatStop(report));
-      } catch (error) {
-        if (!detach || !(error instanceof BeelineError) || error.code !== 'NOT_RUNNING') {
-          throw error;
-        }
-        const { detachDataPath } = await import('../../director/detach.js');
-        const report = { detached: await detachDataPath(instanceFor(command)) };
-        printResult(report, options, () => formatStop(report));
-      }
+    .action(async (options: { detach?: true; force?: true; json?: true }, command: Command) => {
+      const { detach = false, force = false } = options;
+      const report = await stopOrAsk(command, detach, detach && force);
+      printResult(report, options, () => formatStop(report));
     });
   return withExamples(
     stop,
     ['beeline stop', 'stop the daemon, for example for an upgrade'],
     ['beeline stop --detach', 'stop the daemon and forwarding'],
   );
+}
+
+type Stopped = Parameters<typeof formatStop>[0];
+
+/** Before it detaches although nobody takes the VIPs over, it asks. */
+async function stopOrAsk(command: Command, detach: boolean, force: boolean): Promise<Stopped> {
+  try {
+    return await stopOnce(command, detach, force);
+  } catch (error) {
+    if (!(error instanceof BeelineError) || error.code !== 'NOBODY_TOOK_OVER' || !canAsk()) {
+      throw error;
+    }
+    if (!(await confirm(`${error.message}. Detach all the same?`))) {
+      throw error;
+    }
+    return stopOnce(command, detach, true);
+  }
+}
+
+async function stopOnce(command: Command, detach: boolean, force: boolean): Promise<Stopped> {
+  try {
+    return await ask(command, 'stop', { detach, ...(force && { force }) });
+  } catch (error) {
+    if (!detach || !(error instanceof BeelineError) || error.code !== 'NOT_RUNNING') {
+      throw error;
+    }
+    const { detachDataPath } = await import('../../director/detach.js');
+    return { detached: await detachDataPath(instanceFor(command), force) };
+  }
 }
 
 /** @param report without a pid if no daemon was running */

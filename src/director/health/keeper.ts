@@ -130,6 +130,11 @@ export class HealthKeeper {
     }
   }
 
+  /** Tells hooks of an event of something else. */
+  tellEvent(event: Health.EventContent): void {
+    this.#happen(() => event);
+  }
+
   #happen(contentOf: (room: typeof Health) => Health.EventContent): void {
     if (this.#hooks === undefined) {
       return;

@@ -8,7 +8,7 @@ import type { Logger } from '../log.js';
 export function logState(log: Logger, status: StatusReport, services: readonly ServiceReport[]): void {
   const all = always(log);
   const { version, pid, startedAt, configPath, programId, generation, changes } = status;
-  const { interfaces, drains = [], problems, warnings = [], realServers, unresolved } = status;
+  const { interfaces, drains = [], vrrp, problems, warnings = [], realServers, unresolved } = status;
   all.info(
     {
       version,
@@ -35,6 +35,13 @@ export function logState(log: Logger, status: StatusReport, services: readonly S
       { service: serviceName(service), scheduler, realServers: servers.length, ...counts },
       'state of a service',
     );
+  }
+  if (vrrp !== undefined) {
+    const { instances, ...rest } = vrrp;
+    all.info({ ...rest }, 'state of mastership');
+    for (const { name, state, since, priority } of instances) {
+      all.info({ name, state, since, priority }, 'state of a virtual router');
+    }
   }
   for (const drain of drains) {
     all.info({ ...drain }, 'state of a drain');
@@ -63,14 +70,15 @@ function always(log: Logger): Logger {
   return log.child({}, { level: 'info' });
 }
 
-/** "2 services, 3 real servers (1 unresolved), on ens3; interface ens4 is missing" */
+/** "2 services, 3 real servers (1 unresolved), on ens3; vrrp VI_51 MASTER; interface ens4 is missing" */
 export function statusLine(
   { services, realServers, unresolved }: Pick<StatusReport, 'services' | 'realServers' | 'unresolved'>,
   attached: readonly string[],
   problems: readonly string[],
+  vrrp: readonly string[] = [],
 ): string {
   const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;
   const servers = `${count(realServers, 'real server')}${unresolved === 0 ? '' : ` (${unresolved} unresolved)`}`;
   const where = attached.length === 0 ? 'attached to no interface' : `on ${attached.join(', ')}`;
-  return [`${count(services, 'service')}, ${servers}, ${where}`, ...problems].join('; ');
+  return [`${count(services, 'service')}, ${servers}, ${where}`, ...vrrp, ...problems].join('; ');
 }

@@ -31,6 +31,8 @@ export const HEALTH_EVENTS = [
   /** A real server was disabled by a command, or enabled again. */
   'maintenance-begun',
   'maintenance-over',
+  /** A virtual router changed its state, by keepalived. */
+  'vrrp-state',
 ] as const;
 export type HealthEventType = (typeof HEALTH_EVENTS)[number];
 
@@ -50,6 +52,12 @@ export interface HealthEventDetails {
   readonly quorum?: number | undefined;
   /** Of maintenance: until when, in ISO 8601. */
   readonly until?: string | undefined;
+  /** Of VRRP: keepalived's name of the virtual router. */
+  readonly router?: string | undefined;
+  /** Of VRRP: MASTER, BACKUP, FAULT, STOP or UNKNOWN, now and before. */
+  readonly state?: string | undefined;
+  readonly before?: string | undefined;
+  readonly priority?: number | undefined;
 }
 
 export interface HealthEvent extends HealthEventDetails {

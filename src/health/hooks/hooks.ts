@@ -140,10 +140,12 @@ async function tellOnce(hook: Hook, event: HealthEvent, signal: AbortSignal): Pr
   }
 }
 
-function environmentOf({ type, service, realServer }: HealthEvent): Record<string, string> {
+function environmentOf({ type, service, realServer, router, state }: HealthEvent): Record<string, string> {
   return {
     BEELINE_EVENT: type,
     ...(service !== undefined && { BEELINE_SERVICE: service }),
     ...(realServer !== undefined && { BEELINE_REAL_SERVER: realServer }),
+    ...(router !== undefined && { BEELINE_ROUTER: router }),
+    ...(state !== undefined && { BEELINE_STATE: state }),
   };
 }

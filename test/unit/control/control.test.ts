@@ -40,6 +40,9 @@ const HANDLERS: Handlers = {
     throw new Error('not here');
   },
   enable: () => ({ warnings: [] }),
+  failover: () => {
+    throw new Error('not here');
+  },
   checks: () => [],
   checkServer: () => [],
   explain: () => [],

@@ -15,7 +15,17 @@ const ON_NETWORK: Route = { kind: 'unicast', ifindex: 7, gateway: undefined, pre
 
 function link(name: string, ifindex: number, rest: Partial<Link> = {}): Link {
   const none = { master: undefined, lower: undefined, vlan: undefined, peer: undefined };
-  return { name, ifindex, mac: mac('00:50:00:00:04:00'), mtu: 1500, up: true, kind: '', ...none, ...rest };
+  return {
+    name,
+    ifindex,
+    mac: mac('00:50:00:00:04:00'),
+    mtu: 1500,
+    up: true,
+    carrier: true,
+    kind: '',
+    ...none,
+    ...rest,
+  };
 }
 
 /** A host with ens3 (7), whose tables a test changes. */

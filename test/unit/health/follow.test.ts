@@ -366,7 +366,15 @@ test('ways are looked for again now and then, however often a model is edited', 
 });
 
 test('a check leaves by the interface that its real server is configured with, or is not made and says why', async () => {
-  const link = { mac: mac('02:00:00:00:00:ff'), mtu: 1500, up: true, kind: '', lower: undefined, peer: undefined };
+  const link = {
+    mac: mac('02:00:00:00:00:ff'),
+    mtu: 1500,
+    up: true,
+    carrier: true,
+    kind: '',
+    lower: undefined,
+    peer: undefined,
+  };
   const none = { ...link, master: undefined, vlan: undefined };
   const MAC = mac('02:00:00:00:00:01');
   const vlan = { parent: 3, id: 9, service: false };

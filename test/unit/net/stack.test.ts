@@ -12,6 +12,7 @@ function link(ifindex: number, kind: string, rest: Partial<Link> = {}): Link {
     mac: mac('02:00:00:00:00:01'),
     mtu: 1500,
     up: true,
+    carrier: true,
     master: undefined,
     vlan: undefined,
     lower: undefined,

@@ -1,0 +1,252 @@
+/** A lab with two directors of one configuration, and keepalived on both. */
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+import type { StatusReport } from '../../src/control/index.js';
+import {
+  type Director,
+  hostNamed,
+  inNamespace,
+  isAlive,
+  NIC,
+  type ProcessIdentity,
+  VIP4,
+  VIP6,
+} from '../../src/lab/index.js';
+import { ip, type IpAddress } from '../../src/model/index.js';
+import { TestLab } from './lab.js';
+import type { VipResult } from './vip-watch.js';
+
+const WATCH = fileURLToPath(new URL('./vip-watch.js', import.meta.url));
+const UDP = fileURLToPath(new URL('./udp.js', import.meta.url));
+const BEELINE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const PROBE_PORT = 9000;
+
+export const DIRECTORS: readonly Director[] = ['director', 'standby'];
+
+export interface PairOptions {
+  readonly vip?: IpAddress;
+  /** Seconds between advertisements. */
+  readonly interval?: number;
+  readonly unicast?: boolean;
+  readonly vmac?: boolean;
+  readonly preempt?: boolean;
+  /** More of the service by HTTP, as YAML's flow style. */
+  readonly service?: (director: Director) => string;
+}
+
+export class Pair {
+  readonly lab: TestLab;
+  readonly vip: IpAddress;
+  readonly #options: PairOptions;
+  readonly #daemons = new Map<Director, ProcessIdentity>();
+  readonly #keepaliveds = new Map<Director, ProcessIdentity>();
+
+  private constructor(lab: TestLab, options: PairOptions) {
+    this.lab = lab;
+    this.#options = options;
+    this.vip = options.vip ?? VIP4;
+  }
+
+  /** Builds the lab, starts both daemons and both keepalived, and waits until "director" is master. */
+  static async build(context: TestContext, name: string, options: PairOptions = {}): Promise<Pair> {
+    const lab = await TestLab.build(context, name, { pair: true });
+    const pair = new Pair(lab, options);
+    context.after(() => pair.#end());
+    for (const host of ['real1', 'real2'] as const) {
+      const ready = join(lab.directory, `udp-${host}.ready`);
+      const serve = ['serve', pair.vip, String(PROBE_PORT), host, '0', ready];
+      lab.startProcess(host, `udp-${host}`, [process.execPath, UDP, ...serve]);
+      await lab.until('the UDP server listens', () => existsSync(ready));
+    }
+    for (const director of DIRECTORS) {
+      pair.configure(director);
+      await pair.startDaemon(director);
+    }
+    for (const director of DIRECTORS) {
+      await pair.startKeepalived(director);
+    }
+    await pair.untilState('director', 'MASTER');
+    await pair.untilState('standby', 'BACKUP');
+    return pair;
+  }
+
+  /** Writes a director's configuration. @param more lines before "vrrp" */
+  configure(director: Director, more = ''): void {
+    writeFileSync(this.lab.configPathOf(director), this.#configuration(director, more));
+  }
+
+  #configuration(director: Director, more: string): string {
+    const { interval = 0.1, unicast = false, vmac = false, preempt = true, service = () => '' } = this.#options;
+    const family = this.vip.includes(':') ? 'ipv6' : 'ipv4';
+    const realServers = (['real1', 'real2'] as const).map((host) => `"${hostNamed(host)[family]}"`).join(', ');
+    const address = `address: "${this.vip}", realServers: [${realServers}]`;
+    const [other] = DIRECTORS.filter((each) => each !== director).map((each) => `"${hostNamed(each)[family]}"`);
+    const instance = [
+      `interface: ${NIC}, id: 51, interval: ${interval}`,
+      `priority: ${director === 'director' ? 250 : 240}`,
+      ...(unicast ? [`peers: [${other}], source: "${hostNamed(director)[family]}"`] : []),
+      ...(vmac ? ['vmac: true'] : []),
+      ...(preempt ? [] : ['preempt: false']),
+    ].join(', ');
+    return `interfaces: [${NIC}]
+directors: [${other}]
+${more}vrrp:
+  instances: [{ ${instance} }]
+services:
+  - { ${address}, port: 80${service(director)} }
+  - { ${address}, port: ${PROBE_PORT}, protocol: udp }
+`;
+  }
+
+  async startDaemon(director: Director): Promise<void> {
+    this.#daemons.set(director, await this.lab.startDirector([], undefined, director));
+  }
+
+  daemon(director: Director): ProcessIdentity {
+    return this.#daemons.get(director)!;
+  }
+
+  /** With the configuration that Beeline writes. */
+  async startKeepalived(director: Director): Promise<void> {
+    const { lab } = this;
+    const config = join(lab.directory, `keepalived-${director}.conf`);
+    const wrote = await this.beeline(director, 'keepalived', 'write', '--output', config, lab.configPathOf(director));
+    assert.equal(wrote.status, 0, wrote.stderr);
+    const files = ['-f', config, '-p', this.#pidFile(director, 'parent'), '-r', this.#pidFile(director, 'vrrp')];
+    const command = ['keepalived', '--dont-fork', '--log-console', '--log-detail', '--vrrp', ...files];
+    this.#keepaliveds.set(director, lab.startProcess(director, `keepalived-${director}`, command));
+  }
+
+  #pidFile(director: Director, which: string): string {
+    return join(this.lab.directory, `keepalived-${director}-${which}.pid`);
+  }
+
+  async stopKeepalived(director: Director): Promise<void> {
+    const identity = this.#keepaliveds.get(director)!;
+    process.kill(identity.pid, 'SIGTERM');
+    await this.lab.until('keepalived ended', () => !isAlive(identity));
+  }
+
+  /** Parent and child at once: else the parent starts another child. */
+  async killKeepalived(director: Director): Promise<void> {
+    const identity = this.#keepaliveds.get(director)!;
+    const child = Number(readFileSync(this.#pidFile(director, 'vrrp'), 'utf8'));
+    process.kill(identity.pid, 'SIGKILL');
+    process.kill(child, 'SIGKILL');
+    await this.lab.until('keepalived is gone', () => !isAlive(identity));
+    ['parent', 'vrrp'].forEach((which) => {
+      rmSync(this.#pidFile(director, which), { force: true });
+    });
+  }
+
+  /** Pulls a director's cable at the switch, or puts it in. */
+  async cable(director: Director, isIn: boolean): Promise<void> {
+    await this.lab.exec('switch', ['ip', 'link', 'set', director, isIn ? 'up' : 'down']);
+  }
+
+  /** Keeps advertisements from and to a director, or lets them through again. */
+  async advertisements(director: Director, pass: boolean): Promise<void> {
+    const chain = (hook: string): string =>
+      `chain ${hook} { type filter hook ${hook} device ${director} priority 0; policy accept; ` +
+      'ip protocol 112 drop; ip6 nexthdr 112 drop\n}\n';
+    const rules = pass
+      ? 'table netdev lab { }\ndelete table netdev lab\n'
+      : `table netdev lab {\n${chain('ingress')}${chain('egress')}}\n`;
+    await this.lab.exec('switch', ['nft', rules]);
+  }
+
+  async status(director: Director): Promise<StatusReport> {
+    return JSON.parse(await this.lab.beeline(['status', '--json'], undefined, director)) as StatusReport;
+  }
+
+  /** Runs `beeline ARGS` for a director to its end, also if it fails. */
+  beeline(director: Director, ...args: string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
+    const [file, argv] = inNamespace(this.lab.namespace(director), [
+      ...[process.execPath, BEELINE, '--instance', this.lab.instance(director)],
+      ...args,
+    ]);
+    return collect(file, argv);
+  }
+
+  async hasVip(director: Director): Promise<boolean> {
+    const list = await this.lab.exec(director, ['ip', '-o', 'addr', 'show', 'to', this.vip]);
+    return list.includes(this.vip);
+  }
+
+  /** The directors that have the VIP. */
+  async owners(): Promise<Director[]> {
+    const has = await Promise.all(DIRECTORS.map((director) => this.hasVip(director)));
+    return DIRECTORS.filter((_, i) => has[i]);
+  }
+
+  async untilState(director: Director, state: string): Promise<void> {
+    await this.lab.until(`${director} is ${state}`, async () => {
+      const { vrrp } = await this.status(director);
+      return vrrp?.instances[0]?.state === state;
+    });
+  }
+
+  /** Waits until exactly this director has the VIP. */
+  async untilOwner(director: Director): Promise<void> {
+    await this.lab.until(`${director} alone has the VIP`, async () => {
+      const owners = await this.owners();
+      return owners.length === 1 && owners[0] === director;
+    });
+  }
+
+  /** Watches the VIP from the client while something happens, and a moment longer. */
+  async during(work: () => Promise<void>, settleMs = 3_000): Promise<VipResult> {
+    const ready = join(this.lab.directory, 'watch.ready');
+    rmSync(ready, { force: true });
+    const [file, args] = inNamespace(this.lab.namespace('client'), [
+      ...[process.execPath, WATCH, this.vip, String(PROBE_PORT), ready],
+    ]);
+    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let stdout = '';
+    child.stdout.on('data', (text: Buffer) => {
+      stdout += text.toString();
+    });
+    const closed = once(child, 'close');
+    try {
+      await this.lab.until('six downloads run', () => existsSync(ready) || child.exitCode !== null, 20_000);
+      await work();
+      await sleep(settleMs);
+    } finally {
+      child.kill('SIGTERM');
+      await closed;
+    }
+    return JSON.parse(stdout) as VipResult;
+  }
+
+  /** keepalived would not end before the lab's folder, with its files, is gone. */
+  async #end(): Promise<void> {
+    for (const identity of this.#keepaliveds.values()) {
+      if (isAlive(identity)) {
+        process.kill(identity.pid, 'SIGTERM');
+        await this.lab.until('keepalived ended', () => !isAlive(identity), 5_000);
+      }
+    }
+  }
+}
+
+async function collect(file: string, args: readonly string[]): ReturnType<Pair['beeline']> {
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].on('data', (text: Buffer) => {
+      output[stream] += text.toString();
+    });
+  }
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, ...output };
+}
+
+export const VIPS = { IPv4: VIP4, IPv6: ip(VIP6) } as const;
