@@ -43,4 +43,3 @@ export async function printImported(
   }
   process.exitCode = hasLosses(imported) ? ExitStatus.failed : ExitStatus.ok;
 }
-
