@@ -123,11 +123,11 @@ int check_egress(struct __sk_buff *skb)
  * An ICMP error that quotes a check: the quote gets the RIP back, so that the kernel finds the socket, and the error's
  * source too if it was the VIP. `quoted_from` and `quoted_to` are the quoted packet's addresses.
  */
-static __always_inline void mend_error(struct __sk_buff *skb, __u32 icmp, struct check *check, bool exceeded,
-				       const __u32 *source, const __u32 *quoted_from, const __u32 *quoted_to,
-				       bool is_ipv6)
+static __always_inline void mend_error(struct __sk_buff *skb, __u32 network, __u32 icmp, struct check *check,
+				       bool exceeded, const __u32 *source, const __u32 *quoted_from,
+				       const __u32 *quoted_to, bool is_ipv6)
 {
-	const __u32 inner = icmp + ICMP_HEADER_BYTES, network = sizeof(struct ethhdr);
+	const __u32 inner = icmp + ICMP_HEADER_BYTES;
 	const __u32 destination = is_ipv6 ? offsetof(struct ipv6hdr, daddr) : offsetof(struct iphdr, daddr);
 	const __u32 from = is_ipv6 ? offsetof(struct ipv6hdr, saddr) : offsetof(struct iphdr, saddr);
 	/* The quoted IPv4 header's checksum makes up for its address, so the ICMP checksum stays; IPv6 has none. */
@@ -143,9 +143,9 @@ static __always_inline void mend_error(struct __sk_buff *skb, __u32 icmp, struct
 		replace(skb, network, from, icmp, protocol, vip.words, rip.words, is_ipv6, 0);
 }
 
-static __always_inline int arrive_error4(struct __sk_buff *skb, __be32 source, __u8 type, __u8 code)
+static __always_inline int arrive_error4(struct __sk_buff *skb, __u32 network, __be32 source, __u8 type, __u8 code)
 {
-	const __u32 icmp = sizeof(struct ethhdr) + sizeof(struct iphdr), inner = icmp + ICMP_HEADER_BYTES;
+	const __u32 icmp = network + sizeof(struct iphdr), inner = icmp + ICMP_HEADER_BYTES;
 	struct iphdr quoted;
 	__be16 transport[4];
 
@@ -156,14 +156,15 @@ static __always_inline int arrive_error4(struct __sk_buff *skb, __be32 source, _
 	struct check *check = check_at(port_of(transport, quoted.protocol, false));
 	/* Code 1 is about fragments that were not put together in time. */
 	if (check && is_of(check, quoted.protocol, false))
-		mend_error(skb, icmp, check, type == ICMP_TIME_EXCEEDED && code == 0, &source, &quoted.saddr,
+		mend_error(skb, network, icmp, check, type == ICMP_TIME_EXCEEDED && code == 0, &source, &quoted.saddr,
 			   &quoted.daddr, false);
 	return NEXT;
 }
 
-static __always_inline int arrive_error6(struct __sk_buff *skb, struct address source, __u8 type, __u8 code)
+static __always_inline int arrive_error6(struct __sk_buff *skb, __u32 network, struct address source, __u8 type,
+					 __u8 code)
 {
-	const __u32 icmp = sizeof(struct ethhdr) + sizeof(struct ipv6hdr), inner = icmp + ICMP_HEADER_BYTES;
+	const __u32 icmp = network + sizeof(struct ipv6hdr), inner = icmp + ICMP_HEADER_BYTES;
 	struct ipv6hdr quoted;
 	__be16 transport[4];
 
@@ -173,15 +174,14 @@ static __always_inline int arrive_error6(struct __sk_buff *skb, struct address s
 		return NEXT;
 	struct check *check = check_at(port_of(transport, quoted.nexthdr, false));
 	if (check && is_of(check, quoted.nexthdr, true))
-		mend_error(skb, icmp, check, type == ICMPV6_TIME_EXCEED && code == 0, source.words,
+		mend_error(skb, network, icmp, check, type == ICMPV6_TIME_EXCEED && code == 0, source.words,
 			   quoted.saddr.in6_u.u6_addr32, quoted.daddr.in6_u.u6_addr32, true);
 	return NEXT;
 }
 
-static __always_inline int arrive(struct __sk_buff *skb, struct check *check, const __u32 *source,
+static __always_inline int arrive(struct __sk_buff *skb, __u32 network, struct check *check, const __u32 *source,
 				  const __u32 *destination, __u8 protocol, bool is_ipv6)
 {
-	const __u32 network = sizeof(struct ethhdr);
 	const __u32 transport = network + (is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
 	const __u32 field = is_ipv6 ? offsetof(struct ipv6hdr, saddr) : offsetof(struct iphdr, saddr);
 	struct address rip = copy_of(check->rip), vip = copy_of(check->vip);
@@ -196,7 +196,7 @@ static __always_inline int arrive(struct __sk_buff *skb, struct check *check, co
 	return NEXT;
 }
 
-static __always_inline int arrive4(struct __sk_buff *skb, const struct iphdr *ip)
+static __always_inline int arrive4(struct __sk_buff *skb, __u32 network, const struct iphdr *ip)
 {
 	const __be16 *transport = (const void *)(ip + 1);
 	const __u8 *icmp = (const void *)transport;
@@ -207,42 +207,94 @@ static __always_inline int arrive4(struct __sk_buff *skb, const struct iphdr *ip
 	if (check)
 		return ip->frag_off & bpf_htons(FRAGMENT_OFFSET)
 			       ? NEXT
-			       : arrive(skb, check, &ip->saddr, &ip->daddr, ip->protocol, false);
-	return likely(ip->protocol != IPPROTO_ICMP) ? NEXT : arrive_error4(skb, ip->saddr, icmp[0], icmp[1]);
+			       : arrive(skb, network, check, &ip->saddr, &ip->daddr, ip->protocol, false);
+	return likely(ip->protocol != IPPROTO_ICMP) ? NEXT : arrive_error4(skb, network, ip->saddr, icmp[0], icmp[1]);
 }
 
-static __always_inline int arrive6(struct __sk_buff *skb, const struct ipv6hdr *ip6)
+static __always_inline int arrive6(struct __sk_buff *skb, __u32 network, const struct ipv6hdr *ip6)
 {
 	const __be16 *transport = (const void *)(ip6 + 1);
 	const __u8 *icmp = (const void *)transport;
 	struct check *check = check_at(port_of(transport, ip6->nexthdr, true));
 
 	if (check)
-		return arrive(skb, check, ip6->saddr.in6_u.u6_addr32, ip6->daddr.in6_u.u6_addr32, ip6->nexthdr, true);
+		return arrive(skb, network, check, ip6->saddr.in6_u.u6_addr32, ip6->daddr.in6_u.u6_addr32, ip6->nexthdr,
+			      true);
 	return likely(ip6->nexthdr != IPPROTO_ICMPV6)
 		       ? NEXT
-		       : arrive_error6(skb, copy_of(ip6->saddr.in6_u.u6_addr32), icmp[0], icmp[1]);
+		       : arrive_error6(skb, network, copy_of(ip6->saddr.in6_u.u6_addr32), icmp[0], icmp[1]);
+}
+
+/* The bytes that arrive4() and arrive6() read. */
+#define BYTES4 (sizeof(struct iphdr) + 3 * sizeof(__be16))
+#define BYTES6 (sizeof(struct ipv6hdr) + 3 * sizeof(__be16))
+
+/*
+ * Packets without their Ethernet header: after XDP in generic mode, those that it had to copy (mac_len is 0 then, in
+ * skb_pp_cow_data() of kernels from 6.8 on). A function of its own, since nearly no packet is one.
+ */
+static __noinline int arrive_bare(struct __sk_buff *skb)
+{
+	bool is_ipv6 = skb->protocol == bpf_htons(ETH_P_IPV6);
+	const __u32 bytes = is_ipv6 ? BYTES6 : BYTES4;
+
+	if (!reads(skb, bytes))
+		return NEXT;
+	const void *start = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	if (is_ipv6)
+		return start + BYTES6 > end ? NEXT : arrive6(skb, 0, start);
+	return start + BYTES4 > end ? NEXT : arrive4(skb, 0, start);
+}
+
+/* No MAC of one host begins as an IPv4 header does; one may as IPv6's. */
+static __always_inline bool is_bare4(const void *start)
+{
+	return *(const __u8 *)start == PLAIN_IPV4;
+}
+
+static __always_inline bool is_bare6(const struct __sk_buff *skb, const void *start)
+{
+	const struct ipv6hdr *ip6 = start;
+
+	return *(const __u8 *)start >> 4 == 6 && ((const struct ethhdr *)start)->h_proto != bpf_htons(ETH_P_IPV6) &&
+	       bpf_ntohs(ip6->payload_len) + sizeof(*ip6) == skb->len;
 }
 
 SEC("tc")
 int check_ingress(struct __sk_buff *skb)
 {
-	const __u32 bytes4 = sizeof(struct ethhdr) + sizeof(struct iphdr) + 3 * sizeof(__be16);
-	const __u32 bytes6 = sizeof(struct ethhdr) + sizeof(struct ipv6hdr) + 3 * sizeof(__be16);
+	const __u32 ethernet = sizeof(struct ethhdr);
 
 	if (likely(skb->protocol == bpf_htons(ETH_P_IP))) {
-		if (!reads(skb, bytes4))
+		/* So much has a packet without its Ethernet header too, if it is for a check. */
+		if (!reads(skb, BYTES4))
 			return NEXT;
 		const void *start = (void *)(long)skb->data;
-		return start + bytes4 > (void *)(long)skb->data_end ? NEXT
-								    : arrive4(skb, start + sizeof(struct ethhdr));
+		if (start + BYTES4 > (void *)(long)skb->data_end)
+			return NEXT;
+		if (unlikely(is_bare4(start)))
+			return arrive_bare(skb);
+		if (!reads(skb, ethernet + BYTES4))
+			return NEXT;
+		start = (void *)(long)skb->data;
+		return start + ethernet + BYTES4 > (void *)(long)skb->data_end
+			       ? NEXT
+			       : arrive4(skb, ethernet, start + ethernet);
 	}
 	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		if (!reads(skb, bytes6))
+		if (!reads(skb, BYTES6))
 			return NEXT;
 		const void *start = (void *)(long)skb->data;
-		return start + bytes6 > (void *)(long)skb->data_end ? NEXT
-								    : arrive6(skb, start + sizeof(struct ethhdr));
+		if (start + BYTES6 > (void *)(long)skb->data_end)
+			return NEXT;
+		if (unlikely(is_bare6(skb, start)))
+			return arrive_bare(skb);
+		if (!reads(skb, ethernet + BYTES6))
+			return NEXT;
+		start = (void *)(long)skb->data;
+		return start + ethernet + BYTES6 > (void *)(long)skb->data_end
+			       ? NEXT
+			       : arrive6(skb, ethernet, start + ethernet);
 	}
 	return NEXT;
 }

@@ -1,6 +1,7 @@
 /** Checks of the VIPs in the lab, beside a director that forwards packets to them. */
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test from 'node:test';
 
@@ -38,6 +39,16 @@ test('checks of the VIPs beside a director', async (context) => {
       assert.ok(requests > 0);
     },
   );
+
+  await context.test('the same in generic mode, after which packets come without their Ethernet headers', async () => {
+    const text = readFileSync(lab.configPath, 'utf8');
+    lab.configure(`mode: generic\n${text}`);
+    await lab.beeline(['reload']);
+    assert.equal((await lab.status()).interfaces[0]?.mode, 'generic');
+    assert.deepEqual(await findings(lab), fine);
+    lab.configure(text);
+    await lab.beeline(['reload']);
+  });
 
   await context.test('the same on a standby, which has no VIP', async () => {
     const change = async (action: 'add' | 'del'): Promise<void> => {
