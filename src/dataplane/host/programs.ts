@@ -19,7 +19,7 @@ import {
 import { BeelineError, type Family, type IpAddress } from '../../model/index.js';
 import { decodeVip, encodeHost, encodeVip, hostEntries, type HostFacts, VipNumbers } from './tables.js';
 
-const HOST_OBJECT = fileURLToPath(new URL('../../../bpf/host.bpf.o', import.meta.url));
+export const HOST_OBJECT = fileURLToPath(new URL('../../../bpf/host.bpf.o', import.meta.url));
 
 /** Of clsact's filters. */
 const HANDLE = 0xbe35;

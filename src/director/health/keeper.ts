@@ -106,12 +106,13 @@ export class HealthKeeper {
     if (this.#checker === undefined && allServices(model).some(({ health }) => health !== undefined)) {
       await this.#begin();
     }
-    await this.#followHooks(model.health?.hooks ?? []);
     if (this.#checker !== undefined && model !== this.#model) {
       this.#keepSoon();
     }
     this.#model = model;
+    // Hooks that are new with the model hear nothing of what it removed: they never heard that it was down.
     this.#checker?.follow(model, world);
+    await this.#followHooks(model.health?.hooks ?? []);
   }
 
   async #followHooks(next: readonly Hook[]): Promise<void> {

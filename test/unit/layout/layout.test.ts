@@ -5,14 +5,14 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 
-import { DIRECTOR_OBJECT, EXPLAIN_OBJECT } from '../../../src/dataplane/index.js';
+import { DIRECTOR_OBJECT, EXPLAIN_OBJECT, HOST_OBJECT } from '../../../src/dataplane/index.js';
 import * as layout from '../../../src/layout/generated.js';
 import { CHECK_OBJECT } from '../../../src/health/index.js';
 import { Btf } from '../../../src/libbpf/index.js';
 import { MAX_DIRECTORS, MAX_INTERFACES } from '../../../src/model/index.js';
 
 test("the generated module matches the object's BTF", () => {
-  const objects = [DIRECTOR_OBJECT, EXPLAIN_OBJECT, CHECK_OBJECT];
+  const objects = [DIRECTOR_OBJECT, EXPLAIN_OBJECT, CHECK_OBJECT, HOST_OBJECT];
   const fresh = execFileSync(process.execPath, ['scripts/generate-layout.js', ...objects], { encoding: 'utf8' });
   assert.equal(readFileSync('src/layout/generated.ts', 'utf8'), fresh);
 });
