@@ -71,12 +71,16 @@ export class Links {
     return this.#links.get(ifindex)?.link.info.ifindex === ifindex;
   }
 
-  /** Returns whether to attach to these interfaces and no others, in this mode, takes the program off an interface for a moment or longer. */
-  interrupts(wanted: readonly Pick<Interface, 'ifindex'>[], wantedMode: AttachOptions['mode']): boolean {
-    return [...this.#links].some(([ifindex, { link, mode }]) => {
-      const isWanted = wanted.some((each) => each.ifindex === ifindex);
-      const isOtherMode = mode !== undefined && wantedMode !== 'auto' && wantedMode !== mode;
-      return link.info.ifindex === ifindex && (!isWanted || isOtherMode);
+  /**
+   * Returns whether to attach to these interfaces and no others, in this mode, takes the program off an interface for a moment
+   * or longer. That of the host's own connections is always in generic mode.
+   */
+  interrupts(wanted: readonly Pick<Interface, 'ifindex' | 'fromHost'>[], mode: AttachOptions['mode']): boolean {
+    return [...this.#links].some(([ifindex, { link, mode: now }]) => {
+      const target = wanted.find((each) => each.ifindex === ifindex);
+      const wantedMode = target?.fromHost === true ? 'generic' : mode;
+      const isOtherMode = now !== undefined && wantedMode !== 'auto' && wantedMode !== now;
+      return link.info.ifindex === ifindex && (target === undefined || isOtherMode);
     });
   }
 

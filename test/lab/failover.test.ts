@@ -226,10 +226,17 @@ test('a master without a real server that is up for what is essential gives the 
 for (const [variant, options] of [
   ['IPv6', { vip: VIPS.IPv6 }],
   ['unicast', { unicast: true }],
+  ['directors that are clients themselves', { hostClients: true }],
 ] as const) {
   test(`clients notice nothing of a failover with ${variant}`, async (context) => {
     const pair = await Pair.build(context, 'variant', options);
     requireUnnoticed(await pair.during(() => thereAndBack(pair)));
+    if ('hostClients' in options) {
+      for (const director of DIRECTORS) {
+        const page = await pair.lab.exec(director, ['curl', '-sS', '--max-time', '3', `http://${pair.vip}/`]);
+        assert.match(page, /Real Server/, `${director}, as master or standby, is served`);
+      }
+    }
   });
 }
 

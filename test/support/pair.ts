@@ -38,6 +38,8 @@ export interface PairOptions {
   readonly unicast?: boolean;
   readonly vmac?: boolean;
   readonly preempt?: boolean;
+  /** The directors' own programs are clients too. */
+  readonly hostClients?: boolean;
   /** More of the service by HTTP, as YAML's flow style. */
   readonly service?: (director: Director) => string;
 }
@@ -84,7 +86,14 @@ export class Pair {
   }
 
   #configuration(director: Director, more: string): string {
-    const { interval = 0.1, unicast = false, vmac = false, preempt = true, service = () => '' } = this.#options;
+    const {
+      interval = 0.1,
+      unicast = false,
+      vmac = false,
+      preempt = true,
+      hostClients = false,
+      service = () => '',
+    } = this.#options;
     const family = this.vip.includes(':') ? 'ipv6' : 'ipv4';
     const realServers = (['real1', 'real2'] as const).map((host) => `"${hostNamed(host)[family]}"`).join(', ');
     const address = `address: "${this.vip}", realServers: [${realServers}]`;
@@ -98,7 +107,7 @@ export class Pair {
     ].join(', ');
     return `interfaces: [${NIC}]
 directors: [${other}]
-${more}vrrp:
+${hostClients ? 'hostClients: true\n' : ''}${more}vrrp:
   instances: [{ ${instance} }]
 services:
   - { ${address}, port: 80${service(director)} }
