@@ -309,7 +309,8 @@ for (const scheduler of ['maglev', 'rr']) {
       const directors = named ? `directors: [${servers.slice(1, -1)}]\n` : '';
       const text = config([`address: ${VIP4}, port: 80, scheduler: ${scheduler}, realServers: ${servers}`], directors);
       lab.configure(text);
-      const other = `${lab.name}-2`;
+      // Of which the lab removes what it leaves.
+      const other = lab.instance('standby');
       const path = join(lab.directory, 'other.yaml');
       writeFileSync(path, text);
       const beeline = (...args: string[]): Promise<string> =>

@@ -29,7 +29,8 @@ function configuration(isOther: boolean): string {
 
 test('two directors say where they forward otherwise, and one takes over what the other runs', async (context) => {
   const lab = await TestLab.build(context, 'peers');
-  const other = `${lab.name}-2`;
+  // Of which the lab removes what it leaves.
+  const other = lab.instance('standby');
   const otherFile = join(lab.directory, 'other.yaml');
   lab.configure(configuration(false));
   writeFileSync(otherFile, `# of lb2\n${configuration(true)}`);
