@@ -230,8 +230,7 @@ static __always_inline int arrive6(struct __sk_buff *skb, __u32 network, const s
 #define BYTES6 (sizeof(struct ipv6hdr) + 3 * sizeof(__be16))
 
 /*
- * Packets without their Ethernet header: after XDP in generic mode, those that it had to copy (mac_len is 0 then, in
- * skb_pp_cow_data() of kernels from 6.8 on). A function of its own, since nearly no packet is one.
+ * Packets without their Ethernet header: see is_bare(). A function of its own, since nearly no packet is one.
  */
 static __noinline int arrive_bare(struct __sk_buff *skb)
 {
@@ -246,20 +245,6 @@ static __noinline int arrive_bare(struct __sk_buff *skb)
 	return start + BYTES4 > end ? NEXT : arrive4(skb, 0, start);
 }
 
-/* No MAC of one host begins as an IPv4 header does; one may as IPv6's. */
-static __always_inline bool is_bare4(const void *start)
-{
-	return *(const __u8 *)start == PLAIN_IPV4;
-}
-
-static __always_inline bool is_bare6(const struct __sk_buff *skb, const void *start)
-{
-	const struct ipv6hdr *ip6 = start;
-
-	return *(const __u8 *)start >> 4 == 6 && ((const struct ethhdr *)start)->h_proto != bpf_htons(ETH_P_IPV6) &&
-	       bpf_ntohs(ip6->payload_len) + sizeof(*ip6) == skb->len;
-}
-
 SEC("tc")
 int check_ingress(struct __sk_buff *skb)
 {
@@ -272,7 +257,7 @@ int check_ingress(struct __sk_buff *skb)
 		const void *start = (void *)(long)skb->data;
 		if (start + BYTES4 > (void *)(long)skb->data_end)
 			return NEXT;
-		if (unlikely(is_bare4(start)))
+		if (unlikely(is_bare(start, skb->len, false)))
 			return arrive_bare(skb);
 		if (!reads(skb, ethernet + BYTES4))
 			return NEXT;
@@ -287,7 +272,7 @@ int check_ingress(struct __sk_buff *skb)
 		const void *start = (void *)(long)skb->data;
 		if (start + BYTES6 > (void *)(long)skb->data_end)
 			return NEXT;
-		if (unlikely(is_bare6(skb, start)))
+		if (unlikely(is_bare(start, skb->len, true)))
 			return arrive_bare(skb);
 		if (!reads(skb, ethernet + BYTES6))
 			return NEXT;

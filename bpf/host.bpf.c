@@ -381,24 +381,14 @@ static __always_inline bool view_at(struct __sk_buff *skb, __u32 network, struct
 	return true;
 }
 
-/*
- * Where the IP header begins. After XDP in generic mode, packets that it had to copy come to tc programs without their
- * Ethernet header (mac_len is 0 then, in skb_pp_cow_data() of kernels from 6.8 on). No MAC of one host begins as an
- * IPv4 header does; one may as IPv6's.
- */
+/* Where the IP header begins. */
 static __always_inline __u32 network_of(struct __sk_buff *skb, bool is_ipv6)
 {
 	__u16 start[8];
 
 	if (bpf_skb_load_bytes(skb, 0, start, sizeof(start)))
 		return sizeof(struct ethhdr);
-	__u8 first = *(const __u8 *)start;
-	if (!is_ipv6)
-		return first == PLAIN_IPV4 ? 0 : sizeof(struct ethhdr);
-	return first >> 4 == 6 && start[6] != bpf_htons(ETH_P_IPV6) &&
-			       bpf_ntohs(start[2]) + sizeof(struct ipv6hdr) == skb->len
-		       ? 0
-		       : sizeof(struct ethhdr);
+	return is_bare(start, skb->len, is_ipv6) ? 0 : sizeof(struct ethhdr);
 }
 
 /* Whether an ICMP message quotes the packet that it is about. */

@@ -100,3 +100,18 @@ static __always_inline bool reads(struct __sk_buff *skb, __u32 bytes)
 		return true;
 	return skb->len >= bytes && !bpf_skb_pull_data(skb, bytes);
 }
+
+/*
+ * Whether a packet comes without its Ethernet header, by its first bytes, of which there are at least 14. After XDP in
+ * generic mode, packets that it had to copy come so to tc programs (mac_len is 0 then, in skb_pp_cow_data() of kernels
+ * from 6.8 on). No MAC of one host begins as an IPv4 header does; one may as IPv6's.
+ */
+static __always_inline bool is_bare(const void *start, __u32 length, bool is_ipv6)
+{
+	const __u8 first = *(const __u8 *)start;
+
+	if (!is_ipv6)
+		return first == PLAIN_IPV4;
+	return first >> 4 == 6 && ((const struct ethhdr *)start)->h_proto != bpf_htons(ETH_P_IPV6) &&
+	       bpf_ntohs(((const struct ipv6hdr *)start)->payload_len) + sizeof(struct ipv6hdr) == length;
+}

@@ -78,14 +78,19 @@ interface Shared {
   readonly vrrp?: ConfigVrrp | undefined;
 }
 
+/** Returns what a host has of its own, and by which name; undefined: the file does not name it. */
+function sectionFor({ hosts: all = {} }: Shared, host: string): [string, Hosts[string]] | undefined {
+  return Object.entries(all).find(([name]) => isHost(host, name));
+}
+
 /** Returns the content of the file as it holds for a host: without "hosts", and with what that has for it. */
 export function forHost<Content extends Shared>(content: Content, host: string): Omit<Content, 'hosts'> {
-  const { hosts: all = {}, ...rest } = content;
-  const name = Object.keys(all).find((each) => isHost(host, each));
-  if (name === undefined) {
+  const { hosts: _hosts, ...rest } = content;
+  const [, section] = sectionFor(content, host) ?? [];
+  if (section === undefined) {
     return rest;
   }
-  const { priority, ...own } = all[name]!;
+  const { priority, ...own } = section;
   const { vrrp } = content;
   const given = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
   return {
@@ -105,8 +110,7 @@ export function keysInHosts(path: readonly unknown[]): readonly string[] {
 
 /** Returns the place of a value in the file that holds for a host: in its own mapping, or at the top. */
 export function placeFor(content: Shared, host: string, path: Path): Path {
-  const name = Object.keys(content.hosts ?? {}).find((each) => isHost(host, each));
   const [key] = path;
-  const own: object = (name === undefined ? undefined : content.hosts?.[name]) ?? {};
-  return name !== undefined && key !== undefined && Object.hasOwn(own, key) ? ['hosts', name, ...path] : path;
+  const [name, own] = sectionFor(content, host) ?? [];
+  return own !== undefined && key !== undefined && Object.hasOwn(own, key) ? ['hosts', name!, ...path] : path;
 }

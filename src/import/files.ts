@@ -3,6 +3,7 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 
 import { BeelineError } from '../model/index.js';
+import { readAtMost } from './bytes.js';
 import type { Files } from './keepalived/index.js';
 
 /** A file that is larger is not read at all. */
@@ -24,7 +25,7 @@ export function diskFiles(given: readonly string[]): Files {
     },
     read: (path) => {
       try {
-        return path === '-' ? readFileSync(0) : given.includes(path) ? readGiven(path) : readIncluded(path);
+        return path === '-' || given.includes(path) ? readGiven(path) : readIncluded(path);
       } catch (error) {
         throw error instanceof BeelineError ? error : unreadable(path, error);
       }
@@ -33,8 +34,7 @@ export function diskFiles(given: readonly string[]): Files {
 }
 
 function readGiven(path: string): Uint8Array {
-  requireSize(path, statSync(path).size);
-  return readFileSync(path);
+  return readAtMost(path, MOST_BYTES) ?? tooLarge(path, `more than ${MOST_BYTES}`);
 }
 
 /** A FIFO or a device would have no end; keepalived passes them over, and executables (check_glob_file in lib/parser.c). */
@@ -46,17 +46,18 @@ function readIncluded(path: string): Uint8Array | undefined {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = fstatSync(file);
-    requireSize(path, stats.size);
+    if (stats.size > MOST_BYTES) {
+      tooLarge(path, String(stats.size));
+    }
     return isFit(stats) ? readFileSync(file) : undefined;
   } finally {
     closeSync(file);
   }
 }
 
-function requireSize(path: string, bytes: number): void {
-  if (bytes > MOST_BYTES) {
-    throw new BeelineError('CONFIG_INVALID', `${path} has ${bytes} bytes, too much for a configuration`);
-  }
+/** @throws BeelineError `CONFIG_INVALID` */
+function tooLarge(path: string, bytes: string): never {
+  throw new BeelineError('CONFIG_INVALID', `${path} has ${bytes} bytes, too much for a configuration`);
 }
 
 function unreadable(path: string, error: unknown): BeelineError {

@@ -5,4 +5,5 @@ export { formatReport, type ReportOptions } from './report.js';
 export { importIpvsadm } from './ipvsadm.js';
 export { importLdirectord, type Lookups, MOST_LDIRECTORD_CHARACTERS, systemLookups } from './ldirectord/index.js';
 export { importKeepalived, type Files, type KeepalivedOptions } from './keepalived/index.js';
+export { decodeBytes, readAtMost } from './bytes.js';
 export { diskFiles } from './files.js';

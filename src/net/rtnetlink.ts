@@ -27,16 +27,16 @@ export const RTM_GETNEIGH = 30;
 /** Multicast groups of events (enum rtnetlink_groups). */
 export const RTNLGRP = { link: 1, neighbour: 3, ipv4Address: 5, ipv6Address: 9 } as const;
 
-const AF = { 4: 2, 6: 10 } as const;
+export const AF = { 4: 2, 6: 10 } as const;
 /** The family of a link's message. Bridges report their ports, deletion included, in the same type with AF_BRIDGE. */
 const AF_UNSPEC = 0;
 
-const LINK_HEADER_BYTES = 16;
-const ADDRESS_HEADER_BYTES = 8;
+export const LINK_HEADER_BYTES = 16;
+export const ADDRESS_HEADER_BYTES = 8;
 const NEIGHBOUR_HEADER_BYTES = 12;
 const ROUTE_HEADER_BYTES = 12;
 
-const IFLA = {
+export const IFLA = {
   address: 1,
   name: 3,
   mtu: 4,
@@ -47,9 +47,9 @@ const IFLA = {
   linkNamespace: 37,
   targetNamespace: 46,
 } as const;
-const IFLA_INFO = { kind: 1, data: 2 } as const;
+export const IFLA_INFO = { kind: 1, data: 2 } as const;
 const IFLA_VLAN = { id: 1, protocol: 5 } as const;
-const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 } as const;
+export const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 } as const;
 /** Secondary or temporary, failed, deprecated, tentative (IFA_F_... in linux/if_addr.h): not the ones to answer from. */
 const IFA_NOT_PREFERRED = 0x01 | 0x08 | 0x20 | 0x40;
 /** RT_SCOPE_LINK (linux/rtnetlink.h). Wider scopes have smaller numbers. */
@@ -68,7 +68,7 @@ const STACKED = ['macvlan', 'macvtap', 'ipvlan', 'vlan'];
 /** Asks for the route as it was configured, not for its result (linux/rtnetlink.h). Minimum kernel version: 4.15 (IPv6). */
 const RTM_F_FIB_MATCH = 0x2000;
 
-const IFF_UP = 0x1;
+export const IFF_UP = 0x1;
 const IFF_LOWER_UP = 0x1_0000;
 const RTN_LOCAL = 2;
 const RTN_UNICAST = 1;

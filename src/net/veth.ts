@@ -1,18 +1,12 @@
 /** Encodes rtnetlink messages that make a veth, its addresses, and remove it (veth(4), linux/if_link.h). Pure. */
 
-import { type Family, familyOf, type IpAddress, ipBytes, type MacAddress, macBytes } from '../model/index.js';
+import { familyOf, type IpAddress, ipBytes, type MacAddress, macBytes } from '../model/index.js';
 import { encodePayload, u32 } from './netlink.js';
+import { ADDRESS_HEADER_BYTES, AF, IFA, IFF_UP, IFLA, IFLA_INFO, LINK_HEADER_BYTES } from './rtnetlink.js';
 
-const LINK_HEADER_BYTES = 16;
-const ADDRESS_HEADER_BYTES = 8;
-const AF: Readonly<Record<Family, number>> = { 4: 2, 6: 10 };
-const IFLA = { address: 1, name: 3, mtu: 4, linkInfo: 18, alias: 20 } as const;
-const IFLA_INFO = { kind: 1, data: 2 } as const;
 const VETH_INFO_PEER = 1;
-const IFA = { address: 1, local: 2, flags: 8 } as const;
 /** No detection of duplicates (linux/if_addr.h). */
 const IFA_F_NODAD = 0x02;
-const IFF_UP = 0x01;
 const IFF_NOARP = 0x80;
 
 /** An end of a veth. */

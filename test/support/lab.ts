@@ -27,7 +27,8 @@ export function execute(lab: Lab, host: HostName, command: readonly string[]): P
   return collect(file, args);
 }
 
-async function collect(file: string, args: readonly string[]): Promise<Ended> {
+/** Runs a program to its end, also if it fails. */
+export async function collect(file: string, args: readonly string[]): Promise<Ended> {
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {

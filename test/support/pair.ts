@@ -21,7 +21,7 @@ import {
   VIP6,
 } from '../../src/lab/index.js';
 import { ip, type IpAddress } from '../../src/model/index.js';
-import { TestLab } from './lab.js';
+import { collect, TestLab } from './lab.js';
 import type { VipResult } from './vip-watch.js';
 
 const WATCH = fileURLToPath(new URL('./vip-watch.js', import.meta.url));
@@ -244,18 +244,6 @@ services:
       }
     }
   }
-}
-
-async function collect(file: string, args: readonly string[]): ReturnType<Pair['beeline']> {
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const output = { stdout: '', stderr: '' };
-  for (const stream of ['stdout', 'stderr'] as const) {
-    child[stream].on('data', (text: Buffer) => {
-      output[stream] += text.toString();
-    });
-  }
-  const [status] = (await once(child, 'close')) as [number | null];
-  return { status, ...output };
 }
 
 export const VIPS = { IPv4: VIP4, IPv6: ip(VIP6) } as const;

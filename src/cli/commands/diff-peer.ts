@@ -47,12 +47,13 @@ export async function comparePeer(
   }
   const here = await ask(command, 'forwarded', {});
   const there = await forwardedByPeer(peer, options);
+  const differences = diffForwarded(there, here);
   const result: PeerDiffResult = {
     peer: there.host,
-    differences: diffForwarded(there, here),
+    differences,
     services: here.services.length,
     ...(there.version === here.version ? {} : { versions: { here: here.version, there: there.version } }),
-    reasons: reasonsOf(there, here),
+    reasons: reasonsOf(differences, there, here),
   };
   printResult(result, options, (paint) => formatPeerDiff(result, paint));
   process.exitCode = result.differences.length === 0 ? ExitStatus.ok : ExitStatus.changes;
@@ -76,7 +77,7 @@ async function forwardedByPeer(host: string, options: Options): Promise<Forwarde
 }
 
 /** Why real servers differ, as each director says it. */
-function reasonsOf(there: Forwarded, here: Forwarded): PeerReason[] {
+function reasonsOf(differences: readonly Difference[], there: Forwarded, here: Forwarded): PeerReason[] {
   const reasons = ({ services }: Forwarded): Map<string, string> =>
     new Map(
       services.flatMap(({ service, realServers }) =>
@@ -87,7 +88,7 @@ function reasonsOf(there: Forwarded, here: Forwarded): PeerReason[] {
     );
   const [theirs, ours] = [reasons(there), reasons(here)];
   const keys = new Set(
-    diffForwarded(there, here).flatMap(({ service, realServer }) =>
+    differences.flatMap(({ service, realServer }) =>
       service === undefined || realServer === undefined ? [] : [`${service} ${realServer}`],
     ),
   );

@@ -1,9 +1,8 @@
 /** `beeline import ldirectord`: a file of ldirectord as a configuration, and what became of each of its lines. */
 
-import { closeSync, openSync, readSync } from 'node:fs';
-
 import { Argument, Command } from 'commander';
 
+import type * as Import from '../../import/index.js';
 import { BeelineError } from '../../model/index.js';
 import { completes, withExamples } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
@@ -22,12 +21,13 @@ export function ldirectordCommand(): Command {
     .addOption(verboseOption())
     .addOption(jsonOption())
     .action(async (file: string, { interface: name, ...given }: { interface: string } & ReportGiven) => {
-      const [{ importLdirectord, MOST_LDIRECTORD_CHARACTERS, systemLookups }, { systemNames }] = await Promise.all([
+      const [room, { systemNames }] = await Promise.all([
         import('../../import/index.js'),
         import('../../ipvsadm/index.js'),
       ]);
       const names = systemNames();
-      const text = readInput(file, MOST_LDIRECTORD_CHARACTERS);
+      const { decodeBytes, importLdirectord, MOST_LDIRECTORD_CHARACTERS, readAtMost, systemLookups } = room;
+      const text = decodeBytes(readInput(file, MOST_LDIRECTORD_CHARACTERS, readAtMost));
       const lookups = systemLookups((service, protocol) => names.portOf(service, protocol));
       await printImported(await importLdirectord(text, name, lookups), 'ldirectord', [file], given);
     });
@@ -37,46 +37,21 @@ export function ldirectordCommand(): Command {
   ]);
 }
 
-/**
- * Reads a file as far as it can be one of ldirectord: it may also be a device that never ends.
- *
- * @throws BeelineError `CONFIG_UNREADABLE`, or `IMPORT_INVALID` if it is too large
- */
-function readInput(file: string, most: number): string {
-  const buffer = Buffer.alloc(most + 1);
-  let length = 0;
+/** @throws BeelineError `CONFIG_UNREADABLE`, or `IMPORT_INVALID` if it is too large */
+function readInput(file: string, most: number, readAtMost: typeof Import.readAtMost): Uint8Array {
+  let bytes: Uint8Array | undefined;
   try {
-    const descriptor = file === '-' ? 0 : openSync(file, 'r');
-    try {
-      let read = -1;
-      while (read !== 0 && length < buffer.length) {
-        read = readSync(descriptor, buffer, length, buffer.length - length, null);
-        length += read;
-      }
-    } finally {
-      if (descriptor !== 0) {
-        closeSync(descriptor);
-      }
-    }
+    bytes = readAtMost(file, most);
   } catch (error) {
     throw new BeelineError('CONFIG_UNREADABLE', `cannot read ${file}: ${(error as Error).message}`, {
       hint: 'Name a file that ldirectord reads, or "-" for standard input.',
       cause: error,
     });
   }
-  if (length > most) {
+  if (bytes === undefined) {
     throw new BeelineError('IMPORT_INVALID', `${file} has more than ${most} bytes`, {
       hint: 'Name a file that ldirectord reads.',
     });
   }
-  return decode(buffer.subarray(0, length));
-}
-
-/** ldirectord reads bytes: old files have comments in Latin-1. */
-function decode(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return Buffer.from(bytes).toString('latin1');
-  }
+  return bytes;
 }

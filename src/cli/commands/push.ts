@@ -1,7 +1,5 @@
 /** `beeline push`: offers the running configuration to another director. */
 
-import { createInterface } from 'node:readline/promises';
-
 import { Argument, Command } from 'commander';
 
 import { BeelineError } from '../../model/index.js';
@@ -11,6 +9,7 @@ import { ask } from '../daemon.js';
 import { ExitStatus } from '../exit-status.js';
 import { withInstance } from '../instance.js';
 import { askPeer, type PeerOptions, requireDone, withPeerOptions } from '../peer.js';
+import { canAsk, confirm } from '../terminal/confirm.js';
 import { print } from '../terminal/print.js';
 
 interface Options extends PeerOptions {
@@ -69,15 +68,10 @@ async function isWanted(host: string, { yes }: Options): Promise<boolean> {
   if (yes === true) {
     return true;
   }
-  if (!process.stdin.isTTY) {
+  if (!canAsk()) {
     throw new BeelineError('USAGE', `nothing was changed on ${host}: there is no terminal to ask on`, {
       hint: 'Repeat it with --yes.',
     });
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test(await terminal.question(`Change this on ${host}? [y/N] `));
-  } finally {
-    terminal.close();
-  }
+  return confirm(`Change this on ${host}?`);
 }

@@ -1,6 +1,7 @@
 /** From bytes to text, and from a line to those that its braces make of it. Pure. */
 
 import { BeelineError } from '../../../model/index.js';
+import { decodeBytes } from '../../bytes.js';
 import type { Line } from './line.js';
 
 /** UTF-8, or Latin-1 as comments of old files have it. @throws BeelineError `CONFIG_INVALID` */
@@ -12,11 +13,7 @@ export function decode(bytes: Uint8Array, path: string): string {
       hint: "Name keepalived's configuration, usually /etc/keepalived/keepalived.conf.",
     });
   }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return Buffer.from(bytes).toString('latin1');
-  }
+  return decodeBytes(bytes);
 }
 
 /** "{" and "}" outside of quotes end a line, and are one each. A quote that is not closed reaches to the end. */
