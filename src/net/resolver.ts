@@ -2,7 +2,7 @@
 
 import type { Interface, IpAddress, MacAddress, Resolution, Vlan } from '../model/index.js';
 import type { Network } from './network.js';
-import type { Route } from './rtnetlink.js';
+import type { Neighbour, Route } from './rtnetlink.js';
 import { NetlinkError } from './socket.js';
 
 /** The interval at which unreachable addresses are located again. The kernel probes neighbours by itself. */
@@ -23,6 +23,13 @@ const TABLE_FULL = 105;
  * forget, and the clients of a real server without a MAC would be reset meanwhile.
  */
 const GRACE_MS = 5_000;
+/**
+ * So many real servers that fail within a second are asked once more before they count as gone. The kernel asks neighbours
+ * that it resolved together together again, and some of the answers to thousands of questions within a tick are lost: a
+ * CPU's queue of received packets, for one, holds 1,000 (net.core.netdev_max_backlog).
+ */
+const MANY_FAILURES = 256;
+const FAILURES_MS = 1_000;
 
 /** The place of an address by the routes. The kernel sends no events about it, so it has to be asked. */
 type Place =
@@ -40,6 +47,8 @@ interface Sighting {
   readonly vlan: Vlan | undefined;
   /** When it was noticed that the kernel had forgotten the neighbour, by performance.now(). */
   lostAt: number | undefined;
+  /** It failed together with many others, and is asked once more. */
+  isDoubted: boolean;
 }
 
 /**
@@ -60,6 +69,8 @@ export class Resolver implements Disposable {
   readonly #forgotten = new Set<IpAddress>();
   /** The same without a sighting: from some hundred neighbours on the kernel removes the entries of those that do not answer. */
   readonly #silent = new Set<IpAddress>();
+  /** The failures of neighbours that had answered since a moment, which is FAILURES_MS ago at most. */
+  #failures = { since: 0, count: 0 };
   /** The addresses that are nowhere; the one that was located last comes last. */
   readonly #nowhere = new Set<IpAddress>();
   /** The addresses of the last call of `track`. */
@@ -143,7 +154,7 @@ export class Resolver implements Disposable {
 
   #noteIfForgotten(address: IpAddress): void {
     const place = this.#places.get(address);
-    const neighbour = place?.kind === 'neighbour' ? this.#network.neighbour(place.ifindex, address) : undefined;
+    const neighbour = this.#neighbourOf(address);
     this.#forgotten.delete(address);
     this.#silent.delete(address);
     if (place?.kind === 'neighbour' && !(neighbour?.managed === true || neighbour?.permanent === true)) {
@@ -176,17 +187,42 @@ export class Resolver implements Disposable {
 
   #bringUpToDate(): void {
     const now = performance.now();
+    this.#doubtMany(now);
     this.#stale.forEach((address) => {
       this.#resolve(address, now);
     });
     this.#awaitGraceEnd(now);
   }
 
+  /** Has real servers that failed asked once more if they are many, and keeps their MACs until then. */
+  #doubtMany(now: number): void {
+    const failed = [...this.#stale].filter(
+      (address) => this.#sightings.get(address)?.isDoubted === false && this.#neighbourOf(address)?.failed === true,
+    );
+    if (now - this.#failures.since > FAILURES_MS) {
+      this.#failures = { since: now, count: 0 };
+    }
+    this.#failures.count += failed.length;
+    if (this.#failures.count >= MANY_FAILURES) {
+      failed.forEach((address) => {
+        this.#sightings.get(address)!.isDoubted = true;
+        this.#forgotten.add(address);
+      });
+    }
+  }
+
+  /** Returns the kernel's entry of an address that is a neighbour. */
+  #neighbourOf(address: IpAddress): Neighbour | undefined {
+    const place = this.#places.get(address);
+    return place?.kind === 'neighbour' ? this.#network.neighbour(place.ifindex, address) : undefined;
+  }
+
   /** Whether the kernel is resolving an address, for the first time or again. */
   isPending(address: IpAddress): boolean {
-    const place = this.#places.get(address);
-    const neighbour = place?.kind === 'neighbour' ? this.#network.neighbour(place.ifindex, address) : undefined;
-    return place?.kind === 'neighbour' && neighbour?.mac === undefined && neighbour?.failed !== true;
+    const neighbour = this.#neighbourOf(address);
+    return (
+      this.#places.get(address)?.kind === 'neighbour' && neighbour?.mac === undefined && neighbour?.failed !== true
+    );
   }
 
   /** Releases all managed entries. */
@@ -245,10 +281,10 @@ export class Resolver implements Disposable {
 
   /** Returns where the kernel sees a neighbour, or saw it within the grace period unless there is a sign that it left. */
   #sightingOf(address: IpAddress, place: Exclude<Place, { kind: 'local' }>, now: number): Sighting | undefined {
-    const neighbour = place.kind === 'neighbour' ? this.#network.neighbour(place.ifindex, address) : undefined;
+    const neighbour = this.#neighbourOf(address);
     if (place.kind === 'neighbour' && neighbour?.mac !== undefined) {
       const { ifindex, egress, vlan } = place;
-      const sighting = { mac: neighbour.mac, ifindex, egress, vlan, lostAt: undefined };
+      const sighting = { mac: neighbour.mac, ifindex, egress, vlan, lostAt: undefined, isDoubted: false };
       this.#lost.delete(address);
       this.#sightings.set(address, sighting);
       if (this.#silent.delete(address)) {
@@ -264,7 +300,7 @@ export class Resolver implements Disposable {
     this.#lost.add(address);
     const transient =
       place.kind === 'neighbour'
-        ? place.ifindex === last.ifindex && neighbour?.failed !== true
+        ? place.ifindex === last.ifindex && (neighbour?.failed !== true || last.isDoubted)
         : place.transient === true;
     const hasInterface = this.#interfaces.some(({ ifindex }) => ifindex === last.egress);
     if (transient && hasInterface && now - last.lostAt < GRACE_MS) {

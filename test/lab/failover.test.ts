@@ -101,7 +101,7 @@ test('clients notice nothing of a failover, whatever ends on the master and come
       await pair.untilOwner('director');
     });
     requireUnnoticed(together);
-    assert.deepEqual(await codes(pair), ['VRRP_TWO_MASTERS']);
+    assert.deepEqual(await codes(pair), ['VRRP_TWO_MASTERS'], pair.keepalivedLog('director'));
   });
 
   await context.test('another mode: the program leaves the interface while the other director is master', async () => {

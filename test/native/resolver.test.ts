@@ -1,10 +1,11 @@
 /** The resolver finds real servers: after the kernel forgot them for a moment, after they left, after they moved. */
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import test, { before, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { type Interface, ip as address, type Resolution } from '../../src/model/index.js';
+import { type Interface, ip as address, type IpAddress, type Resolution } from '../../src/model/index.js';
 import { Network, Resolver } from '../../src/net/index.js';
 import { ip, makeVeth, requireOwnNetwork } from '../support/isolation.js';
 
@@ -133,6 +134,43 @@ test('a neighbour that the kernel gave up before it answered is kept resolved as
     await sleep(1);
   }
   assert.deepEqual(resolution(), { state: 'resolved', mac: MAC, ifindex: here.ifindex });
+});
+
+test('thousands whose answers were lost together are asked once more before they are gone', async (context) => {
+  const all = await surroundings(context);
+  const { resolver, network, here } = all;
+  const many = Array.from({ length: 300 }, (_, i) => address(`10.5.${Math.floor(i / 250)}.${(i % 250) + 2}`));
+  const wanted = new Set(many);
+  ip('addr', 'replace', '10.5.255.1/16', 'dev', here.name);
+  await resolver.track(wanted, [here]);
+  const setAll = async (of: readonly IpAddress[], state: string): Promise<void> => {
+    const lines = of.map((each) => `neigh replace ${each} dev ${here.name} lladdr ${MAC} nud ${state}`);
+    execFileSync('ip', ['-batch', '-'], { input: lines.join('\n') });
+    const isFailed = state === 'failed';
+    while (of.some((each) => network.neighbour(here.ifindex, each)?.failed !== isFailed)) {
+      await sleep(1);
+    }
+  };
+  const resolved = (): number =>
+    [...resolver.resolutions().values()].filter(({ state }) => state === 'resolved').length;
+  await setAll(many, 'reachable');
+  assert.equal(resolved(), 300);
+
+  await setAll(many.slice(0, 10), 'failed');
+  assert.equal(resolved(), 290, 'a few that fail are gone');
+
+  await setAll(many.slice(0, 10), 'reachable');
+  assert.equal(resolved(), 300);
+  await setAll(many, 'failed');
+  assert.equal(resolved(), 300);
+  await resolver.track(wanted, [here]);
+  assert.equal(ip('neigh', 'show', 'dev', here.name, 'nud', 'failed'), '', 'all are asked');
+
+  await setAll(many.slice(10), 'reachable');
+  // Those that do not answer now are gone once the grace period is over.
+  while (resolved() !== 290) {
+    await sleep(50);
+  }
 });
 
 test('an interface that goes down and up again keeps its neighbours', async (context) => {

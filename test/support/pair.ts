@@ -138,6 +138,11 @@ services:
     return join(this.lab.directory, `keepalived-${director}-${which}.pid`);
   }
 
+  /** What a director's keepalived wrote since the lab was built. */
+  keepalivedLog(director: Director): string {
+    return readFileSync(join(this.lab.directory, `keepalived-${director}.log`), 'utf8');
+  }
+
   async stopKeepalived(director: Director): Promise<void> {
     const identity = this.#keepaliveds.get(director)!;
     process.kill(identity.pid, 'SIGTERM');
@@ -161,15 +166,20 @@ services:
     await this.lab.exec('switch', ['ip', 'link', 'set', director, isIn ? 'up' : 'down']);
   }
 
-  /** Keeps advertisements from and to a director, or lets them through again. */
+  /**
+   * Keeps advertisements from and to a director, or lets them through again: first those to it, then those from it. The
+   * other director gives up with one last advertisement as soon as it hears this one, which nothing else tells of it.
+   */
   async advertisements(director: Director, pass: boolean): Promise<void> {
     const chain = (hook: string): string =>
       `chain ${hook} { type filter hook ${hook} device ${director} priority 0; policy accept; ` +
       'ip protocol 112 drop; ip6 nexthdr 112 drop\n}\n';
-    const rules = pass
-      ? 'table netdev lab { }\ndelete table netdev lab\n'
-      : `table netdev lab {\n${chain('ingress')}${chain('egress')}}\n`;
-    await this.lab.exec('switch', ['nft', rules]);
+    const changes = pass
+      ? ['delete chain netdev lab egress', 'delete table netdev lab']
+      : [`table netdev lab {\n${chain('ingress')}${chain('egress')}}`];
+    for (const change of changes) {
+      await this.lab.exec('switch', ['nft', `${change}\n`]);
+    }
   }
 
   async status(director: Director): Promise<StatusReport> {
