@@ -16,7 +16,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { BeelineError } from '../model/index.js';
+import { BeelineError, type Instance, instanceOf } from '../model/index.js';
 import { inNamespace, run, start } from './command.js';
 import { isAlive, type ProcessIdentity, processOf, terminate } from './process.js';
 import { type HostName, hostsOf, hostSetup, LAB_CONFIG, NIC, PAGES, type Setup, switchSetup } from './topology.js';
@@ -258,8 +258,9 @@ export class Lab {
     return run(process.execPath, [BEELINE, '--instance', this.instance(director), ...args], { signal });
   }
 
+  /** Ends the daemons that there are, and takes their programs off. */
   async #detachAll(): Promise<void> {
-    for (const director of DIRECTORS) {
+    for (const director of DIRECTORS.filter((each) => isLeft(instanceOf(this.instance(each))))) {
       await this.beeline(['stop', '--detach', '--force'], undefined, director).catch(ignoreLabError);
     }
   }
@@ -302,6 +303,11 @@ export function requireRoot(): void {
       hint: 'Use sudo.',
     });
   }
+}
+
+/** Whether a daemon runs, is starting, or left pins. */
+function isLeft({ socketPath, lockPath, pinDirectory }: Instance): boolean {
+  return [socketPath, lockPath, pinDirectory].some((path) => existsSync(path));
 }
 
 /** Removes what a daemon leaves. */

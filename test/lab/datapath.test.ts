@@ -20,7 +20,7 @@ function config(rest: string): string {
 }
 
 async function stats(lab: TestLab): Promise<StatsReport> {
-  return JSON.parse(await lab.beeline(['stats', '--json'])) as StatsReport;
+  return await lab.ask('stats', {});
 }
 
 /** Attaches one of the programs of test/bpf/vlan.bpf.c to a host's NIC. */

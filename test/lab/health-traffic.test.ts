@@ -7,7 +7,7 @@ import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import type { FlowReport, RealServerReport, ServiceChecks } from '../../src/control/index.js';
+import type { FlowReport, RealServerReport } from '../../src/control/index.js';
 import { type HostName, hostNamed, NIC, PAGES, type ProcessIdentity, VIP4, VIP6 } from '../../src/lab/index.js';
 import { TestLab } from '../support/lab.js';
 import { serversOf, startTalkServers, Talkers } from '../support/talkers.js';
@@ -167,7 +167,7 @@ class Ward {
 
   /** Since when each check, and each real server, has its state. */
   async sinceOf(): Promise<number[]> {
-    const checks = JSON.parse(await this.lab.beeline(['list', '--checks', '--json'])) as unknown;
+    const checks = await this.lab.ask('checks', {});
     const times: number[] = [];
     JSON.stringify(checks, (key, value: unknown) => {
       if (key === 'since') {
@@ -592,9 +592,7 @@ test('real servers that die as machines do, and services of which too few are le
     lab.configure(simple(`${HTTP_CHECKS}, quorum: { weight: 3, hysteresis: 1 }, fallback: [SELF]`, 'weighted'));
     await lab.beeline(['reload']);
     const quorums = async (): Promise<Set<unknown>> =>
-      new Set(
-        (JSON.parse(await lab.beeline(['list', '--checks', '--json'])) as ServiceChecks[]).map((each) => each.quorum),
-      );
+      new Set((await lab.ask('checks', {})).map((each) => each.quorum));
     assert.deepEqual(await quorums(), new Set(['met']));
     // 3 are left.
     ward.set('real1', true);
@@ -662,7 +660,7 @@ test('real servers that die as machines do, and services of which too few are le
   });
 
   await context.test('one that comes and goes is held down until it is steady', async () => {
-    lab.configure(simple(`${HTTP_CHECKS}, fastInterval: 0.1, damping: { changes: 2, within: 60, hold: 2 }`));
+    lab.configure(simple(`${HTTP_CHECKS}, fastInterval: 0.1, damping: { changes: 2, within: 60, hold: 4 }`));
     await lab.beeline(['reload']);
     for (const state of ['down', 'up', 'down'] as const) {
       ward.set('real1', state === 'down');
@@ -707,7 +705,7 @@ test('real servers of a VLAN, whose checks leave by the VLAN device of the host'
   );
   await lab.startDirector();
   const states = async (): Promise<string[]> =>
-    (JSON.parse(await lab.beeline(['list', '--checks', '--json'])) as ServiceChecks[]).flatMap(({ realServers }) =>
+    (await lab.ask('checks', {})).flatMap(({ realServers }) =>
       realServers.flatMap(({ checks }) =>
         checks.map(({ state, last, trouble }) => [state, last?.layer, last?.words, trouble].filter(Boolean).join(' ')),
       ),

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { CheckRunReport, CheckStateReport, ServiceChecks } from '../../src/control/index.js';
+import type { CheckRunReport, CheckStateReport } from '../../src/control/index.js';
 import { hostNamed, VIP4, VIP6 } from '../../src/lab/index.js';
 import type { TestLab } from './lab.js';
 
@@ -116,7 +116,7 @@ export class HealthTable {
   }
 
   async found(lab: TestLab): Promise<Record<string, string>> {
-    const services = JSON.parse(await lab.beeline(['list', '--checks', '--json'])) as ServiceChecks[];
+    const services = await lab.ask('checks', {});
     const byName = new Map(services.map((each) => [each.service, each]));
     return Object.fromEntries(
       this.planned.map(({ title, service }) => {

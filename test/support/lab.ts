@@ -7,9 +7,16 @@ import { fileURLToPath } from 'node:url';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { ServiceReport, StatusReport } from '../../src/control/index.js';
-import { type HostName, inNamespace, Lab, type ProcessIdentity, VIP4 } from '../../src/lab/index.js';
-import { BeelineError } from '../../src/model/index.js';
+import {
+  type Method,
+  type Parameters,
+  request,
+  type Results,
+  type ServiceReport,
+  type StatusReport,
+} from '../../src/control/index.js';
+import { type Director, type HostName, inNamespace, Lab, type ProcessIdentity, VIP4 } from '../../src/lab/index.js';
+import { BeelineError, instanceOf } from '../../src/model/index.js';
 
 const LOAD = fileURLToPath(new URL('./load.js', import.meta.url));
 const BEELINE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -60,12 +67,25 @@ export class TestLab extends Lab {
     return execute(this, 'director', [process.execPath, BEELINE, '--instance', this.name, ...args]);
   }
 
-  async status(): Promise<StatusReport> {
-    return JSON.parse(await this.beeline(['status', '--json'])) as StatusReport;
+  /**
+   * Asks a daemon without a command, which would take a quarter of a second of a CPU that other labs wait for. The result is
+   * what the command prints as JSON.
+   */
+  async ask<Name extends Method>(
+    method: Name,
+    parameters: Parameters[Name],
+    director: Director = 'director',
+  ): Promise<Results[Name]> {
+    const result = await request(instanceOf(this.instance(director)).socketPath, method, parameters);
+    return JSON.parse(JSON.stringify(result)) as Results[Name];
   }
 
-  async list(): Promise<ServiceReport[]> {
-    return JSON.parse(await this.beeline(['list', '--json'])) as ServiceReport[];
+  status(director?: Director): Promise<StatusReport> {
+    return this.ask('status', {}, director);
+  }
+
+  list(): Promise<ServiceReport[]> {
+    return this.ask('list', {});
   }
 
   /** Requests pages from the client, each from another port. Throws if a request fails. */
@@ -88,7 +108,7 @@ export class TestLab extends Lab {
       if (performance.now() > deadline) {
         throw new BeelineError('LAB', `${what}: still not so after ${timeoutMs / 1000} s`);
       }
-      await sleep(20);
+      await sleep(25);
     }
   }
 

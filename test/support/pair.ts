@@ -182,8 +182,8 @@ services:
     }
   }
 
-  async status(director: Director): Promise<StatusReport> {
-    return JSON.parse(await this.lab.beeline(['status', '--json'], undefined, director)) as StatusReport;
+  status(director: Director): Promise<StatusReport> {
+    return this.lab.status(director);
   }
 
   /** Runs `beeline ARGS` for a director to its end, also if it fails. */

@@ -212,9 +212,10 @@ class Simulation {
 }
 
 /** Histories a scheduler and policy; 10,000 in all. */
-const HISTORIES = 10_000;
+/** More by the environment: 10,000 take a minute and a half of a CPU. */
+const HISTORIES = Number(process.env['HISTORIES'] ?? 2_500);
 
-test('over ten thousand random histories of changes no live flow to a live destination ever moves', (context) => {
+test('over thousands of random histories of changes no live flow to a live destination ever moves', (context) => {
   const kinds = [
     // The policy at the beginning; it changes now and then.
     { scheduler: 'maglev', track: 'moved', part: 0.7 },
