@@ -14,6 +14,10 @@
 
 #define TC_ACT_SHOT 2
 
+/* RFC 9293, 3.1 */
+#define TCP_FLAGS_AT 13
+#define TCP_SYN 0x02
+
 /* linux/socket.h */
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
@@ -517,6 +521,9 @@ int host_out(struct __sk_buff *skb)
 	if (!(is_ipv6 ? view6(skb, sizeof(struct ethhdr), &view) : view4(skb, sizeof(struct ethhdr), &view)) ||
 	    !vip_of(stand_in_number(&view.destination, is_ipv6), is_ipv6))
 		return TC_ACT_SHOT;
+	/* A container's that is not masqueraded: real servers would answer to an address that nobody leads here. */
+	if (stand_in_number(&view.source, is_ipv6) != HOST_ITSELF)
+		return TC_ACT_SHOT;
 	if (is_ipv6)
 		exchange6(skb, EXCHANGE_OUT, 0, false);
 	else
@@ -688,6 +695,106 @@ static __always_inline void exchange_any(struct __sk_buff *skb, enum exchange ex
 		exchange4(skb, exchange, 0);
 	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
 		exchange6(skb, exchange, 0, false);
+}
+
+/* Whether a container's packet to a VIP is one for a service, or goes on as one that was. */
+static __always_inline bool asks_service(struct __sk_buff *skb, const struct view *view, bool is_ipv6)
+{
+	struct host_fragment fragment = {.id = view->id, .protocol = view->protocol};
+	struct view inner = {};
+
+	if (view->first || view->later) {
+		__builtin_memcpy(fragment.source, &view->source, sizeof(fragment.source));
+		__builtin_memcpy(fragment.destination, &view->destination, sizeof(fragment.destination));
+	}
+	if (view->later)
+		return bpf_map_lookup_elem(&host_fragments, &fragment);
+	/* About an answer that a container got. */
+	if (is_error(view, is_ipv6))
+		return view_at(skb, view->transport + ICMP_HEADER_BYTES, &inner, is_ipv6) && !inner.later &&
+		       is_transport(inner.protocol) &&
+		       service_number(&inner.source, inner.ports[0], inner.protocol, is_ipv6);
+	if (!is_transport(view->protocol))
+		return false;
+	const struct host_value *service = service_at(&view->destination, view->ports[1], view->protocol, is_ipv6);
+	if (!service)
+		return false;
+	__u8 flags = TCP_SYN;
+
+	if (view->protocol == IPPROTO_TCP)
+		bpf_skb_load_bytes(skb, view->transport + TCP_FLAGS_AT, &flags, sizeof(flags));
+	if (!service->is_asked && flags & TCP_SYN)
+		return false;
+	/* A program of the host has had the connection since before there was the service. */
+	if (view->protocol == IPPROTO_TCP && !(flags & TCP_SYN) && is_direct(skb, view, is_ipv6))
+		return false;
+	if (view->first)
+		bpf_map_update_elem(&host_fragments, &fragment, &service->number, BPF_ANY);
+	return true;
+}
+
+__noinline int asks_service4(struct __sk_buff *skb)
+{
+	struct view view = {};
+
+	return view_at(skb, network_of(skb, false), &view, false) && may_be_vip(view.destination.words, false) &&
+	       asks_service(skb, &view, false);
+}
+
+__noinline int asks_service6(struct __sk_buff *skb)
+{
+	struct view view = {};
+
+	return view_at(skb, network_of(skb, true), &view, true) && may_be_vip(view.destination.words, true) &&
+	       asks_service(skb, &view, true);
+}
+
+/* Packets of containers for a VIP: to its stand-in. Returns whether it was one. */
+static __always_inline bool comes_from_container(struct __sk_buff *skb)
+{
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		if (!asks_service4(skb))
+			return false;
+		exchange4(skb, EXCHANGE_BACK, 0);
+		return true;
+	}
+	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		if (!asks_service6(skb))
+			return false;
+		exchange6(skb, EXCHANGE_BACK, 0, false);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * At a bridge's port. From there on they are routed and masqueraded as packets to other networks are, and leave as the
+ * host's own.
+ */
+SEC("tc")
+int host_port_in(struct __sk_buff *skb)
+{
+	comes_from_container(skb);
+	return NEXT;
+}
+
+/*
+ * At the bridge, for ports that the daemon has not seen yet. Once more into the bridge's interface, which has the
+ * kernel forget what it knows of the packet: with br_netfilter, as Docker has it, the connection was tracked at the
+ * port, with the VIP.
+ */
+SEC("tc")
+int host_bridge_in(struct __sk_buff *skb)
+{
+	return comes_from_container(skb) ? bpf_redirect(skb->ifindex, BPF_F_INGRESS) : NEXT;
+}
+
+/* The answers to them: from the VIP again. */
+SEC("tc")
+int host_bridge_out(struct __sk_buff *skb)
+{
+	exchange_any(skb, EXCHANGE_OUT);
+	return NEXT;
 }
 
 /* Packets that the director leaves to this host: its service sees a client that it can answer. */

@@ -28,10 +28,13 @@ interface Parts {
   readonly services: readonly (ConfigService | undefined)[];
   readonly marks?: readonly (ConfigMark | undefined)[] | undefined;
   readonly vrrp?: VrrpParts | undefined;
+  readonly hostClients?: boolean | undefined;
+  readonly clientBridges?: readonly string[] | undefined;
 }
 
 /** Returns problems in no particular order. */
-export function findContradictions({ interfaces, services, marks = [], vrrp }: Parts): Problem[] {
+export function findContradictions(parts: Parts): Problem[] {
+  const { interfaces, services, marks = [], vrrp } = parts;
   const vips = new Set(services.flatMap((service) => service?.address ?? []));
   const firsts = new Map<string, number>();
   const ofServices = services.flatMap((service, i) => {
@@ -63,7 +66,8 @@ export function findContradictions({ interfaces, services, marks = [], vrrp }: P
         ],
   );
   const ofVrrp = vrrp === undefined ? [] : vrrpProblems(vrrp, interfaces?.[0], vips);
-  return [...(interfaces ?? []).flatMap(interfaceProblems), ...ofVrrp, ...ofServices, ...ofMarks];
+  const ofInterfaces = (interfaces ?? []).flatMap(interfaceProblems);
+  return [...ofInterfaces, ...bridgeProblems(parts), ...ofVrrp, ...ofServices, ...ofMarks];
 }
 
 function familyOfMark({ family }: ConfigMark): Family {
@@ -131,6 +135,25 @@ function interfaceProblems(name: string, i: number, all: readonly string[]): Pro
   const path = ['interfaces', i];
   const first = all.indexOf(name);
   return first === i ? [] : [{ path, message: `is ${name}, the same as interfaces[${first}]` }];
+}
+
+function bridgeProblems({ interfaces, hostClients, clientBridges = [] }: Parts): Problem[] {
+  const alone: Problem[] =
+    clientBridges.length > 0 && hostClients !== true
+      ? [{ path: ['clientBridges'], message: 'needs "hostClients: true": containers reach the VIPs as the host does' }]
+      : [];
+  const each = clientBridges.flatMap((name, i): Problem[] => {
+    const path = ['clientBridges', i];
+    const first = clientBridges.indexOf(name);
+    if (first !== i) {
+      return [{ path, message: `is ${name}, the same as clientBridges[${first}]` }];
+    }
+    const isInterface = interfaces?.includes(name) === true;
+    return isInterface
+      ? [{ path, message: `is one of "interfaces": what is behind ${name} is a client as others are` }]
+      : [];
+  });
+  return [...alone, ...each];
 }
 
 function serviceProblems(service: ConfigService, path: Path): Problem[] {

@@ -155,12 +155,14 @@ function modelOfMarks(marks: NonNullable<Config['marks']>): Pick<Model, 'markSer
 
 /** Returns the parts that are valid by themselves, so that contradictions among them are reported at the same time. */
 function wellFormedParts(content: unknown): Parameters<typeof findContradictions>[0] {
-  const { interfaces, services, marks } = configSchema.shape;
+  const { interfaces, services, marks, hostClients, clientBridges } = configSchema.shape;
   const routers = valueAt(content, ['vrrp', 'instances']);
   const list = valueAt(content, ['services']);
   const marked = valueAt(content, ['marks']);
   return {
     interfaces: interfaces.safeParse(valueAt(content, ['interfaces'])).data,
+    hostClients: hostClients.safeParse(valueAt(content, ['hostClients'])).data ?? true,
+    clientBridges: clientBridges.safeParse(valueAt(content, ['clientBridges'])).data,
     services: Array.isArray(list) ? list.map((each) => services.unwrap().element.safeParse(each).data) : [],
     marks: Array.isArray(marked) ? marked.map((each) => marks.unwrap().element.safeParse(each).data) : [],
     ...(Array.isArray(routers) && {

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 
-import { DEFAULT_FLOWS, MAX_FLOWS } from '../model/index.js';
+import { DEFAULT_FLOWS, MAX_CLIENT_BRIDGES, MAX_FLOWS } from '../model/index.js';
 import { hostKeys, hosts, keysInHosts } from './hosts.js';
 import { healthSettings, keysInHealth } from './schema-health.js';
 import {
@@ -13,7 +13,7 @@ import {
   TIMEOUT_MEANINGS,
   timeouts,
 } from './schema-service.js';
-import { wholeNumber } from './schema-values.js';
+import { interfaceName, wholeNumber } from './schema-values.js';
 import { keysInVrrp, vrrp } from './schema-vrrp.js';
 
 const flowTable = (family: 'ipv4' | 'ipv6'): z.ZodNumber => wholeNumber(1024, MAX_FLOWS[family]);
@@ -44,6 +44,15 @@ export const configSchema = z
         description:
           "Whether this host's own connections to the VIPs are scheduled, as those of clients are. Default: they stay on this host.",
       }),
+      clientBridges: z
+        .array(interfaceName, { error: 'must be a list of bridges' })
+        .max(MAX_CLIENT_BRIDGES, { error: `must name at most ${MAX_CLIENT_BRIDGES} bridges` })
+        .optional()
+        .meta({
+          description:
+            'Bridges of this host whose containers reach the VIPs as the host does (hostClients), under its address: their ' +
+            'packets must be masqueraded, as Docker and Podman do.',
+        }),
       timeouts: timeouts.optional().meta({ description: 'Seconds without a packet after which flows are forgotten.' }),
       flows: z
         .strictObject(

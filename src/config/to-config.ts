@@ -20,7 +20,8 @@ import { type Mapping, mapping, type Value } from './value.js';
 
 /** Returns the values of a model's file. Defaults are left out. */
 export function configOf(model: Model): Mapping {
-  const { interfaces, mode, fragments, vlans, directors, hostClients, timeouts, flows, health, vrrp, services } = model;
+  const { interfaces, mode, fragments, vlans, directors, timeouts, flows, health, vrrp, services } = model;
+  const { hostClients, clientBridges } = model;
   const marks = marksOf(model);
   return mapping({
     interfaces,
@@ -29,6 +30,7 @@ export function configOf(model: Model): Mapping {
     vlans,
     directors,
     hostClients,
+    clientBridges,
     timeouts: overrides(timeouts),
     flows: overrides(flows),
     health: health && overrides(healthSettingsOf(health)),

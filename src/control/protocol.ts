@@ -497,6 +497,8 @@ export interface HostClientsReport {
   readonly mac: MacAddress;
   /** The addresses of the host that real servers see, one of each family. */
   readonly addresses: readonly IpAddress[];
+  /** The bridges whose containers are clients too (`clientBridges`); undefined: none. */
+  readonly bridges?: readonly string[] | undefined;
 }
 
 export interface StatusReport {

@@ -24,7 +24,7 @@ export { type Histories, historiesFormat } from './histories.js';
 export { MoveTracker } from './move-tracker.js';
 
 // The host's own connections.
-export { HOST_OBJECT, hasHostPrograms, HostPrograms, removeHostPrograms } from './host/programs.js';
+export { HOST_OBJECT, hasHostPrograms, type HostPlaces, HostPrograms, removeHostPrograms } from './host/programs.js';
 export { HOST_NETWORKS, type HostFacts, isStandIn } from './host/tables.js';
 
 // Explanations.

@@ -45,7 +45,7 @@ export interface DirectorOptions {
   /** Has the real servers of a desired model checked; called before the overlays are. */
   readonly follow?: (desired: Model, world: World) => Promise<void>;
   /** Leads the host's own connections to the director; undefined: nobody does. */
-  readonly hostClients?: Pick<HostClients, 'prepare' | 'follow' | 'interface' | 'problem' | 'report'>;
+  readonly hostClients?: Pick<HostClients, 'prepare' | 'follow' | 'interface' | 'problems' | 'report'>;
   /** Looks after pins and lock before each round; undefined: nobody does. */
   readonly upkeep?: Pick<Upkeep, 'mend' | 'problems'>;
   /** Called after each round, also a failed one: what is may have changed. */
@@ -131,7 +131,7 @@ export class Director {
       ...this.#surroundings.missing(this.#desired.model),
       ...(problem === undefined ? [] : [problem]),
       ...(this.#options.upkeep?.problems ?? []),
-      ...(this.#options.hostClients?.problem === undefined ? [] : [this.#options.hostClients.problem]),
+      ...(this.#options.hostClients?.problems ?? []),
     ];
   }
 

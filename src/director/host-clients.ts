@@ -1,13 +1,14 @@
 /** The host's own connections to its VIPs: the veth by which they come to the director, and the programs that lead them there. */
 
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { HostClientsReport } from '../control/index.js';
 import {
   HOST_NETWORKS,
   type HostFacts,
+  type HostPlaces,
   HostPrograms,
   hasHostPrograms,
   isStandIn,
@@ -38,6 +39,8 @@ const APPEAR_MS = 1_000;
 const APPEAR_STEP_MS = 5;
 /** The first byte of a MAC that is locally administered; no IP header begins with it. */
 const LOCAL_MAC = 0x02;
+/** Whether this host sends packets on from one interface to another. */
+const FORWARDING = { 4: 'net.ipv4.ip_forward', 6: 'net.ipv6.conf.all.forwarding' } as const;
 /** EEXIST of netlink (errno.h). */
 const EEXIST = 17;
 /** The source of IPv4 answers of a host without an address: see answers.ts. */
@@ -55,6 +58,7 @@ export class HostClients implements Disposable {
   readonly #failure: Lasting;
   #programs: HostPrograms | undefined;
   #wanted = false;
+  #bridges: readonly string[] = [];
   #facts: HostFacts | undefined;
   #written: { readonly image: Image; readonly facts: string } | undefined;
 
@@ -64,9 +68,30 @@ export class HostClients implements Disposable {
   }
 
   /** What goes wrong, as text. */
-  get problem(): string | undefined {
+  get problems(): readonly string[] {
     const { problem } = this.#failure;
-    return problem === undefined ? undefined : `this host cannot reach its VIPs: ${problem}`;
+    return problem === undefined ? this.#bridgeProblems() : [`this host cannot reach its VIPs: ${problem}`];
+  }
+
+  #bridgeProblems(): readonly string[] {
+    const { network } = this.#options;
+    if (!this.#wanted || this.#facts === undefined) {
+      return [];
+    }
+    const isThere = (name: string): boolean => network.link(name) !== undefined;
+    const there = this.#bridges.filter(isThere);
+    const families = ([4, 6] as const).filter((family) => this.#facts?.addresses[family] !== undefined);
+    const still = there.length > 0 ? families.filter((family) => !isForwarding(family)) : [];
+    return [
+      ...this.#bridges
+        .filter((name) => !isThere(name))
+        .map((name) => `containers of ${name} do not reach the VIPs: there is no such interface`),
+      ...still.map(
+        (family) =>
+          `containers of ${there.join(', ')} do not reach the IPv${family} VIPs: this host does not forward packets ` +
+          `(sysctl ${FORWARDING[family]})`,
+      ),
+    ];
   }
 
   /** What holds at this moment; undefined: the host's connections stay on the host. */
@@ -79,6 +104,7 @@ export class HostClients implements Disposable {
       interface: HOST_LINKS.inner,
       mac: this.#facts.mac,
       addresses: [ipv4, ipv6].filter((each) => each !== undefined),
+      ...(this.#bridges.length > 0 && { bridges: this.#bridges }),
     };
   }
 
@@ -100,6 +126,7 @@ export class HostClients implements Disposable {
   /** Makes or removes what a model asks for, before its surroundings are looked at. */
   async prepare(model: Model): Promise<void> {
     this.#wanted = model.hostClients === true;
+    this.#bridges = model.clientBridges ?? [];
     try {
       if (this.#wanted) {
         await this.#makeLinks(model);
@@ -132,6 +159,7 @@ export class HostClients implements Disposable {
         outer: outer.ifindex,
         inner: inner.ifindex,
         nics: nics.map(({ ifindex }) => ifindex),
+        ...this.#bridgesBeside(nics),
       });
       if (this.#facts === undefined) {
         this.#options.log.info({ interface: inner.name, ...facts.addresses }, 'this host reaches its VIPs');
@@ -141,6 +169,17 @@ export class HostClients implements Disposable {
     } catch (error) {
       this.#failure.fail(error, 'this host cannot reach its VIPs; trying again');
     }
+  }
+
+  /** The bridges that there are, and what is plugged in there, but for the director's own interfaces. */
+  #bridgesBeside(nics: readonly Interface[]): Pick<HostPlaces, 'bridges' | 'ports'> {
+    const { network } = this.#options;
+    const bridges = this.#bridges.flatMap((name) => network.link(name)?.ifindex ?? []);
+    const ports = network
+      .ifindexes()
+      .filter((port) => bridges.includes(network.linkByIndex(port)?.master ?? 0))
+      .filter((port) => !nics.some(({ ifindex }) => ifindex === port));
+    return { bridges, ports };
   }
 
   /** Takes everything away again. */
@@ -272,6 +311,15 @@ function quiet(name: string): void {
     } catch {
       // A kernel without IPv6.
     }
+  }
+}
+
+function isForwarding(family: Family): boolean {
+  try {
+    return readFileSync(`/proc/sys/${FORWARDING[family].replaceAll('.', '/')}`, 'utf8').trim() !== '0';
+  } catch {
+    // A kernel without IPv6.
+    return false;
   }
 }
 

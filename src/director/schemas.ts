@@ -117,6 +117,7 @@ export const modelSchema: z.ZodType<Model> = z.strictObject({
   vlans: z.boolean().optional(),
   directors: z.array(z.union([addressSchema, mac])).optional(),
   hostClients: z.boolean().optional(),
+  clientBridges: z.array(z.string()).optional(),
   timeouts: timeouts.optional(),
   flows: flows.optional(),
   health: healthSettingsSchema.optional(),

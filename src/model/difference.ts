@@ -40,7 +40,8 @@ export function diffModels(before: Model, after: Model): Difference[] {
 
 function settings(before: Model, after: Model): Difference[] {
   const of = (model: Model): Fields => {
-    const { interfaces, mode, fragments, vlans, directors = [], hostClients, timeouts, flows, health, vrrp } = model;
+    const { interfaces, mode, fragments, vlans, timeouts, flows, health, vrrp } = model;
+    const { directors = [], hostClients, clientBridges = [] } = model;
     return fieldsOf({
       interfaces,
       mode,
@@ -48,6 +49,7 @@ function settings(before: Model, after: Model): Difference[] {
       vlans,
       directors: directors.length === 0 ? undefined : directors,
       hostClients: hostClients === true ? true : undefined,
+      clientBridges: clientBridges.length === 0 ? undefined : clientBridges,
       timeouts,
       flows,
       health: health && healthSettingsFields(health),

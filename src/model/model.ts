@@ -14,6 +14,9 @@ import type { VrrpSettings } from './vrrp.js';
 export const MAX_INTERFACES = 64;
 export const MAX_DIRECTORS = 6;
 
+/** More bridges than a host has, so that a mistake is told before the kernel refuses it. */
+export const MAX_CLIENT_BRIDGES = 64;
+
 export interface Model {
   readonly interfaces: readonly string[];
   /** `auto`: native, or generic if the driver refuses. */
@@ -26,6 +29,8 @@ export interface Model {
   readonly directors?: readonly (IpAddress | MacAddress)[] | undefined;
   /** Whether this host's own connections to the VIPs are scheduled; default: no. */
   readonly hostClients?: boolean | undefined;
+  /** Bridges of this host whose containers are clients as the host is; needs `hostClients`. */
+  readonly clientBridges?: readonly string[] | undefined;
   /** Replace DEFAULT_TIMEOUTS. */
   readonly timeouts?: Overrides<Timeouts> | undefined;
   /** Replace DEFAULT_FLOWS. */

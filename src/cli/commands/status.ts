@@ -110,7 +110,13 @@ function formatLines(lines: readonly Line[], paint: Paint): string {
 function hostLines({ hostClients }: StatusReport): Line[] {
   return hostClients === undefined
     ? []
-    : [['this host', `reaches its VIPs by ${hostClients.interface}, from ${hostClients.addresses.join(' and ')}`]];
+    : [
+        [
+          'this host',
+          `reaches its VIPs by ${hostClients.interface}, from ${hostClients.addresses.join(' and ')}` +
+            (hostClients.bridges === undefined ? '' : `; so do containers of ${hostClients.bridges.join(', ')}`),
+        ],
+      ];
 }
 
 function dataPathLines(status: StatusReport | UnattendedReport, paint: Paint): Line[] {

@@ -27,6 +27,8 @@ const FOLDER = 'host';
 const VIPS = 'vips';
 /** The program for answers to the host, on the director's interfaces. */
 const BACK = 'host_back';
+/** The programs on bridges of containers, and on their ports. */
+const BRIDGE = { port: 'host_port_in', ingress: 'host_bridge_in', egress: 'host_bridge_out' } as const;
 
 /** The programs of the control group, by what they are for. */
 const CGROUP_PROGRAMS: Readonly<Record<CgroupEvent, string>> = {
@@ -49,6 +51,9 @@ export interface HostPlaces {
   readonly inner: number;
   /** The director's interfaces, by which answers come. */
   readonly nics: readonly number[];
+  /** Bridges whose containers are clients. */
+  readonly bridges: readonly number[];
+  readonly ports: readonly number[];
 }
 
 /**
@@ -135,7 +140,7 @@ export class HostPrograms implements Disposable {
   }
 
   /** Attaches the programs where they are not yet, and takes them off other interfaces. @throws KernelError */
-  attach({ outer, inner, nics }: HostPlaces): void {
+  attach({ outer, inner, nics, bridges, ports }: HostPlaces): void {
     this.#attachTc('host_out', outer, 'egress');
     this.#attachTc('host_told', outer, 'ingress');
     this.#attachTc('host_enter', inner, 'ingress');
@@ -143,10 +148,22 @@ export class HostPrograms implements Disposable {
     for (const nic of nics) {
       this.#attachTc(BACK, nic, 'ingress');
     }
-    const wanted = new Set([outer, inner, ...nics]);
-    for (const [name, ifindex] of pinnedInterfaces(this.#directory)) {
-      if (!wanted.has(ifindex)) {
-        this.#drop(name);
+    for (const bridge of bridges) {
+      this.#attachTc(BRIDGE.egress, bridge, 'egress');
+      this.#attachTc(BRIDGE.ingress, bridge, 'ingress');
+    }
+    for (const port of ports) {
+      this.#attachTc(BRIDGE.port, port, 'ingress');
+    }
+    const wanted = new Map([
+      [BACK, new Set(nics)],
+      [BRIDGE.port, new Set(ports)],
+      ...[BRIDGE.ingress, BRIDGE.egress].map((name) => [name, new Set(bridges)] as const),
+    ]);
+    const own = new Set([outer, inner]);
+    for (const [pin, ifindex] of pinnedInterfaces(this.#directory)) {
+      if (!(wanted.get(pin.slice(0, pin.lastIndexOf('-'))) ?? own).has(ifindex)) {
+        this.#drop(pin);
       }
     }
     // Last: from here on connections are led there.
@@ -221,7 +238,7 @@ export class HostPrograms implements Disposable {
  * Takes the programs off everything that they are attached to, in the order in which no connection is led astray. Returns
  * whether there were any.
  *
- * @param nics the indices of the director's interfaces: filters of clsact have no pins
+ * @param nics the indices of all interfaces: filters of clsact have no pins
  */
 export function removeHostPrograms(pinDirectory: string, nics: readonly number[]): boolean {
   const directory = join(pinDirectory, FOLDER);
@@ -238,7 +255,10 @@ export function removeHostPrograms(pinDirectory: string, nics: readonly number[]
     }
   }
   for (const nic of nics) {
-    removeFilter(nic);
+    removeFilter(BACK, nic, 'ingress');
+    removeFilter(BRIDGE.port, nic, 'ingress');
+    removeFilter(BRIDGE.ingress, nic, 'ingress');
+    removeFilter(BRIDGE.egress, nic, 'egress');
   }
   rmdirSync(directory);
   return true;
@@ -249,9 +269,9 @@ export function hasHostPrograms(pinDirectory: string): boolean {
   return existsSync(join(pinDirectory, FOLDER));
 }
 
-function removeFilter(nic: number): void {
+function removeFilter(name: string, nic: number, direction: TcDirection): void {
   try {
-    TcAttachment.removeLate(BACK, nic, 'ingress', HANDLE);
+    TcAttachment.removeLate(name, nic, direction, HANDLE);
   } catch (error) {
     // The interface is gone.
     if (!(error instanceof KernelError && ['ENODEV', 'ENOENT'].includes(error.code))) {

@@ -157,6 +157,24 @@ services:
   ]);
 });
 
+test('bridges of containers are none of the interfaces, are named once, and need hostClients', () => {
+  const services = 'services: []\n';
+  assert.deepEqual(problemsOf(`interfaces: [a]\nclientBridges: [docker0]\n${services}`), [
+    'f:2:16: clientBridges needs "hostClients: true": containers reach the VIPs as the host does',
+  ]);
+  assert.deepEqual(
+    problemsOf(`interfaces: [br0]\nhostClients: true\nclientBridges: [docker0, docker0, br0]\n${services}`),
+    [
+      'f:3:26: clientBridges[1] is docker0, the same as clientBridges[0]',
+      'f:3:35: clientBridges[2] is one of "interfaces": what is behind br0 is a client as others are',
+    ],
+  );
+  assert.match(
+    problemsOf(`interfaces: [a]\nhostClients: true\nclientBridges: docker0\n${services}`)[0]!,
+    /a list of bridges/,
+  );
+});
+
 test('group MACs, VLANs above 4094, and directors that are neither IP nor MAC are refused', () => {
   const problems = problemsOf(`
 interfaces: [a]
@@ -297,6 +315,7 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
     'vlans',
     'directors',
     'hostClients',
+    'clientBridges',
     'timeouts',
     'flows',
     'health',

@@ -162,6 +162,8 @@ const model: fc.Arbitrary<Model> = fc
         fragments: optional(fc.boolean()),
         vlans: optional(fc.boolean()),
         directors: optional(fc.constantFrom([ip('10.9.9.9')], [ip('10.9.9.9'), mac('02:00:00:00:00:01')])),
+        hostClients: fc.constant(true),
+        clientBridges: optional(fc.constantFrom(['docker0'], ['docker0', 'br-lan'])),
         timeouts: optional(timeouts),
         flows: optional(fc.constant({ ipv4: 4096 })),
         health: optional(anyHealthSettings),
