@@ -87,11 +87,7 @@ ip6 saddr fd30::/64 oifname != "${BRIDGE}" masquerade;
 const errorsOf = (talked: readonly Talked[]): string[] => talked.flatMap(({ error }) => error ?? []);
 
 /** A connection of a container that echoes. */
-async function hold(
-  context: TestContext,
-  lab: TestLab,
-  container: Container,
-): Promise<(text: string) => Promise<void>> {
+function hold(context: TestContext, lab: TestLab, container: Container): (text: string) => Promise<void> {
   const [file, args] = inNamespace(lab.namespace('director'), container.command('hold', VIP4, ECHO_PORT));
   const held = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   context.after(() => held.kill());
