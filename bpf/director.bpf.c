@@ -246,6 +246,7 @@ static __always_inline int action_of(enum verdict verdict)
 	case VERDICT_REDIRECTED:
 		return XDP_REDIRECT;
 	case VERDICT_DROPPED:
+	case VERDICT_NOT_MASTER:
 	case VERDICT_MARTIAN:
 	case VERDICT_FLOWS_FULL:
 	case VERDICT_SERVICE_GONE:

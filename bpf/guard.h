@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The frames that are never forwarded: frames to another host, of another VLAN, and those that another director sent
- * here.
+ * The frames that are never forwarded: frames to another host, to a virtual router whose master is another director,
+ * of another VLAN, and those that another director sent here.
  *
  * A switch floods frames to other hosts, and a NIC in promiscuous mode sees them. The host that such a frame is
  * addressed to forwards it; forwarded here too, it would reach the real server twice.
@@ -81,25 +81,32 @@ static __always_inline bool is_from_host(const struct xdp_md *context, __u32 cop
 	return nic && nic->from_host;
 }
 
+/* Whose a frame is that is not addressed to an interface. */
+enum addressee {
+	ADDRESSEE_OTHER_HOST,
+	ADDRESSEE_ABOVE,   /* a device above the interface: the director's */
+	ADDRESSEE_STANDBY, /* a virtual router of which this director is a standby */
+};
+
 /*
- * Whether a frame is addressed to a device above the interface that it came by. Global, and so verified once; most
- * packets never get here.
+ * Whether a frame is addressed to a device above the interface that it came by: an enum addressee. Global, and so
+ * verified once; most packets never get here.
  */
-__noinline int is_addressed_above(struct xdp_md *context, __u32 copy)
+__noinline int addressee_above(struct xdp_md *context, __u32 copy)
 {
 	const struct nics *table = bpf_map_lookup_elem(&nics, &copy);
 	const void *data = (void *)(long)context->data;
 
 	if (!table || data + sizeof(struct ethhdr) > (void *)(long)context->data_end)
-		return false;
+		return ADDRESSEE_OTHER_HOST;
 	__u64 mac = *(const __u64 *)data << 16 >> 16;
 
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < MAX_MACS_ABOVE && table->above[i].mac; i++) {
 		if (table->above[i].mac == mac && table->above[i].ifindex == context->ingress_ifindex)
-			return true;
+			return table->above[i].standby ? ADDRESSEE_STANDBY : ADDRESSEE_ABOVE;
 	}
-	return false;
+	return ADDRESSEE_OTHER_HOST;
 }
 
 /* Whether a VLAN is the director's. Searches a list in order, in halves: one VLAN costs one read. */
@@ -197,27 +204,31 @@ static __always_inline bool is_addressed_to_egress(const struct xdp_md *context,
 	return true;
 }
 
+/* Says why a packet does not leave. It is counted and answered at one place, the end of forward_dr(). */
+static __always_inline bool stop(enum verdict reason, enum verdict *verdict)
+{
+	*verdict = reason;
+	return false;
+}
+
 /*
  * The same as the two above for a frame that is not addressed to an interface: whether it is to a device above this
- * one.
+ * one. When not, it has its verdict. What comes to a virtual router's MAC is dropped until the daemon has seen that
+ * this director is the master: the host, which has the VIP by then, would refuse it.
  */
-static __always_inline bool is_ours_above(struct xdp_md *context, struct delivery *delivery, bool picked, bool lean)
+static __always_inline bool is_ours_above(struct xdp_md *context, struct delivery *delivery, bool picked, bool lean,
+					  enum verdict *verdict)
 {
-	if (!is_addressed_above(context, *delivery->copy))
-		return false;
+	enum addressee addressee = addressee_above(context, *delivery->copy);
+
+	if (addressee != ADDRESSEE_ABOVE)
+		return stop(addressee == ADDRESSEE_STANDBY ? VERDICT_NOT_MASTER : VERDICT_OTHER_HOST, verdict);
 	if (picked && !lean && uses(FEATURE_NICS)) {
 		const struct nic *nic = nic_of(context->ingress_ifindex, *delivery->copy);
 
 		delivery->redirects = nic && nic->group != delivery->egress->group;
 	}
 	return true;
-}
-
-/* Says why a packet does not leave. It is counted and answered at one place, the end of forward_dr(). */
-static __always_inline bool stop(enum verdict reason, enum verdict *verdict)
-{
-	*verdict = reason;
-	return false;
 }
 
 /*
@@ -230,8 +241,8 @@ static __always_inline bool passes_guard(struct xdp_md *context, const struct fr
 	bool is_ours = picked ? is_addressed_to_egress(context, frame, delivery, lean)
 			      : is_addressed_here(context, frame, delivery, lean);
 
-	if (unlikely(!is_ours) && !is_ours_above(context, delivery, picked, lean))
-		return stop(VERDICT_OTHER_HOST, verdict);
+	if (unlikely(!is_ours) && !is_ours_above(context, delivery, picked, lean, verdict))
+		return false;
 	if (!lean && uses(FEATURE_DIRECTORS) && unlikely(is_from_director(frame, delivery->table)))
 		return stop(VERDICT_FROM_DIRECTOR, verdict);
 	return true;

@@ -507,11 +507,14 @@ struct flow_counter {
 /* log2 of how many entries the table of interfaces has. */
 #define NIC_BITS 8
 
-/* The MAC of a device above an interface, a macvlan or bridge for example, that has a VIP. */
+/*
+ * The MAC of a device above an interface, a macvlan or bridge for example, that has a VIP; or of a virtual router of
+ * which this director is a standby.
+ */
 struct mac_above {
 	__u64 mac;     /* as it stands in a frame, in the lower 48 bits; 0 ends the list */
 	__u32 ifindex; /* of the interface that its frames come by */
-	__u32 zero;
+	__u32 standby; /* 1: of such a router. Packets of services that come to it are dropped */
 };
 
 /* VRRP has 255 virtual MACs of each family in a network. */

@@ -18,6 +18,7 @@ enum verdict {
 	VERDICT_NO_DESTINATION, /* no destination of the service takes the packet: answered with port unreachable */
 	VERDICT_DROPPED,        /* no destination of the service takes it, and the service is configured to drop then */
 	VERDICT_OTHER_HOST,     /* the frame is addressed to another host's MAC, or to many: passed up */
+	VERDICT_NOT_MASTER,     /* the frame is to a virtual router of which this director is a standby: dropped */
 	VERDICT_OTHER_VLAN,     /* the frame is in a VLAN that is not the director's: passed up */
 	VERDICT_FROM_DIRECTOR,  /* another director sent it here, to a real server: passed up, never scheduled again */
 	/* It came from the real server that it would go to: passed up, it is for this host. */

@@ -21,6 +21,7 @@ import {
   withDefaults,
   type World,
 } from '../model/index.js';
+import { withRouters } from './above.js';
 import { answerSourcesOf } from './answers.js';
 import { featuresFor } from './features.js';
 import type { Compilable, CompiledService, Image } from './image.js';
@@ -40,7 +41,7 @@ import { ownVlans } from './vlans.js';
  * @throws BeelineError `TABLE_FULL` if a service has more destinations than its ring has slots, or than slots can number
  */
 export function compile(model: Compilable, world: World): Image {
-  const interfaces = [...world.interfaces].sort(
+  const interfaces = [...withRouters(world.interfaces, model)].sort(
     // The host's own is never the first, by which frames come unless something else is said.
     (a, b) => Number(a.fromHost ?? false) - Number(b.fromHost ?? false) || a.ifindex - b.ifindex,
   );

@@ -23,7 +23,7 @@ import type { Route } from './routes.js';
 /** The part of a model that the data path depends on. */
 export type Compilable = Pick<
   Model,
-  'services' | 'markServices' | 'markRules' | 'fragments' | 'vlans' | 'directors' | 'timeouts' | 'flows'
+  'services' | 'markServices' | 'markRules' | 'fragments' | 'vlans' | 'directors' | 'timeouts' | 'flows' | 'vrrp'
 >;
 
 /** VLANs, each by its tags, the outermost first; or every one. */

@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h, bpf/check.h, bpf/host.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0x1d96f977f1751292n;
+export const fingerprint = 0xc89ef3a0d2d32e25n;
 
 /** struct nics */
 export const nics = {
@@ -32,7 +32,7 @@ export const macAbove = {
   byteLength: 16,
   mac: { offset: 0, size: 8 },
   ifindex: { offset: 8, size: 4 },
-  zero: { offset: 12, size: 4 },
+  standby: { offset: 12, size: 4 },
 } as const;
 
 /** struct services4 */
@@ -210,13 +210,13 @@ export const counter = {
 /** struct verdicts */
 export const verdicts = {
   byteLength: 0,
-  service: { offset: 0, size: 0, stride: 232 },
+  service: { offset: 0, size: 0, stride: 240 },
 } as const;
 
 /** struct service_verdicts */
 export const serviceVerdicts = {
-  byteLength: 232,
-  count: { offset: 0, size: 232, stride: 8 },
+  byteLength: 240,
+  count: { offset: 0, size: 240, stride: 8 },
 } as const;
 
 /** struct flow_counter */
@@ -419,27 +419,28 @@ export const verdict = {
   'no-destination': 5,
   dropped: 6,
   'other-host': 7,
-  'other-vlan': 8,
-  'from-director': 9,
-  'from-real-server': 10,
-  martian: 11,
-  icmp: 12,
-  'other-protocol': 13,
-  fragment: 14,
-  extension: 15,
-  'too-long': 16,
-  ttl: 17,
-  'no-egress': 18,
-  'no-flow': 19,
-  'flows-full': 20,
-  'service-gone': 21,
-  truncated: 22,
-  malformed: 23,
-  unresolved: 24,
-  limited: 25,
-  unanswered: 26,
-  'not-fragmented': 27,
-  early: 28,
+  'not-master': 8,
+  'other-vlan': 9,
+  'from-director': 10,
+  'from-real-server': 11,
+  martian: 12,
+  icmp: 13,
+  'other-protocol': 14,
+  fragment: 15,
+  extension: 16,
+  'too-long': 17,
+  ttl: 18,
+  'no-egress': 19,
+  'no-flow': 20,
+  'flows-full': 21,
+  'service-gone': 22,
+  truncated: 23,
+  malformed: 24,
+  unresolved: 25,
+  limited: 26,
+  unanswered: 27,
+  'not-fragmented': 28,
+  early: 29,
 } as const;
 
 /** enum feature */

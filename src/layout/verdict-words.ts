@@ -12,6 +12,8 @@ export const VERDICT_WORDS: Readonly<Record<VerdictName, string>> = {
   'no-destination': 'the service has no real server that takes packets: answered with ICMP port unreachable',
   dropped: 'the service has no real server that takes packets, and is configured to drop then',
   'other-host': "the frame's destination MAC is not the director's: passed up",
+  'not-master':
+    'the frame is addressed to the MAC of a virtual router that another director is master of, as far as is known here: dropped',
   'other-vlan': 'the frame is in a VLAN that no real server and no device of this host is in: passed up',
   'from-director': 'another director sent it here as to a real server: passed up, never scheduled again',
   'from-real-server':

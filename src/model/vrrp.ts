@@ -1,6 +1,6 @@
 /** VRRP: which of several directors has the VIPs. keepalived speaks it, with a configuration that Beeline writes. */
 
-import { type Family, familyOf, type IpAddress } from './address.js';
+import { type Family, familyOf, type IpAddress, mac, type MacAddress } from './address.js';
 
 /** A virtual router (RFC 9568) of one address family: one director of several is its master, and has its addresses. */
 export interface VrrpInstance {
@@ -57,4 +57,17 @@ export function toldFamily({
 }: Pick<VrrpInstance, 'family' | 'addresses' | 'source' | 'peers'>): Family | undefined {
   const [some] = [...addresses, ...(source === undefined ? [] : [source]), ...peers];
   return family ?? (some && familyOf(some));
+}
+
+/** The first five bytes of a virtual router's MAC; the last is its id (RFC 9568, 7.3). */
+const VIRTUAL_MACS = { 4: '00:00:5e:00:01', 6: '00:00:5e:00:02' } as const;
+
+/** Returns the MAC of a virtual router. */
+export function virtualMac(id: number, family: Family): MacAddress {
+  return mac(`${VIRTUAL_MACS[family]}:${id.toString(16).padStart(2, '0')}`);
+}
+
+/** Whether a MAC is that of a virtual router, whoever is its master. */
+export function isVirtualMac(address: MacAddress): boolean {
+  return Object.values(VIRTUAL_MACS).includes(address.slice(0, -3) as never) && !address.endsWith(':00');
 }

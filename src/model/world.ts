@@ -16,6 +16,8 @@ export interface DeviceAbove {
   readonly addresses: readonly IpAddress[];
   /** The tags of the frames that a VLAN device takes, the outermost first. */
   readonly vlan?: readonly VlanTag[];
+  /** A virtual router's (keepalived's `use_vmac`): this host is its master while it has addresses, else a standby. */
+  readonly router?: true;
 }
 
 /** A network interface of this host. */
@@ -30,7 +32,10 @@ export interface Interface {
   readonly group: number;
   /** The addresses of this host from which to answer what comes by this interface, the best first. VIPs may be among them. */
   readonly addresses?: readonly IpAddress[];
-  /** The devices above it that are up, and have addresses or are VLAN devices. Those with a VIP make their MAC the director's. */
+  /**
+   * The devices above it that are up, and have addresses, or are VLAN devices or virtual routers'. Those with a VIP make their
+   * MAC the director's.
+   */
   readonly above?: readonly DeviceAbove[];
   /** This host's own packets come by it, and no others (ADR 35). */
   readonly fromHost?: true;

@@ -7,8 +7,8 @@ import {
   type DeviceAbove,
   type Interface,
   type IpAddress,
+  isVirtualMac,
   type MacAddress,
-  type VlanTag,
 } from '../model/index.js';
 import { type NetlinkMessage, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE } from './netlink.js';
 import { type Peer, Peers } from './peers.js';
@@ -39,7 +39,7 @@ import {
   RTNLGRP,
 } from './rtnetlink.js';
 import { EventSocket, NetlinkError, RequestSocket } from './socket.js';
-import { BONDS, leavesUnder } from './stack.js';
+import { BONDS, devicesAbove, isBridging, leavesUnder } from './stack.js';
 import { addressPayload, aliasPayload, linkRemovalPayload, linkUpPayload, vethPayload, type VethSpec } from './veth.js';
 
 /** The table that changed. */
@@ -275,29 +275,21 @@ export class Network implements Disposable {
     };
   }
 
-  /** Returns the devices above a link, directly or through others, that are up, and have addresses or are VLAN devices. */
+  /** Returns the devices above a link that are up, and have addresses, or are VLAN devices or virtual routers'. */
   #above(link: Link): DeviceAbove[] {
-    const links = [...this.#links.values()];
-    // With the tags that their frames have on the link.
-    const above = new Map<Link, readonly VlanTag[]>();
-    const climb = (from: Link, tags: readonly VlanTag[]): void => {
-      for (const next of links) {
-        if ((next.lower === from.ifindex || next.ifindex === from.master) && !above.has(next) && next !== link) {
-          const own = next.vlan === undefined ? [] : [{ id: next.vlan.id, service: next.vlan.service }];
-          above.set(next, [...tags, ...own]);
-          climb(next, [...tags, ...own]);
-        }
-      }
-    };
-    climb(link, []);
-    return [...above]
-      .filter(([{ up }]) => up)
-      .sort(([a], [b]) => a.ifindex - b.ifindex)
-      .flatMap(([{ name, mac, ifindex, vlan }, tags]) => {
+    const above = devicesAbove(link, [...this.#links.values()]);
+    const isShared = above.some(({ device }) => isBridging(device));
+    return above
+      .filter(({ device }) => device.up)
+      .sort((a, b) => a.device.ifindex - b.device.ifindex)
+      .flatMap(({ device: { name, mac, ifindex, vlan, kind }, tags }) => {
         const here = [...this.#addresses.values()].filter((each) => each.ifindex === ifindex);
         const addresses = here.map(({ address }) => address).sort(compareIp);
         const isVlan = vlan !== undefined;
-        return isVlan || addresses.length > 0 ? [{ name, mac, addresses, ...(isVlan && { vlan: tags }) }] : [];
+        const isRouter = !isShared && kind === 'macvlan' && isVirtualMac(mac);
+        return isVlan || isRouter || addresses.length > 0
+          ? [{ name, mac, addresses, ...(isVlan && { vlan: tags }), ...(isRouter && { router: true }) }]
+          : [];
       });
   }
 

@@ -1,5 +1,6 @@
-/** What stands on what: the interfaces under a bond, a bridge or a VLAN device. Pure. */
+/** What stands on what: the interfaces under a bond, a bridge or a VLAN device, and what is above an interface. Pure. */
 
+import type { VlanTag } from '../model/index.js';
 import type { Link } from './rtnetlink.js';
 
 /** Kinds of devices that send through any of their members. */
@@ -20,4 +21,34 @@ export function leavesUnder(ifindex: number, links: readonly Link[], seen = new 
 function under(ifindex: number, links: readonly Link[]): Link[] {
   const lower = links.find((each) => each.ifindex === ifindex)?.lower;
   return links.filter(({ master, ifindex: index }) => master === ifindex || index === lower);
+}
+
+/** A device above a link, and the tags that its frames have there. */
+export interface Above {
+  readonly device: Link;
+  readonly tags: readonly VlanTag[];
+}
+
+/** Returns the devices above a link, directly or through others. */
+export function devicesAbove(link: Link, links: readonly Link[]): Above[] {
+  const above = new Map<Link, readonly VlanTag[]>();
+  const climb = (from: Link, tags: readonly VlanTag[]): void => {
+    for (const next of links) {
+      if ((next.lower === from.ifindex || next.ifindex === from.master) && !above.has(next) && next !== link) {
+        const own = next.vlan === undefined ? [] : [{ id: next.vlan.id, service: next.vlan.service }];
+        above.set(next, [...tags, ...own]);
+        climb(next, [...tags, ...own]);
+      }
+    }
+  };
+  climb(link, []);
+  return [...above].map(([device, tags]) => ({ device, tags }));
+}
+
+/** Kinds of devices whose members' frames can be for somebody behind another member. */
+const BRIDGES: readonly string[] = ['bridge', 'openvswitch', 'batadv', 'hsr'];
+
+/** Whether frames go through a device to others than this host: machines behind a bridge, which may have any MAC. */
+export function isBridging({ kind }: Pick<Link, 'kind'>): boolean {
+  return BRIDGES.includes(kind);
 }

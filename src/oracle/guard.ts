@@ -10,8 +10,9 @@ import type { Frame } from './parse.js';
 export function guard(image: Image, { bytes }: Frame, arrival: Interface | undefined): VerdictName | undefined {
   const own = uses(image, 'nics') ? arrival?.mac : image.interfaces[0]?.mac;
   const to = macFromBytes(bytes.subarray(0, 6));
-  if (to !== own && !macsAbove(image).some(({ mac, ifindex }) => mac === to && ifindex === arrival?.ifindex)) {
-    return 'other-host';
+  const above = macsAbove(image).find(({ mac, ifindex }) => mac === to && ifindex === arrival?.ifindex);
+  if (to !== own && above?.standby !== false) {
+    return above === undefined ? 'other-host' : 'not-master';
   }
   const isFromDirector = uses(image, 'directors') && image.directors.includes(macFromBytes(bytes.subarray(6, 12)));
   return isFromDirector ? 'from-director' : undefined;

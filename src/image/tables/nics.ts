@@ -42,10 +42,11 @@ export function encodeNics(image: Image): Uint8Array {
   });
   macsAbove(image)
     .slice(0, MAX_MACS_ABOVE)
-    .forEach(({ mac, ifindex }, i) => {
+    .forEach(({ mac, ifindex, standby }, i) => {
       const at = table.above.offset + i * table.above.stride;
       bytes.set(macBytes(mac), at + layout.macAbove.mac.offset);
       view.setUint32(at + layout.macAbove.ifindex.offset, ifindex, true);
+      view.setUint32(at + layout.macAbove.standby.offset, Number(standby), true);
     });
   encodeVlans(image, view);
   return bytes;
