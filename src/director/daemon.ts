@@ -364,11 +364,17 @@ function listen({ socketPath }: Instance, handlers: Handlers, log: Logger): Prom
 /** Returns the listener for changes of the network. */
 function followNetwork(director: Director, resolver: Resolver): OnNetworkChange {
   let timer: NodeJS.Timeout | undefined;
+  let soon: NodeJS.Immediate | undefined;
   return (change, address) => {
     if (change === 'neighbours') {
       resolver.notice(address);
       return;
     }
+    // Once for all events that are read together. A VIP that is gone can wait: packets come here until another director has it.
+    soon ??= setImmediate(() => {
+      soon = undefined;
+      director.noticeVips();
+    });
     timer ??= setTimeout(() => {
       timer = undefined;
       void resolver.relocate().finally(() => {

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { HostClientsReport, InterfaceReport } from '../control/index.js';
 import type { DataPlane, FlowStatistics } from '../dataplane/index.js';
-import { compile, type Image, withGhosts, withoutLeaving } from '../image/index.js';
+import { compile, gainsMac, type Image, withGhosts, withoutLeaving } from '../image/index.js';
 import { BeelineError, keepUnchanged, type Model, type Warning, type World } from '../model/index.js';
 import { bootTimeMs } from '../native/index.js';
 import type { Network, Resolver } from '../net/index.js';
@@ -261,6 +261,14 @@ export class Director {
   /** Starts a round soon, one for any number of calls: the surroundings may have changed. */
   touch(): void {
     this.#touch(false);
+  }
+
+  /** Starts a round at once if a device above an interface has a VIP since the last one: packets come to its MAC already. */
+  noticeVips(): void {
+    const { image } = this.#options.dataPlane;
+    if (image !== undefined && gainsMac(image, this.#surroundings.interfacesOf(this.#desired.model))) {
+      this.touch();
+    }
   }
 
   /** @param isRecheck nothing is known to have changed */

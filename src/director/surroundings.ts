@@ -43,7 +43,8 @@ export class Surroundings {
     this.#fromHost = fromHost;
   }
 
-  #interfacesOf(model: Model): Interface[] {
+  /** The interfaces of a model as they are at this moment, with the devices above them. */
+  interfacesOf(model: Model): Interface[] {
     const own = this.#fromHost();
     return [
       ...model.interfaces.flatMap((name) => this.#network.interface(name) ?? []),
@@ -63,7 +64,7 @@ export class Surroundings {
 
   /** Has a model's real servers resolved, and returns what is known at this moment. */
   async survey(model: Model): Promise<World> {
-    const interfaces = this.#interfacesOf(model);
+    const interfaces = this.interfacesOf(model);
     const before = this.#asked?.addresses;
     const addresses = this.#addressesOf(model);
     await this.#resolver.track(addresses, interfaces);
@@ -87,7 +88,7 @@ export class Surroundings {
 
   /** Returns the surroundings of another model, in which real servers that are new answer. */
   expectedFor(model: Model): World {
-    const interfaces = this.#interfacesOf(model);
+    const interfaces = this.interfacesOf(model);
     const [resolutions, own] = [this.#resolver.latest, this.#network.ownAddresses()];
     return withNewcomers({ interfaces, resolutions, own, icmpLimits: readIcmpLimits() }, model);
   }

@@ -38,6 +38,14 @@ export function macsAbove(image: Image, interfaces: readonly Interface[] = image
   return macs.sort((a, b) => Number(a.standby) - Number(b.standby));
 }
 
+/** Whether a MAC is the director's in these interfaces that was not in an image: clients wait for it. */
+export function gainsMac(image: Image, interfaces: readonly Interface[]): boolean {
+  const own = (macs: readonly MacAbove[]): string[] =>
+    macs.filter(({ standby }) => !standby).map(({ mac, ifindex }) => `${mac} ${ifindex}`);
+  const before = own(macsAbove(image));
+  return own(macsAbove(image, interfaces)).some((each) => !before.includes(each));
+}
+
 /** A router with other addresses than VIPs is the master of those, and routes what comes to it. */
 function isStandby({ router, addresses }: DeviceAbove): boolean {
   return router === true && addresses.every(isLinkLocal);
@@ -56,7 +64,10 @@ export function withRouters(interfaces: readonly Interface[], model: Compilable)
     const { name, above = [] } = each;
     const missing = routers
       .filter((router) => router.interface === name)
-      .map((router) => ({ name: router.name, mac: virtualMac(router.id, router.family), addresses: [], router: true }) as const)
+      .map(
+        (router) =>
+          ({ name: router.name, mac: virtualMac(router.id, router.family), addresses: [], router: true }) as const,
+      )
       .filter(({ mac }) => !above.some((device) => device.mac === mac));
     return missing.length === 0 ? each : { ...each, above: [...above, ...missing] };
   });

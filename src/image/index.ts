@@ -53,7 +53,7 @@ export { type Places, placeTables } from './tables/places.js';
 export { encodeDestinations, encodeDestinationsHeader, encodeEgresses, encodeSlots } from './tables/destinations.js';
 export { decodeGhosts, decodeNumbering, encodeIdentities, type IdentityTable } from './tables/identities.js';
 export { withLeaving, withoutLeaving } from './leaving.js';
-export { type MacAbove, macsAbove } from './above.js';
+export { gainsMac, type MacAbove, macsAbove } from './above.js';
 export { encodeNics } from './tables/nics.js';
 export {
   encodeCandidates,
