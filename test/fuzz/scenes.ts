@@ -19,6 +19,8 @@ import {
   SCHEDULERS,
   type Service,
   serviceName,
+  virtualMac,
+  type VrrpSettings,
   type World,
 } from '../../src/model/index.js';
 import { macFor } from '../support/models.js';
@@ -52,11 +54,16 @@ const INTERFACE_ADDRESSES: readonly Interface['addresses'][] = [
 /** The interface of BPF_PROG_RUN's frames: the loopback interface, index 1. */
 const INGRESS: Interface = { name: 'lo', ifindex: 1, mac: mac('00:50:00:00:04:00'), up: true, mtu: 1500, group: 1 };
 
-/** Devices above it: with a VIP of most scenes, with a VIP of the other family, a standby's, and VLAN devices. */
+/**
+ * Devices above it: with a VIP of most scenes, with a VIP of the other family, a standby's, a gateway's, one that is no
+ * router's, and VLAN devices.
+ */
 const ABOVE: readonly DeviceAbove[] = [
   { name: 'vrrp4', mac: mac('00:00:5e:00:01:07'), addresses: [ip('10.7.0.1'), ip('10.9.0.1')] },
-  { name: 'vrrp6', mac: mac('00:00:5e:00:02:07'), addresses: [ip('fd07::2')] },
-  { name: 'standby', mac: mac('00:00:5e:00:01:08'), addresses: [ip('fe80::200:5eff:fe00:108')] },
+  { name: 'vrrp6', mac: mac('00:00:5e:00:02:07'), addresses: [ip('fd07::2')], router: true },
+  { name: 'standby', mac: mac('00:00:5e:00:01:08'), addresses: [ip('fe80::200:5eff:fe00:108')], router: true },
+  { name: 'gateway', mac: mac('00:00:5e:00:01:0a'), addresses: [ip('172.16.0.1')], router: true },
+  { name: 'other', mac: mac('00:00:5e:00:01:0b'), addresses: [ip('fe80::200:5eff:fe00:10b')] },
   { name: 'vlan5', mac: INGRESS.mac, addresses: [], vlan: [{ id: 5, service: false }] },
   {
     name: 'inner5',
@@ -68,7 +75,11 @@ const ABOVE: readonly DeviceAbove[] = [
     ],
   },
 ];
-export const MACS_ABOVE = ABOVE.map((each) => each.mac);
+/** A virtual router of both families whose devices are not there, in some scenes. */
+const VRRP: VrrpSettings = {
+  instances: [{ name: 'VI_9', interface: INGRESS.name, id: 9, priority: 100, interval: 1, vmac: true }],
+};
+export const MACS_ABOVE = [...ABOVE.map((each) => each.mac), virtualMac(9, 4), virtualMac(9, 6)];
 /** The ids of the VLANs of a scene's real servers and devices, of none, and one that names none. */
 export const VLAN_IDS = [0, 0, 5, 5, 20, 20, 100, 100, 4094, 6];
 
@@ -116,6 +127,7 @@ export function randomScene(random: Random, egress: number): Scene {
     flows: FLOWS,
     fragments: !random.oneIn(5),
     ...(random.oneIn(4) && { vlans: random.oneIn(2) }),
+    ...(random.oneIn(2) && { vrrp: VRRP }),
   };
   const all = [...services, ...marked.markServices];
   const gone = random.oneIn(2) ? all.filter(() => random.oneIn(2)) : [];

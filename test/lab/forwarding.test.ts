@@ -9,6 +9,8 @@ import { isTcp, parseFrame, type TcpFrame } from '../../src/packet/index.js';
 import { execute, TestLab } from '../support/lab.js';
 
 const REAL = ['real1', 'real2'] as const;
+/** curl's exit status when nobody answers; 7: the connection is refused. */
+const CURL_TIMED_OUT = 28;
 
 function macs({ sourceMac, destinationMac }: TcpFrame): string {
   return `${sourceMac} > ${destinationMac}`;
@@ -199,7 +201,7 @@ services:
 
 test("VRRP's virtual MAC is the director's while the VIP is on its macvlan (keepalived's use_vmac)", async (context) => {
   const lab = await TestLab.build(context, 'vmac');
-  await lab.startDirector();
+  const daemon = await lab.startDirector();
   const director = (...command: string[]): Promise<string> => lab.exec('director', ['ip', ...command]);
   const virtual = '00:00:5e:00:01:33';
   const packets = async (): Promise<number> =>
@@ -218,7 +220,12 @@ test("VRRP's virtual MAC is the director's while the VIP is on its macvlan (keep
     assert.notEqual(standby.status, 0, 'a standby forwards nothing');
     assert.equal(await packets(), before);
 
-    await director('addr', 'add', `${vip}/${prefix}`, 'dev', 'vrrp');
+    // The VIP is the host's before the daemon knows of it.
+    process.kill(daemon.pid, 'SIGSTOP');
+    await director('addr', 'add', `${vip}/${prefix}`, 'dev', 'vrrp', ...(prefix === 128 ? ['nodad'] : []));
+    const early = await execute(lab, 'client', ['curl', '-sS', '--max-time', '1', url]);
+    process.kill(daemon.pid, 'SIGCONT');
+    assert.equal(early.status, CURL_TIMED_OUT, 'the host refuses nobody');
     await lab.until('pages come', async () => {
       const { status } = await execute(lab, 'client', ['curl', '-sS', '--max-time', '1', url]);
       return status === 0;

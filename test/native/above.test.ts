@@ -10,7 +10,7 @@ import { ip, makeVeth, requireOwnNetwork } from '../support/isolation.js';
 before(requireOwnNetwork);
 
 const brief = (above: readonly DeviceAbove[] = []): string[] =>
-  above.map(({ name, mac, addresses }) => `${name} ${mac} ${addresses.join(' ')}`);
+  above.map(({ name, mac, addresses, router }) => [router ? `router ${name}` : name, mac, ...addresses].join(' '));
 
 test('macvlan devices, bridges and what is on them are above a NIC; its peer and others are not', async (context) => {
   context.after(() => {
@@ -52,14 +52,21 @@ test('macvlan devices, bridges and what is on them are above a NIC; its peer and
   const of = (name: string): string[] =>
     brief(network.interface(name)!.above).map((line) => line.replace(/ fe80:\S+/g, ''));
 
-  assert.deepEqual(of('test30'), ['vrrp30 00:00:5e:00:01:30 10.6.0.100']);
+  assert.deepEqual(of('test30'), ['router vrrp30 00:00:5e:00:01:30 10.6.0.100']);
   assert.deepEqual(of('test31'), []);
   assert.deepEqual(of('test32'), ['br30 02:00:00:00:30:02 10.6.2.1', 'vrrp31 00:00:5e:00:01:31 10.6.1.100']);
 
   ip('addr', 'delete', '10.6.0.100/32', 'dev', 'vrrp30');
   ip('link', 'set', 'down30', 'up');
-  while (!of('test30').some((line) => line.startsWith('down30')) || of('test30')[0]!.includes('10.6.0.100')) {
+  while (!of('test30').some((line) => line.includes('down30')) || of('test30')[0]!.includes('10.6.0.100')) {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
-  assert.ok(of('test30').includes('down30 00:00:5e:00:01:32 10.6.0.101'));
+  // A standby's device has no address.
+  assert.deepEqual(of('test30'), ['router vrrp30 00:00:5e:00:01:30', 'router down30 00:00:5e:00:01:32 10.6.0.101']);
+  // Behind a bridge there may be others with that MAC, to whom it leads frames.
+  ip('addr', 'delete', '10.6.1.100/32', 'dev', 'vrrp31');
+  while (of('test32').some((line) => line.includes('10.6.1.100'))) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  assert.ok(!of('test32').some((line) => line.startsWith('router')));
 });

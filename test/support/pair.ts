@@ -37,6 +37,7 @@ export interface PairOptions {
   readonly interval?: number;
   readonly unicast?: boolean;
   readonly vmac?: boolean;
+  readonly mode?: 'generic';
   readonly preempt?: boolean;
   /** The directors' own programs are clients too. */
   readonly hostClients?: boolean;
@@ -92,6 +93,7 @@ export class Pair {
       vmac = false,
       preempt = true,
       hostClients = false,
+      mode,
       service = () => '',
     } = this.#options;
     const family = this.vip.includes(':') ? 'ipv6' : 'ipv4';
@@ -107,7 +109,7 @@ export class Pair {
     ].join(', ');
     return `interfaces: [${NIC}]
 directors: [${other}]
-${hostClients ? 'hostClients: true\n' : ''}${more}vrrp:
+${hostClients ? 'hostClients: true\n' : ''}${mode === undefined ? '' : `mode: ${mode}\n`}${more}vrrp:
   instances: [{ ${instance} }]
 services:
   - { ${address}, port: 80${service(director)} }
