@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { Director, type DirectorOptions } from '../../../src/director/director.js';
 import { serviceManager } from '../../../src/director/notify.js';
@@ -9,9 +10,17 @@ import { Overlays } from '../../../src/director/overlays/index.js';
 import { checkCapabilities, checkKernel } from '../../../src/director/preflight.js';
 import { reportReload, reportServices, reportTotals } from '../../../src/director/reports/services.js';
 import { compile } from '../../../src/image/index.js';
-import { instanceOf, ip, keepUnchanged, type Model } from '../../../src/model/index.js';
+import {
+  instanceOf,
+  type Interface,
+  ip,
+  type IpAddress,
+  keepUnchanged,
+  type Model,
+  virtualMac,
+} from '../../../src/model/index.js';
 import { KernelError } from '../../../src/native/index.js';
-import { service, worldOf } from '../../support/models.js';
+import { DIRECTOR, service, worldOf } from '../../support/models.js';
 
 test('a kernel that is too old is reported with the required version', () => {
   for (const release of ['5.15.0-91-generic', '6.0.19', '4.19.0-26-amd64']) {
@@ -60,6 +69,39 @@ test('a director that is stopping accepts no new model', async () => {
   await assert.rejects(director.change({ interfaces: ['ens3'], mode: 'native', services: [] }), {
     code: 'CONTROL_CLOSED',
   });
+});
+
+test('a round begins as soon as a device above an interface has a VIP: its packets come already, and are dropped', async () => {
+  const vip = ip('192.168.1.100');
+  const services = [service(vip, 80, [ip('10.0.0.1')])];
+  const router = (...addresses: IpAddress[]): Interface => ({
+    ...DIRECTOR,
+    above: [{ name: 'vrrp.51', mac: virtualMac(51, 4), addresses, router: true }],
+  });
+  const roundsWhen = async (before: Interface, now: Interface): Promise<number> => {
+    let rounds = 0;
+    const prepare = (): Promise<void> => {
+      rounds += 1;
+      return Promise.reject(new Error('the rest of a round needs a network'));
+    };
+    const director = new Director({
+      network: {},
+      resolver: {},
+      dataPlane: { image: compile({ services }, { ...worldOf(services), interfaces: [before] }) },
+      overlays: new Overlays([]),
+      hostClients: { interface: now, prepare },
+      log: { error: () => undefined },
+      replace: false,
+    } as unknown as DirectorOptions);
+    director.noticeVips();
+    await nextTurn();
+    await director.stop();
+    return rounds;
+  };
+  assert.equal(await roundsWhen(router(), router(vip)), 1);
+  assert.equal(await roundsWhen(router(vip), router(vip)), 0);
+  // Until another director has it, packets come here.
+  assert.equal(await roundsWhen(router(vip), router()), 0);
 });
 
 test('an instance name that the BPF file system cannot have is refused', () => {
