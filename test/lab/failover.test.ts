@@ -73,6 +73,17 @@ test('clients notice nothing of a failover, whatever ends on the master and come
     assert.deepEqual({ may: vrrp.mayBeMaster, reasons: vrrp.reasons }, { may: true, reasons: [] });
   });
 
+  await context.test('the daemon is restarted, as an upgrade of the package does: it stays master', async () => {
+    const result = await pair.during(async () => {
+      await pair.stopDaemon('director');
+      assert.deepEqual(await pair.owners(), ['director']);
+      await pair.startDaemon('director');
+      assert.deepEqual(await pair.owners(), ['director']);
+    });
+    requireUnnoticed(result);
+    assert.equal((await pair.status('director')).vrrp?.instances[0]?.state, 'MASTER');
+  });
+
   await context.test('the cable is pulled and put in again', async () => {
     const away = await pair.during(async () => {
       await pair.cable('director', false);

@@ -121,6 +121,13 @@ services:
     this.#daemons.set(director, await this.lab.startDirector([], undefined, director));
   }
 
+  /** Ends the daemon as the service manager does, and waits until it is gone. */
+  async stopDaemon(director: Director): Promise<void> {
+    const identity = this.daemon(director);
+    process.kill(identity.pid, 'SIGTERM');
+    await this.lab.until('the daemon ended', () => !isAlive(identity));
+  }
+
   daemon(director: Director): ProcessIdentity {
     return this.#daemons.get(director)!;
   }
