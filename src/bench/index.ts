@@ -8,7 +8,7 @@ export {
   IPVS_CHOICES,
   type IpvsChoice,
 } from './forward/forward.js';
-export { CARD, FAILED, initramfs, READY, requireUml, umlCommand } from './forward/uml.js';
+export { CARD, FAILED, type Guest, initramfs, READY, requireUml, umlCommand } from './forward/uml.js';
 export { benchLatency, type LatencyReport } from './latency/latency.js';
 export { machine } from './measure/machine.js';
 export { originOf } from './measure/origin.js';

@@ -9,10 +9,11 @@ import test from 'node:test';
 import { importIpvsadm } from '../../src/import/index.js';
 import { systemNames } from '../../src/ipvsadm/index.js';
 import { NIC, type ProcessIdentity, VIP4 } from '../../src/lab/index.js';
-import { allServices, type Model, serviceName } from '../../src/model/index.js';
+import { allServices } from '../../src/model/index.js';
 import { execute, TestLab } from '../support/lab.js';
 import { importText, ldirectordFiles } from '../support/ldirectord-files.js';
 import { NGINX_PORT, recordIpvsadm, startLdirectord, startNginx, writeLdirectord } from '../support/ldirectord-lab.js';
+import { tableOf } from '../support/service-table.js';
 
 const BEELINE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
@@ -90,21 +91,6 @@ for (const by of ['ldirectord', 'the imported configuration'] as const) {
     }
     await seeFailures(lab, nginx);
   });
-}
-
-/** Returns what ipvsadm lists of a model: without health. */
-function tableOf(model: Model): Map<string, { settings: unknown; weights: Map<string, unknown> }> {
-  return new Map(
-    allServices(model).map((service) => {
-      const { scheduler, flags, persistence, onePacket, destinations } = service;
-      const weights = destinations.map(({ address, weight, upperThreshold, lowerThreshold }): [string, unknown] => [
-        address,
-        [weight, upperThreshold, lowerThreshold],
-      ]);
-      const settings = JSON.stringify({ scheduler, flags, persistence, onePacket });
-      return [serviceName(service), { settings, weights: new Map(weights) }];
-    }),
-  );
 }
 
 /** Files that ldirectord itself takes. Those of the others are refused, or need hosts that have names. */

@@ -73,13 +73,16 @@ export class IpvsGuest implements AsyncDisposable {
     });
   }
 
-  /** @param lines shell commands that run before the guest is ready */
-  static async boot(lines: readonly string[] = []): Promise<IpvsGuest> {
+  /**
+   * @param lines shell commands that run before the guest is ready
+   * @param programs further programs of this machine
+   */
+  static async boot(lines: readonly string[] = [], programs: readonly string[] = []): Promise<IpvsGuest> {
     requireUml();
     const directory = mkdtempSync(join(tmpdir(), 'ipvs-guest-'));
     const archive = join(directory, 'initramfs');
     const make = (modules: readonly string[]): string => script(modules, lines);
-    writeFileSync(archive, await initramfs(SCHEDULERS, make, ['/etc/services'], DEVICES));
+    writeFileSync(archive, await initramfs(SCHEDULERS, make, ['/etc/services', ...programs], DEVICES));
     const [wire, guests] = [createSocket('udp4'), createSocket('udp4')];
     for (const socket of [wire, guests]) {
       socket.bind(0, '127.0.0.1');
@@ -89,7 +92,7 @@ export class IpvsGuest implements AsyncDisposable {
     guests.close();
     const ends = `src=127.0.0.1,dst=127.0.0.1,srcport=${port},dstport=${wire.address().port},tx_session=1,rx_session=1`;
     const card = `${CARD}:transport=l2tpv3,udp=1,${ends},mac=${WIRE['director']!},depth=64`;
-    const options = ['mem=128M', `initrd=${archive}`, `uml_dir=${directory}`, 'rdinit=/init', 'quiet', card];
+    const options = [`mem=${programs.length === 0 ? 128 : 256}M`, `initrd=${archive}`, `uml_dir=${directory}`, 'rdinit=/init', 'quiet', card];
     const command = ['--pdeathsig', 'KILL', '--', 'linux.uml', ...options, 'con0=fd:0,fd:1', 'con=null', 'ssl=null'];
     const child = spawn('setpriv', command, { stdio: ['pipe', 'pipe', 'ignore'] });
     const guest = new IpvsGuest(directory, child, wire, port);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { CARD, FAILED, READY, requireUml, umlCommand } from '../../src/bench/index.js';
+import { CARD, FAILED, type Guest, READY, requireUml, umlCommand } from '../../src/bench/index.js';
 import { type HostName, hostNamed, isAlive, NIC, type ProcessIdentity, run } from '../../src/lab/index.js';
 import {
   BeelineError,
@@ -15,6 +15,7 @@ import {
   type SchedulerFlag,
   type Tracking,
 } from '../../src/model/index.js';
+import { KEEPALIVED, STARTED } from './keepalived-guest.js';
 import { execute, TestLab } from './lab.js';
 import type { Visit, Visits } from './visitor.js';
 
@@ -52,6 +53,8 @@ export interface SharedService {
 export interface Given {
   readonly configuration: string;
   readonly rules: readonly string[];
+  /** A configuration of keepalived, which drives IPVS then. */
+  readonly keepalived?: string;
 }
 
 /** The lab with both directors. It is removed with the test. */
@@ -72,13 +75,13 @@ export class SharedLab extends TestLab {
     context.after(() => lab.down());
     await lab.up();
     await lab.#addAddresses(services.map(({ vip }) => vip));
-    const { configuration, rules } = (await given?.(lab)) ?? {
+    const { configuration, rules, keepalived }: Given = (await given?.(lab)) ?? {
       configuration: JSON.stringify({ interfaces: [NIC], services: services.map(beelineService) }),
       rules: services.flatMap(ipvsRules),
     };
     lab.configure(configuration);
     await lab.startDirector();
-    await lab.#startIpvs(services, rules);
+    await lab.#startIpvs(services, rules, keepalived);
     return lab;
   }
 
@@ -102,7 +105,11 @@ export class SharedLab extends TestLab {
   }
 
   /** Starts IPVS in user-mode Linux. Its NIC is a tap device at the switch. It ends with the lab. */
-  async #startIpvs(services: readonly SharedService[], rules: readonly string[]): Promise<void> {
+  async #startIpvs(
+    services: readonly SharedService[],
+    rules: readonly string[],
+    keepalived: string | undefined,
+  ): Promise<void> {
     const ipvs: Director = 'ipvs';
     await run('ip', ['-n', this.namespace('switch'), 'tuntap', 'add', 'dev', ipvs, 'mode', 'tap']);
     await run('ip', ['-n', this.namespace('switch'), 'link', 'set', ipvs, 'up', 'master', 'br0']);
@@ -114,6 +121,7 @@ export class SharedLab extends TestLab {
       commands: ipvsCommands(services, rules),
       // Like Beeline, IPVS accepts flows that began elsewhere.
       parameters: ['vs/sloppy_tcp'],
+      ...(keepalived !== undefined && keepalivedOf(this.directory, keepalived)),
     });
     // A PID namespace, because its helpers would outlive it and keep the tap device; it ends with the test process.
     const alone = ['setpriv', '--pdeathsig', 'KILL', '--', 'unshare', '--pid', '--mount-proc', '--fork', '--'];
@@ -168,6 +176,25 @@ function beelineService({ vip, weights, upperThreshold, ...scheduling }: SharedS
     upperThreshold,
   }));
   return { address: vip, port: 80, ...scheduling, realServers };
+}
+
+/** Returns what the guest has and does besides, so that keepalived has made its virtual servers when it is ready. */
+function keepalivedOf(directory: string, text: string): Pick<Guest, 'copies' | 'lines'> {
+  const path = join(directory, 'keepalived.conf');
+  writeFileSync(path, text);
+  const busybox = '/bin/busybox';
+  return {
+    copies: [KEEPALIVED, path],
+    lines: [
+      `${busybox} mkdir -p /run`,
+      `${busybox} mknod /dev/null c 1 3`,
+      // keepalived passes executable files over.
+      `${busybox} chmod 644 ${path}`,
+      `${KEEPALIVED} --check --no_bfd --dont-fork --log-console --no-syslog --use-file=${path} >/log 2>&1 &`,
+      `until ${busybox} grep '${STARTED}' /log; do ${busybox} sleep 1; done`,
+      `${busybox} tail -f /log &`,
+    ],
+  };
 }
 
 /** Returns the commands of ip and ipvsadm that make the services. @param rules arguments of ipvsadm */

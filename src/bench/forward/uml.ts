@@ -38,6 +38,10 @@ export interface Guest {
   readonly commands: readonly string[];
   /** Kernel parameters under net/ipv4 to set to 1. */
   readonly parameters?: readonly string[];
+  /** Further files of this machine; programs come with their libraries. */
+  readonly copies?: readonly string[];
+  /** Lines of shell that run at the end, before it is a director. */
+  readonly lines?: readonly string[];
 }
 
 /** Checks that user-mode Linux is installed. @throws BeelineError `BENCH_FAILED` when a package is missing */
@@ -75,7 +79,7 @@ export async function startUml(wire: Wire, directory: string): Promise<Contender
 export async function umlCommand(guest: Guest): Promise<string[]> {
   const { directory, tap, mac } = guest;
   const archive = join(directory, 'initramfs');
-  writeFileSync(archive, await initramfs(guest.schedulers, (modules) => initScript(guest, modules)));
+  writeFileSync(archive, await initramfs(guest.schedulers, (modules) => initScript(guest, modules), guest.copies));
   const options = [
     `mem=${MEMORY}`,
     `initrd=${archive}`,
@@ -125,7 +129,7 @@ function booted(child: ChildProcess): Promise<void> {
  * Builds a guest's file system: a shell, ip and ipvsadm with their libraries, IPVS's modules, and the script that it runs.
  *
  * @param init returns the script for modules in the order in which they load
- * @param copies further files of this machine
+ * @param copies further files of this machine; programs come with their libraries
  * @param further modules to load after IPVS's
  */
 export async function initramfs(
@@ -136,7 +140,7 @@ export async function initramfs(
 ): Promise<Uint8Array> {
   const modules = kernelModules(['ip_vs', ...schedulers.map((name) => `ip_vs_${name}`), ...further]);
   const programs = ['/bin/busybox', '/usr/sbin/ip', '/usr/sbin/ipvsadm'];
-  const libraries = new Set((await Promise.all(programs.map(librariesOf))).flat());
+  const libraries = new Set((await Promise.all([...programs, ...copies].map(librariesOf))).flat());
   const copied = [...programs, ...libraries, ...modules, ...copies];
   const directories = new Set(['proc', 'sys', 'dev', ...copied.flatMap(parents)]);
   return cpio([
@@ -179,7 +183,7 @@ function kernelModules(names: readonly string[]): string[] {
   return [...new Set(all)].map((path) => join(folder, path));
 }
 
-function initScript({ commands, parameters = [] }: Guest, modules: readonly string[]): string {
+function initScript({ commands, parameters = [], lines = [] }: Guest, modules: readonly string[]): string {
   return `#!/bin/busybox sh
 fail() { echo "${FAILED}: $*"; /bin/busybox sleep 60; }
 /bin/busybox mount -t proc proc /proc
@@ -196,6 +200,7 @@ ${commands
   // With its path: busybox's shell would run its builtin ip, which has fewer commands.
   .map((command) => `/usr/sbin/${command} || fail ${command}`)
   .join('\n')}
+${lines.join('\n')}
 echo "${READY}"
 while :; do /bin/busybox sleep 3600; done
 `;

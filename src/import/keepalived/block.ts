@@ -26,6 +26,9 @@ export function fates(
   return rows.flatMap(([keywords, text]) => keywords.split(' ').map((each): [string, Fate] => [each, { kind, text }]));
 }
 
+/** Where a statement stands that is in no block. */
+export const TOP = 'keepalived at the top of a file';
+
 /** Reads the statements of a block. @param where completes "no keyword of …" */
 export function readBlock<Target>(
   statements: readonly Statement[],
@@ -43,9 +46,15 @@ export function readBlock<Target>(
     } else if (fate !== undefined) {
       report.tellBlock(fate.kind, statement, `${keyword}: ${fate.text}`);
     } else {
-      report.tellBlock('dropped', statement, unknownText(keyword, [...handlers.keys(), ...others.keys()], where));
+      const text = unknownText(keyword, [...handlers.keys(), ...others.keys()], where);
+      report.tellBlock('dropped', statement, `${text}${statement.children === undefined ? '' : blockText(where)}`);
     }
   }
+}
+
+/** process_stream() in lib/parser.c passes over a "{" that it does not expect, and over nothing else. */
+function blockText(where: string): string {
+  return where === TOP ? '' : `. keepalived takes the "}" of its block for the end of ${where}`;
 }
 
 function unknownText(keyword: string, known: readonly string[], where: string): string {

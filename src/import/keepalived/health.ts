@@ -133,7 +133,9 @@ function checkOf(
   const way = isRip
     ? "via: rip: to the real server's own address, as in keepalived"
     : 'to the VIP, through the real server: one that does not answer there takes no packets';
-  report.tell('translated', spec.statement, `${keyword!}: ${spec.text}; ${way}`);
+  // queue_checker() in check_api.c takes the address before the port of the virtual server is known.
+  const nowhere = check.type !== 'ping' && asked === 0 ? ' (keepalived: to port 0, which nobody answers)' : '';
+  report.tell('translated', spec.statement, `${keyword!}: ${spec.text}${nowhere}; ${way}`);
   return {
     ...check,
     ...(isRip && { via: 'rip' as const }),

@@ -3,7 +3,7 @@
 import type { Names } from '../../ipvsadm/index.js';
 import { BeelineError, type Model } from '../../model/index.js';
 import type { Imported } from '../result.js';
-import { readBlock, shown } from './block.js';
+import { readBlock, shown, TOP } from './block.js';
 import { Collector } from './collector.js';
 import type { Context } from './context.js';
 import { type Globals, readGlobals, readSsl, ROOT_FATES } from './globals.js';
@@ -127,7 +127,7 @@ function readAll(statements: readonly Statement[], context: Context): Read {
       },
     ],
   ]);
-  readBlock(statements, all, { handlers, others: ROOT_FATES }, 'keepalived at the top of a file', report);
+  readBlock(statements, all, { handlers, others: ROOT_FATES }, TOP, report);
   all.known = statements.some(
     ({ words: [keyword], children }) => children !== undefined && (handlers.has(keyword!) || ROOT_FATES.has(keyword!)),
   );

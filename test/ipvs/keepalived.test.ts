@@ -1,0 +1,222 @@
+/** A file of keepalived, imported, beside keepalived itself on a real IPVS with the same file. */
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import test from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+
+import { formatConfig } from '../../src/config/index.js';
+import { importIpvsadm, importKeepalived } from '../../src/import/index.js';
+import { hostNamed, NIC, PAGES } from '../../src/lab/index.js';
+import { allServices, type AnyService, type Model, serviceName } from '../../src/model/index.js';
+import { flowsTo, REAL_SERVERS, SharedLab, type SharedService } from '../support/ipvs.js';
+import { RECORDED_NAMES } from '../support/ipvsadm.js';
+import { filesOf, PORTS } from '../support/keepalived.js';
+import { allFiles, explainedDifferences } from '../support/keepalived-files.js';
+import { KeepalivedGuest } from '../support/keepalived-guest.js';
+import { type Row, tableOf } from '../support/service-table.js';
+
+const ID = 'lb2';
+
+/** What keepalived adds at the start: real servers that are up by then, or the sorry server in their place. */
+function atStart(service: AnyService): AnyService {
+  const { health, destinations } = service;
+  if (health === undefined) {
+    return service;
+  }
+  const isUp = ({ health: own = {} }: AnyService['destinations'][number]): boolean =>
+    (own.checks ?? health.checks).length === 0 || (own.initially ?? health.initially) !== 'down';
+  const up = destinations.filter(isUp);
+  const sum = up.reduce((total, { weight }) => total + weight, 0);
+  const { quorum: { weight: least, hysteresis = 0 } = { weight: 1 }, fallback = [] } = health;
+  const isLost = sum < least + hysteresis && fallback.length > 0;
+  const used = isLost ? [] : up;
+  const rest = destinations.flatMap((each) => (used.includes(each) ? [] : [{ ...each, weight: 0 }]));
+  const sorry = isLost ? fallback.map((address) => ({ address, weight: 1 })) : [];
+  return { ...service, destinations: [...used, ...sorry, ...(health.onFailure === 'quiesce' ? rest : [])] };
+}
+
+function tableAtStart(model: Model): ReturnType<typeof tableOf> {
+  const starting = allServices(model).map(atStart);
+  return tableOf({ ...model, services: starting as Model['services'], markServices: [] });
+}
+
+/** Settings and weights, in the order of addresses; rules say nothing of thresholds. */
+function weightsOf(row: Row | undefined): unknown {
+  const flags = (settings: string): string =>
+    settings
+      .split(/[[\],]/)
+      .sort()
+      .join();
+  return row && [flags(row.settings), ...[...row.weights].map(([address, [weight]]) => [address, weight]).sort()];
+}
+
+/** Beeline's only way to forward, whatever keepalived asked for; the report says what becomes of others. */
+async function tableOfRules(rules: readonly string[]): Promise<ReturnType<typeof tableOf>> {
+  const direct = rules
+    // keepalived 2.2.7 asks for this beside a mark of IPv6 in a group.
+    .filter((rule) => !rule.includes('--xxx-service'))
+    .map((rule) => rule.replace(/ (?:-m|-i)(?= )/, ' -g').replace(/ --tun-[a-z]+(?: (?!-)\S+)?/g, ''));
+  const { model } = await importIpvsadm(direct.join('\n'), 'eth0', RECORDED_NAMES);
+  return tableOf(model);
+}
+
+/** Returns thresholds by service and real server, of real servers that have some: "10.0.0.1:80 10.9.0.1 20 10". */
+function thresholdsOf(listing: string): string[] {
+  let service = '';
+  return listing.split('\n').flatMap((line) => {
+    const [first = '', second = '', upper, lower] = line.trim().split(/ +/);
+    service = first === 'TCP' || first === 'UDP' ? second : service;
+    const address = second.replace(/:[0-9]+$/, '').replace(/^\[|\]$/g, '');
+    return first === '->' && Number(upper) > 0 ? [`${service} ${address} ${upper!} ${lower!}`] : [];
+  });
+}
+
+/** "tcp 10.0.0.1:80" → "10.0.0.1:80" */
+function placeOf(service: AnyService): string {
+  return serviceName(service).replace(/^[a-z]+ /, '');
+}
+
+test('keepalived with the same file asks IPVS for the services that are imported', async () => {
+  const files = allFiles();
+  await using guest = await KeepalivedGuest.boot(files);
+  const { rules, thresholds, log } = await guest.start('all.conf', ID);
+  const { model, remarks } = importKeepalived({ paths: ['all.conf'], files: filesOf(files), names: PORTS, id: ID });
+  const ours = tableAtStart(model);
+  const theirs = await tableOfRules(rules);
+  assert.ok(theirs.size > 60, log);
+  const names = [...new Set([...theirs.keys(), ...ours.keys()])];
+  const differing = names.filter((name) => !isDeepStrictEqual(weightsOf(theirs.get(name)), weightsOf(ours.get(name))));
+  // Each difference that must be is explained, by the remark at its line.
+  const explained = explainedDifferences();
+  const unexplained = differing.filter((name) => {
+    const { first, last, text } = explained.get(name) ?? { first: 0, last: 0, text: /^$/ };
+    return !remarks.some(
+      ({ file, line, text: said }) => file === 'neighbours.conf' && line >= first && line <= last && text.test(said),
+    );
+  });
+  const shown = (table: typeof ours): unknown[] => unexplained.map((name) => [name, weightsOf(table.get(name))]);
+  assert.deepEqual(shown(theirs), shown(ours), log);
+  assert.deepEqual(differing.filter((name) => explained.has(name)).sort(), [...explained.keys()].sort());
+  const onePacket = allServices(model).flatMap((service) => (service.onePacket === true ? [placeOf(service)] : []));
+  const isRefused = (name: string): boolean => explained.has(`tcp ${name}`);
+  const bounded = allServices(model).flatMap((service) =>
+    service.destinations.flatMap(({ address, upperThreshold, lowerThreshold = 0 }) => {
+      const name = placeOf(service);
+      return upperThreshold === undefined || isRefused(name)
+        ? []
+        : [`${name} ${address} ${upperThreshold} ${lowerThreshold}`];
+    }),
+  );
+  // One-packet services count no flows, and have no thresholds in Beeline (the report says so).
+  const counted = thresholdsOf(thresholds).filter((each) => !onePacket.some((name) => each.startsWith(`${name} `)));
+  assert.deepEqual(counted.sort(), bounded.sort());
+});
+
+/** All have both real servers; the last two have one more server at real2, which takes over. */
+const SERVICES: readonly SharedService[] = [
+  { vip: '192.168.1.101', scheduler: 'wrr', weights: [3, 1] },
+  { vip: '192.168.1.102', scheduler: 'sh', flags: ['sh-port'], weights: [2, 1] },
+  { vip: '192.168.1.103', scheduler: 'mh', weights: [3, 1] },
+  { vip: '192.168.1.104', scheduler: 'wlc', persistence: { timeout: 300, mask: '255.255.240.0' }, weights: [1, 2] },
+  { vip: '192.168.1.105', scheduler: 'rr', weights: [1, 1] },
+];
+const SORRY = '192.168.1.33';
+const CLIENTS = 20;
+const FLOWS = 40;
+
+/** The page's digest is the MD5 of what the web server sends. */
+function checkOf(at: number, host: (typeof REAL_SERVERS)[number]): string {
+  const digest = createHash('md5').update(`${PAGES[host]!}\n`).digest('hex');
+  const program = `/bin/busybox wget -q -T 1 -O /dev/null http://${hostNamed(host).ipv4}/`;
+  return [
+    `HTTP_GET { url { path /\n digest ${digest}\n status_code 200\n }\n`,
+    'TCP_CHECK {\n',
+    `MISC_CHECK { misc_path "${program}"\n misc_timeout 3\n`,
+  ][at % 3]!;
+}
+
+function keepalivedConf(): string {
+  return SERVICES.map(({ vip, scheduler, flags = [], persistence, weights }, at) => {
+    const policy = [
+      ...flags,
+      ...(persistence === undefined ? [] : [`persistence_timeout ${persistence.timeout}`]),
+      ...(persistence?.mask === undefined ? [] : [`persistence_granularity ${persistence.mask}`]),
+      ...(at < SERVICES.length - 2 ? [] : [`quorum ${weights[0] + weights[1]}`, `sorry_server ${SORRY} 80`]),
+    ];
+    const realServers = REAL_SERVERS.map((host, i) => {
+      const check = `${checkOf(at, host)} connect_timeout 2\n retry 1\n delay_before_retry 1\n }`;
+      return ` real_server ${hostNamed(host).ipv4} 80 {\n weight ${weights[i]!}\n ${check.replace('{', '{\n')}\n }`;
+    });
+    const lines = [
+      `lvs_sched ${scheduler}`,
+      'lvs_method DR',
+      'protocol TCP',
+      'delay_loop 2',
+      ...policy,
+      ...realServers,
+    ];
+    return `virtual_server ${vip} 80 {\n ${lines.join('\n ')}\n}\n`;
+  }).join('');
+}
+
+type Answers = Readonly<Record<'ipvs' | 'director', readonly string[]>>;
+
+/** Returns who answers flows of a service through either director: "1" and "2", for the real servers. */
+async function answersOf(lab: SharedLab, service: SharedService, first: number): Promise<Answers> {
+  const visits = { visits: flowsTo(service, CLIENTS, FLOWS, first), concurrency: 1, hold: true };
+  const by = async (director: 'ipvs' | 'director'): Promise<string[]> => {
+    await lab.turnTo(director, [service]);
+    const answers = await lab.answers(visits);
+    return answers.map((answer) => (answer === PAGES.real1 ? '1' : answer === PAGES.real2 ? '2' : answer));
+  };
+  return { ipvs: await by('ipvs'), director: await by('director') };
+}
+
+test('flows go where IPVS, driven by keepalived with the same file, sends them, also while a real server is down', async (context) => {
+  const keepalived = keepalivedConf();
+  const lab = await SharedLab.with(context, 'ipvs', SERVICES, async (bare) => {
+    await bare.exec('real2', ['ip', 'addr', 'add', `${SORRY}/24`, 'dev', NIC]);
+    const options = {
+      paths: ['k.conf'],
+      files: filesOf({ 'k.conf': keepalived }),
+      names: PORTS,
+      id: ID,
+      interfaces: [NIC],
+    };
+    return { configuration: formatConfig(importKeepalived(options).model), rules: [], keepalived };
+  });
+  const awaitDown = (count: number): Promise<void> =>
+    lab.until(
+      `${count} are down`,
+      async () => (await lab.run('list', '--checks')).stdout.split(' down ').length - 1 === count,
+    );
+  const answering = async (service: SharedService, first: number, expected: string): Promise<void> => {
+    let answers: Answers | undefined;
+    await lab.until(`${service.vip}: ${expected} answer`, async () => {
+      answers = await answersOf(lab, service, first);
+      return Object.values(answers).every((each) => [...new Set(each)].sort().join() === expected);
+    });
+    // A turn of rr and wrr begins elsewhere: the checks of the two directors end at other times.
+    const turns =
+      service.scheduler === 'wrr' || service.scheduler === 'rr' ? service.weights[0] + service.weights[1] : 1;
+    const [ipvs, director] = [answers!.ipvs.join(''), answers!.director.join('')];
+    const shifted = Array.from({ length: turns }, (_, by) => ipvs.slice(by, FLOWS - turns + by));
+    assert.ok(shifted.includes(director.slice(0, FLOWS - turns)), `Beeline: ${director}, IPVS: ${ipvs}`);
+  };
+  await awaitDown(0);
+  for (const service of SERVICES) {
+    await context.test(`${service.scheduler}, both up`, () => answering(service, 0, '1,2'));
+  }
+  const [, pid] = /pid=(\d+)/.exec(await lab.exec('real1', ['ss', '-Hltnp', 'sport', '=', ':80']))!;
+  process.kill(Number(pid), 'SIGKILL');
+  await awaitDown(SERVICES.length);
+  for (const service of SERVICES) {
+    await context.test(`${service.scheduler}, real1 down`, () => answering(service, 1000, '2'));
+  }
+  await lab.startWebServer('real1', 80, PAGES.real1!);
+  await awaitDown(0);
+  for (const service of SERVICES) {
+    await context.test(`${service.scheduler}, both up again`, () => answering(service, 2000, '1,2'));
+  }
+});
