@@ -128,7 +128,7 @@ const FLOWS = 40;
 /** The page's digest is the MD5 of what the web server sends. */
 function checkOf(at: number, host: (typeof REAL_SERVERS)[number]): string {
   const digest = createHash('md5').update(`${PAGES[host]!}\n`).digest('hex');
-  const program = `/bin/busybox wget -q -T 1 -O /dev/null http://${hostNamed(host).ipv4}/`;
+  const program = `/bin/bash -c 'exec </dev/tcp/${hostNamed(host).ipv4}/80'`;
   return [
     `HTTP_GET { url { path /\n digest ${digest}\n status_code 200\n }\n`,
     'TCP_CHECK {\n',

@@ -184,7 +184,8 @@ function keepalivedOf(directory: string, text: string): Pick<Guest, 'copies' | '
   writeFileSync(path, text);
   const busybox = '/bin/busybox';
   return {
-    copies: [KEEPALIVED, path],
+    // bash is for checks by a program.
+    copies: [KEEPALIVED, '/bin/bash', path],
     lines: [
       `${busybox} mkdir -p /run`,
       `${busybox} mknod /dev/null c 1 3`,

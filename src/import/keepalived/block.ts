@@ -39,6 +39,7 @@ export function readBlock<Target>(
 ): void {
   for (const statement of statements) {
     const keyword = statement.words[0]!;
+    tellHidden(statement, (word) => handlers.has(word) || others.has(word), report);
     const handler = handlers.get(keyword);
     const fate = others.get(keyword);
     if (handler !== undefined) {
@@ -47,14 +48,24 @@ export function readBlock<Target>(
       report.tellBlock(fate.kind, statement, `${keyword}: ${fate.text}`);
     } else {
       const text = unknownText(keyword, [...handlers.keys(), ...others.keys()], where);
-      report.tellBlock('dropped', statement, `${text}${statement.children === undefined ? '' : blockText(where)}`);
+      report.tellBlock('dropped', statement, statement.children === undefined ? text : blockText(text, where));
     }
   }
 }
 
+/** keepalived reads one keyword of a line, and passes over what follows its words. */
+function tellHidden(statement: Statement, isKeyword: (word: string) => boolean, report: Collector): void {
+  const hidden = statement.words.slice(1).find(isKeyword);
+  if (hidden !== undefined && isKeyword(statement.words[0]!)) {
+    const text = `"${hidden}" stands behind it on the same line, where keepalived does not read it`;
+    report.tell('dropped', statement, `${statement.words[0]!}: ${text}`);
+  }
+}
+
 /** process_stream() in lib/parser.c passes over a "{" that it does not expect, and over nothing else. */
-function blockText(where: string): string {
-  return where === TOP ? '' : `. keepalived takes the "}" of its block for the end of ${where}`;
+function blockText(text: string, where: string): string {
+  const question = text.endsWith('?') ? text : `${text}; is a "}" missing before it?`;
+  return where === TOP ? text : `${question} keepalived takes the "}" of its block for the end of ${where}`;
 }
 
 function unknownText(keyword: string, known: readonly string[], where: string): string {

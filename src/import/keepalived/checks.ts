@@ -179,7 +179,10 @@ function hexOf(words: readonly string[], wild: boolean): { text: string; mask: s
   if (!(wild ? /^[0-9A-Fa-fXx ]+$/ : /^[0-9A-Fa-f ]+$/).test(joined) || joined.length > 4096) {
     return undefined;
   }
-  const bytes = words.flatMap((word) => word.match(/.{1,2}/g) ?? []).map((each) => each.padStart(2, '0'));
+  const bytes = joined
+    .split(' ')
+    .flatMap((word) => word.match(/.{1,2}/g) ?? [])
+    .map((each) => each.padStart(2, '0'));
   const text = (digits: readonly string[]): string =>
     digits.map((each) => String.fromCharCode(parseInt(each, 16))).join('');
   return {
@@ -205,6 +208,13 @@ function readMisc(statement: Statement, context: Context): CheckSpec[] {
     } else {
       found.command = command;
       report.tell('translated', each, 'misc_path: command, whose environment says what is checked (docs/health.md)');
+      const behind = splitQuoted(each.text, false)!.slice(2).join(' ');
+      if (behind !== '') {
+        // set_script_uid_gid() in lib/notify.c.
+        const text =
+          'is user and group in keepalived, and the program runs as the user of Beeline; arguments belong into quotes';
+        report.tell('dropped', each, `misc_path: "${shown(behind)}" behind the path ${text}`);
+      }
     }
   };
   const own: [string, Handler<CheckSpec>][] = [

@@ -175,7 +175,7 @@ function quorumOf(
   const { quorum = 1, hysteresis = 0, weight = 1, statement } = virtual;
   const sum = servers.reduce((total, server) => total + (server.weight ?? weight), 0);
   const reached = Math.max(Math.min(quorum, sum), 1);
-  if (quorum > sum) {
+  if (quorum > reached) {
     report.tell(
       'translated',
       statement,

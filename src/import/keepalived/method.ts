@@ -15,7 +15,8 @@ export function methodText(method: Method): string {
 export function readMethod(statement: Statement, target: { method?: Method }, { report }: Context): void {
   const [keyword, word = ''] = statement.words;
   if (word !== 'DR' && word !== 'NAT' && word !== 'TUN') {
-    report.tell('dropped', statement, `${keyword!}: "${shown(word)}" is no way to forward packets`);
+    const meant = ['DR', 'NAT', 'TUN'].includes(word.toUpperCase()) ? ': keepalived knows it in capitals alone' : '';
+    report.tell('dropped', statement, `${keyword!}: "${shown(word)}" is no way to forward packets${meant}`);
     return;
   }
   target.method = word;

@@ -284,9 +284,17 @@ function destinationOf(
     report.tell('translated', server.statement, 'uthreshold: left out beside ops, which counts no flows');
   }
   if (lower > 0 && isBounded && !hasLower) {
-    report.tell('dropped', server.statement, `lthreshold: ${lower} is more than uthreshold, ${upper}: left out; IPVS refuses such a real server`);
+    report.tell(
+      'dropped',
+      server.statement,
+      `lthreshold: ${lower} is more than uthreshold, ${upper}: left out; IPVS refuses such a real server`,
+    );
   } else if (lower > 0 && upper === 0) {
-    report.tell('dropped', server.statement, 'lthreshold: left out, without uthreshold; IPVS refuses such a real server');
+    report.tell(
+      'dropped',
+      server.statement,
+      'lthreshold: left out, without uthreshold; IPVS refuses such a real server',
+    );
   }
   return {
     address,

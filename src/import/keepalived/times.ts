@@ -1,6 +1,6 @@
 /** Times of checks: at virtual servers, real servers and checkers alike. */
 
-import type { Handler } from './block.js';
+import { type Handler, shown } from './block.js';
 import type { Collector } from './collector.js';
 import type { Times } from './spec.js';
 import { numberOf, secondsOf } from './values.js';
@@ -9,6 +9,8 @@ import { numberOf, secondsOf } from './values.js';
 const LEAST = 0.1;
 const MOST = 86_400;
 const MOST_FALL = 1000;
+/** One TIMER_HZ: keepalived ignores less. */
+const LEAST_GIVEN = 1e-6;
 
 /** KEEPALIVED_DEFAULT_DELAY in check_data.h, and connection_to of alloc_vs in check_data.c. */
 const DEFAULT_INTERVAL = 60;
@@ -19,12 +21,12 @@ export function timesHandlers(report: Collector, leastRetry: 0 | 1): [string, Ha
   const seconds =
     (key: 'interval' | 'timeout' | 'retryDelay', name: string): Handler<{ readonly times: Times }> =>
     (statement, { times }) => {
-      const value = secondsOf(statement.words[1]);
+      const value = secondsOf(statement.words[1], key === 'retryDelay' ? 0 : LEAST_GIVEN);
       if (value === undefined) {
         report.tell(
           'dropped',
           statement,
-          `${statement.words[0]!}: "${statement.words[1] ?? ''}" is no number of seconds`,
+          `${statement.words[0]!}: "${shown(statement.words[1] ?? '')}" is no number of seconds, and keepalived ignores it too`,
         );
       } else {
         times[key] = value;

@@ -432,3 +432,60 @@ test('the report merges equal remarks, counts lines and cuts what is long', () =
   );
   assert.match(formatReport(remarks, { file: 'k', verbose: true }), /^k:1: kept\n/);
 });
+
+test('what keepalived reads in another way than its author meant is told', () => {
+  const check = (lines: string): string => virtualServer('', lines);
+  const rows: [title: string, text: string, expected: RegExp][] = [
+    [
+      'a second keyword on a line',
+      virtualServer('delay_loop 3 retry 2'),
+      /dropped: delay_loop: "retry" stands behind it/,
+    ],
+    ['a keyword behind one without words', virtualServer('omega ha_suspend'), /dropped: omega: "ha_suspend" stands/],
+    [
+      'a block without its end',
+      virtualServer('virtual_server 10.0.0.1 80 {\n}'),
+      /virtual_server; is a "}" missing before it\?/,
+    ],
+    ['an unknown block', check('TCP_CHEK {\n}'), /did you mean TCP_CHECK\? keepalived takes the "}" of its block/],
+    [
+      'a definition that nobody made',
+      `global_defs {\nrouter_id \${NOBODY}\n}\n${check('')}`,
+      /2 note: "\${NOBODY}" is defined/,
+    ],
+    [
+      'arguments behind a path',
+      check('MISC_CHECK {\nmisc_path /bin/x -H 10.0.0.1\n}'),
+      /dropped: misc_path: "-H 10.0.0.1" behind/,
+    ],
+    ['a way in small letters', virtualServer('lb_kind dr'), /dropped: lb_kind: "dr" .* in capitals alone/],
+    ['a lower threshold alone', check('lthreshold 5'), /dropped: lthreshold: .* IPVS refuses such a real server/],
+  ];
+  for (const [title, text, expected] of rows) {
+    const { said } = imported(text);
+    assert.ok(
+      said.some((each) => expected.test(each)),
+      `${title}: ${said.join('\n')}`,
+    );
+  }
+  // A variable of a script is none of keepalived's.
+  const quiet = imported(check('MISC_CHECK {\nmisc_path "/bin/sh -c \'exit $CODE\'"\n}')).said;
+  assert.ok(!quiet.some((each) => each.includes('note:') || each.includes('dropped:')), quiet.join('\n'));
+});
+
+test('times of zero seconds are the defaults, but for those between retries, as in keepalived', () => {
+  const { health } = only(virtualServer('delay_loop 0\nconnect_timeout 0\ndelay_before_retry 0', 'TCP_CHECK {\n}'));
+  assert.deepEqual([health!.interval, health!.timeout, health!.fastInterval], [60, 5, 0.1]);
+});
+
+test('hexadecimal digits in quotes are those without', () => {
+  for (const payload of ['"53 49"', '53 49', '5349']) {
+    const { health } = only(virtualServer('protocol UDP', `UDP_CHECK {\npayload ${payload}\n}`));
+    assert.deepEqual(health!.checks, [{ type: 'udp', send: 'SI' }], payload);
+  }
+});
+
+test('a quorum that nobody asked for is not told of, where real servers have no weight', () => {
+  const { said } = imported(virtualServer('', 'weight 0'));
+  assert.ok(!said.some((each) => each.includes('quorum')), said.join('\n'));
+});

@@ -281,6 +281,7 @@ export class Preprocessor {
       const isLast = found !== null && at + found[0].length === text.length;
       const value = found === null ? undefined : this.#valueOf(found, line, whole && isLast);
       if (found === null || value === undefined) {
+        this.#tellUndefined(found, text.slice(0, at), line);
         at += 1;
         continue;
       }
@@ -299,6 +300,13 @@ export class Preprocessor {
       }
     }
     return text;
+  }
+
+  /** In quotes it may be the variable of a script. */
+  #tellUndefined(found: RegExpExecArray | null, before: string, line: Line): void {
+    if (found !== null && before.split('"').length % 2 === 1) {
+      this.#tell('note', line, `"${found[0]}" is defined nowhere before this line, and stays as it is`);
+    }
   }
 
   #valueOf(found: RegExpExecArray, line: Line, several: boolean): string | undefined {
