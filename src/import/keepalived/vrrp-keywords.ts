@@ -50,11 +50,11 @@ export function instanceHandlers(context: Context): Handlers<InstanceSpec> {
   );
 }
 
-function readVips(statement: Statement, { addresses }: InstanceSpec, context: Context): void {
+function readVips(statement: Statement, { addresses, interface: own }: InstanceSpec, context: Context): void {
   if (statement.words[0] === 'virtual_ipaddress_excluded') {
     context.report.tell('translated', statement, 'virtual_ipaddress_excluded: addresses like the others');
   }
-  readAddresses(statement, addresses, context);
+  readAddresses(statement, addresses, context, own);
 }
 
 function readPeers(statement: Statement, { peers }: InstanceSpec, context: Context): void {
@@ -167,8 +167,8 @@ function readSource(statement: Statement, spec: InstanceSpec, { report }: Contex
   }
 }
 
-/** Reads a block of addresses, which may have a length of a prefix, "dev" and other words of ip(8). */
-function readAddresses(statement: Statement, addresses: IpAddress[], { report }: Context): void {
+/** Reads a block of addresses, which may have a length of a prefix, "dev" and other words of ip(8). @param own the interface */
+function readAddresses(statement: Statement, addresses: IpAddress[], { report }: Context, own?: string): void {
   report.keep(statement);
   for (const entry of statement.children ?? []) {
     const [word = '', ...more] = entry.words;
@@ -191,7 +191,8 @@ function readAddresses(statement: Statement, addresses: IpAddress[], { report }:
       report.keep(entry);
     } else {
       const text = 'the address alone is taken, for the interface of the instance';
-      report.tell(/\bdev\b/.test(rest) ? 'dropped' : 'translated', entry, `"${rest}": ${text}`);
+      const at = more.indexOf('dev');
+      report.tell(at < 0 || more[at + 1] === own ? 'translated' : 'dropped', entry, `"${rest}": ${text}`);
     }
   }
 }
