@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 
@@ -117,8 +119,8 @@ test('keepalived with the same file asks IPVS for the services that are imported
 const SERVICES: readonly SharedService[] = [
   { vip: '192.168.1.101', scheduler: 'wrr', weights: [3, 1] },
   { vip: '192.168.1.102', scheduler: 'sh', flags: ['sh-port'], weights: [2, 1] },
-  { vip: '192.168.1.103', scheduler: 'mh', weights: [3, 1] },
-  { vip: '192.168.1.104', scheduler: 'wlc', persistence: { timeout: 300, mask: '255.255.240.0' }, weights: [1, 2] },
+  { vip: '192.168.1.103', scheduler: 'wlc', persistence: { timeout: 300, mask: '255.255.240.0' }, weights: [1, 2] },
+  { vip: '192.168.1.104', scheduler: 'mh', weights: [3, 1] },
   { vip: '192.168.1.105', scheduler: 'rr', weights: [1, 1] },
 ];
 const SORRY = '192.168.1.33';
@@ -186,11 +188,13 @@ test('flows go where IPVS, driven by keepalived with the same file, sends them, 
     };
     return { configuration: formatConfig(importKeepalived(options).model), rules: [], keepalived };
   });
-  const awaitDown = (count: number): Promise<void> =>
-    lab.until(
-      `${count} are down`,
-      async () => (await lab.run('list', '--checks')).stdout.split(' down ').length - 1 === count,
-    );
+  const log = (): string => readFileSync(join(lab.directory, 'ipvs.log'), 'utf8');
+  /** Waits until both directors know; keepalived says so once for each service. */
+  const awaitDown = (count: number, said: string): Promise<void> =>
+    lab.until(`${count} are down`, async () => {
+      const { stdout } = await lab.run('list', '--checks');
+      return stdout.split(' down ').length - 1 === count && log().split(said).length > SERVICES.length;
+    });
   const answering = async (service: SharedService, first: number, expected: string, isSame = true): Promise<void> => {
     let answers: Answers | undefined;
     await lab.until(`${service.vip}: ${expected} answer`, async () => {
@@ -204,18 +208,18 @@ test('flows go where IPVS, driven by keepalived with the same file, sends them, 
     const shifted = Array.from({ length: turns }, (_, by) => ipvs.slice(by, FLOWS - turns + by));
     assert.ok(!isSame || shifted.includes(director.slice(0, FLOWS - turns)), `Beeline: ${director}, IPVS: ${ipvs}`);
   };
-  await awaitDown(0);
+  await awaitDown(0, 'Gained quorum');
   for (const service of SERVICES) {
     await context.test(`${service.scheduler}, both up`, () => answering(service, 0, '1,2'));
   }
   const [, pid] = /pid=(\d+)/.exec(await lab.exec('real1', ['ss', '-Hltnp', 'sport', '=', ':80']))!;
   process.kill(Number(pid), 'SIGKILL');
-  await awaitDown(SERVICES.length);
+  await awaitDown(SERVICES.length, 'Removing service [192.168.1.31]');
   for (const service of SERVICES) {
     await context.test(`${service.scheduler}, real1 down`, () => answering(service, 1000, '2'));
   }
   await lab.startWebServer('real1', 80, PAGES.real1!);
-  await awaitDown(0);
+  await awaitDown(0, 'Adding service [192.168.1.31]');
   for (const service of SERVICES) {
     // Persistent clients stay. keepalived adds a real server anew, at the other end of IPVS's list, and sh goes by its order.
     const isSame = service.scheduler !== 'sh';

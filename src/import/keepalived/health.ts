@@ -212,10 +212,14 @@ function fallbackOf(
     );
     return {};
   }
+  const persistent =
+    virtual.persistence === undefined
+      ? ''
+      : `, and persistent clients that came to it stay there until ${virtual.persistence} s have passed without a connection of theirs (keepalived: until it is not needed)`;
   report.tell(
     'translated',
     sorry.statement,
-    `sorry_server: fallback: ${sorry.address}; real servers that are up keep their flows`,
+    `sorry_server: fallback: ${sorry.address}; real servers that are up keep their flows${persistent}`,
   );
   if (hasVip && sorry.port !== 0 && sorry.port !== port) {
     report.tell(
