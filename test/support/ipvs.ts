@@ -193,7 +193,7 @@ function keepalivedOf(directory: string, text: string): Pick<Guest, 'copies' | '
       `${busybox} chmod 644 ${path}`,
       `${KEEPALIVED} --check --no_bfd --dont-fork --log-console --no-syslog --use-file=${path} >/log 2>&1 &`,
       `until ${busybox} grep '${STARTED}' /log; do ${busybox} sleep 1; done`,
-      `${busybox} tail -f /log &`,
+      `${busybox} tail -n +1 -f /log &`,
     ],
   };
 }
