@@ -164,15 +164,44 @@ function keepalivedConf(): string {
 
 type Answers = Readonly<Record<'ipvs' | 'director', readonly string[]>>;
 
-/** Returns who answers flows of a service through either director: "1" and "2", for the real servers. */
-async function answersOf(lab: SharedLab, service: SharedService, first: number): Promise<Answers> {
-  const visits = { visits: flowsTo(service, CLIENTS, FLOWS, first), concurrency: 1, hold: true };
+/** Returns who answers flows of each service through either director: "1" and "2", for the real servers. */
+async function answersOf(lab: SharedLab, first: number): Promise<Answers> {
+  const visits = SERVICES.flatMap((service) => flowsTo(service, CLIENTS, FLOWS, first));
   const by = async (director: 'ipvs' | 'director'): Promise<string[]> => {
-    await lab.turnTo(director, [service]);
-    const answers = await lab.answers(visits);
-    return answers.map((answer) => (answer === PAGES.real1 ? '1' : answer === PAGES.real2 ? '2' : answer));
+    await lab.turnTo(director, SERVICES);
+    const answers = await lab.answers({ visits, concurrency: 1, hold: true });
+    return SERVICES.map((_, at) =>
+      answers
+        .slice(at * FLOWS, (at + 1) * FLOWS)
+        .map(shortly)
+        .join(''),
+    );
   };
   return { ipvs: await by('ipvs'), director: await by('director') };
+}
+
+function shortly(answer: string): string {
+  return answer === PAGES.real1 ? '1' : answer === PAGES.real2 ? '2' : ` ${answer} `;
+}
+
+/** Compares what a service's flows got. @param isSame whether both directors must choose the same real servers */
+function compare(
+  { scheduler, weights }: SharedService,
+  ipvs: string,
+  director: string,
+  expected: string,
+  isSame: boolean,
+): void {
+  const both = `Beeline: ${director}, IPVS: ${ipvs}`;
+  assert.deepEqual(
+    [ipvs, director].map((each) => [...new Set(each)].sort().join('')),
+    [expected, expected],
+    both,
+  );
+  // A turn of rr and wrr begins elsewhere: the checks of the two directors end at other times.
+  const turns = scheduler === 'wrr' || scheduler === 'rr' ? weights[0] + weights[1] : 1;
+  const shifted = Array.from({ length: turns }, (_, by) => ipvs.slice(by, FLOWS - turns + by));
+  assert.ok(!isSame || shifted.includes(director.slice(0, FLOWS - turns)), both);
 }
 
 test('flows go where IPVS, driven by keepalived with the same file, sends them, also while a real server is down', async (context) => {
@@ -195,35 +224,29 @@ test('flows go where IPVS, driven by keepalived with the same file, sends them, 
       const { stdout } = await lab.run('list', '--checks');
       return stdout.split(' down ').length - 1 === count && log().split(said).length > SERVICES.length;
     });
-  const answering = async (service: SharedService, first: number, expected: string, isSame = true): Promise<void> => {
-    let answers: Answers | undefined;
-    await lab.until(`${service.vip}: ${expected} answer`, async () => {
-      answers = await answersOf(lab, service, first);
-      return Object.values(answers).every((each) => [...new Set(each)].sort().join() === expected);
-    });
-    // A turn of rr and wrr begins elsewhere: the checks of the two directors end at other times.
-    const turns =
-      service.scheduler === 'wrr' || service.scheduler === 'rr' ? service.weights[0] + service.weights[1] : 1;
-    const [ipvs, director] = [answers!.ipvs.join(''), answers!.director.join('')];
-    const shifted = Array.from({ length: turns }, (_, by) => ipvs.slice(by, FLOWS - turns + by));
-    assert.ok(!isSame || shifted.includes(director.slice(0, FLOWS - turns)), `Beeline: ${director}, IPVS: ${ipvs}`);
+  const phase = async (
+    name: string,
+    first: number,
+    check: (service: SharedService) => [expected: string, isSame: boolean],
+  ): Promise<void> => {
+    const answers = await answersOf(lab, first);
+    for (const [at, service] of SERVICES.entries()) {
+      await context.test(`${service.scheduler}, ${name}`, () => {
+        compare(service, answers.ipvs[at]!, answers.director[at]!, ...check(service));
+      });
+    }
   };
   await awaitDown(0, 'Gained quorum');
-  for (const service of SERVICES) {
-    await context.test(`${service.scheduler}, both up`, () => answering(service, 0, '1,2'));
-  }
+  await phase('both up', 0, () => ['12', true]);
   const [, pid] = /pid=(\d+)/.exec(await lab.exec('real1', ['ss', '-Hltnp', 'sport', '=', ':80']))!;
   process.kill(Number(pid), 'SIGKILL');
   await awaitDown(SERVICES.length, 'Removing service [192.168.1.31]');
-  for (const service of SERVICES) {
-    await context.test(`${service.scheduler}, real1 down`, () => answering(service, 1000, '2'));
-  }
+  await phase('real1 down', 1000, () => ['2', true]);
   await lab.startWebServer('real1', 80, PAGES.real1!);
   await awaitDown(0, 'Adding service [192.168.1.31]');
-  for (const service of SERVICES) {
-    // Persistent clients stay. keepalived adds a real server anew, at the other end of IPVS's list, and sh goes by its order.
-    const isSame = service.scheduler !== 'sh';
-    const expected = service.persistence === undefined ? '1,2' : '2';
-    await context.test(`${service.scheduler}, both up again`, () => answering(service, 2000, expected, isSame));
-  }
+  // Persistent clients stay. keepalived adds a real server anew, at the other end of IPVS's list, and sh goes by its order.
+  await phase('both up again', 2000, ({ scheduler, persistence }) => [
+    persistence === undefined ? '12' : '2',
+    scheduler !== 'sh',
+  ]);
 });
