@@ -92,7 +92,14 @@ export class IpvsGuest implements AsyncDisposable {
     guests.close();
     const ends = `src=127.0.0.1,dst=127.0.0.1,srcport=${port},dstport=${wire.address().port},tx_session=1,rx_session=1`;
     const card = `${CARD}:transport=l2tpv3,udp=1,${ends},mac=${WIRE['director']!},depth=64`;
-    const options = [`mem=${programs.length === 0 ? 128 : 256}M`, `initrd=${archive}`, `uml_dir=${directory}`, 'rdinit=/init', 'quiet', card];
+    const options = [
+      `mem=${programs.length === 0 ? 128 : 256}M`,
+      `initrd=${archive}`,
+      `uml_dir=${directory}`,
+      'rdinit=/init',
+      'quiet',
+      card,
+    ];
     const command = ['--pdeathsig', 'KILL', '--', 'linux.uml', ...options, 'con0=fd:0,fd:1', 'con=null', 'ssl=null'];
     const child = spawn('setpriv', command, { stdio: ['pipe', 'pipe', 'ignore'] });
     const guest = new IpvsGuest(directory, child, wire, port);
