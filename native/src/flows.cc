@@ -213,6 +213,7 @@ class Sweep : public Work {
         now_(options.Number("now")),
         timeouts_{options.Array<uint32_t>("timeouts4"), options.Array<uint32_t>("timeouts6")},
         dead_(options.Array<uint8_t>("dead")),
+        spare_(options.Array<uint8_t>("spare")),
         dead_services_(options.Array<uint8_t>("deadServices")) {
     const auto& loads = Mapping::WritableArgument(options.env(), options.object().Get("loads"), "loads");
     loads_region_ = loads.region;
@@ -341,6 +342,8 @@ class Sweep : public Work {
       }
       return SweepEntry(table, index);
     }
+    // A fallback that is not needed keeps its flows, and no clients.
+    if (is_template(state) && Has(spare_, number)) return !Forget(table, index, data);
     if (flow_age(data, now_) > timeout) {
       if (!is_template(state) || !living_.contains(ClientOf(key))) return !Forget(table, index, data);
       const uint32_t then = now_ - timeout + std::min(timeout, kLookAgain);
@@ -427,6 +430,7 @@ class Sweep : public Work {
   std::array<std::vector<uint32_t>, 2> timeouts_;
   std::unordered_map<uint32_t, std::vector<Period>> past_;
   std::vector<uint8_t> dead_;
+  std::vector<uint8_t> spare_;
   std::vector<uint8_t> dead_services_;
   std::unordered_map<uint32_t, size_t> rings_;
   std::vector<Ring> rings_order_;

@@ -224,6 +224,8 @@ export interface NativeSweepOptions {
   past: { service: number; until: number; timeouts4: Uint32Array; timeouts6: Uint32Array }[];
   /** 1 for a removed destination. Its flows have no destination until their next packet. */
   dead: Uint8Array;
+  /** 1 for a fallback that is not needed. Its templates are deleted; its flows stay. */
+  spare: Uint8Array;
   /** 1 for a removed service. Its flows are deleted. */
   deadServices: Uint8Array;
   /** Services for which `occupied` is returned. `scheduler` is a value of enum scheduler. */

@@ -16,7 +16,7 @@ import {
   type Service,
 } from '../../src/model/index.js';
 import { ETHERNET, icmpError, IPV4, IPV6, patched, replyBeginning } from '../../src/packet/index.js';
-import { Caller, type Client, frameOf, serverOf } from '../support/clients.js';
+import { Caller, type Client, frameOf, lastPart, serverOf } from '../support/clients.js';
 import { PacketDirector } from '../support/director.js';
 import { recordedFlows } from '../support/ipvs-golden.js';
 import { CLIENT_MAC, DIRECTOR, service, worldOf } from '../support/models.js';
@@ -268,6 +268,45 @@ test("IPsec keeps the flow of the client's IKE alive for which it has no datagra
         assert.equal(serverOf(director, ipsec), server);
         assert.equal(stateOf(director, 500), 'udp');
       }
+    }
+  }
+});
+
+test('a persistent client leaves the fallback with its next connection once that is not needed, as in IPVS', async () => {
+  for (const [vip, [one, two, spare]] of [
+    [VIP, [ONE, TWO, THREE]],
+    [VIP6, [ONE6, TWO6, ip('fd99::33')]],
+  ] as const) {
+    for (const policy of [
+      { scheduler: 'rr' },
+      { scheduler: 'wlc' },
+      { scheduler: 'sh' },
+      { scheduler: 'maglev' },
+    ] as const) {
+      const withFallback = (isNeeded: boolean): Service => ({
+        ...service(vip, 80, [], { ...policy, persistence: { timeout: 300 } }),
+        destinations: [
+          ...[one, two].map((address) =>
+            isNeeded
+              ? { address, weight: 0, condition: { word: 'replaced', asked: 1, configured: 1 } as const }
+              : { address, weight: 1 },
+          ),
+          {
+            address: spare,
+            weight: isNeeded ? 1 : 0,
+            condition: { word: isNeeded ? 'fallback' : 'standby', asked: 1, configured: 1, spare: true },
+          },
+        ],
+      });
+      using director = await PacketDirector.with([withFallback(true)], {}, SMALL);
+      const caller = new Caller(director, withFallback(true));
+      const at = lastPart(spare);
+      assert.equal(caller.segments(1000, 'S', 'A'), at, `${vip} ${policy.scheduler}`);
+      await director.publish([withFallback(false)], {}, SMALL);
+      await director.publisher.sweep([]);
+      assert.notEqual(caller.segments(2000, 'S', 'A'), at, `${vip} ${policy.scheduler}: another connection`);
+      assert.equal(caller.send(1000, 'A'), at, 'the connection that it has stays');
+      assert.equal(caller.send(3000), caller.send(2000, 'A'), 'and it is persistent again');
     }
   }
 });

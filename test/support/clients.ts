@@ -81,6 +81,6 @@ export class Caller {
   }
 }
 
-function lastPart(address: IpAddress | undefined): string | undefined {
+export function lastPart(address: IpAddress | undefined): string | undefined {
   return address?.split(/[.:]/).at(-1);
 }

@@ -111,8 +111,8 @@ export async function sweep(
     ].flatMap(({ name, number }) =>
       past.periods(name, now).map((each) => ({ service: number, until: each.until, ...shortened(unitsIn(each)) })),
     ),
-    dead: flagsOf(gone.destinations),
-    deadServices: flagsOf(gone.services),
+    ...flagsOfGone(gone),
+    spare: flagsOf(services.flatMap(({ compiled }) => unneededOf(compiled, numbering))),
     rings: looked.map((compiled) => ringOptions(compiled, numbering.get(compiled.name)!.number)),
     masks: [
       ...all
@@ -178,6 +178,20 @@ function numberedServices(
     return number === undefined || of === undefined ? [] : [{ ...of, number }];
   });
   return { services: numbered, entries };
+}
+
+function flagsOfGone({ destinations, services }: NumberSet): { dead: Uint8Array; deadServices: Uint8Array } {
+  return { dead: flagsOf(destinations), deadServices: flagsOf(services) };
+}
+
+/**
+ * Returns the fallbacks of a service that are not needed. The next connection of a persistent client of theirs is
+ * scheduled, as IPVS does when keepalived takes the sorry server out (ip_vs_check_template() in ip_vs_conn.c).
+ */
+function unneededOf({ name, destinations }: CompiledService, numbering: Numbering): DestinationNumber[] {
+  return destinations
+    .filter(({ weight, condition }) => weight === 0 && condition?.spare === true)
+    .flatMap(({ address }) => numbering.get(name)?.destinations.get(address) ?? []);
 }
 
 function ringOptions(

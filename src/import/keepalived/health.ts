@@ -212,14 +212,10 @@ function fallbackOf(
     );
     return {};
   }
-  const persistent =
-    virtual.persistence === undefined
-      ? ''
-      : `, and persistent clients that came to it stay there until ${virtual.persistence} s have passed without a connection of theirs (keepalived: until it is not needed)`;
   report.tell(
     'translated',
     sorry.statement,
-    `sorry_server: fallback: ${sorry.address}; real servers that are up keep their flows${persistent}`,
+    `sorry_server: fallback: ${sorry.address}; real servers that are up keep their flows`,
   );
   if (hasVip && sorry.port !== 0 && sorry.port !== port) {
     report.tell(

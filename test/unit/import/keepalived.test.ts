@@ -489,11 +489,3 @@ test('a quorum that nobody asked for is not told of, where real servers have no 
   const { said } = imported(virtualServer('', 'weight 0'));
   assert.ok(!said.some((each) => each.includes('quorum')), said.join('\n'));
 });
-
-test('where persistent clients stay at a sorry server that is not needed any more, the report says so', () => {
-  const said = (lines: string): boolean =>
-    imported(virtualServer(`sorry_server 192.168.1.40 80\n${lines}`)).said.some((each) =>
-      each.includes('stay there until 60 s'),
-    );
-  assert.deepEqual([said('persistence_timeout 60'), said('')], [true, false]);
-});
