@@ -12,6 +12,7 @@
         "src/error.cc",
         "src/ethtool.cc",
         "src/flows.cc",
+        "src/hand_over.cc",
         "src/link.cc",
         "src/map.cc",
         "src/netlink.cc",

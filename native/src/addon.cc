@@ -6,6 +6,7 @@
 #include "error.h"
 #include "ethtool.h"
 #include "flows.h"
+#include "hand_over.h"
 #include "link.h"
 #include "map.h"
 #include "netlink.h"
@@ -41,6 +42,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   libbpf::RegisterSystem(env, exports);
   libbpf::RegisterEthtool(env, exports);
   beeline::RegisterFlows(env, exports);
+  beeline::RegisterHandOver(env, exports);
   beeline::CheckLoop::Register(env, exports);
   return exports;
 }
