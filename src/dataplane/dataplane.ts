@@ -28,6 +28,7 @@ import {
   summarizeFlows,
 } from './flows/flows.js';
 import { type KeptTimeouts, PastTimeouts } from './flows/past-timeouts.js';
+import { FlowHandOver } from './flows/hand-over.js';
 import type { FlowStatistics } from './flows/sweep.js';
 import { lifetimesOf } from './flows/timeouts.js';
 import { EarlyFragments } from './fragments/early.js';
@@ -83,6 +84,8 @@ export class DataPlane implements Disposable {
   readonly #links: Links;
   readonly #explainer: ExplainerOnDemand;
   readonly #early: EarlyFragments;
+  /** Flows as two directors tell each other of them. */
+  readonly handOver = new FlowHandOver((work) => this.#publisher.betweenSweeps(work));
   /** The numbers of the pinned sets; the last one, if any, is in use, and one before it has what that lacks. */
   #pinnedSets: number[];
   #endsWithNamespace: boolean;

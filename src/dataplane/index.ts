@@ -18,6 +18,8 @@ export type { FlowEntry } from './flows/entry.js';
 export { moveFlows, wantedExtent } from './flows/extent.js';
 export { FIRST_EXTENT } from './maps/control.js';
 export { type FlowCounts, type FlowFilter, type FlowSums, listFlows, summarizeFlows } from './flows/flows.js';
+export { type CollectedPage, FLOW_RECORD_BYTES, FlowHandOver, type FlowPage, type Taken } from './flows/hand-over.js';
+export { type FlowNames, namesOf, translate } from './flows/names.js';
 export { type KeptTimeouts, PastTimeouts, timeoutsFormat } from './flows/past-timeouts.js';
 export type { FlowStatistics } from './flows/sweep.js';
 export { type Histories, historiesFormat } from './histories.js';

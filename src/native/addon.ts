@@ -264,6 +264,64 @@ export interface NativeFlowFilter {
   limit: number;
 }
 
+/** What another director knows of this one's flows. Calls with it must not overlap. */
+export interface NativeKnownFlows {
+  readonly opaque: unique symbol;
+}
+
+export interface NativeCollectOptions {
+  known: NativeKnownFlows;
+  flows: NativeMapping;
+  flowsEntries: number;
+  family: 4 | 6;
+  /** 1 for a service whose flows are told. */
+  services: Uint8Array;
+  /** By service number times 16 plus state: after how many units a flow's time is told again. */
+  refresh: Uint32Array;
+  now: number;
+  from: number;
+  limit: number;
+  /** 1: every flow, whatever is known. */
+  all: number;
+}
+
+/** A flow table, and what is counted of it. */
+export interface NativeHandOverTable {
+  flows: NativeMapping;
+  family: 4 | 6;
+  secret: BigUint64Array;
+  control: NativeMapping;
+  /** Where the extents are in it. */
+  offset: number;
+  loads: NativeMapping;
+}
+
+export interface NativeTakeOptions extends NativeHandOverTable {
+  known: NativeKnownFlows;
+  records: Uint8Array;
+  /** By the sender's numbers, the own ones; 0: none. */
+  services: Uint32Array;
+  serviceGroups: Uint32Array;
+  numbers: Uint32Array;
+  groups: Uint32Array;
+  now: number;
+  /** How many may be added. */
+  room: number;
+  /** Of the sender's unit of time to the own one. */
+  ratio: number;
+}
+
+export interface NativeTaken {
+  added: number;
+  changed: number;
+  kept: number;
+  unknown: number;
+  noRoom: number;
+  wrong: number;
+  /** The indices of the entries that were added. */
+  placed: Uint32Array;
+}
+
 export interface NativeAddon {
   setErrorFactory(factory: (details: NativeErrorDetails) => Error): void;
   BpfObject: new (bytes: Uint8Array, name: string) => NativeObject;
@@ -342,6 +400,11 @@ export interface NativeAddon {
     /** Where the extents are in it. */
     offset: number;
   }): Promise<number>;
+  newKnownFlows(): NativeKnownFlows;
+  collectFlows(options: NativeCollectOptions): Promise<{ records: Uint8Array; count: number; next?: number }>;
+  takeFlows(options: NativeTakeOptions): Promise<NativeTaken>;
+  /** Resolves to how many were freed. */
+  withdrawFlows(options: NativeHandOverTable & { placed: Uint32Array }): Promise<number>;
 }
 
 /** The addon that scripts/build made for this platform and processor. */

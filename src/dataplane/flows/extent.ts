@@ -17,6 +17,9 @@ const IDLE_PART = 1 / 4;
 const SHRUNK_PART = 1 / 2;
 const IDLE_MS = 60_000;
 
+/** The share of a table that flows may fill which do not come by packets. */
+const MOST_ADDED = 0.9;
+
 type Fill = Pick<TableStatistics, 'entries' | 'most' | 'used'>;
 
 /**
@@ -43,6 +46,8 @@ export class Extents {
   /** At the last look: how many more flows a table takes until it grows, and how many had been stored. */
   #free: Record<4 | 6, number> = { 4: 0, 6: 0 };
   #stored = 0;
+  /** How many entries were in use at the last look, and what came since beside packets. */
+  readonly #used: Record<4 | 6, number> = { 4: 0, 6: 0 };
 
   /**
    * Whether a table may be more than half full since the last look, or a packet gave it another extent.
@@ -78,6 +83,7 @@ export class Extents {
     }
     for (const family of [4, 6] as const) {
       const fill = { ...tables[`ipv${family}`], entries: control.flowExtents(family).present };
+      this.#used[family] = fill.used;
       this.#idleSince[family] =
         fill.used < fill.entries * FULL_SHARE[family] * IDLE_PART ? (this.#idleSince[family] ?? now) : undefined;
       const since = this.#idleSince[family];
@@ -91,6 +97,37 @@ export class Extents {
       await gracePeriod();
       await moveFlows(current);
     }
+  }
+
+  /**
+   * Gives a table the extent for more flows, which do not come by packets. Resolves to how many of them may come: they fill
+   * no table.
+   */
+  async makeRoom(
+    current: () => MapSet | undefined,
+    family: Family,
+    more: number,
+    gracePeriod: () => Promise<unknown>,
+  ): Promise<number> {
+    const set = current();
+    if (set === undefined) {
+      return 0;
+    }
+    const most = set.geometry[`flows${family}`];
+    const room = Math.max(0, Math.floor(most * MOST_ADDED) - this.#used[family]);
+    const { present } = set.control.flowExtents(family);
+    const used = this.#used[family] + Math.min(more, room);
+    const wanted = wantedExtent(family, { entries: present, most, used }, false);
+    if (wanted > present && set.control.resizeFlows(family, wanted)) {
+      await gracePeriod();
+      await moveFlows(current);
+    }
+    return room;
+  }
+
+  /** Notes that flows came beside packets. */
+  noteAdded(family: Family, added: number): void {
+    this.#used[family] += added;
   }
 }
 

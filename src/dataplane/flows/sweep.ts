@@ -81,13 +81,7 @@ export async function sweep(
 ): Promise<FlowStatistics> {
   const { services, entries } = numberedServices(image, numbering);
   const all = [...services, ...entries];
-  const units = new Uint32Array((highestNumbers(numbering).service + 1) * FLOW_STATES);
-  for (const { compiled, number } of all) {
-    units.set(timeoutsOf(compiled.service, image.timeouts), number * FLOW_STATES);
-  }
-  for (const { name, policy } of image.ghosts) {
-    units.set(timeoutsOf(policy, image.timeouts), numbering.get(name)!.number * FLOW_STATES);
-  }
+  const units = timeoutTable(image, numbering);
   const looked = moved.filter(({ name }) => numbering.has(name));
   const [flows4, flows6] = [set.memory.mapping('flows4'), set.memory.mapping('flows6')];
   // Who publishes may close this set before the sweep is over.
@@ -139,6 +133,22 @@ export async function sweep(
     occupied: new Map(looked.map(({ name }, i) => [name, result.occupied[i]!])),
     entries: entryCounts(result),
   };
+}
+
+/** Returns the timeouts of flows by their service's number and state, in units. */
+export function timeoutTable(
+  image: Pick<Image, 'services' | 'markEntries' | 'ghosts' | 'timeouts'>,
+  numbering: Numbering,
+): Uint32Array<ArrayBuffer> {
+  const { services, entries } = numberedServices(image, numbering);
+  const units = new Uint32Array((highestNumbers(numbering).service + 1) * FLOW_STATES);
+  for (const { compiled, number } of [...services, ...entries]) {
+    units.set(timeoutsOf(compiled.service, image.timeouts), number * FLOW_STATES);
+  }
+  for (const { name, policy } of image.ghosts) {
+    units.set(timeoutsOf(policy, image.timeouts), numbering.get(name)!.number * FLOW_STATES);
+  }
+  return units;
 }
 
 function ghostMasks(

@@ -19,6 +19,7 @@ import { synchronizeRcu } from '../../native/index.js';
 import { CounterReader, type Counters, readFlowTotals } from '../counters.js';
 import { Extents } from '../flows/extent.js';
 import { flowNow } from '../flows/flows.js';
+import type { BetweenSweeps } from '../flows/hand-over.js';
 import { PastTimeouts } from '../flows/past-timeouts.js';
 import { Pressure } from '../flows/pressure.js';
 import { type FlowStatistics, sweep } from '../flows/sweep.js';
@@ -249,6 +250,27 @@ export class Publisher implements Disposable {
       await this.#extents.follow(() => this.#set, found.tables, stored, gracePeriod);
       return found;
     });
+    this.#sweeps = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Does something with the flow tables, while no sweep moves their flows. Undefined before the first publication. */
+  betweenSweeps<Result>(work: (between: BetweenSweeps) => Promise<Result>): Promise<Result | undefined> {
+    const current = (): MapSet | undefined => this.#set;
+    const result = this.#sweeps.then(() =>
+      this.#set === undefined || this.#image === undefined
+        ? undefined
+        : work({
+            image: this.#image,
+            numbering: this.#numbering,
+            set: current,
+            makeRoom: (family, more) => this.#extents.makeRoom(current, family, more, gracePeriod),
+            noteAdded: (family, added) => {
+              this.#extents.noteAdded(family, added);
+            },
+            gracePeriod,
+          }),
+    );
     this.#sweeps = result.catch(() => undefined);
     return result;
   }
