@@ -7,6 +7,7 @@ import {
   allServices,
   BeelineError,
   directorsAsRealServers,
+  handOverWarnings,
   healthWarnings,
   type Instance,
   type Model,
@@ -34,6 +35,7 @@ export async function warningsAbout(model: Model, others: readonly Model[], inst
     ...missingFiles(model),
     ...(await fromCards(model)),
     ...vrrpWarnings(model),
+    ...handOverWarnings(model),
     ...(await keepalivedWarnings(model, instance)),
     ...(await fromDaemon(model, instance.socketPath)),
   ];

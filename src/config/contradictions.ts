@@ -14,9 +14,11 @@ import {
   unusableAddress,
   unusableRealServer,
 } from '../model/index.js';
+import { handOverProblems } from './contradictions-hand-over.js';
 import { essentialProblems, type VrrpParts, vrrpProblems } from './contradictions-vrrp.js';
 import type { Path, Problem } from './problem.js';
 import type { Config } from './schema.js';
+import type { ConfigHandOver } from './schema-hand-over.js';
 
 type ConfigService = Config['services'][number];
 type ConfigMark = NonNullable<Config['marks']>[number];
@@ -30,11 +32,12 @@ interface Parts {
   readonly vrrp?: VrrpParts | undefined;
   readonly hostClients?: boolean | undefined;
   readonly clientBridges?: readonly string[] | undefined;
+  readonly flowHandOver?: ConfigHandOver | undefined;
 }
 
 /** Returns problems in no particular order. */
 export function findContradictions(parts: Parts): Problem[] {
-  const { interfaces, services, marks = [], vrrp } = parts;
+  const { interfaces, services, marks = [], vrrp, flowHandOver } = parts;
   const vips = new Set(services.flatMap((service) => service?.address ?? []));
   const firsts = new Map<string, number>();
   const ofServices = services.flatMap((service, i) => {
@@ -66,8 +69,9 @@ export function findContradictions(parts: Parts): Problem[] {
         ],
   );
   const ofVrrp = vrrp === undefined ? [] : vrrpProblems(vrrp, interfaces?.[0], vips);
+  const ofHandOver = flowHandOver === undefined ? [] : handOverProblems(flowHandOver, vips);
   const ofInterfaces = (interfaces ?? []).flatMap(interfaceProblems);
-  return [...ofInterfaces, ...bridgeProblems(parts), ...ofVrrp, ...ofServices, ...ofMarks];
+  return [...ofInterfaces, ...bridgeProblems(parts), ...ofVrrp, ...ofHandOver, ...ofServices, ...ofMarks];
 }
 
 function familyOfMark({ family }: ConfigMark): Family {

@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 import { MAX_DIRECTORS, MAX_INTERFACES } from '../model/index.js';
 import type { Path } from './problem.js';
+import { flowHandOver } from './schema-hand-over.js';
 import type { ConfigVrrp } from './schema-vrrp.js';
 import { director, interfaceName, wholeNumber } from './schema-values.js';
 
@@ -26,6 +27,7 @@ const hostSection = z.strictObject(
     mode: hostKeys.mode.optional().meta({ description: 'Where the XDP program runs there.' }),
     vlans: hostKeys.vlans.optional().meta({ description: 'Whether tagged frames are scheduled there.' }),
     directors: hostKeys.directors.optional().meta({ description: 'The directors that are others to it.' }),
+    flowHandOver: flowHandOver.optional().meta({ description: 'Its flow hand-over.' }),
     priority: wholeNumber(1, 254)
       .optional()
       .meta({ description: 'Its priority in all virtual routers of "vrrp": the highest is master.' }),

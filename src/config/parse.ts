@@ -10,6 +10,7 @@ import { forHost, isHost, placeFor } from './hosts.js';
 import { type FoundProblem, problemsOf, valueAt } from './issues.js';
 import type { Path, Problem } from './problem.js';
 import { type Config, configSchema } from './schema.js';
+import { modelOfHandOver } from './schema-hand-over.js';
 import { modelOfVrrp, vrrpInstance } from './schema-vrrp.js';
 import { findTextProblems } from './structure.js';
 
@@ -121,10 +122,11 @@ function parse(text: string, fileName: string, host: string): Model {
       .map(({ problem, offset }) => ({ ...problem, ...at(offset) }));
     throw new ConfigError(fileName, placed);
   }
-  const { services, marks, vrrp, ...rest } = forHost(parsed.data, host);
+  const { services, marks, vrrp, flowHandOver, ...rest } = forHost(parsed.data, host);
   return {
     ...rest,
     ...(vrrp !== undefined && { vrrp: modelOfVrrp(vrrp, rest.interfaces[0]!) }),
+    ...(flowHandOver !== undefined && { flowHandOver: modelOfHandOver(flowHandOver) }),
     services: services.map(({ realServers, ...service }) => ({ ...service, destinations: realServers })),
     ...(marks !== undefined && modelOfMarks(marks)),
   };
@@ -155,7 +157,7 @@ function modelOfMarks(marks: NonNullable<Config['marks']>): Pick<Model, 'markSer
 
 /** Returns the parts that are valid by themselves, so that contradictions among them are reported at the same time. */
 function wellFormedParts(content: unknown): Parameters<typeof findContradictions>[0] {
-  const { interfaces, services, marks, hostClients, clientBridges } = configSchema.shape;
+  const { interfaces, services, marks, hostClients, clientBridges, flowHandOver } = configSchema.shape;
   const routers = valueAt(content, ['vrrp', 'instances']);
   const list = valueAt(content, ['services']);
   const marked = valueAt(content, ['marks']);
@@ -163,6 +165,7 @@ function wellFormedParts(content: unknown): Parameters<typeof findContradictions
     interfaces: interfaces.safeParse(valueAt(content, ['interfaces'])).data,
     hostClients: hostClients.safeParse(valueAt(content, ['hostClients'])).data ?? true,
     clientBridges: clientBridges.safeParse(valueAt(content, ['clientBridges'])).data,
+    flowHandOver: flowHandOver.safeParse(valueAt(content, ['flowHandOver'])).data,
     services: Array.isArray(list) ? list.map((each) => services.unwrap().element.safeParse(each).data) : [],
     marks: Array.isArray(marked) ? marked.map((each) => marks.unwrap().element.safeParse(each).data) : [],
     ...(Array.isArray(routers) && {

@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 import { DEFAULT_FLOWS, MAX_CLIENT_BRIDGES, MAX_FLOWS } from '../model/index.js';
 import { hostKeys, hosts, keysInHosts } from './hosts.js';
+import { flowHandOver, handOverKeys } from './schema-hand-over.js';
 import { healthSettings, keysInHealth } from './schema-health.js';
 import {
   mark,
@@ -73,6 +74,7 @@ export const configSchema = z
         }),
       health: healthSettings.optional(),
       vrrp: vrrp.optional(),
+      flowHandOver: flowHandOver.optional(),
       hosts: hosts.optional(),
       services: z
         .array(service, { error: 'must be a list of virtual services' })
@@ -107,6 +109,9 @@ export function jsonSchema(): Record<string, unknown> {
  * @param value the mapping, which tells the type of a check
  */
 export function knownKeys(path: readonly unknown[], value: unknown): readonly string[] {
+  if (path.at(-1) === 'flowHandOver') {
+    return handOverKeys;
+  }
   const inside =
     path[0] === 'vrrp' ? keysInVrrp(path) : path[0] === 'hosts' ? keysInHosts(path) : keysInHealth(path, value);
   if (inside !== undefined) {

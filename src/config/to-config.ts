@@ -1,8 +1,10 @@
 /** Converts a model to the plain values of its configuration file. Pure. */
 
 import {
+  DEFAULT_HAND_OVER_PORT,
   type Destination,
   familyOf,
+  type FlowHandOver,
   type MarkKey,
   markMatchName,
   type Model,
@@ -21,7 +23,7 @@ import { type Mapping, mapping, type Value } from './value.js';
 /** Returns the values of a model's file. Defaults are left out. */
 export function configOf(model: Model): Mapping {
   const { interfaces, mode, fragments, vlans, directors, timeouts, flows, health, vrrp, services } = model;
-  const { hostClients, clientBridges } = model;
+  const { hostClients, clientBridges, flowHandOver } = model;
   const marks = marksOf(model);
   return mapping({
     interfaces,
@@ -35,10 +37,20 @@ export function configOf(model: Model): Mapping {
     flows: overrides(flows),
     health: health && overrides(healthSettingsOf(health)),
     vrrp: vrrp && vrrpOf(vrrp, interfaces[0]),
+    flowHandOver: flowHandOver && handOverOf(flowHandOver),
     services: services.map(({ address, port, protocol, ...policy }) =>
       mapping({ address, port, protocol: protocol === 'tcp' ? undefined : protocol, ...policyOf(policy) }),
     ),
     marks: marks.length === 0 ? undefined : marks,
+  });
+}
+
+function handOverOf({ listen, peer, port, tls }: FlowHandOver): Mapping {
+  return mapping({
+    listen,
+    peer,
+    port: port === DEFAULT_HAND_OVER_PORT ? undefined : port,
+    ...(tls ?? { plain: true }),
   });
 }
 

@@ -1,6 +1,9 @@
 /** The control socket as commands use it. The daemon's end is server.ts, which commands need not load. */
 
 export { isRunning, request } from './client.js';
+// Two directors speak in the same frames.
+export { encodeFrame, FrameDecoder } from './frame.js';
+export { checkShape } from './shape.js';
 export { errorOf, replyErrorOf } from './reply-error.js';
 export { requireAtMost } from './limits.js';
 export type * from './protocol.js';

@@ -501,6 +501,27 @@ export interface HostClientsReport {
   readonly bridges?: readonly string[] | undefined;
 }
 
+/** One direction of the flow hand-over, since the daemon started or its settings changed. */
+export interface HandOverDirection {
+  /** Since when the other director is connected, ISO 8601; undefined: it is not. */
+  readonly since?: string | undefined;
+  /** Flows that were told, new ones and changes. */
+  readonly flows: number;
+  /** Those that were not taken: the receiver has no such service or real server, or no room. Of `sending`: on this connection. */
+  readonly skipped: number;
+  /** When all flows had been told, ISO 8601. */
+  readonly lastFullPass?: string | undefined;
+}
+
+/** Flows that two directors tell each other of (`flowHandOver`). */
+export interface HandOverReport {
+  readonly peer: IpAddress;
+  readonly port: number;
+  readonly protection: 'tls' | 'none';
+  readonly sending: HandOverDirection;
+  readonly receiving: HandOverDirection;
+}
+
 export interface StatusReport {
   readonly version: string;
   readonly pid: number;
@@ -538,6 +559,8 @@ export interface StatusReport {
   readonly health?: HealthSummary | undefined;
   /** Undefined: the configuration has no "vrrp". */
   readonly vrrp?: VrrpReport | undefined;
+  /** Undefined: the configuration has no "flowHandOver". */
+  readonly flowHandOver?: HandOverReport | undefined;
   /** The problems at this moment, as text. */
   readonly problems: readonly string[];
   /** What forwards packets wrongly, or may, by code. Those that are problems are among these too. */

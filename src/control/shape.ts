@@ -75,6 +75,17 @@ export function checkRequest(body: Uint8Array): void {
   }
 }
 
+/**
+ * Checks that a frame is one value, of not more values than so many.
+ *
+ * @throws BeelineError `CONTROL_FRAME`
+ */
+export function checkShape(body: Uint8Array, mostValues: number): void {
+  const walk = new Walk(body);
+  walk.skip(mostValues);
+  walk.end();
+}
+
 function wrong(message: string): BeelineError {
   return new BeelineError('CONTROL_FRAME', message);
 }
@@ -114,7 +125,7 @@ class Walk {
   }
 
   /** Skips a value with all that is in it. */
-  skip(): void {
+  skip(mostValues = Infinity): void {
     // How many values are left in each list or mapping that the next one is in.
     const left = [1];
     while (left.length > 0) {
@@ -124,6 +135,9 @@ class Walk {
         continue;
       }
       left[last]! -= 1;
+      if (this.values > mostValues) {
+        throw wrong(`a frame has more than ${mostValues} values`);
+      }
       const inside = this.#enter();
       if (inside > 0) {
         if (left.length > MOST_DEPTH) {

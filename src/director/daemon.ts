@@ -15,6 +15,7 @@ import { EditCommands } from './changes/edit-commands.js';
 import { adoptEarlier } from './changes/earlier-drains.js';
 import { UnsavedChanges } from './changes/unsaved-changes.js';
 import { Director } from './director.js';
+import { HandOver } from './hand-over/index.js';
 import { handlersOf } from './handlers.js';
 import { HostClients } from './host-clients.js';
 import { HealthKeeper } from './health/keeper.js';
@@ -63,6 +64,7 @@ interface Parts {
   readonly health: HealthKeeper;
   readonly hostClients: HostClients;
   readonly mastership: Mastership;
+  readonly handOver: HandOver;
 }
 
 /**
@@ -103,6 +105,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   });
   using hostClients = new HostClients({ network, log, instance });
   const mastership = mastershipOf(options, network, stores, health);
+  const handOver = new HandOver({ flows: dataPlane.handOver, version: options.version, log });
   const unsaved = new UnsavedChanges({ store: stores.snapshot, droppedPath: instance.droppedPath, log });
   const director = new Director({
     network,
@@ -128,7 +131,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       resolver.notice(address);
     }
   };
-  const parts = { network, resolver, dataPlane, stores, unsaved, director, health, hostClients, mastership };
+  const parts = { network, resolver, dataPlane, stores, unsaved, director, health, hostClients, mastership, handOver };
   await start(parts, file);
   onNetworkChange = followNetwork(director, resolver);
   // For events that came during the start.
@@ -226,7 +229,7 @@ async function serve(
   followRounds: (listener: () => void) => void,
 ): Promise<void> {
   const { instance, configPath, version, log, logProblem } = options;
-  const { director, dataPlane, stores, unsaved, health, mastership } = parts;
+  const { director, dataPlane, stores, unsaved, health, mastership, handOver } = parts;
   const stopRequest = new AbortController();
   const configurations = new ConfigurationCommands({ director, dataPlane, unsaved, configPath, log });
   const warnings = (): readonly string[] => stores.problems;
@@ -245,6 +248,7 @@ async function serve(
     maintenance: new MaintenanceCommands({ director, health, log, warnings }),
     health,
     mastership,
+    handOver,
     stop: stopHandler(parts, edits, running, stopRequest),
   });
   const server = await listen(instance, handlers, log);
@@ -252,12 +256,14 @@ async function serve(
   const announcer = new Announcer({ director, dataPlane, stores, configurations, mastership, manager });
   followRounds(() => {
     followMastership(parts);
+    handOver.follow(director.desired.model.flowHandOver);
     announcer.update();
   });
   mastership.onChange = () => {
     announcer.update();
   };
   followMastership(parts);
+  handOver.follow(director.desired.model.flowHandOver);
   const ignoreSignals = followSignals({
     reload: () => announcer.reload(() => configurations.reload({})),
     reportState: async () => {
@@ -280,6 +286,7 @@ async function serve(
   announcer.stopping();
   mastership.stop();
   await director.stop();
+  await handOver.stop();
   await health.stop();
   await edits.stop();
   if (dataPlane.attachedTo.length > 0) {
@@ -312,6 +319,7 @@ function stopHandler(
 ): Handlers['stop'] {
   const stop = async (detach: boolean): Promise<void> => {
     await parts.director.stop();
+    await parts.handOver.stop();
     await edits.stop();
     if (detach) {
       // Before anything else can ask for mastership again.

@@ -10,6 +10,7 @@ import type { EditCommands } from './changes/edit-commands.js';
 import type { UnsavedChanges } from './changes/unsaved-changes.js';
 import { isoOf } from './clock.js';
 import type { Director } from './director.js';
+import type { HandOver } from './hand-over/index.js';
 import type { HealthKeeper } from './health/keeper.js';
 import { type MaintenanceCommands, reportMaintenance, requireRealServer } from './maintenance/commands.js';
 import type { Mastership } from './mastership/index.js';
@@ -34,6 +35,7 @@ export interface HandlerOptions {
   readonly maintenance: MaintenanceCommands;
   readonly health: Pick<HealthKeeper, 'maintenances' | 'all' | 'quorumLost' | 'checkNow'>;
   readonly mastership: Pick<Mastership, 'report' | 'warnings' | 'problems' | 'giveUp' | 'take'>;
+  readonly handOver: Pick<HandOver, 'report' | 'problems'>;
   /** Returns why the log cannot be written, as text. */
   readonly logProblem: () => string | undefined;
   readonly stop: Handlers['stop'];
@@ -72,7 +74,7 @@ async function statusOf(
   options: HandlerOptions,
   times: Pick<StatusReport, 'startedAt' | 'uptimeMs'>,
 ): Promise<StatusReport> {
-  const { version, configPath, director, dataPlane, stores, unsaved, mastership } = options;
+  const { version, configPath, director, dataPlane, stores, unsaved, mastership, handOver } = options;
   const drains = reportDrains(director.desired.drains, dataPlane);
   const disabled = options.health.maintenances.all.map(reportMaintenance);
   const warnings = [...(await director.warnings()), ...mastership.warnings()];
@@ -95,6 +97,7 @@ async function statusOf(
     disabled: disabled.length === 0 ? undefined : disabled,
     health: summarizeHealth(options.health.all(), options.health.quorumLost),
     vrrp: mastership.report(),
+    flowHandOver: handOver.report,
     problems: [
       ...director.problems,
       ...interfaces.flatMap(problemOf),
@@ -103,6 +106,7 @@ async function statusOf(
       ...stores.problems,
       ...stores.damage,
       ...mastership.problems,
+      ...handOver.problems,
       ...(logProblem === undefined ? [] : [logProblem]),
     ],
     warnings,

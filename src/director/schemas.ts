@@ -11,6 +11,7 @@ import {
   type Model,
   NO_DESTINATION,
   type Overrides,
+  type FlowHandOver,
   isMac,
   PROTOCOLS,
   SCHEDULER_FLAGS,
@@ -110,6 +111,13 @@ const vrrp: z.ZodType<VrrpSettings> = z.strictObject({
   ),
 });
 
+const flowHandOver: z.ZodType<FlowHandOver> = z.strictObject({
+  listen: addressSchema,
+  peer: addressSchema,
+  port,
+  tls: z.strictObject({ certificate: z.string(), key: z.string(), authority: z.string() }).optional(),
+});
+
 export const modelSchema: z.ZodType<Model> = z.strictObject({
   interfaces: z.array(z.string()),
   mode: z.enum(['native', 'generic', 'auto']),
@@ -122,6 +130,7 @@ export const modelSchema: z.ZodType<Model> = z.strictObject({
   flows: flows.optional(),
   health: healthSettingsSchema.optional(),
   vrrp: vrrp.optional(),
+  flowHandOver: flowHandOver.optional(),
   services: z.array(service),
   markServices: z.array(markService).optional(),
   markRules: z.array(markRule).optional(),

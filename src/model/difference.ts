@@ -41,7 +41,7 @@ export function diffModels(before: Model, after: Model): Difference[] {
 function settings(before: Model, after: Model): Difference[] {
   const of = (model: Model): Fields => {
     const { interfaces, mode, fragments, vlans, timeouts, flows, health, vrrp } = model;
-    const { directors = [], hostClients, clientBridges = [] } = model;
+    const { directors = [], hostClients, clientBridges = [], flowHandOver } = model;
     return fieldsOf({
       interfaces,
       mode,
@@ -54,6 +54,7 @@ function settings(before: Model, after: Model): Difference[] {
       flows,
       health: health && healthSettingsFields(health),
       vrrp: vrrp && vrrpFields(vrrp),
+      flowHandOver,
     });
   };
   return diffFields(of(before), of(after)).map((field) => ({ kind: 'changed', what: 'setting', ...field }));

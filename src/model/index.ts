@@ -7,6 +7,7 @@ export * from './edit/edit.js';
 export * from './edit/types.js';
 export * from './edit/warnings.js';
 export * from './error.js';
+export * from './flow-hand-over.js';
 export * from './flow-settings.js';
 export * from './forwarded.js';
 export * from './health.js';

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { IpAddress, MacAddress } from './address.js';
 import { BeelineError } from './error.js';
+import type { FlowHandOver } from './flow-hand-over.js';
 import type { FlowTableSizes, Overrides, Timeouts } from './flow-settings.js';
 import type { HealthSettings } from './health.js';
 import type { MarkRule, MarkService, Service } from './service.js';
@@ -38,6 +39,8 @@ export interface Model {
   readonly health?: HealthSettings | undefined;
   /** Default: no other director takes the VIPs over. */
   readonly vrrp?: VrrpSettings | undefined;
+  /** Default: no other director knows this one's flows. */
+  readonly flowHandOver?: FlowHandOver | undefined;
   readonly services: readonly Service[];
   readonly markServices?: readonly MarkService[] | undefined;
   /** No two of them match the same packet. */
@@ -79,12 +82,12 @@ export function keepUnchanged(previous: Model, next: Model): Model {
 
 /**
  * Returns a model that came from another director, with what is this host's own left as it is: interfaces, mode, VLANs, other
- * directors, VRRP.
+ * directors, VRRP, flow hand-over.
  *
  * @throws BeelineError `INTERFACE_MISSING` if a real server is behind an interface that is not among this host's
  */
 export function withHostOf(own: Model, given: Model): Model {
-  const { interfaces, mode, vlans, directors, vrrp } = own;
+  const { interfaces, mode, vlans, directors, vrrp, flowHandOver } = own;
   for (const service of allServices(given)) {
     const strange = service.destinations.find(
       (each) => each.interface !== undefined && !interfaces.includes(each.interface),
@@ -97,7 +100,7 @@ export function withHostOf(own: Model, given: Model): Model {
       );
     }
   }
-  return { ...given, interfaces, mode, vlans, directors, vrrp };
+  return { ...given, interfaces, mode, vlans, directors, vrrp, flowHandOver };
 }
 
 /** An edit leaves what it does not change: those real servers are the same objects, and need no look inside. */

@@ -46,7 +46,8 @@ function withoutRouter(model: Model): Warning[] {
 
 /** One warning, whatever the number of services: they have the same reason and the same remedy. */
 function lostFlows(model: Model): Warning[] {
-  const lost = allServices(model).filter(isUnknownElsewhere);
+  // With flow hand-over it knows.
+  const lost = model.flowHandOver === undefined ? allServices(model).filter(isUnknownElsewhere) : [];
   const [first] = lost;
   if (first === undefined) {
     return [];
@@ -61,7 +62,8 @@ function lostFlows(model: Model): Warning[] {
       service: name,
       message: `${what}: a standby does not know which real servers ${why}: their connections are reset when it takes over`,
       remedy:
-        'where that matters, take maglev, sh or mh without "persistence": every director computes the same from them',
+        'where that matters, let the directors tell each other of their flows ("flowHandOver"), or take maglev, sh or mh without ' +
+        '"persistence": every director computes the same from them',
     },
   ];
 }

@@ -13,6 +13,7 @@ export const WARNING_CODES = [
   'FLOWS_LOST_AT_FAILOVER',
   'FROM_DIRECTOR',
   'FROM_REAL_SERVER',
+  'HAND_OVER_PLAIN',
   'KEEPALIVED_OBJECTS',
   'PINS_PRIVATE',
   'QUORUM_UNREACHABLE',
@@ -71,6 +72,7 @@ export function isProblem({ code, peer }: Warning): boolean {
     case 'DIRECTOR_AS_REAL_SERVER':
     case 'FLOWS_LOST_AT_FAILOVER':
     case 'FROM_DIRECTOR':
+    case 'HAND_OVER_PLAIN':
     case 'KEEPALIVED_OBJECTS':
     case 'PINS_PRIVATE':
     case 'QUORUM_UNREACHABLE':

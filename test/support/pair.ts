@@ -43,6 +43,10 @@ export interface PairOptions {
   readonly hostClients?: boolean;
   /** More of the service by HTTP, as YAML's flow style. */
   readonly service?: (director: Director) => string;
+  /** More services, each as YAML's flow style without address and real servers. */
+  readonly services?: readonly string[];
+  /** More lines at the top of the file. */
+  readonly top?: (director: Director, lab: TestLab) => string;
 }
 
 export class Pair {
@@ -95,6 +99,8 @@ export class Pair {
       hostClients = false,
       mode,
       service = () => '',
+      services = [],
+      top = () => '',
     } = this.#options;
     const family = this.vip.includes(':') ? 'ipv6' : 'ipv4';
     const realServers = (['real1', 'real2'] as const).map((host) => `"${hostNamed(host)[family]}"`).join(', ');
@@ -109,12 +115,12 @@ export class Pair {
     ].join(', ');
     return `interfaces: [${NIC}]
 directors: [${other}]
-${hostClients ? 'hostClients: true\n' : ''}${mode === undefined ? '' : `mode: ${mode}\n`}${more}vrrp:
+${hostClients ? 'hostClients: true\n' : ''}${mode === undefined ? '' : `mode: ${mode}\n`}${top(director, this.lab)}${more}vrrp:
   instances: [{ ${instance} }]
 services:
   - { ${address}, port: 80${service(director)} }
   - { ${address}, port: ${PROBE_PORT}, protocol: udp }
-`;
+${services.map((each) => `  - { ${address}, ${each} }\n`).join('')}`;
   }
 
   async startDaemon(director: Director): Promise<void> {

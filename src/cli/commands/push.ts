@@ -23,7 +23,7 @@ export function pushCommand(): Command {
     .summary('give another director the running configuration')
     .description(
       'Show what the running configuration of this director would change on another one, and after a question make it run ' +
-        "there too. What is that host's own stays as it is: interfaces, mode, vlans, directors and vrrp; so does what is " +
+        "there too. What is that host's own stays as it is: interfaces, mode, vlans, directors, vrrp and flowHandOver; so does what is " +
         'beside the configuration, such as maintenance. It goes over SSH, as "beeline plan --keep-host -" and "beeline ' +
         'apply --keep-host -" there.',
     )

@@ -2,7 +2,7 @@
 
 import { Command } from 'commander';
 
-import type { InterfaceReport, StatusReport, UnattendedReport } from '../../control/index.js';
+import type { HandOverDirection, InterfaceReport, StatusReport, UnattendedReport } from '../../control/index.js';
 import { isProblem, warningText } from '../../model/index.js';
 import { withExamples } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
@@ -70,6 +70,7 @@ export function formatStatus(status: StatusReport, now: number, paint: Paint = p
       ...hostLines(status),
       ...healthLines(status),
       ...vrrpLines(status, now, paint),
+      ...handOverLines(status, now, paint),
       ...removed.map(({ service, flows }): Line => [
         'removed',
         `${service}: ${formatQuantity(flows, 'flow')} ${flows === 1 ? 'is' : 'are'} kept until ${flows === 1 ? 'it ends' : 'they end'} or the service is back`,
@@ -187,6 +188,22 @@ function vrrpLines({ vrrp }: StatusReport, now: number, paint: Paint): Line[] {
     }),
     ['mastership', may],
   ];
+}
+
+/** Whom this director tells of its flows, and who tells it. */
+function handOverLines({ flowHandOver }: StatusReport, now: number, paint: Paint): Line[] {
+  if (flowHandOver === undefined) {
+    return [];
+  }
+  const { peer, protection, sending, receiving } = flowHandOver;
+  const part = (verb: string, { since, flows, skipped }: HandOverDirection): string => {
+    const left = skipped === 0 ? '' : `, ${formatCount(skipped)} skipped`;
+    return since === undefined
+      ? paint('bad', `${verb} nothing`)
+      : `${verb} for ${formatDuration(now - Date.parse(since))} (${formatQuantity(flows, 'flow')}${left})`;
+  };
+  const way = protection === 'tls' ? 'TLS' : 'without TLS';
+  return [['hand-over', `with ${peer} (${way}): ${part('tells', sending)}, ${part('takes', receiving)}`]];
 }
 
 function unresolvedLines({ unresolved }: Pick<StatusReport, 'unresolved'>): Line[] {

@@ -8,7 +8,7 @@ import type { Logger } from '../log.js';
 export function logState(log: Logger, status: StatusReport, services: readonly ServiceReport[]): void {
   const all = always(log);
   const { version, pid, startedAt, configPath, programId, generation, changes } = status;
-  const { interfaces, drains = [], vrrp, problems, warnings = [], realServers, unresolved } = status;
+  const { interfaces, drains = [], vrrp, flowHandOver, problems, warnings = [], realServers, unresolved } = status;
   all.info(
     {
       version,
@@ -42,6 +42,9 @@ export function logState(log: Logger, status: StatusReport, services: readonly S
     for (const { name, state, since, priority } of instances) {
       all.info({ name, state, since, priority }, 'state of a virtual router');
     }
+  }
+  if (flowHandOver !== undefined) {
+    all.info({ ...flowHandOver }, 'state of the flow hand-over');
   }
   for (const drain of drains) {
     all.info({ ...drain }, 'state of a drain');

@@ -92,6 +92,7 @@ test('docs/json.md shows every name in the status and in statistics', () => {
     disabled: true,
     health: true,
     vrrp: true,
+    flowHandOver: true,
   } as const;
   shows(status, { ...daemon, ...dataPath, ...sums, ...commands, services: true, realServers: true, unresolved: true });
   const places = { interface: true, peer: true, service: true, realServer: true, vip: true } as const;
