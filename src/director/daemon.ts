@@ -255,15 +255,19 @@ async function serve(
   const manager = serviceManagerFor(log);
   const announcer = new Announcer({ director, dataPlane, stores, configurations, mastership, manager });
   followRounds(() => {
-    followMastership(parts);
     handOver.follow(director.desired.model.flowHandOver);
+    followMastership(parts);
     announcer.update();
   });
   mastership.onChange = () => {
     announcer.update();
   };
-  followMastership(parts);
+  handOver.onChange = () => {
+    followMastership(parts);
+    announcer.update();
+  };
   handOver.follow(director.desired.model.flowHandOver);
+  followMastership(parts);
   const ignoreSignals = followSignals({
     reload: () => announcer.reload(() => configurations.reload({})),
     reportState: async () => {
@@ -348,11 +352,12 @@ function refuseDetach(vips: readonly LeftVip[]): void {
   throw nobodyTookOver(vips);
 }
 
-function followMastership({ mastership, director, dataPlane }: Parts): void {
+function followMastership({ mastership, director, dataPlane, handOver }: Parts): void {
   mastership.follow({
     model: director.desired.model,
     interfaces: director.interfaces(),
     services: dataPlane.image === undefined ? undefined : dataPlane.services,
+    behind: handOver.behind,
   });
 }
 

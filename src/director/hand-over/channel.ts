@@ -6,7 +6,7 @@ import { BeelineError } from '../../model/index.js';
 import { encodeMessage, type Message, MessageDecoder } from './messages.js';
 
 /** How long a message of the other side may be missing, and how long it may leave one unread. */
-const SILENCE_MS = 30_000;
+const SILENCE_MS = 10_000;
 
 export interface ChannelOptions {
   /** How long the other side may be silent; only tests give another one. */

@@ -16,7 +16,10 @@ import { type FlowSink, type FlowSource, skippedOf, take, tell } from './talks.j
 
 /** The time until the next attempt, after the first one that failed; twice as long each time, up to the other. */
 const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 30_000;
+const LONGEST_PAUSE_MS = 5_000;
+
+/** After so much silence, flows that began meanwhile may be missing here: longer than the time between two passes. */
+const STALE_MS = 6_000;
 
 /** Hosts that are no director are told of once in this time. */
 const STRANGER_MS = 60_000;
@@ -41,6 +44,8 @@ interface Direction {
 }
 
 export class HandOver {
+  /** Called when flows of the other director have come, or will not. */
+  onChange: () => void = () => undefined;
   readonly #options: HandOverOptions;
   #settings: FlowHandOver | undefined;
   #ends = new AbortController();
@@ -49,6 +54,10 @@ export class HandOver {
   #receiving: Direction = { flows: 0, skipped: 0 };
   /** What the other director takes flows by. */
   #told: Channel | undefined;
+  /** Until its flows have come, or it is known that they do not come. */
+  #isBehind = false;
+  /** When the other director sent something last; undefined: there is no connection. */
+  #heardAt: number | undefined;
   #strangerAt = -Infinity;
   readonly #listening: Lasting;
   readonly #refused: Lasting;
@@ -73,6 +82,8 @@ export class HandOver {
     const { signal } = this.#ends;
     this.#sending = { flows: 0, skipped: 0 };
     this.#receiving = { flows: 0, skipped: 0 };
+    this.#isBehind = settings !== undefined;
+    this.#heardAt = undefined;
     this.#work = this.#work.then(() =>
       settings === undefined || signal.aborted
         ? undefined
@@ -93,6 +104,14 @@ export class HandOver {
       : [this.#listening, ...(this.#told === undefined ? [this.#refused] : []), this.#taking].flatMap(({ problem }) =>
           problem === undefined ? [] : [`flow hand-over: ${problem}`],
         );
+  }
+
+  /** Why flows of the other director may be missing here that will come; empty: none will. */
+  get behind(): readonly string[] {
+    const isStale = this.#heardAt !== undefined && bootTimeMs() - this.#heardAt > STALE_MS;
+    return this.#settings !== undefined && (this.#isBehind || isStale)
+      ? ['the flows of the other director are not all here yet']
+      : [];
   }
 
   /** Undefined: it is not asked for. */
@@ -144,6 +163,13 @@ export class HandOver {
       }
       await Promise.all(talks);
     });
+  }
+
+  #setBehind(isBehind: boolean): void {
+    if (this.#isBehind !== isBehind) {
+      this.#isBehind = isBehind;
+      this.onChange();
+    }
   }
 
   /** Anybody on the network can connect: the log must not grow by it. */
@@ -214,6 +240,7 @@ export class HandOver {
         await take(channel, flows, this.#speaker, {
           onBegin: (host) => {
             direction.since = bootTimeMs();
+            this.#isBehind = true;
             succeed();
             this.#taking.succeed();
             log.info({ host }, 'flow hand-over: flows come from the other director');
@@ -222,21 +249,34 @@ export class HandOver {
             direction.flows += taken.added + taken.changed + taken.kept;
             direction.skipped += skippedOf(taken);
           },
-          onFullPass: () => {
-            direction.fullPass = bootTimeMs();
+          onPass: (full) => {
+            this.#heardAt = bootTimeMs();
+            if (full) {
+              direction.fullPass = this.#heardAt;
+              this.#setBehind(false);
+            }
           },
         });
       } catch (error) {
         if (!signal.aborted) {
+          // Its host answers that nobody is there. All else may be a cable that is put in again in a moment.
+          this.#setBehind(!isRefused(error));
           this.#taking.fail(error, 'flow hand-over: no flows come from the other director; trying again', 'warn');
         }
       } finally {
         signal.removeEventListener('abort', close);
         channel?.close();
         direction.since = undefined;
+        if (!signal.aborted) {
+          this.#heardAt = undefined;
+        }
       }
     });
   }
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED';
 }
 
 /** Does something again and again, which may end at any time, with pauses that grow until it succeeds. */

@@ -7,7 +7,7 @@ import { connect as connectTls, createServer as createTlsServer, type SecureCont
 import { BeelineError, type FlowHandOver, type HandOverFiles, ip, isIp, type IpAddress } from '../../model/index.js';
 
 /** How long a connection may take to come about. */
-const CONNECT_MS = 10_000;
+const CONNECT_MS = 3_000;
 /** Connections that are there at once: one that ended without a word, and one in its place. */
 const MOST_CONNECTIONS = 4;
 

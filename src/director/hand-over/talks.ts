@@ -36,7 +36,8 @@ export interface TellingEvents {
 export interface TakingEvents {
   readonly onBegin: (host: string) => void;
   readonly onTaken: (taken: Taken) => void;
-  readonly onFullPass: () => void;
+  /** All flows were looked at there; `full`: all were told. */
+  readonly onPass: (full: boolean) => void;
 }
 
 /**
@@ -136,12 +137,12 @@ export async function take(channel: Channel, sink: FlowSink, speaker: Speaker, e
           sum.taken += taken.added + taken.changed + taken.kept;
           sum.skipped += skippedOf(taken);
         }
+        // A full pass of millions of flows takes longer than either side may be silent.
+        await channel.send({ type: 'taken', ...sum });
         break;
       }
       case 'passed':
-        if (message.full) {
-          events.onFullPass();
-        }
+        events.onPass(message.full);
         await channel.send({ type: 'taken', ...sum });
         break;
       default:

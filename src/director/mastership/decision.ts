@@ -6,6 +6,8 @@ export const LOST_MS = 500;
 export const START_MS = 10_000;
 /** How long real servers that nothing essential needs may take to be found, before mastership is taken without them. */
 export const FOUND_MS = 3_000;
+/** How long the flows of the other director may take to come, before mastership is taken without them. */
+export const BEHIND_MS = 10_000;
 /** After mastership was given up, everything must be well for so long; twice as long each time it is given up again. */
 export const FIRST_HOLD_MS = 2_000;
 export const LAST_HOLD_MS = 60_000;
@@ -20,6 +22,8 @@ export interface Against {
   readonly essential: readonly string[];
   /** Real servers whose MAC is not known yet. It delays mastership, and never ends it. */
   readonly missing: readonly string[];
+  /** Flows of the other director that are not known here yet. It delays mastership, and never ends it. */
+  readonly behind?: readonly string[];
   /** Somebody asked to give mastership up. */
   readonly asked: readonly string[];
 }
@@ -43,6 +47,8 @@ export class Decider {
   #wellSince: number | undefined;
   /** Since when only real servers that are missing speak against it. */
   #missingSince: number | undefined;
+  /** Since when only the flows of the other director do. */
+  #behindSince: number | undefined;
 
   /** @param may what the last daemon decided; packets are forwarded by it still */
   constructor(may: boolean, now: number) {
@@ -81,14 +87,16 @@ export class Decider {
     this.#lostSince = undefined;
     this.#wellSince = undefined;
     this.#missingSince = undefined;
+    this.#behindSince = undefined;
     return { may: false, reasons };
   }
 
-  #take({ forwarding, essential, missing, asked }: Against, now: number): Decision {
+  #take({ forwarding, essential, missing, behind = [], asked }: Against, now: number): Decision {
     const fatal = [...asked, ...forwarding, ...essential];
     if (fatal.length > 0) {
       this.#wellSince = undefined;
       this.#missingSince = undefined;
+      this.#behindSince = undefined;
       return { may: false, reasons: fatal };
     }
     if (missing.length > 0) {
@@ -96,6 +104,13 @@ export class Decider {
       const until = this.#missingSince + FOUND_MS;
       if (now < until) {
         return { may: false, reasons: missing, due: until };
+      }
+    }
+    if (behind.length > 0) {
+      this.#behindSince ??= now;
+      const until = this.#behindSince + BEHIND_MS;
+      if (now < until) {
+        return { may: false, reasons: behind, due: until };
       }
     }
     this.#wellSince ??= now;

@@ -44,6 +44,8 @@ export interface Round {
   readonly interfaces: readonly InterfaceReport[];
   /** As packets follow them; undefined: nothing was published yet. */
   readonly services: readonly CompiledService[] | undefined;
+  /** Why the flows of the other director are not known here yet. */
+  readonly behind?: readonly string[];
 }
 
 export class Mastership {
@@ -285,7 +287,7 @@ export class Mastership {
       return;
     }
     this.#decider ??= new Decider(this.#readTold(), now);
-    this.#decision = this.#decider.decide({ ...against, asked }, now);
+    this.#decision = this.#decider.decide({ ...against, behind: this.#round.behind ?? [], asked }, now);
     this.#tell(this.#decision);
     if (this.#decision.due !== undefined) {
       this.#due = setTimeout(
