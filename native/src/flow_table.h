@@ -1,9 +1,9 @@
-// The flow tables as the addon's threads read and write them while packets do: entries, places, and the options of calls.
+// The flow tables as the addon's threads read and write them while packets do: entries, places, and the options of
+// calls.
 #pragma once
 
-#include <napi.h>
-
 #include <linux/types.h>
+#include <napi.h>
 
 #include <algorithm>
 #include <array>
@@ -176,7 +176,9 @@ Array ToArray(Napi::Env env, const std::vector<Element>& elements) {
   return array;
 }
 
-inline bool Has(const std::vector<uint8_t>& flags, uint32_t number) { return number < flags.size() && flags[number] != 0; }
+inline bool Has(const std::vector<uint8_t>& flags, uint32_t number) {
+  return number < flags.size() && flags[number] != 0;
+}
 
 // A hash's two buckets in an extent, as the program finds them (bpf/flow_lookup.h).
 class Places {

@@ -1,5 +1,6 @@
 #include "hand_over.h"
 
+#include <bit>
 #include <cmath>
 #include <span>
 
@@ -27,29 +28,16 @@ constexpr uint32_t kMostAge = FLOW_TIME_MASK >> 1;
 constexpr uint32_t kValidStates = 1U << FLOW_SYN_RECV | 1U << FLOW_UNCONFIRMED | 1U << FLOW_UDP_NEW |
                                   1U << FLOW_TEMPLATE_NEW | 1U << FLOW_UDP | 1U << FLOW_ESTABLISHED |
                                   1U << FLOW_TEMPLATE | 1U << FLOW_CLOSE | 1U << FLOW_TIME_WAIT | 1U << FLOW_FIN_WAIT |
-                                  1U << FLOW_UDP_LASTING | 1U << FLOW_ESTABLISHED_LASTING |
-                                  1U << FLOW_TEMPLATE_LASTING;
+                                  1U << FLOW_UDP_LASTING | 1U << FLOW_ESTABLISHED_LASTING | 1U << FLOW_TEMPLATE_LASTING;
 
 // How far a flow has come in each state: of two states at the same time, the one that is further was the later.
 constexpr uint64_t Rank(uint64_t rank, uint32_t state) { return rank << 4 * state; }
-constexpr uint64_t kProgress = Rank(1, FLOW_SYN_RECV) | Rank(2, FLOW_UNCONFIRMED) | Rank(3, FLOW_ESTABLISHED) |
-                               Rank(4, FLOW_ESTABLISHED_LASTING) | Rank(5, FLOW_FIN_WAIT) | Rank(6, FLOW_TIME_WAIT) |
-                               Rank(7, FLOW_CLOSE) | Rank(1, FLOW_UDP_NEW) | Rank(2, FLOW_UDP) |
-                               Rank(3, FLOW_UDP_LASTING) | Rank(1, FLOW_TEMPLATE_NEW) | Rank(2, FLOW_TEMPLATE) |
-                               Rank(3, FLOW_TEMPLATE_LASTING);
+constexpr uint64_t kProgress =
+    Rank(1, FLOW_SYN_RECV) | Rank(2, FLOW_UNCONFIRMED) | Rank(3, FLOW_ESTABLISHED) | Rank(4, FLOW_ESTABLISHED_LASTING) |
+    Rank(5, FLOW_FIN_WAIT) | Rank(6, FLOW_TIME_WAIT) | Rank(7, FLOW_CLOSE) | Rank(1, FLOW_UDP_NEW) | Rank(2, FLOW_UDP) |
+    Rank(3, FLOW_UDP_LASTING) | Rank(1, FLOW_TEMPLATE_NEW) | Rank(2, FLOW_TEMPLATE) | Rank(3, FLOW_TEMPLATE_LASTING);
 
 uint32_t Progress(uint32_t state) { return kProgress >> 4 * state & 15; }
-
-// What the peer knows, by entry of a family's table: 0 where it knows nothing. Calls with it never overlap.
-struct Known {
-  std::vector<uint64_t> words[2];
-
-  uint64_t& At(size_t family, size_t index, size_t entries) {
-    auto& all = words[family];
-    if (all.size() <= index) all.resize(std::max(entries, index + 1));
-    return all[index];
-  }
-};
 
 // A known entry as one word: its time and state where its data has them, whether the peer told it, and a fingerprint.
 constexpr uint64_t kToldBit = 1ULL << 28;
@@ -57,13 +45,72 @@ constexpr int kFingerprintShift = 29;
 
 uint64_t KnownWord(const Table& table, const Entry& entry, uint64_t data, bool told) {
   const uint64_t rest = table.is_ipv6() ? entry[2] : 0, address = table.is_ipv6() ? entry[1] : 0;
-  const uint64_t fingerprint = flow6_hash(entry[0], address, rest ^ data >> FLOW_NUMBER_SHIFT << 24, OwnSecret().data());
-  return fingerprint << kFingerprintShift | (told ? kToldBit : 0) |
-         (data & ((1ULL << FLOW_NUMBER_SHIFT) - 1));
+  const uint64_t fingerprint =
+      flow6_hash(entry[0], address, rest ^ data >> FLOW_NUMBER_SHIFT << 24, OwnSecret().data());
+  return fingerprint << kFingerprintShift | (told ? kToldBit : 0) | (data & ((1ULL << FLOW_NUMBER_SHIFT) - 1));
 }
 
 // Whether two words are the same but for their times, and for who told it.
 bool IsSameFlow(uint64_t one, uint64_t other) { return ((one ^ other) & ~(kToldBit | FLOW_TIME_MASK)) == 0; }
+
+// Some known words, to be found again.
+class Words {
+ public:
+  explicit Words(const std::vector<uint64_t>& all) {
+    size_t count = 1;
+    for (const uint64_t word : all) count += word != 0;
+    slots_.resize(std::bit_ceil(2 * count));
+    for (const uint64_t word : all) {
+      if (word != 0) *Slot(word) = word;
+    }
+  }
+
+  // Returns the word that differs at most in who told it; 0: there is none.
+  uint64_t Find(uint64_t word) { return *Slot(word); }
+
+ private:
+  uint64_t* Slot(uint64_t word) {
+    for (size_t at = word >> kFingerprintShift;; ++at) {
+      uint64_t& slot = slots_[at & (slots_.size() - 1)];
+      if (slot == 0 || ((slot ^ word) & ~kToldBit) == 0) return &slot;
+    }
+  }
+
+  std::vector<uint64_t> slots_;
+};
+
+// What the peer knows, by entry of a family's table: 0 where it knows nothing. Calls with it never overlap.
+class Known {
+ public:
+  uint64_t& At(const Table& table, size_t index) {
+    auto& all = words_[table.is_ipv6()];
+    if (all.size() <= index) all.resize(std::max(index + 1, 2 * all.size()));
+    return all[index];
+  }
+
+  // After flows were moved to other entries, what is known of them is found there: else all would be told again.
+  void Follow(const Table& table, uint64_t extents) {
+    const size_t family = table.is_ipv6();
+    const uint64_t before = std::exchange(extents_[family], extents);
+    if (before == extents || before == 0) return;
+    Words known(words_[family]);
+    const size_t buckets = std::max(extents & UINT32_MAX, extents >> 32) + 1;
+    const size_t entries = std::min(buckets * table.ways, table.entries);
+    auto& all = words_[family];
+    all.assign(entries, 0);
+    Entry entry{};
+    for (size_t i = 0; i < entries; ++i) {
+      const uint64_t data = Load(table.data(i));
+      if (is_live(flow_state(data)) && ReadEntry(table, i, entry, data)) {
+        all[i] = known.Find(KnownWord(table, entry, data, false));
+      }
+    }
+  }
+
+ private:
+  std::vector<uint64_t> words_[2];
+  uint64_t extents_[2] = {};
+};
 
 using KnownHandle = Napi::External<std::shared_ptr<Known>>;
 
@@ -78,6 +125,26 @@ std::shared_ptr<Known> KnownOf(const Options& options) {
   return *value.As<KnownHandle>().Data();
 }
 
+// The extents of a table (struct control), which packets may change at any time.
+class Extents {
+ public:
+  explicit Extents(const Options& options) {
+    const auto& control = Mapping::WritableArgument(options.env(), options.object().Get("control"), "control");
+    const size_t offset = options.Number("offset");
+    if (offset % sizeof(__u64) != 0 || offset + sizeof(__u64) > control.visible_bytes) {
+      libbpf::ThrowRange(options.env(), "offset is not that of a word of control");
+    }
+    region_ = control.region;
+    word_ = reinterpret_cast<__u64*>(control.region->address + offset);
+  }
+
+  uint64_t word() const { return Load(word_); }
+
+ private:
+  std::shared_ptr<Mapping::Region> region_;
+  __u64* word_;
+};
+
 // Finds what the peer does not know: flows that are new to it, whose state is another, or whose last packet is so much
 // later that it would forget them too early. With `all`, every flow.
 class Collect : public Work {
@@ -85,7 +152,8 @@ class Collect : public Work {
   explicit Collect(const Options& options)
       : Work(options.env()),
         known_(KnownOf(options)),
-        table_(options.FlowTable("flows", options.Number("family") == 6)),
+        table_(options.WholeTable("flows", options.Number("family") == 6)),
+        extents_(options),
         services_(options.Array<uint8_t>("services")),
         refresh_(options.Array<uint32_t>("refresh")),
         now_(options.Number("now")),
@@ -95,19 +163,23 @@ class Collect : public Work {
 
  protected:
   void Execute() override {
-    const size_t family = table_.is_ipv6(), client = family ? 16 : 4;
+    const size_t client = table_.is_ipv6() ? 16 : 4;
+    const uint64_t extents = extents_.word();
+    const size_t buckets = std::max(extents & UINT32_MAX, extents >> 32) + 1;
+    table_.entries = std::min(table_.entries, buckets * table_.ways);
+    known_->Follow(table_, extents);
     Entry entry{};
     for (; next_ < table_.entries && count_ < limit_; ++next_) {
       const uint64_t data = Load(table_.data(next_));
       if (!is_live(flow_state(data)) || flow_number(data) == 0) continue;
       const Key key = ReadKey(table_, next_);
       if (!Has(services_, key.service) || !ReadEntry(table_, next_, entry, data)) continue;
-      uint64_t& known = known_->At(family, next_, table_.entries);
+      uint64_t& known = known_->At(table_, next_);
       const uint64_t word = KnownWord(table_, entry, data, false);
       if (!all_ && !IsNews(known, word, key.service, data)) continue;
       known = word;
-      const Record record = {key.port,         flow_port(data), key.service, static_cast<uint8_t>(flow_state(data)), 0,
-                             flow_number(data), flow_age(data, now_)};
+      const Record record = {key.port, flow_port(data),   key.service,         static_cast<uint8_t>(flow_state(data)),
+                             0,        flow_number(data), flow_age(data, now_)};
       const size_t at = records_.size();
       records_.resize(at + client + sizeof record);
       std::memcpy(&records_[at], key.address, client);
@@ -134,6 +206,7 @@ class Collect : public Work {
 
   std::shared_ptr<Known> known_;
   Table table_;
+  Extents extents_;
   std::vector<uint8_t> services_;
   std::vector<uint32_t> refresh_;  // by service and state, after how many units a flow's time is told again
   uint32_t now_;
@@ -142,26 +215,6 @@ class Collect : public Work {
   bool all_;
   uint32_t count_ = 0;
   std::vector<uint8_t> records_;
-};
-
-// The extents of a table (struct control), which packets may change at any time.
-class Extents {
- public:
-  explicit Extents(const Options& options) {
-    const auto& control = Mapping::WritableArgument(options.env(), options.object().Get("control"), "control");
-    const size_t offset = options.Number("offset");
-    if (offset % sizeof(__u64) != 0 || offset + sizeof(__u64) > control.visible_bytes) {
-      libbpf::ThrowRange(options.env(), "offset is not that of a word of control");
-    }
-    region_ = control.region;
-    word_ = reinterpret_cast<__u64*>(control.region->address + offset);
-  }
-
-  uint64_t word() const { return Load(word_); }
-
- private:
-  std::shared_ptr<Mapping::Region> region_;
-  __u64* word_;
 };
 
 // Finds flows wherever they can stand, as find_moving_in() and find_within() of bpf/flow_lookup.h do.
@@ -264,6 +317,7 @@ class Take : public Work {
 
  protected:
   void Execute() override {
+    known_->Follow(table(), extents_.word());
     for (size_t at = 0; at < records_.size(); at += RecordBytes()) TakeRecord(&records_[at]);
   }
 
@@ -317,7 +371,7 @@ class Take : public Work {
   // Whether the flow is here already.
   bool Meet(const Entry& entry, uint64_t data) {
     return Finder(table(), secret_).Each(entry, data, extents_.word(), [&](size_t index, uint64_t there) {
-      uint64_t& known = known_->At(table().is_ipv6(), index, index + 1);
+      uint64_t& known = known_->At(table(), index);
       const bool untouched = known == KnownWord(table(), entry, there, true);
       const uint64_t next = untouched ? data : Later(there, data);
       if (next == there || !Exchange(table().data(index), there, next)) {
@@ -330,8 +384,7 @@ class Take : public Work {
       }
       changed_++;
       known = KnownWord(table(), entry, next, true);
-      if (flow_number(next) != flow_number(there) ||
-          flow_class(flow_state(next)) != flow_class(flow_state(there))) {
+      if (flow_number(next) != flow_number(there) || flow_class(flow_state(next)) != flow_class(flow_state(there))) {
         loads_.Count(there, -1);
         loads_.Count(next, 1);
       }
@@ -344,8 +397,7 @@ class Take : public Work {
     const uint32_t own_age = flow_age(own, now_), told_age = flow_age(told, now_);
     if (own_age > told_age + kSlack) return told;
     const bool same_time = told_age <= own_age + kSlack;
-    return same_time && flow_number(own) == flow_number(told) &&
-                   Progress(flow_state(told)) > Progress(flow_state(own))
+    return same_time && flow_number(own) == flow_number(told) && Progress(flow_state(told)) > Progress(flow_state(own))
                ? told
                : own;
   }
@@ -365,7 +417,7 @@ class Take : public Work {
       return;
     }
     loads_.Count(data, 1);
-    known_->At(table().is_ipv6(), at, (extent + 1) * table().ways) = KnownWord(table(), entry, data, true);
+    known_->At(table(), at) = KnownWord(table(), entry, data, true);
     placed_.push_back(at);
   }
 
@@ -403,8 +455,9 @@ class Withdraw : public Work {
       if (at >= table_.entries) continue;
       const uint64_t data = Load(table_.data(at));
       if (!is_live(flow_state(data)) || !ReadEntry(table_, at, entry, data)) continue;
-      const bool twice = Finder(table_, secret_).Each(entry, data, extents_.word(),
-                                                       [&](size_t index, uint64_t) { return index != at; });
+      const bool twice = Finder(table_, secret_).Each(entry, data, extents_.word(), [&](size_t index, uint64_t) {
+        return index != at;
+      });
       if (twice) Free(at, entry);
     }
   }

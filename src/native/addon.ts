@@ -272,8 +272,10 @@ export interface NativeKnownFlows {
 export interface NativeCollectOptions {
   known: NativeKnownFlows;
   flows: NativeMapping;
-  flowsEntries: number;
   family: 4 | 6;
+  control: NativeMapping;
+  /** Where the extents are in it. */
+  offset: number;
   /** 1 for a service whose flows are told. */
   services: Uint8Array;
   /** By service number times 16 plus state: after how many units a flow's time is told again. */

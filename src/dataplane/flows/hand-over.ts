@@ -103,8 +103,9 @@ export class FlowHandOver {
       const { records, count, next } = await addon.collectFlows({
         known: this.#known,
         flows: set.memory.mapping(`flows${family}`).native,
-        flowsEntries: set.flowEntries(family),
         family,
+        control: set.memory.mapping('control').native,
+        offset: extentsAt(family),
         services,
         refresh,
         now: flowNow(set),

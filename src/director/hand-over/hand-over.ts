@@ -241,8 +241,6 @@ export class HandOver {
           onBegin: (host) => {
             direction.since = bootTimeMs();
             this.#isBehind = true;
-            succeed();
-            this.#taking.succeed();
             log.info({ host }, 'flow hand-over: flows come from the other director');
           },
           onTaken: (taken) => {
@@ -251,6 +249,9 @@ export class HandOver {
           },
           onPass: (full) => {
             this.#heardAt = bootTimeMs();
+            // Not before: whoever greets and then talks nonsense is asked less often.
+            succeed();
+            this.#taking.succeed();
             if (full) {
               direction.fullPass = this.#heardAt;
               this.#setBehind(false);
