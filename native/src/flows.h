@@ -1,5 +1,5 @@
-// Sweeps and lists flow tables in a separate thread. The addon knows the layout of maps here and in check_ports.h
-// alone.
+// Sweeps and lists flow tables in a separate thread. The addon knows the layout of maps here, in
+// hand_over.h and in check_ports.h alone.
 #pragma once
 
 #include <napi.h>

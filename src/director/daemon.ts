@@ -254,20 +254,16 @@ async function serve(
   const server = await listen(instance, handlers, log);
   const manager = serviceManagerFor(log);
   const announcer = new Announcer({ director, dataPlane, stores, configurations, mastership, manager });
-  followRounds(() => {
-    handOver.follow(director.desired.model.flowHandOver);
-    followMastership(parts);
+  const follow = (): void => {
+    followRound(parts);
     announcer.update();
-  });
+  };
+  followRounds(follow);
+  handOver.onChange = follow;
   mastership.onChange = () => {
     announcer.update();
   };
-  handOver.onChange = () => {
-    followMastership(parts);
-    announcer.update();
-  };
-  handOver.follow(director.desired.model.flowHandOver);
-  followMastership(parts);
+  followRound(parts);
   const ignoreSignals = followSignals({
     reload: () => announcer.reload(() => configurations.reload({})),
     reportState: async () => {
@@ -288,10 +284,7 @@ async function serve(
     await once(stopRequest.signal, 'abort');
   }
   announcer.stopping();
-  mastership.stop();
-  await director.stop();
-  await handOver.stop();
-  await health.stop();
+  await stopParts(parts);
   await edits.stop();
   if (dataPlane.attachedTo.length > 0) {
     await running.stop();
@@ -299,6 +292,13 @@ async function serve(
   await server.close();
   manager.stop();
   ignoreSignals();
+}
+
+async function stopParts({ mastership, director, handOver, health }: Parts): Promise<void> {
+  mastership.stop();
+  await director.stop();
+  await handOver.stop();
+  await health.stop();
 }
 
 function serviceManagerFor(log: Logger): ServiceManager {
@@ -352,7 +352,9 @@ function refuseDetach(vips: readonly LeftVip[]): void {
   throw nobodyTookOver(vips);
 }
 
-function followMastership({ mastership, director, dataPlane, handOver }: Parts): void {
+/** Does what follows from a round, and from flows that came from the other director, beside the tables. */
+function followRound({ mastership, director, dataPlane, handOver }: Parts): void {
+  handOver.follow(director.desired.model.flowHandOver);
   mastership.follow({
     model: director.desired.model,
     interfaces: director.interfaces(),

@@ -241,7 +241,7 @@ export class HandOver {
           onBegin: (host) => {
             direction.since = bootTimeMs();
             this.#isBehind = true;
-            log.info({ host }, 'flow hand-over: flows come from the other director');
+            log.info({ host }, 'flow hand-over: connected to the other director');
           },
           onTaken: (taken) => {
             direction.flows += taken.added + taken.changed + taken.kept;

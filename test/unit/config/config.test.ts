@@ -320,6 +320,7 @@ test('the JSON Schema knows every key, and the short form of a real server', () 
     'flows',
     'health',
     'vrrp',
+    'flowHandOver',
     'hosts',
     'services',
     'marks',

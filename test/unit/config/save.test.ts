@@ -10,6 +10,7 @@ import {
   type Destination,
   diffModels,
   familyOf,
+  type FlowHandOver,
   type HealthPolicy,
   ip,
   mac,
@@ -168,6 +169,15 @@ const model: fc.Arbitrary<Model> = fc
         flows: optional(fc.constant({ ipv4: 4096 })),
         health: optional(anyHealthSettings),
         vrrp: optional(anyVrrp),
+        flowHandOver: optional(
+          fc.constantFrom<FlowHandOver>(
+            { listen: ip('10.9.8.1'), peer: ip('10.9.8.2'), port: 7447 },
+            {
+              ...{ listen: ip('fd98::1'), peer: ip('fd98::2'), port: 99 },
+              tls: { certificate: '/c.pem', key: '/k.pem', authority: '/a b.pem' },
+            },
+          ),
+        ),
       },
       { noNullPrototype: true },
     ),
