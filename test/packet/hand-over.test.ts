@@ -11,7 +11,17 @@ import {
   listFlows,
   type Taken,
 } from '../../src/dataplane/index.js';
-import { type Family, familyOf, ip, type IpAddress, type Model, type Service } from '../../src/model/index.js';
+import {
+  type Family,
+  familyOf,
+  ip,
+  type IpAddress,
+  type MarkService,
+  type Model,
+  parseMarkMatch,
+  type Service,
+} from '../../src/model/index.js';
+import type { Mapping } from '../../src/libbpf/index.js';
 import { Caller } from '../support/clients.js';
 import { PacketDirector } from '../support/director.js';
 import { service, worldOf } from '../support/models.js';
@@ -31,7 +41,8 @@ class Side implements Disposable {
 
   static async with(model: Pick<Model, 'services' | 'markServices' | 'markRules' | 'flows'>): Promise<Side> {
     const side = new Side();
-    await side.director.publishModel({ flows: SMALL, ...model }, worldOf(model.services));
+    const servers = [...model.services, ...(model.markServices ?? [])] as readonly Service[];
+    await side.director.publishModel({ flows: SMALL, ...model }, worldOf(servers));
     return side;
   }
 
@@ -203,6 +214,76 @@ test('the director whose packet was the later one is right when the directors co
   assert.deepEqual(before.active(asked), after.active(asked));
 });
 
+test('a flow of marked packets is handed over by its entry, and its client by the template of the mark', async () => {
+  const rules = ['tcp:10.99.0.10:80', 'tcp:10.99.0.11:81', 'udp:10.99.0.11:*'].map((text) => ({
+    mark: 1,
+    match: parseMarkMatch(text)!,
+  }));
+  const marked: MarkService = {
+    ...{ mark: 1, family: 4, scheduler: 'rr', persistence: { timeout: 300 } },
+    destinations: SERVERS[4].map((address) => ({ address, weight: 1 })),
+  };
+  const before = service(ip('10.99.0.9'), 80, SERVERS[4], { scheduler: 'rr' });
+  const model = { markServices: [marked], markRules: rules };
+  using master = await Side.with({ ...model, services: [] });
+  using standby = await Side.with({ ...model, services: [before] });
+  const web = { address: VIPS[4], port: 80, protocol: 'tcp' } as const;
+  const dns = { address: ip('10.99.0.11'), port: 53, protocol: 'udp' } as const;
+  const clients = Array.from({ length: 6 }, (_, i) => ({ port: 1000, address: clientOf(4, i) }));
+  const went = clients.map((client) => new Caller(master.director, web).segments(client, 'S', 'A', 'A'));
+  assert.equal(new Set(went).size, 3);
+  // One of the standby's own: its scheduler is at another place.
+  new Caller(standby.director, web).send({ port: 1, address: clientOf(4, 100) });
+  const { told, added } = await master.tell(standby);
+  assert.deepEqual([told, added], [12, 12]);
+  assert.deepEqual(
+    clients.map((client) => new Caller(standby.director, web).send(client, 'A')),
+    went,
+  );
+  assert.deepEqual(
+    clients.map(({ address }) => new Caller(standby.director, dns).send({ port: 2000, address })),
+    went,
+    'by another VIP and protocol of the mark',
+  );
+});
+
+test('a packet that stores its own entry while its flow is taken over keeps it', async () => {
+  const asked = service(VIPS[4], 80, SERVERS[4], { scheduler: 'rr' });
+  using master = await Side.with({ services: [asked] });
+  using standby = await Side.with({ services: [asked] });
+  const { publisher } = standby.director;
+  new Caller(master.director, asked).segments(1000, 'S', 'A', 'A');
+  const own = publisher.numbering.get('tcp 10.99.0.10:80')!.destinations.get(SERVERS[4][2]!)!;
+  // Another CPU had looked for the flow before it was there, and stores it now, in the same bucket.
+  const handOver = new FlowHandOver((work) =>
+    publisher.betweenSweeps((between) =>
+      work({
+        ...between,
+        gracePeriod: async () => {
+          storeTwin(publisher.set!.memory.mapping('flows4'), own);
+          return between.gracePeriod();
+        },
+      }),
+    ),
+  );
+  const page = (await master.handOver.collect(4, 0, PAGE, true))!;
+  assert.equal((await handOver.take(page.names, page))!.added, 1);
+  const entries = await standby.entries(4);
+  assert.deepEqual(entries, ['10.50.0.1 1000 80 established 10.99.0.33']);
+  await publisher.sweep([]);
+  assert.deepEqual(standby.active(asked), [0, 0, 1]);
+});
+
+/** Stores the one flow of a table a second time, with another destination. */
+function storeTwin(table: { read: Mapping['read']; write: Mapping['write'] }, number: number): void {
+  const words = new BigUint64Array(table.read(0, new Uint8Array(1 << 17)).buffer);
+  const at = words.findIndex((word, i) => i % 2 === 1 && word !== 0n);
+  const bucket = at - (at % 16);
+  const free = Array.from({ length: 8 }, (_, way) => bucket + 2 * way + 1).find((place) => words[place] === 0n)!;
+  const data = (words[at]! & ~(0xfffffn << 28n)) | (BigInt(number) << 28n);
+  table.write((free - 1) * 8, new Uint8Array(new BigUint64Array([words[at - 1]!, data]).buffer));
+}
+
 test('flows of services and real servers that the other director does not have are left out, and counted', async () => {
   const asked = service(VIPS[4], 80, SERVERS[4], { scheduler: 'rr' });
   const only = service(VIPS[4], 81, SERVERS[4], { scheduler: 'rr' });
@@ -232,6 +313,8 @@ test('a table takes flows over beyond its first extent, and never more than nine
   assert.ok(added > 0.7 * (1 << 14), `${added} were added`);
   const found = await standby.entries(6);
   assert.equal(found.length, added);
+  const back = await standby.tell(master, { families: [6] });
+  assert.ok(back.told < 200, `${back.told} flows were told back, although their entries have moved`);
 });
 
 test('records that no flow can have are counted as wrong, and nothing else happens', async () => {

@@ -12,6 +12,7 @@ import {
   type Against,
   Decider,
   FIRST_HOLD_MS,
+  BEHIND_MS,
   FOUND_MS,
   holdMs,
   LAST_HOLD_MS,
@@ -66,6 +67,20 @@ test('real servers that are missing delay mastership for a time, and never end i
   const decider = new Decider(false, 0);
   assert.deepEqual(told(decider, [0, MISSING], [FOUND_MS - 1, MISSING], [FOUND_MS, MISSING]), [false, false, true]);
   assert.deepEqual(told(decider, [FOUND_MS + 1, MISSING], [FOUND_MS + 60_000, MISSING]), [true, true]);
+});
+
+test('flows of the other director that are on their way delay mastership for a time, and never end it', () => {
+  const behind: Against = { ...WELL, behind: ['flows'] };
+  const late = BEHIND_MS - 1;
+  assert.deepEqual(told(new Decider(false, 0), [0, behind], [late, behind], [BEHIND_MS, behind]), [false, false, true]);
+  assert.deepEqual(told(new Decider(false, 0), [0, behind], [50, WELL], [60, behind]), [false, true, true]);
+  assert.deepEqual(told(new Decider(true, 0), [0, behind], [60_000, behind]), [true, true]);
+  // The time counts from when nothing else speaks against it: a cable that is put in again.
+  const back = new Decider(true, 0);
+  assert.deepEqual(
+    told(back, [1, { ...DOWN, behind: ['flows'] }], [60_000, behind], [60_000 + late, behind], [62_000, WELL]),
+    [false, false, false, false],
+  );
 });
 
 test('what flaps gets mastership back later each time, up to a bound, and that is forgotten', () => {
