@@ -18,11 +18,9 @@ export const flowHandOver = z
       port: wholeNumber(1, 65_535)
         .default(DEFAULT_HAND_OVER_PORT)
         .meta({ description: `The TCP port on both directors. Default: ${DEFAULT_HAND_OVER_PORT}.` }),
-      certificate: absolutePath
-        .optional()
-        .meta({
-          description: "A file with this director's certificate, in PEM, with those between it and the authority's.",
-        }),
+      certificate: absolutePath.optional().meta({
+        description: "A file with this director's certificate, in PEM, with those between it and the authority's.",
+      }),
       key: absolutePath.optional().meta({ description: 'The file with the key of the certificate.' }),
       authority: absolutePath.optional().meta({
         description:

@@ -314,7 +314,8 @@ test('a table takes flows over beyond its first extent, and never more than nine
   const found = await standby.entries(6);
   assert.equal(found.length, added);
   const back = await standby.tell(master, { families: [6] });
-  assert.ok(back.told < 200, `${back.told} flows were told back, although their entries have moved`);
+  // But for those that made room in a full bucket.
+  assert.ok(back.told < added / 5, `${back.told} flows were told back, although their entries have moved`);
 });
 
 test('records that no flow can have are counted as wrong, and nothing else happens', async () => {
