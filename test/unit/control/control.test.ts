@@ -384,12 +384,20 @@ test('the look at a frame takes every request that can be written, and no other 
   );
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
-      assert.throws(
-        () => {
-          checkRequest(bytes);
-        },
-        { code: 'CONTROL_FRAME' },
-      );
+      const look = (): void => {
+        checkRequest(bytes);
+      };
+      // A mapping, which may be whole by chance: 0x80 is the empty one (fixmap, map 16 and map 32 of msgpack).
+      const [first = 0] = bytes;
+      if ((first & 0xf0) === 0x80 || first === 0xde || first === 0xdf) {
+        try {
+          look();
+        } catch (error) {
+          assert.equal((error as BeelineError).code, 'CONTROL_FRAME');
+        }
+      } else {
+        assert.throws(look, { code: 'CONTROL_FRAME' });
+      }
     }),
   );
 });
