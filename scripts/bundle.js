@@ -1,6 +1,6 @@
 /**
  * Bundles the compiled program, dist/src, to dist/app, which starts faster (ADR 26): a file for each entry, and chunks of
- * code that several share or that are loaded late. Tests run dist/src.
+ * code that several share or that are loaded late.
  *
  *   node scripts/bundle.js
  *

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { ForwardReport, LatencyReport } from '../../src/bench/index.js';
 
-const BEELINE = 'dist/src/cli/main.js';
+const BEELINE = 'dist/app/cli/main.js';
 const FORWARD = ['forward', '--ipvs', 'none', '--rounds', '1', '--duration', '20'];
 
 function start(...args: string[]): ChildProcess {

@@ -11,7 +11,7 @@ import { hostNamed, NIC, type ProcessIdentity, VIP4 } from '../../src/lab/index.
 import { TestLab } from '../support/lab.js';
 import { startTalkServers, Talkers } from '../support/talkers.js';
 
-const MAIN = 'dist/src/cli/main.js';
+const MAIN = 'dist/app/cli/main.js';
 const DAY_MS = 86_400_000;
 const [ONE, TWO] = [hostNamed('real1').ipv4, hostNamed('real2').ipv4];
 

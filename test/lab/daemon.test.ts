@@ -15,7 +15,7 @@ const CONFIG = `interfaces: [${NIC}]
 services:
   - { address: ${VIP4}, port: 80, realServers: [192.168.1.31, 192.168.1.32] }
 `;
-const MAIN = 'dist/src/cli/main.js';
+const MAIN = 'dist/app/cli/main.js';
 
 async function build(context: TestContext, name: string, config = CONFIG): Promise<TestLab> {
   const lab = await TestLab.build(context, name);

@@ -188,9 +188,7 @@ test('a drain whose round fails is none', async (context) => {
   const { lab } = bench;
   const pins = instanceOf(lab.name).pinDirectory;
   const link = readdirSync(pins).find((name) => name.startsWith('link-'))!;
-  const shown = await lab.exec('director', ['bpftool', '--json', 'link', 'show', 'pinned', `${pins}/${link}`]);
-  const { id } = JSON.parse(shown) as { id: number };
-  await lab.exec('director', ['bpftool', 'link', 'detach', 'id', String(id)]);
+  await lab.exec('director', ['bpftool', 'link', 'detach', 'pinned', `${pins}/${link}`]);
   await lab.attachPass('director', NIC);
   const { status, stderr } = await lab.run('drain', '--no-wait', WEB, ONE);
   assert.equal(status, 1);

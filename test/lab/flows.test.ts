@@ -13,7 +13,7 @@ import { hostNamed, NIC, VIP4, VIP6 } from '../../src/lab/index.js';
 import { execute, Load, TestLab } from '../support/lab.js';
 
 const DOWNLOADS = fileURLToPath(new URL('../support/downloads.js', import.meta.url));
-const BEELINE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const BEELINE = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
 
 /** Real servers: the odd ones are addresses of one host, the even ones of the other. */
 const SERVERS = ['192.168.1.31', '192.168.1.32', '192.168.1.33', '192.168.1.34'] as const;

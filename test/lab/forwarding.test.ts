@@ -6,7 +6,7 @@ import test from 'node:test';
 
 import { Capture, type HostName, hostNamed, NIC, PAGES, VIP4, VIP6 } from '../../src/lab/index.js';
 import { isTcp, parseFrame, type TcpFrame } from '../../src/packet/index.js';
-import { execute, TestLab } from '../support/lab.js';
+import { type Ended, execute, TestLab } from '../support/lab.js';
 
 const REAL = ['real1', 'real2'] as const;
 /** curl's exit status when nobody answers; 7: the connection is refused. */
@@ -215,21 +215,20 @@ test("VRRP's virtual MAC is the director's while the VIP is on its macvlan (keep
   for (const { vip, url, prefix } of vips) {
     // As with a switch that learned the virtual MAC, whoever has the VIP.
     await lab.exec('client', ['ip', 'neigh', 'replace', vip, 'dev', NIC, 'lladdr', virtual, 'nud', 'permanent']);
+    const page = (): Promise<Ended> => execute(lab, 'client', ['curl', '-sS', '--max-time', '1', url]);
+    // The VIP of before is forgotten a moment after it went.
+    await lab.until('a standby forwards nothing', async () => (await page()).status !== 0);
     const before = await packets();
-    const standby = await execute(lab, 'client', ['curl', '-sS', '--max-time', '1', url]);
-    assert.notEqual(standby.status, 0, 'a standby forwards nothing');
+    assert.notEqual((await page()).status, 0);
     assert.equal(await packets(), before);
 
     // The VIP is the host's before the daemon knows of it.
     process.kill(daemon.pid, 'SIGSTOP');
     await director('addr', 'add', `${vip}/${prefix}`, 'dev', 'vrrp', ...(prefix === 128 ? ['nodad'] : []));
-    const early = await execute(lab, 'client', ['curl', '-sS', '--max-time', '1', url]);
+    const early = await page();
     process.kill(daemon.pid, 'SIGCONT');
     assert.equal(early.status, CURL_TIMED_OUT, 'the host refuses nobody');
-    await lab.until('pages come', async () => {
-      const { status } = await execute(lab, 'client', ['curl', '-sS', '--max-time', '1', url]);
-      return status === 0;
-    });
+    await lab.until('pages come', async () => (await page()).status === 0);
     assert.deepEqual(new Set(await lab.pages(12, url)), new Set([PAGES.real1, PAGES.real2]));
     assert.ok((await packets()) > before, 'in the program, not in the host');
     await director('addr', 'delete', `${vip}/${prefix}`, 'dev', 'vrrp');
@@ -253,7 +252,7 @@ test('three capabilities are enough: those of the systemd unit', async (context)
   const capabilities = /^CapabilityBoundingSet=(.*)$/m.exec(unit)![1]!.split(' ');
   const lab = await TestLab.build(context, 'caps');
   const bounding = ['-all', ...capabilities.map((name) => `+${name.replace('CAP_', '').toLowerCase()}`)].join();
-  const beeline = [process.execPath, 'dist/src/cli/main.js', '--instance', lab.name, 'run', lab.configPath];
+  const beeline = [process.execPath, 'dist/app/cli/main.js', '--instance', lab.name, 'run', lab.configPath];
   lab.startProcess('director', 'director', ['setpriv', `--bounding-set=${bounding}`, '--no-new-privs', ...beeline]);
   await lab.until('the daemon answers', async () => (await lab.run('status')).status === 0);
   assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));

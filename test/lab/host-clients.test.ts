@@ -15,7 +15,7 @@ import { TestLab } from '../support/lab.js';
 
 const CLIENT = fileURLToPath(new URL('../support/host-client.js', import.meta.url));
 const ECHO = fileURLToPath(new URL('../support/echo-server.js', import.meta.url));
-const BEELINE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const BEELINE = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
 
 const [DIRECTOR, REAL1, REAL2] = [hostNamed('director'), hostNamed('real1'), hostNamed('real2')];
 const ECHO_PORT = 5300;

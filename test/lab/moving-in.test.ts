@@ -15,7 +15,7 @@ import { importText, ldirectordFiles } from '../support/ldirectord-files.js';
 import { NGINX_PORT, recordIpvsadm, startLdirectord, startNginx, writeLdirectord } from '../support/ldirectord-lab.js';
 import { tableOf } from '../support/service-table.js';
 
-const BEELINE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const BEELINE = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
 
 /** As most files are, but for the times. */
 const TYPICAL = `checktimeout=2

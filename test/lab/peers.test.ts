@@ -11,7 +11,7 @@ import type { Forwarded } from '../../src/model/index.js';
 import { hostNamed, inNamespace, NIC, VIP4, VIP6 } from '../../src/lab/index.js';
 import { type Ended, TestLab } from '../support/lab.js';
 
-const BEELINE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const BEELINE = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
 const [ONE, TWO] = [hostNamed('real1'), hostNamed('real2')];
 const SERVICES = ['maglev', 'maglev, track: moved', 'sh, flags: [sh-port]', 'mh', 'wlc', 'rr, persistence: 300', 'wrr'];
 

@@ -9,7 +9,7 @@ import { hostNamed, inNamespace, NIC, run, VIP4, VIP6 } from '../../src/lab/inde
 import { TestLab } from '../support/lab.js';
 import { startTalkServers, type Talked, Talkers } from '../support/talkers.js';
 
-const IPVSADM = fileURLToPath(new URL('../../src/ipvsadm/main.js', import.meta.url));
+const IPVSADM = fileURLToPath(new URL('../../app/ipvsadm/main.js', import.meta.url));
 /** Each scheduler with one of the VIPs. */
 const SERVICES = [
   { vip: VIP4, port: 7001, scheduler: 'rr' },

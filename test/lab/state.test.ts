@@ -10,7 +10,7 @@ import { hostNamed, inNamespace, NIC, type ProcessIdentity, run, VIP4 } from '..
 import { instanceOf } from '../../src/model/index.js';
 import { TestLab } from '../support/lab.js';
 
-const IPVSADM = fileURLToPath(new URL('../../src/ipvsadm/main.js', import.meta.url));
+const IPVSADM = fileURLToPath(new URL('../../app/ipvsadm/main.js', import.meta.url));
 const WEB = `${VIP4}:80`;
 const [RIP1, RIP2] = [hostNamed('real1').ipv4, hostNamed('real2').ipv4];
 

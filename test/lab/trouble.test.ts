@@ -110,7 +110,7 @@ test('starts that must not succeed', async (context) => {
         'setpriv',
         ...options,
         process.execPath,
-        'dist/src/cli/main.js',
+        'dist/app/cli/main.js',
         '--instance',
         lab.name,
         'run',
@@ -140,7 +140,7 @@ test('starts that must not succeed', async (context) => {
       `--inh-caps=${capabilities}`,
       `--ambient-caps=${capabilities}`,
       process.execPath,
-      'dist/src/cli/main.js',
+      'dist/app/cli/main.js',
       '--instance',
       lab.name,
       'run',
@@ -202,7 +202,7 @@ test('an interface with another XDP program', async (context) => {
   await context.test("a running director's interface is not taken, and nothing is made or logged first", async () => {
     await lab.startDirector();
     for (const options of [[], ['--replace']]) {
-      const beeline = [process.execPath, 'dist/src/cli/main.js', '--instance', `${lab.name}-2`];
+      const beeline = [process.execPath, 'dist/app/cli/main.js', '--instance', `${lab.name}-2`];
       const other = await execute(lab, 'director', [...beeline, 'run', ...options, lab.configPath]);
       assert.equal(other.status, 1);
       assert.match(
@@ -415,16 +415,7 @@ test('trouble while the director runs', async (context) => {
 test('a link that somebody else detached is not reported as attached, and is soon attached again', async (context) => {
   const lab = await build(context, 'unlinked');
   await lab.startDirector();
-  const pinned = await lab.exec('director', [
-    'bpftool',
-    '--json',
-    'link',
-    'show',
-    'pinned',
-    `${pinsOf(lab)}/${linkName(lab)}`,
-  ]);
-  const { id } = JSON.parse(pinned) as { id: number };
-  await lab.exec('director', ['bpftool', 'link', 'detach', 'id', String(id)]);
+  await lab.exec('director', ['bpftool', 'link', 'detach', 'pinned', `${pinsOf(lab)}/${linkName(lab)}`]);
   const { interfaces, problems } = await lab.status();
   assert.equal(interfaces[0]!.state, 'failed');
   assert.deepEqual(problems, [`${NIC}: the XDP program is not attached, and packets are not forwarded`]);

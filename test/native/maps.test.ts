@@ -12,7 +12,7 @@ import { possibleCpus } from '../../src/native/index.js';
 import { u32, u64 } from '../support/objects.js';
 import { pinFolder } from '../support/pins.js';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
 const OBJECT = 'dist/test/bpf/maps.bpf.o';
 const CPUS = possibleCpus();
 const ELEMENTS = 1000;

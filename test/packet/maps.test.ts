@@ -12,7 +12,7 @@ import { PacketDirector } from '../support/director.js';
 import { CLIENT_MAC, DIRECTOR, macFor, service } from '../support/models.js';
 import { pinFolder } from '../support/pins.js';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
 const INSTANCE = `test-maps-${process.pid}`;
 const VIP = ip('192.168.1.100');
 

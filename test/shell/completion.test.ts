@@ -12,7 +12,7 @@ import { type Shell, SHELLS } from '../../src/usage/index.js';
 import { fakeDaemon } from '../support/fake-daemon.js';
 import { Terminal } from '../support/terminal.js';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
 const INSTANCE = `completion-${process.pid}`;
 
 /** Without anybody's own settings; the prompt says when the shell waits for keys. */

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 import { Terminal } from '../support/terminal.js';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
 
 let folder: string;
 let pages: string[];

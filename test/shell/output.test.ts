@@ -9,7 +9,7 @@ import type { ControlServer } from '../../src/control/index.js';
 import { fakeDaemon } from '../support/fake-daemon.js';
 import { Terminal } from '../support/terminal.js';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
 const INSTANCE = `output-${process.pid}`;
 
 let daemon: ControlServer;

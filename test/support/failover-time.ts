@@ -115,7 +115,7 @@ try {
   }
   lab.configure(configuration());
   const began = performance.now();
-  const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+  const main = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
   lab.startProcess('director', 'director', [
     process.execPath,
     ...nodeOptions,

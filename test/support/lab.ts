@@ -19,7 +19,7 @@ import { type Director, type HostName, inNamespace, Lab, type ProcessIdentity, V
 import { BeelineError, instanceOf } from '../../src/model/index.js';
 
 const LOAD = fileURLToPath(new URL('./load.js', import.meta.url));
-const BEELINE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const BEELINE = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
 
 /** Result of a program. */
 export interface Ended {

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { type HostName, isAlive, type ProcessIdentity } from '../../src/lab/index.js';
 import type { TestLab } from './lab.js';
 
-const TOOL = fileURLToPath(new URL('../../src/ipvsadm/main.js', import.meta.url));
+const TOOL = fileURLToPath(new URL('../../app/ipvsadm/main.js', import.meta.url));
 
 export const NGINX_PORT = 8080;
 

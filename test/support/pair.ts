@@ -26,7 +26,7 @@ import type { VipResult } from './vip-watch.js';
 
 const WATCH = fileURLToPath(new URL('./vip-watch.js', import.meta.url));
 const UDP = fileURLToPath(new URL('./udp.js', import.meta.url));
-const BEELINE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const BEELINE = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
 const PROBE_PORT = 9000;
 
 export const DIRECTORS: readonly Director[] = ['director', 'standby'];

@@ -29,7 +29,7 @@ import { measureInRounds } from '../../../src/bench/measure/rounds.js';
 import { judge, midmean, percentile, type Sample, spreadOf } from '../../../src/bench/measure/statistics.js';
 import { type BeelineError, type ErrorCode, ip, mac } from '../../../src/model/index.js';
 
-const BEELINE = 'dist/src/cli/main.js';
+const BEELINE = 'dist/app/cli/main.js';
 
 function coded(code: ErrorCode, message: RegExp): (error: BeelineError) => boolean {
   return (error) => {

@@ -13,7 +13,7 @@ import { beeline as program } from '../../../src/cli/program.js';
 import { invocation } from '../../../src/cli/terminal/invocation.js';
 import { readConfig } from '../../../src/config/index.js';
 
-const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../app/cli/main.js', import.meta.url));
 
 function beeline(args: readonly string[], stdout: number | 'pipe' = 'pipe'): { status: number | null; stderr: string } {
   const { status, stderr } = spawnSync(process.execPath, [MAIN, ...args], {

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 import { parseConfig } from '../../../src/config/index.js';
 
-const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../app/cli/main.js', import.meta.url));
 
 function run(args: readonly string[], input = ''): { status: number | null; stdout: string; stderr: string } {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'import', ...args], {

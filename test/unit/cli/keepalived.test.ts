@@ -23,7 +23,7 @@ import { parseConfig } from '../../../src/config/index.js';
 import { originOfText } from '../../../src/fleet/index.js';
 import { vrrpWarnings } from '../../../src/model/index.js';
 
-const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../app/cli/main.js', import.meta.url));
 
 const CONFIG = `interfaces: [lo]
 vrrp: { instances: [{ id: 51, priority: 250 }] }
