@@ -164,12 +164,13 @@ ${services.map((each) => `  - { ${address}, ${each} }\n`).join('')}`;
     await this.lab.until('keepalived ended', () => !isAlive(identity));
   }
 
-  /** Parent and child at once: else the parent starts another child. */
+  /** Neither may see the other end: the parent would start another child, and the child would take its addresses away. */
   async killKeepalived(director: Director): Promise<void> {
     const identity = this.#keepaliveds.get(director)!;
     const child = Number(readFileSync(this.#pidFile(director, 'vrrp'), 'utf8'));
-    process.kill(identity.pid, 'SIGKILL');
+    process.kill(identity.pid, 'SIGSTOP');
     process.kill(child, 'SIGKILL');
+    process.kill(identity.pid, 'SIGKILL');
     await this.lab.until('keepalived is gone', () => !isAlive(identity));
     ['parent', 'vrrp'].forEach((which) => {
       rmSync(this.#pidFile(director, which), { force: true });

@@ -2,9 +2,12 @@
 
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 
+import { parseVip } from '../../model/index.js';
 import { failed, type Judgement } from '../kinds/kind.js';
 
 const DAY_MS = 86_400_000;
+/** What stands before an address in `subjectaltname`. */
+const BY_ADDRESS = 'IP Address:';
 /** So many names that a certificate is for are told. */
 const MOST_NAMES = 3;
 
@@ -53,9 +56,17 @@ export function judgeCertificate({ certificate, error }: Presented, name: string
   if (error !== undefined) {
     return failed('L6', WORDS[error] ?? error.toLowerCase().replaceAll('_', ' '));
   }
-  return checkServerIdentity(name, certificate) === undefined
-    ? undefined
-    : failed('L6', `certificate is for ${namesOf(certificate)}, not ${name}`);
+  return isFor(name, certificate) ? undefined : failed('L6', `certificate is for ${namesOf(certificate)}, not ${name}`);
+}
+
+/** Not for addresses is Node.js asked: Debian 13's takes FD00:0:0:0:0:0:0:1, as OpenSSL spells it, for another than fd00::1. */
+function isFor(name: string, certificate: PeerCertificate): boolean {
+  const address = parseVip(name);
+  return address === undefined
+    ? checkServerIdentity(name, certificate) === undefined
+    : alternativesOf(certificate).some(
+        (each) => each.startsWith(BY_ADDRESS) && parseVip(each.slice(BY_ADDRESS.length)) === address,
+      );
 }
 
 /** Returns what is to be said of a certificate that expires within so many days. 0: nothing. */
@@ -95,12 +106,17 @@ function dateText(time: number): string {
   return Number.isFinite(time) ? new Date(time).toISOString().slice(0, 10) : 'an unknown date';
 }
 
+function alternativesOf({ subjectaltname = '' }: Partial<PeerCertificate>): readonly string[] {
+  return subjectaltname.split(', ');
+}
+
 /** The certificate is not trusted: its names are printed only as far as names can go. */
 function namesOf(certificate: Partial<PeerCertificate>): string {
   const { subjectaltname, subject } = certificate;
-  const names = subjectaltname?.split(', ').map((each) => each.replace(/^(DNS|IP Address):/, '')) ?? [
-    [subject?.CN ?? 'nobody'].flat().join(' '),
-  ];
+  const names =
+    subjectaltname === undefined
+      ? [[subject?.CN ?? 'nobody'].flat().join(' ')]
+      : alternativesOf(certificate).map((each) => each.replace(/^(DNS|IP Address):/, ''));
   const told = names.slice(0, MOST_NAMES).map((name) => name.replace(/[^\x21-\x7e]/g, '?').slice(0, 60));
   return told.join(', ') + (names.length > MOST_NAMES ? `, ${names.length - MOST_NAMES} more` : '');
 }

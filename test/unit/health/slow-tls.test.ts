@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, type TestContext } from 'node:test';
 import { setInterval } from 'node:timers';
+import type { PeerCertificate } from 'node:tls';
 
+import { judgeCertificate } from '../../../src/health/slow/certificate.js';
 import { Places } from '../../../src/health/slow/places.js';
 import type { TlsCheck } from '../../../src/model/index.js';
 import { Authority, type Pair } from '../../support/certificates.js';
@@ -286,4 +288,17 @@ test("a server that wants a client's certificate fails the check that talks, in 
     await checked({ type: 'https', ca, body: 'x' }, port),
     /^failed L[46] (wants a client's certificate|reset)/,
   );
+});
+
+test('an IPv6 address is the same in every spelling that a library gives it', () => {
+  const certificate = {
+    raw: Buffer.alloc(1),
+    valid_from: 'Jan  1 00:00:00 2020 GMT',
+    valid_to: 'Jan  1 00:00:00 2120 GMT',
+    subjectaltname: 'DNS:fd00::200, IP Address:192.168.1.100, IP Address:FD00:0:0:0:0:0:0:100',
+  } as unknown as PeerCertificate;
+  const judged = (name: string): string | undefined => judgeCertificate({ certificate }, name, Date.now())?.words;
+  assert.deepEqual(['fd00::100', '192.168.1.100'].map(judged), [undefined, undefined]);
+  const others = 'certificate is for fd00::200, 192.168.1.100, FD00:0:0:0:0:0:0:100, not';
+  assert.deepEqual(['fd00::200', '192.168.1.10'].map(judged), [`${others} fd00::200`, `${others} 192.168.1.10`]);
 });
