@@ -43,6 +43,7 @@ const COMMANDS: Readonly<Record<string, (version: string) => Promise<Command>>> 
   import: async () => (await import('./commands/import.js')).importCommand(),
   stop: async () => (await import('./commands/stop.js')).stopCommand(),
   keepalived: async () => (await import('./commands/keepalived.js')).keepalivedCommand(),
+  realserver: async () => (await import('./commands/realserver.js')).realserverCommand(),
   schema: async () => (await import('./commands/schema.js')).schemaCommand(),
   manual: async (version) => (await import('./commands/manual.js')).manualCommand(version, beeline),
   completion: async () => (await import('./commands/completion.js')).completionCommand(),

@@ -1,0 +1,105 @@
+/** Whether an interface would answer ARP for the VIP, or name it in a request. Pure. */
+
+import type { IpAddress } from '../../model/index.js';
+import { needsArp, type VipWish } from '../wish.js';
+import { type CheckFacts, effective, error, type Finding, networkDevices, ok, warning } from './finding.js';
+
+export function checkArp(wish: VipWish, facts: CheckFacts): Finding[] {
+  if (!needsArp(wish)) {
+    return [];
+  }
+  const { vip } = wish;
+  const devices = networkDevices(facts);
+  return [...checkAnswers(vip, devices, facts), ...checkRequests(vip, devices, facts)];
+}
+
+/** The kernel's Documentation/networking/ip-sysctl.rst has the values. */
+function checkAnswers(vip: IpAddress, devices: readonly string[], facts: CheckFacts): Finding[] {
+  const dropped = hasRule(facts, /^-A INPUT\b/, / -j DROP\b/, 'd', vip) || hasNft(facts, 'daddr ip', '"drop":', vip);
+  if (dropped) {
+    return [ok('arp-ignore', `ARP requests for ${vip} are dropped by a rule`)];
+  }
+  const values = devices.map((device) => ({ device, value: effective(facts, device, 'arp_ignore') }));
+  const leaks = values.filter(({ value }) => value !== 1 && value !== 2 && value !== 8);
+  if (leaks.length > 0) {
+    const list = leaks.map(({ device, value }) => `${device} (arp_ignore ${value})`).join(', ');
+    return [
+      error(
+        'arp-ignore',
+        `this host answers ARP for ${vip} on ${list}: clients and routers may come here past the director`,
+        `beeline realserver setup --vip ${vip}`,
+      ),
+    ];
+  }
+  const silent = values.filter(({ value }) => value === 8).map(({ device }) => device);
+  if (silent.length > 0) {
+    return [
+      error(
+        'arp-ignore',
+        `arp_ignore is 8 for ${silent.join(', ')}: this host answers ARP for none of its addresses, so that the director does not find it`,
+        'sysctl -w net.ipv4.conf.all.arp_ignore=1',
+      ),
+    ];
+  }
+  const list = values.map(({ device, value }) => `${device} ${value}`).join(', ');
+  return [ok('arp-ignore', `ARP requests for ${vip} are not answered: arp_ignore in force is ${list || 1}`)];
+}
+
+function checkRequests(vip: IpAddress, devices: readonly string[], facts: CheckFacts): Finding[] {
+  const mangled =
+    hasRule(facts, /^-A OUTPUT\b/, / --mangle-ip-s /, 's', vip) || hasNft(facts, 'saddr ip', '"mangle":', vip);
+  if (mangled) {
+    return [ok('arp-announce', `ARP requests of this host name its own address instead of ${vip}`)];
+  }
+  const values = devices.map((device) => ({ device, value: effective(facts, device, 'arp_announce') }));
+  const list = values.map(({ device, value }) => `${device} ${value}`).join(', ');
+  if (values.every(({ value }) => value === 2)) {
+    return [ok('arp-announce', `ARP requests never name ${vip}: arp_announce in force is ${list || 2}`)];
+  }
+  return [
+    warning(
+      'arp-announce',
+      `ARP requests of this host may name ${vip} as their sender (arp_announce in force: ${list}): a router that hears one sends to this host past the director`,
+      `beeline realserver setup --vip ${vip}`,
+    ),
+  ];
+}
+
+function hasRule(facts: CheckFacts, chain: RegExp, action: RegExp, flag: 'd' | 's', vip: IpAddress): boolean {
+  return facts.rules.arptables.some(
+    (line) => chain.test(line) && action.test(line) && line.replaceAll('/32', '').split(' ').includes(vip) && line.includes(`-${flag} ${vip}`),
+  );
+}
+
+function hasNft(facts: CheckFacts, field: string, action: string, vip: IpAddress): boolean {
+  return facts.tables
+    .filter(({ family }) => family === 'arp')
+    .flatMap(({ rules }) => rules)
+    .some((rule) => {
+      const [match, ...rest] = rule.map((each) => JSON.stringify(each));
+      return (
+        match !== undefined &&
+        match.includes(`"field":"${field}"`) &&
+        match.includes(`"right":"${vip}"`) &&
+        rest.some((text) => text.includes(action))
+      );
+    });
+}
+
+/** The way of the answers: strict reverse-path filtering drops clients whose way back is another interface. */
+export function checkReversePath(facts: CheckFacts): Finding[] {
+  const strict = networkDevices(facts).filter((device) => effective(facts, device, 'rp_filter') === 1);
+  if (strict.length === 0) {
+    return [ok('rp-filter', 'packets of clients are taken by whichever interface they come')];
+  }
+  if (networkDevices(facts).length === 1) {
+    return [ok('rp-filter', `rp_filter is strict, and ${strict[0]!} is the only way to clients`)];
+  }
+  return [
+    warning(
+      'rp-filter',
+      `rp_filter is 1 (strict) for ${strict.join(', ')}: packets of clients whose way back is another interface are dropped`,
+      strict.map((device) => `sysctl -w net.ipv4.conf.${device}.rp_filter=2`).join(' && '),
+    ),
+  ];
+}

@@ -1,0 +1,92 @@
+/** The server behind the VIP: does it listen, and does a firewall let packets through? Pure. */
+
+import { ipBytes, type IpAddress } from '../../model/index.js';
+import type { VipWish } from '../wish.js';
+import { type CheckFacts, error, type Finding, note, ok, warning } from './finding.js';
+
+const WILDCARDS = ['00000000', '0'.repeat(32)];
+
+export function checkListeners({ vip, method }: VipWish, ports: readonly number[], facts: CheckFacts): Finding[] {
+  return ports.map((port) => {
+    const places = facts.listeners.filter((each) => each.port === port).map(({ address }) => address);
+    const wanted =
+      method === 'redirect'
+        ? facts.addresses.filter(({ device }) => device !== 'lo').map(({ address }) => procAddress(address as IpAddress))
+        : [procAddress(vip)];
+    if (places.some((place) => wanted.includes(place) || isWildcard(place, vip))) {
+      return ok('listener', `a server takes connections to ${vip} on TCP port ${port}`);
+    }
+    const why = places.length === 0 ? 'nothing listens there' : 'what listens there is on another address';
+    return error(
+      'listener',
+      `no server takes connections to ${vip} on TCP port ${port}: ${why}`,
+      method === 'redirect'
+        ? 'let the server listen on all addresses, or on this host\'s own'
+        : `let the server listen on all addresses, or on ${vip}`,
+    );
+  });
+}
+
+/** IPv6's wildcard takes IPv4 too, unless the server says otherwise. */
+function isWildcard(place: string, vip: IpAddress): boolean {
+  return place === WILDCARDS[1] || (place === WILDCARDS[0] && !vip.includes(':'));
+}
+
+/** An address as /proc/net/tcp has it: words of four bytes in the order of a little-endian host. */
+export function procAddress(address: IpAddress): string {
+  const bytes = Array.from(ipBytes(address));
+  const words = Array.from({ length: bytes.length / 4 }, (_, i) => bytes.slice(i * 4, i * 4 + 4).reverse());
+  return words
+    .flat()
+    .map((byte) => byte.toString(16).padStart(2, '0'))
+    .join('');
+}
+
+/** A chain that drops by default needs a rule for the service; one that names the VIP or the port may drop it. */
+export function checkFirewall({ vip }: VipWish, ports: readonly number[], facts: CheckFacts): Finding[] {
+  if (!facts.firewallKnown) {
+    return [note('firewall', 'the rules of the firewall were not read: nft is not installed, or only root may')];
+  }
+  const family = vip.includes(':') ? 'ip6' : 'ip';
+  const chains = facts.chains.filter(
+    ({ hook, policy, family: own }) =>
+      (hook === 'input' || hook === 'prerouting') && policy === 'drop' && (own === 'inet' || own === family),
+  );
+  const dropping = facts.tables
+    .filter((table) => table.family === 'inet' || table.family === family)
+    .flatMap(({ family: own, name, rules }) => rules.map((rule) => ({ where: `${own} ${name}`, text: JSON.stringify(rule) })))
+    .find(({ text }) => /"(drop|reject)":|"(drop|reject)"/.test(text) && namesIt(text, vip, ports));
+  if (dropping !== undefined) {
+    return [
+      warning(
+        'firewall',
+        `a rule of the table ${dropping.where} drops packets for ${vip} or its ports`,
+        `nft list table ${dropping.where}`,
+      ),
+    ];
+  }
+  const closed = chains.find(({ family: own, table }) => !isLetIn(facts, own, table, vip, ports));
+  if (closed === undefined) {
+    return [ok('firewall', `no rule of nftables drops packets for ${vip}`)];
+  }
+  const where = `${closed.family} ${closed.table} ${closed.name}`;
+  return [
+    warning(
+      'firewall',
+      `the chain ${where} drops what no rule accepts, and no rule names ${vip} or its ports`,
+      `nft list chain ${where}`,
+    ),
+  ];
+}
+
+function namesIt(text: string, vip: IpAddress, ports: readonly number[]): boolean {
+  return text.includes(`"${vip}"`) || ports.some((port) => new RegExp(`"dport"\\},?.*"right":[^a-z]*\\b${port}\\b`).test(text));
+}
+
+function isLetIn(facts: CheckFacts, family: string, table: string, vip: IpAddress, ports: readonly number[]): boolean {
+  const rules = facts.tables.find((each) => each.family === family && each.name === table)?.rules ?? [];
+  return rules.some((rule) => {
+    const text = JSON.stringify(rule);
+    return text.includes('"accept"') && (ports.length === 0 ? text.includes(`"${vip}"`) : namesIt(text, vip, ports));
+  });
+}

@@ -1,0 +1,87 @@
+/** Asks the host what a check needs, and checks. */
+
+import type { IpAddress } from '../../model/index.js';
+import { isRedirected } from '../check/address.js';
+import { checkAll } from '../check/check.js';
+import type { CheckFacts, CheckWish, Finding } from '../check/finding.js';
+import { type Facts, parseListeners } from '../facts.js';
+import { planOf } from '../plan.js';
+import { type Method, type VipWish } from '../wish.js';
+import type { Host } from './host.js';
+import { observe } from './observe.js';
+import { readRecord } from './setup.js';
+
+export interface CheckRequest {
+  /** None: those of the record. */
+  readonly vips: readonly IpAddress[];
+  readonly method: Method | undefined;
+  readonly ports: readonly number[];
+}
+
+/** Returns what holds and what does not; undefined: no VIP was named, and none is recorded. */
+export async function checkHost(host: Host, request: CheckRequest): Promise<readonly Finding[] | undefined> {
+  const record = readRecord(host);
+  const known = record.wish.vips;
+  const vips = request.vips.length > 0 ? request.vips : known.map(({ vip }) => vip);
+  if (vips.length === 0) {
+    return undefined;
+  }
+  const facts = await checkFacts(host, await observe(host, planOf(record.wish), record, true));
+  const wish: CheckWish = {
+    vips: vips.map((vip) => wishFor(vip, request, known, facts)),
+    ports: request.ports,
+    persist: record.wish.persist,
+    files: record.entries.flatMap(({ step }) => (step.kind === 'file' ? [step] : [])),
+  };
+  return checkAll(wish, facts);
+}
+
+/** What was recorded; else, without a method, the one that the host seems to have. */
+function wishFor(vip: IpAddress, { method, ports }: CheckRequest, known: readonly VipWish[], facts: CheckFacts): VipWish {
+  const recorded = known.find((each) => each.vip === vip);
+  if (recorded !== undefined && (method === undefined || method === recorded.method)) {
+    return recorded;
+  }
+  const onHost = facts.addresses.some(({ address }) => address === vip);
+  return { vip, method: method ?? (!onHost && isRedirected(vip, facts) ? 'redirect' : 'sysctl'), ports };
+}
+
+const SYSCTLS = ['arp_ignore', 'arp_announce', 'rp_filter'] as const;
+
+async function checkFacts(host: Host, facts: Facts): Promise<CheckFacts> {
+  const interfaces = ['all', ...facts.links.map(({ device }) => device)];
+  const keys = interfaces.flatMap((each) => SYSCTLS.map((name) => `net/ipv4/conf/${each}/${name}`));
+  const values = keys.map((key) => [key, host.sysctl(key) ?? '0'] as const);
+  const listening = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) => parseListeners(host.kernelFile(path)));
+  return {
+    ...facts,
+    sysctls: { ...facts.sysctls, ...Object.fromEntries(values) },
+    listeners: listening,
+    configs: configsOf(host),
+    firewallKnown: (await host.listing('nft', '-j', 'list', 'tables')) !== undefined,
+  };
+}
+
+const FOLDERS = [
+  '/etc/sysctl.d',
+  '/etc/netplan',
+  '/etc/network/interfaces.d',
+  '/etc/systemd/network',
+  '/etc/NetworkManager/system-connections',
+  '/etc/sysconfig/network-scripts',
+  '/etc/cloud/cloud.cfg.d',
+];
+const FILES = ['/etc/sysctl.conf', '/etc/network/interfaces'];
+
+/** Files that configure the network, but for Beeline's own. */
+function configsOf(host: Host): Record<string, string> {
+  const paths = [...FILES, ...FOLDERS.flatMap((folder) => host.names(folder).map((name) => `${folder}/${name}`))];
+  return Object.fromEntries(
+    paths
+      .filter((path) => !path.includes('beeline-realserver'))
+      .flatMap((path) => {
+        const text = host.readText(path);
+        return text === undefined ? [] : [[path, text] as const];
+      }),
+  );
+}

@@ -1,0 +1,199 @@
+/** The host's programs and files: everything through which the real server's half sees and changes the machine. */
+
+import { execFile } from 'node:child_process';
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import { BeelineError } from '../../model/index.js';
+import { commandText, type CommandLine } from '../step.js';
+
+const TIMEOUT_MS = 20_000;
+const MAX_OUTPUT_BYTES = 64 << 20;
+
+/** The packages of the programs, where the names differ (Debian's). */
+const PACKAGES: Readonly<Record<string, string>> = { ip: 'iproute2', nft: 'nftables', ip6tables: 'iptables' };
+
+/** Where root's programs are: a PATH without them is common. */
+const PROGRAM_PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`;
+
+/** The machine. Files of /etc and /var/lib are under `root`, which is empty but for tests. */
+export class Host {
+  readonly #root: string;
+
+  constructor(root = '') {
+    this.#root = root;
+  }
+
+  get boot(): string {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  }
+
+  /** Runs a program and returns what it printed. @throws BeelineError `REALSERVER_TOOL`, `REALSERVER_FAILED` */
+  run(line: CommandLine): Promise<string> {
+    const { file, args, input } = line;
+    return new Promise((resolve, reject) => {
+      const options = {
+        timeout: TIMEOUT_MS,
+        maxBuffer: MAX_OUTPUT_BYTES,
+        env: { ...process.env, PATH: PROGRAM_PATH, LC_ALL: 'C' },
+      };
+      const child = execFile(file, args, options, (error, stdout, stderr) => {
+        if (error === null) {
+          resolve(stdout);
+        } else if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+          reject(missingTool(file, error));
+        } else {
+          const [command] = commandText(line).split('\n');
+          reject(
+            new BeelineError('REALSERVER_FAILED', `"${command!}" failed: ${stderr.trim() || error.message}`, {
+              cause: error,
+            }),
+          );
+        }
+      });
+      // A program that ends before it has read all: its exit status says why.
+      child.stdin?.on('error', () => undefined);
+      child.stdin?.end(input);
+    });
+  }
+
+  /** The same for a listing; undefined: the program is not there, or has nothing to list. */
+  async listing(file: string, ...args: string[]): Promise<string | undefined> {
+    return this.run({ file, args }).catch(() => undefined);
+  }
+
+  /** A file's text, or where a link leads; undefined: there is none. */
+  read(path: string): string | undefined {
+    const place = this.#root + path;
+    const found = lstatSync(place, { throwIfNoEntry: false });
+    if (found === undefined) {
+      return undefined;
+    }
+    return found.isSymbolicLink() ? readlinkSync(place) : readFileSync(place, 'utf8');
+  }
+
+  /** A file that others wrote, for a look at it; undefined: none, a folder, or one that may not be read. */
+  readText(path: string): string | undefined {
+    try {
+      return readFileSync(this.#root + path, 'utf8');
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** A file of /proc; empty if the kernel does not have it. */
+  kernelFile(path: string): string {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch {
+      return '';
+    }
+  }
+
+  /** The names in a folder; none if there is no such folder. */
+  names(path: string): string[] {
+    const place = this.#root + path;
+    return lstatSync(place, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(place).sort() : [];
+  }
+
+  exists(path: string): boolean {
+    return lstatSync(this.#root + path, { throwIfNoEntry: false }) !== undefined;
+  }
+
+  /** Replaces a file as a whole; it survives a loss of power. @throws BeelineError `REALSERVER_UNWRITABLE` */
+  write(path: string, text: string, mode: number): void {
+    const place = this.#root + path;
+    const next = join(dirname(place), `.${path.slice(path.lastIndexOf('/') + 1)}.beeline`);
+    this.#changing(path, () => {
+      mkdirSync(dirname(place), { recursive: true });
+      rmSync(next, { force: true });
+      const file = openSync(next, 'wx', mode);
+      try {
+        writeSync(file, text);
+        fsyncSync(file);
+      } finally {
+        closeSync(file);
+      }
+      renameSync(next, place);
+    });
+  }
+
+  /** @throws BeelineError `REALSERVER_UNWRITABLE` */
+  link(path: string, target: string): void {
+    this.#changing(path, () => {
+      mkdirSync(dirname(this.#root + path), { recursive: true });
+      symlinkSync(target, this.#root + path);
+    });
+  }
+
+  /** @throws BeelineError `REALSERVER_UNWRITABLE` */
+  remove(path: string): void {
+    this.#changing(path, () => {
+      rmSync(this.#root + path, { force: true });
+    });
+  }
+
+  /** A kernel parameter; undefined: the kernel does not have it. @param key as under /proc/sys */
+  sysctl(key: string): string | undefined {
+    try {
+      return readFileSync(`/proc/sys/${key}`, 'utf8').trim();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  /** @throws BeelineError `REALSERVER_UNWRITABLE` */
+  setSysctl(key: string, value: string): void {
+    this.#changing(`/proc/sys/${key}`, () => {
+      const file = openSync(`/proc/sys/${key}`, 'w');
+      try {
+        writeSync(file, value);
+      } finally {
+        closeSync(file);
+      }
+    });
+  }
+
+  #changing(path: string, change: () => void): void {
+    try {
+      change();
+    } catch (error) {
+      const { code = '', message } = error as NodeJS.ErrnoException;
+      throw new BeelineError('REALSERVER_UNWRITABLE', `cannot write ${path}: ${REASONS[code] ?? message}`, {
+        hint: 'What was done before is recorded: run the command again when this is mended, or "beeline realserver remove".',
+        cause: error,
+      });
+    }
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota is used up',
+  EACCES: 'only root may',
+  EPERM: 'only root may',
+};
+
+function missingTool(file: string, cause: Error): BeelineError {
+  return new BeelineError('REALSERVER_TOOL', `${file} is not installed`, {
+    hint: `Install the package ${PACKAGES[file] ?? file}, or choose another method.`,
+    cause,
+  });
+}

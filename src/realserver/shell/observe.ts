@@ -1,0 +1,56 @@
+/** Asks the host for the facts that plans and checks need. */
+
+import { type Facts, parseAddresses, parseNft, parseRules } from '../facts.js';
+import type { Record_ } from '../record.js';
+import type { RuleStep, Step } from '../step.js';
+import type { Host } from './host.js';
+
+const TOOLS = ['arptables', 'iptables', 'ip6tables'] as const;
+
+const LISTINGS: Readonly<Record<RuleStep['tool'], readonly [string, ...string[]]>> = {
+  arptables: ['arptables-save'],
+  iptables: ['iptables', '-t', 'nat', '-S', 'PREROUTING'],
+  ip6tables: ['ip6tables', '-t', 'nat', '-S', 'PREROUTING'],
+};
+
+/**
+ * Returns the facts for these steps, and for those of the record.
+ *
+ * @param all whether to ask every program that is there, for a check: else only those that the steps need, since a listing
+ *   may load modules of the kernel
+ */
+export async function observe(host: Host, steps: readonly Step[], record: Record_, all = false): Promise<Facts> {
+  const every = [...steps, ...record.entries.map(({ step }) => step)];
+  const [addresses, nft, ...rules] = await Promise.all([
+    host.run({ file: 'ip', args: ['-j', 'address', 'show'] }),
+    all || every.some(({ kind }) => kind === 'nft') ? host.listing('nft', '-j', 'list', 'ruleset') : undefined,
+    ...TOOLS.map((tool) =>
+      all || every.some((step) => step.kind === 'rule' && step.tool === tool)
+        ? host.listing(...LISTINGS[tool])
+        : undefined,
+    ),
+  ]);
+  return {
+    ...parseAddresses(addresses),
+    ...parseNft(nft ?? ''),
+    rules: {
+      arptables: parseRules(rules[0] ?? ''),
+      iptables: parseRules(rules[1] ?? ''),
+      ip6tables: parseRules(rules[2] ?? ''),
+    },
+    sysctls: sysctlsOf(host, every),
+    files: Object.fromEntries(
+      every.flatMap((step) => ('path' in step ? [[step.path, host.read(step.path)] as const] : [])),
+    ),
+  };
+}
+
+function sysctlsOf(host: Host, steps: readonly Step[]): Record<string, string> {
+  const keys = steps.flatMap((step) => (step.kind === 'sysctl' ? [step.key] : []));
+  return Object.fromEntries(
+    keys.flatMap((key) => {
+      const value = host.sysctl(key);
+      return value === undefined ? [] : [[key, value]];
+    }),
+  );
+}
