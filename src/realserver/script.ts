@@ -43,6 +43,9 @@ function head({ vips, method }: ScriptRequest): string {
 #   sh FILE remove   undo what "setup" did, and nothing else
 #
 # Nothing of it outlives a boot: run it at each boot, before the network is up if you can.
+
+# Functions are called by their names in variables.
+# shellcheck disable=SC2317,SC2329
 set -eu
 `;
 }
@@ -69,7 +72,7 @@ step() {
       else
         record "$name"
         "$make"
-        say done "$name"
+        say 'done' "$name"
       fi
       ;;
     check)
@@ -108,7 +111,7 @@ sysctl_step() {
       else
         grep -q -F -e "sysctl $1 " "$state" || printf '%s\\n' "sysctl $1 $now" >>"$state"
         printf '%s\\n' "$2" >"$file"
-        say done "$1=$2"
+        say 'done' "$1=$2"
       fi
       ;;
     check)

@@ -102,6 +102,21 @@ export function undoing(step: Step, before: string | undefined): CommandLine {
   }
 }
 
+/** Returns a step in short: the command, or the thing that is written. */
+export function titleOf(step: Step): string {
+  switch (step.kind) {
+    case 'nft':
+      return `nft table ${step.family} ${step.table}`;
+    case 'file':
+      return `write ${step.path}`;
+    case 'sysctl':
+    case 'address':
+    case 'rule':
+    case 'link':
+      return commandText(doing(step));
+  }
+}
+
 /** Returns a command as a person would type it. What goes in by standard input is left out. */
 export function commandText({ file, args, input }: CommandLine): string {
   const words = [file, ...args].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`)).join(' ');

@@ -253,13 +253,12 @@ const REMARKS: Readonly<Partial<Record<StepReport['outcome'], string>>> = {
 
 const WIDTH = 9;
 
-function formatStep({ outcome, command, why }: StepReport): string {
+function formatStep({ outcome, what, command, why }: StepReport): string {
   const paint = stdoutPaint();
   const [word, style] = OUTCOMES[outcome];
   const indent = ' '.repeat(WIDTH);
-  const [first = '', ...rest] = command.split('\n');
-  // The text that goes into the command is of interest before it is done.
-  const lines = outcome === 'todo' ? [first, ...rest] : [first.replace(/ <<'END'$/, '')];
+  // The text that goes into a command is of interest before it is done.
+  const lines = outcome === 'todo' ? command.split('\n') : [what];
   const remark = REMARKS[outcome] ?? (outcome === 'undone' || outcome === 'would-undo' ? undefined : why);
   const body = [...lines, ...(remark === undefined ? [] : [paint('faint', remark)])].join(`\n${indent}`);
   return `${paint(style, word)}${' '.repeat(WIDTH - word.length)}${body}\n`;

@@ -7,7 +7,7 @@ import type { CheckFacts, CheckWish, Finding } from '../check/finding.js';
 import { type Facts, parseListeners } from '../facts.js';
 import { planOf } from '../plan.js';
 import { type Method, type VipWish } from '../wish.js';
-import type { Host } from './host.js';
+import type { Machine } from './host.js';
 import { observe } from './observe.js';
 import { readRecord } from './setup.js';
 
@@ -19,7 +19,7 @@ export interface CheckRequest {
 }
 
 /** Returns what holds and what does not; undefined: no VIP was named, and none is recorded. */
-export async function checkHost(host: Host, request: CheckRequest): Promise<readonly Finding[] | undefined> {
+export async function checkHost(host: Machine, request: CheckRequest): Promise<readonly Finding[] | undefined> {
   const record = readRecord(host);
   const known = record.wish.vips;
   const vips = request.vips.length > 0 ? request.vips : known.map(({ vip }) => vip);
@@ -48,7 +48,7 @@ function wishFor(vip: IpAddress, { method, ports }: CheckRequest, known: readonl
 
 const SYSCTLS = ['arp_ignore', 'arp_announce', 'rp_filter'] as const;
 
-async function checkFacts(host: Host, facts: Facts): Promise<CheckFacts> {
+async function checkFacts(host: Machine, facts: Facts): Promise<CheckFacts> {
   const interfaces = ['all', ...facts.links.map(({ device }) => device)];
   const keys = interfaces.flatMap((each) => SYSCTLS.map((name) => `net/ipv4/conf/${each}/${name}`));
   const values = keys.map((key) => [key, host.sysctl(key) ?? '0'] as const);
@@ -74,7 +74,7 @@ const FOLDERS = [
 const FILES = ['/etc/sysctl.conf', '/etc/network/interfaces'];
 
 /** Files that configure the network, but for Beeline's own. */
-function configsOf(host: Host): Record<string, string> {
+function configsOf(host: Machine): Record<string, string> {
   const paths = [...FILES, ...FOLDERS.flatMap((folder) => host.names(folder).map((name) => `${folder}/${name}`))];
   return Object.fromEntries(
     paths

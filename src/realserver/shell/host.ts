@@ -197,3 +197,6 @@ function missingTool(file: string, cause: Error): BeelineError {
     cause,
   });
 }
+
+/** The host, or what stands for it in a test. */
+export type Machine = Pick<Host, keyof Host>;

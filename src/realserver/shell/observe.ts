@@ -3,7 +3,7 @@
 import { type Facts, parseAddresses, parseNft, parseRules } from '../facts.js';
 import type { Record_ } from '../record.js';
 import type { RuleStep, Step } from '../step.js';
-import type { Host } from './host.js';
+import type { Machine } from './host.js';
 
 const TOOLS = ['arptables', 'iptables', 'ip6tables'] as const;
 
@@ -19,7 +19,7 @@ const LISTINGS: Readonly<Record<RuleStep['tool'], readonly [string, ...string[]]
  * @param all whether to ask every program that is there, for a check: else only those that the steps need, since a listing
  *   may load modules of the kernel
  */
-export async function observe(host: Host, steps: readonly Step[], record: Record_, all = false): Promise<Facts> {
+export async function observe(host: Machine, steps: readonly Step[], record: Record_, all = false): Promise<Facts> {
   const every = [...steps, ...record.entries.map(({ step }) => step)];
   const [addresses, nft, ...rules] = await Promise.all([
     host.run({ file: 'ip', args: ['-j', 'address', 'show'] }),
@@ -45,7 +45,7 @@ export async function observe(host: Host, steps: readonly Step[], record: Record
   };
 }
 
-function sysctlsOf(host: Host, steps: readonly Step[]): Record<string, string> {
+function sysctlsOf(host: Machine, steps: readonly Step[]): Record<string, string> {
   const keys = steps.flatMap((step) => (step.kind === 'sysctl' ? [step.key] : []));
   return Object.fromEntries(
     keys.flatMap((key) => {

@@ -4,7 +4,7 @@ import { BeelineError, type IpAddress } from '../../model/index.js';
 import { parseAddresses } from '../facts.js';
 import { ripFor } from '../pick.js';
 import { type Method, needsArp, type VipWish, type Way } from '../wish.js';
-import type { Host } from './host.js';
+import type { Machine } from './host.js';
 
 export interface SetupRequest {
   readonly vips: readonly IpAddress[];
@@ -14,7 +14,7 @@ export interface SetupRequest {
 }
 
 /** @throws BeelineError `INTERFACE_MISSING`, `USAGE`, `REALSERVER_FAILED`, `REALSERVER_TOOL` */
-export async function wishesFor(host: Host, request: SetupRequest): Promise<VipWish[]> {
+export async function wishesFor(host: Machine, request: SetupRequest): Promise<VipWish[]> {
   const { vips, method, ports, interfaceName } = request;
   const [addresses, routes] = await Promise.all([
     host.run({ file: 'ip', args: ['-j', 'address', 'show'] }),
@@ -31,7 +31,7 @@ export async function wishesFor(host: Host, request: SetupRequest): Promise<VipW
 }
 
 /** nft, or iptables where there is no nft. @throws BeelineError `REALSERVER_TOOL` */
-async function redirectTool(host: Host): Promise<'nft' | 'iptables'> {
+async function redirectTool(host: Machine): Promise<'nft' | 'iptables'> {
   if ((await host.listing('nft', '--version')) !== undefined) {
     return 'nft';
   }
@@ -44,7 +44,7 @@ async function redirectTool(host: Host): Promise<'nft' | 'iptables'> {
 }
 
 /** Returns what configures this host's network. @throws BeelineError `USAGE` if that cannot be told */
-export function wayInUse(host: Host): Way {
+export function wayInUse(host: Machine): Way {
   const ways: readonly (readonly [Way, boolean])[] = [
     ['netplan', host.names('/etc/netplan').some((name) => name.endsWith('.yaml') && !name.includes('beeline'))],
     ['networkmanager', host.exists('/run/NetworkManager')],

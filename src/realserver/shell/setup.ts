@@ -16,9 +16,9 @@ import {
   withEntry,
   withoutEntry,
 } from '../record.js';
-import { commandText, doing, type Step, undoing as undoingCommand } from '../step.js';
+import { commandText, doing, type Step, titleOf, undoing as undoingCommand } from '../step.js';
 import { prefixOf, type Wish } from '../wish.js';
-import type { Host } from './host.js';
+import type { Machine } from './host.js';
 import { observe } from './observe.js';
 
 /** What a step became: `todo` and `would-undo` are of --dry-run. */
@@ -26,12 +26,14 @@ export type Outcome = 'done' | 'was-so' | 'todo' | 'undone' | 'would-undo' | 'go
 
 export interface StepReport {
   readonly outcome: Outcome;
+  /** The step in short. */
+  readonly what: string;
   /** The command that does the step, or undoes it. */
   readonly command: string;
   readonly why: string;
 }
 
-export function readRecord(host: Host): Record_ {
+export function readRecord(host: Machine): Record_ {
   const text = host.read(RECORD_PATH);
   return text === undefined ? EMPTY : inBoot(parseRecord(text), host.boot);
 }
@@ -44,7 +46,7 @@ export function readRecord(host: Host): Record_ {
  * @throws BeelineError `REALSERVER_FAILED`, `REALSERVER_FOREIGN`, `REALSERVER_TAKEN`, `REALSERVER_TOOL`, `REALSERVER_UNWRITABLE`
  */
 export async function bringTo(
-  host: Host,
+  host: Machine,
   wish: Wish,
   dryRun: boolean,
   tell: (report: StepReport) => void,
@@ -62,7 +64,7 @@ export async function bringTo(
       saveRecord(host, record);
     }
   };
-  if (steps.length + undo.length > 0) {
+  if (steps.length > 0 || host.read(RECORD_PATH) !== undefined) {
     keep({ ...record, wish });
   }
   for (const { step, done } of steps) {
@@ -73,7 +75,7 @@ export async function bringTo(
       await make(host, step);
     }
     const outcome = done ? 'was-so' : dryRun ? 'todo' : 'done';
-    tell({ outcome, command: commandText(doing(step)), why: step.why });
+    tell({ outcome, what: titleOf(step), command: commandText(doing(step)), why: step.why });
   }
   for (const { entry, undoing } of undo) {
     if (undoing === 'undo' && !dryRun) {
@@ -91,10 +93,11 @@ function isOwnTable(step: Step, record: Record_): boolean {
 
 function undone(entry: Entry, undoing: Undoing, dryRun: boolean): StepReport {
   const outcome = undoing === 'undo' ? (dryRun ? 'would-undo' : 'undone') : undoing;
-  return { outcome, command: commandText(undoingCommand(entry.step, entry.before)), why: entry.step.why };
+  const command = commandText(undoingCommand(entry.step, entry.before));
+  return { outcome, what: command, command, why: entry.step.why };
 }
 
-function saveRecord(host: Host, record: Record_): void {
+function saveRecord(host: Machine, record: Record_): void {
   if (record.entries.length === 0 && record.wish.vips.length === 0) {
     host.remove(RECORD_PATH);
   } else {
@@ -102,7 +105,7 @@ function saveRecord(host: Host, record: Record_): void {
   }
 }
 
-async function make(host: Host, step: Step): Promise<void> {
+async function make(host: Machine, step: Step): Promise<void> {
   switch (step.kind) {
     case 'sysctl':
       host.setSysctl(step.key, step.value);
@@ -120,7 +123,7 @@ async function make(host: Host, step: Step): Promise<void> {
   }
 }
 
-async function unmake(host: Host, { step, before }: Entry): Promise<void> {
+async function unmake(host: Machine, { step, before }: Entry): Promise<void> {
   switch (step.kind) {
     case 'sysctl':
       host.setSysctl(step.key, before ?? '0');
