@@ -150,9 +150,7 @@ export function parseListeners(text: string): { readonly address: string; readon
 /** Whether two listings of a rule are the same one: programs print the words in an order of their own. */
 export function isSameRule(line: string, { chain, rule }: Pick<RuleStep, 'chain' | 'rule'>): boolean {
   const sorted = (words: readonly string[]): string[] =>
-    words
-      .map((word) => word.replace(/^"(.*)"$/, '$1').replace(/^(\d+\.\d+\.\d+\.\d+)\/32$/, '$1'))
-      .sort();
+    words.map((word) => word.replace(/^"(.*)"$/, '$1').replace(/^(\d+\.\d+\.\d+\.\d+)\/32$/, '$1')).sort();
   return isDeepStrictEqual(sorted(line.split(/\s+/)), sorted(['-A', chain, ...rule]));
 }
 

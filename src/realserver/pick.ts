@@ -22,7 +22,8 @@ export function ripFor(
     });
   }
   const own = addresses.filter(
-    ({ address, device }) => device !== 'lo' && address !== vip && parseIp(address) !== undefined && !address.includes(':'),
+    ({ address, device }) =>
+      device !== 'lo' && address !== vip && parseIp(address) !== undefined && !address.includes(':'),
   );
   const found =
     wanted === undefined

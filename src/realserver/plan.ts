@@ -124,12 +124,7 @@ function redirectRules({ vip, ports }: VipWish): RuleStep[] {
   }
   return ports.flatMap((port) =>
     PROTOCOLS.map((protocol) =>
-      rule(
-        tool,
-        'PREROUTING',
-        [...to, '-p', protocol, '-m', protocol, '--dport', String(port), ...own],
-        REDIRECT_WHY,
-      ),
+      rule(tool, 'PREROUTING', [...to, '-p', protocol, '-m', protocol, '--dport', String(port), ...own], REDIRECT_WHY),
     ),
   );
 }

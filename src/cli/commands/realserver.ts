@@ -217,10 +217,7 @@ function requirePorts(ports: readonly number[], method: Method): void {
 }
 
 /** Runs the steps, and prints each as it is made: or all of them as JSON. */
-async function show(
-  options: Options,
-  run: (tell: (report: StepReport) => void) => Promise<void>,
-): Promise<void> {
+async function show(options: Options, run: (tell: (report: StepReport) => void) => Promise<void>): Promise<void> {
   const steps: StepReport[] = [];
   await run((report) => {
     steps.push(report);

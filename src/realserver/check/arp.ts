@@ -67,7 +67,11 @@ function checkRequests(vip: IpAddress, devices: readonly string[], facts: CheckF
 
 function hasRule(facts: CheckFacts, chain: RegExp, action: RegExp, flag: 'd' | 's', vip: IpAddress): boolean {
   return facts.rules.arptables.some(
-    (line) => chain.test(line) && action.test(line) && line.replaceAll('/32', '').split(' ').includes(vip) && line.includes(`-${flag} ${vip}`),
+    (line) =>
+      chain.test(line) &&
+      action.test(line) &&
+      line.replaceAll('/32', '').split(' ').includes(vip) &&
+      line.includes(`-${flag} ${vip}`),
   );
 }
 

@@ -15,7 +15,12 @@ export function checkBoot(wish: CheckWish, facts: CheckFacts): Finding[] {
     );
   }
   return wish.persist === undefined
-    ? [note('boot', 'nothing of Beeline brings this set-up back after a boot; "beeline realserver setup --persist auto" would')]
+    ? [
+        note(
+          'boot',
+          'nothing of Beeline brings this set-up back after a boot; "beeline realserver setup --persist auto" would',
+        ),
+      ]
     : [ok('boot', `${wish.persist} brings the set-up back at each boot`)];
 }
 

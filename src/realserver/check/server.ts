@@ -11,7 +11,9 @@ export function checkListeners({ vip, method }: VipWish, ports: readonly number[
     const places = facts.listeners.filter((each) => each.port === port).map(({ address }) => address);
     const wanted =
       method === 'redirect'
-        ? facts.addresses.filter(({ device }) => device !== 'lo').map(({ address }) => procAddress(address as IpAddress))
+        ? facts.addresses
+            .filter(({ device }) => device !== 'lo')
+            .map(({ address }) => procAddress(address as IpAddress))
         : [procAddress(vip)];
     if (places.some((place) => wanted.includes(place) || isWildcard(place, vip))) {
       return ok('listener', `a server takes connections to ${vip} on TCP port ${port}`);
@@ -21,7 +23,7 @@ export function checkListeners({ vip, method }: VipWish, ports: readonly number[
       'listener',
       `no server takes connections to ${vip} on TCP port ${port}: ${why}`,
       method === 'redirect'
-        ? 'let the server listen on all addresses, or on this host\'s own'
+        ? "let the server listen on all addresses, or on this host's own"
         : `let the server listen on all addresses, or on ${vip}`,
     );
   });
@@ -54,7 +56,9 @@ export function checkFirewall({ vip }: VipWish, ports: readonly number[], facts:
   );
   const dropping = facts.tables
     .filter((table) => table.family === 'inet' || table.family === family)
-    .flatMap(({ family: own, name, rules }) => rules.map((rule) => ({ where: `${own} ${name}`, text: JSON.stringify(rule) })))
+    .flatMap(({ family: own, name, rules }) =>
+      rules.map((rule) => ({ where: `${own} ${name}`, text: JSON.stringify(rule) })),
+    )
     .find(({ text }) => /"(drop|reject)":|"(drop|reject)"/.test(text) && namesIt(text, vip, ports));
   if (dropping !== undefined) {
     return [
@@ -80,7 +84,10 @@ export function checkFirewall({ vip }: VipWish, ports: readonly number[], facts:
 }
 
 function namesIt(text: string, vip: IpAddress, ports: readonly number[]): boolean {
-  return text.includes(`"${vip}"`) || ports.some((port) => new RegExp(`"dport"\\},?.*"right":[^a-z]*\\b${port}\\b`).test(text));
+  return (
+    text.includes(`"${vip}"`) ||
+    ports.some((port) => new RegExp(`"dport"\\},?.*"right":[^a-z]*\\b${port}\\b`).test(text))
+  );
 }
 
 function isLetIn(facts: CheckFacts, family: string, table: string, vip: IpAddress, ports: readonly number[]): boolean {

@@ -37,7 +37,12 @@ export async function checkHost(host: Machine, request: CheckRequest): Promise<r
 }
 
 /** What was recorded; else, without a method, the one that the host seems to have. */
-function wishFor(vip: IpAddress, { method, ports }: CheckRequest, known: readonly VipWish[], facts: CheckFacts): VipWish {
+function wishFor(
+  vip: IpAddress,
+  { method, ports }: CheckRequest,
+  known: readonly VipWish[],
+  facts: CheckFacts,
+): VipWish {
   const recorded = known.find((each) => each.vip === vip);
   if (recorded !== undefined && (method === undefined || method === recorded.method)) {
     return recorded;

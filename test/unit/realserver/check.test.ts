@@ -81,7 +81,13 @@ const dport = (port: number, verdict: string): unknown[] => [
   { [verdict]: null },
 ];
 
-const MISTAKES: readonly (readonly [hazard: string, facts: CheckFacts, check: string, severity: string, text: RegExp])[] = [
+const MISTAKES: readonly (readonly [
+  hazard: string,
+  facts: CheckFacts,
+  check: string,
+  severity: string,
+  text: RegExp,
+])[] = [
   ['the VIP is on the card', addressesWith(VIP4, 'ens3', 24), 'address', 'error', /answers ARP for it there/],
   ['the VIP of IPv6 is on the card', addressesWith(VIP6, 'ens3', 128), 'address', 'error', /neighbour solicitations/],
   ['the VIP on lo is a /24', addressesWith(VIP4, 'lo', 24), 'address', 'error', /as \/24/],
@@ -172,11 +178,17 @@ test('files that no longer are as they were written are named, and that there ar
     ['b', 'not as Beeline wrote it'],
   ] as const) {
     const found = bad(checkAll({ ...wishOf('sysctl'), files }, { ...clean, files: { [files[0]!.path]: now } }));
-    assert.deepEqual(found.map(({ severity }) => severity), ['warning']);
+    assert.deepEqual(
+      found.map(({ severity }) => severity),
+      ['warning'],
+    );
     assert.match(found[0]!.text, new RegExp(word));
   }
   const { vips, ports } = wishOf('sysctl');
   const found = bad(checkAll({ vips, ports, persist: undefined, files: [] }, clean));
-  assert.deepEqual(found.map(({ check, severity }) => `${check} ${severity}`), ['boot note']);
+  assert.deepEqual(
+    found.map(({ check, severity }) => `${check} ${severity}`),
+    ['boot note'],
+  );
   assert.equal(checkStatus(found), 0);
 });

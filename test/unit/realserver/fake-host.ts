@@ -84,7 +84,7 @@ export class FakeHost implements Machine {
   #ip([, verb, cidr]: readonly string[]): void {
     const [local = '', prefix] = cidr!.split('/');
     const others = this.state.addresses.filter((each) => each.local !== local);
-    if ((others.length < this.state.addresses.length) === (verb === 'add')) {
+    if (others.length < this.state.addresses.length === (verb === 'add')) {
       throw new Error(`RTNETLINK answers: ${verb!} ${cidr!}`);
     }
     const added = verb === 'add' ? [{ ifname: 'lo', local, prefixlen: Number(prefix) }] : [];

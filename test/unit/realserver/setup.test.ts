@@ -6,7 +6,15 @@ import test from 'node:test';
 import { BeelineError, ip } from '../../../src/model/index.js';
 import { RECORD_PATH } from '../../../src/realserver/record.js';
 import { bringTo, type StepReport } from '../../../src/realserver/shell/setup.js';
-import { METHODS, NOTHING, type VipWish, type Way, type Wish, withoutVips, withVips } from '../../../src/realserver/wish.js';
+import {
+  METHODS,
+  NOTHING,
+  type VipWish,
+  type Way,
+  type Wish,
+  withoutVips,
+  withVips,
+} from '../../../src/realserver/wish.js';
 import { FakeHost, freshState, type State, Stopped } from './fake-host.js';
 
 const VIPS = [ip('192.168.1.100'), ip('fd00::100')];

@@ -1,0 +1,121 @@
+/** Real servers that `beeline realserver` sets up: clients get pages, nobody but the director answers for the VIP, and remove leaves nothing. */
+
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { type HostName, hostNamed, NIC, PAGES, VIP4, VIP6 } from '../../src/lab/index.js';
+import { execute, TestLab } from '../support/lab.js';
+
+const BEELINE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const REAL = ['real1', 'real2'] as const;
+const METHODS = ['sysctl', 'arptables', 'nft', 'redirect'] as const;
+const VIPS = ['--vip', VIP4, VIP6];
+
+/** The machine has one /etc and one /var/lib: each host of the lab has its own folder for them. */
+const rootOf = (lab: TestLab, host: HostName): string => join(lab.directory, `${host}-root`);
+
+async function run(lab: TestLab, host: HostName, ...command: string[]): Promise<string> {
+  const { status, stdout, stderr } = await execute(lab, host, command);
+  assert.equal(status, 0, `${command.join(' ')} on ${host}: ${stdout}${stderr}`);
+  return stdout;
+}
+
+function realserver(lab: TestLab, host: HostName, ...words: string[]): Promise<string> {
+  const root = `BEELINE_REALSERVER_ROOT=${rootOf(lab, host)}`;
+  return run(lab, host, 'env', root, process.execPath, BEELINE, 'realserver', ...words);
+}
+
+/** Takes away what the lab itself sets up. */
+async function bare(lab: TestLab, host: HostName): Promise<void> {
+  const sysctls = ['arp_ignore', 'arp_announce'].map((name) => `echo 0 >/proc/sys/net/ipv4/conf/all/${name}`);
+  const addresses = [`ip address del ${VIP4}/32 dev lo`, `ip address del ${VIP6}/128 dev lo`];
+  await run(lab, host, 'sh', '-ec', [...sysctls, ...addresses].join('\n'));
+}
+
+/** Addresses, sysctls and rules. arptables leaves its empty table. */
+async function snapshot(lab: TestLab, host: HostName): Promise<string> {
+  const script = `ip -j address show
+    sysctl -a 2>/dev/null | grep -E 'arp_(ignore|announce)'
+    nft list ruleset | grep -vE '^table arp filter|^}|^\tchain (INPUT|OUTPUT)|^\t}|policy accept;$|^$' || true
+    arptables-save | grep -e '^-A' || true`;
+  return run(lab, host, 'sh', '-c', script);
+}
+
+/** The MACs that answer the client's ARP requests for the VIP. */
+async function answering(lab: TestLab): Promise<Set<string>> {
+  const { stdout } = await execute(lab, 'client', ['arping', '-c', '2', '-w', '2', '-I', NIC, VIP4]);
+  return new Set(Array.from(stdout.matchAll(/\[([0-9A-Fa-f:]{17})\]/g), ([, mac]) => mac!.toLowerCase()));
+}
+
+async function expectBalanced(lab: TestLab): Promise<void> {
+  await run(lab, 'client', 'ip', 'neigh', 'flush', 'dev', NIC);
+  assert.deepEqual(await answering(lab), new Set([hostNamed('director').mac]));
+  for (const url of [`http://${VIP4}/`, `http://[${VIP6}]/`]) {
+    assert.deepEqual(new Set(await lab.pages(30, url)), new Set([PAGES.real1, PAGES.real2]), url);
+  }
+  const neighbour = await run(lab, 'client', 'ip', '-6', 'neigh', 'show', VIP6, 'dev', NIC);
+  assert.match(neighbour, new RegExp(hostNamed('director').mac));
+}
+
+test('real servers set up by Beeline', async (context) => {
+  const lab = await TestLab.build(context, 'realserver');
+  await lab.startDirector();
+  for (const host of REAL) {
+    mkdirSync(rootOf(lab, host));
+    await bare(lab, host);
+  }
+
+  await context.test('the ARP problem is there without the set-up, and check finds it', async () => {
+    await run(lab, 'real1', 'ip', 'address', 'add', `${VIP4}/32`, 'dev', 'lo');
+    assert.ok((await answering(lab)).has(hostNamed('real1').mac));
+    const command = [process.execPath, BEELINE, 'realserver', 'check', '--vip', VIP4, '--json'];
+    const { status, stdout } = await execute(lab, 'real1', command);
+    assert.equal(status, 2, stdout);
+    assert.match(stdout, /answers ARP for 192\.168\.1\.100 on ens3/);
+    await run(lab, 'real1', 'ip', 'address', 'del', `${VIP4}/32`, 'dev', 'lo');
+  });
+
+  for (const method of METHODS) {
+    await context.test(`${method}: pages from both, ARP answered by the director alone, and nothing left`, async () => {
+      const before = await Promise.all(REAL.map((host) => snapshot(lab, host)));
+      for (const host of REAL) {
+        await realserver(lab, host, 'setup', ...VIPS, '--method', method, '--persist', 'systemd-networkd');
+        const again = await realserver(lab, host, 'setup', ...VIPS, '--method', method);
+        assert.doesNotMatch(again, /^done/m);
+        assert.doesNotMatch(await realserver(lab, host, 'check', '--port', '80'), /^(note|warning|error)/m);
+      }
+      await expectBalanced(lab);
+      for (const [i, host] of REAL.entries()) {
+        await realserver(lab, host, 'remove');
+        assert.equal(await snapshot(lab, host), before[i]);
+        const files = readdirSync(rootOf(lab, host), { recursive: true, withFileTypes: true });
+        assert.deepEqual(
+          files.filter((each) => !each.isDirectory()).map(({ name }) => name),
+          [],
+        );
+      }
+    });
+
+    await context.test(`${method}: the script does the same without Node.js`, async () => {
+      const before = await Promise.all(REAL.map((host) => snapshot(lab, host)));
+      const file = join(lab.directory, 'realserver.sh');
+      writeFileSync(file, await realserver(lab, 'client', 'script', ...VIPS, '--method', method));
+      const script = (host: HostName, word: string): Promise<string> =>
+        run(lab, host, 'env', `BEELINE_STATE=${rootOf(lab, host)}/state`, 'sh', file, word);
+      for (const host of REAL) {
+        await script(host, 'setup');
+        assert.doesNotMatch(await script(host, 'setup'), /^done/m);
+        assert.doesNotMatch(await script(host, 'check'), /^missing/m);
+        assert.doesNotMatch(await realserver(lab, host, 'check', ...VIPS, '--port', '80'), /^(warning|error)/m);
+      }
+      await expectBalanced(lab);
+      for (const [i, host] of REAL.entries()) {
+        await script(host, 'remove');
+        assert.equal(await snapshot(lab, host), before[i]);
+      }
+    });
+  }
+});
