@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 
+import { BeelineError } from '../model/index.js';
 import type { NftStep, RuleStep, Step } from './step.js';
 
 /** An address of an interface. */
@@ -51,7 +52,7 @@ export interface Facts {
 }
 
 interface IpJson {
-  readonly ifname: string;
+  readonly ifname?: string;
   readonly flags?: readonly string[];
   readonly addr_info?: readonly {
     readonly local?: string;
@@ -61,10 +62,25 @@ interface IpJson {
   }[];
 }
 
+/** @throws BeelineError `REALSERVER_TOOL` for programs that print no JSON, such as BusyBox's ip */
+function parseJson(command: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const [tool = ''] = command.split(' ');
+    throw new BeelineError('REALSERVER_TOOL', `"${command}" prints no JSON here`, {
+      hint: `Install a newer ${tool} (BusyBox's is not enough), or use "beeline realserver script".`,
+      cause: error,
+    });
+  }
+}
+
 /** Parses `ip -j address show`. */
 export function parseAddresses(json: string): Pick<Facts, 'links' | 'addresses'> {
   // Old versions print nothing, or empty objects, for what has no addresses.
-  const devices = (JSON.parse(json.trim() || '[]') as IpJson[]).filter(({ ifname }) => ifname !== undefined);
+  const devices = (parseJson('ip -j', json.trim() || '[]') as IpJson[]).flatMap(({ ifname, ...rest }) =>
+    ifname === undefined ? [] : [{ ifname, ...rest }],
+  );
   return {
     links: devices.map(({ ifname, flags = [] }) => ({
       device: ifname,
@@ -92,6 +108,11 @@ export function parseAddresses(json: string): Pick<Facts, 'links' | 'addresses'>
   };
 }
 
+/** Parses `ip -j route show`. */
+export function parseRoutes(json: string): { readonly dev?: string }[] {
+  return parseJson('ip -j', json.trim() || '[]') as { dev?: string }[];
+}
+
 interface NftObject {
   readonly table?: { readonly family: string; readonly name: string };
   readonly chain?: {
@@ -106,7 +127,7 @@ interface NftObject {
 
 /** Parses `nft -j list ruleset`. */
 export function parseNft(json: string): Pick<Facts, 'tables' | 'chains'> {
-  const objects = (JSON.parse(json.trim() || '{}') as { nftables?: NftObject[] }).nftables ?? [];
+  const objects = (parseJson('nft -j', json.trim() || '{}') as { nftables?: NftObject[] }).nftables ?? [];
   const rules = objects.flatMap(({ rule }) => (rule === undefined ? [] : [rule]));
   return {
     tables: objects.flatMap(({ table }) =>

@@ -1,6 +1,6 @@
 /** What a real server shall be: its VIPs, each with the method that keeps it from answering for the VIP. Pure. */
 
-import { BeelineError, type Family, familyOf, type IpAddress, ipBytes, isMapped, parseIp } from '../model/index.js';
+import { BeelineError, familyOf, type IpAddress, ipBytes, isMapped, parseIp } from '../model/index.js';
 
 /** The ways to take packets for a VIP without answering ARP for it. */
 export const METHODS = ['sysctl', 'arptables', 'nft', 'redirect'] as const;
@@ -76,5 +76,3 @@ export function needsArp({ vip, method }: VipWish): boolean {
 export function tableOf(vip: IpAddress): string {
   return `beeline_${vip.replaceAll(/[.:]/g, '_')}`;
 }
-
-export type { Family };

@@ -4,7 +4,7 @@ import { familyOf, type IpAddress } from '../../model/index.js';
 import { isDone } from '../facts.js';
 import { planOf } from '../plan.js';
 import { prefixOf, type VipWish } from '../wish.js';
-import { type CheckFacts, error, type Finding, ok, warning } from './finding.js';
+import { type CheckFacts, error, type Finding, ok, setupCommand, warning } from './finding.js';
 
 export function checkAddress(wish: VipWish, facts: CheckFacts): Finding[] {
   const { vip, method } = wish;
@@ -13,7 +13,7 @@ export function checkAddress(wish: VipWish, facts: CheckFacts): Finding[] {
   if (own.length > 0) {
     return own;
   }
-  return method === 'redirect' ? checkRedirect(wish, facts) : checkOnLo(vip, places);
+  return method === 'redirect' ? checkRedirect(wish, facts) : checkOnLo(wish, places);
 }
 
 interface Place {
@@ -31,7 +31,8 @@ function onNetwork(vip: IpAddress, { device, prefix }: Place): Finding {
   );
 }
 
-function checkOnLo(vip: IpAddress, places: readonly Place[]): Finding[] {
+function checkOnLo(wish: VipWish, places: readonly Place[]): Finding[] {
+  const { vip } = wish;
   const right = places.find(({ prefix }) => prefix === prefixOf(vip));
   const wide = places.find(({ prefix }) => prefix !== prefixOf(vip));
   if (wide !== undefined) {
@@ -48,7 +49,7 @@ function checkOnLo(vip: IpAddress, places: readonly Place[]): Finding[] {
       error(
         'address',
         `${vip} is not on this host: it drops what the director sends, or forwards it`,
-        `beeline realserver setup --vip ${vip}`,
+        setupCommand([wish]),
       ),
     ];
   }
@@ -73,7 +74,7 @@ function checkRedirect(wish: VipWish, facts: CheckFacts): Finding[] {
       error(
         'address',
         `what is for ${vip} is not redirected, and the address is not on this host: it drops what the director sends`,
-        `beeline realserver setup --method redirect --vip ${vip}`,
+        setupCommand([wish]),
       ),
     ];
   }

@@ -2,19 +2,28 @@
 
 import type { IpAddress } from '../../model/index.js';
 import { needsArp, type VipWish } from '../wish.js';
-import { type CheckFacts, effective, error, type Finding, networkDevices, ok, warning } from './finding.js';
+import {
+  type CheckFacts,
+  effective,
+  error,
+  type Finding,
+  networkDevices,
+  ok,
+  setupCommand,
+  warning,
+} from './finding.js';
 
 export function checkArp(wish: VipWish, facts: CheckFacts): Finding[] {
   if (!needsArp(wish)) {
     return [];
   }
-  const { vip } = wish;
   const devices = networkDevices(facts);
-  return [...checkAnswers(vip, devices, facts), ...checkRequests(vip, devices, facts)];
+  return [...checkAnswers(wish, devices, facts), ...checkRequests(wish, devices, facts)];
 }
 
 /** The kernel's Documentation/networking/ip-sysctl.rst has the values. */
-function checkAnswers(vip: IpAddress, devices: readonly string[], facts: CheckFacts): Finding[] {
+function checkAnswers(wish: VipWish, devices: readonly string[], facts: CheckFacts): Finding[] {
+  const { vip } = wish;
   const dropped = hasRule(facts, /^-A INPUT\b/, / -j DROP\b/, 'd', vip) || hasNft(facts, 'daddr ip', '"drop":', vip);
   if (dropped) {
     return [ok('arp-ignore', `ARP requests for ${vip} are dropped by a rule`)];
@@ -27,7 +36,7 @@ function checkAnswers(vip: IpAddress, devices: readonly string[], facts: CheckFa
       error(
         'arp-ignore',
         `this host answers ARP for ${vip} on ${list}: clients and routers may come here past the director`,
-        `beeline realserver setup --vip ${vip}`,
+        setupCommand([wish]),
       ),
     ];
   }
@@ -45,7 +54,8 @@ function checkAnswers(vip: IpAddress, devices: readonly string[], facts: CheckFa
   return [ok('arp-ignore', `ARP requests for ${vip} are not answered: arp_ignore in force is ${list || 1}`)];
 }
 
-function checkRequests(vip: IpAddress, devices: readonly string[], facts: CheckFacts): Finding[] {
+function checkRequests(wish: VipWish, devices: readonly string[], facts: CheckFacts): Finding[] {
+  const { vip } = wish;
   const mangled =
     hasRule(facts, /^-A OUTPUT\b/, / --mangle-ip-s /, 's', vip) || hasNft(facts, 'saddr ip', '"mangle":', vip);
   if (mangled) {
@@ -60,7 +70,7 @@ function checkRequests(vip: IpAddress, devices: readonly string[], facts: CheckF
     warning(
       'arp-announce',
       `ARP requests of this host may name ${vip} as their sender (arp_announce in force: ${list}): a router that hears one sends to this host past the director`,
-      `beeline realserver setup --vip ${vip}`,
+      setupCommand([wish]),
     ),
   ];
 }
@@ -82,8 +92,7 @@ function hasNft(facts: CheckFacts, field: string, action: string, vip: IpAddress
     .some((rule) => {
       const [match, ...rest] = rule.map((each) => JSON.stringify(each));
       return (
-        match !== undefined &&
-        match.includes(`"field":"${field}"`) &&
+        match?.includes(`"field":"${field}"`) === true &&
         match.includes(`"right":"${vip}"`) &&
         rest.some((text) => text.includes(action))
       );

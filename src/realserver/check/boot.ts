@@ -1,7 +1,7 @@
 /** What the next boot makes of the set-up: files that bring it back, and files that undo it. Pure. */
 
 import { needsArp, type VipWish } from '../wish.js';
-import { type CheckFacts, type CheckWish, type Finding, note, ok, warning } from './finding.js';
+import { type CheckFacts, type CheckWish, type Finding, note, ok, setupCommand, warning } from './finding.js';
 
 export function checkBoot(wish: CheckWish, facts: CheckFacts): Finding[] {
   const changed = wish.files.filter(({ path, text }) => facts.files[path] !== text);
@@ -10,17 +10,16 @@ export function checkBoot(wish: CheckWish, facts: CheckFacts): Finding[] {
       warning(
         'boot',
         `${path} is ${facts.files[path] === undefined ? 'missing' : 'not as Beeline wrote it'}: the next boot may not bring the set-up back`,
-        `beeline realserver setup --persist ${wish.persist ?? 'auto'}`,
+        setupCommand(wish.vips, wish.persist ?? 'auto'),
       ),
     );
   }
-  return wish.persist === undefined
-    ? [
-        note(
-          'boot',
-          'nothing of Beeline brings this set-up back after a boot; "beeline realserver setup --persist auto" would',
-        ),
-      ]
+  if (wish.persist === undefined) {
+    const mend = setupCommand(wish.vips, 'auto');
+    return [note('boot', `nothing of Beeline brings this set-up back after a boot; "${mend}" would`)];
+  }
+  return wish.persist === 'sysctl.d'
+    ? [note('boot', 'sysctl.d brings the sysctls back at each boot, but neither VIPs nor rules')]
     : [ok('boot', `${wish.persist} brings the set-up back at each boot`)];
 }
 

@@ -56,3 +56,15 @@ export function effective({ sysctls }: Facts, device: string, name: string): num
   const of = (interfaceName: string): number => Number(sysctls[`net/ipv4/conf/${interfaceName}/${name}`] ?? 0);
   return Math.max(of('all'), of(device));
 }
+
+/** The command that sets these VIPs up, by the method that they have. */
+export function setupCommand(vips: readonly VipWish[], persist?: Way | 'auto'): string {
+  const [{ method, ports } = { method: 'sysctl', ports: [] }] = vips;
+  return [
+    'beeline realserver setup --vip',
+    ...vips.map(({ vip }) => vip),
+    ...(method === 'sysctl' ? [] : ['--method', method]),
+    ...(method === 'redirect' && ports.length > 0 ? ['--port', ...ports] : []),
+    ...(persist === undefined ? [] : ['--persist', persist]),
+  ].join(' ');
+}

@@ -24,7 +24,12 @@ const TIMEOUT_MS = 20_000;
 const MAX_OUTPUT_BYTES = 64 << 20;
 
 /** The packages of the programs, where the names differ (Debian's). */
-const PACKAGES: Readonly<Record<string, string>> = { ip: 'iproute2', nft: 'nftables', ip6tables: 'iptables' };
+const PACKAGES: Readonly<Record<string, string>> = {
+  ip: 'iproute2',
+  nft: 'nftables',
+  ip6tables: 'iptables',
+  'arptables-save': 'arptables',
+};
 
 /** Where root's programs are: a PATH without them is common. */
 const PROGRAM_PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`;
@@ -118,7 +123,7 @@ export class Host {
     const place = this.#root + path;
     const next = join(dirname(place), `.${path.slice(path.lastIndexOf('/') + 1)}.beeline`);
     this.#changing(path, () => {
-      mkdirSync(dirname(place), { recursive: true });
+      makeFolder(dirname(place));
       rmSync(next, { force: true });
       const file = openSync(next, 'wx', mode);
       try {
@@ -134,7 +139,7 @@ export class Host {
   /** @throws BeelineError `REALSERVER_UNWRITABLE` */
   link(path: string, target: string): void {
     this.#changing(path, () => {
-      mkdirSync(dirname(this.#root + path), { recursive: true });
+      makeFolder(dirname(this.#root + path));
       symlinkSync(target, this.#root + path);
     });
   }
@@ -180,6 +185,14 @@ export class Host {
         cause: error,
       });
     }
+  }
+}
+
+/** Node.js's own `recursive` says "no such file" of a read-only file system. */
+function makeFolder(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) {
+    makeFolder(dirname(path));
+    mkdirSync(path);
   }
 }
 

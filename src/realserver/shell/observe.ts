@@ -14,20 +14,22 @@ const LISTINGS: Readonly<Record<RuleStep['tool'], readonly [string, ...string[]]
 };
 
 /**
- * Returns the facts for these steps, and for those of the record.
+ * Returns the facts for these steps, and for those of the record. What a step needs must be there: without the listing,
+ * it would seem to be gone.
  *
  * @param all whether to ask every program that is there, for a check: else only those that the steps need, since a listing
  *   may load modules of the kernel
+ * @throws BeelineError `REALSERVER_FAILED`, `REALSERVER_TOOL`
  */
 export async function observe(host: Machine, steps: readonly Step[], record: Record_, all = false): Promise<Facts> {
   const every = [...steps, ...record.entries.map(({ step }) => step)];
+  const list = (isNeeded: boolean, [file, ...args]: readonly [string, ...string[]]): Promise<string | undefined> =>
+    isNeeded ? host.run({ file, args }) : all ? host.listing(file, ...args) : Promise.resolve(undefined);
   const [addresses, nft, ...rules] = await Promise.all([
     host.run({ file: 'ip', args: ['-j', 'address', 'show'] }),
-    all || every.some(({ kind }) => kind === 'nft') ? host.listing('nft', '-j', 'list', 'ruleset') : undefined,
+    list(every.some(({ kind }) => kind === 'nft') && !all, ['nft', '-j', 'list', 'ruleset']),
     ...TOOLS.map((tool) =>
-      all || every.some((step) => step.kind === 'rule' && step.tool === tool)
-        ? host.listing(...LISTINGS[tool])
-        : undefined,
+      list(every.some((step) => step.kind === 'rule' && step.tool === tool) && !all, LISTINGS[tool]),
     ),
   ]);
   return {

@@ -1,7 +1,7 @@
 /** From what the user asks for to a wish: what is left open is found on the host. */
 
 import { BeelineError, type IpAddress } from '../../model/index.js';
-import { parseAddresses } from '../facts.js';
+import { parseAddresses, parseRoutes } from '../facts.js';
 import { ripFor } from '../pick.js';
 import { type Method, needsArp, type VipWish, type Way } from '../wish.js';
 import type { Machine } from './host.js';
@@ -21,7 +21,7 @@ export async function wishesFor(host: Machine, request: SetupRequest): Promise<V
     host.listing('ip', '-j', '-4', 'route', 'show', 'default'),
   ]);
   const facts = parseAddresses(addresses);
-  const [standard] = JSON.parse(routes?.trim() || '[]') as { dev?: string }[];
+  const [standard] = parseRoutes(routes ?? '');
   const redirect = method === 'redirect' ? { tool: await redirectTool(host) } : {};
   return vips.map((vip) => {
     const wish: VipWish = { vip, method, ports, ...redirect };

@@ -8,6 +8,7 @@ import type { Command } from 'commander';
 
 import type { DiffResult } from '../../../src/cli/commands/diff.js';
 import type { PeerDiffResult } from '../../../src/cli/commands/diff-peer.js';
+import type { RealServerFindings, RealServerSteps } from '../../../src/cli/commands/realserver.js';
 import type { SaveResult } from '../../../src/cli/commands/save.js';
 import { beeline } from '../../../src/cli/program.js';
 import type { PlacedProblem } from '../../../src/config/index.js';
@@ -269,6 +270,15 @@ test('docs/json.md shows every name in differences and in a plan', () => {
     kept: true,
   });
   shows<FlowsAtRisk>(plan.services[0]?.atRisk[0], { realServer: true, flows: true, uncertain: true });
+});
+
+test("docs/json.md shows every name of a real server's steps and findings", () => {
+  const steps = example('realserver setup --json, beeline realserver remove') as RealServerSteps;
+  shows(steps, { dryRun: true, steps: true });
+  shows(steps.steps[0], { outcome: true, what: true, command: true, why: true });
+  const check = example('realserver check') as RealServerFindings;
+  shows(check, { status: true, findings: true });
+  shows(check.findings[0], { check: true, severity: true, text: true, mend: true });
 });
 
 /** "list", "lab list", …: the commands that do something. */

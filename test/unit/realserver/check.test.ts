@@ -20,7 +20,7 @@ function wishOf(method: Method, ports: number[] = []): CheckWish {
 
 /** A host that is as a method wants it. */
 function facts(method: Method): CheckFacts {
-  const steps = planOf(wishOf(method));
+  const steps = planOf({ vips: wishOf(method).vips });
   const addresses = steps.flatMap((step) =>
     step.kind === 'address' ? [{ device: 'lo', address: step.address as string, prefix: step.prefix as number }] : [],
   );

@@ -70,6 +70,9 @@ export class FakeHost implements Machine {
         })),
       );
     }
+    if (args[0] === '-j' || args.includes('-S') || file === 'arptables-save') {
+      return this.listing(file);
+    }
     this.#change();
     if (file === 'ip') {
       this.#ip(args);
@@ -109,7 +112,7 @@ export class FakeHost implements Machine {
     this.state.rules[tool] = verb === '-A' ? [...rules, line] : rules.filter((each) => each !== line);
   }
 
-  async listing(file: string): Promise<string | undefined> {
+  async listing(file: string): Promise<string> {
     await Promise.resolve();
     if (file !== 'nft') {
       return this.state.rules[file === 'arptables-save' ? 'arptables' : file]!.join('\n');
