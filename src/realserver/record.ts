@@ -2,6 +2,7 @@
 
 import { BeelineError, isIp } from '../model/index.js';
 import { type Facts, isDone, tableFor } from './facts.js';
+import { originOfFile } from './marker.js';
 import { planOf } from './plan.js';
 import type { Step } from './step.js';
 import { METHODS, NOTHING, WAYS, type Wish } from './wish.js';
@@ -96,7 +97,11 @@ export function undoingOf({ step, before }: Entry, facts: Facts): Undoing {
     case 'address':
     case 'rule':
       return isDone(step, facts) ? 'undo' : 'gone';
-    case 'file':
+    case 'file': {
+      // A file that is whole is Beeline's, although an interrupted command may have left the text before.
+      const text = facts.files[step.path];
+      return text === undefined ? 'gone' : originOfFile(text) === 'own' ? 'undo' : 'changed';
+    }
     case 'link':
       return facts.files[step.path] === undefined ? 'gone' : isDone(step, facts) ? 'undo' : 'changed';
   }

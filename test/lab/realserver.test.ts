@@ -71,7 +71,8 @@ test('real servers set up by Beeline', async (context) => {
   await context.test('the ARP problem is there without the set-up, and check finds it', async () => {
     await run(lab, 'real1', 'ip', 'address', 'add', `${VIP4}/32`, 'dev', 'lo');
     assert.ok((await answering(lab)).has(hostNamed('real1').mac));
-    const command = [process.execPath, BEELINE, 'realserver', 'check', '--vip', VIP4, '--json'];
+    const root = `BEELINE_REALSERVER_ROOT=${rootOf(lab, 'real1')}`;
+    const command = ['env', root, process.execPath, BEELINE, 'realserver', 'check', '--vip', VIP4, '--json'];
     const { status, stdout } = await execute(lab, 'real1', command);
     assert.equal(status, 2, stdout);
     assert.match(stdout, /answers ARP for 192\.168\.1\.100 on ens3/);

@@ -194,7 +194,12 @@ async function setUp(options: Options): Promise<void> {
   const way = persist === 'auto' ? room.wayInUse(host) : persist;
   const wishes = await room.wishesFor(host, { vips, method, ports: port, interfaceName: options.interface });
   await show(options, (tell) =>
-    room.bringTo(host, room.withVips(room.readRecord(host).wish, wishes, way), options.dryRun === true, tell),
+    room.bringTo(
+      host,
+      room.withVips(room.readRecord(host).wish, wishes, way),
+      { dryRun: options.dryRun === true, undoOnly: false },
+      tell,
+    ),
   );
 }
 
@@ -203,7 +208,12 @@ async function removeIt(options: Options): Promise<void> {
   const vips = options.vip?.map(room.parseVirtual);
   requireRoot(options);
   await show(options, (tell) =>
-    room.bringTo(host, room.withoutVips(room.readRecord(host).wish, vips), options.dryRun === true, tell),
+    room.bringTo(
+      host,
+      room.withoutVips(room.readRecord(host).wish, vips),
+      { dryRun: options.dryRun === true, undoOnly: true },
+      tell,
+    ),
   );
 }
 
@@ -228,7 +238,7 @@ async function show(options: Options, run: (tell: (report: StepReport) => void) 
   if (options.json === true) {
     printJson({ dryRun: options.dryRun === true, steps } satisfies RealServerSteps);
   } else if (steps.length === 0) {
-    print('nothing to do: no set-up is recorded on this host\n');
+    print('nothing to undo: no such set-up is recorded on this host\n');
   }
 }
 

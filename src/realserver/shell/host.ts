@@ -2,7 +2,9 @@
 
 import { execFile } from 'node:child_process';
 import {
+  chmodSync,
   closeSync,
+  fchmodSync,
   fsyncSync,
   lstatSync,
   mkdirSync,
@@ -128,6 +130,7 @@ export class Host {
       const file = openSync(next, 'wx', mode);
       try {
         writeSync(file, text);
+        fchmodSync(file, mode);
         fsyncSync(file);
       } finally {
         closeSync(file);
@@ -193,6 +196,8 @@ function makeFolder(path: string): void {
   if (lstatSync(path, { throwIfNoEntry: false }) === undefined) {
     makeFolder(dirname(path));
     mkdirSync(path);
+    // Whatever the umask is: other users' services read files in /etc.
+    chmodSync(path, 0o755);
   }
 }
 

@@ -5,6 +5,7 @@ import type { Facts } from '../facts.js';
 import { originOfFile } from '../marker.js';
 import { planOf } from '../plan.js';
 import {
+  type Changes,
   changesTo,
   EMPTY,
   type Entry,
@@ -38,23 +39,32 @@ export function readRecord(host: Machine): Record_ {
   return text === undefined ? EMPTY : inBoot(parseRecord(text), host.boot);
 }
 
+export interface Mode {
+  /** Change nothing, and tell what would be done. */
+  readonly dryRun: boolean;
+  /** Make nothing that is missing: only files that others of the wish share are written again. */
+  readonly undoOnly: boolean;
+}
+
 /**
  * Makes what the wish needs, and undoes what it does not need and the record has.
  *
- * @param dryRun changes nothing
  * @param tell hears of each step as soon as it is made
  * @throws BeelineError `REALSERVER_FAILED`, `REALSERVER_FOREIGN`, `REALSERVER_TAKEN`, `REALSERVER_TOOL`, `REALSERVER_UNWRITABLE`
  */
 export async function bringTo(
   host: Machine,
   wish: Wish,
-  dryRun: boolean,
+  { dryRun, undoOnly }: Mode,
   tell: (report: StepReport) => void,
 ): Promise<void> {
   let record = readRecord(host);
   const facts = await observe(host, planOf(wish), record);
-  const { steps, undo } = changesTo(wish, record, facts);
-  refuseTaken(wish, facts);
+  const changes = changesTo(wish, record, facts);
+  const steps = undoOnly ? changes.steps.filter((each) => isRewritten(each, record)) : changes.steps;
+  if (!undoOnly) {
+    refuseTaken(wish, facts);
+  }
   steps.forEach(({ step, done }) => {
     refuseForeign(step, done, record, facts);
   });
@@ -77,13 +87,18 @@ export async function bringTo(
     const outcome = done ? 'was-so' : dryRun ? 'todo' : 'done';
     tell({ outcome, what: titleOf(step), command: commandText(doing(step)), why: step.why });
   }
-  for (const { entry, undoing } of undo) {
+  for (const { entry, undoing } of changes.undo) {
     if (undoing === 'undo' && !dryRun) {
       await unmake(host, entry);
     }
     keep(withoutEntry(record, entry));
     tell(undone(entry, undoing, dryRun));
   }
+}
+
+/** Whether a file that the record has would have another text. */
+function isRewritten({ step, done }: Changes['steps'][number], record: Record_): boolean {
+  return !done && step.kind === 'file' && record.entries.some((entry) => entry.step.id === step.id);
 }
 
 /** A table of that name is Beeline's, although the record may be lost. */

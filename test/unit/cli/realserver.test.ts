@@ -45,7 +45,7 @@ for (const [mistake, words, said] of [
 
 test('remove on a host without a record says so, and writes nothing', () => {
   const { status, stdout, wrote } = run('remove', '--dry-run');
-  assert.deepEqual([status, stdout, wrote], [0, 'nothing to do: no set-up is recorded on this host\n', false]);
+  assert.deepEqual([status, stdout, wrote], [0, 'nothing to undo: no such set-up is recorded on this host\n', false]);
 });
 
 test('the script is printed whole, for the VIPs that were asked for, each once', () => {

@@ -139,8 +139,10 @@ export class FakeHost implements Machine {
     return '';
   }
 
-  names(): string[] {
-    return [];
+  names(path: string): string[] {
+    return Object.keys(this.state.files).flatMap((file) =>
+      file.startsWith(`${path}/`) ? [file.slice(path.length + 1)] : [],
+    );
   }
 
   exists(path: string): boolean {

@@ -5,6 +5,7 @@ import test from 'node:test';
 
 import { BeelineError, ip } from '../../../src/model/index.js';
 import { RECORD_PATH } from '../../../src/realserver/record.js';
+import { wayInUse } from '../../../src/realserver/shell/resolve.js';
 import { bringTo, type StepReport } from '../../../src/realserver/shell/setup.js';
 import {
   METHODS,
@@ -34,9 +35,9 @@ const CASES = [
   { name: 'redirect by iptables', wish: wishOf('redirect', 'netplan', VIPS, 'iptables') },
 ];
 
-async function bring(host: FakeHost, wish: Wish, dryRun = false): Promise<StepReport[]> {
+async function bring(host: FakeHost, wish: Wish, dryRun = false, undoOnly = wish === NOTHING): Promise<StepReport[]> {
   const reports: StepReport[] = [];
-  await bringTo(host, wish, dryRun, (report) => reports.push(report));
+  await bringTo(host, wish, { dryRun, undoOnly }, (report) => reports.push(report));
   return reports;
 }
 
@@ -155,7 +156,7 @@ test('one VIP of two goes, and what the other needs stays', async () => {
     const wish = wishOf(method, 'systemd-networkd', vips);
     const left = withoutVips(wish, [vips[0]!]);
     const host = new FakeHost(await built(wish), [wish, left]);
-    await bring(host, left);
+    await bring(host, left, false, true);
     assert.deepEqual(withoutRecord(host.state), withoutRecord(await built(left)), method);
     await bring(host, NOTHING);
     assert.deepEqual(host.state.files, {});
@@ -173,6 +174,64 @@ test('another method replaces the one before, which is undone only when the new 
       assert.deepEqual(order, [...order].sort());
     }
   }
+});
+
+test('interrupted between one set-up and another, remove leaves nothing, and a second run ends the same', async () => {
+  const vips = [...VIPS, ip('192.168.1.101')];
+  for (const [from, to] of [
+    [wishOf('sysctl', 'netplan'), wishOf('sysctl', 'netplan', vips)],
+    [wishOf('nft', 'networkmanager', vips), wishOf('nft', 'networkmanager')],
+    [wishOf('arptables', 'ifupdown'), wishOf('nft', 'ifupdown', vips)],
+    [wishOf('redirect', 'systemd-networkd'), wishOf('sysctl', 'netplan')],
+  ] as const) {
+    const [start, end] = [await built(from), withoutRecord(await built(to))];
+    for (let changes = 0; ; changes += 1) {
+      const host = new FakeHost(structuredClone(start), [from, to]);
+      host.left = changes;
+      const isStopped = await bring(host, to).then(
+        () => false,
+        (error: unknown) => error instanceof Stopped,
+      );
+      if (!isStopped) {
+        break;
+      }
+      const half = structuredClone(host.state);
+      host.left = Infinity;
+      await bring(host, to);
+      assert.deepEqual(withoutRecord(host.state), end);
+      const other = new FakeHost(half, [from, to]);
+      await bring(other, NOTHING);
+      assert.deepEqual(withoutRecord(other.state), withoutRecord(freshState()));
+      assert.deepEqual(other.state.files, {});
+    }
+  }
+});
+
+test('remove of one VIP makes nothing that is missing, and does not ask where the other VIP is', async () => {
+  const vips = [ip('192.168.1.100'), ip('192.168.1.101')];
+  const wish = wishOf('sysctl', undefined, vips);
+  const left = withoutVips(wish, [vips[0]!]);
+  const host = new FakeHost(await built(wish), [wish]);
+  host.state.addresses = host.state.addresses.filter(({ local }) => local !== '192.168.1.101');
+  host.state.addresses.push({ ifname: 'ens3', local: '192.168.1.101', prefixlen: 24 });
+  const reports = await bring(host, left, false, true);
+  assert.deepEqual(
+    reports.map(({ what }) => what),
+    ['ip address del 192.168.1.100/32 dev lo'],
+  );
+});
+
+test('auto finds what configures the network of the host', () => {
+  for (const [file, way] of [
+    ['/etc/netplan/50-cloud-init.yaml', 'netplan'],
+    ['/run/NetworkManager', 'networkmanager'],
+    ['/run/systemd/netif', 'systemd-networkd'],
+    ['/etc/network/interfaces', 'ifupdown'],
+  ] as const) {
+    const host = new FakeHost({ ...freshState(), files: { [file]: '', '/etc/network/interfaces': '' } }, []);
+    assert.equal(wayInUse(host), way);
+  }
+  assert.throws(() => wayInUse(new FakeHost(freshState(), [])), { code: 'USAGE' });
 });
 
 test('a file of somebody else is never overwritten, and nothing is changed', async () => {
