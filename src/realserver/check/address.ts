@@ -9,11 +9,13 @@ import { type CheckFacts, error, type Finding, ok, setupCommand, warning } from 
 export function checkAddress(wish: VipWish, facts: CheckFacts): Finding[] {
   const { vip, method } = wish;
   const places = facts.addresses.filter(({ address }) => address === vip);
-  const own = places.filter(({ device }) => device !== 'lo').map((place) => onNetwork(vip, place));
+  // A dummy interface is as good as lo: neither speaks ARP.
+  const speaking = facts.links.filter(({ arp }) => arp).map(({ device }) => device);
+  const own = places.filter(({ device }) => speaking.includes(device)).map((place) => onNetwork(vip, place));
   if (own.length > 0) {
     return own;
   }
-  return method === 'redirect' ? checkRedirect(wish, facts) : checkOnLo(wish, places);
+  return method === 'redirect' ? checkRedirect(wish, facts) : checkAside(wish, places);
 }
 
 interface Place {
@@ -31,7 +33,7 @@ function onNetwork(vip: IpAddress, { device, prefix }: Place): Finding {
   );
 }
 
-function checkOnLo(wish: VipWish, places: readonly Place[]): Finding[] {
+function checkAside(wish: VipWish, places: readonly Place[]): Finding[] {
   const { vip } = wish;
   const right = places.find(({ prefix }) => prefix === prefixOf(vip));
   const wide = places.find(({ prefix }) => prefix !== prefixOf(vip));
@@ -39,8 +41,8 @@ function checkOnLo(wish: VipWish, places: readonly Place[]): Finding[] {
     return [
       error(
         'address',
-        `${vip} is on lo as /${wide.prefix}: this host takes all of that network for its own, and answers no client there`,
-        `ip address del ${vip}/${wide.prefix} dev lo && ip address add ${vip}/${prefixOf(vip)} dev lo`,
+        `${vip} is on ${wide.device} as /${wide.prefix}: this host takes all of that network for its own, and answers no client there`,
+        `ip address del ${vip}/${wide.prefix} dev ${wide.device} && ip address add ${vip}/${prefixOf(vip)} dev ${wide.device}`,
       ),
     ];
   }
@@ -54,16 +56,16 @@ function checkOnLo(wish: VipWish, places: readonly Place[]): Finding[] {
     ];
   }
   if (right.dad !== undefined) {
-    return [checkDad(vip, right.dad)];
+    return [checkDad(vip, right.device, right.dad)];
   }
-  return [ok('address', `${vip} is on lo as /${right.prefix}`)];
+  return [ok('address', `${vip} is on ${right.device} as /${right.prefix}`)];
 }
 
-function checkDad(vip: IpAddress, dad: 'tentative' | 'failed'): Finding {
-  const again = `ip address del ${vip}/128 dev lo && ip address add ${vip}/128 dev lo nodad`;
+function checkDad(vip: IpAddress, device: string, dad: 'tentative' | 'failed'): Finding {
+  const again = `ip address del ${vip}/128 dev ${device} && ip address add ${vip}/128 dev ${device} nodad`;
   return dad === 'failed'
-    ? error('address', `${vip} is on lo, and the kernel does not use it: it takes it for a duplicate`, again)
-    : warning('address', `${vip} is on lo, and tentative: the kernel does not use it yet`, again);
+    ? error('address', `${vip} is on ${device}, and the kernel does not use it: it takes it for a duplicate`, again)
+    : warning('address', `${vip} is on ${device}, and tentative: the kernel does not use it yet`, again);
 }
 
 function checkRedirect(wish: VipWish, facts: CheckFacts): Finding[] {

@@ -174,7 +174,7 @@ function refuseForeign(step: Step, done: boolean, record: Record_, facts: Facts)
 }
 
 /** @throws BeelineError `REALSERVER_TAKEN` if the VIP is where the host answers for it */
-function refuseTaken({ vips }: Wish, { addresses }: Facts): void {
+function refuseTaken({ vips }: Wish, { addresses, links }: Facts): void {
   for (const { vip } of vips) {
     const bad = addresses.find(
       ({ address, device, prefix }) => address === vip && (device !== 'lo' || prefix !== prefixOf(vip)),
@@ -185,7 +185,9 @@ function refuseTaken({ vips }: Wish, { addresses }: Facts): void {
     const why =
       bad.device === 'lo'
         ? `is on lo as /${bad.prefix}: this host takes the whole network for its own`
-        : `is on ${bad.device}, where this host answers for it`;
+        : links.some(({ device, arp }) => device === bad.device && arp)
+          ? `is on ${bad.device}, where this host answers for it`
+          : `is on ${bad.device} already: something else set this host up`;
     throw new BeelineError('REALSERVER_TAKEN', `${vip} ${why}; nothing was changed`, {
       hint: `If it is the VIP: ip address del ${vip}/${bad.prefix} dev ${bad.device}, also in what sets it at a boot. Then run this again.`,
     });

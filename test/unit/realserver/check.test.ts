@@ -153,6 +153,10 @@ test('what is in the way of nothing is no finding', () => {
   for (const fine of [
     withSysctl({ 'net/ipv4/conf/all/arp_ignore': '0', 'net/ipv4/conf/ens3/arp_ignore': '2' }),
     withSysctl({ 'net/ipv4/conf/all/rp_filter': '1' }),
+    {
+      ...addressesWith(VIP4, 'dummy0', 32),
+      links: [...clean.links, { device: 'dummy0', up: true, arp: false }],
+    },
     table([dport(80, 'accept')]),
     { ...clean, listeners: [VIP4, VIP6].map((vip) => ({ address: procAddress(vip), port: 80 })) },
     { ...clean, configs: { '/etc/sysctl.conf': '#net.ipv4.conf.all.arp_ignore=0\nnet.ipv4.conf.all.arp_ignore=1\n' } },
