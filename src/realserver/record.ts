@@ -51,7 +51,9 @@ function isRecord({ version, wish, entries }: Record_): boolean {
     Array.isArray(entries) &&
     entries.every(({ step, boot }: Entry) => KINDS.includes(step.kind) && typeof boot === 'string') &&
     Array.isArray(wish.vips) &&
-    wish.vips.every(({ vip, method, ports }) => isIp(vip) && METHODS.includes(method) && Array.isArray(ports)) &&
+    (wish.vips as Wish['vips']).every(
+      ({ vip, method, ports }) => isIp(vip) && METHODS.includes(method) && Array.isArray(ports),
+    ) &&
     (wish.persist === undefined || WAYS.includes(wish.persist))
   );
 }

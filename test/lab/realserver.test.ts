@@ -14,6 +14,9 @@ const REAL = ['real1', 'real2'] as const;
 const METHODS = ['sysctl', 'arptables', 'nft', 'redirect'] as const;
 const VIPS = ['--vip', VIP4, VIP6];
 
+const onBoth = <Result>(work: (host: HostName, i: number) => Promise<Result>): Promise<Result[]> =>
+  Promise.all(REAL.map(work));
+
 /** The machine has one /etc and one /var/lib: each host of the lab has its own folder for them. */
 const rootOf = (lab: TestLab, host: HostName): string => join(lab.directory, `${host}-root`);
 
@@ -54,7 +57,7 @@ async function expectBalanced(lab: TestLab): Promise<void> {
   await run(lab, 'client', 'ip', 'neigh', 'flush', 'dev', NIC);
   assert.deepEqual(await answering(lab), new Set([hostNamed('director').mac]));
   for (const url of [`http://${VIP4}/`, `http://[${VIP6}]/`]) {
-    assert.deepEqual(new Set(await lab.pages(30, url)), new Set([PAGES.real1, PAGES.real2]), url);
+    assert.deepEqual(new Set(await lab.pages(20, url)), new Set([PAGES.real1, PAGES.real2]), url);
   }
   const neighbour = await run(lab, 'client', 'ip', '-6', 'neigh', 'show', VIP6, 'dev', NIC);
   assert.match(neighbour, new RegExp(hostNamed('director').mac));
@@ -81,15 +84,15 @@ test('real servers set up by Beeline', async (context) => {
 
   for (const method of METHODS) {
     await context.test(`${method}: pages from both, ARP answered by the director alone, and nothing left`, async () => {
-      const before = await Promise.all(REAL.map((host) => snapshot(lab, host)));
-      for (const host of REAL) {
+      const before = await onBoth((host) => snapshot(lab, host));
+      await onBoth(async (host) => {
         await realserver(lab, host, 'setup', ...VIPS, '--method', method, '--persist', 'systemd-networkd');
         const again = await realserver(lab, host, 'setup', ...VIPS, '--method', method);
         assert.doesNotMatch(again, /^done/m);
         assert.doesNotMatch(await realserver(lab, host, 'check', '--port', '80'), /^(note|warning|error)/m);
-      }
+      });
       await expectBalanced(lab);
-      for (const [i, host] of REAL.entries()) {
+      await onBoth(async (host, i) => {
         await realserver(lab, host, 'remove');
         assert.equal(await snapshot(lab, host), before[i]);
         const files = readdirSync(rootOf(lab, host), { recursive: true, withFileTypes: true });
@@ -97,26 +100,26 @@ test('real servers set up by Beeline', async (context) => {
           files.filter((each) => !each.isDirectory()).map(({ name }) => name),
           [],
         );
-      }
+      });
     });
 
     await context.test(`${method}: the script does the same without Node.js`, async () => {
-      const before = await Promise.all(REAL.map((host) => snapshot(lab, host)));
+      const before = await onBoth((host) => snapshot(lab, host));
       const file = join(lab.directory, 'realserver.sh');
       writeFileSync(file, await realserver(lab, 'client', 'script', ...VIPS, '--method', method));
       const script = (host: HostName, word: string): Promise<string> =>
         run(lab, host, 'env', `BEELINE_STATE=${rootOf(lab, host)}/state`, 'sh', file, word);
-      for (const host of REAL) {
+      await onBoth(async (host) => {
         await script(host, 'setup');
         assert.doesNotMatch(await script(host, 'setup'), /^done/m);
         assert.doesNotMatch(await script(host, 'check'), /^missing/m);
         assert.doesNotMatch(await realserver(lab, host, 'check', ...VIPS, '--port', '80'), /^(warning|error)/m);
-      }
+      });
       await expectBalanced(lab);
-      for (const [i, host] of REAL.entries()) {
+      await onBoth(async (host, i) => {
         await script(host, 'remove');
         assert.equal(await snapshot(lab, host), before[i]);
-      }
+      });
     });
   }
 });

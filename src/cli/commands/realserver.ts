@@ -76,12 +76,12 @@ function interfaceOption(): Option {
 }
 
 function portOption(meaning: string): Option {
-  return new Option('--port <port...>', meaning).argParser((text: string, before: readonly number[] = []) => {
+  return new Option('--port <port...>', meaning).argParser((text: string, before: readonly number[] | undefined) => {
     const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
     if (port < 1 || port > 65_535) {
       throw new InvalidArgumentError('It must be a port from 1 to 65535.');
     }
-    return [...before, port];
+    return [...(before ?? []), port];
   });
 }
 

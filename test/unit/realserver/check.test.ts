@@ -22,7 +22,7 @@ function wishOf(method: Method, ports: number[] = []): CheckWish {
 function facts(method: Method): CheckFacts {
   const steps = planOf({ vips: wishOf(method).vips });
   const addresses = steps.flatMap((step) =>
-    step.kind === 'address' ? [{ device: 'lo', address: step.address as string, prefix: step.prefix as number }] : [],
+    step.kind === 'address' ? [{ device: 'lo', address: step.address, prefix: step.prefix }] : [],
   );
   const arptables = steps.flatMap((step) =>
     step.kind === 'rule' ? [`-A ${step.chain} ${step.rule.slice(2).join(' ')} ${step.rule.slice(0, 2).join(' ')}`] : [],

@@ -98,7 +98,8 @@ export class FakeHost implements Machine {
     if (input !== undefined) {
       this.state.tables[/^table (\S+ \S+)$/m.exec(input)![1]!] = input;
     } else {
-      delete this.state.tables[`${args[2]!} ${args[3]!}`];
+      const gone = `${args[2]!} ${args[3]!}`;
+      this.state.tables = Object.fromEntries(Object.entries(this.state.tables).filter(([name]) => name !== gone));
     }
   }
 
@@ -186,7 +187,7 @@ export class FakeHost implements Machine {
         this.#ip(['address', 'add', cidr!]);
       }
       for (const [, table] of text.matchAll(/<<'END'\n([^]*?)END$/gm)) {
-        this.#nft([], table!);
+        this.#nft([], table);
       }
       for (const [, rule] of text.matchAll(/^arptables -A (.*) \|\| failed=1$/gm)) {
         this.#rules('arptables', ['-A', ...rule!.split(' ')]);

@@ -130,7 +130,8 @@ test('what somebody changed since setup stays, and is named', async () => {
   const wish = wishOf('sysctl', 'netplan');
   const host = new FakeHost(await built(wish), [wish]);
   host.state.sysctls['net/ipv4/conf/all/arp_ignore'] = '8';
-  host.state.files['/etc/netplan/90-beeline-realserver.yaml'] += '# mine\n';
+  const file = '/etc/netplan/90-beeline-realserver.yaml';
+  host.state.files[file] = `${host.state.files[file]!}# mine\n`;
   const changed = (await bring(host, NOTHING)).filter(({ outcome }) => outcome === 'changed');
   assert.deepEqual(
     changed.map(({ command }) => command),
