@@ -44,7 +44,7 @@ const WAY_NAMES: readonly (Way | 'auto')[] = [
 
 export function realserverCommand(): Command {
   return new Command('realserver')
-    .summary('set up a real server: it takes packets for the VIP, and does not answer ARP for it')
+    .summary('set up a real server, without the ARP problem')
     .description(
       'Run these commands on a real server. It must take packets for the VIP, and must never answer ARP for it, or clients ' +
         'would come to it past the director. No BPF and no daemon is needed. docs/real-server.md has the methods.',
