@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { type HostName, hostNamed, NIC, PAGES, VIP4, VIP6 } from '../../src/lab/index.js';
 import { execute, TestLab } from '../support/lab.js';
 
-const BEELINE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const BEELINE = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
 const REAL = ['real1', 'real2'] as const;
 const METHODS = ['sysctl', 'arptables', 'nft', 'redirect'] as const;
 const VIPS = ['--vip', VIP4, VIP6];

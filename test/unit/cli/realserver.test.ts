@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../app/cli/main.js', import.meta.url));
 
 /** Runs the command on a host without any program: what it wants to change or to ask fails. */
 function run(...words: string[]): { status: number | null; stdout: string; stderr: string; wrote: boolean } {
