@@ -120,6 +120,11 @@ export interface Condition {
   readonly spare?: true | undefined;
 }
 
+/** Whether a destination is a fallback that takes no new flows: its clients leave it with their next connection. */
+export function isUnneededFallback({ weight, condition }: Pick<Destination, 'weight' | 'condition'>): boolean {
+  return weight === 0 && condition?.spare === true;
+}
+
 /** Returns the weight that people know: without what health makes of it. */
 export function askedWeight({ weight, condition }: Pick<Destination, 'weight' | 'condition'>): number {
   return condition?.asked ?? weight;

@@ -1,6 +1,7 @@
 /** Stores, changes and forgets entries of flows: the twin of bpf/flow_store.h. */
 
 import { type CompiledService, timeoutSeconds } from '../image/index.js';
+import { type IpAddress, isUnneededFallback } from '../model/index.js';
 import { classOf, type Entry } from './flow_entry.js';
 import { countFlow } from './load.js';
 import type { Maps } from './maps.js';
@@ -35,17 +36,23 @@ export function changeEntry(maps: Maps, service: CompiledService, entry: Entry, 
   Object.assign(entry, { address, state, seen: maps.now(), timeout });
 }
 
-/** Forgets the flows whose timeouts have passed, as the control plane's sweep does. */
+/** Forgets the flows whose timeouts have passed, and templates of fallbacks that are not needed, as the control plane's sweep does. */
 export function forgetExpired(maps: Maps): void {
   const { image, memory, now } = maps;
   for (const [key, { service: name, state, seen, timeout, address }] of memory.flows) {
     const compiled = image.services.find((each) => each.name === name);
     const policy = compiled?.service ?? image.ghosts.find((each) => each.service === name)?.policy;
-    if (policy === undefined || now() - seen > timeout) {
+    const isOver = now() - seen > timeout || (classOf(state) === 'persistent' && leadsToUnneeded(compiled, address));
+    if (policy === undefined || isOver) {
       memory.flows.delete(key);
       if (policy !== undefined) {
         countFlow(maps, compiled ?? { name, destinations: [] }, address, state, -1);
       }
     }
   }
+}
+
+function leadsToUnneeded(compiled: CompiledService | undefined, address: IpAddress | undefined): boolean {
+  const destination = compiled?.destinations.find((each) => each.address === address);
+  return destination !== undefined && isUnneededFallback(destination);
 }

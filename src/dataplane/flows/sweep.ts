@@ -15,7 +15,7 @@ import {
 } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
 import { FLOW_STATES, type FlowState } from '../../layout/index.js';
-import { hashesPort } from '../../model/index.js';
+import { hashesPort, isUnneededFallback } from '../../model/index.js';
 import { addon } from '../../native/index.js';
 import type { MapSet } from '../maps/map-set.js';
 import { flagsOf, flowNow, statesOf } from './flows.js';
@@ -200,7 +200,7 @@ function flagsOfGone({ destinations, services }: NumberSet): { dead: Uint8Array;
  */
 function unneededOf({ name, destinations }: CompiledService, numbering: Numbering): DestinationNumber[] {
   return destinations
-    .filter(({ weight, condition }) => weight === 0 && condition?.spare === true)
+    .filter(isUnneededFallback)
     .flatMap(({ address }) => numbering.get(name)?.destinations.get(address) ?? []);
 }
 
