@@ -81,7 +81,7 @@ export async function sweep(
 ): Promise<FlowStatistics> {
   const { services, entries } = numberedServices(image, numbering);
   const all = [...services, ...entries];
-  const units = timeoutTable(image, numbering);
+  const units = timeoutTable(image, numbering, all);
   const looked = moved.filter(({ name }) => numbering.has(name));
   const [flows4, flows6] = [set.memory.mapping('flows4'), set.memory.mapping('flows6')];
   // Who publishes may close this set before the sweep is over.
@@ -139,10 +139,10 @@ export async function sweep(
 export function timeoutTable(
   image: Pick<Image, 'services' | 'markEntries' | 'ghosts' | 'timeouts'>,
   numbering: Numbering,
+  numbered = Object.values(numberedServices(image, numbering)).flat(),
 ): Uint32Array<ArrayBuffer> {
-  const { services, entries } = numberedServices(image, numbering);
   const units = new Uint32Array((highestNumbers(numbering).service + 1) * FLOW_STATES);
-  for (const { compiled, number } of [...services, ...entries]) {
+  for (const { compiled, number } of numbered) {
     units.set(timeoutsOf(compiled.service, image.timeouts), number * FLOW_STATES);
   }
   for (const { name, policy } of image.ghosts) {
