@@ -560,28 +560,47 @@ static __always_inline bool is_direct(struct __sk_buff *skb, const struct view *
 	return direct;
 }
 
+/* What the fragments of one packet have in common. */
+static __always_inline struct host_fragment fragment_of(const struct view *view)
+{
+	struct host_fragment fragment = {.id = view->id, .protocol = view->protocol};
+
+	__builtin_memcpy(fragment.source, &view->source, sizeof(fragment.source));
+	__builtin_memcpy(fragment.destination, &view->destination, sizeof(fragment.destination));
+	return fragment;
+}
+
+/* Keeps the number of the VIP that a packet is about, of which this is the first fragment. */
+static __always_inline void remember_fragment(const struct view *view, __u32 number)
+{
+	struct host_fragment fragment = fragment_of(view);
+
+	bpf_map_update_elem(&host_fragments, &fragment, &number, BPF_ANY);
+}
+
+/* Returns that number for a later fragment; 0: the packet is about none. */
+static __always_inline __u32 fragment_number(const struct view *view)
+{
+	struct host_fragment fragment = fragment_of(view);
+	const __u32 *known = bpf_map_lookup_elem(&host_fragments, &fragment);
+
+	return known ? *known : 0;
+}
+
 /* Returns the number of the VIP that an answer to the host is from; 0: it is none. */
 static __always_inline __u32 answer_number(struct __sk_buff *skb, const struct view *view, bool is_ipv6)
 {
-	struct host_fragment fragment = {.id = view->id, .protocol = view->protocol};
 	__u32 number;
 
 	if (!is_transport(view->protocol) || !is_own(&view->destination, is_ipv6))
 		return 0;
-	if (view->first || view->later) {
-		__builtin_memcpy(fragment.source, &view->source, sizeof(fragment.source));
-		__builtin_memcpy(fragment.destination, &view->destination, sizeof(fragment.destination));
-	}
-	if (view->later) {
-		const __u32 *known = bpf_map_lookup_elem(&host_fragments, &fragment);
-
-		return known ? *known : 0;
-	}
+	if (view->later)
+		return fragment_number(view);
 	number = service_number(&view->source, view->ports[0], view->protocol, is_ipv6);
 	if (!number || is_direct(skb, view, is_ipv6))
 		return 0;
 	if (view->first)
-		bpf_map_update_elem(&host_fragments, &fragment, &number, BPF_ANY);
+		remember_fragment(view, number);
 	return number;
 }
 
@@ -700,15 +719,10 @@ static __always_inline void exchange_any(struct __sk_buff *skb, enum exchange ex
 /* Whether a container's packet to a VIP is one for a service, or goes on as one that was. */
 static __always_inline bool asks_service(struct __sk_buff *skb, const struct view *view, bool is_ipv6)
 {
-	struct host_fragment fragment = {.id = view->id, .protocol = view->protocol};
 	struct view inner = {};
 
-	if (view->first || view->later) {
-		__builtin_memcpy(fragment.source, &view->source, sizeof(fragment.source));
-		__builtin_memcpy(fragment.destination, &view->destination, sizeof(fragment.destination));
-	}
 	if (view->later)
-		return bpf_map_lookup_elem(&host_fragments, &fragment);
+		return fragment_number(view);
 	/* About an answer that a container got. */
 	if (is_error(view, is_ipv6))
 		return view_at(skb, view->transport + ICMP_HEADER_BYTES, &inner, is_ipv6) && !inner.later &&
@@ -729,7 +743,7 @@ static __always_inline bool asks_service(struct __sk_buff *skb, const struct vie
 	if (view->protocol == IPPROTO_TCP && !(flags & TCP_SYN) && is_direct(skb, view, is_ipv6))
 		return false;
 	if (view->first)
-		bpf_map_update_elem(&host_fragments, &fragment, &service->number, BPF_ANY);
+		remember_fragment(view, service->number);
 	return true;
 }
 
@@ -752,19 +766,12 @@ __noinline int asks_service6(struct __sk_buff *skb)
 /* Packets of containers for a VIP: to its stand-in. Returns whether it was one. */
 static __always_inline bool comes_from_container(struct __sk_buff *skb)
 {
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		if (!asks_service4(skb))
-			return false;
-		exchange4(skb, EXCHANGE_BACK, 0);
-		return true;
-	}
-	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		if (!asks_service6(skb))
-			return false;
-		exchange6(skb, EXCHANGE_BACK, 0, false);
-		return true;
-	}
-	return false;
+	bool is_ipv6 = skb->protocol == bpf_htons(ETH_P_IPV6);
+
+	if ((!is_ipv6 && skb->protocol != bpf_htons(ETH_P_IP)) || !(is_ipv6 ? asks_service6(skb) : asks_service4(skb)))
+		return false;
+	exchange_any(skb, EXCHANGE_BACK);
+	return true;
 }
 
 /*
