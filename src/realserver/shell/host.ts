@@ -136,6 +136,7 @@ export class Host {
         closeSync(file);
       }
       renameSync(next, place);
+      syncFolder(dirname(place));
     });
   }
 
@@ -188,6 +189,16 @@ export class Host {
         cause: error,
       });
     }
+  }
+}
+
+/** Without it, a loss of power can take a new name away again. */
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
   }
 }
 
