@@ -12,6 +12,7 @@
         "src/error.cc",
         "src/ethtool.cc",
         "src/flows.cc",
+        "src/frames.cc",
         "src/hand_over.cc",
         "src/link.cc",
         "src/map.cc",

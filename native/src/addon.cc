@@ -6,6 +6,7 @@
 #include "error.h"
 #include "ethtool.h"
 #include "flows.h"
+#include "frames.h"
 #include "hand_over.h"
 #include "link.h"
 #include "map.h"
@@ -36,6 +37,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   libbpf::NetlinkSocket::Register(env, exports);
   libbpf::FileLock::Register(env, exports);
   libbpf::PacketSocket::Register(env, exports);
+  libbpf::FrameListener::Register(env, exports);
   libbpf::RegisterXdp(env, exports);
   libbpf::RegisterTc(env, exports);
   libbpf::RegisterBtf(env, exports);

@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, (version: string) => Promise<Command>>> 
   apply: async () => (await import('./commands/apply.js')).applyCommand(),
   status: async () => (await import('./commands/status.js')).statusCommand(),
   list: async () => (await import('./commands/list.js')).listCommand(),
+  doctor: async () => (await import('./commands/doctor/doctor.js')).doctorCommand(),
   'check-server': async () => (await import('./commands/check-server.js')).checkServerCommand(),
   stats: async () => (await import('./commands/stats.js')).statsCommand(),
   flows: async () => (await import('./commands/flows.js')).flowsCommand(),

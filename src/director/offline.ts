@@ -64,6 +64,15 @@ export class Unattended implements Disposable {
     return new Unattended(left, instance, since, { ...running, model: inMaps(running.model, left) });
   }
 
+  /** What packets follow. */
+  get model(): Model {
+    return this.#model;
+  }
+
+  get configPath(): string {
+    return this.#configPath;
+  }
+
   list(): ServiceReport[] {
     const { services } = this.#image;
     return reportServices(services, this.#counters, this.#left.flowCounts(services));

@@ -142,6 +142,10 @@ export interface NativePacketSocket extends NativeClosable {
   send(ifindex: number, frame: Uint8Array): void;
 }
 
+export interface NativeFrameListener extends NativeClosable {
+  takeDropped(): number;
+}
+
 export interface NativeReferenced extends NativeClosable {
   setReferenced(referenced: boolean): void;
 }
@@ -353,6 +357,11 @@ export interface NativeAddon {
   ) => NativeCheckLoop;
   FileLock: new (path: string, isFolder?: boolean) => NativeLock;
   PacketSocket: new () => NativePacketSocket;
+  FrameListener: new (
+    ifindex: number,
+    filter: Uint8Array,
+    onFrames: (error: Error | undefined, frames?: readonly Uint8Array[]) => void,
+  ) => NativeFrameListener;
   xdpQuery(ifindex: number): { native: number; generic: number; offload: number };
   xdpDetach(ifindex: number, flags: number): void;
   tcxQuery(ifindex: number, isEgress: boolean): number[];

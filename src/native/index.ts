@@ -24,6 +24,7 @@ export {
   cpuNumbers,
   ethtoolValue,
   FileLock,
+  FrameListener,
   highestOf,
   libbpfVersion,
   mountBpffs,

@@ -3,7 +3,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { freemem } from 'node:os';
 
-import { addon, type NativeLock, type NativePacketSocket } from './addon.js';
+import { addon, type NativeFrameListener, type NativeLock, type NativePacketSocket } from './addon.js';
 import './error.js';
 
 /** An exclusive lock on a file or a folder. `close`, the end of the process and garbage collection of the handle release it. */
@@ -51,6 +51,40 @@ export class PacketSocket implements Disposable {
    */
   send(ifindex: number, frame: Uint8Array): void {
     this.#native.send(ifindex, frame);
+  }
+
+  close(): void {
+    this.#native.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * Receives the frames of one interface that a filter lets through, as they come to the kernel's network stack: what an XDP
+ * program sends back is not among them. Longer ones than 2,048 bytes are cut off. It keeps the process alive until `close`.
+ */
+export class FrameListener implements Disposable {
+  readonly #native: NativeFrameListener;
+
+  /**
+   * @param filter a program of classic BPF, instructions of 8 bytes (struct sock_filter in linux/filter.h)
+   * @param onFrames called with some frames, or with an error: the interface went down
+   * @throws KernelError `EPERM` without CAP_NET_RAW, `ENODEV` when there is no such interface, `EINVAL` for a wrong filter
+   */
+  constructor(
+    ifindex: number,
+    filter: Uint8Array,
+    onFrames: (error: Error | undefined, frames?: readonly Uint8Array[]) => void,
+  ) {
+    this.#native = new addon.FrameListener(ifindex, filter, onFrames);
+  }
+
+  /** Returns how many frames were lost since the last call because they came faster than they were read. */
+  takeDropped(): number {
+    return this.#native.takeDropped();
   }
 
   close(): void {

@@ -4,7 +4,7 @@ export { readIcmpLimits } from './icmp-limits.js';
 export { Network, type OnNetworkChange } from './network.js';
 export { isOffloadOn, type Offload, switchOffloadOff } from './offloads.js';
 export type { Peer } from './peers.js';
-export type { Link, Neighbour, Route } from './rtnetlink.js';
+export type { Address, Link, Neighbour, Route } from './rtnetlink.js';
 export { Resolver } from './resolver.js';
 export { type NetlinkMessage } from './netlink.js';
 export { NetlinkError, RequestSocket } from './socket.js';

@@ -459,6 +459,21 @@ export class Network implements Disposable {
     await this.#requests.request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, payload, `address ${address}`);
   }
 
+  /** All addresses of this host. */
+  addresses(): Address[] {
+    return [...this.#addresses.values()];
+  }
+
+  /** All links of this host. */
+  links(): Link[] {
+    return [...this.#links.values()];
+  }
+
+  /** The hosts whose MACs the kernel knows. */
+  neighbours(): Neighbour[] {
+    return [...this.#neighbours.values()].filter(({ mac, failed }) => mac !== undefined && !failed);
+  }
+
   /** Returns the entries that `setNeighbour` made, also those of a process that was killed. */
   ownNeighbours(): Neighbour[] {
     return [...this.#neighbours.values()].filter(({ ours }) => ours);

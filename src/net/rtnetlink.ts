@@ -54,6 +54,7 @@ export const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 } as const;
 const IFA_NOT_PREFERRED = 0x01 | 0x08 | 0x20 | 0x40;
 /** RT_SCOPE_LINK (linux/rtnetlink.h). Wider scopes have smaller numbers. */
 const SCOPE_LINK = 253;
+const IFA_F_DADFAILED = 0x08;
 const NDA = { destination: 1, linkLayerAddress: 2, protocol: 12, flagsExt: 15 } as const;
 const RTA = { destination: 1, outputInterface: 4, gateway: 5, preferredSource: 7, via: 18 } as const;
 /** Marks the neighbour entries that Beeline made: a number of no routing daemon (rt_protos of iproute2). */
@@ -109,6 +110,9 @@ export interface Link {
 export interface Address {
   readonly ifindex: number;
   readonly address: IpAddress;
+  readonly prefixLength: number;
+  /** Of IPv6: another host answered for it, so that this one does not use it. */
+  readonly duplicate: boolean;
   /** How far the address is known; host: nowhere else. */
   readonly scope: 'global' | 'link' | 'host';
   /** A primary address that is in use and stays so. */
@@ -200,6 +204,8 @@ export function decodeAddress({ payload }: NetlinkMessage): Address | undefined 
   return {
     ifindex: view.getUint32(4, true),
     address,
+    prefixLength: payload[1]!,
+    duplicate: (flags & IFA_F_DADFAILED) !== 0,
     scope: scope < SCOPE_LINK ? 'global' : scope === SCOPE_LINK ? 'link' : 'host',
     preferred: (flags & IFA_NOT_PREFERRED) === 0,
     broadcasts: [...broadcasts],

@@ -1,7 +1,7 @@
 /** Field values, field offsets and lengths of Ethernet, IP, TCP and UDP headers. */
 
 /** EtherTypes of packets and VLAN tags (IANA, IEEE 802 Numbers). */
-export const ETHER_TYPE = { ipv4: 0x0800, vlan: 0x8100, ipv6: 0x86dd, serviceVlan: 0x88a8 } as const;
+export const ETHER_TYPE = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, ipv6: 0x86dd, serviceVlan: 0x88a8 } as const;
 
 /** Types of VLAN tags: IEEE 802.1Q and 802.1ad. */
 export const TAG_TYPES: readonly number[] = [ETHER_TYPE.vlan, ETHER_TYPE.serviceVlan];

@@ -2,6 +2,7 @@
 
 import { familyOf, type IpAddress, ipBytes, type MacAddress, macBytes } from '../model/index.js';
 import { word } from './change.js';
+import { checksum } from './checksum.js';
 import { ETHER_TYPE, ETHERNET, ICMP, IPV4, IPV6, MAC_BYTES, TAG_BYTES } from './constants.js';
 import { parseFrame } from './parse.js';
 
@@ -98,16 +99,4 @@ export function icmpAnswer(
       ? [...before, ...checksum([...before, ...addresses]), ...addresses]
       : [0x60, 0, 0, 0, ...word(message.length), ICMP.ipv6, 64, ...addresses];
   return Uint8Array.from([...link, ...header, ...message]);
-}
-
-/** The checksum of IP and ICMP (RFC 1071), as its two bytes. */
-function checksum(bytes: readonly number[]): [number, number] {
-  let sum = 0;
-  for (let i = 0; i < bytes.length; i += 2) {
-    sum += bytes[i]! * 256 + (bytes[i + 1] ?? 0);
-  }
-  // The carries, added until there are none.
-  sum = (sum % 0x10000) + Math.floor(sum / 0x10000);
-  sum = (sum % 0x10000) + Math.floor(sum / 0x10000);
-  return word(0xffff - sum);
 }

@@ -16,6 +16,7 @@ export {
 export {
   ETHER_TYPE,
   ETHERNET,
+  ICMP,
   IPV4,
   IPV4_FRAGMENT,
   IPV6,
@@ -37,3 +38,5 @@ export {
   parseFrame,
   type TcpFrame,
 } from './parse.js';
+export { announcement, ND, type NeighbourMessage, parseNeighbour, whoHas } from './neighbour.js';
+export { ECHO, echoRequest, type ProbeWay, tcpSegment } from './probe.js';

@@ -1,0 +1,56 @@
+/** What a director should do: from its daemon, else from the pinned maps, else from the configuration file. */
+
+import type { DirectorFacts } from '../../../doctor/index.js';
+import { BeelineError, DEFAULT_CONFIG_PATH, type Instance } from '../../../model/index.js';
+import { warningsAbout } from '../../warnings.js';
+
+/** @throws BeelineError what reading the configuration throws, if there is neither daemon nor maps, or a file is named */
+export async function directorFacts(config: string | undefined, instance: Instance): Promise<DirectorFacts> {
+  if (config === undefined) {
+    const running = (await fromDaemon(instance)) ?? (await fromMaps(instance));
+    if (running !== undefined) {
+      return running;
+    }
+  }
+  const { readConfig } = await import('../../../config/index.js');
+  const configPath = config ?? DEFAULT_CONFIG_PATH;
+  const model = readConfig(configPath);
+  return { model, source: 'file', configPath, warnings: await warningsAbout(model, [], instance) };
+}
+
+async function fromDaemon(instance: Instance): Promise<DirectorFacts | undefined> {
+  const { request } = await import('../../../control/index.js');
+  const { socketPath } = instance;
+  try {
+    const [{ model, configPath }, status, services, checks] = await Promise.all([
+      request(socketPath, 'model', {}),
+      request(socketPath, 'status', {}),
+      request(socketPath, 'list', {}),
+      request(socketPath, 'checks', {}),
+    ]);
+    const warnings = await warningsAbout(model, [], instance);
+    return { model, source: 'daemon', configPath, warnings, status, services, checks };
+  } catch (error) {
+    if (error instanceof BeelineError && error.code === 'NOT_RUNNING') {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+async function fromMaps(instance: Instance): Promise<DirectorFacts | undefined> {
+  const { Unattended } = await import('../../../director/offline.js');
+  using left = Unattended.open(instance);
+  if (left === undefined) {
+    return undefined;
+  }
+  const { model, configPath } = left;
+  return {
+    model,
+    source: 'maps',
+    configPath,
+    warnings: await warningsAbout(model, [], instance),
+    unattended: await left.status(),
+    services: left.list(),
+  };
+}

@@ -1,0 +1,143 @@
+/** `beeline doctor`: finds what is wrong around this director, and says what mends it. */
+
+import { Command, Option } from 'commander';
+
+import type { Diagnosis, Finding } from '../../../doctor/index.js';
+import { BeelineError } from '../../../model/index.js';
+import { completes, endsAs, withExamples } from '../../../usage/index.js';
+import { duration, jsonOption } from '../../arguments.js';
+import { instanceFor, instanceOption } from '../../instance.js';
+import { printNote, printResult, print } from '../../terminal/print.js';
+import { stdoutPaint } from '../../terminal/print.js';
+import { formatDiagnosis, formatChange } from './format.js';
+
+export interface DoctorOptions {
+  readonly config?: string;
+  readonly only?: readonly string[];
+  readonly passive?: true;
+  readonly listen: number;
+  readonly checks?: true;
+  readonly fix?: true;
+  readonly yes?: true;
+  readonly watch?: number;
+  readonly json?: true;
+}
+
+export function doctorCommand(): Command {
+  const doctor = new Command('doctor')
+    .summary('find what is wrong around this director, and what mends it')
+    .description(
+      'Look for the mistakes that direct routing is known for: real servers that answer ARP for a VIP, VIPs that nobody ' +
+        'answers for, real servers without the VIP, gateways, MTUs, settings of this host, the firewall, VRRP. Each finding ' +
+        'has its evidence, what it does to traffic, and the command that mends it. Other hosts are asked by ARP, neighbour ' +
+        'discovery, pings and TCP connections that are ended at once, at most 500 ARP frames a second. Works with the ' +
+        'daemon or without it, and changes nothing without --fix.',
+    )
+    .addOption(
+      completes(new Option('--config <file>', 'look at this configuration (default: the one that runs)'), 'file'),
+    )
+    .addOption(new Option('--only <check...>', 'make only these checks, see --checks'))
+    .addOption(new Option('--passive', 'send nothing: look at this host alone'))
+    .addOption(
+      new Option('--listen <time>', 'listen to the network for at least this long')
+        .argParser(duration)
+        .default(3_000, '3s'),
+    )
+    .addOption(new Option('--fix', 'mend what is to be mended on this host: shows each command and asks first'))
+    .addOption(new Option('--yes', 'with --fix: do not ask'))
+    .addOption(
+      new Option(
+        '--watch [time]',
+        'look again and again, with so much time between (default: 30s), and tell what changes',
+      ).argParser(duration),
+    )
+    .addOption(new Option('--checks', 'list the checks'))
+    .addOption(instanceOption())
+    .addOption(jsonOption())
+    .action(run);
+  return withExamples(
+    endsAs(doctor, {
+      0: 'Nothing is wrong.',
+      1: 'There are warnings, or the examination failed: the message says why.',
+      2: 'There are errors, or the command line is wrong.',
+    }),
+    ['beeline doctor', 'look at everything'],
+    ['beeline doctor --fix', 'and mend what can be mended on this host'],
+    ['beeline doctor --json | jq -r ".findings[] | .check + \\" \\" + .subject"', 'name the findings, for a script'],
+    ['beeline doctor --watch 1m', 'look every minute, and tell what comes and goes'],
+  );
+}
+
+async function run(options: DoctorOptions, command: Command): Promise<void> {
+  const { CHECKS } = await import('../../../doctor/index.js');
+  if (options.checks === true) {
+    const checks = CHECKS.map(({ name, about }) => ({ name, about }));
+    const width = Math.max(...checks.map(({ name }) => name.length)) + 2;
+    printResult(checks, options, (paint) =>
+      checks.map(({ name, about }) => `${paint('name', name.padEnd(width))}${about}\n`).join(''),
+    );
+    return;
+  }
+  const unknown = options.only?.find((name) => !CHECKS.some((each) => each.name === name));
+  if (unknown !== undefined) {
+    throw new BeelineError('USAGE', `there is no check "${unknown}"`, { hint: 'See "beeline doctor --checks".' });
+  }
+  if (options.yes === true && options.fix !== true) {
+    throw new BeelineError('USAGE', '--yes is for --fix', { hint: 'Leave it out, or add --fix.' });
+  }
+  if (options.watch !== undefined) {
+    await watch(options, command);
+    return;
+  }
+  const diagnosis = await examine(options, command);
+  printResult(diagnosis, options, (paint) => formatDiagnosis(diagnosis, paint));
+  process.exitCode = diagnosis.status;
+  if (options.fix === true) {
+    const { fix } = await import('./fix.js');
+    await fix(diagnosis.findings, options.yes === true);
+  }
+}
+
+async function examine(options: DoctorOptions, command: Command): Promise<Diagnosis> {
+  const [{ diagnose, gather }, { directorFacts }] = await Promise.all([
+    import('../../../doctor/index.js'),
+    import('./director-facts.js'),
+  ]);
+  const director = await directorFacts(options.config, instanceFor(command));
+  const isPerson = process.stderr.isTTY && options.json !== true && options.watch === undefined;
+  if (isPerson) {
+    printNote('looking …\r');
+  }
+  const facts = await gather(director, { passive: options.passive === true, listenMs: options.listen });
+  return diagnose(facts, options.only);
+}
+
+const WATCH_MS = 30_000;
+
+/** Tells of each finding when it comes and when it goes. Ends by a signal. */
+async function watch(options: DoctorOptions, command: Command): Promise<void> {
+  const { setTimeout: sleep } = await import('node:timers/promises');
+  const pause = typeof options.watch === 'number' ? options.watch : WATCH_MS;
+  let before: ReadonlyMap<string, Finding> | undefined;
+  for (;;) {
+    const { findings } = await examine(options, command);
+    const now = new Map(findings.map((each) => [`${each.check} ${each.subject} ${each.text}`, each]));
+    const changes = [
+      ...[...now].flatMap(([key, finding]) =>
+        before?.has(key) === true ? [] : [{ change: 'found' as const, finding }],
+      ),
+      ...[...(before ?? [])].flatMap(([key, finding]) => (now.has(key) ? [] : [{ change: 'gone' as const, finding }])),
+    ];
+    const at = new Date().toISOString();
+    for (const each of changes) {
+      print(
+        options.json === true ? `${JSON.stringify({ at, ...each })}\n` : formatChange({ at, ...each }, stdoutPaint()),
+      );
+    }
+    if (before === undefined && findings.length === 0 && options.json !== true) {
+      print('nothing is wrong; watching\n');
+    }
+    before = now;
+    await sleep(pause);
+  }
+}

@@ -1,0 +1,40 @@
+/** From facts to a diagnosis. Pure. */
+
+import { CHECKS } from './checks/index.js';
+import type { Facts } from './facts.js';
+import { bySeverity, type Finding, statusOf } from './finding.js';
+
+export interface Diagnosis {
+  /** 0 clean, 1 warnings, 2 errors. */
+  readonly status: 0 | 1 | 2;
+  readonly findings: readonly Finding[];
+  /** What was looked at, in one line each. */
+  readonly lookedAt: readonly string[];
+  readonly notLookedAt: Facts['notLookedAt'];
+}
+
+/** @param only the names of the checks that are to be made; default: all */
+export function diagnose(facts: Facts, only?: readonly string[]): Diagnosis {
+  const checks = CHECKS.filter(({ name }) => only === undefined || only.includes(name));
+  const findings = bySeverity(checks.flatMap(({ find }) => find(facts)));
+  return { status: statusOf(findings), findings, lookedAt: lookedAt(facts), notLookedAt: facts.notLookedAt };
+}
+
+function lookedAt({ director, probes }: Facts): string[] {
+  const { model, source, configPath } = director;
+  const from = {
+    daemon: `the daemon's configuration (${configPath})`,
+    maps: 'what the pinned maps follow',
+    file: configPath,
+  };
+  return [
+    from[source],
+    ...(probes === undefined
+      ? []
+      : [
+          `${model.services.length} services, ${new Set(probes.vips.map(({ vip }) => vip)).size} VIPs, ` +
+            `${probes.realServers.length} real servers, ${probes.neighbours.length} hosts beside them: ` +
+            `${probes.sent} frames in ${(probes.ms / 1000).toFixed(1)} s`,
+        ]),
+  ];
+}

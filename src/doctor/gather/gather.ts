@@ -1,0 +1,37 @@
+/** Gathers everything that the checks look at. What cannot be read is told, and keeps nothing else from being read. */
+
+import { Network } from '../../net/index.js';
+import type { DirectorFacts, Facts } from '../facts.js';
+import { gatherNetwork } from './network.js';
+import { gatherProbes } from './probes.js';
+
+export interface GatherOptions {
+  /** Send nothing: only look at this host. */
+  readonly passive: boolean;
+  /** The shortest time to listen to the network, in milliseconds. */
+  readonly listenMs: number;
+}
+
+export async function gather(director: DirectorFacts, { passive, listenMs }: GatherOptions): Promise<Facts> {
+  const notLookedAt: { what: string; why: string }[] = [];
+  /** Reads one part. */
+  const part = async <Part>(what: string, read: () => Promise<Part> | Part): Promise<Part | undefined> => {
+    try {
+      return await read();
+    } catch (error) {
+      notLookedAt.push({ what, why: error instanceof Error ? error.message : String(error) });
+      return undefined;
+    }
+  };
+  const { model } = director;
+  using kernel = await Network.open(() => undefined);
+  const network = await part('links, addresses and routes', () => gatherNetwork(kernel, model));
+  const probed =
+    network === undefined || passive
+      ? undefined
+      : await part('what other hosts answer', () => gatherProbes(kernel, model, network, listenMs));
+  if (passive) {
+    notLookedAt.push({ what: 'what other hosts answer', why: '--passive sends nothing' });
+  }
+  return { director, network, probes: probed?.probes, notLookedAt: [...notLookedAt, ...(probed?.notLookedAt ?? [])] };
+}

@@ -1,0 +1,29 @@
+/** Reads this host's links, addresses and routes from the kernel. */
+
+import { type IpAddress, type Model } from '../../model/index.js';
+import { type Network, NetlinkError } from '../../net/index.js';
+import type { HostRoute, NetworkFacts } from '../facts.js';
+import { realServersOf, vipsOf } from '../probe/targets.js';
+
+export async function gatherNetwork(network: Network, model: Model): Promise<NetworkFacts> {
+  const nameOf = (ifindex: number): string => network.linkByIndex(ifindex)?.name ?? `#${ifindex}`;
+  const wanted: IpAddress[] = [...vipsOf(model), ...realServersOf(model)];
+  const found = await network.routes(wanted, { asConfigured: true });
+  const routes = new Map<IpAddress, HostRoute>();
+  wanted.forEach((address, i) => {
+    const route = found[i];
+    if (route !== undefined && !(route instanceof NetlinkError)) {
+      const { kind, ifindex, gateway, prefixLength } = route;
+      routes.set(address, { kind, interface: nameOf(ifindex), gateway, prefixLength });
+    }
+  });
+  return {
+    links: network.links().map(({ name, ifindex, mac, mtu, up, carrier, kind }) => ({
+      ...{ name, ifindex, mac, mtu, up, carrier, kind },
+    })),
+    addresses: network.addresses().map(({ ifindex, address, prefixLength, duplicate, scope }) => ({
+      ...{ interface: nameOf(ifindex), address, prefixLength, duplicate, scope },
+    })),
+    routes,
+  };
+}

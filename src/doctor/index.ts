@@ -1,0 +1,16 @@
+/** The doctor: what is wrong around a director, with evidence and the command that mends it. */
+
+export type { Check } from './check.js';
+export { CHECKS } from './checks/index.js';
+export { diagnose, type Diagnosis } from './diagnose.js';
+export type {
+  DirectorFacts,
+  Facts,
+  HeardMessage,
+  NetworkFacts,
+  Outcome,
+  ProbeFacts,
+  RealServerProbe,
+} from './facts.js';
+export type { Finding, Mend, Place, Severity } from './finding.js';
+export { gather, type GatherOptions } from './gather/gather.js';

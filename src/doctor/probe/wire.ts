@@ -1,0 +1,91 @@
+/** The doctor's ears and mouth: frames in and out of this host's interfaces, no faster than a network bears. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { FrameListener, KernelError, PacketSocket } from '../../native/index.js';
+import { filterFor, type Marks } from './filter.js';
+
+/** Every host of a network looks at each broadcast. */
+export const ARP_PER_SECOND = 500;
+export const PROBES_PER_SECOND = 10_000;
+
+const TICK_MS = 10;
+/** Not an error of the program: the interface went away, or its queue is full. */
+const PASSING = ['EAGAIN', 'ENOBUFS', 'ENETDOWN', 'ENXIO', 'ENODEV', 'EMSGSIZE'];
+
+export interface Sending {
+  readonly ifindex: number;
+  readonly frame: Uint8Array;
+  /** Called when it goes out. */
+  readonly onSent?: () => void;
+}
+
+export class Wire implements Disposable {
+  readonly #socket = new PacketSocket();
+  readonly #listeners: FrameListener[] = [];
+  sent = 0;
+
+  /** @throws KernelError `EPERM` without CAP_NET_RAW */
+  constructor(ifindexes: readonly number[], marks: Marks, onFrame: (ifindex: number, frame: Uint8Array) => void) {
+    const filter = filterFor(marks);
+    try {
+      for (const ifindex of ifindexes) {
+        const listener = new FrameListener(ifindex, filter, (_error, frames = []) => {
+          // An error: the interface went down. What was heard until then counts.
+          frames.forEach((frame) => {
+            onFrame(ifindex, frame);
+          });
+        });
+        this.#listeners.push(listener);
+      }
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Sends frames in this order. Resolves when the last one is out. */
+  async send(frames: readonly Sending[], perSecond: number): Promise<void> {
+    const began = performance.now();
+    for (let at = 0; at < frames.length;) {
+      // As many as may be out by now, so that a stall of the event loop is followed by no burst of more than a tick's.
+      const most = Math.max(1, Math.ceil((perSecond * TICK_MS) / 1000));
+      const due = Math.ceil(((performance.now() - began) / 1000) * perSecond) + 1 - at;
+      frames.slice(at, at + Math.max(0, Math.min(most, due))).forEach((each) => {
+        this.#send(each);
+        at += 1;
+      });
+      if (at < frames.length) {
+        await sleep(TICK_MS);
+      }
+    }
+  }
+
+  #send({ ifindex, frame, onSent }: Sending): void {
+    try {
+      this.#socket.send(ifindex, frame);
+      this.sent += 1;
+      onSent?.();
+    } catch (error) {
+      if (!(error instanceof KernelError) || !PASSING.includes(error.code)) {
+        throw error;
+      }
+    }
+  }
+
+  /** Frames that came faster than they were read. */
+  get dropped(): number {
+    return this.#listeners.reduce((sum, each) => sum + each.takeDropped(), 0);
+  }
+
+  close(): void {
+    this.#socket.close();
+    this.#listeners.forEach((each) => {
+      each.close();
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
