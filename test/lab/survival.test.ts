@@ -138,7 +138,11 @@ test('under a load of small requests', async (context) => {
         lab.configure(
           `interfaces: [${NIC}]\nservices:\n  - { address: ${VIP4}, port: 80, realServers: ${SERVERS} }\n${other}`,
         );
-        assert.match(await lab.beeline(['reload']), /^[+~-] tcp|^no changes/);
+        if (i % 10 === 0) {
+          assert.match(await lab.beeline(['reload']), /^[+~-] tcp|^no changes/);
+        } else {
+          await lab.ask('reload', {});
+        }
       }
     });
     assert.ok((await lab.status()).generation >= before + 50);

@@ -1,11 +1,12 @@
 /** A director without an interface: the real program and maps, run by BPF_PROG_RUN. */
 
-import { DIRECTOR_OBJECT, MapSet, Publisher } from '../../src/dataplane/index.js';
+import { Publisher } from '../../src/dataplane/index.js';
 import { type Compilable, compile, type Image } from '../../src/image/index.js';
 import { XdpAction } from '../../src/libbpf/index.js';
 import type { IpAddress, Model, Resolution, Service, World } from '../../src/model/index.js';
 import { type Decision, Oracle } from '../../src/oracle/index.js';
 import { worldOf } from './models.js';
+import { createSet, reloadSet } from './set-pool.js';
 
 /** The XDP action for a frame, and the frame as the program left it. */
 export interface SentFrame {
@@ -22,8 +23,8 @@ export class PacketDirector implements Disposable {
   /** @param install called where the daemon would attach a program to interfaces */
   constructor(install: () => void = () => undefined) {
     this.publisher = new Publisher({
-      create: (geometry, features, before) => MapSet.create(DIRECTOR_OBJECT, geometry, features, before),
-      reload: (from, features) => MapSet.reload(DIRECTOR_OBJECT, from, features),
+      create: createSet,
+      reload: reloadSet,
       install,
       destinationRestMs: 0,
     });

@@ -223,15 +223,16 @@ test('any model that is written into the file of any other model is read back th
   fc.assert(
     fc.property(model, model, (before, after) => {
       const text = updateConfig(formatConfig(before), after, 'old');
-      assert.deepEqual(diffModels(parseConfig(text, 'old'), after), []);
+      const read = parseConfig(text, 'old');
+      assert.deepEqual(diffModels(read, after), []);
       assert.deepEqual(
-        parseConfig(text, 'old').services.map(({ address, port, destinations }) => [address, port, destinations]),
+        read.services.map(({ address, port, destinations }) => [address, port, destinations]),
         after.services.map(({ address, port, destinations }) => [address, port, destinations]),
       );
-      assert.deepEqual(parseConfig(text, 'old').markServices ?? [], after.markServices);
+      assert.deepEqual(read.markServices ?? [], after.markServices);
       assert.equal(updateConfig(text, after, 'old'), text);
     }),
-    { numRuns: 200 },
+    { numRuns: 60 },
   );
 });
 
