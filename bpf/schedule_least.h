@@ -19,12 +19,17 @@ struct least {
 /* More than any overhead: 2^24 flows at most, each 256. The first destination has less, whatever it weighs. */
 #define UTMOST_OVERHEAD (1ULL << 32)
 
-/* Returns the overhead for sed and nq: flows, the next one included (ip_vs_sed_dest_overhead() in ip_vs_sed.c). */
+/*
+ * Returns the overhead for sed and nq: flows, the next one included (ip_vs_sed_dest_overhead() in ip_vs_sed.c); for nq
+ * none where there is no active flow.
+ */
 static __always_inline __u64 shortest_overhead(const struct load *load, bool idle_first)
 {
-	__u64 active = load->flows[FLOW_ACTIVE];
+	__u64 active = load->flows[FLOW_ACTIVE], negative = -active;
 
-	return idle_first && !active ? 0 : active + 1;
+	/* 1 where it is not 0, by the sign and not by a branch: the verifier would follow a known zero by itself. */
+	KEEP_BOUNDS_CHECK(negative);
+	return active + (idle_first ? negative >> 63 : 1);
 }
 
 /*
@@ -51,6 +56,10 @@ static __always_inline long least_part(__u32 part, struct least *least, bool sho
 	/* One bound for the whole part: the table has as many entries behind the last. */
 	const struct candidate *candidate = &table->entry[first & mask];
 	__u64 count = left < CANDIDATES_AT_A_TIME ? left : CANDIDATES_AT_A_TIME;
+	/* For the verifier a part that is full is like any other: it follows the loop once, and not for each. */
+	count += unknown_zero(candidate->weight);
+	if (count > CANDIDATES_AT_A_TIME)
+		return 1;
 	/* So that each round has one comparison and not two. */
 	KEEP_BOUNDS_CHECK(count);
 #pragma clang loop unroll(disable)
