@@ -39,7 +39,9 @@ export const ROOMS = {
   ipvsadm: ['control', 'model'],
   import: ['config', 'ipvsadm', 'model'],
   fleet: ['model'],
-  realserver: ['model'],
+  steps: ['model'],
+  realserver: ['model', 'steps'],
+  setup: ['config', 'model', 'native', 'net', 'packet', 'steps'],
   doctor: ['control', 'model', 'native', 'net', 'packet', 'realserver'],
   lab: ['model', 'packet'],
   bench: ['dataplane', 'health', 'image', 'lab', 'layout', 'libbpf', 'model', 'native', 'net', 'packet'],
@@ -59,6 +61,7 @@ export const ROOMS = {
     'model',
     'packet',
     'realserver',
+    'setup',
     'store',
     'usage',
   ],
@@ -79,7 +82,7 @@ export const SECOND_FACES = {
   // Only importers run rules without a daemon; the two files would add about 1.5 ms (0.7 ms each, measured) to every "ipvsadm -Ln".
   'ipvsadm/offline': ['import'],
   // It needs no zod, which the rest of the room loads.
-  'store/marked': ['fleet', 'realserver'],
+  'store/marked': ['fleet', 'steps'],
 };
 
 const faces = (room, allowed) => [

@@ -1,20 +1,21 @@
 /** The files that bring a set-up back at a boot, in the language of what configures the network. Pure. */
 
-import { markedFile } from './marker.js';
 import {
   type AddressStep,
   assignment,
-  cidr,
+  bootFile,
   commandText,
   doing,
   type FileStep,
   type LinkStep,
+  loAddressFile,
   type NftStep,
   type RuleStep,
   type Step,
   type SysctlStep,
   tableText,
-} from './step.js';
+} from '../steps/index.js';
+import { AUTHOR } from './author.js';
 import type { Way } from './wish.js';
 
 const SYSCTL_FILE = '/etc/sysctl.d/90-beeline-realserver.conf';
@@ -34,12 +35,12 @@ export function persistFiles(way: Way | undefined, steps: readonly Step[]): (Fil
   return [
     ...(sysctls.length > 0 ? [sysctlFile(sysctls)] : []),
     ...(rules.length > 0 && way !== 'sysctl.d' ? ruleFiles(rules) : []),
-    ...(addresses.length > 0 && way !== 'sysctl.d' ? [ADDRESS_FILES[way](addresses)] : []),
+    ...(addresses.length > 0 && way !== 'sysctl.d' ? [loAddressFile(AUTHOR, way, 'beeline-realserver', addresses)] : []),
   ];
 }
 
-function file(path: string, text: string, why: string, mode = 0o644): FileStep {
-  return { kind: 'file', id: `file ${path}`, path, text: markedFile(text), mode, why };
+function file(path: string, text: string, why: string, mode?: number): FileStep {
+  return bootFile(AUTHOR, path, text, why, mode);
 }
 
 function sysctlFile(sysctls: readonly SysctlStep[]): FileStep {
@@ -82,36 +83,3 @@ ExecStart=/bin/sh ${SCRIPT_FILE}
     },
   ];
 }
-
-const WHY = 'the VIPs are on lo at each boot';
-
-const ADDRESS_FILES: Readonly<Record<Exclude<Way, 'sysctl.d'>, (addresses: readonly AddressStep[]) => FileStep>> = {
-  'systemd-networkd': (addresses) => {
-    const parts = addresses.map(
-      (step) => `\n[Address]\nAddress=${cidr(step)}\n${step.prefix === 128 ? 'DuplicateAddressDetection=none\n' : ''}`,
-    );
-    return file('/etc/systemd/network/10-beeline-realserver.network', `[Match]\nName=lo\n${parts.join('')}`, WHY);
-  },
-  netplan: (addresses) => {
-    const lines = addresses.map((step) => `        - "${cidr(step)}"\n`);
-    const head = 'network:\n  version: 2\n  ethernets:\n    lo:\n      match:\n        name: lo\n      addresses:\n';
-    return file('/etc/netplan/90-beeline-realserver.yaml', head + lines.join(''), WHY, 0o600);
-  },
-  ifupdown: (addresses) => {
-    const parts = addresses.map(
-      (step) =>
-        `iface lo ${step.prefix === 32 ? 'inet' : 'inet6'} static\n    address ${cidr(step)}\n${step.prefix === 128 ? '    dad-attempts 0\n' : ''}`,
-    );
-    return file('/etc/network/interfaces.d/beeline-realserver', `auto lo\n${parts.join('')}`, WHY);
-  },
-  networkmanager: (addresses) => {
-    const of = (prefix: number, own: string): string =>
-      [own, ...addresses.filter((step) => step.prefix === prefix).map(cidr)]
-        .map((each, i) => `address${i + 1}=${each}\n`)
-        .join('');
-    const text =
-      '[connection]\nid=beeline-realserver\ntype=loopback\ninterface-name=lo\n\n[loopback]\n\n' +
-      `[ipv4]\nmethod=manual\n${of(32, '127.0.0.1/8')}\n[ipv6]\nmethod=manual\n${of(128, '::1/128')}`;
-    return file('/etc/NetworkManager/system-connections/beeline-realserver.nmconnection', text, WHY, 0o600);
-  },
-};

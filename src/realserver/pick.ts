@@ -1,7 +1,7 @@
 /** Which address of the host stands for a VIP in ARP requests. Pure. */
 
 import { BeelineError, ipBytes, type IpAddress, parseIp } from '../model/index.js';
-import type { Facts, HostAddress } from './facts.js';
+import type { Facts, HostAddress } from '../steps/index.js';
 
 /**
  * Returns the real server's own address: on the interface whose network has the VIP, else on that of the default route.

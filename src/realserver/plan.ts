@@ -1,9 +1,9 @@
 /** From a wish to the steps that fulfil it, in the order in which they are safe: nothing answers for a VIP at any moment. Pure. */
 
 import { familyOf, type IpAddress } from '../model/index.js';
+import { type AddressStep, type NftStep, prefixOf, type RuleStep, type Step, type SysctlStep } from '../steps/index.js';
 import { persistFiles } from './persist.js';
-import type { AddressStep, NftStep, RuleStep, Step, SysctlStep } from './step.js';
-import { needsArp, prefixOf, tableOf, type VipWish, type Wish } from './wish.js';
+import { needsArp, tableOf, type VipWish, type Wish } from './wish.js';
 
 /** Returns the steps: what keeps this host from answering for the VIPs, then the VIPs, then the files for the next boot. */
 export function planOf(wish: Wish): Step[] {

@@ -1,8 +1,8 @@
 /** The same set-up as a POSIX shell script, for hosts without Node.js. Pure. */
 
 import type { IpAddress } from '../model/index.js';
+import { assignment, cidr, commandText, doing, type Step, tableText } from '../steps/index.js';
 import { planOf } from './plan.js';
-import { assignment, cidr, commandText, doing, type Step, tableText } from './step.js';
 import { type Method, needsArp, type VipWish } from './wish.js';
 
 export interface ScriptRequest {

@@ -1,6 +1,6 @@
 /** What a real server shall be: its VIPs, each with the method that keeps it from answering for the VIP. Pure. */
 
-import { BeelineError, familyOf, type IpAddress, ipBytes, isMapped, parseIp } from '../model/index.js';
+import { familyOf, isIp, type IpAddress } from '../model/index.js';
 
 /** The ways to take packets for a VIP without answering ARP for it. */
 export const METHODS = ['sysctl', 'arptables', 'nft', 'redirect'] as const;
@@ -29,6 +29,17 @@ export interface Wish {
 /** The wish of a host without VIPs. */
 export const NOTHING: Wish = { vips: [] };
 
+export function isWish(value: unknown): value is Wish {
+  const { vips, persist } = value as Wish;
+  return (
+    Array.isArray(vips) &&
+    (vips as Wish['vips']).every(
+      ({ vip, method, ports }) => isIp(vip) && METHODS.includes(method) && Array.isArray(ports),
+    ) &&
+    (persist === undefined || WAYS.includes(persist))
+  );
+}
+
 /** Returns a wish with these VIPs added, or replaced. */
 export function withVips(wish: Wish, vips: readonly VipWish[], persist: Way | undefined): Wish {
   const kept = wish.vips.filter(({ vip }) => !vips.some((each) => each.vip === vip));
@@ -40,31 +51,6 @@ export function withVips(wish: Wish, vips: readonly VipWish[], persist: Way | un
 export function withoutVips(wish: Wish, vips: readonly IpAddress[] | undefined): Wish {
   const left = vips === undefined ? [] : wish.vips.filter(({ vip }) => !vips.includes(vip));
   return left.length === 0 ? NOTHING : { ...wish, vips: left };
-}
-
-/** Returns the address that can be a VIP. @throws BeelineError `USAGE` */
-export function parseVirtual(text: string): IpAddress {
-  const vip = parseIp(text);
-  if (vip === undefined || isMapped(vip) || !isUnicast(vip)) {
-    throw new BeelineError('USAGE', `"${text}" cannot be a VIP`, {
-      hint: 'Write one address of the network without a prefix: 192.168.1.100 or fd00::100.',
-    });
-  }
-  return vip;
-}
-
-/** Neither unspecified, loopback, link-local (IPv6), multicast nor broadcast. */
-function isUnicast(address: IpAddress): boolean {
-  const bytes = ipBytes(address);
-  if (bytes.length === 4) {
-    return bytes[0] !== 0 && bytes[0] !== 127 && bytes[0]! < 224;
-  }
-  const head = (bytes[0]! << 8) | bytes[1]!;
-  return head < 0xff00 && (head & 0xffc0) !== 0xfe80 && bytes.subarray(0, 15).some((byte) => byte !== 0);
-}
-
-export function prefixOf(vip: IpAddress): 32 | 128 {
-  return familyOf(vip) === 4 ? 32 : 128;
 }
 
 /** Whether a method does something about ARP for this VIP: IPv6 needs nothing. */

@@ -178,10 +178,10 @@ async function load() {
   return { room, host: new room.Host(process.env['BEELINE_REALSERVER_ROOT'] ?? '') };
 }
 
-/** @throws BeelineError `REALSERVER_FAILED` */
+/** @throws BeelineError `HOST_FAILED` */
 function requireRoot({ dryRun }: Options): void {
   if (dryRun !== true && process.geteuid?.() !== 0) {
-    throw new BeelineError('REALSERVER_FAILED', 'only root may change addresses and rules', { hint: 'Use sudo.' });
+    throw new BeelineError('HOST_FAILED', 'only root may change addresses and rules', { hint: 'Use sudo.' });
   }
 }
 
@@ -196,7 +196,8 @@ async function setUp(options: Options): Promise<void> {
   await show(options, (tell) =>
     room.bringTo(
       host,
-      room.withVips(room.readRecord(host).wish, wishes, way),
+      room.PURPOSE,
+      room.withVips(room.readRecord(host, room.PURPOSE).wish, wishes, way),
       { dryRun: options.dryRun === true, undoOnly: false },
       tell,
     ),
@@ -210,7 +211,8 @@ async function removeIt(options: Options): Promise<void> {
   await show(options, (tell) =>
     room.bringTo(
       host,
-      room.withoutVips(room.readRecord(host).wish, vips),
+      room.PURPOSE,
+      room.withoutVips(room.readRecord(host, room.PURPOSE).wish, vips),
       { dryRun: options.dryRun === true, undoOnly: true },
       tell,
     ),

@@ -1,9 +1,9 @@
 /** The VIP on the host: there, on lo, with the right prefix, usable; or redirected. Pure. */
 
 import { familyOf, type IpAddress } from '../../model/index.js';
-import { isDone } from '../facts.js';
+import { isDone, prefixOf } from '../../steps/index.js';
 import { planOf } from '../plan.js';
-import { prefixOf, type VipWish } from '../wish.js';
+import type { VipWish } from '../wish.js';
 import { type CheckFacts, error, type Finding, ok, setupCommand, warning } from './finding.js';
 
 export function checkAddress(wish: VipWish, facts: CheckFacts): Finding[] {

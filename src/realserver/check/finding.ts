@@ -1,6 +1,6 @@
 /** One condition of a real server: whether it holds, the evidence, and the command that mends it. Pure. */
 
-import type { Facts } from '../facts.js';
+import type { Facts } from '../../steps/index.js';
 import type { VipWish, Way } from '../wish.js';
 
 export interface Finding {

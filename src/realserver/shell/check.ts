@@ -4,12 +4,10 @@ import type { IpAddress } from '../../model/index.js';
 import { isRedirected } from '../check/address.js';
 import { checkAll } from '../check/check.js';
 import type { CheckFacts, CheckWish, Finding } from '../check/finding.js';
-import { type Facts, parseListeners } from '../facts.js';
+import { type Facts, type Machine, networkFiles, observe, parseListeners, readRecord } from '../../steps/index.js';
 import { planOf } from '../plan.js';
+import { PURPOSE } from '../purpose.js';
 import { type Method, type VipWish } from '../wish.js';
-import type { Machine } from './host.js';
-import { observe } from './observe.js';
-import { readRecord } from './setup.js';
 
 export interface CheckRequest {
   /** None: those of the record. */
@@ -20,7 +18,7 @@ export interface CheckRequest {
 
 /** Returns what holds and what does not; undefined: no VIP was named, and none is recorded. */
 export async function checkHost(host: Machine, request: CheckRequest): Promise<readonly Finding[] | undefined> {
-  const record = readRecord(host);
+  const record = readRecord(host, PURPOSE);
   const known = record.wish.vips;
   const vips = request.vips.length > 0 ? request.vips : known.map(({ vip }) => vip);
   if (vips.length === 0) {
@@ -62,31 +60,14 @@ async function checkFacts(host: Machine, facts: Facts): Promise<CheckFacts> {
     ...facts,
     sysctls: { ...facts.sysctls, ...Object.fromEntries(values) },
     listeners: listening,
-    configs: configsOf(host),
+    configs: otherFiles(host),
     firewallKnown: (await host.listing('nft', '-j', 'list', 'tables')) !== undefined,
   };
 }
 
-const FOLDERS = [
-  '/etc/sysctl.d',
-  '/etc/netplan',
-  '/etc/network/interfaces.d',
-  '/etc/systemd/network',
-  '/etc/NetworkManager/system-connections',
-  '/etc/sysconfig/network-scripts',
-  '/etc/cloud/cloud.cfg.d',
-];
-const FILES = ['/etc/sysctl.conf', '/etc/network/interfaces'];
-
 /** Files that configure the network, but for Beeline's own. */
-function configsOf(host: Machine): Record<string, string> {
-  const paths = [...FILES, ...FOLDERS.flatMap((folder) => host.names(folder).map((name) => `${folder}/${name}`))];
+function otherFiles(host: Machine): Record<string, string> {
   return Object.fromEntries(
-    paths
-      .filter((path) => !path.includes('beeline-realserver'))
-      .flatMap((path) => {
-        const text = host.readText(path);
-        return text === undefined ? [] : [[path, text] as const];
-      }),
+    Object.entries(networkFiles(host)).filter(([path]) => !path.includes('beeline-realserver')),
   );
 }

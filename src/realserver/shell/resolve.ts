@@ -1,10 +1,9 @@
 /** From what the user asks for to a wish: what is left open is found on the host. */
 
 import { BeelineError, type IpAddress } from '../../model/index.js';
-import { parseAddresses, parseRoutes } from '../facts.js';
+import { type Machine, parseAddresses, parseRoutes } from '../../steps/index.js';
 import { ripFor } from '../pick.js';
-import { type Method, needsArp, type VipWish, type Way } from '../wish.js';
-import type { Machine } from './host.js';
+import { type Method, needsArp, type VipWish } from '../wish.js';
 
 export interface SetupRequest {
   readonly vips: readonly IpAddress[];
@@ -13,7 +12,7 @@ export interface SetupRequest {
   readonly interfaceName: string | undefined;
 }
 
-/** @throws BeelineError `INTERFACE_MISSING`, `USAGE`, `REALSERVER_FAILED`, `REALSERVER_TOOL` */
+/** @throws BeelineError `INTERFACE_MISSING`, `USAGE`, `HOST_FAILED`, `HOST_TOOL` */
 export async function wishesFor(host: Machine, request: SetupRequest): Promise<VipWish[]> {
   const { vips, method, ports, interfaceName } = request;
   const [addresses, routes] = await Promise.all([
@@ -30,7 +29,7 @@ export async function wishesFor(host: Machine, request: SetupRequest): Promise<V
   });
 }
 
-/** nft, or iptables where there is no nft. @throws BeelineError `REALSERVER_TOOL` */
+/** nft, or iptables where there is no nft. @throws BeelineError `HOST_TOOL` */
 async function redirectTool(host: Machine): Promise<'nft' | 'iptables'> {
   if ((await host.listing('nft', '--version')) !== undefined) {
     return 'nft';
@@ -38,24 +37,7 @@ async function redirectTool(host: Machine): Promise<'nft' | 'iptables'> {
   if ((await host.listing('iptables', '--version')) !== undefined) {
     return 'iptables';
   }
-  throw new BeelineError('REALSERVER_TOOL', 'neither nft nor iptables is installed', {
+  throw new BeelineError('HOST_TOOL', 'neither nft nor iptables is installed', {
     hint: 'Install the package nftables, or choose another method.',
   });
-}
-
-/** Returns what configures this host's network. @throws BeelineError `USAGE` if that cannot be told */
-export function wayInUse(host: Machine): Way {
-  const ways: readonly (readonly [Way, boolean])[] = [
-    ['netplan', host.names('/etc/netplan').some((name) => name.endsWith('.yaml') && !name.includes('beeline'))],
-    ['networkmanager', host.exists('/run/NetworkManager')],
-    ['systemd-networkd', host.exists('/run/systemd/netif')],
-    ['ifupdown', host.exists('/etc/network/interfaces')],
-  ];
-  const found = ways.find(([, isUsed]) => isUsed)?.[0];
-  if (found === undefined) {
-    throw new BeelineError('USAGE', 'what configures the network of this host is none that Beeline knows', {
-      hint: 'Name it by --persist, or use "beeline realserver script" in what runs at each boot.',
-    });
-  }
-  return found;
 }

@@ -1,9 +1,8 @@
 /** A host that is a few lists: it does what ip, nft and arptables would, and fails where a test wants it. */
 
 import { planOf } from '../../../src/realserver/plan.js';
-import type { Machine } from '../../../src/realserver/shell/host.js';
-import { type CommandLine, tableText } from '../../../src/realserver/step.js';
 import type { Wish } from '../../../src/realserver/wish.js';
+import { type CommandLine, type Machine, tableText } from '../../../src/steps/index.js';
 
 interface Address {
   readonly ifname: string;

@@ -7,10 +7,10 @@ import test from 'node:test';
 import { parse } from 'yaml';
 
 import { ip } from '../../../src/model/index.js';
-import { originOfFile } from '../../../src/realserver/marker.js';
+import { AUTHOR } from '../../../src/realserver/author.js';
 import { planOf } from '../../../src/realserver/plan.js';
-import type { FileStep } from '../../../src/realserver/step.js';
 import { type Method, METHODS, type VipWish, type Way, WAYS } from '../../../src/realserver/wish.js';
+import { type FileStep, originOfFile } from '../../../src/steps/index.js';
 
 function filesOf(method: Method, persist: Way): FileStep[] {
   const vips = [ip('192.168.1.100'), ip('fd00::100')].map((vip): VipWish => ({
@@ -28,10 +28,10 @@ const withoutMarker = (text: string): string => text.slice(text.indexOf('\n') + 
 test('each file is marked, and one that somebody edited is known', () => {
   for (const way of WAYS) {
     for (const { text } of METHODS.flatMap((method) => filesOf(method, way))) {
-      assert.equal(originOfFile(text), 'own');
-      assert.equal(originOfFile(`${text}#`), 'edited');
-      assert.equal(originOfFile(`# mine\n${text}`), 'edited');
-      assert.equal(originOfFile(withoutMarker(text)), 'foreign');
+      assert.equal(originOfFile(AUTHOR, text), 'own');
+      assert.equal(originOfFile(AUTHOR, `${text}#`), 'edited');
+      assert.equal(originOfFile(AUTHOR, `# mine\n${text}`), 'edited');
+      assert.equal(originOfFile(AUTHOR, withoutMarker(text)), 'foreign');
     }
   }
 });

@@ -4,9 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { BeelineError, ip } from '../../../src/model/index.js';
-import { RECORD_PATH } from '../../../src/realserver/record.js';
-import { wayInUse } from '../../../src/realserver/shell/resolve.js';
-import { bringTo, type StepReport } from '../../../src/realserver/shell/setup.js';
+import { PURPOSE } from '../../../src/realserver/purpose.js';
 import {
   METHODS,
   NOTHING,
@@ -16,6 +14,7 @@ import {
   withoutVips,
   withVips,
 } from '../../../src/realserver/wish.js';
+import { bringTo, type StepReport, wayInUse } from '../../../src/steps/index.js';
 import { FakeHost, freshState, type State, Stopped } from './fake-host.js';
 
 const VIPS = [ip('192.168.1.100'), ip('fd00::100')];
@@ -37,7 +36,7 @@ const CASES = [
 
 async function bring(host: FakeHost, wish: Wish, dryRun = false, undoOnly = wish === NOTHING): Promise<StepReport[]> {
   const reports: StepReport[] = [];
-  await bringTo(host, wish, { dryRun, undoOnly }, (report) => reports.push(report));
+  await bringTo(host, PURPOSE, wish, { dryRun, undoOnly }, (report) => reports.push(report));
   return reports;
 }
 
@@ -51,7 +50,7 @@ async function built(wish: Wish): Promise<State> {
 
 /** Without the record, which tells in which order it was made. */
 function withoutRecord({ files, addresses, ...rest }: State): unknown {
-  const others = Object.entries(files).filter(([path]) => path !== RECORD_PATH);
+  const others = Object.entries(files).filter(([path]) => path !== PURPOSE.recordPath);
   return { ...rest, files: others.sort(), addresses: [...addresses].sort((a, b) => (a.local < b.local ? -1 : 1)) };
 }
 
@@ -241,7 +240,7 @@ test('a file of somebody else is never overwritten, and nothing is changed', asy
     const host = new FakeHost(freshState(), [wish]);
     host.state.files['/etc/netplan/90-beeline-realserver.yaml'] = text;
     const before = structuredClone(host.state);
-    await assert.rejects(bring(host, wish), { code: 'REALSERVER_FOREIGN' });
+    await assert.rejects(bring(host, wish), { code: 'HOST_FOREIGN' });
     assert.deepEqual(host.state, before);
   }
 });
@@ -269,10 +268,10 @@ test('a VIP where the host answers for it is refused: on the network, or with a 
 test('a damaged record stops setup and remove before they change anything', async () => {
   for (const text of ['', '{', '{"version":2}', '{"version":1,"wish":{"vips":[]},"entries":[{}]}', 'null']) {
     const host = new FakeHost(freshState(), []);
-    host.state.files[RECORD_PATH] = text;
+    host.state.files[PURPOSE.recordPath] = text;
     const before = structuredClone(host.state);
-    await assert.rejects(bring(host, wishOf('sysctl')), { code: 'REALSERVER_RECORD' });
-    await assert.rejects(bring(host, NOTHING), { code: 'REALSERVER_RECORD' });
+    await assert.rejects(bring(host, wishOf('sysctl')), { code: 'HOST_RECORD' });
+    await assert.rejects(bring(host, NOTHING), { code: 'HOST_RECORD' });
     assert.deepEqual(host.state, before);
   }
 });

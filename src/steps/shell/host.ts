@@ -1,4 +1,4 @@
-/** The host's programs and files: everything through which the real server's half sees and changes the machine. */
+/** The host's programs and files: everything through which commands see and change the machine. */
 
 import { execFile } from 'node:child_process';
 import {
@@ -20,18 +20,11 @@ import {
 import { dirname, join } from 'node:path';
 
 import { BeelineError } from '../../model/index.js';
+import { PACKAGES } from '../packages.js';
 import { commandText, type CommandLine } from '../step.js';
 
 const TIMEOUT_MS = 20_000;
 const MAX_OUTPUT_BYTES = 64 << 20;
-
-/** The packages of the programs, where the names differ (Debian's). */
-const PACKAGES: Readonly<Record<string, string>> = {
-  ip: 'iproute2',
-  nft: 'nftables',
-  ip6tables: 'iptables',
-  'arptables-save': 'arptables',
-};
 
 /** Where root's programs are: a PATH without them is common. */
 const PROGRAM_PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`;
@@ -39,16 +32,19 @@ const PROGRAM_PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin
 /** The machine. Files of /etc and /var/lib are under `root`, which is empty but for tests. */
 export class Host {
   readonly #root: string;
+  readonly #undo: string;
 
-  constructor(root = '') {
+  /** @param undo the command that undoes what was done, for messages */
+  constructor(root = '', undo = 'beeline realserver remove') {
     this.#root = root;
+    this.#undo = undo;
   }
 
   get boot(): string {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   }
 
-  /** Runs a program and returns what it printed. @throws BeelineError `REALSERVER_TOOL`, `REALSERVER_FAILED` */
+  /** Runs a program and returns what it printed. @throws BeelineError `HOST_TOOL`, `HOST_FAILED` */
   run(line: CommandLine): Promise<string> {
     const { file, args, input } = line;
     return new Promise((resolve, reject) => {
@@ -65,7 +61,7 @@ export class Host {
         } else {
           const [command] = commandText(line).split('\n');
           reject(
-            new BeelineError('REALSERVER_FAILED', `"${command!}" failed: ${stderr.trim() || error.message}`, {
+            new BeelineError('HOST_FAILED', `"${command!}" failed: ${stderr.trim() || error.message}`, {
               cause: error,
             }),
           );
@@ -120,7 +116,7 @@ export class Host {
     return lstatSync(this.#root + path, { throwIfNoEntry: false }) !== undefined;
   }
 
-  /** Replaces a file as a whole; it survives a loss of power. @throws BeelineError `REALSERVER_UNWRITABLE` */
+  /** Replaces a file as a whole; it survives a loss of power. @throws BeelineError `HOST_UNWRITABLE` */
   write(path: string, text: string, mode: number): void {
     const place = this.#root + path;
     const next = join(dirname(place), `.${path.slice(path.lastIndexOf('/') + 1)}.beeline`);
@@ -140,7 +136,7 @@ export class Host {
     });
   }
 
-  /** @throws BeelineError `REALSERVER_UNWRITABLE` */
+  /** @throws BeelineError `HOST_UNWRITABLE` */
   link(path: string, target: string): void {
     this.#changing(path, () => {
       makeFolder(dirname(this.#root + path));
@@ -148,7 +144,7 @@ export class Host {
     });
   }
 
-  /** @throws BeelineError `REALSERVER_UNWRITABLE` */
+  /** @throws BeelineError `HOST_UNWRITABLE` */
   remove(path: string): void {
     this.#changing(path, () => {
       rmSync(this.#root + path, { force: true });
@@ -167,7 +163,7 @@ export class Host {
     }
   }
 
-  /** @throws BeelineError `REALSERVER_UNWRITABLE` */
+  /** @throws BeelineError `HOST_UNWRITABLE` */
   setSysctl(key: string, value: string): void {
     this.#changing(`/proc/sys/${key}`, () => {
       const file = openSync(`/proc/sys/${key}`, 'w');
@@ -184,8 +180,8 @@ export class Host {
       change();
     } catch (error) {
       const { code = '', message } = error as NodeJS.ErrnoException;
-      throw new BeelineError('REALSERVER_UNWRITABLE', `cannot write ${path}: ${REASONS[code] ?? message}`, {
-        hint: 'What was done before is recorded: run the command again when this is mended, or "beeline realserver remove".',
+      throw new BeelineError('HOST_UNWRITABLE', `cannot write ${path}: ${REASONS[code] ?? message}`, {
+        hint: `What was done before is recorded: run the command again when this is mended, or "${this.#undo}".`,
         cause: error,
       });
     }
@@ -221,7 +217,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 function missingTool(file: string, cause: Error): BeelineError {
-  return new BeelineError('REALSERVER_TOOL', `${file} is not installed`, {
+  return new BeelineError('HOST_TOOL', `${file} is not installed`, {
     hint: `Install the package ${PACKAGES[file] ?? file}, or choose another method.`,
     cause,
   });

@@ -19,9 +19,9 @@ const LISTINGS: Readonly<Record<RuleStep['tool'], readonly [string, ...string[]]
  *
  * @param all whether to ask every program that is there, for a check: else only those that the steps need, since a listing
  *   may load modules of the kernel
- * @throws BeelineError `REALSERVER_FAILED`, `REALSERVER_TOOL`
+ * @throws BeelineError `HOST_FAILED`, `HOST_TOOL`
  */
-export async function observe(host: Machine, steps: readonly Step[], record: Record_, all = false): Promise<Facts> {
+export async function observe(host: Machine, steps: readonly Step[], record: Record_<unknown>, all = false): Promise<Facts> {
   const every = [...steps, ...record.entries.map(({ step }) => step)];
   const list = (isNeeded: boolean, [file, ...args]: readonly [string, ...string[]]): Promise<string | undefined> =>
     isNeeded ? host.run({ file, args }) : all ? host.listing(file, ...args) : Promise.resolve(undefined);

@@ -1,13 +1,23 @@
 /** What was changed on this host, and what was there before: the record that `remove` undoes. Pure. */
 
-import { BeelineError, isIp } from '../model/index.js';
+import { BeelineError } from '../model/index.js';
 import { type Facts, isDone, tableFor } from './facts.js';
-import { originOfFile } from './marker.js';
-import { planOf } from './plan.js';
+import { type Author, originOfFile } from './marker.js';
 import type { Step } from './step.js';
-import { METHODS, NOTHING, WAYS, type Wish } from './wish.js';
 
-export const RECORD_PATH = '/var/lib/beeline/realserver.json';
+/** What a command makes of the host: its wishes, the steps that fulfil one, and where it records what it did. */
+export interface Purpose<Wish> extends Author {
+  readonly recordPath: string;
+  /** The command that shows what the host has, for messages. */
+  readonly shows: string;
+  /** The wish of a host on which nothing was made. */
+  readonly nothing: Wish;
+  isWish(value: unknown): value is Wish;
+  isNothing(wish: Wish): boolean;
+  planOf(wish: Wish): Step[];
+  /** @throws BeelineError if the host has what is in the way of a wish */
+  refuse(wish: Wish, facts: Facts, entries: readonly Entry[]): void;
+}
 
 /** A step that was begun, and perhaps done. */
 export interface Entry {
@@ -18,48 +28,45 @@ export interface Entry {
   readonly boot: string;
 }
 
-export interface Record_ {
+export interface Record_<Wish> {
   readonly version: 1;
   readonly wish: Wish;
   readonly entries: readonly Entry[];
 }
 
-export const EMPTY: Record_ = { version: 1, wish: NOTHING, entries: [] };
+export function emptyRecord<Wish>({ nothing }: Purpose<Wish>): Record_<Wish> {
+  return { version: 1, wish: nothing, entries: [] };
+}
 
-/** @throws BeelineError `REALSERVER_RECORD` */
-export function parseRecord(text: string): Record_ {
+/** @throws BeelineError `HOST_RECORD` */
+export function parseRecord<Wish>(text: string, purpose: Purpose<Wish>): Record_<Wish> {
   try {
-    const value = JSON.parse(text) as Record_;
-    if (isRecord(value)) {
+    const value = JSON.parse(text) as Record_<Wish>;
+    if (isRecord(value, purpose)) {
       return value;
     }
   } catch {
     // No JSON: the same message.
   }
-  throw new BeelineError('REALSERVER_RECORD', `${RECORD_PATH} is damaged: it does not say what was changed here`, {
-    hint:
-      'Nothing was changed. "beeline realserver check" shows what the host has; undo by hand what should go, and remove the ' +
-      'file.',
+  const { recordPath, shows } = purpose;
+  throw new BeelineError('HOST_RECORD', `${recordPath} is damaged: it does not say what was changed here`, {
+    hint: `Nothing was changed. "${shows}" shows what the host has; undo by hand what should go, and remove the file.`,
   });
 }
 
 const KINDS: readonly string[] = ['sysctl', 'address', 'nft', 'rule', 'file', 'link'] satisfies Step['kind'][];
 
-function isRecord({ version, wish, entries }: Record_): boolean {
+function isRecord<Wish>({ version, wish, entries }: Record_<Wish>, purpose: Purpose<Wish>): boolean {
   return (
     (version as number) === 1 &&
     Array.isArray(entries) &&
     entries.every(({ step, boot }: Entry) => KINDS.includes(step.kind) && typeof boot === 'string') &&
-    Array.isArray(wish.vips) &&
-    (wish.vips as Wish['vips']).every(
-      ({ vip, method, ports }) => isIp(vip) && METHODS.includes(method) && Array.isArray(ports),
-    ) &&
-    (wish.persist === undefined || WAYS.includes(wish.persist))
+    purpose.isWish(wish)
   );
 }
 
 /** Whether a file of the record brings a step back at each boot. */
-function comesBack(step: Step, record: Record_): boolean {
+function comesBack(step: Step, record: Record_<unknown>): boolean {
   const texts = record.entries.flatMap((entry) => (entry.step.kind === 'file' ? [entry.step.text] : []));
   switch (step.kind) {
     case 'file':
@@ -80,7 +87,7 @@ function comesBack(step: Step, record: Record_): boolean {
  * Returns the record as it holds in this boot. What an earlier boot had, and no file brings back, is gone: if the host has
  * it all the same, somebody else made it.
  */
-export function inBoot(record: Record_, boot: string): Record_ {
+export function inBoot<Wish>(record: Record_<Wish>, boot: string): Record_<Wish> {
   const entries = record.entries.filter((entry) => entry.boot === boot || comesBack(entry.step, record));
   return { ...record, entries };
 }
@@ -88,7 +95,7 @@ export function inBoot(record: Record_, boot: string): Record_ {
 /** What undoing an entry means on this host: nothing if it is gone, nor if somebody changed it since. */
 export type Undoing = 'undo' | 'gone' | 'changed';
 
-export function undoingOf({ step, before }: Entry, facts: Facts): Undoing {
+export function undoingOf({ step, before }: Entry, facts: Facts, author: Author): Undoing {
   switch (step.kind) {
     case 'sysctl': {
       const value = facts.sysctls[step.key];
@@ -102,7 +109,7 @@ export function undoingOf({ step, before }: Entry, facts: Facts): Undoing {
     case 'file': {
       // A file that is whole is Beeline's, although an interrupted command may have left the text before.
       const text = facts.files[step.path];
-      return text === undefined ? 'gone' : originOfFile(text) === 'own' ? 'undo' : 'changed';
+      return text === undefined ? 'gone' : originOfFile(author, text) === 'own' ? 'undo' : 'changed';
     }
     case 'link':
       return facts.files[step.path] === undefined ? 'gone' : isDone(step, facts) ? 'undo' : 'changed';
@@ -117,20 +124,20 @@ export interface Changes {
 }
 
 /** Every step that the host lacks is made; then every entry goes that the wish does not need. */
-export function changesTo(wish: Wish, record: Record_, facts: Facts): Changes {
-  const steps = planOf(wish);
+export function changesTo<Wish>(wish: Wish, record: Record_<Wish>, facts: Facts, purpose: Purpose<Wish>): Changes {
+  const steps = purpose.planOf(wish);
   const needed = new Set(steps.map(({ id }) => id));
   return {
     steps: steps.map((step) => ({ step, done: isDone(step, facts) })),
     undo: record.entries
       .filter(({ step }) => !needed.has(step.id))
       .reverse()
-      .map((entry) => ({ entry, undoing: undoingOf(entry, facts) })),
+      .map((entry) => ({ entry, undoing: undoingOf(entry, facts, purpose) })),
   };
 }
 
 /** Returns the record with a step that is about to be made. What was before it stays what was before its first time. */
-export function withEntry(record: Record_, step: Step, facts: Facts, boot: string): Record_ {
+export function withEntry<Wish>(record: Record_<Wish>, step: Step, facts: Facts, boot: string): Record_<Wish> {
   const known = record.entries.find((entry) => entry.step.id === step.id);
   const before = known?.before ?? (step.kind === 'sysctl' ? facts.sysctls[step.key] : undefined);
   const entry: Entry = { step, boot, ...(before !== undefined && { before }) };
@@ -139,6 +146,6 @@ export function withEntry(record: Record_, step: Step, facts: Facts, boot: strin
   return { ...record, entries };
 }
 
-export function withoutEntry(record: Record_, { step }: Entry): Record_ {
+export function withoutEntry<Wish>(record: Record_<Wish>, { step }: Entry): Record_<Wish> {
   return { ...record, entries: record.entries.filter((each) => each.step.id !== step.id) };
 }

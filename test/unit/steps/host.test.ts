@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 
 import { BeelineError } from '../../../src/model/index.js';
-import { Host } from '../../../src/realserver/shell/host.js';
+import { Host } from '../../../src/steps/index.js';
 
 function folder(context: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'beeline-test-'));
@@ -58,7 +58,7 @@ test('a file that cannot be written is named, with what to do', (context) => {
       new Host(root).write('/etc/sysctl.d/a.conf', 'x', 0o644);
     },
     (error) => {
-      assert.ok(error instanceof BeelineError && error.code === 'REALSERVER_UNWRITABLE');
+      assert.ok(error instanceof BeelineError && error.code === 'HOST_UNWRITABLE');
       assert.match(error.message, /cannot write \/etc\/sysctl\.d\/a\.conf/);
       assert.match(error.hint!, /beeline realserver remove/);
       return true;
@@ -68,9 +68,9 @@ test('a file that cannot be written is named, with what to do', (context) => {
 
 test('a program that is missing is told from one that fails, and a listing takes both for nothing', async () => {
   const host = new Host();
-  await assert.rejects(host.run({ file: 'beeline-no-such-tool', args: [] }), { code: 'REALSERVER_TOOL' });
+  await assert.rejects(host.run({ file: 'beeline-no-such-tool', args: [] }), { code: 'HOST_TOOL' });
   await assert.rejects(host.run({ file: 'sh', args: ['-c', 'echo reason >&2; exit 3'] }), {
-    code: 'REALSERVER_FAILED',
+    code: 'HOST_FAILED',
     message: /reason/,
   });
   assert.equal(await host.run({ file: 'cat', args: [], input: 'text' }), 'text');

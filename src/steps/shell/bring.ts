@@ -2,23 +2,21 @@
 
 import { BeelineError } from '../../model/index.js';
 import type { Facts } from '../facts.js';
-import { originOfFile } from '../marker.js';
-import { planOf } from '../plan.js';
+import { type Author, originOfFile } from '../marker.js';
 import {
   type Changes,
   changesTo,
-  EMPTY,
+  emptyRecord,
   type Entry,
   inBoot,
   parseRecord,
+  type Purpose,
   type Record_,
-  RECORD_PATH,
   type Undoing,
   withEntry,
   withoutEntry,
 } from '../record.js';
 import { commandText, doing, type Step, titleOf, undoing as undoingCommand } from '../step.js';
-import { prefixOf, type Wish } from '../wish.js';
 import type { Machine } from './host.js';
 import { observe } from './observe.js';
 
@@ -34,9 +32,10 @@ export interface StepReport {
   readonly why: string;
 }
 
-export function readRecord(host: Machine): Record_ {
-  const text = host.read(RECORD_PATH);
-  return text === undefined ? EMPTY : inBoot(parseRecord(text), host.boot);
+/** @throws BeelineError `HOST_RECORD` */
+export function readRecord<Wish>(host: Machine, purpose: Purpose<Wish>): Record_<Wish> {
+  const text = host.read(purpose.recordPath);
+  return text === undefined ? emptyRecord(purpose) : inBoot(parseRecord(text, purpose), host.boot);
 }
 
 export interface Mode {
@@ -50,35 +49,36 @@ export interface Mode {
  * Makes what the wish needs, and undoes what it does not need and the record has.
  *
  * @param tell hears of each step as soon as it is made
- * @throws BeelineError `REALSERVER_FAILED`, `REALSERVER_FOREIGN`, `REALSERVER_TAKEN`, `REALSERVER_TOOL`, `REALSERVER_UNWRITABLE`
+ * @throws BeelineError `HOST_FAILED`, `HOST_FOREIGN`, `HOST_RECORD`, `HOST_TOOL`, `HOST_UNWRITABLE`, and what the purpose refuses
  */
-export async function bringTo(
+export async function bringTo<Wish>(
   host: Machine,
+  purpose: Purpose<Wish>,
   wish: Wish,
   { dryRun, undoOnly }: Mode,
   tell: (report: StepReport) => void,
 ): Promise<void> {
-  let record = readRecord(host);
-  const facts = await observe(host, planOf(wish), record);
-  const changes = changesTo(wish, record, facts);
-  const steps = undoOnly ? changes.steps.filter((each) => isRewritten(each, record)) : changes.steps;
+  let record = readRecord(host, purpose);
+  const facts = await observe(host, purpose.planOf(wish), record);
+  const changes = changesTo(wish, record, facts, purpose);
+  const steps = undoOnly ? changes.steps.filter((each) => isRewritten(each, record.entries)) : changes.steps;
   if (!undoOnly) {
-    refuseTaken(wish, facts);
+    purpose.refuse(wish, facts, record.entries);
   }
   steps.forEach(({ step, done }) => {
-    refuseForeign(step, done, record, facts);
+    refuseForeign(step, done, record.entries, facts, purpose);
   });
-  const keep = (next: Record_): void => {
+  const keep = (next: Record_<Wish>): void => {
     record = next;
     if (!dryRun) {
-      saveRecord(host, record);
+      saveRecord(host, record, purpose);
     }
   };
-  if (steps.length > 0 || host.read(RECORD_PATH) !== undefined) {
+  if (steps.length > 0 || host.read(purpose.recordPath) !== undefined) {
     keep({ ...record, wish });
   }
   for (const { step, done } of steps) {
-    if (!done || isOwnTable(step, record)) {
+    if (!done || isOwnTable(step, record.entries)) {
       keep(withEntry(record, step, facts, host.boot));
     }
     if (!done && !dryRun) {
@@ -97,13 +97,13 @@ export async function bringTo(
 }
 
 /** Whether a file that the record has would have another text. */
-function isRewritten({ step, done }: Changes['steps'][number], record: Record_): boolean {
-  return !done && step.kind === 'file' && record.entries.some((entry) => entry.step.id === step.id);
+function isRewritten({ step, done }: Changes['steps'][number], entries: readonly Entry[]): boolean {
+  return !done && step.kind === 'file' && entries.some((entry) => entry.step.id === step.id);
 }
 
 /** A table of that name is Beeline's, although the record may be lost. */
-function isOwnTable(step: Step, record: Record_): boolean {
-  return step.kind === 'nft' && !record.entries.some((entry) => entry.step.id === step.id);
+function isOwnTable(step: Step, entries: readonly Entry[]): boolean {
+  return step.kind === 'nft' && !entries.some((entry) => entry.step.id === step.id);
 }
 
 function undone(entry: Entry, undoing: Undoing, dryRun: boolean): StepReport {
@@ -112,11 +112,11 @@ function undone(entry: Entry, undoing: Undoing, dryRun: boolean): StepReport {
   return { outcome, what: command, command, why: entry.step.why };
 }
 
-function saveRecord(host: Machine, record: Record_): void {
-  if (record.entries.length === 0 && record.wish.vips.length === 0) {
-    host.remove(RECORD_PATH);
+function saveRecord<Wish>(host: Machine, record: Record_<Wish>, purpose: Purpose<Wish>): void {
+  if (record.entries.length === 0 && purpose.isNothing(record.wish)) {
+    host.remove(purpose.recordPath);
   } else {
-    host.write(RECORD_PATH, `${JSON.stringify(record, undefined, 2)}\n`, 0o600);
+    host.write(purpose.recordPath, `${JSON.stringify(record, undefined, 2)}\n`, 0o600);
   }
 }
 
@@ -154,42 +154,21 @@ async function unmake(host: Machine, { step, before }: Entry): Promise<void> {
   }
 }
 
-/** @throws BeelineError `REALSERVER_FOREIGN` if a file is there that is not Beeline's, or was edited */
-function refuseForeign(step: Step, done: boolean, record: Record_, facts: Facts): void {
+/** @throws BeelineError `HOST_FOREIGN` if a file is there that is not Beeline's, or was edited */
+function refuseForeign(step: Step, done: boolean, entries: readonly Entry[], facts: Facts, author: Author): void {
   if (done || (step.kind !== 'file' && step.kind !== 'link')) {
     return;
   }
   const text = facts.files[step.path];
-  const known = record.entries.find((entry) => entry.step.id === step.id)?.step;
+  const known = entries.find((entry) => entry.step.id === step.id)?.step;
   if (text === undefined || (known?.kind === 'file' && known.text === text)) {
     return;
   }
-  const origin = step.kind === 'link' ? 'foreign' : originOfFile(text);
+  const origin = step.kind === 'link' ? 'foreign' : originOfFile(author, text);
   if (origin !== 'own') {
     const what = origin === 'edited' ? 'was edited since Beeline wrote it' : 'was not written by Beeline';
-    throw new BeelineError('REALSERVER_FOREIGN', `${step.path} ${what}: it stays as it is, and nothing was changed`, {
+    throw new BeelineError('HOST_FOREIGN', `${step.path} ${what}: it stays as it is, and nothing was changed`, {
       hint: 'Move the file away, or choose another way by --persist.',
-    });
-  }
-}
-
-/** @throws BeelineError `REALSERVER_TAKEN` if the VIP is where the host answers for it */
-function refuseTaken({ vips }: Wish, { addresses, links }: Facts): void {
-  for (const { vip } of vips) {
-    const bad = addresses.find(
-      ({ address, device, prefix }) => address === vip && (device !== 'lo' || prefix !== prefixOf(vip)),
-    );
-    if (bad === undefined) {
-      continue;
-    }
-    const why =
-      bad.device === 'lo'
-        ? `is on lo as /${bad.prefix}: this host takes the whole network for its own`
-        : links.some(({ device, arp }) => device === bad.device && arp)
-          ? `is on ${bad.device}, where this host answers for it`
-          : `is on ${bad.device} already: something else set this host up`;
-    throw new BeelineError('REALSERVER_TAKEN', `${vip} ${why}; nothing was changed`, {
-      hint: `If it is the VIP: ip address del ${vip}/${bad.prefix} dev ${bad.device}, also in what sets it at a boot. Then run this again.`,
     });
   }
 }

@@ -3,7 +3,8 @@
 import { isDeepStrictEqual } from 'node:util';
 
 import { BeelineError } from '../model/index.js';
-import type { NftStep, RuleStep, Step } from './step.js';
+import { PACKAGES } from './packages.js';
+import { deviceOf, type NftStep, type RuleStep, type Step } from './step.js';
 
 /** An address of an interface. */
 export interface HostAddress {
@@ -62,14 +63,14 @@ interface IpJson {
   }[];
 }
 
-/** @throws BeelineError `REALSERVER_TOOL` for programs that print no JSON, such as BusyBox's ip */
+/** @throws BeelineError `HOST_TOOL` for programs that print no JSON, such as BusyBox's ip */
 function parseJson(command: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
     const [tool = ''] = command.split(' ');
-    throw new BeelineError('REALSERVER_TOOL', `"${command}" prints no JSON here`, {
-      hint: `Install a newer ${tool} (BusyBox's is not enough), or use "beeline realserver script".`,
+    throw new BeelineError('HOST_TOOL', `"${command}" prints no JSON here`, {
+      hint: `Install a newer ${PACKAGES[tool] ?? tool}: BusyBox's is not enough. A real server may do without: "beeline realserver script".`,
       cause: error,
     });
   }
@@ -186,7 +187,7 @@ export function isDone(step: Step, facts: Facts): boolean {
       return step.enough.includes(facts.sysctls[step.key] ?? '');
     case 'address':
       return facts.addresses.some(
-        ({ device, address, prefix }) => device === 'lo' && address === step.address && prefix === step.prefix,
+        ({ device, address, prefix }) => device === deviceOf(step) && address === step.address && prefix === step.prefix,
       );
     case 'nft':
       return isDeepStrictEqual(tableFor(facts, step)?.rules, step.rules);

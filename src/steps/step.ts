@@ -1,4 +1,4 @@
-/** The steps of a set-up: what each changes, as a value, and the commands that do and undo it. Pure. */
+/** The steps by which a host is changed: what each changes, as a value, and the commands that do and undo it. Pure. */
 
 import type { IpAddress } from '../model/index.js';
 
@@ -19,11 +19,13 @@ export interface SysctlStep extends Common {
 
 export interface AddressStep extends Common {
   readonly kind: 'address';
+  /** The interface. Default: lo. */
+  readonly device?: string;
   readonly address: IpAddress;
   readonly prefix: 32 | 128;
 }
 
-/** A table of nft that belongs to this VIP alone: it is made and removed as a whole. */
+/** A table of nft that belongs to one VIP alone: it is made and removed as a whole. */
 export interface NftStep extends Common {
   readonly kind: 'nft';
   readonly family: 'arp' | 'ip' | 'ip6';
@@ -65,15 +67,13 @@ export interface CommandLine {
   readonly input?: string;
 }
 
-const LO = ['dev', 'lo'] as const;
-
 /** Returns the command that does a step. Sysctls and files are written without a program: the command says the same. */
 export function doing(step: Step): CommandLine {
   switch (step.kind) {
     case 'sysctl':
       return { file: 'sysctl', args: ['-w', assignment(step.key, step.value)] };
     case 'address':
-      return { file: 'ip', args: ['address', 'add', cidr(step), ...LO, ...(step.prefix === 128 ? ['nodad'] : [])] };
+      return { file: 'ip', args: ['address', 'add', ...onDevice(step), ...(step.prefix === 128 ? ['nodad'] : [])] };
     case 'nft':
       return { file: 'nft', args: ['-f', '-'], input: tableText(step) };
     case 'rule':
@@ -91,7 +91,7 @@ export function undoing(step: Step, before: string | undefined): CommandLine {
     case 'sysctl':
       return { file: 'sysctl', args: ['-w', assignment(step.key, before ?? '0')] };
     case 'address':
-      return { file: 'ip', args: ['address', 'del', cidr(step), ...LO] };
+      return { file: 'ip', args: ['address', 'del', ...onDevice(step)] };
     case 'nft':
       return { file: 'nft', args: ['delete', 'table', step.family, step.table] };
     case 'rule':
@@ -125,6 +125,14 @@ export function commandText({ file, args, input }: CommandLine): string {
 
 export function cidr({ address, prefix }: AddressStep): string {
   return `${address}/${prefix}`;
+}
+
+export function deviceOf({ device = 'lo' }: AddressStep): string {
+  return device;
+}
+
+function onDevice(step: AddressStep): string[] {
+  return [cidr(step), 'dev', deviceOf(step)];
 }
 
 /** "net/ipv4/conf/all/arp_ignore", "1" → "net.ipv4.conf.all.arp_ignore=1" */

@@ -1,0 +1,39 @@
+/** Steps that change a host and can be undone, also after a boot: what they are, what the host has of them, and their record. */
+
+export { ADDRESS_WAYS, type AddressWay, bootFile, loAddressFile } from './boot-file.js';
+export {
+  type Facts,
+  type HostAddress,
+  type HostLink,
+  isDone,
+  isSameRule,
+  parseAddresses,
+  parseListeners,
+  parseNft,
+  parseRoutes,
+  parseRules,
+} from './facts.js';
+export { type Author, originOfFile } from './marker.js';
+export type { Entry, Purpose, Record_ } from './record.js';
+export { bringTo, type Mode, type Outcome, readRecord, type StepReport } from './shell/bring.js';
+export { Host, type Machine } from './shell/host.js';
+export { networkFiles } from './shell/network-files.js';
+export { observe } from './shell/observe.js';
+export { wayInUse } from './shell/way.js';
+export {
+  type AddressStep,
+  assignment,
+  cidr,
+  type CommandLine,
+  commandText,
+  deviceOf,
+  doing,
+  type FileStep,
+  type LinkStep,
+  type NftStep,
+  type RuleStep,
+  type Step,
+  type SysctlStep,
+  tableText,
+} from './step.js';
+export { isUnicast, parseVirtual, prefixOf } from './vip.js';
