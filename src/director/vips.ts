@@ -13,6 +13,7 @@ import {
   type IpAddress,
   type Model,
   serviceName,
+  virtualRouters,
   type Warning,
 } from '../model/index.js';
 import { type Link, type Network, NetlinkError, type Route } from '../net/index.js';
@@ -86,26 +87,31 @@ export class Vips {
       ),
     );
     const mayBeElsewhere = (model.directors ?? []).length > 0;
+    const routers = routersOf(model);
     const lost = [...this.#absent].flatMap(([vip, absent]): LostVip[] => {
       const { place, packetsBefore = 0, firstAsked = now } = absent;
       const down = links.get(vip);
+      const router = routers.get(vip);
+      const owned = router === undefined ? {} : { router };
       if (place === undefined || place.kind === 'asIs') {
         return [];
       }
       if (down !== undefined) {
-        return [{ kind: 'down', vip, link: down.name }];
+        return [{ kind: 'down', vip, link: down.name, ...owned }];
       }
       if (place.kind === 'away') {
         const comes = packetsOf(this.#servicesOf(vip)) > packetsBefore;
-        return comes || mayBeElsewhere ? [] : [{ kind: 'unrouted', vip, link: first }];
+        return comes || mayBeElsewhere ? [] : [{ kind: 'unrouted', vip, link: first, ...owned }];
       }
       const { name: link, ifindex } = place.link;
       const neighbour = this.#network.neighbour(ifindex, vip);
       if (neighbour?.mac === undefined) {
-        return now - firstAsked < ANSWER_MS && neighbour?.failed !== true ? [] : [{ kind: 'missing', vip, link }];
+        return now - firstAsked < ANSWER_MS && neighbour?.failed !== true
+          ? []
+          : [{ kind: 'missing', vip, link, ...owned }];
       }
       const realServer = directors.includes(neighbour.mac) ? undefined : realServers.get(neighbour.mac);
-      return realServer === undefined ? [] : [{ kind: 'elsewhere', vip, link, realServer }];
+      return realServer === undefined ? [] : [{ kind: 'elsewhere', vip, link, realServer, ...owned }];
     });
     return vipWarnings(lost);
   }
@@ -207,6 +213,11 @@ function countPackets(counters: readonly ServiceCounters[]): PacketsOf {
       ])
       .reduce((sum, each) => sum + each, 0);
   };
+}
+
+/** Returns the VIPs that virtual routers of VRRP have, with the names of these. */
+function routersOf(model: Model): Map<IpAddress, string> {
+  return new Map(virtualRouters(model).flatMap(({ name, addresses }) => addresses.map((vip) => [vip, name] as const)));
 }
 
 /** Returns the VIPs, each with the names of its services. Of marks, whose rules are for whole networks, only single addresses. */

@@ -10,3 +10,4 @@ export { type NetlinkMessage } from './netlink.js';
 export { NetlinkError, RequestSocket } from './socket.js';
 export { BONDS } from './stack.js';
 export type { VethSpec } from './veth.js';
+export { nativeXdp } from './xdp-features.js';

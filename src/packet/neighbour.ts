@@ -25,7 +25,8 @@ const ND_TARGET = 8;
 const ND_OPTIONS = 24;
 /** Options with the link-layer address of the source and of the target (RFC 4861, 4.6.1). */
 const OPTION = { source: 1, target: 2 } as const;
-/** The flags of an advertisement: solicited, override (RFC 4861, 4.4). */
+/** The flags of an advertisement: router, solicited, override (RFC 4861, 4.4). */
+const ROUTER = 0x80;
 const OVERRIDE = 0x20;
 const SOLICITED = 0x40;
 /** What is not of this link is worth nothing: a router would have counted it down (RFC 4861, 7.1). */
@@ -69,14 +70,19 @@ export function whoHas(
   return ndFrame(mac, asker, group, [ND.solicitation, 0, 0, 0, 0, 0, 0, 0, ...target, ...option]);
 }
 
-/** Tells all hosts of a network who has an address: gratuitous ARP (RFC 5227, 3), or an unsolicited advertisement. */
-export function announcement(address: IpAddress, has: MacAddress): Uint8Array {
+/**
+ * Tells all hosts of a network who has an address: gratuitous ARP (RFC 5227, 3), or an unsolicited advertisement.
+ *
+ * @param isRouter whether the host forwards IPv6: hosts would otherwise forget it as their router (RFC 4861, 7.2.5)
+ */
+export function announcement(address: IpAddress, has: MacAddress, isRouter = false): Uint8Array {
   const mac = [...macBytes(has)];
   const own = [...ipBytes(address)];
   if (familyOf(address) === 4) {
     return arpFrame(mac, BROADCAST, ARP_REQUEST, own, [0, 0, 0, 0, 0, 0], own);
   }
-  return ndFrame(mac, own, ALL_NODES, [ND.advertisement, 0, 0, 0, OVERRIDE, 0, 0, 0, ...own, OPTION.target, 1, ...mac]);
+  const flags = OVERRIDE | (isRouter ? ROUTER : 0);
+  return ndFrame(mac, own, ALL_NODES, [ND.advertisement, 0, 0, 0, flags, 0, 0, 0, ...own, OPTION.target, 1, ...mac]);
 }
 
 function arpFrame(

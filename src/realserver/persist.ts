@@ -35,7 +35,9 @@ export function persistFiles(way: Way | undefined, steps: readonly Step[]): (Fil
   return [
     ...(sysctls.length > 0 ? [sysctlFile(sysctls)] : []),
     ...(rules.length > 0 && way !== 'sysctl.d' ? ruleFiles(rules) : []),
-    ...(addresses.length > 0 && way !== 'sysctl.d' ? [loAddressFile(AUTHOR, way, 'beeline-realserver', addresses)] : []),
+    ...(addresses.length > 0 && way !== 'sysctl.d'
+      ? [loAddressFile(AUTHOR, way, 'beeline-realserver', addresses)]
+      : []),
   ];
 }
 

@@ -187,7 +187,8 @@ export function isDone(step: Step, facts: Facts): boolean {
       return step.enough.includes(facts.sysctls[step.key] ?? '');
     case 'address':
       return facts.addresses.some(
-        ({ device, address, prefix }) => device === deviceOf(step) && address === step.address && prefix === step.prefix,
+        ({ device, address, prefix }) =>
+          device === deviceOf(step) && address === step.address && prefix === step.prefix,
       );
     case 'nft':
       return isDeepStrictEqual(tableFor(facts, step)?.rules, step.rules);

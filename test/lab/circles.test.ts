@@ -4,10 +4,13 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { fileURLToPath } from 'node:url';
 
 import type { Warning } from '../../src/model/index.js';
 import { hostNamed, NIC, PAGES, VIP4, VIP6 } from '../../src/lab/index.js';
 import { TestLab } from '../support/lab.js';
+
+const BEELINE = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
 
 const { ipv4: REAL1, mac: REAL1_MAC } = hostNamed('real1');
 
@@ -76,14 +79,15 @@ test('a VIP that is on no interface is told by log, status, stats and check, wit
   const lab = await TestLab.build(context, 'lost');
   const log = (): string => readFileSync(join(lab.directory, 'director.log'), 'utf8');
   const onDirector = (command: string): Promise<string> => lab.exec('director', command.split(' '));
-  const remedies = [`ip addr add ${VIP4}/32 dev ${NIC}`, `ip addr add ${VIP6}/128 dev ${NIC}`];
+  const remedies = [`beeline vip add ${VIP4} --interface ${NIC}`, `beeline vip add ${VIP6} --interface ${NIC}`];
+  const [add4, add6] = [`ip addr add ${VIP4}/32 dev ${NIC}`, `ip addr add ${VIP6}/128 dev ${NIC}`];
   lab.configure(`interfaces: [${NIC}]
 services:
   - { address: ${VIP4}, port: 80, realServers: [${REAL1}] }
   - { address: '${VIP6}', port: 80, realServers: ['${hostNamed('real1').ipv6}'] }
 `);
-  await onDirector(remedies[0]!.replace('add ', 'delete '));
-  await onDirector(remedies[1]!.replace('add ', 'delete '));
+  await onDirector(add4.replace('add ', 'delete '));
+  await onDirector(add6.replace('add ', 'delete '));
   await lab.startDirector();
   await lab.until('both are told', async () => (await lab.status()).problems.length === 2);
   assert.deepEqual(
@@ -96,14 +100,17 @@ services:
   await lab.until('it is logged', () => log().match(told)?.length === 2);
 
   // What mends it, by address and by a route, ends it.
-  await onDirector(remedies[0]!);
+  const root = join(lab.directory, 'vip-root');
+  await onDirector(
+    `env BEELINE_VIP_ROOT=${root} ${process.execPath} ${BEELINE} ${remedies[0]!.slice('beeline '.length)}`,
+  );
   await onDirector(`ip -6 route add local ${VIP6} dev lo`);
   await lab.until('none is told', async () => (await lab.status()).problems.length === 0);
   assert.equal((await lab.pages(1)).length, 1);
 
   // The standby does not have the VIP, while the active director answers for it.
-  await lab.exec('client', remedies[0]!.split(' '));
-  await onDirector(remedies[0]!.replace('add ', 'delete '));
+  await lab.exec('client', add4.split(' '));
+  await onDirector(add4.replace('add ', 'delete '));
   const heard = `lladdr ${hostNamed('client').mac}`;
   await lab.until('the other is heard', async () => (await onDirector(`ip neigh show ${VIP4}`)).includes(heard));
   assert.deepEqual((await lab.status()).warnings, []);

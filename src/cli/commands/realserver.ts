@@ -8,6 +8,7 @@ import { endsAs, withExamples, withSection } from '../../usage/index.js';
 import { jsonOption } from '../arguments.js';
 import type { Style } from '../terminal/colour.js';
 import { print, printJson, printResult, stdoutPaint } from '../terminal/print.js';
+import { runSteps, STEP_WIDTH as WIDTH } from '../terminal/steps.js';
 
 interface Options {
   readonly vip?: readonly string[];
@@ -230,47 +231,12 @@ function requirePorts(ports: readonly number[], method: Method): void {
 
 /** Runs the steps, and prints each as it is made: or all of them as JSON. */
 async function show(options: Options, run: (tell: (report: StepReport) => void) => Promise<void>): Promise<void> {
-  const steps: StepReport[] = [];
-  await run((report) => {
-    steps.push(report);
-    if (options.json !== true) {
-      print(formatStep(report));
-    }
-  });
+  const { steps } = await runSteps(options, run);
   if (options.json === true) {
     printJson({ dryRun: options.dryRun === true, steps } satisfies RealServerSteps);
   } else if (steps.length === 0) {
     print('nothing to undo: no such set-up is recorded on this host\n');
   }
-}
-
-const OUTCOMES: Readonly<Record<StepReport['outcome'], readonly [word: string, style: Style | undefined]>> = {
-  done: ['done', 'good'],
-  'was-so': ['was so', 'faint'],
-  todo: ['to do', 'name'],
-  undone: ['undone', 'good'],
-  'would-undo': ['to undo', 'name'],
-  gone: ['gone', 'faint'],
-  changed: ['changed', 'warning'],
-};
-
-/** What is not a command that was run, and why. */
-const REMARKS: Readonly<Partial<Record<StepReport['outcome'], string>>> = {
-  gone: 'it is gone already',
-  changed: 'somebody changed it since: it stays as it is',
-};
-
-const WIDTH = 9;
-
-function formatStep({ outcome, what, command, why }: StepReport): string {
-  const paint = stdoutPaint();
-  const [word, style] = OUTCOMES[outcome];
-  const indent = ' '.repeat(WIDTH);
-  // The text that goes into a command is of interest before it is done.
-  const lines = outcome === 'todo' ? command.split('\n') : [what];
-  const remark = REMARKS[outcome] ?? (outcome === 'undone' || outcome === 'would-undo' ? undefined : why);
-  const body = [...lines, ...(remark === undefined ? [] : [paint('faint', remark)])].join(`\n${indent}`);
-  return `${paint(style, word)}${' '.repeat(WIDTH - word.length)}${body}\n`;
 }
 
 async function checkIt(options: Options): Promise<void> {

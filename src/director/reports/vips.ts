@@ -3,14 +3,21 @@
 import { type IpAddress, type Warning, type WarningCode } from '../../model/index.js';
 
 /** A VIP that this host has on no interface that is up, and no other host as it should be. */
-export type LostVip =
+export type LostVip = Place & {
+  readonly vip: IpAddress;
+  readonly link: string;
+  /** The virtual router of VRRP that has it: keepalived adds it to the master. */
+  readonly router?: string;
+};
+
+type Place =
   /** Its interface is down. */
-  | { readonly kind: 'down'; readonly vip: IpAddress; readonly link: string }
+  | { readonly kind: 'down' }
   /** Nobody answers for it on its network. */
-  | { readonly kind: 'missing'; readonly vip: IpAddress; readonly link: string }
+  | { readonly kind: 'missing' }
   /** It is on none of the director's networks, and no packet came. */
-  | { readonly kind: 'unrouted'; readonly vip: IpAddress; readonly link: string }
-  | { readonly kind: 'elsewhere'; readonly vip: IpAddress; readonly link: string; readonly realServer: IpAddress };
+  | { readonly kind: 'unrouted' }
+  | { readonly kind: 'elsewhere'; readonly realServer: IpAddress };
 
 /** The most of one kind that have a warning each. */
 const FEW = 5;
@@ -46,9 +53,11 @@ function warningOf(lost: LostVip, others: number): Warning {
 }
 
 function textOf(lost: LostVip): Pick<Warning, 'message' | 'remedy'> {
-  const { vip, link } = lost;
-  const isV6 = vip.includes(':');
-  const add = `"ip addr add ${vip}/${isV6 ? 128 : 32} dev ${link}"`;
+  const { vip, link, router } = lost;
+  const add =
+    router === undefined
+      ? `"beeline vip add ${vip} --interface ${link}"`
+      : `"journalctl -u keepalived" on each director: VRRP's instance ${router} has it, and its master adds it`;
   switch (lost.kind) {
     case 'down':
       return {
@@ -65,7 +74,7 @@ function textOf(lost: LostVip): Pick<Warning, 'message' | 'remedy'> {
         message:
           'is on no interface and no network of this host, and no packet came for it: clients reach it only if a router ' +
           'sends its packets here',
-        remedy: `${add}, or a route on the router to this host; neither, if another director has it now`,
+        remedy: `${add}, or a route on the router to this host and "beeline vip add ${vip} --announce"; neither, if another director has it now`,
       };
     case 'elsewhere':
       return {
@@ -73,11 +82,8 @@ function textOf(lost: LostVip): Pick<Warning, 'message' | 'remedy'> {
           `is on no interface of this host, and real server ${lost.realServer} answers for it: packets go there, and not ` +
           'through this director',
         remedy:
-          `${add}, and on the real server ` +
-          (isV6
-            ? 'have it on lo alone'
-            : '"sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2"') +
-          '; neither, if that is the director that has it now',
+          `on the real server "beeline realserver setup --vip ${vip}", and then here ${add}; neither, if that is the ` +
+          'director that has it now',
       };
   }
 }

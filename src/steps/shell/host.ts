@@ -78,14 +78,23 @@ export class Host {
     return this.run({ file, args }).catch(() => undefined);
   }
 
-  /** A file's text, or where a link leads; undefined: there is none. */
+  /** A file's text, or where a link leads; undefined: there is none. @throws BeelineError `HOST_FAILED` */
   read(path: string): string | undefined {
     const place = this.#root + path;
-    const found = lstatSync(place, { throwIfNoEntry: false });
-    if (found === undefined) {
-      return undefined;
+    try {
+      const found = lstatSync(place, { throwIfNoEntry: false });
+      if (found === undefined) {
+        return undefined;
+      }
+      return found.isSymbolicLink() ? readlinkSync(place) : readFileSync(place, 'utf8');
+    } catch (error) {
+      const { code = '', message } = error as NodeJS.ErrnoException;
+      const isDenied = code === 'EACCES' || code === 'EPERM';
+      throw new BeelineError('HOST_FAILED', `cannot read ${path}: ${REASONS[code] ?? message}`, {
+        ...(isDenied && { hint: 'Use sudo.' }),
+        cause: error,
+      });
     }
-    return found.isSymbolicLink() ? readlinkSync(place) : readFileSync(place, 'utf8');
   }
 
   /** A file that others wrote, for a look at it; undefined: none, a folder, or one that may not be read. */

@@ -21,7 +21,12 @@ const LISTINGS: Readonly<Record<RuleStep['tool'], readonly [string, ...string[]]
  *   may load modules of the kernel
  * @throws BeelineError `HOST_FAILED`, `HOST_TOOL`
  */
-export async function observe(host: Machine, steps: readonly Step[], record: Record_<unknown>, all = false): Promise<Facts> {
+export async function observe(
+  host: Machine,
+  steps: readonly Step[],
+  record: Record_<unknown>,
+  all = false,
+): Promise<Facts> {
   const every = [...steps, ...record.entries.map(({ step }) => step)];
   const list = (isNeeded: boolean, [file, ...args]: readonly [string, ...string[]]): Promise<string | undefined> =>
     isNeeded ? host.run({ file, args }) : all ? host.listing(file, ...args) : Promise.resolve(undefined);

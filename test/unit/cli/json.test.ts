@@ -8,7 +8,10 @@ import type { Command } from 'commander';
 
 import type { DiffResult } from '../../../src/cli/commands/diff.js';
 import type { PeerDiffResult } from '../../../src/cli/commands/diff-peer.js';
+import type { InitReport } from '../../../src/cli/commands/init.js';
 import type { RealServerFindings, RealServerSteps } from '../../../src/cli/commands/realserver.js';
+import type { VipSteps } from '../../../src/cli/commands/vip.js';
+import type { VipReport } from '../../../src/setup/index.js';
 import type { SaveResult } from '../../../src/cli/commands/save.js';
 import { beeline } from '../../../src/cli/program.js';
 import type { PlacedProblem } from '../../../src/config/index.js';
@@ -279,6 +282,18 @@ test("docs/json.md shows every name of a real server's steps and findings", () =
   const check = example('realserver check') as RealServerFindings;
   shows(check, { status: true, findings: true });
   shows(check.findings[0], { check: true, severity: true, text: true, mend: true });
+});
+
+test('docs/json.md shows every name of VIPs, and of what init says', () => {
+  const steps = example('vip add --json, beeline vip remove') as VipSteps;
+  shows(steps, { dryRun: true, steps: true, notes: true });
+  shows(steps.steps[0], { outcome: true, what: true, command: true, why: true });
+  const [vip] = example('vip list') as VipReport[];
+  shows(vip, { vip: true, places: true, owner: true, router: true, files: true });
+  shows(vip?.places[0], { interface: true, prefix: true, prefixIsRight: true, up: true, duplicate: true });
+  const init = example('init') as InitReport;
+  shows(init, { file: true, doubts: true, next: true });
+  shows(init.next[0], { where: true, command: true, why: true });
 });
 
 /** "list", "lab list", …: the commands that do something. */

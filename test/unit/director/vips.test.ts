@@ -94,7 +94,7 @@ test('a VIP that is on no interface is a problem as soon as others had time to a
   assert.ok(isProblem(warning!));
   assert.match(
     warningText(warning!),
-    /^VIP 192\.168\.1\.100 is on no .*: "ip addr add 192\.168\.1\.100\/32 dev ens3"$/,
+    /^VIP 192\.168\.1\.100 is on no .*: "beeline vip add 192\.168\.1\.100 --interface ens3"$/,
   );
   host.addresses.set(VIP, 7);
   assert.deepEqual(await host.warnings(), []);
@@ -190,7 +190,7 @@ test('a VIP on a bridge or VLAN device above the interface is asked for there', 
   host.links.set(9, link('br0', 9, { kind: 'bridge' }));
   host.route = { ...ON_NETWORK, ifindex: 9 };
   await host.warnings();
-  assert.match(warningText((await host.warnings(2_000))[0]!), /dev br0"$/);
+  assert.match(warningText((await host.warnings(2_000))[0]!), /--interface br0"$/);
 });
 
 test('a real server that answers for the VIP is named, with what keeps it from that', async () => {
@@ -198,7 +198,10 @@ test('a real server that answers for the VIP is named, with what keeps it from t
   host.neighbours.set(VIP, { mac: macFor(REAL) });
   const [warning] = await host.warnings();
   assert.deepEqual([warning?.code, warning?.realServer], ['VIP_ELSEWHERE', REAL]);
-  assert.match(warningText(warning!), /arp_ignore=1/);
+  assert.match(
+    warningText(warning!),
+    /"beeline realserver setup --vip 192\.168\.1\.100", and then here "beeline vip add/,
+  );
   assert.ok(!isProblem(warning!));
 });
 
@@ -226,7 +229,7 @@ test('a mark whose rule is for one address has that as its VIP; IPv6 is told wit
   await host.warnings();
   const [warning] = await host.warnings(1_000);
   assert.equal(warning?.vip, VIP6);
-  assert.match(warningText(warning), /"ip addr add fd00::100\/128 dev ens3"$/);
+  assert.match(warningText(warning), /"beeline vip add fd00::100 --interface ens3"$/);
 });
 
 test('a thousand VIPs are looked for a few at a time, and are one warning; another configuration forgets them', async () => {
@@ -243,6 +246,17 @@ test('a thousand VIPs are looked for a few at a time, and are one warning; anoth
   assert.deepEqual(new Set(host.asked).size, 1_000);
   host.model = { ...host.model, services: [service(VIP, 80, [REAL])] };
   assert.deepEqual(await host.codes(), ['VIP_MISSING']);
+});
+
+test('a VIP that VRRP has is not to be added by hand: its virtual router is named', async () => {
+  const host = new Host({
+    vrrp: { instances: [{ name: 'VI_51', interface: 'ens3', id: 51, priority: 250, interval: 1 }] },
+  });
+  await host.warnings();
+  const [warning] = await host.warnings(1_000);
+  assert.equal(warning?.code, 'VIP_MISSING');
+  assert.match(warningText(warning), /keepalived.*VI_51/);
+  assert.doesNotMatch(warningText(warning), /vip add/);
 });
 
 test('what the kernel cannot do once does not keep from looking again', async () => {

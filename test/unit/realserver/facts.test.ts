@@ -8,7 +8,14 @@ import { procAddress } from '../../../src/realserver/check/server.js';
 import { ripFor } from '../../../src/realserver/pick.js';
 import { planOf } from '../../../src/realserver/plan.js';
 import type { VipWish } from '../../../src/realserver/wish.js';
-import { isSameRule, parseAddresses, parseListeners, parseNft, parseRules, parseVirtual } from '../../../src/steps/index.js';
+import {
+  isSameRule,
+  parseAddresses,
+  parseListeners,
+  parseNft,
+  parseRules,
+  parseVirtual,
+} from '../../../src/steps/index.js';
 
 /** iproute2 6.1, shortened. */
 const ADDRESSES = `[{"ifindex":1,"ifname":"lo","flags":["LOOPBACK","UP","LOWER_UP"],"addr_info":[

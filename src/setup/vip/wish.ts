@@ -1,0 +1,68 @@
+/** Which VIPs the director shall have: each on its interface, and how it comes back at a boot. Pure. */
+
+import { isIp, type IpAddress } from '../../model/index.js';
+import { ADDRESS_WAYS, type AddressWay } from '../../steps/index.js';
+
+/** Where the program that configures the network has the interface of a VIP, so that a file of ours adds to that. */
+export type Place =
+  /** `network`: the file of systemd-networkd that the interface follows; none: a file of ours may be that. */
+  | { readonly way: 'systemd-networkd'; readonly network?: string }
+  /** The definition that the interface has: its section ("ethernets") and its id. */
+  | { readonly way: 'netplan'; readonly section: string; readonly id: string }
+  | { readonly way: 'ifupdown' }
+  | { readonly way: 'networkmanager' };
+
+export interface VipWish {
+  readonly vip: IpAddress;
+  readonly device: string;
+  /** None: the VIP is gone after a boot. */
+  readonly place?: Place;
+}
+
+export interface Wish {
+  readonly vips: readonly VipWish[];
+  readonly persist?: AddressWay;
+}
+
+/** The wish of a host without VIPs. */
+export const NOTHING: Wish = { vips: [] };
+
+export function isWish(value: unknown): value is Wish {
+  const { vips, persist } = value as Wish;
+  return (
+    Array.isArray(vips) &&
+    (vips as Wish['vips']).every(
+      ({ vip, device, place }) =>
+        isIp(vip) && typeof device === 'string' && (place === undefined || ADDRESS_WAYS.includes(place.way)),
+    ) &&
+    (persist === undefined || ADDRESS_WAYS.includes(persist))
+  );
+}
+
+/**
+ * Returns a wish with these VIPs added, or moved to another interface.
+ *
+ * @param persist what brings all VIPs back at a boot; undefined: as before
+ * @param placeOf where that program has an interface
+ */
+export function withVips(
+  wish: Wish,
+  vips: readonly Pick<VipWish, 'vip' | 'device'>[],
+  persist: AddressWay | undefined,
+  placeOf: (way: AddressWay, device: string) => Place,
+): Wish {
+  const kept = wish.vips.filter(({ vip }) => !vips.some((each) => each.vip === vip));
+  const way = persist ?? wish.persist;
+  const all = [...kept, ...vips].map(({ vip, device }): VipWish => ({
+    vip,
+    device,
+    ...(way && { place: placeOf(way, device) }),
+  }));
+  return { vips: all, ...(way && { persist: way }) };
+}
+
+/** Returns a wish without these VIPs; undefined: without any. */
+export function withoutVips(wish: Wish, vips: readonly IpAddress[] | undefined): Wish {
+  const left = vips === undefined ? [] : wish.vips.filter(({ vip }) => !vips.includes(vip));
+  return left.length === 0 ? NOTHING : { ...wish, vips: left };
+}

@@ -1,0 +1,138 @@
+/** A file for the next boot adds to what configures the interface, or is refused: it never takes an interface over. */
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import test from 'node:test';
+
+import { parse } from 'yaml';
+
+import { ip } from '../../../src/model/index.js';
+import { deviceFor, type DeviceLink } from '../../../src/setup/vip/device.js';
+import { placeFor } from '../../../src/setup/vip/places.js';
+import { planOf } from '../../../src/setup/vip/plan.js';
+import type { Place } from '../../../src/setup/vip/wish.js';
+import type { AddressWay, FileStep } from '../../../src/steps/index.js';
+import { FakeHost, freshState } from '../../support/fake-host.js';
+
+function place(way: AddressWay, files: Record<string, string>, device = 'ens3', ifindex = 3): Place {
+  return placeFor(new FakeHost({ ...freshState(), files }, []), { way, device, ifindex });
+}
+
+function textOf(found: Place, device = 'ens3'): string {
+  const vips = [ip('192.168.1.100'), ip('fd00::100')].map((vip) => ({ vip, device, place: found }));
+  const [file, ...others] = planOf({ vips }).filter((step): step is FileStep => step.kind === 'file');
+  assert.deepEqual(others, []);
+  return file!.text;
+}
+
+test('systemd-networkd gets a drop-in of the file that the interface follows', () => {
+  const links = '/run/systemd/netif/links';
+  const three = 'ADMIN_STATE=configured\nNETWORK_FILE=/run/systemd/network/10-netplan-ens3.network\n';
+  const found = place('systemd-networkd', { [`${links}/3`]: three });
+  assert.deepEqual(found, { way: 'systemd-networkd', network: '10-netplan-ens3.network' });
+  const steps = planOf({ vips: [{ vip: ip('192.168.1.100'), device: 'ens3', place: found }] });
+  const [, file] = steps;
+  assert.ok(file?.kind === 'file');
+  assert.equal(file.path, '/etc/systemd/network/10-netplan-ens3.network.d/beeline-vip.conf');
+  assert.match(file.text, /^\[Address\]\nAddress=192\.168\.1\.100\/32\n$/m);
+});
+
+test('systemd-networkd without the interface, or with one file for several, is refused: others would change', () => {
+  const links = '/run/systemd/netif/links';
+  const shared = 'NETWORK_FILE=/etc/systemd/network/all.network\n';
+  assert.throws(() => place('systemd-networkd', {}), { code: 'USAGE', message: /no file of it/ });
+  assert.throws(() => place('systemd-networkd', { [`${links}/3`]: shared, [`${links}/4`]: shared }), {
+    code: 'USAGE',
+    message: /other interfaces too/,
+  });
+  assert.deepEqual(place('systemd-networkd', {}, 'lo', 1), { way: 'systemd-networkd' });
+});
+
+test('netplan gets addresses for the definition that has the interface, by id, by set-name or by match', () => {
+  for (const [text, id] of [
+    ['network: {ethernets: {ens3: {dhcp4: true}}}', 'ens3'],
+    ['network: {ethernets: {lan: {match: {macaddress: "00:50:00:00:04:00"}, set-name: ens3}}}', 'lan'],
+    ['network: {ethernets: {lan: {match: {name: ens3}}, ens4: {}}}', 'lan'],
+  ] as const) {
+    const found = place('netplan', { '/etc/netplan/50-cloud-init.yaml': text });
+    assert.deepEqual(found, { way: 'netplan', section: 'ethernets', id });
+    assert.deepEqual(parse(textOf(found)), {
+      network: { version: 2, ethernets: { [id]: { addresses: ['192.168.1.100/32', 'fd00::100/128'] } } },
+    });
+  }
+  const bridge = place('netplan', { '/etc/netplan/a.yaml': 'network: {bridges: {br0: {}}}' }, 'br0');
+  assert.deepEqual(bridge, { way: 'netplan', section: 'bridges', id: 'br0' });
+});
+
+test('netplan without the interface, or with a pattern, is refused; damaged files are passed over', () => {
+  for (const text of ['network: {ethernets: {ens3: {match: {name: "en*"}}}}', 'network: {}', '[', 'network: 1', '']) {
+    assert.throws(() => place('netplan', { '/etc/netplan/a.yaml': text }), { code: 'USAGE' }, text);
+  }
+});
+
+test('ifupdown gets a second stanza of an interface that it has, and needs its folder to be read', () => {
+  const main = 'source /etc/network/interfaces.d/*\nauto ens3\niface ens3 inet dhcp\n';
+  const found = place('ifupdown', { '/etc/network/interfaces': main });
+  const text = textOf(found);
+  assert.match(text, /^iface ens3 inet static\n {4}address 192\.168\.1\.100\/32\niface ens3 inet6 static\n/m);
+  assert.doesNotMatch(text, /^auto/m);
+  assert.throws(() => place('ifupdown', { '/etc/network/interfaces': main }, 'ens30'), { code: 'USAGE' });
+  assert.throws(() => place('ifupdown', { '/etc/network/interfaces': main.replace('source', '#') }), { code: 'USAGE' });
+  const split = {
+    '/etc/network/interfaces': 'source-directory interfaces.d\n',
+    '/etc/network/interfaces.d/lan': 'iface ens3 inet manual\n',
+  };
+  assert.deepEqual(place('ifupdown', split), { way: 'ifupdown' });
+});
+
+test("NetworkManager's script is one that sh understands, and does nothing but for its interface coming up", () => {
+  const text = textOf(place('networkmanager', {}));
+  assert.equal(spawnSync('sh', ['-n'], { input: text }).status, 0);
+  const run = (...args: string[]): string =>
+    spawnSync('sh', ['-s', ...args], { input: text.replaceAll('ip address', 'echo ip address'), encoding: 'utf8' })
+      .stdout;
+  assert.equal(run('ens4', 'up') + run('ens3', 'down') + run(), '');
+  assert.equal(
+    run('ens3', 'up'),
+    'ip address replace 192.168.1.100/32 dev ens3\nip address replace fd00::100/128 dev ens3 nodad\n',
+  );
+});
+
+test('a name that a file or a shell would read otherwise is refused', () => {
+  for (const device of ["e'; reboot", 'a*', 'e:1', 'x"y']) {
+    assert.throws(() => place('networkmanager', {}, device), { code: 'USAGE', message: /characters/ });
+  }
+});
+
+const link = (name: string, ifindex: number, rest: Partial<DeviceLink> = {}): DeviceLink => ({
+  name,
+  ifindex,
+  kind: '',
+  master: undefined,
+  ...rest,
+});
+const LINKS = [
+  link('lo', 1),
+  link('ens3', 3),
+  link('ens4', 4, { master: 9 }),
+  link('ens5', 5, { master: 8 }),
+  link('bond0', 8, { kind: 'bond', master: 9 }),
+  link('br0', 9, { kind: 'bridge' }),
+  link('ens6', 6, { master: 10 }),
+  link('vrf0', 10, { kind: 'vrf' }),
+];
+
+test("the interface is the one that was named, or lo, or the director's first, or the bond or bridge over it", () => {
+  const of = (request: Partial<Parameters<typeof deviceFor>[0]>): string =>
+    deviceFor({ announce: false, interfaces: undefined, ...request }, LINKS);
+  assert.equal(of({ interfaces: ['ens3', 'ens4'] }), 'ens3');
+  assert.equal(of({ interfaces: ['ens4'] }), 'br0');
+  assert.equal(of({ interfaces: ['ens5'] }), 'br0');
+  assert.equal(of({ interfaces: ['ens6'] }), 'ens6');
+  assert.equal(of({ interfaces: ['ens3'], announce: true }), 'lo');
+  assert.equal(of({ named: 'br0', announce: true }), 'br0');
+  assert.throws(() => of({ named: 'ens4' }), { code: 'USAGE', message: /belongs to br0/ });
+  assert.throws(() => of({ named: 'ens33' }), { code: 'INTERFACE_MISSING', hint: /ens3/ });
+  assert.throws(() => of({ interfaces: ['ens33'] }), { code: 'INTERFACE_MISSING' });
+  assert.throws(() => of({}), { code: 'USAGE', hint: /--interface.*beeline init/ });
+});
