@@ -18,6 +18,11 @@ export function nextSteps(answers: Answers, file: string, own: Candidate | undef
     ...onRealServers(answers),
     ...onOtherDirector(answers, file, own),
     ...onRouter(answers, own),
+    {
+      where: 'this host, when all is set up',
+      command: 'beeline doctor',
+      why: 'see whether anything is wrong, here or on the real servers',
+    },
   ];
 }
 
