@@ -217,7 +217,7 @@ async function addThem(words: readonly string[], options: Options, command: Comm
       root,
       {
         ...{ vips, named: options.interface, announce: options.announce === true, interfaces: model?.interfaces },
-        ...{ persist: options.persist, dryRun: options.dryRun === true, force: options.force === true },
+        ...{ persist: options.persist, dryRun: options.dryRun === true, force: options.force === true, owners },
       },
       tell,
     ),

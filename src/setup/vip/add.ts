@@ -16,7 +16,7 @@ import { announce, type Announced, TIMES } from './announce.js';
 import { whoHas } from './ask.js';
 import { deviceFor } from './device.js';
 import { lockVips } from './lock.js';
-import type { Owners } from './owners.js';
+import { type Owners, refuseLeft } from './owners.js';
 import { placeFor } from './places.js';
 import { planOf, PURPOSE } from './plan.js';
 import { likelyVips, ownFiles, reportOf, type VipReport } from './report.js';
@@ -34,6 +34,7 @@ export interface AddRequest {
   readonly dryRun: boolean;
   /** Take an address that another host answers for. */
   readonly force: boolean;
+  readonly owners: Owners;
 }
 
 /**
@@ -42,7 +43,7 @@ export interface AddRequest {
  * @param root in which /run is: empty but for tests
  * @param tell hears of each step as soon as it is made
  * @returns what people should know beside the steps
- * @throws BeelineError `INTERFACE_MISSING`, `USAGE`, `VIP_TAKEN`, and what `bringTo` throws
+ * @throws BeelineError `INTERFACE_MISSING`, `USAGE`, `VIP_OWNED`, `VIP_TAKEN`, and what `bringTo` throws
  */
 export async function addVips(host: Machine, root: string, request: AddRequest, tell: Tell): Promise<string[]> {
   using _lock = request.dryRun ? undefined : lockVips(root);
@@ -60,6 +61,10 @@ async function addOn(network: Network, host: Machine, request: AddRequest, tell:
     placeFor(host, { way: of, device: name, ifindex: network.link(name)?.ifindex ?? 0 });
   const wishes = vips.map((vip) => ({ vip, device }));
   const record = readRecord(host, PURPOSE);
+  refuseLeft(
+    record.wish.vips.map(({ vip }) => vip),
+    request.owners,
+  );
   const wish = withVips(record.wish, wishes, way, placeOf);
   const facts = await observe(host, planOf(wish), record);
   const speaks = facts.links.some((each) => each.device === device && each.arp);

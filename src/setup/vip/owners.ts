@@ -39,3 +39,17 @@ export function refuseOwned(vips: readonly IpAddress[], owners: Owners): void {
       : 'The master alone may have it: "beeline keepalived write && systemctl reload keepalived" lets keepalived add it there (docs/failover.md). Without a second director, take "vrrp" out of the file.',
   });
 }
+
+/** @param added those that "beeline vip add" added before @throws BeelineError `VIP_OWNED` if VRRP has one of them now */
+export function refuseLeft(added: readonly IpAddress[], owners: Owners): void {
+  const left = added.filter((vip) => owners.has(vip));
+  const [first] = left;
+  if (first !== undefined) {
+    const { router, file } = owners.get(first)!;
+    throw new BeelineError(
+      'VIP_OWNED',
+      `${first} belongs to VRRP by now (instance ${router} of ${file}), and "beeline vip add" added it before; nothing was changed`,
+      { hint: `Two would add it: "beeline vip remove ${left.join(' ')}" first.` },
+    );
+  }
+}

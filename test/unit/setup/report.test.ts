@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { ip } from '../../../src/model/index.js';
-import { type Owners, ownersBy, refuseOwned } from '../../../src/setup/vip/owners.js';
+import { type Owners, ownersBy, refuseLeft, refuseOwned } from '../../../src/setup/vip/owners.js';
 import { likelyVips, type ReportFacts, reportOf } from '../../../src/setup/vip/report.js';
 
 const VIP = ip('192.168.1.100');
@@ -87,4 +87,15 @@ test('a VIP of VRRP is refused with the instance, the file and what to do; other
     );
     refuseOwned([ip('10.0.0.1')], owners);
   }
+});
+
+test('a VIP that was added before VRRP had it is to be removed first: two would add it', () => {
+  const owners = ownersBy(VRRP, '/etc/x.conf', false);
+  assert.throws(
+    () => {
+      refuseLeft([ip('10.0.0.1'), VIP], owners);
+    },
+    { code: 'VIP_OWNED', hint: /"beeline vip remove 192\.168\.1\.100" first/ },
+  );
+  refuseLeft([ip('10.0.0.1')], owners);
 });
