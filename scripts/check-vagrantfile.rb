@@ -4,6 +4,7 @@
 EXPECTED = {
   "client" => ["192.168.1.12", "005000000300"],
   "director" => ["192.168.1.21", "005000000400"],
+  "standby" => ["192.168.1.22", "005000000500"],
   "real1" => ["192.168.1.31", "005000000100"],
   "real2" => ["192.168.1.32", "005000000200"],
 }.freeze
@@ -18,7 +19,7 @@ class Machine
   end
 
   def vm = self
-  def define(name) = yield($machines[name] = Machine.new)
+  def define(name, **) = yield($machines[name] = Machine.new)
   def network(kind, **options) = @networks << [kind, options]
   def provision(kind, **options) = @scripts << [kind, options]
   def provider(_name) = yield(self)

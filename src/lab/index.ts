@@ -1,7 +1,7 @@
 /** The lab: an LVS network of namespaces on one machine. */
 
 export { type Director, Lab, labNames, requireRoot } from './lab.js';
-export { HOSTS, hostNamed, NIC, PAGES, STANDBY, VIP4, VIP6, type Host, type HostName } from './topology.js';
+export { HOSTS, hostNamed, hostsOf, NIC, PAGES, STANDBY, VIP4, VIP6, type Host, type HostName } from './topology.js';
 export { inNamespace, run, start } from './command.js';
-export { isAlive, type ProcessIdentity } from './process.js';
+export { isAlive, type ProcessIdentity, processOf, terminate } from './process.js';
 export { Capture } from './capture.js';

@@ -114,7 +114,10 @@ export class Lab {
   }
 
   async #build(signal: AbortSignal | undefined, pair: boolean): Promise<void> {
-    writeFileSync(this.configPath, LAB_CONFIG);
+    const directors = pair ? DIRECTORS : (['director'] as const);
+    directors.forEach((each) => {
+      writeFileSync(this.configPathOf(each), LAB_CONFIG);
+    });
     const hosts = hostsOf(pair);
     const namespaces = ['switch', ...hosts.map(({ name }) => name)] as const;
     for (const each of namespaces) {
@@ -131,7 +134,7 @@ export class Lab {
     // XDP_TX does not fill in checksums: frames that leave theirs to the network card would reach the real server without.
     // The switch's end of the director's cable sees to that whatever the senders do, and puts VLAN tags into the frames.
     await this.exec('client', ['ethtool', '-K', NIC, 'tx', 'off'], signal);
-    for (const director of pair ? ['director', 'standby'] : ['director']) {
+    for (const director of directors) {
       await this.exec('switch', ['ethtool', '-K', director, 'tx', 'off', 'txvlan', 'off'], signal);
       await this.attachPass('switch', director, signal);
     }

@@ -6,9 +6,9 @@ import test from 'node:test';
 
 import { Capture, type HostName, hostNamed, NIC, PAGES, VIP4, VIP6 } from '../../src/lab/index.js';
 import { isTcp, parseFrame, type TcpFrame } from '../../src/packet/index.js';
+import { answering, REAL } from '../support/arp.js';
 import { type Ended, execute, TestLab } from '../support/lab.js';
 
-const REAL = ['real1', 'real2'] as const;
 /** curl's exit status when nobody answers; 7: the connection is refused. */
 const CURL_TIMED_OUT = 28;
 
@@ -96,13 +96,9 @@ test('direct routing', async (context) => {
   await context.test(
     'M5: only the director answers ARP for the VIP while the real servers are configured not to',
     async () => {
-      const whoHas = async (): Promise<Set<string>> => {
-        const { stdout } = await execute(lab, 'client', ['arping', '-b', '-c', '3', '-w', '4', '-I', NIC, VIP4]);
-        return new Set((stdout.match(/[0-9A-F]{2}(:[0-9A-F]{2}){5}/g) ?? []).map((mac) => mac.toLowerCase()));
-      };
-      assert.deepEqual(await whoHas(), new Set([hostNamed('director').mac]));
+      assert.deepEqual(await answering(lab), new Set([hostNamed('director').mac]));
       await lab.sysctl('real1', 'net/ipv4/conf/all/arp_ignore', '0');
-      assert.deepEqual(await whoHas(), new Set([hostNamed('director').mac, hostNamed('real1').mac]));
+      assert.deepEqual(await answering(lab), new Set([hostNamed('director').mac, hostNamed('real1').mac]));
       await lab.sysctl('real1', 'net/ipv4/conf/all/arp_ignore', '1');
       await lab.exec('client', ['ip', 'neigh', 'flush', 'dev', NIC]);
     },

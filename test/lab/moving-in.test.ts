@@ -13,6 +13,7 @@ import { allServices } from '../../src/model/index.js';
 import { execute, TestLab } from '../support/lab.js';
 import { importText, ldirectordFiles } from '../support/ldirectord-files.js';
 import { NGINX_PORT, recordIpvsadm, startLdirectord, startNginx, writeLdirectord } from '../support/ldirectord-lab.js';
+import { comparable, type Step, stepsOf } from '../support/pages.js';
 import { tableOf } from '../support/service-table.js';
 
 const BEELINE = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
@@ -175,30 +176,6 @@ test('the imported services are those that ldirectord itself asks ipvsadm for', 
     });
   }
 });
-
-/** A command of docs/moving-in.md, and what it prints there. */
-interface Step {
-  readonly command: string;
-  readonly output: string;
-}
-
-function stepsOf(page: string): Step[] {
-  const blocks = [...page.matchAll(/^```\n(\$ [^]*?)^```$/gm)].flatMap(([, block]) => block!.split(/^\$ /m).slice(1));
-  return blocks.map((block) => {
-    const [command, ...output] = block.split('\n');
-    return { command: command!, output: output.join('\n').trim() };
-  });
-}
-
-/** Times, figures of traffic and the columns that follow from them differ from run to run. */
-function comparable(text: string): string {
-  return text
-    .replace(/\d+(\.\d+)? (ms|s|min|h|kB|B)\b( \d+ s)?/g, 'N')
-    .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'THEN')
-    .replace(/(?<=:[0-9a-f]{2}) .*$/gm, '')
-    .replace(/ +/g, ' ')
-    .trim();
-}
 
 /** Each file of the page, its section, and the first line of it there. */
 const MOVES = [

@@ -7,10 +7,10 @@ import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { type HostName, hostNamed, NIC, PAGES, VIP4, VIP6 } from '../../src/lab/index.js';
+import { answering, bare, REAL } from '../support/arp.js';
 import { execute, TestLab } from '../support/lab.js';
 
 const BEELINE = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
-const REAL = ['real1', 'real2'] as const;
 const METHODS = ['sysctl', 'arptables', 'nft', 'redirect'] as const;
 const VIPS = ['--vip', VIP4, VIP6];
 
@@ -31,13 +31,6 @@ function realserver(lab: TestLab, host: HostName, ...words: string[]): Promise<s
   return run(lab, host, 'env', root, process.execPath, BEELINE, 'realserver', ...words);
 }
 
-/** Takes away what the lab itself sets up. */
-async function bare(lab: TestLab, host: HostName): Promise<void> {
-  const sysctls = ['arp_ignore', 'arp_announce'].map((name) => `echo 0 >/proc/sys/net/ipv4/conf/all/${name}`);
-  const addresses = [`ip address del ${VIP4}/32 dev lo`, `ip address del ${VIP6}/128 dev lo`];
-  await run(lab, host, 'sh', '-ec', [...sysctls, ...addresses].join('\n'));
-}
-
 /** Addresses, sysctls and rules. arptables leaves its empty table. */
 async function snapshot(lab: TestLab, host: HostName): Promise<string> {
   const script = `ip -j address show
@@ -45,12 +38,6 @@ async function snapshot(lab: TestLab, host: HostName): Promise<string> {
     nft list ruleset | grep -vE '^table arp filter|^}|^\tchain (INPUT|OUTPUT)|^\t}|policy accept;$|^$' || true
     arptables-save | grep -e '^-A' || true`;
   return run(lab, host, 'sh', '-c', script);
-}
-
-/** The MACs that answer the client's ARP requests for the VIP. */
-async function answering(lab: TestLab): Promise<Set<string>> {
-  const { stdout } = await execute(lab, 'client', ['arping', '-c', '2', '-w', '2', '-I', NIC, VIP4]);
-  return new Set(Array.from(stdout.matchAll(/\[([0-9A-Fa-f:]{17})\]/g), ([, mac]) => mac!.toLowerCase()));
 }
 
 async function expectBalanced(lab: TestLab): Promise<void> {

@@ -23,7 +23,7 @@ export function startNginx(lab: TestLab, host: HostName, port = NGINX_PORT): Pro
     configuration,
     `daemon off; master_process off; user root; pid ${folder}/pid; error_log stderr;
      events {}
-     http { access_log off; ${paths.join(' ')} server { listen ${port}; return 200 "served by ${host}"; } }`,
+     http { access_log off; ${paths.join(' ')} server { listen ${port}; listen [::]:${port}; return 200 "served by ${host}"; } }`,
   );
   return lab.startProcess(host, `nginx-${host}`, ['nginx', '-p', folder, '-c', configuration, '-e', 'stderr']);
 }

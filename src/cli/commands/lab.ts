@@ -16,7 +16,7 @@ import { type Paint, plain } from '../terminal/colour.js';
 import { formatTable } from '../terminal/format.js';
 
 const DEFAULT_NAME = 'lab';
-const HOST_NAMES = ['client', 'director', 'real1', 'real2', 'switch'] as const;
+const HOST_NAMES = ['client', 'director', 'standby', 'real1', 'real2', 'switch'] as const;
 
 export function labCommand(): Command {
   const lab = new Command('lab')
@@ -33,7 +33,8 @@ export function labCommand(): Command {
     lab,
     ['beeline lab up', 'build a lab and print the next commands'],
     ['beeline lab exec client curl http://192.168.1.100/', 'send a request to the VIP from the client'],
-    ['beeline --instance lab list', "list the services of the lab's director"],
+    ['beeline lab exec director beeline list', "list the services of the lab's director"],
+    ['beeline lab exec real1 bash', 'open a shell on a real server'],
     ['beeline lab down', 'remove the lab'],
   );
 }
@@ -43,27 +44,31 @@ function upCommand(): Command {
     .summary('build a lab')
     .description('Build a lab: a switch, a client, a director, and two real servers with a web server each.')
     .argument('[name]', 'name of the lab, and of the instance of its director', DEFAULT_NAME)
-    .action(async (name: string) => {
-      const { Lab, HOSTS, VIP4, VIP6 } = await import('../../lab/index.js');
+    .option('--pair', 'two directors, neither with a VIP: keepalived is to give them to one of the two')
+    .action(async (name: string, { pair = false }: { pair?: boolean }) => {
+      const { Lab, hostsOf, VIP4, VIP6 } = await import('../../lab/index.js');
       const lab = new Lab(name);
       const interrupt = new AbortController();
       const onSignal = (): void => {
         interrupt.abort();
       };
       process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
-      await lab.up(interrupt.signal);
+      await lab.up(interrupt.signal, { pair });
       const option = name === DEFAULT_NAME ? '' : ` --name ${name}`;
       const beeline = invocation();
       // "lab exec" runs as root already: no sudo.
-      const run = `${invocation({ SUDO_USER: undefined })} --instance ${name} run ${lab.configPath}`;
+      const starts = (pair ? (['director', 'standby'] as const) : (['director'] as const)).map((director) => {
+        const run = `${invocation({ SUDO_USER: undefined })} run ${lab.configPathOf(director)}`;
+        return `${`start the ${director}:`.padEnd(21)}${beeline} lab exec${option} ${director} ${run}`;
+      });
       print(
         [
-          ...HOSTS.map(
+          ...hostsOf(pair).map(
             ({ name: host, ipv4, ipv6, mac }) => `${host.padEnd(10)}${ipv4.padEnd(15)}${ipv6.padEnd(10)}${mac}`,
           ),
           `${'VIP'.padEnd(10)}${VIP4.padEnd(15)}${VIP6}`,
           '',
-          `start the director:  ${beeline} lab exec${option} director ${run}`,
+          ...starts,
           `send a request:      ${beeline} lab exec${option} client curl http://${VIP4}/`,
           `remove the lab:      ${beeline} lab down ${name}`,
           '',
@@ -99,7 +104,10 @@ export function formatLabs(labs: readonly { name: string; config: string }[], pa
 function execCommand(): Command {
   const exec = new Command('exec')
     .summary('run a program on a host of a lab')
-    .description('Run a program on a host of a lab: with the network of that host and the files of this machine.')
+    .description(
+      'Run a program on a host of a lab: with the network of that host and the files of this machine. On a director, ' +
+        'BEELINE_INSTANCE names it, so that commands of Beeline need no --instance.',
+    )
     .addOption(completes(new Option('--name <name>', 'name of the lab').default(DEFAULT_NAME), labs))
     .addArgument(new Argument('<host>', 'host to run the program on').choices(HOST_NAMES))
     .addArgument(completes(new Argument('<command...>', 'program and its arguments'), 'program'))
@@ -112,7 +120,9 @@ function execCommand(): Command {
         throw new BeelineError('LAB', `there is no lab "${name}"`, { hint: `Build it: beeline lab up ${name}` });
       }
       const [file, args] = inNamespace(lab.namespace(host), command);
-      const child = spawn(file, args, { stdio: 'inherit' });
+      const isDirector = host === 'director' || host === 'standby';
+      const instance = isDirector ? { BEELINE_INSTANCE: lab.instance(host) } : {};
+      const child = spawn(file, args, { stdio: 'inherit', env: { ...process.env, ...instance } });
       // The terminal sends its signals to the program too; this command ends when the program does.
       const ignore = (): void => undefined;
       process.on('SIGINT', ignore).on('SIGTERM', ignore);

@@ -66,7 +66,9 @@ function textOf(lost: LostVip): Pick<Warning, 'message' | 'remedy'> {
       };
     case 'missing':
       return {
-        message: 'is on no interface of this host, and nobody on its network answers for it: no client reaches it',
+        message:
+          'is on no interface of this host, and nobody on its network answers for it: clients reach it only if a router has a ' +
+          'route for it to this host',
         remedy: add,
       };
     case 'unrouted':

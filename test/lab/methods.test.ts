@@ -1,0 +1,215 @@
+/** Real servers by Debian's arptables and iptables, and a router in front of the director: rows of the mission, with real nginx. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { Capture, type HostName, hostNamed, NIC, VIP4, VIP6 } from '../../src/lab/index.js';
+import { answering, bare, REAL } from '../support/arp.js';
+import { execute, TestLab } from '../support/lab.js';
+import { NGINX_PORT, startNginx } from '../support/ldirectord-lab.js';
+import { Router, ROUTER, ROUTER_PORT, VISITOR } from '../support/router.js';
+
+const DIRECTOR = hostNamed('director');
+const PAGES = new Set(REAL.map((host) => `served by ${host}`));
+const URLS = [`http://${VIP4}:${NGINX_PORT}/`, `http://[${VIP6}]:${NGINX_PORT}/`] as const;
+
+const SERVICES = `interfaces: [${NIC}]
+services:
+  - { address: ${VIP4}, port: ${NGINX_PORT}, realServers: [${REAL.map((host) => hostNamed(host).ipv4).join(', ')}] }
+  - address: "${VIP6}"
+    port: ${NGINX_PORT}
+    realServers: [${REAL.map((host) => `"${hostNamed(host).ipv6}"`).join(', ')}]
+`;
+
+const VIP_ON_LO = [`ip address add ${VIP4}/32 dev lo`, `ip address add ${VIP6}/128 dev lo nodad`];
+/** What an administrator types on a real server. Without a leading word of its own, IPv6 needs the VIP alone. */
+const METHODS: Readonly<Record<'sysctl' | 'arptables' | 'iptables', (host: HostName) => readonly string[]>> = {
+  sysctl: () => [
+    'sysctl -w net.ipv4.conf.all.arp_ignore=1',
+    'sysctl -w net.ipv4.conf.all.arp_announce=2',
+    ...VIP_ON_LO,
+  ],
+  arptables: (host) => [
+    `arptables -A INPUT -d ${VIP4} -j DROP`,
+    `arptables -A OUTPUT -s ${VIP4} -j mangle --mangle-ip-s ${hostNamed(host).ipv4}`,
+    ...VIP_ON_LO,
+  ],
+  iptables: () => [
+    `iptables -t nat -A PREROUTING -d ${VIP4} -p tcp --dport ${NGINX_PORT} -j REDIRECT`,
+    `ip6tables -t nat -A PREROUTING -d ${VIP6} -p tcp --dport ${NGINX_PORT} -j REDIRECT`,
+  ],
+};
+
+/** The commands that undo those of a method, the last one first. */
+function undoing(commands: readonly string[]): string[] {
+  return [...commands]
+    .reverse()
+    .map((command) =>
+      command
+        .replace(' address add ', ' address del ')
+        .replace(' nodad', '')
+        .replace(' -A ', ' -D ')
+        .replace(/=\d$/, '=0'),
+    );
+}
+
+async function type(lab: TestLab, host: HostName, commands: readonly string[]): Promise<void> {
+  await lab.exec(host, ['sh', '-ec', commands.join('\n')]);
+}
+
+async function withMethod(lab: TestLab, method: keyof typeof METHODS, work: () => Promise<void>): Promise<void> {
+  await Promise.all(REAL.map((host) => type(lab, host, METHODS[method](host))));
+  await work();
+  await Promise.all(REAL.map((host) => type(lab, host, undoing(METHODS[method](host)))));
+}
+
+/** Returns how many frames that match pass a port of the switch while something happens. */
+async function passing(lab: TestLab, port: string, filter: string, work: () => Promise<unknown>): Promise<number> {
+  const capture = await Capture.start(lab, 'switch', port, filter);
+  await work();
+  return (await capture.stop()).length;
+}
+
+/** Takes the hosts' knowledge of each other's MACs. */
+async function forget(lab: TestLab, ...hosts: readonly HostName[]): Promise<void> {
+  for (const host of hosts) {
+    await type(lab, host, [`ip -4 neigh flush dev ${NIC}`, `ip -6 neigh flush dev ${NIC}`]);
+  }
+}
+
+async function expectBoth(lab: TestLab): Promise<void> {
+  for (const url of URLS) {
+    assert.deepEqual(new Set(await lab.pages(16, url)), PAGES, url);
+  }
+}
+
+async function build(context: test.TestContext, name: string): Promise<TestLab> {
+  const lab = await TestLab.build(context, name);
+  lab.configure(SERVICES);
+  for (const host of REAL) {
+    startNginx(lab, host);
+    await bare(lab, host);
+    for (const address of [hostNamed(host).ipv4, `[${hostNamed(host).ipv6}]`]) {
+      await lab.until('nginx answers', async () => {
+        const { status } = await execute(lab, 'client', ['curl', '-s', `http://${address}:${NGINX_PORT}/`]);
+        return status === 0;
+      });
+    }
+  }
+  await lab.startDirector();
+  return lab;
+}
+
+const hex = (address: string): string =>
+  `0x${address
+    .split('.')
+    .map((byte) => Number(byte).toString(16).padStart(2, '0'))
+    .join('')}`;
+
+/** Requests that name the VIP as their sender: whoever hears one sends to this host past the director. */
+const announcing = (host: HostName): string => `arp and ether src ${hostNamed(host).mac} and arp[14:4] = ${hex(VIP4)}`;
+
+test('M6: with arptables, clients find the director alone, and no ARP request of a real server names the VIP', async (context) => {
+  const lab = await build(context, 'arptables');
+  const announcements = (host: HostName): Promise<number> =>
+    passing(lab, host, announcing(host), async () => {
+      await forget(lab, host);
+      await lab.pages(12, URLS[0]);
+    });
+  const advertised = (host: HostName): Promise<number> =>
+    // Neighbour advertisements (RFC 4861, 4.4).
+    passing(
+      lab,
+      host,
+      `icmp6 and ip6[40] = 136 and ip6[60:4] = 0x100 and ether src ${hostNamed(host).mac}`,
+      async () => {
+        await forget(lab, 'client');
+        await lab.pages(4, URLS[1]);
+      },
+    );
+
+  await Promise.all(REAL.map((host) => type(lab, host, VIP_ON_LO)));
+  assert.deepEqual(await answering(lab), new Set([DIRECTOR, ...REAL.map(hostNamed)].map(({ mac }) => mac)));
+  await type(lab, 'client', [`ip neigh replace ${VIP4} dev ${NIC} lladdr ${DIRECTOR.mac} nud permanent`]);
+  assert.ok((await announcements('real1')) > 0, 'without a rule it names the VIP');
+  await type(lab, 'client', [`ip neigh del ${VIP4} dev ${NIC}`]);
+  await Promise.all(REAL.map((host) => type(lab, host, undoing(VIP_ON_LO))));
+
+  await withMethod(lab, 'arptables', async () => {
+    await forget(lab, 'client', ...REAL);
+    assert.deepEqual(await answering(lab), new Set([DIRECTOR.mac]));
+    for (const host of REAL) {
+      assert.equal(await announcements(host), 0);
+      // IPv6 has no rule: Linux answers solicitations only for addresses of the interface by which they came.
+      assert.equal(await advertised(host), 0);
+    }
+    await expectBoth(lab);
+  });
+  assert.equal(await lab.exec('real1', ['sh', '-c', 'arptables-save | grep -c -e ^-A || true']), '0\n');
+});
+
+test('M7: with REDIRECT by iptables, real servers without the VIP serve it, and need nothing against ARP', async (context) => {
+  const lab = await build(context, 'redirect');
+  for (const url of URLS) {
+    await assert.rejects(lab.pages(1, url), 'without the rule nobody takes it');
+  }
+  await withMethod(lab, 'iptables', async () => {
+    assert.deepEqual(await answering(lab), new Set([DIRECTOR.mac]));
+    await expectBoth(lab);
+    for (const host of REAL) {
+      const addresses = await lab.exec(host, ['ip', '-o', 'address', 'show']);
+      assert.ok(!addresses.includes(VIP4) && !addresses.includes(VIP6), addresses);
+    }
+  });
+});
+
+test('a router in front', async (context) => {
+  const lab = await build(context, 'router');
+  const router = await Router.build(context, lab);
+  for (const host of REAL) {
+    await type(lab, host, [`ip route add default via ${ROUTER.ipv4}`, `ip route add default via ${ROUTER.ipv6}`]);
+  }
+  const expectVisits = async (): Promise<void> => {
+    for (const url of URLS) {
+      assert.deepEqual(new Set(await router.pages(16, url)), PAGES, url);
+    }
+  };
+
+  for (const method of ['sysctl', 'arptables', 'iptables'] as const) {
+    await context.test(
+      `M21: real servers whose gateway is the router answer a client of another network: ${method}`,
+      async () => {
+        await withMethod(lab, method, async () => {
+          const vips = `(src host ${VIP4} or src host ${VIP6})`;
+          const replies = await passing(lab, 'director', `tcp and ${vips}`, expectVisits);
+          assert.equal(replies, 0, 'no reply comes to the director');
+          const fromRouter = `tcp and ${vips} and (dst host ${VISITOR.ipv4} or dst host ${VISITOR.ipv6})`;
+          const through = await passing(
+            lab,
+            ROUTER_PORT,
+            `${fromRouter} and ether src ${hostNamed('real1').mac}`,
+            expectVisits,
+          );
+          assert.ok(through > 0, 'the reply goes straight to the router, from the VIP to the client');
+        });
+      },
+    );
+  }
+
+  await context.test(
+    'M8: with a static route to the VIP nobody needs to answer for it, or to be kept from it',
+    async () => {
+      await router.exec('router', 'ip', 'route', 'add', `${VIP4}/32`, 'via', DIRECTOR.ipv4);
+      await router.exec('router', 'ip', 'route', 'add', `${VIP6}/128`, 'via', DIRECTOR.ipv6);
+      await type(lab, 'director', [`ip address del ${VIP4}/32 dev ${NIC}`, `ip address del ${VIP6}/128 dev ${NIC}`]);
+      assert.deepEqual(await answering(lab), new Set());
+      // Neighbour solicitations and advertisements (RFC 4861, 4.3 and 4.4) about the VIP.
+      const asked = `(arp and host ${VIP4}) or (icmp6 and (ip6[40] = 135 or ip6[40] = 136) and ip6[60:4] = 0x100)`;
+      await withMethod(lab, 'iptables', async () => {
+        assert.equal(await passing(lab, ROUTER_PORT, asked, expectVisits), 0);
+      });
+      await Promise.all(REAL.map((host) => type(lab, host, VIP_ON_LO)));
+      assert.equal(await passing(lab, ROUTER_PORT, asked, expectVisits), 0);
+    },
+  );
+});

@@ -1,0 +1,64 @@
+/** The tutorials of docs/tutorials, typed as their reader does: each command, on the host that it is for, prints what the page says. */
+
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { type HostName, hostNamed } from '../../src/lab/index.js';
+import { TestLab } from '../support/lab.js';
+import { comparable, type FileText, type Step, tutorialOf } from '../support/pages.js';
+import { Terminals } from '../support/terminals.js';
+
+/** The prompt "real#" is of both real servers. */
+const HOSTS: Readonly<Record<string, readonly HostName[]>> = { real: ['real1', 'real2'] };
+
+/** What only looks is asked again, as the reader would, until it shows what comes a moment later. */
+const LOOKS = /^(beeline (list|status)|ip (-br |-6 |-o )*(address|neigh)\w* show|ip -br)/;
+const LOOK_MS = 20_000;
+
+const TUTORIALS = [
+  { page: '1-two-real-servers', rows: 'M1, M2, M22' },
+  { page: '2-the-arp-problem', rows: 'M5, M6, M7, M22' },
+  { page: '3-two-services', rows: 'M9, M22' },
+  { page: '4-two-directors', rows: 'M10, M17, M18' },
+] as const;
+
+for (const { page, rows } of TUTORIALS) {
+  test(`${rows}: each command of docs/tutorials/${page}.md works in its order and prints what it says`, async (context) => {
+    const parts = tutorialOf(readFileSync(`docs/tutorials/${page}.md`, 'utf8'));
+    const pair = parts.some(({ host }) => host === 'standby');
+    const lab = await TestLab.build(context, 'tutorial', { pair });
+    const hosts: HostName[] = ['client', 'director', ...(pair ? (['standby'] as const) : []), 'real1', 'real2'];
+    for (const director of pair ? (['director', 'standby'] as const) : (['director'] as const)) {
+      await lab.startDirector([], undefined, director);
+    }
+    const terminals = await Terminals.of(lab, hosts);
+    try {
+      for (const part of parts) {
+        for (const host of HOSTS[part.host!] ?? [hostNamed(part.host as HostName).name]) {
+          await follow(terminals, host, part);
+        }
+      }
+    } finally {
+      await terminals.end();
+    }
+  });
+}
+
+async function follow(terminals: Terminals, host: HostName, part: Step | FileText): Promise<void> {
+  if ('text' in part) {
+    writeFileSync(join(terminals.folder(host), part.name), part.text);
+    return;
+  }
+  const { command, output } = part;
+  const deadline = performance.now() + LOOK_MS;
+  const isRight = (text: string): boolean => comparable(text) === comparable(output);
+  let printed = await terminals.on(host).run(command);
+  while (!isRight(printed) && performance.now() < deadline && (LOOKS.test(command) || command.endsWith('&'))) {
+    await sleep(100);
+    printed = command.endsWith('&') ? `${printed}${terminals.on(host).taken()}` : await terminals.on(host).run(command);
+  }
+  assert.equal(comparable(printed), comparable(output), `${host}# ${command}\n${printed}`);
+}
