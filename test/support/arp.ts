@@ -12,8 +12,8 @@ export async function bare(lab: TestLab, host: HostName): Promise<void> {
   await lab.exec(host, ['ip', 'address', 'del', `${VIP6}/128`, 'dev', 'lo']);
 }
 
-/** The MACs that answer the client's ARP requests for the VIP. -b: each request goes to all. */
+/** The MACs that answer the client's ARP requests for the VIP. -b: each request goes to all. With -w, -c would count answers. */
 export async function answering(lab: TestLab): Promise<Set<string>> {
-  const { stdout } = await execute(lab, 'client', ['arping', '-b', '-c', '2', '-w', '2', '-I', NIC, VIP4]);
+  const { stdout } = await execute(lab, 'client', ['arping', '-b', '-c', '2', '-I', NIC, VIP4]);
   return new Set(Array.from(stdout.matchAll(/\[([0-9A-Fa-f:]{17})\]/g), ([, mac]) => mac!.toLowerCase()));
 }

@@ -89,6 +89,8 @@ export function comparable(text: string): string {
     text
       .replace(/\d+(\.\d+)? ?(ms|s|min|h|kB|B)\b( \d+ s)?/g, 'N')
       .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'THEN')
+      // The peer of a veth.
+      .replace(/@if\d+/g, '')
       // In a table: what comes after the MAC.
       .replace(/^( {2}.*?(?:[0-9a-f]{2}:){5}[0-9a-f]{2}) .*$/gm, '$1')
       .replace(/(?<= )\d\d:\d\d$/gm, 'N')

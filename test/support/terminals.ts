@@ -52,13 +52,6 @@ export class Terminal {
     }
   }
 
-  /** Takes what was printed since the last command: by those in the background. */
-  taken(): string {
-    const text = this.#output;
-    this.#output = '';
-    return text;
-  }
-
   end(): void {
     this.#child.kill('SIGKILL');
   }

@@ -32,7 +32,8 @@ test('a block without a host is refused, with its line', () => {
 });
 
 test('a command ends where its output begins, and goes on after ">"', () => {
-  const page = "```\nreal1# cat <<'END'\n> a\n> b\n> END\na\nb\nclient# true\n```\n\n```yaml\n# director: w.yaml\na: 1\n```\n";
+  const page =
+    "```\nreal1# cat <<'END'\n> a\n> b\n> END\na\nb\nclient# true\n```\n\n```yaml\n# director: w.yaml\na: 1\n```\n";
   assert.deepEqual(tutorialOf(page), [
     { host: 'real1', command: "cat <<'END'\na\nb\nEND", output: 'a\nb' },
     { host: 'client', command: 'true', output: '' },
