@@ -2,10 +2,10 @@
 
 import { z } from 'zod';
 
-import { MAX_DIRECTORS, MAX_INTERFACES } from '../model/index.js';
+import { type Family, familyOf, type IpAddress, MAX_DIRECTORS, MAX_INTERFACES, toldFamily } from '../model/index.js';
 import type { Path } from './problem.js';
 import { flowHandOver } from './schema-hand-over.js';
-import type { ConfigVrrp } from './schema-vrrp.js';
+import { type ConfigInstance, type ConfigVrrp, peers } from './schema-vrrp.js';
 import { director, interfaceName, wholeNumber } from './schema-values.js';
 
 /** The keys of the file that a host may replace. What services say is the same on all of them: else a failover tears flows. */
@@ -31,6 +31,10 @@ const hostSection = z.strictObject(
     priority: wholeNumber(1, 254)
       .optional()
       .meta({ description: 'Its priority in all virtual routers of "vrrp": the highest is master.' }),
+    peers: peers.optional().meta({
+      description:
+        'The directors to which it sends advertisements, where there is no multicast: each virtual router has those of its family.',
+    }),
   },
   { error: 'must be a mapping of what this host has of its own' },
 );
@@ -92,17 +96,32 @@ export function forHost<Content extends Shared>(content: Content, host: string):
   if (section === undefined) {
     return rest;
   }
-  const { priority, ...own } = section;
+  const { priority, peers: all = [], ...own } = section;
   const { vrrp } = content;
   const given = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
   return {
     ...rest,
     ...given,
-    ...(vrrp !== undefined &&
-      priority !== undefined && {
-        vrrp: { ...vrrp, instances: vrrp.instances.map((each) => ({ ...each, priority })) },
-      }),
+    ...(vrrp !== undefined && {
+      vrrp: {
+        ...vrrp,
+        instances: vrrp.instances.map((each) => {
+          const ofFamily = all.filter((peer) => familyOf(peer) === familyAmong(each, all));
+          return {
+            ...each,
+            ...(priority !== undefined && { priority }),
+            ...(ofFamily.length > 0 && { peers: ofFamily }),
+          };
+        }),
+      },
+    }),
   };
+}
+
+/** The family of an instance; one that says none takes the first peer's, as if the peers were its own. */
+function familyAmong({ family, addresses, source, peers: own }: ConfigInstance, all: readonly IpAddress[]): Family {
+  const told = family === undefined ? undefined : family === 'ipv6' ? 6 : 4;
+  return toldFamily({ family: told, addresses, source, peers: [...(own ?? []), ...all] }) ?? 4;
 }
 
 /** Returns the keys that a host's mapping may have; of all hosts, any name is one. @param path from the top of the file */
@@ -114,5 +133,8 @@ export function keysInHosts(path: readonly unknown[]): readonly string[] {
 export function placeFor(content: Shared, host: string, path: Path): Path {
   const [key] = path;
   const [name, own] = sectionFor(content, host) ?? [];
+  if (own?.peers !== undefined && key === 'vrrp' && path.includes('peers')) {
+    return ['hosts', name!, 'peers'];
+  }
   return own !== undefined && key !== undefined && Object.hasOwn(own, key) ? ['hosts', name!, ...path] : path;
 }

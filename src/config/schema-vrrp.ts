@@ -44,6 +44,9 @@ function addressList(each: ReturnType<typeof ipAddress>, most: number): z.ZodTyp
     .max(most, { error: `must name at most ${most} addresses` });
 }
 
+/** Of an instance, and of a host, which has others than the next one. */
+export const peers = addressList(ipAddress("The other director's own address."), MOST_PEERS);
+
 const INSTANCE_FORM = 'must be a virtual router: a mapping with "id"';
 
 const instance = z.lazy(() =>
@@ -78,7 +81,7 @@ const instance = z.lazy(() =>
             'Family of the VIPs if "addresses" is not there. Default: that of "source" and "peers"; or else both, as two ' +
             'virtual routers with the same id.',
         }),
-      peers: addressList(ipAddress("The other director's own address."), MOST_PEERS).optional().meta({
+      peers: peers.optional().meta({
         description: 'The other directors, for networks without multicast: advertisements go to each of them.',
       }),
       source: ipAddress("This director's own address, from which advertisements come. Default: the interface's first.")

@@ -36,12 +36,14 @@ const START_TIMEOUT_MS = 10_000;
 const POLL_MS = 25;
 
 /** The hosts that may be directors. */
-export type Director = Extract<HostName, 'director' | 'standby'>;
-const DIRECTORS: readonly Director[] = ['director', 'standby'];
+export type Director = Extract<HostName, 'director' | 'standby' | 'third'>;
+const DIRECTORS: readonly Director[] = ['director', 'standby', 'third'];
 
 export interface LabOptions {
   /** Two directors, without VIPs: keepalived is to give them to one. Default: one director, which has them. */
   readonly pair?: boolean;
+  /** A third director beside the two. */
+  readonly third?: boolean;
 }
 
 /** Kept in a file so that another process can remove the lab. */
@@ -97,7 +99,7 @@ export class Lab {
    *
    * @throws BeelineError `LAB`
    */
-  async up(signal?: AbortSignal, { pair = false }: LabOptions = {}): Promise<void> {
+  async up(signal?: AbortSignal, options: LabOptions = {}): Promise<void> {
     requireRoot();
     if (this.exists) {
       throw new BeelineError('LAB', `the lab "${this.name}" is up already`, {
@@ -106,19 +108,19 @@ export class Lab {
     }
     mkdirSync(this.directory, { recursive: true, mode: 0o700 });
     try {
-      await this.#build(signal, pair);
+      await this.#build(signal, options);
     } catch (error) {
       await this.down();
       throw error;
     }
   }
 
-  async #build(signal: AbortSignal | undefined, pair: boolean): Promise<void> {
-    const directors = pair ? DIRECTORS : (['director'] as const);
+  async #build(signal: AbortSignal | undefined, { pair = false, third = false }: LabOptions): Promise<void> {
+    const hosts = hostsOf(pair, third);
+    const directors = DIRECTORS.filter((each) => hosts.some(({ name }) => name === each));
     directors.forEach((each) => {
       writeFileSync(this.configPathOf(each), LAB_CONFIG);
     });
-    const hosts = hostsOf(pair);
     const namespaces = ['switch', ...hosts.map(({ name }) => name)] as const;
     for (const each of namespaces) {
       await run('ip', ['netns', 'add', this.namespace(each)], { signal });
@@ -282,7 +284,7 @@ export class Lab {
       await this.#detachAll();
     }
     const there = await namespaces();
-    const ours = ['switch', ...hostsOf(true).map(({ name }) => name)]
+    const ours = ['switch', ...hostsOf(true, true).map(({ name }) => name)]
       .map((host) => this.namespace(host as HostName))
       .filter((namespace) => there.has(namespace));
     for (const namespace of ours) {

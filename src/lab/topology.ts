@@ -2,7 +2,7 @@
 
 import { type IpAddress, type MacAddress, ip, mac } from '../model/index.js';
 
-export type HostName = 'client' | 'director' | 'standby' | 'real1' | 'real2';
+export type HostName = 'client' | 'director' | 'standby' | 'third' | 'real1' | 'real2';
 
 export interface Host {
   readonly name: HostName;
@@ -31,9 +31,22 @@ export const STANDBY: Host = {
   ipv6: ip('fd00::22'),
 };
 
-/** The hosts of a lab. @param pair two directors, of which keepalived gives the VIPs to one */
-export function hostsOf(pair: boolean): readonly Host[] {
-  return pair ? [...HOSTS, STANDBY] : HOSTS;
+/** Another standby beside it. */
+const THIRD: Host = {
+  name: 'third',
+  mac: mac('00:50:00:00:06:00'),
+  ipv4: ip('192.168.1.23'),
+  ipv6: ip('fd00::23'),
+};
+
+/**
+ * The hosts of a lab.
+ *
+ * @param pair two directors, of which keepalived gives the VIPs to one
+ * @param third whether there is a third one beside these
+ */
+export function hostsOf(pair: boolean, third = false): readonly Host[] {
+  return pair ? [...HOSTS, STANDBY, ...(third ? [THIRD] : [])] : HOSTS;
 }
 
 /** The web servers' pages. */
@@ -43,7 +56,7 @@ export const PAGES: Readonly<Partial<Record<HostName, string>>> = {
 };
 
 export function hostNamed(name: HostName): Host {
-  return [...HOSTS, STANDBY].find((host) => host.name === name)!;
+  return hostsOf(true, true).find((host) => host.name === name)!;
 }
 
 /** Kernel parameters to set in a namespace, and then lines for `ip -batch` there. */

@@ -1,12 +1,12 @@
 /** Failover in a lab: two directors of one configuration, and real keepalived on both. Times are measured by failover-lab.ts. */
 
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { isAlive } from '../../src/lab/index.js';
+import { type Director, isAlive, type Lab } from '../../src/lab/index.js';
 import { DIRECTORS, Pair, VIPS } from '../support/pair.js';
 import type { VipResult } from '../support/vip-watch.js';
 
@@ -28,7 +28,10 @@ async function codes(pair: Pair): Promise<string[]> {
 }
 
 test('clients notice nothing of a failover, whatever ends on the master and comes back', async (context) => {
-  const pair = await Pair.build(context, 'failover');
+  const events = (director: Director, lab: Lab): string => join(lab.directory, `${director}.events`);
+  const pair = await Pair.build(context, 'failover', {
+    top: (director, lab) => `health: { hooks: [{ command: [/bin/sh, -c, "cat >>'${events(director, lab)}'"] }] }\n`,
+  });
 
   await context.test("the master's keepalived ends and returns", async () => {
     const away = await pair.during(async () => {
@@ -42,6 +45,13 @@ test('clients notice nothing of a failover, whatever ends on the master and come
       await pair.untilOwner('director');
     });
     requireUnnoticed(back);
+    await pair.lab.until('a hook was told, as the log was', () =>
+      [events('director', pair.lab), join(pair.lab.directory, 'director.log')]
+        .map((path) => (existsSync(path) ? readFileSync(path, 'utf8') : ''))
+        .every((text) => /STOP[^]*MASTER/.test(text)),
+    );
+    const told = readFileSync(events('director', pair.lab), 'utf8');
+    assert.match(told, /"vrrp-state"[^]*"VI_51"[^]*"STOP"/);
   });
 
   await context.test('keepalived is killed: both have the VIP, which status says, and one has it again', async () => {

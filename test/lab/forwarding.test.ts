@@ -1,7 +1,6 @@
 /** Direct routing in the lab: each row of the mission, with real packets between hosts. */
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import test from 'node:test';
 
 import { Capture, type HostName, hostNamed, NIC, PAGES, VIP4, VIP6 } from '../../src/lab/index.js';
@@ -241,16 +240,4 @@ services:
   await lab.startDirector();
   assert.deepEqual(new Set(await lab.pages(30)), new Set([PAGES.real1, PAGES.real2]));
   assert.equal((await lab.status()).interfaces[0]!.mode, 'generic');
-});
-
-test('three capabilities are enough: those of the systemd unit', async (context) => {
-  const unit = readFileSync('packaging/beeline.service', 'utf8');
-  const capabilities = /^CapabilityBoundingSet=(.*)$/m.exec(unit)![1]!.split(' ');
-  const lab = await TestLab.build(context, 'caps');
-  const bounding = ['-all', ...capabilities.map((name) => `+${name.replace('CAP_', '').toLowerCase()}`)].join();
-  const beeline = [process.execPath, 'dist/app/cli/main.js', '--instance', lab.name, 'run', lab.configPath];
-  lab.startProcess('director', 'director', ['setpriv', `--bounding-set=${bounding}`, '--no-new-privs', ...beeline]);
-  await lab.until('the daemon answers', async () => (await lab.run('status')).status === 0);
-  assert.deepEqual(new Set(await lab.pages(20)), new Set([PAGES.real1, PAGES.real2]));
-  assert.match(await lab.beeline(['stop', '--detach']), /detached/);
 });

@@ -1,6 +1,6 @@
 /**
  * Measures failover in a lab with two directors and real keepalived, and prints a line for each event. By hand, since times are
- * no tests: node dist/test/support/failover-lab.js [--only NAME] [--family IPv6] [--unicast] [--vmac] [--interval SECONDS]
+ * no tests: node dist/test/support/failover-lab.js [--only NAME] [--family IPv6] [--unicast] [--vmac] [--interval SECONDS] [--times N]
  */
 
 import { parseArgs } from 'node:util';
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     unicast: { type: 'boolean', default: false },
     vmac: { type: 'boolean', default: false },
     interval: { type: 'string', default: '0.1' },
+    times: { type: 'string', default: '1' },
   },
 });
 
@@ -152,7 +153,7 @@ try {
     if (values.only !== undefined && !values.only.split(',').includes(name)) {
       continue;
     }
-    for (const [text, work] of steps) {
+    for (const [text, work] of Array.from({ length: Number(values.times) }, () => steps).flat()) {
       const { udp, http, downloads } = await pair.during(() => work(pair));
       const failures = [...http.failures, ...downloads.failures];
       process.stdout.write(

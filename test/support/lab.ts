@@ -15,7 +15,15 @@ import {
   type ServiceReport,
   type StatusReport,
 } from '../../src/control/index.js';
-import { type Director, type HostName, inNamespace, Lab, type ProcessIdentity, VIP4 } from '../../src/lab/index.js';
+import {
+  type Director,
+  type HostName,
+  inNamespace,
+  Lab,
+  type LabOptions,
+  type ProcessIdentity,
+  VIP4,
+} from '../../src/lab/index.js';
 import { BeelineError, instanceOf } from '../../src/model/index.js';
 
 const LOAD = fileURLToPath(new URL('./load.js', import.meta.url));
@@ -49,7 +57,7 @@ export async function collect(file: string, args: readonly string[]): Promise<En
 
 /** A lab that is removed with the test. */
 export class TestLab extends Lab {
-  static async build(context: TestContext, name: string, options: { readonly pair?: boolean } = {}): Promise<TestLab> {
+  static async build(context: TestContext, name: string, options: LabOptions = {}): Promise<TestLab> {
     const lab = new TestLab(`test-${name}`);
     // Remove the leftovers of a test that was killed.
     await lab.down();

@@ -30,6 +30,8 @@ const BEELINE = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url))
 const PROBE_PORT = 9000;
 
 export const DIRECTORS: readonly Director[] = ['director', 'standby'];
+const THREE: readonly Director[] = [...DIRECTORS, 'third'];
+const PRIORITIES: Readonly<Record<Director, number>> = { director: 250, standby: 240, third: 230 };
 
 export interface PairOptions {
   readonly vip?: IpAddress;
@@ -47,11 +49,14 @@ export interface PairOptions {
   readonly services?: readonly string[];
   /** More lines at the top of the file. */
   readonly top?: (director: Director, lab: TestLab) => string;
+  /** A third director. All three have one file, which tells them apart by the names of their hosts: those of the lab. */
+  readonly third?: boolean;
 }
 
 export class Pair {
   readonly lab: TestLab;
   readonly vip: IpAddress;
+  readonly directors: readonly Director[];
   readonly #options: PairOptions;
   readonly #daemons = new Map<Director, ProcessIdentity>();
   readonly #keepaliveds = new Map<Director, ProcessIdentity>();
@@ -60,11 +65,12 @@ export class Pair {
     this.lab = lab;
     this.#options = options;
     this.vip = options.vip ?? VIP4;
+    this.directors = options.third === true ? THREE : DIRECTORS;
   }
 
   /** Builds the lab, starts both daemons and both keepalived, and waits until "director" is master. */
   static async build(context: TestContext, name: string, options: PairOptions = {}): Promise<Pair> {
-    const lab = await TestLab.build(context, name, { pair: true });
+    const lab = await TestLab.build(context, name, { pair: true, third: options.third === true });
     const pair = new Pair(lab, options);
     context.after(() => pair.#end());
     for (const host of ['real1', 'real2'] as const) {
@@ -73,15 +79,17 @@ export class Pair {
       lab.startProcess(host, `udp-${host}`, [process.execPath, UDP, ...serve]);
       await lab.until('the UDP server listens', () => existsSync(ready));
     }
-    for (const director of DIRECTORS) {
+    for (const director of pair.directors) {
       pair.configure(director);
       await pair.startDaemon(director);
     }
-    for (const director of DIRECTORS) {
+    for (const director of pair.directors) {
       await pair.startKeepalived(director);
     }
     await pair.untilState('director', 'MASTER');
-    await pair.untilState('standby', 'BACKUP');
+    for (const director of pair.directors.slice(1)) {
+      await pair.untilState(director, 'BACKUP');
+    }
     return pair;
   }
 
@@ -101,21 +109,28 @@ export class Pair {
       service = () => '',
       services = [],
       top = () => '',
+      third = false,
     } = this.#options;
     const family = this.vip.includes(':') ? 'ipv6' : 'ipv4';
     const realServers = (['real1', 'real2'] as const).map((host) => `"${hostNamed(host)[family]}"`).join(', ');
     const address = `address: "${this.vip}", realServers: [${realServers}]`;
-    const [other] = DIRECTORS.filter((each) => each !== director).map((each) => `"${hostNamed(each)[family]}"`);
+    const othersOf = (one: Director): string =>
+      this.directors
+        .filter((each) => each !== one)
+        .map((each) => `"${hostNamed(each)[family]}"`)
+        .join(', ');
+    const apart = this.directors.map(
+      (each) => `  ${each}: { priority: ${PRIORITIES[each]}, directors: [${othersOf(each)}] }\n`,
+    );
     const instance = [
       `interface: ${NIC}, id: 51, interval: ${interval}`,
-      `priority: ${director === 'director' ? 250 : 240}`,
-      ...(unicast ? [`peers: [${other}], source: "${hostNamed(director)[family]}"`] : []),
+      ...(third ? [] : [`priority: ${PRIORITIES[director]}`]),
+      ...(unicast ? [`peers: [${othersOf(director)}], source: "${hostNamed(director)[family]}"`] : []),
       ...(vmac ? ['vmac: true'] : []),
       ...(preempt ? [] : ['preempt: false']),
     ].join(', ');
     return `interfaces: [${NIC}]
-directors: [${other}]
-${hostClients ? 'hostClients: true\n' : ''}${mode === undefined ? '' : `mode: ${mode}\n`}${top(director, this.lab)}${more}vrrp:
+${third ? `hosts:\n${apart.join('')}` : `directors: [${othersOf(director)}]\n`}${hostClients ? 'hostClients: true\n' : ''}${mode === undefined ? '' : `mode: ${mode}\n`}${top(director, this.lab)}${more}vrrp:
   instances: [{ ${instance} }]
 services:
   - { ${address}, port: 80${service(director)} }
@@ -124,7 +139,13 @@ ${services.map((each) => `  - { ${address}, ${each} }\n`).join('')}`;
   }
 
   async startDaemon(director: Director): Promise<void> {
-    this.#daemons.set(director, await this.lab.startDirector([], undefined, director));
+    if (this.#options.third !== true) {
+      this.#daemons.set(director, await this.lab.startDirector([], undefined, director));
+      return;
+    }
+    const command = this.#command(director, 'run', this.lab.configPathOf(director));
+    this.#daemons.set(director, this.lab.startProcess(director, director, command));
+    await this.lab.until('the daemon answers', () => this.lab.ask('status', {}, director).then(yes, no));
   }
 
   /** Ends the daemon as the service manager does, and waits until it is gone. */
@@ -190,9 +211,10 @@ ${services.map((each) => `  - { ${address}, ${each} }\n`).join('')}`;
     const chain = (hook: string): string =>
       `chain ${hook} { type filter hook ${hook} device ${director} priority 0; policy accept; ` +
       'ip protocol 112 drop; ip6 nexthdr 112 drop\n}\n';
+    const table = `netdev lab_${director}`;
     const changes = pass
-      ? ['delete chain netdev lab egress', 'delete table netdev lab']
-      : [`table netdev lab {\n${chain('ingress')}${chain('egress')}}`];
+      ? [`delete chain ${table} egress`, `delete table ${table}`]
+      : [`table ${table} {\n${chain('ingress')}${chain('egress')}}`];
     for (const change of changes) {
       await this.lab.exec('switch', ['nft', `${change}\n`]);
     }
@@ -204,11 +226,18 @@ ${services.map((each) => `  - { ${address}, ${each} }\n`).join('')}`;
 
   /** Runs `beeline ARGS` for a director to its end, also if it fails. */
   beeline(director: Director, ...args: string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
-    const [file, argv] = inNamespace(this.lab.namespace(director), [
+    const [file, argv] = inNamespace(this.lab.namespace(director), this.#command(director, ...args));
+    return collect(file, argv);
+  }
+
+  /** The command line of Beeline on a director. Of three each has the name of its host, and all other things of this host. */
+  #command(director: Director, ...args: string[]): string[] {
+    const script = 'hostname "$1" && shift && exec "$@"';
+    return [
+      ...(this.#options.third === true ? ['unshare', '--uts', 'sh', '-c', script, 'sh', director] : []),
       ...[process.execPath, BEELINE, '--instance', this.lab.instance(director)],
       ...args,
-    ]);
-    return collect(file, argv);
+    ];
   }
 
   async hasVip(director: Director): Promise<boolean> {
@@ -218,8 +247,8 @@ ${services.map((each) => `  - { ${address}, ${each} }\n`).join('')}`;
 
   /** The directors that have the VIP. */
   async owners(): Promise<Director[]> {
-    const has = await Promise.all(DIRECTORS.map((director) => this.hasVip(director)));
-    return DIRECTORS.filter((_, i) => has[i]);
+    const has = await Promise.all(this.directors.map((director) => this.hasVip(director)));
+    return this.directors.filter((_, i) => has[i]);
   }
 
   async untilState(director: Director, state: string): Promise<void> {
@@ -271,5 +300,8 @@ ${services.map((each) => `  - { ${address}, ${each} }\n`).join('')}`;
     }
   }
 }
+
+const yes = (): boolean => true;
+const no = (): boolean => false;
 
 export const VIPS = { IPv4: VIP4, IPv6: ip(VIP6) } as const;

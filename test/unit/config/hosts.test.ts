@@ -68,6 +68,20 @@ test('a host is known by its first label or its whole name, in any case, and by 
   assert.equal(on('lb10').vrrp!.instances[0]!.priority, 200);
 });
 
+test('without multicast each host has its own peers, and a virtual router those of its family', () => {
+  const file = FILE.replace('{ id: 51, priority: 200 }', '{ id: 51 }, { id: 51, family: ipv6 }')
+    .replace('{ priority: 250 }', "{ peers: [192.168.1.22, 'fd00::22'] }")
+    .replace('priority: 240', "peers: ['192.168.1.21']");
+  const peersOn = (host: string): unknown => on(host, file).vrrp!.instances.map(({ peers }) => peers);
+  assert.deepEqual(peersOn('lb1'), [['192.168.1.22'], ['fd00::22'], ['192.168.1.22']]);
+  assert.deepEqual(peersOn('lb2.example.org'), [['192.168.1.21'], undefined, ['192.168.1.21']]);
+  assert.deepEqual(peersOn('lb3'), [undefined, undefined, undefined]);
+  assert.match(
+    problems(file.replace('192.168.1.22', '192.168.1.100'), 'lb3')[0]!,
+    /^f:5:17: hosts\.lb1\.peers on lb1: must be a director's own address; 192\.168\.1\.100 is a VIP/,
+  );
+});
+
 test('a contradiction on another host is told with its name, and at its place', () => {
   const behind = FILE.replace("mac: '00:50:00:00:02:00'", "mac: '00:50:00:00:02:00', interface: ens3");
   assert.deepEqual(problems(behind), [
