@@ -78,20 +78,27 @@ export class HostClients implements Disposable {
     if (!this.#wanted || this.#facts === undefined) {
       return [];
     }
-    const isThere = (name: string): boolean => network.link(name) !== undefined;
-    const there = this.#bridges.filter(isThere);
+    const there = this.#bridges.filter((name) => this.#isBridge(name));
     const families = ([4, 6] as const).filter((family) => this.#facts?.addresses[family] !== undefined);
     const still = there.length > 0 ? families.filter((family) => !isForwarding(family)) : [];
     return [
       ...this.#bridges
-        .filter((name) => !isThere(name))
-        .map((name) => `containers of ${name} do not reach the VIPs: there is no such interface`),
+        .filter((name) => !there.includes(name))
+        .map((name) => {
+          const why = network.link(name) === undefined ? 'there is no such interface' : 'it is no bridge';
+          return `containers of ${name} do not reach the VIPs: ${why}`;
+        }),
       ...still.map(
         (family) =>
           `containers of ${there.join(', ')} do not reach the IPv${family} VIPs: this host does not forward packets ` +
           `(sysctl ${FORWARDING[family]})`,
       ),
     ];
+  }
+
+  /** On any other device, "lo" for one, the programs would meet packets that are no containers'. */
+  #isBridge(name: string): boolean {
+    return this.#options.network.link(name)?.kind === 'bridge';
   }
 
   /** What holds at this moment; undefined: the host's connections stay on the host. */
@@ -174,7 +181,9 @@ export class HostClients implements Disposable {
   /** The bridges that there are, and what is plugged in there, but for the director's own interfaces. */
   #bridgesBeside(nics: readonly Interface[]): Pick<HostPlaces, 'bridges' | 'ports'> {
     const { network } = this.#options;
-    const bridges = this.#bridges.flatMap((name) => network.link(name)?.ifindex ?? []);
+    const bridges = this.#bridges
+      .filter((name) => this.#isBridge(name))
+      .flatMap((name) => network.link(name)?.ifindex ?? []);
     const ports = network
       .ifindexes()
       .filter((port) => bridges.includes(network.linkByIndex(port)?.master ?? 0))

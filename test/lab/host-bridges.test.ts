@@ -105,13 +105,15 @@ test('containers behind a bridge are clients as the host is, and what is no serv
   }
   const container = await Container.build(lab);
   await lab.sysctl('director', 'net/ipv4/ip_forward', '0');
-  lab.configure(config(`hostClients: true\nclientBridges: [${BRIDGE}, br-missing]\n`));
+  lab.configure(config(`hostClients: true\nclientBridges: [${BRIDGE}, br-missing, lo]\n`));
   const daemon = await lab.startDirector();
   await lab.until("the host's connections are led", async () => (await lab.status()).hostClients !== undefined);
   assert.deepEqual((await lab.status()).problems, [
     'containers of br-missing do not reach the VIPs: there is no such interface',
+    'containers of lo do not reach the VIPs: it is no bridge',
     `containers of ${BRIDGE} do not reach the IPv4 VIPs: this host does not forward packets (sysctl net.ipv4.ip_forward)`,
   ]);
+  assert.doesNotMatch(await lab.exec('director', ['bpftool', 'net', 'show', 'dev', 'lo']), /tcx|clsact/);
   await lab.sysctl('director', 'net/ipv4/ip_forward', '1');
   const settings = `hostClients: true\nclientBridges: [${BRIDGE}]\n`;
   lab.configure(config(settings));
