@@ -5,6 +5,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 
 import { type Director, isAlive, type Lab } from '../../src/lab/index.js';
 import { DIRECTORS, Pair, VIPS } from '../support/pair.js';
@@ -195,6 +196,18 @@ test('mastership is given up on purpose: clients notice nothing, and the program
       await pair.untilOwner('director');
     }
     assert.ok(isAlive(pair.daemon('director')));
+    for (const [answer, owners] of [
+      ['n', ['director']],
+      ['y', []],
+    ] as const) {
+      const terminal = pair.onTerminal('director', 'failover');
+      await terminal.until(/No other director took over.* \[y\/N\] /s, 0);
+      terminal.type(`${answer}\n`);
+      await terminal.ended();
+      await pair.lab.until('the answer is done', async () => isDeepStrictEqual(await pair.owners(), owners));
+    }
+    assert.equal((await pair.beeline('director', 'failover', '--take')).status, 0);
+    await pair.untilOwner('director');
     assert.equal((await pair.beeline('director', 'failover', '--force')).status, 0);
     assert.deepEqual(await pair.owners(), []);
     assert.equal((await pair.beeline('director', 'failover', '--take')).status, 0);

@@ -1,6 +1,7 @@
 /** The systemd unit: the daemon can do all it is made for within the unit's limits. */
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -25,37 +26,65 @@ services:
     realServers: [${REAL1.ipv4}, ${REAL2.ipv4}]
 `;
 
-/** As systemd's RestrictAddressFamilies: socket() of other families fails with EAFNOSUPPORT (97). */
-const FAMILIES_ONLY = `
+/**
+ * As systemd does for RestrictAddressFamilies and SystemCallFilter: socket() of other families fails with EAFNOSUPPORT (97),
+ * and other system calls end the process. Arguments: names of families, names of system calls, and a command.
+ */
+const RESTRICTED = `
 import ctypes, os, socket, struct, sys
+seccomp = ctypes.CDLL("libseccomp.so.2")
+seccomp.seccomp_init.restype = ctypes.c_void_p
 families = [getattr(socket, name) for name in sys.argv[1].split()]
-number = {"x86_64": 41, "aarch64": 198}[os.uname().machine]
-n = len(families)
-program = [(0x20, 0, 0, 0), (0x15, 0, n + 2, number), (0x20, 0, 0, 16)]
-program += [(0x15, n - i, 0, family) for i, family in enumerate(families)]
-program += [(0x06, 0, 0, 0x00050000 | 97), (0x06, 0, 0, 0x7fff0000)]
-code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in program))
-class Program(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
-libc = ctypes.CDLL(None, use_errno=True)
-filter = Program(len(program), ctypes.addressof(code))
-if libc.prctl(22, ctypes.c_ulong(2), ctypes.byref(filter), 0, 0):
-    raise OSError(ctypes.get_errno(), "prctl")
-os.execvp(sys.argv[2], sys.argv[2:])
+class Comparison(ctypes.Structure):
+    _fields_ = [("argument", ctypes.c_uint), ("operator", ctypes.c_int), ("first", ctypes.c_uint64), ("second", ctypes.c_uint64)]
+def rule(filter, action, call, comparison=None):
+    number = seccomp.seccomp_syscall_resolve_name(call.encode())
+    array = ctypes.byref(comparison) if comparison else None
+    if number >= 0 and seccomp.seccomp_rule_add_array(ctypes.c_void_p(filter), ctypes.c_uint32(action), number, 1 if comparison else 0, array):
+        raise OSError("seccomp_rule_add_array " + call)
+ALLOW, KILL, ERRNO, EQUAL = 0x7fff0000, 0x80000000, 0x00050000, 4
+filters = [seccomp.seccomp_init(ctypes.c_uint32(action)) for action in (ALLOW, KILL)]
+for family in range(64):
+    if family not in families:
+        rule(filters[0], ERRNO | 97, "socket", Comparison(0, EQUAL, family, 0))
+for call in sys.argv[2].split():
+    rule(filters[1], ALLOW, call)
+for filter in filters:
+    if seccomp.seccomp_load(ctypes.c_void_p(filter)):
+        raise OSError("seccomp_load")
+os.execvp(sys.argv[3], sys.argv[3:])
 `;
+
+/** The system calls of names such as "@system-service", by systemd's own list; "@default" is always among them. */
+function systemCalls(names: readonly string[]): string[] {
+  const all = new Map<string, string[]>();
+  let calls: string[] = [];
+  const output = execFileSync('systemd-analyze', ['syscall-filter'], { stdio: 'pipe', encoding: 'utf8' });
+  for (const line of output.split('\n')) {
+    if (line.startsWith('@')) {
+      calls = [];
+      all.set(line.trim(), calls);
+    } else if (/^ +[@a-z]/.test(line)) {
+      calls.push(line.trim());
+    }
+  }
+  const expand = (name: string): string[] => (name.startsWith('@') ? all.get(name)!.flatMap(expand) : [name]);
+  return [...new Set(['@default', ...names].flatMap(expand))];
+}
 
 function setting(name: string): string {
   return new RegExp(`^${name}=(.*)$`, 'm').exec(readFileSync('packaging/beeline.service', 'utf8'))![1]!;
 }
 
-test('the capabilities and address families of the unit are enough, and one family less is not', async (context) => {
+test('the capabilities, address families and system calls of the unit are enough, and one family less is not', async (context) => {
   const capabilities = setting('CapabilityBoundingSet').split(' ');
   const bounding = ['-all', ...capabilities.map((name) => `+${name.replace('CAP_', '').toLowerCase()}`)].join();
+  const calls = systemCalls(setting('SystemCallFilter').split(' ')).join(' ');
   const lab = await TestLab.build(context, 'unit');
   lab.configure(CONFIG);
   const start = (families: string): void => {
     lab.startProcess('director', 'director', [
-      ...['setpriv', `--bounding-set=${bounding}`, '--no-new-privs', 'python3', '-c', FAMILIES_ONLY, families],
+      ...['setpriv', `--bounding-set=${bounding}`, '--no-new-privs', 'python3', '-c', RESTRICTED, families, calls],
       ...[process.execPath, BEELINE, '--instance', lab.name, 'run', lab.configPath],
     ]);
   };

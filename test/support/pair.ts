@@ -22,6 +22,7 @@ import {
 } from '../../src/lab/index.js';
 import { ip, type IpAddress } from '../../src/model/index.js';
 import { collect, TestLab } from './lab.js';
+import { Terminal } from './terminal.js';
 import type { VipResult } from './vip-watch.js';
 
 const WATCH = fileURLToPath(new URL('./vip-watch.js', import.meta.url));
@@ -228,6 +229,12 @@ ${services.map((each) => `  - { ${address}, ${each} }\n`).join('')}`;
   beeline(director: Director, ...args: string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
     const [file, argv] = inNamespace(this.lab.namespace(director), this.#command(director, ...args));
     return collect(file, argv);
+  }
+
+  /** Runs it as somebody does who can answer. */
+  onTerminal(director: Director, ...args: string[]): Terminal {
+    const [file, argv] = inNamespace(this.lab.namespace(director), this.#command(director, ...args));
+    return new Terminal([file, ...argv].map((word) => `'${word}'`).join(' '));
   }
 
   /** The command line of Beeline on a director. Of three each has the name of its host, and all other things of this host. */

@@ -86,7 +86,10 @@ export const ROOT_FATES: Fates = new Map([
   ...fates(
     'dropped',
     ['static_ipaddress static_routes static_rules', 'let the network configuration of the host set them'],
-    ['vrrp_sync_group', 'each instance is by itself; all give mastership up if Beeline does not forward'],
+    [
+      'vrrp_sync_group',
+      'instances of one priority are master together, others apart; all give mastership up if Beeline does not forward',
+    ],
     [
       'vrrp_script track_file vrrp_track_file vrrp_track_process',
       'Beeline gives mastership up by itself if it does not forward; "essential: true" at a service adds its real servers',

@@ -59,7 +59,12 @@ function markTargets(
     return [];
   }
   const families = { inet: 4, inet6: 6 } as const;
-  return [{ statement, mark, family: family === 'inet' || family === 'inet6' ? families[family] : undefined }];
+  const isKnown = family === 'inet' || family === 'inet6';
+  if (family !== undefined && !isKnown) {
+    const rest = 'it is inet or inet6; that of the real servers is taken';
+    context.report.tell('dropped', statement, `fwmark: "${shown(family)}" is no family: ${rest}`);
+  }
+  return [{ statement, mark, family: isKnown ? families[family] : undefined }];
 }
 
 /** Of one line in a group: an address, a range of them, or a mark. */

@@ -459,6 +459,11 @@ test('what keepalived reads in another way than its author meant is told', () =>
       /dropped: misc_path: "-H 10.0.0.1" behind/,
     ],
     ['a way in small letters', virtualServer('lb_kind dr'), /dropped: lb_kind: "dr" .* in capitals alone/],
+    [
+      'a family of a mark that is none',
+      `virtual_server_group G {\nfwmark 7 ip6\n}\n${virtualServer('').replace(/^virtual_server \S+ \d+/, 'virtual_server group G')}`,
+      /2 dropped: fwmark: "ip6" is no family: it is inet or inet6/,
+    ],
     ['a lower threshold alone', check('lthreshold 5'), /dropped: lthreshold: .* IPVS refuses such a real server/],
   ];
   for (const [title, text, expected] of rows) {
