@@ -56,6 +56,7 @@ export function keepalivedConf(
     '',
     '# "1": this director forwards, and may be master. Without the file, or with any other content, it may not.',
     block(`track_file ${tracked}`, `file "${files.forwardsPath}"`, 'weight 0 reverse'),
+    ...announcements(routers),
     ...groups(routers, files.name),
     ...routers.flatMap((router) => ['', instance(router, tracked, device)]),
   ]);
@@ -77,6 +78,28 @@ function globals({ vrrp }: Pick<Model, 'vrrp'>, { vrrpPath }: Files, form: Form)
         'enable_script_security',
         ...events,
       );
+}
+
+/** So long after the first gratuitous ARP the second one comes, in seconds. */
+const AGAIN_SECONDS = 0.05;
+
+/**
+ * With a virtual MAC, the director that loses the VIP may answer the gratuitous ARP of the new master before it has
+ * removed the VIP, from the same MAC: the switch then leads frames to it until the next one. keepalived sends two of them
+ * at once, and two after a second; with an interval the second one comes after that, whatever was answered to the first.
+ * It goes by the address, so that many addresses have a short one. Without a virtual MAC nobody answers from the same MAC,
+ * and no announcement may wait.
+ */
+function announcements(routers: readonly VirtualRouter[]): Line[] {
+  const names = [...new Set(routers.map((router) => router.interface))];
+  return names.flatMap((name): Line[] => {
+    const own = routers.filter((router) => router.interface === name);
+    const seconds = AGAIN_SECONDS / own.reduce((sum, { addresses }) => sum + addresses.length, 0);
+    const interval = String(Number(Math.max(seconds, 0.00001).toFixed(5)));
+    return own.every(({ vmac = false }) => vmac)
+      ? ['', block('garp_group', `garp_interval ${interval}`, `gna_interval ${interval}`, `interface ${name}`)]
+      : [];
+  });
 }
 
 /** Virtual routers of one priority are meant to be at one director. Those of others are meant to be apart. */

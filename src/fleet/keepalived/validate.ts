@@ -19,7 +19,7 @@ const MOST_MS = 5_000;
 const FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 const MOST_PROBLEMS = 20;
 
-const MISSING = /WARNING - interface (\S+) for .* doesn't exist$/;
+const MISSING = /WARNING - interface (\S+) (?:specified )?for .* doesn't exist$/;
 const MISSING_SUMMARY = 'Non-existent interface specified in configuration';
 
 /** @param timeoutMs how long keepalived may take; it is killed then */

@@ -47,6 +47,22 @@ test('directors advertise the same while a VIP is there on one of them already',
   assert.equal(advertised(after)?.length, 2);
 });
 
+test('announcements wait for each other only where all routers of an interface have virtual MACs', () => {
+  const instance = (more: string): string => `{ id: 51, priority: 250${more} }`;
+  const waits = (...instances: string[]): string[] =>
+    confOfCase({ vrrp: `{ instances: [${instances.join()}] }` }).match(/garp_interval .*|^ +interface .*(?=\n})/gm) ??
+    [];
+  // Of two addresses each waits half as long.
+  assert.deepEqual(waits(instance(', vmac: true')), ['garp_interval 0.025', '    interface test60']);
+  assert.deepEqual(waits(instance('')), []);
+  const [one, other] = [', addresses: [192.168.1.100]', ', addresses: [192.168.1.101], name: b'];
+  assert.deepEqual(waits(instance(`, vmac: true${one}`), `{ id: 52${other} }`), []);
+  assert.deepEqual(waits(instance(`, vmac: true${one}`), `{ id: 52, interface: test61${other} }`), [
+    'garp_interval 0.05',
+    '    interface test60',
+  ]);
+});
+
 test('a file that somebody else wrote, or edited, is told from one of our own', () => {
   const text = 'vrrp_instance VI_1 {\n}\n';
   const own = marked(text);
@@ -70,6 +86,7 @@ test('interfaces that are missing here are no mistake, whatever status keepalive
     validationOf({ state: 'ended', status, output }, path);
   const interfaces = [
     `(${path}: Line 14) WARNING - interface ens9 for vrrp_instance VI_51 doesn't exist`,
+    `(${path}: Line 4) WARNING - interface ens9 specified for garp_group doesn't exist`,
     `(${path}: Line 24) WARNING - interface ens9 for ip address 10.6.0.100/32 doesn't exist`,
     'Non-existent interface specified in configuration',
   ].join('\n');
