@@ -148,30 +148,49 @@ export function startRedis(lab: Lab, host: HostName, pem: string): void {
 export function startDovecot(lab: Lab, host: HostName, pem: string): void {
   const folder = folderOf(lab, 'dovecot');
   const config = join(folder, 'dovecot.conf');
+  const { versions, certificate, passwords, manyConnections } = dovecotDialect(pem);
   writeFileSync(
     config,
-    `protocols = imap pop3 submission
+    `${versions}protocols = imap pop3 submission
 listen = *, ::
 log_path = /dev/stderr
 base_dir = /mnt/run
 state_dir = /mnt/state
 submission_relay_host = 127.0.0.1
 ssl = yes
-${['imap', 'pop3', 'submission'].map((each) => `service ${each}-login {\n  service_count = 0\n}`).join('\n')}
-${dovecotDialect(pem)}
+${certificate}
+${passwords}
+${['imap', 'pop3', 'submission'].map((each) => `service ${each}-login {\n  ${manyConnections}\n}\n`).join('')}
+# Postfix has its port; 2.3 has none by itself.
+service submission-login {
+  inet_listener submissions {
+    port = 0
+  }
+}
 `,
   );
   const script = 'mount -t tmpfs -o mode=755 tmpfs /mnt && exec dovecot -F -c "$1"';
   lab.startProcess(host, 'dovecot', ['unshare', '--mount', 'sh', '-c', script, 'sh', config]);
 }
 
-/** Dovecot 2.4 (Debian 13) has other names than 2.3 (Debian 12) for the same. */
-function dovecotDialect(pem: string): string {
-  const version = execFileSync('dovecot', ['--version'], { encoding: 'utf8' }).split(' ')[0]!;
+/** What the installed dovecot's configuration calls these: 2.4 (Debian 13) has other names than 2.3 (Debian 12). */
+function dovecotDialect(pem: string): Record<'versions' | 'certificate' | 'passwords' | 'manyConnections', string> {
+  // Debian's has a revision of the package behind it, "2.4.1-4 (7d8c0e5759)", which no configuration may name.
+  const [version = ''] = /^\d+\.\d+\.\d+/.exec(execFileSync('dovecot', ['--version'], { encoding: 'utf8' })) ?? [];
   return version.startsWith('2.3.')
-    ? `ssl_cert = <${pem}\nssl_key = <${pem}\npassdb {\n  driver = static\n  args = password=x\n}`
-    : `dovecot_config_version = ${version}\ndovecot_storage_version = ${version}
-ssl_server_cert_file = ${pem}\nssl_server_key_file = ${pem}\npassdb static {\n  password = x\n}`;
+    ? {
+        versions: '',
+        certificate: `ssl_cert = <${pem}\nssl_key = <${pem}`,
+        passwords: 'passdb {\n  driver = static\n  args = password=x\n}',
+        manyConnections: 'service_count = 0',
+      }
+    : {
+        // Before all else.
+        versions: `dovecot_config_version = ${version}\ndovecot_storage_version = ${version}\n`,
+        certificate: `ssl_server_cert_file = ${pem}\nssl_server_key_file = ${pem}`,
+        passwords: 'passdb static {\n  password = x\n}',
+        manyConnections: 'restart_request_count = unlimited',
+      };
 }
 
 /** Starts postfix, which takes mail with TLS from the begin of the connection and without. What is said of dovecot's users holds for its own. */

@@ -81,14 +81,27 @@ export class HealthTable {
     });
   }
 
-  /** Waits until each check finds what it must, and fails with the differences if that does not come about. */
-  async expect(lab: TestLab, change: (planned: Planned) => string = ({ finds }) => finds): Promise<void> {
+  /**
+   * Waits until each check finds what it must, and fails with the differences if that does not come about.
+   *
+   * @param when whether all must find it at one time, or each at some time
+   */
+  async expect(
+    lab: TestLab,
+    change: (planned: Planned) => string = ({ finds }) => finds,
+    when: 'together' | 'once' = 'together',
+  ): Promise<void> {
     const expected = Object.fromEntries(this.planned.map((each) => [each.title, change(each)]));
     const deadline = performance.now() + PATIENCE_MS;
+    const seen = new Set<string>();
     for (;;) {
       const found = await this.found(lab);
       for (const [title, text] of Object.entries(expected)) {
         if (text.endsWith('…') && found[title]?.startsWith(text.slice(0, -1)) === true) {
+          found[title] = text;
+        }
+        if (when === 'once' && (found[title] === text || seen.has(title))) {
+          seen.add(title);
           found[title] = text;
         }
       }
