@@ -47,6 +47,8 @@ export interface HostLink {
   readonly carrier: boolean;
   /** The driver's kind of device: "bond", "vlan", "veth"; empty for hardware. */
   readonly kind: string;
+  /** Of a bond, bridge, VLAN device or macvlan: the interfaces at its bottom. */
+  readonly leaves?: readonly string[] | undefined;
 }
 
 export interface HostRoute {
@@ -59,7 +61,7 @@ export interface HostRoute {
 export interface NetworkFacts {
   readonly links: readonly HostLink[];
   readonly addresses: readonly HostAddress[];
-  /** Where the kernel sends packets for each VIP and each real server; an address that is missing has no route. */
+  /** Where the kernel sends packets for each VIP, real server and other director; an address that is missing has no route. */
   readonly routes: ReadonlyMap<IpAddress, HostRoute>;
 }
 
@@ -157,7 +159,11 @@ export interface ProbeFacts {
   readonly vips: readonly VipProbe[];
   readonly realServers: readonly RealServerProbe[];
   readonly neighbours: readonly NeighbourProbe[];
-  /** What was said about VIPs and real servers without being asked for. */
+  /** The other directors of the configuration that it names by address, and who answered for each. */
+  readonly directors: readonly { readonly address: IpAddress; readonly macs: readonly MacAddress[] }[];
+  /** Who answered for an address that nobody has: hosts that answer for others (proxy ARP). */
+  readonly proxies: readonly HeardMessage[];
+  /** What was said about VIPs and real servers without being asked for, questions that name one as the asker included. */
   readonly announced: readonly HeardMessage[];
   readonly vrrp: readonly HeardFrame[];
   readonly routerAdvertisements: readonly HeardFrame[];

@@ -39,4 +39,5 @@ export {
   type TcpFrame,
 } from './parse.js';
 export { announcement, ND, type NeighbourMessage, parseNeighbour, whoHas } from './neighbour.js';
+export { parseRouterAdvertisement, type RouterAdvertisement, routerSolicitation } from './router.js';
 export { ECHO, echoRequest, type ProbeWay, tcpSegment } from './probe.js';

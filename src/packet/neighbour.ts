@@ -20,17 +20,17 @@ const ARP_REQUEST = 1;
 const ARP_REPLY = 2;
 
 /** Types of ICMPv6 messages (RFC 4861, 4). */
-export const ND = { routerAdvertisement: 134, solicitation: 135, advertisement: 136 } as const;
+export const ND = { routerSolicitation: 133, routerAdvertisement: 134, solicitation: 135, advertisement: 136 } as const;
 const ND_TARGET = 8;
 const ND_OPTIONS = 24;
 /** Options with the link-layer address of the source and of the target (RFC 4861, 4.6.1). */
-const OPTION = { source: 1, target: 2 } as const;
+export const OPTION = { source: 1, target: 2 } as const;
 /** The flags of an advertisement: router, solicited, override (RFC 4861, 4.4). */
 const ROUTER = 0x80;
 const OVERRIDE = 0x20;
 const SOLICITED = 0x40;
 /** What is not of this link is worth nothing: a router would have counted it down (RFC 4861, 7.1). */
-const HOP_LIMIT = 255;
+export const HOP_LIMIT = 255;
 
 const BROADCAST = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff] as const;
 /** All nodes of the link (RFC 4291, 2.7.1), and their MAC (RFC 2464, 7). */
@@ -101,7 +101,8 @@ function arpFrame(
   return frame;
 }
 
-function ndFrame(
+/** A message of neighbour or router discovery to a group. @param message with zeros in place of its checksum */
+export function ndFrame(
   mac: readonly number[],
   source: readonly number[],
   destination: readonly number[],

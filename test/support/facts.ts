@@ -90,6 +90,8 @@ export const PROBES: ProbeFacts = {
       byVip: [{ vip: VIP, ping: { kind: 'answer', text: 'echo reply', mac: CLIENT.mac, ms: 0.2 } }],
     },
   ],
+  directors: [],
+  proxies: [],
   announced: [],
   vrrp: [],
   routerAdvertisements: [],

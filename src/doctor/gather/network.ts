@@ -1,13 +1,14 @@
 /** Reads this host's links, addresses and routes from the kernel. */
 
-import { type IpAddress, type Model } from '../../model/index.js';
+import { type IpAddress, isMac, type Model } from '../../model/index.js';
 import { type Network, NetlinkError } from '../../net/index.js';
 import type { HostRoute, NetworkFacts } from '../facts.js';
 import { realServersOf, vipsOf } from '../probe/targets.js';
 
 export async function gatherNetwork(network: Network, model: Model): Promise<NetworkFacts> {
   const nameOf = (ifindex: number): string => network.linkByIndex(ifindex)?.name ?? `#${ifindex}`;
-  const wanted: IpAddress[] = [...vipsOf(model), ...realServersOf(model)];
+  const directors = (model.directors ?? []).flatMap((each) => (isMac(each) ? [] : [each]));
+  const wanted: IpAddress[] = [...new Set([...vipsOf(model), ...realServersOf(model), ...directors])];
   const found = await network.routes(wanted, { asConfigured: true });
   const routes = new Map<IpAddress, HostRoute>();
   wanted.forEach((address, i) => {
@@ -20,6 +21,7 @@ export async function gatherNetwork(network: Network, model: Model): Promise<Net
   return {
     links: network.links().map(({ name, ifindex, mac, mtu, up, carrier, kind }) => ({
       ...{ name, ifindex, mac, mtu, up, carrier, kind },
+      leaves: network.leavesUnder(ifindex).map((leaf) => leaf.name),
     })),
     addresses: network.addresses().map(({ ifindex, address, prefixLength, duplicate, scope }) => ({
       ...{ interface: nameOf(ifindex), address, prefixLength, duplicate, scope },

@@ -4,7 +4,7 @@ import { familyOf, type IpAddress, type Model } from '../../model/index.js';
 import type { Network } from '../../net/index.js';
 import type { Facts, NetworkFacts, ProbeFacts } from '../facts.js';
 import { probe, type ProbeRequest } from '../probe/prober.js';
-import { targetsOf, vipsOf } from '../probe/targets.js';
+import { type Targets, targetsOf, vipsOf } from '../probe/targets.js';
 
 /** @throws KernelError `EPERM` without CAP_NET_RAW */
 export async function gatherProbes(
@@ -34,8 +34,26 @@ export async function gatherProbes(
     return [{ name, ifindex, mac, mtu, sources: { ...sourceOf(4, sources), ...sourceOf(6, sources) } }];
   });
   const ownMacs = [...new Set(network.links().map(({ mac }) => mac))];
-  const probes = await probe({ targets, interfaces, ownMacs, listenMs });
-  return { probes, notLookedAt: targets.notLookedAt };
+  const { lost, ...probes } = await probe({ targets, interfaces, ownMacs, listenMs });
+  return { probes, notLookedAt: [...targets.notLookedAt, ...gapsIn(probes, lost), ...withoutSource(targets, interfaces)] };
+}
+
+/** What may be silent for a reason of this host. */
+function gapsIn({ dropped }: ProbeFacts, lost: readonly string[]): Facts['notLookedAt'] {
+  return [
+    ...lost.map((name) => ({ what: `what comes by ${name}`, why: 'it went down meanwhile' })),
+    ...(dropped === 0
+      ? []
+      : [{ what: `${dropped} frames`, why: 'they came faster than they were read: who is silent may have answered' }]),
+  ];
+}
+
+/** Real servers that only ARP and neighbour discovery can ask: an answer needs an address of this host to go to. */
+function withoutSource({ realServers }: Targets, interfaces: ProbeRequest['interfaces']): Facts['notLookedAt'] {
+  const sources = new Map(interfaces.map(({ name, sources: of }) => [name, of]));
+  const without = realServers.filter((each) => sources.get(each.interface)?.[familyOf(each.address)] === undefined);
+  const places = new Set(without.map((each) => `IPv${familyOf(each.address)} real servers on ${each.interface}`));
+  return [...places].map((what) => ({ what, why: 'this host has no address there but VIPs, to which they could answer' }));
 }
 
 /** The address that questions come from: a global one rather than one of the link alone. */

@@ -22,6 +22,15 @@ const PROTOCOL_VRRP = 112;
 const MOST_FRAMES = 1_000;
 const MOST_MESSAGES = 100_000;
 
+export interface EarOptions {
+  readonly marks: Marks;
+  readonly nameOf: (ifindex: number) => string;
+  /** This host's MACs: what a network floods to all is no answer. */
+  readonly own: ReadonlySet<MacAddress>;
+  /** Called for what hosts say of their addresses. */
+  readonly onMessage: (message: HeardMessage) => void;
+}
+
 /** ICMP's words for what routers and hosts refuse (RFC 792, RFC 4443), by family, type and code. */
 const ICMP_WORDS: Readonly<Record<string, string>> = {
   '4/3/0': 'network unreachable',
@@ -48,22 +57,23 @@ interface Waiting {
 }
 
 export class Ear {
-  readonly messages: HeardMessage[] = [];
   readonly vrrp: HeardFrame[] = [];
   readonly routerAdvertisements: HeardFrame[] = [];
   readonly #marks: Marks;
   readonly #nameOf: (ifindex: number) => string;
   readonly #own: ReadonlySet<MacAddress>;
+  readonly #onMessage: EarOptions['onMessage'];
+  #messages = 0;
   readonly #echoes = new Map<number, Waiting>();
   readonly #ports = new Map<number, Waiting>();
   /** The answers to SYNs, which the asker must end: by the port that asked. */
   onSynAck: (port: number) => void = () => undefined;
 
-  /** @param own this host's MACs: what a network floods to all is no answer */
-  constructor(marks: Marks, nameOf: (ifindex: number) => string, own: ReadonlySet<MacAddress>) {
+  constructor({ marks, nameOf, own, onMessage }: EarOptions) {
     this.#marks = marks;
     this.#nameOf = nameOf;
     this.#own = own;
+    this.#onMessage = onMessage;
   }
 
   /** Waits for the answer to an echo request. @returns what to call when it goes out */
@@ -81,14 +91,16 @@ export class Ear {
     const from = this.#nameOf(ifindex);
     const message = parseNeighbour(frame);
     if (message !== undefined) {
-      if (this.messages.length < MOST_MESSAGES) {
-        this.messages.push({ ...message, interface: from, at });
+      this.#messages += 1;
+      if (this.#messages <= MOST_MESSAGES) {
+        this.#onMessage({ ...message, interface: from, at });
       }
       return;
     }
     const parsed = parseFrame(frame);
     const { ip } = parsed;
-    if (ip === undefined) {
+    // A later fragment begins anywhere in its packet.
+    if (ip === undefined || ip.fragment === 'later') {
       return;
     }
     if (ip.protocol === PROTOCOL_VRRP) {

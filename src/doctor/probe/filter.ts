@@ -11,16 +11,19 @@ const OP = {
   loadByteAtX: 0x50,
   /** X = 4 × (the low half of a byte): the length of an IPv4 header. */
   loadHeaderLength: 0xb1,
+  and: 0x54,
   ifEqual: 0x15,
   ifAtLeast: 0x35,
   return: 0x06,
 } as const;
 
-/** Places that are no bytes of the frame: its kind, and whether it has a VLAN tag that the card took off (SKF_AD_OFF). */
+/** Places that are no bytes of the frame (SKF_AD_OFF): its kind, and a VLAN tag that the card took off. */
 const ANCILLARY = -0x1000;
 const PACKET_KIND = (ANCILLARY + 4) >>> 0;
-const HAS_TAG = (ANCILLARY + 48) >>> 0;
+const TAG = (ANCILLARY + 44) >>> 0;
 const OUTGOING = 4;
+/** The bits of a tag that are the VLAN's number; 0: the tag is for a priority alone (IEEE 802.1Q, 6.8). */
+const VLAN_ID = 0xfff;
 
 const PROTOCOL_TCP = 6;
 const PROTOCOL_VRRP = 112;
@@ -55,7 +58,8 @@ export function filterFor({ echoId, firstPort, ports }: Marks): Uint8Array {
   const program: (Instruction | string)[] = [
     [OP.loadWord, 0, 0, PACKET_KIND],
     [OP.ifEqual, 'reject', 0, OUTGOING],
-    [OP.loadWord, 0, 0, HAS_TAG],
+    [OP.loadWord, 0, 0, TAG],
+    [OP.and, 0, 0, VLAN_ID],
     [OP.ifEqual, 0, 'reject', 0],
     [OP.loadHalf, 0, 0, ETHERNET.type],
     [OP.ifEqual, 'accept', 0, ETHER_TYPE.arp],

@@ -1,14 +1,12 @@
 /** Asks VIPs, real servers and the hosts beside them, and waits for what they answer. */
 
-import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { familyOf, ip, type IpAddress, type MacAddress } from '../../model/index.js';
-import { echoRequest, type ProbeWay, tcpSegment, whoHas } from '../../packet/index.js';
+import { type ProbeWay, routerSolicitation, whoHas } from '../../packet/index.js';
 import type {
   HeardMessage,
   NeighbourProbe,
-  Outcome,
   PortProbe,
   ProbedInterface,
   ProbeFacts,
@@ -17,17 +15,13 @@ import type {
   VipProbe,
 } from '../facts.js';
 import { Ear } from './ear.js';
-import type { Marks } from './filter.js';
-import { MOST_PROBES, type RealServerTarget, type TargetPort, type Targets } from './targets.js';
-import { ARP_PER_SECOND, PROBES_PER_SECOND, type Sending, Wire } from './wire.js';
-
-/** How long an answer may take. Two such times, as what is not answered is asked again. */
-const ANSWER_MS = 800;
+import { Heard } from './heard.js';
+import { ANSWER_MS, newMarks, Packets, type Probe, SILENT } from './packets.js';
+import type { RealServerTarget, TargetPort, Targets } from './targets.js';
+import { ARP_PER_SECOND, type Sending, Wire } from './wire.js';
 
 /** Addresses that are on no network (RFC 5737, RFC 3849): an answer to one goes to the gateway of whoever answers. */
 const OFF_LINK = { 4: ip('192.0.2.77'), 6: ip('2001:db8::77') } as const;
-
-const FIRST_PORT = { from: 20_000, to: 30_000 } as const;
 
 export interface ProbeRequest {
   readonly targets: Targets;
@@ -40,84 +34,85 @@ export interface ProbeRequest {
 
 type Source = ProbeRequest['interfaces'][number];
 
-/** A packet that asks, and what came of it. */
-interface Probe {
-  outcome: Outcome;
-  readonly sending: Sending;
-}
-
 /** @throws KernelError `EPERM` without CAP_NET_RAW */
-export async function probe(request: ProbeRequest): Promise<ProbeFacts> {
+export async function probe(request: ProbeRequest): Promise<ProbeFacts & { readonly lost: readonly string[] }> {
   using prober = new Prober(request);
   return await prober.run();
 }
 
 class Prober implements Disposable {
   readonly #request: ProbeRequest;
-  readonly #marks: Marks;
+  readonly #heard: Heard;
   readonly #ear: Ear;
   readonly #wire: Wire;
+  readonly #packets: Packets;
   readonly #began = performance.now();
   readonly #sources: ReadonlyMap<string, Source>;
-  readonly #probes: Probe[] = [];
-  #echoes = 0;
-  #segments = 0;
-  /** What ends the connections that were opened, by the port. */
-  readonly #resets = new Map<number, Sending>();
 
   constructor(request: ProbeRequest) {
     this.#request = request;
     this.#sources = new Map(request.interfaces.map((each) => [each.name, each]));
     const names = new Map(request.interfaces.map(({ ifindex, name }) => [ifindex, name]));
-    this.#marks = {
-      echoId: randomInt(1, 1 << 16),
-      firstPort: randomInt(FIRST_PORT.from, FIRST_PORT.to),
-      ports: MOST_PROBES,
+    const marks = newMarks();
+    const own = new Set(request.ownMacs);
+    this.#heard = new Heard(own);
+    const onMessage = (message: HeardMessage): void => {
+      this.#heard.add(message);
     };
-    this.#ear = new Ear(this.#marks, (ifindex) => names.get(ifindex) ?? '', new Set(request.ownMacs));
-    this.#wire = new Wire([...names.keys()], this.#marks, (ifindex, frame) => {
+    this.#ear = new Ear({ marks, nameOf: (ifindex) => names.get(ifindex) ?? '', own, onMessage });
+    this.#wire = new Wire(names, marks, (ifindex, frame) => {
       this.#ear.hear(ifindex, frame, this.#now);
     });
+    this.#packets = new Packets(this.#ear, this.#wire, marks, () => this.#now);
   }
 
   get #now(): number {
     return performance.now() - this.#began;
   }
 
-  async run(): Promise<ProbeFacts> {
+  async run(): Promise<ProbeFacts & { readonly lost: readonly string[] }> {
     const { targets, interfaces, ownMacs, listenMs } = this.#request;
     await this.#askForAddresses();
     const realServers = targets.realServers.map((each) => this.#planRealServer(each));
-    const neighbours = targets.neighbours.flatMap((each) => this.#planNeighbour(each));
-    await this.#sendAll();
+    const neighbours = this.#neighbours().flatMap((each) => this.#planNeighbour(each));
+    await this.#packets.send();
     await sleep(Math.max(0, listenMs - this.#now));
-    const vips = new Set(targets.vips.map(({ vip }) => vip));
-    const addresses = new Set([...vips, ...targets.realServers.map(({ address }) => address)]);
+    const named = new Set([...targets.vips.map(({ vip }) => vip), ...targets.realServers.map((each) => each.address)]);
     return {
       interfaces: interfaces.map(({ name, ifindex, mac, mtu }) => ({ name, ifindex, mac, mtu })),
       ownMacs,
       vips: this.#vipProbes(),
       realServers: realServers.map((finish) => finish()),
       neighbours: neighbours.map((finish) => finish()),
-      announced: this.#strangers(({ unasked, address }) => unasked && addresses.has(address)),
+      directors: targets.directors.map((each) => ({
+        address: each.address,
+        macs: this.#heard.macsOf(each.address, each.interface),
+      })),
+      proxies: interfaces.flatMap(({ name }) => ([4, 6] as const).flatMap((of) => this.#heard.said(OFF_LINK[of], name))),
+      announced: [...named].flatMap((address) => this.#heard.unasked(address)),
       vrrp: this.#ear.vrrp,
       routerAdvertisements: this.#ear.routerAdvertisements,
       ms: Math.round(this.#now),
       sent: this.#wire.sent,
       dropped: this.#wire.dropped,
+      lost: this.#wire.lost,
     };
   }
 
   /** Asks for each VIP twice, since of two answers one may be late, and for each real server until it answers. */
   async #askForAddresses(): Promise<void> {
-    const { targets } = this.#request;
-    const vips = targets.vips.flatMap(({ vip, interfaces }) => interfaces.flatMap((name) => this.#question(vip, name)));
-    const realServers = targets.realServers.filter(({ mac }) => mac === undefined);
-    const questions = (of: readonly RealServerTarget[]): Sending[] =>
+    const { targets, interfaces } = this.#request;
+    const vips = targets.vips.flatMap(({ vip, interfaces: names }) => names.flatMap((name) => this.#question(vip, name)));
+    const once = interfaces.flatMap((each) => [
+      ...([4, 6] as const).flatMap((of) => (each.sources[of] === undefined ? [] : this.#question(OFF_LINK[of], each.name))),
+      ...solicitationBy(each),
+    ]);
+    const others = [...targets.directors, ...targets.realServers.filter(({ mac }) => mac === undefined)];
+    const questions = (of: typeof others): Sending[] =>
       of.flatMap((each) => this.#question(each.address, each.interface));
-    await this.#wire.send([...vips, ...questions(realServers)], ARP_PER_SECOND);
+    await this.#wire.send([...once, ...vips, ...questions(others)], ARP_PER_SECOND);
     await sleep(ANSWER_MS);
-    const silent = realServers.filter((each) => this.#macsOf(each).length === 0);
+    const silent = others.filter((each) => this.#heard.said(each.address, each.interface).length === 0);
     await this.#wire.send([...vips, ...questions(silent)], ARP_PER_SECOND);
     await sleep(ANSWER_MS);
   }
@@ -132,55 +127,49 @@ class Prober implements Disposable {
     return [{ ifindex: source.ifindex, frame: whoHas(address, from) }];
   }
 
-  /** What others than this host said. */
-  #strangers(matches: (message: HeardMessage) => boolean): HeardMessage[] {
-    const own = new Set(this.#request.ownMacs);
-    return this.#ear.messages.filter(
-      (each) =>
-        each.kind === 'says' &&
-        !own.has(each.sourceMac) &&
-        !(each.mac !== undefined && own.has(each.mac)) &&
-        matches(each),
-    );
-  }
-
   #vipProbes(): VipProbe[] {
     return this.#request.targets.vips.flatMap(({ vip, interfaces }) =>
-      interfaces.map((name) => ({
-        vip,
-        interface: name,
-        asked: 2,
-        answers: this.#strangers((each) => !each.unasked && each.address === vip && each.interface === name),
-      })),
+      interfaces.map((name) => {
+        // A host without an address is answered by messages for all, as while it checks for duplicates.
+        const isForAll = familyOf(vip) === 6 && this.#sources.get(name)?.sources[6] === undefined;
+        const answers = this.#heard.said(vip, name).filter(({ unasked }) => !unasked || isForAll);
+        return { vip, interface: name, asked: 2, answers };
+      }),
     );
-  }
-
-  #macsOf({ address, interface: name, mac }: RealServerTarget): MacAddress[] {
-    const said = this.#strangers((each) => each.address === address && each.interface === name);
-    return mac === undefined ? [...new Set(said.map((each) => each.mac ?? each.sourceMac))] : [mac];
   }
 
   /** Makes the packets to a real server. @returns what reads their outcomes afterwards */
-  #planRealServer(target: RealServerTarget): () => RealServerProbe {
-    const { address, interface: name, vips } = target;
-    const macs = this.#macsOf(target);
+  #planRealServer({ address, interface: name, vips, mac: given }: RealServerTarget): () => RealServerProbe {
+    const macs = given === undefined ? this.#heard.macsOf(address, name) : [given];
     const source = this.#sources.get(name);
     const [mac] = macs;
-    const own = source?.sources[familyOf(address)];
+    const family = familyOf(address);
+    const own = source?.sources[family];
     if (source === undefined || mac === undefined) {
       return () => ({ address, interface: name, macs, vips: vips.map(({ vip }) => ({ vip, ports: [] })) });
     }
+    const { ifindex } = source;
     const way = (to: IpAddress, from = own): ProbeWay | undefined =>
       from && { sourceMac: source.mac, destinationMac: mac, source: from, destination: to, ttl: 1 };
-    const offLink = OFF_LINK[familyOf(address)];
-    const ping = this.#echo(source, way(address));
-    const long = this.#echo(source, way(address), source.mtu);
-    const gateway = this.#echo(source, way(address, offLink));
-    const pairs = vips.map(({ vip, ports }) => ({
+    const beyond = (to: IpAddress): Probe | undefined =>
+      this.#packets.echo(ifindex, own && way(to, OFF_LINK[family]), { again: false });
+    const ping = this.#packets.echo(ifindex, way(address));
+    const long = this.#packets.echo(ifindex, way(address), { length: source.mtu });
+    const gateway = beyond(address);
+    // The same port of the real server's own address, whatever the VIP.
+    const byRip = new Map<number, Probe | undefined>();
+    for (const { port } of vips.flatMap(({ ports }) => ports.filter(isAsked))) {
+      byRip.set(port, byRip.has(port) ? byRip.get(port) : this.#packets.syn(ifindex, port, way(address)));
+    }
+    const pairs = vips.map(({ vip, ports }, i) => ({
       vip,
-      ping: this.#echo(source, way(vip)),
-      offLink: this.#echo(source, way(vip, offLink)),
-      ports: ports.map((each) => this.#planPort(source, each, way(vip), way(address))),
+      ping: this.#packets.echo(ifindex, way(vip)),
+      // A gateway is the same for all VIPs.
+      offLink: i === 0 ? beyond(vip) : undefined,
+      ports: ports.map((each) => {
+        const byVip = isAsked(each) ? this.#packets.syn(ifindex, each.port, way(vip)) : undefined;
+        return (): PortProbe => ({ ...each, byVip: byVip?.outcome, byRip: byVip && byRip.get(each.port)?.outcome });
+      }),
     }));
     return () => ({
       ...{ address, interface: name, macs },
@@ -192,10 +181,17 @@ class Prober implements Disposable {
     });
   }
 
-  #planPort(source: Source, port: TargetPort, byVip?: ProbeWay, byRip?: ProbeWay): () => PortProbe {
-    const asks = port.protocol === 'tcp' && port.port !== 0;
-    const [vip, rip] = asks ? [this.#syn(source, port.port, byVip), this.#syn(source, port.port, byRip)] : [];
-    return () => ({ ...port, byVip: vip?.outcome, byRip: rip?.outcome });
+  /** The hosts beside the real servers. One with a real server's MAC, or a director's, has the VIPs itself. */
+  #neighbours(): Targets['neighbours'] {
+    const { targets, ownMacs } = this.#request;
+    const others = [...targets.realServers, ...targets.directors];
+    const busy = new Set<MacAddress>([
+      ...ownMacs,
+      ...targets.directorMacs,
+      ...others.flatMap((each) => this.#heard.macsOf(each.address, each.interface)),
+      ...targets.realServers.flatMap(({ mac }) => mac ?? []),
+    ]);
+    return targets.neighbours.filter(({ mac }) => !busy.has(mac));
   }
 
   #planNeighbour({ address, interface: name, mac }: Targets['neighbours'][number]): (() => NeighbourProbe)[] {
@@ -208,81 +204,14 @@ class Prober implements Disposable {
       ...{ sourceMac: source.mac, destinationMac: mac, source: from, destination: address, ttl: 1 },
     });
     const vips = this.#request.targets.vipsHere.filter((vip) => familyOf(vip) === familyOf(address));
-    const ping = this.#echo(source, way(own));
-    const byVip = vips.map((vip) => ({ vip, ping: this.#echo(source, way(vip)) }));
+    const ping = this.#packets.echo(source.ifindex, way(own));
+    const byVip = vips.map((vip) => ({ vip, ping: this.#packets.echo(source.ifindex, way(vip)) }));
     return [
       () => ({
         ...{ address, interface: name, mac, ping: ping?.outcome ?? SILENT },
-        byVip: byVip.map((each) => ({ vip: each.vip, ping: each.ping?.outcome ?? SILENT })),
+        byVip: byVip.flatMap((each) => (each.ping === undefined ? [] : [{ vip: each.vip, ping: each.ping.outcome }])),
       }),
     ];
-  }
-
-  /** Undefined: there is no address to ask from, or too much is asked already. */
-  #echo(source: Source, way: ProbeWay | undefined, length?: number): Probe | undefined {
-    if (way === undefined || this.#probes.length >= MOST_PROBES) {
-      return undefined;
-    }
-    const sequence = this.#echoes;
-    this.#echoes += 1;
-    const frame = echoRequest(way, { id: this.#marks.echoId, sequence, ...(length !== undefined && { length }) });
-    return this.#keep(source, frame, (settle) => this.#ear.expectEcho(sequence, settle));
-  }
-
-  #syn(source: Source, port: number, way: ProbeWay | undefined): Probe | undefined {
-    if (way === undefined || this.#probes.length >= MOST_PROBES) {
-      return undefined;
-    }
-    const sourcePort = this.#marks.firstPort + this.#segments;
-    this.#segments += 1;
-    const sequence = randomInt(0, 2 ** 31);
-    const ports = { sourcePort, destinationPort: port };
-    const reset = tcpSegment(way, { ...ports, flags: 'rst', sequence: sequence + 1 });
-    this.#resets.set(sourcePort, { ifindex: source.ifindex, frame: reset });
-    const frame = tcpSegment(way, { ...ports, flags: 'syn', sequence });
-    return this.#keep(source, frame, (settle) => this.#ear.expectSegment(sourcePort, settle));
-  }
-
-  #keep(
-    { ifindex }: Source,
-    frame: Uint8Array,
-    expect: (settle: (outcome: Outcome) => void) => (at: number) => void,
-  ): Probe {
-    const noteSent = expect((outcome) => {
-      // The first answer counts, but an answer counts more than an error that another host sends.
-      if (probe.outcome.kind === 'silent' || (probe.outcome.kind === 'icmp' && outcome.kind !== 'icmp')) {
-        probe.outcome = outcome;
-      }
-    });
-    const onSent = (): void => {
-      noteSent(this.#now);
-    };
-    const probe: Probe = { outcome: SILENT, sending: { ifindex, frame, onSent } };
-    this.#probes.push(probe);
-    return probe;
-  }
-
-  /** Sends what asks, and once more what was not answered. */
-  async #sendAll(): Promise<void> {
-    const endings: Sending[] = [];
-    // The real server must not wait for the rest of a connection that nobody wants.
-    this.#ear.onSynAck = (port) => {
-      const reset = this.#resets.get(port);
-      if (reset !== undefined) {
-        endings.push(reset);
-      }
-    };
-    for (let round = 0; round < 2; round += 1) {
-      const silent = this.#probes.filter(({ outcome }) => outcome.kind === 'silent');
-      if (silent.length > 0) {
-        await this.#wire.send(
-          silent.map(({ sending }) => sending),
-          PROBES_PER_SECOND,
-        );
-        await sleep(ANSWER_MS);
-      }
-      await this.#wire.send(endings.splice(0), PROBES_PER_SECOND);
-    }
   }
 
   [Symbol.dispose](): void {
@@ -290,4 +219,13 @@ class Prober implements Disposable {
   }
 }
 
-const SILENT: Outcome = { kind: 'silent' };
+/** Only TCP answers whoever asks; port 0 stands for all. */
+function isAsked({ protocol, port }: TargetPort): boolean {
+  return protocol === 'tcp' && port !== 0;
+}
+
+/** Asks for routers: those that advertise themselves do so every few minutes otherwise. */
+function solicitationBy({ ifindex, mac, sources }: Source): Sending[] {
+  const address = sources[6];
+  return address === undefined ? [] : [{ ifindex, frame: routerSolicitation({ mac, address }) }];
+}

@@ -2,8 +2,10 @@
 
 import {
   allServices,
+  type AnyService,
   familyOf,
   type IpAddress,
+  isMac,
   isMarkKey,
   isSelf,
   type MacAddress,
@@ -38,6 +40,10 @@ export interface Targets {
   readonly vips: readonly { readonly vip: IpAddress; readonly interfaces: readonly string[] }[];
   readonly realServers: readonly RealServerTarget[];
   readonly neighbours: readonly { readonly address: IpAddress; readonly interface: string; readonly mac: MacAddress }[];
+  /** Other directors that are named by address. */
+  readonly directors: readonly { readonly address: IpAddress; readonly interface: string }[];
+  /** Those that are named by MAC. */
+  readonly directorMacs: readonly MacAddress[];
   /** VIPs that this host has: only those may its packets come from. */
   readonly vipsHere: readonly IpAddress[];
   readonly notLookedAt: readonly { readonly what: string; readonly why: string }[];
@@ -79,8 +85,13 @@ export function targetsOf(
   const usable = new Set(links.filter(({ up }) => up).map(({ name }) => name));
   const interfaces = model.interfaces.filter((name) => usable.has(name));
   const where = new Map(addresses.map((each) => [each.address, each.interface]));
-  const { targets, notLookedAt } = realServerTargets(model, routes, interfaces);
-  const busy = new Set<string>([...vips, ...targets.map(({ address }) => address), ...(model.directors ?? [])]);
+  const { targets: all, notLookedAt } = realServerTargets(model, routes, interfaces);
+  const { targets, left } = withinBudget(all);
+  const directors = (model.directors ?? []).flatMap((address) => {
+    const way = isMac(address) ? undefined : onLink(routes.get(address));
+    return isMac(address) || way === undefined ? [] : [{ address, interface: way }];
+  });
+  const busy = new Set<string>([...vips, ...realServersOf(model), ...(model.directors ?? [])]);
   return {
     vips: vips.map((vip) => {
       const own = where.get(vip);
@@ -88,11 +99,56 @@ export function targetsOf(
       return { vip, interfaces: [...new Set([...interfaces, ...alsoOn])] };
     }),
     realServers: targets,
+    directors,
+    directorMacs: (model.directors ?? []).filter(isMac),
     neighbours: known
       .filter((each) => !busy.has(each.address) && interfaces.includes(each.interface))
       .slice(0, MOST_NEIGHBOURS),
     vipsHere: vips.filter((vip) => here.has(vip)).slice(0, MOST_VIPS_FROM),
-    notLookedAt,
+    notLookedAt: [...notLookedAt, ...left],
+  };
+}
+
+/** The interface of a route without a gateway. */
+function onLink(route: HostRoute | undefined): string | undefined {
+  return route?.kind === 'unicast' && route.gateway === undefined ? route.interface : undefined;
+}
+
+/** What a real server is asked whatever its VIPs are: pings, and one that its gateway shows. */
+const PROBES_OF_REAL_SERVER = 4;
+
+/**
+ * Leaves out VIPs of real servers where there are too many of both. Each real server begins with another VIP, so that each
+ * VIP is looked at somewhere.
+ */
+function withinBudget(all: readonly RealServerTarget[]): {
+  targets: readonly RealServerTarget[];
+  left: Targets['notLookedAt'];
+} {
+  const costOf = ({ ports }: RealServerTarget['vips'][number]): number => 1 + 2 * ports.length;
+  const pairs = all.reduce((sum, { vips }) => sum + vips.length, 0);
+  const cost = all.reduce((sum, { vips }) => sum + vips.reduce((of, each) => of + costOf(each), 0), 0);
+  let budget = MOST_PROBES - MOST_NEIGHBOURS * (1 + MOST_VIPS_FROM) - PROBES_OF_REAL_SERVER * all.length;
+  if (cost <= budget) {
+    return { targets: all, left: [] };
+  }
+  const turned = all.map(({ vips }, i) => [...vips.slice(i % vips.length), ...vips.slice(0, i % vips.length)]);
+  const chosen = all.map((): RealServerTarget['vips'][number][] => []);
+  const longest = Math.max(...turned.map(({ length }) => length));
+  for (let k = 0; k < longest && budget > 0; k += 1) {
+    for (const [i, vips] of turned.entries()) {
+      const pair = vips[k];
+      if (pair !== undefined && costOf(pair) <= budget) {
+        budget -= costOf(pair);
+        chosen[i]!.push(pair);
+      }
+    }
+  }
+  const asked = chosen.reduce((sum, { length }) => sum + length, 0);
+  const why = `that is more than one examination asks: ${MOST_PROBES} packets`;
+  return {
+    targets: all.map((each, i) => ({ ...each, vips: chosen[i]! })),
+    left: [{ what: `${pairs - asked} of ${pairs} VIPs on real servers`, why }],
   };
 }
 
@@ -104,10 +160,10 @@ function realServerTargets(
   routes: ReadonlyMap<IpAddress, HostRoute>,
   interfaces: readonly string[],
 ): { targets: RealServerTarget[]; notLookedAt: { what: string; why: string }[] } {
-  const wanted = new Map<IpAddress, { mac: MacAddress | undefined; vips: Wanted }>();
+  const wanted = new Map<IpAddress, { mac: MacAddress | undefined; by: string | undefined; vips: Wanted }>();
   const tagged = new Set<IpAddress>();
   for (const service of allServices(model)) {
-    for (const { address, mac, vlan } of service.destinations) {
+    for (const { address, mac, vlan, interface: by } of service.destinations) {
       if (isSelf(address)) {
         continue;
       }
@@ -115,23 +171,32 @@ function realServerTargets(
         tagged.add(address);
         continue;
       }
-      const target = wanted.get(address) ?? { mac, vips: new Map<IpAddress, TargetPort[]>() };
+      const target = wanted.get(address) ?? { mac, by, vips: new Map<IpAddress, TargetPort[]>() };
       wanted.set(address, target);
-      if (!isMarkKey(service)) {
-        const ports = target.vips.get(service.address) ?? [];
-        ports.push({ service: serviceName(service), protocol: service.protocol, port: service.port });
-        target.vips.set(service.address, ports);
+      for (const { vip, ...port } of portsOf(service, model)) {
+        target.vips.set(vip, [...(target.vips.get(vip) ?? []), port]);
       }
     }
   }
-  const targets = [...wanted].flatMap(([address, { mac, vips }]): RealServerTarget[] => {
-    const route = routes.get(address);
-    const name = route?.kind === 'unicast' && route.gateway === undefined ? route.interface : undefined;
-    const way = name ?? (mac === undefined ? undefined : interfaces[0]);
+  const targets = [...wanted].flatMap(([address, { mac, by, vips }]): RealServerTarget[] => {
+    const way = mac === undefined ? onLink(routes.get(address)) : (by ?? onLink(routes.get(address)) ?? interfaces[0]);
     return way === undefined
       ? []
       : [{ address, interface: way, mac, vips: [...vips].map(([vip, ports]) => ({ vip, ports })) }];
   });
   const why = 'they are on VLANs of their own, by tags that the director writes';
   return { targets, notLookedAt: tagged.size === 0 ? [] : [{ what: `real servers ${[...tagged].join(', ')}`, why }] };
+}
+
+/** The VIPs and ports of a service; of a mark's, where its rules are about one address. Port 0: several. */
+function portsOf(service: AnyService, { markRules = [] }: Model): ({ readonly vip: IpAddress } & TargetPort)[] {
+  const name = serviceName(service);
+  if (!isMarkKey(service)) {
+    return [{ vip: service.address, service: name, protocol: service.protocol, port: service.port }];
+  }
+  return markRules.flatMap(({ mark, match: { address, prefixLength, protocol, firstPort, lastPort } }) =>
+    mark === service.mark && familyOf(address) === service.family && prefixLength === (service.family === 4 ? 32 : 128)
+      ? [{ vip: address, service: name, protocol, port: firstPort === lastPort ? firstPort : 0 }]
+      : [],
+  );
 }

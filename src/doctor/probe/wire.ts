@@ -23,15 +23,23 @@ export interface Sending {
 export class Wire implements Disposable {
   readonly #socket = new PacketSocket();
   readonly #listeners: FrameListener[] = [];
+  readonly #lost = new Set<string>();
   sent = 0;
 
   /** @throws KernelError `EPERM` without CAP_NET_RAW */
-  constructor(ifindexes: readonly number[], marks: Marks, onFrame: (ifindex: number, frame: Uint8Array) => void) {
+  constructor(
+    interfaces: ReadonlyMap<number, string>,
+    marks: Marks,
+    onFrame: (ifindex: number, frame: Uint8Array) => void,
+  ) {
     const filter = filterFor(marks);
     try {
-      for (const ifindex of ifindexes) {
-        const listener = new FrameListener(ifindex, filter, (_error, frames = []) => {
-          // An error: the interface went down. What was heard until then counts.
+      for (const [ifindex, name] of interfaces) {
+        const listener = new FrameListener(ifindex, filter, (error, frames = []) => {
+          // What was heard until then counts.
+          if (error !== undefined) {
+            this.#lost.add(name);
+          }
           frames.forEach((frame) => {
             onFrame(ifindex, frame);
           });
@@ -52,7 +60,7 @@ export class Wire implements Disposable {
       const most = Math.max(1, Math.ceil((perSecond * TICK_MS) / 1000));
       const due = Math.ceil(((performance.now() - began) / 1000) * perSecond) + 1 - at;
       frames.slice(at, at + Math.max(0, Math.min(most, due))).forEach((each) => {
-        this.#send(each);
+        this.sendNow(each);
         at += 1;
       });
       if (at < frames.length) {
@@ -61,7 +69,8 @@ export class Wire implements Disposable {
     }
   }
 
-  #send({ ifindex, frame, onSent }: Sending): void {
+  /** Sends one frame, whatever else is sent. */
+  sendNow({ ifindex, frame, onSent }: Sending): void {
     try {
       this.#socket.send(ifindex, frame);
       this.sent += 1;
@@ -71,6 +80,11 @@ export class Wire implements Disposable {
         throw error;
       }
     }
+  }
+
+  /** The interfaces that went down meanwhile. */
+  get lost(): string[] {
+    return [...this.#lost];
   }
 
   /** Frames that came faster than they were read. */
