@@ -35,7 +35,10 @@ export async function gatherProbes(
   });
   const ownMacs = [...new Set(network.links().map(({ mac }) => mac))];
   const { lost, ...probes } = await probe({ targets, interfaces, ownMacs, listenMs });
-  return { probes, notLookedAt: [...targets.notLookedAt, ...gapsIn(probes, lost), ...withoutSource(targets, interfaces)] };
+  return {
+    probes,
+    notLookedAt: [...targets.notLookedAt, ...gapsIn(probes, lost), ...withoutSource(targets, interfaces)],
+  };
 }
 
 /** What may be silent for a reason of this host. */
@@ -53,7 +56,10 @@ function withoutSource({ realServers }: Targets, interfaces: ProbeRequest['inter
   const sources = new Map(interfaces.map(({ name, sources: of }) => [name, of]));
   const without = realServers.filter((each) => sources.get(each.interface)?.[familyOf(each.address)] === undefined);
   const places = new Set(without.map((each) => `IPv${familyOf(each.address)} real servers on ${each.interface}`));
-  return [...places].map((what) => ({ what, why: 'this host has no address there but VIPs, to which they could answer' }));
+  return [...places].map((what) => ({
+    what,
+    why: 'this host has no address there but VIPs, to which they could answer',
+  }));
 }
 
 /** The address that questions come from: a global one rather than one of the link alone. */

@@ -88,7 +88,9 @@ class Prober implements Disposable {
         address: each.address,
         macs: this.#heard.macsOf(each.address, each.interface),
       })),
-      proxies: interfaces.flatMap(({ name }) => ([4, 6] as const).flatMap((of) => this.#heard.said(OFF_LINK[of], name))),
+      proxies: interfaces.flatMap(({ name }) =>
+        ([4, 6] as const).flatMap((of) => this.#heard.said(OFF_LINK[of], name)),
+      ),
       announced: [...named].flatMap((address) => this.#heard.unasked(address)),
       vrrp: this.#ear.vrrp,
       routerAdvertisements: this.#ear.routerAdvertisements,
@@ -102,9 +104,13 @@ class Prober implements Disposable {
   /** Asks for each VIP twice, since of two answers one may be late, and for each real server until it answers. */
   async #askForAddresses(): Promise<void> {
     const { targets, interfaces } = this.#request;
-    const vips = targets.vips.flatMap(({ vip, interfaces: names }) => names.flatMap((name) => this.#question(vip, name)));
+    const vips = targets.vips.flatMap(({ vip, interfaces: names }) =>
+      names.flatMap((name) => this.#question(vip, name)),
+    );
     const once = interfaces.flatMap((each) => [
-      ...([4, 6] as const).flatMap((of) => (each.sources[of] === undefined ? [] : this.#question(OFF_LINK[of], each.name))),
+      ...([4, 6] as const).flatMap((of) =>
+        each.sources[of] === undefined ? [] : this.#question(OFF_LINK[of], each.name),
+      ),
       ...solicitationBy(each),
     ]);
     const others = [...targets.directors, ...targets.realServers.filter(({ mac }) => mac === undefined)];

@@ -12,6 +12,7 @@ import {
   type Model,
   type Protocol,
   serviceName,
+  vipsOf,
 } from '../../model/index.js';
 import type { HostRoute, NetworkFacts } from '../facts.js';
 
@@ -49,13 +50,7 @@ export interface Targets {
   readonly notLookedAt: readonly { readonly what: string; readonly why: string }[];
 }
 
-/** Returns all VIPs of a model, each once: of services, and of marks whose rules have one address. */
-export function vipsOf(model: Model): IpAddress[] {
-  const ofMarks = (model.markRules ?? []).flatMap(({ match }) =>
-    match.prefixLength === (familyOf(match.address) === 4 ? 32 : 128) ? [match.address] : [],
-  );
-  return [...new Set([...model.services.map(({ address }) => address), ...ofMarks])];
-}
+export { vipsOf } from '../../model/index.js';
 
 /** Returns the addresses of all real servers of a model but this host, each once. */
 export function realServersOf(model: Model): IpAddress[] {

@@ -1,0 +1,145 @@
+/** VIPs that no packet can reach: this host does not have them, and nobody answers for them. */
+
+import { familyOf, type IpAddress, vipsOf } from '../../../model/index.js';
+import type { Check } from '../../check.js';
+import type { Facts, NetworkFacts } from '../../facts.js';
+import { type Finding, fixBy, type Mend } from '../../finding.js';
+import { isOfVrrp, placesOf } from '../../who.js';
+import { few } from '../../words.js';
+
+export const vipUnanswered: Check = {
+  name: 'vip-unanswered',
+  about: 'VIPs that are on no interface of this host that is up, that nobody answers for, and that no route leads here',
+  find: (facts) => {
+    const { network, probes, director } = facts;
+    // Where nobody was asked, the daemon's own warnings are told.
+    const isTold = probes === undefined && director.warnings.some(({ code }) => isToldHere(code));
+    return network === undefined || isTold
+      ? []
+      : few(
+          vipsOf(facts.director.model).flatMap((vip) => findingsOf(vip, facts, network)),
+          'VIPs',
+        );
+  },
+};
+
+function findingsOf(vip: IpAddress, facts: Facts, network: NetworkFacts): Finding[] {
+  if (placesOf(vip, network).length > 0) {
+    return [];
+  }
+  const probes = facts.probes?.vips.filter((each) => each.vip === vip && each.asked > 0) ?? [];
+  if (probes.some(({ answers }) => answers.length > 0)) {
+    return [];
+  }
+  const down = network.addresses.find(({ address }) => address === vip);
+  if (down !== undefined) {
+    return [ofDown(vip, down.interface, down.prefixLength)];
+  }
+  const route = network.routes.get(vip);
+  // A route for this address alone was made on purpose.
+  if (route !== undefined && (route.kind === 'local' || route.prefixLength === fullLength(vip))) {
+    return [];
+  }
+  const way = route?.kind === 'unicast' && route.gateway === undefined ? route.interface : undefined;
+  if (way === undefined || isLinkLocal(vip)) {
+    return isLinkLocal(vip) || comesAnyway(vip, facts) ? [] : [ofUnrouted(vip, facts)];
+  }
+  // Only who was asked can be silent.
+  return probes.length === 0
+    ? []
+    : [
+        ofMissing(
+          vip,
+          way,
+          probes.map((each) => each.interface),
+          facts,
+        ),
+      ];
+}
+
+/** Another director may have it, or packets came: a router sends them here. */
+function comesAnyway(vip: IpAddress, { director: { model, services } }: Facts): boolean {
+  const counted = (services ?? []).some(
+    (each) =>
+      'address' in each &&
+      each.address === vip &&
+      (each.realServers.some(({ packets }) => packets > 0) || Object.values(each.verdicts).some((count) => count > 0)),
+  );
+  return counted || (model.directors ?? []).length > 0;
+}
+
+function ofDown(vip: IpAddress, name: string, prefixLength: number): Finding {
+  return {
+    check: 'vip-unanswered',
+    severity: 'error',
+    subject: vip,
+    text: `the VIP ${vip} is on ${name} alone, which is down`,
+    evidence: [`${name} has ${vip}/${prefixLength}, and is down`],
+    why: 'This host does not answer for it, so that no client reaches it.',
+    mend: [fixBy('ip', 'link', 'set', name, 'up')],
+  };
+}
+
+function ofMissing(vip: IpAddress, way: string, asked: readonly string[], { director }: Facts): Finding {
+  return {
+    check: 'vip-unanswered',
+    severity: 'error',
+    subject: vip,
+    text: `the VIP ${vip} is on no interface of this host, and nobody on ${way} answers for it`,
+    evidence: [
+      `no answer to 2 ${familyOf(vip) === 4 ? 'ARP requests' : 'neighbour solicitations'} on ${asked.join(', ')}`,
+      ...warningOf(vip, director),
+    ],
+    why: 'No client reaches it.',
+    mend: addMends(vip, director),
+  };
+}
+
+function ofUnrouted(vip: IpAddress, { director, network }: Facts): Finding {
+  const gateway = network?.routes.get(vip)?.gateway;
+  return {
+    check: 'vip-unanswered',
+    severity: 'warning',
+    subject: vip,
+    text: `the VIP ${vip} is on no interface and no network of this host`,
+    evidence: [
+      gateway === undefined ? 'this host has no route to it' : `the route to it leads to ${gateway}`,
+      ...warningOf(vip, director),
+    ],
+    why: 'Clients reach it only if a router sends its packets here, and then this host must take them.',
+    mend: [
+      ...addMends(vip, director),
+      { on: 'router', command: `route ${vip}/${fullLength(vip)} to this host, unless clients are on the same network` },
+    ],
+  };
+}
+
+/** While keepalived has a VIP, nobody else may add it. */
+function addMends(vip: IpAddress, director: Facts['director']): Mend[] {
+  return isOfVrrp(vip, director)
+    ? [
+        {
+          on: 'director',
+          command: 'beeline status, which tells why keepalived does not have it here, and on the other director',
+        },
+      ]
+    : [fixBy('beeline', 'vip', 'add', vip)];
+}
+
+function warningOf(vip: IpAddress, { warnings }: Facts['director']): string[] {
+  return warnings.filter((each) => each.vip === vip && isToldHere(each.code)).map(({ code }) => `warning ${code}`);
+}
+
+/** Whether a warning of the director's is one that this check and vip-answered-by-others find by themselves. */
+export function isToldHere(code: string): boolean {
+  return ['VIP_MISSING', 'VIP_UNROUTED', 'VIP_ELSEWHERE'].includes(code);
+}
+
+function fullLength(address: IpAddress): number {
+  return familyOf(address) === 4 ? 32 : 128;
+}
+
+/** Routes to such an address depend on the interface. */
+function isLinkLocal(address: IpAddress): boolean {
+  return /^fe[89ab]/i.test(address);
+}

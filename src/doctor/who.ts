@@ -1,0 +1,92 @@
+/** Whom a MAC belongs to, and what this host has: answers of the facts that several checks need. Pure. */
+
+import { type IpAddress, isVirtualMac, type MacAddress, virtualRouters } from '../model/index.js';
+import type { DirectorFacts, Facts, HostAddress, NetworkFacts } from './facts.js';
+import type { Mend, Severity } from './finding.js';
+import { fixBy } from './finding.js';
+
+export interface Who {
+  /** `proxy`: it answers for addresses that nobody has. `virtual`: the master of a virtual router. */
+  readonly kind: 'director' | 'virtual' | 'proxy' | 'real server' | 'neighbour' | 'stranger';
+  readonly address?: IpAddress | undefined;
+  /** With its MAC. */
+  readonly text: string;
+}
+
+export function whoHas(mac: MacAddress, { director: { model }, probes }: Facts): Who {
+  const { directors = [], proxies = [], realServers = [], neighbours = [] } = probes ?? {};
+  const named = directors.find(({ macs }) => macs.includes(mac))?.address;
+  if (named !== undefined || (model.directors ?? []).includes(mac)) {
+    return {
+      kind: 'director',
+      address: named,
+      text: `the other director ${named === undefined ? mac : `${named} (${mac})`}`,
+    };
+  }
+  if (isVirtualMac(mac)) {
+    return { kind: 'virtual', text: `the master of the virtual router ${mac}` };
+  }
+  if (proxies.some((each) => each.mac === mac)) {
+    const address = neighbours.find((each) => each.mac === mac)?.address;
+    return {
+      kind: 'proxy',
+      address,
+      text: `a host that answers for others (${address === undefined ? '' : `${address}, `}${mac})`,
+    };
+  }
+  const real = realServers.find(({ macs }) => macs.includes(mac))?.address;
+  if (real !== undefined) {
+    return { kind: 'real server', address: real, text: `real server ${real} (${mac})` };
+  }
+  const address = neighbours.find((each) => each.mac === mac)?.address;
+  return address === undefined
+    ? { kind: 'stranger', text: `a host with the MAC ${mac}` }
+    : { kind: 'neighbour', address, text: `the host ${address} (${mac})` };
+}
+
+/** Where this host has an address: on interfaces that are up. */
+export function placesOf(address: IpAddress, network: NetworkFacts | undefined): HostAddress[] {
+  const up = new Set(network?.links.flatMap(({ name, up: isUp }) => (isUp ? [name] : [])));
+  return (network?.addresses ?? []).filter((each) => each.address === address && up.has(each.interface));
+}
+
+/** Whether keepalived gives a VIP to a director. */
+export function isOfVrrp(vip: IpAddress, { model }: DirectorFacts): boolean {
+  return virtualRouters(model).some(({ addresses }) => addresses.includes(vip));
+}
+
+/** Tells the network again who has a VIP, if this host has it. */
+export function announceAgain(vip: IpAddress, { director, network }: Facts): Mend[] {
+  return placesOf(vip, network).length === 0 || isOfVrrp(vip, director) ? [] : [fixBy('beeline', 'vip', 'add', vip)];
+}
+
+/** States in which packets go to a real server, or wait for it. */
+const TAKING: readonly string[] = ['up', 'unresolved', 'ramping', 'fallback', 'panic', 'advised'];
+
+/** How much a fault of a real server matters: an error if packets go there now. */
+export class Use {
+  readonly #takes = new Map<string, boolean>();
+
+  constructor({ model, services }: DirectorFacts) {
+    const note = (address: IpAddress, takes: boolean): void => {
+      this.#takes.set(address, takes || this.#takes.get(address) === true);
+    };
+    if (services !== undefined) {
+      services.forEach(({ realServers }) => {
+        realServers.forEach(({ address, state }) => {
+          note(address, TAKING.includes(state));
+        });
+      });
+      return;
+    }
+    [...model.services, ...(model.markServices ?? [])].forEach(({ destinations }) => {
+      destinations.forEach(({ address, weight }) => {
+        note(address, weight > 0);
+      });
+    });
+  }
+
+  severityOf(realServer: IpAddress): Severity {
+    return this.#takes.get(realServer) === false ? 'warning' : 'error';
+  }
+}
