@@ -14,3 +14,4 @@ export type {
 } from './facts.js';
 export type { Finding, Mend, Place, Severity } from './finding.js';
 export { gather, type GatherOptions } from './gather/gather.js';
+export { filterFor } from './probe/filter.js';

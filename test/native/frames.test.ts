@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import test, { before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { filterFor } from '../../src/doctor/probe/filter.js';
+import { filterFor } from '../../src/doctor/index.js';
 import { ip as address, mac } from '../../src/model/index.js';
 import { FrameListener, PacketSocket } from '../../src/native/index.js';
 import { announcement, buildFrame, tagged, whoHas } from '../../src/packet/index.js';
@@ -158,8 +158,7 @@ test('a wrong filter, a missing interface and a wrong argument are refused', () 
   const { ifindex } = makeVeth('test0', 'test1');
   const open =
     (index: number, filter: Uint8Array): (() => void) =>
-    () =>
-      new FrameListener(index, filter, () => undefined).close();
+    () => { new FrameListener(index, filter, () => undefined).close(); };
   assert.throws(open(ifindex, new Uint8Array(0)), { code: 'EINVAL' });
   assert.throws(open(ifindex, ALL.subarray(1)), { code: 'EINVAL' });
   assert.throws(open(ifindex, new Uint8Array(8).fill(0xff)), { code: 'EINVAL' });

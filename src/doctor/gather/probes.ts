@@ -1,12 +1,13 @@
 /** Has VIPs, real servers and their neighbours asked: on which interfaces, and from which addresses. */
 
 import { familyOf, type IpAddress, type Model } from '../../model/index.js';
+import { KernelError } from '../../native/index.js';
 import type { Network } from '../../net/index.js';
 import type { Facts, NetworkFacts, ProbeFacts } from '../facts.js';
 import { probe, type ProbeRequest } from '../probe/prober.js';
 import { type Targets, targetsOf, vipsOf } from '../probe/targets.js';
 
-/** @throws KernelError `EPERM` without CAP_NET_RAW */
+/** @throws Error without CAP_NET_RAW */
 export async function gatherProbes(
   network: Network,
   model: Model,
@@ -34,11 +35,23 @@ export async function gatherProbes(
     return [{ name, ifindex, mac, mtu, sources: { ...sourceOf(4, sources), ...sourceOf(6, sources) } }];
   });
   const ownMacs = [...new Set(network.links().map(({ mac }) => mac))];
-  const { lost, ...probes } = await probe({ targets, interfaces, ownMacs, listenMs });
+  const { lost, ...probes } = await asRoot(probe({ targets, interfaces, ownMacs, listenMs }));
   return {
     probes,
     notLookedAt: [...targets.notLookedAt, ...gapsIn(probes, lost), ...withoutSource(targets, interfaces)],
   };
+}
+
+/** Says what is missing in the user's words. */
+async function asRoot<Result>(probing: Promise<Result>): Promise<Result> {
+  try {
+    return await probing;
+  } catch (error) {
+    if (error instanceof KernelError && error.code === 'EPERM') {
+      throw new Error('only root may send and hear frames (CAP_NET_RAW): use sudo', { cause: error });
+    }
+    throw error;
+  }
 }
 
 /** What may be silent for a reason of this host. */

@@ -256,7 +256,7 @@ function crowd(vips: number, realServers: number): Targets {
   );
   const base = parseConfig('interfaces: [ens3]\nservices: []\n', 'beeline.yaml');
   const network: NetworkFacts = { ...NETWORK, routes };
-  return targetsOf({ ...base, services: services as never }, network, []);
+  return targetsOf({ ...base, services: services }, network, []);
 }
 
 test('no more is asked than one examination may send, each VIP and each real server is asked, and what is left out is told', () => {

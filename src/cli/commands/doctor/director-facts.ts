@@ -24,14 +24,26 @@ async function fromDaemon(instance: Instance): Promise<DirectorFacts | undefined
   try {
     const [{ model, configPath }, status, services, checks] = await Promise.all([
       request(socketPath, 'model', {}),
-      request(socketPath, 'status', {}),
-      request(socketPath, 'list', {}),
-      request(socketPath, 'checks', {}),
+      ifKnown(request(socketPath, 'status', {})),
+      ifKnown(request(socketPath, 'list', {})),
+      ifKnown(request(socketPath, 'checks', {})),
     ]);
     const warnings = await warningsAbout(model, [], instance);
     return { model, source: 'daemon', configPath, warnings, status, services, checks };
   } catch (error) {
     if (error instanceof BeelineError && error.code === 'NOT_RUNNING') {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Undefined: the daemon is of a version that does not know the method. The doctor does without. */
+async function ifKnown<Result>(asked: Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof BeelineError && error.code === 'CONTROL_METHOD') {
       return undefined;
     }
     throw error;

@@ -2,7 +2,7 @@
 
 import type { IpAddress, MacAddress } from '../../../model/index.js';
 import type { Check } from '../../check.js';
-import type { Facts, ProbeFacts } from '../../facts.js';
+import type { Facts, HeardMessage } from '../../facts.js';
 import type { Finding, Mend } from '../../finding.js';
 import { announceAgain, placesOf, type Who, whoHas } from '../../who.js';
 import { few, frameText } from '../../words.js';
@@ -10,16 +10,28 @@ import { few, frameText } from '../../words.js';
 export const vipAnsweredByOthers: Check = {
   name: 'vip-answered-by-others',
   about: 'hosts that answer ARP or neighbour discovery for a VIP of the director: above all real servers',
-  find: (facts) => few(facts.probes?.vips.flatMap((each) => findingsOf(each, facts)) ?? [], 'VIPs'),
+  find: (facts) => {
+    const vips = new Map<IpAddress, HeardMessage[]>();
+    for (const { vip, answers } of facts.probes?.vips ?? []) {
+      vips.set(vip, [...(vips.get(vip) ?? []), ...answers]);
+    }
+    return few(
+      [...vips].flatMap(([vip, answers]) => findingsOf(vip, answers, facts)),
+      'VIPs',
+    );
+  },
 };
 
-function findingsOf({ vip, interface: name, answers }: ProbeFacts['vips'][number], facts: Facts): Finding[] {
+/** One for each host, though a bridge and its port hear the same. */
+function findingsOf(vip: IpAddress, answers: readonly HeardMessage[], facts: Facts): Finding[] {
   const macs = [...new Set(answers.map((each) => each.mac ?? each.sourceMac))];
   const here = placesOf(vip, facts.network);
   return macs.flatMap((mac) => {
     const who = whoHas(mac, facts);
-    const evidence = answers.filter((each) => (each.mac ?? each.sourceMac) === mac).map(frameText);
-    return isElsewhere(who, here) ? [findingOf(vip, name, who, mac, [...new Set(evidence)], facts)] : [];
+    const its = answers.filter((each) => (each.mac ?? each.sourceMac) === mac);
+    const name = [...new Set(its.map((each) => each.interface))].join(', ');
+    const evidence = [...new Set(its.map(frameText))];
+    return isElsewhere(who, here) ? [findingOf(vip, name, who, mac, evidence, facts)] : [];
   });
 }
 
