@@ -55,9 +55,10 @@ export function isOfVrrp(vip: IpAddress, { model }: DirectorFacts): boolean {
   return virtualRouters(model).some(({ addresses }) => addresses.includes(vip));
 }
 
-/** Tells the network again who has a VIP, if this host has it. */
-export function announceAgain(vip: IpAddress, { director, network }: Facts): Mend[] {
-  return placesOf(vip, network).length === 0 || isOfVrrp(vip, director) ? [] : [fixBy('beeline', 'vip', 'add', vip)];
+/** Tells the network again who has VIPs, those that this host has. */
+export function announceAgain(vips: readonly IpAddress[], { director, network }: Facts): Mend[] {
+  const here = vips.filter((vip) => placesOf(vip, network).length > 0 && !isOfVrrp(vip, director));
+  return here.length === 0 ? [] : [fixBy('beeline', 'vip', 'add', ...here)];
 }
 
 /** States in which packets go to a real server, or wait for it. */

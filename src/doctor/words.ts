@@ -8,8 +8,17 @@ const FEW = 5;
 /** The most names in one line. */
 const MOST_NAMES = 20;
 
-/** Of many alike findings, the first one for all of them. @param others what the subjects are: "real servers" */
-export function few(findings: readonly Finding[], others: string): Finding[] {
+/**
+ * Of many alike findings, the first one for all of them.
+ *
+ * @param others what they are about: "real servers"
+ * @param nameOf the name of one in the list of the others
+ */
+export function few(
+  findings: readonly Finding[],
+  others: string,
+  nameOf: (finding: Finding) => string = ({ subject }) => subject,
+): Finding[] {
   const groups = new Map<string, Finding[]>();
   for (const each of findings) {
     const key = `${each.check} ${each.severity}`;
@@ -20,10 +29,7 @@ export function few(findings: readonly Finding[], others: string): Finding[] {
       return [...(first === undefined ? [] : [first]), ...more];
     }
     const text = `${first.text} (and so with ${more.length} other ${others})`;
-    const also = `also ${listOf(
-      more.map(({ subject }) => subject),
-      MOST_NAMES,
-    )}`;
+    const also = `also ${listOf(more.map(nameOf), MOST_NAMES)}`;
     return [{ ...first, text, evidence: [...first.evidence, also] }];
   });
 }

@@ -83,6 +83,19 @@ test('two real servers that answer for the VIP are both named', () => {
   assert.equal(told({ probes: answered(REAL1.mac, PROBES.realServers[1]!.macs[0]!) }).length, 2);
 });
 
+test('two real servers that answer for a hundred VIPs are two findings, and not one of them is lost among many', () => {
+  const [first, second] = PROBES.realServers.map(({ macs }) => macs[0]!) as [MacAddress, MacAddress];
+  const vips = Array.from({ length: 100 }, (_, i) => ip(`192.168.2.${i}`));
+  const probes = {
+    ...PROBES,
+    vips: vips.map((vip) => ({ vip, interface: 'ens3', asked: 2, answers: [reply(first, vip), reply(second, vip)] })),
+  };
+  const lines = told({ probes });
+  assert.equal(lines.length, 2);
+  assert.match(lines[0]!, /192\.168\.1\.31 .* answers for the VIPs 192\.168\.2\.0, .* and 97 others on ens3/);
+  assert.match(lines[1]!, /192\.168\.1\.32 /);
+});
+
 test('a router that answers for others is told from a host that has the VIP', () => {
   const probes = { ...answered(OTHER), proxies: [reply(OTHER, ip('192.0.2.77'))] };
   assert.deepEqual(told({ probes }), [

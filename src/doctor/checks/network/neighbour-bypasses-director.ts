@@ -43,7 +43,10 @@ function findingOf({ address, interface: name, mac, ping, byVip }: NeighbourProb
       ],
       why: 'Its ARP cache has another MAC for the VIP, so that its packets go there; or it filters, or has no route to the VIP.',
       mend: [
-        ...announceAgain(first.vip, facts),
+        ...announceAgain(
+          lost.map(({ vip }) => vip),
+          facts,
+        ),
         { on: 'client', host: address, command: `ip neigh show ${first.vip}; ip neigh flush to ${first.vip}` },
       ],
     },

@@ -64,14 +64,14 @@ function findingOf(messages: readonly HeardMessage[], facts: Facts): Finding[] {
       text: `${who.text} ${how} ${vip} on ${first.interface}`,
       evidence: [...new Set(messages.map(frameText))].slice(0, 3),
       why: 'Whoever hears it sends what is for the VIP to that host from now on, past the director.',
-      mend: [...mendsOf(vip, who), ...announceAgain(vip, facts)],
+      mend: [...mendsOf(vip, who), ...announceAgain([vip], facts)],
     },
   ];
 }
 
 function mendsOf(vip: HeardMessage['address'], who: Who): Finding['mend'] {
   return who.kind === 'real server'
-    ? quietRealServer(vip, who.address)
+    ? quietRealServer([vip], who.address)
     : [
         {
           on: 'client',

@@ -5,61 +5,73 @@ import type { Check } from '../../check.js';
 import type { Facts, HeardMessage } from '../../facts.js';
 import type { Finding, Mend } from '../../finding.js';
 import { announceAgain, placesOf, type Who, whoHas } from '../../who.js';
-import { few, frameText } from '../../words.js';
+import { few, frameText, listOf } from '../../words.js';
+
+/** The most frames in the evidence. */
+const MOST_FRAMES = 3;
 
 export const vipAnsweredByOthers: Check = {
   name: 'vip-answered-by-others',
   about: 'hosts that answer ARP or neighbour discovery for a VIP of the director: above all real servers',
-  find: (facts) => {
-    const vips = new Map<IpAddress, HeardMessage[]>();
-    for (const { vip, answers } of facts.probes?.vips ?? []) {
-      vips.set(vip, [...(vips.get(vip) ?? []), ...answers]);
-    }
-    return few(
-      [...vips].flatMap(([vip, answers]) => findingsOf(vip, answers, facts)),
-      'VIPs',
-    );
-  },
+  find: (facts) =>
+    few(
+      hostsThatAnswer(facts).map((host) => findingOf(host, facts)),
+      'hosts',
+      ({ evidence }) => evidence[0]?.split(' ')[0] ?? '',
+    ),
 };
 
-/** One for each host, though a bridge and its port hear the same. */
-function findingsOf(vip: IpAddress, answers: readonly HeardMessage[], facts: Facts): Finding[] {
-  const macs = [...new Set(answers.map((each) => each.mac ?? each.sourceMac))];
-  const here = placesOf(vip, facts.network);
-  return macs.flatMap((mac) => {
+/** A host, and what it said of VIPs that are not its own. */
+interface Host {
+  readonly who: Who;
+  readonly mac: MacAddress;
+  readonly vips: readonly IpAddress[];
+  readonly answers: readonly HeardMessage[];
+}
+
+function hostsThatAnswer(facts: Facts): Host[] {
+  const byMac = new Map<MacAddress, HeardMessage[]>();
+  for (const each of facts.probes?.vips.flatMap(({ answers }) => answers) ?? []) {
+    const mac = each.mac ?? each.sourceMac;
+    const before = byMac.get(mac);
+    if (before === undefined) {
+      byMac.set(mac, [each]);
+    } else {
+      before.push(each);
+    }
+  }
+  return [...byMac].flatMap(([mac, all]) => {
     const who = whoHas(mac, facts);
-    const its = answers.filter((each) => (each.mac ?? each.sourceMac) === mac);
-    const name = [...new Set(its.map((each) => each.interface))].join(', ');
-    const evidence = [...new Set(its.map(frameText))];
-    return isElsewhere(who, here) ? [findingOf(vip, name, who, mac, evidence, facts)] : [];
+    const wrong = [...new Set(all.map(({ address }) => address))].filter((vip) =>
+      isWrong(who, placesOf(vip, facts.network)),
+    );
+    const answers = all.filter(({ address }) => wrong.includes(address));
+    return wrong.length === 0 ? [] : [{ who, mac, vips: wrong, answers }];
   });
 }
 
 /** Not so: the other director may have the VIP, and two owners are vip-duplicate's. */
-function isElsewhere({ kind }: Who, here: ReturnType<typeof placesOf>): boolean {
-  return here.some(({ duplicate }) => duplicate)
-    ? false
-    : kind === 'real server' || kind === 'proxy' || (here.length === 0 && kind !== 'director' && kind !== 'virtual');
+function isWrong({ kind }: Who, here: ReturnType<typeof placesOf>): boolean {
+  if (here.some(({ duplicate }) => duplicate)) {
+    return false;
+  }
+  const isKnown = kind === 'real server' || kind === 'proxy';
+  return isKnown || (here.length === 0 && kind !== 'director' && kind !== 'virtual');
 }
 
-function findingOf(
-  vip: IpAddress,
-  name: string,
-  who: Who,
-  mac: MacAddress,
-  evidence: readonly string[],
-  facts: Facts,
-): Finding {
+function findingOf({ who, mac, vips, answers }: Host, facts: Facts): Finding {
   const isKnown = who.kind === 'real server' || who.kind === 'proxy';
+  const names = [...new Set(answers.map((each) => each.interface))].join(', ');
+  const which = `${vips.length > 1 ? 'VIPs' : 'VIP'} ${listOf(vips)}`;
   return {
     check: 'vip-answered-by-others',
     // A host that is no real server may be the other director of a pair, which the configuration does not name.
     severity: isKnown ? 'error' : 'warning',
-    subject: vip,
-    text: `${who.text} answers for the VIP ${vip} on ${name}${isKnown ? '' : ', which this host does not have'}`,
-    evidence,
+    subject: vips[0]!,
+    text: `${who.text} answers for the ${which} on ${names}${isKnown ? '' : ', which this host does not have'}`,
+    evidence: [...new Set(answers.map(frameText))].slice(0, MOST_FRAMES),
     why: whyOf(who),
-    mend: [...mendsOf(vip, who, mac), ...(isKnown ? announceAgain(vip, facts) : [])],
+    mend: [...mendsOf(vips, who, mac), ...(isKnown ? announceAgain(vips, facts) : [])],
   };
 }
 
@@ -74,33 +86,41 @@ function whyOf({ kind }: Who): string {
   }
 }
 
-function mendsOf(vip: IpAddress, who: Who, mac: MacAddress): Mend[] {
+function mendsOf(vips: readonly IpAddress[], who: Who, mac: MacAddress): Mend[] {
+  const host = who.address ?? mac;
   if (who.kind === 'real server') {
-    return quietRealServer(vip, who.address);
+    return quietRealServer(vips, who.address);
   }
   if (who.kind === 'proxy') {
-    const command = vip.includes(':')
+    const command = vips.every((vip) => vip.includes(':'))
       ? 'sysctl -w net.ipv6.conf.all.proxy_ndp=0, or take away its "ip neigh show proxy"'
       : 'sysctl -w net.ipv4.conf.INTERFACE.proxy_arp=0 net.ipv4.conf.INTERFACE.proxy_arp_pvlan=0';
-    return [{ on: 'router', host: who.address ?? mac, command }];
+    return [{ on: 'router', host, command }];
   }
   return [
-    { on: 'client', host: who.address ?? mac, command: `find the host with the MAC ${mac}, and take ${vip} off it` },
+    { on: 'client', host, command: `find the host with the MAC ${mac}, and take ${vips.join(', ')} off it` },
     { on: 'configuration', command: `directors: ['${mac}'], if it is the other director` },
   ];
 }
 
-/** What keeps a real server from answering for a VIP that it needs. */
-export function quietRealServer(vip: IpAddress, host: IpAddress | undefined): Mend[] {
+/** What keeps a real server from answering for VIPs that it needs. */
+export function quietRealServer(vips: readonly IpAddress[], host: IpAddress | undefined): Mend[] {
   const where = { on: 'real server', ...(host !== undefined && { host }) } as const;
+  const six = vips.find((vip) => vip.includes(':'));
   return [
-    { ...where, command: `beeline realserver setup --vip ${vip} --persist auto` },
-    {
-      ...where,
-      command: vip.includes(':')
-        ? `ip -6 addr del ${vip} dev INTERFACE, then ip -6 addr add ${vip}/128 dev lo nodad`
-        : 'sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2 ' +
-          'net.ipv4.conf.lo.arp_ignore=1 net.ipv4.conf.lo.arp_announce=2',
-    },
+    { ...where, command: `beeline realserver setup --vip ${vips.join(' ')} --persist auto` },
+    ...(vips.some((vip) => !vip.includes(':'))
+      ? [
+          {
+            ...where,
+            command:
+              'sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2 ' +
+              'net.ipv4.conf.lo.arp_ignore=1 net.ipv4.conf.lo.arp_announce=2',
+          },
+        ]
+      : []),
+    ...(six === undefined
+      ? []
+      : [{ ...where, command: `ip -6 addr del ${six} dev INTERFACE, then ip -6 addr add ${six}/128 dev lo nodad` }]),
   ];
 }

@@ -56,7 +56,7 @@ function refusedBy(
     evidence: [`${name} has ${vip}/${prefixLength}, dadfailed`, ...answers.map(frameText)],
     why: 'This host answers no neighbour solicitation for it, so that clients reach another host, or nobody.',
     mend: [
-      ...others.flatMap(({ kind, address }) => (kind === 'real server' ? quietRealServer(vip, address) : [])),
+      ...others.flatMap(({ kind, address }) => (kind === 'real server' ? quietRealServer([vip], address) : [])),
       { on: 'director', command: again },
     ],
   };
@@ -85,5 +85,5 @@ function mendsOf(vip: IpAddress, { interface: name, prefixLength }: HostAddress,
     ];
   }
   const host = who.address === undefined ? {} : { host: who.address };
-  return [{ on: 'client', ...host, command: `take ${vip} off ${who.text}` }, ...announceAgain(vip, facts)];
+  return [{ on: 'client', ...host, command: `take ${vip} off ${who.text}` }, ...announceAgain([vip], facts)];
 }
