@@ -38,7 +38,12 @@ export async function gatherProbes(
   const { lost, ...probes } = await asRoot(probe({ targets, interfaces, ownMacs, listenMs }));
   return {
     probes,
-    notLookedAt: [...targets.notLookedAt, ...gapsIn(probes, lost), ...withoutSource(targets, interfaces)],
+    notLookedAt: [
+      ...absentOf(model, facts),
+      ...targets.notLookedAt,
+      ...gapsIn(probes, lost),
+      ...withoutSource(targets, interfaces),
+    ],
   };
 }
 
@@ -52,6 +57,15 @@ async function asRoot<Result>(probing: Promise<Result>): Promise<Result> {
     }
     throw error;
   }
+}
+
+/** Interfaces by which nobody can be asked. */
+function absentOf({ interfaces }: Model, { links }: NetworkFacts): Facts['notLookedAt'] {
+  return interfaces.flatMap((name) => {
+    const link = links.find((each) => each.name === name);
+    const why = link === undefined ? 'there is no such interface' : link.up ? undefined : 'it is down';
+    return why === undefined ? [] : [{ what: `hosts on ${name}`, why }];
+  });
 }
 
 /** What may be silent for a reason of this host. */
