@@ -31,7 +31,7 @@ services:
   - { address: ${VIP4}, port: 53, protocol: udp, scheduler: rr, realServers: [${REAL1.ipv4}, ${REAL2.ipv4}] }
   - { address: "${VIP6}", port: 80, protocol: tcp, scheduler: rr, realServers: ["${REAL1.ipv6}", "${REAL2.ipv6}"] }
 marks:
-  - { mark: 7, match: [{ address: 192.168.1.101, port: 80, protocol: tcp }], scheduler: rr, realServers: [${REAL1.ipv4}] }
+  - { mark: 7, match: ["tcp:192.168.1.101:80"], scheduler: rr, realServers: [${REAL1.ipv4}] }
 `;
 
 async function find(lab: TestLab, ...words: readonly string[]): Promise<readonly Finding[]> {
@@ -130,7 +130,7 @@ test('a VIP that the director lacks, has as /24, or shares with another host is 
     await lab.startDirector();
   });
   const wide = add.replace('/32', '/24');
-  await spoiled(lab, ['director', `${del}; ${wide}`, `${wide.replace('add', 'del')}; ${add}`], async () => {
+  await spoiled(lab, ['director', `${del}; ${wide}`, `${wide.replace('addr add', 'addr del')}; ${add}`], async () => {
     assert.deepEqual(await told(lab), [`warning vip-prefix: the VIP ${VIP4} is on ${NIC} as /24, and not as /32`]);
   });
   await spoiled(lab, ['client', add, del], async () => {
@@ -210,7 +210,7 @@ test('a real server that is another director, and one that advertises itself as 
   const service = `{ address: ${VIP4}, port: 80, protocol: tcp, scheduler: rr, realServers: [${REAL1.ipv4}, ${REAL2.ipv4}] }`;
   writeFileSync(path, `interfaces: [${NIC}]\ndirectors: [192.168.1.22]\nservices:\n  - ${service}\n`);
   const add = `ip addr add 192.168.1.22/24 dev ${NIC}`;
-  await spoiled(lab, ['real1', add, add.replace('add', 'del')], async () => {
+  await spoiled(lab, ['real1', add, add.replace('addr add', 'addr del')], async () => {
     assert.deepEqual(await told(lab, '--config', path), [
       `warning real-server-is-director: real server ${REAL1.ipv4} is the other director 192.168.1.22`,
     ]);

@@ -326,8 +326,8 @@ test('other directors are asked for by address, and known by MAC', () => {
 });
 
 test('a mark’s service is asked at the address and port of its rule', () => {
-  const rule = '{ address: 192.168.1.100, port: 443, protocol: tcp }';
-  const marks = `marks:\n  - { mark: 7, match: [${rule}], scheduler: rr, realServers: [192.168.1.31] }\n`;
+  const rule = 'tcp:192.168.1.100:443';
+  const marks = `marks:\n  - { mark: 7, match: ["${rule}"], scheduler: rr, realServers: [192.168.1.31] }\n`;
   const marked = target('  []\n', {}, marks);
   assert.deepEqual(
     marked.realServers.map(({ vips }) => vips.map(({ vip, ports }) => [vip, ports.map(({ port }) => port)])),
