@@ -3,10 +3,14 @@
 import type { ServiceChecks, ServiceReport, StatusReport, UnattendedReport } from '../control/index.js';
 import type { IpAddress, MacAddress, Model, Protocol, Warning } from '../model/index.js';
 import type { NeighbourMessage } from '../packet/index.js';
+import type { CardFacts, FirewallFacts, HostFacts } from './facts-host.js';
 
 export interface Facts {
   readonly director: DirectorFacts;
   readonly network?: NetworkFacts | undefined;
+  readonly host?: HostFacts | undefined;
+  readonly cards?: readonly CardFacts[] | undefined;
+  readonly firewall?: FirewallFacts | undefined;
   /** What other hosts answered, and what was heard meanwhile. */
   readonly probes?: ProbeFacts | undefined;
   /** What could not be looked at, and why. */

@@ -12,6 +12,7 @@ export type {
   ProbeFacts,
   RealServerProbe,
 } from './facts.js';
+export type { CardFacts, FirewallFacts, HostFacts } from './facts-host.js';
 export type { Finding, Mend, Place, Severity } from './finding.js';
 export { gather, type GatherOptions } from './gather/gather.js';
 export { filterFor } from './probe/filter.js';

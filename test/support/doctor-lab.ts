@@ -14,7 +14,14 @@ services:
 `;
 
 /** What depends on the machine that tests run on, not on the lab. */
-const OF_THE_MACHINE: readonly string[] = ['bpf-slow', 'clock-free', 'cpu-slow', 'memory-short', 'node-old', 'state-disk'];
+const OF_THE_MACHINE: readonly string[] = [
+  'bpf-slow',
+  'clock-free',
+  'cpu-slow',
+  'memory-short',
+  'node-old',
+  'state-disk',
+];
 
 export async function build(context: TestContext, name: string, config = CONFIG): Promise<TestLab> {
   const lab = await TestLab.build(context, name);

@@ -10,6 +10,7 @@ import type {
 } from '../../src/doctor/index.js';
 import { parseConfig } from '../../src/config/index.js';
 import { ip, mac, type MacAddress } from '../../src/model/index.js';
+import { CARD, FIREWALL, HOST } from './facts-host.js';
 
 export const VIP = ip('192.168.1.100');
 export const VIP6 = ip('fd00::100');
@@ -102,7 +103,8 @@ export const PROBES: ProbeFacts = {
 
 /** Nothing is wrong with these. */
 export function cleanFacts(change: Partial<Facts> = {}): Facts {
-  return { director: directorFacts(), network: NETWORK, probes: PROBES, notLookedAt: [], ...change };
+  const host = { host: HOST, cards: [CARD], firewall: FIREWALL };
+  return { director: directorFacts(), network: NETWORK, ...host, probes: PROBES, notLookedAt: [], ...change };
 }
 
 /** The probes with one real server's changed. */

@@ -2,6 +2,7 @@
 
 import type { Check } from '../check.js';
 import { directorWarnings } from './director-warnings.js';
+import { HOST_CHECKS } from './host/index.js';
 import { ipv6RouterAdvertisements } from './network/ipv6-router-advertisements.js';
 import { mtuDiffers } from './network/mtu-differs.js';
 import { neighbourBypassesDirector } from './network/neighbour-bypasses-director.js';
@@ -36,5 +37,6 @@ export const CHECKS: readonly Check[] = [
   sameMacTwice,
   mtuDiffers,
   ipv6RouterAdvertisements,
+  ...HOST_CHECKS,
   directorWarnings,
 ];

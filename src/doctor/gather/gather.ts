@@ -2,6 +2,9 @@
 
 import { Network } from '../../net/index.js';
 import type { DirectorFacts, Facts } from '../facts.js';
+import { gatherCards } from './cards.js';
+import { gatherFirewall } from './firewall.js';
+import { gatherHost } from './host.js';
 import { gatherNetwork } from './network.js';
 import { gatherProbes } from './probes.js';
 
@@ -26,6 +29,9 @@ export async function gather(director: DirectorFacts, { passive, listenMs }: Gat
   const { model } = director;
   using kernel = await Network.open(() => undefined);
   const network = await part('links, addresses and routes', () => gatherNetwork(kernel, model));
+  const host = await part('settings of this host', () => gatherHost(director));
+  const cards = await part('network cards', () => gatherCards(kernel, model));
+  const firewall = await part('the firewall', () => gatherFirewall());
   const probed =
     network === undefined || passive
       ? undefined
@@ -33,5 +39,11 @@ export async function gather(director: DirectorFacts, { passive, listenMs }: Gat
   if (passive) {
     notLookedAt.push({ what: 'what other hosts answer', why: '--passive sends nothing' });
   }
-  return { director, network, probes: probed?.probes, notLookedAt: [...notLookedAt, ...(probed?.notLookedAt ?? [])] };
+  return {
+    director,
+    network,
+    ...{ host, cards, firewall },
+    probes: probed?.probes,
+    notLookedAt: [...notLookedAt, ...(probed?.notLookedAt ?? [])],
+  };
 }

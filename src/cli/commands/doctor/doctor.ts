@@ -6,9 +6,9 @@ import type { Diagnosis, Finding } from '../../../doctor/index.js';
 import { BeelineError } from '../../../model/index.js';
 import { completes, endsAs, withExamples } from '../../../usage/index.js';
 import { duration, jsonOption } from '../../arguments.js';
+import { ExitStatus } from '../../exit-status.js';
 import { instanceFor, instanceOption } from '../../instance.js';
-import { printNote, printResult, print } from '../../terminal/print.js';
-import { stdoutPaint } from '../../terminal/print.js';
+import { print, printJson, printNote, printResult, stdoutPaint } from '../../terminal/print.js';
 import { formatDiagnosis, formatChange } from './format.js';
 
 export interface DoctorOptions {
@@ -86,16 +86,43 @@ async function run(options: DoctorOptions, command: Command): Promise<void> {
     throw new BeelineError('USAGE', '--yes is for --fix', { hint: 'Leave it out, or add --fix.' });
   }
   if (options.watch !== undefined) {
+    if (options.fix === true) {
+      throw new BeelineError('USAGE', '--watch only tells: --fix does not go with it', {
+        hint: 'Leave one of them out.',
+      });
+    }
     await watch(options, command);
+    return;
+  }
+  if (options.fix === true) {
+    await examineAndFix(options, command);
     return;
   }
   const diagnosis = await examine(options, command);
   printResult(diagnosis, options, (paint) => formatDiagnosis(diagnosis, paint));
   process.exitCode = diagnosis.status;
-  if (options.fix === true) {
-    const { fix } = await import('./fix.js');
-    await fix(diagnosis.findings, options.yes === true);
+}
+
+/** Mends, and looks again. With --json the last look alone is printed. */
+async function examineAndFix(options: DoctorOptions, command: Command): Promise<void> {
+  const { fix, requireConsent, requireFixed } = await import('./fix.js');
+  requireConsent(options);
+  let diagnosis = await examine(options, command);
+  if (options.json !== true) {
+    print(formatDiagnosis(diagnosis, stdoutPaint()));
   }
+  const fixed = await fix(diagnosis.findings, options);
+  if (fixed.ran > 0) {
+    diagnosis = await examine(options, command);
+    if (options.json !== true) {
+      print(`\nlooked again:\n${formatDiagnosis(diagnosis, stdoutPaint())}`);
+    }
+  }
+  if (options.json === true) {
+    printJson(diagnosis);
+  }
+  process.exitCode = diagnosis.status;
+  requireFixed(fixed);
 }
 
 async function examine(options: DoctorOptions, command: Command): Promise<Diagnosis> {
@@ -114,13 +141,21 @@ async function examine(options: DoctorOptions, command: Command): Promise<Diagno
 
 const WATCH_MS = 30_000;
 
-/** Tells of each finding when it comes and when it goes. Ends by a signal. */
+/** Tells of each finding when it comes and when it goes. A signal is how it ends: nothing is left to be undone. */
 async function watch(options: DoctorOptions, command: Command): Promise<void> {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => process.exit(ExitStatus.ok));
+  }
   const { setTimeout: sleep } = await import('node:timers/promises');
   const pause = typeof options.watch === 'number' ? options.watch : WATCH_MS;
   let before: ReadonlyMap<string, Finding> | undefined;
   for (;;) {
-    const { findings } = await examine(options, command);
+    const diagnosis = await examineUnless(before === undefined, options, command);
+    if (diagnosis === undefined) {
+      await sleep(pause);
+      continue;
+    }
+    const { findings } = diagnosis;
     const now = new Map(findings.map((each) => [`${each.check} ${each.subject} ${each.text}`, each]));
     const changes = [
       ...[...now].flatMap(([key, finding]) =>
@@ -139,5 +174,22 @@ async function watch(options: DoctorOptions, command: Command): Promise<void> {
     }
     before = now;
     await sleep(pause);
+  }
+}
+
+/** While it watches, a daemon that restarts or a file that is being edited is no reason to end. */
+async function examineUnless(
+  isFirst: boolean,
+  options: DoctorOptions,
+  command: Command,
+): Promise<Diagnosis | undefined> {
+  try {
+    return await examine(options, command);
+  } catch (error) {
+    if (isFirst || !(error instanceof BeelineError)) {
+      throw error;
+    }
+    printNote(`could not look: ${error.message}\n`);
+    return undefined;
   }
 }
