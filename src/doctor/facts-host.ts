@@ -79,6 +79,8 @@ export interface CardInterrupt {
 
 export interface FirewallFacts {
   readonly chains: readonly FirewallChain[];
+  /** Tables of the kernel's older firewall, which nft does not list: their rules are not among these. */
+  readonly olderTables?: readonly string[] | undefined;
   readonly conntrack?: { readonly count: number; readonly most: number } | undefined;
 }
 

@@ -31,7 +31,7 @@ function doctorLine(lab: TestLab, ...words: readonly string[]): string {
 }
 
 test('rules that drop ARP, neighbour discovery and checks are named, each with the command that mends it', async (context) => {
-  const lab = await build(context, 'doc-firewall', BOTH);
+  const lab = await build(context, 'doc-fire', BOTH);
   assert.deepEqual(await only(lab, 'firewall-drops'), []);
   await sh(lab, 'director', `arptables -A INPUT -d ${VIP4} -j DROP`);
   const [arp] = (await examine(lab, '--passive', '--only', 'firewall-drops')).findings;
@@ -139,7 +139,7 @@ test('--fix shows each command, asks, runs it, and looks again', async (context)
 });
 
 test('--fix says what failed, and prints one JSON document whatever the commands print', async (context) => {
-  const lab = await build(context, 'doc-fix-fails', BOTH);
+  const lab = await build(context, 'doc-fixfail', BOTH);
   const words = ['doctor', '--passive', '--only', 'check-ports-shared', '--fix', '--yes'];
   const range = { 'net/ipv4/ip_local_port_range': '32768 65535' };
   await lab.sysctls('director', range);
@@ -197,7 +197,7 @@ test('--watch tells what comes and goes, as JSON a line, and ends by an interrup
 });
 
 test('--watch in words begins with what there is', async (context) => {
-  const lab = await build(context, 'doc-watch-text', BOTH);
+  const lab = await build(context, 'doc-watch2', BOTH);
   const words = ['--passive', '--watch', '200ms', '--only', 'check-ports-shared'];
   const terminal = new Terminal(doctorLine(lab, ...words));
   await terminal.until(/nothing is wrong; watching/, 0);

@@ -21,11 +21,21 @@ interface NftObject {
   };
 }
 
+/** What iptables-legacy and arptables-legacy have made. */
+const OLDER = [
+  { family: 'ip', names: '/proc/net/ip_tables_names' },
+  { family: 'ip6', names: '/proc/net/ip6_tables_names' },
+  { family: 'arp', names: '/proc/net/arp_tables_names' },
+] as const;
+
 /** @throws ProgramMissing, Error with the message of nft, which only root may ask */
 export async function gatherFirewall(): Promise<FirewallFacts> {
   const [count, most] = ['count', 'max'].map((each) => Number(textOf(`/proc/sys/net/netfilter/nf_conntrack_${each}`)));
   return {
     chains: parseRuleset(await requirePrinted('nft', '--json', 'list', 'ruleset')),
+    olderTables: OLDER.flatMap(({ family, names }) =>
+      (textOf(names) ?? '').split('\n').flatMap((name) => (name === '' ? [] : [`${family} ${name}`])),
+    ),
     // Without connection tracking both are missing.
     conntrack: Number.isNaN(count! + most!) ? undefined : { count: count!, most: most! },
   };

@@ -32,6 +32,10 @@ export async function gather(director: DirectorFacts, { passive, listenMs }: Gat
   const host = await part('settings of this host', () => gatherHost(director));
   const cards = await part('network cards', () => gatherCards(kernel, model));
   const firewall = await part('the firewall', () => gatherFirewall());
+  if (firewall?.olderTables !== undefined && firewall.olderTables.length > 0) {
+    const why = 'nft does not list what iptables-legacy and arptables-legacy made';
+    notLookedAt.push({ what: `rules of the firewall: ${firewall.olderTables.join(', ')}`, why });
+  }
   const probed =
     network === undefined || passive
       ? undefined

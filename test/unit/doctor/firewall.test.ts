@@ -60,7 +60,7 @@ interfaces: [ens3]
 services: [{ address: "${VIP6}", port: 80, realServers: ["fd00::31"] }]
 `;
 const CHECKED = `${CONFIG}    health: { checks: [tcp] }\n`;
-const VRRP = `${CONFIG}vrrp:\n  - { interface: ens3, id: 51, priority: 100 }\n`;
+const VRRP = `${CONFIG}vrrp: { instances: [{ interface: ens3, id: 51, priority: 100 }] }\n`;
 
 const OF_VIP = match(field('arp', 'daddr ip'), VIP);
 const ARPTABLES = [match(field('arp', 'htype'), 1), match(field('arp', 'hlen'), 6), match(field('arp', 'plen'), 4)];

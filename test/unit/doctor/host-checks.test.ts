@@ -305,6 +305,8 @@ test('too few queues are told where CPUs and card have more, and the driver need
   assert.deepEqual(of('ixgbe', 1, 1, 8), []);
   assert.deepEqual(of('virtio_net', 1, 2, 2), []);
   assert.deepEqual(of('virtio_net', 1, 16, 8), ['warning queues-few']);
+  assert.deepEqual(of('ena', 4, 8, 8), []);
+  assert.deepEqual(of('ena', 2, 8, 8), ['warning queues-few']);
   assert.deepEqual(of('veth', 1, 8, 8, 'veth'), []);
 });
 

@@ -133,7 +133,7 @@ async function examine(options: DoctorOptions, command: Command): Promise<Diagno
   const director = await directorFacts(options.config, instanceFor(command));
   const isPerson = process.stderr.isTTY && options.json !== true && options.watch === undefined;
   if (isPerson) {
-    printNote('looking …\r');
+    printNote('looking …\n');
   }
   const facts = await gather(director, { passive: options.passive === true, listenMs: options.listen });
   return diagnose(facts, options.only);

@@ -27,8 +27,7 @@ function few({ name, kind, driver, queues, cpus }: CardFacts): Finding[] {
   if (kind !== '' || queues === undefined) {
     return [];
   }
-  // virtio_net needs a queue for each CPU beside those that receive, or XDP_TX takes turns at a lock.
-  const useful = Math.min(cpus, driver === 'virtio_net' ? Math.max(1, queues.most - cpus) : queues.most);
+  const useful = Math.min(cpus, receivingAtMost(driver, queues.most, cpus));
   return queues.now * 2 > useful
     ? []
     : [
@@ -42,6 +41,21 @@ function few({ name, kind, driver, queues, cpus }: CardFacts): Finding[] {
           mend: [queueMend(name, useful)],
         },
       ];
+}
+
+/** How many queues can receive while a program sends by XDP_TX. Most drivers have other queues for that. */
+function receivingAtMost(driver: string, most: number, cpus: number): number {
+  switch (driver) {
+    // One for each CPU beside those that receive, or they take turns at a lock (virtnet_xdp_set()).
+    case 'virtio_net':
+      return Math.max(1, most - cpus);
+    // As many for sending as for receiving (ena_xdp_allowed(), gve_set_xdp()).
+    case 'ena':
+    case 'gve':
+      return Math.max(1, Math.floor(most / 2));
+    default:
+      return most;
+  }
 }
 
 function uneven({ name, spread, queues }: CardFacts): Finding[] {
