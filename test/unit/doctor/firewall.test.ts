@@ -69,7 +69,7 @@ test("arptables' rule of a real server on the director keeps everybody from find
   const [finding, ...others] = findings(chain('arp', [[...ARPTABLES, OF_VIP, COUNTER, DROP]]));
   assert.equal(finding?.text, `the firewall drops ARP requests for the VIP ${VIP}`);
   assert.deepEqual(finding.evidence, [`arp t in: arp daddr ip ${VIP} drop`]);
-  assert.match(finding.mend[0]!.command, /^nft delete rule arp t in handle 2,/);
+  assert.equal(finding.mend[0]?.command, 'nft delete rule arp t in handle 2');
   assert.equal(finding.severity, 'error');
   assert.deepEqual(others, []);
 });

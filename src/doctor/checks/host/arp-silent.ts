@@ -45,10 +45,7 @@ function findingsOf(vip: IpAddress, network: NetworkFacts, { sysctls }: HostFact
       text: `nobody answers ARP for the VIP ${vip}: it is on ${on}, and arp_ignore is ${value} for ${silent.join(', ')}`,
       evidence: keys.flatMap((key) => (sysctls[key] === undefined ? [] : [`/proc/sys/${key}: ${sysctls[key]}`])),
       why: 'Clients and routers of its network do not find the director. arp_ignore is for real servers.',
-      mend: [
-        ...fixSettings(Object.fromEntries(keys.flatMap((key) => (Number(sysctls[key] ?? 0) === 0 ? [] : [[key, 0]])))),
-        ...(value === 8 ? [] : [{ on: 'director' as const, command: `or: ip addr add ${vip}/32 dev ${silent[0]!}` }]),
-      ],
+      mend: fixSettings(Object.fromEntries(keys.flatMap((key) => (Number(sysctls[key] ?? 0) === 0 ? [] : [[key, 0]])))),
     },
   ];
 }

@@ -50,7 +50,13 @@ function findingOf({ what, why, accept }: Need, drops: readonly Drop[]): Finding
     text: `the firewall drops ${drops[0]!.packet.text}${drops.length > 1 ? `, and ${drops.length - 1} more of that kind` : ''}`,
     evidence: [...rules.keys()],
     why,
-    mend: [...rules.values()].map(({ chain, rule }) => mendOf(chain, rule, accept)),
+    mend: [
+      ...[...rules.values()].map(({ chain, rule }) => mendOf(chain, rule, accept)),
+      {
+        on: 'director',
+        command: 'the same in what makes the rules at each boot: /etc/nftables.conf, or the program that wrote them',
+      },
+    ],
   };
 }
 
@@ -61,7 +67,7 @@ function mendOf({ family, table, name }: Drop['chain'], rule: Drop['rule'], acce
     command:
       rule === undefined
         ? `nft insert rule ${place} ${accept} accept`
-        : `nft delete rule ${place} handle ${rule.handle}, and take it out of the file that makes it`,
+        : `nft delete rule ${place} handle ${rule.handle}`,
   };
 }
 
