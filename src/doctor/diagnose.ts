@@ -32,9 +32,13 @@ function lookedAt({ director, probes }: Facts): string[] {
     ...(probes === undefined
       ? []
       : [
-          `${model.services.length} services, ${new Set(probes.vips.map(({ vip }) => vip)).size} VIPs, ` +
-            `${probes.realServers.length} real servers, ${probes.neighbours.length} hosts beside them: ` +
-            `${probes.sent} frames in ${(probes.ms / 1000).toFixed(1)} s`,
+          `${count(model.services.length, 'service')}, ${count(new Set(probes.vips.map(({ vip }) => vip)).size, 'VIP')}, ` +
+            `${count(probes.realServers.length, 'real server')}, ${count(probes.neighbours.length, 'host')} beside them: ` +
+            `${count(probes.sent, 'frame')} in ${(probes.ms / 1000).toFixed(1)} s`,
         ]),
   ];
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
