@@ -64,7 +64,7 @@ export async function askPeer(
 }
 
 /** A host that begins with "-" would be an option of ssh. @throws BeelineError `USAGE` */
-function requireHost(host: string): void {
+export function requireHost(host: string): void {
   if (!/^[\w.:@[\]%][\w.:@[\]%-]*$/.test(host)) {
     throw new BeelineError('USAGE', `"${host}" is no host`, { hint: 'Name it as for ssh: lb2, root@192.0.2.7.' });
   }

@@ -4,12 +4,12 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, st
 
 import { BeelineError, type Model } from '../model/index.js';
 import { parseConfigAside } from './aside.js';
-import { decodeText, parseConfig } from './parse.js';
+import { decodeText, otherHosts, parseConfig } from './parse.js';
 
 export { parseConfigAside } from './aside.js';
 export { EXAMPLE } from './example.js';
 export { type Origin, originOf } from './origin.js';
-export { ConfigError, parseConfig, type PlacedProblem } from './parse.js';
+export { ConfigError, otherHosts, parseConfig, type PlacedProblem } from './parse.js';
 export { re2Problem } from './re2.js';
 export { jsonSchema } from './schema.js';
 export { configOf } from './to-config.js';
@@ -41,6 +41,15 @@ export function readConfigFile(path: string, kind: FileKind = 'any'): ConfigFile
 export async function readConfigFileAside(path: string, kind: FileKind = 'any'): Promise<ConfigFile> {
   const text = readText(path, kind);
   return { path, text, model: await parseConfigAside(text, path) };
+}
+
+/**
+ * Returns the other hosts that a configuration file serves, with what it says of each.
+ *
+ * @throws BeelineError `CONFIG_UNREADABLE`; ConfigError
+ */
+export function readOtherHosts(path: string): ReturnType<typeof otherHosts> {
+  return otherHosts(readText(path, 'regular'), path);
 }
 
 type FileKind = 'any' | 'regular';

@@ -85,6 +85,25 @@ export function parseConfig(text: string, fileName: string, host = hostname()): 
   }
 }
 
+/**
+ * Returns the models of the hosts that a file names, but for this one.
+ *
+ * @throws ConfigError as parseConfig() does
+ */
+export function otherHosts(
+  text: string,
+  fileName: string,
+  host = hostname(),
+): { readonly host: string; readonly model: Model }[] {
+  const model = parseConfig(text, fileName, host);
+  const { hosts } = (parseDocument(text).toJS({ maxAliasCount: -1 }) ?? {}) as Pick<Config, 'hosts'>;
+  const names = Object.keys(hosts ?? {}).filter((name) => !isHost(host, name));
+  // Of a file without VRRP nothing differs that others would have to know.
+  return model.vrrp === undefined
+    ? []
+    : names.map((name) => ({ host: name, model: parseConfig(text, fileName, name) }));
+}
+
 function parse(text: string, fileName: string, host: string): Model {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true });

@@ -20,7 +20,7 @@ export function diagnose(facts: Facts, only?: readonly string[]): Diagnosis {
   return { status: statusOf(findings), findings, lookedAt: lookedAt(facts), notLookedAt: facts.notLookedAt };
 }
 
-function lookedAt({ director, probes }: Facts): string[] {
+function lookedAt({ director, probes, remote }: Facts): string[] {
   const { model, source, configPath } = director;
   const from = {
     daemon: `the daemon's configuration (${configPath})`,
@@ -36,6 +36,7 @@ function lookedAt({ director, probes }: Facts): string[] {
             `${count(probes.realServers.length, 'real server')}, ${count(probes.neighbours.length, 'host')} beside them: ` +
             `${count(probes.sent, 'frame')} in ${(probes.ms / 1000).toFixed(1)} s`,
         ]),
+    ...(remote === undefined ? [] : [`${remote.length} ${remote.length === 1 ? 'host' : 'hosts'} over SSH`]),
   ];
 }
 

@@ -1,9 +1,17 @@
 /** Everything that the doctor's checks look at. Gathered once; plain data. */
 
-import type { ServiceChecks, ServiceReport, StatusReport, UnattendedReport } from '../control/index.js';
+import type {
+  FlowReport,
+  FlowSummary,
+  ServiceChecks,
+  ServiceReport,
+  StatusReport,
+  UnattendedReport,
+} from '../control/index.js';
 import type { IpAddress, MacAddress, Model, Protocol, Warning } from '../model/index.js';
 import type { NeighbourMessage } from '../packet/index.js';
 import type { CardFacts, FirewallFacts, HostFacts } from './facts-host.js';
+import type { Finding as RealServerFinding, HostLook } from '../realserver/index.js';
 
 export interface Facts {
   readonly director: DirectorFacts;
@@ -13,6 +21,8 @@ export interface Facts {
   readonly firewall?: FirewallFacts | undefined;
   /** What other hosts answered, and what was heard meanwhile. */
   readonly probes?: ProbeFacts | undefined;
+  /** What hosts said of themselves over SSH. Undefined: they were not asked. */
+  readonly remote?: readonly RemoteHost[] | undefined;
   /** What could not be looked at, and why. */
   readonly notLookedAt: readonly { readonly what: string; readonly why: string }[];
 }
@@ -30,6 +40,10 @@ export interface DirectorFacts {
   readonly unattended?: UnattendedReport | undefined;
   readonly services?: readonly ServiceReport[] | undefined;
   readonly checks?: readonly ServiceChecks[] | undefined;
+  /** What the daemon remembers of flows, and some flows of the client that has most of them. */
+  readonly flows?: { readonly summary: FlowSummary; readonly ofTopClient: readonly FlowReport[] } | undefined;
+  /** The other directors of the file's "hosts", with their models. */
+  readonly hosts?: readonly { readonly host: string; readonly model: Model }[] | undefined;
 }
 
 export interface HostAddress {
@@ -175,4 +189,15 @@ export interface ProbeFacts {
   readonly sent: number;
   /** Frames that came faster than they were read. */
   readonly dropped: number;
+}
+
+/** A host that was asked over SSH. */
+export interface RemoteHost {
+  /** As SSH was given it: "192.168.1.31", "root@web1". */
+  readonly host: string;
+  /** The addresses that real servers of the configuration have, and this host. None: a client, or a router. */
+  readonly realServers: readonly IpAddress[];
+  readonly look: HostLook;
+  /** What "beeline realserver check" would say there of the VIPs of its services. */
+  readonly findings: readonly RealServerFinding[];
 }

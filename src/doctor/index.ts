@@ -11,6 +11,7 @@ export type {
   Outcome,
   ProbeFacts,
   RealServerProbe,
+  RemoteHost,
 } from './facts.js';
 export type { CardFacts, FirewallFacts, HostFacts } from './facts-host.js';
 export type { Finding, Mend, Place, Severity } from './finding.js';

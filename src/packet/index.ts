@@ -40,4 +40,5 @@ export {
 } from './parse.js';
 export { announcement, ND, type NeighbourMessage, parseNeighbour, whoHas } from './neighbour.js';
 export { parseRouterAdvertisement, type RouterAdvertisement, routerSolicitation } from './router.js';
+export { parseVrrp, type VrrpAdvertisement } from './vrrp.js';
 export { ECHO, echoRequest, type ProbeWay, tcpSegment } from './probe.js';

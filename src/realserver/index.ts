@@ -2,8 +2,12 @@
 
 export { bringTo, Host, parseVirtual, readRecord, type StepReport, wayInUse } from '../steps/index.js';
 export { checkStatus } from './check/check.js';
-export type { Finding } from './check/finding.js';
+export type { Finding, VipPorts } from './check/finding.js';
 export { PURPOSE } from './purpose.js';
+export { lookScript } from './remote/look.js';
+export { checkSnapshot, readLook } from './remote/look-at.js';
+export type { HostLook } from './remote/parse.js';
+export type { Snapshot } from './remote/snapshot.js';
 export { scriptFor, type ScriptRequest } from './script.js';
 export { checkHost } from './shell/check.js';
 export { wishesFor } from './shell/resolve.js';

@@ -34,7 +34,8 @@ export function isWish(value: unknown): value is Wish {
   return (
     Array.isArray(vips) &&
     (vips as Wish['vips']).every(
-      ({ vip, method, ports }) => isIp(vip) && METHODS.includes(method) && Array.isArray(ports),
+      ({ vip, method, ports }) =>
+        isIp(vip) && METHODS.includes(method) && Array.isArray(ports) && ports.every(Number.isInteger),
     ) &&
     (persist === undefined || WAYS.includes(persist))
   );

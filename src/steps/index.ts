@@ -16,8 +16,8 @@ export {
 export { type Author, originOfFile } from './marker.js';
 export type { Entry, Purpose, Record_ } from './record.js';
 export { bringTo, type Mode, type Outcome, readRecord, type StepReport } from './shell/bring.js';
-export { Host, type Machine } from './shell/host.js';
-export { networkFiles } from './shell/network-files.js';
+export { Host, type Machine, type MachineToLookAt } from './shell/host.js';
+export { NETWORK_FILES, NETWORK_FOLDERS, networkFiles } from './shell/network-files.js';
 export { observe } from './shell/observe.js';
 export { wayInUse } from './shell/way.js';
 export {

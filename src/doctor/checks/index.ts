@@ -1,6 +1,17 @@
 /** All checks of the doctor, in the order of their findings. One file a check, or a few that look at the same evidence. */
 
 import type { Check } from '../check.js';
+import { allPortsApart } from './configuration/all-ports.js';
+import { checkTimes } from './configuration/check-times.js';
+import { idleTimeouts } from './configuration/idle-timeouts.js';
+import { noHealthChecks } from './configuration/no-health-checks.js';
+import { serviceWithoutTakers } from './configuration/no-takers.js';
+import { oneClientMostFlows } from './configuration/one-client.js';
+import { persistenceApart } from './configuration/persistence-apart.js';
+import { persistenceTwice } from './configuration/persistence-twice.js';
+import { singleServer } from './configuration/single-server.js';
+import { thresholdMismatch } from './configuration/thresholds.js';
+import { weightsIgnored } from './configuration/weights-ignored.js';
 import { directorWarnings } from './director-warnings.js';
 import { HOST_CHECKS } from './host/index.js';
 import { ipv6RouterAdvertisements } from './network/ipv6-router-advertisements.js';
@@ -19,6 +30,16 @@ import { vipAnsweredByOthers } from './network/vip-answered-by-others.js';
 import { vipDuplicate } from './network/vip-duplicate.js';
 import { vipPrefix } from './network/vip-prefix.js';
 import { vipUnanswered } from './network/vip-unanswered.js';
+import { sshGateway } from './ssh/gateway.js';
+import { sshMtu } from './ssh/mtu.js';
+import { sshNeighbourCache } from './ssh/neighbour-cache.js';
+import { sshServerSetup } from './ssh/server-setup.js';
+import { sshTemporaryAddress } from './ssh/temporary-address.js';
+import { vrrpAdvertisements } from './vrrp/advertisements.js';
+import { vrrpIdTaken } from './vrrp/id-taken.js';
+import { vrrpNoOwner } from './vrrp/no-owner.js';
+import { vrrpPriorities } from './vrrp/priorities.js';
+import { vrrpTwoOwners } from './vrrp/two-owners.js';
 
 export const CHECKS: readonly Check[] = [
   vipAnsweredByOthers,
@@ -37,6 +58,30 @@ export const CHECKS: readonly Check[] = [
   sameMacTwice,
   mtuDiffers,
   ipv6RouterAdvertisements,
+  // VRRP, by what was heard and by the configuration.
+  vrrpTwoOwners,
+  vrrpNoOwner,
+  vrrpIdTaken,
+  vrrpAdvertisements,
+  vrrpPriorities,
+  // Real servers and other hosts, as they say over SSH.
+  sshServerSetup,
+  sshMtu,
+  sshGateway,
+  sshTemporaryAddress,
+  sshNeighbourCache,
+  // The configuration.
+  serviceWithoutTakers,
+  singleServer,
+  weightsIgnored,
+  thresholdMismatch,
+  oneClientMostFlows,
+  persistenceApart,
+  persistenceTwice,
+  allPortsApart,
+  idleTimeouts,
+  checkTimes,
+  noHealthChecks,
   ...HOST_CHECKS,
   directorWarnings,
 ];

@@ -7,15 +7,18 @@ import { gatherFirewall } from './firewall.js';
 import { gatherHost } from './host.js';
 import { gatherNetwork } from './network.js';
 import { gatherProbes } from './probes.js';
+import { gatherRemote, type SshRequest } from './remote.js';
 
 export interface GatherOptions {
   /** Send nothing: only look at this host. */
   readonly passive: boolean;
   /** The shortest time to listen to the network, in milliseconds. */
   readonly listenMs: number;
+  /** Undefined: nobody is asked over SSH. */
+  readonly ssh?: SshRequest | undefined;
 }
 
-export async function gather(director: DirectorFacts, { passive, listenMs }: GatherOptions): Promise<Facts> {
+export async function gather(director: DirectorFacts, { passive, listenMs, ssh }: GatherOptions): Promise<Facts> {
   const notLookedAt: { what: string; why: string }[] = [];
   /** Reads one part. */
   const part = async <Part>(what: string, read: () => Promise<Part> | Part): Promise<Part | undefined> => {
@@ -43,11 +46,14 @@ export async function gather(director: DirectorFacts, { passive, listenMs }: Gat
   if (passive) {
     notLookedAt.push({ what: 'what other hosts answer', why: '--passive sends nothing' });
   }
+  // Not meanwhile: what it costs would make answers late.
+  const asked = ssh === undefined ? undefined : await part('hosts over SSH', () => gatherRemote(model, ssh));
   return {
     director,
     network,
     ...{ host, cards, firewall },
     probes: probed?.probes,
-    notLookedAt: [...notLookedAt, ...(probed?.notLookedAt ?? [])],
+    remote: asked?.remote,
+    notLookedAt: [...notLookedAt, ...(probed?.notLookedAt ?? []), ...(asked?.notLookedAt ?? [])],
   };
 }

@@ -23,6 +23,8 @@ export async function gatherProbes(
     ...model.interfaces,
     ...targets.vips.flatMap(({ interfaces }) => interfaces),
     ...targets.realServers.map((each) => each.interface),
+    // Where directors hear each other may be a cable of their own.
+    ...(model.vrrp?.instances ?? []).map((each) => each.interface),
   ]);
   const vips = new Set(vipsOf(model));
   const interfaces = [...names].flatMap((name): ProbeRequest['interfaces'] => {

@@ -8,13 +8,17 @@ import { checkFirewall, checkListeners } from './server.js';
 
 export function checkAll(wish: CheckWish, facts: CheckFacts): Finding[] {
   return [
-    ...wish.vips.flatMap((each) => [
-      ...checkAddress(each, facts),
-      ...checkArp(each, facts),
-      ...checkOtherWay(each, facts),
-      ...checkListeners(each, wish.ports, facts),
-      ...checkFirewall(each, wish.ports, facts),
-    ]),
+    ...wish.vips.flatMap((each) => {
+      const { listen, pass } = wish.portsOf?.get(each.vip) ?? { listen: wish.ports, pass: wish.ports };
+      return [
+        ...checkAddress(each, facts),
+        ...checkArp(each, facts),
+        ...checkOtherWay(each, facts),
+        ...checkListeners(each, listen, facts),
+        // A rule for some of all ports says nothing of the others.
+        ...(pass === undefined ? [] : checkFirewall(each, pass, facts)),
+      ];
+    }),
     ...checkReversePath(facts),
     ...checkBoot(wish, facts),
     ...checkConfigs(wish, facts),

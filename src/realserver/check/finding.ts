@@ -1,5 +1,6 @@
 /** One condition of a real server: whether it holds, the evidence, and the command that mends it. Pure. */
 
+import type { IpAddress } from '../../model/index.js';
 import type { Facts } from '../../steps/index.js';
 import type { VipWish, Way } from '../wish.js';
 
@@ -22,9 +23,19 @@ export interface CheckFacts extends Facts {
   readonly firewallKnown: boolean;
 }
 
+/** The ports of one VIP. */
+export interface VipPorts {
+  /** A server must listen on these, by TCP. */
+  readonly listen: readonly number[];
+  /** The firewall must let these through. Undefined: every one. */
+  readonly pass: readonly number[] | undefined;
+}
+
 export interface CheckWish {
   readonly vips: readonly VipWish[];
   readonly ports: readonly number[];
+  /** Instead of `ports`. */
+  readonly portsOf?: ReadonlyMap<IpAddress, VipPorts> | undefined;
   /** How the set-up comes back at a boot, by the record. */
   readonly persist: Way | undefined;
   /** The files that the record says Beeline wrote, as it wrote them. */

@@ -56,10 +56,8 @@ export function checkFirewall({ vip }: VipWish, ports: readonly number[], facts:
   );
   const dropping = facts.tables
     .filter((table) => table.family === 'inet' || table.family === family)
-    .flatMap(({ family: own, name, rules }) =>
-      rules.map((rule) => ({ where: `${own} ${name}`, text: JSON.stringify(rule) })),
-    )
-    .find(({ text }) => /"(drop|reject)":|"(drop|reject)"/.test(text) && namesIt(text, vip, ports));
+    .flatMap(({ family: own, name, rules }) => rules.map((rule) => ({ where: `${own} ${name}`, rule })))
+    .find(({ rule }) => /"(drop|reject)"/.test(JSON.stringify(rule)) && namesIt(rule, vip, ports));
   if (dropping !== undefined) {
     return [
       warning(
@@ -83,17 +81,36 @@ export function checkFirewall({ vip }: VipWish, ports: readonly number[], facts:
   ];
 }
 
-function namesIt(text: string, vip: IpAddress, ports: readonly number[]): boolean {
-  return (
-    text.includes(`"${vip}"`) ||
-    ports.some((port) => new RegExp(`"dport"\\},?.*"right":[^a-z]*\\b${port}\\b`).test(text))
-  );
+/** Whether a rule is about the VIP, or about one of the ports: by itself, in a set or in a range. */
+function namesIt(rule: readonly unknown[], vip: IpAddress, ports: readonly number[]): boolean {
+  return JSON.stringify(rule).includes(`"${vip}"`) || ports.some((port) => rule.some((each) => isForPort(each, port)));
+}
+
+interface NftMatch {
+  readonly match?: { readonly left?: { readonly payload?: { readonly field?: unknown } }; readonly right?: unknown };
+}
+
+function isForPort(expression: unknown, port: number): boolean {
+  const { match } = (expression ?? {}) as NftMatch;
+  return match?.left?.payload?.field === 'dport' && hasPort(match.right, port);
+}
+
+function hasPort(right: unknown, port: number): boolean {
+  if (typeof right !== 'object' || right === null) {
+    return right === port;
+  }
+  const { set, range } = right as { readonly set?: unknown; readonly range?: unknown };
+  if (Array.isArray(range)) {
+    const [first, last] = range as unknown[];
+    return typeof first === 'number' && typeof last === 'number' && first <= port && port <= last;
+  }
+  return Array.isArray(set) && set.some((each) => hasPort(each, port));
 }
 
 function isLetIn(facts: CheckFacts, family: string, table: string, vip: IpAddress, ports: readonly number[]): boolean {
   const rules = facts.tables.find((each) => each.family === family && each.name === table)?.rules ?? [];
   return rules.some((rule) => {
     const text = JSON.stringify(rule);
-    return text.includes('"accept"') && (ports.length === 0 ? text.includes(`"${vip}"`) : namesIt(text, vip, ports));
+    return text.includes('"accept"') && (ports.length === 0 ? text.includes(`"${vip}"`) : namesIt(rule, vip, ports));
   });
 }

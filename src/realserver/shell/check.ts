@@ -3,8 +3,15 @@
 import type { IpAddress } from '../../model/index.js';
 import { isRedirected } from '../check/address.js';
 import { checkAll } from '../check/check.js';
-import type { CheckFacts, CheckWish, Finding } from '../check/finding.js';
-import { type Facts, type Machine, networkFiles, observe, parseListeners, readRecord } from '../../steps/index.js';
+import type { CheckFacts, CheckWish, Finding, VipPorts } from '../check/finding.js';
+import {
+  type Facts,
+  type MachineToLookAt,
+  networkFiles,
+  observe,
+  parseListeners,
+  readRecord,
+} from '../../steps/index.js';
 import { planOf } from '../plan.js';
 import { PURPOSE } from '../purpose.js';
 import { type Method, type VipWish } from '../wish.js';
@@ -14,10 +21,12 @@ export interface CheckRequest {
   readonly vips: readonly IpAddress[];
   readonly method: Method | undefined;
   readonly ports: readonly number[];
+  /** The ports of each VIP, if they are not the same. */
+  readonly portsOf?: ReadonlyMap<IpAddress, VipPorts> | undefined;
 }
 
 /** Returns what holds and what does not; undefined: no VIP was named, and none is recorded. */
-export async function checkHost(host: Machine, request: CheckRequest): Promise<readonly Finding[] | undefined> {
+export async function checkHost(host: MachineToLookAt, request: CheckRequest): Promise<readonly Finding[] | undefined> {
   const record = readRecord(host, PURPOSE);
   const known = record.wish.vips;
   const vips = request.vips.length > 0 ? request.vips : known.map(({ vip }) => vip);
@@ -28,6 +37,7 @@ export async function checkHost(host: Machine, request: CheckRequest): Promise<r
   const wish: CheckWish = {
     vips: vips.map((vip) => wishFor(vip, request, known, facts)),
     ports: request.ports,
+    portsOf: request.portsOf,
     persist: record.wish.persist,
     files: record.entries.flatMap(({ step }) => (step.kind === 'file' ? [step] : [])),
   };
@@ -51,7 +61,7 @@ function wishFor(
 
 const SYSCTLS = ['arp_ignore', 'arp_announce', 'rp_filter'] as const;
 
-async function checkFacts(host: Machine, facts: Facts): Promise<CheckFacts> {
+async function checkFacts(host: MachineToLookAt, facts: Facts): Promise<CheckFacts> {
   const interfaces = ['all', ...facts.links.map(({ device }) => device)];
   const keys = interfaces.flatMap((each) => SYSCTLS.map((name) => `net/ipv4/conf/${each}/${name}`));
   const values = keys.map((key) => [key, host.sysctl(key) ?? '0'] as const);
@@ -66,7 +76,7 @@ async function checkFacts(host: Machine, facts: Facts): Promise<CheckFacts> {
 }
 
 /** Files that configure the network, but for Beeline's own. */
-function otherFiles(host: Machine): Record<string, string> {
+function otherFiles(host: MachineToLookAt): Record<string, string> {
   return Object.fromEntries(
     Object.entries(networkFiles(host)).filter(([path]) => !path.includes('beeline-realserver')),
   );

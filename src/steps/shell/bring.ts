@@ -17,7 +17,7 @@ import {
   withoutEntry,
 } from '../record.js';
 import { commandText, doing, type Step, titleOf, undoing as undoingCommand } from '../step.js';
-import type { Machine } from './host.js';
+import type { Machine, MachineToLookAt } from './host.js';
 import { observe } from './observe.js';
 
 /** What a step became: `todo` and `would-undo` are of --dry-run. */
@@ -33,7 +33,7 @@ export interface StepReport {
 }
 
 /** @throws BeelineError `HOST_RECORD` */
-export function readRecord<Wish>(host: Machine, purpose: Purpose<Wish>): Record_<Wish> {
+export function readRecord<Wish>(host: MachineToLookAt, purpose: Purpose<Wish>): Record_<Wish> {
   const text = host.read(purpose.recordPath);
   return text === undefined ? emptyRecord(purpose) : inBoot(parseRecord(text, purpose), host.boot);
 }

@@ -234,3 +234,9 @@ function missingTool(file: string, cause: Error): BeelineError {
 
 /** The host, or what stands for it in a test. */
 export type Machine = Pick<Host, keyof Host>;
+
+/** What only looks at a machine needs. */
+export type MachineToLookAt = Pick<
+  Host,
+  'boot' | 'run' | 'listing' | 'read' | 'readText' | 'kernelFile' | 'names' | 'sysctl'
+>;

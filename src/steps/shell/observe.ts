@@ -3,7 +3,7 @@
 import { type Facts, parseAddresses, parseNft, parseRules } from '../facts.js';
 import type { Record_ } from '../record.js';
 import type { RuleStep, Step } from '../step.js';
-import type { Machine } from './host.js';
+import type { MachineToLookAt } from './host.js';
 
 const TOOLS = ['arptables', 'iptables', 'ip6tables'] as const;
 
@@ -22,7 +22,7 @@ const LISTINGS: Readonly<Record<RuleStep['tool'], readonly [string, ...string[]]
  * @throws BeelineError `HOST_FAILED`, `HOST_TOOL`
  */
 export async function observe(
-  host: Machine,
+  host: MachineToLookAt,
   steps: readonly Step[],
   record: Record_<unknown>,
   all = false,
@@ -52,7 +52,7 @@ export async function observe(
   };
 }
 
-function sysctlsOf(host: Machine, steps: readonly Step[]): Record<string, string> {
+function sysctlsOf(host: MachineToLookAt, steps: readonly Step[]): Record<string, string> {
   const keys = steps.flatMap((step) => (step.kind === 'sysctl' ? [step.key] : []));
   return Object.fromEntries(
     keys.flatMap((key) => {

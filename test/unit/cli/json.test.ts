@@ -43,6 +43,7 @@ import type {
   StopReport,
   UnattendedReport,
 } from '../../../src/control/index.js';
+import type { Diagnosis, Finding as DoctorFinding, Mend } from '../../../src/doctor/index.js';
 import type { Difference, Forwarded, Warning } from '../../../src/model/index.js';
 
 const PAGE = readFileSync('docs/json.md', 'utf8');
@@ -296,6 +297,24 @@ test('docs/json.md shows every name of VIPs, and of what init says', () => {
   shows(init.next[0], { where: true, command: true, why: true });
 });
 
+test("docs/json.md shows every name of the doctor's findings", () => {
+  const diagnosis = example('doctor') as Diagnosis;
+  shows<Diagnosis>(diagnosis, { status: true, findings: true, lookedAt: true, notLookedAt: true });
+  const finding = {
+    check: true,
+    severity: true,
+    subject: true,
+    text: true,
+    evidence: true,
+    why: true,
+    mend: true,
+  } as const;
+  shows<DoctorFinding>(diagnosis.findings[0], finding);
+  const mend = Object.assign({}, ...diagnosis.findings[0]!.mend) as Mend;
+  shows<Mend>(mend, { on: true, host: true, command: true, fix: true });
+  shows(diagnosis.notLookedAt[0], { what: true, why: true });
+});
+
 /** "list", "lab list", …: the commands that do something. */
 function commandNames(parent: Command, prefix = ''): string[] {
   return parent.commands.flatMap((command) => {
@@ -317,6 +336,7 @@ test('every command that shows something has --json', () => {
     'list',
     'stats',
     'status',
+    'doctor',
     'flows',
     'explain',
     'drain',

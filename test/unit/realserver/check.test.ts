@@ -5,7 +5,7 @@ import test from 'node:test';
 
 import { ip } from '../../../src/model/index.js';
 import { checkAll, checkStatus } from '../../../src/realserver/check/check.js';
-import type { CheckFacts, CheckWish, Finding } from '../../../src/realserver/check/finding.js';
+import type { CheckFacts, CheckWish, Finding, VipPorts } from '../../../src/realserver/check/finding.js';
 import { procAddress } from '../../../src/realserver/check/server.js';
 import { planOf } from '../../../src/realserver/plan.js';
 import { type Method, METHODS, type VipWish } from '../../../src/realserver/wish.js';
@@ -76,7 +76,7 @@ const table = (rules: unknown[][], family = 'inet'): CheckFacts => ({
   tables: [{ family, name: 'filter', rules }],
   chains: [{ family, table: 'filter', name: 'input', hook: 'input', policy: 'drop' }],
 });
-const dport = (port: number, verdict: string): unknown[] => [
+const dport = (port: unknown, verdict: string): unknown[] => [
   { match: { op: '==', left: { payload: { protocol: 'tcp', field: 'dport' } }, right: port } },
   { [verdict]: null },
 ];
@@ -114,6 +114,7 @@ const MISTAKES: readonly (readonly [
     /on another address/,
   ],
   ['the firewall lets nothing in', table([dport(22, 'accept')]), 'firewall', 'warning', /no rule names/],
+  ['the firewall lets other ports in', table([dport({ set: [22, 443] }, 'accept')]), 'firewall', 'warning', /no rule/],
   ['the firewall drops the port', table([dport(80, 'drop')], 'ip'), 'firewall', 'warning', /drops packets/],
   ['the firewall cannot be read', { ...clean, firewallKnown: false }, 'firewall', 'note', /not read/],
   [
@@ -158,6 +159,9 @@ test('what is in the way of nothing is no finding', () => {
       links: [...clean.links, { device: 'dummy0', up: true, arp: false }],
     },
     table([dport(80, 'accept')]),
+    table([dport({ set: [22, 80] }, 'accept')]),
+    table([dport({ range: [80, 89] }, 'accept')]),
+    table([dport({ set: [22, { range: [70, 90] }] }, 'accept')]),
     { ...clean, listeners: [VIP4, VIP6].map((vip) => ({ address: procAddress(vip), port: 80 })) },
     { ...clean, configs: { '/etc/sysctl.conf': '#net.ipv4.conf.all.arp_ignore=0\nnet.ipv4.conf.all.arp_ignore=1\n' } },
     { ...clean, configs: { '/etc/network/interfaces': `iface lo inet static\n  address ${VIP4}/32\n` } },
@@ -195,4 +199,29 @@ test('files that no longer are as they were written are named, and that there ar
     ['boot note'],
   );
   assert.equal(checkStatus(found), 0);
+});
+
+test('each VIP has its own ports, and a service of all ports asks nothing of the firewall', () => {
+  const ports = (vip4: VipPorts, vip6: VipPorts): Finding[] =>
+    bad(
+      checkAll(
+        {
+          ...wishOf('sysctl'),
+          portsOf: new Map([
+            [VIP4, vip4],
+            [VIP6, vip6],
+          ]),
+        },
+        table([dport(80, 'accept')]),
+      ),
+    );
+  const web = { listen: [80], pass: [80] };
+  assert.deepEqual(ports(web, web), []);
+  const other = ports(web, { listen: [443], pass: [443] });
+  assert.deepEqual(
+    other.map(({ check }) => check),
+    ['listener', 'firewall'],
+  );
+  assert.ok(other.every(({ text }) => text.includes(VIP6)));
+  assert.deepEqual(ports(web, { listen: [], pass: undefined }), []);
 });

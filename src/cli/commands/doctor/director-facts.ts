@@ -1,7 +1,7 @@
 /** What a director should do: from its daemon, else from the pinned maps, else from the configuration file. */
 
 import type { DirectorFacts } from '../../../doctor/index.js';
-import { BeelineError, DEFAULT_CONFIG_PATH, type Instance } from '../../../model/index.js';
+import { BeelineError, DEFAULT_CONFIG_PATH, type Instance, type Model } from '../../../model/index.js';
 import { warningsAbout } from '../../warnings.js';
 
 /** @throws BeelineError what reading the configuration throws, if there is neither daemon nor maps, or a file is named */
@@ -15,7 +15,8 @@ export async function directorFacts(config: string | undefined, instance: Instan
   const { readConfig } = await import('../../../config/index.js');
   const configPath = config ?? DEFAULT_CONFIG_PATH;
   const model = readConfig(configPath);
-  return { model, source: 'file', configPath, warnings: await warningsAbout(model, [], instance) };
+  const hosts = await hostsOf(model, configPath);
+  return { model, source: 'file', configPath, warnings: await warningsAbout(model, [], instance), hosts };
 }
 
 async function fromDaemon(instance: Instance): Promise<DirectorFacts | undefined> {
@@ -29,7 +30,8 @@ async function fromDaemon(instance: Instance): Promise<DirectorFacts | undefined
       ifKnown(request(socketPath, 'checks', {})),
     ]);
     const warnings = await warningsAbout(model, [], instance);
-    return { model, source: 'daemon', configPath, warnings, status, services, checks };
+    const [flows, hosts] = [await flowsOf(instance), await hostsOf(model, configPath)];
+    return { model, source: 'daemon', configPath, warnings, status, services, checks, flows, hosts };
   } catch (error) {
     if (error instanceof BeelineError && error.code === 'NOT_RUNNING') {
       return undefined;
@@ -50,6 +52,42 @@ async function ifKnown<Result>(asked: Promise<Result>): Promise<Result | undefin
   }
 }
 
+/** Of one client, so many tell where all of them go. */
+const SAMPLE = 1_000;
+
+async function flowsOf({ socketPath }: Instance): Promise<DirectorFacts['flows']> {
+  const { request } = await import('../../../control/index.js');
+  try {
+    const summary = await request(socketPath, 'flowSummary', { limit: 1 });
+    const client = summary.topClients[0]?.client;
+    const { flows } =
+      client === undefined ? { flows: [] } : await request(socketPath, 'flows', { client, limit: SAMPLE });
+    return { summary, ofTopClient: flows };
+  } catch (error) {
+    // One check has less to look at.
+    if (error instanceof BeelineError) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** The other directors that the file serves; none if it cannot be read now: the daemon may run what it was before. */
+async function hostsOf({ vrrp }: Model, configPath: string): Promise<NonNullable<DirectorFacts['hosts']>> {
+  if (vrrp === undefined) {
+    return [];
+  }
+  const { readOtherHosts } = await import('../../../config/index.js');
+  try {
+    return readOtherHosts(configPath);
+  } catch (error) {
+    if (error instanceof BeelineError) {
+      return [];
+    }
+    throw error;
+  }
+}
+
 async function fromMaps(instance: Instance): Promise<DirectorFacts | undefined> {
   const { Unattended } = await import('../../../director/offline.js');
   using left = Unattended.open(instance);
@@ -58,7 +96,7 @@ async function fromMaps(instance: Instance): Promise<DirectorFacts | undefined> 
   }
   const { model, configPath } = left;
   return {
-    model,
+    ...{ model, hosts: await hostsOf(model, configPath) },
     source: 'maps',
     configPath,
     warnings: await warningsAbout(model, [], instance),

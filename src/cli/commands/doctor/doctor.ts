@@ -15,6 +15,9 @@ export interface DoctorOptions {
   readonly config?: string;
   readonly only?: readonly string[];
   readonly passive?: true;
+  /** `true`: without a host. */
+  readonly ssh?: true | readonly string[];
+  readonly sshCommand?: string;
   readonly listen: number;
   readonly checks?: true;
   readonly fix?: true;
@@ -43,6 +46,19 @@ export function doctorCommand(): Command {
         .argParser(duration)
         .default(3_000, '3s'),
     )
+    .addOption(
+      new Option(
+        '--ssh [host...]',
+        'ask these hosts over SSH what they have; without a host, all real servers. Others than real servers are asked ' +
+          'where they send what is for a VIP: clients, routers',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--ssh-command <command>',
+        'with --ssh: the command that reaches a host, with its arguments (default: "ssh"); it can ask nothing',
+      ),
+    )
     .addOption(new Option('--fix', 'mend what is to be mended on this host: shows each command and asks first'))
     .addOption(new Option('--yes', 'with --fix: do not ask'))
     .addOption(
@@ -62,6 +78,9 @@ export function doctorCommand(): Command {
       2: 'There are errors, or the command line is wrong.',
     }),
     ['beeline doctor', 'look at everything'],
+    ['beeline doctor --ssh', 'and ask all real servers over SSH: ARP settings, VIPs, servers, firewalls, MTUs'],
+    ['beeline doctor --ssh root@web1 router', 'ask one real server, and a router for its ARP cache'],
+    ['beeline doctor --ssh --ssh-command "ssh -l root -i /root/.ssh/lvs"', 'with a user and a key for all'],
     ['beeline doctor --fix', 'and mend what can be mended on this host'],
     ['beeline doctor --json | jq -r ".findings[] | .check + \\" \\" + .subject"', 'name the findings, for a script'],
     ['beeline doctor --watch 1m', 'look every minute, and tell what comes and goes'],
@@ -85,6 +104,7 @@ async function run(options: DoctorOptions, command: Command): Promise<void> {
   if (options.yes === true && options.fix !== true) {
     throw new BeelineError('USAGE', '--yes is for --fix', { hint: 'Leave it out, or add --fix.' });
   }
+  await requireSsh(options);
   if (options.watch !== undefined) {
     if (options.fix === true) {
       throw new BeelineError('USAGE', '--watch only tells: --fix does not go with it', {
@@ -125,6 +145,20 @@ async function examineAndFix(options: DoctorOptions, command: Command): Promise<
   requireFixed(fixed);
 }
 
+/** @throws BeelineError `USAGE` */
+async function requireSsh({ ssh, sshCommand }: DoctorOptions): Promise<void> {
+  if (ssh === undefined && sshCommand !== undefined) {
+    throw new BeelineError('USAGE', '--ssh-command is for --ssh', { hint: 'Leave it out, or add --ssh.' });
+  }
+  if (sshCommand?.trim() === '') {
+    throw new BeelineError('USAGE', '--ssh-command names no command', { hint: 'Leave it out for "ssh".' });
+  }
+  if (typeof ssh === 'object') {
+    const { requireHost } = await import('../../peer.js');
+    ssh.forEach(requireHost);
+  }
+}
+
 async function examine(options: DoctorOptions, command: Command): Promise<Diagnosis> {
   const [{ diagnose, gather }, { directorFacts }] = await Promise.all([
     import('../../../doctor/index.js'),
@@ -135,7 +169,12 @@ async function examine(options: DoctorOptions, command: Command): Promise<Diagno
   if (isPerson) {
     printNote('looking …\n');
   }
-  const facts = await gather(director, { passive: options.passive === true, listenMs: options.listen });
+  const { ssh, sshCommand = 'ssh' } = options;
+  const facts = await gather(director, {
+    passive: options.passive === true,
+    listenMs: options.listen,
+    ssh: ssh === undefined ? undefined : { hosts: ssh === true ? undefined : ssh, command: sshCommand },
+  });
   return diagnose(facts, options.only);
 }
 

@@ -29,7 +29,7 @@ export function formatFinding({ severity, text, evidence, why, mend, check }: Fi
 }
 
 function placeOf({ on, host }: Finding['mend'][number]): string {
-  return on === 'director' ? '' : `on ${host === undefined ? `the ${on}` : `${on} ${host}`}: `;
+  return on === 'director' && host === undefined ? '' : `on ${host === undefined ? `the ${on}` : `${on} ${host}`}: `;
 }
 
 function summary(findings: readonly Finding[], paint: Paint): string {

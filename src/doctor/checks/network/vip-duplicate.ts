@@ -7,20 +7,24 @@ import type { Facts, HeardMessage, HostAddress } from '../../facts.js';
 import type { Finding, Mend } from '../../finding.js';
 import { announceAgain, isOfVrrp, placesOf, type Who, whoHas } from '../../who.js';
 import { few, frameText } from '../../words.js';
+import { vipsOfTwoOwners } from '../vrrp/two-owners.js';
 import { quietRealServer } from './vip-answered-by-others.js';
 
 export const vipDuplicate: Check = {
   name: 'vip-duplicate',
   about:
     'VIPs that this host and another one have at the same time, and IPv6 VIPs that the kernel refuses as duplicates',
-  find: (facts) =>
-    few(
-      vipsOf(facts.director.model).flatMap((vip) => findingsOf(vip, facts)),
+  find: (facts) => {
+    const told = vipsOfTwoOwners(facts);
+    return few(
+      vipsOf(facts.director.model).flatMap((vip) => findingsOf(vip, facts, told)),
       'VIPs',
-    ),
+    );
+  },
 };
 
-function findingsOf(vip: IpAddress, facts: Facts): Finding[] {
+/** @param told VIPs of which VRRP's check says that two directors have them */
+function findingsOf(vip: IpAddress, facts: Facts, told: ReadonlySet<IpAddress>): Finding[] {
   const here = placesOf(vip, facts.network);
   const answers = (facts.probes?.vips ?? []).filter((each) => each.vip === vip).flatMap((each) => each.answers);
   const owners = new Map(answers.map((each) => [each.mac ?? each.sourceMac, each]));
@@ -29,7 +33,7 @@ function findingsOf(vip: IpAddress, facts: Facts): Finding[] {
     return [refusedBy(vip, refused, [...owners.values()], facts)];
   }
   const [place] = here;
-  if (place === undefined) {
+  if (place === undefined || told.has(vip)) {
     return [];
   }
   return [...owners].flatMap(([mac, answer]) => {

@@ -6,18 +6,20 @@ import type { Facts, NetworkFacts } from '../../facts.js';
 import { type Finding, fixBy, type Mend } from '../../finding.js';
 import { isOfVrrp, placesOf } from '../../who.js';
 import { few } from '../../words.js';
+import { vipsWithoutOwner } from '../vrrp/no-owner.js';
 
 export const vipUnanswered: Check = {
   name: 'vip-unanswered',
   about: 'VIPs that are on no interface of this host that is up, that nobody answers for, and that no route leads here',
   find: (facts) => {
     const { network, probes, director } = facts;
+    const told = vipsWithoutOwner(facts);
     // Where nobody was asked, the daemon's own warnings are told.
     const isTold = probes === undefined && director.warnings.some(({ code }) => isToldHere(code));
     return network === undefined || isTold
       ? []
       : few(
-          vipsOf(facts.director.model).flatMap((vip) => findingsOf(vip, facts, network)),
+          vipsOf(facts.director.model).flatMap((vip) => (told.has(vip) ? [] : findingsOf(vip, facts, network))),
           'VIPs',
         );
   },

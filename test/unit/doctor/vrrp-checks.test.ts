@@ -1,0 +1,173 @@
+/** The doctor's checks of VRRP, on facts. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+
+import { parseConfig } from '../../../src/config/index.js';
+import type { StatusReport } from '../../../src/control/index.js';
+import { diagnose, type Facts, type Finding, type NetworkFacts, type ProbeFacts } from '../../../src/doctor/index.js';
+import { ip, mac, type Model, type Warning } from '../../../src/model/index.js';
+import { cleanFacts, CONFIG, DIRECTOR, directorFacts, NETWORK, PROBES, VIP } from '../../support/facts.js';
+import { advertisement, type AdvertisementOptions } from '../../support/vrrp.js';
+
+const OTHER = { address: '192.168.1.22', mac: mac('00:50:00:00:05:00') };
+const configWith = (instance = 'id: 51, priority: 250, interval: 1', more = ''): string =>
+  `vrrp: { instances: [{ ${instance} }] }\n${more}${CONFIG}`;
+
+/** @param has whether this host has the VIP */
+function network(has: boolean): NetworkFacts {
+  return has ? NETWORK : { ...NETWORK, addresses: NETWORK.addresses.filter(({ address }) => address !== VIP) };
+}
+
+/** Advertisements once a second, unless `at` says otherwise. */
+function heard(...frames: readonly (AdvertisementOptions & { readonly at?: number })[]): ProbeFacts {
+  return {
+    ...PROBES,
+    vrrp: frames.map(({ at, ...options }, i) => ({
+      ...{ interface: 'ens3', at: at ?? i * 1_000, bytes: advertisement(options) },
+    })),
+  };
+}
+
+const thrice = (options: AdvertisementOptions): ProbeFacts => heard(options, options, options);
+
+/** @param has whether this host is the one that has the VIP */
+function find(probes: ProbeFacts, has: boolean, config = configWith(), change: Partial<Facts> = {}): Finding[] {
+  const facts = cleanFacts({ director: directorFacts(config), network: network(has), probes, ...change });
+  return [...diagnose(facts).findings];
+}
+
+const names = (findings: readonly Finding[]): string[] => findings.map(({ check }) => check);
+
+test('a master that hears nobody, and a standby that hears its master, have nothing wrong', () => {
+  assert.deepEqual(find(PROBES, true), []);
+  assert.deepEqual(find(thrice({}), false), []);
+});
+
+test('another director that advertises while this host has the VIP is a second master, and both are named', () => {
+  const [finding, ...others] = find(thrice({}), true);
+  assert.deepEqual(others, []);
+  assert.equal(finding?.check, 'vrrp-two-owners');
+  assert.equal(finding.severity, 'error');
+  assert.equal(finding.text, 'vrrp VI_51 (id 51) has 2 masters: this host and 192.168.1.22 (00:50:00:00:05:00)');
+  assert.deepEqual(finding.evidence, [
+    'ens3 of this host has 192.168.1.100',
+    'ens3: VRRPv3 192.168.1.22 (00:50:00:00:05:00) > 224.0.0.18, vrid 51, prio 240, intvl 1s, addrs 192.168.1.100 (3 heard)',
+  ]);
+});
+
+test('two hosts that advertise in turn are two masters; one that ends where the other begins is a takeover', () => {
+  const third = { source: '192.168.1.23', mac: '00:50:00:00:06:00', priority: 230 };
+  assert.deepEqual(names(find(heard({}, third, {}, third), false)), ['vrrp-two-owners']);
+  assert.deepEqual(find(heard({}, {}, third, third), false), []);
+});
+
+test('a director that gives up while this one takes over says so once, and is no second master', () => {
+  assert.deepEqual(find(heard({ priority: 0 }), true), []);
+  assert.deepEqual(find(heard({}), true), []);
+});
+
+test('a director that answers ARP for a VIP of this master is a second one, although it advertises nothing', () => {
+  const directors = `directors: [${OTHER.address}]\n`;
+  const answer = {
+    ...({ kind: 'says', protocol: 'ARP', sourceMac: OTHER.mac, destinationMac: DIRECTOR.mac } as const),
+    ...{ address: VIP, mac: OTHER.mac, unasked: false, interface: 'ens3', at: 3 },
+  };
+  const known = { directors: [{ address: ip(OTHER.address), macs: [OTHER.mac] }] };
+  const probes = { ...PROBES, ...known, vips: [{ ...PROBES.vips[0]!, answers: [answer] }] };
+  const found = find(probes, true, configWith(undefined, directors));
+  assert.deepEqual(names(found), ['vrrp-two-owners']);
+  // To a standby the same answer is that of its master.
+  assert.deepEqual(find(probes, false, configWith(undefined, directors)), []);
+});
+
+test('what the daemon warns of two masters is said once, with the evidence', () => {
+  const warning: Warning = {
+    ...{ code: 'VRRP_UNMAINTAINED', vip: VIP, interface: 'ens3', message: 'keepalived is gone', remedy: 'start it' },
+  };
+  const status = {
+    warnings: [warning],
+    problems: ['keepalived is gone: start it'],
+    vrrp: { keepalived: 'gone', mayBeMaster: true, reasons: [], instances: [] },
+  } as unknown as StatusReport;
+  const director = { ...directorFacts(configWith()), status, warnings: [warning] };
+  const both = find(thrice({}), true, undefined, { director });
+  assert.deepEqual(names(both), ['vrrp-two-owners']);
+  assert.deepEqual(both[0]?.mend, [{ on: 'director', command: 'systemctl restart keepalived' }]);
+  assert.ok(both[0].evidence.includes('keepalived of this host: gone, and its VIPs are still here'));
+  assert.deepEqual(names(find(PROBES, true, undefined, { director })), ['director-warnings']);
+});
+
+test('without advertisement, VIP and answer there is no master; a doctor that listened too shortly does not say so', () => {
+  const [finding, ...others] = find(PROBES, false);
+  assert.deepEqual(others, []);
+  assert.equal(finding?.check, 'vrrp-no-owner');
+  assert.equal(finding.text, 'vrrp VI_51 (id 51) has no master: no host has 192.168.1.100');
+  assert.deepEqual(find({ ...PROBES, ms: 2_000 }, false), []);
+  assert.deepEqual(find(PROBES, false, configWith('id: 51, priority: 250, interval: 10')), []);
+});
+
+test('a stranger with the same id is named; a director with other VIPs has another configuration', () => {
+  const stranger = thrice({ source: '192.168.1.1', mac: '02:00:00:00:00:99', addresses: ['192.168.1.254'] });
+  const [taken, ...others] = find(stranger, true);
+  assert.deepEqual(others, []);
+  assert.equal(taken?.check, 'vrrp-id-taken');
+  assert.match(taken.text, /^192\.168\.1\.1 \(02:00:00:00:00:99\) advertises another virtual router with the id 51/);
+  assert.match(taken.why, /00:00:5e:00:01:33/);
+  const known = find(stranger, false, configWith(undefined, 'directors: [192.168.1.1]\n'));
+  assert.deepEqual(names(known), ['vrrp-advertisements']);
+  assert.match(known[0]!.text, /advertises 192\.168\.1\.254, and this director would advertise 192\.168\.1\.100/);
+});
+
+test('another id of the network, and another interface, are not ours', () => {
+  const other = thrice({ id: 52, addresses: ['192.168.1.254'] });
+  assert.deepEqual(find(other, true), []);
+  const elsewhere = { ...other, vrrp: thrice({}).vrrp.map((each) => ({ ...each, interface: 'ens4' })) };
+  assert.deepEqual(find(elsewhere, true), []);
+});
+
+test('version 2, another interval and a password are named, and the password is not shown', () => {
+  const old = find(
+    thrice({ version: 2, authentication: 1 }),
+    false,
+    configWith('id: 51, priority: 250, interval: 0.1'),
+  );
+  assert.deepEqual(
+    old.map(({ check, severity }) => `${check} ${severity}`),
+    ['vrrp-advertisements error', 'vrrp-advertisements warning'],
+  );
+  assert.match(old[0]!.text, /speaks version 2/);
+  assert.match(old[0]!.why, /whole seconds alone, and the interval here is 0\.1 s/);
+  assert.match(old[1]!.text, /password in clear/);
+  assert.doesNotMatch(JSON.stringify(old), /swordfis/);
+  const slow = find(thrice({ interval: 3 }), false);
+  assert.deepEqual(names(slow), ['vrrp-advertisements']);
+  assert.match(slow[0]!.text, /every 3 s, and this director is configured for 1 s/);
+});
+
+test('equal priorities are named: of the master that is heard, and of hosts in one file', () => {
+  assert.deepEqual(names(find(thrice({ priority: 250 }), false)), ['vrrp-priorities']);
+  const model = (priority: number): Model => parseConfig(configWith(`id: 51, priority: ${priority}`), 'beeline.yaml');
+  const withHost = (priority: number): Partial<Facts> => ({
+    director: { ...directorFacts(configWith()), hosts: [{ host: 'lb2', model: model(priority) }] },
+  });
+  assert.deepEqual(find(PROBES, true, undefined, withHost(240)), []);
+  const [finding] = find(PROBES, true, undefined, withHost(250));
+  assert.equal(finding?.check, 'vrrp-priorities');
+  assert.deepEqual(finding.evidence, ['beeline.yaml: lb2 has the priority 250 in VI_51']);
+});
+
+test('IPv6: the link-local address of the virtual router is what a director of Beeline advertises', () => {
+  const config = `vrrp: { instances: [{ id: 51, priority: 250, interval: 1 }] }
+interfaces: [ens3]
+services: [{ address: "fd00::100", port: 80, realServers: ["fd00::31", "fd00::32"] }]
+`;
+  const six = { source: 'fe80::22', addresses: ['fe80::200:5eff:fe00:233'] };
+  assert.deepEqual(find(thrice(six), false, config), []);
+  assert.deepEqual(names(find(thrice({ ...six, addresses: ['fe80::1', 'fd00::200'] }), false, config)), [
+    'vrrp-id-taken',
+  ]);
+  assert.deepEqual(names(find(thrice({ ...six, addresses: ['fe80::1', 'fd00::100'] }), false, config)), [
+    'vrrp-advertisements',
+  ]);
+});
