@@ -198,8 +198,14 @@ test('answers to the ARP problem, and a router in front', async (context) => {
   }
 
   await context.test('M8: with a static route to the VIP, nobody asks who has it, and nobody says so', async () => {
-    await type(lab, 'director', [`ip address del ${VIP4}/32 dev ${NIC}`, `ip address del ${VIP6}/128 dev ${NIC}`]);
+    const vipOffTheCard = [`ip address del ${VIP4}/32 dev ${NIC}`, `ip address del ${VIP6}/128 dev ${NIC}`];
+    await type(lab, 'director', ['sysctl -qw net.ipv4.conf.all.arp_ignore=1', ...VIP_ON_LO, ...vipOffTheCard]);
     assert.deepEqual(await answering(lab), new Set());
+    const warnings = (await lab.status()).warnings ?? [];
+    assert.deepEqual(
+      warnings.map(({ code }) => code).filter((code) => code.startsWith('VIP_')),
+      [],
+    );
     await router.exec('router', 'ip', 'route', 'add', `${VIP4}/32`, 'via', DIRECTOR.ipv4);
     await router.exec('router', 'ip', 'route', 'add', `${VIP6}/128`, 'via', DIRECTOR.ipv6);
     // It asked before, and would make sure of what it heard.

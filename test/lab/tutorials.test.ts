@@ -5,11 +5,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
 import { type HostName, hostNamed } from '../../src/lab/index.js';
-import { TestLab } from '../support/lab.js';
+import { collect, type Ended, TestLab } from '../support/lab.js';
 import { comparable, type FileText, type Step, tutorialOf } from '../support/pages.js';
 import { Terminals } from '../support/terminals.js';
+
+const BEELINE = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
 
 /** The prompt "real#" is of both real servers. */
 const HOSTS: Readonly<Record<string, readonly HostName[]>> = { real: ['real1', 'real2'] };
@@ -50,6 +53,29 @@ for (const { page, rows } of TUTORIALS) {
     }
   });
 }
+
+test('"beeline lab" builds the lab with two directors, and a shell on each knows which one is there', async (context) => {
+  const name = 'test-index';
+  const beeline = (...args: string[]): Promise<Ended> => collect(process.execPath, [BEELINE, 'lab', ...args]);
+  await beeline('down', name);
+  context.after(() => beeline('down', name));
+  const up = await beeline('up', '--pair', name);
+  assert.equal(up.status, 0, up.stderr);
+  for (const [host, instance] of [
+    ['director', name],
+    ['standby', `${name}-standby`],
+    ['real1', ''],
+  ] as const) {
+    const command = up.stdout.split('\n').find((line) => line.startsWith(`start the ${host}:`));
+    assert.equal(
+      command?.includes(`lab exec --name ${name} ${host} beeline run `) ?? false,
+      instance !== '',
+      up.stdout,
+    );
+    const { stdout } = await beeline('exec', '--name', name, host, 'sh', '-c', 'echo "$BEELINE_INSTANCE"');
+    assert.equal(stdout, `${instance}\n`);
+  }
+});
 
 async function follow(lab: TestLab, terminals: Terminals, host: HostName, part: Step | FileText): Promise<void> {
   if ('text' in part) {
