@@ -38,9 +38,8 @@ for (const { page, rows } of TUTORIALS) {
     const pair = parts.some(({ host }) => host === 'standby');
     const lab = await TestLab.build(context, 'tutorial', { pair });
     const hosts: HostName[] = ['client', 'director', ...(pair ? (['standby'] as const) : []), 'real1', 'real2'];
-    for (const director of pair ? (['director', 'standby'] as const) : (['director'] as const)) {
-      await lab.startDirector([], undefined, director);
-    }
+    const directors = pair ? (['director', 'standby'] as const) : (['director'] as const);
+    await Promise.all(directors.map((director) => lab.startDirector([], undefined, director)));
     const terminals = await Terminals.of(lab, hosts);
     try {
       for (const part of parts) {

@@ -37,7 +37,7 @@ test("mistakes in a command line exit with 2, in Beeline's words, and name the h
   const cases: readonly (readonly [line: string, message: string, help: string])[] = [
     [
       'lab exec nohost true',
-      '"nohost" cannot be <host>: choose one of client, director, real1, real2, switch',
+      '"nohost" cannot be <host>: choose one of client, director, standby, real1, real2, switch',
       ' lab exec',
     ],
     ['lab exec client', '<command> is missing', ' lab exec'],
