@@ -41,7 +41,7 @@ export function parseVrrp(frame: Uint8Array): VrrpAdvertisement | undefined {
     return undefined;
   }
   const { sourceMac, ip } = parseFrame(frame);
-  if (ip === undefined || ip.protocol !== PROTOCOL_VRRP || ip.ttl !== TTL || ip.fragment === 'later') {
+  if (ip?.protocol !== PROTOCOL_VRRP || ip.ttl !== TTL || ip.fragment === 'later') {
     return undefined;
   }
   // Without the padding of short frames.

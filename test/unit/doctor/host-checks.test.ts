@@ -69,7 +69,7 @@ test('arp_ignore 8 answers for nothing, and 3 for addresses of scope host not', 
   assert.deepEqual(names({ host: three, network: { ...NETWORK, addresses: onHost } }), ['error arp-silent']);
 });
 
-const CONFIG6 = `interfaces: [ens3]\nservices: [{ address: "fd00::100", port: 80, realServers: ["fd00::31"] }]\n`;
+const CONFIG6 = `interfaces: [ens3]\nservices: [{ address: "fd00::100", port: 80, realServers: ["fd00::31", "fd00::32"] }]\n`;
 
 test('IPv6 that is off is told if the configuration has IPv6, and no other interface has it', () => {
   const host = hostWith({ 'net/ipv6/conf/ens3/disable_ipv6': '1' });
