@@ -136,7 +136,7 @@ async function startDropbear(lab: TestLab): Promise<{ key: string; hostKey: stri
     `ssh-keygen -q -t ed25519 -N '' -f ${key}; dropbearkey -t ed25519 -f ${hostKey} >${hostKey}.pub`,
   );
   const pid = join(lab.directory, 'dropbear.pid');
-  const script = `mount -t tmpfs none /root && mkdir -m 700 /root/.ssh && cp ${key}.pub /root/.ssh/authorized_keys &&
+  const script = `mount -t tmpfs -o mode=700 none /root && mkdir -m 700 /root/.ssh && cp ${key}.pub /root/.ssh/authorized_keys &&
     chmod 600 /root/.ssh/authorized_keys && exec dropbear -F -E -s -r ${hostKey} -p ${hostNamed('real1').ipv4}:22 -P ${pid}`;
   lab.startProcess('real1', 'dropbear', ['unshare', '--mount', 'sh', '-c', script]);
   await lab.until('dropbear listens', () => existsSync(pid));

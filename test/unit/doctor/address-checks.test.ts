@@ -233,7 +233,8 @@ test('many VIPs that nobody has are one finding, which lists them', () => {
     ...addresses.map((each) => [each, NETWORK.routes.get(REAL1.address)!] as const),
   ]);
   const vips = addresses.map((vip) => ({ vip, interface: 'ens3', asked: 2, answers: [] }));
-  const { findings } = find({ director, network: { ...NETWORK, routes }, probes: { ...PROBES, vips } });
+  const facts = cleanFacts({ director, network: { ...NETWORK, routes }, probes: { ...PROBES, vips } });
+  const { findings } = diagnose(facts, ['vip-unanswered']);
   assert.equal(findings.length, 1);
   assert.match(findings[0]!.text, /192\.168\.1\.101 .* \(and so with 29 other VIPs\)/);
   assert.match(findings[0]!.evidence.at(-1)!, /^also 192\.168\.1\.102, .* and 9 others$/);

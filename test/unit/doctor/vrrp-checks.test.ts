@@ -163,11 +163,9 @@ interfaces: [ens3]
 services: [{ address: "fd00::100", port: 80, realServers: ["fd00::31", "fd00::32"] }]
 `;
   const six = { source: 'fe80::22', addresses: ['fe80::200:5eff:fe00:233'] };
-  assert.deepEqual(find(thrice(six), false, config), []);
-  assert.deepEqual(names(find(thrice({ ...six, addresses: ['fe80::1', 'fd00::200'] }), false, config)), [
-    'vrrp-id-taken',
-  ]);
-  assert.deepEqual(names(find(thrice({ ...six, addresses: ['fe80::1', 'fd00::100'] }), false, config)), [
-    'vrrp-advertisements',
-  ]);
+  const told = (options: AdvertisementOptions): string[] =>
+    names(find(thrice(options), false, config)).filter((name) => name.startsWith('vrrp-'));
+  assert.deepEqual(told(six), []);
+  assert.deepEqual(told({ ...six, addresses: ['fe80::1', 'fd00::200'] }), ['vrrp-id-taken']);
+  assert.deepEqual(told({ ...six, addresses: ['fe80::1', 'fd00::100'] }), ['vrrp-advertisements']);
 });
