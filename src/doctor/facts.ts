@@ -154,7 +154,10 @@ export interface PortProbe {
   readonly service: string;
   readonly protocol: Protocol;
   readonly port: number;
-  /** A SYN to the VIP, and one to the real server's own address. Undefined: only TCP is asked. */
+  /**
+   * A SYN to the VIP; and one to the real server's own address, if that of a VIP was not answered. Undefined: not asked, as
+   * UDP never is.
+   */
   readonly byVip?: Outcome | undefined;
   readonly byRip?: Outcome | undefined;
 }

@@ -1,6 +1,6 @@
 /** Whom a MAC belongs to, and what this host has: answers of the facts that several checks need. Pure. */
 
-import { type IpAddress, isVirtualMac, type MacAddress, virtualRouters } from '../model/index.js';
+import { familyOf, type IpAddress, isVirtualMac, type MacAddress, virtualRouters } from '../model/index.js';
 import type { DirectorFacts, Facts, HostAddress, NetworkFacts } from './facts.js';
 import type { Mend, Severity } from './finding.js';
 import { fixBy } from './finding.js';
@@ -13,7 +13,8 @@ export interface Who {
   readonly text: string;
 }
 
-export function whoHas(mac: MacAddress, { director: { model }, probes }: Facts): Who {
+/** @param like of several addresses that the host has, one of this family is told */
+export function whoHas(mac: MacAddress, { director: { model }, probes }: Facts, like?: IpAddress): Who {
   const { directors = [], proxies = [], realServers = [], neighbours = [] } = probes ?? {};
   const named = directors.find(({ macs }) => macs.includes(mac))?.address;
   if (named !== undefined || (model.directors ?? []).includes(mac)) {
@@ -34,7 +35,8 @@ export function whoHas(mac: MacAddress, { director: { model }, probes }: Facts):
       text: `a host that answers for others (${address === undefined ? '' : `${address}, `}${mac})`,
     };
   }
-  const real = realServers.find(({ macs }) => macs.includes(mac))?.address;
+  const its = realServers.filter(({ macs }) => macs.includes(mac)).map((each) => each.address);
+  const real = its.find((each) => like !== undefined && familyOf(each) === familyOf(like)) ?? its[0];
   if (real !== undefined) {
     return { kind: 'real server', address: real, text: `real server ${real} (${mac})` };
   }

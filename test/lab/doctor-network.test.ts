@@ -82,11 +82,20 @@ test('M5: the ARP problem is found both ways, with the client that it misled', a
   const ignore = '/proc/sys/net/ipv4/conf/all/arp_ignore';
   await spoiled(lab, ['real1', `echo 0 >${ignore}`, `echo 1 >${ignore}`], async () => {
     await sh(lab, 'client', `ip neigh replace ${VIP4} lladdr ${REAL1.mac} dev ${NIC} nud permanent`);
-    assert.deepEqual(await told(lab), [
-      `error vip-answered-by-others: real server ${REAL1.ipv4} (${REAL1.mac}) answers for the VIPs ${VIP4}, 192.168.1.101 on ${NIC}`,
-      `error neighbour-bypasses-director: what the host ${CLIENT.ipv4} sends to the VIP ${VIP4} goes past this director`,
-    ]);
-    await sh(lab, 'client', `ip neigh del ${VIP4} dev ${NIC}`);
+    const [leak, misled, ...more] = await told(lab);
+    const both = `${VIP4}, 192.168.1.101`;
+    assert.equal(
+      leak,
+      `error vip-answered-by-others: real server ${REAL1.ipv4} (${REAL1.mac}) answers for the VIPs ${both} on ${NIC}`,
+    );
+    // Whose answer for the other VIP the client took is a matter of chance.
+    const start = `error neighbour-bypasses-director: what the host ${CLIENT.ipv4} sends to the VIP`;
+    assert.ok(
+      [`${start} ${VIP4}`, `${start}s ${both}`].some((text) => misled === `${text} goes past this director`),
+      misled,
+    );
+    assert.deepEqual(more, []);
+    await sh(lab, 'client', `ip neigh del ${VIP4} dev ${NIC}; ip neigh flush to 192.168.1.101`);
   });
   const announce = '/proc/sys/net/ipv4/conf/all/arp_announce';
   await spoiled(lab, ['real2', `echo 0 >${announce}`, `echo 2 >${announce}`], async () => {
@@ -103,9 +112,13 @@ test('an IPv6 VIP on a real server’s card is named, and so is one that the ker
   const lab = await dual(context, 'dn-nd');
   const add = (device: string): string => `ip addr add ${VIP6}/128 dev ${device} nodad`;
   await sh(lab, 'real1', add(NIC));
-  assert.deepEqual(await told(lab), [
+  const [leak, ...more] = await told(lab);
+  assert.equal(
+    leak,
     `error vip-answered-by-others: real server ${REAL1.ipv6} (${REAL1.mac}) answers for the VIP ${VIP6} on ${NIC}`,
-  ]);
+  );
+  // Whose answer the client took is a matter of chance.
+  assert.ok(more.every((line) => line.includes(`what the host ${CLIENT.ipv6} sends`)));
   const detect = `echo 1 >/proc/sys/net/ipv6/conf/${NIC}/accept_dad; ip addr del ${VIP6}/128 dev ${NIC}; ip addr add ${VIP6}/128 dev ${NIC}`;
   await sh(
     lab,

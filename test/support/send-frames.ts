@@ -1,6 +1,6 @@
 /** Sends a frame by an interface again and again. Arguments: interface, frame in hex, how often, milliseconds between. */
 
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { PacketSocket } from '../../src/native/index.js';
@@ -8,8 +8,10 @@ import { PacketSocket } from '../../src/native/index.js';
 const [name = '', hex = '', count = '1', pauseMs = '0'] = process.argv.slice(2);
 
 using socket = new PacketSocket();
-const ifindex = Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8'));
+const [link] = JSON.parse(execFileSync('ip', ['-j', 'link', 'show', name], { encoding: 'utf8' })) as {
+  ifindex: number;
+}[];
 for (let i = 0; i < Number(count); i += 1) {
-  socket.send(ifindex, Buffer.from(hex, 'hex'));
+  socket.send(link!.ifindex, Buffer.from(hex, 'hex'));
   await sleep(Number(pauseMs));
 }

@@ -17,7 +17,7 @@ import type {
 import { Ear } from './ear.js';
 import { Heard } from './heard.js';
 import { ANSWER_MS, newMarks, Packets, type Probe, SILENT } from './packets.js';
-import type { RealServerTarget, TargetPort, Targets } from './targets.js';
+import { isAsked, type RealServerTarget, type Targets } from './targets.js';
 import { ARP_PER_SECOND, type Sending, Wire } from './wire.js';
 
 /** Addresses that are on no network (RFC 5737, RFC 3849): an answer to one goes to the gateway of whoever answers. */
@@ -162,11 +162,7 @@ class Prober implements Disposable {
     const ping = this.#packets.echo(ifindex, way(address));
     const long = this.#packets.echo(ifindex, way(address), { length: source.mtu });
     const gateway = beyond(address);
-    // The same port of the real server's own address, whatever the VIP.
-    const byRip = new Map<number, Probe | undefined>();
-    for (const { port } of vips.flatMap(({ ports }) => ports.filter(isAsked))) {
-      byRip.set(port, byRip.has(port) ? byRip.get(port) : this.#packets.syn(ifindex, port, way(address)));
-    }
+    const ownPorts = new Map<number, { readonly probe: Probe | undefined; readonly instead: Probe[] }>();
     const pairs = vips.map(({ vip, ports }, i) => ({
       vip,
       ping: this.#packets.echo(ifindex, way(vip)),
@@ -174,7 +170,21 @@ class Prober implements Disposable {
       offLink: i === 0 ? beyond(vip) : undefined,
       ports: ports.map((each) => {
         const byVip = isAsked(each) ? this.#packets.syn(ifindex, each.port, way(vip)) : undefined;
-        return (): PortProbe => ({ ...each, byVip: byVip?.outcome, byRip: byVip && byRip.get(each.port)?.outcome });
+        if (byVip === undefined) {
+          return (): PortProbe => each;
+        }
+        // The same port of its own address: once, whatever the VIPs, and only if that tells more.
+        const instead = ownPorts.get(each.port)?.instead ?? [];
+        const own = ownPorts.get(each.port) ?? {
+          ...{ probe: this.#packets.syn(ifindex, each.port, way(address), instead), instead },
+        };
+        ownPorts.set(each.port, own);
+        instead.push(byVip);
+        return (): PortProbe => ({
+          ...each,
+          byVip: byVip.outcome,
+          byRip: own.probe?.isSent === true ? own.probe.outcome : undefined,
+        });
       }),
     }));
     return () => ({
@@ -223,11 +233,6 @@ class Prober implements Disposable {
   [Symbol.dispose](): void {
     this.#wire.close();
   }
-}
-
-/** Only TCP answers whoever asks; port 0 stands for all. */
-function isAsked({ protocol, port }: TargetPort): boolean {
-  return protocol === 'tcp' && port !== 0;
 }
 
 /** Asks for routers: those that advertise themselves do so every few minutes otherwise. */

@@ -9,6 +9,7 @@ import {
   isMarkKey,
   isSelf,
   type MacAddress,
+  macBytes,
   type Model,
   type Protocol,
   serviceName,
@@ -76,7 +77,9 @@ export function targetsOf(
   known: readonly Neighbours[],
 ): Targets {
   const vips = vipsOf(model);
-  const here = new Set(addresses.filter(({ scope }) => scope !== 'host').map(({ address }) => address));
+  // The kernel answers nobody for one whose duplicate it found.
+  const used = addresses.filter(({ scope, duplicate }) => scope !== 'host' && !duplicate);
+  const here = new Set(used.map(({ address }) => address));
   const usable = new Set(links.filter(({ up }) => up).map(({ name }) => name));
   const interfaces = model.interfaces.filter((name) => usable.has(name));
   const where = new Map(addresses.map((each) => [each.address, each.interface]));
@@ -97,7 +100,7 @@ export function targetsOf(
     directors,
     directorMacs: (model.directors ?? []).filter(isMac),
     neighbours: known
-      .filter((each) => !busy.has(each.address) && interfaces.includes(each.interface))
+      .filter(({ address, interface: name, mac }) => !busy.has(address) && interfaces.includes(name) && !isGroup(mac))
       .slice(0, MOST_NEIGHBOURS),
     vipsHere: vips.filter((vip) => here.has(vip)).slice(0, MOST_VIPS_FROM),
     notLookedAt: [...notLookedAt, ...left],
@@ -109,8 +112,30 @@ function onLink(route: HostRoute | undefined): string | undefined {
   return route?.kind === 'unicast' && route.gateway === undefined ? route.interface : undefined;
 }
 
+/** Whether a MAC is that of a group, which the kernel has among its neighbours (IEEE 802, 8.2.2: the first bit on the wire). */
+function isGroup(mac: MacAddress): boolean {
+  return (macBytes(mac)[0]! & 1) !== 0;
+}
+
 /** What a real server is asked whatever its VIPs are: pings, and one that its gateway shows. */
 const PROBES_OF_REAL_SERVER = 4;
+
+/** A ping and the ports of TCP. */
+function costOf({ ports }: RealServerTarget['vips'][number]): number {
+  return 1 + ports.filter(isAsked).length;
+}
+
+/** Pings, and its own address by the same ports. */
+function ownCostOf({ vips }: RealServerTarget): number {
+  return (
+    PROBES_OF_REAL_SERVER + new Set(vips.flatMap(({ ports }) => ports.filter(isAsked).map(({ port }) => port))).size
+  );
+}
+
+/** Only TCP answers whoever asks; port 0 stands for all. */
+export function isAsked({ protocol, port }: TargetPort): boolean {
+  return protocol === 'tcp' && port !== 0;
+}
 
 /**
  * Leaves out VIPs of real servers where there are too many of both. Each real server begins with another VIP, so that each
@@ -120,10 +145,10 @@ function withinBudget(all: readonly RealServerTarget[]): {
   targets: readonly RealServerTarget[];
   left: Targets['notLookedAt'];
 } {
-  const costOf = ({ ports }: RealServerTarget['vips'][number]): number => 1 + 2 * ports.length;
   const pairs = all.reduce((sum, { vips }) => sum + vips.length, 0);
   const cost = all.reduce((sum, { vips }) => sum + vips.reduce((of, each) => of + costOf(each), 0), 0);
-  let budget = MOST_PROBES - MOST_NEIGHBOURS * (1 + MOST_VIPS_FROM) - PROBES_OF_REAL_SERVER * all.length;
+  const own = all.reduce((sum, each) => sum + ownCostOf(each), 0);
+  let budget = MOST_PROBES - MOST_NEIGHBOURS * (1 + MOST_VIPS_FROM) - own;
   if (cost <= budget) {
     return { targets: all, left: [] };
   }

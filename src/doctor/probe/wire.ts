@@ -10,6 +10,8 @@ export const ARP_PER_SECOND = 500;
 export const PROBES_PER_SECOND = 10_000;
 
 const TICK_MS = 10;
+/** The part of a second's frames that may go out at once. */
+const BURST = 0.04;
 /** Not an error of the program: the interface went away, or its queue is full. */
 const PASSING = ['EAGAIN', 'ENOBUFS', 'ENETDOWN', 'ENXIO', 'ENODEV', 'EMSGSIZE'];
 
@@ -52,17 +54,24 @@ export class Wire implements Disposable {
     }
   }
 
-  /** Sends frames in this order. Resolves when the last one is out. */
+  /**
+   * Sends frames in this order, and in no second more than so many. Resolves when the last one is out. A stall of the event
+   * loop is made up for by a small burst, and no more.
+   */
   async send(frames: readonly Sending[], perSecond: number): Promise<void> {
-    const began = performance.now();
+    const burst = perSecond * BURST;
+    const perMs = (perSecond - burst) / 1000;
+    let [tokens, last] = [1, performance.now()];
     for (let at = 0; at < frames.length;) {
-      // As many as may be out by now, so that a stall of the event loop is followed by no burst of more than a tick's.
-      const most = Math.max(1, Math.ceil((perSecond * TICK_MS) / 1000));
-      const due = Math.ceil(((performance.now() - began) / 1000) * perSecond) + 1 - at;
-      frames.slice(at, at + Math.max(0, Math.min(most, due))).forEach((each) => {
+      const now = performance.now();
+      tokens = Math.min(burst, tokens + (now - last) * perMs);
+      last = now;
+      const due = Math.floor(tokens);
+      frames.slice(at, at + due).forEach((each) => {
         this.sendNow(each);
-        at += 1;
       });
+      at += due;
+      tokens -= due;
       if (at < frames.length) {
         await sleep(TICK_MS);
       }

@@ -261,7 +261,7 @@ function crowd(vips: number, realServers: number): Targets {
 
 test('no more is asked than one examination may send, each VIP and each real server is asked, and what is left out is told', () => {
   const { realServers, notLookedAt } = crowd(100, 1_000);
-  const packets = realServers.reduce((sum, { vips }) => sum + 4 + vips.length * 2, 0);
+  const packets = realServers.reduce((sum, { vips }) => sum + 5 + vips.length * 2, 0);
   assert.ok(packets < MOST_PROBES && packets > MOST_PROBES / 2, `${packets} packets`);
   assert.ok(realServers.every(({ vips }) => vips.length > 0));
   assert.equal(new Set(realServers.flatMap(({ vips }) => vips.map(({ vip }) => vip))).size, 100);
@@ -277,12 +277,13 @@ const target = (services: string, network: Partial<NetworkFacts> = {}, top = '')
       { address: CLIENT.address, interface: 'ens3', mac: CLIENT.mac },
       { address: REAL1.address, interface: 'ens3', mac: REAL1.mac },
       { address: ip('10.0.0.5'), interface: 'ens9', mac: CLIENT.mac },
+      { address: ip('ff02::1:ff00:31'), interface: 'ens3', mac: mac('33:33:ff:00:00:31') },
     ],
   );
 
 const SERVICE = '  - { address: 192.168.1.100, port: 80, protocol: tcp, scheduler: rr, realServers: [192.168.1.31] }\n';
 
-test('clients and routers beside real servers are asked, and no real server among them', () => {
+test('clients and routers beside real servers are asked, and neither real servers nor groups among them', () => {
   const { neighbours, vipsHere, vips } = target(SERVICE);
   assert.deepEqual(
     neighbours.map(({ address }) => address),

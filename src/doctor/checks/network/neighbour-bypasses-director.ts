@@ -59,5 +59,5 @@ function othersThatSay(vips: readonly IpAddress[], facts: Facts): string[] {
   const macs = asked
     .filter(({ vip }) => vips.includes(vip))
     .flatMap(({ answers }) => answers.map((each) => each.mac ?? each.sourceMac));
-  return [...new Set(macs)].map((mac) => whoHas(mac, facts).text);
+  return [...new Set(macs)].map((mac) => whoHas(mac, facts, vips[0]).text);
 }

@@ -49,7 +49,7 @@ function aboutOf({ kind, address, asker = address }: HeardMessage): HeardMessage
 function findingOf(messages: readonly HeardMessage[], facts: Facts): Finding[] {
   const [first] = messages as [HeardMessage];
   const vip = aboutOf(first);
-  const who = whoHas(macOf(first), facts);
+  const who = whoHas(macOf(first), facts, vip);
   const isHere = placesOf(vip, facts.network).length > 0;
   if (!isHere && (who.kind === 'director' || who.kind === 'virtual')) {
     return [];

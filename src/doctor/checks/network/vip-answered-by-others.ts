@@ -41,7 +41,7 @@ function hostsThatAnswer(facts: Facts): Host[] {
     }
   }
   return [...byMac].flatMap(([mac, all]) => {
-    const who = whoHas(mac, facts);
+    const who = whoHas(mac, facts, all[0]?.address);
     const wrong = [...new Set(all.map(({ address }) => address))].filter((vip) =>
       isWrong(who, placesOf(vip, facts.network)),
     );

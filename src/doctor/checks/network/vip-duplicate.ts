@@ -37,7 +37,7 @@ function findingsOf(vip: IpAddress, facts: Facts, told: ReadonlySet<IpAddress>):
     return [];
   }
   return [...owners].flatMap(([mac, answer]) => {
-    const who = whoHas(mac, facts);
+    const who = whoHas(mac, facts, vip);
     return who.kind === 'real server' || who.kind === 'proxy' ? [] : [sharedWith(vip, place, who, answer, facts)];
   });
 }
@@ -48,7 +48,7 @@ function refusedBy(
   answers: readonly HeardMessage[],
   facts: Facts,
 ): Finding {
-  const others = answers.map((each) => whoHas(each.mac ?? each.sourceMac, facts));
+  const others = answers.map((each) => whoHas(each.mac ?? each.sourceMac, facts, vip));
   const again = `ip -6 addr del ${vip}/${prefixLength} dev ${name} && ip -6 addr add ${vip}/128 dev ${name} nodad`;
   return {
     check: 'vip-duplicate',
