@@ -158,7 +158,9 @@ test('a wrong filter, a missing interface and a wrong argument are refused', () 
   const { ifindex } = makeVeth('test0', 'test1');
   const open =
     (index: number, filter: Uint8Array): (() => void) =>
-    () => { new FrameListener(index, filter, () => undefined).close(); };
+    () => {
+      new FrameListener(index, filter, () => undefined).close();
+    };
   assert.throws(open(ifindex, new Uint8Array(0)), { code: 'EINVAL' });
   assert.throws(open(ifindex, ALL.subarray(1)), { code: 'EINVAL' });
   assert.throws(open(ifindex, new Uint8Array(8).fill(0xff)), { code: 'EINVAL' });
