@@ -77,7 +77,7 @@ function ofDown(vip: IpAddress, name: string, prefixLength: number): Finding {
     subject: vip,
     text: `the VIP ${vip} is on ${name} alone, which is down`,
     evidence: [`${name} has ${vip}/${prefixLength}, and is down`],
-    why: 'This host does not answer for it, so that no client reaches it.',
+    why: 'This host does not answer for it: clients reach it only if a router sends its packets here.',
     mend: [fixBy('ip', 'link', 'set', name, 'up')],
   };
 }
