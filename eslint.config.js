@@ -42,7 +42,7 @@ export const ROOMS = {
   steps: ['model'],
   realserver: ['model', 'steps'],
   setup: ['config', 'model', 'native', 'net', 'packet', 'steps'],
-  doctor: ['control', 'model', 'native', 'net', 'packet', 'realserver'],
+  doctor: ['control', 'model', 'native', 'net', 'packet', 'realserver', 'steps'],
   lab: ['model', 'packet'],
   bench: ['dataplane', 'health', 'image', 'lab', 'layout', 'libbpf', 'model', 'native', 'net', 'packet'],
   inspect: ['dataplane', 'layout', 'libbpf', 'model'],

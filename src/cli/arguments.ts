@@ -34,6 +34,11 @@ export function jsonOption(when = ''): Option {
   return new Option('--json', `print JSON${when}`);
 }
 
+/** `--dry-run`, of commands that change a host by steps. */
+export function dryRunOption(): Option {
+  return new Option('--dry-run', 'show the steps, and change nothing');
+}
+
 /** Parses "2%" or "0.5%". @returns 0 to 1 @throws InvalidArgumentError */
 export function percentage(text: string): number {
   const value = /^\d+(\.\d+)?%$/.test(text) ? parseFloat(text) / 100 : NaN;

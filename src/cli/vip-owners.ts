@@ -1,7 +1,6 @@
 /** Finds who has the VIPs by right: VRRP, as Beeline's configuration says, and the keepalived that runs here. */
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 
 import { BeelineError, type Model } from '../model/index.js';
@@ -34,12 +33,11 @@ export async function vipOwners(model: Model | undefined, file: string): Promise
 }
 
 async function importVrrp(path: string): Promise<Model> {
-  const [{ diskFiles, importKeepalived }, { systemNames }] = await Promise.all([
+  const [{ diskFiles, importKeepalived, ownId }, { systemNames }] = await Promise.all([
     import('../import/index.js'),
     import('../ipvsadm/index.js'),
   ]);
-  const id = hostname().split('.', 1)[0]!;
-  const { model } = importKeepalived({ paths: [path], files: diskFiles([]), names: systemNames(), id });
+  const { model } = importKeepalived({ paths: [path], files: diskFiles([]), names: systemNames(), id: ownId() });
   return model;
 }
 

@@ -2,7 +2,15 @@
 
 import type { ServiceCounters } from '../dataplane/index.js';
 import type { CompiledService, Image } from '../image/index.js';
-import { directorsAsRealServers, isMarkKey, type IpAddress, type Model, type Warning } from '../model/index.js';
+import {
+  addressBits,
+  directorsAsRealServers,
+  familyOf,
+  type IpAddress,
+  isMarkKey,
+  type Model,
+  type Warning,
+} from '../model/index.js';
 
 /** A circle is over when no packet came back for so long. It is logged once until then. */
 const QUIET_MS = 60_000;
@@ -94,7 +102,7 @@ function cameFromDirector({ name, destinations, routes }: CompiledService, direc
 }
 
 function hostPrefix(address: IpAddress): string {
-  return `${address}/${address.includes(':') ? 128 : 32}`;
+  return `${address}/${addressBits(familyOf(address))}`;
 }
 
 function nameServers(addresses: readonly IpAddress[]): string {

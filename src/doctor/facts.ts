@@ -85,7 +85,7 @@ export interface NetworkFacts {
 
 /** What became of a packet that asked for an answer. */
 export type Outcome =
-  /** `to`: for which MAC the answer was; the director's own, or that of a gateway that is this host. */
+  /** `mac`: of the host that answered. */
   | { readonly kind: 'answer'; readonly text: string; readonly mac: MacAddress; readonly ms: number }
   | { readonly kind: 'refused'; readonly text: string; readonly mac: MacAddress; readonly ms: number }
   /** An ICMP error: who sent it, and what it says. */

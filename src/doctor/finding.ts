@@ -1,5 +1,7 @@
 /** What the doctor finds: one mistake, its evidence, and what mends it. */
 
+import { shellWord } from '../model/index.js';
+
 export type Severity = 'error' | 'warning' | 'note';
 
 /** Where a command is to be run. */
@@ -35,12 +37,7 @@ export interface Finding {
 
 /** A command that the doctor may run on this director, as a mend. */
 export function fixBy(...words: readonly string[]): Mend {
-  return { on: 'director', command: words.map(quoted).join(' '), fix: words };
-}
-
-/** A word as a shell would have to read it. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return { on: 'director', command: words.map(shellWord).join(' '), fix: words };
 }
 
 const ORDER: readonly Severity[] = ['error', 'warning', 'note'];

@@ -15,5 +15,6 @@ export type {
 } from './facts.js';
 export type { CardFacts, FirewallFacts, HostFacts } from './facts-host.js';
 export type { Finding, Mend, Place, Severity } from './finding.js';
+export { PROGRAM_PATH } from '../steps/index.js';
 export { gather, type GatherOptions } from './gather/gather.js';
 export { filterFor } from './probe/filter.js';

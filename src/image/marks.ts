@@ -1,21 +1,22 @@
 /** Services of marked packets in the data path: one service, and an entry for each VIP and protocol that leads to it. */
 
 import {
+  addressBits,
+  type AnyService,
   BeelineError,
   compareIp,
   familyOf,
   type IpAddress,
   ipBytes,
   ipFromBytes,
+  isMarkKey,
   type MarkMatch,
   type MarkRule,
   type MarkService,
-  serviceName,
   type Model,
   type Protocol,
   type Service,
-  type AnyService,
-  isMarkKey,
+  serviceName,
 } from '../model/index.js';
 
 /**
@@ -109,7 +110,7 @@ function portsOf(match: MarkMatch): number[] {
 }
 
 function addressesIn({ address, prefixLength }: MarkMatch): number {
-  return 2 ** ((familyOf(address) === 4 ? 32 : 128) - prefixLength);
+  return 2 ** (addressBits(familyOf(address)) - prefixLength);
 }
 
 function addressesOf(match: MarkMatch): IpAddress[] {

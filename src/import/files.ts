@@ -1,6 +1,7 @@
 /** Files of this host, for importers that follow includes. */
 
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { hostname } from 'node:os';
 
 import { BeelineError } from '../model/index.js';
 import { readAtMost } from './bytes.js';
@@ -62,4 +63,9 @@ function tooLarge(path: string, bytes: string): never {
 
 function unreadable(path: string, error: unknown): BeelineError {
   return new BeelineError('CONFIG_UNREADABLE', `cannot read ${path}: ${(error as Error).message}`, { cause: error });
+}
+
+/** What keepalived takes conditions for, unless it is told otherwise: the first part of the host's name (keepalived.conf(5)). */
+export function ownId(): string {
+  return hostname().split('.', 1)[0]!;
 }

@@ -6,4 +6,4 @@ export { importIpvsadm } from './ipvsadm.js';
 export { importLdirectord, type Lookups, MOST_LDIRECTORD_CHARACTERS, systemLookups } from './ldirectord/index.js';
 export { importKeepalived, type Files, type KeepalivedOptions } from './keepalived/index.js';
 export { decodeBytes, readAtMost } from './bytes.js';
-export { diskFiles } from './files.js';
+export { diskFiles, ownId } from './files.js';

@@ -1,10 +1,12 @@
 /** Carries out the commands that change the director: -A, -E, -D, -C, -a, -e, -d, -Z and --set. */
 
 import {
+  addressBits,
+  type AnyServiceKey,
   BeelineError,
   type Edit,
-  type AnyServiceKey,
   type EditPolicy,
+  familyOf,
   type IpAddress,
   isMarkKey,
   SCHEDULER_FLAGS,
@@ -114,7 +116,7 @@ export class Changes {
 
   /** Warns if the VIP is on lo with a short prefix, which makes the whole network local: a well-known trap of tutorials. */
   async #warnOfPrefix(vip: IpAddress): Promise<void> {
-    const full = vip.includes(':') ? 128 : 32;
+    const full = addressBits(familyOf(vip));
     const addresses = await this.#environment.loopback();
     const found = addresses.find(({ address, prefixLength }) => address === vip && prefixLength < full);
     if (found !== undefined) {

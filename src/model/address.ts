@@ -65,6 +65,11 @@ export function familyOf(address: IpAddress): Family {
   return address.includes(':') ? 6 : 4;
 }
 
+/** Returns the length of an address, which is that of a prefix that one address has. */
+export function addressBits(family: Family): 32 | 128 {
+  return family === 4 ? 32 : 128;
+}
+
 /** Returns the 4 or 16 bytes of an address in network order. */
 export function ipBytes(address: IpAddress): Uint8Array {
   if (familyOf(address) === 4) {

@@ -1,6 +1,6 @@
 /** Rules about health that a service must keep, for the configuration file and for commands. Pure. */
 
-import { type Family, familyOf, type IpAddress } from './address.js';
+import { addressBits, type Family, familyOf, type IpAddress } from './address.js';
 import { type Check, type CheckTiming, timingOf } from './check.js';
 import type { Overrides } from './flow-settings.js';
 import type { HealthPolicy, RealServerHealth } from './health.js';
@@ -20,7 +20,7 @@ export function targetOf(key: AnyServiceKey, rules: readonly MarkRule[] = []): C
     return { vip: key.address, port: key.port === 0 ? undefined : key.port };
   }
   const own = rules.filter(({ mark, match }) => mark === key.mark && familyOf(match.address) === key.family);
-  const whole = key.family === 6 ? 128 : 32;
+  const whole = addressBits(key.family);
   return {
     vip: common(own.map(({ match }) => (match.prefixLength === whole ? match.address : undefined))),
     port: common(own.map(({ match }) => (match.firstPort === match.lastPort ? match.firstPort : undefined))),

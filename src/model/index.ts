@@ -21,6 +21,7 @@ export * from './once-per.js';
 export * from './other-directors.js';
 export * from './plain-text.js';
 export * from './printable.js';
+export * from './shell-word.js';
 export * from './rules.js';
 export * from './scheduler.js';
 export * from './service.js';

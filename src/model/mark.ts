@@ -1,6 +1,6 @@
 /** Mark rules: how people write them, and which of them match the same packets. */
 
-import { type Family, familyOf, type IpAddress, ipBytes, ipFromBytes, parseIp } from './address.js';
+import { addressBits, type Family, familyOf, type IpAddress, ipBytes, ipFromBytes, parseIp } from './address.js';
 import { type MarkMatch, type MarkRule, PROTOCOLS } from './service.js';
 
 /** netfilter's marks are 32 bits; 0 is none. */
@@ -26,11 +26,11 @@ export function parseMarkMatch(text: string): MarkMatch | undefined {
   if (protocol === undefined || address === undefined || familyOf(address) !== family) {
     return undefined;
   }
-  const prefixLength = Number(parts?.['prefix'] ?? fullLength(family));
+  const prefixLength = Number(parts?.['prefix'] ?? addressBits(family));
   const ports = parts?.['ports'] ?? '';
   const [first, last = first] = ports === '*' ? [0, MAX_PORT] : ports.split('-').map(Number);
   if (
-    prefixLength > fullLength(family) ||
+    prefixLength > addressBits(family) ||
     networkOf(address, prefixLength) !== address ||
     first === undefined ||
     last === undefined ||
@@ -46,7 +46,7 @@ export function parseMarkMatch(text: string): MarkMatch | undefined {
 export function markMatchName({ protocol, address, prefixLength, firstPort, lastPort }: MarkMatch): string {
   const family = familyOf(address);
   const host = family === 6 ? `[${address}]` : address;
-  const prefix = prefixLength === fullLength(family) ? '' : `/${prefixLength}`;
+  const prefix = prefixLength === addressBits(family) ? '' : `/${prefixLength}`;
   const ports =
     firstPort === 0 && lastPort === MAX_PORT
       ? '*'
@@ -81,8 +81,4 @@ function networkOf(address: IpAddress, prefixLength: number): IpAddress {
       return byte & (0xff00 >> bits);
     }),
   );
-}
-
-function fullLength(family: Family): number {
-  return family === 6 ? 128 : 32;
 }

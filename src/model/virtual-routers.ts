@@ -1,6 +1,6 @@
 /** The virtual routers of a model: which VIPs each instance of VRRP has. Pure. */
 
-import { type Family, familyOf, type IpAddress } from './address.js';
+import { addressBits, type Family, familyOf, type IpAddress } from './address.js';
 import type { Model } from './model.js';
 import { toldFamily, type VrrpInstance } from './vrrp.js';
 
@@ -13,7 +13,7 @@ export interface VirtualRouter extends VrrpInstance {
 /** Returns the VIPs of services by address, and of mark rules for one address, each once, in their order. */
 export function vipsOf({ services, markRules = [] }: Pick<Model, 'services' | 'markRules'>): IpAddress[] {
   const marked = markRules
-    .filter(({ match }) => match.prefixLength === (familyOf(match.address) === 4 ? 32 : 128))
+    .filter(({ match }) => match.prefixLength === addressBits(familyOf(match.address)))
     .map(({ match }) => match.address);
   return [...new Set([...services.map(({ address }) => address), ...marked])];
 }

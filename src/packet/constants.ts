@@ -46,6 +46,9 @@ export const IPV6_EXTENSIONS: readonly number[] = [0, 43, 44, 60];
 /** The number and the fields of the fragment header (RFC 8200, 4.5). */
 export const IPV6_FRAGMENT = { header: 44, bytes: 8, more: 0x0001, offset: 0xfff8 } as const;
 
+/** VRRP's protocol number (RFC 5798, 5.1.1.4). */
+export const PROTOCOL_VRRP = 112;
+
 /** Protocol numbers of ICMP (RFC 792) and ICMPv6 (RFC 4443). */
 export const ICMP = { ipv4: 1, ipv6: 58, headerBytes: 8 } as const;
 

@@ -1,6 +1,6 @@
 /** Packets that ask one host for an answer, whole with their checksums: echo requests, and the first and last of TCP. Pure. */
 
-import { familyOf, type IpAddress, ipBytes, type MacAddress, macBytes } from '../model/index.js';
+import { familyOf, type IpAddress, ipBytes, type MacAddress, macBytes, PROTOCOL_NUMBERS } from '../model/index.js';
 import { word } from './change.js';
 import { checksum, pseudoHeader } from './checksum.js';
 import { ETHER_TYPE, ICMP, IPV4, IPV4_FRAGMENT, IPV6, TCP, TCP_FLAG } from './constants.js';
@@ -8,7 +8,6 @@ import { ETHER_TYPE, ICMP, IPV4, IPV4_FRAGMENT, IPV6, TCP, TCP_FLAG } from './co
 /** Types of echo requests and replies (RFC 792; RFC 4443, 4). */
 export const ECHO = { 4: { request: 8, reply: 0 }, 6: { request: 128, reply: 129 } } as const;
 
-const PROTOCOL_TCP = 6;
 const WINDOW = 65_535;
 
 export interface ProbeWay {
@@ -54,9 +53,9 @@ export function tcpSegment(
     ...[...word(sourcePort), ...word(destinationPort), ...word(sequence >>> 16), ...word(sequence & 0xffff)],
     ...[0, 0, 0, 0, (TCP.bytes / 4) << 4, TCP_FLAG[flags], ...word(WINDOW), 0, 0, 0, 0],
   ];
-  const covered = pseudoHeader(familyOf(way.destination), addressesOf(way), PROTOCOL_TCP, header.length);
+  const covered = pseudoHeader(familyOf(way.destination), addressesOf(way), PROTOCOL_NUMBERS.tcp, header.length);
   header.splice(16, 2, ...checksum([...covered, ...header]));
-  return ipFrame(way, PROTOCOL_TCP, header);
+  return ipFrame(way, PROTOCOL_NUMBERS.tcp, header);
 }
 
 function addressesOf({ source, destination }: ProbeWay): number[] {

@@ -1,11 +1,9 @@
 /** VRRP's advertisements, version 2 (RFC 3768) and version 3 (RFC 5798), as a director sends them. Pure. */
 
 import { type Family, type IpAddress, ipFromBytes, type MacAddress } from '../model/index.js';
-import { ETHERNET, IPV4, IPV6 } from './constants.js';
+import { ETHERNET, IPV4, IPV6, PROTOCOL_VRRP } from './constants.js';
 import { parseFrame } from './parse.js';
 
-/** IANA's protocol number. */
-const PROTOCOL_VRRP = 112;
 /** What is not of this link is worth nothing: a router would have counted it down (RFC 5798, 5.1.1.3). */
 const TTL = 255;
 const ADVERTISEMENT = 1;

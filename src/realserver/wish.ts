@@ -1,13 +1,16 @@
 /** What a real server shall be: its VIPs, each with the method that keeps it from answering for the VIP. Pure. */
 
 import { familyOf, isIp, type IpAddress } from '../model/index.js';
+import { ADDRESS_WAYS, isWishOf, type Wish as WishOf } from '../steps/index.js';
+
+export { NOTHING, withoutVips } from '../steps/index.js';
 
 /** The ways to take packets for a VIP without answering ARP for it. */
 export const METHODS = ['sysctl', 'arptables', 'nft', 'redirect'] as const;
 export type Method = (typeof METHODS)[number];
 
 /** What brings the set-up back at a boot. */
-export const WAYS = ['systemd-networkd', 'netplan', 'ifupdown', 'networkmanager', 'sysctl.d'] as const;
+export const WAYS = [...ADDRESS_WAYS, 'sysctl.d'] as const;
 export type Way = (typeof WAYS)[number];
 
 export interface VipWish {
@@ -21,24 +24,14 @@ export interface VipWish {
   readonly tool?: 'nft' | 'iptables';
 }
 
-export interface Wish {
-  readonly vips: readonly VipWish[];
-  readonly persist?: Way;
-}
-
-/** The wish of a host without VIPs. */
-export const NOTHING: Wish = { vips: [] };
+export type Wish = WishOf<VipWish, Way>;
 
 export function isWish(value: unknown): value is Wish {
-  const { vips, persist } = value as Wish;
-  return (
-    Array.isArray(vips) &&
-    (vips as Wish['vips']).every(
-      ({ vip, method, ports }) =>
-        isIp(vip) && METHODS.includes(method) && Array.isArray(ports) && ports.every(Number.isInteger),
-    ) &&
-    (persist === undefined || WAYS.includes(persist))
-  );
+  const isVip = (each: unknown): boolean => {
+    const { vip, method, ports } = each as VipWish;
+    return isIp(vip) && METHODS.includes(method) && Array.isArray(ports) && ports.every(Number.isInteger);
+  };
+  return isWishOf(value, isVip, WAYS);
 }
 
 /** Returns a wish with these VIPs added, or replaced. */
@@ -46,12 +39,6 @@ export function withVips(wish: Wish, vips: readonly VipWish[], persist: Way | un
   const kept = wish.vips.filter(({ vip }) => !vips.some((each) => each.vip === vip));
   const way = persist ?? wish.persist;
   return { vips: [...kept, ...vips], ...(way && { persist: way }) };
-}
-
-/** Returns a wish without these VIPs; undefined: without any. */
-export function withoutVips(wish: Wish, vips: readonly IpAddress[] | undefined): Wish {
-  const left = vips === undefined ? [] : wish.vips.filter(({ vip }) => !vips.includes(vip));
-  return left.length === 0 ? NOTHING : { ...wish, vips: left };
 }
 
 /** Whether a method does something about ARP for this VIP: IPv6 needs nothing. */

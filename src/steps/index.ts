@@ -16,7 +16,7 @@ export {
 export { type Author, originOfFile } from './marker.js';
 export type { Entry, Purpose, Record_ } from './record.js';
 export { bringTo, type Mode, type Outcome, readRecord, type StepReport } from './shell/bring.js';
-export { Host, type Machine, type MachineToLookAt } from './shell/host.js';
+export { Host, type Machine, type MachineToLookAt, PROGRAM_PATH } from './shell/host.js';
 export { NETWORK_FILES, NETWORK_FOLDERS, networkFiles } from './shell/network-files.js';
 export { observe } from './shell/observe.js';
 export { wayInUse } from './shell/way.js';
@@ -37,3 +37,4 @@ export {
   tableText,
 } from './step.js';
 export { isUnicast, parseVirtual, prefixOf } from './vip.js';
+export { isWishOf, NOTHING, type Wish, withoutVips } from './wish.js';

@@ -1,6 +1,6 @@
 /** The steps by which a host is changed: what each changes, as a value, and the commands that do and undo it. Pure. */
 
-import type { IpAddress } from '../model/index.js';
+import { type IpAddress, shellWord } from '../model/index.js';
 
 interface Common {
   /** Names the thing that is changed: the same in every plan. */
@@ -119,7 +119,7 @@ export function titleOf(step: Step): string {
 
 /** Returns a command as a person would type it. What goes in by standard input is left out. */
 export function commandText({ file, args, input }: CommandLine): string {
-  const words = [file, ...args].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`)).join(' ');
+  const words = [file, ...args].map(shellWord).join(' ');
   return input === undefined ? words : `${words} <<'END'\n${input}END`;
 }
 

@@ -1,6 +1,6 @@
 /** Addresses that can be VIPs, and how a host has them. Pure. */
 
-import { BeelineError, familyOf, type IpAddress, ipBytes, isMapped, parseIp } from '../model/index.js';
+import { addressBits, BeelineError, familyOf, type IpAddress, ipBytes, isMapped, parseIp } from '../model/index.js';
 
 /** Returns the address that can be a VIP. @throws BeelineError `USAGE` */
 export function parseVirtual(text: string): IpAddress {
@@ -24,5 +24,5 @@ export function isUnicast(address: IpAddress): boolean {
 }
 
 export function prefixOf(vip: IpAddress): 32 | 128 {
-  return familyOf(vip) === 4 ? 32 : 128;
+  return addressBits(familyOf(vip));
 }

@@ -193,3 +193,23 @@ export class FakeHost implements Machine {
     }
   }
 }
+
+/** Has work interrupted after so many changes of its host. Returns what it left then; undefined: it came to its end before. */
+export async function interrupted(
+  host: FakeHost,
+  changes: number,
+  work: () => Promise<unknown>,
+): Promise<State | undefined> {
+  host.left = changes;
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Stopped) {
+      return structuredClone(host.state);
+    }
+    throw error;
+  } finally {
+    host.left = Infinity;
+  }
+}

@@ -5,6 +5,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { shellWord } from '../../model/index.js';
+
 /** What a page says about its figures, in words. */
 export type Origin = Readonly<Record<'command' | 'commit' | 'processor' | 'governor' | 'mitigations', string>>;
 
@@ -13,7 +15,7 @@ const CPU = '/sys/devices/system/cpu';
 /** @param words the command line, without the program's name */
 export function originOf(words: readonly string[]): Origin {
   return {
-    command: ['beeline', ...words.map(quoted)].join(' '),
+    command: ['beeline', ...words.map(shellWord)].join(' '),
     commit: commit(fileURLToPath(new URL('../../../../', import.meta.url))),
     processor: processorIn(readOr('/proc/cpuinfo') ?? ''),
     governor: readOr(`${CPU}/cpu0/cpufreq/scaling_governor`) ?? 'the kernel shows none (as in most virtual machines)',
@@ -57,10 +59,6 @@ function mitigations(): string {
   const states = names.map((name) => [name, readOr(join(folder, name)) ?? 'unknown'] as const);
   const told = states.filter(([, state]) => state !== 'Not affected').map(([name, state]) => `${name}: ${state}`);
   return told.length === 0 ? 'not affected by any known vulnerability' : told.join('. ');
-}
-
-function quoted(word: string): string {
-  return /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function readOr(path: string): string | undefined {

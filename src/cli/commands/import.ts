@@ -1,7 +1,6 @@
 /** `beeline import`: the rules of another director as a configuration, and a report on what became of each line. */
 
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 
 import { Argument, Command, Option } from 'commander';
 
@@ -81,7 +80,7 @@ function keepalivedCommand(): Command {
     .addOption(verboseOption())
     .addOption(jsonOption())
     .action(async (paths: string[], { interface: interfaces, id, via, ...given }: KeepalivedGiven) => {
-      const [{ diskFiles, importKeepalived }, { systemNames }] = await Promise.all([
+      const [{ diskFiles, importKeepalived, ownId }, { systemNames }] = await Promise.all([
         import('../../import/index.js'),
         import('../../ipvsadm/index.js'),
       ]);
@@ -89,7 +88,7 @@ function keepalivedCommand(): Command {
         paths,
         files: diskFiles(paths),
         names: systemNames(),
-        id: id ?? shortHostname(),
+        id: id ?? ownId(),
         environment: process.env,
         interfaces,
         via,
@@ -114,11 +113,6 @@ function keepalivedCommand(): Command {
       'convert what lines of "@lb2" say, for that director',
     ],
   );
-}
-
-/** keepalived's default: the first part of the name. */
-function shortHostname(): string {
-  return hostname().split('.', 1)[0]!;
 }
 
 /** @throws BeelineError `CONFIG_UNREADABLE` */

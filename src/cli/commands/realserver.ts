@@ -5,10 +5,10 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { BeelineError } from '../../model/index.js';
 import type { Finding, Method, StepReport, Way } from '../../realserver/index.js';
 import { endsAs, withExamples, withSection } from '../../usage/index.js';
-import { jsonOption } from '../arguments.js';
+import { dryRunOption, jsonOption } from '../arguments.js';
 import type { Style } from '../terminal/colour.js';
 import { print, printJson, printResult, stdoutPaint } from '../terminal/print.js';
-import { runSteps, STEP_WIDTH as WIDTH } from '../terminal/steps.js';
+import { requireRoot, runSteps, STEP_WIDTH as WIDTH } from '../terminal/steps.js';
 
 interface Options {
   readonly vip?: readonly string[];
@@ -85,8 +85,6 @@ function portOption(meaning: string): Option {
     return [...(before ?? []), port];
   });
 }
-
-const dryRunOption = (): Option => new Option('--dry-run', 'show the steps, and change nothing');
 
 function setupCommand(): Command {
   const setup = new Command('setup')
@@ -179,19 +177,12 @@ async function load() {
   return { room, host: new room.Host(process.env['BEELINE_REALSERVER_ROOT'] ?? '') };
 }
 
-/** @throws BeelineError `HOST_FAILED` */
-function requireRoot({ dryRun }: Options): void {
-  if (dryRun !== true && process.geteuid?.() !== 0) {
-    throw new BeelineError('HOST_FAILED', 'only root may change addresses and rules', { hint: 'Use sudo.' });
-  }
-}
-
 async function setUp(options: Options): Promise<void> {
   const { room, host } = await load();
   const { vip = [], method = 'sysctl', port = [], persist } = options;
   const vips = [...new Set(vip.map(room.parseVirtual))];
   requirePorts(port, method);
-  requireRoot(options);
+  requireRoot(options, 'addresses and rules');
   const way = persist === 'auto' ? room.wayInUse(host) : persist;
   const wishes = await room.wishesFor(host, { vips, method, ports: port, interfaceName: options.interface });
   await show(options, (tell) =>
@@ -208,7 +199,7 @@ async function setUp(options: Options): Promise<void> {
 async function removeIt(options: Options): Promise<void> {
   const { room, host } = await load();
   const vips = options.vip?.map(room.parseVirtual);
-  requireRoot(options);
+  requireRoot(options, 'addresses and rules');
   await show(options, (tell) =>
     room.bringTo(
       host,

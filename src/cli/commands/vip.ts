@@ -7,12 +7,12 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { BeelineError, DEFAULT_CONFIG_PATH, type IpAddress, type Model, vipsOf } from '../../model/index.js';
 import type { AddressWay, StepReport } from '../../setup/index.js';
 import { completes, withExamples, withSection } from '../../usage/index.js';
-import { jsonOption } from '../arguments.js';
+import { dryRunOption, jsonOption } from '../arguments.js';
 import { interfaces } from '../candidates.js';
 import { ask } from '../daemon.js';
 import { withInstance } from '../instance.js';
 import { print, printJson, printNote, printResult } from '../terminal/print.js';
-import { runSteps } from '../terminal/steps.js';
+import { requireRoot, runSteps } from '../terminal/steps.js';
 import { formatVips } from '../terminal/vips.js';
 import { vipOwners } from '../vip-owners.js';
 
@@ -64,8 +64,6 @@ function configOption(): Option {
     'file',
   );
 }
-
-const dryRunOption = (): Option => new Option('--dry-run', 'show the steps, and change nothing');
 
 function addCommand(): Command {
   const add = withInstance(new Command('add'))
@@ -165,13 +163,6 @@ async function load() {
   return { room, root, host: new room.Host(root, 'beeline vip remove') };
 }
 
-/** @throws BeelineError `HOST_FAILED` */
-function requireRoot({ dryRun }: Options): void {
-  if (dryRun !== true && process.geteuid?.() !== 0) {
-    throw new BeelineError('HOST_FAILED', 'only root may change addresses', { hint: 'Use sudo.' });
-  }
-}
-
 interface Configuration {
   readonly model: Model | undefined;
   readonly path: string;
@@ -202,7 +193,7 @@ async function configurationFor({ config }: Options, command: Command): Promise<
 async function addThem(words: readonly string[], options: Options, command: Command): Promise<void> {
   const { room, root, host } = await load();
   const given = [...new Set(words.map(room.parseVirtual))];
-  requireRoot(options);
+  requireRoot(options, 'addresses');
   const { model, path } = await configurationFor(options, command);
   const { owners, notes } = await vipOwners(model, path);
   const known = model === undefined ? [] : vipsOf(model).filter((vip) => isAddable(room, vip));
@@ -265,7 +256,7 @@ function aboutVips(
 async function removeThem(words: readonly string[], options: Options): Promise<void> {
   const { room, root, host } = await load();
   const vips = words.length === 0 ? undefined : [...new Set(words.map(room.parseVirtual))];
-  requireRoot(options);
+  requireRoot(options, 'addresses');
   await show(options, [], async (tell) => {
     await room.removeVips(host, root, vips, options.dryRun === true, tell);
     return [];

@@ -1,8 +1,7 @@
 /** Asks the user a question, if there is a user: scripts must say by options what they want. */
 
-import { createInterface } from 'node:readline/promises';
-
-import { printableText } from '../../model/index.js';
+import { BeelineError } from '../../model/index.js';
+import { withQuestions } from './ask.js';
 
 /** Whether somebody reads questions and can answer. */
 export function canAsk(): boolean {
@@ -11,21 +10,14 @@ export function canAsk(): boolean {
 
 /** Returns whether the user says yes; no answer is no. */
 export async function confirm(question: string): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const end = new AbortController();
-  // The end of the input is an answer, too.
-  terminal.once('close', () => {
-    end.abort();
-  });
   try {
-    const answer = await terminal.question(`${printableText(question)} [y/N] `, { signal: end.signal });
+    const answer = await withQuestions((ask) => ask(`${question} [y/N] `));
     return /^y(es)?$/i.test(answer.trim());
   } catch (error) {
-    if (end.signal.aborted) {
+    // The end of the input is an answer, too.
+    if (error instanceof BeelineError && error.code === 'INTERRUPTED') {
       return false;
     }
     throw error;
-  } finally {
-    terminal.close();
   }
 }

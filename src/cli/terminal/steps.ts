@@ -1,8 +1,16 @@
-/** Prints the steps by which a command changes this host. */
+/** The steps by which a command changes this host: who may make them, and how they are printed. */
 
+import { BeelineError } from '../../model/index.js';
 import type { StepReport } from '../../realserver/index.js';
 import type { Style } from './colour.js';
 import { print, stdoutPaint } from './print.js';
+
+/** @param what the steps change: "addresses" @throws BeelineError `HOST_FAILED` */
+export function requireRoot({ dryRun }: { readonly dryRun?: true }, what: string): void {
+  if (dryRun !== true && process.geteuid?.() !== 0) {
+    throw new BeelineError('HOST_FAILED', `only root may change ${what}`, { hint: 'Use sudo.' });
+  }
+}
 
 /** Runs what makes steps, and prints each as it is made, unless all of them become JSON. Returns them, and its result. */
 export async function runSteps<Result>(

@@ -1,14 +1,14 @@
 /** Reads this host's links, addresses and routes from the kernel. */
 
-import { type IpAddress, isMac, type Model } from '../../model/index.js';
+import { type IpAddress, isMac, type Model, vipsOf } from '../../model/index.js';
 import { type Network, NetlinkError } from '../../net/index.js';
 import type { HostRoute, NetworkFacts } from '../facts.js';
-import { realServersOf, vipsOf } from '../probe/targets.js';
+import { addressesOfRealServers } from '../probe/targets.js';
 
 export async function gatherNetwork(network: Network, model: Model): Promise<NetworkFacts> {
   const nameOf = (ifindex: number): string => network.linkByIndex(ifindex)?.name ?? `#${ifindex}`;
   const directors = (model.directors ?? []).flatMap((each) => (isMac(each) ? [] : [each]));
-  const wanted: IpAddress[] = [...new Set([...vipsOf(model), ...realServersOf(model), ...directors])];
+  const wanted: IpAddress[] = [...new Set([...vipsOf(model), ...addressesOfRealServers(model), ...directors])];
   const found = await network.routes(wanted, { asConfigured: true });
   const routes = new Map<IpAddress, HostRoute>();
   wanted.forEach((address, i) => {

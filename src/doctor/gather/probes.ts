@@ -1,11 +1,11 @@
 /** Has VIPs, real servers and their neighbours asked: on which interfaces, and from which addresses. */
 
-import { familyOf, type IpAddress, type Model } from '../../model/index.js';
+import { familyOf, type IpAddress, type Model, vipsOf } from '../../model/index.js';
 import { KernelError } from '../../native/index.js';
 import type { Network } from '../../net/index.js';
 import type { Facts, NetworkFacts, ProbeFacts } from '../facts.js';
 import { probe, type ProbeRequest } from '../probe/prober.js';
-import { type Targets, targetsOf, vipsOf } from '../probe/targets.js';
+import { type Targets, targetsOf } from '../probe/targets.js';
 
 /** @throws Error without CAP_NET_RAW */
 export async function gatherProbes(

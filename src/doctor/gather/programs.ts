@@ -3,11 +3,10 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
+import { PROGRAM_PATH } from '../../steps/index.js';
+
 const TIMEOUT_MS = 10_000;
 const MAX_OUTPUT_BYTES = 64 << 20;
-
-/** Where root's programs are: a PATH without them is common. */
-const PROGRAM_PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`;
 
 /** A program is not installed. Its message says which package has it. */
 export class ProgramMissing extends Error {

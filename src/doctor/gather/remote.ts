@@ -1,9 +1,9 @@
 /** Asks real servers and other hosts over SSH what they have, and has it judged as "beeline realserver check" does. */
 
-import { allServices, type IpAddress, isMarkKey, isSelf, type Model, parseIp } from '../../model/index.js';
+import { allServices, type IpAddress, isSelf, type Model, parseIp, vipsOf } from '../../model/index.js';
 import { checkSnapshot, lookScript, readLook, type Snapshot, type VipPorts } from '../../realserver/index.js';
 import type { Facts, RemoteHost } from '../facts.js';
-import { realServersOf, vipsOf } from '../probe/targets.js';
+import { addressesOfRealServers, portsOf } from '../probe/targets.js';
 import { runOverSsh, type SshOutput } from './run-ssh.js';
 
 const AT_ONCE = 16;
@@ -23,7 +23,7 @@ export async function gatherRemote(
   { hosts, command }: SshRequest,
   run: RunScript = (host, script) => runOverSsh(command, host, script),
 ): Promise<{ remote: RemoteHost[]; notLookedAt: Facts['notLookedAt'] }> {
-  const wanted = [...new Set<string>(hosts ?? realServersOf(model))];
+  const wanted = [...new Set<string>(hosts ?? addressesOfRealServers(model))];
   const script = lookScript(vipsOf(model));
   const answers = new Map<string, RemoteHost | string>();
   const waiting = [...wanted];
@@ -74,16 +74,16 @@ async function askHost(host: string, model: Model, { output, why }: SshOutput): 
 function realServersOn(host: string, model: Model, { look }: Snapshot): IpAddress[] {
   const own = new Set<string>(look.addresses.map(({ address }) => address));
   const asked = parseIp(host.slice(host.lastIndexOf('@') + 1).replace(/^\[(.*)\]$/, '$1'));
-  return realServersOf(model).filter((each) => each === asked || own.has(each));
+  return addressesOfRealServers(model).filter((each) => each === asked || own.has(each));
 }
 
 /** The VIPs that real servers take packets for, with the ports of their services. */
 function vipsFor(realServers: ReadonlySet<IpAddress>, model: Model): Map<IpAddress, VipPorts> {
   const found = new Map<IpAddress, { listen: number[]; pass: number[] | undefined }>();
-  const add = (vip: IpAddress, port: number | undefined, protocol: string): void => {
+  const add = ({ vip, port, protocol }: ReturnType<typeof portsOf>[number]): void => {
     const ports = found.get(vip) ?? { listen: [], pass: [] };
     found.set(vip, ports);
-    if (port === undefined || port === 0) {
+    if (port === 0) {
       ports.pass = undefined;
       return;
     }
@@ -93,18 +93,8 @@ function vipsFor(realServers: ReadonlySet<IpAddress>, model: Model): Map<IpAddre
     }
   };
   for (const service of allServices(model)) {
-    if (!service.destinations.some(({ address }) => !isSelf(address) && realServers.has(address))) {
-      continue;
-    }
-    if (!isMarkKey(service)) {
-      add(service.address, service.port, service.protocol);
-      continue;
-    }
-    const vips = new Set(vipsOf(model));
-    for (const { match } of (model.markRules ?? []).filter(({ mark }) => mark === service.mark)) {
-      if (vips.has(match.address)) {
-        add(match.address, match.firstPort === match.lastPort ? match.firstPort : undefined, match.protocol);
-      }
+    if (service.destinations.some(({ address }) => !isSelf(address) && realServers.has(address))) {
+      portsOf(service, model).forEach(add);
     }
   }
   return found;

@@ -1,6 +1,6 @@
 /** Sorts what the doctor hears: answers to its own packets, and what hosts say of their addresses. Pure. */
 
-import type { MacAddress } from '../../model/index.js';
+import { type MacAddress, PROTOCOL_NUMBERS } from '../../model/index.js';
 import {
   ECHO,
   ICMP,
@@ -11,13 +11,12 @@ import {
   type ParsedFrame,
   type ParsedPacket,
   parseNeighbour,
+  PROTOCOL_VRRP,
   TCP_FLAG,
 } from '../../packet/index.js';
 import type { HeardFrame, HeardMessage, Outcome } from '../facts.js';
 import type { Marks } from './filter.js';
 
-const PROTOCOL_TCP = 6;
-const PROTOCOL_VRRP = 112;
 /** A network may be loud: the doctor keeps the first ones. */
 const MOST_FRAMES = 1_000;
 const MOST_MESSAGES = 100_000;
@@ -105,7 +104,7 @@ export class Ear {
     }
     if (ip.protocol === PROTOCOL_VRRP) {
       keep(this.vrrp, { interface: from, at, bytes: frame });
-    } else if (ip.protocol === PROTOCOL_TCP) {
+    } else if (ip.protocol === PROTOCOL_NUMBERS.tcp) {
       if (this.#own.has(parsed.destinationMac)) {
         this.#hearSegment(parsed, ip, at);
       }
@@ -168,7 +167,7 @@ export class Ear {
       return undefined;
     }
     const protocol = quoted[family === 4 ? IPV4.protocol : IPV6.nextHeader];
-    return protocol === PROTOCOL_TCP
+    return protocol === PROTOCOL_NUMBERS.tcp
       ? this.#ports.get(transport[0]! * 256 + transport[1]!)
       : protocol === (family === 4 ? ICMP.ipv4 : ICMP.ipv6)
         ? this.#echoOf(transport)

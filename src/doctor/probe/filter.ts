@@ -1,6 +1,7 @@
 /** The classic BPF program that lets through what the doctor listens to. Pure. */
 
-import { ECHO, ETHER_TYPE, ETHERNET, ICMP, IPV4, IPV6 } from '../../packet/index.js';
+import { PROTOCOL_NUMBERS } from '../../model/index.js';
+import { ECHO, ETHER_TYPE, ETHERNET, ICMP, IPV4, IPV6, PROTOCOL_VRRP } from '../../packet/index.js';
 
 /** Opcodes (linux/bpf_common.h, linux/filter.h). */
 const OP = {
@@ -25,8 +26,6 @@ const OUTGOING = 4;
 /** The bits of a tag that are the VLAN's number; 0: the tag is for a priority alone (IEEE 802.1Q, 6.8). */
 const VLAN_ID = 0xfff;
 
-const PROTOCOL_TCP = 6;
-const PROTOCOL_VRRP = 112;
 /** Types of ICMPv6 messages from router solicitation to redirect (RFC 4861, 4); of errors, up to parameter problem. */
 const ND_FIRST = 133;
 const ND_LAST = 137;
@@ -67,7 +66,7 @@ export function filterFor({ echoId, firstPort, ports }: Marks): Uint8Array {
     [OP.ifEqual, 0, 'reject', ETHER_TYPE.ipv4],
     [OP.loadByte, 0, 0, ip4 + IPV4.protocol],
     [OP.ifEqual, 'accept', 0, PROTOCOL_VRRP],
-    [OP.ifEqual, 'tcp4', 0, PROTOCOL_TCP],
+    [OP.ifEqual, 'tcp4', 0, PROTOCOL_NUMBERS.tcp],
     [OP.ifEqual, 0, 'reject', ICMP.ipv4],
     [OP.loadHeaderLength, 0, 0, ip4],
     [OP.loadByteAtX, 0, 0, ip4],
@@ -84,7 +83,7 @@ export function filterFor({ echoId, firstPort, ports }: Marks): Uint8Array {
     'ipv6',
     [OP.loadByte, 0, 0, ip6 + IPV6.nextHeader],
     [OP.ifEqual, 'accept', 0, PROTOCOL_VRRP],
-    [OP.ifEqual, 'tcp6', 0, PROTOCOL_TCP],
+    [OP.ifEqual, 'tcp6', 0, PROTOCOL_NUMBERS.tcp],
     [OP.ifEqual, 0, 'reject', ICMP.ipv6],
     [OP.loadByte, 0, 0, l4],
     [OP.ifAtLeast, 0, 'error6', ICMP6_LAST_ERROR + 1],

@@ -174,16 +174,18 @@ class Prober implements Disposable {
           return (): PortProbe => each;
         }
         // The same port of its own address: once, whatever the VIPs, and only if that tells more.
-        const instead = ownPorts.get(each.port)?.instead ?? [];
-        const own = ownPorts.get(each.port) ?? {
-          ...{ probe: this.#packets.syn(ifindex, each.port, way(address), instead), instead },
-        };
-        ownPorts.set(each.port, own);
-        instead.push(byVip);
+        let byRip = ownPorts.get(each.port);
+        if (byRip === undefined) {
+          const instead: Probe[] = [];
+          byRip = { probe: this.#packets.syn(ifindex, each.port, way(address), instead), instead };
+          ownPorts.set(each.port, byRip);
+        }
+        byRip.instead.push(byVip);
+        const { probe: ofRip } = byRip;
         return (): PortProbe => ({
           ...each,
           byVip: byVip.outcome,
-          byRip: own.probe?.isSent === true ? own.probe.outcome : undefined,
+          byRip: ofRip?.isSent === true ? ofRip.outcome : undefined,
         });
       }),
     }));

@@ -1,6 +1,7 @@
 /** Whom the doctor asks: VIPs, real servers, and the hosts beside them. Pure. */
 
 import {
+  addressBits,
   allServices,
   type AnyService,
   familyOf,
@@ -37,11 +38,18 @@ export interface RealServerTarget {
   readonly vips: readonly { readonly vip: IpAddress; readonly ports: readonly TargetPort[] }[];
 }
 
+/** A host that the kernel has talked to. */
+export interface Neighbour {
+  readonly address: IpAddress;
+  readonly interface: string;
+  readonly mac: MacAddress;
+}
+
 export interface Targets {
   /** Each VIP, and the interfaces on whose networks it may be. */
   readonly vips: readonly { readonly vip: IpAddress; readonly interfaces: readonly string[] }[];
   readonly realServers: readonly RealServerTarget[];
-  readonly neighbours: readonly { readonly address: IpAddress; readonly interface: string; readonly mac: MacAddress }[];
+  readonly neighbours: readonly Neighbour[];
   /** Other directors that are named by address. */
   readonly directors: readonly { readonly address: IpAddress; readonly interface: string }[];
   /** Those that are named by MAC. */
@@ -51,10 +59,8 @@ export interface Targets {
   readonly notLookedAt: readonly { readonly what: string; readonly why: string }[];
 }
 
-export { vipsOf } from '../../model/index.js';
-
 /** Returns the addresses of all real servers of a model but this host, each once. */
-export function realServersOf(model: Model): IpAddress[] {
+export function addressesOfRealServers(model: Model): IpAddress[] {
   return [
     ...new Set(
       allServices(model).flatMap(({ destinations }) =>
@@ -64,17 +70,10 @@ export function realServersOf(model: Model): IpAddress[] {
   ];
 }
 
-export interface Neighbours {
-  readonly address: IpAddress;
-  readonly interface: string;
-  readonly mac: MacAddress;
-}
-
-/** @param known the hosts that the kernel has talked to */
 export function targetsOf(
   model: Model,
   { addresses, links, routes }: NetworkFacts,
-  known: readonly Neighbours[],
+  known: readonly Neighbour[],
 ): Targets {
   const vips = vipsOf(model);
   // The kernel answers nobody for one whose duplicate it found.
@@ -89,7 +88,7 @@ export function targetsOf(
     const way = isMac(address) ? undefined : onLink(routes.get(address));
     return isMac(address) || way === undefined ? [] : [{ address, interface: way }];
   });
-  const busy = new Set<string>([...vips, ...realServersOf(model), ...(model.directors ?? [])]);
+  const busy = new Set<string>([...vips, ...addressesOfRealServers(model), ...(model.directors ?? [])]);
   return {
     vips: vips.map((vip) => {
       const own = where.get(vip);
@@ -209,13 +208,13 @@ function realServerTargets(
 }
 
 /** The VIPs and ports of a service; of a mark's, where its rules are about one address. Port 0: several. */
-function portsOf(service: AnyService, { markRules = [] }: Model): ({ readonly vip: IpAddress } & TargetPort)[] {
+export function portsOf(service: AnyService, { markRules = [] }: Model): ({ readonly vip: IpAddress } & TargetPort)[] {
   const name = serviceName(service);
   if (!isMarkKey(service)) {
     return [{ vip: service.address, service: name, protocol: service.protocol, port: service.port }];
   }
   return markRules.flatMap(({ mark, match: { address, prefixLength, protocol, firstPort, lastPort } }) =>
-    mark === service.mark && familyOf(address) === service.family && prefixLength === (service.family === 4 ? 32 : 128)
+    mark === service.mark && familyOf(address) === service.family && prefixLength === addressBits(service.family)
       ? [{ vip: address, service: name, protocol, port: firstPort === lastPort ? firstPort : 0 }]
       : [],
   );

@@ -1,6 +1,7 @@
 /** keepalived's configuration from the model: VRRP alone, since Beeline is the director. Pure. */
 
 import {
+  addressBits,
   BeelineError,
   type Instance,
   ip,
@@ -122,7 +123,7 @@ function instance(router: VirtualRouter, tracked: string, device: (router: Virtu
   const { advertised, beside } = split(router);
   // With a virtual MAC the addresses are on its device, which keepalived makes.
   const on = vmac ? '' : ` dev ${device(router)}`;
-  const line = (address: IpAddress): string => `${address}/${router.family === 4 ? 32 : 128}${on}`;
+  const line = (address: IpAddress): string => `${address}/${addressBits(router.family)}${on}`;
   return block(
     `vrrp_instance ${name}`,
     // All begin so: the one with the highest priority becomes master.

@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 
 import {
+  addressBits,
   type AnyService,
   type Check,
   type CheckTiming,
@@ -154,7 +155,7 @@ function faceOfMark({ mark, family }: MarkService, rules: readonly MarkRule[]): 
     return { protocol: 'tcp' };
   }
   const isOne = matches.every(
-    ({ address, prefixLength }) => address === first.address && prefixLength === (family === 6 ? 128 : 32),
+    ({ address, prefixLength }) => address === first.address && prefixLength === addressBits(family),
   );
   const isOnePort = matches.every(
     ({ firstPort, lastPort }) => firstPort === first.firstPort && lastPort === firstPort && firstPort > 0,

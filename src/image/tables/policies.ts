@@ -2,12 +2,13 @@
 
 import * as layout from '../../layout/index.js';
 import {
+  addressBits,
+  type AnyService,
   type Family,
   familyOfService,
   hashesPort,
   ipBytes,
   type Scheduler,
-  type AnyService,
 } from '../../model/index.js';
 import { keepsFlows } from '../held.js';
 import type { CompiledService } from '../image.js';
@@ -84,7 +85,7 @@ export function persistenceMask(service: AnyService): Uint8Array {
 
 /** Returns the same for a service of which no more is known. */
 export function maskOf({ persistence }: Pick<AnyService, 'persistence'>, family: Family): Uint8Array {
-  const whole = family === 4 ? 32 : 128;
+  const whole = addressBits(family);
   const { mask = whole } = persistence ?? {};
   if (typeof mask === 'string') {
     return ipBytes(mask);

@@ -1,6 +1,14 @@
 /** Values of statements: numbers, times, addresses. Pure. */
 
-import { ipBytes, ipFromBytes, type Family, familyOf, type IpAddress, parseIp } from '../../model/index.js';
+import {
+  addressBits,
+  type Family,
+  familyOf,
+  type IpAddress,
+  ipBytes,
+  ipFromBytes,
+  parseIp,
+} from '../../model/index.js';
 
 /** @returns undefined if the word is no whole number from `low` to `high` */
 export function numberOf(word: string | undefined, low: number, high: number): number | undefined {
@@ -57,7 +65,7 @@ export function rangeOf(word: string): AddressRange | string {
 }
 
 function networkOf(first: IpAddress, end: string): AddressRange | string {
-  const bits = familyOf(first) === 4 ? 32 : 128;
+  const bits = addressBits(familyOf(first));
   const length = numberOf(end, 1, bits);
   if (length === undefined) {
     return `"${end}" is no length of a prefix`;

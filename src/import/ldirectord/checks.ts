@@ -1,6 +1,6 @@
 /** The checks of one real server that do what ldirectord's do. Pure. */
 
-import type { Check } from '../../model/index.js';
+import { type Check, shellWord } from '../../model/index.js';
 import { negotiate } from './negotiate.js';
 import type { RealServer } from './real-servers.js';
 import { usualPort, type Way, type Wishes } from './wishes.js';
@@ -91,10 +91,6 @@ function external({ own, checkType, vip, mark, port, family }: Wishes, real: Rea
   const bracketed = (text: string): string => (family === 6 ? `[${text}]` : text);
   const first = vip === undefined ? String(mark) : bracketed(vip);
   const perl = checkType === 'external-perl' ? 'perl ' : '';
-  const script = `exec ${perl}${quoted(command)} ${first} ${port} "${bracketed('$BEELINE_REAL_SERVER')}" ${real.port}`;
+  const script = `exec ${perl}${shellWord(command)} ${first} ${port} "${bracketed('$BEELINE_REAL_SERVER')}" ${real.port}`;
   return [{ type: 'exec', command: ['/bin/sh', '-c', script] }];
-}
-
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,6 +1,6 @@
 /** Warnings about edits: consequences that IPVS does not mention. */
 
-import { familyOf } from '../address.js';
+import { addressBits, familyOf } from '../address.js';
 import { isSameRule, markMatchName, overlap } from '../mark.js';
 import type { Model } from '../model.js';
 import type { MarkMatch, MarkRule, Service } from '../service.js';
@@ -66,7 +66,7 @@ function takenWarnings({ services, markServices = [], markRules = [] }: Model, i
 }
 
 function matchOf({ protocol, address, port }: Service): MarkMatch {
-  const prefixLength = familyOf(address) === 4 ? 32 : 128;
+  const prefixLength = addressBits(familyOf(address));
   return { protocol, address, prefixLength, firstPort: port, lastPort: port === 0 ? 0xffff : port };
 }
 

@@ -1,6 +1,15 @@
 /** Reads what the look of a host printed, which may be anything: what is no name or address of a host is left out. Pure. */
 
-import { isIp, type IpAddress, isMac, mac, type MacAddress, parseIp } from '../../model/index.js';
+import {
+  addressBits,
+  familyOf,
+  type IpAddress,
+  isIp,
+  isMac,
+  mac,
+  type MacAddress,
+  parseIp,
+} from '../../model/index.js';
 import { END } from './look.js';
 
 /** A host's interfaces, addresses, gateways and neighbours. */
@@ -81,7 +90,7 @@ export function parseAddressText(text: string): Pick<HostLook, 'links' | 'addres
     const [, written = '', prefix, rest = ''] = ADDRESS.exec(line) ?? [];
     const address = parseIp(written);
     if (address !== undefined) {
-      const most = address.includes(':') ? 128 : 32;
+      const most = addressBits(familyOf(address));
       addresses.push({
         device,
         address,

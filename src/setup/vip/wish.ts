@@ -1,7 +1,9 @@
 /** Which VIPs the director shall have: each on its interface, and how it comes back at a boot. Pure. */
 
 import { isIp, type IpAddress } from '../../model/index.js';
-import { ADDRESS_WAYS, type AddressWay } from '../../steps/index.js';
+import { ADDRESS_WAYS, type AddressWay, isWishOf, type Wish as WishOf } from '../../steps/index.js';
+
+export { NOTHING, withoutVips } from '../../steps/index.js';
 
 /** Where the program that configures the network has the interface of a VIP, so that a file of ours adds to that. */
 export type Place =
@@ -19,24 +21,14 @@ export interface VipWish {
   readonly place?: Place;
 }
 
-export interface Wish {
-  readonly vips: readonly VipWish[];
-  readonly persist?: AddressWay;
-}
-
-/** The wish of a host without VIPs. */
-export const NOTHING: Wish = { vips: [] };
+export type Wish = WishOf<VipWish, AddressWay>;
 
 export function isWish(value: unknown): value is Wish {
-  const { vips, persist } = value as Wish;
-  return (
-    Array.isArray(vips) &&
-    (vips as Wish['vips']).every(
-      ({ vip, device, place }) =>
-        isIp(vip) && typeof device === 'string' && (place === undefined || ADDRESS_WAYS.includes(place.way)),
-    ) &&
-    (persist === undefined || ADDRESS_WAYS.includes(persist))
-  );
+  const isVip = (each: unknown): boolean => {
+    const { vip, device, place } = each as VipWish;
+    return isIp(vip) && typeof device === 'string' && (place === undefined || ADDRESS_WAYS.includes(place.way));
+  };
+  return isWishOf(value, isVip, ADDRESS_WAYS);
 }
 
 /**
@@ -59,10 +51,4 @@ export function withVips(
     ...(way && { place: placeOf(way, device) }),
   }));
   return { vips: all, ...(way && { persist: way }) };
-}
-
-/** Returns a wish without these VIPs; undefined: without any. */
-export function withoutVips(wish: Wish, vips: readonly IpAddress[] | undefined): Wish {
-  const left = vips === undefined ? [] : wish.vips.filter(({ vip }) => !vips.includes(vip));
-  return left.length === 0 ? NOTHING : { ...wish, vips: left };
 }

@@ -27,7 +27,7 @@ const TIMEOUT_MS = 20_000;
 const MAX_OUTPUT_BYTES = 64 << 20;
 
 /** Where root's programs are: a PATH without them is common. */
-const PROGRAM_PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`;
+export const PROGRAM_PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`;
 
 /** The machine. Files of /etc and /var/lib are under `root`, which is empty but for tests. */
 export class Host {

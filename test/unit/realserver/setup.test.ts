@@ -15,7 +15,7 @@ import {
   withVips,
 } from '../../../src/realserver/wish.js';
 import { bringTo, type StepReport, wayInUse } from '../../../src/steps/index.js';
-import { FakeHost, freshState, type State, Stopped } from './fake-host.js';
+import { FakeHost, freshState, interrupted, type State, Stopped } from './fake-host.js';
 
 const VIPS = [ip('192.168.1.100'), ip('fd00::100')];
 
@@ -77,17 +77,11 @@ for (const { name, wish } of CASES) {
     const whole = withoutRecord(await built(wish));
     for (let changes = 0; ; changes += 1) {
       const host = new FakeHost(freshState(), [wish]);
-      host.left = changes;
-      const stopped = await bring(host, wish).then(
-        () => false,
-        (error: unknown) => error instanceof Stopped,
-      );
-      if (!stopped) {
+      const half = await interrupted(host, changes, () => bring(host, wish));
+      if (half === undefined) {
         assert.ok(changes > 2);
         return;
       }
-      const half = structuredClone(host.state);
-      host.left = Infinity;
       await bring(host, wish);
       assert.deepEqual(withoutRecord(host.state), whole);
       const other = new FakeHost(half, [wish]);
@@ -187,16 +181,10 @@ test('interrupted between one set-up and another, remove leaves nothing, and a s
     const [start, end] = [await built(from), withoutRecord(await built(to))];
     for (let changes = 0; ; changes += 1) {
       const host = new FakeHost(structuredClone(start), [from, to]);
-      host.left = changes;
-      const isStopped = await bring(host, to).then(
-        () => false,
-        (error: unknown) => error instanceof Stopped,
-      );
-      if (!isStopped) {
+      const half = await interrupted(host, changes, () => bring(host, to));
+      if (half === undefined) {
         break;
       }
-      const half = structuredClone(host.state);
-      host.left = Infinity;
       await bring(host, to);
       assert.deepEqual(withoutRecord(host.state), end);
       const other = new FakeHost(half, [from, to]);

@@ -7,7 +7,7 @@ import { ip } from '../../../src/model/index.js';
 import { planOf, PURPOSE } from '../../../src/setup/vip/plan.js';
 import { isWish, NOTHING, type Place, type Wish, withoutVips, withVips } from '../../../src/setup/vip/wish.js';
 import { ADDRESS_WAYS, type AddressWay, bringTo, originOfFile, type StepReport } from '../../../src/steps/index.js';
-import { FakeHost, freshState, type State, Stopped } from '../../support/fake-host.js';
+import { FakeHost, freshState, interrupted, type State } from '../../support/fake-host.js';
 
 const VIPS = [ip('192.168.1.100'), ip('fd00::100')];
 
@@ -76,17 +76,11 @@ for (const way of [undefined, ...ADDRESS_WAYS]) {
     const whole = withoutRecord(await built(wish));
     for (let changes = 0; ; changes += 1) {
       const host = new FakeHost(freshState(), []);
-      host.left = changes;
-      const isStopped = await bring(host, wish).then(
-        () => false,
-        (error: unknown) => error instanceof Stopped,
-      );
-      if (!isStopped) {
+      const half = await interrupted(host, changes, () => bring(host, wish));
+      if (half === undefined) {
         assert.ok(changes > 2);
         return;
       }
-      const half = structuredClone(host.state);
-      host.left = Infinity;
       await bring(host, wish);
       assert.deepEqual(withoutRecord(host.state), whole);
       const other = new FakeHost(half, []);

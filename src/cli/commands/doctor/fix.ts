@@ -3,13 +3,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-import type { Finding } from '../../../doctor/index.js';
+import { type Finding, PROGRAM_PATH } from '../../../doctor/index.js';
 import { BeelineError } from '../../../model/index.js';
 import { canAsk, confirm } from '../../terminal/confirm.js';
 import { print, printNote } from '../../terminal/print.js';
-
-/** Where root's programs are: a PATH without them is common. */
-const PROGRAM_PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`;
 
 export interface FixOptions {
   readonly yes?: true;

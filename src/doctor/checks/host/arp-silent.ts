@@ -1,12 +1,11 @@
 /** Nobody answers ARP for a VIP, because this host's settings keep it from doing so: those of a real server, for example. */
 
-import { familyOf, type IpAddress } from '../../../model/index.js';
+import { familyOf, type IpAddress, vipsOf } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { HostAddress, NetworkFacts } from '../../facts.js';
 import type { HostFacts } from '../../facts-host.js';
 import type { Finding } from '../../finding.js';
 import { isWithin } from '../../firewall.js';
-import { vipsOf } from '../../probe/targets.js';
 import { fixSettings } from './mends.js';
 
 export const arpSilent: Check = {

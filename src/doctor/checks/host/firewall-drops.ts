@@ -1,12 +1,12 @@
 /** The firewall drops what the director lives on: ARP and neighbour discovery, its health checks, VRRP. */
 
-import { allServices, type CheckType, familyOf, type IpAddress, isSelf } from '../../../model/index.js';
+import { allServices, type CheckType, familyOf, type IpAddress, isSelf, vipsOf } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { DirectorFacts, NetworkFacts } from '../../facts.js';
 import type { Finding, Mend } from '../../finding.js';
 import { type Drop, dropOf, type ExamplePacket } from '../../firewall.js';
 import { ruleText } from '../../firewall-text.js';
-import { realServersOf, vipsOf } from '../../probe/targets.js';
+import { addressesOfRealServers } from '../../probe/targets.js';
 import { CHECK_PORTS } from './check-ports-shared.js';
 
 /** So many addresses are tried: a rule for one of more is rare, and firewalls have thousands of rules. */
@@ -74,7 +74,7 @@ function mendOf({ family, table, name }: Drop['chain'], rule: Drop['rule'], acce
 function needsOf({ model }: DirectorFacts, network: NetworkFacts): Need[] {
   const here = new Set(network.addresses.map(({ address }) => address));
   const vips = vipsOf(model).filter((each) => here.has(each));
-  const servers = realServersOf(model).filter((each) => network.routes.get(each)?.kind === 'unicast');
+  const servers = addressesOfRealServers(model).filter((each) => network.routes.get(each)?.kind === 'unicast');
   const nicOf = (address: IpAddress): string => network.routes.get(address)?.interface ?? model.interfaces[0] ?? '';
   const [nic = ''] = model.interfaces;
   const some = (addresses: readonly IpAddress[], family: 4 | 6): IpAddress[] =>

@@ -1,15 +1,15 @@
 /** IPv6 is off where VIPs need it, or its routers are not listened to. */
 
-import { familyOf } from '../../../model/index.js';
+import { familyOf, vipsOf } from '../../../model/index.js';
 import type { Check } from '../../check.js';
-import { realServersOf, vipsOf } from '../../probe/targets.js';
+import { addressesOfRealServers } from '../../probe/targets.js';
 import { mendSettings } from './mends.js';
 
 export const ipv6Off: Check = {
   name: 'ipv6-off',
   about: 'interfaces without IPv6 although there are VIPs of it',
   find: ({ director: { model }, network, host }) => {
-    const wanted = [...vipsOf(model), ...realServersOf(model)].find((each) => familyOf(each) === 6);
+    const wanted = [...vipsOf(model), ...addressesOfRealServers(model)].find((each) => familyOf(each) === 6);
     const has = (network?.addresses ?? []).some((each) => familyOf(each.address) === 6 && each.interface !== 'lo');
     // An interface under another one, of a bond or a bridge, has no IPv6 itself: then that one has an address.
     return wanted === undefined || has

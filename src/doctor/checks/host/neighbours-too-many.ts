@@ -5,7 +5,7 @@ import type { Check } from '../../check.js';
 import type { NetworkFacts } from '../../facts.js';
 import type { HostFacts } from '../../facts-host.js';
 import type { Finding } from '../../finding.js';
-import { realServersOf } from '../../probe/targets.js';
+import { addressesOfRealServers } from '../../probe/targets.js';
 import { fixSettings } from './mends.js';
 
 /** From this part of the hard limit on. */
@@ -29,7 +29,7 @@ function serversOf(model: Model, family: Family, network: NetworkFacts | undefin
       destinations.flatMap(({ address, mac }) => (mac === undefined ? [] : [address])),
     ),
   );
-  return realServersOf(model).filter(
+  return addressesOfRealServers(model).filter(
     (each) => familyOf(each) === family && !known.has(each) && network?.routes.get(each)?.gateway === undefined,
   ).length;
 }

@@ -1,6 +1,6 @@
 /** VIPs that stand for a whole network on the director. */
 
-import { familyOf, vipsOf } from '../../../model/index.js';
+import { addressBits, familyOf, vipsOf } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { HostAddress } from '../../facts.js';
 import type { Finding } from '../../finding.js';
@@ -13,7 +13,7 @@ export const vipPrefix: Check = {
     const vips = new Set<string>(vipsOf(model));
     const addresses = network?.addresses ?? [];
     const wide = addresses.filter(
-      ({ address, prefixLength }) => vips.has(address) && prefixLength < (familyOf(address) === 4 ? 32 : 128),
+      ({ address, prefixLength }) => vips.has(address) && prefixLength < addressBits(familyOf(address)),
     );
     return few(
       wide.map((each) => findingOf(each, addresses)),
@@ -23,7 +23,7 @@ export const vipPrefix: Check = {
 };
 
 function findingOf({ interface: name, address, prefixLength }: HostAddress, all: readonly HostAddress[]): Finding {
-  const full = familyOf(address) === 4 ? 32 : 128;
+  const full = addressBits(familyOf(address));
   const others = all.filter(
     (each) =>
       each.interface === name &&

@@ -1,6 +1,6 @@
 /** VIPs that no packet can reach: this host does not have them, and nobody answers for them. */
 
-import { familyOf, type IpAddress, vipsOf } from '../../../model/index.js';
+import { addressBits, familyOf, type IpAddress, vipsOf } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { Facts, NetworkFacts } from '../../facts.js';
 import { type Finding, fixBy, type Mend } from '../../finding.js';
@@ -39,7 +39,7 @@ function findingsOf(vip: IpAddress, facts: Facts, network: NetworkFacts): Findin
   }
   const route = network.routes.get(vip);
   // A route for this address alone was made on purpose.
-  if (route !== undefined && (route.kind === 'local' || route.prefixLength === fullLength(vip))) {
+  if (route !== undefined && (route.kind === 'local' || route.prefixLength === addressBits(familyOf(vip)))) {
     return [];
   }
   const way = route?.kind === 'unicast' && route.gateway === undefined ? route.interface : undefined;
@@ -111,7 +111,10 @@ function ofUnrouted(vip: IpAddress, { director, network }: Facts): Finding {
     why: 'Clients reach it only if a router sends its packets here, and then this host must take them.',
     mend: [
       ...addMends(vip, director),
-      { on: 'router', command: `route ${vip}/${fullLength(vip)} to this host, unless clients are on the same network` },
+      {
+        on: 'router',
+        command: `route ${vip}/${addressBits(familyOf(vip))} to this host, unless clients are on the same network`,
+      },
     ],
   };
 }
@@ -135,10 +138,6 @@ function warningOf(vip: IpAddress, { warnings }: Facts['director']): string[] {
 /** Whether a warning of the director's is one that this check and vip-answered-by-others find by themselves. */
 export function isToldHere(code: string): boolean {
   return ['VIP_MISSING', 'VIP_UNROUTED', 'VIP_ELSEWHERE'].includes(code);
-}
-
-function fullLength(address: IpAddress): number {
-  return familyOf(address) === 4 ? 32 : 128;
 }
 
 /** Routes to such an address depend on the interface. */

@@ -1,11 +1,11 @@
 /** Where clients and routers send what is for a VIP: their neighbour caches, seen over SSH. */
 
-import type { IpAddress, MacAddress } from '../../../model/index.js';
+import { type IpAddress, type MacAddress, vipsOf } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import { otherDirectors } from '../../vrrp.js';
 import type { Facts, RemoteHost } from '../../facts.js';
 import type { Finding } from '../../finding.js';
-import { realServersOf, vipsOf } from '../../probe/targets.js';
+import { addressesOfRealServers } from '../../probe/targets.js';
 
 const NAME = 'ssh-neighbour-cache';
 
@@ -59,7 +59,7 @@ function findingsOf(remote: RemoteHost, facts: Facts): Finding[] {
 
 /** The real server with a MAC: by the host's own cache, or by what the doctor heard. */
 function serverWith(mac: MacAddress, { look }: RemoteHost, { director, probes }: Facts): IpAddress | undefined {
-  const servers = realServersOf(director.model);
+  const servers = addressesOfRealServers(director.model);
   return (
     probes?.realServers.find(({ macs }) => macs.includes(mac))?.address ??
     look.neighbours.find((each) => each.mac === mac && servers.includes(each.address))?.address
