@@ -8,9 +8,10 @@ import type { Image } from '../image/index.js';
 import {
   allServices,
   familyOf,
-  ipBytes,
-  isMarkKey,
   type IpAddress,
+  ipBytes,
+  isLinkLocal,
+  isMarkKey,
   type Model,
   serviceName,
   virtualRouters,
@@ -245,9 +246,4 @@ function vipsOf(model: Model): Map<IpAddress, string[]> {
     }
   }
   return vips;
-}
-
-/** Routes to such an address depend on the interface. */
-function isLinkLocal(address: IpAddress): boolean {
-  return /^fe[89ab]/i.test(address);
 }

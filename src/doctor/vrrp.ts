@@ -1,7 +1,6 @@
 /** What was heard of VRRP, beside the virtual routers of the configuration. Pure. */
 
 import {
-  ip,
   type IpAddress,
   isLinkLocal,
   isMac,
@@ -82,19 +81,6 @@ function isStranger(sender: Sender, { addresses }: VirtualRouter, { director }: 
     theirs.length > 0 &&
     !theirs.some((each) => addresses.includes(each))
   );
-}
-
-/**
- * Returns the addresses that keepalived here advertises for a router, with the configuration that Beeline writes: one, and
- * the others beside it. It drops advertisements with others.
- */
-export function advertisedBy({ family, id, addresses }: VirtualRouter): IpAddress[] {
-  const [first] = addresses;
-  return first === undefined
-    ? []
-    : family === 4 || isLinkLocal(first)
-      ? [first]
-      : [ip(`fe80::200:5eff:fe00:${(0x200 + id).toString(16)}`)];
 }
 
 /** The MACs that other directors have, as far as they are known: by the configuration, by their answers, or by what they advertise. */

@@ -14,7 +14,7 @@ export interface Who {
 }
 
 /** @param like of several addresses that the host has, one of this family is told */
-export function whoHas(mac: MacAddress, { director: { model }, probes }: Facts, like?: IpAddress): Who {
+export function whoIs(mac: MacAddress, { director: { model }, probes }: Facts, like?: IpAddress): Who {
   const { directors = [], proxies = [], realServers = [], neighbours = [] } = probes ?? {};
   const named = directors.find(({ macs }) => macs.includes(mac))?.address;
   if (named !== undefined || (model.directors ?? []).includes(mac)) {

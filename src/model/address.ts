@@ -158,3 +158,18 @@ export function mac(text: string): MacAddress {
 export function macBytes(mac: MacAddress): Uint8Array {
   return Uint8Array.from(mac.split(':'), (byte) => parseInt(byte, 16));
 }
+
+/** Returns the first address of the network that an address is in. */
+export function networkOf(address: IpAddress, prefixLength: number): IpAddress {
+  return ipFromBytes(
+    ipBytes(address).map((byte, i) => {
+      const bits = Math.min(8, Math.max(0, prefixLength - i * 8));
+      return byte & (0xff00 >> bits);
+    }),
+  );
+}
+
+/** Whether an address is in the network of another one. */
+export function isInNetwork(address: IpAddress, other: IpAddress, prefixLength: number): boolean {
+  return familyOf(address) === familyOf(other) && networkOf(address, prefixLength) === networkOf(other, prefixLength);
+}

@@ -1,6 +1,6 @@
 /** Mark rules: how people write them, and which of them match the same packets. */
 
-import { addressBits, type Family, familyOf, type IpAddress, ipBytes, ipFromBytes, parseIp } from './address.js';
+import { addressBits, type Family, familyOf, isInNetwork, networkOf, parseIp } from './address.js';
 import { type MarkMatch, type MarkRule, PROTOCOLS } from './service.js';
 
 /** netfilter's marks are 32 bits; 0 is none. */
@@ -61,8 +61,7 @@ export function overlap(a: MarkMatch, b: MarkMatch): boolean {
   const shorter = Math.min(a.prefixLength, b.prefixLength);
   return (
     a.protocol === b.protocol &&
-    familyOf(a.address) === familyOf(b.address) &&
-    networkOf(a.address, shorter) === networkOf(b.address, shorter) &&
+    isInNetwork(a.address, b.address, shorter) &&
     a.firstPort <= b.lastPort &&
     b.firstPort <= a.lastPort
   );
@@ -71,14 +70,4 @@ export function overlap(a: MarkMatch, b: MarkMatch): boolean {
 /** Returns whether two rules are equal. */
 export function isSameRule(a: MarkRule, b: MarkRule): boolean {
   return a.mark === b.mark && markMatchName(a.match) === markMatchName(b.match);
-}
-
-/** Returns the first address of the network. */
-function networkOf(address: IpAddress, prefixLength: number): IpAddress {
-  return ipFromBytes(
-    ipBytes(address).map((byte, i) => {
-      const bits = Math.min(8, Math.max(0, prefixLength - i * 8));
-      return byte & (0xff00 >> bits);
-    }),
-  );
 }

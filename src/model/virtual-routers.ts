@@ -1,7 +1,8 @@
 /** The virtual routers of a model: which VIPs each instance of VRRP has. Pure. */
 
-import { addressBits, type Family, familyOf, type IpAddress } from './address.js';
+import { addressBits, type Family, familyOf, ip, type IpAddress } from './address.js';
 import type { Model } from './model.js';
+import { isLinkLocal } from './rules.js';
 import { toldFamily, type VrrpInstance } from './vrrp.js';
 
 /** A virtual router as keepalived runs it: its addresses are said, and all are of its family. */
@@ -41,4 +42,19 @@ export function virtualRouters(model: Pick<Model, 'vrrp' | 'services' | 'markRul
 /** Whether an instance has what the second router of another one would have: all VIPs of IPv6, or its id. */
 function excludesIpv6(each: VrrpInstance, { id, interface: name }: VrrpInstance): boolean {
   return toldFamily(each) === 6 && (each.addresses === undefined || (each.id === id && each.interface === name));
+}
+
+/**
+ * Returns the address that keepalived advertises for a router, with the configuration that Beeline writes: one, and the
+ * others beside it. In IPv6 the first address is link-local (RFC 9568, 5.2.9): that of the virtual router's MAC, which no host
+ * has. Undefined: the router has no address.
+ */
+export function advertisedAddress({
+  family,
+  id,
+  addresses: [first],
+}: Pick<VirtualRouter, 'family' | 'id' | 'addresses'>): IpAddress | undefined {
+  return first === undefined || family === 4 || isLinkLocal(first)
+    ? first
+    : ip(`fe80::200:5eff:fe00:${(0x200 + id).toString(16)}`);
 }

@@ -1,7 +1,7 @@
 /** Which address of the host stands for a VIP in ARP requests. Pure. */
 
-import { BeelineError, ipBytes, type IpAddress, parseIp } from '../model/index.js';
-import type { Facts, HostAddress } from '../steps/index.js';
+import { BeelineError, type IpAddress, isInNetwork, parseIp } from '../model/index.js';
+import type { Facts } from '../steps/index.js';
 
 /**
  * Returns the real server's own address: on the interface whose network has the VIP, else on that of the default route.
@@ -27,7 +27,8 @@ export function ripFor(
   );
   const found =
     wanted === undefined
-      ? (own.find((each) => isInNetwork(vip, each)) ?? own.find(({ device }) => device === standard))
+      ? (own.find(({ address, prefix }) => prefix < 32 && isInNetwork(vip, address as IpAddress, prefix)) ??
+        own.find(({ device }) => device === standard))
       : own.find(({ device }) => device === wanted);
   if (found === undefined) {
     throw new BeelineError(
@@ -39,10 +40,4 @@ export function ripFor(
     );
   }
   return found.address as IpAddress;
-}
-
-function isInNetwork(vip: IpAddress, { address, prefix }: HostAddress): boolean {
-  const number = (text: string): number => ipBytes(text as IpAddress).reduce((sum, byte) => sum * 256 + byte, 0);
-  const size = 2 ** (32 - prefix);
-  return prefix < 32 && Math.floor(number(vip) / size) === Math.floor(number(address) / size);
 }

@@ -1,6 +1,6 @@
 /** Has VIPs, real servers and their neighbours asked: on which interfaces, and from which addresses. */
 
-import { familyOf, type IpAddress, type Model, vipsOf } from '../../model/index.js';
+import { familyOf, type IpAddress, isLinkLocal, type Model, vipsOf } from '../../model/index.js';
 import { KernelError } from '../../native/index.js';
 import type { Network } from '../../net/index.js';
 import type { Facts, NetworkFacts, ProbeFacts } from '../facts.js';
@@ -94,6 +94,6 @@ function withoutSource({ realServers }: Targets, interfaces: ProbeRequest['inter
 /** The address that questions come from: a global one rather than one of the link alone. */
 function sourceOf(family: 4 | 6, addresses: readonly IpAddress[]): Partial<Record<4 | 6, IpAddress>> {
   const own = addresses.filter((each) => familyOf(each) === family);
-  const source = own.find((each) => !each.startsWith('fe80:')) ?? own[0];
+  const source = own.find((each) => !isLinkLocal(each)) ?? own[0];
   return source === undefined ? {} : { [family]: source };
 }

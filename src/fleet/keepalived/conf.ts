@@ -2,11 +2,10 @@
 
 import {
   addressBits,
+  advertisedAddress,
   BeelineError,
   type Instance,
-  ip,
   type IpAddress,
-  isLinkLocal,
   type Model,
   type VirtualRouter,
   virtualRouters,
@@ -153,16 +152,11 @@ function instance(router: VirtualRouter, tracked: string, device: (router: Virtu
 /**
  * Advertises one address, and has the others beside it. A director drops advertisements with other addresses than its own
  * (keepalived's vrrp_check_packet), and becomes master: so it would be while VIPs are added to one director after the
- * other. In IPv6 the first address is link-local (RFC 9568, 5.2.9): that of the virtual router's MAC, which no host has.
+ * other.
  */
-function split({ family, id, addresses: [first, ...others] }: VirtualRouter): {
-  readonly advertised: IpAddress;
-  readonly beside: readonly IpAddress[];
-} {
-  if (family === 4 || isLinkLocal(first!)) {
-    return { advertised: first!, beside: others };
-  }
-  return { advertised: ip(`fe80::200:5eff:fe00:${(0x200 + id).toString(16)}`), beside: [first!, ...others] };
+function split(router: VirtualRouter): { readonly advertised: IpAddress; readonly beside: readonly IpAddress[] } {
+  const advertised = advertisedAddress(router)!;
+  return { advertised, beside: router.addresses.filter((each) => each !== advertised) };
 }
 
 /** Returns the function from a router to the interface of its VIPs: where packets for them come, not where directors talk. */

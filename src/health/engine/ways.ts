@@ -1,6 +1,14 @@
 /** The way to each real server that is checked: the source address, the interface, and a neighbour where the kernel has none. */
 
-import { familyOf, type IpAddress, ipBytes, isSelf, type MacAddress, type Vlan } from '../../model/index.js';
+import {
+  familyOf,
+  type IpAddress,
+  ipBytes,
+  isLinkLocal,
+  isSelf,
+  type MacAddress,
+  type Vlan,
+} from '../../model/index.js';
 import { type Network, NetlinkError, type Route } from '../../net/index.js';
 import type { Wish } from './plan.js';
 
@@ -219,11 +227,6 @@ export class Ways {
 
 function none(reason: string): Way {
   return { kind: 'none', reason };
-}
-
-/** Of fe80::/10. */
-function isLinkLocal(address: IpAddress): boolean {
-  return /^fe[89ab]/.test(address);
 }
 
 function commonBits(a: IpAddress, b: IpAddress): number {

@@ -1,6 +1,6 @@
 /** What a machine offers for a first configuration: interfaces, their networks, and neighbours that may be real servers. Pure. */
 
-import { type IpAddress, ipBytes, isLinkLocal, type MacAddress, parseIp } from '../../model/index.js';
+import { type IpAddress, isInNetwork, isLinkLocal, type MacAddress, parseIp } from '../../model/index.js';
 import type { Link } from '../../net/index.js';
 import type { HostAddress } from '../../steps/index.js';
 
@@ -103,12 +103,7 @@ function overs(link: Link, links: readonly Link[], seen: readonly Link[] = []): 
 }
 
 /** Whether an address is in a network, written as "192.168.1.21/24". */
-export function isInNetwork(address: IpAddress, network: string): boolean {
+export function isIn(address: IpAddress, network: string): boolean {
   const [text = '', prefix] = network.split('/');
-  const [bits, own] = [bitsOf(address), bitsOf(text as IpAddress)];
-  return bits.length === own.length && bits.slice(0, Number(prefix)) === own.slice(0, Number(prefix));
-}
-
-function bitsOf(address: IpAddress): string {
-  return Array.from(ipBytes(address), (byte) => byte.toString(2).padStart(8, '0')).join('');
+  return isInNetwork(address, text as IpAddress, Number(prefix));
 }

@@ -2,7 +2,7 @@
 
 import { DEFAULT_CONFIG_PATH, familyOf, type IpAddress } from '../../model/index.js';
 import type { Answers } from './answers.js';
-import { type Candidate, isInNetwork } from './machine.js';
+import { type Candidate, isIn } from './machine.js';
 
 export interface NextStep {
   /** The machine, in words. */
@@ -90,7 +90,7 @@ function onOtherDirector({ second }: Answers, file: string, own: Candidate | und
 function onRouter({ vips, interface: name }: Answers, own: Candidate | undefined): NextStep[] {
   const networks = own?.addresses ?? [];
   return vips
-    .filter((vip) => !networks.some((network) => isInNetwork(vip, network)))
+    .filter((vip) => !networks.some((network) => isIn(vip, network)))
     .flatMap((vip) => {
       const via = networks
         .map((each) => each.split('/')[0]! as IpAddress)

@@ -14,7 +14,7 @@ import {
   parseSecond,
   parseVips,
 } from './answers.js';
-import { type Candidate, isInNetwork, type Surroundings } from './machine.js';
+import { type Candidate, isIn, type Surroundings } from './machine.js';
 
 export const KEYS = [
   'interface',
@@ -260,8 +260,8 @@ export function doubts(answers: Answers, { candidates }: Surroundings): string[]
   if (own === undefined) {
     return [`${answers.interface} is down, or no network card: see whether XDP programs run there`];
   }
-  const isNear = (address: Parameters<typeof isInNetwork>[0]): boolean =>
-    own.addresses.some((network) => isInNetwork(address, network));
+  const isNear = (address: Parameters<typeof isIn>[0]): boolean =>
+    own.addresses.some((network) => isIn(address, network));
   const far = answers.realServers.filter(({ address }) => !isNear(address)).map(({ address }) => address);
   const isOwn = (text: string): boolean => own.addresses.some((each) => each.startsWith(`${text}/`));
   return [

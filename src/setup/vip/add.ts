@@ -13,7 +13,7 @@ import {
   wayInUse,
 } from '../../steps/index.js';
 import { announce, type Announced, TIMES } from './announce.js';
-import { whoHas } from './ask.js';
+import { takenBy } from './ask.js';
 import { deviceFor } from './device.js';
 import { lockVips } from './lock.js';
 import { type Owners, refuseLeft } from './owners.js';
@@ -128,7 +128,7 @@ async function refuseTaken(
   if (process.geteuid?.() !== 0) {
     return ['only root may ask the network who has the VIPs: that was left out'];
   }
-  const taken = [...(await whoHas(network, link.ifindex, fresh))];
+  const taken = [...(await takenBy(network, link.ifindex, fresh))];
   const [first] = taken;
   if (first === undefined) {
     return [];

@@ -17,7 +17,7 @@ const POLL_MS = 20;
 type Neighbours = Pick<Network, 'neighbour' | 'solicit' | 'setNeighbour' | 'links'>;
 
 /** Returns the addresses that other hosts answer for, with the MAC that each answered from. */
-export async function whoHas(
+export async function takenBy(
   network: Neighbours,
   ifindex: number,
   addresses: readonly IpAddress[],

@@ -5,7 +5,7 @@ import test from 'node:test';
 
 import { ip, type IpAddress, mac, type MacAddress } from '../../../src/model/index.js';
 import type { Link, Neighbour } from '../../../src/net/index.js';
-import { whoHas } from '../../../src/setup/vip/ask.js';
+import { takenBy } from '../../../src/setup/vip/ask.js';
 
 const VIP = ip('192.168.1.100');
 const OWN = mac('00:50:00:00:04:00');
@@ -47,25 +47,25 @@ class Neighbours {
 }
 
 test('a host that answers is named by its MAC', async () => {
-  assert.deepEqual(await whoHas(new Neighbours(new Map([[VIP, OTHER]])), 3, [VIP]), new Map([[VIP, OTHER]]));
+  assert.deepEqual(await takenBy(new Neighbours(new Map([[VIP, OTHER]])), 3, [VIP]), new Map([[VIP, OTHER]]));
 });
 
 test('nobody, and this host itself by another card, have it not', async () => {
-  assert.equal((await whoHas(new Neighbours(new Map()), 3, [VIP])).size, 0);
-  assert.equal((await whoHas(new Neighbours(new Map([[VIP, OWN]])), 3, [VIP])).size, 0);
+  assert.equal((await takenBy(new Neighbours(new Map()), 3, [VIP])).size, 0);
+  assert.equal((await takenBy(new Neighbours(new Map([[VIP, OWN]])), 3, [VIP])).size, 0);
 });
 
 test('what the kernel remembers of a host that is gone does not count', async () => {
   const network = new Neighbours(new Map());
   network.entries.set(VIP, { mac: OTHER });
-  assert.equal((await whoHas(network, 3, [VIP])).size, 0);
+  assert.equal((await takenBy(network, 3, [VIP])).size, 0);
   assert.deepEqual(network.asked, [VIP]);
 });
 
 test('an entry that somebody made by hand stays, and is not asked about', async () => {
   const network = new Neighbours(new Map());
   network.entries.set(VIP, { mac: OTHER, permanent: true });
-  assert.equal((await whoHas(network, 3, [VIP])).size, 0);
+  assert.equal((await takenBy(network, 3, [VIP])).size, 0);
   assert.deepEqual([network.asked, network.entries.get(VIP)?.mac], [[], OTHER]);
 });
 
@@ -73,7 +73,7 @@ test('two hundred addresses are asked for a few at a time: switches limit such r
   const network = new Neighbours(new Map());
   const all = Array.from({ length: 200 }, (_, i) => ip(`192.168.2.${i}`));
   const start = performance.now();
-  await whoHas(network, 3, all);
+  await takenBy(network, 3, all);
   assert.deepEqual(network.asked, all);
   assert.ok(network.most <= 64);
   assert.ok(performance.now() - start > 400);

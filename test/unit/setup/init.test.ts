@@ -20,7 +20,7 @@ import {
   parseVips,
 } from '../../../src/setup/init/answers.js';
 import { parseNeighbours } from '../../../src/setup/init/listings.js';
-import { candidates, isInNetwork, type MachineFacts, type Surroundings } from '../../../src/setup/init/machine.js';
+import { candidates, isIn, type MachineFacts, type Surroundings } from '../../../src/setup/init/machine.js';
 import { nextSteps } from '../../../src/setup/init/next.js';
 import { collect, doubts, type Key, type Question } from '../../../src/setup/init/questions.js';
 import { configText } from '../../../src/setup/init/text.js';
@@ -300,8 +300,8 @@ test('the likeliest card comes first: with a cable, then with the default route;
   );
   assert.deepEqual(found[0]!.addresses, ['192.168.1.21/24']);
   assert.deepEqual(found[0]!.neighbours, ['192.168.1.31']);
-  assert.ok(isInNetwork(ip('192.168.1.99'), '192.168.1.21/24') && !isInNetwork(ip('192.168.2.99'), '192.168.1.21/24'));
-  assert.ok(isInNetwork(ip('fd00::99'), 'fd00::21/64') && !isInNetwork(ip('10.0.0.1'), 'fd00::21/64'));
+  assert.ok(isIn(ip('192.168.1.99'), '192.168.1.21/24') && !isIn(ip('192.168.2.99'), '192.168.1.21/24'));
+  assert.ok(isIn(ip('fd00::99'), 'fd00::21/64') && !isIn(ip('10.0.0.1'), 'fd00::21/64'));
 });
 
 test('neighbours are those whose MAC is known', () => {

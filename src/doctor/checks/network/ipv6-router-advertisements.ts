@@ -4,7 +4,7 @@ import { parseRouterAdvertisement, type RouterAdvertisement } from '../../../pac
 import type { Check } from '../../check.js';
 import type { Facts } from '../../facts.js';
 import type { Finding } from '../../finding.js';
-import { type Who, whoHas } from '../../who.js';
+import { type Who, whoIs } from '../../who.js';
 import { few } from '../../words.js';
 
 export const ipv6RouterAdvertisements: Check = {
@@ -24,7 +24,7 @@ export const ipv6RouterAdvertisements: Check = {
 };
 
 function findingOf(said: RouterAdvertisement & { readonly name: string }, facts: Facts): Finding[] {
-  const who = whoHas(said.sourceMac, facts);
+  const who = whoIs(said.sourceMac, facts);
   return who.kind === 'real server' || who.kind === 'director' ? [of(said, who)] : [];
 }
 

@@ -4,7 +4,7 @@ import type { IpAddress } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { Facts, NeighbourProbe } from '../../facts.js';
 import type { Finding } from '../../finding.js';
-import { announceAgain, whoHas } from '../../who.js';
+import { announceAgain, whoIs } from '../../who.js';
 import { few, listOf, outcomeText } from '../../words.js';
 
 export const neighbourBypassesDirector: Check = {
@@ -59,5 +59,5 @@ function othersThatSay(vips: readonly IpAddress[], facts: Facts): string[] {
   const macs = asked
     .filter(({ vip }) => vips.includes(vip))
     .flatMap(({ answers }) => answers.map((each) => each.mac ?? each.sourceMac));
-  return [...new Set(macs)].map((mac) => whoHas(mac, facts, vips[0]).text);
+  return [...new Set(macs)].map((mac) => whoIs(mac, facts, vips[0]).text);
 }

@@ -4,7 +4,7 @@ import { familyOf, type MacAddress } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { Facts, RealServerProbe } from '../../facts.js';
 import type { Finding } from '../../finding.js';
-import { whoHas } from '../../who.js';
+import { whoIs } from '../../who.js';
 import { few, listOf } from '../../words.js';
 
 export const sameMacTwice: Check = {
@@ -59,7 +59,7 @@ function sharedOf(mac: MacAddress, of: readonly RealServerProbe[]): Finding {
 }
 
 function conflictOf({ address, interface: name, macs }: RealServerProbe, facts: Facts): Finding {
-  const proxy = macs.map((mac) => whoHas(mac, facts)).find(({ kind }) => kind === 'proxy');
+  const proxy = macs.map((mac) => whoIs(mac, facts)).find(({ kind }) => kind === 'proxy');
   return {
     check: 'same-mac-twice',
     severity: 'error',

@@ -4,7 +4,7 @@ import type { MacAddress } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { Facts, HeardMessage } from '../../facts.js';
 import type { Finding } from '../../finding.js';
-import { announceAgain, placesOf, type Who, whoHas } from '../../who.js';
+import { announceAgain, placesOf, type Who, whoIs } from '../../who.js';
 import { few, frameText } from '../../words.js';
 import { quietRealServer } from './vip-answered-by-others.js';
 
@@ -49,7 +49,7 @@ function aboutOf({ kind, address, asker = address }: HeardMessage): HeardMessage
 function findingOf(messages: readonly HeardMessage[], facts: Facts): Finding[] {
   const [first] = messages as [HeardMessage];
   const vip = aboutOf(first);
-  const who = whoHas(macOf(first), facts, vip);
+  const who = whoIs(macOf(first), facts, vip);
   const isHere = placesOf(vip, facts.network).length > 0;
   if (!isHere && (who.kind === 'director' || who.kind === 'virtual')) {
     return [];

@@ -4,7 +4,7 @@ import type { IpAddress, MacAddress } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { Facts, HeardMessage } from '../../facts.js';
 import type { Finding, Mend } from '../../finding.js';
-import { announceAgain, placesOf, type Who, whoHas } from '../../who.js';
+import { announceAgain, placesOf, type Who, whoIs } from '../../who.js';
 import { few, frameText, listOf } from '../../words.js';
 
 /** The most frames in the evidence. */
@@ -41,7 +41,7 @@ function hostsThatAnswer(facts: Facts): Host[] {
     }
   }
   return [...byMac].flatMap(([mac, all]) => {
-    const who = whoHas(mac, facts, all[0]?.address);
+    const who = whoIs(mac, facts, all[0]?.address);
     const wrong = [...new Set(all.map(({ address }) => address))].filter((vip) =>
       isWrong(who, placesOf(vip, facts.network)),
     );

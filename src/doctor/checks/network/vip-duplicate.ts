@@ -5,7 +5,7 @@ import { vipsOf } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { Facts, HeardMessage, HostAddress } from '../../facts.js';
 import type { Finding, Mend } from '../../finding.js';
-import { announceAgain, isOfVrrp, placesOf, type Who, whoHas } from '../../who.js';
+import { announceAgain, isOfVrrp, placesOf, type Who, whoIs } from '../../who.js';
 import { few, frameText } from '../../words.js';
 import { vipsOfTwoOwners } from '../vrrp/two-owners.js';
 import { quietRealServer } from './vip-answered-by-others.js';
@@ -37,7 +37,7 @@ function findingsOf(vip: IpAddress, facts: Facts, told: ReadonlySet<IpAddress>):
     return [];
   }
   return [...owners].flatMap(([mac, answer]) => {
-    const who = whoHas(mac, facts, vip);
+    const who = whoIs(mac, facts, vip);
     return who.kind === 'real server' || who.kind === 'proxy' ? [] : [sharedWith(vip, place, who, answer, facts)];
   });
 }
@@ -48,7 +48,7 @@ function refusedBy(
   answers: readonly HeardMessage[],
   facts: Facts,
 ): Finding {
-  const others = answers.map((each) => whoHas(each.mac ?? each.sourceMac, facts, vip));
+  const others = answers.map((each) => whoIs(each.mac ?? each.sourceMac, facts, vip));
   const again = `ip -6 addr del ${vip}/${prefixLength} dev ${name} && ip -6 addr add ${vip}/128 dev ${name} nodad`;
   return {
     check: 'vip-duplicate',

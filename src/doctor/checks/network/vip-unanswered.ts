@@ -1,6 +1,6 @@
 /** VIPs that no packet can reach: this host does not have them, and nobody answers for them. */
 
-import { addressBits, familyOf, type IpAddress, vipsOf } from '../../../model/index.js';
+import { addressBits, familyOf, type IpAddress, isLinkLocal, vipsOf } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { Facts, NetworkFacts } from '../../facts.js';
 import { type Finding, fixBy, type Mend } from '../../finding.js';
@@ -138,9 +138,4 @@ function warningOf(vip: IpAddress, { warnings }: Facts['director']): string[] {
 /** Whether a warning of the director's is one that this check and vip-answered-by-others find by themselves. */
 export function isToldHere(code: string): boolean {
   return ['VIP_MISSING', 'VIP_UNROUTED', 'VIP_ELSEWHERE'].includes(code);
-}
-
-/** Routes to such an address depend on the interface. */
-function isLinkLocal(address: IpAddress): boolean {
-  return /^fe[89ab]/i.test(address);
 }

@@ -1,9 +1,9 @@
 /** Advertisements of another director that do not fit this one's configuration. */
 
-import type { VirtualRouter } from '../../../model/index.js';
+import { advertisedAddress, type VirtualRouter } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { Finding } from '../../finding.js';
-import { advertisedBy, advertisementText, lastOf, rivalsOf, type Sender } from '../../vrrp.js';
+import { advertisementText, lastOf, rivalsOf, type Sender } from '../../vrrp.js';
 
 const NAME = 'vrrp-advertisements';
 
@@ -49,12 +49,12 @@ function version({ interval: seconds }: VirtualRouter, sender: Sender): Misfit |
 
 function addresses(router: VirtualRouter, sender: Sender): Misfit | undefined {
   const theirs = lastOf(sender).addresses;
-  const own = advertisedBy(router);
-  return theirs.length === own.length && theirs.every((each) => own.includes(each))
+  const own = advertisedAddress(router);
+  return theirs.length === (own === undefined ? 0 : 1) && theirs.every((each) => each === own)
     ? undefined
     : {
         severity: 'error',
-        text: `${sender.source} advertises ${theirs.join(', ') || 'no address'}, and this director would advertise ${own.join(', ') || 'none'}`,
+        text: `${sender.source} advertises ${theirs.join(', ') || 'no address'}, and this director would advertise ${own ?? 'none'}`,
         why: DROPPED,
         command: 'give both directors the same services in the same order, then "beeline keepalived write" on both',
       };
