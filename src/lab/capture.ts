@@ -10,7 +10,7 @@ import { start } from './command.js';
 import type { Lab } from './lab.js';
 import type { HostName } from './topology.js';
 
-const START_TIMEOUT_MS = 5_000;
+const START_TIMEOUT_MS = 15_000;
 /** The longest time that frames take from the wire to the file. */
 const SETTLE_MS = 200;
 

@@ -4,7 +4,8 @@ import { execFile, spawn, type ChildProcess, type SpawnOptions } from 'node:chil
 
 import { BeelineError } from '../model/index.js';
 
-const TIMEOUT_MS = 20_000;
+/** Long, for a machine that is busy: what hangs is ended all the same. */
+const TIMEOUT_MS = 60_000;
 
 export interface RunOptions {
   readonly input?: string;
@@ -30,7 +31,11 @@ export function run(file: string, args: readonly string[], { input, signal }: Ru
         } else {
           const command = `${file} ${args.join(' ')}`;
           const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-          const reason = missing ? `${file} is not installed: ${packageOf(file)}` : stderr.trim() || error.message;
+          const reason = missing
+            ? `${file} is not installed: ${packageOf(file)}`
+            : error.killed === true
+              ? `did not end within ${TIMEOUT_MS / 1000} s`
+              : stderr.trim() || error.message;
           reject(new BeelineError('LAB', `${command}: ${reason}`, { cause: error }));
         }
       },

@@ -32,7 +32,7 @@ const WEB_SERVER = fileURLToPath(new URL('./web-server.js', import.meta.url));
 /** The bundle, which starts faster than what tests import (ADR 26). */
 const BEELINE = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
 
-const START_TIMEOUT_MS = 10_000;
+const START_TIMEOUT_MS = 30_000;
 const POLL_MS = 25;
 
 /** The hosts that may be directors. */

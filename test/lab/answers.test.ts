@@ -32,12 +32,15 @@ const LIMITS = ['net/ipv4/icmp_ratelimit', 'net/ipv6/icmp/ratelimit'] as const;
 const SEND_WHOLE = `
 import errno, socket, sys, time
 port = int(sys.argv[1])
-for address, size in zip(sys.argv[2::2], map(int, sys.argv[3::2])):
+def whole(address):
     six = ":" in address
     s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
     # IP_MTU_DISCOVER or IPV6_MTU_DISCOVER: PMTUDISC_DO.
     s.setsockopt(socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP, 23 if six else 10, 2)
     s.connect((address, port))
+    return s
+for address, size in zip(sys.argv[2::2], map(int, sys.argv[3::2])):
+    s = whole(address)
     reason = "sent"
     for _ in range(300):
         try:
@@ -49,7 +52,8 @@ for address, size in zip(sys.argv[2::2], map(int, sys.argv[3::2])):
         time.sleep(0.02)
     print(reason)
     try:
-        s.send(b"x" * (size - 1))
+        # Another socket: the answer to one more datagram of the first may still come.
+        whole(address).send(b"x" * (size - 1))
     except OSError as error:
         print("shorter:", errno.errorcode[error.errno])
 `;

@@ -32,7 +32,7 @@ test('checks of the VIPs beside a director', async (context) => {
   await context.test(
     'each check is answered by its real server, while the director forwards clients’ packets',
     async () => {
-      const load = Load.start(lab, `http://${VIP4}/`);
+      const load = await Load.start(lab, `http://${VIP4}/`);
       assert.deepEqual(await findings(lab), fine);
       const { failures, requests } = await load.stop();
       assert.deepEqual(failures, []);

@@ -412,11 +412,14 @@ test('the log', async (context) => {
 test('an error that lasts is logged once, and its end', async (context) => {
   const lab = await build(context, 'lasting');
   const { pinDirectory } = instanceOf(lab.name);
-  await lab.startDirector();
+  const { pid } = await lab.startDirector();
   const link = readdirSync(pinDirectory).find((name) => name.startsWith('link-'))!;
   const count = (text: string): number => logOf(lab).split(text).length - 1;
+  // Else the daemon may attach its own program first.
+  process.kill(pid, 'SIGSTOP');
   await lab.exec('director', ['bpftool', 'link', 'detach', 'pinned', join(pinDirectory, link)]);
   await lab.attachPass('director', NIC);
+  process.kill(pid, 'SIGCONT');
   await lab.until('it is noticed', () => count('could not bring the data path up to date') > 0);
   assert.match((await lab.status()).problems.join(), /^ens3 already runs XDP program "pass"/);
   // It is tried again every few seconds.

@@ -229,7 +229,7 @@ ${rest}    realServers: [192.168.1.31, 192.168.1.32]
   ];
   lab.configure(config(variants[0]!));
   await lab.startDirector();
-  const load = Load.start(lab, `http://${VIP4}/`);
+  const load = await Load.start(lab, `http://${VIP4}/`);
   try {
     for (let i = 1; i <= 2 * variants.length; i += 1) {
       lab.configure(config(variants[i % variants.length]!));

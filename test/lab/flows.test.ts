@@ -75,7 +75,7 @@ for (const track of ['all', 'moved'] as const) {
     lab.configure(configuration(asked, { [SERVERS[0]]: 1, [SERVERS[1]]: 1 }));
     await lab.startDirector();
     const running = downloads(lab, 200, 16);
-    const load = Load.start(lab, URL4);
+    const load = await Load.start(lab, URL4);
     await sleep(1000);
     for (let round = 0; round < ROUNDS; round += 1) {
       if (round % CHANGES.length === 4) {

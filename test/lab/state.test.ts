@@ -128,12 +128,12 @@ UDP  ${VIP4}:53 wlc persistent 300
   });
 
   await context.test('no command waits for a real server that does not answer ARP', async () => {
-    const begun = performance.now();
+    const requests = `net/ipv4/neigh/${NIC}/mcast_solicit`;
+    // One a second, for longer than any program of the lab may run.
+    await lab.sysctl('director', requests, '1000');
     await bench.ipvsadm(`-a -t ${WEB} -r 192.168.1.77`);
-    const ms = performance.now() - begun;
-    context.diagnostic(`one edit, with the start of the program: ${ms.toFixed(0)} ms`);
-    assert.ok(ms < 1200, `${ms} ms`);
     await bench.ipvsadm(`-d -t ${WEB} -r 192.168.1.77`);
+    await lab.sysctl('director', requests, '3');
   });
 
   await context.test('fifty concurrent commands add each real server exactly once', async () => {
@@ -183,7 +183,9 @@ UDP  ${VIP4}:53 wlc persistent 300
     await lab.kill(bench.daemon);
     truncateSync(statePath, statSync(statePath).size - 1);
     bench.daemon = await lab.startDirector();
-    assert.equal(await bench.listing(), before);
+    // Flows may end meanwhile.
+    const withoutFlows = (listing: string): string => listing.replace(/(?:\d+ +){2}$/gm, '');
+    assert.equal(withoutFlows(await bench.listing()), withoutFlows(before));
     assert.match(bench.log, /cannot be used: it was damaged or cut off; it is kept as .*; the state before/);
   });
 

@@ -17,7 +17,7 @@ const SERVERS = `[${hostNamed('real1').ipv4}, ${hostNamed('real2').ipv4}]`;
 /** Runs an action under load. Every request must get its page. Returns the numbers of requests and lost packets. */
 async function underLoadLosing(lab: TestLab, work: () => Promise<void>): Promise<{ requests: number; lost: number }> {
   const before = await segments(lab);
-  const load = Load.start(lab, `http://${VIP4}/`);
+  const load = await Load.start(lab, `http://${VIP4}/`);
   await sleep(500);
   try {
     await work();

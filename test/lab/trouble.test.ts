@@ -294,7 +294,7 @@ test('trouble while the director runs', async (context) => {
 
   await context.test('no connection breaks when the kernel forgets a neighbour for a moment', async () => {
     const { ipv4 } = hostNamed('real1');
-    const load = Load.start(lab, `http://${VIP4}/`);
+    const load = await Load.start(lab, `http://${VIP4}/`);
     await sleep(500);
     for (const command of [
       ['ip', 'neigh', 'flush', 'dev', NIC],

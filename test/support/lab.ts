@@ -145,7 +145,7 @@ export class Load {
     this.#stop = stop;
   }
 
-  static start(lab: Lab, url: string): Load {
+  static async start(lab: Lab, url: string): Promise<Load> {
     const [file, args] = inNamespace(lab.namespace('client'), [process.execPath, LOAD, url]);
     const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
@@ -161,6 +161,8 @@ export class Load {
       stdout,
       stderr,
     }));
+    // It is ready, or has ended.
+    await Promise.race([once(child.stdout, 'data'), result]);
     return new Load(result, () => child.kill('SIGTERM'));
   }
 

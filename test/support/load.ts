@@ -51,5 +51,7 @@ async function worker(): Promise<void> {
 process.on('SIGTERM', () => {
   stopping = true;
 });
+// Whoever started it may stop it from now on.
+process.stdout.write('\n');
 await Promise.all(Array.from({ length: CONCURRENCY }, worker));
 process.stdout.write(JSON.stringify({ requests, failures: [...new Set(failures)], slowestMs }));
