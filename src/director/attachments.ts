@@ -25,12 +25,18 @@ export class Attachments {
     this.#options = options;
   }
 
+  /** Attaches the program to those of these interfaces that it is not attached to yet. @throws what DataPlane.attach throws */
+  add(wanted: readonly Interface[], mode: Model['mode']): void {
+    const { dataPlane } = this.#options;
+    this.#attachAll(
+      wanted.filter(({ ifindex }) => !dataPlane.isAttached(ifindex)),
+      mode,
+    );
+  }
+
   /** Attaches the program to all of these interfaces and detaches it from all others. @throws what DataPlane.attach throws */
   follow(wanted: readonly Interface[], mode: Model['mode']): void {
-    for (const target of wanted) {
-      // Of a veth, native mode would drop what the host leaves to a card.
-      this.#attach(target, target.fromHost === true ? 'generic' : mode);
-    }
+    this.#attachAll(wanted, mode);
     this.#detachAllBut(new Set(wanted.map(({ ifindex }) => ifindex)));
   }
 
@@ -54,6 +60,13 @@ export class Attachments {
         reason: attached?.nativeRefusal,
       };
     });
+  }
+
+  #attachAll(targets: readonly Interface[], mode: Model['mode']): void {
+    for (const target of targets) {
+      // Of a veth, native mode would drop what the host leaves to a card.
+      this.#attach(target, target.fromHost === true ? 'generic' : mode);
+    }
   }
 
   #attach(target: Interface, wantedMode: Model['mode']): void {

@@ -375,6 +375,10 @@ export class Director {
     const surveyed = this.#surroundings.fingerprint(world);
     if (!(isRecheck && surveyed === this.#surveyed && this.#isPublished(models))) {
       this.#surveyed = undefined;
+      if (dataPlane.image !== undefined) {
+        // Before packets follow the tables for it: if a new interface cannot be used, they go on by those of before.
+        this.#attachments.add(world.interfaces, models.effective.mode);
+      }
       await this.#bringUpToDate(models, world);
       this.#surveyed = surveyed;
     }
