@@ -165,9 +165,10 @@ const DOMAIN =
 
 export function parseCheck(text: string, { protocol }: Pick<Answers, 'protocol'>): Check {
   const word = text.trim();
-  const [kind = '', name] = word.split(':', 2);
+  const [kind = '', ...names] = word.split(':');
   if (kind.toLowerCase() === 'dns') {
-    if (name === undefined || !DOMAIN.test(name)) {
+    const name = names.join(':');
+    if (!DOMAIN.test(name)) {
       throw mistake('a check by DNS asks for a name: write dns:www.example.com');
     }
     return `dns:${name}`;

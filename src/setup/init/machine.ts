@@ -1,6 +1,14 @@
 /** What a machine offers for a first configuration: interfaces, their networks, and neighbours that may be real servers. Pure. */
 
-import { type IpAddress, isInNetwork, isLinkLocal, type MacAddress, parseIp } from '../../model/index.js';
+import {
+  familyOf,
+  type IpAddress,
+  ipBytes,
+  isInNetwork,
+  isLinkLocal,
+  type MacAddress,
+  parseIp,
+} from '../../model/index.js';
 import type { Link } from '../../net/index.js';
 import type { HostAddress } from '../../steps/index.js';
 
@@ -106,4 +114,14 @@ function overs(link: Link, links: readonly Link[], seen: readonly Link[] = []): 
 export function isIn(address: IpAddress, network: string): boolean {
   const [text = '', prefix] = network.split('/');
   return isInNetwork(address, text as IpAddress, Number(prefix));
+}
+
+/** Whether an address is the first or the last of an IPv4 network, written as "192.168.1.21/24": no host has it. */
+export function isNoHost(address: IpAddress, network: string): boolean {
+  const prefix = Number(network.split('/')[1]);
+  if (familyOf(address) === 6 || prefix > 30 || !isIn(address, network)) {
+    return false;
+  }
+  const host = ipBytes(address).reduce((value, byte) => value * 256 + byte, 0) % 2 ** (32 - prefix);
+  return host === 0 || host === 2 ** (32 - prefix) - 1;
 }

@@ -1,6 +1,6 @@
 /** What to run next on each machine, after the configuration is written. Pure. */
 
-import { DEFAULT_CONFIG_PATH, familyOf, type IpAddress } from '../../model/index.js';
+import { DEFAULT_CONFIG_PATH, familyOf, type IpAddress, shellWord } from '../../model/index.js';
 import type { Answers } from './answers.js';
 import { type Candidate, isIn } from './machine.js';
 
@@ -28,7 +28,7 @@ export function nextSteps(answers: Answers, file: string, own: Candidate | undef
 
 function onDirector({ second }: Answers, file: string): NextStep[] {
   const isUsual = file === DEFAULT_CONFIG_PATH;
-  const name = isUsual ? '' : ` ${file}`;
+  const name = isUsual ? '' : ` ${shellWord(file)}`;
   const where = 'this host';
   return [
     { where, command: `beeline check${name}`, why: 'check the file, and what this host makes of it' },
@@ -36,11 +36,18 @@ function onDirector({ second }: Answers, file: string): NextStep[] {
       ? { where, command: 'systemctl enable --now beeline', why: 'start the director, now and at each boot' }
       : { where, command: `beeline run${name}`, why: 'start the director in the foreground' },
     ...(second === undefined
-      ? [{ where, command: 'beeline vip add --persist auto', why: 'add the VIPs, now and at each boot' }]
+      ? [
+          {
+            where,
+            command: `beeline vip add${isUsual ? '' : ` --config${name}`} --persist auto`,
+            why: 'add the VIPs, now and at each boot',
+          },
+        ]
       : [
           {
             where,
-            command: `beeline keepalived write${name} && systemctl enable --now keepalived`,
+            // A keepalived that runs already, with another configuration, must read this one.
+            command: `beeline keepalived write${name} && systemctl enable keepalived && systemctl reload-or-restart keepalived`,
             why: 'keepalived adds the VIPs to the master of the two (docs/failover.md)',
           },
         ]),
@@ -80,7 +87,7 @@ function onOtherDirector({ second }: Answers, file: string, own: Candidate | und
   return [
     {
       where: `the other director (${second.address})`,
-      command: `scp ${file} root@${family === 6 ? `[${second.address}]` : second.address}:${file}`,
+      command: `scp ${shellWord(file)} ${shellWord(`root@${family === 6 ? `[${second.address}]` : second.address}:${file}`)}`,
       why: `there, write "priority: 240" and "directors: [${here ?? 'the address of this host'}]", and run the same`,
     },
   ];
@@ -88,7 +95,10 @@ function onOtherDirector({ second }: Answers, file: string, own: Candidate | und
 
 /** VIPs outside of the interface's networks: nobody asks for them by ARP. */
 function onRouter({ vips, interface: name }: Answers, own: Candidate | undefined): NextStep[] {
-  const networks = own?.addresses ?? [];
+  if (own === undefined) {
+    return [];
+  }
+  const networks = own.addresses;
   return vips
     .filter((vip) => !networks.some((network) => isIn(vip, network)))
     .flatMap((vip) => {

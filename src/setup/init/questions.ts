@@ -14,7 +14,7 @@ import {
   parseSecond,
   parseVips,
 } from './answers.js';
-import { type Candidate, isIn, type Surroundings } from './machine.js';
+import { type Candidate, isIn, isNoHost, type Surroundings } from './machine.js';
 
 export const KEYS = [
   'interface',
@@ -265,6 +265,17 @@ export function doubts(answers: Answers, { candidates }: Surroundings): string[]
   const far = answers.realServers.filter(({ address }) => !isNear(address)).map(({ address }) => address);
   const isOwn = (text: string): boolean => own.addresses.some((each) => each.startsWith(`${text}/`));
   return [
+    ...[...answers.vips, ...answers.realServers.map(({ address }) => address)].flatMap((address) =>
+      own.addresses
+        .filter((network) => isNoHost(address, network))
+        .map((network) => `${address} is no host of ${network}: it stands for the network, or for all of its hosts`),
+    ),
+    ...answers.vips
+      .filter(isOwn)
+      .map(
+        (vip) =>
+          `${vip} is this host's own address: a VIP is one more, which a second director can take over and which nothing else uses`,
+      ),
     ...(own.carrier ? [] : [`${own.name} has no carrier: is there a cable?`]),
     ...(IGNORE_WEIGHTS.includes(answers.scheduler) && answers.realServers.some(({ weight }) => weight > 1)
       ? [`${answers.scheduler} ignores weights but 0: w${answers.scheduler} has them`]

@@ -215,6 +215,8 @@ test('each answer is validated', () => {
     [() => parseCheck('smtp', { protocol: 'udp' }), /no check of udp/],
     [() => parseCheck('dns', { protocol: 'udp' }), /dns:www/],
     [() => parseCheck('dns:a b', { protocol: 'udp' }), /dns:www/],
+    [() => parseCheck('dns:a:b', { protocol: 'udp' }), /dns:www/],
+    [() => parseCheck('tcp:80', { protocol: 'tcp' }), /"tcp:80" is no check/],
     [() => parseSecond('lb2', { ...vips, realServers: [] }), /no address of a director/],
     [() => parseSecond('192.168.1.100', { ...vips, realServers: [] }), /is a VIP/],
     [() => parseRouterId('0'), /from 1 to 255/],
@@ -247,6 +249,10 @@ test('doubts: a real server of another network, this host as its own, a card wit
   );
   assert.deepEqual(await of({ realServer: '192.168.1.31=3', scheduler: 'wrr' }), []);
   assert.match((await of({ secondDirector: '192.168.1.21' })).join(), /name the other director/);
+  assert.match((await of({ vip: '192.168.1.21' })).join(), /192\.168\.1\.21 is this host's own address/);
+  assert.match((await of({ vip: '192.168.1.255' })).join(), /192\.168\.1\.255 is no host of 192\.168\.1\.21\/24/);
+  assert.match((await of({ realServer: '192.168.1.0' })).join(), /192\.168\.1\.0 is no host/);
+  assert.deepEqual(await of({ vip: 'fd00::100', realServer: 'fd00::ffff' }), []);
   const unplugged = { ...AROUND, candidates: [{ ...AROUND.candidates[0]!, carrier: false }] };
   assert.match((await of({}, unplugged)).join(), /no carrier/);
 });
@@ -263,7 +269,21 @@ test('what is next: the VIPs here, or keepalived; the real servers; the router o
   const pair = await of({ secondDirector: '192.168.1.22' });
   assert.ok(!pair.some((command) => command.includes('vip add')));
   assert.ok(pair.some((command) => command.startsWith('beeline keepalived write')));
+  assert.ok(pair.some((command) => command.endsWith('&& systemctl reload-or-restart keepalived')));
   assert.ok((await of({ vip: '203.0.113.1' })).includes('ip route add 203.0.113.1 via 192.168.1.21'));
+});
+
+test('what is next names another file as a shell reads it, and says nothing of networks that are not known', async () => {
+  const answers = await collect({ ...GIVEN, secondDirector: '192.168.1.22' }, AROUND, undefined);
+  const commands = nextSteps(answers, '/tmp/a b.yaml', undefined).map(({ command }) => command);
+  for (const command of ["beeline check '/tmp/a b.yaml'", "beeline run '/tmp/a b.yaml'"]) {
+    assert.ok(commands.includes(command), command);
+  }
+  assert.ok(commands.includes("scp '/tmp/a b.yaml' 'root@192.168.1.22:/tmp/a b.yaml'"));
+  assert.ok(!commands.some((command) => command.startsWith('ip route')));
+  const { second: _, ...alone } = answers;
+  const single = nextSteps(alone, '/tmp/b.yaml', undefined).map(({ command }) => command);
+  assert.ok(single.includes('beeline vip add --config /tmp/b.yaml --persist auto'));
 });
 
 test('the likeliest card comes first: with a cable, then with the default route; bridges and lo are none', () => {
