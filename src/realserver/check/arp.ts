@@ -21,6 +21,14 @@ export function checkArp(wish: VipWish, facts: CheckFacts): Finding[] {
   return [...checkAnswers(wish, devices, facts), ...checkRequests(wish, devices, facts)];
 }
 
+/** The command that mends ARP: a VIP that something else put on a dummy interface is well there, and "setup" would refuse it. */
+function mendFor(wish: VipWish, facts: CheckFacts): string {
+  const aside = facts.links.filter(({ device, arp }) => device !== 'lo' && !arp).map(({ device }) => device);
+  return facts.addresses.some(({ address, device }) => address === wish.vip && aside.includes(device))
+    ? 'sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2'
+    : setupCommand([wish]);
+}
+
 /** The kernel's Documentation/networking/ip-sysctl.rst has the values. */
 function checkAnswers(wish: VipWish, devices: readonly string[], facts: CheckFacts): Finding[] {
   const { vip } = wish;
@@ -36,7 +44,7 @@ function checkAnswers(wish: VipWish, devices: readonly string[], facts: CheckFac
       error(
         'arp-ignore',
         `this host answers ARP for ${vip} on ${list}: clients and routers may come here past the director`,
-        setupCommand([wish]),
+        mendFor(wish, facts),
       ),
     ];
   }
@@ -70,7 +78,7 @@ function checkRequests(wish: VipWish, devices: readonly string[], facts: CheckFa
     warning(
       'arp-announce',
       `ARP requests of this host may name ${vip} as their sender (arp_announce in force: ${list}): a router that hears one sends to this host past the director`,
-      setupCommand([wish]),
+      mendFor(wish, facts),
     ),
   ];
 }

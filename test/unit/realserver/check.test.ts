@@ -170,6 +170,18 @@ test('what is in the way of nothing is no finding', () => {
   }
 });
 
+test('a VIP that something else put on a dummy interface gets commands that setup does not refuse', () => {
+  const aside = {
+    ...clean,
+    addresses: clean.addresses.map((each) => (each.device === 'lo' ? { ...each, device: 'dummy0' } : each)),
+    links: [...clean.links, { device: 'dummy0', up: true, arp: false }],
+    sysctls: {},
+  };
+  const mends = bad(checkAll(wishOf('sysctl', [80]), aside)).map(({ mend }) => mend);
+  const command = 'sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2';
+  assert.deepEqual(mends, [command, command]);
+});
+
 test('strict reverse paths are a finding only where there are two ways', () => {
   const strict = withSysctl({ 'net/ipv4/conf/ens4/rp_filter': '1' });
   const two = { ...strict, links: [...strict.links, { device: 'ens4', up: true, arp: true }] };
