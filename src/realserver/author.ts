@@ -1,5 +1,9 @@
 /** By which commands the files of `beeline realserver` are known again. Pure. */
 
-import type { Author } from '../steps/index.js';
+import type { FileOwner } from '../steps/index.js';
 
-export const AUTHOR: Author = { makes: 'beeline realserver setup', undoes: 'beeline realserver remove' };
+export const AUTHOR: FileOwner = {
+  makes: 'beeline realserver setup',
+  undoes: 'beeline realserver remove',
+  fileName: 'beeline-realserver',
+};

@@ -1,6 +1,6 @@
 /** The real server's half of direct routing: VIPs that a host takes packets for, and never answers for. */
 
-export { bringTo, Host, parseVirtual, readRecord, type StepReport, wayInUse } from '../steps/index.js';
+export { bringTo, Host, lockHost, parseVirtual, readRecord, type StepReport } from '../steps/index.js';
 export { checkStatus } from './check/check.js';
 export type { Finding, VipPorts } from './check/finding.js';
 export { PURPOSE } from './purpose.js';
@@ -10,5 +10,5 @@ export type { HostLook } from './remote/parse.js';
 export type { Snapshot } from './remote/snapshot.js';
 export { scriptFor, type ScriptRequest } from './script.js';
 export { checkHost } from './shell/check.js';
-export { wishesFor } from './shell/resolve.js';
+export { wishesFor, wishOf } from './shell/resolve.js';
 export { type Method, METHODS, type Way, WAYS, withVips, withoutVips } from './wish.js';

@@ -1,6 +1,7 @@
 /** The files that bring a set-up back at a boot, in the language of what configures the network. Pure. */
 
 import {
+  addressFiles,
   type AddressStep,
   assignment,
   bootFile,
@@ -8,15 +9,15 @@ import {
   doing,
   type FileStep,
   type LinkStep,
-  loAddressFile,
   type NftStep,
+  placeOfLo,
   type RuleStep,
   type Step,
   type SysctlStep,
   tableText,
 } from '../steps/index.js';
 import { AUTHOR } from './author.js';
-import type { Way } from './wish.js';
+import type { Wish } from './wish.js';
 
 const SYSCTL_FILE = '/etc/sysctl.d/90-beeline-realserver.conf';
 const SCRIPT_FILE = '/etc/beeline/realserver-rules.sh';
@@ -25,7 +26,7 @@ const UNIT_FILE = '/etc/systemd/system/beeline-realserver.service';
 const WANTED_LINK = '/etc/systemd/system/sysinit.target.wants/beeline-realserver.service';
 
 /** Returns the steps that write files, for what the other steps change. */
-export function persistFiles(way: Way | undefined, steps: readonly Step[]): (FileStep | LinkStep)[] {
+export function persistFiles({ persist: way, place }: Wish, steps: readonly Step[]): (FileStep | LinkStep)[] {
   if (way === undefined) {
     return [];
   }
@@ -35,9 +36,12 @@ export function persistFiles(way: Way | undefined, steps: readonly Step[]): (Fil
   return [
     ...(sysctls.length > 0 ? [sysctlFile(sysctls)] : []),
     ...(rules.length > 0 && way !== 'sysctl.d' ? ruleFiles(rules) : []),
-    ...(addresses.length > 0 && way !== 'sysctl.d'
-      ? [loAddressFile(AUTHOR, way, 'beeline-realserver', addresses)]
-      : []),
+    ...(way === 'sysctl.d'
+      ? []
+      : addressFiles(
+          AUTHOR,
+          addresses.map((step) => ({ step, place: place ?? placeOfLo(way) })),
+        )),
   ];
 }
 
@@ -50,7 +54,10 @@ function sysctlFile(sysctls: readonly SysctlStep[]): FileStep {
   return file(SYSCTL_FILE, lines.join(''), 'the sysctls are set at each boot');
 }
 
-/** The rules for every VIP as a script, and the unit that runs it before there is a network. */
+/**
+ * The rules for every VIP as a script, and the unit that runs it before there is a network: after what loads the rules of
+ * this host, since that begins with a flush.
+ */
 function ruleFiles(rules: readonly (NftStep | RuleStep)[]): (FileStep | LinkStep)[] {
   const lines = rules.map((step) => {
     if (step.kind === 'nft') {
@@ -64,6 +71,7 @@ function ruleFiles(rules: readonly (NftStep | RuleStep)[]): (FileStep | LinkStep
 Description=Keeps this real server from answering for the VIPs
 DefaultDependencies=no
 After=local-fs.target systemd-modules-load.service
+After=nftables.service netfilter-persistent.service iptables.service ip6tables.service arptables.service ufw.service
 Before=network-pre.target shutdown.target
 Wants=network-pre.target
 Conflicts=shutdown.target

@@ -11,7 +11,7 @@ export function planOf(wish: Wish): Step[] {
   const rules = wish.vips.flatMap(rulesOf);
   const addresses = wish.vips.filter(({ method }) => method !== 'redirect').map(({ vip }) => addressStep(vip));
   const steps = [...sysctls, ...rules, ...addresses];
-  return [...steps, ...persistFiles(wish.persist, steps)];
+  return [...steps, ...persistFiles(wish, steps)];
 }
 
 function sysctl(interfaceName: 'all' | 'lo', name: string, value: string, enough: string[], why: string): SysctlStep {

@@ -1,7 +1,7 @@
 /** What a real server shall be: its VIPs, each with the method that keeps it from answering for the VIP. Pure. */
 
 import { familyOf, isIp, type IpAddress } from '../model/index.js';
-import { ADDRESS_WAYS, isWishOf, type Wish as WishOf } from '../steps/index.js';
+import { ADDRESS_WAYS, type AddressWay, isWishOf, type Place, placeOfLo, type Wish as WishOf } from '../steps/index.js';
 
 export { NOTHING, withoutVips } from '../steps/index.js';
 
@@ -24,21 +24,40 @@ export interface VipWish {
   readonly tool?: 'nft' | 'iptables';
 }
 
-export type Wish = WishOf<VipWish, Way>;
+export interface Wish extends WishOf<VipWish, Way> {
+  /** Where what configures the network has lo, which has the VIPs. */
+  readonly place?: Place;
+}
 
 export function isWish(value: unknown): value is Wish {
   const isVip = (each: unknown): boolean => {
     const { vip, method, ports } = each as VipWish;
     return isIp(vip) && METHODS.includes(method) && Array.isArray(ports) && ports.every(Number.isInteger);
   };
-  return isWishOf(value, isVip, WAYS);
+  const { place } = value as Partial<Wish>;
+  return isWishOf(value, isVip, WAYS) && (place === undefined || ADDRESS_WAYS.includes(place.way));
 }
 
-/** Returns a wish with these VIPs added, or replaced. */
-export function withVips(wish: Wish, vips: readonly VipWish[], persist: Way | undefined): Wish {
+/**
+ * Returns a wish with these VIPs added, or replaced.
+ *
+ * @param placeOf where that program has lo
+ */
+export function withVips(
+  wish: Wish,
+  vips: readonly VipWish[],
+  persist: Way | undefined,
+  placeOf: (way: AddressWay) => Place = placeOfLo,
+): Wish {
   const kept = wish.vips.filter(({ vip }) => !vips.some((each) => each.vip === vip));
+  const all = [...kept, ...vips];
   const way = persist ?? wish.persist;
-  return { vips: [...kept, ...vips], ...(way && { persist: way }) };
+  const hasAddresses = all.some(({ method }) => method !== 'redirect');
+  return {
+    vips: all,
+    ...(way && { persist: way }),
+    ...(way && way !== 'sysctl.d' && hasAddresses && { place: placeOf(way) }),
+  };
 }
 
 /** Whether a method does something about ARP for this VIP: IPv6 needs nothing. */

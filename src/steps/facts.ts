@@ -180,6 +180,15 @@ export function tableFor(facts: Facts, { family, table }: NftStep): NftTable | u
   return facts.tables.find((each) => each.family === family && each.name === table);
 }
 
+/**
+ * Whether a table has nothing but what Beeline may have made, by whatever wish: each of its rules is for the VIP of the table.
+ * An older set-up had other ports, or another address of the real server, behind that.
+ */
+export function isOwnTable({ rules }: NftTable, step: NftStep): boolean {
+  const starts = (step.rules as readonly (readonly unknown[])[]).map(([first]) => first);
+  return rules.every(([first]) => starts.some((each) => isDeepStrictEqual(first, each)));
+}
+
 /** Whether the host is already as the step would make it. */
 export function isDone(step: Step, facts: Facts): boolean {
   switch (step.kind) {

@@ -1,6 +1,7 @@
 /** Steps that change a host and can be undone, also after a boot: what they are, what the host has of them, and their record. */
 
-export { ADDRESS_WAYS, type AddressWay, bootFile, loAddressFile } from './boot-file.js';
+export { addressFiles, type FileOwner } from './address-files.js';
+export { ADDRESS_WAYS, type AddressWay, bootFile } from './boot-file.js';
 export {
   type Facts,
   type HostAddress,
@@ -14,12 +15,15 @@ export {
   parseRules,
 } from './facts.js';
 export { type Author, originOfFile } from './marker.js';
+export { type Place, placeOfLo } from './place.js';
 export type { Entry, Purpose, Record_ } from './record.js';
 export { bringTo, type Mode, type Outcome, readRecord, type StepReport } from './shell/bring.js';
 export { Host, type Machine, type MachineToLookAt, PROGRAM_PATH } from './shell/host.js';
+export { lockHost } from './shell/lock.js';
 export { NETWORK_FILES, NETWORK_FOLDERS, networkFiles } from './shell/network-files.js';
 export { observe } from './shell/observe.js';
-export { wayInUse } from './shell/way.js';
+export { placeFor } from './shell/places.js';
+export { requireLoopbackProfiles, wayInUse } from './shell/way.js';
 export {
   type AddressStep,
   assignment,

@@ -1,7 +1,7 @@
 /** What was changed on this host, and what was there before: the record that `remove` undoes. Pure. */
 
 import { BeelineError } from '../model/index.js';
-import { type Facts, isDone, tableFor } from './facts.js';
+import { type Facts, isDone, isOwnTable, tableFor } from './facts.js';
 import { type Author, originOfFile } from './marker.js';
 import type { Step } from './step.js';
 
@@ -101,8 +101,10 @@ export function undoingOf({ step, before }: Entry, facts: Facts, author: Author)
       const value = facts.sysctls[step.key];
       return value === undefined || value === before ? 'gone' : value === step.value ? 'undo' : 'changed';
     }
-    case 'nft':
-      return tableFor(facts, step) === undefined ? 'gone' : 'undo';
+    case 'nft': {
+      const table = tableFor(facts, step);
+      return table === undefined ? 'gone' : isOwnTable(table, step) ? 'undo' : 'changed';
+    }
     case 'address':
     case 'rule':
       return isDone(step, facts) ? 'undo' : 'gone';

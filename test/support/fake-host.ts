@@ -119,7 +119,7 @@ export class FakeHost implements Machine {
     const objects = Object.entries(this.state.tables).flatMap(([name, text]) => {
       const [family = '', table = ''] = name.split(' ');
       const step = this.#steps.find((each) => each.kind === 'nft' && tableText(each) === text);
-      const rules = step?.kind === 'nft' ? step.rules : [];
+      const rules = step?.kind === 'nft' ? step.rules : text.includes('counter') ? [[{ counter: null }]] : [];
       return [{ table: { family, name: table } }, ...rules.map((expr) => ({ rule: { family, table, expr } }))];
     });
     return JSON.stringify({ nftables: objects });

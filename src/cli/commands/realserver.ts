@@ -174,32 +174,31 @@ function scriptCommand(): Command {
 /** The room, and the host. Tests have its files elsewhere. */
 async function load() {
   const room = await import('../../realserver/index.js');
-  return { room, host: new room.Host(process.env['BEELINE_REALSERVER_ROOT'] ?? '') };
+  const root = process.env['BEELINE_REALSERVER_ROOT'] ?? '';
+  const lock = ({ dryRun }: Options): Disposable | undefined =>
+    dryRun === true ? undefined : room.lockHost(`${root}/run/beeline/realserver.lock`);
+  return { room, host: new room.Host(root), lock };
 }
 
 async function setUp(options: Options): Promise<void> {
-  const { room, host } = await load();
+  const { room, host, lock } = await load();
   const { vip = [], method = 'sysctl', port = [], persist } = options;
   const vips = [...new Set(vip.map(room.parseVirtual))];
   requirePorts(port, method);
   requireRoot(options, 'addresses and rules');
-  const way = persist === 'auto' ? room.wayInUse(host) : persist;
+  using _lock = lock(options);
   const wishes = await room.wishesFor(host, { vips, method, ports: port, interfaceName: options.interface });
+  const wish = await room.wishOf(host, room.readRecord(host, room.PURPOSE).wish, wishes, persist);
   await show(options, (tell) =>
-    room.bringTo(
-      host,
-      room.PURPOSE,
-      room.withVips(room.readRecord(host, room.PURPOSE).wish, wishes, way),
-      { dryRun: options.dryRun === true, undoOnly: false },
-      tell,
-    ),
+    room.bringTo(host, room.PURPOSE, wish, { dryRun: options.dryRun === true, undoOnly: false }, tell),
   );
 }
 
 async function removeIt(options: Options): Promise<void> {
-  const { room, host } = await load();
+  const { room, host, lock } = await load();
   const vips = options.vip?.map(room.parseVirtual);
   requireRoot(options, 'addresses and rules');
+  using _lock = lock(options);
   await show(options, (tell) =>
     room.bringTo(
       host,

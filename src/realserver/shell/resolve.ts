@@ -1,9 +1,17 @@
 /** From what the user asks for to a wish: what is left open is found on the host. */
 
 import { BeelineError, type IpAddress } from '../../model/index.js';
-import { type Machine, parseAddresses, parseRoutes } from '../../steps/index.js';
+import {
+  type Machine,
+  parseAddresses,
+  parseRoutes,
+  placeFor,
+  requireLoopbackProfiles,
+  wayInUse,
+} from '../../steps/index.js';
+import { AUTHOR } from '../author.js';
 import { ripFor } from '../pick.js';
-import { type Method, needsArp, type VipWish } from '../wish.js';
+import { type Method, needsArp, type VipWish, type Way, type Wish, withVips } from '../wish.js';
 
 export interface SetupRequest {
   readonly vips: readonly IpAddress[];
@@ -28,6 +36,31 @@ export async function wishesFor(host: Machine, request: SetupRequest): Promise<V
     return asks ? { ...wish, rip: ripFor(vip, facts, interfaceName, standard?.dev) } : wish;
   });
 }
+
+/**
+ * Returns what this host shall be: with these VIPs, and what brings all of them back at a boot.
+ *
+ * @param persist undefined: as before
+ * @throws BeelineError `USAGE` if that cannot have lo, or what configures the network cannot be told
+ */
+export async function wishOf(
+  host: Machine,
+  before: Wish,
+  vips: readonly VipWish[],
+  persist: Way | 'auto' | undefined,
+): Promise<Wish> {
+  const way = persist === 'auto' ? wayInUse(host) : persist;
+  const wish = withVips(before, vips, way, (of) =>
+    placeFor(host, { way: of, device: 'lo', ifindex: LO_IFINDEX, fileName: AUTHOR.fileName }),
+  );
+  if (wish.place?.way === 'networkmanager') {
+    await requireLoopbackProfiles(host);
+  }
+  return wish;
+}
+
+/** The loopback interface is the first of every network namespace (the kernel's LOOPBACK_IFINDEX). */
+const LO_IFINDEX = 1;
 
 /** nft, or iptables where there is no nft. @throws BeelineError `HOST_TOOL` */
 async function redirectTool(host: Machine): Promise<'nft' | 'iptables'> {

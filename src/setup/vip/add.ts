@@ -8,19 +8,22 @@ import {
   type Machine,
   networkFiles,
   observe,
+  type Place,
+  placeFor,
   readRecord,
+  requireLoopbackProfiles,
   type StepReport,
   wayInUse,
 } from '../../steps/index.js';
 import { announce, type Announced, TIMES } from './announce.js';
 import { takenBy } from './ask.js';
+import { AUTHOR } from './author.js';
 import { deviceFor } from './device.js';
 import { lockVips } from './lock.js';
 import { type Owners, refuseLeft } from './owners.js';
-import { placeFor } from './places.js';
 import { planOf, PURPOSE } from './plan.js';
 import { likelyVips, ownFiles, reportOf, type VipReport } from './report.js';
-import { type Place, withoutVips, withVips } from './wish.js';
+import { withoutVips, withVips } from './wish.js';
 
 type Tell = (report: StepReport) => void;
 
@@ -57,8 +60,11 @@ async function addOn(network: Network, host: Machine, request: AddRequest, tell:
   const device = deviceFor(request, links);
   const link = network.link(device)!;
   const way = request.persist === 'auto' ? wayInUse(host) : request.persist;
+  if (way === 'networkmanager' && device === 'lo') {
+    await requireLoopbackProfiles(host);
+  }
   const placeOf = (of: AddressWay, name: string): Place =>
-    placeFor(host, { way: of, device: name, ifindex: network.link(name)?.ifindex ?? 0 });
+    placeFor(host, { way: of, device: name, ifindex: network.link(name)?.ifindex ?? 0, fileName: AUTHOR.fileName });
   const wishes = vips.map((vip) => ({ vip, device }));
   const record = readRecord(host, PURPOSE);
   refuseLeft(

@@ -1,5 +1,9 @@
 /** By which commands the files of `beeline vip` are known again. Pure. */
 
-import type { Author } from '../../steps/index.js';
+import type { FileOwner } from '../../steps/index.js';
 
-export const AUTHOR: Author = { makes: 'beeline vip add', undoes: 'beeline vip remove' };
+export const AUTHOR: FileOwner = {
+  makes: 'beeline vip add',
+  undoes: 'beeline vip remove',
+  fileName: 'beeline-vip',
+};

@@ -1,9 +1,16 @@
 /** From a wish to the steps that fulfil it: the addresses, then the files for the next boot. Pure. */
 
 import { BeelineError, familyOf } from '../../model/index.js';
-import { type AddressStep, type Entry, type Facts, prefixOf, type Purpose, type Step } from '../../steps/index.js';
+import {
+  addressFiles,
+  type AddressStep,
+  type Entry,
+  type Facts,
+  prefixOf,
+  type Purpose,
+  type Step,
+} from '../../steps/index.js';
 import { AUTHOR } from './author.js';
-import { bootFiles } from './boot.js';
 import { isWish, NOTHING, type VipWish, type Wish } from './wish.js';
 
 export const PURPOSE: Purpose<Wish> = {
@@ -18,8 +25,8 @@ export const PURPOSE: Purpose<Wish> = {
 };
 
 export function planOf({ vips }: Wish): Step[] {
-  const steps = vips.map((wish) => ({ wish, step: addressStep(wish) }));
-  return [...steps.map(({ step }) => step), ...bootFiles(steps)];
+  const steps = vips.map((wish) => ({ place: wish.place, step: addressStep(wish) }));
+  return [...steps.map(({ step }) => step), ...addressFiles(AUTHOR, steps)];
 }
 
 function addressStep({ vip, device }: VipWish): AddressStep {

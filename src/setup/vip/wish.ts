@@ -1,18 +1,9 @@
 /** Which VIPs the director shall have: each on its interface, and how it comes back at a boot. Pure. */
 
 import { isIp, type IpAddress } from '../../model/index.js';
-import { ADDRESS_WAYS, type AddressWay, isWishOf, type Wish as WishOf } from '../../steps/index.js';
+import { ADDRESS_WAYS, type AddressWay, isWishOf, type Place, type Wish as WishOf } from '../../steps/index.js';
 
 export { NOTHING, withoutVips } from '../../steps/index.js';
-
-/** Where the program that configures the network has the interface of a VIP, so that a file of ours adds to that. */
-export type Place =
-  /** `network`: the file of systemd-networkd that the interface follows; none: a file of ours may be that. */
-  | { readonly way: 'systemd-networkd'; readonly network?: string }
-  /** The definition that the interface has: its section ("ethernets") and its id. */
-  | { readonly way: 'netplan'; readonly section: string; readonly id: string }
-  | { readonly way: 'ifupdown' }
-  | { readonly way: 'networkmanager' };
 
 export interface VipWish {
   readonly vip: IpAddress;

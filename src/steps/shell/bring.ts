@@ -1,7 +1,7 @@
 /** Brings the host to a wish, step by step: each is recorded before it is made, so that it can be undone whatever happens. */
 
 import { BeelineError } from '../../model/index.js';
-import type { Facts } from '../facts.js';
+import { type Facts, isOwnTable, tableFor } from '../facts.js';
 import { type Author, originOfFile } from '../marker.js';
 import {
   type Changes,
@@ -16,7 +16,7 @@ import {
   withEntry,
   withoutEntry,
 } from '../record.js';
-import { commandText, doing, type Step, titleOf, undoing as undoingCommand } from '../step.js';
+import { commandText, doing, type NftStep, type Step, titleOf, undoing as undoingCommand } from '../step.js';
 import type { Machine, MachineToLookAt } from './host.js';
 import { observe } from './observe.js';
 
@@ -78,7 +78,7 @@ export async function bringTo<Wish>(
     keep({ ...record, wish });
   }
   for (const { step, done } of steps) {
-    if (!done || isOwnTable(step, record.entries)) {
+    if (!done || isLostTable(step, record.entries)) {
       keep(withEntry(record, step, facts, host.boot));
     }
     if (!done && !dryRun) {
@@ -96,13 +96,28 @@ export async function bringTo<Wish>(
   }
 }
 
+/** @throws BeelineError `HOST_FOREIGN` */
+function refuseForeignTable(step: NftStep, facts: Facts): void {
+  const table = tableFor(facts, step);
+  if (table !== undefined && !isOwnTable(table, step)) {
+    const name = `${step.family} ${step.table}`;
+    throw new BeelineError(
+      'HOST_FOREIGN',
+      `the table ${name} of nftables has rules of somebody else; nothing was changed`,
+      {
+        hint: `See them by "nft list table ${name}": move them to another table, or remove it by "nft delete table ${name}".`,
+      },
+    );
+  }
+}
+
 /** Whether a file that the record has would have another text. */
 function isRewritten({ step, done }: Changes['steps'][number], entries: readonly Entry[]): boolean {
   return !done && step.kind === 'file' && entries.some((entry) => entry.step.id === step.id);
 }
 
 /** A table of that name is Beeline's, although the record may be lost. */
-function isOwnTable(step: Step, entries: readonly Entry[]): boolean {
+function isLostTable(step: Step, entries: readonly Entry[]): boolean {
   return step.kind === 'nft' && !entries.some((entry) => entry.step.id === step.id);
 }
 
@@ -154,8 +169,11 @@ async function unmake(host: Machine, { step, before }: Entry): Promise<void> {
   }
 }
 
-/** @throws BeelineError `HOST_FOREIGN` if a file is there that is not Beeline's, or was edited */
+/** @throws BeelineError `HOST_FOREIGN` if a file or a table is there that is not Beeline's, or was edited */
 function refuseForeign(step: Step, done: boolean, entries: readonly Entry[], facts: Facts, author: Author): void {
+  if (step.kind === 'nft') {
+    refuseForeignTable(step, facts);
+  }
   if (done || (step.kind !== 'file' && step.kind !== 'link')) {
     return;
   }

@@ -47,6 +47,13 @@ test('sysctls are written with every way, and rules run before the network with 
   }
 });
 
+test("the unit of the rules waits for what loads the host's own rules, which begins with a flush", () => {
+  const unit = filesOf('nft', 'ifupdown').find(({ path }) => path.endsWith('.service'))!;
+  for (const loader of ['nftables', 'netfilter-persistent', 'iptables', 'arptables', 'ufw']) {
+    assert.match(unit.text, new RegExp(`^After=(.* )?${loader}\\.service`, 'm'));
+  }
+});
+
 test('the script of rules is one that sh understands, and makes each rule once', () => {
   for (const method of ['arptables', 'nft', 'redirect'] as const) {
     const script = filesOf(method, 'netplan').find(({ path }) => path.endsWith('.sh'))!;

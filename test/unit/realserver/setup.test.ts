@@ -233,6 +233,33 @@ test('a file of somebody else is never overwritten, and nothing is changed', asy
   }
 });
 
+test("a table of somebody else is never replaced, and one with somebody's rules is never removed", async () => {
+  const wish = wishOf('nft', 'netplan');
+  const name = 'arp beeline_192_168_1_100';
+  const host = new FakeHost(freshState(), [wish]);
+  host.state.tables[name] = 'counter';
+  const before = structuredClone(host.state);
+  await assert.rejects(bring(host, wish), { code: 'HOST_FOREIGN', hint: /nft list table arp beeline_192_168_1_100/ });
+  assert.deepEqual(host.state, before);
+  const ours = new FakeHost(await built(wish), [wish]);
+  ours.state.tables[name] = 'counter';
+  const changed = (await bring(ours, NOTHING)).filter(({ outcome }) => outcome === 'changed');
+  assert.deepEqual(
+    changed.map(({ command }) => command),
+    [`nft delete table ${name}`],
+  );
+  assert.deepEqual(ours.state.tables, { [name]: 'counter' });
+});
+
+test('the table of an earlier wish is replaced, although its record is lost: other ports, another own address', async () => {
+  const [before, after] = [wishOf('nft'), wishOf('nft')].map((wish, i) => ({
+    vips: wish.vips.map((each) => ({ ...each, rip: ip(`192.168.1.3${i + 1}`) })),
+  }));
+  const host = new FakeHost({ ...freshState(), tables: (await built(before!)).tables }, [before!, after!]);
+  await bring(host, after!);
+  assert.deepEqual(host.state.tables, (await built(after!)).tables);
+});
+
 test('a VIP where the host answers for it is refused: on the network, or with a wider prefix on lo', async () => {
   for (const [ifname, prefixlen] of [
     ['ens3', 24],

@@ -8,14 +8,21 @@ import { parse } from 'yaml';
 
 import { ip } from '../../../src/model/index.js';
 import { deviceFor, type DeviceLink } from '../../../src/setup/vip/device.js';
-import { placeFor } from '../../../src/setup/vip/places.js';
 import { planOf } from '../../../src/setup/vip/plan.js';
-import type { Place } from '../../../src/setup/vip/wish.js';
-import type { AddressWay, FileStep } from '../../../src/steps/index.js';
+import {
+  type AddressWay,
+  type FileStep,
+  type Place,
+  placeFor,
+  requireLoopbackProfiles,
+  wayInUse,
+} from '../../../src/steps/index.js';
 import { FakeHost, freshState } from '../../support/fake-host.js';
 
 function place(way: AddressWay, files: Record<string, string>, device = 'ens3', ifindex = 3): Place {
-  return placeFor(new FakeHost({ ...freshState(), files }, []), { way, device, ifindex });
+  return placeFor(new FakeHost({ ...freshState(), files }, []), {
+    ...{ way, device, ifindex, fileName: 'beeline-vip' },
+  });
 }
 
 function textOf(found: Place, device = 'ens3'): string {
@@ -46,6 +53,95 @@ test('systemd-networkd without the interface, or with one file for several, is r
     message: /other interfaces too/,
   });
   assert.deepEqual(place('systemd-networkd', {}, 'lo', 1), { way: 'systemd-networkd' });
+});
+
+test('systemd-networkd: lo keeps the file that it has or will have, and our own file is not a drop-in of itself', () => {
+  const own = '/etc/systemd/network/10-beeline-vip.network';
+  const lo = (files: Record<string, string>): Place => place('systemd-networkd', files, 'lo', 1);
+  assert.deepEqual(lo({ '/run/systemd/netif/links/1': `NETWORK_FILE=${own}\n`, [own]: '[Match]\nName=lo\n' }), {
+    way: 'systemd-networkd',
+  });
+  const other = {
+    '/etc/systemd/network/20-router-id.network': '# mine\n[Match]\nName = lo\n\n[Network]\nAddress=10.0.0.1/32\n',
+  };
+  const found = lo(other);
+  assert.deepEqual(found, { way: 'systemd-networkd', network: '20-router-id.network' });
+  assert.match(
+    textOf(found, 'lo'),
+    /\n\[Address\]\nAddress=192\.168\.1\.100\/32\n[^]*DuplicateAddressDetection=none\n$/,
+  );
+  assert.doesNotMatch(textOf(found, 'lo'), /Match/);
+  assert.throws(() => lo({ '/etc/systemd/network/all.network': '[Match]\nName=lo ens3\n' }), {
+    code: 'USAGE',
+    message: /other interfaces too/,
+  });
+  assert.deepEqual(lo({ '/etc/systemd/network/a.network': '[Match]\nName=ens3\n[Network]\nName=lo\n' }), {
+    way: 'systemd-networkd',
+  });
+});
+
+test('netplan that hands over to NetworkManager cannot bring lo back, which it takes for a network card', () => {
+  const toManager = { '/etc/netplan/01-all.yaml': 'network: {renderer: NetworkManager}' };
+  assert.throws(() => place('netplan', toManager, 'lo', 1), { code: 'USAGE', message: /--persist networkmanager/ });
+  assert.throws(
+    () => place('netplan', { '/etc/netplan/a.yaml': 'network: {ethernets: {lo: {renderer: NetworkManager}}}' }, 'lo'),
+    {
+      code: 'USAGE',
+    },
+  );
+  assert.equal(wayInUse(new FakeHost({ ...freshState(), files: toManager }, [])), 'networkmanager');
+  const back = { ...toManager, '/etc/netplan/02-server.yaml': 'network: {renderer: networkd}' };
+  assert.deepEqual(place('netplan', back, 'lo', 1), { way: 'netplan', section: 'ethernets', id: 'lo' });
+  assert.equal(wayInUse(new FakeHost({ ...freshState(), files: back }, [])), 'netplan');
+});
+
+test('netplan: lo keeps the definition that it has', () => {
+  const found = place(
+    'netplan',
+    { '/etc/netplan/a.yaml': 'network: {ethernets: {ids: {match: {name: lo}}}}' },
+    'lo',
+    1,
+  );
+  assert.deepEqual(parse(textOf(found, 'lo')), {
+    network: { version: 2, ethernets: { ids: { addresses: ['192.168.1.100/32', 'fd00::100/128'] } } },
+  });
+});
+
+test('a NetworkManager without profiles of lo is refused, and one that does not tell is not', async () => {
+  for (const [version, isRefused] of [
+    ['1.30.6', true],
+    ['1.42.4', false],
+    ['2.0', false],
+    [undefined, false],
+  ] as const) {
+    const host = new FakeHost(freshState(), []);
+    host.listing = () => Promise.resolve(version!);
+    const asked = requireLoopbackProfiles(host);
+    await (isRefused ? assert.rejects(asked, { code: 'USAGE', message: /1\.30\.6/ }) : asked);
+  }
+});
+
+test('ifupdown: a pattern that our file does not match is no place, since nothing would read it', () => {
+  const read = (line: string): Place => place('ifupdown', { '/etc/network/interfaces': `${line}\n` }, 'lo', 1);
+  for (const line of [
+    'source /etc/network/interfaces.d/*',
+    'source interfaces.d/*',
+    'source /etc/network/*/beeline-[a-z]??',
+    'source-directory /etc/network/interfaces.d',
+    'source-directory interfaces.d/',
+  ]) {
+    assert.deepEqual(read(line), { way: 'ifupdown' }, line);
+  }
+  for (const line of [
+    'source /etc/network/interfaces.d/*.cfg',
+    '# source /etc/network/interfaces.d/*',
+    'source /etc/network/interfaces.d/eth0',
+    'source-directory /etc/network/other.d',
+    'source',
+    'source [',
+  ]) {
+    assert.throws(() => read(line), { code: 'USAGE', message: /does not read/ }, line);
+  }
 });
 
 test('netplan gets addresses for the definition that has the interface, by id, by set-name or by match', () => {

@@ -5,8 +5,15 @@ import test from 'node:test';
 
 import { ip } from '../../../src/model/index.js';
 import { planOf, PURPOSE } from '../../../src/setup/vip/plan.js';
-import { isWish, NOTHING, type Place, type Wish, withoutVips, withVips } from '../../../src/setup/vip/wish.js';
-import { ADDRESS_WAYS, type AddressWay, bringTo, originOfFile, type StepReport } from '../../../src/steps/index.js';
+import { isWish, NOTHING, type Wish, withoutVips, withVips } from '../../../src/setup/vip/wish.js';
+import {
+  ADDRESS_WAYS,
+  type AddressWay,
+  bringTo,
+  originOfFile,
+  type Place,
+  type StepReport,
+} from '../../../src/steps/index.js';
 import { FakeHost, freshState, interrupted, type State } from '../../support/fake-host.js';
 
 const VIPS = [ip('192.168.1.100'), ip('fd00::100')];
