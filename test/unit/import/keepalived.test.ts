@@ -464,6 +464,11 @@ test('what keepalived reads in another way than its author meant is told', () =>
       `virtual_server_group G {\nfwmark 7 ip6\n}\n${virtualServer('').replace(/^virtual_server \S+ \d+/, 'virtual_server group G')}`,
       /2 dropped: fwmark: "ip6" is no family: it is inet or inet6/,
     ],
+    [
+      'a condition without an id',
+      virtualServer('@ delay_loop 3'),
+      /passed over: it is for no host, since there is no id/,
+    ],
     ['a lower threshold alone', check('lthreshold 5'), /dropped: lthreshold: .* IPVS refuses such a real server/],
   ];
   for (const [title, text, expected] of rows) {

@@ -203,7 +203,11 @@ export class Preprocessor {
       this.#tell('kept', line, '');
     } else if (!holds) {
       const whom = negation === '^' ? `all but ${id}` : `${id} alone`;
-      this.#tell('translated', line, `passed over: it is for ${whom}, and this is ${this.#surroundings.id} (--id)`);
+      const why =
+        id === ''
+          ? 'it is for no host, since there is no id after "@"'
+          : `it is for ${whom}, and this is ${this.#surroundings.id} (--id)`;
+      this.#tell('translated', line, `passed over: ${why}`);
     }
     return holds ? rest : undefined;
   }
