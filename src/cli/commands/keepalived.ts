@@ -1,6 +1,7 @@
 /** `beeline keepalived write`: writes keepalived's configuration, by which several directors share the VIPs. */
 
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 
 import { Command, Option } from 'commander';
 
@@ -99,7 +100,8 @@ async function writeConf(config: string, options: Options, command: Command): Pr
     routers: virtualRouters(model).map(({ name }) => name),
     ...{ validated: state, notes: problems, missingInterfaces: missing },
   };
-  printResult(whole, options, (paint) => formatWritten(whole, validation, paint));
+  const isRead = options.output === undefined || [WHOLE_PATH, INCLUDE_PATH].includes(resolve(options.output));
+  printResult(whole, options, (paint) => formatWritten(whole, isRead, validation, paint));
 }
 
 /** @throws BeelineError `KEEPALIVED_REFUSED` */
@@ -171,8 +173,14 @@ function notesOf({ state, problems, missing }: Validation, paint: Paint = (_styl
   return texts.map((text) => `${paint('warning', 'warning')}  ${text}\n`);
 }
 
-function formatWritten({ file, changed, routers }: Report, validation: Validation, paint: Paint): string {
+/** @param isRead whether keepalived reads that file */
+function formatWritten(
+  { file, changed, routers }: Report,
+  isRead: boolean,
+  validation: Validation,
+  paint: Paint,
+): string {
   const what = `${formatQuantity(routers.length, 'virtual router')}${changed ? '' : ', unchanged'}`;
-  const next = changed ? 'now "systemctl reload keepalived"\n' : '';
+  const next = changed && isRead ? 'now "systemctl reload keepalived"\n' : '';
   return `${file}: ${what}\n${notesOf(validation, paint).join('')}${next}`;
 }
