@@ -91,7 +91,7 @@ test('a drain is a change by command, and every command says so', async (context
     const { stdout } = await lab.run('reload');
     assert.match(stdout, /^~ tcp 192\.168\.1\.100:80 {3}192\.168\.1\.31 weight 0 -> 1$/m);
     assert.match(stdout, /192\.168\.1\.31 is no longer drained$/m);
-    assert.match(stdout, /1 change by commands replaced; 1 drain ended\n$/);
+    assert.match(stdout, /1 unsaved change replaced; 1 drain ended\n$/);
     assert.deepEqual(await bench.weights(), { [ONE]: 1, [TWO]: 1 });
     assert.match((await lab.run('reload')).stdout, /^no changes: 1 service, 2 real servers\n$/);
     assert.deepEqual((await lab.status()).drains, undefined);
@@ -108,7 +108,7 @@ test('a drain is a change by command, and every command says so', async (context
       assert.deepEqual(await bench.weights(), { [TWO]: 1 });
       const { stdout } = await lab.run('reload');
       assert.match(stdout, /^\+ tcp 192\.168\.1\.100:80 {3}192\.168\.1\.31 weight 1$/m);
-      assert.match(stdout, /2 changes by commands replaced\n$/);
+      assert.match(stdout, /2 unsaved changes replaced\n$/);
 
       await bench.drainToTheEnd(ONE);
       assert.match(await lab.beeline(['save']), /^- tcp 192\.168\.1\.100:80 {3}192\.168\.1\.31 weight 1$/m);

@@ -242,7 +242,7 @@ timeouts: { established: 100, finWait: 20, udp: 30 }
       await bench.restart();
       assert.match(await bench.listing(), /maglev/);
       const reloaded = await lab.run('reload');
-      assert.match(reloaded.stdout, /1 change by commands replaced/);
+      assert.match(reloaded.stdout, /1 unsaved change replaced/);
       assert.match(await bench.listing(), /wrr/);
     },
   );

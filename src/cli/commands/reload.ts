@@ -42,7 +42,7 @@ export function formatReload(report: ReloadReport, done = 'reloaded', paint?: Pa
   const lines = report.differences === undefined ? namesOf(report) : formatChanges({ differences, endedDrains }, paint);
   const now = `${formatQuantity(services, 'service')}, ${formatQuantity(realServers, 'real server')}`;
   const what = differences.length === 0 ? '' : `, ${summarize(differences)}`;
-  const replaced = dropped === 0 ? '' : `; ${formatQuantity(dropped, 'change')} by commands replaced`;
+  const replaced = dropped === 0 ? '' : `; ${formatQuantity(dropped, 'unsaved change')} replaced`;
   const ended = summarizeEnded(endedDrains);
   return `${lines === '' ? 'no changes: ' : `${lines}${done}${what}: now `}${now}${replaced}${ended}\n`;
 }
