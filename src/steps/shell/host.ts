@@ -13,6 +13,7 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
   writeSync,
@@ -153,10 +154,14 @@ export class Host {
     });
   }
 
-  /** @throws BeelineError `HOST_UNWRITABLE` */
+  /** Removes a file, and the folder of drop-ins that was made for it. @throws BeelineError `HOST_UNWRITABLE` */
   remove(path: string): void {
+    const folder = dirname(this.#root + path);
     this.#changing(path, () => {
       rmSync(this.#root + path, { force: true });
+      if (folder.endsWith('.network.d') && this.exists(dirname(path)) && this.names(dirname(path)).length === 0) {
+        rmdirSync(folder);
+      }
     });
   }
 

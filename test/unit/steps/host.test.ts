@@ -41,6 +41,20 @@ test('a file is written whole, with its mode whatever the umask is, and nothing 
   }
 });
 
+test('a folder of drop-ins goes with its last file, and other folders stay', (context) => {
+  const root = folder(context);
+  const host = new Host(root);
+  const [ours, other] = ['/etc/network/20-lan.network.d/beeline.conf', '/etc/network/20-lan.network.d/mine.conf'];
+  host.write(ours, '', 0o644);
+  host.write(other, '', 0o644);
+  host.remove(ours);
+  assert.ok(host.exists(other));
+  host.remove(other);
+  assert.ok(!host.exists('/etc/network/20-lan.network.d'));
+  assert.ok(host.exists('/etc/network'));
+  host.remove(ours);
+});
+
 test('what a crash left of a file is no hindrance', (context) => {
   const root = folder(context);
   mkdirSync(join(root, 'etc'));
