@@ -141,24 +141,38 @@ sysctl_step() {
   },
   {
     kind: 'address',
-    text: `# ADDRESS/PREFIX, and how it is added.
-add_address() { ip address add "$address" dev lo $flags; }
+    text: `# ADDRESS/PREFIX, and how it is added: the ip of BusyBox knows no flags, and lo looks for no duplicates anyway.
+add_address() {
+  if [ -n "$flags" ] && ip address add "$address" dev lo "$flags" 2>/dev/null; then return 0; fi
+  ip address add "$address" dev lo
+}
 del_address() { ip address del "$address" dev lo; }
 address_step() {
   address=$1 flags=\${2:-} so=1
   if ip -o address show dev lo | grep -q -F -e " $address "; then so=0; fi
   step "address $address on lo" "$so" add_address del_address
 }
-`.replace('lo $flags; }', 'lo ${flags:+"$flags"}; }'),
+`,
   },
   {
     kind: 'nft',
-    text: `# FAMILY and TABLE; the table's text is standard input.
+    text: `# FAMILY and TABLE; the table's text is standard input. It is so if each of its rules is listed.
 add_table() { printf '%s\\n' "$text" | nft -f -; }
 del_table() { nft delete table "$family" "$table"; }
 nft_step() {
-  family=$1 table=$2 text=$(cat) so=1
-  if nft list table "$family" "$table" >/dev/null 2>&1; then so=0; fi
+  family=$1 table=$2 text=$(cat) so=0
+  now=$(nft list table "$family" "$table" 2>/dev/null || true)
+  printf '%s\\n' "$text" | sed -n '/^    type /d;s/^    //p' | while read -r line; do
+    case $now in *"$line"*) ;; *) exit 1 ;; esac
+  done || so=1
+  if [ "$so" = 1 ] && [ -n "$now" ]; then
+    if [ "$action" = remove ]; then
+      so=0
+    elif [ "$action" = setup ] && ! recorded "nft table $family $table"; then
+      say wrong "nft table $family $table is there, and not of this script: nft list table $family $table"
+      exit 2
+    fi
+  fi
   step "nft table $family $table" "$so" add_table del_table
 }
 `,

@@ -244,7 +244,7 @@ test('the configuration of init passes check, and forwards', async (context) => 
   assert.equal(made.status, 0, made.stderr);
   assert.match(
     made.stdout,
-    /beeline vip add --persist auto[^]*beeline realserver setup --vip 192\.168\.1\.100 fd00::100/,
+    /beeline vip add --config .*beeline\.yaml --persist auto[^]*beeline realserver setup --vip 192\.168\.1\.100 fd00::100/,
   );
   const checked = await here.run('check', lab.configPath);
   assert.match(checked.stdout, /2 services, 4 real servers: no problems/);

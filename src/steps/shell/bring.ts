@@ -16,7 +16,7 @@ import {
   withEntry,
   withoutEntry,
 } from '../record.js';
-import { commandText, doing, type NftStep, type Step, titleOf, undoing as undoingCommand } from '../step.js';
+import { commandText, deviceOf, doing, type NftStep, type Step, titleOf, undoing as undoingCommand } from '../step.js';
 import type { Machine, MachineToLookAt } from './host.js';
 import { observe } from './observe.js';
 
@@ -68,6 +68,9 @@ export async function bringTo<Wish>(
   steps.forEach(({ step, done }) => {
     refuseForeign(step, done, record.entries, facts, purpose);
   });
+  steps.forEach(({ step, done }) => {
+    refuseWithoutIpv6(host, step, done);
+  });
   const keep = (next: Record_<Wish>): void => {
     record = next;
     if (!dryRun) {
@@ -93,6 +96,23 @@ export async function bringTo<Wish>(
     }
     keep(withoutEntry(record, entry));
     tell(undone(entry, undoing, dryRun));
+  }
+}
+
+/** @throws BeelineError `HOST_FAILED` if an interface is to have an address of IPv6, which is off there */
+function refuseWithoutIpv6(host: Machine, step: Step, done: boolean): void {
+  if (done || step.kind !== 'address' || step.prefix !== 128) {
+    return;
+  }
+  const device = deviceOf(step);
+  if (host.sysctl(`net/ipv6/conf/${device}/disable_ipv6`) === '1') {
+    throw new BeelineError(
+      'HOST_FAILED',
+      `IPv6 is off on ${device}, which shall have ${step.address}; nothing was changed`,
+      {
+        hint: `Leave the VIPs of IPv6 out, or: sysctl -w net/ipv6/conf/${device}/disable_ipv6=0, also in what sets it at a boot.`,
+      },
+    );
   }
 }
 

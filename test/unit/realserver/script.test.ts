@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 
 import { ip } from '../../../src/model/index.js';
@@ -32,4 +35,35 @@ test('a word that the script does not know changes nothing', () => {
   const { status, stderr } = spawnSync('sh', ['-s', 'destroy'], { input: text, encoding: 'utf8' });
   assert.equal(status, 2);
   assert.match(stderr, /usage:/);
+});
+
+test('the ip of BusyBox, which knows no nodad, sets up IPv6 too', (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'beeline-test-'));
+  context.after(() => {
+    rmSync(folder, { recursive: true });
+  });
+  // Lists what was added, as "ip -o address show" does, and takes no word behind the interface.
+  const busybox = `#!/bin/sh
+case $*:$2 in
+  *nodad:*) echo 'ip: either "local" is duplicate, or "nodad" is garbage' >&2; exit 1 ;;
+  *:address) [ "$1" = -o ] && cat '${folder}/added'; exit 0 ;;
+  *:add) echo "1: lo    inet6 $3 scope global" >>'${folder}/added' ;;
+  *:del) : >'${folder}/added' ;;
+esac
+`;
+  writeFileSync(join(folder, 'ip'), busybox, { mode: 0o755 });
+  writeFileSync(join(folder, 'added'), '');
+  const script = scriptFor({ vips: [ip('fd00::100')], method: 'sysctl', ports: [] });
+  const env = { PATH: `${folder}:/usr/bin:/bin`, BEELINE_STATE: join(folder, 'state') };
+  const run = (action: string) => spawnSync('sh', ['-s', action], { input: script, env, encoding: 'utf8' });
+  const name = 'address fd00::100/128 on lo';
+  for (const [action, word] of [
+    ['setup', 'done'],
+    ['setup', 'was so'],
+    ['check', 'ok'],
+    ['remove', 'undone'],
+  ] as const) {
+    const { status, stdout, stderr } = run(action);
+    assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: `${word.padEnd(8)} ${name}\n`, stderr: '' });
+  }
 });

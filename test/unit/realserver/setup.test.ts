@@ -260,6 +260,18 @@ test('the table of an earlier wish is replaced, although its record is lost: oth
   assert.deepEqual(host.state.tables, (await built(after!)).tables);
 });
 
+test('a VIP of IPv6 where IPv6 is off is refused before anything is changed', async () => {
+  const host = new FakeHost(freshState(), []);
+  host.state.sysctls['net/ipv6/conf/lo/disable_ipv6'] = '1';
+  const before = structuredClone(host.state);
+  await assert.rejects(bring(host, wishOf('sysctl')), {
+    code: 'HOST_FAILED',
+    message: /fd00::100; nothing was changed/,
+  });
+  assert.deepEqual(host.state, before);
+  await bring(host, wishOf('sysctl', undefined, [ip('192.168.1.100')]));
+});
+
 test('a VIP where the host answers for it is refused: on the network, or with a wider prefix on lo', async () => {
   for (const [ifname, prefixlen] of [
     ['ens3', 24],
