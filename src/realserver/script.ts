@@ -40,7 +40,7 @@ function head({ vips, method }: ScriptRequest): string {
 #
 #   sh FILE setup    make what is missing; as often as you like (the default)
 #   sh FILE check    say what holds: status 0, or 2 if something is missing
-#   sh FILE remove   undo what "setup" did, and nothing else
+#   sh FILE remove   undo what "setup" did, and nothing else; VIPs of another such script stay
 #
 # Nothing of it outlives a boot: run it at each boot, before the network is up if you can.
 
@@ -61,6 +61,10 @@ say() { printf '%-8s %s\\n' "$1" "$2"; }
 # Whether "setup" recorded this line: what it is about to change, before it does.
 recorded() { [ -f "$state" ] && grep -q -x -F -e "$1" "$state"; }
 record() { recorded "$1" || printf '%s\\n' "$1" >>"$state"; }
+forget() {
+  grep -v -x -F -e "$1" "$state" >"$state.new" || true
+  mv "$state.new" "$state"
+}
 
 # One step: NAME, whether the host is so already (0 or 1), and the commands that do and undo it.
 step() {
@@ -92,6 +96,7 @@ step() {
       else
         say gone "$name"
       fi
+      forget "$name"
       ;;
   esac
 }
@@ -126,6 +131,9 @@ sysctl_step() {
       before=$(sed -n "s/^sysctl $1 //p" "$state" 2>/dev/null || true)
       if [ -z "$before" ]; then
         return 0
+      elif grep -q '^address [0-9.]*/32 on lo$' "$state"; then
+        say kept "$1=$2: the host has another VIP"
+        return 0
       elif [ "$now" = "$before" ]; then
         say gone "$1=$2"
       elif [ "$now" = "$2" ]; then
@@ -134,6 +142,7 @@ sysctl_step() {
       else
         say changed "$1 is $now, which somebody set since: it stays"
       fi
+      forget "sysctl $1 $before"
       ;;
   esac
 }
@@ -291,7 +300,10 @@ if ip -o address show | grep -v ' lo ' | grep -q -F${patterns}; then
 fi
 ${needsRip ? 'find_rip\n' : ''}if [ "$action" = remove ]; then
   in_reverse
-  rm -f "$state"
+  # What another script set up stays recorded.
+  if [ -f "$state" ] && ! grep -q -v '^boot ' "$state"; then
+    rm -f "$state"
+  fi
 else
   in_order
 fi

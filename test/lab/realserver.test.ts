@@ -109,4 +109,24 @@ test('real servers set up by Beeline', async (context) => {
       });
     });
   }
+
+  await context.test(
+    'two scripts with a VIP each: one goes, and what the other needs stays until it goes too',
+    async () => {
+      const before = await snapshot(lab, 'real1');
+      const script = async (vip: string, word: string): Promise<string> => {
+        const file = join(lab.directory, `${vip}.sh`);
+        writeFileSync(file, await realserver(lab, 'client', 'script', '--vip', vip));
+        return await run(lab, 'real1', 'env', `BEELINE_STATE=${rootOf(lab, 'real1')}/state`, 'sh', file, word);
+      };
+      const [first, second] = [VIP4, '192.168.1.101'];
+      await script(first, 'setup');
+      await script(second, 'setup');
+      assert.match(await script(first, 'remove'), /^undone {3}address 192\.168\.1\.100[^]*^kept .*arp_ignore=1/m);
+      assert.doesNotMatch(await script(second, 'check'), /^missing/m);
+      assert.match(await script(second, 'remove'), /^undone {3}address 192\.168\.1\.101[^]*^undone .*arp_ignore=1/m);
+      assert.equal(await snapshot(lab, 'real1'), before);
+      assert.ok(!readdirSync(rootOf(lab, 'real1')).includes('state'));
+    },
+  );
 });

@@ -80,7 +80,8 @@ async function initialize(options: Options): Promise<void> {
   requireFree(path, options);
   const isAsking = options.yes !== true && options.json !== true && canAsk();
   if (!isAsking && options.yes !== true) {
-    throw new BeelineError('USAGE', 'there is no terminal at which to ask', {
+    const why = options.json === true ? 'with --json nothing is asked' : 'there is no terminal at which to ask';
+    throw new BeelineError('USAGE', why, {
       hint: 'Answer by options: beeline init --yes --vip ADDRESS --real-server ADDRESS… ("beeline help init" shows all of them).',
     });
   }

@@ -102,6 +102,7 @@ test('init without a terminal and without answers is a mistake that names the op
     const { status, stderr } = run(root, ...words, '--output', file);
     assert.equal(status, 2);
     assert.match(stderr, /--yes --vip ADDRESS --real-server/);
+    assert.match(stderr, words.includes('--json') ? /with --json nothing is asked/ : /there is no terminal/);
   }
   const missing = run(root, 'init', '--yes', '--output', file);
   assert.equal(missing.status, 2);
