@@ -3,6 +3,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { BeelineError } from '../model/index.js';
 import { readCapture } from '../packet/index.js';
@@ -11,8 +12,13 @@ import type { Lab } from './lab.js';
 import type { HostName } from './topology.js';
 
 const START_TIMEOUT_MS = 15_000;
-/** The longest time that frames take from the wire to the file. */
+/** For frames that are on their way still. */
 const SETTLE_MS = 200;
+/** How long tcpdump may take to write what the kernel has for it: on a busy machine it comes late to it. */
+const DRAIN_MS = 5_000;
+const POLL_MS = 25;
+/** What tcpdump prints at SIGUSR1. */
+const FIGURES = /(\d+) packets? captured, (\d+) packets? received by filter/g;
 
 /** A capture that is running. */
 export class Capture {
@@ -68,9 +74,23 @@ export class Capture {
     });
   }
 
+  /** Waits until tcpdump has written all that the kernel captured: at its end it would leave the rest. */
+  async #drained(): Promise<void> {
+    const deadline = performance.now() + DRAIN_MS;
+    while (this.#child.exitCode === null && performance.now() < deadline) {
+      this.#child.kill('SIGUSR1');
+      await sleep(POLL_MS);
+      const [, captured, received] = [...this.#stderr.matchAll(FIGURES)].at(-1) ?? [];
+      if (captured !== undefined && captured === received) {
+        return;
+      }
+    }
+  }
+
   /** Stops the capture and returns its frames, oldest first. */
   async stop(): Promise<Uint8Array[]> {
-    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    await sleep(SETTLE_MS);
+    await this.#drained();
     await new Promise<void>((resolve) => {
       this.#child.once('exit', () => {
         resolve();

@@ -5,3 +5,4 @@ export { HOSTS, hostNamed, hostsOf, NIC, PAGES, STANDBY, VIP4, VIP6, type Host, 
 export { inNamespace, run, start } from './command.js';
 export { isAlive, type ProcessIdentity, processOf, terminate } from './process.js';
 export { Capture } from './capture.js';
+export { type Running, runningIn } from './running.js';

@@ -95,6 +95,18 @@ export class Lab {
   }
 
   /**
+   * The environment by which commands on a host find its director, and keep what they record in a folder of that host: the
+   * hosts of a lab share the machine's files, and "setup" on one real server would be taken for that of another.
+   */
+  environment(host: HostName | 'switch'): Readonly<Record<string, string>> {
+    const root = join(this.directory, host);
+    const director = DIRECTORS.find((each) => each === host);
+    return director === undefined
+      ? { BEELINE_REALSERVER_ROOT: root, BEELINE_STATE: join(root, 'var/lib/beeline/realserver.state') }
+      : { BEELINE_VIP_ROOT: root, BEELINE_INSTANCE: this.instance(director) };
+  }
+
+  /**
    * Builds the lab. If that fails or is aborted, removes what was built.
    *
    * @throws BeelineError `LAB`

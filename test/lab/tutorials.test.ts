@@ -1,13 +1,14 @@
 /** The tutorials of docs/tutorials, typed as their reader does: each command, on the host that it is for, prints what the page says. */
 
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { type HostName, hostNamed } from '../../src/lab/index.js';
+import { type HostName, hostNamed, NIC, runningIn, start, VIP4 } from '../../src/lab/index.js';
+import { textOfTheLab } from '../support/doctor-lab.js';
 import { collect, type Ended, TestLab } from '../support/lab.js';
 import { comparable, type FileText, type Step, tutorialOf } from '../support/pages.js';
 import { Terminals } from '../support/terminals.js';
@@ -76,6 +77,46 @@ test('"beeline lab" builds the lab with two directors, and a shell on each knows
   }
 });
 
+test('"beeline lab down" names what still runs on the hosts of a lab', async (context) => {
+  const name = 'test-left';
+  const lab = await TestLab.build(context, 'left');
+  const child = start(lab.namespace('real1'), ['sleep', '1000'], { stdio: 'ignore' });
+  context.after(() => child.kill('SIGKILL'));
+  await lab.until('it runs there', async () => (await runningIn(lab)).some(({ program }) => program === 'sleep'));
+  const { stdout, stderr } = await collect(process.execPath, [BEELINE, 'lab', 'down', name]);
+  assert.equal(stderr, '');
+  assert.equal(stdout, `removed the lab "${name}"\nstill running, without a network: sleep (${child.pid!})\n`);
+});
+
+test('what one host of a lab records is neither another host’s nor this machine’s', async (context) => {
+  const name = 'test-records';
+  const beeline = (...args: string[]): Promise<Ended> => collect(process.execPath, [BEELINE, ...args]);
+  const on = (host: HostName, ...command: string[]): Promise<Ended> =>
+    beeline('lab', 'exec', '--name', name, host, ...command);
+  await beeline('lab', 'down', name);
+  context.after(() => beeline('lab', 'down', name));
+  assert.equal((await beeline('lab', 'up', name)).status, 0);
+  const machine = ['/var/lib/beeline/realserver.json', '/var/lib/beeline/vips.json'];
+  const before = machine.map((path) => existsSync(path));
+  const tool = [process.execPath, BEELINE];
+  const redirect = ['--vip', VIP4, '--method', 'redirect', '--port', '8080', '--persist', 'systemd-networkd'];
+  for (const host of ['real1', 'real2'] as const) {
+    const { status, stderr } = await on(host, ...tool, 'realserver', 'setup', ...redirect);
+    assert.equal(status, 0, stderr);
+  }
+  for (const host of ['real1', 'real2'] as const) {
+    assert.match((await on(host, ...tool, 'realserver', 'remove')).stdout, /^undone/m, host);
+    assert.doesNotMatch((await on(host, 'nft', 'list', 'ruleset')).stdout, /redirect/);
+  }
+  const vip = '192.168.1.109';
+  assert.match((await on('director', ...tool, 'vip', 'add', vip, '--interface', NIC)).stdout, /^done/m);
+  assert.match((await on('director', ...tool, 'vip', 'remove', vip)).stdout, /^undone/m);
+  assert.deepEqual(
+    machine.map((path) => existsSync(path)),
+    before,
+  );
+});
+
 async function follow(lab: TestLab, terminals: Terminals, host: HostName, part: Step | FileText): Promise<void> {
   if ('text' in part) {
     writeFileSync(join(terminals.folder(host), part.name), part.text);
@@ -84,7 +125,8 @@ async function follow(lab: TestLab, terminals: Terminals, host: HostName, part: 
   const { command, output } = part;
   const terminal = terminals.on(host);
   const listening = await listeners(lab, host);
-  const type = async (): Promise<string> => (await terminal.run(command)).replaceAll(lab.directory, FOLDER);
+  const type = async (): Promise<string> =>
+    textOfTheLab(await terminal.run(command)).replaceAll(dirname(terminals.folder(host)), FOLDER);
   let printed = await type();
   for (let i = 0; LOOKS.test(command) && comparable(printed) !== comparable(output) && i < LOOKS_AGAIN; i += 1) {
     await sleep(LOOK_MS);

@@ -44,6 +44,20 @@ export async function examine(lab: TestLab, ...words: readonly string[]): Promis
   return { ...diagnosis, findings: diagnosis.findings.filter(({ check }) => !OF_THE_MACHINE.includes(check)) };
 }
 
+/** Returns what the doctor prints without its findings of the machine under the lab. */
+export function textOfTheLab(text: string): string {
+  const block = /^(?:error|warning|note) .*\n(?: .*\n)*? +more +docs\/doctor\/([\w-]+)\.md\n\n?/gm;
+  let left = 0;
+  const rest = text.replace(block, (whole, check: string) => {
+    if (OF_THE_MACHINE.includes(check)) {
+      return '';
+    }
+    left += 1;
+    return whole;
+  });
+  return left > 0 ? rest : rest.replace(/^\d+ (?:error|warning|note)s?(?:, \d+ \w+)*$/m, 'nothing is wrong');
+}
+
 /** One line a finding. */
 export const lines = (findings: readonly Finding[]): string[] =>
   findings.map(({ severity, check, text }) => `${severity} ${check}: ${text}`);

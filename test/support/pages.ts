@@ -95,6 +95,8 @@ export function comparable(text: string): string {
       .replace(/^( {2}.*?(?:[0-9a-f]{2}:){5}[0-9a-f]{2}) .*$/gm, '$1')
       .replace(/(?<= )\d\d:\d\d$/gm, 'N')
       .replace(/^\d+ packets? received by filter$/gm, 'N packets received by filter')
+      .replace(/\d+ frames?\b/g, 'N frames')
+      .replace(/\/labs\/[\w-]+\//g, '/labs/NAME/')
       .replace(/ +$/gm, '')
       .replace(/ +/g, ' ')
       .trim()

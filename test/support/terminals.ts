@@ -81,7 +81,7 @@ export class Terminals {
     mkdirSync(bin);
     writeFileSync(join(bin, 'beeline'), `#!/bin/sh\nexec ${process.execPath} ${BEELINE} "$@"\n`, { mode: 0o755 });
     for (const host of hosts) {
-      mkdirSync(terminals.folder(host));
+      mkdirSync(terminals.folder(host), { recursive: true });
       terminals.#open.set(host, new Terminal(lab, host, terminals.folder(host), terminals.#environment(host)));
     }
     return terminals;
@@ -93,18 +93,16 @@ export class Terminals {
 
   /** A host's own folder, where its terminal is: the hosts share the machine's files. */
   folder(host: HostName): string {
-    return join(this.#lab.directory, host);
+    return join(this.#lab.directory, 'terminals', host);
   }
 
-  /** As "beeline lab exec" has it, and with the files of a real server in its folder. */
+  /** As "beeline lab exec" has it. */
   #environment(host: HostName): NodeJS.ProcessEnv {
     const { env } = process;
     return {
       ...env,
+      ...this.#lab.environment(host),
       PATH: `${join(this.#lab.directory, 'bin')}:${env['PATH'] ?? ''}`,
-      BEELINE_REALSERVER_ROOT: this.folder(host),
-      BEELINE_STATE: join(this.folder(host), 'realserver.state'),
-      ...((host === 'director' || host === 'standby') && { BEELINE_INSTANCE: this.#lab.instance(host) }),
     };
   }
 

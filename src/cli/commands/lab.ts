@@ -106,7 +106,8 @@ function execCommand(): Command {
     .summary('run a program on a host of a lab')
     .description(
       'Run a program on a host of a lab: with the network of that host and the files of this machine. On a director, ' +
-        'BEELINE_INSTANCE names it, so that commands of Beeline need no --instance.',
+        'BEELINE_INSTANCE names it, so that commands of Beeline need no --instance. "beeline realserver" and "beeline vip" ' +
+        'write their files of /etc and /var/lib into a folder of the host, which goes with the lab.',
     )
     .addOption(completes(new Option('--name <name>', 'name of the lab').default(DEFAULT_NAME), labs))
     .addArgument(new Argument('<host>', 'host to run the program on').choices(HOST_NAMES))
@@ -120,9 +121,7 @@ function execCommand(): Command {
         throw new BeelineError('LAB', `there is no lab "${name}"`, { hint: `Build it: beeline lab up ${name}` });
       }
       const [file, args] = inNamespace(lab.namespace(host), command);
-      const isDirector = host === 'director' || host === 'standby';
-      const instance = isDirector ? { BEELINE_INSTANCE: lab.instance(host) } : {};
-      const child = spawn(file, args, { stdio: 'inherit', env: { ...process.env, ...instance } });
+      const child = spawn(file, args, { stdio: 'inherit', env: { ...process.env, ...lab.environment(host) } });
       // The terminal sends its signals to the program too; this command ends when the program does.
       const ignore = (): void => undefined;
       process.on('SIGINT', ignore).on('SIGTERM', ignore);
@@ -144,10 +143,20 @@ function execCommand(): Command {
 function downCommand(): Command {
   return new Command('down')
     .summary('remove a lab')
-    .description('Remove a lab with everything in it, including its director.')
+    .description(
+      'Remove a lab with everything in it, including its director. Programs that were started on its hosts by "beeline lab ' +
+        'exec" are not ended, but named.',
+    )
     .addArgument(completes(new Argument('[name]', 'name of the lab').default(DEFAULT_NAME), labs))
     .action(async (name: string) => {
-      const { Lab } = await import('../../lab/index.js');
-      print((await new Lab(name).down()) ? `removed the lab "${name}"\n` : `there is no lab "${name}"\n`);
+      const { isAlive, Lab, requireRoot, runningIn } = await import('../../lab/index.js');
+      requireRoot();
+      const lab = new Lab(name);
+      const running = await runningIn(lab);
+      print((await lab.down()) ? `removed the lab "${name}"\n` : `there is no lab "${name}"\n`);
+      const left = running.filter(isAlive).map(({ program, pid }) => `${program} (${pid})`);
+      if (left.length > 0) {
+        print(`still running, without a network: ${left.join(', ')}\n`);
+      }
     });
 }
