@@ -81,6 +81,8 @@ export interface NetworkFacts {
   readonly addresses: readonly HostAddress[];
   /** Where the kernel sends packets for each VIP, real server and other director; an address that is missing has no route. */
   readonly routes: ReadonlyMap<IpAddress, HostRoute>;
+  /** Of IPv6: from which address this host's own packets to a real server come, as the kernel chooses it. */
+  readonly sources?: ReadonlyMap<IpAddress, IpAddress> | undefined;
 }
 
 /** What became of a packet that asked for an answer. */

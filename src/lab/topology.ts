@@ -77,7 +77,7 @@ export function hostSetup({ name, mac, ipv4, ipv6 }: Host, pair: boolean): Setup
       // Real servers have the VIP without announcing it: /32, since a /24 on lo would make the whole network local.
       ...(real ? [`addr add ${VIP4}/32 dev lo`, `addr add ${VIP6}/128 dev lo nodad`] : []),
       ...(name === 'director' && !pair
-        ? [`addr add ${VIP4}/32 dev ${NIC}`, `addr add ${VIP6}/128 dev ${NIC} nodad`]
+        ? [`addr add ${VIP4}/32 dev ${NIC}`, `addr add ${VIP6}/128 dev ${NIC} nodad preferred_lft 0`]
         : []),
       `link set ${NIC} up`,
     ],

@@ -3,7 +3,7 @@
 import { ADDRESS_WAYS, type AddressWay, bootFile, ownNetworkFile } from './boot-file.js';
 import type { Author } from './marker.js';
 import type { Place } from './place.js';
-import { type AddressStep, cidr, deviceOf, type FileStep } from './step.js';
+import { addressOptions, type AddressStep, cidr, deviceOf, type FileStep, isNoSource } from './step.js';
 
 /** An address that comes back, and where. */
 interface Planned {
@@ -34,7 +34,9 @@ const FILES: Readonly<Record<AddressWay, (owner: FileOwner, planned: readonly Pl
       ([network, some]) => {
         const addresses = some.map(
           ({ step }) =>
-            `[Address]\nAddress=${cidr(step)}\n${step.prefix === 128 && deviceOf(step) === 'lo' ? 'DuplicateAddressDetection=none\n' : ''}`,
+            `[Address]\nAddress=${cidr(step)}\n` +
+            (isNoSource(step) ? 'PreferredLifetime=0\n' : '') +
+            (step.prefix === 128 && deviceOf(step) === 'lo' ? 'DuplicateAddressDetection=none\n' : ''),
         );
         const own = network === '' ? '[Match]\nName=lo\n\n' : '';
         const path =
@@ -65,6 +67,7 @@ const FILES: Readonly<Record<AddressWay, (owner: FileOwner, planned: readonly Pl
     const parts = planned.map(
       ({ step }) =>
         `iface ${deviceOf(step)} ${step.prefix === 32 ? 'inet' : 'inet6'} static\n    address ${cidr(step)}\n` +
+        (isNoSource(step) ? '    preferred-lifetime 0\n' : '') +
         (step.prefix === 128 && deviceOf(step) === 'lo' ? '    dad-attempts 0\n' : ''),
     );
     const auto = planned.some(({ step }) => deviceOf(step) === 'lo') ? 'auto lo\n' : '';
@@ -100,7 +103,7 @@ function dispatcher(owner: FileOwner, planned: readonly Planned[]): FileStep {
   const cases = groups(planned, ({ step }) => deviceOf(step)).map(([device, some]) => {
     const lines = some.map(
       ({ step }) =>
-        `    ip address replace ${cidr(step)} dev '${device}'${step.prefix === 128 ? ' nodad' : ''} || failed=1\n`,
+        `    ip address replace ${[cidr(step), 'dev', `'${device}'`, ...addressOptions(step)].join(' ')} || failed=1\n`,
     );
     return `  '${device}')\n${lines.join('')}    ;;\n`;
   });

@@ -25,6 +25,7 @@ export { observe } from './shell/observe.js';
 export { placeFor } from './shell/places.js';
 export { requireLoopbackProfiles, wayInUse } from './shell/way.js';
 export {
+  addressOptions,
   type AddressStep,
   assignment,
   cidr,
@@ -33,6 +34,7 @@ export {
   deviceOf,
   doing,
   type FileStep,
+  isNoSource,
   type LinkStep,
   type NftStep,
   type RuleStep,

@@ -73,7 +73,7 @@ export function doing(step: Step): CommandLine {
     case 'sysctl':
       return { file: 'sysctl', args: ['-w', assignment(step.key, step.value)] };
     case 'address':
-      return { file: 'ip', args: ['address', 'add', ...onDevice(step), ...(step.prefix === 128 ? ['nodad'] : [])] };
+      return { file: 'ip', args: ['address', 'add', ...onDevice(step), ...addressOptions(step)] };
     case 'nft':
       return { file: 'nft', args: ['-f', '-'], input: tableText(step) };
     case 'rule':
@@ -83,6 +83,19 @@ export function doing(step: Step): CommandLine {
     case 'link':
       return { file: 'ln', args: ['-s', step.target, step.path] };
   }
+}
+
+/**
+ * Whether the kernel is not to take an address as the source of this host's own packets. It prefers an IPv6 address of /128 to
+ * all others of its interface (RFC 6724, rule 8, and net/ipv6/addrconf.c), and other hosts have a VIP too, and never answer it.
+ */
+export function isNoSource({ prefix, device = 'lo' }: AddressStep): boolean {
+  return prefix === 128 && device !== 'lo';
+}
+
+/** Returns what `ip address add` says after the device. */
+export function addressOptions(step: AddressStep): string[] {
+  return [...(step.prefix === 128 ? ['nodad'] : []), ...(isNoSource(step) ? ['preferred_lft', '0'] : [])];
 }
 
 /** Returns the command that undoes a step. @param before the sysctl's value before it */

@@ -21,11 +21,17 @@ ${rest}services:
 `;
 }
 
-async function checked(lab: TestLab, ...args: string[]): Promise<[string, string | undefined, string | undefined][]> {
+type Told = [string, string | undefined, string | undefined];
+
+const brief = ({ code, service, realServer }: Warning): Told => [code, service, realServer];
+
+const warned = async (lab: TestLab): Promise<Told[]> => ((await lab.status()).warnings ?? []).map(brief);
+
+async function checked(lab: TestLab, ...args: string[]): Promise<Told[]> {
   const { stdout, stderr } = await lab.run('check', '--json', ...args, lab.configPath);
   assert.equal(stderr, '');
   const { warnings } = JSON.parse(stdout) as { warnings: Warning[] };
-  return warnings.map(({ code, service, realServer }) => [code, service, realServer]);
+  return warnings.map(brief);
 }
 
 test('a real server without the VIP that forwards is a problem of status, log and check, and is mended by the VIP', async (context) => {
@@ -39,12 +45,9 @@ test('a real server without the VIP that forwards is a problem of status, log an
   await lab.exec('real1', ['ip', 'addr', 'delete', `${VIP4}/32`, 'dev', 'lo']);
   await lab.sysctl('real1', 'net/ipv4/ip_forward', '1');
   await assert.rejects(lab.pages(1));
-  const found = ['FROM_REAL_SERVER', `tcp ${VIP4}:80`, REAL1];
-  const { warnings = [], problems } = await lab.status();
-  assert.deepEqual(
-    warnings.map(({ code, service, realServer }) => [code, service, realServer]),
-    [found],
-  );
+  const found: Told = ['FROM_REAL_SERVER', `tcp ${VIP4}:80`, REAL1];
+  await lab.becomes([found], () => warned(lab));
+  const { problems } = await lab.status();
   assert.equal(problems.length, 1);
   const remedy = `ip addr add ${VIP4}/32 dev lo`;
   assert.ok(problems[0]!.endsWith(`"${remedy}"`), problems[0]);
@@ -58,16 +61,12 @@ test('a real server without the VIP that forwards is a problem of status, log an
 
 test('a real server that is one of the directors is warned of by its address, and by its MAC where a daemon knows that', async (context) => {
   const lab = await TestLab.build(context, 'mutual');
-  const found = ['DIRECTOR_AS_REAL_SERVER', `tcp ${VIP4}:80`, REAL1];
+  const found: Told = ['DIRECTOR_AS_REAL_SERVER', `tcp ${VIP4}:80`, REAL1];
   lab.configure(config([REAL1, hostNamed('real2').ipv4], `directors: ['${REAL1_MAC}']\n`));
   assert.deepEqual(await checked(lab), []);
   await lab.startDirector();
-  const { warnings = [], problems } = await lab.status();
-  assert.deepEqual(
-    warnings.map(({ code, service, realServer }) => [code, service, realServer]),
-    [found],
-  );
-  assert.deepEqual(problems, []);
+  await lab.becomes([found], () => warned(lab));
+  assert.deepEqual((await lab.status()).problems, []);
   assert.deepEqual(await checked(lab), [found]);
   assert.match(
     await lab.beeline(['check', lab.configPath]),
@@ -113,5 +112,5 @@ services:
   await onDirector(add4.replace('add ', 'delete '));
   const heard = `lladdr ${hostNamed('client').mac}`;
   await lab.until('the other is heard', async () => (await onDirector(`ip neigh show ${VIP4}`)).includes(heard));
-  assert.deepEqual((await lab.status()).warnings, []);
+  await lab.becomes([], () => warned(lab));
 });

@@ -82,6 +82,23 @@ test('a VIP on lo that nobody answers for, IPv6 that is off, and ports that are 
   await lab.exec('client', ['ping', '-c3', '-W2', VIP4]);
 });
 
+test('an IPv6 VIP that keeps the host itself from its real servers is named, and --fix mends it', async (context) => {
+  const lab = await build(context, 'doc-source', BOTH);
+  const ping = ['ping', '-c3', '-i0.2', '-W1', 'fd00::31'];
+  assert.deepEqual(await only(lab, 'vip-as-source'), []);
+  await lab.exec('director', ping);
+  await sh(lab, 'director', `ip addr change ${VIP6}/128 dev ${NIC} preferred_lft forever`);
+  assert.deepEqual(await only(lab, 'vip-as-source'), [
+    `warning vip-as-source: this host's own packets to real servers fd00::31, fd00::32 come from the VIP ${VIP6}`,
+  ]);
+  await assert.rejects(lab.exec('director', ping), 'it is so');
+  await lab.pages(4, `http://[${VIP6}]/`);
+  const { stdout } = await lab.run('doctor', '--passive', '--fix', '--yes', '--only', 'vip-as-source');
+  assert.match(stdout, /^ip addr change fd00::100\/128 dev ens3 preferred_lft 0$/m);
+  await lab.exec('director', ping);
+  await lab.pages(4, `http://[${VIP6}]/`);
+});
+
 test('what a veth does not send is named, and another program on the interface before a start', async (context) => {
   const lab = await build(context, 'doc-cards');
   await lab.pages(2);

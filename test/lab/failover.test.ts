@@ -40,7 +40,7 @@ test('clients notice nothing of a failover, whatever ends on the master and come
       await pair.untilOwner('standby');
     });
     requireUnnoticed(away);
-    assert.equal((await pair.status('director')).vrrp?.instances[0]?.state, 'STOP');
+    await pair.untilState('director', 'STOP');
     const back = await pair.during(async () => {
       await pair.startKeepalived('director');
       await pair.untilOwner('director');
@@ -67,7 +67,7 @@ test('clients notice nothing of a failover, whatever ends on the master and come
       await pair.untilOwner('director');
     });
     requireUnnoticed(result);
-    assert.deepEqual(await codes(pair), []);
+    await pair.lab.becomes([], () => codes(pair));
   });
 
   await context.test('the daemon is killed: it stays master, and the next daemon knows', async () => {
@@ -79,9 +79,10 @@ test('clients notice nothing of a failover, whatever ends on the master and come
       assert.deepEqual(await pair.owners(), ['director']);
     });
     requireUnnoticed(result);
-    const { vrrp } = await pair.status('director');
-    assert.equal(vrrp?.instances[0]?.state, 'MASTER');
-    assert.deepEqual({ may: vrrp.mayBeMaster, reasons: vrrp.reasons }, { may: true, reasons: [] });
+    await pair.lab.becomes({ state: 'MASTER', may: true, reasons: [] }, async () => {
+      const { vrrp } = await pair.status('director');
+      return { state: vrrp?.instances[0]?.state, may: vrrp?.mayBeMaster, reasons: vrrp?.reasons };
+    });
   });
 
   await context.test('the daemon is restarted, as an upgrade of the package does: it stays master', async () => {
@@ -92,7 +93,7 @@ test('clients notice nothing of a failover, whatever ends on the master and come
       assert.deepEqual(await pair.owners(), ['director']);
     });
     requireUnnoticed(result);
-    assert.equal((await pair.status('director')).vrrp?.instances[0]?.state, 'MASTER');
+    await pair.untilState('director', 'MASTER');
   });
 
   await context.test('the cable is pulled and put in again', async () => {
@@ -101,7 +102,7 @@ test('clients notice nothing of a failover, whatever ends on the master and come
       await pair.untilState('standby', 'MASTER');
     });
     requireUnnoticed(away, CABLE_GAP_MS);
-    assert.equal((await pair.status('director')).vrrp?.mayBeMaster, false);
+    await pair.lab.becomes(false, async () => (await pair.status('director')).vrrp?.mayBeMaster);
     const back = await pair.during(async () => {
       await pair.cable('director', true);
       await pair.untilOwner('director');
@@ -123,7 +124,7 @@ test('clients notice nothing of a failover, whatever ends on the master and come
       await pair.untilOwner('director');
     });
     requireUnnoticed(together);
-    assert.deepEqual(await codes(pair), ['VRRP_TWO_MASTERS'], pair.keepalivedLog('director'));
+    await pair.lab.becomes(['VRRP_TWO_MASTERS'], () => codes(pair));
   });
 
   await context.test('another mode: the program leaves the interface while the other director is master', async () => {
@@ -250,9 +251,9 @@ test('a master without a real server that is up for what is essential gives the 
   writeFileSync(sick('director'), '');
   await pair.untilOwner('standby');
   requireUnnoticed(await pair.during(() => sleep(500)));
+  await pair.untilState('director', 'FAULT');
   const { vrrp } = await pair.status('director');
-  assert.equal(vrrp?.instances[0]?.state, 'FAULT');
-  assert.match(vrrp.reasons.join(), /no real server is up, and it is essential/);
+  assert.match(vrrp!.reasons.join(), /no real server is up, and it is essential/);
   rmSync(sick('director'));
   await pair.untilOwner('director');
 });

@@ -99,7 +99,9 @@ test('curl on the director reaches nginx at the VIP alone and dnsmasq, and statu
   assert.match(await curl(`[${VIP6}]`), new RegExp(`^real[12] for ${DIRECTOR.ipv6}$`));
   const resolve = `const r = new (require('node:dns').promises.Resolver)(); r.setServers(['${VIP4}:${P.dns}']);
     r.resolve4('www.example.test').then((all) => console.log(all.join()))`;
-  assert.equal((await lab.exec('director', [process.execPath, '-e', resolve])).trim(), '192.0.2.1');
+  // dnsmasq may be starting still.
+  const resolved = (): Promise<string> => lab.exec('director', [process.execPath, '-e', resolve]).catch(() => '');
+  await lab.becomes('192.0.2.1\n', resolved);
 
   const { hostClients, problems } = await lab.status();
   assert.deepEqual(hostClients?.addresses, [DIRECTOR.ipv4, DIRECTOR.ipv6]);
@@ -240,7 +242,10 @@ test('10,000 connections leave nothing behind', async (context) => {
     return (JSON.parse(dump) as unknown[]).length;
   };
   const before = await entries();
-  assert.deepEqual(errorsOf(await talk(lab, 'tcp', VIP4, 80, 10_000)), []);
+  // In parts: a busy machine needs half a minute for all, and no command may take so long.
+  for (let i = 0; i < 10; i += 1) {
+    assert.deepEqual(errorsOf(await talk(lab, 'tcp', VIP4, 80, 1_000)), []);
+  }
   assert.equal(before, 2);
   assert.equal(await entries(), before);
 });
@@ -259,10 +264,10 @@ test('connections outlive kill -9 of the daemon and its next start; stop --detac
     VIP4,
     String(ECHO_PORT),
   ]);
-  await lab.until(
-    'the server answers',
-    async () => (await talk(lab, 'tcp', VIP4, ECHO_PORT, 1).catch(() => [{ error: '' }]))[0]?.error !== 'ECONNREFUSED',
+  await lab.until('the server listens', async () =>
+    (await lab.exec('real1', ['ss', '-Hltn'])).includes(`${VIP4}:${ECHO_PORT} `),
   );
+  await lab.until('real servers resolve', async () => (await lab.status()).unresolved === 0);
   const held = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   context.after(() => held.kill());
   const echoes = async (text: string): Promise<void> => {

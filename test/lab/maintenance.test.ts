@@ -116,10 +116,11 @@ test('a real server that is disabled takes no new flow, and its flows do what th
   });
 
   await context.test('one service’s alone does not touch the others, and ends with its time', async () => {
-    await lab.beeline(['disable', `${VIP4}:7001`, ONE.ipv4, '--for', '3s']);
+    await lab.beeline(['disable', `${VIP4}:7001`, ONE.ipv4, '--for', '1h']);
     assert.deepEqual(await states(), new Set(['disabled', 'up']));
     const [first] = await serversOf(lab, TARGETS.slice(0, 1));
     assert.deepEqual(new Set(first), new Set(['real2']));
+    await lab.beeline(['disable', `${VIP4}:7001`, ONE.ipv4, '--for', '1s']);
     await lab.until('its time is over', async () => (await disabled()).length === 0);
     assert.deepEqual(await states(), new Set(['up']));
     assert.match(readFileSync(join(lab.directory, 'director.log'), 'utf8'), /the time of a maintenance is over/);

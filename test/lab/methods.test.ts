@@ -5,6 +5,7 @@ import test, { type TestContext } from 'node:test';
 
 import { Capture, type HostName, hostNamed, NIC, VIP4, VIP6 } from '../../src/lab/index.js';
 import { answering, bare, REAL } from '../support/arp.js';
+import { examine, lines } from '../support/doctor-lab.js';
 import { execute, TestLab } from '../support/lab.js';
 import { NGINX_PORT, startNginx } from '../support/ldirectord-lab.js';
 import { Router, ROUTER, ROUTER_PORT, VISITOR } from '../support/router.js';
@@ -192,10 +193,45 @@ test('answers to the ARP problem, and a router in front', async (context) => {
           const toVisitor = `${replies} and (dst host ${VISITOR.ipv4} or dst host ${VISITOR.ipv6})`;
           const straight = `${toVisitor} and ether src ${hostNamed('real1').mac}`;
           assert.ok((await passing(lab, ROUTER_PORT, straight, expectVisits)) > 0, 'it goes straight to the router');
+          assert.deepEqual(lines((await examine(lab)).findings), [], 'the doctor finds nothing wrong');
         });
       },
     );
   }
+
+  await context.test(
+    'M21: with the director as gateway, the client behind the router gets no answer, and the doctor says why',
+    async () => {
+      const gateways = ({ ipv4, ipv6 }: { readonly ipv4: string; readonly ipv6: string }): string[] =>
+        [ipv4, ipv6].map((each) => `ip route replace default via ${each}`);
+      await withMethod(lab, 'sysctl', async () => {
+        await onBoth(lab, gateways(DIRECTOR));
+        const answers = `tcp[tcpflags] = tcp-syn|tcp-ack and src host ${VIP4}`;
+        const visits = async (): Promise<void> => {
+          for (const url of URLS) {
+            await assert.rejects(router.exec('visitor', 'curl', '-sS', '--max-time', '2', url), /timed out/);
+          }
+        };
+        assert.ok((await passing(lab, 'director', answers, visits)) > 0, 'the answers come to the director');
+        await expectBoth(lab);
+        const { findings, status } = await examine(lab);
+        assert.equal(status, 2);
+        assert.deepEqual(
+          lines(findings),
+          REAL.map(hostNamed)
+            .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6])
+            .sort()
+            .map(
+              (each) =>
+                `error real-server-gateway-is-director: the default gateway of real server ${each} is this director`,
+            ),
+        );
+        await onBoth(lab, gateways(ROUTER));
+        await expectVisits();
+        assert.deepEqual(lines((await examine(lab)).findings), []);
+      });
+    },
+  );
 
   await context.test('M8: with a static route to the VIP, nobody asks who has it, and nobody says so', async () => {
     const vipOffTheCard = [`ip address del ${VIP4}/32 dev ${NIC}`, `ip address del ${VIP6}/128 dev ${NIC}`];

@@ -1,11 +1,13 @@
 /** A lab for a test, with the actions of tests. */
 
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 
 import {
   type Method,
@@ -118,6 +120,17 @@ export class TestLab extends Lab {
       }
       await sleep(25);
     }
+  }
+
+  /** Waits until something is as expected: what a host or the daemon learns comes a moment later. Else it fails with the difference. */
+  async becomes<Value>(expected: NoInfer<Value>, read: () => Value | Promise<Value>): Promise<void> {
+    let found: Value | undefined;
+    await this.until('it is as expected', async () => {
+      found = await read();
+      return isDeepStrictEqual(found, expected);
+    }).catch(() => {
+      assert.deepEqual(found, expected);
+    });
   }
 
   /** Kills a process as a crash would and waits until it is gone. */

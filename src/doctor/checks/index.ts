@@ -25,6 +25,7 @@ import { realServerPortClosed } from './network/real-server-port-closed.js';
 import { realServerUnreachable } from './network/real-server-unreachable.js';
 import { realServerWithoutVip } from './network/real-server-without-vip.js';
 import { sameMacTwice } from './network/same-mac-twice.js';
+import { vipAsSource } from './network/vip-as-source.js';
 import { vipAnnouncedByOthers } from './network/vip-announced-by-others.js';
 import { vipAnsweredByOthers } from './network/vip-answered-by-others.js';
 import { vipDuplicate } from './network/vip-duplicate.js';
@@ -47,6 +48,7 @@ export const CHECKS: readonly Check[] = [
   vipDuplicate,
   vipUnanswered,
   vipPrefix,
+  vipAsSource,
   neighbourBypassesDirector,
   realServerUnreachable,
   realServerOffLink,

@@ -1,6 +1,6 @@
 /** Reads this host's links, addresses and routes from the kernel. */
 
-import { type IpAddress, isMac, type Model, vipsOf } from '../../model/index.js';
+import { familyOf, type IpAddress, isMac, type Model, vipsOf } from '../../model/index.js';
 import { type Network, NetlinkError } from '../../net/index.js';
 import type { HostRoute, NetworkFacts } from '../facts.js';
 import { addressesOfRealServers } from '../probe/targets.js';
@@ -27,5 +27,19 @@ export async function gatherNetwork(network: Network, model: Model): Promise<Net
       ...{ interface: nameOf(ifindex), address, prefixLength, duplicate, scope },
     })),
     routes,
+    sources: await sourcesTo(network, addressesOfRealServers(model)),
   };
+}
+
+/** IPv4 takes the address of the network that it goes to; of IPv6 the kernel has rules (RFC 6724). */
+async function sourcesTo(network: Network, addresses: readonly IpAddress[]): Promise<Map<IpAddress, IpAddress>> {
+  const wanted = addresses.filter((each) => familyOf(each) === 6);
+  const found = await network.routes(wanted);
+  return new Map(
+    found.flatMap((route, i) =>
+      route === undefined || route instanceof NetlinkError || route.kind !== 'unicast' || route.source === undefined
+        ? []
+        : [[wanted[i]!, route.source] as const],
+    ),
+  );
 }

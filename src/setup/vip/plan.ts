@@ -35,7 +35,7 @@ function addressStep({ vip, device }: VipWish): AddressStep {
       ? 'packets for the VIP that a router sends here are for this host'
       : familyOf(vip) === 4
         ? 'this host answers for the VIP; /32, since the VIP is no network of its own'
-        : 'this host answers for the VIP; nodad, since its duplicates are looked for before';
+        : 'this host answers for the VIP; nodad, since its duplicates are looked for before; no source of its own packets';
   return { kind: 'address', id: `address ${vip} on ${device}`, device, address: vip, prefix: prefixOf(vip), why };
 }
 

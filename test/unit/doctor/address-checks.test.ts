@@ -61,6 +61,33 @@ const find = (change: Partial<Facts>): Diagnosis => diagnose(cleanFacts(change))
 const told = (change: Partial<Facts>): string[] =>
   find(change).findings.map(({ severity, check, text }) => `${severity} ${check}: ${text}`);
 
+test('an IPv6 VIP from which this host’s own packets to real servers come is told, with the command that --fix runs', () => {
+  const vip = ip('fd00::100');
+  const config =
+    "interfaces: [ens3]\nservices: [{ address: 'fd00::100', port: 80, realServers: ['fd00::31', 'fd00::32'] }]\n";
+  const address = { interface: 'ens3', address: vip, prefixLength: 128, duplicate: false, scope: 'global' };
+  const facts = (source: string): Partial<Facts> => ({
+    director: directorFacts(config),
+    network: {
+      ...NETWORK,
+      addresses: [...NETWORK.addresses, address],
+      sources: new Map([ip('fd00::31'), ip('fd00::32')].map((each) => [each, ip(source)])),
+    },
+  });
+  const found = find(facts('fd00::100')).findings.filter(({ check }) => check === 'vip-as-source');
+  assert.deepEqual(
+    found.map(({ severity, text, mend }) => [severity, text, mend[0]!.fix?.join(' ')]),
+    [
+      [
+        'warning',
+        "this host's own packets to real servers fd00::31, fd00::32 come from the VIP fd00::100",
+        'ip addr change fd00::100/128 dev ens3 preferred_lft 0',
+      ],
+    ],
+  );
+  assert.ok(find(facts('fd00::21')).findings.every(({ check }) => check !== 'vip-as-source'));
+});
+
 test('a real server that answers for the VIP is named, with its frame and the command that mends it', () => {
   const { findings, status } = find({ probes: answered(REAL1.mac, REAL1.mac) });
   assert.equal(status, 2);

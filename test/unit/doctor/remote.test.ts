@@ -51,13 +51,15 @@ function isOver(pid: string): boolean {
 
 test('it waits for no host longer than its time, and what that started ends too', async (context) => {
   const began = performance.now();
-  const hangs = await runOverSsh(standIn(context, 'sleep 60 & echo $!; wait'), 'web1', '', 500);
-  assert.equal(hangs.why, 'no answer within 0.5 s');
-  assert.ok(performance.now() - began < 5_000);
-  await sleep(100);
+  const hangs = await runOverSsh(standIn(context, 'sleep 60 & echo $!; wait'), 'web1', '', 1_000);
+  assert.equal(hangs.why, 'no answer within 1 s');
+  assert.ok(performance.now() - began < 30_000);
+  while (!isOver(hangs.output.trim()) && performance.now() - began < 30_000) {
+    await sleep(10);
+  }
   assert.ok(isOver(hangs.output.trim()));
   // As ssh with ControlPersist: it ends, and a process that it leaves holds its output open.
-  const leaves = await runOverSsh(standIn(context, 'sleep 60 & echo done'), 'web1', '', 500);
+  const leaves = await runOverSsh(standIn(context, 'sleep 60 & echo done'), 'web1', '', 1_000);
   assert.equal(leaves.output, 'done\n');
 });
 
@@ -66,7 +68,7 @@ test('it reads no flood to its end', async (context) => {
   const { output, why } = await runOverSsh(standIn(context, 'yes "a flood"'), 'web1', '');
   assert.equal(why, 'it says more than 4 MB');
   assert.ok(output.length <= 4 << 20);
-  assert.ok(performance.now() - began < 5_000);
+  assert.ok(performance.now() - began < 30_000);
 });
 
 const addresses = (n: number, device = 'ens3'): string =>

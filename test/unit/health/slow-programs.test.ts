@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
@@ -27,7 +27,7 @@ function isAlive(pid: number): boolean {
 
 /** Waits until a process that was killed is gone. */
 async function assertGone(pid: number): Promise<void> {
-  for (let i = 0; i < 100 && isAlive(pid); i += 1) {
+  for (let i = 0; i < 1000 && isAlive(pid); i += 1) {
     await sleep(20);
   }
   assert.ok(!isAlive(pid), `process ${pid} lives`);
@@ -125,8 +125,10 @@ test('a program that floods its output is ended, and one that writes much is not
 test('a check that is interrupted kills its program', async (context) => {
   const file = join(folderFor(context), 'pid');
   const controller = new AbortController();
-  const running = exec(`echo $$ > ${file}; exec sleep 1000`, { signal: controller.signal });
-  await sleep(300);
+  const running = exec(`echo $$ > ${file}.new; mv ${file}.new ${file}; exec sleep 1000`, { signal: controller.signal });
+  while (!existsSync(file)) {
+    await sleep(20);
+  }
   controller.abort();
   assert.equal(await running, 'trouble: interrupted');
   await assertGone(Number(readFileSync(file, 'utf8')));

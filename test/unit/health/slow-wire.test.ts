@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -104,7 +105,7 @@ test('without a free port, or with one that another program has, the real server
   wire.isFree = true;
   const other = createServer().listen(FIRST_PORT + 1, '127.0.0.1');
   context.after(() => other.close());
-  await sleep(20);
+  await once(other, 'listening');
   assert.equal(await toVip({ type: 'tls', ca }, port, wire), 'passed L6 TLSv1.3');
   // Without a free port, the one that the other program has, and the next.
   assert.equal(wire.asked.length, 3);

@@ -144,6 +144,19 @@ test('ifupdown: a pattern that our file does not match is no place, since nothin
   }
 });
 
+test('no file makes an IPv6 VIP the source of this host’s own packets', () => {
+  const one = { '/run/systemd/netif/links/3': 'NETWORK_FILE=/etc/systemd/network/lan.network\n' };
+  assert.match(
+    textOf(place('systemd-networkd', one)),
+    /\[Address\]\nAddress=192\.168\.1\.100\/32\n\n\[Address\]\nAddress=fd00::100\/128\nPreferredLifetime=0\n/,
+  );
+  const main = { '/etc/network/interfaces': 'source interfaces.d/*\niface ens3 inet manual\n' };
+  assert.match(
+    textOf(place('ifupdown', main)),
+    /inet static\n {4}address 192\.168\.1\.100\/32\niface ens3 inet6 static\n {4}address fd00::100\/128\n {4}preferred-lifetime 0\n/,
+  );
+});
+
 test('netplan gets addresses for the definition that has the interface, by id, by set-name or by match', () => {
   for (const [text, id] of [
     ['network: {ethernets: {ens3: {dhcp4: true}}}', 'ens3'],
@@ -190,7 +203,7 @@ test("NetworkManager's script is one that sh understands, and does nothing but f
   assert.equal(run('ens4', 'up') + run('ens3', 'down') + run(), '');
   assert.equal(
     run('ens3', 'up'),
-    'ip address replace 192.168.1.100/32 dev ens3\nip address replace fd00::100/128 dev ens3 nodad\n',
+    'ip address replace 192.168.1.100/32 dev ens3\nip address replace fd00::100/128 dev ens3 nodad preferred_lft 0\n',
   );
 });
 

@@ -49,7 +49,7 @@ function refusedBy(
   facts: Facts,
 ): Finding {
   const others = answers.map((each) => whoIs(each.mac ?? each.sourceMac, facts, vip));
-  const again = `ip -6 addr del ${vip}/${prefixLength} dev ${name} && ip -6 addr add ${vip}/128 dev ${name} nodad`;
+  const again = `ip -6 addr del ${vip}/${prefixLength} dev ${name} && ip -6 addr add ${vip}/128 dev ${name} nodad preferred_lft 0`;
   return {
     check: 'vip-duplicate',
     severity: 'error',
