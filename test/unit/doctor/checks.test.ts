@@ -1,7 +1,8 @@
 /** The doctor's checks: each has a page, and none finds anything where nothing is wrong. */
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -19,6 +20,24 @@ test('a director with nothing wrong has no findings', () => {
 test('what could not be gathered breaks no check and gives no findings', () => {
   const diagnosis = diagnose({ director: directorFacts(), notLookedAt: [] });
   assert.deepEqual(diagnosis.findings, []);
+});
+
+test('what a page has to be typed is typed as it stands: remarks begin with #, and sysctls are the kernel’s', () => {
+  for (const name of CHECKS.map((each) => each.name)) {
+    const page = readFileSync(`${PAGES}${name}.md`, 'utf8');
+    const lines = [...page.matchAll(/^```\n([^]*?)^```$/gm)].flatMap(([, text]) => text!.trimEnd().split('\n'));
+    for (const line of lines.filter((each) => /^[a-z]+ /.test(each))) {
+      assert.doesNotMatch(line.replace(/ +# .*$/, ''), / {2}| \(/, `${name}: ${line}`);
+      const { status, stderr } = spawnSync('bash', ['-n'], { input: `${line}\n`, encoding: 'utf8' });
+      assert.equal(status, 0, `${name}: ${line}: ${stderr}`);
+      for (const [, key] of line.matchAll(/(?<= )((?:net|kernel)[\w.-]+)=/g)) {
+        const path = `/proc/sys/${key!.replaceAll('.', '/').replace('/ens3/', '/lo/')}`;
+        // Modules that are not loaded, and kernels without them.
+        const isModule = /^net\.(bridge|netfilter)\.|bpf_/.test(key!);
+        assert.ok(isModule || existsSync(path), `${name}: ${path}`);
+      }
+    }
+  }
 });
 
 test('each check has a page, and a line in the list of checks; there is no other page', () => {

@@ -28,6 +28,7 @@ import {
   SILENT,
   VIP,
 } from '../../support/facts.js';
+import { HOST } from '../../support/facts-host.js';
 
 const find = (change: Partial<Facts>): Diagnosis => diagnose(cleanFacts(change));
 const told = (change: Partial<Facts>): string[] =>
@@ -217,6 +218,20 @@ test('a real server whose gateway is the director is told by the answer that cam
   );
   const redirects = pairWith({ ping: SILENT }, {}, { offLink: answer(REAL1) });
   assert.match(told({ probes: redirects })[0]!, /^warning real-server-gateway-is-director/);
+});
+
+test('a director that forwards IPv6 sends its real servers’ answers on, and one that does not drops them', () => {
+  const [vip, offLink] = [ip('fd00::100'), answer(REAL1)];
+  const probes = probesWith(REAL1.address, { address: ip('fd00::31'), vips: [{ ...PAIR, vip, offLink }], offLink });
+  const of = (forwarding: '0' | '1'): readonly string[] => {
+    const sysctls = { ...HOST.sysctls, 'net/ipv6/conf/all/forwarding': forwarding };
+    const { findings } = diagnose(cleanFacts({ probes, host: { ...HOST, sysctls } }));
+    return findings.flatMap(({ check, severity, why }) =>
+      check === 'real-server-gateway-is-director' ? [severity, why] : [],
+    );
+  };
+  assert.match(of('0').join(), /^error,.*forwards no IPv6, so that clients of other networks get no answer\.$/);
+  assert.match(of('1').join(), /^warning,.*carries all that clients download\.$/);
 });
 
 test('a real server that long packets do not reach is told, and interfaces of different MTUs', () => {

@@ -1,5 +1,7 @@
 /** What a director should do: from its daemon, else from the pinned maps, else from the configuration file. */
 
+import { existsSync } from 'node:fs';
+
 import type { DirectorFacts } from '../../../doctor/index.js';
 import { BeelineError, DEFAULT_CONFIG_PATH, type Instance, type Model } from '../../../model/index.js';
 import { warningsAbout } from '../../warnings.js';
@@ -14,6 +16,17 @@ export async function directorFacts(config: string | undefined, instance: Instan
   }
   const { readConfig } = await import('../../../config/index.js');
   const configPath = config ?? DEFAULT_CONFIG_PATH;
+  if (config === undefined && !existsSync(configPath)) {
+    throw new BeelineError(
+      'CONFIG_UNREADABLE',
+      `no director "${instance.name}" runs here, and there is no configuration file ${configPath}`,
+      {
+        hint:
+          'Start it, or name its file: beeline doctor --config FILE. If it has another name: beeline doctor --instance NAME. ' +
+          '"beeline init" writes a first configuration.',
+      },
+    );
+  }
   const model = readConfig(configPath);
   const hosts = await hostsOf(model, configPath);
   return { model, source: 'file', configPath, warnings: await warningsAbout(model, [], instance), hosts };
