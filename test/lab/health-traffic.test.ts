@@ -660,7 +660,7 @@ test('real servers that die as machines do, and services of which too few are le
   });
 
   await context.test('one that comes and goes is held down until it is steady', async () => {
-    lab.configure(simple(`${HTTP_CHECKS}, fastInterval: 0.1, damping: { changes: 2, within: 60, hold: 4 }`));
+    lab.configure(simple(`${HTTP_CHECKS}, fastInterval: 0.1, damping: { changes: 2, within: 60, hold: 10 }`));
     await lab.beeline(['reload']);
     for (const state of ['down', 'up', 'down'] as const) {
       ward.set('real1', state === 'down');
@@ -712,7 +712,7 @@ test('real servers of a VLAN, whose checks leave by the VLAN device of the host'
     );
   const expect = async (...expected: string[]): Promise<void> => {
     await lab
-      .until('the states are so', async () => (await states()).join() === expected.join(), 20_000)
+      .until('the states are so', async () => (await states()).join() === expected.join())
       .catch(async () => {
         assert.deepEqual(await states(), expected);
       });
@@ -740,7 +740,7 @@ test('real servers of a VLAN, whose checks leave by the VLAN device of the host'
   await context.test('without the VLAN device its checks cannot be made, and its state stays', async () => {
     await lab.exec('director', ['ip', 'link', 'del', device]);
     const isTold = async (): Promise<boolean> => (await states()).every((each) => /route|VLAN|unreachable/.test(each));
-    await lab.until('that is told', isTold, 20_000).catch(async () => {
+    await lab.until('that is told', isTold).catch(async () => {
       assert.deepEqual(await states(), []);
     });
     assert.ok((await states()).every((each) => each.startsWith('up ')));

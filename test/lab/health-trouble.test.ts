@@ -234,7 +234,7 @@ async function expectShown(lab: TestLab, says: string, agent: string, file: stri
       .join('; ');
     return found === expected;
   };
-  await lab.until(`"${says}" is followed`, isShown, 20_000).catch(() => {
+  await lab.until(`"${says}" is followed`, isShown).catch(() => {
     assert.equal(found, expected, says);
   });
 }

@@ -129,4 +129,44 @@ test('real servers set up by Beeline', async (context) => {
       assert.ok(!readdirSync(rootOf(lab, 'real1')).includes('state'));
     },
   );
+
+  await context.test(
+    'redirect without nft: iptables has the rules, by IPv4 and IPv6, and remove takes them',
+    async () => {
+      const hidden = [
+        'unshare',
+        '--mount',
+        'sh',
+        '-c',
+        'mount --bind /dev/null "$(command -v nft)" && exec "$@"',
+        'sh',
+      ];
+      const withoutNft = (host: HostName, ...words: string[]): Promise<string> => {
+        const root = `BEELINE_REALSERVER_ROOT=${rootOf(lab, host)}`;
+        return run(lab, host, ...hidden, 'env', root, process.execPath, BEELINE, 'realserver', ...words);
+      };
+      const rules = async (host: HostName): Promise<string[]> =>
+        (await run(lab, host, 'sh', '-c', 'iptables-save; ip6tables-save'))
+          .split('\n')
+          .filter((line) => line.startsWith('-A'));
+      await onBoth(async (host) => {
+        await withoutNft(host, 'setup', ...VIPS, '--method', 'redirect', '--port', '80');
+        const made = await rules(host);
+        assert.ok(
+          made.every((line) => /-A PREROUTING .* --dport 80 .*REDIRECT/.test(line)),
+          made.join('\n'),
+        );
+        assert.ok(
+          made.some((line) => line.includes(VIP4)) && made.some((line) => line.includes(VIP6)),
+          made.join('\n'),
+        );
+        assert.doesNotMatch(await withoutNft(host, 'setup', ...VIPS, '--method', 'redirect', '--port', '80'), /^done/m);
+      });
+      await expectBalanced(lab);
+      await onBoth(async (host) => {
+        await withoutNft(host, 'remove');
+        assert.deepEqual(await rules(host), []);
+      });
+    },
+  );
 });

@@ -36,7 +36,7 @@ const FIRST_PORT = 20_000;
 const TIMES = { interval: 1.5, fastInterval: 1, timeout: 1, rise: 1, fall: 1 } as const;
 /** What a busy machine needs for handshakes. */
 const TLS_TIMES = { interval: 2, timeout: 3 } as const;
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 export interface Planned {
   /** The name of the case, and the VIP. */

@@ -125,12 +125,17 @@ export class TestLab extends Lab {
   /** Waits until something is as expected: what a host or the daemon learns comes a moment later. Else it fails with the difference. */
   async becomes<Value>(expected: NoInfer<Value>, read: () => Value | Promise<Value>): Promise<void> {
     let found: Value | undefined;
-    await this.until('it is as expected', async () => {
-      found = await read();
-      return isDeepStrictEqual(found, expected);
-    }).catch(() => {
-      assert.deepEqual(found, expected);
-    });
+    try {
+      await this.until('it is as expected', async () => {
+        found = await read();
+        return isDeepStrictEqual(found, expected);
+      });
+    } catch (error) {
+      if (found !== undefined) {
+        assert.deepEqual(found, expected);
+      }
+      throw error;
+    }
   }
 
   /** Kills a process as a crash would and waits until it is gone. */

@@ -287,7 +287,7 @@ ${services.map((each) => `  - { ${address}, ${each} }\n`).join('')}`;
     });
     const closed = once(child, 'close');
     try {
-      await this.lab.until('six downloads run', () => existsSync(ready) || child.exitCode !== null, 20_000);
+      await this.lab.until('six downloads run', () => existsSync(ready) || child.exitCode !== null);
       await work();
       await sleep(settleMs);
     } finally {

@@ -10,7 +10,7 @@ import { type HostName, processOf, run as runProgram, start, terminate } from '.
 import type { TestLab } from './lab.js';
 
 const BEELINE = fileURLToPath(new URL('../../app/cli/main.js', import.meta.url));
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 const POLL_MS = 10;
 
 /** Sets the shell up: one stream of output as on a terminal, and the host's own folder. */

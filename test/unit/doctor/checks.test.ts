@@ -48,7 +48,7 @@ test('each check has a page, and a line in the list of checks; there is no other
     assert.match(name, /^[a-z0-9]+(-[a-z0-9]+)*$/);
     const page = readFileSync(`${PAGES}${name}.md`, 'utf8');
     assert.ok(page.startsWith(`# ${name}\n`), name);
-    for (const part of ['What happens', 'What mends it']) {
+    for (const part of ['What happens', 'How the doctor sees it', 'What mends it']) {
       assert.ok(page.includes(part), `${name}: ${part}`);
     }
     const row = list.split('\n').find((line) => line.includes(`](${name}.md)`));
