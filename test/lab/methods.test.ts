@@ -227,6 +227,17 @@ test('answers to the ARP problem, and a router in front', async (context) => {
                 `error real-server-gateway-is-director: the default gateway of real server ${each} is this director`,
             ),
         );
+        // IPv6 knows no such rule: a director that forwards carries all answers.
+        const out = `ip route add default via ${ROUTER.ipv6}`;
+        await type(lab, 'director', ['sysctl -qw net.ipv6.conf.all.forwarding=1', out]);
+        assert.deepEqual(new Set(await router.pages(4, URLS[1])), PAGES);
+        const severities = (await examine(lab)).findings.map(({ severity, subject }) => `${severity} ${subject}`);
+        assert.deepEqual(severities, [
+          ...REAL.map((host) => `error ${hostNamed(host).ipv4}`),
+          ...REAL.map((host) => `warning ${hostNamed(host).ipv6}`),
+        ]);
+        await type(lab, 'director', [out.replace(' add ', ' del '), 'sysctl -qw net.ipv6.conf.all.forwarding=0']);
+
         await onBoth(lab, gateways(ROUTER));
         await expectVisits();
         assert.deepEqual(lines((await examine(lab)).findings), []);
