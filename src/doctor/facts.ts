@@ -25,6 +25,8 @@ export interface Facts {
   readonly remote?: readonly RemoteHost[] | undefined;
   /** What could not be looked at, and why. */
   readonly notLookedAt: readonly { readonly what: string; readonly why: string }[];
+  /** The network was to be asked, and could not be: nobody may say that nothing is wrong. */
+  readonly isIncomplete?: boolean | undefined;
 }
 
 /** What this director should do, and what its daemon says. */
@@ -39,6 +41,8 @@ export interface DirectorFacts {
   readonly status?: StatusReport | undefined;
   readonly unattended?: UnattendedReport | undefined;
   readonly services?: readonly ServiceReport[] | undefined;
+  /** The same once the network was asked: what was counted meanwhile came by itself. */
+  readonly servicesAfter?: readonly ServiceReport[] | undefined;
   readonly checks?: readonly ServiceChecks[] | undefined;
   /** What the daemon remembers of flows, and some flows of the client that has most of them. */
   readonly flows?: { readonly summary: FlowSummary; readonly ofTopClient: readonly FlowReport[] } | undefined;
@@ -65,6 +69,8 @@ export interface HostLink {
   readonly carrier: boolean;
   /** The driver's kind of device: "bond", "vlan", "veth"; empty for hardware. */
   readonly kind: string;
+  /** The interfaces by which a director can send what goes to it: itself, those under its tags, the members of a bond. */
+  readonly egresses?: readonly string[] | undefined;
   /** Of a bond, bridge, VLAN device or macvlan: the interfaces at its bottom. */
   readonly leaves?: readonly string[] | undefined;
 }

@@ -1,8 +1,8 @@
 /** The doctor: what is wrong around a director, with evidence and the command that mends it. */
 
-export type { Check } from './check.js';
+export type { Check, Part } from './check.js';
 export { CHECKS } from './checks/index.js';
-export { diagnose, type Diagnosis } from './diagnose.js';
+export { diagnose, type Diagnosis, partsFor } from './diagnose.js';
 export type {
   DirectorFacts,
   Facts,

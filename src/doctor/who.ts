@@ -1,6 +1,6 @@
 /** Whom a MAC belongs to, and what this host has: answers of the facts that several checks need. Pure. */
 
-import { familyOf, type IpAddress, isVirtualMac, type MacAddress, virtualRouters } from '../model/index.js';
+import { compareIp, familyOf, type IpAddress, isVirtualMac, type MacAddress, virtualRouters } from '../model/index.js';
 import type { DirectorFacts, Facts, HostAddress, NetworkFacts } from './facts.js';
 import type { Mend, Severity } from './finding.js';
 import { fixBy } from './finding.js';
@@ -44,6 +44,18 @@ export function whoIs(mac: MacAddress, { director: { model }, probes }: Facts, l
   return address === undefined
     ? { kind: 'stranger', text: `a host with the MAC ${mac}` }
     : { kind: 'neighbour', address, text: `the host ${address} (${mac})` };
+}
+
+/** The order of hosts in findings, whoever spoke first: by address, and those without one by their MACs. */
+export function compareHosts(
+  a: { readonly who: Who; readonly mac: MacAddress },
+  b: { readonly who: Who; readonly mac: MacAddress },
+): number {
+  const [one, other] = [a.who.address, b.who.address];
+  if (one === undefined || other === undefined) {
+    return Number(one === undefined) - Number(other === undefined) || (a.mac < b.mac ? -1 : 1);
+  }
+  return compareIp(one, other);
 }
 
 /** Where this host has an address: on interfaces that are up. */

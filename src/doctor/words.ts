@@ -36,8 +36,10 @@ export function few(
 
 /** "a, b, c and 97 others" */
 export function listOf(names: readonly string[], most = 3): string {
-  const shown = names.slice(0, most).join(', ');
-  return names.length > most ? `${shown} and ${names.length - most} others` : shown;
+  // One that is left takes no more room than to say so.
+  const shown = names.length === most + 1 ? names : names.slice(0, most);
+  const left = names.length - shown.length;
+  return `${shown.join(', ')}${left > 0 ? ` and ${left} others` : ''}`;
 }
 
 /** Completes "a ping: ", "a SYN to port 80: ". */

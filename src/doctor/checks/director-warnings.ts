@@ -11,6 +11,7 @@ const OF_TWO_OWNERS: readonly WarningCode[] = ['VRRP_TWO_MASTERS', 'VRRP_UNMAINT
 export const directorWarnings: Check = {
   name: 'director-warnings',
   about: 'what "beeline check" warns of, and what the daemon says goes wrong',
+  reads: ['network', 'probes'],
   find: (facts) => {
     const { network, probes } = facts;
     const { warnings, status, configPath } = facts.director;

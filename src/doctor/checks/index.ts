@@ -14,6 +14,7 @@ import { thresholdMismatch } from './configuration/thresholds.js';
 import { weightsIgnored } from './configuration/weights-ignored.js';
 import { directorWarnings } from './director-warnings.js';
 import { HOST_CHECKS } from './host/index.js';
+import { interfaceDown } from './network/interface-down.js';
 import { ipv6RouterAdvertisements } from './network/ipv6-router-advertisements.js';
 import { mtuDiffers } from './network/mtu-differs.js';
 import { neighbourBypassesDirector } from './network/neighbour-bypasses-director.js';
@@ -43,6 +44,7 @@ import { vrrpPriorities } from './vrrp/priorities.js';
 import { vrrpTwoOwners } from './vrrp/two-owners.js';
 
 export const CHECKS: readonly Check[] = [
+  interfaceDown,
   vipAnsweredByOthers,
   vipAnnouncedByOthers,
   vipDuplicate,

@@ -23,7 +23,7 @@ const SYSCTLS = [
 ];
 /** Those of each interface. */
 const OF_INTERFACES = [
-  ...['arp_ignore', 'rp_filter', 'send_redirects'].map((each) => ['ipv4', each] as const),
+  ...['arp_filter', 'arp_ignore', 'rp_filter', 'send_redirects'].map((each) => ['ipv4', each] as const),
   ...['accept_ra', 'disable_ipv6', 'forwarding'].map((each) => ['ipv6', each] as const),
 ];
 

@@ -1,9 +1,12 @@
 /** Reads this host's links, addresses and routes from the kernel. */
 
 import { familyOf, type IpAddress, isMac, type Model, vipsOf } from '../../model/index.js';
-import { type Network, NetlinkError } from '../../net/index.js';
+import { BONDS, type Link, type Network, NetlinkError } from '../../net/index.js';
 import type { HostRoute, NetworkFacts } from '../facts.js';
 import { addressesOfRealServers } from '../probe/targets.js';
+
+/** The tags that the director writes into one frame. */
+const MOST_TAGS = 2;
 
 export async function gatherNetwork(network: Network, model: Model): Promise<NetworkFacts> {
   const nameOf = (ifindex: number): string => network.linkByIndex(ifindex)?.name ?? `#${ifindex}`;
@@ -21,6 +24,7 @@ export async function gatherNetwork(network: Network, model: Model): Promise<Net
   return {
     links: network.links().map(({ name, ifindex, mac, mtu, up, carrier, kind }) => ({
       ...{ name, ifindex, mac, mtu, up, carrier, kind },
+      egresses: egressesOf(network, ifindex),
       leaves: network.leavesUnder(ifindex).map((leaf) => leaf.name),
     })),
     addresses: network.addresses().map(({ ifindex, address, prefixLength, duplicate, scope }) => ({
@@ -42,4 +46,19 @@ async function sourcesTo(network: Network, addresses: readonly IpAddress[]): Pro
         : [[wanted[i]!, route.source] as const],
     ),
   );
+}
+
+/** As the director finds them (src/net/resolver.ts): a bridge, or a macvlan, is not what is under it. */
+function egressesOf(network: Network, ifindex: number): string[] {
+  const found: Link[] = [];
+  for (let link: Link | undefined = network.linkByIndex(ifindex); link !== undefined && found.length <= MOST_TAGS;) {
+    found.push(link);
+    link = link.vlan === undefined ? undefined : network.linkByIndex(link.vlan.parent);
+  }
+  const bottom = found.at(-1);
+  const members =
+    bottom === undefined || !BONDS.includes(bottom.kind)
+      ? []
+      : network.links().filter(({ master }) => master === bottom.ifindex);
+  return [...found, ...members].map(({ name }) => name);
 }

@@ -106,8 +106,28 @@ test('a real server that answers for the VIP is named, with its frame and the co
   assert.deepEqual(mend.at(-1)?.fix, ['beeline', 'vip', 'add', '192.168.1.100'], 'caches are mended after the leak');
 });
 
-test('two real servers that answer for the VIP are both named', () => {
-  assert.equal(told({ probes: answered(REAL1.mac, PROBES.realServers[1]!.macs[0]!) }).length, 2);
+test('two real servers that answer for the VIP are both named, in the order of their addresses', () => {
+  const second = PROBES.realServers[1]!.macs[0]!;
+  const subjects = (...macs: MacAddress[]): string[] => told({ probes: answered(...macs) });
+  assert.equal(subjects(REAL1.mac, second).length, 2);
+  assert.deepEqual(subjects(second, REAL1.mac), subjects(REAL1.mac, second), 'whoever was heard first');
+});
+
+test('hosts that announce many VIPs are a finding each, and many such hosts one that names them', () => {
+  const vips = [1, 2, 3, 4].map((each) => ip(`192.168.2.${each}`));
+  const [first] = PROBES.vips;
+  const said = (macs: readonly MacAddress[]): ProbeFacts => ({
+    ...announced(...macs.flatMap((each) => vips.map((address) => ({ address, sourceMac: each, mac: each })))),
+    vips: vips.map((vip) => ({ ...first!, vip })),
+  });
+  assert.deepEqual(told({ probes: said([REAL1.mac]) }), [
+    `error vip-announced-by-others: real server 192.168.1.31 (${REAL1.mac}) announces the VIPs 192.168.2.1, 192.168.2.2, 192.168.2.3, 192.168.2.4 on ens3`,
+  ]);
+  const strangers = Array.from({ length: 7 }, (_, i) => mac(`02:00:00:00:01:0${i}`));
+  const [finding, ...more] = find({ probes: said(strangers) }).findings;
+  assert.deepEqual(more, []);
+  assert.match(finding!.text, /^a host with the MAC 02:00:00:00:01:00 announces .* \(and so with 6 other hosts\)$/);
+  assert.match(finding!.evidence.at(-1)!, /^also a host with the MAC 02:00:00:00:01:01, a host with/);
 });
 
 test('two real servers that answer for a hundred VIPs are two findings, and not one of them is lost among many', () => {
@@ -221,7 +241,9 @@ test('a VIP that nobody has is told with the command that adds it, whether or no
 
 test('a VIP on an interface that is down, and one on no network, are told; a route for it alone was made on purpose', () => {
   const down = { ...NETWORK, links: NETWORK.links.map((each) => ({ ...each, up: false })) };
-  assert.match(told({ network: down, probes: undefined })[0]!, /is on ens3 alone, which is down/);
+  const [first, second] = told({ network: down, probes: undefined });
+  assert.equal(first, "error interface-down: the director's interface ens3 is down");
+  assert.match(second!, /is on ens3 alone, which is down/);
   const routed = (route?: { readonly gateway?: IpAddress; readonly prefixLength: number }): NetworkFacts => ({
     ...WITHOUT_VIP,
     routes: new Map([
@@ -237,6 +259,36 @@ test('a VIP on an interface that is down, and one on no network, are told; a rou
   assert.deepEqual(told({ network: routed({ prefixLength: 32 }) }), []);
   const pair = directorFacts(`directors: ['${OTHER}']\n${CONFIG}`);
   assert.deepEqual(told({ director: pair, network: routed() }), []);
+});
+
+/** What a daemon counted of packets for the VIP: before the look, and after it. */
+function counted(before: number, after: number): Facts['director'] {
+  const services = (packets: number): Facts['director']['services'] => [
+    {
+      ...{ address: VIP, port: 80, protocol: 'tcp', scheduler: 'wlc', slots: 0, verdicts: {} },
+      realServers: [
+        {
+          ...{ address: REAL1.address, weight: 1, state: 'up', share: 1, packets },
+          ...{ bytes: 0, flows: 0, active: 0, inactive: 0, persistent: 0 },
+        },
+      ],
+    },
+  ];
+  return { ...directorFacts(), services: services(before), servicesAfter: services(after) };
+}
+
+test('a VIP that only real servers answer for is missing here as well', () => {
+  assert.deepEqual(told({ network: WITHOUT_VIP, probes: answered(REAL1.mac) }), [
+    `error vip-answered-by-others: real server 192.168.1.31 (${REAL1.mac}) answers for the VIP ${VIP} on ens3`,
+    `error vip-unanswered: the VIP ${VIP} is on no interface of this host, and no other director on ens3 answers for it`,
+  ]);
+});
+
+test('a VIP that nobody answers for, and whose packets come by a route, is no error', () => {
+  assert.deepEqual(told({ network: WITHOUT_VIP, director: counted(5, 9) }), [
+    `note vip-unanswered: the VIP ${VIP} is on no interface of this host, and nobody on ens3 answers for it; packets for it come all the same`,
+  ]);
+  assert.match(told({ network: WITHOUT_VIP, director: counted(5, 5) })[0]!, /^error /, 'what came once is over');
 });
 
 test('a VIP of keepalived is not added by hand', () => {
@@ -271,6 +323,11 @@ test('a VIP as /24 is told, and that the host would lose its network where it is
   assert.deepEqual(told({ network: vipAs({ prefixLength: 24 }) }), [
     `warning vip-prefix: the VIP ${VIP} is on ens3 as /24, and not as /32`,
   ]);
+  const commandOf = (network: NetworkFacts): string => find({ network }).findings[0]!.mend.at(-1)!.command;
+  const change = `ip addr add ${VIP}/32 dev ens3 && ip addr del ${VIP}/24 dev ens3`;
+  assert.equal(commandOf(vipAs({ prefixLength: 24 })), change);
+  const first = { ...NETWORK, addresses: vipAs({ prefixLength: 24 }).addresses.toReversed() };
+  assert.equal(commandOf(first), `sysctl -w net.ipv4.conf.ens3.promote_secondaries=1 && ${change}`);
   const alone = vipAs({ prefixLength: 24 });
   const only = { ...alone, addresses: alone.addresses.filter(({ address }) => address === VIP) };
   assert.match(find({ network: only }).findings[0]!.mend[0]!.command, /an address of its own first/);

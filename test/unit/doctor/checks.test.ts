@@ -6,10 +6,23 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { CHECKS, diagnose } from '../../../src/doctor/index.js';
-import { cleanFacts, directorFacts } from '../../support/facts.js';
+import { PARTS } from '../../../src/doctor/check.js';
+import { CHECKS, diagnose, type Facts, partsFor } from '../../../src/doctor/index.js';
+import { hostWith } from '../../support/facts-host.js';
+import { cleanFacts, directorFacts, PROBES, SILENT } from '../../support/facts.js';
 
 const PAGES = fileURLToPath(new URL('../../../../docs/doctor/', import.meta.url));
+
+/** Facts that make many checks look further than they do where nothing is wrong. */
+function spoiltFacts(): Facts {
+  const realServers = PROBES.realServers.map((each) => ({ ...each, ping: SILENT, offLink: each.ping }));
+  const settings = { 'net/ipv4/ip_forward': '1', 'net/ipv4/conf/all/arp_ignore': '1' };
+  return cleanFacts({ host: hostWith(settings), probes: { ...PROBES, realServers } });
+}
+
+test('an examination that could not ask the network does not end as if nothing were wrong', () => {
+  assert.equal(diagnose(cleanFacts({ isIncomplete: true })).status, 1);
+});
 
 test('a director with nothing wrong has no findings', () => {
   const diagnosis = diagnose(cleanFacts());
@@ -38,6 +51,28 @@ test('what a page has to be typed is typed as it stands: remarks begin with #, a
       }
     }
   }
+});
+
+test('a check says what it reads: of other facts it sees nothing, and finds the same', () => {
+  const everything = { ...spoiltFacts(), remote: [] };
+  for (const { name, reads, find } of CHECKS) {
+    const seen = new Set<string>();
+    const watched = new Proxy(everything, {
+      get: (facts, key, self): unknown => {
+        seen.add(String(key));
+        return Reflect.get(facts, key, self);
+      },
+    });
+    find(watched);
+    const parts = PARTS.filter((each) => seen.has(each));
+    assert.deepEqual(
+      parts.filter((each) => !reads.includes(each)),
+      [],
+      name,
+    );
+  }
+  assert.deepEqual([...partsFor(['single-server'])], []);
+  assert.ok(partsFor().has('probes'));
 });
 
 test('each check has a page, and a line in the list of checks; there is no other page', () => {

@@ -71,6 +71,25 @@ test('arp_ignore 8 answers for nothing, and 3 for addresses of scope host not', 
 
 const CONFIG6 = `interfaces: [ens3]\nservices: [{ address: "fd00::100", port: 80, realServers: ["fd00::31", "fd00::32"] }]\n`;
 
+test('another interface on the network of the VIP answers for it, unless it keeps to its own addresses', () => {
+  const link = { ...NETWORK.links[0]!, name: 'ens4', ifindex: 3 };
+  const address = { ...NETWORK.addresses[0]!, interface: 'ens4', address: ip('192.168.1.23') };
+  const network = { ...NETWORK, links: [...NETWORK.links, link], addresses: [...NETWORK.addresses, address] };
+  const [finding] = find({ network });
+  assert.deepEqual(names({ network }), ['warning other-interface-answers']);
+  assert.equal(finding!.text, `ens4 answers for the VIP ${VIP}, and the director does not use it`);
+  assert.equal(finding!.mend[0]!.command, 'sysctl -w net.ipv4.conf.ens4.arp_ignore=1');
+  const quiet = [
+    { network, host: hostWith({ 'net/ipv4/conf/ens4/arp_ignore': '1' }) },
+    { network, host: hostWith({ 'net/ipv4/conf/all/arp_filter': '1' }) },
+    { network: { ...network, links: [...NETWORK.links, { ...link, leaves: ['ens3'] }] } },
+    { network: { ...network, addresses: [...NETWORK.addresses, { ...address, address: ip('10.0.0.1') }] } },
+  ];
+  quiet.forEach((each) => {
+    assert.deepEqual(names(each), []);
+  });
+});
+
 test('IPv6 that is off is told if the configuration has IPv6, and no other interface has it', () => {
   const host = hostWith({ 'net/ipv6/conf/ens3/disable_ipv6': '1' });
   const director = directorFacts(CONFIG6);

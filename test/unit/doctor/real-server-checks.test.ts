@@ -81,7 +81,50 @@ test('a real server that nobody answers for is an error, and a warning where no 
   const drained = directorFacts(CONFIG.replace('192.168.1.31,', '{ address: 192.168.1.31, weight: 0 },'));
   assert.deepEqual(told({ probes, director: drained }), [`warning ${line}`]);
   const network = { ...NETWORK, links: NETWORK.links.map((each) => ({ ...each, carrier: false })) };
-  assert.match(told({ probes, network })[0]!, /on ens3, which has no carrier$/);
+  assert.deepEqual(told({ probes, network }), [
+    "error interface-down: the director's interface ens3 has no carrier",
+    `error ${line}, which has no carrier`,
+  ]);
+});
+
+test('a real server that the director has no MAC for is told with its reason, if no other finding says why', () => {
+  const { services } = reported('unresolved');
+  const director = { ...directorFacts(), services, servicesAfter: services };
+  const line = 'error real-server-unreachable: the director has no MAC for real server';
+  const answering = (of: typeof REAL1 | typeof REAL2): string => `${of.address}, although ${of.mac} answers for it`;
+  assert.deepEqual(told({ director }), [`${line} ${answering(REAL1)}`, `${line} ${answering(REAL2)}`]);
+  assert.deepEqual(told({ director: reported('unresolved') }), [], 'what ended meanwhile was of the moment');
+  assert.deepEqual(told({ director, probes: undefined }), [`${line} ${REAL1.address}`, `${line} ${REAL2.address}`]);
+  const away = routed(REAL1.address, {
+    kind: 'unicast',
+    interface: 'ens3',
+    prefixLength: 0,
+    gateway: ip('192.168.1.1'),
+  });
+  assert.deepEqual(told({ director, network: away, probes: undefined }), [
+    `${line} ${REAL2.address}`,
+    'error real-server-off-link: real server 192.168.1.31 is behind the router 192.168.1.1',
+  ]);
+});
+
+test('an interface that is missing or down is told once, and not by what follows from it', () => {
+  const without = (change: Partial<NetworkFacts>): string[] =>
+    told({ network: { ...NETWORK, routes: new Map(), addresses: [], ...change }, probes: undefined }).filter(
+      (line) => !line.includes('vip-unanswered'),
+    );
+  const down = NETWORK.links.map((each) => ({ ...each, up: false }));
+  assert.deepEqual(without({ links: down }), ["error interface-down: the director's interface ens3 is down"]);
+  const { findings } = find({ director: directorFacts(CONFIG.replace('ens3', 'ens9')), probes: undefined });
+  assert.deepEqual(
+    findings.map(({ check, text }) => `${check}: ${text}`),
+    ["interface-down: the director's interface ens9 does not exist"],
+  );
+  assert.equal(findings[0]!.mend[0]!.command, 'interfaces: [ens3], which leads to the real servers');
+  const bond = { ...NETWORK.links[0]!, name: 'bond0', ifindex: 9, kind: 'bond', leaves: ['ens3', 'ens4'] };
+  const members = [{ ...NETWORK.links[0]!, carrier: false }, { ...NETWORK.links[0]!, name: 'ens4', ifindex: 3 }, bond];
+  assert.deepEqual(told({ network: { ...NETWORK, links: members }, probes: undefined }), [
+    "warning interface-down: the director's interface ens3 has no carrier",
+  ]);
 });
 
 test('real servers behind a router, without a route or by a foreign interface are off the link', () => {
@@ -102,9 +145,11 @@ test('real servers behind a router, without a route or by a foreign interface ar
   const bridge = { ...NETWORK.links[0]!, name: 'br0', ifindex: 9, kind: 'bridge', leaves: ['ens3'] };
   assert.deepEqual(
     gone({ ...bridged, links: [...bridged.links, bridge] }),
-    [],
-    'a bridge over it is on the same network',
+    off('is on br0, which the director does not use'),
+    'the director sends by no bridge that is over its interface',
   );
+  const bond = { ...bridge, kind: 'bond', egresses: ['br0', 'ens3'] };
+  assert.deepEqual(gone({ ...bridged, links: [...bridged.links, bond] }), [], 'it sends by the members of a bond');
   assert.deepEqual(
     gone(routed(REAL1.address, { kind: 'local', interface: 'lo', prefixLength: 32 })),
     [],
@@ -151,7 +196,10 @@ test('where only pings can tell, the VIP may be missing', () => {
 
 test('a host that is silent to everything is not said to lack the VIP, nor one that was not asked', () => {
   const silent = pairWith({ ping: SILENT }, { byVip: SILENT, byRip: SILENT }, { ping: SILENT, longPing: SILENT });
-  assert.deepEqual(told({ probes: silent }), []);
+  const mute = `real-server-unreachable: real server ${REAL1.address} answers ARP, and nothing else that comes from this host`;
+  assert.deepEqual(told({ probes: silent }), [`error ${mute}`]);
+  const noPorts = pairWith({ ping: SILENT, ports: [] }, {}, { ping: SILENT, longPing: SILENT });
+  assert.deepEqual(told({ probes: noPorts }), [`note ${mute}`], 'pings alone are often filtered');
   const unasked = { ping: undefined, longPing: undefined, offLink: undefined };
   assert.deepEqual(told({ probes: pairWith({ ...unasked, ports: [] }, {}, unasked) }), []);
 });
@@ -259,6 +307,10 @@ test('two real servers with one MAC, and two MACs for one, are told', () => {
   assert.deepEqual(told({ probes: withMacs(REAL1.mac, other) }), [
     `error same-mac-twice: 2 MACs answer for real server 192.168.1.31 on ens3: ${REAL1.mac}, ${other}`,
   ]);
+  const [both, ...more] = find({ probes: withMacs(REAL1.mac, REAL2.mac) }).findings;
+  assert.deepEqual(more, [], 'who answers for another one as well is told once');
+  assert.equal(both!.evidence[1], `${REAL1.address} is-at ${REAL2.mac}, which is real server ${REAL2.address}`);
+  assert.equal(both!.mend[0]!.host, REAL2.address);
 });
 
 test('one host with an address of each family is not two real servers', () => {

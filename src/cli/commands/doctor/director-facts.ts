@@ -117,3 +117,17 @@ async function fromMaps(instance: Instance): Promise<DirectorFacts | undefined> 
     services: left.list(),
   };
 }
+
+/** Returns the counters as they are now, of whoever told them before; undefined: nobody did. */
+export async function countAgain({ source }: DirectorFacts, instance: Instance): Promise<DirectorFacts['services']> {
+  if (source === 'daemon') {
+    const { request } = await import('../../../control/index.js');
+    return ifKnown(request(instance.socketPath, 'list', {}));
+  }
+  if (source === 'maps') {
+    const { Unattended } = await import('../../../director/offline.js');
+    using left = Unattended.open(instance);
+    return left?.list();
+  }
+  return undefined;
+}

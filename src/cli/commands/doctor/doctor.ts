@@ -160,11 +160,12 @@ async function requireSsh({ ssh, sshCommand }: DoctorOptions): Promise<void> {
 }
 
 async function examine(options: DoctorOptions, command: Command): Promise<Diagnosis> {
-  const [{ diagnose, gather }, { directorFacts }] = await Promise.all([
+  const [{ diagnose, gather, partsFor }, { countAgain, directorFacts }] = await Promise.all([
     import('../../../doctor/index.js'),
     import('./director-facts.js'),
   ]);
-  const director = await directorFacts(options.config, instanceFor(command));
+  const instance = instanceFor(command);
+  const director = await directorFacts(options.config, instance);
   const isPerson = process.stderr.isTTY && options.json !== true && options.watch === undefined;
   if (isPerson) {
     printNote('looking …\n');
@@ -173,7 +174,9 @@ async function examine(options: DoctorOptions, command: Command): Promise<Diagno
   const facts = await gather(director, {
     passive: options.passive === true,
     listenMs: options.listen,
+    parts: partsFor(options.only),
     ssh: ssh === undefined ? undefined : { hosts: ssh === true ? undefined : ssh, command: sshCommand },
+    countAgain: () => countAgain(director, instance),
   });
   return diagnose(facts, options.only);
 }

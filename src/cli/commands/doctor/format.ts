@@ -8,12 +8,13 @@ const STYLES: Readonly<Record<Severity, Style>> = { error: 'bad', warning: 'warn
 const WIDTH = 9;
 const INDENT = ' '.repeat(WIDTH);
 
-export function formatDiagnosis({ findings, lookedAt, notLookedAt }: Diagnosis, paint: Paint): string {
+export function formatDiagnosis(diagnosis: Diagnosis, paint: Paint): string {
+  const { findings, lookedAt, notLookedAt } = diagnosis;
   return [
     ...findings.map((each) => `${formatFinding(each, paint)}\n`),
     ...lookedAt.map((each) => `${paint('faint', 'looked at'.padEnd(WIDTH))} ${each}\n`),
     ...notLookedAt.map(({ what, why }) => `${paint('warning', 'not seen'.padEnd(WIDTH))} ${what}: ${why}\n`),
-    `${summary(findings, paint)}\n`,
+    `${summary(diagnosis, paint)}\n`,
   ].join('');
 }
 
@@ -32,11 +33,15 @@ function placeOf({ on, host }: Finding['mend'][number]): string {
   return on === 'director' && host === undefined ? '' : `on ${host === undefined ? `the ${on}` : `${on} ${host}`}: `;
 }
 
-function summary(findings: readonly Finding[], paint: Paint): string {
+function summary({ findings, status }: Diagnosis, paint: Paint): string {
   const count = (severity: Severity): number => findings.filter((each) => each.severity === severity).length;
   const parts = (['error', 'warning', 'note'] as const).flatMap((severity) =>
     count(severity) === 0 ? [] : [paint(STYLES[severity], formatQuantity(count(severity), severity))],
   );
+  const isFailed = status !== 0 && findings.every(({ severity }) => severity === 'note');
+  if (isFailed) {
+    parts.push(paint('warning', 'the network could not be asked'));
+  }
   return parts.length === 0 ? paint('good', 'nothing is wrong') : parts.join(', ');
 }
 

@@ -10,6 +10,7 @@ const NAME = 'all-ports-apart';
 export const allPortsApart: Check = {
   name: NAME,
   about: 'services of all ports (port 0) without persistence',
+  reads: [],
   find: ({ director: { model, configPath } }) =>
     balanced(model).flatMap((service): Finding[] => {
       if (isMarkKey(service) || service.port !== 0 || keepsClients(service)) {

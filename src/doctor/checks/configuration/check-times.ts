@@ -18,6 +18,7 @@ const PATIENCE = 60;
 export const checkTimes: Check = {
   name: NAME,
   about: 'health checks that notice a failure only after a minute',
+  reads: [],
   find: ({ director: { model } }) =>
     allServices(model).flatMap((service) => {
       const found = checksOf(service).flatMap((each) => findingOf(serviceName(service), each) ?? []);

@@ -55,6 +55,7 @@ const UDP: Readonly<Partial<Record<number, Application>>> = {
 export const idleTimeouts: Check = {
   name: NAME,
   about: 'applications whose connections may be silent for longer than a flow is remembered',
+  reads: [],
   find: ({ director: { model, configPath } }) =>
     balanced(model).flatMap((service): Finding[] => {
       const found = silentFor(service, model);

@@ -14,6 +14,7 @@ const TRIED_FOR_MS = 3_600_000;
 export const noHealthChecks: Check = {
   name: NAME,
   about: 'services whose real servers nobody checks, once the daemon has run for an hour',
+  reads: [],
   find: ({ director: { model, status } }) => {
     const { uptimeMs = 0, changes = 0 } = status ?? {};
     // Another program may check the real servers, and change weights by commands.

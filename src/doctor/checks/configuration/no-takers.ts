@@ -10,6 +10,7 @@ const NAME = 'service-without-takers';
 export const serviceWithoutTakers: Check = {
   name: NAME,
   about: 'services without real servers, or with weight 0 for all of them, and without a fallback',
+  reads: [],
   find: ({ director: { model, configPath } }) =>
     allServices(model)
       .filter((service) => !hasFallback(service) && service.destinations.every(({ weight }) => weight === 0))

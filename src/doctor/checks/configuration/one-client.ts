@@ -15,6 +15,7 @@ const MOST = 0.5;
 export const oneClientMostFlows: Check = {
   name: NAME,
   about: 'an address (a NAT, a proxy) with most of the flows, all of them at one real server',
+  reads: [],
   find: ({ director: { model, flows } }) => {
     const [top] = flows?.summary.topClients ?? [];
     const all = Object.values(flows?.summary.states ?? {}).reduce((sum, count) => sum + count, 0);

@@ -10,6 +10,7 @@ const NAME = 'persistence-apart';
 export const persistenceApart: Check = {
   name: NAME,
   about: 'ports 80 and 443 of a VIP, each persistent by itself',
+  reads: [],
   find: ({ director: { model, configPath } }) =>
     model.services
       .filter(({ port, protocol, persistence }) => port === 80 && protocol === 'tcp' && persistence !== undefined)

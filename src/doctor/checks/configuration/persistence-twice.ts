@@ -10,6 +10,7 @@ const NAME = 'persistence-twice';
 export const persistenceTwice: Check = {
   name: NAME,
   about: 'persistence under sh or mh, which send each client to one real server anyhow',
+  reads: [],
   find: ({ director: { model, configPath } }) =>
     balanced(model)
       .filter(

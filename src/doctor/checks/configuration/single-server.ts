@@ -11,6 +11,7 @@ const NAME = 'single-server';
 export const singleServer: Check = {
   name: NAME,
   about: 'services with one real server and no fallback',
+  reads: [],
   find: ({ director: { model, configPath } }) => {
     const alone = allServices(model).filter(
       (service) => service.destinations.length === 1 && service.destinations[0]!.weight > 0 && !hasFallback(service),

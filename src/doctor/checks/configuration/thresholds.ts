@@ -9,6 +9,7 @@ const NAME = 'threshold-mismatch';
 export const thresholdMismatch: Check = {
   name: NAME,
   about: 'real servers with a higher weight and a lower upperThreshold than another one',
+  reads: [],
   find: ({ director: { model, configPath } }) =>
     allServices(model).flatMap((service): Finding[] => {
       const limited = service.destinations.flatMap(({ address, weight, upperThreshold }) =>

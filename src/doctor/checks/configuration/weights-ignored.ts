@@ -13,6 +13,7 @@ const INSTEAD: Readonly<Partial<Record<Scheduler, Scheduler>>> = { rr: 'wrr', lc
 export const weightsIgnored: Check = {
   name: NAME,
   about: 'services with different weights under a scheduler that does not look at them: rr, lc',
+  reads: [],
   find: ({ director: { model, configPath } }) =>
     balanced(model).flatMap((service): Finding[] => {
       const { scheduler, destinations } = service;

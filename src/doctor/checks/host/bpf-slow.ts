@@ -36,6 +36,7 @@ const SLOW: readonly Slow[] = [
 export const bpfSlow: Check = {
   name: 'bpf-slow',
   about: 'kernel parameters that make BPF programs slow: no compiler, hardening, statistics',
+  reads: ['host'],
   find: ({ host }) =>
     SLOW.filter(({ key, value }) => host?.sysctls[key] === value).map(
       ({ key, value, better, severity, text, why, isWanted }) => ({

@@ -8,6 +8,7 @@ const KEYS = ['net/bridge/bridge-nf-call-iptables', 'net/bridge/bridge-nf-call-i
 export const bridgeFiltered: Check = {
   name: 'bridge-filtered',
   about: 'br_netfilter on a bridge of the director: iptables and connection tracking see the packets before it',
+  reads: ['network', 'host'],
   find: ({ director, network, host }) => {
     const on = KEYS.filter((key) => host?.sysctls[key] === '1');
     const bridges = (network?.links ?? []).filter(

@@ -18,6 +18,7 @@ interface Ports {
 export const checkPortsShared: Check = {
   name: 'check-ports-shared',
   about: 'local ports of health checks that the kernel gives to other programs',
+  reads: ['host'],
   find: ({ director: { model }, host }) => {
     const [low, high] = host?.sysctls[RANGE]?.split(/\s+/).map(Number) ?? [];
     if (low === undefined || high === undefined || !hasChecks(model)) {

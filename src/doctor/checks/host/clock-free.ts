@@ -5,6 +5,7 @@ import type { Check } from '../../check.js';
 export const clockFree: Check = {
   name: 'clock-free',
   about: 'a clock that follows no server of time',
+  reads: ['host'],
   find: ({ host }) =>
     host?.isClockSynchronised !== false
       ? []

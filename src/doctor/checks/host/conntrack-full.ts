@@ -10,6 +10,7 @@ const KEY = 'net/netfilter/nf_conntrack_max';
 export const conntrackFull: Check = {
   name: 'conntrack-full',
   about: 'a table of tracked connections that is nearly full',
+  reads: ['firewall'],
   find: ({ firewall }) => {
     const { count, most } = firewall?.conntrack ?? { count: 0, most: 0 };
     if (most === 0 || count < most * NEAR) {

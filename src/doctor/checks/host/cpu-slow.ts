@@ -8,6 +8,7 @@ const SCALES_ITSELF = /^(intel_pstate|amd-pstate-epp)$/;
 export const cpuSlow: Check = {
   name: 'cpu-slow',
   about: 'CPUs that are kept at their lowest frequency',
+  reads: ['host'],
   find: ({ host }) => {
     const slow = (host?.frequencies ?? []).filter(
       ({ driver, governor }) => governor === 'powersave' && driver !== '' && !SCALES_ITSELF.test(driver),

@@ -30,6 +30,7 @@ const UNTRACKED = { 'ct state': ['untracked'] };
 export const firewallDrops: Check = {
   name: 'firewall-drops',
   about: 'rules of nftables, iptables and arptables that drop ARP, neighbour discovery, health checks or VRRP',
+  reads: ['network', 'firewall'],
   find: ({ director, network, firewall }) => {
     const chains = firewall?.chains ?? [];
     return network === undefined || chains.length === 0

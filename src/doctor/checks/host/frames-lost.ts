@@ -17,6 +17,7 @@ const SENT = /xdp_tx(_xmit)?$/;
 export const framesLost: Check = {
   name: 'frames-lost',
   about: 'frames that a network card lost, before the director or behind it',
+  reads: ['cards'],
   find: ({ cards = [] }) => cards.flatMap((card) => [...received(card), ...sent(card)]),
 };
 

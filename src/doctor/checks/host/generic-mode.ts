@@ -8,6 +8,7 @@ import type { Finding, Mend } from '../../finding.js';
 export const genericMode: Check = {
   name: 'generic-mode',
   about: 'interfaces whose driver refused native mode, so that XDP runs late in the kernel',
+  reads: ['cards'],
   find: ({ director: { model, status, unattended }, cards = [] }) =>
     model.mode !== 'auto'
       ? []

@@ -18,10 +18,11 @@ import { memoryShort, openFilesFew, stateDisk } from './resources.js';
 import { neighboursTooMany } from './neighbours-too-many.js';
 import { redirectsSent, reverseFilter } from './routing.js';
 import { unsavedChanges } from './unsaved-changes.js';
+import { otherInterfaceAnswers } from './other-interface-answers.js';
 import { xdpForeign } from './xdp-foreign.js';
 
 export const HOST_CHECKS: readonly Check[] = [
-  ...[arpSilent, firewallDrops, ipv6Off, routerAdvertisementsIgnored, neighboursTooMany],
+  ...[arpSilent, otherInterfaceAnswers, firewallDrops, ipv6Off, routerAdvertisementsIgnored, neighboursTooMany],
   ...[checkPortsShared, conntrackFull, bridgeFiltered, reverseFilter, redirectsSent],
   ...[kernelOld, xdpForeign, genericMode, framesLost, queuesFew, spreadUneven, interruptsTogether, bpfSlow, cpuSlow],
   ...[openFilesFew, memoryShort, stateDisk, unsavedChanges, clockFree, nodeOld],

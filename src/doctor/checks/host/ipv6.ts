@@ -8,6 +8,7 @@ import { mendSettings } from './mends.js';
 export const ipv6Off: Check = {
   name: 'ipv6-off',
   about: 'interfaces without IPv6 although there are VIPs of it',
+  reads: ['network', 'host'],
   find: ({ director: { model }, network, host }) => {
     const wanted = [...vipsOf(model), ...addressesOfRealServers(model)].find((each) => familyOf(each) === 6);
     const has = (network?.addresses ?? []).some((each) => familyOf(each.address) === 6 && each.interface !== 'lo');
@@ -32,6 +33,7 @@ export const ipv6Off: Check = {
 export const routerAdvertisementsIgnored: Check = {
   name: 'router-advertisements-ignored',
   about: 'a host that forwards IPv6, and so ignores the router that it gets its routes from',
+  reads: ['host', 'network', 'probes'],
   find: ({ director: { model }, host, probes }) => {
     const heard = new Set((probes?.routerAdvertisements ?? []).map((each) => each.interface));
     return host === undefined || host.defaultRoutes[6].length > 0

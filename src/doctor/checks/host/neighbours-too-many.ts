@@ -16,6 +16,7 @@ const LEAST = 4096;
 export const neighboursTooMany: Check = {
   name: 'neighbours-too-many',
   about: "real servers and clients beyond the limits of the kernel's neighbour table (gc_thresh)",
+  reads: ['network', 'host'],
   find: ({ director: { model }, network, host }) =>
     host === undefined
       ? []

@@ -7,18 +7,21 @@ import type { Finding, Mend } from '../../finding.js';
 export const queuesFew: Check = {
   name: 'queues-few',
   about: 'network cards with fewer queues than they and the CPUs could have',
+  reads: ['cards'],
   find: ({ cards = [] }) => cards.flatMap(few),
 };
 
 export const spreadUneven: Check = {
   name: 'spread-uneven',
   about: 'network cards whose hash sends all flows to some of their queues',
+  reads: ['cards'],
   find: ({ cards = [] }) => cards.flatMap(uneven),
 };
 
 export const interruptsTogether: Check = {
   name: 'interrupts-together',
   about: 'network cards whose queues all have one CPU',
+  reads: ['cards'],
   find: ({ cards = [] }) => cards.flatMap(together),
 };
 

@@ -19,6 +19,7 @@ const STATE_BYTES = 16 * MB;
 export const openFilesFew: Check = {
   name: 'open-files-few',
   about: 'a daemon that is near its limit of open files',
+  reads: ['host'],
   find: ({ host, director: { status } }) => {
     const { open, most } = host?.daemonFiles ?? { open: 0, most: Infinity };
     return open < most * NEAR
@@ -46,6 +47,7 @@ export const openFilesFew: Check = {
 export const memoryShort: Check = {
   name: 'memory-short',
   about: 'too little memory for the flow tables, or for the daemon',
+  reads: ['host'],
   find: ({ host, director: { model, source } }) => {
     if (host?.memory === undefined) {
       return [];
@@ -84,6 +86,7 @@ export const memoryShort: Check = {
 export const stateDisk: Check = {
   name: 'state-disk',
   about: 'a disk that cannot keep what must survive a boot',
+  reads: ['host'],
   find: ({ host }) => {
     const disk = host?.stateDisk;
     const reason =

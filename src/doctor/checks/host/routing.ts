@@ -7,6 +7,7 @@ import { mendSettings } from './mends.js';
 export const reverseFilter: Check = {
   name: 'reverse-filter',
   about: 'rp_filter that drops clients of a service which the director itself answers',
+  reads: ['network', 'host'],
   find: ({ director: { model }, network, host }) => {
     const own = new Set((network?.addresses ?? []).map(({ address }) => address));
     const local = allServices(model)
@@ -42,6 +43,7 @@ function valueOf(sysctls: Readonly<Record<string, string>>, name: string): numbe
 export const redirectsSent: Check = {
   name: 'redirects-sent',
   about: "ICMP redirects of a director that is its real servers' gateway",
+  reads: ['host', 'network', 'probes'],
   find: ({ host, probes }) => {
     const { sysctls = {} } = host ?? {};
     if (sysctls['net/ipv4/ip_forward'] !== '1') {

@@ -7,6 +7,7 @@ const LONG_MS = 24 * 3_600_000;
 export const unsavedChanges: Check = {
   name: 'unsaved-changes',
   about: 'changes by commands that nobody saved for more than a day',
+  reads: ['host'],
   find: ({ director: { status, configPath }, host }) => {
     const { changes = 0, changedSince } = status ?? {};
     const age = (host?.at ?? NaN) - Date.parse(changedSince ?? '');

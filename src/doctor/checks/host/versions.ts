@@ -18,6 +18,7 @@ const ENDS: Readonly<Record<number, string>> = {
 export const kernelOld: Check = {
   name: 'kernel-old',
   about: 'a kernel that is too old for the director',
+  reads: ['host'],
   find: ({ host }) => {
     const [major = 0, minor = 0] = (host?.kernel ?? '').split('.').map((part) => parseInt(part, 10));
     return host === undefined || major > OLDEST.major || (major === OLDEST.major && minor >= OLDEST.minor)
@@ -39,6 +40,7 @@ export const kernelOld: Check = {
 export const nodeOld: Check = {
   name: 'node-old',
   about: 'a line of Node.js that gets no more fixes',
+  reads: ['host'],
   find: ({ host }) => {
     const line = Number(/^v(\d+)/.exec(host?.node ?? '')?.[1]);
     const ends = ENDS[line];

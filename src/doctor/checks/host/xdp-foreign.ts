@@ -8,6 +8,7 @@ const DISPATCHER = 'xdp_dispatcher';
 export const xdpForeign: Check = {
   name: 'xdp-foreign',
   about: "other programs' XDP on an interface of the director, before it runs",
+  reads: ['cards'],
   // Of a director that runs the daemon tells, and has what it could get.
   find: ({ director: { source, model }, cards = [] }) =>
     source !== 'file'

@@ -10,6 +10,7 @@ import { few } from '../../words.js';
 export const ipv6RouterAdvertisements: Check = {
   name: 'ipv6-router-advertisements',
   about: 'real servers and other directors that advertise themselves as gateways of IPv6',
+  reads: ['network', 'probes'],
   find: (facts) => {
     const heard = (facts.probes?.routerAdvertisements ?? []).flatMap(({ interface: name, bytes }) => {
       const said = parseRouterAdvertisement(bytes);

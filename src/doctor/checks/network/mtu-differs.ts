@@ -8,6 +8,7 @@ import { few, outcomeText } from '../../words.js';
 export const mtuDiffers: Check = {
   name: 'mtu-differs',
   about: "real servers that a packet as long as the interface's MTU does not reach, and interfaces of different MTUs",
+  reads: ['network', 'probes'],
   find: ({ director: { model }, network, probes }) => [
     ...few(probes?.realServers.flatMap((each) => ofRealServer(each, probes)) ?? [], 'real servers'),
     ...(network === undefined ? [] : ofInterfaces(model.interfaces, network, probes)),

@@ -10,6 +10,7 @@ import { few, listOf, outcomeText } from '../../words.js';
 export const neighbourBypassesDirector: Check = {
   name: 'neighbour-bypasses-director',
   about: 'clients and routers that answer this host but not its VIPs: their ARP caches may point past the director',
+  reads: ['network', 'probes'],
   find: (facts) => few(facts.probes?.neighbours.flatMap((each) => findingOf(each, facts)) ?? [], 'hosts'),
 };
 

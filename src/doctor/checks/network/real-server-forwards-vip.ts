@@ -1,6 +1,6 @@
 /** Real servers that lost the VIP and forward what is for it, as a router does. */
 
-import type { IpAddress } from '../../../model/index.js';
+import { familyOf, type IpAddress } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { DirectorFacts, Outcome, RealServerProbe } from '../../facts.js';
 import type { Finding } from '../../finding.js';
@@ -10,6 +10,7 @@ import { few, listOf, outcomeText } from '../../words.js';
 export const realServerForwardsVip: Check = {
   name: 'real-server-forwards-vip',
   about: 'real servers that forward packets for the VIP instead of taking them',
+  reads: ['network', 'probes'],
   find: ({ director, probes }) => {
     const use = new Use(director);
     const told = toldByChecks(director);
@@ -56,6 +57,7 @@ function ofChecks(address: IpAddress, words: string, use: Use): Finding {
 
 function of(address: IpAddress, vips: readonly IpAddress[], evidence: readonly string[], use: Use): Finding {
   const which = vips.length === 0 ? 'the VIP' : `the VIP${vips.length > 1 ? 's' : ''} ${listOf(vips)}`;
+  const forwarding = familyOf(address) === 4 ? 'net.ipv4.ip_forward' : 'net.ipv6.conf.all.forwarding';
   return {
     check: 'real-server-forwards-vip',
     severity: use.severityOf(address),
@@ -68,7 +70,7 @@ function of(address: IpAddress, vips: readonly IpAddress[], evidence: readonly s
         ...({ on: 'real server', host: address } as const),
         command: `beeline realserver setup --vip ${vips.length === 0 ? 'VIP' : vips.join(' ')} --persist auto`,
       },
-      { on: 'real server', host: address, command: 'sysctl -w net.ipv4.ip_forward=0, if it is no router' },
+      { on: 'real server', host: address, command: `sysctl -w ${forwarding}=0, if it is no router` },
     ],
   };
 }

@@ -10,6 +10,7 @@ export const realServerGatewayIsDirector: Check = {
   name: 'real-server-gateway-is-director',
   about:
     'real servers whose default gateway is this host: it drops answers that come from its own VIP, or carries them all',
+  reads: ['host', 'network', 'probes'],
   find: ({ probes, host }) => {
     const forwards = host?.sysctls['net/ipv6/conf/all/forwarding'] === '1';
     return few(probes?.realServers.flatMap((each) => findingOf(each, forwards)) ?? [], 'real servers');
@@ -51,7 +52,7 @@ function findingOf({ address, offLink, vips }: RealServerProbe, forwardsIpv6: bo
         {
           on: 'real server',
           host: address,
-          command: 'ip route replace default via ROUTER, the gateway of the clients, and keep it',
+          command: `${familyOf(address) === 4 ? 'ip' : 'ip -6'} route replace default via ROUTER, the gateway of the clients, and keep it`,
         },
       ],
     },

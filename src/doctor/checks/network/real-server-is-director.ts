@@ -10,6 +10,7 @@ import { few, outcomeText } from '../../words.js';
 export const realServerIsDirector: Check = {
   name: 'real-server-is-director',
   about: 'real servers that have the MAC of another director, or send what is for the VIP on to another real server',
+  reads: ['network', 'probes'],
   find: (facts) => {
     const use = new Use(facts.director);
     const { realServers = [] } = facts.probes ?? {};

@@ -9,6 +9,7 @@ import { few, outcomeText } from '../../words.js';
 export const realServerPortClosed: Check = {
   name: 'real-server-port-closed',
   about: 'real servers that refuse or drop connections to the VIP and the port of a service',
+  reads: ['network', 'probes'],
   find: ({ director, probes }) => {
     const severityOf = severities(director);
     const found = (probes?.realServers ?? []).flatMap((probe) =>

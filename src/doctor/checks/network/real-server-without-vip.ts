@@ -10,6 +10,7 @@ import { few, listOf, outcomeText } from '../../words.js';
 export const realServerWithoutVip: Check = {
   name: 'real-server-without-vip',
   about: 'real servers that answer for their own address and not for the VIP',
+  reads: ['network', 'probes'],
   find: ({ director, probes }) => {
     const use = new Use(director);
     return few(probes?.realServers.flatMap((each) => findingOf(each, use)) ?? [], 'real servers');

@@ -4,7 +4,7 @@ import type { IpAddress, MacAddress } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { Facts, HeardMessage } from '../../facts.js';
 import type { Finding, Mend } from '../../finding.js';
-import { announceAgain, placesOf, type Who, whoIs } from '../../who.js';
+import { announceAgain, compareHosts, placesOf, type Who, whoIs } from '../../who.js';
 import { few, frameText, listOf } from '../../words.js';
 
 /** The most frames in the evidence. */
@@ -13,11 +13,13 @@ const MOST_FRAMES = 3;
 export const vipAnsweredByOthers: Check = {
   name: 'vip-answered-by-others',
   about: 'hosts that answer ARP or neighbour discovery for a VIP of the director: above all real servers',
+  reads: ['network', 'probes'],
   find: (facts) =>
     few(
       hostsThatAnswer(facts).map((host) => findingOf(host, facts)),
       'hosts',
-      ({ evidence }) => evidence[0]?.split(' ')[0] ?? '',
+      // All of them begin with the host.
+      ({ text }) => text.split(' answers ')[0] ?? '',
     ),
 };
 
@@ -40,7 +42,7 @@ function hostsThatAnswer(facts: Facts): Host[] {
       before.push(each);
     }
   }
-  return [...byMac].flatMap(([mac, all]) => {
+  const hosts = [...byMac].flatMap(([mac, all]) => {
     const who = whoIs(mac, facts, all[0]?.address);
     const wrong = [...new Set(all.map(({ address }) => address))].filter((vip) =>
       isWrong(who, placesOf(vip, facts.network)),
@@ -48,6 +50,7 @@ function hostsThatAnswer(facts: Facts): Host[] {
     const answers = all.filter(({ address }) => wrong.includes(address));
     return wrong.length === 0 ? [] : [{ who, mac, vips: wrong, answers }];
   });
+  return hosts.toSorted(compareHosts);
 }
 
 /** Not so: the other director may have the VIP, and two owners are vip-duplicate's. */
@@ -121,6 +124,13 @@ export function quietRealServer(vips: readonly IpAddress[], host: IpAddress | un
       : []),
     ...(six === undefined
       ? []
-      : [{ ...where, command: `ip -6 addr del ${six} dev INTERFACE, then ip -6 addr add ${six}/128 dev lo nodad` }]),
+      : [
+          {
+            ...where,
+            command:
+              `ip -6 -brief addr show to ${six}, which names INTERFACE and PREFIX; then: ` +
+              `ip -6 addr del ${six}/PREFIX dev INTERFACE && ip -6 addr replace ${six}/128 dev lo nodad`,
+          },
+        ]),
   ];
 }

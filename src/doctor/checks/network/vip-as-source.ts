@@ -11,6 +11,7 @@ const FULL = 128;
 export const vipAsSource: Check = {
   name: 'vip-as-source',
   about: "IPv6 VIPs from which this host's own packets to real servers come, so that they are never answered",
+  reads: ['network'],
   find: ({ director: { model }, network }) => {
     const vips = new Set<IpAddress>(vipsOf(model));
     // Another prefix is vip-prefix.

@@ -14,6 +14,7 @@ export const vipDuplicate: Check = {
   name: 'vip-duplicate',
   about:
     'VIPs that this host and another one have at the same time, and IPv6 VIPs that the kernel refuses as duplicates',
+  reads: ['network', 'probes'],
   find: (facts) => {
     const told = vipsOfTwoOwners(facts);
     return few(

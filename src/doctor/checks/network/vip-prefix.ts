@@ -4,11 +4,14 @@ import { addressBits, familyOf, vipsOf } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { HostAddress } from '../../facts.js';
 import type { Finding } from '../../finding.js';
+import { isWithin } from '../../firewall.js';
 import { few } from '../../words.js';
+import { sysctlName } from '../host/mends.js';
 
 export const vipPrefix: Check = {
   name: 'vip-prefix',
   about: 'VIPs with another prefix than /32 or /128 on this host',
+  reads: ['network'],
   find: ({ director: { model }, network }) => {
     const vips = new Set<string>(vipsOf(model));
     const addresses = network?.addresses ?? [];
@@ -22,7 +25,8 @@ export const vipPrefix: Check = {
   },
 };
 
-function findingOf({ interface: name, address, prefixLength }: HostAddress, all: readonly HostAddress[]): Finding {
+function findingOf(vip: HostAddress, all: readonly HostAddress[]): Finding {
+  const { interface: name, address, prefixLength } = vip;
   const full = addressBits(familyOf(address));
   const others = all.filter(
     (each) =>
@@ -33,6 +37,7 @@ function findingOf({ interface: name, address, prefixLength }: HostAddress, all:
       each.prefixLength < full,
   );
   const isOnLo = name === 'lo';
+  const isAlone = !isOnLo && others.length === 0;
   return {
     check: 'vip-prefix',
     severity: isOnLo ? 'error' : 'warning',
@@ -40,19 +45,41 @@ function findingOf({ interface: name, address, prefixLength }: HostAddress, all:
     text: `the VIP ${address} is on ${name} as /${prefixLength}, and not as /${full}`,
     evidence: [
       `${name} has ${address}/${prefixLength}`,
-      ...(isOnLo || others.length > 0 ? [] : [`${name} has no other address of this family with a network`]),
+      ...(isAlone ? [`${name} has no other address of this family with a network`] : []),
     ],
-    why: isOnLo
-      ? "On lo, such a prefix makes every address of that network this host's own: nobody there can be reached."
-      : "This host's own connections to that network may come from the VIP. Real servers have the VIP too, and never answer those.",
+    why: whyOf(vip),
     mend: [
-      ...(isOnLo || others.length > 0
-        ? []
-        : [{ on: 'director', command: `give ${name} an address of its own first, or it leaves the network` } as const]),
-      {
-        on: 'director',
-        command: `ip addr add ${address}/${full} dev ${name} && ip addr del ${address}/${prefixLength} dev ${name}`,
-      },
+      ...(isAlone
+        ? [{ on: 'director', command: `give ${name} an address of its own first, or it leaves the network` } as const]
+        : []),
+      { on: 'director', command: commandFor(vip, all) },
     ],
   };
+}
+
+function whyOf({ interface: name, address }: HostAddress): string {
+  if (name !== 'lo') {
+    return "This host's own connections to that network may come from the VIP. Real servers have the VIP too, and never answer those.";
+  }
+  return familyOf(address) === 4
+    ? "On lo, such a prefix makes every address of that network this host's own: nobody there can be reached."
+    : 'On lo, such a prefix is a second route to that network, which leads nowhere: if it comes first, nobody there can be reached.';
+}
+
+/** IPv4 takes the same address twice, with two prefixes, so that it is never missing; IPv6 does not. */
+function commandFor({ interface: name, address, prefixLength }: HostAddress, all: readonly HostAddress[]): string {
+  const remove = `ip addr del ${address}/${prefixLength} dev ${name}`;
+  if (familyOf(address) === 6) {
+    return `${remove} && ip addr add ${address}/128 dev ${name} nodad`;
+  }
+  // The kernel takes the other addresses of a network away with the first one, unless one of them may follow it.
+  const [first, ...more] = all.filter(
+    (each) =>
+      each.interface === name && each.prefixLength === prefixLength && isWithin(each.address, address, prefixLength),
+  );
+  const keep =
+    first?.address === address && more.length > 0
+      ? [`sysctl -w ${sysctlName(`net/ipv4/conf/${name}/promote_secondaries`)}=1`]
+      : [];
+  return [...keep, `ip addr add ${address}/32 dev ${name}`, remove].join(' && ');
 }

@@ -4,13 +4,15 @@ import { addressBits, familyOf, type IpAddress, isLinkLocal, vipsOf } from '../.
 import type { Check } from '../../check.js';
 import type { Facts, NetworkFacts } from '../../facts.js';
 import { type Finding, fixBy, type Mend } from '../../finding.js';
-import { isOfVrrp, placesOf } from '../../who.js';
+import { cameFor } from '../../services.js';
+import { isOfVrrp, placesOf, whoIs } from '../../who.js';
 import { few } from '../../words.js';
 import { vipsWithoutOwner } from '../vrrp/no-owner.js';
 
 export const vipUnanswered: Check = {
   name: 'vip-unanswered',
   about: 'VIPs that are on no interface of this host that is up, that nobody answers for, and that no route leads here',
+  reads: ['network', 'probes'],
   find: (facts) => {
     const { network, probes, director } = facts;
     const told = vipsWithoutOwner(facts);
@@ -30,7 +32,10 @@ function findingsOf(vip: IpAddress, facts: Facts, network: NetworkFacts): Findin
     return [];
   }
   const probes = facts.probes?.vips.filter((each) => each.vip === vip && each.asked > 0) ?? [];
-  if (probes.some(({ answers }) => answers.length > 0)) {
+  const macs = new Set(probes.flatMap(({ answers }) => answers.map((each) => each.mac ?? each.sourceMac)));
+  const leaks = [...macs].map((mac) => whoIs(mac, facts, vip));
+  // Real servers and those who answer for others are none that should have it.
+  if (leaks.some(({ kind }) => kind !== 'real server' && kind !== 'proxy')) {
     return [];
   }
   const down = network.addresses.find(({ address }) => address === vip);
@@ -52,22 +57,15 @@ function findingsOf(vip: IpAddress, facts: Facts, network: NetworkFacts): Findin
     : [
         ofMissing(
           vip,
-          way,
-          probes.map((each) => each.interface),
+          { way, asked: probes.map((each) => each.interface), leaks: leaks.map(({ text }) => text) },
           facts,
         ),
       ];
 }
 
 /** Another director may have it, or packets came: a router sends them here. */
-function comesAnyway(vip: IpAddress, { director: { model, services } }: Facts): boolean {
-  const counted = (services ?? []).some(
-    (each) =>
-      'address' in each &&
-      each.address === vip &&
-      (each.realServers.some(({ packets }) => packets > 0) || Object.values(each.verdicts).some((count) => count > 0)),
-  );
-  return counted || (model.directors ?? []).length > 0;
+function comesAnyway(vip: IpAddress, { director }: Facts): boolean {
+  return cameFor(vip, director).ever > 0 || (director.model.directors ?? []).length > 0;
 }
 
 function ofDown(vip: IpAddress, name: string, prefixLength: number): Finding {
@@ -82,17 +80,39 @@ function ofDown(vip: IpAddress, name: string, prefixLength: number): Finding {
   };
 }
 
-function ofMissing(vip: IpAddress, way: string, asked: readonly string[], { director }: Facts): Finding {
+interface Missing {
+  /** The interface to whose network the route leads. */
+  readonly way: string;
+  readonly asked: readonly string[];
+  /** Those that answered, and should not. */
+  readonly leaks: readonly string[];
+}
+
+function ofMissing(vip: IpAddress, { way, asked, leaks }: Missing, { director, probes }: Facts): Finding {
+  const { meanwhile } = cameFor(vip, director);
+  const questions = familyOf(vip) === 4 ? 'ARP requests' : 'neighbour solicitations';
+  const others = leaks.length === 0 ? 'nobody' : 'no other director';
   return {
     check: 'vip-unanswered',
-    severity: 'error',
+    // By a route to this host, without a question.
+    severity: meanwhile > 0 ? 'note' : 'error',
     subject: vip,
-    text: `the VIP ${vip} is on no interface of this host, and nobody on ${way} answers for it`,
+    text:
+      `the VIP ${vip} is on no interface of this host, and ${others} on ${way} answers for it` +
+      (meanwhile > 0 ? '; packets for it come all the same' : ''),
     evidence: [
-      `no answer to 2 ${familyOf(vip) === 4 ? 'ARP requests' : 'neighbour solicitations'} on ${asked.join(', ')}`,
+      leaks.length === 0
+        ? `no answer to 2 ${questions} on ${asked.join(', ')}`
+        : `2 ${questions} on ${asked.join(', ')}: ${leaks.join(' and ')}`,
+      ...(meanwhile > 0 ? [`${meanwhile} packets for it in ${((probes?.ms ?? 0) / 1000).toFixed(1)} s`] : []),
       ...warningOf(vip, director),
     ],
-    why: 'No client reaches it.',
+    why:
+      meanwhile > 0
+        ? 'A router has a route for it to this host, or remembers its MAC; nobody else reaches it.'
+        : leaks.length > 0
+          ? 'No client reaches it by this director.'
+          : 'No client reaches it, unless a router has a route for it to this host.',
     mend: addMends(vip, director),
   };
 }

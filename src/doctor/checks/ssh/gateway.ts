@@ -9,6 +9,7 @@ const NAME = 'ssh-gateway';
 export const sshGateway: Check = {
   name: NAME,
   about: 'with --ssh: real servers whose default gateway is this director',
+  reads: ['network', 'remote'],
   find: ({ remote = [], network }) => {
     const own = new Map((network?.addresses ?? []).map((each) => [each.address, each.interface]));
     return remote.flatMap(({ host, realServers, look }) =>

@@ -10,6 +10,7 @@ const NAME = 'ssh-mtu';
 export const sshMtu: Check = {
   name: NAME,
   about: "with --ssh: real servers whose MTU is not that of the director's interface to them",
+  reads: ['network', 'remote'],
   find: ({ remote = [], network }) =>
     network === undefined ? [] : remote.flatMap((each) => findingsOf(each, network)),
 };

@@ -12,6 +12,7 @@ const NAME = 'ssh-neighbour-cache';
 export const sshNeighbourCache: Check = {
   name: NAME,
   about: 'with --ssh HOST: a client or router that sends what is for a VIP past the director',
+  reads: ['network', 'probes', 'remote'],
   find: (facts) =>
     facts.network === undefined
       ? []

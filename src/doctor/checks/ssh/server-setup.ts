@@ -10,6 +10,7 @@ const NAME = 'ssh-server-setup';
 export const sshServerSetup: Check = {
   name: NAME,
   about: 'with --ssh: ARP settings, VIPs, servers and firewalls of the real servers',
+  reads: ['remote'],
   find: ({ remote = [] }) => remote.flatMap(findingsOf),
 };
 

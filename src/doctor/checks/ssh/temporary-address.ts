@@ -8,6 +8,7 @@ const NAME = 'ssh-temporary-address';
 export const sshTemporaryAddress: Check = {
   name: NAME,
   about: 'with --ssh: real servers that are configured by a temporary address of IPv6',
+  reads: ['remote'],
   find: ({ remote = [] }) =>
     remote.flatMap(({ host, realServers, look }) =>
       look.addresses

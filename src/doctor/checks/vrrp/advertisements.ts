@@ -10,6 +10,7 @@ const NAME = 'vrrp-advertisements';
 export const vrrpAdvertisements: Check = {
   name: NAME,
   about: 'advertisements that do not fit: version, VIPs, interval, a password in clear',
+  reads: ['network', 'probes'],
   find: (facts) =>
     rivalsOf(facts).flatMap(({ router, directors }) =>
       directors.flatMap((sender) =>

@@ -10,6 +10,7 @@ const NAME = 'vrrp-id-taken';
 export const vrrpIdTaken: Check = {
   name: NAME,
   about: 'strangers that advertise a virtual router with the same id on the same network',
+  reads: ['network', 'probes'],
   find: (facts) =>
     rivalsOf(facts).flatMap(({ router, strangers }) =>
       strangers.map((sender): Finding => {

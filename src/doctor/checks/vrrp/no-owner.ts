@@ -11,6 +11,7 @@ const NAME = 'vrrp-no-owner';
 export const vrrpNoOwner: Check = {
   name: NAME,
   about: 'virtual routers without a master: nobody advertises, and no host has the VIPs',
+  reads: ['network', 'probes'],
   find: (facts) => rivalsOf(facts).flatMap((each) => findingsOf(each, facts)),
 };
 

@@ -11,6 +11,7 @@ const NAME = 'vrrp-priorities';
 export const vrrpPriorities: Check = {
   name: NAME,
   about: 'directors with the same priority in one virtual router',
+  reads: ['network', 'probes'],
   find: (facts) => {
     const rivals = rivalsOf(facts);
     return virtualRouters(facts.director.model).flatMap((router): Finding[] => {

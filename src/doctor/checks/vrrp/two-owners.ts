@@ -11,6 +11,7 @@ const NAME = 'vrrp-two-owners';
 export const vrrpTwoOwners: Check = {
   name: NAME,
   about: 'virtual routers with two masters: both advertise, or both have the VIPs',
+  reads: ['network', 'probes'],
   find: (facts) => rivalsOf(facts).flatMap((each) => findingsOf(each, facts)),
 };
 
