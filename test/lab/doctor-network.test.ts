@@ -7,9 +7,7 @@ import { writeFileSync } from 'node:fs';
 
 import type { Finding } from '../../src/doctor/index.js';
 import { hostNamed, NIC, VIP4, VIP6 } from '../../src/lab/index.js';
-import { ip } from '../../src/model/index.js';
-import { routerSolicitation } from '../../src/packet/index.js';
-import { build, examine, lines, sh } from '../support/doctor-lab.js';
+import { advertisementBy, build, examine, lines, sh } from '../support/doctor-lab.js';
 import type { TestLab } from '../support/lab.js';
 
 const SEND_FRAMES = fileURLToPath(new URL('../support/send-frames.js', import.meta.url));
@@ -248,24 +246,17 @@ test('a real server that is another director, and one that advertises itself as 
       `warning real-server-is-director: real server ${REAL1.ipv4} is the other director 192.168.1.22`,
     ]);
   });
-  const sending = [process.execPath, SEND_FRAMES, NIC, advertisement(), '10000', '300'];
+  const sending = [
+    process.execPath,
+    SEND_FRAMES,
+    NIC,
+    advertisementBy(REAL2.mac, 'fe80::250:ff:fe00:200'),
+    '10000',
+    '300',
+  ];
   await beside(lab, ['real2', ...sending], async () => {
     assert.deepEqual(await told(lab), [
       `warning ipv6-router-advertisements: real server ${REAL2.ipv4} (${REAL2.mac}) advertises itself as a gateway of IPv6 on ${NIC}`,
     ]);
   });
 });
-
-/** A router advertisement of a real server with a lifetime of 1,800 s, made of a solicitation. */
-function advertisement(): string {
-  const frame = routerSolicitation({ mac: REAL2.mac, address: ip('fe80::250:ff:fe00:200') });
-  // To all nodes, as long as an advertisement; nobody here looks at the checksum.
-  const [message, option] = [54, 62];
-  const long = Buffer.concat([frame.subarray(0, option), Buffer.alloc(8), frame.subarray(option)]);
-  long.set([0x33, 0x33, 0, 0, 0, 1], 0);
-  long.writeUInt16BE(24, 14 + 4);
-  long[14 + 39] = 1;
-  long[message] = 134;
-  long.writeUInt16BE(1800, message + 6);
-  return long.toString('hex');
-}

@@ -5,6 +5,8 @@ import type { TestContext } from 'node:test';
 
 import type { Diagnosis, Finding } from '../../src/doctor/index.js';
 import { type HostName, NIC, VIP4 } from '../../src/lab/index.js';
+import { ip, mac } from '../../src/model/index.js';
+import { routerSolicitation } from '../../src/packet/index.js';
 import { execute, TestLab } from './lab.js';
 
 const CONFIG = `
@@ -61,3 +63,17 @@ export function textOfTheLab(text: string): string {
 /** One line a finding. */
 export const lines = (findings: readonly Finding[]): string[] =>
   findings.map(({ severity, check, text }) => `${severity} ${check}: ${text}`);
+
+/** A router advertisement with a lifetime of 1,800 s, in hexadecimal, made of a solicitation. */
+export function advertisementBy(host: string, address: string): string {
+  const frame = routerSolicitation({ mac: mac(host), address: ip(address) });
+  // To all nodes, as long as an advertisement; nobody here looks at the checksum.
+  const [message, option] = [54, 62];
+  const long = Buffer.concat([frame.subarray(0, option), Buffer.alloc(8), frame.subarray(option)]);
+  long.set([0x33, 0x33, 0, 0, 0, 1], 0);
+  long.writeUInt16BE(24, 14 + 4);
+  long[14 + 39] = 1;
+  long[message] = 134;
+  long.writeUInt16BE(1800, message + 6);
+  return long.toString('hex');
+}
