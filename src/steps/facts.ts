@@ -156,13 +156,19 @@ export function parseRules(text: string): string[] {
     .filter((line) => line.startsWith('-A '));
 }
 
-/** The local addresses and ports that listen, of /proc/net/tcp or tcp6 (`hex`: bytes in words of the host's order). */
-export function parseListeners(text: string): { readonly address: string; readonly port: number }[] {
+/** A TCP socket that listens, and a UDP socket without a peer, which takes packets of anybody (include/net/tcp_states.h). */
+export const LISTENING = { tcp: '0A', udp: '07' } as const;
+
+/** The local addresses and ports of sockets in a state, of /proc/net/tcp, udp and so on (`hex`: bytes in words of the host's order). */
+export function parseListeners(
+  text: string,
+  state: string = LISTENING.tcp,
+): { readonly address: string; readonly port: number }[] {
   return text
     .split('\n')
     .slice(1)
     .map((line) => line.trim().split(/\s+/))
-    .filter((cells) => cells[3] === '0A')
+    .filter((cells) => cells[3] === state)
     .map((cells) => {
       const [address = '', port = ''] = cells[1]!.split(':');
       return { address: address.toLowerCase(), port: parseInt(port, 16) };

@@ -9,6 +9,7 @@ export {
   isDone,
   isSameRule,
   parseAddresses,
+  LISTENING,
   parseListeners,
   parseNft,
   parseRoutes,

@@ -108,6 +108,27 @@ test('real servers are asked over SSH for what the doctor cannot see from outsid
     },
   );
 
+  await context.test('a UDP service that nobody listens for is told of each real server without one', async () => {
+    await sh(lab, 'real2', `ip address add ${VIP6}/128 dev lo nodad; ip link set dev ${NIC} mtu 1500`);
+    const path = join(lab.directory, 'udp.yaml');
+    writeFileSync(
+      path,
+      `interfaces: [${NIC}]\nservices:\n  - { address: ${VIP4}, port: 5353, protocol: udp, realServers: [192.168.1.31, 192.168.1.32] }\n`,
+    );
+    const script = `import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('${VIP4}', 5353)); time.sleep(600)`;
+    lab.startProcess('real1', 'udp', ['python3', '-c', script]);
+    await lab.until('a server takes packets', async () =>
+      (await lab.exec('real1', ['cat', '/proc/net/udp'])).includes(':14E9 '),
+    );
+    const words = ['--config', path, '--only', 'ssh-server-setup', '--ssh-command', command, '--ssh', 'real1', 'real2'];
+    assert.deepEqual(
+      lines((await examine(lab, ...words)).findings).filter((line) => line.includes('UDP')),
+      [
+        `error ssh-server-setup: on real server 192.168.1.32: no server takes packets to ${VIP4} on UDP port 5353: nothing listens there`,
+      ],
+    );
+  });
+
   await context.test(
     'a host that is not reached is told with the words of ssh, and one that would be an option is refused',
     async () => {

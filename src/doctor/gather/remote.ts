@@ -79,17 +79,18 @@ function realServersOn(host: string, model: Model, { look }: Snapshot): IpAddres
 
 /** The VIPs that real servers take packets for, with the ports of their services. */
 function vipsFor(realServers: ReadonlySet<IpAddress>, model: Model): Map<IpAddress, VipPorts> {
-  const found = new Map<IpAddress, { listen: number[]; pass: number[] | undefined }>();
+  const found = new Map<IpAddress, { listen: number[]; listenUdp: number[]; pass: number[] | undefined }>();
   const add = ({ vip, port, protocol }: ReturnType<typeof portsOf>[number]): void => {
-    const ports = found.get(vip) ?? { listen: [], pass: [] };
+    const ports = found.get(vip) ?? { listen: [], listenUdp: [], pass: [] };
     found.set(vip, ports);
     if (port === 0) {
       ports.pass = undefined;
       return;
     }
     ports.pass?.push(port);
-    if (protocol === 'tcp' && !ports.listen.includes(port)) {
-      ports.listen.push(port);
+    const listen = { tcp: ports.listen, udp: ports.listenUdp }[protocol];
+    if (!listen.includes(port)) {
+      listen.push(port);
     }
   };
   for (const service of allServices(model)) {

@@ -3,18 +3,23 @@
 import { checkAddress, checkOtherWay } from './address.js';
 import { checkArp, checkReversePath } from './arp.js';
 import { checkBoot, checkConfigs } from './boot.js';
-import type { CheckFacts, CheckWish, Finding } from './finding.js';
+import type { CheckFacts, CheckWish, Finding, VipPorts } from './finding.js';
 import { checkFirewall, checkListeners } from './server.js';
 
 export function checkAll(wish: CheckWish, facts: CheckFacts): Finding[] {
   return [
     ...wish.vips.flatMap((each) => {
-      const { listen, pass } = wish.portsOf?.get(each.vip) ?? { listen: wish.ports, pass: wish.ports };
+      const {
+        listen,
+        listenUdp = [],
+        pass,
+      }: VipPorts = wish.portsOf?.get(each.vip) ?? { listen: wish.ports, pass: wish.ports };
       return [
         ...checkAddress(each, facts),
         ...checkArp(each, facts),
         ...checkOtherWay(each, facts),
         ...checkListeners(each, listen, facts),
+        ...checkListeners(each, listenUdp, facts, 'UDP'),
         // A rule for some of all ports says nothing of the others.
         ...(pass === undefined ? [] : checkFirewall(each, pass, facts)),
       ];

@@ -17,6 +17,8 @@ export interface Finding {
 export interface CheckFacts extends Facts {
   /** Listening sockets, of /proc/net/tcp and tcp6: the address as hexadecimal digits, and the port. */
   readonly listeners: readonly { readonly address: string; readonly port: number }[];
+  /** The same of UDP. */
+  readonly udpListeners?: CheckFacts['listeners'] | undefined;
   /** Files of other programs that configure the network or sysctls, with their texts. */
   readonly configs: Readonly<Record<string, string>>;
   /** Whether the firewall could be read. */
@@ -27,6 +29,8 @@ export interface CheckFacts extends Facts {
 export interface VipPorts {
   /** A server must listen on these, by TCP. */
   readonly listen: readonly number[];
+  /** And on these by UDP. */
+  readonly listenUdp?: readonly number[] | undefined;
   /** The firewall must let these through. Undefined: every one. */
   readonly pass: readonly number[] | undefined;
 }

@@ -6,9 +6,16 @@ import { type CheckFacts, error, type Finding, note, ok, warning } from './findi
 
 const WILDCARDS = ['00000000', '0'.repeat(32)];
 
-export function checkListeners({ vip, method }: VipWish, ports: readonly number[], facts: CheckFacts): Finding[] {
+export function checkListeners(
+  { vip, method }: VipWish,
+  ports: readonly number[],
+  facts: CheckFacts,
+  protocol: 'TCP' | 'UDP' = 'TCP',
+): Finding[] {
+  const listeners = (protocol === 'TCP' ? facts.listeners : facts.udpListeners) ?? [];
+  const what = protocol === 'TCP' ? 'connections' : 'packets';
   return ports.map((port) => {
-    const places = facts.listeners.filter((each) => each.port === port).map(({ address }) => address);
+    const places = listeners.filter((each) => each.port === port).map(({ address }) => address);
     const wanted =
       method === 'redirect'
         ? facts.addresses
@@ -16,12 +23,12 @@ export function checkListeners({ vip, method }: VipWish, ports: readonly number[
             .map(({ address }) => procAddress(address as IpAddress))
         : [procAddress(vip)];
     if (places.some((place) => wanted.includes(place) || isWildcard(place, vip))) {
-      return ok('listener', `a server takes connections to ${vip} on TCP port ${port}`);
+      return ok('listener', `a server takes ${what} to ${vip} on ${protocol} port ${port}`);
     }
     const why = places.length === 0 ? 'nothing listens there' : 'what listens there is on another address';
     return error(
       'listener',
-      `no server takes connections to ${vip} on TCP port ${port}: ${why}`,
+      `no server takes ${what} to ${vip} on ${protocol} port ${port}: ${why}`,
       method === 'redirect'
         ? "let the server listen on all addresses, or on this host's own"
         : `let the server listen on all addresses, or on ${vip}`,

@@ -36,7 +36,7 @@ sysctls() {
   done
 }
 
-listening() { grep ' 0A ' "$1"; }
+sockets() { grep " $1 " "$2"; }
 ruleset() { nft -j -t list ruleset || nft -j list ruleset; }
 
 # FAMILY of nft, TABLE, and the kernel's list of old tables.
@@ -72,8 +72,8 @@ look() {
   part neighbours ip -4 neigh show
   part neighbours ip -6 neigh show
   part sysctls sysctls
-  part tcp listening /proc/net/tcp
-  part tcp6 listening /proc/net/tcp6
+  for name in tcp tcp6; do part $name sockets 0A /proc/net/$name; done
+  for name in udp udp6; do part $name sockets 07 /proc/net/$name; done
   if nft -j list tables >/dev/null 2>&1; then part nft ruleset; fi
   if has_table arp filter /proc/net/arp_tables_names; then part arptables arptables-save; fi
   if has_table ip nat /proc/net/ip_tables_names; then part iptables iptables -t nat -S PREROUTING; fi

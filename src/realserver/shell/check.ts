@@ -9,6 +9,7 @@ import {
   type MachineToLookAt,
   networkFiles,
   observe,
+  LISTENING,
   parseListeners,
   readRecord,
 } from '../../steps/index.js';
@@ -65,11 +66,15 @@ async function checkFacts(host: MachineToLookAt, facts: Facts): Promise<CheckFac
   const interfaces = ['all', ...facts.links.map(({ device }) => device)];
   const keys = interfaces.flatMap((each) => SYSCTLS.map((name) => `net/ipv4/conf/${each}/${name}`));
   const values = keys.map((key) => [key, host.sysctl(key) ?? '0'] as const);
-  const listening = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) => parseListeners(host.kernelFile(path)));
+  const listening = (protocol: 'tcp' | 'udp'): CheckFacts['listeners'] =>
+    [protocol, `${protocol}6`].flatMap((name) =>
+      parseListeners(host.kernelFile(`/proc/net/${name}`), LISTENING[protocol]),
+    );
   return {
     ...facts,
     sysctls: { ...facts.sysctls, ...Object.fromEntries(values) },
-    listeners: listening,
+    listeners: listening('tcp'),
+    udpListeners: listening('udp'),
     configs: otherFiles(host),
     firewallKnown: (await host.listing('nft', '-j', 'list', 'tables')) !== undefined,
   };

@@ -236,4 +236,19 @@ test('each VIP has its own ports, and a service of all ports asks nothing of the
   );
   assert.ok(other.every(({ text }) => text.includes(VIP6)));
   assert.deepEqual(ports(web, { listen: [], pass: undefined }), []);
+  const [dns, ...more] = ports(web, { listen: [], listenUdp: [53], pass: undefined });
+  assert.deepEqual(more, []);
+  assert.equal(dns?.text, `no server takes packets to ${VIP6} on UDP port 53: nothing listens there`);
+});
+
+test('a server of UDP is looked for among the sockets of UDP alone', () => {
+  const portsOf = new Map([
+    [VIP4, { listen: [], listenUdp: [53], pass: undefined }],
+    [VIP6, { listen: [], pass: undefined }],
+  ]);
+  const found = (change: Partial<CheckFacts>): Finding[] =>
+    bad(checkAll({ ...wishOf('sysctl'), portsOf }, { ...clean, ...change }));
+  const socket = { address: '0'.repeat(8), port: 53 };
+  assert.deepEqual(found({ udpListeners: [socket] }), []);
+  assert.match(found({ listeners: [socket] })[0]!.text, /UDP port 53: nothing listens there/);
 });

@@ -11,6 +11,7 @@ import type { VipWish } from '../../../src/realserver/wish.js';
 import {
   isSameRule,
   parseAddresses,
+  LISTENING,
   parseListeners,
   parseNft,
   parseRules,
@@ -90,6 +91,12 @@ test('what listens is read of /proc/net/tcp, and addresses are compared in its s
   assert.deepEqual(parseListeners(text), [{ address: procAddress(ip('192.168.1.100')), port: 80 }]);
   assert.equal(procAddress(ip('fd00::100')), '000000fd000000000000000000010000');
   assert.deepEqual(parseListeners(''), []);
+  const udp = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
+  123: 6401A8C0:0035 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1516 2 0000000000000000 0
+  124: 6401A8C0:0036 0C01A8C0:0035 01 00000000:00000000 00:00000000 00000000     0        0 1517 2 0000000000000000 0
+`;
+  const open = [{ address: procAddress(ip('192.168.1.100')), port: 53 }];
+  assert.deepEqual(parseListeners(udp, LISTENING.udp), open, 'one with a peer takes packets of that alone');
 });
 
 test("the real server's own address is in the VIP's network, else on the default route, else where the user says", () => {
