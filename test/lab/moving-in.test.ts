@@ -244,13 +244,14 @@ async function shell(lab: TestLab, command: string): Promise<string> {
   const script = `sudo() { "$@"; }; beeline() { ${beeline} "$@"; }; cd ${lab.directory}; exec 2>&1; ${command
     .replaceAll('/etc/ha.d/', '')
     .replaceAll('/etc/keepalived/', '')
-    .replace('keepalived write', `keepalived write ${lab.configPath} --output keepalived.conf`)
+    .replace('keepalived write', `keepalived write ${lab.configPath}`)
     .replaceAll('/etc/beeline/beeline.yaml', lab.configPath)}`;
-  const { stdout } = await execute(lab, 'director', ['env', `BEELINE_INSTANCE=${lab.name}`, 'bash', '-c', script]);
+  // keepalived's folder is the lab's for this command.
+  const own = ['unshare', '--mount', 'bash', '-c', `mount --bind ${lab.directory} /etc/keepalived; ${script}`];
+  const { stdout } = await execute(lab, 'director', ['env', `BEELINE_INSTANCE=${lab.name}`, ...own]);
   return stdout
     .replaceAll(lab.configPath, '/etc/beeline/beeline.yaml')
     .replaceAll(/^ldirectord\.cf/gm, '/etc/ha.d/ldirectord.cf')
-    .replaceAll(join(lab.directory, 'keepalived.conf'), 'keepalived.conf')
     .replaceAll(/^keepalived\.conf/gm, '/etc/keepalived/keepalived.conf')
     .trim();
 }
