@@ -93,23 +93,26 @@ function onOtherDirector({ second }: Answers, file: string, own: Candidate | und
   ];
 }
 
-/** VIPs outside of the interface's networks: nobody asks for them by ARP. */
-function onRouter({ vips, interface: name }: Answers, own: Candidate | undefined): NextStep[] {
+/** VIPs outside of the interface's networks: nobody asks for them by ARP. With a second director their next hop must move too. */
+function onRouter({ vips, interface: name, second }: Answers, own: Candidate | undefined): NextStep[] {
   if (own === undefined) {
     return [];
   }
   const networks = own.addresses;
+  const isNear = (vip: IpAddress): boolean => networks.some((network) => isIn(vip, network));
+  const nextHops =
+    second === undefined ? networks.map((each) => each.split('/')[0]! as IpAddress) : vips.filter(isNear);
+  const unknown = second === undefined ? `THE ADDRESS OF ${name}` : `A VIP IN A NETWORK OF ${name}`;
+  const moves = second === undefined ? '' : ', to an address that moves with them in a failover';
   return vips
-    .filter((vip) => !networks.some((network) => isIn(vip, network)))
+    .filter((vip) => !isNear(vip))
     .flatMap((vip) => {
-      const via = networks
-        .map((each) => each.split('/')[0]! as IpAddress)
-        .find((each) => familyOf(each) === familyOf(vip));
+      const via = nextHops.find((each) => familyOf(each) === familyOf(vip));
       return [
         {
           where: 'the router of the clients',
-          command: `ip ${familyOf(vip) === 6 ? '-6 ' : ''}route add ${vip} via ${via ?? `THE ADDRESS OF ${name}`}`,
-          why: `${vip} is in no network of ${name}: its packets come only by a route`,
+          command: `ip ${familyOf(vip) === 6 ? '-6 ' : ''}route add ${vip} via ${via ?? unknown}`,
+          why: `${vip} is in no network of ${name}: its packets come only by a route${moves}`,
         },
       ];
     });

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -92,6 +92,16 @@ test('the hint for an unreadable file fits the reason', (context) => {
     code: 'CONFIG_UNREADABLE',
     hint: /the name of another file/,
   });
+});
+
+test('the page about a finding is printed wherever Beeline is installed, and no other file is', () => {
+  const ask = (name: string): string =>
+    spawnSync(process.execPath, [MAIN, 'doctor', '--about', name], { cwd: '/', encoding: 'utf8' }).stdout;
+  assert.equal(ask('vip-prefix'), readFileSync('docs/doctor/vip-prefix.md', 'utf8'));
+  for (const name of ['vip-prefx', 'README', '../glossary']) {
+    const { status, stderr } = beeline(['doctor', '--about', name]);
+    assert.deepEqual([status, stderr.startsWith(`beeline: there is no check "${name}"`)], [2, true]);
+  }
 });
 
 test('commands are printed so that they can be pasted', () => {

@@ -47,7 +47,8 @@ class Fake {
       needed: 0,
       generation: 0,
       movesUntil: Infinity,
-      attachedTo: [DIRECTOR.ifindex],
+      attachedTo: [DIRECTOR.ifindex] as readonly number[],
+      isAttached: (ifindex: number) => dataPlane.attachedTo.includes(ifindex),
       withPast: (image: Image) => Promise.resolve(image),
       prepare: () => undefined,
       publish: async (image: Image): Promise<void> => {

@@ -271,6 +271,11 @@ test('what is next: the VIPs here, or keepalived; the real servers; the router o
   assert.ok(pair.some((command) => command.startsWith('beeline keepalived write')));
   assert.ok(pair.some((command) => command.endsWith('&& systemctl reload-or-restart keepalived')));
   assert.ok((await of({ vip: '203.0.113.1' })).includes('ip route add 203.0.113.1 via 192.168.1.21'));
+  // With two directors, an address that stays at one of them is no next hop.
+  const routed = await of({ vip: '192.168.1.100 203.0.113.1', secondDirector: '192.168.1.22' });
+  assert.ok(routed.includes('ip route add 203.0.113.1 via 192.168.1.100'));
+  const far = await of({ vip: '203.0.113.1', secondDirector: '192.168.1.22' });
+  assert.ok(far.includes('ip route add 203.0.113.1 via A VIP IN A NETWORK OF ens3'));
 });
 
 test('what is next names another file as a shell reads it, and says nothing of networks that are not known', async () => {

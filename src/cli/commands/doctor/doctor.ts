@@ -1,10 +1,12 @@
 /** `beeline doctor`: finds what is wrong around this director, and says what mends it. */
 
+import { readFileSync } from 'node:fs';
+
 import { Command, Option } from 'commander';
 
 import type { Diagnosis, Finding } from '../../../doctor/index.js';
-import { BeelineError } from '../../../model/index.js';
-import { completes, endsAs, withExamples } from '../../../usage/index.js';
+import { BeelineError, nearest } from '../../../model/index.js';
+import { type Candidate, completes, endsAs, withExamples } from '../../../usage/index.js';
 import { duration, jsonOption } from '../../arguments.js';
 import { ExitStatus } from '../../exit-status.js';
 import { instanceFor, instanceOption } from '../../instance.js';
@@ -20,6 +22,7 @@ export interface DoctorOptions {
   readonly sshCommand?: string;
   readonly listen: number;
   readonly checks?: true;
+  readonly about?: string;
   readonly fix?: true;
   readonly yes?: true;
   readonly watch?: number;
@@ -39,7 +42,7 @@ export function doctorCommand(): Command {
     .addOption(
       completes(new Option('--config <file>', 'look at this configuration (default: the one that runs)'), 'file'),
     )
-    .addOption(new Option('--only <check...>', 'make only these checks, see --checks'))
+    .addOption(completes(new Option('--only <check...>', 'make only these checks, see --checks'), checkNames))
     .addOption(new Option('--passive', 'send nothing: look at this host alone'))
     .addOption(
       new Option('--listen <time>', 'listen to the network for at least this long')
@@ -68,6 +71,12 @@ export function doctorCommand(): Command {
       ).argParser(duration),
     )
     .addOption(new Option('--checks', 'list the checks'))
+    .addOption(
+      completes(
+        new Option('--about <check>', 'print the page about a check: what happens, how it is seen, and what mends it'),
+        checkNames,
+      ),
+    )
     .addOption(instanceOption())
     .addOption(jsonOption())
     .action(run);
@@ -84,6 +93,7 @@ export function doctorCommand(): Command {
     ['beeline doctor --fix', 'and mend what can be mended on this host'],
     ['beeline doctor --json | jq -r ".findings[] | .check + \\" \\" + .subject"', 'name the findings, for a script'],
     ['beeline doctor --watch 1m', 'look every minute, and tell what comes and goes'],
+    ['beeline doctor --about vip-answered-by-others', 'read more about a finding'],
   );
 }
 
@@ -97,9 +107,24 @@ async function run(options: DoctorOptions, command: Command): Promise<void> {
     );
     return;
   }
-  const unknown = options.only?.find((name) => !CHECKS.some((each) => each.name === name));
+  const { about } = options;
+  const unknown = [...(options.only ?? []), ...(about === undefined ? [] : [about])].find(
+    (name) => !CHECKS.some((each) => each.name === name),
+  );
   if (unknown !== undefined) {
-    throw new BeelineError('USAGE', `there is no check "${unknown}"`, { hint: 'See "beeline doctor --checks".' });
+    const meant = nearest(
+      unknown,
+      CHECKS.map(({ name }) => name),
+    );
+    const guess = meant === undefined ? '' : `; did you mean ${meant}?`;
+    throw new BeelineError('USAGE', `there is no check "${unknown}"${guess}`, {
+      hint: 'See "beeline doctor --checks".',
+    });
+  }
+  if (about !== undefined) {
+    const page = readFileSync(new URL(`../../../../../docs/doctor/${about}.md`, import.meta.url), 'utf8');
+    printResult({ name: about, page }, options, () => page);
+    return;
   }
   if (options.yes === true && options.fix !== true) {
     throw new BeelineError('USAGE', '--yes is for --fix', { hint: 'Leave it out, or add --fix.' });
@@ -121,6 +146,12 @@ async function run(options: DoctorOptions, command: Command): Promise<void> {
   const diagnosis = await examine(options, command);
   printResult(diagnosis, options, (paint) => formatDiagnosis(diagnosis, paint));
   process.exitCode = diagnosis.status;
+}
+
+/** For a shell: the checks and what each looks for. */
+async function checkNames(): Promise<Candidate[]> {
+  const { CHECKS } = await import('../../../doctor/index.js');
+  return CHECKS.map(({ name, about }) => ({ value: name, description: about }));
 }
 
 /** Mends, and looks again. With --json the last look alone is printed. */

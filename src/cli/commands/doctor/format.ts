@@ -24,7 +24,7 @@ export function formatFinding({ severity, text, evidence, why, mend, check }: Fi
     ...evidence.map((each) => `${INDENT}${paint('faint', 'seen')}  ${each}`),
     `${INDENT}${paint('faint', 'why')}   ${why}`,
     ...mend.map((each) => `${INDENT}${paint('faint', 'mend')}  ${placeOf(each)}${paint('name', each.command)}`),
-    `${INDENT}${paint('faint', 'more')}  docs/doctor/${check}.md`,
+    `${INDENT}${paint('faint', 'more')}  beeline doctor --about ${check}`,
     '',
   ].join('\n');
 }
