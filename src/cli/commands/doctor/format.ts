@@ -30,7 +30,10 @@ export function formatFinding({ severity, text, evidence, why, mend, check }: Fi
 }
 
 function placeOf({ on, host }: Finding['mend'][number]): string {
-  return on === 'director' && host === undefined ? '' : `on ${host === undefined ? `the ${on}` : `${on} ${host}`}: `;
+  const preposition = on === 'configuration' ? 'in' : 'on';
+  return on === 'director' && host === undefined
+    ? ''
+    : `${preposition} ${host === undefined ? `the ${on}` : `${on} ${host}`}: `;
 }
 
 function summary({ findings, status }: Diagnosis, paint: Paint): string {
