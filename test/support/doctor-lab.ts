@@ -48,7 +48,7 @@ export async function examine(lab: TestLab, ...words: readonly string[]): Promis
 
 /** Returns what the doctor prints without its findings of the machine under the lab. */
 export function textOfTheLab(text: string): string {
-  const block = /^(?:error|warning|note) .*\n(?: .*\n)*? +more +docs\/doctor\/([\w-]+)\.md\n\n?/gm;
+  const block = /^(?:error|warning|note) .*\n(?: .*\n)*? +more +beeline doctor --about ([\w-]+)\n\n?/gm;
   let left = 0;
   const rest = text.replace(block, (whole, check: string) => {
     if (OF_THE_MACHINE.includes(check)) {
