@@ -1,6 +1,6 @@
 /** What a firewall does with a packet, as far as its rules say so: a rule that cannot be judged makes the result unsure. Pure. */
 
-import { familyOf, ipBytes, isIp, type IpAddress } from '../model/index.js';
+import { isInNetwork, isIp } from '../model/index.js';
 import type { FirewallChain, FirewallRule } from './facts-host.js';
 
 export interface ExamplePacket {
@@ -240,7 +240,7 @@ function isAmong(known: readonly string[], wanted: unknown): Match {
   }
   if (prefix !== undefined && isIp(prefix.addr)) {
     const { addr, len } = prefix;
-    return known.some((each) => isIp(each) && isWithin(each, addr, len)) ? 'yes' : 'no';
+    return known.some((each) => isIp(each) && isInNetwork(each, addr, len)) ? 'yes' : 'no';
   }
   if (range !== undefined) {
     const [first, last] = range.map(Number) as [number, number];
@@ -252,16 +252,6 @@ function isAmong(known: readonly string[], wanted: unknown): Match {
         : 'no';
   }
   return 'maybe';
-}
-
-/** Whether an address is of a network. */
-export function isWithin(address: IpAddress, network: IpAddress, prefixLength: number): boolean {
-  const [own, other] = [ipBytes(address), ipBytes(network)];
-  const bitOf = (bytes: Uint8Array, bit: number): number => (bytes[bit >> 3]! >> (7 - (bit & 7))) & 1;
-  return (
-    familyOf(address) === familyOf(network) &&
-    Array.from({ length: prefixLength }, (_, bit) => bitOf(own, bit) === bitOf(other, bit)).every(Boolean)
-  );
 }
 
 function negated(match: Match): Match {

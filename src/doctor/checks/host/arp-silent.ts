@@ -1,11 +1,10 @@
 /** Nobody answers ARP for a VIP, because this host's settings keep it from doing so: those of a real server, for example. */
 
-import { familyOf, type IpAddress, vipsOf } from '../../../model/index.js';
+import { familyOf, type IpAddress, isInNetwork, vipsOf } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { HostAddress, NetworkFacts } from '../../facts.js';
 import type { HostFacts } from '../../facts-host.js';
 import type { Finding } from '../../finding.js';
-import { isWithin } from '../../firewall.js';
 import { cameFor } from '../../services.js';
 import { fixSettings } from './mends.js';
 
@@ -32,7 +31,7 @@ function findingsOf(
   // Where hosts of the VIP's own network ask for it. Elsewhere it is routed here, and nobody asks.
   const asked = new Set(
     network.addresses
-      .filter(({ address, prefixLength }) => prefixLength < 32 && isWithin(vip, address, prefixLength))
+      .filter(({ address, prefixLength }) => prefixLength < 32 && isInNetwork(vip, address, prefixLength))
       .map((each) => each.interface)
       .filter((name) => name !== 'lo' && isUp(name)),
   );

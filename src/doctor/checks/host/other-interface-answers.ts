@@ -1,11 +1,10 @@
 /** An interface that the director does not use answers for a VIP: Linux answers ARP for all addresses of a host by all of its interfaces. */
 
-import { addressBits, familyOf, type IpAddress, vipsOf } from '../../../model/index.js';
+import { addressBits, familyOf, type IpAddress, isInNetwork, vipsOf } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { HostAddress, NetworkFacts } from '../../facts.js';
 import type { HostFacts } from '../../facts-host.js';
 import type { Finding } from '../../finding.js';
-import { isWithin } from '../../firewall.js';
 import { listOf } from '../../words.js';
 import { brokenInterfaces } from '../network/interface-down.js';
 import { answers, arpIgnore } from './arp-silent.js';
@@ -46,7 +45,7 @@ function isAnsweredAt(
   { sysctls }: HostFacts,
 ): boolean {
   const has = addresses.filter((each) => each.address === vip && links.some((link) => link.name === each.interface));
-  if (has.length === 0 || !isWithin(vip, address, prefixLength)) {
+  if (has.length === 0 || !isInNetwork(vip, address, prefixLength)) {
     return false;
   }
   // Neighbour discovery answers where the address is; with arp_filter ARP does only where the way back leads.

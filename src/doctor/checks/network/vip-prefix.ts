@@ -1,10 +1,9 @@
 /** VIPs that stand for a whole network on the director. */
 
-import { addressBits, familyOf, vipsOf } from '../../../model/index.js';
+import { addressBits, familyOf, isInNetwork, vipsOf } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { HostAddress } from '../../facts.js';
 import type { Finding } from '../../finding.js';
-import { isWithin } from '../../firewall.js';
 import { few } from '../../words.js';
 import { sysctlName } from '../host/mends.js';
 
@@ -75,7 +74,7 @@ function commandFor({ interface: name, address, prefixLength }: HostAddress, all
   // The kernel takes the other addresses of a network away with the first one, unless one of them may follow it.
   const [first, ...more] = all.filter(
     (each) =>
-      each.interface === name && each.prefixLength === prefixLength && isWithin(each.address, address, prefixLength),
+      each.interface === name && each.prefixLength === prefixLength && isInNetwork(each.address, address, prefixLength),
   );
   const keep =
     first?.address === address && more.length > 0
