@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 
 import type { Command } from 'commander';
 
-import type { Method, Parameters, Results } from '../control/index.js';
+import type { Method, Parameters, RequestOptions, Results } from '../control/index.js';
 import type { Unattended } from '../director/offline.js';
 import { BeelineError } from '../model/index.js';
 import { ExitStatus } from './exit-status.js';
@@ -21,12 +21,13 @@ export async function ask<Name extends Method>(
   command: Command,
   method: Name,
   parameters: Parameters[Name],
+  options?: RequestOptions,
 ): Promise<Results[Name]> {
   const { socketPath, pinDirectory } = instanceFor(command);
   // Loaded here because commands such as check and --help need no daemon, and must start fast.
   const { request } = await import('../control/index.js');
   try {
-    return await request(socketPath, method, parameters);
+    return await request(socketPath, method, parameters, options);
   } catch (error) {
     if (error instanceof BeelineError && error.code === 'NOT_RUNNING' && existsSync(pinDirectory)) {
       const hint = `${error.hint ?? ''} Its packets are still forwarded.`.trim();

@@ -10,16 +10,25 @@ import { errorOf } from './reply-error.js';
 /** How long to wait for a reply. The largest configurations take a few seconds to load. */
 const TIMEOUT_MS = 30_000;
 
+export interface RequestOptions {
+  readonly untilEnd?: boolean;
+}
+
+/** How long a daemon that said that it ends may take for that. */
+const END_MS = 10_000;
+
 /**
  * Sends one request to the daemon and returns the result.
  *
  * @param path the control socket
+ * @param options.untilEnd for "stop": returns when the daemon's process has ended, so that another one can start at once
  * @throws BeelineError `NOT_RUNNING`, `CONTROL_DENIED`, `CONTROL_CLOSED`, or the error that the daemon answered
  */
 export async function request<Name extends Method>(
   path: string,
   method: Name,
   parameters: Parameters[Name],
+  { untilEnd = false }: RequestOptions = {},
 ): Promise<Results[Name]> {
   const socket = await open(path);
   try {
@@ -28,10 +37,27 @@ export async function request<Name extends Method>(
     if (error !== undefined) {
       throw errorOf(error);
     }
+    if (untilEnd) {
+      await ended(socket);
+    }
     return result as Results[Name];
   } finally {
     socket.destroy();
   }
+}
+
+/** Resolves when the daemon has ended the connection, or has had the time for it. */
+async function ended(socket: Socket): Promise<void> {
+  if (socket.closed) {
+    return;
+  }
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, END_MS);
+    socket.on('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 function asReply(value: unknown): Reply {

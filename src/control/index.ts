@@ -1,6 +1,6 @@
 /** The control socket as commands use it. The daemon's end is server.ts, which commands need not load. */
 
-export { isRunning, request } from './client.js';
+export { isRunning, request, type RequestOptions } from './client.js';
 // Two directors speak in the same frames.
 export { encodeFrame, FrameDecoder } from './frame.js';
 export { checkShape } from './shape.js';

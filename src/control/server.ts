@@ -35,7 +35,7 @@ const FRAME_MS = 10_000;
 const REPLY_MS = 30_000;
 /** Requests that are handled at once. Others wait, but for those that end the daemon. */
 const REQUESTS_AT_ONCE = 64;
-const NEVER_WAITS = 'stop';
+const ENDS_DAEMON = 'stop';
 /** Frames of more than so many bytes are received a few at a time. */
 const LARGE_BYTES = 64 << 10;
 const LARGE_AT_ONCE = 4;
@@ -47,6 +47,8 @@ interface Connection {
   answering: Promise<void>;
   /** Its client was refused: what it sends is ignored. */
   isOver: boolean;
+  /** Its client was told that the daemon ends. The connection ends with the process: then the daemon's locks are free. */
+  isLast: boolean;
   /** Runs while a frame has begun and is not whole. */
   frameTimer?: NodeJS.Timeout | undefined;
   /** Whether it has, or waits for, its turn to send a large frame, and what ends that. */
@@ -94,32 +96,22 @@ export class ControlServer {
 
   /**
    * Answers the requests that were received, then ends. A client cannot delay this, neither by half a frame nor by not
-   * reading its reply.
+   * reading its reply. Who asked for the end keeps the connection until the process has ended.
    */
   async close(): Promise<void> {
     this.#closing = true;
-    const closed = new Promise<void>((resolve) =>
-      this.#server.close(() => {
-        resolve();
-      }),
-    );
-    for (const [socket, { answering }] of this.#connections) {
-      void answering.then(() => {
-        hangUp(socket);
-      });
-    }
-    const timer = setTimeout(() => {
-      for (const socket of this.#connections.keys()) {
-        socket.destroy();
-      }
-    }, HANG_UP_MS);
-    await closed;
-    clearTimeout(timer);
+    this.#server.close();
+    await Promise.all(Array.from(this.#connections, ([socket, connection]) => endConnection(socket, connection)));
   }
 
   /** Handles one request after another: none is read before the reply to the last one is sent. */
   async #serve(socket: Socket): Promise<void> {
-    const connection: Connection = { answering: Promise.resolve(), isOver: false, endLarge: () => undefined };
+    const connection: Connection = {
+      answering: Promise.resolve(),
+      isOver: false,
+      isLast: false,
+      endLarge: () => undefined,
+    };
     this.#connections.set(socket, connection);
     socket.setTimeout(IDLE_MS, () => socket.destroy());
     socket.on('close', () => {
@@ -138,7 +130,7 @@ export class ControlServer {
           if (this.#closing || connection.isOver) {
             return;
           }
-          connection.answering = this.#answer(socket, value);
+          connection.answering = this.#answer(socket, connection, value);
           await connection.answering;
           connection.endLarge();
         }
@@ -197,7 +189,7 @@ export class ControlServer {
     hangUp(socket);
   }
 
-  async #answer(socket: Socket, value: unknown): Promise<void> {
+  async #answer(socket: Socket, connection: Connection, value: unknown): Promise<void> {
     const request = requestSchema.safeParse(value);
     if (!request.success) {
       const error: ReplyError = { code: 'CONTROL_FRAME', message: 'a frame is not a request' };
@@ -213,7 +205,9 @@ export class ControlServer {
           { hint: 'Restart the daemon after an upgrade: packets go on meanwhile.' },
         );
       }
-      await send(socket, id, { result: await this.#call(method, parameters) });
+      const result = await this.#call(method, parameters);
+      connection.isLast = method === ENDS_DAEMON;
+      await send(socket, id, { result });
     } catch (error) {
       await send(socket, id, { error: this.#describe(error) });
     }
@@ -228,7 +222,7 @@ export class ControlServer {
       throw new BeelineError('CONTROL_METHOD', `wrong parameters for "${method}"`, { cause: checked.error });
     }
     const handler = this.#options.handlers[method] as (parameters: unknown) => Promise<unknown>;
-    const endTurn = method === NEVER_WAITS ? undefined : await this.#requests.take();
+    const endTurn = method === ENDS_DAEMON ? undefined : await this.#requests.take();
     try {
       return await handler(checked.data);
     } finally {
@@ -243,6 +237,21 @@ export class ControlServer {
     this.#options.onError(error);
     return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** Resolves when the connection has ended, or may last until the process ends. */
+async function endConnection(socket: Socket, connection: Connection): Promise<void> {
+  const closed = new Promise<void>((resolve) => socket.once('close', resolve));
+  const timer = setTimeout(() => socket.destroy(), HANG_UP_MS);
+  // Who serves the connection tells of a failure.
+  await Promise.race([connection.answering.catch(() => undefined), closed]);
+  if (connection.isLast) {
+    socket.unref();
+  } else {
+    hangUp(socket);
+    await closed;
+  }
+  clearTimeout(timer);
 }
 
 function isMethod(name: string): name is Method {

@@ -48,7 +48,7 @@ async function stopOrAsk(command: Command, detach: boolean, force: boolean): Pro
 
 async function stopOnce(command: Command, detach: boolean, force: boolean): Promise<Stopped> {
   try {
-    return await ask(command, 'stop', { detach, ...(force && { force }) });
+    return await ask(command, 'stop', { detach, ...(force && { force }) }, { untilEnd: true });
   } catch (error) {
     if (!detach || !(error instanceof BeelineError) || error.code !== 'NOT_RUNNING') {
       throw error;

@@ -1,8 +1,9 @@
 /** The control socket: frames that are whole, cut, too long or nonsense; versions; methods; who may connect. */
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,8 @@ import { type Handlers, isRunning, PROTOCOL_VERSION, request, type ServiceReport
 import { ControlServer } from '../../../src/control/server.js';
 import { checkRequest } from '../../../src/control/shape.js';
 import { BeelineError, ip } from '../../../src/model/index.js';
+
+const SERVER = new URL('../../../src/control/server.js', import.meta.url).href;
 
 const HANDLERS: Handlers = {
   status: () => {
@@ -184,6 +187,38 @@ test('a request is answered', async (context) => {
   assert.deepEqual(await request(path, 'list', {}), []);
   assert.deepEqual(await request(path, 'stop', { detach: true }), { pid: 1, detached: true });
   assert.equal(await isRunning(path), true);
+});
+
+test('who stops the daemon is kept until its process has ended, and has given its locks back; nobody else is', async (context) => {
+  const directory = mkdtempSync(join(tmpdir(), 'beeline-control-'));
+  context.after(() => {
+    rmSync(directory, { recursive: true });
+  });
+  const [path, lock] = [join(directory, 'test.sock'), join(directory, 'lock')];
+  const daemon = `
+    import { rmSync, writeFileSync } from 'node:fs';
+    import { setTimeout as sleep } from 'node:timers/promises';
+    import { ControlServer } from ${JSON.stringify(SERVER)};
+    const stop = () => { setImmediate(end); return { pid: process.pid, detached: false }; };
+    const server = await ControlServer.listen({ path: process.argv[1], handlers: { stop }, onError: console.error });
+    writeFileSync(process.argv[2], '');
+    async function end() {
+      await server.close();
+      await sleep(300);
+      rmSync(process.argv[2]);
+    }`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', daemon, path, lock], { stdio: 'inherit' });
+  const exited = once(child, 'exit');
+  while (!existsSync(lock)) {
+    await sleep(10);
+  }
+  const other = await stay(context, path);
+  const otherClosed = once(other.resume(), 'close').then(() => existsSync(lock));
+  const { pid } = await request(path, 'stop', { detach: false }, { untilEnd: true });
+  assert.equal(existsSync(lock), false);
+  assert.equal(pid, child.pid);
+  assert.equal(await otherClosed, true);
+  assert.deepEqual(await exited, [0, null]);
 });
 
 test('an error comes back with its code, message and hint', async (context) => {
