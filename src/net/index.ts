@@ -8,6 +8,6 @@ export type { Address, Link, Neighbour, Route } from './rtnetlink.js';
 export { Resolver } from './resolver.js';
 export { type NetlinkMessage } from './netlink.js';
 export { NetlinkError, RequestSocket } from './socket.js';
-export { BONDS } from './stack.js';
+export { BONDS, waysOut } from './stack.js';
 export type { VethSpec } from './veth.js';
 export { nativeXdp } from './xdp-features.js';

@@ -1,9 +1,10 @@
 /** Finds out where real servers are, neighbours, this host or nowhere, and reports changes. */
 
-import type { Interface, IpAddress, MacAddress, Resolution, Vlan } from '../model/index.js';
+import type { Interface, IpAddress, MacAddress, Resolution, Vlan, VlanTag } from '../model/index.js';
 import type { Network } from './network.js';
 import type { Neighbour, Route } from './rtnetlink.js';
 import { NetlinkError } from './socket.js';
+import { waysOut } from './stack.js';
 
 /** The interval at which unreachable addresses are located again. The kernel probes neighbours by itself. */
 const RETRY_MS = 5_000;
@@ -431,19 +432,12 @@ export class Resolver implements Disposable {
    * bond, or the interface under one or two VLAN devices. Undefined if there is none.
    */
   #egressOf(device: number): { egress: number; vlan?: Vlan } | undefined {
-    const tags: { id: number; service: boolean }[] = [];
-    let current = device;
-    for (;;) {
-      const vlan = this.#network.linkByIndex(current)?.vlan;
-      if (this.#interfaces.some(({ ifindex }) => ifindex === current) || vlan === undefined || tags.length === 2) {
-        break;
-      }
-      tags.unshift(vlan);
-      current = vlan.parent;
-    }
+    const ways = waysOut(device, (ifindex) => this.#network.linkByIndex(ifindex));
+    const { ifindex: left, tags } =
+      ways.find((way) => this.#interfaces.some(({ ifindex }) => ifindex === way.ifindex)) ?? ways.at(-1)!;
     const egress =
-      this.#interfaces.find(({ ifindex }) => ifindex === current) ??
-      this.#interfaces.find(({ group, up }) => group === current && up);
+      this.#interfaces.find(({ ifindex }) => ifindex === left) ??
+      this.#interfaces.find(({ group, up }) => group === left && up);
     return egress && { egress: egress.ifindex, ...(tags.length > 0 && { vlan: vlanOf(tags) }) };
   }
 
@@ -508,7 +502,7 @@ export class Resolver implements Disposable {
  *
  * @param tags one or two, the outermost first
  */
-function vlanOf(tags: readonly { id: number; service: boolean }[]): Vlan {
+function vlanOf(tags: readonly VlanTag[]): Vlan {
   const inner = tags.at(-1)!;
   if (tags.length === 1) {
     return inner.service ? { id: 0, outer: inner.id } : { id: inner.id };

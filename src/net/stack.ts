@@ -45,6 +45,30 @@ export function devicesAbove(link: Link, links: readonly Link[]): Above[] {
   return [...above].map(([device, tags]) => ({ device, tags }));
 }
 
+/** The most tags that the director writes into one frame. */
+const MOST_TAGS = 2;
+
+/** A link by which the frames of a device leave, and their tags there, the outermost first. */
+export interface WayOut {
+  readonly ifindex: number;
+  readonly tags: readonly VlanTag[];
+}
+
+/**
+ * Returns a device and what its frames go through below it: the interface under one or two VLAN devices. A bridge, or a macvlan,
+ * is not what is under it: it sends by rules of its own.
+ */
+export function waysOut(ifindex: number, linkByIndex: (ifindex: number) => Link | undefined): WayOut[] {
+  const ways: WayOut[] = [{ ifindex, tags: [] }];
+  let vlan = linkByIndex(ifindex)?.vlan;
+  while (vlan !== undefined && ways.length <= MOST_TAGS) {
+    const { parent, id, service } = vlan;
+    ways.push({ ifindex: parent, tags: [{ id, service }, ...ways.at(-1)!.tags] });
+    vlan = linkByIndex(parent)?.vlan;
+  }
+  return ways;
+}
+
 /** Kinds of devices whose members' frames can be for somebody behind another member. */
 const BRIDGES: readonly string[] = ['bridge', 'openvswitch', 'batadv', 'hsr'];
 

@@ -53,7 +53,9 @@ const FILES: Readonly<Record<AddressWay, (owner: FileOwner, planned: readonly Pl
     const sections = groups(planned, (each) => placeOf(each).section).map(([section, some]) => {
       const ids = groups(some, (each) => placeOf(each).id).map(([id, those]) => {
         const match = id === 'lo' ? '      match:\n        name: lo\n' : '';
-        const lines = those.map(({ step }) => `        - "${cidr(step)}"\n`);
+        const lines = those.map(
+          ({ step }) => `        - "${cidr(step)}"${isNoSource(step) ? ':\n            lifetime: 0' : ''}\n`,
+        );
         return `    ${JSON.stringify(id)}:\n${match}      addresses:\n${lines.join('')}`;
       });
       return `  ${section}:\n${ids.join('')}`;

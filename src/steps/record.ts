@@ -3,7 +3,7 @@
 import { BeelineError } from '../model/index.js';
 import { type Facts, isDone, isOwnTable, tableFor } from './facts.js';
 import { type Author, originOfFile } from './marker.js';
-import type { Step } from './step.js';
+import { deviceOf, type Step } from './step.js';
 
 /** What a command makes of the host: its wishes, the steps that fulfil one, and where it records what it did. */
 export interface Purpose<Wish> extends Author {
@@ -130,12 +130,21 @@ export function changesTo<Wish>(wish: Wish, record: Record_<Wish>, facts: Facts,
   const steps = purpose.planOf(wish);
   const needed = new Set(steps.map(({ id }) => id));
   return {
-    steps: steps.map((step) => ({ step, done: isDone(step, facts) })),
+    steps: steps.filter((step) => !isWaiting(step, record, facts)).map((step) => ({ step, done: isDone(step, facts) })),
     undo: record.entries
       .filter(({ step }) => !needed.has(step.id))
       .reverse()
       .map((entry) => ({ entry, undoing: undoingOf(entry, facts, purpose) })),
   };
+}
+
+/** Whether an address was added before to an interface that this host does not have at the moment. */
+function isWaiting<Wish>(step: Step, record: Record_<Wish>, { links }: Facts): boolean {
+  return (
+    step.kind === 'address' &&
+    !links.some(({ device }) => device === deviceOf(step)) &&
+    record.entries.some((entry) => entry.step.id === step.id)
+  );
 }
 
 /** Returns the record with a step that is about to be made. What was before it stays what was before its first time. */

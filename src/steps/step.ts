@@ -89,12 +89,12 @@ export function doing(step: Step): CommandLine {
  * Whether the kernel is not to take an address as the source of this host's own packets. It prefers an IPv6 address of /128 to
  * all others of its interface (RFC 6724, rule 8, and net/ipv6/addrconf.c), and other hosts have a VIP too, and never answer it.
  */
-export function isNoSource({ prefix, device = 'lo' }: AddressStep): boolean {
+export function isNoSource({ prefix, device = 'lo' }: Pick<AddressStep, 'prefix' | 'device'>): boolean {
   return prefix === 128 && device !== 'lo';
 }
 
 /** Returns what `ip address add` says after the device. */
-export function addressOptions(step: AddressStep): string[] {
+export function addressOptions(step: Pick<AddressStep, 'prefix' | 'device'>): string[] {
   return [...(step.prefix === 128 ? ['nodad'] : []), ...(isNoSource(step) ? ['preferred_lft', '0'] : [])];
 }
 

@@ -56,10 +56,10 @@ class VipLab {
     return this.on('director', "ip -o address show | sed 's/ *valid_lft.*//' | sort");
   }
 
-  /** The files that are left, without the lock. */
+  /** The files that are left. */
   files(): string[] {
     return readdirSync(this.root, { recursive: true, withFileTypes: true })
-      .filter((each) => each.isFile() && each.name !== 'vip.lock')
+      .filter((each) => each.isFile())
       .map(({ name }) => name)
       .sort();
   }

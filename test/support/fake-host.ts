@@ -38,6 +38,7 @@ export class Stopped extends Error {}
 export class FakeHost implements Machine {
   boot = 'first';
   state: State;
+  devices: readonly string[] = ['lo', 'ens3'];
   /** Changes of the host that are made before it stops; record included. */
   left = Infinity;
   /** Those whose tables nft can list. */
@@ -60,7 +61,7 @@ export class FakeHost implements Machine {
     const line = [file, ...args].join(' ');
     if (line === 'ip -j address show') {
       return JSON.stringify(
-        ['lo', 'ens3'].map((ifname) => ({
+        this.devices.map((ifname) => ({
           ifname,
           flags: ifname === 'lo' ? ['LOOPBACK', 'UP'] : ['BROADCAST', 'UP'],
           addr_info: this.state.addresses.filter((each) => each.ifname === ifname),

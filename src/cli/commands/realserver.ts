@@ -175,8 +175,7 @@ function scriptCommand(): Command {
 async function load() {
   const room = await import('../../realserver/index.js');
   const root = process.env['BEELINE_REALSERVER_ROOT'] ?? '';
-  const lock = ({ dryRun }: Options): Disposable | undefined =>
-    dryRun === true ? undefined : room.lockHost(`${root}/run/beeline/realserver.lock`);
+  const lock = ({ dryRun }: Options): Disposable | undefined => (dryRun === true ? undefined : room.lockHost(root));
   return { room, host: new room.Host(root), lock };
 }
 

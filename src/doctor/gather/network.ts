@@ -1,12 +1,9 @@
 /** Reads this host's links, addresses and routes from the kernel. */
 
 import { familyOf, type IpAddress, isMac, type Model, vipsOf } from '../../model/index.js';
-import { BONDS, type Link, type Network, NetlinkError } from '../../net/index.js';
+import { BONDS, type Network, NetlinkError, waysOut } from '../../net/index.js';
 import type { HostRoute, NetworkFacts } from '../facts.js';
 import { addressesOfRealServers } from '../probe/targets.js';
-
-/** The tags that the director writes into one frame. */
-const MOST_TAGS = 2;
 
 export async function gatherNetwork(network: Network, model: Model): Promise<NetworkFacts> {
   const nameOf = (ifindex: number): string => network.linkByIndex(ifindex)?.name ?? `#${ifindex}`;
@@ -48,13 +45,11 @@ async function sourcesTo(network: Network, addresses: readonly IpAddress[]): Pro
   );
 }
 
-/** As the director finds them (src/net/resolver.ts): a bridge, or a macvlan, is not what is under it. */
+/** Any of them may be the director's. */
 function egressesOf(network: Network, ifindex: number): string[] {
-  const found: Link[] = [];
-  for (let link: Link | undefined = network.linkByIndex(ifindex); link !== undefined && found.length <= MOST_TAGS;) {
-    found.push(link);
-    link = link.vlan === undefined ? undefined : network.linkByIndex(link.vlan.parent);
-  }
+  const found = waysOut(ifindex, (index) => network.linkByIndex(index)).flatMap(
+    (way) => network.linkByIndex(way.ifindex) ?? [],
+  );
   const bottom = found.at(-1);
   const members =
     bottom === undefined || !BONDS.includes(bottom.kind)

@@ -5,6 +5,7 @@ import { type Link, Network } from '../../net/index.js';
 import {
   type AddressWay,
   bringTo,
+  lockHost,
   type Machine,
   networkFiles,
   observe,
@@ -19,7 +20,6 @@ import { announce, type Announced, TIMES } from './announce.js';
 import { takenBy } from './ask.js';
 import { AUTHOR } from './author.js';
 import { deviceFor } from './device.js';
-import { lockVips } from './lock.js';
 import { type Owners, refuseLeft } from './owners.js';
 import { planOf, PURPOSE } from './plan.js';
 import { likelyVips, ownFiles, reportOf, type VipReport } from './report.js';
@@ -49,7 +49,7 @@ export interface AddRequest {
  * @throws BeelineError `INTERFACE_MISSING`, `USAGE`, `VIP_OWNED`, `VIP_TAKEN`, and what `bringTo` throws
  */
 export async function addVips(host: Machine, root: string, request: AddRequest, tell: Tell): Promise<string[]> {
-  using _lock = request.dryRun ? undefined : lockVips(root);
+  using _lock = request.dryRun ? undefined : lockHost(root);
   using network = await Network.open(() => undefined);
   return await addOn(network, host, request, tell);
 }
@@ -63,10 +63,16 @@ async function addOn(network: Network, host: Machine, request: AddRequest, tell:
   if (way === 'networkmanager' && device === 'lo') {
     await requireLoopbackProfiles(host);
   }
-  const placeOf = (of: AddressWay, name: string): Place =>
-    placeFor(host, { way: of, device: name, ifindex: network.link(name)?.ifindex ?? 0, fileName: AUTHOR.fileName });
-  const wishes = vips.map((vip) => ({ vip, device }));
   const record = readRecord(host, PURPOSE);
+  const absent = record.wish.vips.filter((each) => !vips.includes(each.vip) && network.link(each.device) === undefined);
+  const placeOf = (of: AddressWay, name: string): Place => {
+    const ifindex = network.link(name)?.ifindex;
+    const before = ifindex === undefined ? record.wish.vips.find((each) => each.device === name)?.place : undefined;
+    return before?.way === of
+      ? before
+      : placeFor(host, { way: of, device: name, ifindex: ifindex ?? 0, fileName: AUTHOR.fileName });
+  };
+  const wishes = vips.map((vip) => ({ vip, device }));
   refuseLeft(
     record.wish.vips.map(({ vip }) => vip),
     request.owners,
@@ -78,7 +84,10 @@ async function addOn(network: Network, host: Machine, request: AddRequest, tell:
   const fresh = wish.vips
     .filter((each) => each.device === device && !facts.addresses.some(({ address }) => address === each.vip))
     .map(({ vip }) => vip);
-  const notes = await refuseTaken(network, fresh, request.force, link, speaks);
+  const notes = [
+    ...(await refuseTaken(network, fresh, request.force, link, speaks)),
+    ...absent.map((each) => `${each.vip} waits for ${each.device}, which this host does not have at the moment`),
+  ];
   const isAsked = ({ outcome, what }: StepReport): boolean =>
     outcome !== 'was-so' || !what.startsWith('ip ') || vips.some((vip) => what.includes(` ${vip}/`));
   await bringTo(host, PURPOSE, wish, { dryRun, undoOnly: false }, (report) => {
@@ -163,7 +172,7 @@ export async function removeVips(
   dryRun: boolean,
   tell: Tell,
 ): Promise<void> {
-  using _lock = dryRun ? undefined : lockVips(root);
+  using _lock = dryRun ? undefined : lockHost(root);
   const { wish } = readRecord(host, PURPOSE);
   await bringTo(host, PURPOSE, withoutVips(wish, vips), { dryRun, undoOnly: true }, tell);
 }

@@ -9,12 +9,14 @@ import { BeelineError } from '../../model/index.js';
 const TRIES = 5;
 
 /**
- * Locks by a file that names this process. What a process that ended left there does not count.
+ * Locks by a file that names this process. What a process that ended left there does not count. Commands of all kinds share
+ * the lock: VIPs of a director and of a real server may stand in the same files.
  *
- * @param path the file; its folder is made
+ * @param root in which /run is: empty but for tests
  * @throws BeelineError `HOST_FAILED` if another process has the lock, `HOST_UNWRITABLE`
  */
-export function lockHost(path: string): Disposable {
+export function lockHost(root: string): Disposable {
+  const path = `${root}/run/beeline/host.lock`;
   const own = `${path}.${process.pid}`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -24,7 +26,7 @@ export function lockHost(path: string): Disposable {
       clearLeft(path);
     }
   } catch (error) {
-    throw error instanceof BeelineError ? error : unwritable(path, error as Error);
+    throw error instanceof BeelineError ? error : unwritable(path, error as NodeJS.ErrnoException);
   } finally {
     rmSync(own, { force: true });
   }
@@ -35,9 +37,10 @@ export function lockHost(path: string): Disposable {
   };
 }
 
-function unwritable(path: string, cause: Error): BeelineError {
-  return new BeelineError('HOST_UNWRITABLE', `cannot write ${path}: ${cause.message}`, {
-    hint: 'Nothing was changed: /run must be writable.',
+function unwritable(path: string, cause: NodeJS.ErrnoException): BeelineError {
+  const isDenied = cause.code === 'EACCES' || cause.code === 'EPERM';
+  return new BeelineError('HOST_UNWRITABLE', `cannot write ${path}: ${isDenied ? 'only root may' : cause.message}`, {
+    hint: isDenied ? 'Use sudo.' : 'Nothing was changed: /run must be writable.',
     cause,
   });
 }

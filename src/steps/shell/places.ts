@@ -87,11 +87,12 @@ function placeInNetplan(host: Machine, request: PlaceRequest): Place {
   const { device } = request;
   const { definitions, renderer } = readNetplan(host);
   const found = definitions.find(({ id, value }) => (namesOf(value) ?? id) === device);
-  if (device === 'lo' && (found?.value.get('renderer') ?? renderer) === 'NetworkManager') {
-    throw unplaced(
-      request,
-      'it describes lo to NetworkManager as a network card ("--persist networkmanager" brings them back)',
-    );
+  if ((found?.value.get('renderer') ?? renderer) === 'NetworkManager') {
+    const why =
+      device === 'lo'
+        ? 'it describes lo to NetworkManager as a network card'
+        : 'it hands the interface to NetworkManager, to which it cannot say that a VIP is no source of packets';
+    throw unplaced(request, `${why} ("--persist networkmanager" brings them back)`);
   }
   if (found !== undefined) {
     return { way: 'netplan', section: found.section, id: found.id };

@@ -95,6 +95,18 @@ test('netplan that hands over to NetworkManager cannot bring lo back, which it t
   assert.equal(wayInUse(new FakeHost({ ...freshState(), files: back }, [])), 'netplan');
 });
 
+test('netplan that hands a card to NetworkManager cannot say there that a VIP is no source: the way is a script', () => {
+  for (const text of [
+    'renderer: NetworkManager, ethernets: {ens3: {}}',
+    'ethernets: {ens3: {renderer: NetworkManager}}',
+  ]) {
+    assert.throws(() => place('netplan', { '/etc/netplan/a.yaml': `network: {${text}}` }), {
+      code: 'USAGE',
+      message: /--persist networkmanager/,
+    });
+  }
+});
+
 test('netplan: lo keeps the definition that it has', () => {
   const found = place(
     'netplan',
@@ -166,7 +178,10 @@ test('netplan gets addresses for the definition that has the interface, by id, b
     const found = place('netplan', { '/etc/netplan/50-cloud-init.yaml': text });
     assert.deepEqual(found, { way: 'netplan', section: 'ethernets', id });
     assert.deepEqual(parse(textOf(found)), {
-      network: { version: 2, ethernets: { [id]: { addresses: ['192.168.1.100/32', 'fd00::100/128'] } } },
+      network: {
+        version: 2,
+        ethernets: { [id]: { addresses: ['192.168.1.100/32', { 'fd00::100/128': { lifetime: 0 } }] } },
+      },
     });
   }
   const bridge = place('netplan', { '/etc/netplan/a.yaml': 'network: {bridges: {br0: {}}}' }, 'br0');

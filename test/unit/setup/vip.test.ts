@@ -132,6 +132,25 @@ test('a VIP moves to another interface: it is there before it goes here', async 
   assert.ok(reports.slice(0, first).some(({ what }) => what === 'ip address add 192.168.1.100/32 dev lo'));
 });
 
+test('a VIP whose interface is gone holds no other one up, and is back with it', async () => {
+  const both = withVips(wishOf('ifupdown'), [{ vip: ip('192.168.1.101'), device: 'ens9' }], undefined, placeOf);
+  const host = new FakeHost(freshState(), []);
+  host.devices = ['lo', 'ens3', 'ens9'];
+  await bring(host, both);
+  const whole = structuredClone(host.state);
+  host.devices = ['lo', 'ens3'];
+  host.state.addresses = host.state.addresses.filter(({ ifname }) => ifname !== 'ens9');
+  const more = withVips(both, [{ vip: ip('192.168.1.102'), device: 'ens3' }], undefined, placeOf);
+  await bring(host, more);
+  assert.ok(host.state.addresses.some(({ local }) => local === '192.168.1.102'));
+  await bring(host, withoutVips(more, [ip('192.168.1.102')]), false, true);
+  host.devices = ['lo', 'ens3', 'ens9'];
+  await bring(host, both);
+  assert.deepEqual(withoutRecord(host.state), withoutRecord(whole));
+  await bring(host, NOTHING);
+  assert.deepEqual(host.state, freshState());
+});
+
 test('one VIP of two goes, from the interface and from the file', async () => {
   for (const way of ADDRESS_WAYS) {
     const left = withoutVips(wishOf(way), [VIPS[0]!]);

@@ -10,44 +10,44 @@ import { promisify } from 'node:util';
 
 import { lockHost } from '../../../src/steps/index.js';
 
-function lockIn(context: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'beeline-test-'));
+function rootFor(context: TestContext): { readonly root: string; readonly path: string } {
+  const root = mkdtempSync(join(tmpdir(), 'beeline-test-'));
   context.after(() => {
-    rmSync(folder, { recursive: true });
+    rmSync(root, { recursive: true });
   });
-  return join(folder, 'run', 'host.lock');
+  return { root, path: join(root, 'run', 'beeline', 'host.lock') };
 }
 
 test('a second command is refused while the first one runs, and nothing is left after it', (context) => {
-  const path = lockIn(context);
-  const lock = lockHost(path);
-  assert.throws(() => lockHost(path), { code: 'HOST_FAILED', message: new RegExp(`process ${process.pid} `) });
+  const { root, path } = rootFor(context);
+  const lock = lockHost(root);
+  assert.throws(() => lockHost(root), { code: 'HOST_FAILED', message: new RegExp(`process ${process.pid} `) });
   lock[Symbol.dispose]();
-  lockHost(path)[Symbol.dispose]();
+  lockHost(root)[Symbol.dispose]();
   assert.deepEqual(readdirSync(join(path, '..')), []);
 });
 
 test('what a process left that was killed, or whose number another one has by now, does not lock', (context) => {
-  const path = lockIn(context);
-  lockHost(path)[Symbol.dispose]();
+  const { root, path } = rootFor(context);
+  lockHost(root)[Symbol.dispose]();
   for (const left of ['4194303 1', `${process.pid} 1`, '', 'x']) {
     writeFileSync(path, left);
-    const lock = lockHost(path);
+    const lock = lockHost(root);
     assert.match(readFileSync(path, 'utf8'), new RegExp(`^${process.pid} \\d+\\n$`));
     lock[Symbol.dispose]();
   }
 });
 
 test('of many commands at once that find what a killed one left, one at a time has the lock', async (context) => {
-  const path = lockIn(context);
-  lockHost(path)[Symbol.dispose]();
+  const { root, path } = rootFor(context);
+  lockHost(root)[Symbol.dispose]();
   writeFileSync(path, '4194303 1');
   const held = `${path}.held`;
   const program = `
     import { lockHost } from ${JSON.stringify(new URL('../../../src/steps/shell/lock.js', import.meta.url).href)};
     import { rmSync, writeFileSync } from 'node:fs';
     try {
-      const lock = lockHost(${JSON.stringify(path)});
+      const lock = lockHost(${JSON.stringify(root)});
       writeFileSync(${JSON.stringify(held)}, '', { flag: 'wx' });
       await new Promise((resolve) => setTimeout(resolve, 20));
       rmSync(${JSON.stringify(held)});

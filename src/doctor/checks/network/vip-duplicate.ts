@@ -8,6 +8,7 @@ import type { Finding, Mend } from '../../finding.js';
 import { announceAgain, isOfVrrp, placesOf, type Who, whoIs } from '../../who.js';
 import { few, frameText } from '../../words.js';
 import { vipsOfTwoOwners } from '../vrrp/two-owners.js';
+import { addAnew } from './mends.js';
 import { quietRealServer } from './vip-answered-by-others.js';
 
 export const vipDuplicate: Check = {
@@ -43,14 +44,9 @@ function findingsOf(vip: IpAddress, facts: Facts, told: ReadonlySet<IpAddress>):
   });
 }
 
-function refusedBy(
-  vip: IpAddress,
-  { interface: name, prefixLength }: HostAddress,
-  answers: readonly HeardMessage[],
-  facts: Facts,
-): Finding {
+function refusedBy(vip: IpAddress, place: HostAddress, answers: readonly HeardMessage[], facts: Facts): Finding {
   const others = answers.map((each) => whoIs(each.mac ?? each.sourceMac, facts, vip));
-  const again = `ip -6 addr del ${vip}/${prefixLength} dev ${name} && ip -6 addr add ${vip}/128 dev ${name} nodad preferred_lft 0`;
+  const { interface: name, prefixLength } = place;
   return {
     check: 'vip-duplicate',
     severity: 'error',
@@ -62,7 +58,7 @@ function refusedBy(
     why: 'This host answers no neighbour solicitation for it, so that clients reach another host, or nobody.',
     mend: [
       ...others.flatMap(({ kind, address }) => (kind === 'real server' ? quietRealServer([vip], address) : [])),
-      { on: 'director', command: again },
+      { on: 'director', command: addAnew(place) },
     ],
   };
 }

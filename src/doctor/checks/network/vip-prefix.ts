@@ -6,6 +6,7 @@ import type { HostAddress } from '../../facts.js';
 import type { Finding } from '../../finding.js';
 import { few } from '../../words.js';
 import { sysctlName } from '../host/mends.js';
+import { addAnew } from './mends.js';
 
 export const vipPrefix: Check = {
   name: 'vip-prefix',
@@ -66,10 +67,10 @@ function whyOf({ interface: name, address }: HostAddress): string {
 }
 
 /** IPv4 takes the same address twice, with two prefixes, so that it is never missing; IPv6 does not. */
-function commandFor({ interface: name, address, prefixLength }: HostAddress, all: readonly HostAddress[]): string {
-  const remove = `ip addr del ${address}/${prefixLength} dev ${name}`;
+function commandFor(vip: HostAddress, all: readonly HostAddress[]): string {
+  const { interface: name, address, prefixLength } = vip;
   if (familyOf(address) === 6) {
-    return `${remove} && ip addr add ${address}/128 dev ${name} nodad`;
+    return addAnew(vip);
   }
   // The kernel takes the other addresses of a network away with the first one, unless one of them may follow it.
   const [first, ...more] = all.filter(
@@ -80,5 +81,7 @@ function commandFor({ interface: name, address, prefixLength }: HostAddress, all
     first?.address === address && more.length > 0
       ? [`sysctl -w ${sysctlName(`net/ipv4/conf/${name}/promote_secondaries`)}=1`]
       : [];
-  return [...keep, `ip addr add ${address}/32 dev ${name}`, remove].join(' && ');
+  return [...keep, `ip addr add ${address}/32 dev ${name}`, `ip addr del ${address}/${prefixLength} dev ${name}`].join(
+    ' && ',
+  );
 }
