@@ -34,8 +34,28 @@ export function placeFor(host: Machine, request: PlaceRequest): Place {
     case 'ifupdown':
       return placeInIfupdown(host, request);
     case 'networkmanager':
-      return { way: 'networkmanager' };
+      return placeInNetworkManager(host, request);
   }
+}
+
+const PROFILES = '/etc/NetworkManager/system-connections';
+
+/** A script adds to what an interface has. Only lo gets a profile, and has one at a time. */
+function placeInNetworkManager(host: Machine, request: PlaceRequest): Place {
+  const other =
+    request.device === 'lo'
+      ? host
+          .names(PROFILES)
+          .find(
+            (name) =>
+              name !== `${request.fileName}.nmconnection` &&
+              /^type=loopback$/m.test(host.readText(`${PROFILES}/${name}`) ?? ''),
+          )
+      : undefined;
+  if (other !== undefined) {
+    throw unplaced(request, `${PROFILES}/${other} is its profile of lo, and only one of them counts`);
+  }
+  return { way: 'networkmanager' };
 }
 
 function unplaced({ way, device }: PlaceRequest, why: string): BeelineError {

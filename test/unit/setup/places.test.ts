@@ -107,6 +107,17 @@ test('netplan that hands a card to NetworkManager cannot say there that a VIP is
   }
 });
 
+test('NetworkManager has one profile of lo: another one is refused, the own one is not', () => {
+  const folder = '/etc/NetworkManager/system-connections';
+  const text = '[connection]\ntype=loopback\n';
+  assert.throws(() => place('networkmanager', { [`${folder}/beeline-realserver.nmconnection`]: text }, 'lo', 1), {
+    code: 'USAGE',
+    message: /beeline-realserver/,
+  });
+  const fine = { [`${folder}/beeline-vip.nmconnection`]: text, [`${folder}/lan.nmconnection`]: 'type=ethernet\n' };
+  assert.deepEqual(place('networkmanager', fine, 'lo', 1), { way: 'networkmanager' });
+});
+
 test('netplan: lo keeps the definition that it has', () => {
   const found = place(
     'netplan',
