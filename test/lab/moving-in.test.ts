@@ -246,8 +246,11 @@ async function shell(lab: TestLab, command: string): Promise<string> {
     .replaceAll('/etc/keepalived/', '')
     .replace('keepalived write', `keepalived write ${lab.configPath}`)
     .replaceAll('/etc/beeline/beeline.yaml', lab.configPath)}`;
-  // keepalived's folder is the lab's for this command.
-  const own = ['unshare', '--mount', 'bash', '-c', `mount --bind ${lab.directory} /etc/keepalived; ${script}`];
+  // keepalived's folder is the lab's for this command, with what the program of Debian 13 reads there of its own.
+  const folder =
+    `for file in /etc/keepalived/*.config-opts; do if [ -e $file ]; then cp $file ${lab.directory}; fi; done; ` +
+    `mount --bind ${lab.directory} /etc/keepalived`;
+  const own = ['unshare', '--mount', 'bash', '-c', `${folder}; ${script}`];
   const { stdout } = await execute(lab, 'director', ['env', `BEELINE_INSTANCE=${lab.name}`, ...own]);
   return stdout
     .replaceAll(lab.configPath, '/etc/beeline/beeline.yaml')
