@@ -21,6 +21,8 @@ const MOST_PROBLEMS = 20;
 
 const MISSING = /WARNING - interface (\S+) (?:specified )?for .* doesn't exist$/;
 const MISSING_SUMMARY = 'Non-existent interface specified in configuration';
+/** From 2.3 on, of the file that the daemon writes, as long as there is no folder for it: it comes with the daemon. */
+const NO_FOLDER = /realpath\(\) error 2 \(.*\) for \S+$|track file \S+ not found, ignoring\.\.\.$/;
 
 /** @param timeoutMs how long keepalived may take; it is killed then */
 export async function validateConf(text: string, timeoutMs = MOST_MS): Promise<Validation> {
@@ -62,19 +64,21 @@ function run(path: string, timeoutMs: number): Promise<Answer> {
   });
 }
 
-/** Returns what an answer means. Of interfaces that are missing keepalived makes an error. Pure. */
+/** Returns what an answer means. Of interfaces and of a folder that are missing keepalived makes an error. Pure. */
 export function validationOf({ state, status, output }: Answer, path: string): Validation {
   if (state !== 'ended') {
     return { state, problems: [], missing: [] };
   }
-  const lines = [...new Set(output.split('\n').map((line) => line.trim()))].filter((line) => line !== '');
+  const all = [...new Set(output.split('\n').map((line) => line.trim()))].filter((line) => line !== '');
+  const lines = all.filter((line) => !NO_FOLDER.test(line));
   const missing = lines.flatMap((line) => MISSING.exec(line)?.[1] ?? []);
   const problems = [
     ...new Set(
       lines.filter((line) => !MISSING.test(line) && line !== MISSING_SUMMARY).map((line) => placed(line, path)),
     ),
   ];
-  const isRefused = status !== 0 && (problems.length > 0 || missing.length === 0);
+  const isExplained = missing.length > 0 || lines.length < all.length;
+  const isRefused = status !== 0 && (problems.length > 0 || !isExplained);
   return {
     state: isRefused ? 'refused' : 'valid',
     problems:

@@ -80,6 +80,22 @@ test('a file that somebody else wrote, or edited, is told from one of our own', 
   assert.equal(originOfText(own.replace(/[0-9a-f]{64}/, 'x')), 'edited');
 });
 
+test('the folder of the daemon that has not run yet is no mistake, of which keepalived 2.3 makes an error', () => {
+  const path = '/tmp/x/keepalived.conf';
+  const of = (output: string): ReturnType<typeof validationOf> =>
+    validationOf({ state: 'ended', status: 5, output }, path);
+  const folder = [
+    `(${path}: Line 13) realpath() error 2 (No such file or directory) for beeline_default`,
+    `(${path}: Line 33) (VI_51) track file beeline_default not found, ignoring...`,
+  ].join('\n');
+  assert.deepEqual(of(folder), { state: 'valid', problems: [], missing: [] });
+  assert.deepEqual(of(`${folder}\n(Line 6) Unknown keyword 'x'`), {
+    state: 'refused',
+    problems: ["line 6: Unknown keyword 'x'"],
+    missing: [],
+  });
+});
+
 test('interfaces that are missing here are no mistake, whatever status keepalived ends with', () => {
   const path = '/tmp/x/keepalived.conf';
   const of = (output: string, status = 5): ReturnType<typeof validationOf> =>
