@@ -262,6 +262,10 @@ test('answers to the ARP problem, and a router in front', async (context) => {
     const asked = `(arp and host ${VIP4}) or (icmp6 and (ip6[40] = 135 or ip6[40] = 136) and ip6[60:4] = 0x100)`;
     await withMethod(lab, 'iptables', async () => {
       assert.equal(await passing(lab, ROUTER_PORT, asked, expectVisits), 0, 'real servers without the VIP');
+      // Packets come: a router has a route, and only that nobody on the link is told of the VIP is worth a word.
+      assert.deepEqual(lines((await examine(lab)).findings), [
+        `warning arp-silent: nobody answers ARP for the VIP ${VIP4}: it is on lo, and arp_ignore is 1 for ${NIC}`,
+      ]);
     });
     await onBoth(lab, VIP_ON_LO);
     assert.equal(await passing(lab, ROUTER_PORT, asked, expectVisits), 0, 'real servers that would answer for it');
