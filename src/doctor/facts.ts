@@ -183,7 +183,7 @@ export interface NeighbourProbe {
 
 export interface ProbeFacts {
   readonly interfaces: readonly ProbedInterface[];
-  /** All MACs of this host, virtual ones included. */
+  /** The MACs by which this host speaks: a virtual one only while it has the VIPs. */
   readonly ownMacs: readonly MacAddress[];
   readonly vips: readonly VipProbe[];
   readonly realServers: readonly RealServerProbe[];

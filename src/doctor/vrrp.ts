@@ -4,13 +4,23 @@ import {
   type IpAddress,
   isLinkLocal,
   isMac,
+  isVirtualMac,
   type MacAddress,
   type VirtualRouter,
   virtualMac,
   virtualRouters,
 } from '../model/index.js';
 import { parseVrrp, type VrrpAdvertisement } from '../packet/index.js';
-import type { Facts } from './facts.js';
+import type { Facts, NetworkFacts } from './facts.js';
+
+/**
+ * Returns the MACs by which this host speaks. A standby's device has the virtual MAC of its router as well (`vmac`), but the
+ * master alone speaks by it: the one that has the VIPs there.
+ */
+export function ownMacs({ links, addresses }: Pick<NetworkFacts, 'links' | 'addresses'>): MacAddress[] {
+  const taken = new Set(addresses.flatMap((each) => (each.scope === 'link' ? [] : [each.interface])));
+  return [...new Set(links.flatMap(({ mac, name }) => (isVirtualMac(mac) && !taken.has(name) ? [] : [mac])))];
+}
 
 /** An advertisement, and when it was heard. */
 export interface Heard extends VrrpAdvertisement {

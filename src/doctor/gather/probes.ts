@@ -6,6 +6,7 @@ import type { Network } from '../../net/index.js';
 import type { Facts, NetworkFacts, ProbeFacts } from '../facts.js';
 import { probe, type ProbeRequest } from '../probe/prober.js';
 import { type Targets, targetsOf } from '../probe/targets.js';
+import { ownMacs } from '../vrrp.js';
 
 /** @throws Error without CAP_NET_RAW */
 export async function gatherProbes(
@@ -36,8 +37,7 @@ export async function gatherProbes(
     const sources = network.sourcesOn(ifindex).filter((each) => !vips.has(each));
     return [{ name, ifindex, mac, mtu, sources: { ...sourceOf(4, sources), ...sourceOf(6, sources) } }];
   });
-  const ownMacs = [...new Set(network.links().map(({ mac }) => mac))];
-  const { lost, ...probes } = await asRoot(probe({ targets, interfaces, ownMacs, listenMs }));
+  const { lost, ...probes } = await asRoot(probe({ targets, interfaces, ownMacs: ownMacs(facts), listenMs }));
   return {
     probes,
     notLookedAt: [

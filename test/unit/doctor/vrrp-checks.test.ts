@@ -5,7 +5,15 @@ import test from 'node:test';
 
 import { parseConfig } from '../../../src/config/index.js';
 import type { StatusReport } from '../../../src/control/index.js';
-import { diagnose, type Facts, type Finding, type NetworkFacts, type ProbeFacts } from '../../../src/doctor/index.js';
+import {
+  diagnose,
+  type Facts,
+  type Finding,
+  type HeardMessage,
+  type NetworkFacts,
+  type ProbeFacts,
+} from '../../../src/doctor/index.js';
+import { ownMacs } from '../../../src/doctor/vrrp.js';
 import { ip, mac, type Model, type Warning } from '../../../src/model/index.js';
 import { cleanFacts, CONFIG, DIRECTOR, directorFacts, NETWORK, PROBES, VIP } from '../../support/facts.js';
 import { advertisement, type AdvertisementOptions } from '../../support/vrrp.js';
@@ -77,8 +85,53 @@ test('a director that answers ARP for a VIP of this master is a second one, alth
   const probes = { ...PROBES, ...known, vips: [{ ...PROBES.vips[0]!, answers: [answer] }] };
   const found = find(probes, true, configWith(undefined, directors));
   assert.deepEqual(names(found), ['vrrp-two-owners']);
+  assert.match(found[0]!.text, /has 2 masters: this host and 192\.168\.1\.22 \(00:50:00:00:05:00\)$/);
   // To a standby the same answer is that of its master.
   assert.deepEqual(find(probes, false, configWith(undefined, directors)), []);
+});
+
+test('what a director of VRRP announces, while this one has its VIPs, is told as two masters alone', () => {
+  const directors = `directors: [${OTHER.address}]\n`;
+  const announced: HeardMessage = {
+    ...({ kind: 'says', protocol: 'ARP', sourceMac: OTHER.mac, destinationMac: mac('ff:ff:ff:ff:ff:ff') } as const),
+    ...{ address: VIP, mac: OTHER.mac, unasked: true, interface: 'ens3', at: 3 },
+  };
+  const known = { directors: [{ address: ip(OTHER.address), macs: [OTHER.mac] }], announced: [announced] };
+  const found = find({ ...thrice({}), ...known }, true, configWith(undefined, directors));
+  assert.deepEqual(names(found), ['vrrp-two-owners']);
+  // Without VRRP nobody else tells of it, and the mend is the other director's.
+  const [alone] = find({ ...PROBES, ...known }, true, `${directors}${CONFIG}`);
+  assert.equal(alone?.check, 'vip-announced-by-others');
+  assert.equal(alone.mend[0]?.on, 'director');
+});
+
+test('a second master that speaks another version is mended there, not at a firewall', () => {
+  const [finding] = find(thrice({ version: 2 }), true);
+  assert.equal(finding?.check, 'vrrp-two-owners');
+  assert.deepEqual(
+    finding.mend.map(({ command }) => command),
+    [
+      'write keepalived\'s configuration on 192.168.1.22 by "beeline keepalived write", or say "version 3" there',
+    ],
+  );
+  const unheard = find(thrice({}), true)[0]!.mend.map(({ command }) => command);
+  assert.ok(unheard.includes('beeline keepalived write && systemctl reload keepalived'), unheard.join('\n'));
+});
+
+test('a director that is known, and has other VIPs under the same id, is no second master of these', () => {
+  const others = thrice({ addresses: ['192.168.1.254'] });
+  const found = find(others, true, configWith(undefined, `directors: [${OTHER.address}]\n`));
+  assert.deepEqual(names(found), ['vrrp-advertisements']);
+});
+
+test("a standby does not take its master's answers for its own, although its device has the same virtual MAC", () => {
+  const device = { name: 'vrrp.51', ifindex: 3, mac: mac('00:00:5e:00:01:33'), mtu: 1500, up: true, carrier: true };
+  const links = [...NETWORK.links, { ...device, kind: 'macvlan' }];
+  const beside = { interface: device.name, prefixLength: 64, duplicate: false };
+  const linkLocal = { ...beside, address: ip('fe80::1'), scope: 'link' };
+  assert.deepEqual(ownMacs({ links, addresses: [...network(false).addresses, linkLocal] }), [DIRECTOR.mac]);
+  const has = { ...beside, address: VIP, prefixLength: 32, scope: 'global' };
+  assert.deepEqual(ownMacs({ links, addresses: [...network(false).addresses, has] }), [DIRECTOR.mac, device.mac]);
 });
 
 test('what the daemon warns of two masters is said once, with the evidence', () => {

@@ -37,9 +37,9 @@ export const oneClientMostFlows: Check = {
       return [
         {
           ...{ check: NAME, severity: 'warning', subject: name },
-          text: `${name}: ${top.client} has ${Math.round((top.flows / all) * 100)}% of all flows, and all go to ${server!}`,
+          text: `${name}: ${top.client} has most of all flows, and all go to ${server!}`,
           evidence: [
-            `${top.client}: ${top.flows} of ${all} flows`,
+            `${top.client}: ${top.flows} of ${all} flows, ${Math.round((top.flows / all) * 100)}%`,
             `of ${here.length} of them in ${name}, ${here.length} are at ${server!}`,
           ],
           why: `The clients behind that address are one to ${persistence === undefined ? `the scheduler ${scheduler}` : 'persistence'}: the other real servers are idle.`,

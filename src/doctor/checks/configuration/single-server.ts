@@ -25,7 +25,7 @@ export const singleServer: Check = {
       check: NAME,
       severity: 'note',
       subject: names[0]!,
-      text: `${listOf(names)} ${alone.length === 1 ? 'has' : 'have'} one real server each, and no fallback`,
+      text: `${listOf(names)} ${alone.length === 1 ? 'has one real server' : 'have one real server each'}, and no fallback`,
       evidence: alone
         .slice(0, 4)
         .map((service) => `${configPath}: ${serviceName(service)} has ${service.destinations[0]!.address} alone`),

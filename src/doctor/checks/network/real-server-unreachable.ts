@@ -3,7 +3,7 @@
 import { allServices, familyOf, type IpAddress, isSelf } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { DirectorFacts, Facts, Outcome, RealServerProbe } from '../../facts.js';
-import type { Finding } from '../../finding.js';
+import type { Finding, Mend } from '../../finding.js';
 import { Use } from '../../who.js';
 import { few, outcomeText } from '../../words.js';
 import { brokenInterfaces } from './interface-down.js';
@@ -50,9 +50,16 @@ function findingOf({ address, interface: name }: RealServerProbe, { director, ne
             host: address,
             command: 'bring it up: is it running, and is its address there (ip addr)?',
           },
-          { on: 'director', command: `ipvsadm -d … -r ${address}, or weight: 0, until it is there` },
+          withoutIt(address, director),
         ],
   };
+}
+
+/** What gives it no new flows until it is there: of a daemon by a command. */
+function withoutIt(address: IpAddress, { source }: DirectorFacts): Mend {
+  return source === 'daemon'
+    ? { on: 'director', command: `beeline disable all ${address}, and "beeline enable all ${address}" once it is there` }
+    : { on: 'configuration', command: `"weight: 0" for ${address}, until it is there` };
 }
 
 /** Whether no packet that was asked for an answer had one, although the MAC is known by an answer. */

@@ -4,7 +4,7 @@ import { compareIp, type IpAddress, type MacAddress } from '../../../model/index
 import type { Check } from '../../check.js';
 import type { Facts, HeardMessage } from '../../facts.js';
 import type { Finding } from '../../finding.js';
-import { announceAgain, compareHosts, placesOf, type Who, whoIs } from '../../who.js';
+import { announceAgain, compareHosts, isOfVrrp, placesOf, type Who, whoIs } from '../../who.js';
 import { few, frameText, listOf } from '../../words.js';
 import { quietRealServer } from './vip-answered-by-others.js';
 
@@ -61,10 +61,16 @@ function aboutOf({ kind, address, asker = address }: HeardMessage): IpAddress {
   return kind === 'asks' ? asker : address;
 }
 
-/** Not so: the other director takes over. */
+/** Not so: the other director takes over. Whether two have the VIPs of a virtual router is vrrp-two-owners'. */
 function isWrong(vip: IpAddress, mac: MacAddress, facts: Facts): boolean {
-  const { kind } = whoIs(mac, facts, vip);
-  return placesOf(vip, facts.network).length > 0 || (kind !== 'director' && kind !== 'virtual');
+  return (
+    !isDirector(whoIs(mac, facts, vip)) ||
+    (placesOf(vip, facts.network).length > 0 && !isOfVrrp(vip, facts.director))
+  );
+}
+
+function isDirector({ kind }: Who): boolean {
+  return kind === 'director' || kind === 'virtual';
 }
 
 function findingOf({ who, vips, messages }: Host, facts: Facts): Finding {
@@ -87,7 +93,7 @@ function mendsOf(vips: readonly IpAddress[], who: Who): Finding['mend'] {
     ? quietRealServer(vips, who.address)
     : [
         {
-          on: 'client',
+          on: isDirector(who) ? 'director' : 'client',
           ...(who.address !== undefined && { host: who.address }),
           command: `take ${vips.join(', ')} off ${who.text}`,
         },

@@ -2,7 +2,7 @@
 
 import { advertisedAddress, type VirtualRouter } from '../../../model/index.js';
 import type { Check } from '../../check.js';
-import type { Finding } from '../../finding.js';
+import type { Finding, Mend } from '../../finding.js';
 import { advertisementText, lastOf, rivalsOf, type Sender } from '../../vrrp.js';
 
 const NAME = 'vrrp-advertisements';
@@ -20,6 +20,13 @@ export const vrrpAdvertisements: Check = {
       ),
     ),
 };
+
+/** What makes a sender's advertisements such as are not dropped, if they are. */
+export function mendsOfMisfits(router: VirtualRouter, sender: Sender): Mend[] {
+  return [version(router, sender), addresses(router, sender)].flatMap((misfit) =>
+    misfit === undefined ? [] : [{ on: 'configuration', command: misfit.command }],
+  );
+}
 
 interface Misfit extends Pick<Finding, 'severity' | 'text' | 'why'> {
   readonly command: string;

@@ -1,10 +1,12 @@
 /** Two directors that have the VIPs of one virtual router at the same time. */
 
-import type { IpAddress, VirtualRouter } from '../../../model/index.js';
+import { type IpAddress, isLinkLocal, type MacAddress, type VirtualRouter } from '../../../model/index.js';
 import type { Check } from '../../check.js';
 import type { Facts } from '../../facts.js';
 import type { Finding, Mend } from '../../finding.js';
-import { advertisementText, otherDirectors, type Rivals, rivalsOf, type Sender } from '../../vrrp.js';
+import { advertisementText, lastOf, otherDirectors, type Rivals, rivalsOf, type Sender } from '../../vrrp.js';
+import { whoIs } from '../../who.js';
+import { mendsOfMisfits } from './advertisements.js';
 
 const NAME = 'vrrp-two-owners';
 
@@ -29,7 +31,7 @@ interface Owner {
 
 function findingsOf({ router, directors }: Rivals, facts: Facts): Finding[] {
   const own = ownVips(router, facts);
-  const masters = ownersBy(directors, router, facts, own.length > 0);
+  const masters = ownersBy(directors, router, facts, own.length > 0).filter((each) => hasVipsOf(router, each));
   const advertised = new Set<string>(masters.map(({ mac }) => mac));
   const answering = own.length === 0 ? [] : answersOf(own, facts).filter(({ mac }) => !advertised.has(mac));
   const owners: Owner[] = [
@@ -38,7 +40,7 @@ function findingsOf({ router, directors }: Rivals, facts: Facts): Finding[] {
       name: `${sender.source} (${sender.mac})`,
       evidence: [advertisementText(sender)],
     })),
-    ...answering.map(({ mac, evidence }) => ({ name: `the director with the MAC ${mac}`, evidence })),
+    ...answering.map(({ mac, evidence }) => ({ name: nameOf(mac, facts), evidence })),
   ];
   if (owners.length < 2) {
     return [];
@@ -51,9 +53,20 @@ function findingsOf({ router, directors }: Rivals, facts: Facts): Finding[] {
       text: `vrrp ${router.name} (id ${router.id}) has ${owners.length} masters: ${owners.map(({ name }) => name).join(' and ')}`,
       evidence: owners.flatMap(({ evidence }) => evidence),
       why: 'Both answer for the VIPs: clients change from one to the other with each answer that they hear, and their connections break.',
-      mend: mendsFor(owners, facts),
+      mend: mendsFor(owners, router, masters, facts),
     },
   ];
+}
+
+function nameOf(mac: MacAddress, facts: Facts): string {
+  const { kind, address } = whoIs(mac, facts);
+  return kind === 'director' && address !== undefined ? `${address} (${mac})` : `the director with the MAC ${mac}`;
+}
+
+/** One that advertises other VIPs altogether has those: vrrp-advertisements tells of it. Of IPv6 a link-local address says nothing. */
+function hasVipsOf({ addresses }: VirtualRouter, sender: Sender): boolean {
+  const theirs = lastOf(sender).addresses.filter((each) => !isLinkLocal(each));
+  return theirs.length === 0 || theirs.some((each) => addresses.includes(each));
 }
 
 /** The VIPs of a router that this host has. */
@@ -102,7 +115,7 @@ function ownerHere({ interface: name }: VirtualRouter, own: readonly IpAddress[]
 }
 
 /** Other directors that answer for VIPs which this host has. */
-function answersOf(own: readonly IpAddress[], facts: Facts): { mac: string; evidence: string[] }[] {
+function answersOf(own: readonly IpAddress[], facts: Facts): { mac: MacAddress; evidence: string[] }[] {
   const others = otherDirectors(facts);
   const answers = (facts.probes?.vips ?? [])
     .filter(({ vip }) => own.includes(vip))
@@ -115,10 +128,21 @@ function answersOf(own: readonly IpAddress[], facts: Facts): { mac: string; evid
   }));
 }
 
-function mendsFor(owners: readonly Owner[], { director }: Facts): Mend[] {
+/** @param masters the other ones, of those that are heard */
+function mendsFor(
+  owners: readonly Owner[],
+  router: VirtualRouter,
+  masters: readonly Sender[],
+  { director }: Facts,
+): Mend[] {
   const isGone = director.status?.vrrp?.keepalived === 'gone';
   if (isGone && owners.some(({ isHere }) => isHere)) {
     return [{ on: 'director', command: 'systemctl restart keepalived' }];
+  }
+  // Who is heard, and drops what it hears or is dropped itself, is kept away by no firewall.
+  const misfits = masters.flatMap((sender) => mendsOfMisfits(router, sender));
+  if (misfits.length > 0) {
+    return misfits;
   }
   return [
     {
@@ -130,6 +154,11 @@ function mendsFor(owners: readonly Owner[], { director }: Facts): Mend[] {
       on: 'director',
       host: 'without keepalived',
       command: 'systemctl restart keepalived',
+    },
+    {
+      on: 'director',
+      host: 'whose VRRP version, id or peers differ',
+      command: 'beeline keepalived write && systemctl reload keepalived',
     },
   ];
 }
