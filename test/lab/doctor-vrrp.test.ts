@@ -41,7 +41,7 @@ test('keepalived that was killed leaves two masters, and the doctor names both o
   const [healthy] = await ofVrrp(pair, 'standby');
   assert.equal(
     healthy,
-    `error vrrp-two-owners: vrrp VI_51 (id 51) has 2 masters: this host and the director with the MAC ${director.mac}`,
+    `error vrrp-two-owners: vrrp VI_51 (id 51) has 2 masters: this host and ${director.ipv4} (${director.mac})`,
   );
   await pair.startKeepalived('director');
   await pair.untilOwner('director');
@@ -58,4 +58,16 @@ test('without any keepalived nobody is master, and the doctor says so', async (c
     found.includes(`error vrrp-no-owner: vrrp VI_51 (id 51) has no master: no host has ${VIP4}`),
     found.join('\n'),
   );
+});
+
+test('with virtual MACs a standby hears its master, and is told when its own keepalived is gone', async (context) => {
+  const pair = await Pair.build(context, 'doc-vrrp-v', { vmac: true });
+  const wrong = async (director: Director): Promise<string[]> =>
+    lines((await examine(pair, director)).findings).filter((line) => OF_VRRP.test(line) || line.includes(VIP4));
+  assert.deepEqual(await wrong('director'), []);
+  assert.deepEqual(await wrong('standby'), []);
+  await pair.stopKeepalived('standby');
+  const [finding, ...others] = await wrong('standby');
+  assert.deepEqual(others, []);
+  assert.match(finding ?? '', /^warning vrrp-not-ready: vrrp VI_51: keepalived does not run on this host/);
 });

@@ -40,6 +40,7 @@ import { sshTemporaryAddress } from './ssh/temporary-address.js';
 import { vrrpAdvertisements } from './vrrp/advertisements.js';
 import { vrrpIdTaken } from './vrrp/id-taken.js';
 import { vrrpNoOwner } from './vrrp/no-owner.js';
+import { vrrpNotReady } from './vrrp/not-ready.js';
 import { vrrpPriorities } from './vrrp/priorities.js';
 import { vrrpTwoOwners } from './vrrp/two-owners.js';
 
@@ -65,6 +66,7 @@ export const CHECKS: readonly Check[] = [
   // VRRP, by what was heard and by the configuration.
   vrrpTwoOwners,
   vrrpNoOwner,
+  vrrpNotReady,
   vrrpIdTaken,
   vrrpAdvertisements,
   vrrpPriorities,

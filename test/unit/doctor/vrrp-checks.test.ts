@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { parseConfig } from '../../../src/config/index.js';
-import type { StatusReport } from '../../../src/control/index.js';
+import type { StatusReport, VrrpReport } from '../../../src/control/index.js';
 import {
   diagnose,
   type Facts,
@@ -110,9 +110,7 @@ test('a second master that speaks another version is mended there, not at a fire
   assert.equal(finding?.check, 'vrrp-two-owners');
   assert.deepEqual(
     finding.mend.map(({ command }) => command),
-    [
-      'write keepalived\'s configuration on 192.168.1.22 by "beeline keepalived write", or say "version 3" there',
-    ],
+    ['write keepalived\'s configuration on 192.168.1.22 by "beeline keepalived write", or say "version 3" there'],
   );
   const unheard = find(thrice({}), true)[0]!.mend.map(({ command }) => command);
   assert.ok(unheard.includes('beeline keepalived write && systemctl reload keepalived'), unheard.join('\n'));
@@ -141,7 +139,10 @@ test('what the daemon warns of two masters is said once, with the evidence', () 
   const status = {
     warnings: [warning],
     problems: ['keepalived is gone: start it'],
-    vrrp: { keepalived: 'gone', mayBeMaster: true, reasons: [], instances: [] },
+    vrrp: {
+      ...{ keepalived: 'gone', mayBeMaster: true, reasons: [] },
+      instances: [{ name: 'VI_51', state: 'UNKNOWN', addresses: [{ address: VIP, here: true }] }],
+    },
   } as unknown as StatusReport;
   const director = { ...directorFacts(configWith()), status, warnings: [warning] };
   const both = find(thrice({}), true, undefined, { director });
@@ -149,6 +150,30 @@ test('what the daemon warns of two masters is said once, with the evidence', () 
   assert.deepEqual(both[0]?.mend, [{ on: 'director', command: 'systemctl restart keepalived' }]);
   assert.ok(both[0].evidence.includes('keepalived of this host: gone, and its VIPs are still here'));
   assert.deepEqual(names(find(PROBES, true, undefined, { director })), ['director-warnings']);
+});
+
+/** A daemon's word of VRRP, as of a standby that is ready. */
+function standby(change: Partial<VrrpReport>, state = 'BACKUP'): Partial<Facts> {
+  const instance = { name: 'VI_51', interface: 'ens3', id: 51, state, addresses: [{ address: VIP, here: false }] };
+  const vrrp = { mayBeMaster: true, reasons: [], keepalived: 'running', instances: [instance], ...change };
+  return { director: { ...directorFacts(configWith()), status: { problems: [], vrrp } as unknown as StatusReport } };
+}
+
+test('a standby that would not take over is told before it has to: without keepalived, without its word, or if it may not', () => {
+  const told = (change: Partial<VrrpReport>, state?: string): (string | undefined)[] => {
+    const [finding, ...others] = find(thrice({}), false, undefined, standby(change, state));
+    assert.deepEqual(others, []);
+    return [finding?.check, finding?.mend[0]?.command];
+  };
+  assert.deepEqual(told({}), [undefined, undefined]);
+  assert.deepEqual(told({ keepalived: 'gone' }, 'STOP'), ['vrrp-not-ready', 'systemctl enable --now keepalived']);
+  assert.deepEqual(told({ keepalived: 'gone' }, 'UNKNOWN'), ['vrrp-not-ready', 'beeline keepalived write']);
+  assert.deepEqual(told({}, 'UNKNOWN')[0], 'vrrp-not-ready');
+  assert.deepEqual(told({}, 'FAULT'), ['vrrp-not-ready', 'journalctl -u keepalived']);
+  const givenUp = { mayBeMaster: false, reasons: ['given up'], givenUpSince: '2026-11-30T12:00:00.000Z' };
+  assert.deepEqual(told(givenUp, 'FAULT'), ['vrrp-not-ready', 'beeline failover --take']);
+  // Nobody has the VIPs: that is the finding.
+  assert.deepEqual(names(find(PROBES, false, undefined, standby({ keepalived: 'gone' }, 'STOP'))), ['vrrp-no-owner']);
 });
 
 test('without advertisement, VIP and answer there is no master; a doctor that listened too shortly does not say so', () => {

@@ -58,7 +58,10 @@ function findingOf({ address, interface: name }: RealServerProbe, { director, ne
 /** What gives it no new flows until it is there: of a daemon by a command. */
 function withoutIt(address: IpAddress, { source }: DirectorFacts): Mend {
   return source === 'daemon'
-    ? { on: 'director', command: `beeline disable all ${address}, and "beeline enable all ${address}" once it is there` }
+    ? {
+        on: 'director',
+        command: `beeline disable all ${address}, and "beeline enable all ${address}" once it is there`,
+      }
     : { on: 'configuration', command: `"weight: 0" for ${address}, until it is there` };
 }
 

@@ -64,8 +64,7 @@ function aboutOf({ kind, address, asker = address }: HeardMessage): IpAddress {
 /** Not so: the other director takes over. Whether two have the VIPs of a virtual router is vrrp-two-owners'. */
 function isWrong(vip: IpAddress, mac: MacAddress, facts: Facts): boolean {
   return (
-    !isDirector(whoIs(mac, facts, vip)) ||
-    (placesOf(vip, facts.network).length > 0 && !isOfVrrp(vip, facts.director))
+    !isDirector(whoIs(mac, facts, vip)) || (placesOf(vip, facts.network).length > 0 && !isOfVrrp(vip, facts.director))
   );
 }
 
