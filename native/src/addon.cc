@@ -37,6 +37,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   libbpf::NetlinkSocket::Register(env, exports);
   libbpf::FileLock::Register(env, exports);
   libbpf::PacketSocket::Register(env, exports);
+  libbpf::QuietPort::Register(env, exports);
   libbpf::FrameListener::Register(env, exports);
   libbpf::RegisterXdp(env, exports);
   libbpf::RegisterTc(env, exports);

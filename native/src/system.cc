@@ -2,9 +2,11 @@
 #include "system.h"
 
 #include <bpf/libbpf.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/membarrier.h>
+#include <netinet/in.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -25,6 +27,7 @@ namespace libbpf {
 namespace {
 
 constexpr char kPacketSocket[] = "packet socket";
+constexpr char kQuietPort[] = "quiet port";
 
 void MountBpffs(const Napi::CallbackInfo& info) {
   const std::string path = StringArgument(info, 0, "path");
@@ -176,6 +179,46 @@ void PacketSocket::Send(const Napi::CallbackInfo& info) {
 }
 
 void PacketSocket::Close(const Napi::CallbackInfo&) { fd_.Reset(); }
+
+void QuietPort::Register(Napi::Env env, Napi::Object exports) {
+  exports["QuietPort"] = DefineClass(env, "QuietPort",
+                                     {
+                                         InstanceMethod<&QuietPort::Close>("close"),
+                                     });
+}
+
+QuietPort::QuietPort(const Napi::CallbackInfo& info) : Napi::ObjectWrap<QuietPort>(info) {
+  const Napi::Env env = info.Env();
+  const uint16_t port = htons(static_cast<uint16_t>(Uint32Argument(info, 0, "port")));
+  constexpr int kType = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  fd_ = UniqueFd(socket(AF_INET6, kType, 0));
+  const bool is_dual = static_cast<bool>(fd_);
+  // A kernel without IPv6.
+  if (!is_dual && errno == EAFNOSUPPORT) fd_ = UniqueFd(socket(AF_INET, kType, 0));
+  if (!fd_) ThrowErrno(env, errno, "socket", kQuietPort);
+  const int no = 0;
+  if (is_dual && setsockopt(fd_.get(), IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no) != 0) {
+    ThrowErrno(env, errno, "setsockopt(IPV6_V6ONLY)", kQuietPort);
+  }
+  // Before it listens: nothing is ever let in.
+  sock_filter nothing = {.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0};
+  const sock_fprog program = {.len = 1, .filter = &nothing};
+  if (setsockopt(fd_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) {
+    ThrowErrno(env, errno, "setsockopt(SO_ATTACH_FILTER)", kQuietPort);
+  }
+  sockaddr_in6 six = {};
+  six.sin6_family = AF_INET6;
+  six.sin6_port = port;
+  sockaddr_in four = {};
+  four.sin_family = AF_INET;
+  four.sin_port = port;
+  const int bound = is_dual ? bind(fd_.get(), reinterpret_cast<sockaddr*>(&six), sizeof six)
+                            : bind(fd_.get(), reinterpret_cast<sockaddr*>(&four), sizeof four);
+  if (bound != 0) ThrowErrno(env, errno, "bind", kQuietPort);
+  if (listen(fd_.get(), 0) != 0) ThrowErrno(env, errno, "listen", kQuietPort);
+}
+
+void QuietPort::Close(const Napi::CallbackInfo&) { fd_.Reset(); }
 
 void RegisterSystem(Napi::Env env, Napi::Object exports) {
   exports["mountBpffs"] = Napi::Function::New<MountBpffs>(env, "mountBpffs");

@@ -41,6 +41,21 @@ class PacketSocket : public Napi::ObjectWrap<PacketSocket> {
   UniqueFd fd_;
 };
 
+// Takes a TCP port of both families from all other programs, and lets the kernel answer nothing that comes to it: no
+// reset to a SYN-ACK that a packet socket asked for (tcp_filter() in net/ipv4/tcp_ipv4.c). Packet sockets hear it all
+// the same.
+class QuietPort : public Napi::ObjectWrap<QuietPort> {
+ public:
+  static void Register(Napi::Env env, Napi::Object exports);
+  // (port: number). Throws EADDRINUSE if another program has it.
+  explicit QuietPort(const Napi::CallbackInfo& info);
+
+ private:
+  void Close(const Napi::CallbackInfo& info);
+
+  UniqueFd fd_;
+};
+
 // Registers mountBpffs(path), sendDatagram(path, text), synchronizeRcu(): Promise, possibleCpus(), bootTimeMs(),
 // libbpfVersion().
 void RegisterSystem(Napi::Env env, Napi::Object exports);

@@ -357,6 +357,7 @@ export interface NativeAddon {
   ) => NativeCheckLoop;
   FileLock: new (path: string, isFolder?: boolean) => NativeLock;
   PacketSocket: new () => NativePacketSocket;
+  QuietPort: new (port: number) => NativeClosable;
   FrameListener: new (
     ifindex: number,
     filter: Uint8Array,

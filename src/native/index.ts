@@ -31,6 +31,7 @@ export {
   networkCookie,
   PacketSocket,
   possibleCpus,
+  QuietPort,
   sendDatagram,
   synchronizeRcu,
 } from './system.js';

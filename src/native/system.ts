@@ -3,7 +3,13 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { freemem } from 'node:os';
 
-import { addon, type NativeFrameListener, type NativeLock, type NativePacketSocket } from './addon.js';
+import {
+  addon,
+  type NativeFrameListener,
+  type NativeClosable,
+  type NativeLock,
+  type NativePacketSocket,
+} from './addon.js';
 import './error.js';
 
 /** An exclusive lock on a file or a folder. `close`, the end of the process and garbage collection of the handle release it. */
@@ -51,6 +57,27 @@ export class PacketSocket implements Disposable {
    */
   send(ifindex: number, frame: Uint8Array): void {
     this.#native.send(ifindex, frame);
+  }
+
+  close(): void {
+    this.#native.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * A TCP port that no other program has while it is open, and for which the kernel answers nothing: no reset to what a packet
+ * socket asked for from it.
+ */
+export class QuietPort implements Disposable {
+  readonly #native: NativeClosable;
+
+  /** @throws KernelError `EADDRINUSE` when a program has the port */
+  constructor(port: number) {
+    this.#native = new addon.QuietPort(port);
   }
 
   close(): void {

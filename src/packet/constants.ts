@@ -53,7 +53,7 @@ export const PROTOCOL_VRRP = 112;
 export const ICMP = { ipv4: 1, ipv6: 58, headerBytes: 8 } as const;
 
 /** RFC 9293, 3.1. `bytes` is the length without options. */
-export const TCP = { bytes: 20, dataOffset: 12, flags: 13 } as const;
+export const TCP = { bytes: 20, sequence: 4, acknowledgement: 8, dataOffset: 12, flags: 13 } as const;
 export const TCP_FLAG = { fin: 0x01, syn: 0x02, rst: 0x04, psh: 0x08, ack: 0x10, urg: 0x20 } as const;
 
 /** RFC 768. */

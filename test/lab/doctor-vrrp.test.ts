@@ -23,6 +23,10 @@ test('keepalived that was killed leaves two masters, and the doctor names both o
   const [director, standby] = [hostNamed('director'), hostNamed('standby')];
   assert.deepEqual(await ofVrrp(pair, 'director'), []);
   assert.deepEqual(await ofVrrp(pair, 'standby'), []);
+  // The kernel of the standby resets nothing that its doctor asked for: the VIP, to which that would go, is the master's.
+  const { verdicts, warnings = [] } = await pair.status('director');
+  assert.equal(verdicts['from-director'], undefined);
+  assert.deepEqual(warnings, []);
 
   await pair.killKeepalived('director');
   await pair.untilState('standby', 'MASTER');

@@ -1,12 +1,13 @@
 /** Sockets that receive frames: what a filter lets through, what is lost, and how they end. */
 
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import test, { before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { filterFor } from '../../src/doctor/index.js';
 import { ip as address, mac } from '../../src/model/index.js';
-import { FrameListener, PacketSocket } from '../../src/native/index.js';
+import { FrameListener, PacketSocket, QuietPort } from '../../src/native/index.js';
 import { announcement, buildFrame, tagged, whoHas } from '../../src/packet/index.js';
 import { PLAIN } from '../support/frames.js';
 import { ip, makeVeth, requireOwnNetwork } from '../support/isolation.js';
@@ -167,4 +168,22 @@ test('a wrong filter, a missing interface and a wrong argument are refused', () 
   assert.throws(open(9_999, ALL), { code: 'ENODEV' });
   assert.throws(() => new FrameListener(ifindex, ALL, undefined as never), TypeError);
   ip('link', 'del', 'test0');
+});
+
+test("a quiet port answers nobody, is no other program's, and is free again once it is closed", async () => {
+  ip('link', 'set', 'lo', 'up');
+  const port = 2_999;
+  const quiet = new QuietPort(port);
+  assert.throws(() => new QuietPort(port), { code: 'EADDRINUSE' });
+  for (const host of ['127.0.0.1', '::1']) {
+    const client = connect({ host, port });
+    const ended = await Promise.race([
+      ...['connect', 'error'].map((event) => new Promise((resolve) => client.once(event, () => { resolve(event); }))),
+      sleep(200).then(() => 'silence'),
+    ]);
+    client.destroy();
+    assert.equal(ended, 'silence', host);
+  }
+  quiet.close();
+  new QuietPort(port).close();
 });

@@ -12,6 +12,7 @@ import {
   type ParsedPacket,
   parseNeighbour,
   PROTOCOL_VRRP,
+  TCP,
   TCP_FLAG,
 } from '../../packet/index.js';
 import type { HeardFrame, HeardMessage, Outcome } from '../facts.js';
@@ -64,9 +65,9 @@ export class Ear {
   readonly #onMessage: EarOptions['onMessage'];
   #messages = 0;
   readonly #echoes = new Map<number, Waiting>();
-  readonly #ports = new Map<number, Waiting>();
-  /** The answers to SYNs, which the asker must end: by the port that asked. */
-  onSynAck: (port: number) => void = () => undefined;
+  readonly #segments = new Map<number, Waiting>();
+  /** The answers to SYNs, which the asker must end: by the sequence number that asked. */
+  onSynAck: (sequence: number) => void = () => undefined;
 
   constructor({ marks, nameOf, own, onMessage }: EarOptions) {
     this.#marks = marks;
@@ -80,9 +81,9 @@ export class Ear {
     return expectIn(this.#echoes, sequence, settle);
   }
 
-  /** Waits for the answer to a SYN from a port. @returns what to call when it goes out */
-  expectSegment(port: number, settle: Waiting['settle']): (at: number) => void {
-    return expectIn(this.#ports, port, settle);
+  /** Waits for the answer to a SYN with a sequence number, which no other one has. @returns what to call when it goes out */
+  expectSegment(sequence: number, settle: Waiting['settle']): (at: number) => void {
+    return expectIn(this.#segments, sequence, settle);
   }
 
   /** @param at milliseconds since the doctor began to listen */
@@ -106,16 +107,24 @@ export class Ear {
       keep(this.vrrp, { interface: from, at, bytes: frame });
     } else if (ip.protocol === PROTOCOL_NUMBERS.tcp) {
       if (this.#own.has(parsed.destinationMac)) {
-        this.#hearSegment(parsed, ip, at);
+        this.#hearSegment(parsed, ip, frame, at);
       }
     } else {
       this.#hearIcmp(parsed, ip, frame, { interface: from, at, bytes: frame });
     }
   }
 
-  #hearSegment({ sourceMac }: ParsedFrame, { ports, tcpFlags = 0 }: ParsedPacket, at: number): void {
-    const waiting = ports && this.#ports.get(ports.destination);
-    if (ports === undefined || waiting?.sentAt === undefined) {
+  #hearSegment(
+    { sourceMac }: ParsedFrame,
+    { transport, tcpFlags = 0 }: ParsedPacket,
+    frame: Uint8Array,
+    at: number,
+  ): void {
+    // Both a SYN-ACK and the reset that refuses a SYN acknowledge it (RFC 9293, 3.10.7.1).
+    const acknowledged = wordAt(frame, transport + TCP.acknowledgement);
+    const sequence = acknowledged === undefined ? undefined : (acknowledged - 1) >>> 0;
+    const waiting = sequence === undefined ? undefined : this.#segments.get(sequence);
+    if (sequence === undefined || waiting?.sentAt === undefined) {
       return;
     }
     const ms = at - waiting.sentAt;
@@ -123,7 +132,7 @@ export class Ear {
       waiting.settle({ kind: 'refused', text: 'RST', mac: sourceMac, ms });
     } else if ((tcpFlags & (TCP_FLAG.syn | TCP_FLAG.ack)) === (TCP_FLAG.syn | TCP_FLAG.ack)) {
       waiting.settle({ kind: 'answer', text: 'SYN-ACK', mac: sourceMac, ms });
-      this.onSynAck(ports.destination);
+      this.onSynAck(sequence);
     }
   }
 
@@ -168,7 +177,7 @@ export class Ear {
     }
     const protocol = quoted[family === 4 ? IPV4.protocol : IPV6.nextHeader];
     return protocol === PROTOCOL_NUMBERS.tcp
-      ? this.#ports.get(transport[0]! * 256 + transport[1]!)
+      ? this.#segments.get(wordAt(transport, TCP.sequence)!)
       : protocol === (family === 4 ? ICMP.ipv4 : ICMP.ipv6)
         ? this.#echoOf(transport)
         : undefined;
@@ -181,6 +190,11 @@ function expectIn(waiting: Map<number, Waiting>, key: number, settle: Waiting['s
   return (at) => {
     entry.sentAt ??= at;
   };
+}
+
+/** Undefined: the frame ends before. */
+function wordAt(bytes: Uint8Array, at: number): number | undefined {
+  return at + 4 > bytes.length ? undefined : new DataView(bytes.buffer, bytes.byteOffset).getUint32(at);
 }
 
 function keep(frames: HeardFrame[], frame: HeardFrame): void {

@@ -39,7 +39,7 @@ const ACCEPT = 0xffff_ffff;
 export interface Marks {
   /** The identifier of echo requests. */
   readonly echoId: number;
-  /** The source ports of SYNs: as many as there are, from the first on. */
+  /** The source ports of SYNs, one after the other, from the first on. */
   readonly firstPort: number;
   readonly ports: number;
 }

@@ -8,25 +8,13 @@ import type { Outcome } from '../facts.js';
 import type { Ear } from './ear.js';
 import type { Marks } from './filter.js';
 import { MOST_PROBES } from './targets.js';
-import { ARP_PER_SECOND, PROBES_PER_SECOND, type Sending, type Wire } from './wire.js';
+import { PROBES_PER_SECOND, type Sending, type Wire } from './wire.js';
 
 /** How long an answer may take. Two such times, as what is not answered is asked again. */
 export const ANSWER_MS = 800;
 const WAIT_STEP_MS = 50;
 
-/** Below the ports of Linux's own connections (32768), so that no health check and no program of this host has one of them. */
-const FIRST_PORT = { from: 2_000, to: 2_700 } as const;
-
 export const SILENT: Outcome = { kind: 'silent' };
-
-/** Returns what the packets of one examination have, at random: another doctor may be at work at the same time. */
-export function newMarks(): Marks {
-  return {
-    echoId: randomInt(1, 1 << 16),
-    firstPort: randomInt(FIRST_PORT.from, FIRST_PORT.to),
-    ports: MOST_PROBES,
-  };
-}
 
 /** A packet that asks, and what came of it. */
 export interface Probe {
@@ -50,8 +38,9 @@ export class Packets {
   readonly #now: () => number;
   readonly #asked: Asked[] = [];
   #echoes = 0;
-  #segments = 0;
-  /** What ends the connections that were opened, by the port. */
+  /** How many SYNs go to a port of an address. */
+  readonly #segments = new Map<string, number>();
+  /** What ends the connections that were opened, by the sequence number of the SYN. */
   readonly #resets = new Map<number, Sending>();
 
   constructor(ear: Ear, wire: Wire, marks: Marks, now: () => number) {
@@ -90,16 +79,28 @@ export class Packets {
     if (way === undefined || this.#asked.length >= MOST_PROBES) {
       return undefined;
     }
-    const sourcePort = this.#marks.firstPort + this.#segments;
-    this.#segments += 1;
-    const sequence = randomInt(0, 2 ** 31);
+    // A host that is several real servers tells connections apart by the port, and the doctor by the sequence number.
+    const key = `${way.destination} ${port}`;
+    const before = this.#segments.get(key) ?? 0;
+    this.#segments.set(key, before + 1);
+    const sourcePort = this.#marks.firstPort + (before % this.#marks.ports);
+    const sequence = this.#newSequence();
     const ports = { sourcePort, destinationPort: port };
     const reset = tcpSegment(way, { ...ports, flags: 'rst', sequence: sequence + 1 });
-    this.#resets.set(sourcePort, { ifindex, frame: reset });
+    this.#resets.set(sequence, { ifindex, frame: reset });
     const frame = tcpSegment(way, { ...ports, flags: 'syn', sequence });
     return this.#keep({ ifindex, frame }, { again: true, instead }, (settle) =>
-      this.#ear.expectSegment(sourcePort, settle),
+      this.#ear.expectSegment(sequence, settle),
     );
+  }
+
+  #newSequence(): number {
+    for (;;) {
+      const sequence = randomInt(0, 2 ** 31);
+      if (!this.#resets.has(sequence)) {
+        return sequence;
+      }
+    }
   }
 
   #keep(
@@ -125,26 +126,25 @@ export class Packets {
   /** Sends what asks, once more what was not answered, and then what is asked instead. */
   async send(): Promise<void> {
     // The real server must not wait for the rest of a connection that nobody wants.
-    this.#ear.onSynAck = (port) => {
-      const reset = this.#resets.get(port);
+    this.#ear.onSynAck = (sequence) => {
+      const reset = this.#resets.get(sequence);
       if (reset !== undefined) {
         this.#wire.sendNow(reset);
       }
     };
     const first = this.#asked.filter(({ instead }) => instead === undefined);
-    await this.#sendTwice(first, PROBES_PER_SECOND);
+    await this.#sendTwice(first);
     const second = this.#asked.filter(({ instead }) => instead?.some(({ outcome }) => outcome.kind !== 'answer'));
-    // To an answer from a real server's own address the kernel sends a reset, too: for that it asks for its MAC.
-    await this.#sendTwice(second, ARP_PER_SECOND);
+    await this.#sendTwice(second);
   }
 
-  async #sendTwice(all: readonly Asked[], perSecond: number): Promise<void> {
+  async #sendTwice(all: readonly Asked[]): Promise<void> {
     const isSilent = ({ outcome }: Asked): boolean => outcome.kind === 'silent';
     for (let round = 0; round < 2; round += 1) {
       const due = all.filter((each) => isSilent(each) && (each.again || round === 0));
       await this.#wire.send(
         due.map(({ sending }) => sending),
-        perSecond,
+        PROBES_PER_SECOND,
       );
       // Until all have answered that are expected to, or the time for it is over.
       const end = performance.now() + ANSWER_MS;

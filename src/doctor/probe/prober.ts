@@ -16,7 +16,8 @@ import type {
 } from '../facts.js';
 import { Ear } from './ear.js';
 import { Heard } from './heard.js';
-import { ANSWER_MS, newMarks, Packets, type Probe, SILENT } from './packets.js';
+import { KeptMarks } from './marks.js';
+import { ANSWER_MS, Packets, type Probe, SILENT } from './packets.js';
 import { isAsked, type RealServerTarget, type Targets } from './targets.js';
 import { ARP_PER_SECOND, type Sending, Wire } from './wire.js';
 
@@ -46,6 +47,7 @@ class Prober implements Disposable {
   readonly #ear: Ear;
   readonly #wire: Wire;
   readonly #packets: Packets;
+  readonly #marks = new KeptMarks();
   readonly #began = performance.now();
   readonly #sources: ReadonlyMap<string, Source>;
 
@@ -53,16 +55,21 @@ class Prober implements Disposable {
     this.#request = request;
     this.#sources = new Map(request.interfaces.map((each) => [each.name, each]));
     const names = new Map(request.interfaces.map(({ ifindex, name }) => [ifindex, name]));
-    const marks = newMarks();
+    const marks = this.#marks;
     const own = new Set(request.ownMacs);
     this.#heard = new Heard(own);
     const onMessage = (message: HeardMessage): void => {
       this.#heard.add(message);
     };
     this.#ear = new Ear({ marks, nameOf: (ifindex) => names.get(ifindex) ?? '', own, onMessage });
-    this.#wire = new Wire(names, marks, (ifindex, frame) => {
-      this.#ear.hear(ifindex, frame, this.#now);
-    });
+    try {
+      this.#wire = new Wire(names, marks, (ifindex, frame) => {
+        this.#ear.hear(ifindex, frame, this.#now);
+      });
+    } catch (error) {
+      marks.close();
+      throw error;
+    }
     this.#packets = new Packets(this.#ear, this.#wire, marks, () => this.#now);
   }
 
@@ -234,6 +241,7 @@ class Prober implements Disposable {
 
   [Symbol.dispose](): void {
     this.#wire.close();
+    this.#marks.close();
   }
 }
 

@@ -25,7 +25,9 @@ import {
 import { CLIENT, DIRECTOR, NETWORK, REAL1, VIP } from '../../support/facts.js';
 import { PLAIN } from '../../support/frames.js';
 
-const MARKS: Marks = { echoId: 0x1234, firstPort: 2_500, ports: 30_000 };
+const MARKS: Marks = { echoId: 0x1234, firstPort: 2_500, ports: 16 };
+/** Of the SYN that is waited for. */
+const SEQUENCE = 0x7fff_fff0;
 
 /** Runs a program of classic BPF (Documentation/networking/filter.rst) over a frame. Returns what it returns. */
 function runFilter(program: Uint8Array, frame: Uint8Array, { kind = 0, tag = 0 } = {}): number {
@@ -90,8 +92,12 @@ function echoReply(id: number, sequence: number, way: typeof toDirector): Uint8A
   return frame;
 }
 
-const synAck = (port: number, way = toDirector): Uint8Array =>
-  buildFrame({ ...PLAIN, ...way, sourcePort: 80, destinationPort: port, flags: 0x12 });
+/** @param flags of TCP: a SYN-ACK, or a reset */
+function synAck(port: number, way = toDirector, flags = 0x12, acknowledged = SEQUENCE): Uint8Array {
+  const frame = buildFrame({ ...PLAIN, ...way, sourcePort: 80, destinationPort: port, flags });
+  new DataView(frame.buffer, frame.byteOffset).setUint32(parseFrame(frame).ip!.transport + 8, acknowledged + 1);
+  return frame;
+}
 
 test('the filter lets through what the doctor listens to, and nothing else', () => {
   const program = filterFor(MARKS);
@@ -148,7 +154,7 @@ interface Heeded {
   readonly messages: HeardMessage[];
 }
 
-/** An ear that waits for echo 7 and for an answer at the first port, both sent at 10 ms. */
+/** An ear that waits for echo 7 and for the answer to a SYN, both sent at 10 ms. */
 function waiting(): Heeded {
   const [outcomes, messages]: [Outcome[], HeardMessage[]] = [[], []];
   const ear = new Ear({
@@ -159,24 +165,28 @@ function waiting(): Heeded {
     outcomes.push(outcome);
   };
   ear.expectEcho(7, settle)(10);
-  ear.expectSegment(MARKS.firstPort, settle)(10);
+  ear.expectSegment(SEQUENCE, settle)(10);
   return { ear, outcomes, messages };
 }
 
 test('an answer is heard with who gave it and how long it took', () => {
   for (const way of [toDirector, toDirector6]) {
     const { ear, outcomes } = waiting();
-    const ports: number[] = [];
-    ear.onSynAck = (port) => ports.push(port);
+    const ended: number[] = [];
+    ear.onSynAck = (sequence) => ended.push(sequence);
     ear.hear(2, echoReply(MARKS.echoId, 7, way), 12);
     ear.hear(2, synAck(MARKS.firstPort, way), 13);
-    ear.hear(2, buildFrame({ ...PLAIN, ...way, sourcePort: 80, destinationPort: MARKS.firstPort, flags: 0x14 }), 14);
+    ear.hear(2, synAck(MARKS.firstPort, way, 0x14), 14);
+    // Of another real server on the same host.
+    ear.hear(2, synAck(MARKS.firstPort, way, 0x12, SEQUENCE + 1), 15);
+    const cut = synAck(MARKS.firstPort, way);
+    ear.hear(2, cut.subarray(0, parseFrame(cut).ip!.transport + 11), 15);
     assert.deepEqual(outcomes, [
       { kind: 'answer', text: 'echo reply', mac: REAL1.mac, ms: 2 },
       { kind: 'answer', text: 'SYN-ACK', mac: REAL1.mac, ms: 3 },
       { kind: 'refused', text: 'RST', mac: REAL1.mac, ms: 4 },
     ]);
-    assert.deepEqual(ports, [MARKS.firstPort], 'the connection is ended');
+    assert.deepEqual(ended, [SEQUENCE], 'the connection is ended');
   }
 });
 
@@ -200,11 +210,11 @@ test('an ICMP error is heard by the packet that it quotes', () => {
     echoRequest({ ...toDirector, destination: VIP, ttl: 1 }, { id: MARKS.echoId, sequence: 7 }),
     tcpSegment(
       { ...toDirector, ttl: 1 },
-      { sourcePort: MARKS.firstPort, destinationPort: 80, flags: 'syn', sequence: 1 },
+      { sourcePort: MARKS.firstPort, destinationPort: 80, flags: 'syn', sequence: SEQUENCE },
     ),
     tcpSegment(
       { ...toDirector, ttl: 1 },
-      { sourcePort: MARKS.firstPort - 1, destinationPort: 80, flags: 'syn', sequence: 1 },
+      { sourcePort: MARKS.firstPort, destinationPort: 80, flags: 'syn', sequence: 1 },
     ),
   ];
   for (const frame of sent) {
