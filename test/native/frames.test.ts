@@ -178,7 +178,14 @@ test("a quiet port answers nobody, is no other program's, and is free again once
   for (const host of ['127.0.0.1', '::1']) {
     const client = connect({ host, port });
     const ended = await Promise.race([
-      ...['connect', 'error'].map((event) => new Promise((resolve) => client.once(event, () => { resolve(event); }))),
+      ...['connect', 'error'].map(
+        (event) =>
+          new Promise((resolve) =>
+            client.once(event, () => {
+              resolve(event);
+            }),
+          ),
+      ),
       sleep(200).then(() => 'silence'),
     ]);
     client.destroy();
