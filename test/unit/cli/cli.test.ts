@@ -120,3 +120,19 @@ test('a command line that begins with a command loads that command alone', async
     assert.deepEqual(await namesFor(line), all);
   }
 });
+
+test('the doctor refuses times that would make it look without a pause, or not listen at all', async () => {
+  for (const args of [
+    ['--watch', '0'],
+    ['--watch', '99ms'],
+    // Longer than a timer of Node.js, which would not wait then.
+    ['--watch', '600h'],
+    ['--listen', '25h'],
+  ]) {
+    await assert.rejects(
+      (await program()).parseAsync(['node', 'beeline', 'doctor', ...args]),
+      { code: 'USAGE' },
+      args.join(' '),
+    );
+  }
+});

@@ -46,7 +46,7 @@ export function doctorCommand(): Command {
     .addOption(new Option('--passive', 'send nothing: look at this host alone'))
     .addOption(
       new Option('--listen <time>', 'listen to the network for at least this long')
-        .argParser(duration)
+        .argParser((text) => within(text, '--listen', 0))
         .default(3_000, '3s'),
     )
     .addOption(
@@ -68,7 +68,7 @@ export function doctorCommand(): Command {
       new Option(
         '--watch [time]',
         'look again and again, with so much time between (default: 30s), and tell what changes',
-      ).argParser(duration),
+      ).argParser((text) => within(text, '--watch', 100)),
     )
     .addOption(new Option('--checks', 'list the checks'))
     .addOption(
@@ -146,6 +146,19 @@ async function run(options: DoctorOptions, command: Command): Promise<void> {
   const diagnosis = await examine(options, command);
   printResult(diagnosis, options, (paint) => formatDiagnosis(diagnosis, paint));
   process.exitCode = diagnosis.status;
+}
+
+const DAY_MS = 86_400_000;
+
+/** A timer with more than its 31 bits of milliseconds, and a pause of nothing, would not wait at all. @throws BeelineError `USAGE` */
+function within(text: string, option: string, least: number): number {
+  const ms = duration(text);
+  if (ms < least || ms > DAY_MS) {
+    throw new BeelineError('USAGE', `${option} ${text} is too ${ms < least ? 'short' : 'long'}`, {
+      hint: least === 0 ? 'At most a day: 24h.' : 'From 100ms to a day, 24h.',
+    });
+  }
+  return ms;
 }
 
 /** For a shell: the checks and what each looks for. */
