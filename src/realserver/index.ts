@@ -10,5 +10,5 @@ export type { HostLook } from './remote/parse.js';
 export type { Snapshot } from './remote/snapshot.js';
 export { scriptFor, type ScriptRequest } from './script.js';
 export { checkHost } from './shell/check.js';
-export { wishesFor, wishOf } from './shell/resolve.js';
+export { notesOnBoot, unreadBy, wishesFor, wishOf } from './shell/resolve.js';
 export { type Method, METHODS, type Way, WAYS, withVips, withoutVips } from './wish.js';

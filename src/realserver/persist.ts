@@ -20,7 +20,7 @@ import { AUTHOR } from './author.js';
 import type { Wish } from './wish.js';
 
 const SYSCTL_FILE = '/etc/sysctl.d/90-beeline-realserver.conf';
-const SCRIPT_FILE = '/etc/beeline/realserver-rules.sh';
+export const SCRIPT_FILE = '/etc/beeline/realserver-rules.sh';
 const UNIT_FILE = '/etc/systemd/system/beeline-realserver.service';
 /** The link that "systemctl enable" would make. */
 const WANTED_LINK = '/etc/systemd/system/sysinit.target.wants/beeline-realserver.service';

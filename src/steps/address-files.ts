@@ -100,7 +100,10 @@ function loProfile(owner: FileOwner, addresses: readonly AddressStep[]): FileSte
   return bootFile(owner, `/etc/NetworkManager/system-connections/${name}.nmconnection`, text, WHY, 0o600);
 }
 
-/** NetworkManager calls it with the interface and what happened to it (NetworkManager-dispatcher(8)). */
+/**
+ * NetworkManager calls it with the interface and what happened to it (NetworkManager-dispatcher(8)). "nmcli device reapply"
+ * and "modify" take away addresses that the profile does not have, as the interface's going down does.
+ */
 function dispatcher(owner: FileOwner, planned: readonly Planned[]): FileStep {
   const cases = groups(planned, ({ step }) => deviceOf(step)).map(([device, some]) => {
     const lines = some.map(
@@ -110,7 +113,7 @@ function dispatcher(owner: FileOwner, planned: readonly Planned[]): FileStep {
     return `  '${device}')\n${lines.join('')}    ;;\n`;
   });
   const text =
-    `#!/bin/sh\n[ "$2" = up ] || exit 0\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\nfailed=0\n` +
+    `#!/bin/sh\ncase $2 in up | reapply) ;; *) exit 0 ;; esac\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\nfailed=0\n` +
     `case $1 in\n${cases.join('')}esac\nexit "$failed"\n`;
   const path = `/etc/NetworkManager/dispatcher.d/90-${owner.fileName}`;
   return bootFile(owner, path, text, 'the VIPs are added whenever NetworkManager brings the interface up', 0o755);

@@ -24,7 +24,7 @@ export { lockHost } from './shell/lock.js';
 export { NETWORK_FILES, NETWORK_FOLDERS, networkFiles } from './shell/network-files.js';
 export { observe } from './shell/observe.js';
 export { placeFor } from './shell/places.js';
-export { requireLoopbackProfiles, wayInUse } from './shell/way.js';
+export { noteOnWay, requireLoopbackProfiles, wayInUse } from './shell/way.js';
 export {
   addressOptions,
   type AddressStep,

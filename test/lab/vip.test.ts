@@ -25,7 +25,8 @@ class VipLab {
   private constructor(lab: TestLab) {
     this.lab = lab;
     this.root = join(lab.directory, 'vip-root');
-    mkdirSync(this.root);
+    // Stands for the program: files for it are refused where it is not installed.
+    mkdirSync(join(this.root, 'usr/sbin/ifup'), { recursive: true });
   }
 
   static async build(context: TestContext, name: string): Promise<VipLab> {

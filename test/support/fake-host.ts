@@ -39,6 +39,12 @@ export class FakeHost implements Machine {
   boot = 'first';
   state: State;
   devices: readonly string[] = ['lo', 'ens3'];
+  programs: readonly string[] = [
+    '/usr/lib/systemd/systemd-networkd',
+    '/usr/sbin/netplan',
+    '/usr/sbin/NetworkManager',
+    '/usr/sbin/ifup',
+  ];
   /** Changes of the host that are made before it stops; record included. */
   left = Infinity;
   /** Those whose tables nft can list. */
@@ -145,7 +151,7 @@ export class FakeHost implements Machine {
   }
 
   exists(path: string): boolean {
-    return path in this.state.files;
+    return path in this.state.files || this.programs.includes(path);
   }
 
   write(path: string, text: string): void {

@@ -7,7 +7,7 @@ import type { Finding, Method, StepReport, Way } from '../../realserver/index.js
 import { endsAs, withExamples, withSection } from '../../usage/index.js';
 import { dryRunOption, jsonOption } from '../arguments.js';
 import type { Style } from '../terminal/colour.js';
-import { print, printJson, printResult, stdoutPaint } from '../terminal/print.js';
+import { print, printJson, printNote, printResult, stdoutPaint } from '../terminal/print.js';
 import { requireRoot, runSteps, STEP_WIDTH as WIDTH } from '../terminal/steps.js';
 
 interface Options {
@@ -24,6 +24,7 @@ interface Options {
 export interface RealServerSteps {
   readonly dryRun: boolean;
   readonly steps: readonly StepReport[];
+  readonly notes: readonly string[];
 }
 
 /** What "check" prints with --json. */
@@ -188,7 +189,7 @@ async function setUp(options: Options): Promise<void> {
   using _lock = lock(options);
   const wishes = await room.wishesFor(host, { vips, method, ports: port, interfaceName: options.interface });
   const wish = await room.wishOf(host, room.readRecord(host, room.PURPOSE).wish, wishes, persist);
-  await show(options, (tell) =>
+  await show(options, room.notesOnBoot(host, wish), (tell) =>
     room.bringTo(host, room.PURPOSE, wish, { dryRun: options.dryRun === true, undoOnly: false }, tell),
   );
 }
@@ -198,7 +199,7 @@ async function removeIt(options: Options): Promise<void> {
   const vips = options.vip?.map(room.parseVirtual);
   requireRoot(options, 'addresses and rules');
   using _lock = lock(options);
-  await show(options, (tell) =>
+  await show(options, [], (tell) =>
     room.bringTo(
       host,
       room.PURPOSE,
@@ -218,20 +219,30 @@ function requirePorts(ports: readonly number[], method: Method): void {
   }
 }
 
-/** Runs the steps, and prints each as it is made: or all of them as JSON. */
-async function show(options: Options, run: (tell: (report: StepReport) => void) => Promise<void>): Promise<void> {
+/** Runs the steps, and prints each as it is made, then the notes: or all of it as JSON. */
+async function show(
+  options: Options,
+  notes: readonly string[],
+  run: (tell: (report: StepReport) => void) => Promise<void>,
+): Promise<void> {
   const { steps } = await runSteps(options, run);
   if (options.json === true) {
-    printJson({ dryRun: options.dryRun === true, steps } satisfies RealServerSteps);
-  } else if (steps.length === 0) {
+    printJson({ dryRun: options.dryRun === true, steps, notes } satisfies RealServerSteps);
+    return;
+  }
+  if (steps.length === 0) {
     print('nothing to undo: no such set-up is recorded on this host\n');
   }
+  printNote(notes.map((note) => `note: ${note}\n`).join(''));
 }
 
 async function checkIt(options: Options): Promise<void> {
   const { room, host } = await load();
   const vips = (options.vip ?? []).map(room.parseVirtual);
-  const findings = await room.checkHost(host, { vips, method: options.method, ports: options.port ?? [] });
+  const findings = await room.checkHost(host, {
+    ...{ vips, method: options.method, ports: options.port ?? [] },
+    unreadBy: (wish) => room.unreadBy(host, wish),
+  });
   if (findings === undefined) {
     throw new BeelineError('USAGE', 'no set-up is recorded on this host', { hint: 'Name the VIPs by --vip.' });
   }

@@ -18,6 +18,9 @@ export function checkBoot(wish: CheckWish, facts: CheckFacts): Finding[] {
     const mend = setupCommand(wish.vips, 'auto');
     return [note('boot', `nothing of Beeline brings this set-up back after a boot; "${mend}" would`)];
   }
+  if (wish.unread !== undefined) {
+    return [warning('boot', wish.unread, setupCommand(wish.vips, 'auto'))];
+  }
   return wish.persist === 'sysctl.d'
     ? [note('boot', 'sysctl.d brings the sysctls back at each boot, but neither VIPs nor rules')]
     : [ok('boot', `${wish.persist} brings the set-up back at each boot`)];

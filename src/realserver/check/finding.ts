@@ -42,6 +42,8 @@ export interface CheckWish {
   readonly portsOf?: ReadonlyMap<IpAddress, VipPorts> | undefined;
   /** How the set-up comes back at a boot, by the record. */
   readonly persist: Way | undefined;
+  /** Why nothing reads those files, if so. */
+  readonly unread?: string | undefined;
   /** The files that the record says Beeline wrote, as it wrote them. */
   readonly files: readonly { readonly path: string; readonly text: string }[];
 }

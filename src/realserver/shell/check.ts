@@ -15,7 +15,7 @@ import {
 } from '../../steps/index.js';
 import { planOf } from '../plan.js';
 import { PURPOSE } from '../purpose.js';
-import { type Method, type VipWish } from '../wish.js';
+import type { Method, VipWish, Wish } from '../wish.js';
 
 export interface CheckRequest {
   /** None: those of the record. */
@@ -24,6 +24,8 @@ export interface CheckRequest {
   readonly ports: readonly number[];
   /** The ports of each VIP, if they are not the same. */
   readonly portsOf?: ReadonlyMap<IpAddress, VipPorts> | undefined;
+  /** Says why nothing reads the files of a wish; none: that is not known. */
+  readonly unreadBy?: (wish: Wish) => string | undefined;
 }
 
 /** Returns what holds and what does not; undefined: no VIP was named, and none is recorded. */
@@ -40,6 +42,7 @@ export async function checkHost(host: MachineToLookAt, request: CheckRequest): P
     ports: request.ports,
     portsOf: request.portsOf,
     persist: record.wish.persist,
+    unread: request.unreadBy?.(record.wish),
     files: record.entries.flatMap(({ step }) => (step.kind === 'file' ? [step] : [])),
   };
   return checkAll(wish, facts);

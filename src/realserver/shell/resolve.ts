@@ -3,6 +3,7 @@
 import { BeelineError, type IpAddress } from '../../model/index.js';
 import {
   type Machine,
+  noteOnWay,
   parseAddresses,
   parseRoutes,
   placeFor,
@@ -10,6 +11,7 @@ import {
   wayInUse,
 } from '../../steps/index.js';
 import { AUTHOR } from '../author.js';
+import { SCRIPT_FILE } from '../persist.js';
 import { ripFor } from '../pick.js';
 import { type Method, needsArp, type VipWish, type Way, type Wish, withVips } from '../wish.js';
 
@@ -49,14 +51,28 @@ export async function wishOf(
   vips: readonly VipWish[],
   persist: Way | 'auto' | undefined,
 ): Promise<Wish> {
-  const way = persist === 'auto' ? wayInUse(host) : persist;
-  const wish = withVips(before, vips, way, (of) =>
-    placeFor(host, { way: of, device: 'lo', ifindex: LO_IFINDEX, fileName: AUTHOR.fileName }),
-  );
+  const lo = { device: 'lo', ifindex: LO_IFINDEX, fileName: AUTHOR.fileName };
+  const way = persist === 'auto' ? await wayInUse(host, lo) : persist;
+  const wish = withVips(before, vips, way, (of) => placeFor(host, { ...lo, way: of }));
   if (wish.place?.way === 'networkmanager') {
     await requireLoopbackProfiles(host);
   }
   return wish;
+}
+
+/** Returns why the program that should read the files of a wish does not; undefined: it does. */
+export function unreadBy(host: Machine, { place }: Wish): string | undefined {
+  return place === undefined ? undefined : noteOnWay(host, place.way);
+}
+
+/** Returns what people should know of the next boot beside the steps. */
+export function notesOnBoot(host: Machine, wish: Wish): string[] {
+  const hasRules = wish.vips.some((each) => each.method === 'redirect' || (needsArp(each) && each.method !== 'sysctl'));
+  const isManual = hasRules && wish.persist !== undefined && !host.exists('/run/systemd/system');
+  return [
+    ...[unreadBy(host, wish) ?? []].flat(),
+    ...(isManual ? [`systemd does not run on this host: let it run ${SCRIPT_FILE} at each boot`] : []),
+  ];
 }
 
 /** The loopback interface is the first of every network namespace (the kernel's LOOPBACK_IFINDEX). */

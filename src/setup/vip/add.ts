@@ -8,10 +8,12 @@ import {
   lockHost,
   type Machine,
   networkFiles,
+  noteOnWay,
   observe,
   type Place,
   placeFor,
   readRecord,
+  type Record_,
   requireLoopbackProfiles,
   type StepReport,
   wayInUse,
@@ -23,7 +25,7 @@ import { deviceFor } from './device.js';
 import { type Owners, refuseLeft } from './owners.js';
 import { planOf, PURPOSE } from './plan.js';
 import { likelyVips, ownFiles, reportOf, type VipReport } from './report.js';
-import { withoutVips, withVips } from './wish.js';
+import { type Wish, withoutVips, withVips } from './wish.js';
 
 type Tell = (report: StepReport) => void;
 
@@ -59,25 +61,15 @@ async function addOn(network: Network, host: Machine, request: AddRequest, tell:
   const links = network.links();
   const device = deviceFor(request, links);
   const link = network.link(device)!;
-  const way = request.persist === 'auto' ? wayInUse(host) : request.persist;
-  if (way === 'networkmanager' && device === 'lo') {
-    await requireLoopbackProfiles(host);
-  }
   const record = readRecord(host, PURPOSE);
   const absent = record.wish.vips.filter((each) => !vips.includes(each.vip) && network.link(each.device) === undefined);
-  const placeOf = (of: AddressWay, name: string): Place => {
-    const ifindex = network.link(name)?.ifindex;
-    const before = ifindex === undefined ? record.wish.vips.find((each) => each.device === name)?.place : undefined;
-    return before?.way === of
-      ? before
-      : placeFor(host, { way: of, device: name, ifindex: ifindex ?? 0, fileName: AUTHOR.fileName });
-  };
+  const way = await wayOf(host, request, link);
   const wishes = vips.map((vip) => ({ vip, device }));
   refuseLeft(
     record.wish.vips.map(({ vip }) => vip),
     request.owners,
   );
-  const wish = withVips(record.wish, wishes, way, placeOf);
+  const wish = withVips(record.wish, wishes, way, placesIn(host, network, record, request, device));
   const facts = await observe(host, planOf(wish), record);
   const speaks = facts.links.some((each) => each.device === device && each.arp);
   // Those that were added before may have gone with the link: they come back.
@@ -87,6 +79,7 @@ async function addOn(network: Network, host: Machine, request: AddRequest, tell:
   const notes = [
     ...(await refuseTaken(network, fresh, request.force, link, speaks)),
     ...absent.map((each) => `${each.vip} waits for ${each.device}, which this host does not have at the moment`),
+    ...notesOnWays(host, wish),
   ];
   const isAsked = ({ outcome, what }: StepReport): boolean =>
     outcome !== 'was-so' || !what.startsWith('ip ') || vips.some((vip) => what.includes(` ${vip}/`));
@@ -107,6 +100,41 @@ async function addOn(network: Network, host: Machine, request: AddRequest, tell:
   return failure === undefined
     ? notes
     : [...notes, `the network was not told (${failure}): neighbours learn it when they ask`];
+}
+
+/** @throws BeelineError `USAGE` */
+async function wayOf(host: Machine, { persist }: AddRequest, link: Link): Promise<AddressWay | undefined> {
+  if (persist === 'auto') {
+    return wayInUse(host, { device: link.name, ifindex: link.ifindex, fileName: AUTHOR.fileName });
+  }
+  if (persist === 'networkmanager' && link.name === 'lo') {
+    await requireLoopbackProfiles(host);
+  }
+  return persist;
+}
+
+/** Returns what says where a way has an interface. The VIPs of others keep their ways, unless the user named one for all. */
+function placesIn(
+  host: Machine,
+  network: Network,
+  { wish }: Record_<Wish>,
+  { persist }: AddRequest,
+  device: string,
+): (way: AddressWay, name: string) => Place {
+  return (way, name) => {
+    const ifindex = network.link(name)?.ifindex;
+    const before = wish.vips.find((each) => each.device === name)?.place;
+    const isKept = persist === undefined || (persist === 'auto' && name !== device);
+    const own = isKept ? (before?.way ?? way) : way;
+    return ifindex === undefined && before?.way === own
+      ? before
+      : placeFor(host, { way: own, device: name, ifindex: ifindex ?? 0, fileName: AUTHOR.fileName });
+  };
+}
+
+function notesOnWays(host: Machine, { vips }: Wish): string[] {
+  const ways = new Set(vips.flatMap(({ place }) => (place === undefined ? [] : [place.way])));
+  return [...ways].flatMap((way) => noteOnWay(host, way) ?? []);
 }
 
 async function announceOn(

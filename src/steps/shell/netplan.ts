@@ -11,30 +11,49 @@ export interface Definition {
 }
 
 export interface Netplan {
+  /** Whether there is a file that is not Beeline's. */
+  readonly hasFiles: boolean;
   /** Without those of Beeline's own files. */
   readonly definitions: readonly Definition[];
   /** The program that gets a definition, if the definition itself names none. */
   readonly renderer: 'networkd' | 'NetworkManager';
 }
 
+/** Of files of one name, that of the last folder counts. */
 const FOLDERS = ['/usr/lib/netplan', '/lib/netplan', '/etc/netplan', '/run/netplan'];
+
+/** What addressFiles() writes. */
+const OWN = /^90-beeline-(vip|realserver)\.yaml$/;
 
 /** Reads all files, in the order of their names: the last that names a renderer counts (netplan(5)). */
 export function readNetplan(host: MachineToLookAt): Netplan {
-  const files = FOLDERS.flatMap((folder) => host.names(folder).map((name) => ({ name, path: `${folder}/${name}` })))
-    .filter(({ name }) => name.endsWith('.yaml') && !name.includes('beeline-'))
-    .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  const networks = files.map(({ path }): unknown => parseDocument(host.readText(path) ?? '').get('network'));
+  const paths = new Map(FOLDERS.flatMap((folder) => host.names(folder).map((name) => [name, `${folder}/${name}`])));
+  const files = [...paths.keys()].filter((name) => name.endsWith('.yaml') && !OWN.test(name)).sort();
+  const networks = files.map((name): unknown => parseDocument(host.readText(paths.get(name)!) ?? '').get('network'));
   const sections = networks.flatMap(mapsIn);
   const global = networks.map((network) => (isMap(network) ? network.get('renderer') : undefined));
   const ofCards = sections.filter(({ key }) => key === 'ethernets').map(({ value }) => value.get('renderer'));
   const named = [...global, ...ofCards].filter((each) => typeof each === 'string');
   return {
-    definitions: sections.flatMap(({ key: section, value }) =>
-      mapsIn(value).map(({ key: id, value: definition }) => ({ section, id, value: definition })),
+    hasFiles: files.length > 0,
+    definitions: joined(
+      sections.flatMap(({ key: section, value }) =>
+        mapsIn(value).map(({ key: id, value: definition }) => ({ section, id, value: definition })),
+      ),
     ),
     renderer: named.at(-1) === 'NetworkManager' ? 'NetworkManager' : 'networkd',
   };
+}
+
+/** Files add to the definition of an id: a later one may have its match, its set-name or its renderer. */
+function joined(definitions: readonly Definition[]): Definition[] {
+  const found = new Map<string, Definition>();
+  for (const each of definitions) {
+    const before = found.get(each.id);
+    each.value.items.forEach((pair) => before?.value.set(pair.key, pair.value));
+    found.set(each.id, before ?? each);
+  }
+  return [...found.values()];
 }
 
 function mapsIn(node: unknown): { readonly key: string; readonly value: YAMLMap }[] {

@@ -26,6 +26,9 @@ export function placeFor(host: Machine, request: PlaceRequest): Place {
   if (!PLAIN_NAME.test(request.device)) {
     throw unplaced(request, 'its name has characters that have a meaning in such files');
   }
+  if (!PROGRAMS[request.way].some((path) => host.exists(path))) {
+    throw unplaced(request, 'it is not installed on this host, and nothing else reads its files');
+  }
   switch (request.way) {
     case 'systemd-networkd':
       return placeInNetworkd(host, request);
@@ -38,7 +41,18 @@ export function placeFor(host: Machine, request: PlaceRequest): Place {
   }
 }
 
+/** The program that reads the files of each way, wherever a distribution has it. */
+export const PROGRAMS: Readonly<Record<AddressWay, readonly string[]>> = {
+  'systemd-networkd': ['/usr/lib/systemd/systemd-networkd', '/lib/systemd/systemd-networkd'],
+  netplan: ['/usr/sbin/netplan', '/sbin/netplan', '/usr/bin/netplan'],
+  ifupdown: ['/usr/sbin/ifup', '/sbin/ifup'],
+  networkmanager: ['/usr/sbin/NetworkManager', '/usr/bin/NetworkManager'],
+};
+
 const PROFILES = '/etc/NetworkManager/system-connections';
+
+/** What NetworkManager knows of each interface that it has: files named by the interfaces' numbers. */
+const MANAGED = '/run/NetworkManager/devices';
 
 /** A script adds to what an interface has. Only lo gets a profile, and has one at a time. */
 function placeInNetworkManager(host: Machine, request: PlaceRequest): Place {
@@ -54,6 +68,10 @@ function placeInNetworkManager(host: Machine, request: PlaceRequest): Place {
       : undefined;
   if (other !== undefined) {
     throw unplaced(request, `${PROFILES}/${other} is its profile of lo, and only one of them counts`);
+  }
+  const state = host.readText(`${MANAGED}/${request.ifindex}`);
+  if (state === undefined ? host.names(MANAGED).length > 0 : !/^managed=true$/m.test(state)) {
+    throw unplaced(request, 'it does not manage this interface ("nmcli device"), and something else configures it');
   }
   return { way: 'networkmanager' };
 }

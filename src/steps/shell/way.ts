@@ -4,6 +4,7 @@ import { BeelineError } from '../../model/index.js';
 import type { AddressWay } from '../boot-file.js';
 import type { Machine } from './host.js';
 import { readNetplan } from './netplan.js';
+import { placeFor, type PlaceRequest } from './places.js';
 
 /**
  * NetworkManager has profiles of lo since 1.42: an older one would pass over the file.
@@ -20,21 +21,65 @@ export async function requireLoopbackProfiles(host: Machine): Promise<void> {
   }
 }
 
-/** Returns what configures this host's network. @throws BeelineError `USAGE` if that cannot be told */
-export function wayInUse(host: Machine): AddressWay {
-  const hasNetplan = host.names('/etc/netplan').some((name) => name.endsWith('.yaml') && !name.includes('beeline'));
-  const ways: readonly (readonly [AddressWay, boolean])[] = [
-    ['netplan', hasNetplan && readNetplan(host).renderer === 'networkd'],
-    // Where netplan only hands over to NetworkManager, that has what netplan lacks: lo, and cards without a definition.
-    ['networkmanager', hasNetplan || host.exists('/run/NetworkManager')],
-    ['systemd-networkd', host.exists('/run/systemd/netif')],
-    ['ifupdown', host.exists('/etc/network/interfaces')],
-  ];
-  const found = ways.find(([, isUsed]) => isUsed)?.[0];
-  if (found === undefined) {
-    throw new BeelineError('USAGE', 'what configures the network of this host is none that Beeline knows', {
-      hint: 'Name it by --persist, or put the commands that "--dry-run" shows into what runs at each boot.',
-    });
+/** An interface that something configures at each boot. */
+export type WayRequest = Omit<PlaceRequest, 'way'>;
+
+/**
+ * Returns what configures an interface of this host: of several programs, the first that can bring VIPs on it back.
+ *
+ * @throws BeelineError `USAGE` if that cannot be told, or none can
+ */
+export async function wayInUse(host: Machine, request: WayRequest): Promise<AddressWay> {
+  let first: BeelineError | undefined;
+  for (const way of ORDER.filter((each) => isInUse(host, each))) {
+    try {
+      placeFor(host, { ...request, way });
+      if (way === 'networkmanager' && request.device === 'lo') {
+        await requireLoopbackProfiles(host);
+      }
+      return way;
+    } catch (error) {
+      if (!(error instanceof BeelineError)) {
+        throw error;
+      }
+      first ??= error;
+    }
   }
-  return found;
+  throw (
+    first ??
+    new BeelineError('USAGE', 'what configures the network of this host is none that Beeline knows', {
+      hint: 'Name it by --persist, or put the commands that "--dry-run" shows into what runs at each boot.',
+    })
+  );
+}
+
+/** What has the interfaces of another one comes first. */
+const ORDER: readonly AddressWay[] = ['netplan', 'networkmanager', 'systemd-networkd', 'ifupdown'];
+
+function isInUse(host: Machine, way: AddressWay): boolean {
+  switch (way) {
+    case 'netplan':
+      return hasNetplan(host) && readNetplan(host).renderer === 'networkd';
+    // Where netplan only hands over to NetworkManager, that has what netplan lacks: lo, and cards without a definition.
+    case 'networkmanager':
+      return (
+        host.exists('/run/NetworkManager') || (hasNetplan(host) && readNetplan(host).renderer === 'NetworkManager')
+      );
+    // Its package makes the folder at each boot, whether it runs or not; the file is its own.
+    case 'systemd-networkd':
+      return host.exists('/run/systemd/netif/state');
+    case 'ifupdown':
+      return host.exists('/etc/network/interfaces');
+  }
+}
+
+function hasNetplan(host: Machine): boolean {
+  return readNetplan(host).hasFiles;
+}
+
+/** Returns what people should know of a program that will not read a file of ours as things are; undefined: it will. */
+export function noteOnWay(host: Machine, way: AddressWay): string | undefined {
+  // netplan has systemd start what it writes files for.
+  const runs = way === 'netplan' || isInUse(host, way);
+  return runs ? undefined : `${way} does not run on this host: its file brings nothing back until it does at each boot`;
 }

@@ -278,7 +278,7 @@ test('docs/json.md shows every name in differences and in a plan', () => {
 
 test("docs/json.md shows every name of a real server's steps and findings", () => {
   const steps = example('realserver setup --json, beeline realserver remove') as RealServerSteps;
-  shows(steps, { dryRun: true, steps: true });
+  shows(steps, { dryRun: true, steps: true, notes: true });
   shows(steps.steps[0], { outcome: true, what: true, command: true, why: true });
   const check = example('realserver check') as RealServerFindings;
   shows(check, { status: true, findings: true });

@@ -213,6 +213,15 @@ test('files that no longer are as they were written are named, and that there ar
   assert.equal(checkStatus(found), 0);
 });
 
+test('a program that does not run reads no file: the set-up is not said to come back', () => {
+  const unread = 'systemd-networkd does not run on this host';
+  const found = bad(checkAll({ ...wishOf('sysctl'), unread }, clean));
+  assert.deepEqual(
+    found.map(({ severity, text, mend }) => [severity, text, mend?.endsWith('--persist auto')]),
+    [['warning', unread, true]],
+  );
+});
+
 test('each VIP has its own ports, and a service of all ports asks nothing of the firewall', () => {
   const ports = (vip4: VipPorts, vip6: VipPorts): Finding[] =>
     bad(

@@ -14,7 +14,7 @@ import {
   withoutVips,
   withVips,
 } from '../../../src/realserver/wish.js';
-import { bringTo, type StepReport, wayInUse } from '../../../src/steps/index.js';
+import { bringTo, type StepReport } from '../../../src/steps/index.js';
 import { FakeHost, freshState, interrupted, type State, Stopped } from './fake-host.js';
 
 const VIPS = [ip('192.168.1.100'), ip('fd00::100')];
@@ -207,19 +207,6 @@ test('remove of one VIP makes nothing that is missing, and does not ask where th
     reports.map(({ what }) => what),
     ['ip address del 192.168.1.100/32 dev lo'],
   );
-});
-
-test('auto finds what configures the network of the host', () => {
-  for (const [file, way] of [
-    ['/etc/netplan/50-cloud-init.yaml', 'netplan'],
-    ['/run/NetworkManager', 'networkmanager'],
-    ['/run/systemd/netif', 'systemd-networkd'],
-    ['/etc/network/interfaces', 'ifupdown'],
-  ] as const) {
-    const host = new FakeHost({ ...freshState(), files: { [file]: '', '/etc/network/interfaces': '' } }, []);
-    assert.equal(wayInUse(host), way);
-  }
-  assert.throws(() => wayInUse(new FakeHost(freshState(), [])), { code: 'USAGE' });
 });
 
 test('a file of somebody else is never overwritten, and nothing is changed', async () => {

@@ -12,6 +12,7 @@ import { planOf } from '../../../src/setup/vip/plan.js';
 import {
   type AddressWay,
   type FileStep,
+  noteOnWay,
   type Place,
   placeFor,
   requireLoopbackProfiles,
@@ -89,10 +90,87 @@ test('netplan that hands over to NetworkManager cannot bring lo back, which it t
       code: 'USAGE',
     },
   );
-  assert.equal(wayInUse(new FakeHost({ ...freshState(), files: toManager }, [])), 'networkmanager');
   const back = { ...toManager, '/etc/netplan/02-server.yaml': 'network: {renderer: networkd}' };
   assert.deepEqual(place('netplan', back, 'lo', 1), { way: 'netplan', section: 'ethernets', id: 'lo' });
-  assert.equal(wayInUse(new FakeHost({ ...freshState(), files: back }, [])), 'netplan');
+});
+
+function auto(files: Record<string, string>, device = 'lo', programs?: readonly string[]): Promise<AddressWay> {
+  const host = new FakeHost({ ...freshState(), files }, []);
+  host.listing = () => Promise.resolve('1.42.4');
+  host.programs = programs ?? host.programs;
+  return wayInUse(host, { device, ifindex: device === 'lo' ? 1 : 3, fileName: 'beeline-vip' });
+}
+
+/** What systemd's package makes at each boot of every Debian, although systemd-networkd does not run. */
+const NETIF = { '/run/systemd/netif': '', '/run/systemd/netif/links': '' };
+const INTERFACES = { '/etc/network/interfaces': 'source interfaces.d/*\niface ens3 inet dhcp\n' };
+
+test('auto finds what configures the network of the host', async () => {
+  const runs = { ...NETIF, '/run/systemd/netif/state': '' };
+  const toManager = { '/etc/netplan/01-all.yaml': 'network: {renderer: NetworkManager}' };
+  assert.equal(await auto({ ...INTERFACES, '/etc/netplan/50-cloud-init.yaml': '' }), 'netplan');
+  assert.equal(await auto({ ...INTERFACES, '/run/NetworkManager': '' }), 'networkmanager');
+  assert.equal(await auto(toManager), 'networkmanager');
+  assert.equal(await auto({ ...toManager, '/etc/netplan/02-server.yaml': 'network: {renderer: networkd}' }), 'netplan');
+  assert.equal(await auto({ ...INTERFACES, ...runs }), 'systemd-networkd');
+  await assert.rejects(auto({}), { code: 'USAGE', message: /none that Beeline knows/ });
+});
+
+test('auto: the folder of a systemd-networkd that does not run is on every Debian, whose VIPs would be gone after a boot', async () => {
+  assert.equal(await auto({ ...INTERFACES, ...NETIF }), 'ifupdown');
+});
+
+test('auto passes over a program that cannot bring the interface back, and says why if none can', async () => {
+  const manager = { '/run/NetworkManager': '', '/run/NetworkManager/devices/1': '[device]\nmanaged=true\n' };
+  assert.equal(await auto({ ...INTERFACES, ...manager }), 'networkmanager');
+  assert.equal(await auto({ ...INTERFACES, ...manager }, 'ens3'), 'ifupdown');
+  const profile = { '/etc/NetworkManager/system-connections/lan.nmconnection': 'type=loopback\n' };
+  assert.equal(await auto({ ...INTERFACES, ...manager, ...profile }), 'ifupdown');
+  await assert.rejects(auto({ ...manager, ...profile }), { code: 'USAGE', message: /lan\.nmconnection/ });
+});
+
+test('a way whose program is not installed is refused: nothing would read its file', async () => {
+  for (const way of ['systemd-networkd', 'netplan', 'ifupdown', 'networkmanager'] as const) {
+    const host = new FakeHost({ ...freshState(), files: INTERFACES }, []);
+    const request = { way, device: 'lo', ifindex: 1, fileName: 'beeline-vip' };
+    assert.doesNotThrow(() => placeFor(host, request));
+    host.programs = host.programs.filter((path) => !/networkd|netplan|ifup|NetworkManager/.test(path));
+    assert.throws(() => placeFor(host, request), { code: 'USAGE', message: /not installed/ });
+  }
+  assert.equal(await auto({ ...INTERFACES, '/etc/netplan/left.yaml': '' }, 'lo', ['/sbin/ifup']), 'ifupdown');
+});
+
+test('a program that is installed and does not run is named: its file brings nothing back', () => {
+  const host = (files: Record<string, string>) => new FakeHost({ ...freshState(), files }, []);
+  assert.match(noteOnWay(host(NETIF), 'systemd-networkd')!, /^systemd-networkd does not run on this host/);
+  assert.equal(noteOnWay(host({ '/run/systemd/netif/state': '' }), 'systemd-networkd'), undefined);
+  assert.match(noteOnWay(host({}), 'networkmanager')!, /does not run/);
+  assert.equal(noteOnWay(host({}), 'netplan'), undefined);
+});
+
+test('NetworkManager leaves an interface alone that it does not manage: its script would never run', () => {
+  const devices = '/run/NetworkManager/devices';
+  for (const state of [{ [`${devices}/1`]: 'managed=true\n' }, { [`${devices}/3`]: '[device]\nmanaged=false\n' }]) {
+    assert.throws(() => place('networkmanager', state), { code: 'USAGE', message: /does not manage/ });
+  }
+  assert.deepEqual(place('networkmanager', { [`${devices}/3`]: '[device]\nmanaged=true\n' }), {
+    way: 'networkmanager',
+  });
+});
+
+test('netplan: a later file may change who gets a definition, or name its interface; one in /run hides one in /etc', () => {
+  const lan = 'network: {ethernets: {lan: {match: {macaddress: "00:50:00:00:04:00"}, set-name: ens3}}}';
+  const files = { '/etc/netplan/50-cloud-init.yaml': lan };
+  const later = (text: string): Place =>
+    place('netplan', { ...files, '/etc/netplan/60.yaml': `network: {ethernets: {${text}}}` });
+  assert.deepEqual(later('lan: {dhcp4: true}'), { way: 'netplan', section: 'ethernets', id: 'lan' });
+  assert.throws(() => later('lan: {renderer: NetworkManager}'), { code: 'USAGE', message: /NetworkManager/ });
+  assert.throws(() => later('lan: {set-name: ens4}'), { code: 'USAGE', message: /no definition/ });
+  assert.throws(() => place('netplan', { ...files, '/run/netplan/50-cloud-init.yaml': 'network: {}' }), {
+    code: 'USAGE',
+  });
+  const named = { '/etc/netplan/60-beeline-host.yaml': 'network: {ethernets: {ens3: {}}}' };
+  assert.deepEqual(place('netplan', named), { way: 'netplan', section: 'ethernets', id: 'ens3' });
 });
 
 test('netplan that hands a card to NetworkManager cannot say there that a VIP is no source: the way is a script', () => {
@@ -227,6 +305,8 @@ test("NetworkManager's script is one that sh understands, and does nothing but f
     spawnSync('sh', ['-s', ...args], { input: text.replaceAll('ip address', 'echo ip address'), encoding: 'utf8' })
       .stdout;
   assert.equal(run('ens4', 'up') + run('ens3', 'down') + run(), '');
+  // "nmcli device reapply" takes away what the profile does not have.
+  assert.equal(run('ens3', 'reapply'), run('ens3', 'up'));
   assert.equal(
     run('ens3', 'up'),
     'ip address replace 192.168.1.100/32 dev ens3\nip address replace fd00::100/128 dev ens3 nodad preferred_lft 0\n',
