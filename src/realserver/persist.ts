@@ -25,6 +25,10 @@ const UNIT_FILE = '/etc/systemd/system/beeline-realserver.service';
 /** The link that "systemctl enable" would make. */
 const WANTED_LINK = '/etc/systemd/system/sysinit.target.wants/beeline-realserver.service';
 
+/** What loads the rules of a host, which begins with a flush: at each boot, and whenever it is restarted or reloaded. */
+const LOADERS =
+  'nftables.service netfilter-persistent.service iptables.service ip6tables.service arptables.service ufw.service';
+
 /** Returns the steps that write files, for what the other steps change. */
 export function persistFiles({ persist: way, place }: Wish, steps: readonly Step[]): (FileStep | LinkStep)[] {
   if (way === undefined) {
@@ -56,7 +60,7 @@ function sysctlFile(sysctls: readonly SysctlStep[]): FileStep {
 
 /**
  * The rules for every VIP as a script, and the unit that runs it before there is a network: after what loads the rules of
- * this host, since that begins with a flush.
+ * this host, and again whenever that does.
  */
 function ruleFiles(rules: readonly (NftStep | RuleStep)[]): (FileStep | LinkStep)[] {
   const lines = rules.map((step) => {
@@ -71,7 +75,9 @@ function ruleFiles(rules: readonly (NftStep | RuleStep)[]): (FileStep | LinkStep
 Description=Keeps this real server from answering for the VIPs
 DefaultDependencies=no
 After=local-fs.target systemd-modules-load.service
-After=nftables.service netfilter-persistent.service iptables.service ip6tables.service arptables.service ufw.service
+After=${LOADERS}
+PartOf=${LOADERS}
+ReloadPropagatedFrom=${LOADERS}
 Before=network-pre.target shutdown.target
 Wants=network-pre.target
 Conflicts=shutdown.target
@@ -80,6 +86,7 @@ Conflicts=shutdown.target
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/sh ${SCRIPT_FILE}
+ExecReload=/bin/sh ${SCRIPT_FILE}
 `;
   return [
     file(SCRIPT_FILE, script, 'the rules of each VIP, for the next boot', 0o755),

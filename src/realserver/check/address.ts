@@ -15,7 +15,7 @@ export function checkAddress(wish: VipWish, facts: CheckFacts): Finding[] {
   if (own.length > 0) {
     return own;
   }
-  return method === 'redirect' ? checkRedirect(wish, facts) : checkAside(wish, places);
+  return method === 'redirect' ? checkRedirect(wish, facts) : checkAside(wish, places, facts);
 }
 
 interface Place {
@@ -33,7 +33,7 @@ function onNetwork(vip: IpAddress, { device, prefix }: Place): Finding {
   );
 }
 
-function checkAside(wish: VipWish, places: readonly Place[]): Finding[] {
+function checkAside(wish: VipWish, places: readonly Place[], facts: CheckFacts): Finding[] {
   const { vip } = wish;
   const right = places.find(({ prefix }) => prefix === prefixOf(vip));
   const wide = places.find(({ prefix }) => prefix !== prefixOf(vip));
@@ -57,6 +57,15 @@ function checkAside(wish: VipWish, places: readonly Place[]): Finding[] {
   }
   if (right.dad !== undefined) {
     return [checkDad(vip, right.device, right.dad)];
+  }
+  if (facts.links.some(({ device, up }) => device === right.device && !up)) {
+    return [
+      error(
+        'address',
+        `${vip} is on ${right.device}, which is down: this host takes no packets for it`,
+        `ip link set ${right.device} up`,
+      ),
+    ];
   }
   return [ok('address', `${vip} is on ${right.device} as /${right.prefix}`)];
 }

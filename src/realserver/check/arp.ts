@@ -29,6 +29,14 @@ function mendFor(wish: VipWish, facts: CheckFacts): string {
     : setupCommand([wish]);
 }
 
+/** The command for interfaces whose own value is larger than that of all, which "setup" sets: the kernel takes the larger one. */
+function ownValues(values: readonly { readonly device: string; readonly value: number }[], facts: CheckFacts) {
+  const own = values.filter(({ device }) => Number(facts.sysctls[`net/ipv4/conf/${device}/arp_ignore`] ?? 0) > 2);
+  return own.length === 0
+    ? undefined
+    : `sysctl -w ${own.map(({ device }) => `net.ipv4.conf.${device}.arp_ignore=1`).join(' ')}`;
+}
+
 /** The kernel's Documentation/networking/ip-sysctl.rst has the values. */
 function checkAnswers(wish: VipWish, devices: readonly string[], facts: CheckFacts): Finding[] {
   const { vip } = wish;
@@ -44,17 +52,17 @@ function checkAnswers(wish: VipWish, devices: readonly string[], facts: CheckFac
       error(
         'arp-ignore',
         `this host answers ARP for ${vip} on ${list}: clients and routers may come here past the director`,
-        mendFor(wish, facts),
+        ownValues(leaks, facts) ?? mendFor(wish, facts),
       ),
     ];
   }
-  const silent = values.filter(({ value }) => value === 8).map(({ device }) => device);
+  const silent = values.filter(({ value }) => value === 8);
   if (silent.length > 0) {
     return [
       error(
         'arp-ignore',
-        `arp_ignore is 8 for ${silent.join(', ')}: this host answers ARP for none of its addresses, so that the director does not find it`,
-        'sysctl -w net.ipv4.conf.all.arp_ignore=1',
+        `arp_ignore is 8 for ${silent.map(({ device }) => device).join(', ')}: this host answers ARP for none of its addresses, so that the director does not find it`,
+        ownValues(silent, facts) ?? 'sysctl -w net.ipv4.conf.all.arp_ignore=1',
       ),
     ];
   }

@@ -91,7 +91,8 @@ export async function bringTo<Wish>(
     tell({ outcome, what: titleOf(step), command: commandText(doing(step)), why: step.why });
   }
   for (const { entry, undoing } of changes.undo) {
-    if (undoing === 'undo' && !dryRun) {
+    // What a command that was killed left beside a file goes, although the file is not there.
+    if (!dryRun && (undoing === 'undo' || (undoing === 'gone' && entry.step.kind === 'file'))) {
       await unmake(host, entry);
     }
     keep(withoutEntry(record, entry));

@@ -18,7 +18,7 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 import { BeelineError } from '../../model/index.js';
 import { PACKAGES } from '../packages.js';
@@ -129,7 +129,7 @@ export class Host {
   /** Replaces a file as a whole; it survives a loss of power. @throws BeelineError `HOST_UNWRITABLE` */
   write(path: string, text: string, mode: number): void {
     const place = this.#root + path;
-    const next = join(dirname(place), `.${path.slice(path.lastIndexOf('/') + 1)}.beeline`);
+    const next = nextOf(place);
     this.#changing(path, () => {
       makeFolder(dirname(place));
       rmSync(next, { force: true });
@@ -138,10 +138,13 @@ export class Host {
         writeSync(file, text);
         fchmodSync(file, mode);
         fsyncSync(file);
+        renameSync(next, place);
+      } catch (error) {
+        rmSync(next, { force: true });
+        throw error;
       } finally {
         closeSync(file);
       }
-      renameSync(next, place);
       syncFolder(dirname(place));
     });
   }
@@ -154,10 +157,11 @@ export class Host {
     });
   }
 
-  /** Removes a file, and the folder of drop-ins that was made for it. @throws BeelineError `HOST_UNWRITABLE` */
+  /** Removes a file, what a command that was killed left of it, and the folder of drop-ins that was made for it. @throws BeelineError `HOST_UNWRITABLE` */
   remove(path: string): void {
     const folder = dirname(this.#root + path);
     this.#changing(path, () => {
+      rmSync(nextOf(this.#root + path), { force: true });
       rmSync(this.#root + path, { force: true });
       if (folder.endsWith('.network.d') && this.exists(dirname(path)) && this.names(dirname(path)).length === 0) {
         rmdirSync(folder);
@@ -200,6 +204,11 @@ export class Host {
       });
     }
   }
+}
+
+/** Where a file's next text is until it is whole. Programs pass over names that begin with a dot. */
+function nextOf(place: string): string {
+  return join(dirname(place), `.${basename(place)}.beeline`);
 }
 
 /** Without it, a loss of power can take a new name away again. */

@@ -105,6 +105,13 @@ const MISTAKES: readonly (readonly [
     'warning',
     /may name 192.168.1.100/,
   ],
+  [
+    'lo is down, and the kernel takes nothing for its addresses',
+    { ...clean, links: clean.links.map((link) => ({ ...link, up: link.device !== 'lo' })) },
+    'address',
+    'error',
+    /which is down/,
+  ],
   ['nothing listens', { ...clean, listeners: [] }, 'listener', 'error', /nothing listens/],
   [
     'the server listens on its own address alone',
@@ -180,6 +187,16 @@ test('a VIP that something else put on a dummy interface gets commands that setu
   const mends = bad(checkAll(wishOf('sysctl', [80]), aside)).map(({ mend }) => mend);
   const command = 'sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2';
   assert.deepEqual(mends, [command, command]);
+});
+
+test("a value of an interface's own that is too large gets a command for that interface: setup sets all, and the larger one counts", () => {
+  for (const value of ['3', '8']) {
+    const found = bad(checkAll(wishOf('sysctl', [80]), withSysctl({ 'net/ipv4/conf/ens3/arp_ignore': value })));
+    assert.deepEqual(
+      found.map(({ mend }) => mend),
+      ['sysctl -w net.ipv4.conf.ens3.arp_ignore=1'],
+    );
+  }
 });
 
 test('strict reverse paths are a finding only where there are two ways', () => {

@@ -47,10 +47,13 @@ test('sysctls are written with every way, and rules run before the network with 
   }
 });
 
-test("the unit of the rules waits for what loads the host's own rules, which begins with a flush", () => {
+test("the unit of the rules follows what loads the host's own rules, which begins with a flush: at boot, reload and restart", () => {
   const unit = filesOf('nft', 'ifupdown').find(({ path }) => path.endsWith('.service'))!;
   for (const loader of ['nftables', 'netfilter-persistent', 'iptables', 'arptables', 'ufw']) {
     assert.match(unit.text, new RegExp(`^After=(.* )?${loader}\\.service`, 'm'));
+    // Its reload flushes them in a running host too, which would answer for the VIPs at once.
+    assert.match(unit.text, new RegExp(`^PartOf=(.* )?${loader}\\.service`, 'm'));
+    assert.match(unit.text, new RegExp(`^ReloadPropagatedFrom=(.* )?${loader}\\.service`, 'm'));
   }
 });
 

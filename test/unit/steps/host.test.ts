@@ -64,6 +64,23 @@ test('what a crash left of a file is no hindrance', (context) => {
   assert.deepEqual(readdirSync(join(root, 'etc')), ['a.conf']);
 });
 
+test('a file that cannot be written leaves nothing beside it, and remove takes what a crash left', (context) => {
+  const root = folder(context);
+  const host = new Host(root);
+  mkdirSync(join(root, 'etc/a.conf/in-the-way'), { recursive: true });
+  assert.throws(
+    () => {
+      host.write('/etc/a.conf', 'x', 0o644);
+    },
+    { code: 'HOST_UNWRITABLE' },
+  );
+  assert.deepEqual(readdirSync(join(root, 'etc')), ['a.conf']);
+  mkdirSync(join(root, 'etc/lan.network.d'));
+  writeFileSync(join(root, 'etc/lan.network.d/.b.conf.beeline'), 'half');
+  host.remove('/etc/lan.network.d/b.conf');
+  assert.deepEqual(readdirSync(join(root, 'etc')), ['a.conf']);
+});
+
 test('a file that cannot be written is named, with what to do', (context) => {
   const root = folder(context);
   writeFileSync(join(root, 'etc'), 'no folder');
