@@ -2,6 +2,7 @@
 
 import type { IpAddress } from '../../model/index.js';
 import { needsArp, type VipWish } from '../wish.js';
+import { type ArpAction, isRuled } from './arp-rules.js';
 import {
   type CheckFacts,
   effective,
@@ -40,11 +41,11 @@ function ownValues(values: readonly { readonly device: string; readonly value: n
 /** The kernel's Documentation/networking/ip-sysctl.rst has the values. */
 function checkAnswers(wish: VipWish, devices: readonly string[], facts: CheckFacts): Finding[] {
   const { vip } = wish;
-  const dropped = hasRule(facts, /^-A INPUT\b/, / -j DROP\b/, 'd', vip) || hasNft(facts, 'daddr ip', '"drop":', vip);
-  if (dropped) {
+  const open = devices.filter((device) => !isRuled(facts, device, vip, 'drop'));
+  if (isAnyRuled(open, devices, vip, 'drop', facts)) {
     return [ok('arp-ignore', `ARP requests for ${vip} are dropped by a rule`)];
   }
-  const values = devices.map((device) => ({ device, value: effective(facts, device, 'arp_ignore') }));
+  const values = open.map((device) => ({ device, value: effective(facts, device, 'arp_ignore') }));
   const leaks = values.filter(({ value }) => value !== 1 && value !== 2 && value !== 8);
   if (leaks.length > 0) {
     const list = leaks.map(({ device, value }) => `${device} (arp_ignore ${value})`).join(', ');
@@ -72,12 +73,11 @@ function checkAnswers(wish: VipWish, devices: readonly string[], facts: CheckFac
 
 function checkRequests(wish: VipWish, devices: readonly string[], facts: CheckFacts): Finding[] {
   const { vip } = wish;
-  const mangled =
-    hasRule(facts, /^-A OUTPUT\b/, / --mangle-ip-s /, 's', vip) || hasNft(facts, 'saddr ip', '"mangle":', vip);
-  if (mangled) {
+  const open = devices.filter((device) => !isRuled(facts, device, vip, 'mangle'));
+  if (isAnyRuled(open, devices, vip, 'mangle', facts)) {
     return [ok('arp-announce', `ARP requests of this host name its own address instead of ${vip}`)];
   }
-  const values = devices.map((device) => ({ device, value: effective(facts, device, 'arp_announce') }));
+  const values = open.map((device) => ({ device, value: effective(facts, device, 'arp_announce') }));
   const list = values.map(({ device, value }) => `${device} ${value}`).join(', ');
   if (values.every(({ value }) => value === 2)) {
     return [ok('arp-announce', `ARP requests never name ${vip}: arp_announce in force is ${list || 2}`)];
@@ -91,28 +91,15 @@ function checkRequests(wish: VipWish, devices: readonly string[], facts: CheckFa
   ];
 }
 
-function hasRule(facts: CheckFacts, chain: RegExp, action: RegExp, flag: 'd' | 's', vip: IpAddress): boolean {
-  return facts.rules.arptables.some(
-    (line) =>
-      chain.test(line) &&
-      action.test(line) &&
-      line.replaceAll('/32', '').split(' ').includes(vip) &&
-      line.includes(`-${flag} ${vip}`),
-  );
-}
-
-function hasNft(facts: CheckFacts, field: string, action: string, vip: IpAddress): boolean {
-  return facts.tables
-    .filter(({ family }) => family === 'arp')
-    .flatMap(({ rules }) => rules)
-    .some((rule) => {
-      const [match, ...rest] = rule.map((each) => JSON.stringify(each));
-      return (
-        match?.includes(`"field":"${field}"`) === true &&
-        match.includes(`"right":"${vip}"`) &&
-        rest.some((text) => text.includes(action))
-      );
-    });
+/** Whether rules leave no interface open. Without an interface, a rule for all of them counts. */
+function isAnyRuled(
+  open: readonly string[],
+  devices: readonly string[],
+  vip: IpAddress,
+  action: ArpAction,
+  facts: CheckFacts,
+): boolean {
+  return devices.length > 0 ? open.length === 0 : isRuled(facts, '', vip, action);
 }
 
 /** The way of the answers: strict reverse-path filtering drops clients whose way back is another interface. */

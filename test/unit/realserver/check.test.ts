@@ -199,6 +199,55 @@ test("a value of an interface's own that is too large gets a command for that in
   }
 });
 
+const DADDR = { payload: { protocol: 'arp', field: 'daddr ip' } };
+const nftArp = (...conditions: unknown[]): CheckFacts => {
+  const tables = [{ family: 'arp', name: 'mine', rules: [[...conditions, { counter: {} }, { drop: null }]] }];
+  return { ...clean, sysctls: {}, tables };
+};
+const is = (left: unknown, right: unknown, op = '=='): unknown => ({ match: { op, left, right } });
+const arptables = (...lines: string[]): CheckFacts => ({
+  ...clean,
+  sysctls: {},
+  rules: { ...clean.rules, arptables: lines },
+});
+const IIFNAME = { meta: { key: 'iifname' } };
+
+test('a rule that drops only some requests for the VIP, or all others, does not hide that the host answers', () => {
+  for (const leaky of [
+    arptables('-A INPUT -j DROP -i ens4 -d 192.168.1.100'),
+    arptables('-A INPUT -j DROP ! -d 192.168.1.100'),
+    arptables('-A INPUT -j DROP -d 192.168.1.100 --source-mac 02:00:00:00:00:01'),
+    arptables('-A INPUT -j DROP -s 192.168.1.100'),
+    arptables('-A INPUT -j ACCEPT -d 192.168.1.100'),
+    arptables('-A INPUT -j DROP -d 192.168.2.0/24'),
+    arptables('-A INPUT -j DROP -d 192.168.1.100 --opcode 2'),
+    nftArp(is(IIFNAME, 'ens4'), is(DADDR, VIP4)),
+    nftArp(is(DADDR, VIP4, '!=')),
+    nftArp(is(DADDR, VIP4), { limit: { rate: 1 } }),
+    nftArp(is(DADDR, { set: ['192.168.1.101'] })),
+    nftArp(is({ payload: { protocol: 'arp', field: 'saddr ip' } }, VIP4)),
+    nftArp(),
+  ]) {
+    const found = checkAll(wishOf('sysctl'), leaky).find(({ check }) => check === 'arp-ignore');
+    assert.equal(found?.severity, 'error', JSON.stringify([leaky.rules.arptables, leaky.tables]));
+  }
+});
+
+test('a rule of whatever form that drops each request for the VIP is enough', () => {
+  for (const fine of [
+    arptables('-A INPUT -j DROP -i ens3 -d 192.168.1.100 --opcode 1'),
+    arptables('-A INPUT -j DROP -i any -o any -d 192.168.1.100/32 --h-length 6'),
+    arptables('-A INPUT -j DROP -i ens+ -d 192.168.1.0/24'),
+    nftArp(is(IIFNAME, 'ens*'), is({ payload: { protocol: 'arp', field: 'operation' } }, 'request'), is(DADDR, VIP4)),
+    nftArp(is(DADDR, { set: ['192.168.1.101', VIP4] })),
+    nftArp(is(DADDR, { prefix: { addr: '192.168.1.0', len: 24 } })),
+    nftArp(is({ payload: { protocol: 'arp', field: 'hlen' } }, 6), is(DADDR, VIP4)),
+  ]) {
+    const found = checkAll(wishOf('sysctl'), fine).find(({ check }) => check === 'arp-ignore');
+    assert.equal(found?.severity, 'ok', JSON.stringify([fine.rules.arptables, fine.tables]));
+  }
+});
+
 test('strict reverse paths are a finding only where there are two ways', () => {
   const strict = withSysctl({ 'net/ipv4/conf/ens4/rp_filter': '1' });
   const two = { ...strict, links: [...strict.links, { device: 'ens4', up: true, arp: true }] };
