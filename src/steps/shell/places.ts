@@ -29,6 +29,7 @@ export function placeFor(host: Machine, request: PlaceRequest): Place {
   if (!PROGRAMS[request.way].some((path) => host.exists(path))) {
     throw unplaced(request, 'it is not installed on this host, and nothing else reads its files');
   }
+  refuseBesideProfile(host, request);
   switch (request.way) {
     case 'systemd-networkd':
       return placeInNetworkd(host, request);
@@ -51,24 +52,27 @@ export const PROGRAMS: Readonly<Record<AddressWay, readonly string[]>> = {
 
 const PROFILES = '/etc/NetworkManager/system-connections';
 
+/** NetworkManager has one profile of lo at a time, and takes away what others add to lo when it activates that. */
+function refuseBesideProfile(host: Machine, request: PlaceRequest): void {
+  const { way, device, fileName } = request;
+  const isActive = way === 'networkmanager' || host.exists('/run/NetworkManager');
+  const profiles = device === 'lo' && isActive ? host.names(PROFILES) : [];
+  const other = profiles
+    .filter((name) => name !== `${fileName}.nmconnection`)
+    .find((name) => /^type=loopback$/m.test(host.readText(`${PROFILES}/${name}`) ?? ''));
+  if (other !== undefined) {
+    throw unplaced(
+      request,
+      `${PROFILES}/${other} is NetworkManager's profile of lo: only one of them counts, and nothing beside it`,
+    );
+  }
+}
+
 /** What NetworkManager knows of each interface that it has: files named by the interfaces' numbers. */
 const MANAGED = '/run/NetworkManager/devices';
 
 /** A script adds to what an interface has. Only lo gets a profile, and has one at a time. */
 function placeInNetworkManager(host: Machine, request: PlaceRequest): Place {
-  const other =
-    request.device === 'lo'
-      ? host
-          .names(PROFILES)
-          .find(
-            (name) =>
-              name !== `${request.fileName}.nmconnection` &&
-              /^type=loopback$/m.test(host.readText(`${PROFILES}/${name}`) ?? ''),
-          )
-      : undefined;
-  if (other !== undefined) {
-    throw unplaced(request, `${PROFILES}/${other} is its profile of lo, and only one of them counts`);
-  }
   const state = host.readText(`${MANAGED}/${request.ifindex}`);
   if (state === undefined ? host.names(MANAGED).length > 0 : !/^managed=true$/m.test(state)) {
     throw unplaced(request, 'it does not manage this interface ("nmcli device"), and something else configures it');

@@ -53,28 +53,25 @@ export async function wayInUse(host: Machine, request: WayRequest): Promise<Addr
   );
 }
 
-/** What has the interfaces of another one comes first. */
-const ORDER: readonly AddressWay[] = ['netplan', 'networkmanager', 'systemd-networkd', 'ifupdown'];
+/**
+ * netplan has the interfaces of the next two. NetworkManager knows as its own what systemd-networkd configured, and its script
+ * would not run when that configures the interface anew.
+ */
+const ORDER: readonly AddressWay[] = ['netplan', 'systemd-networkd', 'networkmanager', 'ifupdown'];
 
 function isInUse(host: Machine, way: AddressWay): boolean {
   switch (way) {
     case 'netplan':
-      return hasNetplan(host) && readNetplan(host).renderer === 'networkd';
+      return readNetplan(host).hasFiles;
     // Where netplan only hands over to NetworkManager, that has what netplan lacks: lo, and cards without a definition.
     case 'networkmanager':
-      return (
-        host.exists('/run/NetworkManager') || (hasNetplan(host) && readNetplan(host).renderer === 'NetworkManager')
-      );
+      return host.exists('/run/NetworkManager') || readNetplan(host).renderer === 'NetworkManager';
     // Its package makes the folder at each boot, whether it runs or not; the file is its own.
     case 'systemd-networkd':
       return host.exists('/run/systemd/netif/state');
     case 'ifupdown':
       return host.exists('/etc/network/interfaces');
   }
-}
-
-function hasNetplan(host: Machine): boolean {
-  return readNetplan(host).hasFiles;
 }
 
 /** Returns what people should know of a program that will not read a file of ours as things are; undefined: it will. */

@@ -125,8 +125,22 @@ test('auto passes over a program that cannot bring the interface back, and says 
   assert.equal(await auto({ ...INTERFACES, ...manager }), 'networkmanager');
   assert.equal(await auto({ ...INTERFACES, ...manager }, 'ens3'), 'ifupdown');
   const profile = { '/etc/NetworkManager/system-connections/lan.nmconnection': 'type=loopback\n' };
-  assert.equal(await auto({ ...INTERFACES, ...manager, ...profile }), 'ifupdown');
+  // NetworkManager takes away what another program adds to lo when it activates its profile.
+  await assert.rejects(auto({ ...INTERFACES, ...manager, ...profile }), { message: /lan\.nmconnection/ });
   await assert.rejects(auto({ ...manager, ...profile }), { code: 'USAGE', message: /lan\.nmconnection/ });
+});
+
+test('auto: what systemd-networkd configures is known to NetworkManager too, whose script does not run for it', async () => {
+  const both = {
+    '/run/NetworkManager': '',
+    '/run/NetworkManager/devices/3': 'managed=true\n',
+    '/run/systemd/netif/state': '',
+    '/run/systemd/netif/links/3': 'NETWORK_FILE=/etc/systemd/network/lan.network\n',
+  };
+  assert.equal(await auto(both, 'ens3'), 'systemd-networkd');
+  const ens3 = { '/etc/netplan/2.yaml': 'network: {ethernets: {ens3: {renderer: networkd}}}' };
+  const netplan = { '/etc/netplan/1.yaml': 'network: {renderer: NetworkManager}', ...ens3 };
+  assert.equal(await auto({ ...both, ...netplan }, 'ens3'), 'netplan');
 });
 
 test('a way whose program is not installed is refused: nothing would read its file', async () => {
