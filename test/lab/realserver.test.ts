@@ -54,8 +54,10 @@ test('real servers set up by Beeline', async (context) => {
   const lab = await TestLab.build(context, 'realserver');
   await lab.startDirector();
   for (const host of REAL) {
-    // Stands for the program: files for it are refused where it is not installed.
-    mkdirSync(join(rootOf(lab, host), 'usr/lib/systemd/systemd-networkd'), { recursive: true });
+    // These stand for a program that is installed and runs: its files are refused otherwise, or said to be unread.
+    for (const path of ['usr/lib/systemd/systemd-networkd', 'run/systemd/netif/state']) {
+      mkdirSync(join(rootOf(lab, host), path), { recursive: true });
+    }
     await bare(lab, host);
   }
 

@@ -99,12 +99,16 @@ function holderOf(path: string): string[] | undefined {
   }
 }
 
-/** When a process began, in the kernel's ticks (proc(5), field 22): its number alone may be another's by now. */
+/**
+ * When a process began, in the kernel's ticks (proc(5), field 22): its number alone may be another's by now. One that ended and
+ * that its parent has not waited for has no time.
+ */
 function startOf(pid: number): string | undefined {
   try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
-      .split(' ')[19];
+      .split(' ');
+    return ['Z', 'X'].includes(fields[0]!) ? undefined : fields[19];
   } catch {
     return undefined;
   }
