@@ -1,11 +1,13 @@
 /** The lock of commands that change a host: it holds while its process runs, and no longer. */
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 import { lockHost } from '../../../src/steps/index.js';
@@ -36,6 +38,23 @@ test('what a process left that was killed, or whose number another one has by no
     assert.match(readFileSync(path, 'utf8'), new RegExp(`^${process.pid} \\d+\\n$`));
     lock[Symbol.dispose]();
   }
+});
+
+test('a process that was killed, and whose parent has not waited for it, does not lock', async (context) => {
+  const { root, path } = rootFor(context);
+  lockHost(root)[Symbol.dispose]();
+  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 10']);
+  context.after(() => parent.kill('SIGKILL'));
+  const [pid] = (await once(parent.stdout, 'data')) as [Buffer];
+  let fields: readonly string[] = [];
+  while (fields[0] !== 'Z') {
+    fields = readFileSync(`/proc/${String(pid).trim()}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    await sleep(20);
+  }
+  writeFileSync(path, `${String(pid).trim()} ${fields[19]!}\n`);
+  lockHost(root)[Symbol.dispose]();
 });
 
 test('of many commands at once that find what a killed one left, one at a time has the lock', async (context) => {
