@@ -100,11 +100,17 @@ function placeInNetworkd(host: Machine, request: PlaceRequest): Place {
   if (network === undefined) {
     throw unplaced(request, 'no file of it is for this interface');
   }
+  if (OTHER_COMMAND.test(network)) {
+    throw unplaced(request, `${network} is its file of lo, and goes with the VIPs of another command of Beeline's`);
+  }
   if (host.names(LINKS).some((name) => name !== own && networkOf(name) === network)) {
     throw unplaced(request, `${network} is for other interfaces too, which would have the VIPs as well`);
   }
   return { way: 'systemd-networkd', network };
 }
+
+/** The file of lo that `vip` or `realserver` wrote, where there was none. */
+const OTHER_COMMAND = /^10-beeline-(?:vip|realserver)\.network$/;
 
 const NETWORK_FOLDERS = ['/etc/systemd/network', '/run/systemd/network', '/usr/lib/systemd/network'];
 

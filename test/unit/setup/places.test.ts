@@ -81,6 +81,14 @@ test('systemd-networkd: lo keeps the file that it has or will have, and our own 
   });
 });
 
+test('a file of lo that another command wrote goes with that: nothing is put beside it', () => {
+  const text = '[Match]\nName=lo\n';
+  const of = (file: string): Place => place('systemd-networkd', { [`/etc/systemd/network/${file}`]: text }, 'lo', 1);
+  assert.throws(() => of('10-beeline-realserver.network'), { code: 'USAGE', message: /another command/ });
+  assert.deepEqual(of('10-beeline-vip.network'), { way: 'systemd-networkd' });
+  assert.deepEqual(of('10-lo.network'), { way: 'systemd-networkd', network: '10-lo.network' });
+});
+
 test('netplan that hands over to NetworkManager cannot bring lo back, which it takes for a network card', () => {
   const toManager = { '/etc/netplan/01-all.yaml': 'network: {renderer: NetworkManager}' };
   assert.throws(() => place('netplan', toManager, 'lo', 1), { code: 'USAGE', message: /--persist networkmanager/ });
