@@ -23,6 +23,7 @@ export const COPIED_TABLES: ReadonlySet<string> = new Set([
   'services6',
   'destinations',
   'egresses',
+  'tunnels',
   'nics',
   'policies',
   'candidates',

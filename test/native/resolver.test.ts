@@ -205,3 +205,47 @@ test('after a change of interfaces, all addresses are located at once', async (c
     await sleep(1);
   }
 });
+
+test('behind a tunnel, a real server is reached by the MAC of the router that leads to it, from the address that the kernel takes', async (context) => {
+  const all = await surroundings(context);
+  const { resolver, network, here } = all;
+  const [far, farther] = [address('10.77.0.1'), address('10.77.0.2')];
+  const next = address('10.5.0.3');
+  const wanted = new Set([far, farther]);
+  const resolutions = (): (Resolution | undefined)[] => [far, farther].map((each) => resolver.resolutions().get(each));
+  ip('route', 'add', '10.77.0.0/24', 'via', ADDRESS);
+  await resolver.track(wanted, [here], wanted);
+  const silent = {
+    state: 'unresolved',
+    reason: `is behind the router ${ADDRESS}, which does not answer ARP or neighbour discovery`,
+  };
+  assert.deepEqual(resolutions(), [silent, silent]);
+  await answer(all);
+  const way = { state: 'resolved', mac: MAC, ifindex: here.ifindex, gateway: ADDRESS, source: '10.5.0.1' };
+  assert.deepEqual(resolutions(), [way, way]);
+  // The kernel keeps the router resolved as long as one of them needs it.
+  await resolver.track(new Set([farther]), [here], wanted);
+  while (network.neighbour(here.ifindex, ADDRESS)?.managed !== true) {
+    await sleep(1);
+  }
+
+  // By another router, and with an MTU of its own.
+  ip('route', 'replace', '10.77.0.0/24', 'via', next, 'mtu', '1400');
+  ip('neigh', 'replace', next, 'dev', here.name, 'lladdr', '02:00:00:00:05:03', 'nud', 'reachable');
+  await resolver.relocate();
+  while (network.neighbour(here.ifindex, next)?.mac === undefined) {
+    await sleep(1);
+  }
+  const other = { ...way, mac: '02:00:00:00:05:03', gateway: next, mtu: 1400 };
+  assert.deepEqual(resolver.resolutions().get(farther), other);
+  while (network.neighbour(here.ifindex, ADDRESS)?.managed === true) {
+    await sleep(1);
+  }
+
+  // By direct routing it is out of reach.
+  await resolver.track(new Set([farther]), [here]);
+  assert.deepEqual(resolver.resolutions().get(farther), {
+    state: 'unresolved',
+    reason: `is behind the router ${next}; direct routing needs it on a network that the director is in`,
+  });
+});
