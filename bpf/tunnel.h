@@ -48,9 +48,9 @@ struct inner {
 /*
  * Reads the packet within, whose header is at `network`. False when the frame does not hold it.
  *
- * An outer id is the inner one, moved by the fragment's offset and the flow's hash: different packets of a flow have
- * different ones, and those of others mostly. IPv6 has none: the beginning of its payload, the sequence number among
- * it, is hashed. A whole packet that may not be fragmented has 0 (RFC 6864, 4.1).
+ * An outer id is the inner one, moved by the flow's hash: different packets of a flow have different ones, and those of
+ * others mostly. IPv6 has none: the beginning of its payload, the sequence number among it, is hashed. A whole packet
+ * that may not be fragmented has 0 (RFC 6864, 4.1).
  */
 static __always_inline bool read_inner(const struct frame *frame, __u32 network, const struct wrapping *wrapping,
 				       struct inner *inner)
@@ -78,7 +78,7 @@ static __always_inline bool read_inner(const struct frame *frame, __u32 network,
 		return false;
 	*inner = (struct inner){
 		.bytes = bpf_ntohs(ip->tot_len),
-		.id = ip->frag_off & bpf_htons(IPV4_DONT_FRAGMENT) ? 0 : ip->id + ip->frag_off + wrapping->hash,
+		.id = ip->frag_off & bpf_htons(IPV4_DONT_FRAGMENT) ? 0 : ip->id + wrapping->hash,
 		.dont_fragment = ip->frag_off & bpf_htons(IPV4_DONT_FRAGMENT),
 		.tos = ip->tos,
 		.ttl = ip->ttl,

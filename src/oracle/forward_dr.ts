@@ -80,14 +80,18 @@ export function forward(
   const egress = image.interfaces.find(({ ifindex }) => ifindex === route.ifindex)!;
   const decrements = asked.ttl === 'decrement';
   const { most, told } = mtuOf(image, egress, route);
-  const isOld = decrements && frame.bytes[header.offset + TTL_OFFSET[header.family]]! <= 1;
-  const reason = header.bytes > most ? 'too-long' : isOld ? 'ttl' : undefined;
-  // A tunnel's program finds the reason after the first one kept the fragment.
-  if (packet.ofError && (reason === undefined || route.tunnel !== undefined)) {
+  // Before a tunnel's program looks at the packet.
+  if (packet.ofError && route.tunnel !== undefined) {
     led();
   }
-  if (reason !== undefined) {
-    return answered(reason, reason === 'too-long' ? told : undefined);
+  if (header.bytes > most) {
+    return answered('too-long', told);
+  }
+  if (decrements && frame.bytes[header.offset + TTL_OFFSET[header.family]]! <= 1) {
+    return answered('ttl');
+  }
+  if (packet.ofError) {
+    led();
   }
   return {
     verdict: uses(image, 'nics') && egress.group !== arrival!.group ? 'redirected' : 'forwarded',

@@ -49,8 +49,8 @@ function innerOf(within: Uint8Array, family: Family, hash: number): Inner {
     return { family, length, bytes: within.subarray(0, length), tos, ttl: within[7]!, id, fragmentation: 0 };
   }
   const fragmentation = view.getUint16(6) & DONT_FRAGMENT;
-  // The program adds id, fragment and hash as they lie in memory.
-  const id = fragmentation === 0 ? (view.getUint16(4, true) + view.getUint16(6, true) + hash) & 0xffff : 0;
+  // The program adds the two as they lie in memory.
+  const id = fragmentation === 0 ? (view.getUint16(4, true) + hash) & 0xffff : 0;
   const length = view.getUint16(2);
   const bytes = within.subarray(0, length);
   return { family, length, bytes, tos: within[1]!, ttl: within[8]!, id, fragmentation };
