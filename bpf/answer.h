@@ -28,9 +28,6 @@
 #define LONGEST_ANSWER 576
 #define LONGEST_ANSWER6 1280
 
-/* The longest packets that are summed: an MTU of 9,000 and what a tunnel puts around it. */
-#define LONGEST_SUM 9216
-
 /* Internetwork control (RFC 1812, 4.3.2.5); the bits of a type of service that an answer takes over. */
 #define TOS_INTERNETWORK_CONTROL 0xc0
 #define TOS_MASK 0x1e
@@ -168,10 +165,10 @@ static __always_inline __u16 fold(__u64 sum)
 }
 
 /*
- * Returns the sum of so many of the frame's bytes from an offset on, as a checksum adds them (RFC 1071). Global, and so
+ * Returns the sum of the frame's bytes from an offset to the end, as a checksum adds them (RFC 1071). Global, and so
  * verified once, not for every packet that an answer can be about.
  */
-__noinline int sum_of(struct xdp_md *context, __u32 offset, __u32 bytes)
+__noinline int sum_to_end(struct xdp_md *context, __u32 offset)
 {
 	const struct frame frame = {
 		.start = (void *)(long)context->data,
@@ -183,19 +180,17 @@ __noinline int sum_of(struct xdp_md *context, __u32 offset, __u32 bytes)
 	if (!next)
 		return 0;
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < LONGEST_SUM / sizeof(__u32); i++) {
-		if (bytes < sizeof(__u32) || next + sizeof(__u32) > frame.end)
+	for (__u32 i = 0; i < LONGEST_ANSWER6 / sizeof(__u32); i++) {
+		if (next + sizeof(__u32) > frame.end)
 			break;
 		sum += *(const __u32 *)next;
 		next += sizeof(__u32);
-		bytes -= sizeof(__u32);
 	}
-	if (bytes >= sizeof(__u16) && next + sizeof(__u16) <= frame.end) {
+	if (next + sizeof(__u16) <= frame.end) {
 		sum += *(const __u16 *)next;
 		next += sizeof(__u16);
-		bytes -= sizeof(__u16);
 	}
-	if (bytes && next + sizeof(__u8) <= frame.end)
+	if (next + sizeof(__u8) <= frame.end)
 		sum += *(const __u8 *)next;
 	return fold(sum);
 }
@@ -305,7 +300,7 @@ static __always_inline bool build_answer(struct xdp_md *context, const struct an
 	}
 	/* The MTU is the word's lower half, in ICMP (RFC 1191, 4) as in ICMPv6. */
 	*icmp = (struct icmp){.type = answer->type, .code = answer->code, .rest = bpf_htonl(answer->mtu)};
-	icmp->checksum = ~fold(sum + sum_of(context, network + header, sizeof(struct icmp) + quoted_bytes));
+	icmp->checksum = ~fold(sum + sum_to_end(context, network + header));
 	return true;
 }
 

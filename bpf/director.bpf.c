@@ -18,7 +18,6 @@
 #include "martian.h"
 #include "match.h"
 #include "parse.h"
-#include "tunnel.h"
 #include "unusual.h"
 #include "verdict.h"
 
@@ -289,13 +288,6 @@ SEC("xdp.frags")
 int unusual6(struct xdp_md *context)
 {
 	return END_UNUSUAL(uses(FEATURE_IPV6) ? direct_unusual(context, true) : VERDICT_NOT_OURS);
-}
-
-/* The second half of the path to real servers behind tunnels. */
-SEC("xdp.frags")
-int tunnel(struct xdp_md *context)
-{
-	return END_UNUSUAL(uses(FEATURE_TUNNEL) ? wrap_and_send(context) : VERDICT_NOT_OURS);
 }
 
 /* Tells the control plane the time of the flow tables. */

@@ -38,22 +38,10 @@ static __always_inline bool is_local(const struct destination *destination)
 	return shifted_mac(destination) == (__u64)NO_MAC_LOCAL << 16;
 }
 
-/*
- * Whether the packet is not sent to a MAC of the destination's: the real server is this host, held, or behind a tunnel.
- * One comparison, as for the first alone.
- */
-static __always_inline bool has_no_mac(const struct destination *destination)
+/* Whether nothing is sent: the real server is this host, or held. One comparison, as for the first alone. */
+static __always_inline bool is_not_sent(const struct destination *destination)
 {
-	return shifted_mac(destination) <= (__u64)NO_MAC_TUNNEL << 16;
-}
-
-/* Returns the way to a tunneled destination. */
-static __always_inline const struct tunnel *tunnel_of(__u32 number, __u32 copy)
-{
-	const struct tunnels *table = bpf_map_lookup_elem(&tunnels, &copy);
-
-	KEEP_BOUNDS_CHECK(number);
-	return table ? &table->entry[number & geometry.destination_mask] : NULL;
+	return shifted_mac(destination) <= (__u64)NO_MAC_HELD << 16;
 }
 
 static __always_inline const struct egress *egress_of(__u32 number, __u32 copy)
@@ -89,22 +77,34 @@ static __always_inline void decrement_ttl(void *network, bool is_ipv6)
 	}
 }
 
-/* Returns the priority of a frame's outermost tag, as it stands there; 0 without tags. */
-static __always_inline __be16 priority_of(const struct frame *frame)
-{
-	/* The tag control information is the two bytes after the first EtherType. */
-	const __be16 *tag = frame->start + sizeof(struct ethhdr);
-
-	return frame->tags && (void *)(tag + 1) <= frame->end ? *tag & bpf_htons(TAG_PRIORITY) : 0;
-}
-
-/* Writes a link header of a destination's MACs, tags and EtherType. Returns its end. The frame must have room for it.
+/*
+ * Gives the frame the egress's tags, which moves its beginning, and the MACs. Keeps the priority. False, and the frame
+ * untouched, when there is no room.
  */
-static __always_inline void *write_link(void *start, const struct destination *destination, __be16 priority,
-					__be16 vlan, __be16 outer, __be16 type)
+static __always_inline bool rewrite_frame(struct xdp_md *context, const struct frame *frame,
+					  const struct delivery *delivery)
 {
-	__be16 *words = start + offsetof(struct ethhdr, h_proto);
+	void *start = (void *)(long)context->data;
+	__be16 vlan = uses(FEATURE_VLAN) ? delivery->egress->vlan : 0, priority = 0;
+	__be16 outer = uses(FEATURE_VLAN) ? delivery->egress->outer_vlan : 0;
+	__u32 tags = !!vlan + !!outer;
 
+	if (frame->tags) {
+		/* The tag control information is the two bytes after the first EtherType. */
+		const __be16 *tag = start + sizeof(struct ethhdr);
+
+		if ((void *)(tag + 1) > (void *)(long)context->data_end)
+			return false;
+		priority = *tag & bpf_htons(TAG_PRIORITY);
+	}
+	if (tags != frame->tags && bpf_xdp_adjust_head(context, ((int)frame->tags - (int)tags) * TAG_BYTES))
+		return false;
+
+	start = (void *)(long)context->data;
+	/* No frame with an IP header is shorter; what matters is that the verifier sees it checked. */
+	if (start + sizeof(struct ethhdr) + sizeof(struct iphdr) > (void *)(long)context->data_end)
+		return true;
+	__be16 *words = start + offsetof(struct ethhdr, h_proto);
 	if (outer) {
 		*words++ = bpf_htons(ETH_P_8021AD);
 		*words++ = priority | outer;
@@ -113,33 +113,10 @@ static __always_inline void *write_link(void *start, const struct destination *d
 		*words++ = bpf_htons(ETH_P_8021Q);
 		*words++ = priority | vlan;
 	}
-	*words++ = type;
-	rewrite_macs(start, destination);
-	return words;
-}
-
-/*
- * Gives the frame the egress's tags, which moves its beginning, and the MACs. Keeps the priority. False, and the frame
- * untouched, when there is no room.
- */
-static __always_inline bool rewrite_frame(struct xdp_md *context, const struct frame *frame,
-					  const struct delivery *delivery)
-{
-	__be16 vlan = uses(FEATURE_VLAN) ? delivery->egress->vlan : 0, priority = priority_of(frame);
-	__be16 outer = uses(FEATURE_VLAN) ? delivery->egress->outer_vlan : 0;
-	__u32 tags = !!vlan + !!outer;
-
-	if (tags != frame->tags && bpf_xdp_adjust_head(context, ((int)frame->tags - (int)tags) * TAG_BYTES))
-		return false;
-
-	void *start = (void *)(long)context->data;
-	/* No frame with an IP header is shorter; what matters is that the verifier sees it checked. */
-	if (start + sizeof(struct ethhdr) + sizeof(struct iphdr) > (void *)(long)context->data_end)
-		return true;
-	void *network = write_link(start, delivery->destination, priority, vlan, outer,
-				   delivery->is_ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP));
+	*words++ = delivery->is_ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	rewrite_macs(start, delivery->destination);
 	if (decrements_ttl(delivery))
-		decrement_ttl(network, delivery->is_ipv6);
+		decrement_ttl(words, delivery->is_ipv6);
 	return true;
 }
 
@@ -174,20 +151,14 @@ static __always_inline __u32 mtu_of(const struct delivery *delivery, bool lean)
 	return lean || !delivery->egress ? delivery->table->mtu : delivery->egress->mtu;
 }
 
-/* Why a packet does not leave in this program that nobody's MAC is known for, other than to this host. */
-static __always_inline enum verdict stays_because(const struct destination *destination)
-{
-	return uses(FEATURE_TUNNEL) && !is_held(destination) ? TUNNELED : VERDICT_UNRESOLVED;
-}
-
 /* Checks that a packet may leave for its destination. False when it may not: it then has its verdict. */
 static __always_inline bool may_leave(struct xdp_md *context, const struct frame *frame, const struct packet *packet,
 				      struct delivery *delivery, bool lean, enum verdict *verdict)
 {
 	if (!passes_guard(context, frame, delivery, true, lean, verdict))
 		return false;
-	if (unlikely(has_no_mac(delivery->destination)))
-		return is_local(delivery->destination) || stop(stays_because(delivery->destination), verdict);
+	if (unlikely(is_not_sent(delivery->destination)))
+		return is_local(delivery->destination) || stop(VERDICT_UNRESOLVED, verdict);
 	if (unlikely(is_from_destination(frame, delivery->destination)))
 		return stop(VERDICT_FROM_REAL_SERVER, verdict);
 	if (unlikely(ip_bytes_of(packet, delivery) > delivery->table->mtu) &&
@@ -196,33 +167,6 @@ static __always_inline bool may_leave(struct xdp_md *context, const struct frame
 	if (!lean && decrements_ttl(delivery) && unlikely(ttl_of(packet, delivery) <= 1))
 		return stop(VERDICT_TTL, verdict);
 	return true;
-}
-
-/*
- * Leads a packet to the program that wraps it, from which it does not come back. Only while programs are exchanged it
- * may miss it, for some microseconds, and then has the verdict that is returned.
- */
-static __always_inline enum verdict enter_tunnel(struct xdp_md *context, const struct packet *packet,
-						 const struct delivery *delivery, bool unanswerable, bool lean)
-{
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct flow_query *query = bpf_map_lookup_elem(&flow_queries, &cpu);
-
-	if (query) {
-		query->wrapping = (struct wrapping){
-			.number = delivery->number,
-			.copy = *delivery->copy,
-			.service = delivery->match->number,
-			.hash = ring_hash(packet, delivery->is_ipv6) >> 48,
-			.is_ipv6 = delivery->is_ipv6,
-			.opens = delivery->opens,
-			.decrements_ttl = !lean && decrements_ttl(delivery),
-			.redirects = !lean && delivery->redirects,
-			.unanswerable = unanswerable,
-		};
-		bpf_tail_call_static(context, &programs, PROGRAM_TUNNEL);
-	}
-	return VERDICT_UNRESOLVED;
 }
 
 /*
@@ -325,14 +269,10 @@ static __always_inline enum verdict forward_dr(struct xdp_md *context, const str
 			return verdict;
 	}
 	bool leaves = may_leave(context, frame, packet, &delivery, lean, &verdict);
-	bool wraps = uses(FEATURE_TUNNEL) && verdict == TUNNELED;
-
-	if (leads_fragments(payload, delivery.match, leaves || wraps, is_ipv6))
+	if (leads_fragments(payload, delivery.match, leaves, is_ipv6))
 		store_fragment(packet, payload, delivery.number, is_ipv6);
 	if (leaves && rewrite_and_send(context, frame, packet, &delivery, lean, &verdict))
 		return verdict;
-	if (wraps)
-		verdict = enter_tunnel(context, packet, &delivery, is_unanswerable(payload, is_ipv6), lean);
 	return end(context, verdict, verdict == VERDICT_TOO_LONG ? mtu_of(&delivery, lean) : 0,
 		   is_unanswerable(payload, is_ipv6), delivery.match->number);
 }

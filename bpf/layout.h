@@ -64,7 +64,6 @@ enum feature {
 	FEATURE_TTL = 32,       /* some service decrements the TTL */
 	FEATURE_DIRECTORS = 64, /* other directors are known, whose frames are never scheduled */
 	FEATURE_FLOWS = 128,    /* some service remembers flows, or has another scheduler than an unmoved ring */
-	FEATURE_TUNNEL = 256,   /* some real server is behind a tunnel */
 };
 
 /* How large the tables are: fixed at load time, so that the verifier knows the bounds. */
@@ -145,9 +144,8 @@ struct destination {
 
 /* Stands in place of a MAC, as its 48 bits in memory order: no real server has these. */
 enum no_mac {
-	NO_MAC_LOCAL = 0,  /* the real server is this host */
-	NO_MAC_HELD = 1,   /* it is not resolved; its flows wait for it, and their packets are dropped meanwhile */
-	NO_MAC_TUNNEL = 2, /* it is behind a tunnel: struct tunnel says how packets get there */
+	NO_MAC_LOCAL = 0, /* the real server is this host */
+	NO_MAC_HELD = 1,  /* it is not resolved; its flows wait for it, and their packets are dropped meanwhile */
 };
 
 /*
@@ -231,32 +229,6 @@ struct egress {
 
 struct egresses {
 	struct egress entry[0];
-};
-
-/* What stands between the outer IP header and the packet within; IPVS has the same types, and `--tun-csum`. */
-enum tunnel_type : __u8 {
-	TUNNEL_IPIP, /* nothing */
-	TUNNEL_GUE,
-	TUNNEL_GUE_CHECKSUM,
-	TUNNEL_GRE,
-	TUNNEL_GRE_CHECKSUM,
-};
-
-/* How packets get to the destination of the same number through a tunnel. A cache line. */
-struct tunnel {
-	struct destination next_hop; /* its MACs */
-	enum tunnel_type type;
-	__u8 outer6; /* 1: the outer header is IPv6's */
-	__u16 mtu;   /* of the packets within: what is longer does not fit */
-	__be16 port; /* GUE's */
-	__u16 zero;
-	__u32 sum; /* of the addresses' 16-bit words as they lie there, as checksums add them */
-	__u32 reserved;
-	__be32 addresses[8]; /* source, then destination: of IPv4 the first two words, of IPv6 four each */
-};
-
-struct tunnels {
-	struct tunnel entry[0];
 };
 
 /* An interface that the program is attached to. 16 bytes are read of each packet; no two cache lines share them. */
@@ -487,20 +459,6 @@ struct scan {
 	__u64 member_overhead;
 };
 
-/* What the program of tunnels needs to know of a packet. */
-struct wrapping {
-	__u32 number; /* of its destination */
-	__u32 copy;   /* of the tables */
-	__u32 service;
-	__u16 hash; /* of its flow */
-	__u8 is_ipv6;
-	__u8 opens;
-	__u8 decrements_ttl;
-	__u8 redirects;    /* leaves by another interface than it came by */
-	__u8 unanswerable; /* no ICMP error is sent about it */
-	__u8 zero[5];
-};
-
 /*
  * Facts about a packet that following its flow needs, and what it finds out: one a CPU, in a map because a program and
  * its functions have 512 bytes of stack together.
@@ -535,8 +493,7 @@ struct flow_query {
 	struct ports ports;
 	struct probe probe;
 	struct scan scan;
-	struct wrapping wrapping;
-	__u64 reserved[4]; /* no two CPUs' share a cache line, nor the pair of lines that are fetched together */
+	__u64 reserved[7]; /* no two CPUs' share a cache line, nor the pair of lines that are fetched together */
 };
 
 /* Counts of what one CPU did to the flow tables. */
@@ -676,7 +633,6 @@ struct constants {
 	enum entry_protocol entry_protocol;
 	enum slot_mark slot_mark;
 	enum no_mac no_mac;
-	enum tunnel_type tunnel_type;
 	enum flow_class flow_class;
 	enum flow_state flow_state;
 	enum flow_field flow_field;

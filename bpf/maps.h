@@ -30,7 +30,6 @@ TABLE(services4, struct services4, 2);
 TABLE(services6, struct services6, 2);
 TABLE(destinations, struct destinations, 2);
 TABLE(egresses, struct egresses, 2);
-TABLE(tunnels, struct tunnels, 2);
 TABLE(nics, struct nics, 2);
 
 TABLE(policies, struct policies, 2);
@@ -74,21 +73,19 @@ struct {
 } devices SEC(".maps");
 
 /*
- * Where unusual packets, and those for a tunnel, go on: in programs of their own, by a tail call, which costs a jump.
- * So they take no registers from plain packets, and have a stack and the verifier's instructions for themselves. libbpf
- * fills the array when it loads the object; each loaded object has its own, and needs it pinned or open: without a
- * reference from user space the kernel empties it (docs/adr/0022).
+ * Where unusual packets go on: in programs of their own, by a tail call, which costs a jump. So they take no registers
+ * from plain packets, and have a stack and the verifier's instructions for themselves. libbpf fills the array when it
+ * loads the object; each loaded object has its own, and needs it pinned or open: without a reference from user space
+ * the kernel empties it (docs/adr/0022).
  */
 enum program {
 	PROGRAM_UNUSUAL4,
 	PROGRAM_UNUSUAL6,
-	PROGRAM_TUNNEL,
 	PROGRAM_COUNT,
 };
 
 int unusual4(struct xdp_md *context);
 int unusual6(struct xdp_md *context);
-int tunnel(struct xdp_md *context);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -96,12 +93,7 @@ struct {
 	__type(key, __u32);
 	__array(values, int(struct xdp_md *));
 } programs SEC(".maps") = {
-	.values =
-		{
-			[PROGRAM_UNUSUAL4] = (void *)&unusual4,
-			[PROGRAM_UNUSUAL6] = (void *)&unusual6,
-			[PROGRAM_TUNNEL] = (void *)&tunnel,
-		},
+	.values = {[PROGRAM_UNUSUAL4] = (void *)&unusual4, [PROGRAM_UNUSUAL6] = (void *)&unusual6},
 };
 
 /* Read and written by the control plane alone. */

@@ -45,12 +45,10 @@ enum parse_result {
 	PARSED = VERDICT_COUNT,
 	PARSE_NOT_PLAIN, /* unusual.h parses the packet */
 	PARSE_AGAIN,     /* the packet is plain, and starts again as an unusual one */
-	PARSE_TUNNELED,  /* the packet goes on in the program of tunnels */
 };
 
 /* The same among verdicts. */
 #define NOT_PLAIN ((enum verdict)PARSE_AGAIN)
-#define TUNNELED ((enum verdict)PARSE_TUNNELED)
 
 /* Returns the verdict of a packet that needs no more parsing. */
 static __always_inline enum verdict verdict_of(enum parse_result result)

@@ -20,7 +20,7 @@ export function limitProblem(model: Model): BeelineError | undefined {
   try {
     const image = compile(model, { interfaces, resolutions });
     const { numbering } = renumber(new Map(), image, NO_NUMBERS);
-    valueSizesFor(requiredGeometry(image, numbering), image.features);
+    valueSizesFor(requiredGeometry(image, numbering));
     return undefined;
   } catch (error) {
     if (error instanceof BeelineError && error.code === 'TABLE_FULL') {

@@ -28,7 +28,7 @@ export class Surroundings {
   readonly #network: NetworkView;
   readonly #resolver: ResolverView;
   /** The last model whose real servers were looked for, and their addresses. */
-  #asked: (Sought & { readonly model: Model }) | undefined;
+  #asked: { readonly model: Model; readonly addresses: ReadonlySet<IpAddress> } | undefined;
   /** When the last of them was asked for, by performance.now(). */
   #askedAt = -Infinity;
   /** World.state, and what it stands for. */
@@ -66,8 +66,8 @@ export class Surroundings {
   async survey(model: Model): Promise<World> {
     const interfaces = this.interfacesOf(model);
     const before = this.#asked?.addresses;
-    const { addresses, routed } = this.#soughtFor(model);
-    await this.#resolver.track(addresses, interfaces, routed);
+    const addresses = this.#addressesOf(model);
+    await this.#resolver.track(addresses, interfaces);
     this.#askedAt = addresses === before ? this.#askedAt : performance.now();
     const resolutions = this.#resolver.resolutions();
     const of = JSON.stringify([this.#resolver.version, interfaces]);
@@ -93,16 +93,15 @@ export class Surroundings {
     return withNewcomers({ interfaces, resolutions, own, icmpLimits: readIcmpLimits() }, model);
   }
 
-  /** The addresses that are looked for: the same sets as long as they are the same. */
-  #soughtFor(model: Model): Sought {
+  /** The addresses that are looked for: the same set as long as they are the same. */
+  #addressesOf(model: Model): ReadonlySet<IpAddress> {
     const before = this.#asked;
     if (before?.model !== model) {
-      this.#asked = {
-        ...(before !== undefined && haveSameAddresses(before.model, model) ? before : soughtIn(model)),
-        model,
-      };
+      const addresses =
+        before !== undefined && haveSameAddresses(before.model, model) ? before.addresses : addressesIn(model);
+      this.#asked = { model, addresses };
     }
-    return this.#asked!;
+    return this.#asked!.addresses;
   }
 
   /** The addresses that were looked for until now. */
@@ -131,29 +130,19 @@ export class Surroundings {
   }
 }
 
-/** The addresses to which packets need a MAC. */
-interface Sought {
-  readonly addresses: ReadonlySet<IpAddress>;
-  /** Those behind tunnels, to which routers may lead. */
-  readonly routed: ReadonlySet<IpAddress>;
-}
-
-function soughtIn(model: Model): Sought {
+/** Returns the addresses whose MACs a model needs. */
+function addressesIn(model: Model): Set<IpAddress> {
   const addresses = new Set<IpAddress>();
-  const routed = new Set<IpAddress>();
   for (const { destinations, health } of allServices(model)) {
     health?.fallback?.filter((each) => !isSelf(each)).forEach((each) => addresses.add(each));
-    for (const { address, mac, tunnel } of destinations) {
+    for (const { address, mac } of destinations) {
       if (mac === undefined && !isSelf(address)) {
         addresses.add(address);
-        if (tunnel !== undefined) {
-          routed.add(address);
-        }
       }
     }
   }
   model.directors?.filter((each) => !isMac(each)).forEach((each) => addresses.add(each));
-  return { addresses, routed };
+  return addresses;
 }
 
 /** Whether two models need the same MACs, in the same order: most edits leave real servers where they are. */
@@ -171,11 +160,9 @@ function needsSameAddresses(a: AnyService, b: AnyService): boolean {
     a === b ||
     (a.health?.fallback?.join() === b.health?.fallback?.join() &&
       a.destinations.length === b.destinations.length &&
-      a.destinations.every(({ address, mac: own, tunnel }, i) => {
+      a.destinations.every(({ address, mac: own }, i) => {
         const other = b.destinations[i]!;
-        return (
-          address === other.address && own === other.mac && (tunnel === undefined) === (other.tunnel === undefined)
-        );
+        return address === other.address && own === other.mac;
       }))
   );
 }

@@ -13,8 +13,6 @@ export function featuresFor(
   const some = (test: (service: CompiledService) => boolean): boolean => services.some(test);
   const hasVlan = ({ routes }: CompiledService): boolean =>
     routes.some((route) => route.action === 'forward' && route.vlan !== undefined);
-  const hasTunnel = ({ destinations }: CompiledService): boolean =>
-    destinations.some(({ tunnel }) => tunnel !== undefined);
   const wanted: Record<keyof typeof feature, boolean> = {
     // Without services too: most first services are IPv4, and then wait for no other program.
     ipv4: services.length === 0 || some(({ service }) => familyOfService(service) === 4),
@@ -26,7 +24,6 @@ export function featuresFor(
     directors: directors.length > 0,
     // Also if no flow needs to be remembered yet: a change must not wait until another program is loaded.
     flows: true,
-    tunnel: some(hasTunnel),
   };
   return Object.entries(wanted).reduce(
     (bits, [name, on]) => (on ? bits | feature[name as keyof typeof feature] : bits),

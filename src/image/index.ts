@@ -9,7 +9,7 @@ export { ghostOf, ghostOfEntry, withGhosts } from './ghosts.js';
 export { isHeld, keepsFlows, waitsForServers } from './held.js';
 export { flowOwnerName, markEntries } from './marks.js';
 export type { Ring } from './ring.js';
-export { isSameRoute, type Route, type TunnelRoute } from './routes.js';
+export { isSameRoute, type Route } from './routes.js';
 export { TIMEOUT_OF, timeoutSeconds } from './timeouts.js';
 
 // Moved slots.
@@ -44,20 +44,13 @@ export {
   requiredGeometry,
   requireMemory,
   SLOT_BYTES,
-  TUNNEL_BYTES,
   SMALLEST_GEOMETRY,
 } from './tables/geometry.js';
 export { ghostKeysOf, keysOf } from './tables/service-keys.js';
 export { type Places, placeTables } from './tables/places.js';
 
 // The bytes of tables.
-export {
-  encodeDestinations,
-  encodeDestinationsHeader,
-  encodeEgresses,
-  encodeSlots,
-  encodeTunnels,
-} from './tables/destinations.js';
+export { encodeDestinations, encodeDestinationsHeader, encodeEgresses, encodeSlots } from './tables/destinations.js';
 export { decodeGhosts, decodeNumbering, encodeIdentities, type IdentityTable } from './tables/identities.js';
 export { withLeaving, withoutLeaving } from './leaving.js';
 export { gainsMac, type MacAbove, macsAbove } from './above.js';

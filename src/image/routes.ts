@@ -1,18 +1,6 @@
 /** Routes: how packets reach each destination, from what the host knows of its neighbours. */
 
-import {
-  behindRouter,
-  type Destination,
-  familyOf,
-  GUE_PORT,
-  type IpAddress,
-  isSelf,
-  type MacAddress,
-  type Tunnel,
-  type TunnelType,
-  type Vlan,
-  type World,
-} from '../model/index.js';
+import { type Destination, type IpAddress, isSelf, type MacAddress, type Vlan, type World } from '../model/index.js';
 
 /**
  * How packets reach a destination. `none`: it takes no packets at the moment, and `reason` says why. `moves`: its flows go to
@@ -25,23 +13,9 @@ export type Route =
       readonly sourceMac: MacAddress;
       readonly ifindex: number;
       readonly vlan?: Vlan | undefined;
-      /** What packets are wrapped in. The MAC is the next hop's. */
-      readonly tunnel?: TunnelRoute;
     }
   | { readonly action: 'local'; readonly sourceMac: MacAddress }
   | { readonly action: 'none'; readonly reason: string; readonly moves?: true };
-
-/** The outer headers of packets to a real server. */
-export interface TunnelRoute {
-  readonly type: TunnelType;
-  /** GUE's; otherwise 0. */
-  readonly port: number;
-  readonly checksum: boolean;
-  readonly source: IpAddress;
-  readonly destination: IpAddress;
-  /** The longest packet that fits within, in bytes. */
-  readonly mtu: number;
-}
 
 /** Returns the route to a destination. */
 export type Router = (destination: Destination) => Route;
@@ -50,11 +24,11 @@ export type Router = (destination: Destination) => Route;
 export function routerOf(world: World): Router {
   const routes = new Map<IpAddress, Route>();
   return (destination) => {
-    const { address, mac, vlan, tunnel, condition } = destination;
+    const { address, mac, vlan, condition } = destination;
     if (condition?.takesNothing === true) {
       return { action: 'none', reason: condition.reason ?? '', moves: true };
     }
-    if (mac !== undefined || vlan !== undefined || tunnel !== undefined) {
+    if (mac !== undefined || vlan !== undefined) {
       return findRoute(destination, world);
     }
     let route = routes.get(address);
@@ -67,10 +41,8 @@ export function routerOf(world: World): Router {
 }
 
 function findRoute(destination: Destination, world: World): Route {
-  const { mac, tunnel } = destination;
-  return mac === undefined || tunnel !== undefined
-    ? resolvedRoute(destination, world)
-    : configuredRoute(destination, mac, world);
+  const { mac } = destination;
+  return mac === undefined ? resolvedRoute(destination, world) : configuredRoute(destination, mac, world);
 }
 
 /** The route to a destination whose MAC is configured. */
@@ -82,34 +54,15 @@ function configuredRoute({ interface: name, vlan }: Destination, mac: MacAddress
 }
 
 /** The route to a destination whose MAC the kernel finds. */
-function resolvedRoute(destination: Destination, { interfaces, resolutions }: World): Route {
-  const { address, vlan, tunnel } = destination;
+function resolvedRoute({ address, vlan }: Destination, { interfaces, resolutions }: World): Route {
   const resolution = isSelf(address) ? ({ state: 'local' } as const) : resolutions.get(address);
   switch (resolution?.state) {
     case 'resolved': {
-      const { mac, ifindex, gateway } = resolution;
+      const { mac, ifindex } = resolution;
       const egress = interfaces.find((each) => each.ifindex === ifindex);
-      if (egress === undefined) {
-        return { action: 'none', reason: "reached through an interface that is not the director's" };
-      }
-      const forward = {
-        action: 'forward',
-        mac,
-        sourceMac: egress.mac,
-        ifindex,
-        vlan: vlan ?? resolution.vlan,
-      } as const;
-      if (tunnel !== undefined) {
-        const family = familyOf(address);
-        const source = resolution.source ?? egress.addresses?.find((each) => familyOf(each) === family);
-        return source === undefined
-          ? { action: 'none', reason: `is behind a tunnel, and this host has no address of IPv${family} to send from` }
-          : {
-              ...forward,
-              tunnel: tunnelRoute(address, source, tunnel, Math.min(resolution.mtu ?? egress.mtu, egress.mtu)),
-            };
-      }
-      return gateway === undefined ? forward : { action: 'none', reason: behindRouter(gateway) };
+      return egress === undefined
+        ? { action: 'none', reason: "reached through an interface that is not the director's" }
+        : { action: 'forward', mac, sourceMac: egress.mac, ifindex, vlan: vlan ?? resolution.vlan };
     }
     case 'local':
       return interfaces[0] === undefined
@@ -122,41 +75,6 @@ function resolvedRoute(destination: Destination, { interfaces, resolutions }: Wo
   }
 }
 
-/** The bytes of the headers behind the outer IP header: GUE's (RFC 768 and its own), GRE's (RFC 2784) with its checksum or without. */
-function wrapBytes({ type, checksum = false }: Tunnel): number {
-  switch (type) {
-    case 'ipip':
-      return 0;
-    case 'gue':
-      return 8 + 4;
-    case 'gre':
-      return checksum ? 8 : 4;
-  }
-}
-
-const IP_BYTES = { 4: 20, 6: 40 } as const;
-
-/** @param longest the longest packet that gets there, outer headers included */
-function tunnelRoute(destination: IpAddress, source: IpAddress, tunnel: Tunnel, longest: number): TunnelRoute {
-  const { type, port = GUE_PORT, checksum = false } = tunnel;
-  const mtu = longest - IP_BYTES[familyOf(destination)] - wrapBytes(tunnel);
-  return {
-    ...{ type, port: type === 'gue' ? port : 0, checksum, source, destination },
-    mtu: Math.max(0, Math.min(mtu, 0xffff)),
-  };
-}
-
-function isSameTunnel(a: TunnelRoute | undefined, b: TunnelRoute | undefined): boolean {
-  return (
-    a?.type === b?.type &&
-    a?.port === b?.port &&
-    a?.checksum === b?.checksum &&
-    a?.source === b?.source &&
-    a?.destination === b?.destination &&
-    a?.mtu === b?.mtu
-  );
-}
-
 export function isSameRoute(a: Route, b: Route): boolean {
   switch (a.action) {
     case 'forward':
@@ -166,8 +84,7 @@ export function isSameRoute(a: Route, b: Route): boolean {
         a.sourceMac === b.sourceMac &&
         a.ifindex === b.ifindex &&
         a.vlan?.id === b.vlan?.id &&
-        a.vlan?.outer === b.vlan?.outer &&
-        isSameTunnel(a.tunnel, b.tunnel)
+        a.vlan?.outer === b.vlan?.outer
       );
     case 'local':
       return b.action === 'local' && a.sourceMac === b.sourceMac;

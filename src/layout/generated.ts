@@ -1,7 +1,7 @@
 /** Made by scripts/generate-layout.js from the BTF of director.bpf.o: change bpf/layout.h or bpf/verdict.h (bpf/explain.h, bpf/check.h, bpf/host.h) instead. */
 
 /** Tells this layout from every other; maps that carry another are never adopted. */
-export const fingerprint = 0xd502f99764800bc0n;
+export const fingerprint = 0xc89ef3a0d2d32e25n;
 
 /** struct nics */
 export const nics = {
@@ -134,35 +134,6 @@ export const egress = {
   zero: { offset: 14, size: 2 },
 } as const;
 
-/** struct tunnels */
-export const tunnels = {
-  byteLength: 0,
-  entry: { offset: 0, size: 0, stride: 64 },
-} as const;
-
-/** struct tunnel */
-export const tunnel = {
-  byteLength: 64,
-  nextHop: { offset: 0, size: 16 },
-  type: { offset: 16, size: 1 },
-  outer6: { offset: 17, size: 1 },
-  mtu: { offset: 18, size: 2 },
-  port: { offset: 20, size: 2 },
-  zero: { offset: 22, size: 2 },
-  sum: { offset: 24, size: 4 },
-  reserved: { offset: 28, size: 4 },
-  addresses: { offset: 32, size: 32, stride: 4 },
-} as const;
-
-/** enum tunnel_type */
-export const tunnelType = {
-  ipip: 0,
-  gue: 1,
-  'gue-checksum': 2,
-  gre: 3,
-  'gre-checksum': 4,
-} as const;
-
 /** struct policies */
 export const policies = {
   byteLength: 0,
@@ -288,8 +259,7 @@ export const flowQuery = {
   ports: { offset: 120, size: 4 },
   probe: { offset: 124, size: 20 },
   scan: { offset: 144, size: 56 },
-  wrapping: { offset: 200, size: 24 },
-  reserved: { offset: 224, size: 32, stride: 8 },
+  reserved: { offset: 200, size: 56, stride: 8 },
 } as const;
 
 /** struct ports */
@@ -324,21 +294,6 @@ export const scan = {
   overhead: { offset: 32, size: 8 },
   memberWeight: { offset: 40, size: 8 },
   memberOverhead: { offset: 48, size: 8 },
-} as const;
-
-/** struct wrapping */
-export const wrapping = {
-  byteLength: 24,
-  number: { offset: 0, size: 4 },
-  copy: { offset: 4, size: 4 },
-  service: { offset: 8, size: 4 },
-  hash: { offset: 12, size: 2 },
-  isIpv6: { offset: 14, size: 1 },
-  opens: { offset: 15, size: 1 },
-  decrementsTtl: { offset: 16, size: 1 },
-  redirects: { offset: 17, size: 1 },
-  unanswerable: { offset: 18, size: 1 },
-  zero: { offset: 19, size: 5, stride: 1 },
 } as const;
 
 /** struct flows4 */
@@ -498,7 +453,6 @@ export const feature = {
   ttl: 32,
   directors: 64,
   flows: 128,
-  tunnel: 256,
 } as const;
 
 /** struct control */
@@ -546,14 +500,13 @@ export const constants = {
   entryProtocol: { offset: 4, size: 4 },
   slotMark: { offset: 8, size: 4 },
   noMac: { offset: 12, size: 4 },
-  tunnelType: { offset: 16, size: 1 },
-  flowClass: { offset: 20, size: 4 },
-  flowState: { offset: 24, size: 4 },
-  flowField: { offset: 28, size: 4 },
-  flowWays: { offset: 32, size: 4 },
-  fragmentTable: { offset: 36, size: 4 },
-  early: { offset: 40, size: 4 },
-  answerBucket: { offset: 44, size: 4 },
+  flowClass: { offset: 16, size: 4 },
+  flowState: { offset: 20, size: 4 },
+  flowField: { offset: 24, size: 4 },
+  flowWays: { offset: 28, size: 4 },
+  fragmentTable: { offset: 32, size: 4 },
+  early: { offset: 36, size: 4 },
+  answerBucket: { offset: 40, size: 4 },
   hashMultiplier: { offset: 48, size: 8 },
   sh: { offset: 56, size: 4 },
   mh: { offset: 60, size: 4 },
@@ -576,7 +529,6 @@ export const slotMark = {
 export const noMac = {
   'mac-local': 0,
   'mac-held': 1,
-  'mac-tunnel': 2,
 } as const;
 
 /** enum flow_class */

@@ -23,7 +23,6 @@ export const COPIED_TABLES: ReadonlySet<string> = new Set([
   'services6',
   'destinations',
   'egresses',
-  'tunnels',
   'nics',
   'policies',
   'candidates',

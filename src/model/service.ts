@@ -61,28 +61,9 @@ export interface Vlan {
   readonly outer?: number | undefined;
 }
 
-/** What stands between the outer IP header and the packet within. IPVS has the same types. */
-export const TUNNEL_TYPES = ['ipip', 'gue', 'gre'] as const;
-export type TunnelType = (typeof TUNNEL_TYPES)[number];
-
-/** GUE's port (draft-ietf-intarea-gue-09, 8.1). */
-export const GUE_PORT = 6080;
-
-/** The tunnel by which packets reach a real server. */
-export interface Tunnel {
-  readonly type: TunnelType;
-  /** Of GUE: the UDP port of the real server. */
-  readonly port?: number | undefined;
-  /** Of GUE and GRE: whether a checksum covers the packet within. Default: no. */
-  readonly checksum?: boolean | undefined;
-}
-
 /** One real server within one service. */
 export interface Destination {
-  /**
-   * The real server's own address, of the VIP's family unless it is behind a tunnel. One that means the host itself is the
-   * director: see `isSelf`.
-   */
+  /** The real server's own address, of the VIP's family. One that means the host itself is the director: see `isSelf`. */
   readonly address: IpAddress;
   /** Of a mark's service alone: the port that ipvsadm was given and lists. Packets keep theirs. Default: 0. */
   readonly port?: number | undefined;
@@ -92,8 +73,6 @@ export interface Destination {
   readonly interface?: string | undefined;
   /** Its VLAN, if its address is not reached through a VLAN device. */
   readonly vlan?: Vlan | undefined;
-  /** Packets go to it by a tunnel. Default: by direct routing. */
-  readonly tunnel?: Tunnel | undefined;
   /** Its share relative to the others'; 0 takes no new flows. */
   readonly weight: number;
   /** Once it has so many flows, it takes no new ones until it has less than `lowerThreshold`; default: no limit. */

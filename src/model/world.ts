@@ -57,28 +57,12 @@ export interface IcmpLimits {
 
 /** How packets reach a real server. */
 export type Resolution =
-  /** It, or the router before it, is a neighbour on a directly attached network, reached through one of the director's interfaces. */
-  | {
-      readonly state: 'resolved';
-      readonly mac: MacAddress;
-      readonly ifindex: number;
-      readonly vlan?: Vlan;
-      /** The router that leads to it, whose MAC it is. */
-      readonly gateway?: IpAddress;
-      /** The address of this host from which the kernel sends there. */
-      readonly source?: IpAddress;
-      /** The longest IP packet that gets there, in bytes, if the route says so. */
-      readonly mtu?: number;
-    }
+  /** It is a neighbour on a directly attached network, reached through one of the director's interfaces. */
+  | { readonly state: 'resolved'; readonly mac: MacAddress; readonly ifindex: number; readonly vlan?: Vlan }
   /** The address is one of this host's. */
   | { readonly state: 'local' }
   /** Its MAC is not known; `reason` says why, for people. */
   | { readonly state: 'unresolved'; readonly reason: string };
-
-/** Why direct routing does not reach a real server. */
-export function behindRouter(gateway: IpAddress): string {
-  return `is behind the router ${gateway}; direct routing needs it on a network that the director is in`;
-}
 
 export interface World {
   /** The interfaces that the director works on and that exist. */

@@ -1,14 +1,6 @@
 /** Finds out where real servers are, neighbours, this host or nowhere, and reports changes. */
 
-import {
-  behindRouter,
-  type Interface,
-  type IpAddress,
-  type MacAddress,
-  type Resolution,
-  type Vlan,
-  type VlanTag,
-} from '../model/index.js';
+import type { Interface, IpAddress, MacAddress, Resolution, Vlan, VlanTag } from '../model/index.js';
 import type { Network } from './network.js';
 import type { Neighbour, Route } from './rtnetlink.js';
 import { NetlinkError } from './socket.js';
@@ -42,19 +34,8 @@ const FAILURES_MS = 1_000;
 
 /** The place of an address by the routes. The kernel sends no events about it, so it has to be asked. */
 type Place =
-  /**
-   * A neighbour on the link `ifindex`. Packets leave by `egress` with a tag: the two differ for VLAN devices and bonds.
-   * `gateway`: the neighbour is the router that leads to it.
-   */
-  | {
-      readonly kind: 'neighbour';
-      readonly ifindex: number;
-      readonly egress: number;
-      readonly vlan?: Vlan;
-      readonly gateway?: IpAddress;
-      readonly source?: IpAddress;
-      readonly mtu?: number;
-    }
+  /** A neighbour on the link `ifindex`. Packets leave by `egress` with a tag: the two differ for VLAN devices and bonds. */
+  | { readonly kind: 'neighbour'; readonly ifindex: number; readonly egress: number; readonly vlan?: Vlan }
   | { readonly kind: 'local' }
   /** `transient`: often over in a moment, for example when an interface goes down and up. */
   | { readonly kind: 'nowhere'; readonly reason: string; readonly transient?: true };
@@ -79,8 +60,6 @@ export class Resolver implements Disposable {
   readonly #network: Network;
   readonly #onChange: () => void;
   readonly #places = new Map<IpAddress, Place>();
-  /** By router, the addresses that it leads to. */
-  readonly #behind = new Map<IpAddress, Set<IpAddress>>();
   readonly #sightings = new Map<IpAddress, Sighting>();
   readonly #resolutions = new Map<IpAddress, Resolution>();
   /** The addresses whose resolution may not be what it was. */
@@ -105,8 +84,6 @@ export class Resolver implements Disposable {
   #look: NodeJS.Timeout | undefined;
   #graceEnd: NodeJS.Timeout | undefined;
   #interfaces: readonly Interface[] = [];
-  /** Those of the addresses that routers may lead to. */
-  #routed: ReadonlySet<IpAddress> = NONE;
   readonly #retry: NodeJS.Timeout;
   #locating: Promise<void> = Promise.resolve();
 
@@ -125,16 +102,10 @@ export class Resolver implements Disposable {
    * addresses when the interfaces changed.
    *
    * @param addresses the same set as before costs nothing
-   * @param routed those of them that need not be neighbours: a router's MAC leads to them
    */
-  async track(
-    addresses: ReadonlySet<IpAddress>,
-    interfaces: readonly Interface[],
-    routed: ReadonlySet<IpAddress> = NONE,
-  ): Promise<void> {
-    const moved = !sameIndices(this.#interfaces, interfaces) || !sameSets(this.#routed, routed);
+  async track(addresses: ReadonlySet<IpAddress>, interfaces: readonly Interface[]): Promise<void> {
+    const moved = !sameIndices(this.#interfaces, interfaces);
     this.#interfaces = interfaces;
-    this.#routed = routed;
     if (moved) {
       this.#distrustAll();
     }
@@ -156,39 +127,18 @@ export class Resolver implements Disposable {
    * @param address undefined: any of them may have changed
    */
   notice(address: IpAddress | undefined): void {
-    const affected = address === undefined ? [...this.#places.keys()] : this.#reachedBy(address);
-    if (affected.length === 0 && address !== undefined) {
+    if (address === undefined) {
+      this.#distrustAll();
+      [...this.#places.keys()].forEach((each) => {
+        this.#noteIfForgotten(each);
+      });
+    } else if (this.#places.has(address)) {
+      this.#stale.add(address);
+      this.#noteIfForgotten(address);
+    } else {
       return;
     }
-    for (const each of affected) {
-      this.#stale.add(each);
-      this.#noteIfForgotten(each);
-    }
     this.#lookSoon();
-  }
-
-  /** The addresses that a neighbour is, or leads to. */
-  #reachedBy(neighbour: IpAddress): IpAddress[] {
-    const behind = this.#behind.get(neighbour) ?? [];
-    return this.#places.has(neighbour) ? [neighbour, ...behind] : [...behind];
-  }
-
-  /** @param place undefined: the address is looked for no more */
-  #setPlace(address: IpAddress, place: Place | undefined): void {
-    const gatewayOf = (of: Place | undefined): IpAddress | undefined =>
-      of?.kind === 'neighbour' ? of.gateway : undefined;
-    const [before, after] = [gatewayOf(this.#places.get(address)), gatewayOf(place)];
-    if (before !== undefined) {
-      this.#behind.get(before)?.delete(address);
-    }
-    if (after !== undefined) {
-      this.#behind.set(after, (this.#behind.get(after) ?? new Set()).add(address));
-    }
-    if (place === undefined) {
-      this.#places.delete(address);
-    } else {
-      this.#places.set(address, place);
-    }
   }
 
   /** Looks once at all that is noticed within a moment. */
@@ -265,7 +215,7 @@ export class Resolver implements Disposable {
   /** Returns the kernel's entry of an address that is a neighbour. */
   #neighbourOf(address: IpAddress): Neighbour | undefined {
     const place = this.#places.get(address);
-    return place?.kind === 'neighbour' ? this.#network.neighbour(place.ifindex, place.gateway ?? address) : undefined;
+    return place?.kind === 'neighbour' ? this.#network.neighbour(place.ifindex, address) : undefined;
   }
 
   /** Whether the kernel is resolving an address, for the first time or again. */
@@ -324,16 +274,10 @@ export class Resolver implements Disposable {
     const seen = this.#sightingOf(address, place, now);
     if (seen !== undefined) {
       const { mac, egress, vlan } = seen;
-      return { state: 'resolved', mac, ifindex: egress, ...(vlan && { vlan }), ...wayOf(place) };
+      return { state: 'resolved', mac, ifindex: egress, ...(vlan && { vlan }) };
     }
-    if (place.kind === 'nowhere') {
-      return { state: 'unresolved', reason: place.reason };
-    }
-    const silent = 'does not answer ARP or neighbour discovery';
-    return {
-      state: 'unresolved',
-      reason: place.gateway === undefined ? silent : `is behind the router ${place.gateway}, which ${silent}`,
-    };
+    const reason = place.kind === 'nowhere' ? place.reason : 'does not answer ARP or neighbour discovery';
+    return { state: 'unresolved', reason };
   }
 
   /** Returns where the kernel sees a neighbour, or saw it within the grace period unless there is a sign that it left. */
@@ -415,11 +359,11 @@ export class Resolver implements Disposable {
   /** Returns whether one of them is elsewhere. */
   async #locateSome(addresses: readonly IpAddress[]): Promise<boolean> {
     const places = await this.#find(addresses);
-    const left: Neighbouring[] = [];
+    const left: { readonly ifindex: number; readonly address: IpAddress }[] = [];
     let changed = false;
     for (const [address, place] of places) {
       const before = this.#places.get(address);
-      this.#setPlace(address, place);
+      this.#places.set(address, place);
       this.#stale.add(address);
       this.#forgotten.delete(address);
       this.#silent.delete(address);
@@ -427,8 +371,8 @@ export class Resolver implements Disposable {
       if (place.kind === 'nowhere') {
         this.#nowhere.add(address);
       }
-      if (before?.kind === 'neighbour') {
-        left.push(neighbouring(address, before));
+      if (before?.kind === 'neighbour' && !(place.kind === 'neighbour' && place.ifindex === before.ifindex)) {
+        left.push({ address, ifindex: before.ifindex });
       }
       changed ||= before === undefined || !isSamePlace(before, place);
     }
@@ -443,18 +387,17 @@ export class Resolver implements Disposable {
       const routes = await this.#network.routes(addresses);
       addresses.forEach((address, i) => {
         const route = routes[i];
-        places.set(address, route instanceof Error ? nowhere(route) : this.#placeBy(address, route));
+        places.set(address, route instanceof Error ? nowhere(route) : this.#placeBy(route));
       });
-      const neighbours = [...places].flatMap(([address, place]) => {
-        const next = place.kind === 'neighbour' ? neighbouring(address, place) : undefined;
-        return next === undefined || this.#network.neighbour(next.ifindex, next.address)?.permanent === true
-          ? []
-          : [{ ...next, of: address }];
-      });
+      const neighbours = [...places].flatMap(([address, place]) =>
+        place.kind === 'neighbour' && this.#network.neighbour(place.ifindex, address)?.permanent !== true
+          ? [{ address, ifindex: place.ifindex }]
+          : [],
+      );
       const refusals = await this.#network.manageNeighbours(neighbours, true);
       refusals.forEach((refusal, i) => {
         if (refusal !== undefined) {
-          places.set(neighbours[i]!.of, nowhere(refusal));
+          places.set(neighbours[i]!.address, nowhere(refusal));
         }
       });
     } catch (error) {
@@ -463,26 +406,25 @@ export class Resolver implements Disposable {
     return places;
   }
 
-  #placeBy(address: IpAddress, route: Route | undefined): Place {
+  #placeBy(route: Route | undefined): Place {
     if (route?.kind === 'local') {
       return { kind: 'local' };
     }
     if (route?.kind !== 'unicast') {
       return { kind: 'nowhere', reason: 'there is no route to it', transient: true };
     }
-    const { gateway, source, mtu } = route;
-    const isRouted = this.#routed.has(address);
-    if (gateway !== undefined && !isRouted) {
-      return { kind: 'nowhere', reason: behindRouter(gateway) };
+    if (route.gateway !== undefined) {
+      return {
+        kind: 'nowhere',
+        reason: `is behind the router ${route.gateway}; direct routing needs it on a network that the director is in`,
+      };
     }
     const egress = this.#egressOf(route.ifindex);
     if (egress === undefined) {
       const name = this.#network.linkByIndex(route.ifindex)?.name ?? `interface ${route.ifindex}`;
       return { kind: 'nowhere', reason: `is reached through ${name}, which is not an interface of the director's` };
     }
-    // Only tunnels need the rest, and what differs is another place.
-    const way = isRouted ? { ...(gateway && { gateway }), ...(source && { source }), ...(mtu && { mtu }) } : {};
-    return { kind: 'neighbour', ifindex: route.ifindex, ...egress, ...way };
+    return { kind: 'neighbour', ifindex: route.ifindex, ...egress };
   }
 
   /**
@@ -500,10 +442,10 @@ export class Resolver implements Disposable {
   }
 
   async #release(addresses: readonly IpAddress[]): Promise<void> {
-    const left: Neighbouring[] = [];
+    const left: { readonly ifindex: number; readonly address: IpAddress }[] = [];
     for (const address of addresses) {
       const place = this.#places.get(address);
-      this.#setPlace(address, undefined);
+      this.#places.delete(address);
       this.#forgetSighting(address);
       for (const set of [this.#stale, this.#forgotten, this.#silent, this.#nowhere]) {
         set.delete(address);
@@ -511,22 +453,14 @@ export class Resolver implements Disposable {
       this.#resolutions.delete(address);
       this.#version += 1;
       if (place?.kind === 'neighbour') {
-        left.push(neighbouring(address, place));
+        left.push({ address, ifindex: place.ifindex });
       }
     }
     await this.#unmanage(left);
   }
 
-  /** Lets go of neighbours that no address needs any more. */
-  async #unmanage(neighbours: readonly Neighbouring[]): Promise<void> {
-    const needs = ({ ifindex, address }: Neighbouring): boolean =>
-      this.#reachedBy(address).some((each) => {
-        const place = this.#places.get(each);
-        return place?.kind === 'neighbour' && place.ifindex === ifindex && (place.gateway ?? each) === address;
-      });
-    const managed = neighbours.filter(
-      (each) => this.#network.neighbour(each.ifindex, each.address)?.managed === true && !needs(each),
-    );
+  async #unmanage(neighbours: readonly { readonly ifindex: number; readonly address: IpAddress }[]): Promise<void> {
+    const managed = neighbours.filter(({ ifindex, address }) => this.#network.neighbour(ifindex, address)?.managed);
     // An interface may be disappearing, and the entries with it.
     await this.#network.manageNeighbours(managed, false).catch(() => undefined);
   }
@@ -576,32 +510,6 @@ function vlanOf(tags: readonly VlanTag[]): Vlan {
   return { id: inner.id, outer: tags[0]!.id };
 }
 
-/** An entry of the kernel's table of neighbours. */
-interface Neighbouring {
-  readonly ifindex: number;
-  readonly address: IpAddress;
-}
-
-/** The neighbour that an address is, or that leads to it. */
-function neighbouring(address: IpAddress, { ifindex, gateway }: Place & { kind: 'neighbour' }): Neighbouring {
-  return { ifindex, address: gateway ?? address };
-}
-
-/** What tunnels need to know beside the MAC. */
-function wayOf(place: Place): { readonly gateway?: IpAddress; readonly source?: IpAddress; readonly mtu?: number } {
-  if (place.kind !== 'neighbour') {
-    return {};
-  }
-  const { gateway, source, mtu } = place;
-  return { ...(gateway && { gateway }), ...(source && { source }), ...(mtu && { mtu }) };
-}
-
-const NONE: ReadonlySet<IpAddress> = new Set();
-
-function sameSets(a: ReadonlySet<IpAddress>, b: ReadonlySet<IpAddress>): boolean {
-  return a === b || (a.size === b.size && [...a].every((each) => b.has(each)));
-}
-
 function sameIndices(a: readonly Interface[], b: readonly Interface[]): boolean {
   return a.length === b.length && a.every(({ ifindex }) => b.some((each) => each.ifindex === ifindex));
 }
@@ -616,13 +524,7 @@ function isSame(a: Resolution, b: Resolution): boolean {
 function isSamePlace(a: Place, b: Place): boolean {
   if (a.kind === 'neighbour' && b.kind === 'neighbour') {
     return (
-      a.ifindex === b.ifindex &&
-      a.egress === b.egress &&
-      a.vlan?.id === b.vlan?.id &&
-      a.vlan?.outer === b.vlan?.outer &&
-      a.gateway === b.gateway &&
-      a.source === b.source &&
-      a.mtu === b.mtu
+      a.ifindex === b.ifindex && a.egress === b.egress && a.vlan?.id === b.vlan?.id && a.vlan?.outer === b.vlan?.outer
     );
   }
   return JSON.stringify(a) === JSON.stringify(b);

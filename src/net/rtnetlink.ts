@@ -56,9 +56,7 @@ const IFA_NOT_PREFERRED = 0x01 | 0x08 | 0x20 | 0x40;
 const SCOPE_LINK = 253;
 const IFA_F_DADFAILED = 0x08;
 const NDA = { destination: 1, linkLayerAddress: 2, protocol: 12, flagsExt: 15 } as const;
-const RTA = { destination: 1, outputInterface: 4, gateway: 5, preferredSource: 7, metrics: 8, via: 18 } as const;
-/** Of RTA_METRICS: the MTU of a route, also one that the kernel learned (linux/rtnetlink.h). */
-const RTAX_MTU = 2;
+const RTA = { destination: 1, outputInterface: 4, gateway: 5, preferredSource: 7, via: 18 } as const;
 /** Marks the neighbour entries that Beeline made: a number of no routing daemon (rt_protos of iproute2). */
 const PROTOCOL = 0xbe;
 
@@ -143,8 +141,6 @@ export interface Route {
   readonly gateway: IpAddress | undefined;
   /** The source address that the kernel would choose. */
   readonly source?: IpAddress | undefined;
-  /** The longest IP packet, in bytes, if the route says so or the kernel learned it. */
-  readonly mtu?: number | undefined;
   /** Of the network that the route is for; that of one address if the result was asked for. */
   readonly prefixLength: number;
 }
@@ -255,7 +251,6 @@ export function decodeRoute({ payload }: NetlinkMessage): Route | undefined {
   const attributes = decodeAttributes(payload, ROUTE_HEADER_BYTES, WANTED.route);
   const type = payload[7];
   const source = ipOf(attributes.get(RTA.preferredSource));
-  const mtu = numberOf(decodeAttributes(attributes.get(RTA.metrics) ?? new Uint8Array(), 0).get(RTAX_MTU));
   return {
     kind: type === RTN_LOCAL ? 'local' : type === RTN_UNICAST ? 'unicast' : 'other',
     prefixLength: payload[1]!,
@@ -263,7 +258,6 @@ export function decodeRoute({ payload }: NetlinkMessage): Route | undefined {
     // RTA_VIA names a gateway of the other family: two bytes of family, then the address.
     gateway: ipOf(attributes.get(RTA.gateway)) ?? ipOf(attributes.get(RTA.via)?.subarray(2)),
     ...(source && { source }),
-    ...(mtu !== 0 && { mtu }),
   };
 }
 

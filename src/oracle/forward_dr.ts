@@ -2,7 +2,7 @@
 
 import { type CompiledService, type Image, isHeld, type Route, waitsForServers } from '../image/index.js';
 import type { VerdictName } from '../layout/index.js';
-import { type Family, familyOf, type Interface, type IpAddress, macBytes, macFromBytes } from '../model/index.js';
+import { type Family, type Interface, type IpAddress, macBytes, macFromBytes } from '../model/index.js';
 import { answer, type Answered } from './answer.js';
 import type { Decision } from './delivery.js';
 import type { Follower } from './ghost.js';
@@ -10,7 +10,6 @@ import { guard } from './guard.js';
 import { type Maps, uses } from './maps.js';
 import { ETHERNET_BYTES, ETHERTYPE, type Frame, type Packet } from './parse.js';
 import { pick } from './pick.js';
-import { wrap } from './tunnel.js';
 import type { Header } from './walk.js';
 
 const PRIORITY_BITS = 0xf000;
@@ -74,16 +73,12 @@ export function forward(
     }
     return { verdict: 'local', frame: frame.bytes, ...counted };
   }
-  if (route.tunnel === undefined && macFromBytes(frame.bytes.subarray(6, 12)) === route.mac) {
+  if (macFromBytes(frame.bytes.subarray(6, 12)) === route.mac) {
     return refuse('from-real-server');
   }
   const egress = image.interfaces.find(({ ifindex }) => ifindex === route.ifindex)!;
   const decrements = asked.ttl === 'decrement';
-  const { most, told } = mtuOf(image, egress, route);
-  // Before a tunnel's program looks at the packet.
-  if (packet.ofError && route.tunnel !== undefined) {
-    led();
-  }
+  const { most, told } = mtuOf(image, egress);
   if (header.bytes > most) {
     return answered('too-long', told);
   }
@@ -95,7 +90,7 @@ export function forward(
   }
   return {
     verdict: uses(image, 'nics') && egress.group !== arrival!.group ? 'redirected' : 'forwarded',
-    frame: rewrite(frame, header, packet, route, uses(image, 'vlan'), decrements),
+    frame: rewrite(frame, header, route, uses(image, 'vlan'), decrements),
     ...counted,
   };
 }
@@ -109,26 +104,18 @@ function nobodyTakes(service: CompiledService): VerdictName {
 }
 
 /** The longest packet that may leave, and the MTU that the client of a longer one is told. */
-function mtuOf(
-  image: Image,
-  egress: Interface,
-  { tunnel }: Route & { action: 'forward' },
-): { readonly most: number; readonly told: number } {
-  if (tunnel !== undefined) {
-    return { most: tunnel.mtu, told: tunnel.mtu };
-  }
+function mtuOf(image: Image, egress: Interface): { readonly most: number; readonly told: number } {
   const shortest = Math.min(...image.interfaces.map(({ mtu }) => mtu));
   const known = uses(image, 'vlan') || uses(image, 'nics');
   const told = known ? Math.min(egress.mtu, 0xffff) : shortest;
   return { most: Math.max(shortest, told), told };
 }
 
-/** The frame with other MACs, the tags of its egress with `vlans`, one less TTL where `decrements`, and a tunnel's headers. */
+/** The frame with other MACs, the tags of its egress with `vlans`, and one less TTL where `decrements`. */
 function rewrite(
   frame: Frame,
   { family, offset, tags }: Header,
-  packet: Packet,
-  { mac, sourceMac, vlan, tunnel }: Route & { action: 'forward' },
+  { mac, sourceMac, vlan }: Route & { action: 'forward' },
   vlans: boolean,
   decrements: boolean,
 ): Uint8Array {
@@ -138,22 +125,20 @@ function rewrite(
     ...(!vlans || vlan?.outer === undefined ? [] : [[ETHERTYPE.service, priority | vlan.outer]]),
     ...(!vlans || vlan === undefined || vlan.id === 0 ? [] : [[ETHERTYPE.vlan, priority | vlan.id]]),
   ].flat();
-  const outer = tunnel === undefined ? family : familyOf(tunnel.destination);
-  const words = [...wanted, outer === 4 ? ETHERTYPE.ipv4 : ETHERTYPE.ipv6];
-  const within = bytes.slice(offset);
-  if (decrements) {
-    decrementTtl(within, family);
-  }
-  const payload = tunnel === undefined ? within : wrap(tunnel, within, family, packet);
+  const words = [...wanted, family === 4 ? ETHERTYPE.ipv4 : ETHERTYPE.ipv6];
+  const packet = bytes.subarray(offset);
   const start = 12 + words.length * 2;
-  const sent = new Uint8Array(start + payload.length);
+  const sent = new Uint8Array(start + packet.length);
   sent.set(macBytes(mac), 0);
   sent.set(macBytes(sourceMac), 6);
   sent.set(
     words.flatMap((word) => [word >> 8, word & 0xff]),
     12,
   );
-  sent.set(payload, start);
+  sent.set(packet, start);
+  if (decrements) {
+    decrementTtl(sent.subarray(start), family);
+  }
   return sent;
 }
 

@@ -17,7 +17,6 @@ import {
   type Resolution,
   SCHEDULER_FLAGS,
   SCHEDULERS,
-  TUNNEL_TYPES,
   type Service,
   serviceName,
   virtualMac,
@@ -111,9 +110,9 @@ export function randomScene(random: Random, egress: number): Scene {
         { name: 'bond', ifindex: 9999, mac: mac('00:50:00:00:04:03'), up: true, mtu: 1500, group: 1 },
       ]
     : [ingress];
-  const ways = { vlans: random.oneIn(2), tunnels: random.oneIn(3) };
-  const services = randomServices(random, ways);
-  const marked = random.oneIn(3) ? randomMarks(random, ways) : { markServices: [], markRules: [] };
+  const vlans = random.oneIn(2);
+  const services = randomServices(random, vlans);
+  const marked = random.oneIn(3) ? randomMarks(random, vlans) : { markServices: [], markRules: [] };
   const addresses = new Set(
     [...services, ...marked.markServices].flatMap(({ destinations }) => destinations.map(({ address }) => address)),
   );
@@ -140,19 +139,13 @@ export function randomScene(random: Random, egress: number): Scene {
   };
 }
 
-/** The ways by which packets may leave. */
-interface Ways {
-  readonly vlans: boolean;
-  readonly tunnels: boolean;
-}
-
 /** Returns slots that are unmoved, marked, or moved from one of at most five destinations. Unmoved ones are more frequent. */
 function randomPrevious(random: Random): number[] {
   const length = random.pick([0, 0, 3, 7, 16]);
   return Array.from({ length }, () => random.pick([SLOT_UNMOVED, SLOT_UNMOVED, SLOT_MARKED, 0, 1, 2, 3, 4]));
 }
 
-function randomServices(random: Random, ways: Ways): Service[] {
+function randomServices(random: Random, vlans: boolean): Service[] {
   const services = new Map<string, Service>();
   const families = random.pick([[4], [6], [4, 6], [4, 6]]);
   for (let i = 0; i < 1 + random.below(8); i += 1) {
@@ -169,14 +162,14 @@ function randomServices(random: Random, ways: Ways): Service[] {
       ttl: random.pick(['keep', 'keep', 'decrement'] as const),
       noDestination: random.pick(['reject', 'drop'] as const),
       unresolved: random.pick(['hold', 'move'] as const),
-      destinations: randomDestinations(random, address, ways),
+      destinations: randomDestinations(random, address, vlans),
     });
   }
   return [...services.values()];
 }
 
 /** Makes marks for packets of the services' VIPs. They take some of the services' packets. */
-function randomMarks(random: Random, ways: Ways): { markServices: MarkService[]; markRules: MarkRule[] } {
+function randomMarks(random: Random, vlans: boolean): { markServices: MarkService[]; markRules: MarkRule[] } {
   const markRules: MarkRule[] = [];
   for (let i = 0; i < 1 + random.below(4); i += 1) {
     const family = random.pick([4, 6] as const);
@@ -205,7 +198,7 @@ function randomMarks(random: Random, ways: Ways): { markServices: MarkService[];
   const markServices = ([4, 6] as const).flatMap((family) =>
     [1, 2].map((mark): MarkService => {
       const { track: _track, ...policy } = randomPolicy(random, family, 'udp');
-      const destinations = randomDestinations(random, family === 4 ? ip('10.7.0.1') : ip('fd07::1'), ways);
+      const destinations = randomDestinations(random, family === 4 ? ip('10.7.0.1') : ip('fd07::1'), vlans);
       return {
         mark,
         family,
@@ -242,26 +235,13 @@ function randomPolicy(
   return { scheduler, flags, ...(random.oneIn(4) && { persistence: { timeout: 300, mask } }) };
 }
 
-/** Makes a tunnel to a real server of either family: other numbers than those of direct routing, which may be the same. */
-function randomTunnel(random: Random): Pick<Destination, 'tunnel'> {
-  const type = random.pick(TUNNEL_TYPES);
-  return {
-    tunnel: {
-      type,
-      ...(type === 'gue' && random.oneIn(2) && { port: 5555 }),
-      ...(type !== 'ipip' && { checksum: random.oneIn(2) }),
-    },
-  };
-}
-
-function randomDestinations(random: Random, vip: IpAddress, { vlans, tunnels }: Ways): Destination[] {
+function randomDestinations(random: Random, vip: IpAddress, vlans: boolean): Destination[] {
   return Array.from({ length: random.below(6) }, (_, i) => ({
-    address: (familyOf(vip) === 4) !== (tunnels && random.oneIn(3)) ? ip(`10.8.0.${i + 1}`) : ip(`fd08::${i + 1}`),
+    address: familyOf(vip) === 4 ? ip(`10.8.0.${i + 1}`) : ip(`fd08::${i + 1}`),
     weight: random.pick([0, 1, 1, 1, 5]),
     ...(random.oneIn(6) && randomCondition(random)),
     ...(random.oneIn(6) && { upperThreshold: random.pick([1, 3, 50]) }),
     ...(random.oneIn(8) && { mac: mac(`02:aa:00:00:00:0${i}`) }),
-    ...(tunnels && random.oneIn(2) && randomTunnel(random)),
     ...(vlans &&
       random.oneIn(2) && {
         vlan: random.pick([{ id: 20 }, { id: 4094 }, { id: 20, outer: 100 }, { id: 0, outer: 100 }]),
@@ -286,11 +266,6 @@ function randomResolution(random: Random, address: IpAddress, interfaces: readon
     case 1:
       return { state: 'unresolved', reason: 'fuzzing' };
     default:
-      return {
-        ...{ state: 'resolved', mac: macFor(address), ifindex: random.pick(interfaces).ifindex },
-        ...(random.oneIn(6) && { gateway: familyOf(address) === 4 ? ip('10.7.0.9') : ip('fd07::9') }),
-        ...(random.oneIn(2) && { source: familyOf(address) === 4 ? ip('10.7.0.8') : ip('fd07::8') }),
-        ...(random.oneIn(6) && { mtu: random.pick([300, 1280]) }),
-      };
+      return { state: 'resolved', mac: macFor(address), ifindex: random.pick(interfaces).ifindex };
   }
 }

@@ -10,7 +10,7 @@ import { decodeTrace, type Trace } from './trace.js';
 const OWN_MAPS = ['.data.trace', 'flow_queries'] as const;
 
 /** The program, and those that its tail calls lead to. */
-const PROGRAMS = ['explain', 'unusual4', 'unusual6', 'tunnel'] as const;
+const PROGRAMS = ['explain', 'unusual4', 'unusual6'] as const;
 
 export interface Explained {
   readonly trace: Trace;

@@ -68,7 +68,7 @@ export class MapSet implements Disposable {
    *   `OUT_OF_MEMORY`, `NOT_BUILT` if there is no object
    */
   static async create(objectPath: string, geometry: Geometry, features: number, before?: MapSet): Promise<MapSet> {
-    const sizes = valueSizesFor(geometry, features);
+    const sizes = valueSizesFor(geometry);
     const kept = FLOW_TABLES.filter((key) => before?.geometry[key] === geometry[key]);
     // Tables that stay in use take no more memory.
     const made = FLOW_TABLES.filter((key) => !kept.includes(key)).reduce((sum, key) => sum + sizes[key], 0);
@@ -103,13 +103,13 @@ export class MapSet implements Disposable {
   /** Loads the program again, with the maps of another set, in another thread. Both sets see the same memory. */
   static async reload(objectPath: string, from: MapSet, features: number): Promise<MapSet> {
     const constants = { geometry: from.geometry, features, hashSecret: from.control.hashSecret };
-    return MapSet.#reloaded(await loadObjectAsync(objectPath, constants, from.#reuserFor(features)), from, features);
+    return MapSet.#reloaded(await loadObjectAsync(objectPath, constants, from.#reuse), from, features);
   }
 
   /** The same at once, for a start: nobody is served yet. */
   static reloadNow(objectPath: string, from: MapSet, features: number): MapSet {
     const constants = { geometry: from.geometry, features, hashSecret: from.control.hashSecret };
-    return MapSet.#reloaded(loadObject(objectPath, constants, from.#reuserFor(features)), from, features);
+    return MapSet.#reloaded(loadObject(objectPath, constants, from.#reuse), from, features);
   }
 
   static #reloaded(loaded: Pick<BpfObject, 'programs' | 'maps'>, from: MapSet, features: number): MapSet {
@@ -118,21 +118,14 @@ export class MapSet implements Disposable {
     return set;
   }
 
-  /** Returns what has an object use these maps. Its map of tunnels is another one if this one has no room for them. */
-  #reuserFor(features: number): (object: BpfObject) => void {
-    const { tunnels } = valueSizesFor(this.geometry, features);
-    return (object) => {
-      for (const key of MAP_KEYS) {
-        if (key === 'tunnels' && this.#maps.tunnels.info.valueSize < tunnels) {
-          object.map(MAP_NAMES.tunnels).setValueSize(tunnels);
-        } else {
-          object.map(MAP_NAMES[key]).reuse(this.#maps[key]);
-        }
-      }
-      object.map(DEVICES_NAME).reuse(this.devices.map);
-      object.map(EARLY_NAME).reuse(this.early);
-    };
-  }
+  /** Has an object use these maps. */
+  readonly #reuse = (object: BpfObject): void => {
+    for (const key of MAP_KEYS) {
+      object.map(MAP_NAMES[key]).reuse(this.#maps[key]);
+    }
+    object.map(DEVICES_NAME).reuse(this.devices.map);
+    object.map(EARLY_NAME).reuse(this.early);
+  };
 
   /**
    * Loads some programs of another object with these maps and the same constants: they see what packets see. Runs in

@@ -6,7 +6,6 @@ export const MAP_NAMES = {
   services6: 'services6',
   destinations: 'destinations',
   egresses: 'egresses',
-  tunnels: 'tunnels',
   nics: 'nics',
   policies: 'policies',
   candidates: 'candidates',

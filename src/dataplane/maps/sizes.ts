@@ -12,13 +12,11 @@ const MAX_VALUE_BYTES = 2 ** 29;
 /**
  * Returns the size in bytes of the elements of each map that depends on the geometry.
  *
- * @param features bits of enum feature
  * @throws BeelineError `TABLE_FULL` if the kernel takes none so large
  */
 export function valueSizesFor(
   geometry: Geometry,
-  features: number,
-): Partial<Record<MapKey, number>> & Record<'flows4' | 'flows6' | 'tunnels', number> {
+): Partial<Record<MapKey, number>> & Record<'flows4' | 'flows6', number> {
   const destinations = slotsOffset(geometry.destinations) + geometry.slots * layout.destinations.slot.stride;
   if (destinations >= MAX_VALUE_BYTES) {
     throw new BeelineError(
@@ -32,8 +30,6 @@ export function valueSizesFor(
     services6: layout.services6.byteLength + geometry.services6 * layout.service6.byteLength,
     destinations,
     egresses: geometry.destinations * layout.egress.byteLength,
-    // Without the feature the program has no code that reads it.
-    tunnels: ((features & layout.feature.tunnel) === 0 ? 1 : geometry.destinations) * layout.tunnel.byteLength,
     destinationCounters: geometry.destinations * layout.counter.byteLength,
     serviceVerdicts: geometry.services * layout.serviceVerdicts.byteLength,
     policies: geometry.services * layout.policy.byteLength,
@@ -62,16 +58,7 @@ export function geometryOf(valueSizeOf: (key: MapKey) => number): Geometry {
 
 /** The tables that packets read one of two copies of. `slots` and `numbered` are parts of the map of destinations. */
 export type CopiedTable =
-  | 'services4'
-  | 'services6'
-  | 'slots'
-  | 'destinations'
-  | 'numbered'
-  | 'egresses'
-  | 'tunnels'
-  | 'nics'
-  | 'policies'
-  | 'candidates';
+  'services4' | 'services6' | 'slots' | 'destinations' | 'numbered' | 'egresses' | 'nics' | 'policies' | 'candidates';
 
 /** Returns the map that a table is in, and where it begins in a copy. */
 export function placeOfTable(table: CopiedTable, { destinations }: Geometry): { map: MapKey; offset: number } {

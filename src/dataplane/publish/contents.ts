@@ -16,7 +16,6 @@ import {
   encodePolicy,
   encodeServices,
   encodeSlots,
-  encodeTunnels,
   forProtocol,
   type Image,
   isHeld,
@@ -30,7 +29,6 @@ import {
   type ServiceNumbers,
   type ServicePlacement,
   SLOT_BYTES,
-  TUNNEL_BYTES,
   withoutLeaving,
 } from '../../image/index.js';
 import * as layout from '../../layout/index.js';
@@ -205,7 +203,6 @@ function writeService(
 ): void {
   const destinations = encodeDestinations(compiled, numbers, image.interfaces);
   const egresses = encodeEgresses(compiled, image.interfaces);
-  const tunnels = encodeTunnels(compiled);
   set.writeTable('destinations', copy, DESTINATIONS_HEADER_BYTES + first * DESTINATION_BYTES, destinations);
   set.writeTable('candidates', copy, first * CANDIDATE_BYTES, encodeCandidates(compiled, numbers));
   const policy = encodePolicy(compiled, base, numbers.number);
@@ -214,9 +211,6 @@ function writeService(
     const part = (all: Uint8Array, bytes: number): Uint8Array => all.subarray(from * bytes, (from + count) * bytes);
     set.writeTable('numbered', copy, number * DESTINATION_BYTES, part(destinations, DESTINATION_BYTES));
     set.writeTable('egresses', copy, number * EGRESS_BYTES, part(egresses, EGRESS_BYTES));
-    if (tunnels !== undefined) {
-      set.writeTable('tunnels', copy, number * TUNNEL_BYTES, part(tunnels, TUNNEL_BYTES));
-    }
   }
 }
 

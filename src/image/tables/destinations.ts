@@ -1,11 +1,11 @@
 /** The tables of destinations, of rings' slots, and of egresses: to which MAC and by which interface a packet leaves. */
 
 import * as layout from '../../layout/index.js';
-import { familyOf, type Interface, ipBytes, mac, type MacAddress, macBytes, oncePer } from '../../model/index.js';
+import { type Interface, ipBytes, mac, type MacAddress, macBytes, oncePer } from '../../model/index.js';
 import { isHeld, keepsFlows } from '../held.js';
 import type { CompiledService, Image } from '../image.js';
 import type { ServiceNumbers } from '../numbering.js';
-import type { Route, TunnelRoute } from '../routes.js';
+import type { Route } from '../routes.js';
 import { ownOf, vipsOf } from './service-keys.js';
 
 /** The first bytes of IPv4 networks that no client is in: "this network", loopback, multicast. */
@@ -27,7 +27,7 @@ export function encodeDestinations(
     const at = i * entry.byteLength;
     const route = routes[i]!;
     if (route.action === 'forward') {
-      bytes.set(route.tunnel === undefined ? bytesOf(route) : [layout.noMac['mac-tunnel']], at + entry.mac.offset);
+      bytes.set(bytesOf(route), at + entry.mac.offset);
     }
     if (isHeld(compiled, i)) {
       view.setUint8(at + entry.mac.offset, layout.noMac['mac-held']);
@@ -67,47 +67,6 @@ export function encodeEgresses({ routes }: CompiledService, interfaces: readonly
     view.setUint16(at + entry.outerVlan.offset, route.vlan?.outer ?? 0);
   });
   return bytes;
-}
-
-/** Encodes struct tunnel of all of a service's destinations, in the ring's order; undefined if none is behind a tunnel. */
-export function encodeTunnels({ routes }: CompiledService): Uint8Array | undefined {
-  const entry = layout.tunnel;
-  const tunneled = routes.map((route) =>
-    route.action === 'forward' && route.tunnel !== undefined ? route : undefined,
-  );
-  if (tunneled.every((route) => route === undefined)) {
-    return undefined;
-  }
-  const bytes = new Uint8Array(routes.length * entry.byteLength);
-  const view = new DataView(bytes.buffer);
-  tunneled.forEach((route, i) => {
-    if (route === undefined) {
-      return;
-    }
-    const { mac: nextHop, sourceMac, tunnel } = route;
-    const { source, destination, port, mtu } = tunnel!;
-    const at = i * entry.byteLength;
-    const hop = at + entry.nextHop.offset;
-    const addresses = [...ipBytes(source), ...ipBytes(destination)];
-    bytes.set(macBytes(nextHop), hop + layout.destination.mac.offset);
-    bytes.set(macBytes(sourceMac), hop + layout.destination.sourceMac.offset);
-    bytes.set(addresses, at + entry.addresses.offset);
-    view.setUint8(at + entry.type.offset, layout.tunnelType[typeOf(tunnel!)]);
-    view.setUint8(at + entry.outer6.offset, familyOf(destination) === 6 ? 1 : 0);
-    view.setUint16(at + entry.mtu.offset, mtu, true);
-    view.setUint16(at + entry.port.offset, port);
-    view.setUint32(at + entry.sum.offset, sumOf(addresses), true);
-  });
-  return bytes;
-}
-
-function typeOf({ type, checksum }: TunnelRoute): keyof typeof layout.tunnelType {
-  return type === 'ipip' || !checksum ? type : `${type}-checksum`;
-}
-
-/** The sum of 16-bit words as they lie in memory. */
-function sumOf(bytes: readonly number[]): number {
-  return bytes.reduce((sum, byte, i) => sum + (i % 2 === 0 ? byte : byte << 8), 0);
 }
 
 /** Encodes struct destinations without its entries: the header of the table. */

@@ -52,7 +52,6 @@ const MEMORY_SHARE = 0.8;
 export const SLOT_BYTES = layout.destinations.slot.stride;
 export const DESTINATION_BYTES = layout.destination.byteLength;
 export const EGRESS_BYTES = layout.egress.byteLength;
-export const TUNNEL_BYTES = layout.tunnel.byteLength;
 export const CANDIDATE_BYTES = layout.candidate.byteLength;
 
 /** The bytes before the first destination of its table. */
