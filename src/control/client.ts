@@ -11,6 +11,7 @@ import { errorOf } from './reply-error.js';
 const TIMEOUT_MS = 30_000;
 
 export interface RequestOptions {
+  /** For "stop": wait until the daemon's process has ended, so that another one can start at once. */
   readonly untilEnd?: boolean;
 }
 
@@ -21,7 +22,6 @@ const END_MS = 10_000;
  * Sends one request to the daemon and returns the result.
  *
  * @param path the control socket
- * @param options.untilEnd for "stop": returns when the daemon's process has ended, so that another one can start at once
  * @throws BeelineError `NOT_RUNNING`, `CONTROL_DENIED`, `CONTROL_CLOSED`, or the error that the daemon answered
  */
 export async function request<Name extends Method>(

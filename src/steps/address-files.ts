@@ -1,6 +1,6 @@
 /** The files that bring addresses back at a boot: each adds to what its reader has of the interface, and replaces nothing. Pure. */
 
-import { ADDRESS_WAYS, type AddressWay, bootFile, ownNetworkFile } from './boot-file.js';
+import { ADDRESS_WAYS, type AddressWay, bootFile, type FILE_NAMES, netplanFile, ownNetworkFile } from './boot-file.js';
 import type { Author } from './marker.js';
 import type { Place } from './place.js';
 import { addressOptions, type AddressStep, cidr, deviceOf, type FileStep, isNoSource } from './step.js';
@@ -13,8 +13,7 @@ interface Planned {
 
 /** Whose files they are, and how they are named. */
 export interface FileOwner extends Author {
-  /** "beeline-vip": without what the reader wants of a name. */
-  readonly fileName: string;
+  readonly fileName: (typeof FILE_NAMES)[number];
 }
 
 const WHY = 'the VIPs are there at each boot';
@@ -61,7 +60,7 @@ const FILES: Readonly<Record<AddressWay, (owner: FileOwner, planned: readonly Pl
       return `  ${section}:\n${ids.join('')}`;
     });
     const text = `network:\n  version: 2\n${sections.join('')}`;
-    return [bootFile(owner, `/etc/netplan/90-${owner.fileName}.yaml`, text, WHY, 0o600)];
+    return [bootFile(owner, `/etc/netplan/${netplanFile(owner.fileName)}`, text, WHY, 0o600)];
   },
 
   // A second stanza of an interface adds to the first; "auto" stays what the interface's own file says, but for lo.

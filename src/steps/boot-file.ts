@@ -12,6 +12,14 @@ export function bootFile(author: Author, path: string, text: string, why: string
   return { kind: 'file', id: `file ${path}`, path, text: markedFile(author, text), mode, why };
 }
 
+/** How the files of each command that writes some are named, without what their reader wants of a name. */
+export const FILE_NAMES = ['beeline-realserver', 'beeline-vip'] as const;
+
+/** The name of the file of netplan. */
+export function netplanFile(fileName: string): string {
+  return `90-${fileName}.yaml`;
+}
+
 /** The name of the file of systemd-networkd that lo follows if nothing else configures it. */
 export function ownNetworkFile(fileName: string): string {
   return `10-${fileName}.network`;

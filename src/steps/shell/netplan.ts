@@ -2,6 +2,7 @@
 
 import { isMap, isScalar, parseDocument, type YAMLMap } from 'yaml';
 
+import { FILE_NAMES, netplanFile } from '../boot-file.js';
 import type { MachineToLookAt } from './host.js';
 
 export interface Definition {
@@ -22,13 +23,12 @@ export interface Netplan {
 /** Of files of one name, that of the last folder counts. */
 const FOLDERS = ['/usr/lib/netplan', '/lib/netplan', '/etc/netplan', '/run/netplan'];
 
-/** What addressFiles() writes. */
-const OWN = /^90-beeline-(vip|realserver)\.yaml$/;
+const OWN: readonly string[] = FILE_NAMES.map(netplanFile);
 
 /** Reads all files, in the order of their names: the last that names a renderer counts (netplan(5)). */
 export function readNetplan(host: MachineToLookAt): Netplan {
   const paths = new Map(FOLDERS.flatMap((folder) => host.names(folder).map((name) => [name, `${folder}/${name}`])));
-  const files = [...paths.keys()].filter((name) => name.endsWith('.yaml') && !OWN.test(name)).sort();
+  const files = [...paths.keys()].filter((name) => name.endsWith('.yaml') && !OWN.includes(name)).sort();
   const networks = files.map((name): unknown => parseDocument(host.readText(paths.get(name)!) ?? '').get('network'));
   const sections = networks.flatMap(mapsIn);
   const global = networks.map((network) => (isMap(network) ? network.get('renderer') : undefined));

@@ -5,7 +5,7 @@ import { posix } from 'node:path';
 import { isMap, type YAMLMap } from 'yaml';
 
 import { BeelineError } from '../../model/index.js';
-import { type AddressWay, ownNetworkFile } from '../boot-file.js';
+import { type AddressWay, FILE_NAMES, ownNetworkFile } from '../boot-file.js';
 import { type Place, placeOfLo } from '../place.js';
 import type { Machine } from './host.js';
 import { readNetplan } from './netplan.js';
@@ -100,7 +100,8 @@ function placeInNetworkd(host: Machine, request: PlaceRequest): Place {
   if (network === undefined) {
     throw unplaced(request, 'no file of it is for this interface');
   }
-  if (OTHER_COMMAND.test(network)) {
+  // Of another command: the own one is handled above.
+  if (FILE_NAMES.map(ownNetworkFile).includes(network)) {
     throw unplaced(request, `${network} is its file of lo, and goes with the VIPs of another command of Beeline's`);
   }
   if (host.names(LINKS).some((name) => name !== own && networkOf(name) === network)) {
@@ -108,9 +109,6 @@ function placeInNetworkd(host: Machine, request: PlaceRequest): Place {
   }
   return { way: 'systemd-networkd', network };
 }
-
-/** The file of lo that `vip` or `realserver` wrote, where there was none. */
-const OTHER_COMMAND = /^10-beeline-(?:vip|realserver)\.network$/;
 
 const NETWORK_FOLDERS = ['/etc/systemd/network', '/run/systemd/network', '/usr/lib/systemd/network'];
 
